@@ -1,0 +1,184 @@
+"""The one type that every system speaks: the objects of one image, with masks, boxes, labels and scores."""
+
+import dataclasses
+import html
+
+import numpy as np
+
+from chainer_seg import boxes, masks as mask_arithmetic
+from chainer_seg.errors import UserError
+
+
+@dataclasses.dataclass(eq=False)
+class Instances:
+    """R objects of one image of height H and width W.
+
+    Attributes:
+        masks: (R, H, W) bool.
+        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels.
+        labels: (R,) int32 from 0; the background is never a label.
+        scores: (R,) float32; 1 for annotated objects.
+        keypoints: (R, K, 3) float32 (y, x, visibility or score), or None.
+        class_names: A name for each label; may be empty.
+        crowds: (R,) bool; True for a region of many objects that is annotated as one.
+        areas: (R,) float32 in pixels as annotated, or None where only the mask is known.
+
+    Left out, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
+    ``crowds`` False.
+
+    Raises:
+        ValueError: The arrays do not fit each other.
+    """
+
+    masks: np.ndarray
+    bboxes: np.ndarray = None
+    labels: np.ndarray = None
+    scores: np.ndarray = None
+    keypoints: np.ndarray = None
+    class_names: tuple = ()
+    crowds: np.ndarray = None
+    areas: np.ndarray = None
+
+    def __post_init__(self):
+        self.masks = np.asarray(self.masks, dtype=bool)
+        if self.masks.ndim != 3:
+            raise ValueError(f'masks must be (R, H, W), not of shape {self.masks.shape}')
+        count = len(self.masks)
+        if self.bboxes is None:
+            self.bboxes = mask_arithmetic.mask_to_bbox(self.masks)
+        self.bboxes = _column('bboxes', self.bboxes, np.float32, (count, 4))
+        self.labels = _column('labels', self.labels, np.int32, (count,), fill=0)
+        self.scores = _column('scores', self.scores, np.float32, (count,), fill=1)
+        self.crowds = _column('crowds', self.crowds, bool, (count,), fill=False)
+        if self.areas is not None:
+            self.areas = _column('areas', self.areas, np.float32, (count,))
+        if self.keypoints is not None:
+            points = np.shape(self.keypoints)[1] if np.ndim(self.keypoints) == 3 else 0
+            self.keypoints = _column('keypoints', self.keypoints, np.float32, (count, points, 3))
+        self.class_names = tuple(self.class_names)
+
+    @classmethod
+    def empty(cls, height, width, class_names=(), keypoints=None):
+        """No objects in an image of that size; ``keypoints`` is K where they are wanted."""
+        points = None if keypoints is None else np.zeros((0, keypoints, 3), np.float32)
+        return cls(np.zeros((0, height, width), bool), class_names=class_names, keypoints=points)
+
+    @property
+    def image_size(self):
+        """(H, W) in pixels."""
+        return self.masks.shape[1:]
+
+    def __len__(self):
+        return len(self.masks)
+
+    def __getitem__(self, index):
+        """The objects that ``index`` picks: a number, a slice, integers (N,), or bools (R,)."""
+        if isinstance(index, (int, np.integer)):
+            index = [range(len(self))[index]]
+        elif not isinstance(index, slice):
+            index = np.asarray(index, dtype=None if len(index) else int)
+        picked = {name: None if getattr(self, name) is None else getattr(self, name)[index]
+                  for name in ('masks', 'bboxes', 'labels', 'scores', 'keypoints',
+                               'crowds', 'areas')}
+        return Instances(class_names=self.class_names, **picked)
+
+    def __iter__(self):
+        return (self[number] for number in range(len(self)))
+
+    def __repr__(self):
+        height, width = self.image_size
+        found = ', '.join(f'{count} {name}' for name, count in self._counts()[:6])
+        return f'Instances({len(self)} in {height}x{width}{": " + found if found else ""})'
+
+    def above(self, score):
+        """The objects whose score is at least ``score``."""
+        return self[self.scores >= score]
+
+    def name(self, number):
+        """The class name of object ``number``; its label as text where names are unknown."""
+        label = int(self.labels[number])
+        return self.class_names[label] if 0 <= label < len(self.class_names) else str(label)
+
+    def to_coco_results(self, image_id, category_ids=None):
+        """The objects as COCO result dicts, ready for ``json.dumps``.
+
+        Args:
+            image_id: The image's id in its annotation file.
+            category_ids: The COCO category id of each label; label + 1 if left out.
+        """
+        results = []
+        codes = mask_arithmetic.encode_rle(self.masks)
+        for number, (code, box) in enumerate(zip(codes, boxes.to_xywh(self.bboxes).tolist())):
+            label = int(self.labels[number])
+            result = {'image_id': image_id,
+                      'category_id': int(category_ids[label]) if category_ids else label + 1,
+                      'segmentation': code, 'bbox': box, 'score': float(self.scores[number])}
+            if self.keypoints is not None:
+                result['keypoints'] = self.keypoints[number][:, [1, 0, 2]].ravel().tolist()
+            results.append(result)
+        return results
+
+    @classmethod
+    def from_coco_results(cls, results, image_size, category_ids=None, class_names=()):
+        """The objects of COCO result dicts of one image; the inverse of :meth:`to_coco_results`.
+
+        Args:
+            results: Dicts with ``segmentation`` (a run-length code), ``category_id``, ``score``
+                and optionally ``bbox`` and ``keypoints``.
+            image_size: (H, W) in pixels.
+            category_ids: The COCO category id of each label; label + 1 if left out.
+            class_names: A name for each label.
+
+        Raises:
+            chainer_seg.errors.UserError: A result's category is not among ``category_ids``.
+        """
+        if not results:
+            return cls.empty(*image_size, class_names=class_names)
+        labels = _labels_of(results, category_ids)
+        found = mask_arithmetic.decode_rle([r['segmentation'] for r in results], image_size)
+        bboxes = keypoints = None
+        if all('bbox' in result for result in results):
+            bboxes = boxes.from_xywh(np.array([r['bbox'] for r in results], np.float32))
+        if all('keypoints' in result for result in results):
+            flat = np.array([result['keypoints'] for result in results], np.float32)
+            keypoints = flat.reshape(len(results), -1, 3)[:, :, [1, 0, 2]]
+        return cls(found, bboxes, labels, [result['score'] for result in results],
+                   keypoints=keypoints, class_names=class_names)
+
+    def draw(self, image=None, ax=None, **options):
+        """Draws the objects on a matplotlib axis; see :func:`chainer_seg.visualization.draw_instances`."""
+        # Visualization stands on a floor above: it is needed only by who draws.
+        from chainer_seg.visualization import draw_instances
+        return draw_instances(image, self, ax=ax, **options)
+
+    def _repr_html_(self):
+        from chainer_seg.visualization import instances_thumbnail
+        return (f'<div>{html.escape(repr(self))}<br>{instances_thumbnail(self)}</div>')
+
+    def _counts(self):
+        """(class name, number of objects) by falling number."""
+        labels, firsts, counts = np.unique(self.labels, return_index=True, return_counts=True)
+        order = np.argsort(-counts, kind='stable')
+        return [(self.name(firsts[i]), int(counts[i])) for i in order]
+
+
+def _column(name, values, dtype, shape, fill=None):
+    if values is None:
+        return np.full(shape, fill, dtype)
+    values = np.asarray(values, dtype=dtype)
+    if values.size == 0 and 0 in shape:
+        return values.reshape(shape)
+    if values.shape != shape:
+        raise ValueError(f'{name} must have shape {shape}, not {values.shape}')
+    return values
+
+
+def _labels_of(results, category_ids):
+    categories = [result['category_id'] for result in results]
+    if category_ids is None:
+        return np.array(categories) - 1
+    label_of = {category: label for label, category in enumerate(category_ids)}
+    unknown = sorted(set(categories) - set(label_of))
+    if unknown:
+        raise UserError(f'The results name categories {unknown} that the data set does not have.')
+    return np.array([label_of[category] for category in categories])

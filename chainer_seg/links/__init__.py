@@ -1,0 +1,6 @@
+"""Building blocks that the systems share."""
+
+from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.resnet import ResNet
+
+__all__ = ['FrozenAffine', 'ResNet']

@@ -1,0 +1,28 @@
+"""A per-channel scale and shift that training leaves alone: batch normalisation folded once for all."""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+
+
+class FrozenAffine(chainer.Link):
+    """y = scale * x + shift for each channel, neither of them trained.
+
+    Args:
+        channels: Number of channels C.
+
+    Both values are (C,) float32 and are saved with the model, starting at 1 and 0.
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        self.scale = np.ones(channels, np.float32)
+        self.shift = np.zeros(channels, np.float32)
+        self.register_persistent('scale')
+        self.register_persistent('shift')
+
+    def forward(self, x):
+        """Applies the affine map to x (B, C, H, W)."""
+        channels = (1, -1, 1, 1)
+        return F.broadcast_to(self.scale.reshape(channels), x.shape) * x + F.broadcast_to(
+            self.shift.reshape(channels), x.shape)

@@ -1,0 +1,95 @@
+"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length codes are COCO's."""
+
+import numpy as np
+from chainer import backend
+from pycocotools import mask as coco_mask
+
+
+def mask_to_bbox(masks):
+    """The tight boxes of masks.
+
+    Args:
+        masks: (R, H, W) bool.
+
+    Returns:
+        (R, 4) float32 (y_min, x_min, y_max, x_max); the maxima lie one past the last pixel. An
+        empty mask has the box (0, 0, 0, 0).
+    """
+    xp = backend.get_array_module(masks)
+    if len(masks) == 0:
+        return xp.zeros((0, 4), dtype=np.float32)
+    y_min, y_max = _extent(masks.any(axis=2), xp)
+    x_min, x_max = _extent(masks.any(axis=1), xp)
+    return xp.stack([y_min, x_min, y_max, x_max], axis=1).astype(np.float32)
+
+
+def mask_area(masks):
+    """The number of pixels (R,) int64 of the masks (R, H, W)."""
+    return masks.reshape(len(masks), -1).sum(axis=1, dtype=np.int64)
+
+
+def mask_iou(masks_a, masks_b):
+    """Intersection over union of every pair.
+
+    Args:
+        masks_a: (A, H, W) bool.
+        masks_b: (B, H, W) bool.
+
+    Returns:
+        (A, B) float64 in [0, 1]; 0 where both masks are empty.
+    """
+    xp = backend.get_array_module(masks_a)
+    pixels = int(np.prod(masks_a.shape[1:]))
+    # float32 products are exact up to 2 ** 24 pixels and use the fast matrix product.
+    dtype = np.float32 if pixels < 2 ** 24 else np.float64
+    flat_a = masks_a.reshape(len(masks_a), pixels).astype(dtype)
+    flat_b = masks_b.reshape(len(masks_b), pixels).astype(dtype)
+    shared = (flat_a @ flat_b.T).astype(np.float64)
+    union = mask_area(masks_a)[:, None] + mask_area(masks_b)[None, :] - shared
+    return xp.where(union > 0, shared / xp.maximum(union, 1), 0.0)
+
+
+def encode_rle(masks):
+    """COCO's compressed run-length codes of masks (R, H, W): a list of dicts, JSON-ready."""
+    if len(masks) == 0:
+        return []
+    columns = np.asfortranarray(np.moveaxis(masks, 0, -1).astype(np.uint8))
+    codes = coco_mask.encode(columns)
+    return [{'size': list(code['size']), 'counts': code['counts'].decode('ascii')}
+            for code in codes]
+
+
+def decode_rle(codes, size):
+    """The masks (R, height, width) bool of a list of COCO run-length codes.
+
+    Args:
+        codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.
+        size: (height, width), used where ``codes`` is empty.
+    """
+    if len(codes) == 0:
+        return np.zeros((0,) + tuple(size), dtype=bool)
+    packed = [coco_mask.frPyObjects(code, *code['size'])
+              if isinstance(code['counts'], list) else code for code in codes]
+    return np.ascontiguousarray(np.moveaxis(coco_mask.decode(packed), -1, 0)).astype(bool)
+
+
+def polygons_to_mask(polygons, size):
+    """The mask (height, width) bool that COCO's polygons of one object cover together.
+
+    Args:
+        polygons: Lists of numbers x0, y0, x1, y1, ... in pixels, at least three points each.
+        size: (height, width).
+    """
+    height, width = size
+    codes = coco_mask.frPyObjects([list(map(float, polygon)) for polygon in polygons],
+                                  height, width)
+    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
+
+
+def _extent(occupied, xp):
+    """First and one past the last True of each row of (R, N); (0, 0) for a row without."""
+    length = occupied.shape[1]
+    any_there = occupied.any(axis=1)
+    first = xp.where(any_there, occupied.argmax(axis=1), 0)
+    last = xp.where(any_there, length - occupied[:, ::-1].argmax(axis=1), 0)
+    return first, last
