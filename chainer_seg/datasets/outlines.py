@@ -243,7 +243,7 @@ def _vehicle(rng):
     wheel = rng.uniform(0.16, 0.26)
     wheels = [_oval(x, 0.35, wheel, wheel) for x in (-0.62, rng.uniform(0.5, 0.7))]
     layers = (body, cabin, pane, *wheels)
-    return Outline(tuple((layer,) for layer in layers), (0, 0, 1, 2, 2), True, 0.05)
+    return Outline(tuple((layer,) for layer in layers), (0, 0, 1, 2, 2), True, 0.02)
 
 
 def _plant(rng):
@@ -328,6 +328,8 @@ def place_outline(rng, outline, centre, diameter):
         wave, phase = rng.uniform(1, 3, 2), rng.uniform(0, 6.28, 2)
         depth = rng.uniform(0.02, 0.15)
         layers = [[_bend(_subdivide(c), wave, phase, depth) for c in layer] for layer in layers]
+    if rng.random() < 0.15:
+        layers = [[_fray(rng, contour) for contour in layer] for layer in layers]
     layers = [[contour @ matrix for contour in layer] for layer in layers]
     points = np.concatenate([contour for layer in layers for contour in layer])
     low, high = points.min(0), points.max(0)
@@ -338,3 +340,9 @@ def place_outline(rng, outline, centre, diameter):
 
 def _bend(contour, wave, phase, depth):
     return contour + depth * np.sin(contour[:, ::-1] * wave + phase)
+
+
+def _fray(rng, contour):
+    """The contour with a ragged edge: fur, torn paper, leaves."""
+    contour = _subdivide(contour, 160)
+    return contour + rng.normal(0, rng.uniform(0.008, 0.03), contour.shape)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from chainer_seg.datasets.textures import (
-    paint_texture, random_colour, random_coordinates, random_palette, to_unit_range, value_noise)
+    paint_texture, random_colour, random_coordinates, scale_colours, value_noise)
 
 _SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point coordinates
 
@@ -155,7 +155,7 @@ def shading(rng, coverage, light, scale):
     if rng.random() < 0.5:
         return factor, None
     gloss = np.clip(facing * relief * np.float32(2.2), 0, 1)
-    return factor, gloss**rng.integers(4, 12) * np.float32(rng.uniform(40, 200))
+    return factor, gloss ** int(rng.integers(4, 12)) * np.float32(rng.uniform(40, 200))
 
 
 def edge_line(coverage, thickness):
@@ -180,7 +180,9 @@ def cast_shadow(rng, canvas, coverage, window, light, scale):
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
     shade = soft[rows.start - top:rows.stop - top, columns.start - left:columns.stop - left]
-    canvas[rows, columns] *= (1 - np.float32(rng.uniform(0.2, 0.7)) * shade)[..., None]
+    canvas[rows, columns] = scale_colours(
+        np.ascontiguousarray(canvas[rows, columns]),
+        1 - np.float32(rng.uniform(0.2, 0.7)) * shade)
 
 
 def paint_backdrop(rng, height, width):
@@ -198,11 +200,11 @@ def paint_backdrop(rng, height, width):
     for _ in range(rng.choice([0, 1, 2], p=[0.45, 0.4, 0.15])):
         other = paint_texture(rng, height, width, scale())
         canvas = blend(canvas, other, _region(rng, height, width))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         _draw_clutter(rng, canvas, side)
     if rng.random() < 0.6:
         light = value_noise(rng, height, width, side * rng.uniform(0.5, 1.5), 1)
-        canvas *= (1 + np.float32(rng.uniform(0.1, 0.6)) * (light - 0.5))[..., None]
+        canvas = scale_colours(canvas, 1 + np.float32(rng.uniform(0.1, 0.6)) * (light - 0.5))
     if rng.random() < 0.45:
         size = 2 * int(side * rng.uniform(0.004, 0.03)) + 1
         canvas = cv2.blur(cv2.blur(canvas, (size, size)), (size, size))
@@ -226,22 +228,26 @@ def _region(rng, height, width):
 def _draw_clutter(rng, canvas, side):
     """Thin strokes across the picture: branches, cables, rails, cracks."""
     height, width = canvas.shape[:2]
-    for _ in range(rng.integers(1, 8)):
+    colour = random_colour(rng)
+    straight = rng.random() < 0.5
+    for _ in range(rng.integers(1, 10)):
         start = rng.uniform(-0.1, 1.1, 2) * [width, height]
-        steps = rng.normal(0, 0.12, (10, 2)) + rng.normal(0, 0.1, 2)
+        heading = rng.uniform(0, 2 * np.pi) + np.cumsum(
+            rng.normal(0, 0 if straight else 0.25, 40) + rng.normal(0, 0.03))
+        steps = np.stack([np.cos(heading), np.sin(heading)], 1) * rng.uniform(0.005, 0.04)
         points = start + np.cumsum(steps, 0) * side
-        thickness = max(1, int(side * rng.uniform(0.003, 0.012)))
+        thickness = max(1, int(side * rng.uniform(0.002, 0.015)))
         cv2.polylines(canvas, [np.round(points * 16).astype(np.int32)], False,
-                      random_colour(rng).tolist(), thickness, cv2.LINE_8, 4)
+                      (colour * rng.uniform(0.7, 1.2)).tolist(), thickness, cv2.LINE_8, 4)
 
 
 def light_patches(rng, canvas):
-    """Multiply patches of shade or sun over the whole picture, in place."""
+    """The picture (h, w, 3) float32 under patches of shade."""
     height, width = canvas.shape[:2]
     noise = value_noise(rng, height, width, max(height, width) * rng.uniform(0.15, 0.6), 2)
     edge = np.float32(rng.uniform(2, 30))
     patch = np.clip((noise - np.float32(rng.uniform(0.35, 0.65))) * edge, 0, 1)
-    canvas *= (1 - patch * np.float32(rng.uniform(0.1, 0.5)))[..., None]
+    return scale_colours(canvas, 1 - patch * np.float32(rng.uniform(0.1, 0.5)))
 
 
 def photograph(rng, canvas):
@@ -262,19 +268,22 @@ def photograph(rng, canvas):
         canvas = cv2.filter2D(canvas, -1, _motion_kernel(rng, side))
     gain = np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.15)).astype(np.float32)
     offset = np.float32(rng.normal(0, 8))
-    canvas = canvas * gain + offset
+    canvas *= gain
+    canvas += offset
     if chance[1] < 0.3:
         u = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         v = np.linspace(-1, 1, width, dtype=np.float32)[None]
-        canvas *= (1 - np.float32(rng.uniform(0.1, 0.3)) * (u * u + v * v))[..., None]
+        canvas = scale_colours(canvas, 1 - np.float32(rng.uniform(0.1, 0.3)) * (u * u + v * v))
     if chance[2] < 0.25:
-        grey = canvas.mean(2, keepdims=True)
-        canvas = grey + (canvas - grey) * np.float32(rng.choice([0, 0.4, 0.7, 1.3]))
+        grey = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        share = rng.choice([0, 0.4, 0.7, 1.3])
+        canvas = cv2.addWeighted(canvas, share, grey, 1 - share, 0)
     if chance[3] < 0.6:
         sigma = np.float32(rng.exponential(4))
         noise = rng.standard_normal((height, width), dtype=np.float32)
-        canvas = canvas + (noise * sigma)[..., None]
-    image = np.clip(canvas, 0, 255).astype(np.uint8)
+        noise *= sigma
+        canvas = cv2.add(canvas, cv2.merge([noise, noise, noise]))
+    image = cv2.add(canvas, 0, dtype=cv2.CV_8U)
     if chance[4] < 0.25:
         quality = int(rng.integers(25, 90))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -291,8 +300,3 @@ def _motion_kernel(rng, side):
     end = np.round(centre + direction).astype(int).tolist()
     cv2.line(kernel, start, end, 1.0)
     return kernel / kernel.sum()
-
-
-__all__ = [
-    'blend', 'cast_shadow', 'edge_line', 'light_patches', 'paint_backdrop', 'paint_surface',
-    'photograph', 'random_palette', 'rasterise', 'shading', 'to_unit_range']

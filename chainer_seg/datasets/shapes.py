@@ -1,12 +1,13 @@
 """An endless, seeded, drawn data set: textured shapes on textured backgrounds with exact masks."""
 
+import cv2
 import numpy as np
 
 from chainer_seg.datasets.outlines import OUTLINES, place_outline
 from chainer_seg.datasets.painting import (
     blend, cast_shadow, edge_line, light_patches, paint_backdrop, paint_surface, photograph,
-    random_palette, rasterise, shading)
-from chainer_seg.datasets.textures import random_colour
+    rasterise, shading)
+from chainer_seg.datasets.textures import random_colour, random_palette, scale_colours
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
@@ -91,7 +92,7 @@ class ShapesDataset:
         side = min(self.size)
         low, high = np.log(self.diameters)
         count = rng.integers(self.objects[0], self.objects[1] + 1)
-        diameters = np.exp(rng.uniform(low, high, count))
+        diameters = np.exp(low + (high - low) * rng.beta(1.3, 1, count))
         if rng.random() < 0.5:
             diameters[0] = np.exp(rng.uniform((low + high) / 2, high))
         order = np.argsort(-np.log(diameters) + rng.normal(0, 0.5, count))
@@ -169,9 +170,9 @@ class _Scene:
                                 self._camouflage(rows, columns), palette)
         factor, gloss = shading(rng, coverage, self.light, scale)
         if factor is not None:
-            surface *= factor[..., None]
+            surface = scale_colours(surface, factor)
         if gloss is not None:
-            surface += gloss[..., None]
+            surface = cv2.add(surface, cv2.merge([gloss, gloss, gloss]))
         if self.outline_width and rng.random() < 0.8:
             line = edge_line(coverage, self.outline_width * diameter)
             ink = np.broadcast_to(random_colour(rng) * np.float32(0.4), surface.shape)
@@ -194,7 +195,7 @@ class _Scene:
     def finish(self, class_names):
         """The finished picture: (image, Instances of the objects that can be seen)."""
         if self.rng.random() < 0.3:
-            light_patches(self.rng, self.canvas)
+            self.canvas = light_patches(self.rng, self.canvas)
         image = photograph(self.rng, self.canvas)
         count = len(self.labels)
         visible = np.bincount(self.owner.ravel() + 1, minlength=count + 1)[1:]

@@ -172,11 +172,16 @@ _WEIGHTS = np.array([weight for _, weight in _PATTERNS]) / sum(w for _, w in _PA
 
 def random_colour(rng):
     """A colour (3,) float32 in 0..255, as often muted as vivid: photographs are rarely saturated."""
-    brightness = rng.uniform(20, 245)
-    saturation = rng.beta(1, 2.2)
-    hue = rng.uniform(0, 2 * np.pi)
-    chroma = np.cos(hue - np.array([0, 2.0944, 4.18879]))
-    return np.clip(brightness * (1 + saturation * chroma), 0, 255).astype(np.float32)
+    brightness = rng.uniform(15, 245)
+    saturation = rng.beta(1, 2.5)
+    # Skin, earth, wood, leaves and sky are far more frequent than violet.
+    hue = rng.choice(_NATURAL_HUES) + rng.normal(0, 0.25) if rng.random() < 0.6 else (
+        rng.uniform(0, 2 * np.pi))
+    return np.clip(brightness * (1 + saturation * np.cos(hue - _PHASES)), 0, 255).astype(np.float32)
+
+
+_NATURAL_HUES = (0.2, 0.5, 0.8, 1.7, 3.7)  # red-brown, orange, yellow, green, blue in radians
+_PHASES = np.array([0, 2, 4]) * (np.pi / 3)
 
 
 def random_palette(rng, contrast=None):
@@ -187,14 +192,10 @@ def random_palette(rng, contrast=None):
             None draws it, mostly low.
     """
     contrast = rng.beta(1.2, 1.8) if contrast is None else contrast
-    base = random_colour(rng)
-    stops = [base]
-    for _ in range(rng.integers(1, 4)):
-        stops.append(base + (random_colour(rng) - base) * contrast)
-    positions = np.linspace(0, 255, len(stops))
-    grid = np.arange(256)
-    channels = [np.interp(grid, positions, [stop[c] for stop in stops]) for c in range(3)]
-    return np.clip(np.stack(channels, 1), 0, 255).astype(np.uint8)
+    stops = np.stack([random_colour(rng) for _ in range(rng.integers(2, 5))])
+    stops = stops[:1] + (stops - stops[:1]) * np.float32(contrast)
+    ramp = cv2.resize(stops[:, None], (1, 256), interpolation=cv2.INTER_LINEAR)
+    return np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 3)
 
 
 def paint_texture(rng, height, width, scale, palette=None):
@@ -217,4 +218,9 @@ def paint_texture(rng, height, width, scale, palette=None):
         cell = max(2, scale * rng.uniform(0.1, 1.5))
         field = field * (1 - amount) + value_noise(rng, height, width, cell, 2) * amount
     index = (np.clip(field, 0, 1) * np.float32(255)).astype(np.uint8)
-    return palette[index].astype(np.float32)
+    return cv2.applyColorMap(index, palette[:, None]).astype(np.float32)
+
+
+def scale_colours(image, factor):
+    """The image (h, w, 3) float32 times a factor per pixel (h, w) float32."""
+    return cv2.multiply(image, cv2.merge([factor, factor, factor]))
