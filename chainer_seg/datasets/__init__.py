@@ -1,1 +1,9 @@
 """Readers and generators of annotated images: COCO JSON files and the drawn shapes; they know no model."""
+
+from chainer_seg.datasets.coco import CocoDataset
+from chainer_seg.datasets.coco_writer import write_coco
+from chainer_seg.datasets.shapes import ShapesDataset
+from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
+
+__all__ = ['CocoDataset', 'Problem', 'ShapesDataset', 'coco_statistics', 'validate_coco',
+           'write_coco']

@@ -143,7 +143,7 @@ def _flower(rng):
     return Outline(((loop,), (_oval(0, 0, 0.25, 0.25),)), parts=(0, 1))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _glyph(character, font, weight):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath

@@ -160,7 +160,7 @@ def shading(rng, coverage, light, scale):
 
 def edge_line(coverage, thickness):
     """The inner rim of a silhouette, (h, w) float32 in 0..1, ``thickness`` pixels wide."""
-    size = 2 * max(1, int(round(thickness))) + 1
+    size = 2 * max(1, round(thickness)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return coverage - cv2.erode(coverage, kernel)
 

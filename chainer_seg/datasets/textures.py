@@ -20,8 +20,8 @@ def value_noise(rng, height, width, cell, octaves=3, stretch=1.0):
     total = np.zeros((height, width), np.float32)
     weight = 1.0
     for _ in range(octaves):
-        rows = max(2, int(round(height / max(cell, 1))) + 1)
-        columns = max(2, int(round(width / max(cell * stretch, 1))) + 1)
+        rows = max(2, round(height / max(cell, 1)) + 1)
+        columns = max(2, round(width / max(cell * stretch, 1)) + 1)
         knots = rng.random((rows, columns), dtype=np.float32) * weight
         total += cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
         weight /= 2

@@ -1,0 +1,99 @@
+"""Any data set of (image, Instances) written as a folder of images and one COCO annotation file."""
+
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from chainer_seg import boxes, masks
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import atomic_write, write_json
+
+_JPEG_QUALITY = 95
+
+
+def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None):
+    """Write ``folder/images/*`` and ``folder/annotations.json``.
+
+    Masks are written as run-length codes, so that holes and single pixels survive: compressed
+    for objects, plain counts for crowds, as COCO does. Every file appears under its name only
+    when it is complete, the annotation file last.
+
+    Args:
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
+        folder: Where to; made if missing.
+        overwrite (bool): Replace a data set that is already there instead of refusing.
+        suffix (str): '.jpg' (small) or '.png' (exact pixels).
+        progress (callable): Wraps the iteration over indices, such as tqdm.
+
+    Returns:
+        pathlib.Path: The annotation file.
+
+    Raises:
+        chainer_seg.errors.DatasetError: If the folder holds something and overwrite is False.
+        chainer_seg.errors.DiskFullError: If the files cannot be written.
+    """
+    folder = pathlib.Path(folder)
+    _clear(folder, overwrite)
+    content = {'images': [], 'annotations': [], 'categories': [
+        {'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]}
+    digits = max(6, len(str(len(dataset))))
+    for index in (progress or iter)(range(len(dataset))):
+        image, instances = dataset[index]
+        name = f'{index:0{digits}d}{suffix}'
+        with atomic_write(folder / 'images' / name) as temporary:
+            Image.fromarray(image).save(temporary, quality=_JPEG_QUALITY)
+        content['images'].append({'id': index + 1, 'file_name': name,
+                                  'height': image.shape[0], 'width': image.shape[1]})
+        first = len(content['annotations']) + 1
+        content['annotations'] += _annotations(instances, index + 1, first)
+    path = folder / 'annotations.json'
+    write_json(path, content)
+    return path
+
+
+def _clear(folder, overwrite):
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f'{folder} is a file; name a folder to write the data set to.')
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise DatasetError(f'The folder {folder} is not empty; choose another one or overwrite it '
+                           f'with --overwrite.')
+    # First the annotations: a half replaced set must not look like a whole one.
+    (folder / 'annotations.json').unlink(missing_ok=True)
+    for path in sorted((folder / 'images').glob('*')):
+        if path.stem.isdigit() and path.suffix in ('.jpg', '.png'):
+            path.unlink()
+
+
+def _annotations(instances, image_id, first_id):
+    """The COCO annotations of one image's objects."""
+    codes = masks.encode_rle(instances.masks)
+    areas = instances.areas
+    if areas is None:
+        areas = masks.mask_area(instances.masks)
+    written = []
+    for number, code in enumerate(codes):
+        crowd = bool(instances.crowds[number])
+        entry = {'id': first_id + number, 'image_id': image_id,
+                 'category_id': int(instances.labels[number]) + 1,
+                 'segmentation': _plain_counts(instances.masks[number]) if crowd else code,
+                 'bbox': boxes.to_xywh(instances.bboxes[number:number + 1])[0].tolist(),
+                 'area': float(areas[number]), 'iscrowd': int(crowd)}
+        if instances.keypoints is not None:
+            points = instances.keypoints[number]
+            entry['keypoints'] = points[:, [1, 0, 2]].ravel().tolist()
+            entry['num_keypoints'] = int((points[:, 2] > 0).sum())
+        written.append(entry)
+    return written
+
+
+def _plain_counts(mask):
+    """COCO's uncompressed run-length code of a mask (H, W) bool: runs down the columns, zeros first."""
+    flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    counts = np.diff(np.concatenate([[0], changes, [mask.size]]))
+    if len(changes) and changes[-1] == mask.size:
+        counts = counts[:-1]
+    return {'size': list(mask.shape), 'counts': counts.tolist()}
