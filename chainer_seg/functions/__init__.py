@@ -1,5 +1,6 @@
-"""Differentiable operations that Chainer does not have; each with a NumPy path and a CuPy kernel."""
+"""Differentiable operations that Chainer does not have or does slowly on a CPU."""
 
+from chainer_seg.functions.resize_bilinear import resize_bilinear
 from chainer_seg.functions.symmetric_pad import symmetric_pad
 
-__all__ = ['symmetric_pad']
+__all__ = ['resize_bilinear', 'symmetric_pad']

@@ -33,8 +33,8 @@ class ResNet(chainer.Chain):
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
-    stage, the i-th of ``EXPANSION * width * 2 ** i`` channels. Stages are named res2, res3, ...,
-    blocks a, b, ... as children ``block0``, ``block1``, ...
+    stage, the i-th of ``EXPANSION * width * 2 ** i`` channels. The stages are the children ``res2``,
+    ``res3``, ... as in the paper, their blocks numbered from 0.
     """
 
     def __init__(self, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',

@@ -1,0 +1,16 @@
+"""The systems, one folder each, and the names under which model files know their classes."""
+
+import importlib
+
+# A model file names its class by one of these keys and nothing else is ever imported for it.
+MODEL_HOMES = {
+    'ClickSegmenter': 'chainer_seg.models.deeplab',
+    'DeepLab': 'chainer_seg.models.deeplab',
+}
+
+
+def model_class(name):
+    """The model class that model files call ``name``; None where there is none."""
+    if name not in MODEL_HOMES:
+        return None
+    return getattr(importlib.import_module(MODEL_HOMES[name]), name)

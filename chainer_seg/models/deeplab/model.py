@@ -1,0 +1,72 @@
+"""The network of DeepLab-v2 (section 3 of arXiv 1606.00915): a dilated ResNet and a pyramid of dilated convolutions."""
+
+import chainer
+import numpy as np
+from chainer import links as L
+
+from chainer_seg.links import ResNet
+
+# Mean of ImageNet's pixels as Caffe's ResNets expect it, in the order blue, green, red, on 0..255.
+CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
+
+OUTPUT_STRIDE = 8
+
+
+class AtrousPyramid(chainer.Chain):
+    """Parallel 3x3 convolutions of different dilation, summed (figure 7, ASPP).
+
+    Args:
+        in_channels: Channels of the features.
+        out_channels: Number of logits for each position.
+        dilations: One convolution for each.
+        seed: Seed of the initial weights.
+
+    Takes (B, in_channels, h, w) and returns (B, out_channels, h, w). The convolutions are the
+    children ``branch0``, ``branch1``, ...; Caffe's names for them are fc1_voc12_c0, c1, ...
+    """
+
+    def __init__(self, in_channels, out_channels, dilations, seed=0):
+        super().__init__()
+        rng = np.random.default_rng((seed, 1))
+        self.names = tuple(f'branch{number}' for number in range(len(dilations)))
+        with self.init_scope():
+            for name, dilation in zip(self.names, dilations):
+                setattr(self, name, L.Convolution2D(
+                    in_channels, out_channels, 3, pad=dilation, dilate=dilation,
+                    initialW=chainer.initializers.Normal(0.01, rng=rng)))
+
+    def forward(self, x):
+        return sum((self[name](x) for name in self.names[1:]), self[self.names[0]](x))
+
+
+class DeepLab(chainer.Chain):
+    """DeepLab-v2 on a ResNet whose last two stages are dilated in place of being strided.
+
+    Args:
+        n_class: Number of logits for each position: classes with the background, or 1.
+        in_channels: Channels of the input.
+        blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias: As those of
+            :class:`chainer_seg.links.ResNet`; the defaults are the published ResNet-101.
+        pyramid: Dilations of the head; (6, 12, 18, 24) is published as DeepLab-ASPP-L.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes the network's own input, (B, in_channels, H, W) float32, blue, green and red
+    minus :data:`CAFFE_MEAN_BGR`, and returns logits (B, n_class, h, w) at an eighth of its size.
+    """
+
+    def __init__(self, n_class=21, in_channels=3, blocks=(3, 4, 23, 3), width=64, stride_on='1x1',
+                 padding='zero', norm='batch', pooling='ceil', pool_pad=1, stem_bias=False,
+                 pyramid=(6, 12, 18, 24), seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        with self.init_scope():
+            self.resnet = ResNet(
+                blocks, width, in_channels, stride_on, strides=(1, 2, 1, 1),
+                dilations=(1, 1, 2, 4), padding=padding, norm=norm, pooling=pooling,
+                pool_pad=pool_pad, stem_bias=stem_bias, seed=seed)
+            self.pyramid = AtrousPyramid(
+                self.resnet.out_channels[-1], n_class, pyramid, seed=seed)
+
+    def forward(self, x):
+        return self.pyramid(self.resnet(x)[-1])
