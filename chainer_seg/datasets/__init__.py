@@ -1,4 +1,4 @@
-"""Readers and generators of annotated images: COCO JSON files and the drawn shapes; they know no model."""
+"""Annotated images, read from COCO files or drawn; nothing here knows a model."""
 
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco

@@ -135,8 +135,8 @@ class CocoDataset:
             raise DatasetError(f'{self.path} gives one category id twice; {_CHECK}.')
         self._keypoint_count = max((len(c.get('keypoints') or ()) for c in categories), default=0)
         if keypoints and not self._keypoint_count:
-            raise DatasetError(f'{self.path} has no category with keypoints; use a person_keypoints '
-                               f'file or leave keypoints out.')
+            raise DatasetError(f'{self.path} has no category with keypoints; use a '
+                               f'person_keypoints file or leave keypoints out.')
         self._with_keypoints = bool(self._keypoint_count) if keypoints is None else bool(keypoints)
 
     def _group_annotations(self):

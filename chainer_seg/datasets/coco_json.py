@@ -1,4 +1,4 @@
-"""Reading a COCO annotation file into a dict whose outer form is right, or saying in one sentence why not."""
+"""Reading a COCO annotation file, or saying in one sentence why it is none."""
 
 import json
 import pathlib

@@ -90,7 +90,7 @@ def _annotations(instances, image_id, first_id):
 
 
 def _plain_counts(mask):
-    """COCO's uncompressed run-length code of a mask (H, W) bool: runs down the columns, zeros first."""
+    """COCO's plain run-length code of a mask (H, W) bool: runs down the columns, zeros first."""
     flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], changes, [mask.size]]))

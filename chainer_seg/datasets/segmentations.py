@@ -1,4 +1,4 @@
-"""COCO's three ways to write a mask - polygons, run lengths, compressed run lengths - checked and decoded."""
+"""COCO's three ways to write a mask, checked and decoded: polygons and run lengths."""
 
 import math
 
@@ -91,7 +91,7 @@ def _polygon_faults(polygon, size):
 
 def _rle_faults(code, size):
     counts = code.get('counts')
-    if not isinstance(code.get('size'), (list, tuple)) or not isinstance(counts, (list, str, bytes)):
+    if not isinstance(code.get('size'), list) or not isinstance(counts, (list, str, bytes)):
         return [('run-length code', 'the run-length code lacks its size or its counts')]
     if list(code['size']) != list(size):
         return [('run-length code',

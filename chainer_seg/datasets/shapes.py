@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.outlines import OUTLINES, place_outline
-from chainer_seg.datasets.painting import (
-    blend, cast_shadow, edge_line, light_patches, paint_backdrop, paint_surface, photograph,
-    rasterise, shading)
+from chainer_seg.datasets.backdrops import paint_backdrop
+from chainer_seg.datasets.camera import light_patches, photograph
+from chainer_seg.datasets.painting import cast_shadow, edge_line, paint_surface, shading
+from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.datasets.textures import random_colour, random_palette, scale_colours
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
@@ -19,7 +20,7 @@ class ShapesDataset:
     """Drawn pictures of overlapping shapes with the masks of their visible parts.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
-    in any order. Class names are those of :data:`chainer_seg.datasets.outlines.OUTLINES`.
+    in any order. Class names are those of :data:`chainer_seg.datasets.silhouettes.OUTLINES`.
 
     A scene is painted back to front: a backdrop of one to three textured regions, then objects
     from far to near with their cast shadows, and what a camera adds. Masks are the visible

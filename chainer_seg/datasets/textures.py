@@ -1,4 +1,4 @@
-"""Drawn surfaces: scalar patterns (value noise, stripes, wood, cloth, cells, ...) coloured by random palettes."""
+"""Drawn surfaces: scalar patterns (noise, stripes, wood, cells, ...) in random colours."""
 
 import cv2
 import numpy as np
@@ -171,7 +171,7 @@ _WEIGHTS = np.array([weight for _, weight in _PATTERNS]) / sum(w for _, w in _PA
 
 
 def random_colour(rng):
-    """A colour (3,) float32 in 0..255, as often muted as vivid: photographs are rarely saturated."""
+    """A colour (3,) float32 in 0..255, mostly muted: photographs are rarely saturated."""
     brightness = rng.uniform(15, 245)
     saturation = rng.beta(1, 2.5)
     # Skin, earth, wood, leaves and sky are far more frequent than violet.

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a COCO annotation file and its images, listed rather than raised."""
+"""All that is wrong with a COCO annotation file and its images, listed rather than raised."""
 
 import collections
 import dataclasses

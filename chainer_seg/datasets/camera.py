@@ -1,0 +1,67 @@
+"""What lies between a drawn scene and its picture: patches of light, lens, sensor, compression."""
+
+import cv2
+import numpy as np
+
+from chainer_seg.datasets.textures import scale_colours, value_noise
+
+
+def light_patches(rng, canvas):
+    """The picture (h, w, 3) float32 under patches of shade."""
+    height, width = canvas.shape[:2]
+    noise = value_noise(rng, height, width, max(height, width) * rng.uniform(0.15, 0.6), 2)
+    edge = np.float32(rng.uniform(2, 30))
+    patch = np.clip((noise - np.float32(rng.uniform(0.35, 0.65))) * edge, 0, 1)
+    return scale_colours(canvas, 1 - patch * np.float32(rng.uniform(0.1, 0.5)))
+
+
+def photograph(rng, canvas):
+    """What a camera adds: blur, colour cast, exposure, vignette, noise and compression.
+
+    Args:
+        canvas ((h, w, 3) float32 array): The scene in 0..255.
+
+    Returns:
+        (h, w, 3) uint8 array.
+    """
+    height, width = canvas.shape[:2]
+    side = min(height, width)
+    chance = rng.random(5)
+    if chance[0] < 0.25:
+        canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.004 * side + 0.5))
+    elif chance[0] < 0.35:
+        canvas = cv2.filter2D(canvas, -1, _motion_kernel(rng, side))
+    gain = np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.15)).astype(np.float32)
+    offset = np.float32(rng.normal(0, 8))
+    canvas *= gain
+    canvas += offset
+    if chance[1] < 0.3:
+        u = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+        v = np.linspace(-1, 1, width, dtype=np.float32)[None]
+        canvas = scale_colours(canvas, 1 - np.float32(rng.uniform(0.1, 0.3)) * (u * u + v * v))
+    if chance[2] < 0.25:
+        grey = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        share = rng.choice([0, 0.4, 0.7, 1.3])
+        canvas = cv2.addWeighted(canvas, share, grey, 1 - share, 0)
+    if chance[3] < 0.6:
+        sigma = np.float32(rng.exponential(4))
+        noise = rng.standard_normal((height, width), dtype=np.float32)
+        noise *= sigma
+        canvas = cv2.add(canvas, cv2.merge([noise, noise, noise]))
+    image = cv2.add(canvas, 0, dtype=cv2.CV_8U)
+    if chance[4] < 0.25:
+        quality = int(rng.integers(25, 90))
+        _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image
+
+
+def _motion_kernel(rng, side):
+    size = 2 * int(max(1, side * rng.uniform(0.004, 0.012))) + 1
+    kernel = np.zeros((size, size), np.float32)
+    direction = rng.uniform(-1, 1, 2) * (size // 2)
+    centre = size // 2
+    start = np.round(centre - direction).astype(int).tolist()
+    end = np.round(centre + direction).astype(int).tolist()
+    cv2.line(kernel, start, end, 1.0)
+    return kernel / kernel.sum()

@@ -1,0 +1,103 @@
+"""From a silhouette to pixels: placing, bending, and antialiased coverage."""
+
+import cv2
+import numpy as np
+
+_SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point coordinates
+
+
+def _subdivide(contour, count=64):
+    """The contour with about ``count`` more points along its edges, so that it can be bent."""
+    closed = np.concatenate([contour, contour[:1]])
+    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
+    at = np.union1d(length[:-1], np.linspace(0, length[-1], count, endpoint=False))
+    return np.stack([np.interp(at, length, closed[:, 0]), np.interp(at, length, closed[:, 1])], 1)
+
+
+def place_outline(rng, outline, centre, diameter):
+    """The outline turned, sheared, bent and moved to its place in the image.
+
+    Args:
+        rng (numpy.random.Generator): Source of all randomness.
+        outline (Outline): What to place.
+        centre: (x, y) in pixels.
+        diameter (float): The longer side of its bounding box in pixels.
+
+    Returns:
+        list of lists of (N, 2) float arrays: the layers' contours in pixels.
+    """
+    turn = rng.normal(0, 0.15) if outline.upright and rng.random() < 0.8 else rng.uniform(0, 6.28)
+    cosine, sine = np.cos(turn), np.sin(turn)
+    stretch = np.diag([np.exp(rng.normal(0, 0.15)), 1.0])
+    stretch[0, 1] = rng.normal(0, 0.12)
+    matrix = stretch @ np.array([[cosine, sine], [-sine, cosine]])
+    layers = [list(layer) for layer in outline.layers]
+    if rng.random() < 0.5:
+        wave, phase = rng.uniform(1, 3, 2), rng.uniform(0, 6.28, 2)
+        depth = rng.uniform(0.02, 0.15)
+        layers = [[_bend(_subdivide(c), wave, phase, depth) for c in layer] for layer in layers]
+    if rng.random() < 0.15:
+        layers = [[_fray(rng, contour) for contour in layer] for layer in layers]
+    layers = [[contour @ matrix for contour in layer] for layer in layers]
+    points = np.concatenate([contour for layer in layers for contour in layer])
+    low, high = points.min(0), points.max(0)
+    scale = diameter / max((high - low).max(), 1e-6)
+    offset = np.asarray(centre) - (low + high) / 2 * scale
+    return [[contour * scale + offset for contour in layer] for layer in layers]
+
+
+def _bend(contour, wave, phase, depth):
+    return contour + depth * np.sin(contour[:, ::-1] * wave + phase)
+
+
+def _fray(rng, contour):
+    """The contour with a ragged edge: fur, torn paper, leaves."""
+    contour = _subdivide(contour, 160)
+    return contour + rng.normal(0, rng.uniform(0.008, 0.03), contour.shape)
+
+
+def _fill(contours, origin, height, width, scale):
+    """Even-odd filled contours on a canvas ``scale`` times finer, uint8 0 or 255."""
+    canvas = np.zeros((height * scale, width * scale), np.uint8)
+    points = [np.round(((contour - origin) * scale - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+              for contour in contours]
+    cv2.fillPoly(canvas, points, 255, shift=_SUBPIXEL_BITS)
+    return canvas
+
+
+def rasterise(layers, window, rounding=0.0):
+    """Antialiased coverage of placed layers.
+
+    Args:
+        layers (list of lists of (N, 2) float arrays): Contours in pixels, (x, y); a pixel (i, j)
+            covers [j, j + 1) x [i, i + 1).
+        window: (top, left, bottom, right) of the part of the image to draw, in pixels.
+        rounding (float): Radius in pixels by which corners of the union are rounded.
+
+    Returns:
+        tuple: coverage of the union, (h, w) float32 in 0..1, and a list of each layer's own
+        coverage, (h, w) float32.
+    """
+    top, left, bottom, right = window
+    height, width = bottom - top, right - left
+    scale = 4 if max(height, width) < 100 else 2
+    origin = np.array([left, top], float)
+    fine = [_fill(layer, origin, height, width, scale) for layer in layers]
+    union = fine[0].copy()
+    for layer in fine[1:]:
+        np.maximum(union, layer, out=union)
+    if rounding * scale >= 1:
+        size = 2 * int(rounding * scale) + 1
+        soft = cv2.blur(cv2.blur(union, (size, size)), (size, size))
+        union = np.clip((soft.astype(np.float32) - 127.5) * 4 + 127.5, 0, 255).astype(np.uint8)
+
+    def shrink(canvas):
+        small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+        return small.astype(np.float32) * np.float32(1 / 255)
+
+    return shrink(union), [shrink(layer) for layer in fine] if len(fine) > 1 else []
+
+
+def blend(below, above, alpha):
+    """``above`` over ``below``, (h, w, 3) float32 each, by alpha (h, w) float32."""
+    return cv2.blendLinear(above, below, alpha, 1 - alpha)
