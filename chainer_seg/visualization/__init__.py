@@ -1,0 +1,23 @@
+"""Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
+
+from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.visualization.drawing import (
+    draw_clicks,
+    draw_image,
+    draw_instances,
+    draw_probability,
+)
+from chainer_seg.visualization.figures import Picture, axes_grid
+from chainer_seg.visualization.gallery import draw_gallery
+from chainer_seg.visualization.overlay import (
+    blend,
+    instances_layer,
+    overlay_masks,
+    overlay_probability,
+    probability_layer,
+)
+from chainer_seg.visualization.thumbnail import instances_thumbnail
+
+__all__ = ['Picture', 'axes_grid', 'blend', 'draw_clicks', 'draw_gallery', 'draw_image',
+           'draw_instances', 'draw_probability', 'instance_colors', 'instances_layer',
+           'instances_thumbnail', 'overlay_masks', 'overlay_probability', 'probability_layer']

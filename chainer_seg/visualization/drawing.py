@@ -1,0 +1,191 @@
+"""Images, instances, clicks and probabilities on matplotlib axes, in the manner of ChainerCV.
+
+Every function takes an axis and returns it. Without one it makes a new figure, ``ax.figure``,
+which shows itself in a notebook and which pyplot does not know. With ``image=None`` the drawing
+is added to what is on the axis.
+"""
+
+import matplotlib
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+
+from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.visualization.colors import NEGATIVE, POSITIVE, instance_colors, is_light
+from chainer_seg.visualization.figures import new_axes
+from chainer_seg.visualization.overlay import instances_layer
+
+# More pixels than this along a side are not seen on a figure and cost memory.
+_LONGEST_SIDE = 1600
+
+_CLICK_AREA = 90  # square points
+
+
+def draw_image(image, ax=None):
+    """Draws an image without ticks.
+
+    Args:
+        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            None leaves the axis as it is.
+        ax: A matplotlib axis; a new one if left out.
+
+    Returns:
+        The axis, in pixel coordinates of the image.
+    """
+    if image is None:
+        return new_axes() if ax is None else ax
+    image = as_image(image)
+    size = image.shape[:2]
+    ax = new_axes(size) if ax is None else ax
+    _show(ax, resize(image, fit_within(size, _LONGEST_SIDE)), size)
+    return ax
+
+
+def draw_instances(image, instances, ax=None, alpha=0.5, contour=True, labels=True, boxes=False,
+                   colors=None):
+    """Draws masks, names, scores and keypoints of instances.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or None.
+        instances: :class:`chainer_seg.instances.Instances` of that image.
+        ax: A matplotlib axis; a new one if left out.
+        alpha: Opacity of the masks.
+        contour: Draw an opaque edge around each mask.
+        labels: Write the class name, and the score where any is not 1.
+        boxes: Draw the bounding boxes.
+        colors: (R, 3) uint8; a colour for each instance if left out.
+
+    Returns:
+        The axis.
+
+    Raises:
+        ValueError: The image and the masks differ in size.
+    """
+    size = instances.image_size
+    if image is not None:
+        image = as_image(image)
+        if image.shape[:2] != tuple(size):
+            raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
+                             f'instances of {size[0]}x{size[1]}')
+    ax = draw_image(image, new_axes(size) if ax is None else ax)
+    colors = instance_colors(len(instances)) if colors is None else np.asarray(colors)
+    small = _shrink_masks(instances.masks)
+    width = max(1, round(max(small.shape[1:]) / 400)) if contour else 0
+    _show(ax, instances_layer(small, colors, alpha, width), size)
+    if boxes:
+        _draw_boxes(ax, instances, colors)
+    if instances.keypoints is not None:
+        _draw_keypoints(ax, instances.keypoints, colors)
+    if labels:
+        _write_labels(ax, instances, colors)
+    return ax
+
+
+def draw_clicks(image, clicks, ax=None):
+    """Draws clicks: a plus on green where positive, a minus on red where negative.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or None.
+        clicks: Objects with ``y``, ``x`` and ``positive``.
+        ax: A matplotlib axis; a new one if left out.
+
+    Returns:
+        The axis.
+    """
+    ax = draw_image(image, ax)
+    for positive, color, sign in ((True, POSITIVE, '+'), (False, NEGATIVE, '_')):
+        points = np.array([(click.x, click.y) for click in clicks if click.positive == positive])
+        if len(points):
+            ax.scatter(*points.T, s=_CLICK_AREA, color=_unit(color), edgecolors='white',
+                       linewidths=1.2, zorder=5)
+            ax.scatter(*points.T, s=_CLICK_AREA * 0.4, color='white', marker=sign,
+                       linewidths=1.5, zorder=6)
+    return ax
+
+
+def draw_probability(image, probability, ax=None, threshold=0.5, alpha=0.65, cmap='viridis'):
+    """Draws a probability map as colours, with a line where it passes ``threshold``.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or None for the map alone.
+        probability: (H, W) float in [0, 1].
+        ax: A matplotlib axis; a new one if left out.
+        threshold: Where the line runs; None for no line.
+        alpha: Opacity where the probability is 1; it falls to 0 with the probability. Without an
+            image and an axis the map is opaque.
+        cmap: Name of a matplotlib colour map.
+
+    Returns:
+        The axis.
+    """
+    probability = np.clip(np.asarray(probability, np.float32), 0, 1)
+    alone = image is None and ax is None
+    size = probability.shape
+    ax = draw_image(image, new_axes(size) if ax is None else ax)
+    small = resize(probability, fit_within(size, _LONGEST_SIDE))
+    layer = matplotlib.colormaps[cmap](small, bytes=True)
+    if not alone:
+        layer[:, :, 3] = np.round(small * (255 * alpha))
+    _show(ax, layer, size)
+    if threshold is not None and small.min() <= threshold < small.max() and min(small.shape) > 1:
+        columns, rows = (_centres(big, few) for big, few in zip(size[::-1], small.shape[::-1]))
+        ax.contour(columns, rows, small, levels=[threshold], colors='black', linewidths=2.5)
+        ax.contour(columns, rows, small, levels=[threshold], colors='white', linewidths=1.2)
+    return ax
+
+
+def _show(ax, pixels, size):
+    """Draws pixels, perhaps shrunk, in the coordinates of an image of ``size``."""
+    height, width = size
+    if 0 in pixels.shape:
+        return
+    ax.imshow(pixels, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    ax.set_axis_off()
+
+
+def _shrink_masks(masks):
+    size = masks.shape[1:]
+    if 0 in size or max(size) <= _LONGEST_SIDE:
+        return masks
+    rows, columns = (np.round(_centres(big, few)).astype(int)
+                     for big, few in zip(size, fit_within(size, _LONGEST_SIDE)))
+    return masks[:, rows[:, None], columns]
+
+
+def _centres(big, few):
+    """Where the centres of ``few`` equal parts of ``big`` pixels lie."""
+    return (np.arange(few) + 0.5) * (big / few) - 0.5
+
+
+def _draw_boxes(ax, instances, colors):
+    y_min, x_min, y_max, x_max = instances.bboxes.T - 0.5
+    corners = np.stack([np.stack([x_min, x_max, x_max, x_min], 1),
+                        np.stack([y_min, y_min, y_max, y_max], 1)], axis=2)
+    ax.add_collection(PolyCollection(
+        corners, facecolors='none', edgecolors=colors / 255.0, linewidths=1.5), autolim=False)
+
+
+def _draw_keypoints(ax, keypoints, colors):
+    seen = keypoints[:, :, 2] > 0
+    owner = np.nonzero(seen)[0]
+    points = keypoints[seen]
+    ax.scatter(points[:, 1], points[:, 0], s=18, color=colors[owner] / 255.0,
+               edgecolors='white', linewidths=0.8, zorder=4)
+
+
+def _write_labels(ax, instances, colors):
+    with_scores = bool((instances.scores != 1).any())
+    for number, (y_min, x_min, _, _) in enumerate(instances.bboxes):
+        text = instances.name(number)
+        if with_scores:
+            text = f'{text} {instances.scores[number]:.2f}'
+        if instances.crowds[number]:
+            text = f'{text} (crowd)'
+        color = colors[number]
+        ax.text(max(x_min, 0), max(y_min, 0), text, fontsize=8, va='top', clip_on=True,
+                color='black' if is_light(color) else 'white', zorder=7,
+                bbox={'facecolor': _unit(color), 'edgecolor': 'none', 'pad': 1.5, 'alpha': 0.9})
+
+
+def _unit(color):
+    return to_rgb(np.asarray(color) / 255.0)

@@ -1,0 +1,58 @@
+"""Figures that belong to nobody's global state: they live as long as someone holds them."""
+
+import io
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_DPI = 80
+_WIDTH = 9.0  # inches of a full row, as wide as a notebook's column
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself in a notebook and is unknown to pyplot."""
+
+    def __init__(self, *args, **options):
+        options.setdefault('dpi', _DPI)
+        options.setdefault('layout', 'constrained')
+        super().__init__(*args, **options)
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format='png')
+        return buffer.getvalue()
+
+
+def new_axes(size=None):
+    """An axis in a new :class:`Picture` that fits an image of ``size`` = (height, width)."""
+    ratio = 0.75 if size is None else min(max(size[0] / max(size[1], 1), 0.2), 2.5)
+    width = min(6.0, 6.0 / ratio)
+    return Picture(figsize=(width, width * ratio)).add_subplot()
+
+
+def axes_grid(count, columns=4, ratio=1.0, titles=()):
+    """Empty axes in rows, for pictures side by side.
+
+    Args:
+        count: Number of axes.
+        columns: Axes in a row.
+        ratio: Height of an axis over its width.
+        titles: A line of text over each; may be shorter.
+
+    Returns:
+        (count,) array of matplotlib axes, all in one new :class:`Picture`.
+    """
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    side = _WIDTH / max(columns, 2)
+    above = 0.3 if len(titles) else 0.05
+    figure = Picture(figsize=(side * columns, max(rows, 1) * (side * ratio + above)))
+    axes = np.empty(count, object)
+    for number in range(count):
+        axes[number] = figure.add_subplot(rows, columns, number + 1)
+        axes[number].set_axis_off()
+    for ax, title in zip(axes, titles):
+        ax.set_title(title, fontsize=10)
+    return axes

@@ -1,0 +1,149 @@
+"""Masks and probabilities as colour layers, and layers laid over images, in NumPy and OpenCV alone.
+
+A layer is an (H, W, 4) uint8 array of RGB and opacity (not premultiplied): what a browser canvas,
+a PNG file and matplotlib take.
+"""
+
+import cv2
+import numpy as np
+
+from chainer_seg.visualization.colors import POSITIVE, instance_colors
+
+# Rows are worked on together until they hold this many mask pixels, so memory stays bounded.
+_PIXELS_AT_ONCE = 1 << 22
+
+
+def overlay_masks(image, masks, colors=None, alpha=0.5, contour=0):
+    """Lays coloured masks over an image; where they overlap, the smaller object is on top.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        masks: (R, H, W) bool or uint8 of 0 and anything else; (H, W) for a single one.
+        colors: (R, 3) uint8 RGB; colours of :func:`instance_colors` if left out.
+        alpha: Opacity of the masks, from 0 to 1.
+        contour: Width in pixels of an opaque edge inside each mask; 0 for none.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: The sizes do not fit each other.
+    """
+    return blend(image, instances_layer(masks, colors, alpha, contour))
+
+
+def overlay_probability(image, probability, color=POSITIVE, alpha=0.6, threshold=0.5, contour=0):
+    """Lays a probability map over an image: the likelier, the more of ``color``.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        probability: (H, W) float in [0, 1].
+        color: RGB on 0..255.
+        alpha: Opacity where the probability is 1.
+        threshold: The contour runs where the probability rises above this.
+        contour: Width of the contour in pixels; 0 for none.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: The sizes do not fit each other.
+    """
+    return blend(image, probability_layer(probability, color, alpha, threshold, contour))
+
+
+def instances_layer(masks, colors=None, alpha=0.5, contour=0):
+    """The colour layer (H, W, 4) uint8 of masks; see :func:`overlay_masks` for the arguments."""
+    masks = np.asarray(masks)
+    if masks.ndim == 2:
+        masks = masks[None]
+    if masks.ndim != 3:
+        raise ValueError(f'masks must be (R, H, W), not of shape {masks.shape}')
+    colors = instance_colors(len(masks)) if colors is None else np.asarray(colors, np.uint8)
+    if colors.shape != (len(masks), 3):
+        raise ValueError(f'colors must be ({len(masks)}, 3), not of shape {colors.shape}')
+    owner = topmost(masks)
+    opacity = np.full(len(masks) + 1, _byte(alpha), np.uint8)
+    opacity[0] = 0
+    table = np.concatenate([np.concatenate([np.zeros((1, 3), np.uint8), colors]),
+                            opacity[:, None]], axis=1)
+    layer = table[owner]
+    if contour:
+        layer[_edges(owner, contour), 3] = 255
+    return layer
+
+
+def probability_layer(probability, color=POSITIVE, alpha=0.6, threshold=0.5, contour=0):
+    """The colour layer (H, W, 4) uint8 of a probability; see :func:`overlay_probability`."""
+    probability = np.asarray(probability, np.float32)
+    if probability.ndim != 2:
+        raise ValueError(f'probability must be (H, W), not of shape {probability.shape}')
+    layer = np.empty(probability.shape + (4,), np.uint8)
+    layer[:, :, :3] = np.asarray(color, np.uint8)
+    layer[:, :, 3] = np.round(np.clip(probability, 0, 1) * np.float32(255 * alpha))
+    if contour:
+        layer[_edges((probability > threshold).astype(np.uint16), contour), 3] = 255
+    return layer
+
+
+def blend(image, layer):
+    """Lays a layer over an image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        layer: (H, W, 4) uint8: RGB and opacity.
+
+    Returns:
+        (H, W, 3) uint8; the image itself is not changed.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f'image must be (H, W, 3) uint8, not {image.shape} {image.dtype}')
+    if layer.shape[:2] != image.shape[:2]:
+        raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
+                         f'masks of {layer.shape[0]}x{layer.shape[1]}')
+    result = image.copy()
+    rows = max(1, _PIXELS_AT_ONCE // max(1, 4 * image.shape[1]))
+    for top in range(0, len(image), rows):
+        strip = slice(top, top + rows)
+        # 16 bits hold 255 * 255, so the blend is exact in whole numbers.
+        opacity = layer[strip, :, 3:].astype(np.uint16)
+        mixed = image[strip] * (255 - opacity) + layer[strip, :, :3] * opacity
+        result[strip] = (mixed + 127) // 255
+    return result
+
+
+def topmost(masks):
+    """Which mask is seen at each pixel when smaller ones lie on larger ones.
+
+    Args:
+        masks: (R, H, W) bool or uint8.
+
+    Returns:
+        (H, W) uint16: 1 + the number of the mask; 0 where there is none.
+    """
+    count, height, width = masks.shape
+    if count == 0:
+        return np.zeros((height, width), np.uint16)
+    # A mask's place in the pile, from 1 at the bottom.
+    pile = np.argsort(-np.count_nonzero(masks, axis=(1, 2)), kind='stable')
+    place = np.empty(count, np.uint16)
+    place[pile] = np.arange(1, count + 1)
+    number_at = np.concatenate([[0], pile + 1]).astype(np.uint16)
+    owner = np.empty((height, width), np.uint16)
+    rows = max(1, _PIXELS_AT_ONCE // max(1, count * width))
+    for top in range(0, height, rows):
+        strip = slice(top, top + rows)
+        highest = ((masks[:, strip] != 0) * place[:, None, None]).max(axis=0)
+        owner[strip] = number_at[highest]
+    return owner
+
+
+def _edges(owner, width):
+    """(H, W) bool: the pixels of a region that lie within ``width`` of another one or of none."""
+    kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    return (owner > 0) & (cv2.dilate(owner, kernel) != cv2.erode(owner, kernel))
+
+
+def _byte(share):
+    return int(round(255 * min(max(share, 0.0), 1.0)))

@@ -1,0 +1,38 @@
+"""A small picture of instances as HTML, for the table cells and outputs of a notebook."""
+
+import base64
+
+import cv2
+import numpy as np
+
+from chainer_seg.images import fit_within
+from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.visualization.overlay import topmost
+
+_LONGEST_SIDE = 192
+_BACKGROUND = (38, 38, 42)
+
+
+def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
+    """An ``<img>`` element that shows the masks in colours on dark grey.
+
+    Args:
+        instances: :class:`chainer_seg.instances.Instances`.
+        longest_side: Size of the picture in pixels; masks are sampled first, so that huge ones
+            cost little.
+
+    Returns:
+        str: HTML that holds the picture itself; empty for an image without pixels.
+    """
+    height, width = instances.image_size
+    if height == 0 or width == 0:
+        return ''
+    small = fit_within((height, width), longest_side)
+    rows, columns = ((np.arange(few) * 2 + 1) * big // (2 * few)
+                     for few, big in zip(small, (height, width)))
+    owner = topmost(instances.masks[:, rows[:, None], columns])
+    colors = np.concatenate([[_BACKGROUND], instance_colors(len(instances))]).astype(np.uint8)
+    _, data = cv2.imencode('.png', np.ascontiguousarray(colors[owner][:, :, ::-1]))
+    text = base64.b64encode(data.tobytes()).decode('ascii')
+    return (f'<img width="{small[1]}" height="{small[0]}" alt="{len(instances)} objects" '
+            f'src="data:image/png;base64,{text}">')

@@ -1,0 +1,52 @@
+"""Thumbnails: decode the picture in the HTML and look at its pixels."""
+
+import base64
+import re
+
+import cv2
+import numpy as np
+
+from chainer_seg.instances import Instances
+from chainer_seg.visualization import instance_colors, instances_thumbnail
+
+
+def decode(html):
+    """The picture in an <img> element as (H, W, 3) RGB."""
+    data = base64.b64decode(re.search(r'base64,([^"]+)"', html).group(1))
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+
+
+def test_pixels_have_the_colours_of_their_objects():
+    masks = np.zeros((2, 4, 6), bool)
+    masks[0, :2] = True
+    masks[1, 3, :3] = True
+    picture = decode(instances_thumbnail(Instances(masks)))
+    colors = instance_colors(2)
+    assert (picture[:2] == colors[0]).all()
+    assert (picture[3, :3] == colors[1]).all()
+    assert (picture[2] == picture[3, 5]).all()
+
+
+def test_no_objects_give_a_plain_picture():
+    picture = decode(instances_thumbnail(Instances.empty(50, 80)))
+    assert picture.shape == (50, 80, 3)
+    assert (picture == picture[0, 0]).all()
+
+
+def test_huge_masks_are_shrunk_first():
+    masks = np.zeros((1, 6000, 4000), bool)
+    masks[0, :3000] = True
+    html = instances_thumbnail(Instances(masks), longest_side=60)
+    picture = decode(html)
+    assert picture.shape == (60, 40, 3)
+    assert (picture[:30] == instance_colors(1)[0]).all() and (picture[30] == picture[59]).all()
+    assert len(html) < 2000
+
+
+def test_image_without_pixels_gives_nothing():
+    assert instances_thumbnail(Instances.empty(0, 0)) == ''
+
+
+def test_instances_show_themselves_with_it():
+    html = Instances.empty(5, 5)._repr_html_()
+    assert '<img' in html
