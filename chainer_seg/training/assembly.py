@@ -1,0 +1,309 @@
+"""Puts a trainer together: the one way in which every system of this package is trained."""
+
+import dataclasses
+import math
+import os
+import pathlib
+import typing
+
+import chainer
+
+from chainer_seg.devices import get_device
+from chainer_seg.errors import TrainingError
+from chainer_seg.training.curves import LiveCurve
+from chainer_seg.training.evaluation import Evaluation
+from chainer_seg.training.interrupt import Interruption
+from chainer_seg.training.log import Log, TensorBoard
+from chainer_seg.training.parameters import (
+    BIASES_AND_NORMALIZATION, LearningRate, WeightDecay)
+from chainer_seg.training.progress import ProgressBar, ProgressLines, resolve_kind, say
+from chainer_seg.training.schedules import Constant, Schedule
+from chainer_seg.training.snapshots import (
+    BEST_MODEL, MODEL, Snapshots, find_snapshots, find_state)
+from chainer_seg.training.state import restore_state
+from chainer_seg.training.stream import ExampleStream
+from chainer_seg.training.updater import Updater, global_random_state_kept
+
+
+@dataclasses.dataclass
+class Settings:
+    """How to train; :func:`build_trainer` takes each of these by name.
+
+    Attributes:
+        transform: ``transform(example, rng) -> sample`` or None; see :class:`ExampleStream`.
+        out: The folder for snapshots, models and logs.
+        optimizer: ``'momentum'``, ``'adam'`` or a Chainer optimizer.
+        lr: The base learning rate; None keeps the optimizer's own.
+        momentum: The momentum of ``'momentum'``.
+        weight_decay: The rate of L2 decay.
+        weight_decay_exclude: Patterns of parameter paths that do not decay.
+        lr_multipliers: ``{pattern: factor}`` of parameter paths with a rate of their own.
+        gradient_clipping: The largest L2 norm of the whole gradient, or None.
+        schedule: A :class:`Schedule`; None is constant.
+        iterations: The length of the run; give this or ``epochs``.
+        epochs: The length of the run in passes over the data set.
+        batch_size: Examples per update.
+        sub_batches: Parts in which a batch is computed, for less memory.
+        device: ``'cpu'``, a GPU's number, or None for the first GPU where there is one.
+        seed: A whole number from 0; two runs with one seed agree.
+        workers: Processes or threads that load examples ahead; see :class:`ExampleStream`.
+        worker_kind: ``'process'`` or ``'thread'``.
+        look_ahead: Examples to load ahead; None takes two batches.
+        converter: ``converter(samples, device)`` or None to stack samples of one shape.
+        evaluator: ``evaluator(model) -> {name: value}``, reported as ``validation/name``.
+        evaluate_every: Iterations between evaluations; None takes ``snapshot_every``.
+        best_metric: ``('validation/name', 'max' or 'min')`` by which the best model is kept.
+        model_to_save: The model that is saved as a model file if it has a ``config``, and that
+            the evaluator is given; None gives the evaluator the train chain.
+        save_model: ``save_model(path, model)``; None takes :func:`chainer_seg.save_model`.
+        snapshot_every: Iterations between snapshots.
+        keep_last: How many snapshots to keep.
+        resume: None, ``'auto'`` for the newest complete snapshot in ``out`` if there is one,
+            or the path of a snapshot or of a folder of them.
+        overwrite: Whether a run that is already in ``out`` may be replaced.
+        log_every: Iterations between lines of the log.
+        max_skipped: Training ends after so many non-finite batches in a row.
+        tensorboard: Whether to write TensorBoard files.
+        progress: ``'auto'``, ``'terminal'``, ``'notebook'``, ``'lines'`` or ``'none'``.
+        live_curve: Whether to draw the curve in a notebook; None does with its progress bar.
+    """
+
+    transform: typing.Callable | None = None
+    out: str | os.PathLike = 'out/training'
+    optimizer: str | chainer.Optimizer = 'momentum'
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    weight_decay_exclude: tuple = BIASES_AND_NORMALIZATION
+    lr_multipliers: dict | None = None
+    gradient_clipping: float | None = None
+    schedule: Schedule | None = None
+    iterations: int | None = None
+    epochs: float | None = None
+    batch_size: int = 8
+    sub_batches: int = 1
+    device: str | int | None = 'cpu'
+    seed: int = 0
+    workers: int | None = None
+    worker_kind: str = 'process'
+    look_ahead: int | None = None
+    converter: typing.Callable | None = None
+    evaluator: typing.Callable | None = None
+    evaluate_every: int | None = None
+    best_metric: tuple | None = None
+    model_to_save: chainer.Link | None = None
+    save_model: typing.Callable | None = None
+    snapshot_every: int = 500
+    keep_last: int = 3
+    resume: str | os.PathLike | None = None
+    overwrite: bool = False
+    log_every: int = 20
+    max_skipped: int = 5
+    tensorboard: bool = True
+    progress: str = 'auto'
+    live_curve: bool | None = None
+
+    def __post_init__(self):
+        if (self.iterations is None) == (self.epochs is None):
+            raise ValueError('give either iterations or epochs')
+        if not 1 <= self.sub_batches <= self.batch_size:
+            raise ValueError('sub_batches must be from 1 to batch_size')
+        self.evaluate_every = self.evaluate_every or self.snapshot_every
+        for name in ('snapshot_every', 'evaluate_every', 'log_every', 'max_skipped'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1')
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """What a run gave.
+
+    Attributes:
+        iteration: The number of updates.
+        out: The folder of the run.
+        snapshot: The path of the newest snapshot, or None.
+        model: The path of the newest model file, or None.
+        best_model: The path of the best model file, or None.
+        best_value: The best value of the metric, or None.
+        skipped: How many batches were skipped.
+        log: The lines of the log, as dicts.
+    """
+
+    iteration: int
+    out: pathlib.Path
+    snapshot: pathlib.Path | None
+    model: pathlib.Path | None
+    best_model: pathlib.Path | None
+    best_value: float | None
+    skipped: int
+    log: list
+
+
+class Trainer(chainer.training.Trainer):
+    """Chainer's trainer, ending cleanly at Ctrl-C and leaving the process as it was.
+
+    Attributes:
+        iterations: The length of the run.
+        log: The :class:`chainer_seg.training.log.Log`.
+        snapshots: The :class:`chainer_seg.training.snapshots.Snapshots`.
+        interruption: Whether Ctrl-C was pressed.
+    """
+
+    def __init__(self, updater, out, iterations, device):
+        super().__init__(updater, self._is_over, out=os.fspath(out))
+        self.iterations = iterations
+        self.device = device
+        self.interruption = Interruption(say)
+
+    @staticmethod
+    def _is_over(trainer):
+        return trainer.updater.iteration >= trainer.iterations
+
+    def run(self, show_loop_exception_msg=False):
+        with (self.interruption, chainer.using_device(self.device),
+              global_random_state_kept(self.device)):
+            super().run(show_loop_exception_msg=show_loop_exception_msg)
+
+
+def build_trainer(train_chain, dataset, **settings):
+    """Assembles the trainer of a run.
+
+    Args:
+        train_chain: A chain that is called with the batch arrays, returns the scalar loss and
+            reports each part of it by ``chainer.report({...}, self)``. It goes to the device.
+        dataset: Anything with ``len`` and ``[index]``.
+        **settings: The attributes of :class:`Settings`.
+
+    Returns:
+        A :class:`Trainer`, to be given to :func:`train`. It can be extended as any trainer of
+        Chainer's.
+
+    Raises:
+        chainer_seg.errors.TrainingError: The folder holds another run, or there is no usable
+            snapshot to resume from.
+        chainer_seg.errors.DatasetError: The data set is empty.
+        chainer_seg.errors.DeviceError: The device does not exist.
+    """
+    settings = Settings(**settings)
+    stream = ExampleStream(
+        dataset, settings.batch_size, settings.transform, settings.seed, settings.workers,
+        settings.worker_kind, settings.look_ahead)
+    iterations = settings.iterations
+    if iterations is None:
+        iterations = math.ceil(settings.epochs * len(dataset) / settings.batch_size)
+    device = get_device(settings.device)
+    train_chain.to_device(device)
+    optimizer = _make_optimizer(train_chain, settings)
+    rate = LearningRate(optimizer, settings.lr, settings.schedule or Constant(), iterations,
+                        settings.lr_multipliers)
+    updater = Updater(stream, optimizer, rate, device, settings.seed, settings.sub_batches,
+                      settings.converter, warn=say)
+    trainer = Trainer(updater, settings.out, iterations, device)
+    _add_records(trainer, train_chain, settings)
+    _resume(trainer, settings)
+    _add_displays(trainer, settings)
+    return trainer
+
+
+def train(trainer):
+    """Runs a trainer to its end.
+
+    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt.
+
+    Returns:
+        A :class:`TrainingResult`.
+
+    Raises:
+        chainer_seg.errors.TrainingError: Too many batches in a row were not finite.
+        chainer_seg.errors.DiskFullError: There is no room for a snapshot; the one before it is
+            as it was.
+    """
+    trainer.run()
+    out, snapshots = pathlib.Path(trainer.out), trainer.snapshots
+    files = [path if path.exists() else None for path in (out / MODEL, out / BEST_MODEL)]
+    return TrainingResult(
+        trainer.updater.iteration, out, snapshots.newest, *files, snapshots.best_value,
+        trainer.updater.skipped, trainer.log.lines)
+
+
+def _make_optimizer(train_chain, settings):
+    optimizer = settings.optimizer
+    if optimizer == 'momentum':
+        optimizer = chainer.optimizers.MomentumSGD(momentum=settings.momentum)
+    elif optimizer == 'adam':
+        optimizer = chainer.optimizers.Adam()
+    elif isinstance(optimizer, str):
+        raise ValueError(f'optimizer must be "momentum", "adam" or a Chainer optimizer, '
+                         f'not {optimizer!r}')
+    if optimizer.target is not train_chain:
+        optimizer.setup(train_chain)
+    if settings.gradient_clipping is not None:
+        optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(settings.gradient_clipping))
+    if settings.weight_decay:
+        optimizer.add_hook(WeightDecay(settings.weight_decay, settings.weight_decay_exclude))
+    return optimizer
+
+
+def _add_records(trainer, train_chain, settings):
+    """Adds what belongs to the state of a run: evaluation, log and snapshots."""
+    model = settings.model_to_save
+    evaluation = None
+    if settings.evaluator is not None:
+        evaluated = train_chain if model is None else model
+        evaluation = Evaluation(settings.evaluator, evaluated, settings.evaluate_every)
+        trainer.extend(evaluation)
+    trainer.log = Log(settings.log_every, trainer.iterations,
+                      *([evaluation.due] if evaluation else []))
+    trainer.extend(trainer.log)
+    trainer.snapshots = Snapshots(
+        settings.snapshot_every, settings.keep_last, settings.best_metric,
+        model if hasattr(model, 'config') else None, settings.save_model or _save_model,
+        settings.max_skipped, _about(trainer, settings), say)
+    trainer.extend(trainer.snapshots)
+
+
+def _add_displays(trainer, settings):
+    """Adds what shows the run to a person."""
+    kind = resolve_kind(settings.progress)
+    if kind in ('terminal', 'notebook'):
+        trainer.extend(ProgressBar(kind, trainer.iterations, trainer.log))
+    elif kind == 'lines':
+        trainer.extend(ProgressLines(trainer.iterations, trainer.log))
+    show_curve = kind == 'notebook' if settings.live_curve is None else settings.live_curve
+    if show_curve:
+        trainer.extend(LiveCurve(trainer.log))
+    if settings.tensorboard:
+        trainer.extend(TensorBoard(trainer.log, say))
+
+
+def _about(trainer, settings):
+    stream = trainer.updater.get_iterator('main')
+    return {'seed': settings.seed, 'batch_size': settings.batch_size,
+            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset)}
+
+
+def _resume(trainer, settings):
+    found = find_state(settings.resume, settings.out, say)
+    out = pathlib.Path(settings.out).resolve()
+    goes_on_here = found is not None and pathlib.Path(found[0]).resolve().parent == out
+    if find_snapshots(out) and not goes_on_here and not settings.overwrite:
+        raise TrainingError(
+            f'{settings.out} already holds a training run; go on with it by resume="auto" '
+            f'(--resume auto), replace it by overwrite=True, or choose another folder.')
+    if found is None:
+        return
+    path, arrays, about = found
+    restore_state(path, trainer, arrays)
+    trainer.snapshots.newest = path
+    changes = [f'{name} was {about.get(name)} and is {value}'
+               for name, value in _about(trainer, settings).items() if about.get(name) != value]
+    if changes:
+        say(f'Going on from {path} with other settings, so not exactly as without the '
+            f'interruption: {", ".join(changes)}.')
+    elif settings.progress != 'none':
+        say(f'Going on from {path}, after iteration {trainer.updater.iteration}.')
+
+
+def _save_model(path, model):
+    from chainer_seg.model_file import save_model
+    save_model(path, model)

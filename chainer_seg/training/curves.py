@@ -1,0 +1,103 @@
+"""Pictures of a training log: live in a notebook, and afterwards."""
+
+import io
+import pathlib
+import time
+
+import chainer
+
+from chainer_seg.training.log import read_log
+
+_NOT_CURVES = ('iteration', 'epoch', 'elapsed_time', 'lr', 'skipped')
+
+
+def plot_log(log, ax=None, names=None):
+    """Draws the values of a log over the iterations.
+
+    Args:
+        log: A trainer or the result of training, the folder of a run, the path of its
+            ``log.jsonl``, or a list of its lines as dicts.
+        ax: A matplotlib axis; None makes a figure.
+        names: Which values; None draws all losses and validated values.
+
+    Returns:
+        The axis.
+    """
+    lines = _lines_of(log)
+    if ax is None:
+        from matplotlib import pyplot
+        _, ax = pyplot.subplots()
+    if names is None:
+        names = list(dict.fromkeys(
+            name for line in lines for name in line if name not in _NOT_CURVES))
+    for name in names:
+        points = [(line['iteration'], line[name]) for line in lines
+                  if line.get(name) is not None]
+        if points:
+            marker = 'o' if name.startswith('validation/') or len(points) == 1 else None
+            ax.plot(*zip(*points, strict=True), label=name, marker=marker)
+    ax.set_xlabel('iteration')
+    if ax.lines:
+        ax.legend()
+    return ax
+
+
+def _lines_of(log):
+    if isinstance(log, (str, pathlib.Path)):
+        return read_log(log)
+    if isinstance(log, chainer.training.Trainer):
+        log = log.log
+    return getattr(log, 'lines', None) or getattr(log, 'log', log)
+
+
+class LiveCurve(chainer.training.Extension):
+    """Redraws the curve of a run below the notebook cell, at most once in ``seconds``.
+
+    Args:
+        log: The :class:`chainer_seg.training.log.Log` of the run.
+        seconds: The least time between two pictures.
+        display: ``display(object, display_id=True) -> handle`` with ``handle.update(object)``;
+            None takes IPython's.
+        names: Which values to draw; None draws all losses and validated values.
+    """
+
+    name = 'live_curve'
+    priority = 90
+    trigger = (1, 'iteration')
+
+    def __init__(self, log, seconds=1.0, display=None, names=None):
+        self._log, self._seconds, self._names = log, seconds, names
+        self._display = display
+        self._handle = None
+        self._drawn_lines, self._drawn_at = 0, -float('inf')
+
+    def __call__(self, trainer):
+        if time.monotonic() - self._drawn_at >= self._seconds:
+            self._draw()
+
+    def finalize(self):
+        self._draw()
+
+    def _draw(self):
+        if len(self._log.lines) == self._drawn_lines:
+            return
+        self._drawn_lines, self._drawn_at = len(self._log.lines), time.monotonic()
+        picture = _picture(self._log.lines, self._names)
+        if self._handle is not None:
+            self._handle.update(picture)
+            return
+        if self._display is None:
+            from IPython.display import display
+            self._display = display
+        self._handle = self._display(picture, display_id=True)
+
+
+def _picture(lines, names):
+    from IPython.display import Image
+    from matplotlib.figure import Figure
+    # Not through pyplot, which would show the figure once more at the end of the cell.
+    figure = Figure(figsize=(7, 3.5), layout='constrained')
+    plot_log(lines, ax=figure.subplots(), names=names)
+    stream = io.BytesIO()
+    figure.savefig(stream, format='png', dpi=80)
+    return Image(data=stream.getvalue())

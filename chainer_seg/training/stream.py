@@ -1,0 +1,195 @@
+"""The stream of training examples, whose whole state is one number: how many have been drawn."""
+
+import collections
+import os
+
+import chainer
+import numpy as np
+
+from chainer_seg.errors import DatasetError
+from chainer_seg.training.workers import make_workers
+
+# Tells the generator of an epoch's order from that of an example: (seed, k) is the example's.
+_ORDER = 1
+
+# So many examples in a row without anything to train on end the search.
+_FEWEST_TRIES, _MOST_TRIES = 100, 5000
+
+
+class ExampleStream(chainer.dataset.Iterator):
+    """Endless shuffled batches that depend on the data set, the seed and the position alone.
+
+    The k-th example drawn belongs to epoch ``k // n`` and is number ``k % n`` of that epoch's
+    random order; its transform gets the generator ``numpy.random.default_rng((seed, k))``. So
+    the batches are the same for any number of workers, and a stream is continued by setting
+    :attr:`position`.
+
+    Args:
+        dataset: Anything with ``len`` and ``[index]``.
+        batch_size: Examples per batch.
+        transform: ``transform(example, rng) -> sample``, where a sample is an array, or a tuple or
+            dict of arrays. None says that this example has nothing to train on; the next one is
+            drawn in its stead. Without a transform the example itself is the sample.
+        seed: A whole number from 0.
+        workers: How many processes or threads load ahead; 0 loads in place, None takes half of
+            the processor's cores, at most 8.
+        worker_kind: ``'process'`` or ``'thread'``.
+        look_ahead: Examples to have ready or under way; None takes two batches.
+        start_method: How worker processes start, as in :mod:`multiprocessing`.
+        shuffle: Whether each epoch has its own random order; otherwise that of the data set.
+
+    Attributes:
+        position: The number k of the next example.
+        drawn: ``[(k, index), ...]`` of the examples in the last batch.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The data set is empty, or no example can be trained on.
+    """
+
+    def __init__(self, dataset, batch_size, transform=None, seed=0, workers=None,
+                 worker_kind='process', look_ahead=None, start_method=None, shuffle=True):
+        if len(dataset) == 0:
+            raise DatasetError(f'{_name(dataset)} is empty: there is nothing to train on; check '
+                               f'the annotation file and the image folder.')
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.drawn = []
+        self._load = _Loader(dataset, transform, seed)
+        self._worker_count = default_workers() if workers is None else workers
+        self._worker_options = {'kind': worker_kind, 'start_method': start_method}
+        self._look_ahead = 2 * batch_size if look_ahead is None else look_ahead
+        self._shuffle = shuffle
+        self._workers = None
+        self._pending = collections.deque()
+        self._ordered_epoch, self._order = None, None
+        self._position = 0
+        self._previous_position = 0
+
+    @property
+    def position(self):
+        return self._position
+
+    @position.setter
+    def position(self, value):
+        if value != self._position:
+            self._drop_pending()
+            self._position = self._previous_position = value
+
+    def next(self):
+        """The next ``batch_size`` samples, as a list."""
+        position, samples, drawn, misses = self._position, [], [], 0
+        most_misses = int(np.clip(2 * len(self.dataset), _FEWEST_TRIES, _MOST_TRIES))
+        while len(samples) < self.batch_size:
+            number, index, sample = self._take(position)
+            position = number + 1
+            if sample is not None:
+                samples.append(sample)
+                drawn.append((number, index))
+                misses = 0
+                continue
+            misses += 1
+            if misses >= most_misses:
+                raise DatasetError(
+                    f'None of {misses} examples in a row of {_name(self.dataset)} has anything to '
+                    f'train on; check that its annotations hold objects of the wanted classes.')
+        self._previous_position, self._position = self._position, position
+        self.drawn = drawn
+        return samples
+
+    __next__ = next
+
+    def _take(self, position):
+        """The example at ``position`` as (number, index, sample), keeping the workers busy."""
+        if self._workers is None:
+            self._workers = make_workers(self._load, self._worker_count, **self._worker_options)
+        if self._pending and self._pending[0][0] != position:
+            # A batch broke off half way.
+            self._drop_pending()
+        wanted = 1 if self._worker_count == 0 else max(
+            1, self._look_ahead, 2 * self._worker_count)
+        while len(self._pending) < wanted:
+            number = position + len(self._pending)
+            index = self._index(number)
+            self._pending.append((number, index, self._workers.submit(number, index)))
+        number, index, future = self._pending.popleft()
+        return number, index, future.result()
+
+    def _index(self, number):
+        epoch, place = divmod(number, len(self.dataset))
+        if not self._shuffle:
+            return place
+        if epoch != self._ordered_epoch:
+            generator = np.random.default_rng((self.seed, epoch, _ORDER))
+            self._ordered_epoch, self._order = epoch, generator.permutation(len(self.dataset))
+        return int(self._order[place])
+
+    def _drop_pending(self):
+        for _, _, future in self._pending:
+            future.cancel()
+        self._pending.clear()
+
+    def describe(self, index):
+        """Example ``index`` in words, with its id where the data set has ids."""
+        ids = getattr(self.dataset, 'ids', None)
+        return f'{index}' if ids is None else f'{index} (id {ids[index]})'
+
+    @property
+    def epoch(self):
+        return self._position // len(self.dataset)
+
+    @property
+    def epoch_detail(self):
+        return self._position / len(self.dataset)
+
+    @property
+    def previous_epoch_detail(self):
+        return self._previous_position / len(self.dataset)
+
+    @property
+    def is_new_epoch(self):
+        return self.epoch > self._previous_position // len(self.dataset)
+
+    def serialize(self, serializer):
+        """Saves or restores the position."""
+        position = serializer('position', self._position)
+        previous = serializer('previous_position', self._previous_position)
+        self.position = position
+        self._previous_position = previous
+
+    def finalize(self):
+        """Ends the workers; a later :meth:`next` starts new ones."""
+        self._drop_pending()
+        workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()
+
+    def __del__(self):
+        if getattr(self, '_workers', None) is not None:
+            self.finalize()
+
+
+class _Loader:
+    """What a worker does; a class, so that it can be sent to a spawned process."""
+
+    def __init__(self, dataset, transform, seed):
+        self.dataset, self.transform, self.seed = dataset, transform, seed
+
+    def __call__(self, number, index):
+        example = self.dataset[index]
+        if self.transform is None:
+            return example
+        return self.transform(example, np.random.default_rng((self.seed, number)))
+
+
+def default_workers():
+    """Half of the cores this process may use, from 1 to 8: the other half computes."""
+    if hasattr(os, 'sched_getaffinity'):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return int(np.clip(cores // 2, 1, 8))
+
+
+def _name(dataset):
+    return f'The data set ({type(dataset).__name__})'
