@@ -112,14 +112,14 @@ def draw_probability(image, probability, ax=None, threshold=0.5, alpha=0.65, cma
         ax: A matplotlib axis; a new one if left out.
         threshold: Where the line runs; None for no line.
         alpha: Opacity where the probability is 1; it falls to 0 with the probability. Without an
-            image and an axis the map is opaque.
+            image below it the map is opaque.
         cmap: Name of a matplotlib colour map.
 
     Returns:
         The axis.
     """
     probability = np.clip(np.asarray(probability, np.float32), 0, 1)
-    alone = image is None and ax is None
+    alone = image is None and (ax is None or not ax.images)
     size = probability.shape
     ax = draw_image(image, new_axes(size) if ax is None else ax)
     small = resize(probability, fit_within(size, _LONGEST_SIDE))
@@ -175,6 +175,7 @@ def _draw_keypoints(ax, keypoints, colors):
 
 def _write_labels(ax, instances, colors):
     with_scores = bool((instances.scores != 1).any())
+    room = 0.08 * instances.image_size[0]
     for number, (y_min, x_min, _, _) in enumerate(instances.bboxes):
         text = instances.name(number)
         if with_scores:
@@ -182,7 +183,9 @@ def _write_labels(ax, instances, colors):
         if instances.crowds[number]:
             text = f'{text} (crowd)'
         color = colors[number]
-        ax.text(max(x_min, 0), max(y_min, 0), text, fontsize=8, va='top', clip_on=True,
+        # Above the object where there is room, so that small ones stay visible.
+        ax.text(max(x_min, 0), max(y_min, 0), text, fontsize=8, clip_on=True,
+                va='bottom' if y_min > room else 'top',
                 color='black' if is_light(color) else 'white', zorder=7,
                 bbox={'facecolor': _unit(color), 'edgecolor': 'none', 'pad': 1.5, 'alpha': 0.9})
 

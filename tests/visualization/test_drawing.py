@@ -149,6 +149,11 @@ def test_probability_without_any_object_has_no_line(image):
     assert not draw_probability(image, np.zeros((30, 40))).collections
 
 
+def test_probability_hides_nothing_of_the_image_where_it_is_zero(image):
+    ax = draw_probability(image, np.zeros((30, 40)))
+    np.testing.assert_array_equal(pixels(ax), pixels(draw_image(image)))
+
+
 def test_grey_image_is_drawn():
     assert draw_image(np.zeros((8, 9), np.uint8)).images[0].get_array().shape == (8, 9, 3)
 

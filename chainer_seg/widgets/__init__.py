@@ -1,0 +1,14 @@
+"""Front ends for notebooks, made of ipywidgets and anywidget; nothing else needs them."""
+
+from chainer_seg.errors import UserError
+
+try:
+    import anywidget as _anywidget  # noqa: F401
+    import ipywidgets as _ipywidgets  # noqa: F401
+except ImportError as _error:
+    raise UserError('chainer_seg.widgets needs ipywidgets and anywidget; install them with '
+                    'pip install "chainer-seg[notebook]".') from _error
+
+from chainer_seg.widgets.click_canvas import ClickCanvas
+
+__all__ = ['ClickCanvas']

@@ -1,0 +1,258 @@
+"""The click canvas from Python's side: messages in, masks, traits and sentences out."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('anywidget')
+
+from chainer_seg.errors import ImageError, ModelFileError  # noqa: E402
+from chainer_seg.models.deeplab import Click, ClickSession  # noqa: E402
+from chainer_seg.widgets import ClickCanvas  # noqa: E402
+
+
+class Discs:
+    """A click model without weights: each click sets or clears a disc of radius 10."""
+
+    longest_side = 10_000
+
+    def session(self, image):
+        return DiscSession(self, image)
+
+    def _prepare_image(self, image, size):
+        return image
+
+
+class DiscSession(ClickSession):
+    def _compute(self, clicks):
+        rows, columns = np.mgrid[:self.image.shape[0], :self.image.shape[1]]
+        found = np.zeros(self.image.shape[:2], np.float32)
+        for click in clicks:
+            near = (rows - click.y) ** 2 + (columns - click.x) ** 2 <= 100
+            found[near] = click.positive
+        return found
+
+
+class Broken(Discs):
+    def session(self, image):
+        session = super().session(image)
+
+        def fail(clicks):
+            raise self.error
+
+        session._compute = fail
+        return session
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def canvas(image):
+    return ClickCanvas(image, Discs())
+
+
+@pytest.fixture
+def answers(canvas, monkeypatch):
+    """What the surface sends to the browser as messages."""
+    sent = []
+    monkeypatch.setattr(canvas.surface, 'send', sent.append)
+    return sent
+
+
+def press(canvas, y, x, positive=True, ticket='1'):
+    """What the browser sends for a click."""
+    content = {'kind': 'click', 'y': y, 'x': x, 'positive': positive, 'ticket': ticket}
+    canvas.surface._handle_custom_msg(content, [])
+
+
+def button(canvas, text):
+    return next(child for child in canvas.children[1].children
+                if getattr(child, 'description', '') == text)
+
+
+def shown_probability(canvas):
+    return cv2.imdecode(np.frombuffer(canvas.surface.probability_data, np.uint8),
+                        cv2.IMREAD_UNCHANGED)
+
+
+def test_click_in_the_browser_selects_the_object(canvas):
+    press(canvas, 30, 40)
+    assert canvas.clicks == (Click(30, 40, True),)
+    assert canvas.mask[30, 40] and canvas.mask[30, 49] and not canvas.mask[30, 51]
+    assert canvas.mask.shape == (60, 80) and canvas.mask.dtype == bool
+
+
+def test_right_click_takes_away(canvas):
+    press(canvas, 30, 40)
+    press(canvas, 30, 52, positive=False)
+    assert canvas.clicks[1] == Click(30, 52, False)
+    assert canvas.mask[30, 40] and not canvas.mask[30, 45]
+
+
+def test_browser_receives_clicks_and_probability(canvas):
+    press(canvas, 30, 40)
+    assert canvas.surface.clicks == [[30, 40, True]]
+    np.testing.assert_array_equal(shown_probability(canvas), canvas.mask * 255)
+
+
+def test_probability_reaches_the_browser_in_256_steps(canvas):
+    probability = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
+    canvas.surface.show([], probability)
+    assert abs(shown_probability(canvas) / 255.0 - probability).max() < 0.5 / 255 + 1e-6
+
+
+def test_image_reaches_the_browser_in_its_colours():
+    image = np.full((64, 64, 3), (200, 60, 20), np.uint8)
+    canvas = ClickCanvas(image, Discs())
+    data = np.frombuffer(canvas.surface.image_data, np.uint8)
+    shown = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+    assert abs(shown.astype(int) - image).max() <= 4
+
+
+def test_every_click_is_answered(canvas, answers):
+    press(canvas, 30, 40, ticket='a')
+    press(canvas, 900, 40, ticket='b')
+    assert answers == [{'kind': 'done', 'ticket': 'a'}, {'kind': 'done', 'ticket': 'b'}]
+
+
+def test_busy_while_computing_and_not_after(canvas):
+    seen = []
+    canvas.surface.observe(lambda change: seen.append(change['new']), 'busy')
+    press(canvas, 30, 40)
+    assert seen == [True, False]
+
+
+def test_undo_redo_and_reset_buttons(canvas):
+    press(canvas, 30, 40)
+    press(canvas, 10, 10)
+    both = canvas.mask.copy()
+    button(canvas, 'Undo').click()
+    assert canvas.clicks == (Click(30, 40, True),) and not canvas.mask[10, 10]
+    button(canvas, 'Redo').click()
+    np.testing.assert_array_equal(canvas.mask, both)
+    button(canvas, 'Reset').click()
+    assert canvas.clicks == () and not canvas.mask.any() and canvas.surface.clicks == []
+
+
+def test_undo_without_clicks_does_nothing(canvas):
+    button(canvas, 'Undo').click()
+    button(canvas, 'Redo').click()
+    assert canvas.clicks == ()
+
+
+def test_toggle_tells_the_browser_what_a_click_means(canvas):
+    toggle = canvas.children[1].children[0]
+    assert not canvas.surface.negative
+    toggle.value = True
+    assert canvas.surface.negative
+
+
+def test_clicks_from_code_are_shown_too(canvas):
+    canvas.add(Click(30, 40), Click(5, 5, positive=False))
+    assert canvas.surface.clicks == [[30, 40, True], [5, 5, False]]
+
+
+def test_large_image_is_shown_shrunk_with_coordinates_of_the_image():
+    canvas = ClickCanvas(np.zeros((1200, 2000, 3), np.uint8), Discs(), longest_side=500)
+    assert canvas.surface.image_size == (1200, 2000)
+    assert canvas.surface.shown_size == (300, 500)
+    press(canvas, 1000, 1500)
+    assert canvas.mask[1000, 1500] and canvas.mask.shape == (1200, 2000)
+    shown = shown_probability(canvas)
+    assert shown.shape == (300, 500)
+    weight = shown / shown.sum()
+    middle = (weight * np.mgrid[:300, :500]).sum(axis=(1, 2))
+    np.testing.assert_allclose(middle, (1000.5 / 4 - 0.5, 1500.5 / 4 - 0.5), atol=1e-6)
+
+
+@pytest.mark.parametrize('y, x', [(-3, 5), (60, 5), (5, 80), (5, 1e9)])
+def test_click_outside_is_refused_in_one_sentence(canvas, y, x):
+    press(canvas, 30, 40)
+    press(canvas, y, x)
+    assert len(canvas.clicks) == 1
+    assert 'outside the image' in canvas.message
+    assert canvas.message in canvas.children[2].value
+
+
+@pytest.mark.parametrize('place', [None, 'left', float('nan'), [1]])
+def test_click_without_a_place_is_refused(canvas, place):
+    press(canvas, place, 4)
+    assert canvas.clicks == ()
+    assert canvas.message == 'A click came without a place; click again.'
+
+
+@pytest.mark.parametrize('content', [{}, None, {'kind': 'other'}])
+def test_other_messages_are_ignored(canvas, answers, content):
+    canvas.surface._handle_custom_msg(content, [])
+    assert canvas.clicks == () and answers == []
+
+
+@pytest.mark.parametrize('error, sentence', [
+    (MemoryError('no room\nfor it'), 'could not be computed (MemoryError: no room)'),
+    (RuntimeError(), 'could not be computed (RuntimeError: no details)'),
+    (KeyboardInterrupt(), 'Interrupted; nothing was changed.')])
+def test_failure_of_the_model_is_a_sentence(image, error, sentence):
+    model = Broken()
+    model.error = error
+    canvas = ClickCanvas(image, model)
+    press(canvas, 30, 40)
+    assert sentence in canvas.message
+    assert canvas.clicks == () and not canvas.surface.busy
+
+
+def test_sentence_goes_away_with_the_next_click(canvas):
+    press(canvas, 900, 40)
+    press(canvas, 30, 40)
+    assert canvas.message == '1 click; the object covers 6.6 % of the image.'  # 317 of 4800
+
+
+def test_negative_clicks_alone_say_what_is_missing(canvas):
+    press(canvas, 30, 40, positive=False)
+    assert 'left click' in canvas.message
+
+
+def test_angle_brackets_in_a_message_are_text(image):
+    model = Broken()
+    model.error = ValueError('<b>')
+    canvas = ClickCanvas(image, model)
+    press(canvas, 1, 1)
+    assert '<b>' in canvas.message and '<b>' not in canvas.children[2].value
+
+
+def test_snapshot_shows_image_mask_and_clicks(canvas, image):
+    np.testing.assert_array_equal(canvas.snapshot(), image)
+    press(canvas, 30, 20)
+    picture = canvas.snapshot()
+    # The middle of the plus is white; beside the disc the image is as it was.
+    assert picture[30, 20].tolist() == [255, 255, 255]
+    np.testing.assert_array_equal(picture[:, 40:], image[:, 40:])
+    assert (picture[30, 11] != image[30, 11]).any()
+
+
+def test_notebook_readers_without_jupyter_see_a_still(canvas):
+    bundle = canvas._repr_mimebundle_()
+    assert 'image/jpeg' in bundle and 'application/vnd.jupyter.widget-view+json' in bundle
+    assert bundle['text/plain'] == 'ClickCanvas(60x80 image, 0 clicks)'
+
+
+def test_grey_image_is_taken():
+    assert ClickCanvas(np.zeros((20, 30), np.uint8), Discs()).image.shape == (20, 30, 3)
+
+
+def test_image_that_is_none_is_refused():
+    with pytest.raises(ImageError):
+        ClickCanvas(np.zeros((4, 5, 6, 7)), Discs())
+
+
+def test_model_may_be_named(image):
+    with pytest.raises(ModelFileError):
+        ClickCanvas(image, 'no-such-model')
+
+
+def test_image_of_one_pixel():
+    canvas = ClickCanvas(np.zeros((1, 1, 3), np.uint8), Discs())
+    press(canvas, 0, 0)
+    assert canvas.mask.tolist() == [[True]]
