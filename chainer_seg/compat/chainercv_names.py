@@ -1,0 +1,8 @@
+"""What ChainerCV lacks today: its compiled helper, and a quick suppression on the CPU."""
+
+from chainer_seg.compat.import_hook import Mends
+
+MENDS = Mends(
+    functions={'chainercv.utils.bbox.non_maximum_suppression': (
+        'chainer_seg.compat.suppression', ('_non_maximum_suppression_cpu',))},
+    supplied={'chainercv.utils.bbox._nms_gpu_post': 'chainer_seg.compat.suppression'})

@@ -1,0 +1,18 @@
+"""The tables of onnx.mapping, which onnx 1.20 removed, from onnx.helper's functions."""
+
+from onnx import TensorProto, helper
+
+
+def _numpy_types():
+    for number in TensorProto.DataType.values():
+        try:
+            yield number, helper.tensor_dtype_to_np_dtype(number)
+        except (KeyError, TypeError, ValueError):  # UNDEFINED has no NumPy type
+            continue
+
+
+TENSOR_TYPE_TO_NP_TYPE = dict(_numpy_types())
+
+# Several ONNX types share a NumPy type, so this one is asked for from the NumPy side.
+NP_TYPE_TO_TENSOR_TYPE = {
+    dtype: helper.np_dtype_to_tensor_dtype(dtype) for dtype in TENSOR_TYPE_TO_NP_TYPE.values()}

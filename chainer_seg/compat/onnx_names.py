@@ -1,0 +1,40 @@
+"""onnx_chainer for the onnx and onnxruntime of today."""
+
+from chainer_seg.compat.import_hook import Mends
+
+# Initializers need not be graph inputs since this version of the format (onnx 1.5).
+_FIRST_IR_VERSION_WITH_FREE_INITIALIZERS = 4
+
+_MAPPING = ('from onnx.mapping import', 'from chainer_seg.compat.onnx_mapping import')
+
+MENDS = Mends(replacements={
+    'onnx_chainer.export': (
+        _MAPPING,
+        ('model.ir_version = onnx.IR_VERSION',
+         'from chainer_seg.compat.onnx_names import finish_model\n'
+         '    finish_model(model)')),
+    'onnx_chainer.functions.math': (_MAPPING,),
+    'onnx_chainer.functions.array': (_MAPPING,),
+
+
+
+
+
+})
+
+
+def finish_model(model):
+    """Make an exported `onnx.ModelProto` one that every onnxruntime reads and folds.
+
+    The version of the format becomes the oldest that its operators allow, as onnxruntime refuses
+    newer ones than it knows. Initializers are no longer inputs of the graph: onnxruntime takes an
+    input for a value that may change, and then cannot fold BatchNormalization into convolutions.
+    """
+    from onnx import helper
+
+    oldest = helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)
+    model.ir_version = max(oldest, _FIRST_IR_VERSION_WITH_FREE_INITIALIZERS)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
