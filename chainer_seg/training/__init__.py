@@ -12,12 +12,12 @@ What can be set is described in :class:`Settings`, what a run writes in
 :mod:`chainer_seg.training.snapshots` and :mod:`chainer_seg.training.log`.
 """
 
-from chainer_seg.training.assembly import (
-    Settings, Trainer, TrainingResult, build_trainer, train)
+from chainer_seg.training.assembly import Trainer, TrainingResult, build_trainer, train
 from chainer_seg.training.curves import LiveCurve, plot_log
 from chainer_seg.training.log import read_log
 from chainer_seg.training.parameters import BIASES_AND_NORMALIZATION, WeightDecay
 from chainer_seg.training.schedules import Constant, Cosine, Poly, Schedule, Steps, WarmUp
+from chainer_seg.training.settings import Settings
 from chainer_seg.training.snapshots import find_snapshots
 from chainer_seg.training.stream import ExampleStream
 from chainer_seg.training.updater import Updater, stack_samples

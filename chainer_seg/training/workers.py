@@ -57,7 +57,7 @@ class Processes:
     Args:
         load: ``load(number, index) -> sample``.
         count: How many processes.
-        start_method: ``'fork'``, ``'spawn'``, ``'forkserver'``, or None for fork where there is one.
+        start_method: ``'fork'``, ``'spawn'`` or ``'forkserver'``; None forks if it can.
     """
 
     def __init__(self, load, count, start_method=None):
