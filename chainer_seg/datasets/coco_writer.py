@@ -72,7 +72,7 @@ def _annotations(instances, image_id, first_id):
     codes = masks.encode_rle(instances.masks)
     areas = instances.areas
     if areas is None:
-        areas = masks.mask_area(instances.masks)
+        areas = instances.masks.sum(axis=(1, 2))
     written = []
     for number, code in enumerate(codes):
         crowd = bool(instances.crowds[number])

@@ -60,7 +60,7 @@ def segmentation_faults(segmentation, size):
     """
     if isinstance(segmentation, dict):
         return _rle_faults(segmentation, size)
-    if not isinstance(segmentation, list):
+    if not isinstance(segmentation, list) or not all(isinstance(p, list) for p in segmentation):
         return [('segmentation', 'the segmentation is neither polygons nor a run-length code')]
     if not segmentation:
         return [('empty segmentation', 'the segmentation holds no polygon')]
@@ -72,8 +72,6 @@ def segmentation_faults(segmentation, size):
 
 
 def _polygon_faults(polygon, size):
-    if not isinstance(polygon, list):
-        return [('polygon', 'is not a list of numbers')]
     if not polygon:
         return [('empty polygon', 'is empty')]
     if not all(is_number(value) for value in polygon):

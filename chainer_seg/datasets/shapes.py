@@ -13,6 +13,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
 _SMALLEST_DIAMETER = 6  # pixels: smaller drawings are no longer recognisable shapes
+_SMALLEST_SIDE = 16  # pixels of a picture
 _SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
 
 
@@ -57,13 +58,18 @@ class ShapesDataset:
             raise DatasetError(
                 f'{unknown or "an empty list"} names no drawn class; choose from '
                 f'{", ".join(OUTLINES)}.')
-        if min(self.size) < 16 or len(self.size) != 2:
+        if len(self.size) != 2 or min(self.size) < _SMALLEST_SIDE:
             raise DatasetError(
-                f'Drawn pictures need a size of (height, width) of at least 16 pixels each, '
+                f'Drawn pictures need a size of (height, width) of '
+                f'at least {_SMALLEST_SIDE} pixels, '
                 f'not {self.size}.')
         if not 1 <= self.objects[0] <= self.objects[1]:
             raise DatasetError(
                 f'objects must be (least, largest) with 1 <= least <= largest, not {objects}.')
+        if not 0 < self.diameters[0] <= self.diameters[1] <= 1:
+            raise DatasetError(
+                f'diameters must be (least, largest) with 0 < least <= largest <= 1, '
+                f'not {diameters}.')
         if self.length < 0 or self.seed < 0:
             raise DatasetError('The length and the seed of drawn pictures must not be negative.')
 

@@ -167,7 +167,7 @@ def _as_coco(entries, instances):
 def _truth_entries(instances, kind):
     areas = instances.areas
     if areas is None:
-        areas = masks.mask_area(instances.masks)
+        areas = instances.masks.sum(axis=(1, 2))
     entries = _entries(instances, kind)
     for number, entry in enumerate(entries):
         entry.update(area=float(areas[number]), iscrowd=int(instances.crowds[number]))
@@ -182,7 +182,7 @@ def _result_entries(instances, kind):
     if kind == 'bbox':
         areas = boxes.box_area(instances.bboxes)
     elif kind == 'segm':
-        areas = masks.mask_area(instances.masks)
+        areas = instances.masks.sum(axis=(1, 2))
     elif entries:
         extent = np.ptp(instances.keypoints[:, :, :2], axis=1)
         areas = extent[:, 0] * extent[:, 1]

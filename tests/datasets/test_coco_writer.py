@@ -1,0 +1,124 @@
+"""What is written reads back exactly; nothing half written stays behind."""
+
+import errno
+import json
+
+import numpy as np
+import pytest
+
+from chainer_seg.datasets import CocoDataset, ShapesDataset, validate_coco, write_coco
+from chainer_seg.errors import DatasetError, DiskFullError
+from chainer_seg.instances import Instances
+
+
+class Listed:
+    """A data set of the given examples; an exception among them is raised."""
+
+    class_names = ('dog', 'cat')
+
+    def __init__(self, *examples):
+        self.examples = examples
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, index):
+        example = self.examples[index]
+        if isinstance(example, BaseException):
+            raise example
+        return example
+
+
+def example(size=(12, 16), **fields):
+    masks = np.zeros((2, *size), bool)
+    masks[0, 2:9, 3:11] = True
+    masks[0, 4:6, 5:8] = False
+    masks[1, 9:, 12:] = True
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    return image, Instances(masks, labels=[1, 0], class_names=Listed.class_names, **fields)
+
+
+def test_shapes_with_holes_and_crowds_read_back_exactly(tmp_path):
+    drawn = ShapesDataset(6, size=(64, 96), crowd_probability=1)
+    path = write_coco(drawn, tmp_path / 'out', suffix='.png')
+    read = CocoDataset(path, tmp_path / 'out' / 'images')
+    assert read.class_names == drawn.class_names and len(read) == 6
+    for index in range(6):
+        image, expected = drawn[index]
+        again, instances = read[index]
+        assert np.array_equal(again, image)
+        for name in ('masks', 'labels', 'crowds', 'bboxes'):
+            assert np.array_equal(getattr(instances, name), getattr(expected, name)), name
+
+
+def test_what_is_written_is_valid(tmp_path):
+    path = write_coco(ShapesDataset(3, size=(64, 64), crowd_probability=1), tmp_path)
+    assert validate_coco(path, tmp_path / 'images') == []
+
+
+def test_crowds_have_plain_counts_and_objects_compressed_ones(tmp_path):
+    path = write_coco(Listed(example(crowds=[True, False])), tmp_path)
+    crowd, single = json.loads(path.read_text())['annotations']
+    assert isinstance(crowd['segmentation']['counts'], list) and crowd['iscrowd'] == 1
+    assert isinstance(single['segmentation']['counts'], str) and single['iscrowd'] == 0
+
+
+def test_masks_at_the_corners_keep_their_plain_counts(tmp_path):
+    masks = np.zeros((2, 4, 5), bool)
+    masks[0, 0, 0] = masks[0, -1, -1] = masks[1] = True
+    image = np.zeros((4, 5, 3), np.uint8)
+    path = write_coco(Listed((image, Instances(masks, crowds=[True, True]))), tmp_path)
+    counts = [a['segmentation']['counts'] for a in json.loads(path.read_text())['annotations']]
+    assert counts == [[0, 1, 18, 1], [0, 20]]
+
+
+def test_keypoints_are_written(tmp_path):
+    points = np.array([[[1, 2, 2], [0, 0, 0]], [[3, 4, 1], [5, 6, 2]]], np.float32)
+    path = write_coco(Listed(example(keypoints=points)), tmp_path)
+    first, second = json.loads(path.read_text())['annotations']
+    assert first['keypoints'] == [2, 1, 2, 0, 0, 0] and first['num_keypoints'] == 1
+    assert second['num_keypoints'] == 2
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / 'precious.txt').write_text('mine')
+    with pytest.raises(DatasetError, match='not empty.*--overwrite'):
+        write_coco(Listed(example()), tmp_path)
+
+
+def test_overwriting_removes_the_old_set_and_nothing_else(tmp_path):
+    write_coco(Listed(example(), example()), tmp_path)
+    (tmp_path / 'images' / 'mine.jpg').write_text('mine')
+    write_coco(Listed(example()), tmp_path, overwrite=True)
+    names = sorted(path.name for path in (tmp_path / 'images').iterdir())
+    assert names == ['000000.jpg', 'mine.jpg']
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / 'out').write_text('mine')
+    with pytest.raises(DatasetError, match='is a file'):
+        write_coco(Listed(example()), tmp_path / 'out')
+
+
+def test_an_interruption_leaves_whole_pictures_and_no_annotations(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_coco(Listed(example(), KeyboardInterrupt()), tmp_path)
+    files = [path.name for path in tmp_path.rglob('*') if path.is_file()]
+    assert files == ['000000.jpg']
+
+
+def test_a_full_disk_is_said_in_one_sentence(tmp_path, monkeypatch):
+    def no_room(*_, **__):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr('PIL.Image.Image.save', no_room)
+    with pytest.raises(DiskFullError, match='disk is full'):
+        write_coco(Listed(example()), tmp_path)
+    assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
+
+
+def test_an_image_without_objects_is_written(tmp_path):
+    image, _ = example()
+    path = write_coco(Listed((image, Instances.empty(12, 16))), tmp_path)
+    _, instances = CocoDataset(path, tmp_path / 'images')[0]
+    assert len(instances) == 0
