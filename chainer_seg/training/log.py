@@ -51,7 +51,7 @@ class Log(chainer.training.Extension):
         self._path = pathlib.Path(trainer.out) / LOG_NAME
         write_text(self._path, ''.join(f'{json.dumps(line)}\n' for line in self.lines))
         with writing(self._path):
-            self._file = open(self._path, 'a', encoding='utf-8')
+            self._file = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115 - open until finalize
 
     def __call__(self, trainer):
         updater, observation = trainer.updater, trainer.observation

@@ -244,7 +244,7 @@ def _non_finite_gradient(target):
 def seed_iteration(seed, iteration, device):
     """Seeds the global generators that Chainer's functions draw from."""
     words = np.random.SeedSequence((seed, iteration, _ITERATION)).generate_state(4)
-    np.random.seed(words)
+    np.random.seed(words)  # noqa: NPY002
     if device.xp is not np:
         device.xp.random.seed(int(words[0]))
 
@@ -252,13 +252,13 @@ def seed_iteration(seed, iteration, device):
 @contextlib.contextmanager
 def global_random_state_kept(device):
     """Gives NumPy's and CuPy's global generators back as they were."""
-    state = np.random.get_state()
+    state = np.random.get_state()  # noqa: NPY002
     gpu_state = None if device.xp is np else device.xp.random.get_random_state()
     if gpu_state is not None:
         device.xp.random.set_random_state(device.xp.random.RandomState(0))
     try:
         yield
     finally:
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
         if gpu_state is not None:
             device.xp.random.set_random_state(gpu_state)

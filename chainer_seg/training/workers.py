@@ -81,8 +81,10 @@ class Processes:
 
     def _start(self, context, load):
         ours, theirs = context.Pipe()
+        # A fork inherits our ends of the pipes; held open there, they would hide our death.
+        inherited = [*self._connections, ours] if context.get_start_method() == 'fork' else []
         process = context.Process(
-            target=_serve, args=(load, theirs), daemon=True, name='example-loader')
+            target=_serve, args=(load, theirs, inherited), daemon=True, name='example-loader')
         with warnings.catch_warnings():
             # Python 3.12 warns of any fork beside threads; the workers touch none of those threads.
             warnings.filterwarnings('ignore', category=DeprecationWarning, message='.*fork')
@@ -152,11 +154,13 @@ def make_workers(load, count, kind='process', start_method=None):
     return Processes(load, count, start_method)
 
 
-def _serve(load, connection):
+def _serve(load, connection, inherited):
     """The life of a worker process: load what is asked for until the trainer goes away."""
     # Ctrl-C reaches every process of the terminal; how training ends is the trainer's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in inherited:
+        other.close()
     _use_one_opencv_thread()
     while True:
         try:

@@ -194,12 +194,12 @@ def test_dicts_become_keyword_arguments(tmp_path):
 
 def test_process_is_left_as_it_was(tmp_path):
     import signal
-    np.random.seed(5)
-    expected = np.random.random(3)
-    np.random.seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random(3)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
     handler = signal.getsignal(signal.SIGINT)
     with chainer.using_config('train', False):
         training.train(build(tmp_path))
         assert not chainer.config.train
-    np.testing.assert_array_equal(np.random.random(3), expected)
+    np.testing.assert_array_equal(np.random.random(3), expected)  # noqa: NPY002
     assert signal.getsignal(signal.SIGINT) is handler

@@ -1,0 +1,103 @@
+"""Ctrl-C in a process of its own: a clean end, a snapshot, and no process left behind."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chainer_seg import training
+
+from .toys import Net, assert_same_run, build
+
+SCRIPT = '''
+import sys, time
+sys.path[:0] = {path!r}
+import chainer_seg
+from toys import build, add_noise
+from chainer_seg import training
+
+def slow(example, rng):
+    time.sleep({seconds})
+    return add_noise(example, rng)
+
+trainer = build({out!r}, transform=slow, iterations=2000, workers={workers}, log_every=4)
+trainer.extend(lambda t: print('iteration', flush=True), name='tell', trigger=(1, 'iteration'))
+try:
+    training.train(trainer)
+except KeyboardInterrupt:
+    sys.exit(130)
+'''
+
+
+def start(out, workers, seconds=0.002):
+    here = pathlib.Path(__file__).parent
+    script = SCRIPT.format(path=[str(here), str(here.parents[1])], out=str(out), workers=workers,
+                           seconds=seconds)
+    # A session of its own, so that a signal to the group reaches its workers as Ctrl-C does.
+    process = subprocess.Popen(
+        [sys.executable, '-c', script], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True)
+    for _ in range(3):
+        assert process.stdout.readline() == 'iteration\n', process.stderr.read()
+    return process
+
+
+def group_is_gone(process):
+    for _ in range(100):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_ctrl_c_saves_and_the_run_goes_on_exactly(tmp_path, workers):
+    process = start(tmp_path / 'run', workers)
+    os.killpg(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'press Ctrl-C again' in message
+    assert 'Go on from there with resume="auto"' in message
+    assert 'Traceback' not in message
+    assert group_is_gone(process)
+
+    iteration = training.find_snapshots(tmp_path / 'run')[0][0]
+    settings = {'iterations': iteration + 10}
+    parts = build(tmp_path / 'run', Net(seed=4), resume='auto', **settings)
+    whole = build(tmp_path / 'whole', **settings)
+    training.train(parts)
+    training.train(whole)
+    assert_same_run(parts, whole)
+
+
+def test_second_ctrl_c_stops_at_once(tmp_path):
+    process = start(tmp_path / 'run', workers=2, seconds=0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert 'press Ctrl-C again' in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert group_is_gone(process)
+    assert training.find_snapshots(tmp_path / 'run') == []
+
+
+def test_workers_follow_a_killed_trainer(tmp_path):
+    process = start(tmp_path / 'run', workers=3)
+    process.kill()
+    process.communicate(timeout=60)
+    assert group_is_gone(process)
+
+
+def test_training_in_a_thread_leaves_signals_alone(tmp_path):
+    import threading
+    results = []
+    thread = threading.Thread(target=lambda: results.append(training.train(build(tmp_path))))
+    thread.start()
+    thread.join()
+    assert results[0].iteration == 20

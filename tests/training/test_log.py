@@ -1,0 +1,105 @@
+"""The log: one valid JSON line per interval, with means over it."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from chainer_seg import training
+from chainer_seg.errors import DatasetError
+
+from .toys import Net, build
+
+
+def test_line_has_the_mean_of_its_interval(tmp_path):
+    losses = []
+    trainer = build(tmp_path, evaluator=None, log_every=5)
+    trainer.extend(lambda t: losses.append(t.observation['main/loss']), name='spy',
+                   trigger=(1, 'iteration'), priority=500)
+    training.train(trainer)
+    lines = training.read_log(tmp_path / 'log.jsonl')
+    assert [line['iteration'] for line in lines] == [5, 10, 15, 20]
+    assert lines[1]['loss'] == pytest.approx(np.mean(losses[5:10]))
+    assert lines[1]['epoch'] == pytest.approx(40 / 13, abs=1e-3)
+    assert {'lr', 'elapsed_time', 'accuracy'} <= lines[0].keys()
+
+
+def test_end_of_the_run_is_logged_and_evaluated(tmp_path):
+    result = training.train(build(tmp_path, iterations=7, log_every=5, evaluate_every=100))
+    assert [line['iteration'] for line in result.log] == [5, 7]
+    assert 'validation/norm' in result.log[-1]
+    assert 'loss' in result.log[-1]
+
+
+def test_lines_are_complete_while_training_runs(tmp_path):
+    seen = []
+
+    def read(trainer):
+        text = (tmp_path / 'log.jsonl').read_text()
+        seen.append([json.loads(line)['iteration'] for line in text.splitlines()])
+    trainer = build(tmp_path, evaluator=None, iterations=8)
+    trainer.extend(read, name='read', trigger=(1, 'iteration'), priority=1)
+    training.train(trainer)
+    assert seen == [[], [], [], [4], [4], [4], [4], [4, 8]]
+
+
+def test_value_that_is_not_finite_is_null(tmp_path):
+    training.train(build(tmp_path, evaluator=lambda model: {'miou': np.nan}))
+    text = (tmp_path / 'log.jsonl').read_text()
+    assert '"validation/miou": null' in text
+    assert 'NaN' not in text
+
+
+def test_log_that_a_kill_cut_off_is_read(tmp_path):
+    (tmp_path / 'log.jsonl').write_text('{"iteration": 1, "loss": 2.5}\n{"iteration": 2, "lo')
+    assert training.read_log(tmp_path) == [{'iteration': 1, 'loss': 2.5}]
+
+
+def test_missing_log_is_one_sentence(tmp_path):
+    with pytest.raises(DatasetError, match='There is no training log'):
+        training.read_log(tmp_path)
+
+
+def test_evaluator_runs_outside_training_mode(tmp_path):
+    import chainer
+    modes = []
+
+    def evaluate(model):
+        modes.append((chainer.config.train, chainer.config.enable_backprop))
+        return {}
+    training.train(build(tmp_path, evaluator=evaluate))
+    assert modes == [(False, False)] * 4
+
+
+def test_tensorboard_files_are_written(tmp_path):
+    pytest.importorskip('tensorboardX')
+    training.train(build(tmp_path, tensorboard=True))
+    [events] = (tmp_path / 'tensorboard').iterdir()
+    assert b'validation/norm' in events.read_bytes()
+
+
+def test_training_without_tensorboardx_says_so(tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, 'tensorboardX', None)
+    assert training.train(build(tmp_path, tensorboard=True)).iteration == 20
+    assert capfd.readouterr().err.count('tensorboardX is not installed') == 1
+
+
+def test_plot_log_draws_the_losses_and_validations(tmp_path):
+    from matplotlib.figure import Figure
+    trainer = build(tmp_path, Net(batch_norm=False))
+    result = training.train(trainer)
+    for log in (tmp_path, tmp_path / 'log.jsonl', str(tmp_path), trainer, result, result.log):
+        ax = training.plot_log(log, ax=Figure().subplots())
+        curves = {line.get_label(): line for line in ax.lines}
+        assert set(curves) == {'loss', 'accuracy', 'validation/norm'}
+        assert list(curves['validation/norm'].get_xdata()) == [5, 10, 15, 20]
+        expected = [line['loss'] for line in result.log if 'loss' in line]
+        assert list(curves['loss'].get_ydata()) == expected
+
+
+def test_plot_log_of_chosen_names(tmp_path):
+    from matplotlib.figure import Figure
+    lines = [{'iteration': 1, 'loss': 3.0, 'lr': 0.1}, {'iteration': 2, 'loss': None, 'lr': 0.2}]
+    ax = training.plot_log(lines, ax=Figure().subplots(), names=['lr'])
+    assert list(ax.lines[0].get_ydata()) == [0.1, 0.2]

@@ -1,0 +1,215 @@
+"""A run that is interrupted and continued is, bit by bit, the run that was not."""
+
+import json
+
+import pytest
+
+from chainer_seg import training
+from chainer_seg.errors import ImageError, TrainingError
+
+from .toys import Net, Pictures, assert_same_run, build, lasting_log
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(trainer, iteration):
+    """Runs a trainer and presses Ctrl-C, so to say, in the given iteration."""
+    def press(trainer):
+        if trainer.updater.iteration == iteration:
+            trainer.interruption.requested = True
+    trainer.extend(press, name='press', trigger=(1, 'iteration'), priority=1000)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(trainer)
+
+
+@pytest.mark.parametrize('optimizer', ['momentum', 'adam'])
+@pytest.mark.parametrize('iteration', [1, 10, 12])
+def test_interrupted_run_equals_the_uninterrupted(tmp_path, optimizer, iteration):
+    settings = {'optimizer': optimizer, 'lr': 0.01, 'schedule': training.Poly(),
+                'best_metric': ('validation/norm', 'max')}
+    whole = build(tmp_path / 'whole', **settings)
+    training.train(whole)
+    stop_at(build(tmp_path / 'parts', **settings), iteration)
+    parts = build(tmp_path / 'parts', Net(seed=9), resume='auto', **settings)
+    assert parts.updater.iteration == iteration
+    training.train(parts)
+    assert_same_run(parts, whole)
+    assert parts.snapshots.best_value == whole.snapshots.best_value
+
+
+@pytest.mark.parametrize('workers', [(0, 2), (2, 0), (1, 3)])
+def test_the_number_of_workers_may_change(tmp_path, workers):
+    whole = build(tmp_path / 'whole')
+    training.train(whole)
+    stop_at(build(tmp_path / 'parts', workers=workers[0]), 7)
+    parts = build(tmp_path / 'parts', workers=workers[1], resume='auto')
+    training.train(parts)
+    assert_same_run(parts, whole)
+
+
+@pytest.mark.parametrize('length', [10, 12])
+def test_finished_run_can_be_made_longer(tmp_path, length):
+    whole = build(tmp_path / 'whole')
+    training.train(whole)
+    training.train(build(tmp_path / 'parts', iterations=length))
+    parts = build(tmp_path / 'parts', resume='auto')
+    training.train(parts)
+    assert_same_run(parts, whole)
+
+
+def test_run_is_the_same_after_being_killed(tmp_path):
+    # A kill leaves the newest periodic snapshot and a log that is ahead of it.
+    def raise_stop(trainer):
+        if trainer.updater.iteration == 18:
+            raise Stop
+    whole = build(tmp_path / 'whole')
+    training.train(whole)
+    killed = build(tmp_path / 'parts', snapshot_every=10)
+    killed.snapshots.on_error = lambda *arguments: None
+    killed.extend(raise_stop, name='kill', trigger=(1, 'iteration'), priority=1)
+    with pytest.raises(Stop):
+        training.train(killed)
+    assert training.read_log(tmp_path / 'parts')[-1]['iteration'] == 16
+    parts = build(tmp_path / 'parts', snapshot_every=10, resume='auto')
+    assert parts.updater.iteration == 10
+    training.train(parts)
+    assert_same_run(parts, whole)
+
+
+def test_log_file_holds_the_lines_of_both_parts_once(tmp_path):
+    stop_at(build(tmp_path), 10)
+    parts = build(tmp_path, resume='auto')
+    training.train(parts)
+    iterations = [line['iteration'] for line in training.read_log(tmp_path)]
+    assert iterations == [4, 5, 8, 10, 12, 15, 16, 20]
+    assert training.read_log(tmp_path) == parts.log.lines
+
+
+def test_skipped_batches_in_a_row_are_counted_over_an_interruption(tmp_path):
+    dataset = Pictures(4, poisoned=[0])
+    stop_at(build(tmp_path, dataset=dataset, max_skipped=4), 3)
+    with pytest.raises(TrainingError, match='iteration 4 because 4 batches in a row'):
+        training.train(build(tmp_path, dataset=dataset, max_skipped=4, resume='auto'))
+
+
+def test_resume_from_a_path_into_another_folder(tmp_path):
+    stop_at(build(tmp_path / 'first'), 10)
+    path = tmp_path / 'first' / 'snapshot_iter_00000010.npz'
+    whole, parts = build(tmp_path / 'whole'), build(tmp_path / 'second', resume=path)
+    training.train(whole)
+    training.train(parts)
+    assert_same_run(parts, whole)
+    assert lasting_log(parts)[0]['iteration'] == 4
+
+
+def test_going_back_to_an_older_snapshot_drops_the_newer(tmp_path):
+    training.train(build(tmp_path, snapshot_every=5, keep_last=4))
+    trainer = build(tmp_path, resume=tmp_path / 'snapshot_iter_00000010.npz', iterations=12)
+    training.train(trainer)
+    assert [iteration for iteration, _ in training.find_snapshots(tmp_path)] == [12, 10, 5]
+
+
+def test_auto_starts_anew_in_an_empty_folder(tmp_path):
+    assert build(tmp_path / 'none', resume='auto').updater.iteration == 0
+
+
+def test_auto_passes_over_a_truncated_snapshot(tmp_path, capfd):
+    training.train(build(tmp_path, snapshot_every=10))
+    newest = tmp_path / 'snapshot_iter_00000020.npz'
+    newest.write_bytes(newest.read_bytes()[:-700])
+    assert build(tmp_path, resume='auto').updater.iteration == 10
+    assert 'snapshot_iter_00000020.npz is damaged' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('content', [b'', b'PK', b'not a zip'])
+def test_file_that_is_no_snapshot_is_one_sentence(tmp_path, content):
+    path = tmp_path / 'snapshot_iter_00000020.npz'
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match='is damaged or is not a training snapshot'):
+        build(tmp_path, resume=path)
+
+
+def test_snapshot_with_a_damaged_weight_is_one_sentence(tmp_path):
+    net = Net()
+    path = training.train(build(tmp_path, net)).snapshot
+    weights = net.fc.W.array.tobytes()
+    data = path.read_bytes()
+    assert data.count(weights) == 1
+    path.write_bytes(data.replace(weights, weights[:-1] + bytes([weights[-1] ^ 1])))
+    with pytest.raises(TrainingError, match='is damaged or is not a training snapshot'):
+        build(tmp_path, resume=path)
+
+
+def test_npz_of_something_else_is_one_sentence(tmp_path):
+    import numpy as np
+    np.savez(tmp_path / 'other.npz', a=np.arange(3))
+    with pytest.raises(TrainingError, match='is not a training snapshot'):
+        build(tmp_path, resume=tmp_path / 'other.npz')
+
+
+def test_pickled_array_is_never_unpickled(tmp_path):
+    import numpy as np
+    np.savez(tmp_path / 'other.npz', about=np.array([{}], object))
+    with pytest.raises(TrainingError, match='is not a training snapshot'):
+        build(tmp_path, resume=tmp_path / 'other.npz')
+
+
+def test_newer_format_is_one_sentence(tmp_path):
+    import numpy as np
+    about = json.dumps({'kind': 'chainer_seg training snapshot', 'format': 99}).encode()
+    np.savez(tmp_path / 'new.npz', about=np.frombuffer(about, np.uint8))
+    with pytest.raises(TrainingError, match='format 99'):
+        build(tmp_path, resume=tmp_path / 'new.npz')
+
+
+def test_missing_snapshot_is_one_sentence(tmp_path):
+    with pytest.raises(TrainingError, match='There is no snapshot'):
+        build(tmp_path, resume=tmp_path / 'absent.npz')
+
+
+def test_snapshot_of_another_model_is_one_sentence(tmp_path):
+    training.train(build(tmp_path))
+    with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
+        build(tmp_path, Net(batch_norm=False), resume='auto')
+
+
+def test_snapshot_of_another_optimizer_is_one_sentence(tmp_path):
+    training.train(build(tmp_path, optimizer='adam', lr=1e-3))
+    with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
+        build(tmp_path, optimizer='momentum', resume='auto')
+
+
+def test_other_settings_are_told(tmp_path, capfd):
+    training.train(build(tmp_path, iterations=10))
+    build(tmp_path, batch_size=2, resume='auto')
+    assert 'batch_size was 4 and is 2' in capfd.readouterr().err
+
+
+def test_folder_of_another_run_is_not_overwritten_unasked(tmp_path):
+    training.train(build(tmp_path))
+    with pytest.raises(TrainingError, match='already holds a training run'):
+        build(tmp_path)
+    training.train(build(tmp_path, overwrite=True, iterations=6))
+    assert [iteration for iteration, _ in training.find_snapshots(tmp_path)] == [6]
+
+
+def test_error_while_loading_saves_the_state_before_it(tmp_path, capfd):
+    # Example 6 is broken; the run is resumed once it is repaired.
+    whole = build(tmp_path / 'whole')
+    training.train(whole)
+    with pytest.raises(ImageError):
+        training.train(build(tmp_path / 'parts', dataset=Pictures(13, broken=[6])))
+    assert 'the run is saved in' in capfd.readouterr().err
+    parts = build(tmp_path / 'parts', resume='auto')
+    training.train(parts)
+    assert_same_run(parts, whole)
+
+
+def test_finished_run_resumed_has_nothing_to_do(tmp_path):
+    training.train(build(tmp_path))
+    trainer = build(tmp_path, resume='auto')
+    result = training.train(trainer)
+    assert result.iteration == 20
+    assert result.snapshot == tmp_path / 'snapshot_iter_00000020.npz'
