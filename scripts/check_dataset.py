@@ -59,7 +59,7 @@ def main():
             print_statistics(statistics)
         print_problems(problems, len(problems) if options.verbose else _SHOWN)
         if not options.quiet:
-            print(f'{len(problems)} problems' if problems else 'no problems')
+            print(f'problems: {len(problems)}' if problems else 'no problems')
     sys.stdout.flush()
     if problems:
         sys.exit(command_line.USER_ERROR_STATUS)

@@ -30,9 +30,12 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None
         pathlib.Path: The annotation file.
 
     Raises:
-        chainer_seg.errors.DatasetError: If the folder holds something and overwrite is False.
+        chainer_seg.errors.DatasetError: If the data set is empty, or the folder holds
+            something and overwrite is False.
         chainer_seg.errors.DiskFullError: If the files cannot be written.
     """
+    if not len(dataset):
+        raise DatasetError('There is nothing to write: the data set is empty.')
     folder = pathlib.Path(folder)
     _clear(folder, overwrite)
     content = {'images': [], 'annotations': [], 'categories': [

@@ -60,9 +60,8 @@ class ShapesDataset:
                 f'{", ".join(OUTLINES)}.')
         if len(self.size) != 2 or min(self.size) < _SMALLEST_SIDE:
             raise DatasetError(
-                f'Drawn pictures need a size of (height, width) of '
-                f'at least {_SMALLEST_SIDE} pixels, '
-                f'not {self.size}.')
+                f'Drawn pictures need a size of (height, width) of at least {_SMALLEST_SIDE} '
+                f'pixels, not {self.size}.')
         if not 1 <= self.objects[0] <= self.objects[1]:
             raise DatasetError(
                 f'objects must be (least, largest) with 1 <= least <= largest, not {objects}.')

@@ -122,3 +122,8 @@ def test_an_image_without_objects_is_written(tmp_path):
     path = write_coco(Listed((image, Instances.empty(12, 16))), tmp_path)
     _, instances = CocoDataset(path, tmp_path / 'images')[0]
     assert len(instances) == 0
+
+
+def test_an_empty_data_set_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match='data set is empty'):
+        write_coco(Listed(), tmp_path)
