@@ -55,7 +55,7 @@ def load_model(path, device='cpu'):
     """Loads a model that :func:`save_model` wrote, or one that comes with the package.
 
     Args:
-        path: A file, or the name of a shipped model such as ``'click-shapes'``.
+        path: A file, or the name of a shipped model such as ``'click'``.
         device: Where the model goes: ``'cpu'``, the number of a GPU, or None for the first GPU
             where there is one.
 

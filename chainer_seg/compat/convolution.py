@@ -9,6 +9,8 @@ import dataclasses
 
 import numpy as np
 
+from chainer_seg.compat.import_hook import Mends
+
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
@@ -105,37 +107,50 @@ def _multiply(left, right, out):
         out[...] = left @ right
 
 
-def patch(convolution_2d, deconvolution_2d):
-    """Puts these products into Chainer's modules of the same names."""
+def patch_convolution(module):
+    """Puts these products into ``chainer.functions.connection.convolution_2d``."""
 
     def forward(self, x, W, b):
         if self._use_ideep:
             return self._forward_ideep(x, W, b)
-        geometry = Geometry(W.shape[2:], (self.sy, self.sx), (self.ph, self.pw),
-                            (self.dy, self.dx), self._get_out_size(x.shape, W.shape))
-        y = convolve(x, W, geometry)
-        if b is not None:
-            y += b[:, None, None]
-        return y,
-
-    def forward_transposed(self, x, W, b):
-        if self._use_ideep:
-            return self._forward_ideep(x, W, b)
-        geometry = Geometry(W.shape[2:], (self.sy, self.sx), (self.ph, self.pw),
-                            (self.dy, self.dx), x.shape[2:])
-        y = convolve_transposed(x, W, geometry, (self.outh, self.outw))
-        if b is not None:
-            y += b[:, None, None]
-        return y,
+        y = convolve(x, W, _geometry(self, W.shape[2:], self._get_out_size(x.shape, W.shape)))
+        return _with_bias(y, b),
 
     def gradient_of_weights(self, x, gy):
         if self._use_ideep:
             return self._forward_ideep(x, gy)
-        geometry = Geometry((self.kh, self.kw), (self.sy, self.sx), (self.ph, self.pw),
-                            (self.dy, self.dx), gy.shape[2:])
-        gW = weight_gradient(x, gy, self.W_shape, geometry)
-        return gW.astype(self.W_dtype, copy=False),
+        geometry = _geometry(self, (self.kh, self.kw), gy.shape[2:])
+        gradient = weight_gradient(x, gy, self.W_shape, geometry)
+        return gradient.astype(self.W_dtype, copy=False),
 
-    convolution_2d.Convolution2DFunction._forward_cpu_core = forward
-    convolution_2d.Convolution2DGradW._forward_cpu_core = gradient_of_weights
-    deconvolution_2d.Deconvolution2DFunction._forward_cpu_core = forward_transposed
+    module.Convolution2DFunction._forward_cpu_core = forward
+    module.Convolution2DGradW._forward_cpu_core = gradient_of_weights
+
+
+def patch_deconvolution(module):
+    """Puts them into ``chainer.functions.connection.deconvolution_2d``."""
+
+    def forward(self, x, W, b):
+        if self._use_ideep:
+            return self._forward_ideep(x, W, b)
+        geometry = _geometry(self, W.shape[2:], x.shape[2:])
+        return _with_bias(convolve_transposed(x, W, geometry, (self.outh, self.outw)), b),
+
+    module.Deconvolution2DFunction._forward_cpu_core = forward
+
+
+def _geometry(function, kernel, output):
+    return Geometry(kernel, (function.sy, function.sx), (function.ph, function.pw),
+                    (function.dy, function.dx), output)
+
+
+def _with_bias(y, b):
+    if b is not None:
+        y += b[:, None, None]
+    return y
+
+
+MENDS = Mends(patches={
+    'chainer.functions.connection.convolution_2d': patch_convolution,
+    'chainer.functions.connection.deconvolution_2d': patch_deconvolution,
+})

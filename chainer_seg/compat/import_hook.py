@@ -18,8 +18,9 @@ class Mends:
         replacements: module name -> pairs (old text, new text) applied to its source. A text that
             does not occur, because the installed version has no need of it, is left out.
         rewrites: module name -> function from its whole source to another source.
-        functions: module name -> (module of this package, names) of functions or classes that
-            take the place of those of the same names.
+        functions: module name -> (module of this package, names), where names maps what is
+            replaced there, as ``'function'`` or ``'Class.method'``, to a function of ours.
+        patches: module name -> function of the freshly imported module that changes its classes.
         supplied: module name -> module of this package that stands in where the original is
             missing.
     """
@@ -27,6 +28,7 @@ class Mends:
     replacements: dict = field(default_factory=dict)
     rewrites: dict = field(default_factory=dict)
     functions: dict = field(default_factory=dict)
+    patches: dict = field(default_factory=dict)
     supplied: dict = field(default_factory=dict)
 
     @classmethod
@@ -38,6 +40,7 @@ class Mends:
                 merged.replacements[name] = merged.replacements.get(name, ()) + tuple(pairs)
             merged.rewrites.update(mends.rewrites)
             merged.functions.update(mends.functions)
+            merged.patches.update(mends.patches)
             merged.supplied.update(mends.supplied)
         return merged
 
@@ -55,12 +58,16 @@ class Mends:
 
     def mend_module(self, module):
         """Put the functions of this package into the freshly imported `module`."""
+        if module.__name__ in self.patches:
+            self.patches[module.__name__](module)
         if module.__name__ not in self.functions:
             return
         home, names = self.functions[module.__name__]
         replacement = importlib.import_module(home)
-        for name in names:
-            setattr(module, name, getattr(replacement, name))
+        for old, new in names.items():
+            owner, _, attribute = old.rpartition('.')
+            setattr(getattr(module, owner) if owner else module, attribute,
+                    getattr(replacement, new))
 
 
 class MendingLoader(importlib.machinery.SourceFileLoader):
