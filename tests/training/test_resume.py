@@ -2,12 +2,14 @@
 
 import json
 
+import chainer.links as L
+import numpy as np
 import pytest
 
 from chainer_seg import training
 from chainer_seg.errors import ImageError, TrainingError
 
-from .toys import Net, Pictures, assert_same_run, build, lasting_log
+from .toys import Net, Pictures, add_noise, assert_same_run, build, lasting_log
 
 
 class Stop(Exception):
@@ -143,21 +145,18 @@ def test_snapshot_with_a_damaged_weight_is_one_sentence(tmp_path):
 
 
 def test_npz_of_something_else_is_one_sentence(tmp_path):
-    import numpy as np
     np.savez(tmp_path / 'other.npz', a=np.arange(3))
     with pytest.raises(TrainingError, match='is not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
 def test_pickled_array_is_never_unpickled(tmp_path):
-    import numpy as np
     np.savez(tmp_path / 'other.npz', about=np.array([{}], object))
     with pytest.raises(TrainingError, match='is not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
 def test_newer_format_is_one_sentence(tmp_path):
-    import numpy as np
     about = json.dumps({'kind': 'chainer_seg training snapshot', 'format': 99}).encode()
     np.savez(tmp_path / 'new.npz', about=np.frombuffer(about, np.uint8))
     with pytest.raises(TrainingError, match='format 99'):
@@ -213,3 +212,35 @@ def test_finished_run_resumed_has_nothing_to_do(tmp_path):
     result = training.train(trainer)
     assert result.iteration == 20
     assert result.snapshot == tmp_path / 'snapshot_iter_00000020.npz'
+
+
+class LazyNet(Net):
+    """Some shapes are known only after the first forward pass."""
+
+    def __init__(self, seed=0):
+        super().__init__(seed)
+        del self.norm, self.fc
+        with self.init_scope():
+            self.norm = L.BatchNormalization(axis=(0, 2, 3))
+            self.fc = L.Linear(None, 2)
+
+
+def test_network_with_shapes_known_late_resumes_exactly(tmp_path):
+    whole = build(tmp_path / 'whole', LazyNet())
+    training.train(whole)
+    stop_at(build(tmp_path / 'parts', LazyNet()), 10)
+    parts = build(tmp_path / 'parts', LazyNet(), resume='auto')
+    training.train(parts)
+    assert_same_run(parts, whole)
+
+
+def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
+    def some(example, rng):
+        return None if rng.random() < 0.3 else add_noise(example, rng)
+    settings = {'transform': some, 'sub_batches': 3}
+    whole = build(tmp_path / 'whole', **settings)
+    training.train(whole)
+    stop_at(build(tmp_path / 'parts', **settings), 9)
+    parts = build(tmp_path / 'parts', resume='auto', workers=2, **settings)
+    training.train(parts)
+    assert_same_run(parts, whole)
