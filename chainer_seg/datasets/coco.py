@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 
 from chainer_seg import boxes, masks
-from chainer_seg.datasets.coco_json import read_coco_json
-from chainer_seg.datasets.segmentations import box_to_rle, is_number, segmentation_to_rle
+from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
+from chainer_seg.datasets.segmentations import box_to_rle, segmentation_to_rle
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image
 from chainer_seg.instances import Instances
@@ -133,7 +133,7 @@ class CocoDataset:
         self._labels = {category: label for label, category in enumerate(self.category_ids)}
         if len(self._labels) < len(categories):
             raise DatasetError(f'{self.path} gives one category id twice; {_CHECK}.')
-        self._keypoint_count = max((len(c.get('keypoints') or ()) for c in categories), default=0)
+        self._keypoint_count = max(map(keypoint_count, categories), default=0)
         if keypoints and not self._keypoint_count:
             raise DatasetError(f'{self.path} has no category with keypoints; use a '
                                f'person_keypoints file or leave keypoints out.')
@@ -142,13 +142,13 @@ class CocoDataset:
     def _group_annotations(self):
         self._by_image = {}
         for annotation in self.coco['annotations']:
-            self._by_image.setdefault(annotation.get('image_id'), []).append(annotation)
+            if is_id(annotation.get('image_id')):
+                self._by_image.setdefault(annotation['image_id'], []).append(annotation)
 
     def _checked_images(self):
         seen = set()
         for image in self.coco['images']:
-            if not isinstance(image.get('id'), (int, str)) or not isinstance(
-                    image.get('file_name'), str):
+            if not is_id(image.get('id')) or not isinstance(image.get('file_name'), str):
                 raise DatasetError(f'{self.path} has an image without an id or a file_name; '
                                    f'{_CHECK}.')
             if image['id'] in seen:
@@ -165,7 +165,7 @@ class CocoDataset:
 
     def _label_of(self, annotation):
         category = annotation.get('category_id')
-        if category not in self._labels:
+        if not is_id(category) or category not in self._labels:
             raise self._fault(annotation, f'its category {category} is not in the list')
         return self._labels[category]
 
@@ -195,7 +195,8 @@ class CocoDataset:
         """(K, 3) float32 (y, x, visibility); zeros where the annotation has none."""
         points = np.zeros((self._keypoint_count, 3), np.float32)
         flat = annotation.get('keypoints') or []
-        if len(flat) % 3 or len(flat) > 3 * len(points) or not all(is_number(v) for v in flat):
+        if (not isinstance(flat, list) or len(flat) % 3 or len(flat) > 3 * len(points)
+                or not all(is_number(value) for value in flat)):
             raise self._fault(annotation, f'its keypoints are not 3 times {len(points)} numbers')
         given = np.asarray(flat, np.float32).reshape(-1, 3)
         points[:len(given)] = given[:, [1, 0, 2]]

@@ -1,6 +1,7 @@
 """Reading a COCO annotation file, or saying in one sentence why it is none."""
 
 import json
+import math
 import pathlib
 
 from chainer_seg.errors import DatasetError
@@ -39,6 +40,22 @@ def read_coco_json(path):
     return _with_lists(path, content)
 
 
+def is_number(value):
+    """Whether a JSON value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_id(value):
+    """Whether a JSON value can be the id of an image, an annotation or a category."""
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def keypoint_count(category):
+    """The number of keypoints that a category names."""
+    names = category.get('keypoints')
+    return len(names) if isinstance(names, list) else 0
+
+
 def _json_fault(path, error):
     if not error.doc.strip():
         return f'The annotation file {path} is empty; write or fetch it again.'
@@ -61,6 +78,6 @@ def _with_lists(path, content):
             raise DatasetError(f'{path} is not a COCO annotation file: "{name}" is not a list of '
                                f'objects.')
     if 'categories' not in content:
-        used = {a['category_id'] for a in content['annotations'] if 'category_id' in a}
+        used = {a['category_id'] for a in content['annotations'] if is_id(a.get('category_id'))}
         content['categories'] = [{'id': i, 'name': str(i)} for i in sorted(used, key=str)]
     return content

@@ -5,13 +5,10 @@ import math
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from chainer_seg.datasets.coco_json import is_number
+
 # A polygon is walked point by point when it is filled: a corner light years away takes years.
 _FARTHEST = 20  # image sides
-
-
-def is_number(value):
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def rle_counts(text):
@@ -95,9 +92,10 @@ def _rle_faults(code, size):
         return [('run-length code',
                  f'the run-length code is for {code["size"]}, its image is {list(size)}')]
     if isinstance(counts, list):
-        if not all(is_number(run) and run >= 0 and run == int(run) for run in counts):
+        if not all(is_number(run) and 0 <= run <= size[0] * size[1] and run == int(run)
+                   for run in counts):
             return [('run-length code', 'the run-length code has a run that is no whole number '
-                                        'from 0 up')]
+                                        'of pixels of its image')]
         runs = np.asarray(counts, np.int64)
     else:
         try:

@@ -5,15 +5,16 @@ import dataclasses
 import pathlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
-from chainer_seg.datasets.coco_json import read_coco_json
-from chainer_seg.datasets.segmentations import is_number, segmentation_faults
+from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
+from chainer_seg.datasets.segmentations import segmentation_faults
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.images import read_image
 
 # COCO's borders between small, medium and large objects, in pixels of area.
 _SMALL, _LARGE = 32**2, 96**2
+_ORIENTATION = ExifTags.Base.Orientation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +59,12 @@ def validate_coco(annotations, images=None, *, read_pixels=True, progress=None):
         problems.append(Problem('empty data set', 'images', 'the list of images is empty'))
     for name in ('images', 'annotations', 'categories'):
         problems += _check_ids(coco[name], name[:-1] if name != 'categories' else 'category')
-    keypoint_counts = _keypoint_counts(coco['categories'])
+    keypoint_counts = {category['id']: keypoint_count(category) for category in coco['categories']
+                       if is_id(category.get('id'))}
     problems += _check_categories(coco['categories'])
     problems += _check_image_entries(coco['images'])
     sizes = {entry.get('id'): _size_of(entry) for entry in coco['images']
-             if _is_id(entry.get('id'))}
+             if is_id(entry.get('id'))}
     if images is not None:
         problems += _check_files(coco['images'], pathlib.Path(images), sizes, read_pixels,
                                  progress or iter)
@@ -73,12 +75,8 @@ def validate_coco(annotations, images=None, *, read_pixels=True, progress=None):
     return problems
 
 
-def _is_id(value):
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
 def _where(noun, entry, number):
-    return f'{noun} {entry["id"]}' if _is_id(entry.get('id')) else f'{noun} number {number}'
+    return f'{noun} {entry["id"]}' if is_id(entry.get('id')) else f'{noun} number {number}'
 
 
 def _size_of(entry):
@@ -93,18 +91,13 @@ def _check_ids(entries, noun):
         where = _where(noun, entry, number)
         if 'id' not in entry:
             problems.append(Problem('missing field', where, 'it has no id'))
-        elif not _is_id(entry['id']):
+        elif not is_id(entry['id']):
             problems.append(Problem('id', where, f'its id {entry["id"]!r} is no whole number'))
         elif entry['id'] in seen:
             problems.append(Problem('duplicate id', where, f'the id {entry["id"]} occurs twice'))
         else:
             seen.add(entry['id'])
     return problems
-
-
-def _keypoint_counts(categories):
-    """Category id -> number of its keypoints."""
-    return {c['id']: len(c.get('keypoints') or ()) for c in categories if _is_id(c.get('id'))}
 
 
 def _check_categories(categories):
@@ -162,7 +155,7 @@ def _check_files(images, folder, sizes, read_pixels, progress):
             problems.append(Problem('unreadable file', where, f'{path} is no readable image'))
             continue
         size = _size_of(image)
-        if size is None and _is_id(image.get('id')):
+        if size is None and is_id(image.get('id')):
             sizes[image['id']] = turned
         elif size not in (None, stored, turned):
             problems.append(Problem(
@@ -175,10 +168,8 @@ def _file_sizes(path):
     """(height, width) as stored and as displayed, from the file's header."""
     with Image.open(path) as picture:
         stored = picture.size[::-1]
-        turned = picture.getexif().get(0x0112, 1) >= 5
-        if not turned:
-            return stored, stored
-        return stored, ImageOps.exif_transpose(picture).size[::-1]
+        quarter_turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return stored, stored[::-1] if quarter_turned else stored
 
 
 def _annotation_faults(annotation, sizes, keypoint_counts):
@@ -188,11 +179,11 @@ def _annotation_faults(annotation, sizes, keypoint_counts):
                                ('category_id', keypoint_counts, 'category')):
         if field not in annotation:
             faults.append(('missing field', f'it has no {field}'))
-        elif not _is_id(annotation[field]) or annotation[field] not in known:
+        elif not is_id(annotation[field]) or annotation[field] not in known:
             faults.append((f'dangling {noun} id',
                            f'there is no {noun} with the id {annotation[field]!r}'))
     image_id = annotation.get('image_id')
-    size = sizes.get(image_id) if _is_id(image_id) else None
+    size = sizes.get(image_id) if is_id(image_id) else None
     if annotation.get('iscrowd', 0) not in (0, 1):
         faults.append(('iscrowd', f'its iscrowd {annotation["iscrowd"]!r} is neither 0 nor 1'))
     faults += _area_faults(annotation)
@@ -203,7 +194,7 @@ def _annotation_faults(annotation, sizes, keypoint_counts):
     elif 'bbox' not in annotation:
         faults.append(('missing field', 'it has neither a segmentation nor a bbox'))
     category = annotation.get('category_id')
-    expected = keypoint_counts.get(category, 0) if _is_id(category) else 0
+    expected = keypoint_counts.get(category, 0) if is_id(category) else 0
     if 'keypoints' in annotation:
         faults += _keypoint_faults(annotation, expected)
     return faults
@@ -266,16 +257,16 @@ def coco_statistics(annotations):
     objects = [a for a in coco['annotations'] if not a.get('iscrowd', 0)]
     areas = np.array([a['area'] for a in objects if is_number(a.get('area'))], float)
     names = {c['id']: str(c.get('name', c['id'])) for c in coco['categories']
-             if _is_id(c.get('id'))}
+             if is_id(c.get('id'))}
     per_category = collections.Counter(
         names.get(a['category_id'], str(a['category_id'])) for a in objects
-        if _is_id(a.get('category_id')))
-    filled = {a['image_id'] for a in objects if _is_id(a.get('image_id'))}
+        if is_id(a.get('category_id')))
+    filled = {a['image_id'] for a in objects if is_id(a.get('image_id'))}
     images = len(coco['images'])
     return {
         'images': images,
         'images without objects': sum(i.get('id') not in filled for i in coco['images']
-                                      if _is_id(i.get('id'))),
+                                      if is_id(i.get('id'))),
         'objects': len(objects), 'crowds': len(coco['annotations']) - len(objects),
         'categories': len(coco['categories']),
         'objects per image': round(len(objects) / images, 2) if images else 0.0,

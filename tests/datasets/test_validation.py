@@ -1,11 +1,13 @@
 """Every fault of a COCO file is found and called by its kind; a clean file has none."""
 
+import copy
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from chainer_seg.datasets import coco_statistics, validate_coco
-from chainer_seg.errors import DatasetError
+from chainer_seg.datasets import CocoDataset, coco_statistics, validate_coco
+from chainer_seg.errors import DatasetError, UserError
 
 from .coco_files import NO_SAMPLE, SAMPLE, annotation, content, write
 
@@ -175,3 +177,34 @@ def test_statistics_count_objects(tmp_path):
         'images': 1, 'images without objects': 0, 'objects': 3, 'crowds': 1, 'categories': 2,
         'objects per image': 3.0, 'small': 1, 'medium': 1, 'large': 1,
         'objects per category': {'dog': 2, 'cat': 1}}
+
+
+def places(value, path=()):
+    """The paths of all values in a tree of dicts and lists."""
+    children = value.items() if isinstance(value, dict) else (
+        enumerate(value) if isinstance(value, list) else ())
+    for key, child in children:
+        yield (*path, key)
+        yield from places(child, (*path, key))
+
+
+@pytest.mark.parametrize('wrong', [None, True, -1, INFINITE, 10**30, 'x', [], {}, [[]], [None]],
+                         ids=repr)
+def test_a_wrong_value_anywhere_is_no_crash(tmp_path, wrong):
+    whole = content(
+        annotation(keypoints=[1, 2, 2, 3, 4, 0], num_keypoints=1),
+        annotation(id=2, segmentation={'size': [20, 30], 'counts': [43, 6, 551]}, iscrowd=1),
+        categories=[{'id': 3, 'name': 'person', 'keypoints': ['nose', 'tail']}])
+    for *parents, last in places(whole):
+        broken = copy.deepcopy(whole)
+        entry = broken
+        for key in parents:
+            entry = entry[key]
+        entry[last] = wrong
+        paths = write(tmp_path, broken)
+        for use in (lambda paths: CocoDataset(*paths)[0], lambda paths: validate_coco(*paths),
+                    lambda paths: coco_statistics(paths[0])):
+            try:
+                use(paths)
+            except UserError as error:
+                assert '\n' not in str(error)
