@@ -31,7 +31,7 @@ class ClickCanvas(ipywidgets.VBox):
     Args:
         image: Anything that :func:`chainer_seg.images.as_image` takes: a path, a PIL image, an
             array.
-        model: A click model, or the name or path of a model file, such as ``'click-shapes'``.
+        model: A click model, or the name or path of a model file, such as ``'click'``.
         longest_side: Larger images are shown shrunk to this many pixels; clicks, probability
             and mask are in pixels of the image itself.
 
@@ -39,7 +39,7 @@ class ClickCanvas(ipywidgets.VBox):
         chainer_seg.errors.UserError: The image or the model cannot be read.
     """
 
-    def __init__(self, image, model='click-shapes', longest_side=640):
+    def __init__(self, image, model='click', longest_side=640):
         if not hasattr(model, 'session'):
             from chainer_seg.model_file import load_model
             model = load_model(model)
