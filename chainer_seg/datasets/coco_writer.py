@@ -1,5 +1,6 @@
 """Any data set of (image, Instances) written as a folder of images and one COCO annotation file."""
 
+import io
 import pathlib
 
 import numpy as np
@@ -45,7 +46,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None
         image, instances = dataset[index]
         name = f'{index:0{digits}d}{suffix}'
         with atomic_write(folder / 'images' / name) as temporary:
-            Image.fromarray(image).save(temporary, quality=_JPEG_QUALITY)
+            temporary.write_bytes(_encoded(image, suffix))
         content['images'].append({'id': index + 1, 'file_name': name,
                                   'height': image.shape[0], 'width': image.shape[1]})
         first = len(content['annotations']) + 1
@@ -53,6 +54,13 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None
     path = folder / 'annotations.json'
     write_json(path, content)
     return path
+
+
+def _encoded(image, suffix):
+    """The bytes of an image file: Pillow writing to a full disk itself cuts pictures silently."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, Image.registered_extensions()[suffix], quality=_JPEG_QUALITY)
+    return file.getvalue()
 
 
 def _clear(folder, overwrite):

@@ -1,7 +1,7 @@
 """What is written reads back exactly; nothing half written stays behind."""
 
-import errno
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -107,13 +107,15 @@ def test_an_interruption_leaves_whole_pictures_and_no_annotations(tmp_path):
     assert files == ['000000.jpg']
 
 
-def test_a_full_disk_is_said_in_one_sentence(tmp_path, monkeypatch):
-    def no_room(*_, **__):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    monkeypatch.setattr('PIL.Image.Image.save', no_room)
-    with pytest.raises(DiskFullError, match='disk is full'):
-        write_coco(Listed(example()), tmp_path)
+def test_a_full_disk_is_said_in_one_sentence(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files ends writing in the middle of one, as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(DiskFullError, match='disk is full'):
+            write_coco(Listed(example((200, 200))), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
