@@ -1,0 +1,29 @@
+"""What all tests share: Chainer is mended first, and the real data is found or its absence told."""
+
+import pathlib
+
+import chainer_seg  # noqa: F401  before Chainer
+import numpy as np
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope='session')
+def repository():
+    """The folder of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+    """The folder of real pictures and weight files; tests that need it skip where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip('the folder ../shared/data with real pictures and weight files is not here')
+    return SHARED_DATA

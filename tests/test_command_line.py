@@ -1,0 +1,45 @@
+import argparse
+
+import pytest
+
+from chainer_seg import command_line
+from chainer_seg.errors import UserError
+
+
+def fail_with(error):
+    def main():
+        raise error
+    return main
+
+
+def test_user_error_is_a_sentence_and_status_2(capsys):
+    with pytest.raises(SystemExit) as end:
+        command_line.run(fail_with(UserError('The thing is broken; mend it.')))
+    assert end.value.code == 2
+    assert capsys.readouterr().err == 'error: The thing is broken; mend it.\n'
+
+
+def test_interruption_is_status_130():
+    with pytest.raises(SystemExit) as end:
+        command_line.run(fail_with(KeyboardInterrupt()))
+    assert end.value.code == 130
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        command_line.run(fail_with(ZeroDivisionError()))
+
+
+def test_success_returns():
+    assert command_line.run(lambda: None) is None
+
+
+def test_size_is_height_by_width():
+    assert command_line.size_argument('240x320') == (240, 320)
+    assert command_line.size_argument('64') == (64, 64)
+
+
+@pytest.mark.parametrize('text', ['', 'x', '0', '3x', '1x2x3', '-4'])
+def test_other_sizes_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        command_line.size_argument(text)

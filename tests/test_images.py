@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainer_seg.errors import ImageError
+from chainer_seg.images import as_image, find_images, fit_within, read_image, resize, write_image
+
+
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def test_rgb_file_is_read_as_it_is(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    assert (read_image(save(tmp_path / 'a.png', pixels)) == pixels).all()
+
+
+def test_grey_file_becomes_rgb(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7), np.uint8)
+    image = read_image(save(tmp_path / 'a.png', pixels))
+    assert image.shape == (5, 7, 3) and (image == pixels[:, :, None]).all()
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 51]]], np.uint8)
+    image = read_image(save(tmp_path / 'a.png', pixels))
+    # 51 / 255 is a fifth of black on white: 204.
+    assert image.tolist() == [[[10, 20, 30], [255, 255, 255], [204, 204, 204]]]
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    pixels = np.array([[0, 257, 65535, 25700]], np.uint16)
+    assert read_image(save(tmp_path / 'a.png', pixels))[0, :, 0].tolist() == [0, 1, 255, 100]
+
+
+def test_palette_file_gives_its_colours(tmp_path):
+    palette = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8)).convert('P')
+    palette.save(tmp_path / 'a.gif')
+    assert read_image(tmp_path / 'a.gif').tolist() == [[[255, 0, 0], [0, 0, 255]]]
+
+
+def test_exif_rotation_is_applied_unless_it_is_declined(tmp_path):
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show the picture a quarter turn clockwise
+    path = save(tmp_path / 'a.png', pixels, exif=exif)
+    turned = read_image(path)
+    assert turned.shape == (3, 2, 3) and turned[0, 1, 0] == 255
+    assert (read_image(path, rotate=False) == pixels).all()
+
+
+def test_one_pixel_file_is_an_image(tmp_path):
+    assert read_image(save(tmp_path / 'a.png', np.zeros((1, 1, 3), np.uint8))).shape == (1, 1, 3)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r'There is no image .*nowhere\.jpg; check the path'):
+        read_image(tmp_path / 'nowhere.jpg')
+
+
+@pytest.mark.parametrize('content', [b'', b'hello', b'\x89PNG\r\n\x1a\n' + b'\0' * 50])
+def test_file_that_is_no_image_is_named(tmp_path, content):
+    path = tmp_path / 'a.png'
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r'a\.png'):
+        read_image(path)
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif'])
+def test_truncated_file_is_an_error_not_a_grey_half(tmp_path, rng, suffix):
+    whole = save(tmp_path / f'a{suffix}', rng.integers(0, 256, (64, 64, 3), np.uint8))
+    half = tmp_path / f'b{suffix}'
+    half.write_bytes(whole.read_bytes()[:whole.stat().st_size // 2])
+    with pytest.raises(ImageError, match='cannot be read'):
+        read_image(half)
+
+
+def test_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match='is a folder'):
+        read_image(tmp_path)
+
+
+def test_channels_first_float_of_chainercv_is_taken():
+    image = as_image(np.full((3, 4, 6), 17.2, np.float32))
+    assert image.shape == (4, 6, 3) and image.dtype == np.uint8 and (image == 17).all()
+
+
+def test_float_up_to_one_is_a_fraction():
+    assert as_image(np.full((4, 6), 0.5))[0, 0].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize('array', [
+    np.zeros((4, 6, 2), np.uint8), np.zeros(5), np.zeros((0, 4, 3)), np.full((4, 4), np.nan),
+    np.full((2, 2), 'a')])
+def test_array_that_is_no_image_is_refused(array):
+    with pytest.raises(ImageError):
+        as_image(array)
+
+
+def test_written_image_is_read_back(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    write_image(tmp_path / 'new' / 'a.png', pixels)
+    assert (read_image(tmp_path / 'new' / 'a.png') == pixels).all()
+
+
+def test_unknown_ending_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ImageError, match='does not end in an image format'):
+        write_image(tmp_path / 'a.xyz', np.zeros((2, 2, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_shrinking_averages_areas():
+    image = np.array([[0, 100], [100, 200]], np.uint8)
+    assert resize(image, (1, 1)).tolist() == [[100]]
+
+
+def test_fit_within_keeps_the_ratio_and_never_enlarges():
+    assert fit_within((100, 50), 20) == (20, 10)
+    assert fit_within((10, 5), 20) == (10, 5)
+    assert fit_within((5000, 3), 100) == (100, 1)
+
+
+def test_images_of_a_folder_are_found_in_order(tmp_path):
+    for name in ('b.png', 'a.JPG', 'notes.txt', '.hidden.png'):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_images(tmp_path)] == ['a.JPG', 'b.png']
+
+
+def test_folder_without_images_is_named(tmp_path):
+    with pytest.raises(ImageError, match='holds no images'):
+        find_images(tmp_path)

@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+
+from chainer_seg import Instances
+from chainer_seg.errors import UserError
+
+
+@pytest.fixture
+def instances(rng):
+    masks = np.zeros((3, 6, 8), bool)
+    masks[0, 1:3, 2:5] = masks[1, 4:6, 0:2] = masks[2, 0, 7] = True
+    return Instances(masks, labels=[1, 0, 1], scores=[0.9, 0.5, 0.1], class_names=('cat', 'dog'),
+                     keypoints=rng.integers(0, 6, (3, 2, 3)))
+
+
+def test_left_out_values_have_their_defaults():
+    masks = np.zeros((2, 4, 5), bool)
+    masks[0, 1, 1:3] = True
+    made = Instances(masks)
+    assert made.bboxes.tolist() == [[1, 1, 2, 3], [0, 0, 0, 0]]
+    assert made.labels.tolist() == [0, 0] and made.scores.tolist() == [1, 1]
+    assert made.crowds.tolist() == [False, False] and made.keypoints is None
+
+
+def test_types_are_those_of_the_contract(instances):
+    assert instances.masks.dtype == bool and instances.bboxes.dtype == np.float32
+    assert instances.labels.dtype == np.int32 and instances.scores.dtype == np.float32
+    assert instances.keypoints.dtype == np.float32 and instances.crowds.dtype == bool
+
+
+@pytest.mark.parametrize('wrong', [
+    {'bboxes': np.zeros((2, 4))}, {'labels': [1]}, {'scores': np.zeros((3, 1))},
+    {'keypoints': np.zeros((3, 4))}, {'areas': [1, 2]}])
+def test_arrays_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Instances(np.zeros((3, 4, 5), bool), **wrong)
+
+
+@pytest.mark.parametrize('index, expected', [
+    (1, [0.5]), (-1, [0.1]), (slice(0, 2), [0.9, 0.5]), ([2, 0], [0.1, 0.9]),
+    (np.array([True, False, True]), [0.9, 0.1]), ([], [])])
+def test_indexing_picks_objects(instances, index, expected):
+    picked = instances[index]
+    np.testing.assert_allclose(picked.scores, expected)
+    assert len(picked) == len(picked.masks) == len(picked.keypoints) == len(expected)
+    assert picked.class_names == ('cat', 'dog')
+
+
+def test_index_beyond_the_end_is_an_error(instances):
+    with pytest.raises(IndexError):
+        instances[3]
+
+
+def test_filtering_by_score(instances):
+    assert instances.above(0.5).scores.tolist() == pytest.approx([0.9, 0.5])
+
+
+def test_iterating_gives_one_object_at_a_time(instances):
+    assert [len(each) for each in instances] == [1, 1, 1]
+
+
+def test_empty_has_the_size_of_its_image():
+    empty = Instances.empty(4, 5, ('cat',), keypoints=17)
+    assert len(empty) == 0 and empty.image_size == (4, 5) and empty.keypoints.shape == (0, 17, 3)
+    assert empty.to_coco_results(1) == []
+
+
+def test_coco_results_and_back(instances):
+    results = json.loads(json.dumps(instances.to_coco_results(42, category_ids=[18, 7])))
+    assert [result['category_id'] for result in results] == [7, 18, 7]
+    assert results[0]['image_id'] == 42 and results[0]['bbox'] == [2, 1, 3, 2]
+    back = Instances.from_coco_results(results, (6, 8), [18, 7], ('cat', 'dog'))
+    for name in ('masks', 'bboxes', 'labels', 'scores', 'keypoints'):
+        np.testing.assert_array_equal(getattr(back, name), getattr(instances, name))
+
+
+def test_keypoints_of_results_are_x_before_y(instances):
+    y, x, visible = instances.keypoints[0, 0].tolist()
+    assert instances.to_coco_results(1)[0]['keypoints'][:3] == [x, y, visible]
+
+
+def test_unknown_category_of_results_is_named(instances):
+    results = instances.to_coco_results(1, category_ids=[18, 7])
+    with pytest.raises(UserError, match=r'\[7\]'):
+        Instances.from_coco_results(results, (6, 8), category_ids=[18])
+
+
+def test_text_counts_the_classes(instances):
+    assert repr(instances) == 'Instances(3 in 6x8: 2 dog, 1 cat)'
+
+
+def test_label_without_a_name_is_shown_as_a_number():
+    assert Instances(np.zeros((1, 2, 2), bool), labels=[5]).name(0) == '5'
+
+
+def test_notebook_shows_text_and_picture(instances):
+    shown = instances._repr_html_()
+    assert '2 dog' in shown and '<img' in shown or '<svg' in shown
