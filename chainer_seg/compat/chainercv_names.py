@@ -4,5 +4,6 @@ from chainer_seg.compat.import_hook import Mends
 
 MENDS = Mends(
     functions={'chainercv.utils.bbox.non_maximum_suppression': (
-        'chainer_seg.compat.suppression', ('_non_maximum_suppression_cpu',))},
+        'chainer_seg.compat.suppression',
+        {'_non_maximum_suppression_cpu': 'suppress'})},
     supplied={'chainercv.utils.bbox._nms_gpu_post': 'chainer_seg.compat.suppression'})

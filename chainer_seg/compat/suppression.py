@@ -3,8 +3,8 @@
 import numpy as np
 
 
-def _non_maximum_suppression_cpu(bbox, thresh, score=None, limit=None):
-    """Indices of the boxes kept, by falling score, as ChainerCV's function of this name.
+def suppress(bbox, thresh, score=None, limit=None):
+    """Indices of the boxes kept, by falling score, as ChainerCV's function for the CPU.
 
     One vectorised IoU of a kept box with all boxes still open, per kept box.
 

@@ -1,0 +1,77 @@
+"""Sampling weights of RoI pooling on the CPU, as one sparse matrix a chunk of RoIs.
+
+Every RoI pooling of Chainer is, per output bin, a sum or a maximum over bilinear samples (RoIAlign,
+Mask R-CNN, He et al. 2017, section 3) or pixels (Fast R-CNN, Girshick 2015, section 2.1) of the
+feature map. A matrix with one row a sample and one column a pixel holds all of them.
+"""
+
+import numpy as np
+
+# Bounds the memory of one chunk of RoIs: numbers in the largest temporary array.
+CHUNK_SIZE = 1 << 22
+
+
+def chunks(n_rois, size_per_roi):
+    """Slices over `n_rois` RoIs so that a temporary of `size_per_roi` each stays bounded."""
+    step = max(1, CHUNK_SIZE // max(1, size_per_roi))
+    return [slice(start, min(start + step, n_rois)) for start in range(0, n_rois, step)]
+
+
+def pixels_first(maps):
+    """(B, C, H, W) -> (B * H * W, C), contiguous."""
+    return np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).reshape(-1, maps.shape[1])
+
+
+def channels_first(pixels, batch, height, width):
+    """(B * H * W, C) -> (B, C, H, W)."""
+    maps = pixels.reshape(batch, height, width, pixels.shape[1])
+    return np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
+
+
+def grid_sizes(starts, ends, bins, ratio):
+    """Samples per bin along one axis, (R,) int: `ratio`, or one for each pixel of the bin."""
+    if ratio is not None:
+        return np.full(len(starts), ratio)
+    return np.ceil(np.maximum(ends - starts, 1) / bins).astype(int)
+
+
+def axis_samples(starts, ends, bins, grids, limit):
+    """Linear interpolation along one axis at the sampling points of every bin.
+
+    Args:
+        starts, ends: (R,) float64, extent of the RoIs in pixels of the feature map.
+        bins (int): bins along the axis.
+        grids: (R,) int, samples per bin; S is the largest.
+        limit (int): pixels along the axis.
+
+    Returns:
+        pixels (R, bins, S, 2) int, weights (R, bins, S, 2) float64 and valid (R, bins, S) bool;
+        a sample further than a pixel outside the map is not valid and has no weight.
+    """
+    bin_sizes = np.maximum(ends - starts, 1) / bins
+    steps = np.arange(grids.max(initial=1))
+    points = (starts[:, None, None]
+              + np.arange(bins)[:, None] * bin_sizes[:, None, None]
+              + (steps + 0.5) * (bin_sizes / grids)[:, None, None])
+    valid = (steps < grids[:, None, None]) & (points >= -1) & (points <= limit)
+    points = np.clip(points, 0, limit - 1)
+    low = np.floor(points).astype(int)
+    fraction = points - low
+    pixels = np.stack([low, np.minimum(low + 1, limit - 1)], axis=-1)
+    weights = np.stack([1 - fraction, fraction], axis=-1) * valid[..., None]
+    return pixels, weights, valid
+
+
+def sample_matrix(rows, columns, weights, shape):
+    """A float32 CSR matrix of the non-zero `weights` (any shape) at `rows` and `columns`."""
+    from scipy.sparse import csr_matrix
+
+    used = weights != 0
+    rows, columns = np.broadcast_to(rows, weights.shape), np.broadcast_to(columns, weights.shape)
+    return csr_matrix(
+        (weights[used].astype(np.float32), (rows[used], columns[used])), shape=shape)
+
+
+def scatter_add(indices, values, size):
+    """Sum `values` (any shape) at the flat `indices` of the same shape into (size,) float32."""
+    return np.bincount(indices.ravel(), values.ravel(), minlength=size).astype(np.float32)
