@@ -1,5 +1,6 @@
 """Pictures in and out: whatever a user has becomes an (H, W, 3) uint8 RGB array."""
 
+import io
 import pathlib
 import warnings
 
@@ -87,8 +88,12 @@ def write_image(path, image):
     suffix = pathlib.Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise ImageError(f'{path} does not end in an image format; try {path}.png.')
+    # Encoded in memory first: Pillow ends a JPEG early and silently where the disk is full.
+    encoded = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(
+        encoded, Image.registered_extensions()[suffix])
     with atomic_write(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary)
+        temporary.write_bytes(encoded.getvalue())
 
 
 def resize(image, size):

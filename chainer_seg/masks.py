@@ -25,7 +25,7 @@ def mask_to_bbox(masks):
 
 def mask_area(masks):
     """The number of pixels (R,) int64 of the masks (R, H, W)."""
-    return masks.reshape(len(masks), -1).sum(axis=1, dtype=np.int64)
+    return masks.sum(axis=(1, 2), dtype=np.int64)
 
 
 def mask_iou(masks_a, masks_b):

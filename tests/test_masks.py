@@ -29,6 +29,12 @@ def test_iou_of_empty_masks_is_zero():
     assert mask_iou(np.zeros((1, 4, 4), bool), np.zeros((1, 4, 4), bool)).tolist() == [[0]]
 
 
+def test_no_masks_have_no_areas_and_share_nothing():
+    none = np.zeros((0, 4, 5), bool)
+    assert mask_area(none).shape == (0,)
+    assert mask_iou(none, np.ones((2, 4, 5), bool)).shape == (0, 2)
+
+
 def test_compressed_code_and_back(rng):
     masks = rng.random((3, 8, 9)) < 0.3
     assert (decode_rle(encode_rle(masks), (8, 9)) == masks).all()

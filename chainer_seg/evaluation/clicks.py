@@ -1,4 +1,4 @@
-"""How good a click model is after so many clicks of a robot user (section 4 of arXiv 1603.04042)."""
+"""How good a click model is after some clicks of a robot user (section 4 of arXiv 1603.04042)."""
 
 import cv2
 import numpy as np

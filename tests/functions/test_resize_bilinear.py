@@ -1,0 +1,34 @@
+import chainer
+import numpy as np
+import pytest
+from chainer import functions as F
+from chainer import gradient_check
+
+from chainer_seg.functions import resize_bilinear
+
+
+@pytest.mark.parametrize('size', [(9, 13), (4, 5), (1, 1), (33, 2), (3, 40)])
+def test_numbers_are_those_of_chainer(rng, size):
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(
+        resize_bilinear(x, size).array, F.resize_images(x, size).array, rtol=1e-5, atol=1e-6)
+
+
+def test_one_row_by_hand():
+    x = np.array([[[[0, 10, 20]]]], np.float32)
+    assert resize_bilinear(x, (1, 5)).array.tolist() == [[[[0, 5, 10, 15, 20]]]]
+
+
+def test_single_pixel_fills_the_image():
+    assert (resize_bilinear(np.full((1, 1, 1, 1), 7, np.float32), (3, 4)).array == 7).all()
+
+
+def test_gradient(rng):
+    x = rng.normal(size=(1, 2, 3, 4))
+    gradient_check.check_backward(
+        lambda x: resize_bilinear(x, (7, 9)), x, rng.normal(size=(1, 2, 7, 9)), dtype=np.float64)
+
+
+def test_type_is_kept(rng):
+    x = chainer.Variable(rng.normal(size=(1, 1, 2, 2)).astype(np.float32))
+    assert resize_bilinear(x, (4, 4)).dtype == np.float32

@@ -1,0 +1,57 @@
+import chainer
+import numpy as np
+import pytest
+
+from chainer_seg.functions import symmetric_pad
+from chainer_seg.functions.symmetric_pad import SYMMETRIC_PAD_SOURCE
+from tests.cuda_host import HostKernel, require_compiler
+
+
+@pytest.mark.parametrize('pad', [1, 3])
+def test_border_mirrors_the_image_with_its_edge(rng, pad):
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='symmetric')
+    np.testing.assert_array_equal(symmetric_pad(x, pad).array, expected)
+
+
+def test_one_row_by_hand():
+    x = np.array([[[[1, 2, 3]]]], np.float32)
+    assert symmetric_pad(x, 2).array[0, 0, 0].tolist() == [2, 1, 1, 2, 3, 3, 2]
+
+
+def test_no_pad_is_the_image_itself(rng):
+    x = rng.normal(size=(1, 1, 2, 2)).astype(np.float32)
+    assert symmetric_pad(x, 0) is x
+
+
+def test_negative_pad_is_refused():
+    with pytest.raises(ValueError, match='negative'):
+        symmetric_pad(np.zeros((1, 1, 2, 2), np.float32), -1)
+
+
+def test_gradient_of_the_border_is_dropped(rng):
+    x = chainer.Variable(rng.normal(size=(2, 3, 4, 5)).astype(np.float32))
+    y = symmetric_pad(x, 2)
+    y.grad = rng.normal(size=y.shape).astype(np.float32)
+    y.backward(retain_grad=True)
+    np.testing.assert_array_equal(x.grad, y.grad[:, :, 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize('shape, pad', [((2, 3, 4, 5), 1), ((1, 2, 7, 3), 3), ((1, 1, 2, 3), 5)])
+def test_cuda_kernel_gives_the_same_on_the_host(rng, shape, pad):
+    require_compiler()
+    kernel = HostKernel(SYMMETRIC_PAD_SOURCE, 'symmetric_pad')
+    x = rng.normal(size=shape).astype(np.float32)
+    expected = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='symmetric')
+    y = np.full(expected.shape, np.nan, np.float32)
+    kernel((-(-y.size // 32),), (32,),
+           (x, y, shape[0] * shape[1], shape[2], shape[3], pad))
+    np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.gpu
+def test_gpu_gives_the_same(rng):
+    cupy = pytest.importorskip('cupy')
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = symmetric_pad(x, 3).array
+    np.testing.assert_array_equal(symmetric_pad(cupy.asarray(x), 3).array.get(), expected)
