@@ -1,0 +1,167 @@
+import errno
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+import chainer_seg
+from chainer_seg import load_model, model_file, save_model
+from chainer_seg.errors import DeviceError, DiskFullError, ModelFileError
+from chainer_seg.model_file import DESCRIPTION, read_description
+from chainer_seg.models.deeplab import ClickSegmenter
+
+
+@pytest.fixture(scope='module')
+def model():
+    made = ClickSegmenter(blocks=(1, 1, 1, 1), width=2, seed=5)
+    made.net.resnet.stem.norm.avg_mean[...] = [3, 4]
+    made.origin = {'seed': 5}
+    made.class_names = ('thing',)
+    return made
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    save_model(tmp_path / 'model.npz', model)
+    return tmp_path / 'model.npz'
+
+
+def change(path, description=None, **arrays):
+    """Writes the file anew with other entries; None leaves one out."""
+    with np.load(path) as file:
+        content = dict(file)
+    if description is not None:
+        told = json.loads(content[DESCRIPTION].tobytes())
+        told.update(description)
+        content[DESCRIPTION] = np.frombuffer(json.dumps(told).encode(), np.uint8)
+    content.update(arrays)
+    np.savez(path, **{name: array for name, array in content.items() if array is not None})
+
+
+def test_what_is_saved_is_loaded(model, path):
+    loaded = load_model(path)
+    assert type(loaded) is ClickSegmenter and loaded.config == json.loads(json.dumps(model.config))
+    assert loaded.origin == {'seed': 5} and loaded.class_names == ('thing',)
+    for (name, a), (_, b) in zip(model.namedparams(), loaded.namedparams()):
+        np.testing.assert_array_equal(a.array, b.array, err_msg=name)
+    assert loaded.net.resnet.stem.norm.avg_mean.tolist() == [3, 4]
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(model, path, tmp_path):
+    save_model(tmp_path / 'half.npz', model, dtype='float16')
+    weights = load_model(tmp_path / 'half.npz').net.resnet.stem.conv.W.array
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, model.net.resnet.stem.conv.W.array, rtol=1e-3, atol=1e-6)
+    with np.load(tmp_path / 'half.npz') as half, np.load(path) as whole:
+        assert half['net/pyramid/branch0/W'].nbytes * 2 == whole['net/pyramid/branch0/W'].nbytes
+
+
+def test_description_is_read_without_the_weights(path):
+    description = read_description(path)
+    assert description['class'] == 'ClickSegmenter' and description['config']['width'] == 2
+
+
+def test_nothing_is_pickled(path):
+    with np.load(path, allow_pickle=False) as file:
+        assert all(file[name].dtype != object for name in file)
+
+
+@pytest.mark.parametrize('share', [0.02, 0.3, 0.9, 0.999])
+def test_truncated_file_is_one_sentence(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[:int(len(content) * share)])
+    with pytest.raises(ModelFileError, match=r'model\.npz is truncated or damaged'):
+        load_model(path)
+
+
+def test_flipped_bytes_are_found(path):
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 3, len(content) // 3 + 8):
+        content[place] ^= 0xff
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelFileError, match='truncated or damaged'):
+        load_model(path)
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'', 'is an empty file'), (b'hello', 'is not a chainer_seg model file')])
+def test_file_of_something_else_is_one_sentence(tmp_path, content, sentence):
+    (tmp_path / 'a.npz').write_bytes(content)
+    with pytest.raises(ModelFileError, match=sentence):
+        load_model(tmp_path / 'a.npz')
+
+
+def test_npz_of_something_else_is_one_sentence(tmp_path):
+    np.savez(tmp_path / 'a.npz', x=np.zeros(3))
+    with pytest.raises(ModelFileError, match='it is a .npz or .zip of something else'):
+        load_model(tmp_path / 'a.npz')
+
+
+def test_newer_format_asks_for_a_newer_version(path):
+    change(path, {'version': 99})
+    with pytest.raises(ModelFileError, match='format version 99.*install a newer chainer_seg'):
+        load_model(path)
+
+
+def test_unknown_class_is_named(path):
+    change(path, {'class': 'os.system'})
+    with pytest.raises(ModelFileError, match=r"class 'os\.system', which this chainer_seg"):
+        load_model(path)
+
+
+def test_configuration_of_another_class_is_told(path):
+    change(path, {'config': {'colour': 'red'}})
+    with pytest.raises(ModelFileError, match='does not fit the class ClickSegmenter'):
+        load_model(path)
+
+
+def test_missing_extra_and_misshaped_parameters_are_listed(path):
+    change(path, **{'net/pyramid/branch0/b': None, 'net/other': np.zeros(2),
+                    'net/pyramid/branch1/b': np.zeros(7, np.float32)})
+    with pytest.raises(ModelFileError) as error:
+        load_model(path)
+    message = str(error.value)
+    assert 'lacks net/pyramid/branch0/b' in message and 'has no net/other' in message
+    assert 'net/pyramid/branch1/b is (7,) where (1,) is needed' in message
+
+
+def test_pickled_array_is_refused(path):
+    change(path, **{'net/pyramid/branch0/b': np.array([{}], dtype=object)})
+    with pytest.raises(ModelFileError):
+        load_model(path)
+
+
+def test_missing_file_names_the_shipped_models(tmp_path):
+    with pytest.raises(ModelFileError, match=r'There is no model file .*\(click\)'):
+        load_model(tmp_path / 'nothing.npz')
+
+
+def test_folder_is_told(tmp_path):
+    with pytest.raises(ModelFileError, match='is a folder'):
+        load_model(tmp_path)
+
+
+def test_full_disk_leaves_the_old_file(model, path, monkeypatch):
+    before = path.read_bytes()
+
+    def no_room(*arguments, **options):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(model_file.np, 'savez', no_room)
+    with pytest.raises(DiskFullError, match='the disk is full'):
+        save_model(path, model)
+    assert path.read_bytes() == before and os.listdir(path.parent) == ['model.npz']
+
+
+def test_absent_gpu_is_one_sentence(path):
+    with pytest.raises(DeviceError, match='GPU 99 was asked for'):
+        load_model(path, device=99)
+
+
+def test_shipped_model_is_loaded_by_its_name_and_is_small():
+    shipped = load_model('click')
+    assert isinstance(shipped, ClickSegmenter) and shipped.origin['command']
+    file = pathlib.Path(chainer_seg.__file__).parent / 'shipped' / 'click-shapes.npz'
+    assert file.stat().st_size <= 4 * 1024 * 1024 and file.with_suffix('.md').exists()
