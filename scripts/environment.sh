@@ -1,0 +1,83 @@
+# Makes .venv and installs into it; sourced by quickstart.sh and test.sh.
+#
+#     make_environment EXTRAS    EXTRAS such as notebook,tensorboard
+#
+# Nothing is done twice: a stamp in .venv remembers what was installed from which files. PYTHON names
+# another Python than the newest of 3.11 to 3.13 that is found.
+
+ENVIRONMENT=.venv
+
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+find_python() {
+    local name
+    for name in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+                2>/dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    fail "Python 3.11, 3.12 or 3.13 is needed, but none was found; install one or set PYTHON."
+}
+
+# A bare Debian or Ubuntu has Python without ensurepip; pip then comes from wherever there is one.
+make_venv() {
+    local python=$1
+    if "$python" -c 'import ensurepip' 2>/dev/null; then
+        "$python" -m venv "$ENVIRONMENT"
+    elif command -v uv >/dev/null; then
+        uv venv --quiet --seed --python "$python" "$ENVIRONMENT"
+    elif "$python" -m pip --version >/dev/null 2>&1; then
+        "$python" -m venv --without-pip "$ENVIRONMENT"
+        "$python" -m pip --quiet --python "$ENVIRONMENT/bin/python" install pip
+    else
+        fail "$python has neither ensurepip nor pip, and there is no uv;" \
+            "install one of them (Debian, Ubuntu: apt install python3-venv)."
+    fi
+}
+
+fingerprint() {
+    cat pyproject.toml requirements.lock packaging/*.py packaging/*/*.py packaging/*/pyproject.toml |
+        sha256sum | cut -c 1-16
+}
+
+make_environment() {
+    local extras=$1 stamp="$ENVIRONMENT/installed-${1//,/-}" print log
+    print=$(fingerprint)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$print" ]; then
+        echo "Using the environment in $ENVIRONMENT."
+        return
+    fi
+    if ! "$ENVIRONMENT/bin/python" -m pip --version >/dev/null 2>&1; then
+        local python
+        python=$(find_python)
+        echo "Making the environment $ENVIRONMENT with $("$python" --version)."
+        rm -rf "$ENVIRONMENT"
+        make_venv "$python"
+    fi
+    echo "Installing chainer_seg with [$extras]; this takes a minute or two."
+    log="$ENVIRONMENT/install.log"
+    if ! "$ENVIRONMENT/bin/python" -m pip install --disable-pip-version-check \
+            --constraint requirements.lock --editable ".[$extras]" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        fail "The installation failed (the whole log is in $log); check the network and run it again."
+    fi
+    echo "$print" >"$stamp"
+}
+
+# cuda12 or cuda13 where there is an NVIDIA GPU whose driver works; nothing elsewhere.
+gpu_extra() {
+    local version
+    version=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9]*\).*/\1/p' | head -n 1)
+    if [ -z "$version" ]; then
+        return
+    elif [ "$version" -ge 13 ]; then
+        echo cuda13
+    elif [ "$version" -eq 12 ]; then
+        echo cuda12
+    fi
+}

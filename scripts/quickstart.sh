@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# From a fresh clone to a notebook in which a click on an object gives its mask.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: bash scripts/quickstart.sh [--lab] [--again]
+
+Makes .venv, installs chainer_seg, runs notebooks/00_quickstart.ipynb and writes to out/quickstart/:
+the executed notebook, the same as HTML, and its pictures. A second run uses what is there.
+
+  --lab     open JupyterLab on the notebook instead of running it here
+  --again   run the notebook even if nothing has changed since it ran last
+  --help    show this
+
+PYTHON names the Python to use. With an NVIDIA GPU the CUDA extra is installed, too.
+TEXT
+}
+
+lab=no again=no
+for argument in "$@"; do
+    case $argument in
+        --lab) lab=yes ;;
+        --again) again=yes ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; echo "error: $argument is not an option" >&2; exit 2 ;;
+    esac
+done
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/environment.sh
+started=$SECONDS
+
+extras=notebook,tensorboard
+gpu=$(gpu_extra)
+if [ -n "$gpu" ]; then
+    echo "Found an NVIDIA GPU; adding [$gpu]."
+    extras+=,$gpu
+fi
+make_environment "$extras"
+
+notebook=notebooks/00_quickstart.ipynb
+out=out/quickstart
+jupyter() {
+    "$ENVIRONMENT/bin/python" -m jupyter "$@"
+}
+export PATH="$PWD/$ENVIRONMENT/bin:$PATH"  # Jupyter looks for its subcommands there.
+
+if [ "$lab" = yes ]; then
+    echo "Opening JupyterLab; stop it with Ctrl-C."
+    root=()
+    [ "$(id -u)" -eq 0 ] && root=(--allow-root)
+    exec "$ENVIRONMENT/bin/python" -m jupyter lab "${root[@]}" "$notebook"
+fi
+
+# What the result depends on: the notebook, the library with its shipped models, the environment.
+print=$( (find chainer_seg -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 cat;
+          cat "$notebook"; fingerprint) | sha256sum | cut -c 1-16)
+if [ "$again" = no ] && [ "$(cat "$out/.made-from" 2>/dev/null)" = "$print" ]; then
+    echo "The notebook has run already and nothing has changed since; --again runs it anew."
+else
+    mkdir -p "$out"
+    rm -f "$out/.made-from"
+    echo "Running $notebook; this takes a few minutes."
+    if ! CHAINER_SEG_OUT="$PWD/$out" jupyter nbconvert --log-level WARN --to notebook --execute \
+            --output-dir "$out" --output 00_quickstart.ipynb "$notebook" >"$out/run.log" 2>&1; then
+        tail -n 20 "$out/run.log" >&2
+        fail "The notebook did not run to its end; the whole log is in $out/run.log."
+    fi
+    jupyter nbconvert --log-level WARN --to html "$out/00_quickstart.ipynb" >>"$out/run.log" 2>&1
+    echo "$print" >"$out/.made-from"
+fi
+
+cat <<TEXT
+
+Done in $((SECONDS - started)) s. In $out/:
+$(cd "$out" && ls -1 -- *.ipynb *.html *.png *.jpg 2>/dev/null | sed 's/^/  /')
+
+Go on:
+  bash scripts/quickstart.sh --lab            click on photographs yourself, in JupyterLab
+  source $ENVIRONMENT/bin/activate                   then, for example:
+  python scripts/predict.py click PICTURE.jpg --pos X,Y
+  python scripts/train.py click --dataset shapes --out out/my_first
+TEXT
