@@ -99,9 +99,13 @@ def train_click(options):
     samples = ClickSamples(options.crop, max_positive=options.max_positive,
                            max_negative=options.max_negative, click_scale=model.click_scale,
                            click_mean=model.click_mean)
+
+    def mean_ious(model):
+        figures = evaluate_clicks(model, validation, max_objects=2 * options.val_n)
+        return {name: value for name, value in figures.items() if name != 'objects'}
+
     train(options, ClickTrainChain(model, options.positive_weight), model, dataset, samples,
-          functools.partial(evaluate_clicks, dataset=validation, max_objects=2 * options.val_n),
-          best_metric=('validation/iou@3', 'max'))
+          mean_ious, best_metric=('validation/iou@3', 'max'))
 
 
 def open_datasets(options):

@@ -6,6 +6,7 @@ import os
 import pathlib
 
 import chainer
+from threadpoolctl import threadpool_limits
 
 from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError
@@ -19,7 +20,7 @@ from chainer_seg.training.schedules import Constant
 from chainer_seg.training.settings import Settings
 from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_snapshots, find_state
 from chainer_seg.training.state import restore_state
-from chainer_seg.training.stream import ExampleStream
+from chainer_seg.training.stream import ExampleStream, computing_threads
 from chainer_seg.training.updater import Updater, global_random_state_kept
 
 
@@ -70,7 +71,7 @@ class Trainer(chainer.training.Trainer):
 
     def run(self, show_loop_exception_msg=False):
         with (self.interruption, chainer.using_device(self.device),
-              global_random_state_kept(self.device)):
+              threadpool_limits(computing_threads()), global_random_state_kept(self.device)):
             super().run(show_loop_exception_msg=show_loop_exception_msg)
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import re
 
 import chainer
 
@@ -179,7 +180,8 @@ class TensorBoard(chainer.training.Extension):
     def _show(self, line):
         for name, value in line.items():
             if self._writer and name not in ('iteration', 'elapsed_time') and value is not None:
-                self._writer.add_scalar(name, value, line['iteration'])
+                # TensorBoard's names hold no other characters and it says so each time.
+                self._writer.add_scalar(re.sub(r'[^\w./-]', '_', name), value, line['iteration'])
 
     def finalize(self):
         if self._writer is not None:

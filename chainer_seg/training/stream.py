@@ -5,6 +5,7 @@ import os
 
 import chainer
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from chainer_seg.errors import DatasetError
 from chainer_seg.training.workers import make_workers
@@ -184,11 +185,23 @@ class _Loader:
 
 def default_workers():
     """Half of the cores this process may use, from 1 to 8: the other half computes."""
+    return int(np.clip(_cores() // 2, 1, 8))
+
+
+def computing_threads():
+    """The threads for matrix products: the cores that :func:`default_workers` leaves.
+
+    A product whose threads wait for a core that a loader has takes many times as long. The workers
+    of one run do not count here, because rounding may depend on the number of threads.
+    """
+    already = [library['num_threads'] for library in threadpool_info()]
+    return min([max(1, _cores() - default_workers()), *already])
+
+
+def _cores():
     if hasattr(os, 'sched_getaffinity'):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return int(np.clip(cores // 2, 1, 8))
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _name(dataset):
