@@ -3,6 +3,12 @@
 from chainer_seg.compat.import_hook import Mends
 
 MENDS = Mends(
+    # ChainerCV overrides Link.to_cpu and to_gpu, which works and which Chainer only deprecates.
+    replacements={'chainer.utils.meta': (
+        ('if issubclass(action, Warning):\n',
+         "if issubclass(action, Warning):\n"
+         "                        if d.get('__module__', '').startswith('chainercv.'):\n"
+         "                            continue\n"),)},
     functions={'chainercv.utils.bbox.non_maximum_suppression': (
         'chainer_seg.compat.suppression',
         {'_non_maximum_suppression_cpu': 'suppress'})},

@@ -1,5 +1,28 @@
-"""CuPy 13 and 14 under the names that Chainer, written for CuPy 7, uses."""
+"""Chainer, written for CuPy 7, on CuPy 13 and 14.
+
+Every name of CuPy that Chainer uses still exists but `cupy.util` and, from CuPy 14 on, cuDNN;
+Chainer asks for both with a fallback. So little but complaints remains to be mended.
+"""
 
 from chainer_seg.compat.import_hook import Mends
 
-MENDS = Mends()
+MENDS = Mends(replacements={
+    # It wants CuPy 7, and iDeep, which is no more.
+    'chainer._environment_check': (
+        ('    _check_osx_numpy_backend()\n    _check_optional_dependencies()\n', ''),),
+    # "cuDNN is not enabled" would greet every user: CuPy 14 has none.
+    # CuPy 13 warns when it finds no libcudnn.
+    'chainer.backends.cuda': (
+        ('if (not cudnn_enabled and\n', 'if (False and\n'),
+        ('        if 7 < _cupy_major:\n'
+         '            import cupy.cuda.cudnn\n'
+         '        import cupy.cudnn\n',
+         '        with warnings.catch_warnings():\n'
+         '            warnings.simplefilter("ignore")\n'
+         '            import cupy.cuda.cudnn\n'
+         '            import cupy.cudnn\n')),
+    # NumPy 2 and CuPy 14 understand copy=False as "raise if a copy is needed".
+    'chainermn.communicators._memory_utility': (
+        ('xp.array(v, copy=False, dtype=transfer_dtype)',
+         'xp.asarray(v, dtype=transfer_dtype)'),),
+})

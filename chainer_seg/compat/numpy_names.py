@@ -1,4 +1,4 @@
-"""Names that NumPy 1.24 and 2.0 removed, replaced in the modules that use them.
+"""What NumPy 1.24 and 2.x removed or changed, replaced in the modules that use it.
 
 The numpy namespace itself stays as it is: other packages ask `hasattr(np, 'float')` to learn
 which NumPy they run on.
@@ -15,6 +15,29 @@ MENDS = Mends(replacements={
     'chainer.functions.array.as_strided': (
         ("np.sctypes['int']", _SIGNED), ("np.sctypes['float']", _FLOATING)),
     'chainer.functions.array.resize_images': (('numpy.float)', 'numpy.float64)'),),
+    # A list of arrays plus a list: meshgrid returns a tuple now.
+    'chainer.distributions.categorical': (
+        ('mg + [x.data.astype(numpy.int32)]', '(*mg, x.data.astype(numpy.int32))'),
+        ('mg + [x.astype(numpy.int32)]', '(*mg, x.astype(numpy.int32))')),
+    'chainer.dataset.convert': (
+        ('numpy.maximum(shape, array.shape, shape)',
+         'numpy.maximum(shape, array.shape, out=shape)'),),
+    # -1 as an unsigned integer used to wrap around, and now raises.
+    'chainer.functions.array.pad_sequence': (
+        ('y[i, l:] = self.padding',
+         'y[i, l:] = numpy.array(self.padding).astype(y.dtype).item()'),),
+    # Arrays have an attribute `device` now, which is 'cpu'.
+    'chainer.variable': (
+        ("getattr(array, 'device', 'CPU')",
+         "'CPU' if isinstance(array, numpy.ndarray) else getattr(array, 'device', 'CPU')"),),
+    # SciPy's sparse matrices no longer take float16.
+    'chainer.functions.math.sparse_matmul': (
+        ('        raise RuntimeError(msg)\n\n    _m, _k = A_shape\n',
+         '        raise RuntimeError(msg)\n\n    _m, _k = A_shape\n'
+         '    if A_data.dtype == numpy.float16:\n'
+         '        A_data = A_data.astype(numpy.float32)\n'
+         '    if B.dtype == numpy.float16:\n'
+         '        B = B.astype(numpy.float32)\n'),),
     'chainercv.experimental.links.model.fcis.fcis_train_chain': _INT,
     'chainercv.experimental.links.model.fcis.fcis': _BOOL,
     'chainercv.experimental.links.model.fcis.utils.proposal_target_creator': _INT,

@@ -16,3 +16,11 @@ TENSOR_TYPE_TO_NP_TYPE = dict(_numpy_types())
 # Several ONNX types share a NumPy type, so this one is asked for from the NumPy side.
 NP_TYPE_TO_TENSOR_TYPE = {
     dtype: helper.np_dtype_to_tensor_dtype(dtype) for dtype in TENSOR_TYPE_TO_NP_TYPE.values()}
+
+# The field of a TensorProto for numbers as text, where its data is not `raw_data`.
+STORAGE_TENSOR_TYPE_TO_FIELD = {
+    TensorProto.FLOAT: 'float_data',
+    TensorProto.INT32: 'int32_data',
+    TensorProto.INT64: 'int64_data',
+    TensorProto.BOOL: 'int32_data',
+}

@@ -15,11 +15,10 @@ MENDS = Mends(replacements={
          '    finish_model(model)')),
     'onnx_chainer.functions.math': (_MAPPING,),
     'onnx_chainer.functions.array': (_MAPPING,),
-
-
-
-
-
+    'onnx_chainer.context': (
+        ('onnx.mapping.STORAGE_TENSOR_TYPE_TO_FIELD',
+         'onnx_mapping.STORAGE_TENSOR_TYPE_TO_FIELD'),
+        ('import onnx\n', 'import onnx\nfrom chainer_seg.compat import onnx_mapping\n')),
 })
 
 

@@ -6,11 +6,7 @@ _REQUIREMENTS = ('import pkg_resources',
                  'from chainer_seg.compat import requirements as pkg_resources')
 
 MENDS = Mends(replacements={
-    # The check warns about Accelerate on macOS, which NumPy has supported again since 1.21.
-    'chainer._environment_check': (
-        ('import numpy.distutils.system_info', ''),
-        ("if sys.platform != 'darwin':", 'if True:'),
-        _REQUIREMENTS),
+    'chainer._environment_check': (('import numpy.distutils.system_info', ''), _REQUIREMENTS),
     'chainer.testing.helper': (_REQUIREMENTS,),
     'chainer.testing.doctest_helper': (_REQUIREMENTS,),
     'chainercv': (_REQUIREMENTS,),
