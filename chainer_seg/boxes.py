@@ -1,4 +1,4 @@
-"""Box arithmetic: boxes are (R, 4) arrays (y_min, x_min, y_max, x_max) in pixels; NumPy and CuPy alike."""
+"""Box arithmetic: boxes are (R, 4) arrays (y_min, x_min, y_max, x_max) in pixels, NumPy's or CuPy's."""
 
 import numpy as np
 from chainer import backend

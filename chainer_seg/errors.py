@@ -1,4 +1,4 @@
-"""The errors that a user can cause and mend: each carries one sentence that names the thing and the remedy."""
+"""The errors that a user can cause and mend: one sentence each, with the thing and the remedy."""
 
 import contextlib
 import errno

@@ -11,7 +11,7 @@ from chainer_seg.errors import writing
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Gives a temporary path in the folder of ``path``; it takes the name ``path`` when the block ends well.
+    """Gives a temporary path beside ``path``, which takes its name when the block ends well.
 
     The folder is made if it is missing. The temporary name keeps the ending of ``path`` so that
     libraries which choose a format by the ending work. If the block fails, nothing is left behind

@@ -14,7 +14,8 @@ from chainer_seg.files import atomic_write
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000
 
-IMAGE_SUFFIXES = frozenset('.bmp .gif .jpeg .jpg .png .ppm .pgm .tif .tiff .webp'.split())
+IMAGE_SUFFIXES = frozenset(
+    ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'))
 
 
 def read_image(path, *, rotate=True):
@@ -84,7 +85,7 @@ def as_image(image):
 
 
 def write_image(path, image):
-    """Writes an (H, W), (H, W, 3) or (H, W, 4) uint8 array to ``path``; the ending chooses the format."""
+    """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``; the ending chooses the format."""
     suffix = pathlib.Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise ImageError(f'{path} does not end in an image format; try {path}.png.')
@@ -97,7 +98,7 @@ def write_image(path, image):
 
 
 def resize(image, size):
-    """Resizes an (H, W) or (H, W, C) array to ``size`` = (height, width): area when shrinking, else bilinear."""
+    """Resizes (H, W) or (H, W, C) to ``size`` = (height, width), by area if that is smaller, else bilinear."""
     height, width = size
     if image.shape[:2] == (height, width):
         return image
@@ -146,7 +147,7 @@ def _rgb_of_pil(picture):
 def _wide_grey(picture):
     """(H, W) of a 16-bit, 32-bit or float grey picture, as uint16 where it fits."""
     array = np.asarray(picture)
-    if array.dtype.kind in 'iu' and array.size and 0 <= array.min() and array.max() <= 65535:
+    if array.dtype.kind in 'iu' and array.min() >= 0 and array.max() <= 65535:
         return array.astype(np.uint16)
     low, high = float(np.nanmin(array)), float(np.nanmax(array))
     # No scale is known for such a picture, so its own range is spread over the whole of it.

@@ -1,4 +1,4 @@
-"""The one type that every system speaks: the objects of one image, with masks, boxes, labels and scores."""
+"""The one type that every system speaks: the objects of one image."""
 
 import dataclasses
 import html
@@ -146,7 +146,7 @@ class Instances:
                    keypoints=keypoints, class_names=class_names)
 
     def draw(self, image=None, ax=None, **options):
-        """Draws the objects on a matplotlib axis; see :func:`chainer_seg.visualization.draw_instances`."""
+        """Draws the objects on an axis; see :func:`chainer_seg.visualization.draw_instances`."""
         # Visualization stands on a floor above: it is needed only by who draws.
         from chainer_seg.visualization import draw_instances
         return draw_instances(image, self, ax=ax, **options)

@@ -1,4 +1,4 @@
-"""The model file: a NumPy .npz of Chainer's parameter paths and one JSON entry that says what they are."""
+"""The model file: a .npz of Chainer's parameter paths and a JSON entry that says what they are."""
 
 import json
 import pathlib

@@ -36,7 +36,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files[f'{stem}.dist-info/METADATA'] = _metadata(project)
     files[f'{stem}.dist-info/WHEEL'] = (
         'Wheel-Version: 1.0\nGenerator: pure_wheel\nRoot-Is-Purelib: true\n'
-        'Tag: py3-none-any\n').encode()
+        'Tag: py3-none-any\n').encode('ascii')
     name = f'{stem}-py3-none-any.whl'
     _write(pathlib.Path(wheel_directory, name), files, f'{stem}.dist-info/RECORD')
     return name

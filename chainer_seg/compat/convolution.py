@@ -14,7 +14,7 @@ from chainer_seg.compat.import_hook import Mends
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """Where the columns of a convolution come from: (rows, columns) of kernel, stride, pad, dilation, output."""
+    """Where the columns of a convolution come from; each value is for (rows, columns)."""
 
     kernel: tuple
     stride: tuple
@@ -28,7 +28,7 @@ class Geometry:
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad == (0, 0)
 
     def taps(self, size):
-        """For each tap of the kernel that meets the image: (row, column, slices of output, slices of image)."""
+        """For each tap that meets the image: (row, column, slices of the output, of the image)."""
         for row in range(self.kernel[0]):
             rows = self._overlap(0, row, size[0])
             for column in range(self.kernel[1]):

@@ -46,7 +46,7 @@ def test_nothing_wrong_needs_no_click():
 
 
 class DiscModel:
-    """Takes the union of discs around positive clicks for the object, less those around negative ones."""
+    """Takes discs around positive clicks for the object, less those around negative ones."""
 
     def __init__(self, radius):
         self.radius = radius

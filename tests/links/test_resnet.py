@@ -85,7 +85,7 @@ def test_frozen_affine_equals_batch_normalisation_folded(rng, evaluating):
     normal = ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1))
     frozen = ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1), norm='affine')
     randomise(normal, rng)
-    theirs = {name: link for name, link in frozen.namedlinks()}
+    theirs = dict(frozen.namedlinks())
     for name, link in normal.namedlinks():
         if isinstance(link, chainer.links.Convolution2D):
             theirs[name].W.array[...] = link.W.array
@@ -119,7 +119,7 @@ def test_symmetric_padding_equals_explicit_padding(rng, evaluating):
 
 
 def naive_max_pool(x, pad, ceil):
-    """3x3 max pooling of stride 2 of one plane, by the definition in Caffe's and Torch's documentation."""
+    """3x3 max pooling of stride 2 of one plane, by the definition of Caffe and Torch."""
     round_up = np.ceil if ceil else np.floor
     sides = [int(round_up((n + 2 * pad - 3) / 2)) + 1 for n in x.shape]
     y = np.full(sides, -np.inf, np.float32)

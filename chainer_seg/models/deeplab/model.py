@@ -1,4 +1,4 @@
-"""The network of DeepLab-v2 (section 3 of arXiv 1606.00915): a dilated ResNet and a pyramid of dilated convolutions."""
+"""The network of DeepLab-v2 (arXiv 1606.00915, section 3): a dilated ResNet and dilated convolutions."""
 
 import chainer
 import numpy as np

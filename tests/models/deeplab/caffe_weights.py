@@ -1,4 +1,4 @@
-"""Puts the weights of a genuine .caffemodel into our networks, by layer name, through Chainer's own reader."""
+"""Puts the weights of a genuine .caffemodel into our networks, by layer name."""
 
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
