@@ -98,7 +98,7 @@ def write_image(path, image):
 
 
 def resize(image, size):
-    """Resizes (H, W) or (H, W, C) to ``size`` = (height, width), by area if that is smaller, else bilinear."""
+    """Resizes (H, W) or (H, W, C) to ``size`` = (height, width): by area if smaller, else bilinear."""
     height, width = size
     if image.shape[:2] == (height, width):
         return image

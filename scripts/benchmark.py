@@ -7,16 +7,17 @@ import os
 import platform
 import time
 
-import chainer
 import numpy as np
 
-from chainer_seg import __version__, command_line
+from chainer_seg import __version__, command_line  # before Chainer, which it makes work
 from chainer_seg.datasets import ShapesDataset
 from chainer_seg.devices import get_device
 from chainer_seg.files import write_json
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deeplab import Click, ClickSamples, ClickTrainChain
+
+import chainer  # isort: skip
 
 
 def main():

@@ -10,11 +10,15 @@ from chainer_seg import command_line, training
 from chainer_seg.datasets import CocoDataset, ShapesDataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import evaluate_clicks
+from chainer_seg.evaluation.clicks import LEAST_AREA
 from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
 
 # Pictures drawn for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
+
+# Drawn objects below this fraction of the picture are not clicked on: 32x32 of 256x256 pixels.
+LEAST_DRAWN_FRACTION = 64
 
 
 def main():
@@ -99,9 +103,13 @@ def train_click(options):
     samples = ClickSamples(options.crop, max_positive=options.max_positive,
                            max_negative=options.max_negative, click_scale=model.click_scale,
                            click_mean=model.click_mean)
+    least_area = LEAST_AREA
+    if options.dataset == 'shapes':
+        least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
 
     def mean_ious(model):
-        figures = evaluate_clicks(model, validation, max_objects=2 * options.val_n)
+        figures = evaluate_clicks(model, validation, least_area=least_area,
+                                  max_objects=2 * options.val_n)
         return {name: value for name, value in figures.items() if name != 'objects'}
 
     train(options, ClickTrainChain(model, options.positive_weight), model, dataset, samples,

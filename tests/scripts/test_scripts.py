@@ -1,0 +1,167 @@
+"""The scripts as a user calls them: what they write, and one sentence for each thing that is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainer_seg import load_model, save_model
+from chainer_seg.images import read_image
+from chainer_seg.models.deeplab import Click, ClickSegmenter
+
+SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '32', '--size', '48',
+         '--val-n', '2', '--batch-size', '2', '--warm-up', '2')
+
+
+@pytest.fixture
+def call(repository, tmp_path):
+    """Runs a script in a folder of its own: ``call('predict', ...) -> CompletedProcess``."""
+    def call_script(name, *arguments):
+        return subprocess.run(
+            [sys.executable, repository / 'scripts' / f'{name}.py', *map(str, arguments)],
+            cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    return call_script
+
+
+@pytest.fixture
+def model_path(tmp_path):
+    save_model(tmp_path / 'model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2,
+                                                      longest_side=64))
+    return tmp_path / 'model.npz'
+
+
+@pytest.fixture
+def picture(tmp_path, rng):
+    Image.fromarray(rng.integers(0, 256, (30, 40, 3), np.uint8)).save(tmp_path / 'a.png')
+    return tmp_path / 'a.png'
+
+
+def assert_user_error(result, sentence):
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith('error: ') and sentence in result.stderr
+    assert 'Traceback' not in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize('name', ['train', 'predict', 'evaluate', 'benchmark', 'make_shapes',
+                                  'check_dataset'])
+def test_help_is_there(call, name):
+    result = call(name, '--help')
+    assert result.returncode == 0 and 'usage:' in result.stdout
+
+
+def test_help_of_click_training_tells_the_defaults(call):
+    text = call('train', 'click', '--help').stdout
+    assert '--dataset' in text and 'default: 2000' in text and '--resume' in text
+
+
+def test_predict_writes_mask_probability_overlay_and_json(call, model_path, picture, tmp_path):
+    result = call('predict', model_path, picture, '--pos', '10,12', '--neg', '30,5', '--out', 'o')
+    assert result.returncode == 0, result.stderr
+    assert 'o/a_mask.png' in result.stdout
+    expected = load_model(model_path).segment(
+        read_image(picture), [Click(12, 10), Click(5, 30, False)])
+    mask = np.asarray(Image.open(tmp_path / 'o' / 'a_mask.png'))
+    np.testing.assert_array_equal(mask > 0, expected >= 0.5)
+    probability = np.asarray(Image.open(tmp_path / 'o' / 'a_probability.png')) / 255
+    np.testing.assert_allclose(probability, expected, atol=0.51 / 255)
+    assert Image.open(tmp_path / 'o' / 'a_overlay.png').size == (40, 30)
+    assert json.loads((tmp_path / 'o' / 'a.json').read_text())[0]['segmentation']['size'] == [30, 40]
+
+
+def test_predict_takes_a_folder(call, model_path, picture, tmp_path):
+    result = call('predict', model_path, picture.parent, '--pos', '3,3', '--out', 'o')
+    assert result.returncode == 0 and (tmp_path / 'o' / 'a_mask.png').exists()
+
+
+@pytest.mark.parametrize('arguments, sentence', [
+    (('nothing.npz', 'a.png', '--pos', '1,1'), 'There is no model file nothing.npz'),
+    (('model.npz', 'nothing.png', '--pos', '1,1'), 'There is no image nothing.png'),
+    (('model.npz', 'a.png'), 'give at least one --pos X,Y'),
+    (('model.npz', 'a.png', '--pos', '40,1'), 'lies outside the image'),
+    (('model.npz', 'a.png', '--pos', '1,1', '--device', '7'), 'GPU 7 was asked for'),
+    (('model.npz', 'model.npz', '--pos', '1,1'), 'cannot be read'),
+    (('model.npz', 'a.png', '--pos', '1,1', '--out', 'a.png'), 'could not be written')])
+def test_wrong_input_to_predict_is_one_sentence(call, model_path, picture, arguments, sentence):
+    assert_user_error(call('predict', *arguments), sentence)
+
+
+def test_click_that_is_no_point_is_told(call, model_path, picture):
+    result = call('predict', model_path, picture, '--pos', 'here')
+    assert result.returncode == 2 and "'here' is not of the form X,Y" in result.stderr
+
+
+def test_evaluate_prints_and_writes_the_figures(call, model_path, tmp_path):
+    result = call('evaluate', model_path, '--n', '2', '--size', '64', '--least-area', '50',
+                  '--out', 'f.json', '-q')
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / 'f.json').read_text())
+    assert json.loads(result.stdout) == figures
+    assert figures['objects'] > 0 and 0 <= figures['iou@1'] <= 1 and 'iou@5' in figures
+
+
+def test_evaluate_without_objects_is_one_sentence(call, model_path):
+    assert_user_error(call('evaluate', model_path, '--n', '1', '--least-area', '999999', '-q'),
+                      'no object of at least 999999 pixels')
+
+
+def test_evaluate_on_real_pictures(call, model_path, shared_data):
+    sample = shared_data / 'coco_sample'
+    result = call('evaluate', model_path, '--images', sample / 'val', '--annotations',
+                  sample / 'annotations' / 'instances_val.json', '--max-objects', '3', '-q')
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)['objects'] == 3
+
+
+@pytest.mark.slow
+def test_training_writes_a_model_that_is_loaded(call, tmp_path):
+    result = call('train', 'click', '--out', 'run', '--iterations', '4', '--half',
+                  '--snapshot-every', '2', '--log-every', '2', *SMALL)
+    assert result.returncode == 0, result.stderr
+    model = load_model(tmp_path / 'run' / 'model.npz')
+    assert model.config['width'] == 4 and '--iterations 4' in model.origin['command']
+    lines = [json.loads(line) for line in (tmp_path / 'run' / 'log.jsonl').open()]
+    assert [line['iteration'] for line in lines] == [2, 4]
+    assert {'loss', 'iou', 'validation/iou@3'} <= set(lines[-1])
+    assert_user_error(call('train', 'click', '--out', 'run', '--iterations', '4', *SMALL),
+                      'already holds a training run')
+
+
+@pytest.mark.slow
+def test_training_on_real_pictures(call, shared_data):
+    sample = shared_data / 'coco_sample'
+    result = call('train', 'click', '--dataset', 'coco', '--images', sample / 'train',
+                  '--annotations', sample / 'annotations' / 'instances_train.json',
+                  '--out', 'run', '--iterations', '2', *SMALL)
+    assert result.returncode == 0, result.stderr
+
+
+def test_training_on_nothing_is_one_sentence(call):
+    assert_user_error(call('train', 'click', '--dataset', 'coco', '--out', 'run'),
+                      '--dataset coco needs --annotations and --images')
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == 'nt', reason='signals are sent another way there')
+def test_ctrl_c_saves_and_training_goes_on(repository, call, tmp_path):
+    command = ['click', '--out', 'run', '--iterations', '60', '--snapshot-every', '1000',
+               '--log-every', '1', *SMALL]
+    with subprocess.Popen([sys.executable, repository / 'scripts' / 'train.py', *command],
+                          cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        log = tmp_path / 'run' / 'log.jsonl'
+        deadline = time.time() + 120
+        while not (log.exists() and log.read_text().count('\n') > 1) and time.time() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and 'Traceback' not in errors, errors
+    assert list((tmp_path / 'run').glob('snapshot_iter_*.npz'))
+    result = call('train', *command, '--resume')
+    assert result.returncode == 0, result.stderr
+    assert json.loads(log.read_text().splitlines()[-1])['iteration'] == 60
