@@ -6,6 +6,17 @@ Chainer asks for both with a fallback. So little but complaints remains to be me
 
 from chainer_seg.compat.import_hook import Mends
 
+
+
+def _quietly(statement):
+    """The replacement of an import in a ``try`` that runs it without its warnings."""
+    return (statement,
+            'import warnings\n'
+            '    with warnings.catch_warnings():\n'
+            '        warnings.simplefilter("ignore")\n'
+            f'        {statement}')
+
+
 MENDS = Mends(replacements={
     # It wants CuPy 7, and iDeep, which is no more.
     'chainer._environment_check': (
@@ -21,6 +32,10 @@ MENDS = Mends(replacements={
          '            warnings.simplefilter("ignore")\n'
          '            import cupy.cuda.cudnn\n'
          '            import cupy.cudnn\n')),
+    # Without libnccl CuPy warns at each attempt to import this.
+    'chainer.training.updaters.multiprocess_parallel_updater': (
+        _quietly('from cupy.cuda import nccl\n'),),
+    'chainermn.nccl': (_quietly('from cupy.cuda.nccl import get_build_version  # NOQA\n'),),
     # NumPy 2 and CuPy 14 understand copy=False as "raise if a copy is needed".
     'chainermn.communicators._memory_utility': (
         ('xp.array(v, copy=False, dtype=transfer_dtype)',

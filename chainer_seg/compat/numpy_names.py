@@ -48,6 +48,5 @@ MENDS = Mends(replacements={
     'chainercv.visualizations.vis_point': _BOOL,
     'chainercv.links.model.fpn.mask_utils': _BOOL,
     'chainercv.links.model.fpn.mask_head': _BOOL,
-    'chainercv.links.model.mobilenet.mobilenet_v2': (('np.float)', 'np.float64)'),),
     'chainercv.utils.mask.scale_mask': _BOOL,
 })

@@ -1,0 +1,31 @@
+"""The stand-in for pkg_resources answers as the original did."""
+
+import pytest
+from chainer_seg.compat import requirements
+
+
+def test_requirement_that_is_met_passes():
+    requirements.WorkingSet().require('numpy>=1.20', 'chainer==7.8.1')
+
+
+def test_other_version_is_a_conflict():
+    with pytest.raises(requirements.VersionConflict, match='numpy<1.0'):
+        requirements.require('numpy<1.0')
+
+
+def test_absent_distribution_is_not_found():
+    with pytest.raises(requirements.DistributionNotFound, match='no-such-thing'):
+        requirements.require('no-such-thing')
+
+
+def test_requirement_for_another_system_is_not_asked_for():
+    requirements.require('no-such-thing; sys_platform == "nowhere"')
+
+
+def test_both_errors_are_resolution_errors():
+    assert issubclass(requirements.VersionConflict, requirements.ResolutionError)
+    assert issubclass(requirements.DistributionNotFound, requirements.ResolutionError)
+
+
+def test_version_of_an_installed_distribution():
+    assert requirements.get_distribution('chainer').version == '7.8.1'
