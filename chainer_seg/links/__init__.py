@@ -1,6 +1,7 @@
 """Building blocks that the systems share."""
 
+from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.frozen_affine import FrozenAffine
 from chainer_seg.links.resnet import ResNet
 
-__all__ = ['FrozenAffine', 'ResNet']
+__all__ = ['BatchNorm', 'FrozenAffine', 'ResNet']
