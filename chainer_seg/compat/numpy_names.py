@@ -9,6 +9,8 @@ from chainer_seg.compat.import_hook import Mends
 _SIGNED = '(np.int8, np.int16, np.int32, np.int64)'
 _FLOATING = '(np.float16, np.float32, np.float64, np.longdouble)'
 _BOOL = (('np.bool)', 'np.bool_)'),)
+_LEVELS = ('xp.array((l,) * len(rois[l])) for l in range(n_level))',
+           '[xp.array((l,) * len(rois[l])) for l in range(n_level)])')
 _INT = (('np.int)', 'np.int_)'),)
 
 MENDS = Mends(replacements={
@@ -47,6 +49,8 @@ MENDS = Mends(replacements={
     'chainercv.datasets.voc.voc_utils': _BOOL,
     'chainercv.visualizations.vis_point': _BOOL,
     'chainercv.links.model.fpn.mask_utils': _BOOL,
-    'chainercv.links.model.fpn.mask_head': _BOOL,
+    # hstack no longer takes a generator.
+    'chainercv.links.model.fpn.bbox_head': (_LEVELS,),
+    'chainercv.links.model.fpn.mask_head': (*_BOOL, _LEVELS),
     'chainercv.utils.mask.scale_mask': _BOOL,
 })

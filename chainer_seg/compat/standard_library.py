@@ -1,6 +1,9 @@
-"""What Python and setuptools removed: numpy.distutils, pkg_resources, Thread.setDaemon."""
+"""What Python, setuptools and NumPy removed: distutils, pkg_resources, numpy.distutils."""
 
 from chainer_seg.compat.import_hook import Mends
+
+_TRUE = ('y', 'yes', 't', 'true', 'on', '1')
+_FALSE = ('n', 'no', 'f', 'false', 'off', '0')
 
 _REQUIREMENTS = ('import pkg_resources',
                  'from chainer_seg.compat import requirements as pkg_resources')
@@ -10,6 +13,17 @@ MENDS = Mends(replacements={
     'chainer.testing.helper': (_REQUIREMENTS,),
     'chainer.testing.doctest_helper': (_REQUIREMENTS,),
     'chainercv': (_REQUIREMENTS,),
+    'chainercv.utils.download': (
+        ('from distutils.util import strtobool',
+         'from chainer_seg.compat.standard_library import strtobool'),),
     'chainer.iterators.multiprocess_iterator': (
         ('thread.setDaemon(True)', 'thread.daemon = True'),),
 })
+
+
+def strtobool(text):
+    """1 or 0 for a word such as ``'yes'`` or ``'off'``; ValueError for any other."""
+    word = text.lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError(f'{text!r} is neither one of {_TRUE} nor of {_FALSE}')
+    return int(word in _TRUE)

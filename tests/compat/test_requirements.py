@@ -1,7 +1,7 @@
-"""The stand-in for pkg_resources answers as the original did."""
+"""The stand-in for pkg_resources answers as the original did, and so does that for distutils."""
 
 import pytest
-from chainer_seg.compat import requirements
+from chainer_seg.compat import requirements, standard_library
 
 
 def test_requirement_that_is_met_passes():
@@ -29,3 +29,13 @@ def test_both_errors_are_resolution_errors():
 
 def test_version_of_an_installed_distribution():
     assert requirements.get_distribution('chainer').version == '7.8.1'
+
+
+@pytest.mark.parametrize('text, value', [('Yes', 1), ('1', 1), ('off', 0), ('n', 0)])
+def test_words_mean_true_or_false(text, value):
+    assert standard_library.strtobool(text) == value
+
+
+def test_other_words_mean_neither():
+    with pytest.raises(ValueError, match='maybe'):
+        standard_library.strtobool('maybe')
