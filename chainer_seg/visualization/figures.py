@@ -37,16 +37,16 @@ def axes_grid(count, columns=4, ratio=1.0, titles=()):
 
     Args:
         count: Number of axes.
-        columns: Axes in a row.
+        columns: Axes in a full row, which sets their size, too.
         ratio: Height of an axis over its width.
         titles: A line of text over each; may be shorter.
 
     Returns:
         (count,) array of matplotlib axes, all in one new :class:`Picture`.
     """
+    side = _WIDTH / max(columns, 2)
     columns = max(1, min(columns, count))
     rows = -(-count // columns)
-    side = _WIDTH / max(columns, 2)
     above = 0.3 if len(titles) else 0.05
     figure = Picture(figsize=(side * columns, max(rows, 1) * (side * ratio + above)))
     axes = np.empty(count, object)

@@ -55,7 +55,8 @@ class ClickCanvas(ipywidgets.VBox):
             ('Redo', 'repeat', 'Set the click again that was taken back', self.redo),
             ('Reset', 'trash', 'Forget all clicks', self.reset))]
         self._status = ipywidgets.HTML()
-        super().__init__([self.surface, ipywidgets.HBox([self._sign, *buttons]), self._status])
+        row = ipywidgets.HBox([self._sign, *buttons], layout={'align_items': 'center'})
+        super().__init__([self.surface, row, self._status])
         self._show()
 
     @property
@@ -119,7 +120,8 @@ class ClickCanvas(ipywidgets.VBox):
     def _repr_mimebundle_(self, **options):
         """The widget, and a still picture for readers without Jupyter, such as a code host."""
         bundle = super()._repr_mimebundle_(**options)
-        _, data = cv2.imencode('.jpg', np.ascontiguousarray(self.snapshot()[:, :, ::-1]))
+        _, data = cv2.imencode('.jpg', np.ascontiguousarray(self.snapshot()[:, :, ::-1]),
+                               [cv2.IMWRITE_JPEG_QUALITY, 85])
         still = {'image/jpeg': base64.b64encode(data.tobytes()).decode('ascii')}
         if isinstance(bundle, tuple):
             return ({**bundle[0], **still}, *bundle[1:])
