@@ -84,7 +84,8 @@ def average_backward(self, inputs, gy):
             self, self._bottom_data_shape, rois, indices, _size_per_roi(self, rois)):
         matrix = _average_matrix(self, samples, len(gradient))
         gradient += matrix.T @ sampling.pixels_first(gy[0][part])
-    return sampling.channels_first(gradient, batch, height, width), None, None
+    gradient = sampling.channels_first(gradient, batch, height, width)
+    return np.ascontiguousarray(gradient), None, None
 
 
 def max_forward(self, inputs):

@@ -72,7 +72,8 @@ def average_backward(self, inputs, gy):
     gradient = np.zeros((batch * height * width, channels), gy[0].dtype)
     for part, matrix in _average_matrices(self, rois, indices, shape):
         gradient += matrix.T @ sampling.pixels_first(gy[0][part])
-    return sampling.channels_first(gradient, batch, height, width), None, None
+    gradient = sampling.channels_first(gradient, batch, height, width)
+    return np.ascontiguousarray(gradient), None, None
 
 
 def _scatter_to_maxima(indices, pixels, used, gradients, shape, dtype):

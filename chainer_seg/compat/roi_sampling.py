@@ -23,9 +23,8 @@ def pixels_first(maps):
 
 
 def channels_first(pixels, batch, height, width):
-    """(B * H * W, C) -> (B, C, H, W)."""
-    maps = pixels.reshape(batch, height, width, pixels.shape[1])
-    return np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
+    """(B * H * W, C) -> (B, C, H, W), a view."""
+    return pixels.reshape(batch, height, width, pixels.shape[1]).transpose(0, 3, 1, 2)
 
 
 def grid_sizes(starts, ends, bins, ratio):
