@@ -17,8 +17,7 @@ from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.visualization import overlay_masks
-from chainer_seg.visualization.click_marks import overlay_clicks
+from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
 

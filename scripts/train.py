@@ -42,8 +42,8 @@ def add_click_options(systems):
     model.add_argument('--blocks', type=int, nargs=4, default=(2, 2, 3, 2), metavar='N',
                        help='blocks of the four stages; 3 4 23 3 is ResNet-101')
     model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
-    model.add_argument('--longest-side', type=int, default=256, metavar='PX',
-                       help='images are shrunk to this when the model is used')
+    model.add_argument('--longest-side', type=int, default=None, metavar='PX',
+                       help='images are shrunk to this when the model is used; 256, or as --init')
     model.add_argument('--click-scale', type=float, default=1.0,
                        help='distances are multiplied by this; TensorFlow code: 6')
     model.add_argument('--click-mean', type=float, default=0.0,
@@ -52,6 +52,8 @@ def add_click_options(systems):
     samples = click.add_argument_group('the samples')
     samples.add_argument('--crop', type=command_line.size_argument, default=(192, 192),
                          metavar='HxW', help='size of the samples')
+    samples.add_argument('--object-scale', type=float, nargs=2, default=(1.2, 4.0),
+                         metavar=('MIN', 'MAX'), help='side of a sample in sides of its object')
     samples.add_argument('--max-positive', type=int, default=5, help='most positive clicks')
     samples.add_argument('--max-negative', type=int, default=5, help='most negative clicks')
     samples.add_argument('--positive-weight', type=float, default=1.0,
@@ -96,12 +98,9 @@ def add_training_options(parser, iterations, batch_size, lr):
 
 def train_click(options):
     dataset, validation = open_datasets(options)
-    model = load_model(options.init) if options.init else ClickSegmenter(
-        click_scale=options.click_scale, click_mean=options.click_mean,
-        longest_side=options.longest_side, blocks=tuple(options.blocks), width=options.width,
-        seed=options.seed)
-    samples = ClickSamples(options.crop, max_positive=options.max_positive,
-                           max_negative=options.max_negative, click_scale=model.click_scale,
+    model = make_click_model(options)
+    samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
+                           options.max_negative, click_scale=model.click_scale,
                            click_mean=model.click_mean)
     least_area = LEAST_AREA
     if options.dataset == 'shapes':
@@ -114,6 +113,19 @@ def train_click(options):
 
     train(options, ClickTrainChain(model, options.positive_weight), model, dataset, samples,
           mean_ious, best_metric=('validation/iou@3', 'max'))
+
+
+def make_click_model(options):
+    """The model of --init, or a new one of the sizes that the options give."""
+    if not options.init:
+        return ClickSegmenter(
+            click_scale=options.click_scale, click_mean=options.click_mean,
+            longest_side=options.longest_side or 256, blocks=tuple(options.blocks),
+            width=options.width, seed=options.seed)
+    model = load_model(options.init)
+    if options.longest_side:
+        model.longest_side = model.config['longest_side'] = options.longest_side
+    return model
 
 
 def open_datasets(options):

@@ -1,5 +1,6 @@
 """Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
 
+from chainer_seg.visualization.click_marks import overlay_clicks
 from chainer_seg.visualization.colors import instance_colors
 from chainer_seg.visualization.drawing import (
     draw_clicks,
@@ -20,4 +21,5 @@ from chainer_seg.visualization.thumbnail import instances_thumbnail
 
 __all__ = ['Picture', 'axes_grid', 'blend', 'draw_clicks', 'draw_gallery', 'draw_image',
            'draw_instances', 'draw_probability', 'instance_colors', 'instances_layer',
-           'instances_thumbnail', 'overlay_masks', 'overlay_probability', 'probability_layer']
+           'instances_thumbnail', 'overlay_clicks', 'overlay_masks', 'overlay_probability',
+           'probability_layer']

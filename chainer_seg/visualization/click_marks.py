@@ -3,28 +3,31 @@
 import cv2
 import numpy as np
 
-from chainer_seg.images import as_image
+from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
 
-POSITIVE_MARK = (40, 200, 90)
-NEGATIVE_MARK = (230, 60, 60)
+_WHITE = (255, 255, 255)
 
 
 def overlay_clicks(image, clicks, radius=None):
-    """Draws a dot with a white rim for each click: green on the object, red off it.
+    """Draws a disc with a white rim for each click: a plus on the object, a minus off it.
 
     Args:
         image: (H, W, 3) uint8.
-        clicks: Objects with ``y``, ``x`` and ``positive``.
-        radius: Of a dot, in pixels; a hundredth of the longer side, and at least 3, if left out.
+        clicks: Objects with ``y``, ``x`` (pixels of ``image``) and ``positive``.
+        radius: Of a disc, in pixels; a hundredth of the longer side, and at least 3, if left out.
 
     Returns:
         (H, W, 3) uint8, a new array.
     """
-    picture = np.array(as_image(image))
+    picture = np.array(image)
     radius = radius or max(3, round(max(picture.shape[:2]) / 100))
+    arm, stroke = round(radius * 0.6), max(1, round(radius / 4))
     for click in clicks:
-        centre = (round(click.x), round(click.y))
-        mark = POSITIVE_MARK if click.positive else NEGATIVE_MARK
-        cv2.circle(picture, centre, radius + max(1, radius // 3), (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(picture, centre, radius, mark, -1, cv2.LINE_AA)
+        y, x = round(click.y), round(click.x)
+        color = POSITIVE if click.positive else NEGATIVE
+        cv2.circle(picture, (x, y), radius + max(1, radius // 6), _WHITE, -1, cv2.LINE_AA)
+        cv2.circle(picture, (x, y), radius, color, -1, cv2.LINE_AA)
+        cv2.line(picture, (x - arm, y), (x + arm, y), _WHITE, stroke)
+        if click.positive:
+            cv2.line(picture, (x, y - arm), (x, y + arm), _WHITE, stroke)
     return picture

@@ -12,8 +12,8 @@ import numpy as np
 from chainer_seg.errors import ClickError, UserError
 from chainer_seg.images import as_image, resize
 from chainer_seg.models.deeplab import Click
-from chainer_seg.visualization import overlay_masks
-from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+from chainer_seg.visualization import overlay_clicks, overlay_masks
+from chainer_seg.visualization.colors import POSITIVE
 from chainer_seg.widgets.surface import ClickSurface
 
 _WHITE = (255, 255, 255)
@@ -108,10 +108,9 @@ class ClickCanvas(ipywidgets.VBox):
                                 self.surface.opacity)
         picture = overlay_masks(picture, inside, [_WHITE], alpha=0, contour=1)
         scale = np.divide(size, self.image.shape[:2])
-        for click in self.clicks:
-            y, x = np.round((np.array([click.y, click.x]) + 0.5) * scale - 0.5).astype(int)
-            _draw_click(picture, int(y), int(x), click.positive)
-        return picture
+        shown = [Click((click.y + 0.5) * scale[0] - 0.5, (click.x + 0.5) * scale[1] - 0.5,
+                       click.positive) for click in self.clicks]
+        return overlay_clicks(picture, shown, radius=7)
 
     def __repr__(self):
         height, width = self.image.shape[:2]
@@ -182,10 +181,3 @@ def _click(content):
         raise ClickError('A click came without a place; click again.')
     return Click(*map(float, place), bool(content.get('positive', True)))
 
-
-def _draw_click(picture, y, x, positive):
-    cv2.circle(picture, (x, y), 8, _WHITE, -1, cv2.LINE_AA)
-    cv2.circle(picture, (x, y), 7, POSITIVE if positive else NEGATIVE, -1, cv2.LINE_AA)
-    cv2.line(picture, (x - 4, y), (x + 4, y), _WHITE, 2)
-    if positive:
-        cv2.line(picture, (x, y - 4), (x, y + 4), _WHITE, 2)
