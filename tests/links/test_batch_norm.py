@@ -48,4 +48,4 @@ def test_use_leaves_the_statistics_alone(rng):
     before = link.avg_mean.copy(), int(link.N)
     with chainer.using_config('train', False):
         link(rng.normal(5, 1, (2, 2, 3, 3)).astype(np.float32))
-    assert (link.avg_mean == before[0]).all() and link.N == before[1]
+    assert (link.avg_mean == before[0]).all() and int(link.N) == before[1]
