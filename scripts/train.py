@@ -44,6 +44,8 @@ def add_click_options(systems):
     model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
     model.add_argument('--longest-side', type=int, default=None, metavar='PX',
                        help='images are shrunk to this when the model is used; 256, or as --init')
+    model.add_argument('--zoom-side', type=int, default=None, metavar='PX',
+                       help='look closer from the second click on, at this size')
     model.add_argument('--click-scale', type=float, default=1.0,
                        help='distances are multiplied by this; TensorFlow code: 6')
     model.add_argument('--click-mean', type=float, default=0.0,
@@ -120,11 +122,13 @@ def make_click_model(options):
     if not options.init:
         return ClickSegmenter(
             click_scale=options.click_scale, click_mean=options.click_mean,
-            longest_side=options.longest_side or 256, blocks=tuple(options.blocks),
-            width=options.width, seed=options.seed)
+            longest_side=options.longest_side or 256, zoom_side=options.zoom_side,
+            blocks=tuple(options.blocks), width=options.width, seed=options.seed)
     model = load_model(options.init)
-    if options.longest_side:
-        model.longest_side = model.config['longest_side'] = options.longest_side
+    for name in ('longest_side', 'zoom_side'):
+        if getattr(options, name):
+            setattr(model, name, getattr(options, name))
+            model.config[name] = getattr(options, name)
     return model
 
 

@@ -9,6 +9,12 @@ from chainer_seg.models.deeplab.clicks import Click, check_clicks, click_maps
 from chainer_seg.models.deeplab.model import CAFFE_MEAN_BGR, DeepLab
 
 
+# A window is so many times as large as the object in it, and at least this part of the image: a
+# single click must not lead to a window of a few pixels.
+ZOOM_MARGIN = 1.6
+LEAST_ZOOM = 1 / 12
+
+
 class ClickSegmenter(chainer.Chain):
     """DeepLab with two more input channels, which say where the user clicked.
 
@@ -17,6 +23,9 @@ class ClickSegmenter(chainer.Chain):
             in the paper, 6 and 131 in the TensorFlow implementation.
         longest_side: Images are shrunk until their longer side is at most this many pixels; the
             probability is brought back to the size of the image.
+        zoom_side: From the second click on, the surroundings of what was found are looked at once
+            more, scaled to this many pixels (zoom-in of f-BRS, arXiv 2001.10331, section 4); None
+            leaves it at the first look.
         blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As
             those of :class:`DeepLab`.
 
@@ -24,14 +33,14 @@ class ClickSegmenter(chainer.Chain):
     negative click map) and returns logits (B, 1, h, w) at an eighth of its size.
     """
 
-    def __init__(self, click_scale=1.0, click_mean=0.0, longest_side=512, blocks=(3, 4, 23, 3),
-                 width=64, stride_on='1x1', padding='zero', norm='batch', pooling='ceil',
-                 pool_pad=1, stem_bias=False, pyramid=(6, 12, 18, 24), seed=0):
+    def __init__(self, click_scale=1.0, click_mean=0.0, longest_side=512, zoom_side=None,
+                 blocks=(3, 4, 23, 3), width=64, stride_on='1x1', padding='zero', norm='batch',
+                 pooling='ceil', pool_pad=1, stem_bias=False, pyramid=(6, 12, 18, 24), seed=0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
         self.click_scale, self.click_mean = click_scale, click_mean
-        self.longest_side = longest_side
+        self.longest_side, self.zoom_side = longest_side, zoom_side
         with self.init_scope():
             self.net = DeepLab(1, 5, blocks, width, stride_on, padding, norm, pooling, pool_pad,
                                stem_bias, pyramid, seed)
@@ -151,12 +160,52 @@ class ClickSession:
     def _compute(self, clicks):
         if not any(click.positive for click in clicks):
             return self._nothing()
-        size = self.image.shape[:2]
-        x = np.concatenate([self._prepared,
-                            self._model._prepare_clicks(clicks, size, self._size)])
+        probability = self._look(self._prepared, clicks, self.image.shape[:2])
+        if self._model.zoom_side is None or len(clicks) < 2:
+            return probability
+        return self._look_closer(probability, clicks)
+
+    def _look(self, prepared, clicks, size):
+        """The probability of ``size`` from a prepared image (3, h, w) and clicks in pixels of ``size``."""
+        maps = self._model._prepare_clicks(clicks, size, prepared.shape[1:])
+        x = np.concatenate([prepared, maps])[None]
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            logits = self._model.forward(self._model.device.send(x[None]))
+            logits = self._model.forward(self._model.device.send(x))
             return self._model.decode(logits[0], size)
+
+    def _look_closer(self, probability, clicks):
+        """The probability, computed anew in a window around what was found."""
+        top, left, height, width = zoom_window(probability > 0.5, clicks)
+        part = np.s_[top:top + height, left:left + width]
+        scale = self._model.zoom_side / max(height, width)
+        prepared = self._model._prepare_image(
+            self.image[part], (max(8, round(height * scale)), max(8, round(width * scale))))
+        moved = [Click(click.y - top, click.x - left, click.positive) for click in clicks]
+        result = self._nothing()
+        result[part] = self._look(prepared, moved, (height, width))
+        return result
 
     def _nothing(self):
         return np.zeros(self.image.shape[:2], np.float32)
+
+
+def zoom_window(mask, clicks):
+    """Where to look closer: a square around the object, as far as the image reaches.
+
+    Args:
+        mask: (H, W) bool, what was found so far.
+        clicks: Clicks in pixels of the mask; the positive ones belong to the object.
+
+    Returns:
+        (top, left, height, width) in whole pixels, inside the image.
+    """
+    size = np.array(mask.shape)
+    points = [(click.y, click.x) for click in clicks if click.positive]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows):
+        points += [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)]
+    first, last = np.min(points, axis=0), np.max(points, axis=0)
+    side = ZOOM_MARGIN * max(*(last - first), LEAST_ZOOM * size.max())
+    window = np.clip(np.round(side), 1, size).astype(int)
+    corner = np.clip(np.round((first + last - window) / 2), 0, size - window).astype(int)
+    return (*corner.tolist(), *window.tolist())

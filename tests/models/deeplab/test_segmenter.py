@@ -4,6 +4,7 @@ import pytest
 from chainer_seg.errors import ClickError, ImageError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.model import CAFFE_MEAN_BGR
+from chainer_seg.models.deeplab.segmenter import zoom_window
 
 
 @pytest.fixture(scope='module')
@@ -111,3 +112,34 @@ def test_running_statistics_stay_as_they_are(model, image):
     before = model.net.resnet.stem.norm.avg_mean.copy()
     model.segment(image, [Click(5, 5)])
     np.testing.assert_array_equal(model.net.resnet.stem.norm.avg_mean, before)
+
+
+def test_window_surrounds_mask_and_positive_clicks():
+    mask = np.zeros((200, 300), bool)
+    mask[80:120, 100:150] = True
+    # The mask is 40 x 50 pixels around (100, 125): a square of 1.6 * 50 = 80.
+    assert zoom_window(mask, [Click(100, 125), Click(3, 3, False)]) == (60, 85, 80, 80)
+    # A click at (100, 199) makes it 99 wide.
+    assert zoom_window(mask, [Click(100, 199)]) == (21, 70, 158, 158)
+
+
+def test_window_stays_in_the_image_and_has_a_least_size():
+    corner = zoom_window(np.zeros((200, 240), bool), [Click(0, 239)])
+    # A twelfth of 240 pixels, with the margin.
+    assert corner == (0, 208, 32, 32)
+    assert zoom_window(np.ones((20, 30), bool), [Click(5, 5)]) == (0, 0, 20, 30)
+    assert zoom_window(np.zeros((1, 1), bool), [Click(0, 0)]) == (0, 0, 1, 1)
+
+
+def test_second_click_looks_closer_and_finds_nothing_outside_the_window(image):
+    zooming = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64, zoom_side=32)
+    plain = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64)
+    one, two = [Click(5, 7)], [Click(5, 7), Click(6, 9)]
+    np.testing.assert_array_equal(zooming.segment(image, one), plain.segment(image, one))
+    first_look = plain.segment(image, two)
+    top, left, height, width = zoom_window(first_look > 0.5, two)
+    closer = zooming.segment(image, two)
+    window = np.zeros_like(closer, dtype=bool)
+    window[top:top + height, left:left + width] = True
+    assert (closer[~window] == 0).all() and (closer[window] > 0).all()
+    assert (closer != first_look).any()
