@@ -166,7 +166,7 @@ class ClickSession:
         return self._look_closer(probability, clicks)
 
     def _look(self, prepared, clicks, size):
-        """The probability of ``size`` from a prepared image (3, h, w) and clicks in pixels of ``size``."""
+        """The probability of ``size`` from a prepared image (3, h, w) and clicks in its pixels."""
         maps = self._model._prepare_clicks(clicks, size, prepared.shape[1:])
         x = np.concatenate([prepared, maps])[None]
         with chainer.using_config('train', False), chainer.no_backprop_mode():
