@@ -16,6 +16,7 @@ from chainer_seg import command_line
 from chainer_seg.datasets import CocoDataset, ShapesDataset
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.evaluation import evaluate_clicks
+from chainer_seg.evaluation.clicks import LEAST_AREA
 from chainer_seg.files import write_json
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deeplab import ClickSegmenter
@@ -37,7 +38,7 @@ def main():
                         metavar='HxW', help='size of drawn pictures (default: 256x256)')
     parser.add_argument('--clicks', type=int, nargs='+', default=(1, 3, 5), metavar='N',
                         help='report after so many clicks (default: 1 3 5)')
-    parser.add_argument('--least-area', type=int, default=32 * 32, metavar='PX',
+    parser.add_argument('--least-area', type=int, default=LEAST_AREA, metavar='PX',
                         help='leave smaller objects out (default: 1024 pixels)')
     parser.add_argument('--max-objects', type=int, metavar='N', help='stop after so many objects')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')

@@ -27,12 +27,9 @@ def run(*command, **options):
 @pytest.fixture(scope='module')
 def network():
     """Skips where no package index answers, and fails where continuous integration needs one."""
-    answer = subprocess.run(
-        [sys.executable, '-m', 'pip', 'download', '--no-deps', '--quiet', '--dest', os.devnull,
-         '--dry-run', 'six'], capture_output=True)
     asked = subprocess.run([sys.executable, '-m', 'pip', 'index', 'versions', 'six'],
                            capture_output=True)
-    if answer.returncode and asked.returncode:
+    if asked.returncode:
         if os.environ.get('CHAINER_SEG_REQUIRE_NETWORK') == '1':
             pytest.fail('no package index answers, but CHAINER_SEG_REQUIRE_NETWORK is 1')
         pytest.skip('no package index answers')

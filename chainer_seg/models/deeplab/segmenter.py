@@ -6,7 +6,7 @@ import numpy as np
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.models.deeplab.clicks import Click, check_clicks, click_maps
-from chainer_seg.models.deeplab.model import CAFFE_MEAN_BGR, DeepLab
+from chainer_seg.models.deeplab.model import DeepLab, network_image
 
 
 # A window is so many times as large as the object in it, and at least this part of the image: a
@@ -90,9 +90,7 @@ class ClickSegmenter(chainer.Chain):
         return ClickSession(self, as_image(image))
 
     def _prepare_image(self, image, size):
-        small = resize(image, size).astype(np.float32)
-        bgr = small[:, :, ::-1] - np.array(CAFFE_MEAN_BGR, np.float32)
-        return bgr.transpose(2, 0, 1)
+        return network_image(resize(image, size))
 
     def _prepare_clicks(self, clicks, image_size, size):
         # The centre of a pixel lies half a pixel in, in the image as in its shrunk copy.

@@ -8,7 +8,7 @@ from chainer import functions as F
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab.clicks import Click, click_maps
-from chainer_seg.models.deeplab.model import CAFFE_MEAN_BGR
+from chainer_seg.models.deeplab.model import network_image
 
 RING = 40  # Negative clicks of the paper's first strategy lie this near the object, in pixels.
 MARGIN = 5  # Positive clicks lie this far inside the object where it is large enough.
@@ -51,8 +51,7 @@ class ClickSamples:
             return None
         clicks = draw_clicks(mask, rng, self.max_positive, self.max_negative)
         maps = click_maps(clicks, self.size, scale=self.click_scale, mean=self.click_mean)
-        bgr = image[:, :, ::-1].astype(np.float32) - np.array(CAFFE_MEAN_BGR, np.float32)
-        return np.concatenate([bgr.transpose(2, 0, 1), maps]), mask.astype(np.int32)
+        return np.concatenate([network_image(image), maps]), mask.astype(np.int32)
 
     def _crop(self, image, mask, bbox, rng):
         """A window around the object at a random scale, mirrored half the time, of the sample's size."""
