@@ -1,0 +1,40 @@
+"""Speed of click segmentation."""
+
+import numpy as np
+
+from chainer_seg.datasets import ShapesDataset
+from chainer_seg.model_file import load_model
+from chainer_seg.models.deeplab import Click, ClickSamples, ClickTrainChain
+
+import chainer  # isort: skip
+
+
+def one_click(device, seed):
+    """One click on a photograph-sized image with the shipped model."""
+    model = load_model('click')
+    model.to_device(device)
+    image = np.random.default_rng(seed).integers(0, 256, (480, 640, 3), np.uint8)
+    session = model.session(image)
+
+    def click():
+        session.reset()
+        session.add(Click(240, 320))
+    return click
+
+
+def training_step(device, seed):
+    """One update of the shipped click model with 8 samples of 192x192."""
+    chain = ClickTrainChain(load_model('click'))
+    chain.to_device(device)
+    optimizer = chainer.optimizers.Adam().setup(chain)
+    dataset, transform = ShapesDataset(100, seed), ClickSamples((192, 192))
+    samples = (transform(example, np.random.default_rng(seed)) for example in dataset)
+    samples = [sample for sample, _ in zip(filter(None, samples), range(8))]
+    x, target = (device.send(np.stack(arrays)) for arrays in zip(*samples))
+    return lambda: optimizer.update(chain, x, target)
+
+
+BENCHMARKS = {
+    'click model: one click on a 640x480 photograph': one_click,
+    'click model: update with 8 samples of 192x192': training_step,
+}

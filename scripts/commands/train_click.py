@@ -1,0 +1,81 @@
+"""python scripts/train.py click: click segmentation."""
+
+import argparse
+
+from commands.training_options import (
+    add_data_options, add_training_options, open_datasets, run_training)
+
+from chainer_seg import command_line
+from chainer_seg.evaluation import evaluate_clicks
+from chainer_seg.evaluation.clicks import LEAST_AREA
+from chainer_seg.model_file import load_model
+from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
+
+# Drawn objects below this fraction of the picture are not clicked on: 32x32 of 256x256 pixels.
+LEAST_DRAWN_FRACTION = 64
+
+
+def add_options(systems):
+    click = systems.add_parser(
+        'click', help='click segmentation', description='Train click segmentation.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    click.set_defaults(train=train_click)
+    add_data_options(click)
+    add_training_options(click, iterations=2000, batch_size=8, lr=1e-3)
+    model = click.add_argument_group('the model')
+    model.add_argument('--init', metavar='MODEL', help='start from this model file and its sizes')
+    model.add_argument('--blocks', type=int, nargs=4, default=(2, 2, 3, 2), metavar='N',
+                       help='blocks of the four stages; 3 4 23 3 is ResNet-101')
+    model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
+    model.add_argument('--longest-side', type=int, default=None, metavar='PX',
+                       help='images are shrunk to this when the model is used; 256, or as --init')
+    model.add_argument('--zoom-side', type=int, default=None, metavar='PX',
+                       help='look closer from the second click on, at this size')
+    model.add_argument('--click-scale', type=float, default=1.0,
+                       help='distances are multiplied by this; TensorFlow code: 6')
+    model.add_argument('--click-mean', type=float, default=0.0,
+                       help='subtracted from the click maps; TensorFlow code: 131')
+    model.add_argument('--half', action='store_true', help='save the model in half precision')
+    samples = click.add_argument_group('the samples')
+    samples.add_argument('--crop', type=command_line.size_argument, default=(192, 192),
+                         metavar='HxW', help='size of the samples')
+    samples.add_argument('--object-scale', type=float, nargs=2, default=(1.2, 4.0),
+                         metavar=('MIN', 'MAX'), help='side of a sample in sides of its object')
+    samples.add_argument('--max-positive', type=int, default=5, help='most positive clicks')
+    samples.add_argument('--max-negative', type=int, default=5, help='most negative clicks')
+    samples.add_argument('--positive-weight', type=float, default=1.0,
+                         help='weight of the pixels of the object; TensorFlow code: 5')
+
+
+def train_click(options):
+    dataset, validation = open_datasets(options)
+    model = make_click_model(options)
+    samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
+                           options.max_negative, click_scale=model.click_scale,
+                           click_mean=model.click_mean)
+    least_area = LEAST_AREA
+    if options.dataset == 'shapes':
+        least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
+
+    def mean_ious(model):
+        figures = evaluate_clicks(model, validation, least_area=least_area,
+                                  max_objects=2 * options.val_n)
+        return {name: value for name, value in figures.items() if name != 'objects'}
+
+    run_training(options, ClickTrainChain(model, options.positive_weight), model, dataset, samples,
+          mean_ious, best_metric=('validation/iou@3', 'max'))
+
+
+def make_click_model(options):
+    """The model of --init, or a new one of the sizes that the options give."""
+    if not options.init:
+        return ClickSegmenter(
+            click_scale=options.click_scale, click_mean=options.click_mean,
+            longest_side=options.longest_side or 256, zoom_side=options.zoom_side,
+            blocks=tuple(options.blocks), width=options.width, seed=options.seed)
+    model = load_model(options.init)
+    for name in ('longest_side', 'zoom_side'):
+        if getattr(options, name):
+            setattr(model, name, getattr(options, name))
+            model.config[name] = getattr(options, name)
+    return model
