@@ -6,6 +6,8 @@ import importlib
 MODEL_HOMES = {
     'ClickSegmenter': 'chainer_seg.models.deeplab',
     'DeepLab': 'chainer_seg.models.deeplab',
+    'DeepMask': 'chainer_seg.models.deepmask',
+    'SharpMask': 'chainer_seg.models.deepmask',
 }
 
 

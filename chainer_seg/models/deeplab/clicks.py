@@ -1,8 +1,11 @@
 """Clicks and the maps that tell a network about them (section 3.1 of arXiv 1603.04042)."""
 
 import dataclasses
+import math
+import numbers
 
 import numpy as np
+from chainer import backend
 
 from chainer_seg.errors import ClickError
 
@@ -25,12 +28,29 @@ class Click:
 
 
 def check_clicks(clicks, size):
-    """Raises :class:`chainer_seg.errors.ClickError` for a click outside ``size`` = (height, width)."""
+    """Raises :class:`chainer_seg.errors.ClickError` for what is no click in an image of ``size``.
+
+    Args:
+        clicks: Objects that should be :class:`Click`.
+        size: (height, width) in pixels.
+    """
     height, width = size
     for click in clicks:
-        if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
+        if not isinstance(click, Click):
+            raise ClickError(f'{click!r} is no click; write Click(y=.., x=.., positive=..).')
+        if not all(isinstance(value, numbers.Real) for value in (click.y, click.x)):
+            raise ClickError(f'A click needs numbers for its place, not x={click.x!r}, '
+                             f'y={click.y!r}.')
+        if not (math.isfinite(click.y) and -0.5 <= click.y <= height - 0.5
+                and math.isfinite(click.x) and -0.5 <= click.x <= width - 0.5):
             raise ClickError(f'The click at x={click.x:g}, y={click.y:g} lies outside the image, '
                              f'whose x goes from 0 to {width - 1} and y from 0 to {height - 1}.')
+
+
+def click_points(clicks):
+    """Clicks as an array (K, 3) float32 of y, x and sign: 1 for a positive one and -1 for another."""
+    rows = [(click.y, click.x, 1 if click.positive else -1) for click in clicks]
+    return np.array(rows, np.float32).reshape(-1, 3)
 
 
 def click_maps(clicks, size, *, scale=1.0, mean=0.0):
@@ -46,17 +66,29 @@ def click_maps(clicks, size, *, scale=1.0, mean=0.0):
     Returns:
         (2, H, W) float32: the positive map, then the negative one.
     """
-    return np.stack([
-        _distance([click for click in clicks if click.positive == positive], size, scale)
-        for positive in (True, False)]) - np.float32(mean)
+    return point_maps(click_points(clicks)[None], size, scale=scale, mean=mean)[0]
 
 
-def _distance(clicks, size, scale):
-    nearest = np.full(size, LARGEST_DISTANCE / scale, np.float32)
-    nearest *= nearest
-    rows = np.arange(size[0], dtype=np.float32)[:, None]
-    columns = np.arange(size[1], dtype=np.float32)[None, :]
-    for click in clicks:
-        squared = (rows - np.float32(click.y)) ** 2 + (columns - np.float32(click.x)) ** 2
-        np.minimum(nearest, squared, out=nearest)
-    return np.minimum(np.sqrt(nearest) * np.float32(scale), np.float32(LARGEST_DISTANCE))
+def point_maps(points, size, *, scale=1.0, mean=0.0):
+    """:func:`click_maps` of a batch.
+
+    Args:
+        points: (B, K, 3) float32 of y, x and sign, as :func:`click_points` gives; rows of sign 0
+            are no clicks.
+        size, scale, mean: As those of :func:`click_maps`.
+
+    Returns:
+        (B, 2, H, W) float32, on the device of ``points``.
+    """
+    xp = backend.get_array_module(points)
+    nearest = xp.full((len(points), 2, *size), (LARGEST_DISTANCE / scale) ** 2, np.float32)
+    rows = xp.arange(size[0], dtype=np.float32)[:, None]
+    columns = xp.arange(size[1], dtype=np.float32)
+    for number in range(points.shape[1]):
+        y, x, sign = (points[:, number, part, None, None] for part in range(3))
+        squared = (rows - y) ** 2 + (columns - x) ** 2
+        for channel, wanted in enumerate((1, -1)):
+            chosen = xp.where(sign == wanted, squared, np.float32(np.inf))
+            xp.minimum(nearest[:, channel], chosen, out=nearest[:, channel])
+    distance = xp.sqrt(nearest) * np.float32(scale)
+    return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)

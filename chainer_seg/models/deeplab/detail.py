@@ -1,0 +1,56 @@
+"""A decoder that sharpens the logits of DeepLab with early features (arXiv 1802.02611, section 3.1)."""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+from chainer import links as L
+
+from chainer_seg.functions import resize_bilinear
+from chainer_seg.links import BatchNorm
+
+_FINE_SHARE = 4  # The early features are reduced to a quarter as many channels as the late ones.
+
+
+class DetailDecoder(chainer.Chain):
+    """Adds to coarse logits what early features and the clicks themselves say about details.
+
+    Args:
+        coarse_channels: Channels of the last stage's features.
+        fine_channels: Channels of the first stage's features.
+        hint_channels: Channels of the hints.
+        channels: Width of the decoder.
+        seed: Seed of the initial weights. The last layer begins with zeros, so that a new decoder
+            changes nothing.
+    """
+
+    def __init__(self, coarse_channels, fine_channels, hint_channels, channels, seed=0):
+        super().__init__()
+        initial = chainer.initializers.HeNormal(rng=np.random.default_rng((seed, 2)))
+        fine = channels // _FINE_SHARE
+        with self.init_scope():
+            self.coarse = L.Convolution2D(coarse_channels, channels, 1, nobias=True, initialW=initial)
+            self.coarse_norm = BatchNorm(channels)
+            self.fine = L.Convolution2D(fine_channels, fine, 1, nobias=True, initialW=initial)
+            self.fine_norm = BatchNorm(fine)
+            self.merge = L.Convolution2D(channels + fine + hint_channels, channels, 3, pad=1,
+                                         nobias=True, initialW=initial)
+            self.merge_norm = BatchNorm(channels)
+            self.logits = L.Convolution2D(channels, 1, 1, initialW=0)
+
+    def forward(self, logits, coarse, fine, hints):
+        """Sharpens logits.
+
+        Args:
+            logits: (B, 1, h, w), and ``coarse`` (B, coarse_channels, h, w) that they were made of.
+            fine: (B, fine_channels, H, W).
+            hints: (B, hint_channels, any, any), about as large as 1.
+
+        Returns:
+            (B, 1, H, W) Variable.
+        """
+        size = fine.shape[2:]
+        late = F.relu(self.coarse_norm(self.coarse(coarse)))
+        early = F.relu(self.fine_norm(self.fine(fine)))
+        merged = F.concat([resize_bilinear(late, size), early, resize_bilinear(hints, size)])
+        details = self.logits(F.relu(self.merge_norm(self.merge(merged))))
+        return resize_bilinear(logits, size) + details

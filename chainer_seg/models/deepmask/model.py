@@ -1,0 +1,225 @@
+"""DeepMask (arXiv 1506.06204, section 3) and SharpMask, which refines its masks (arXiv 1603.08695).
+
+Where the parts of the Torch implementation are found, W and b being Torch's weight and bias::
+
+    Torch                                  parameters here
+    trunk 1 to 7                           trunk/resnet/{stem, res2, res3, res4}/...
+    trunk 9 (1x1 convolution)              trunk/bottleneck/{W, b}
+    trunk 12 (Linear)                      trunk/features/{W, b}      W (features, bottleneck, fSz, fSz)
+    scoreBranch 2, 5 (Linear)              score/{hidden, logit}/{W, b}    W (outputs, inputs, 1, 1)
+    maskBranch 1.1, maskBranchDM 1.1       mask/{W, b}                W (oSz * oSz, features, 1, 1)
+    neths[k], its three convolutions       refine/horizontal{k}/{conv1, conv2, conv3}/{W, b}
+    netvs[0] 1 (Linear)                    refine/coarse/{W, b}       W (km * fSz * fSz, features, 1, 1)
+    netvs[k], its two convolutions         refine/vertical{k}/{conv1, conv2}/{W, b}
+    refs[4] 6 (its last convolution)       refine/logit/{W, b}
+
+k goes from 1 to 4. The arrays of a Linear need only be reshaped.
+"""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+from chainer import links as L
+
+from chainer_seg.functions import symmetric_pad
+from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
+
+STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from stride 16 to 1.
+
+# The score branch replaces what its ReLU would make 0 by this (Threshold(0, 1e-6) in Torch).
+SCORE_FLOOR = np.float32(1e-6)
+
+
+class DeepMask(chainer.Chain):
+    """One mask and one score for the object in the middle of a patch.
+
+    Args:
+        patch_size: Side of the window that a mask covers, in pixels; a multiple of 16 (iSz).
+        mask_size: Side of the predicted mask (oSz).
+        target_size: Side to which masks are enlarged for the loss (gSz).
+        blocks: Number of blocks of the three ResNet stages; (3, 4, 6) is ResNet-50's.
+        width: Channels of the stem; the last stage has 16 times as many.
+        norm: ``'affine'``, a fixed scale and shift, or ``'batch'``, batch normalisation.
+        bottleneck: Channels to which the last stage is reduced.
+        features: Length of the vector from which mask and score are computed.
+        hidden: Hidden units of the score branch.
+        dropout: Part of the score branch's units that is left out in training.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes patches (B, 3, patch_size + 32, patch_size + 32) float32, RGB in 0..1 through
+    :func:`chainer_seg.models.deepmask.normalise`, and returns the mask logits (B, mask_size,
+    mask_size) of their windows, and the score logits (B,).
+    """
+
+    def __init__(self, patch_size=160, mask_size=56, target_size=112, blocks=(3, 4, 6), width=64,
+                 norm='affine', bottleneck=128, features=512, hidden=1024, dropout=0.5, seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        _check_multiple('patch_size', patch_size, STRIDE)
+        self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, target_size
+        with self.init_scope():
+            self.trunk = Trunk(patch_size // STRIDE, blocks, width, norm, bottleneck, features, seed)
+            self.score = ScoreBranch(features, hidden, dropout, seed)
+            self.mask = _mask_branch(features, mask_size, seed)
+
+    def forward(self, x):
+        features = self.encode(x)
+        return self.masks(features)[:, :, :, 0, 0], self.score(features)[:, 0, 0]
+
+    def encode(self, x):
+        """The feature vectors (B, features, 1, 1) of patches."""
+        return self.trunk.describe(crop(self.trunk(x)[-1], 1))
+
+    def masks(self, features):
+        """The mask logits (B, mask_size, mask_size, h, w) of feature vectors (B, features, h, w)."""
+        logits = self.mask(features)
+        side = self.mask_size
+        return F.reshape(logits, (logits.shape[0], side, side) + logits.shape[2:])
+
+
+class SharpMask(chainer.Chain):
+    """DeepMask whose coarse mask is refined step by step with the features of earlier stages.
+
+    Args:
+        patch_size, blocks, width, norm, bottleneck, features, hidden, dropout, seed: As those of
+            :class:`DeepMask`.
+        mask_size: Side of the masks of the DeepMask branch that is kept beside (oSz); None where
+            there is none.
+        mask_channels: Channels of the coarse mask, a multiple of 16; each step halves them (km and
+            ks, which must be equal as the maps of both paths are added).
+        skip_channels: Channels to which a skip connection first reduces the features of its stage;
+            half of it for the stem.
+
+    ``forward`` takes patches as that of :class:`DeepMask` and returns mask logits (B, patch_size,
+    patch_size), one for each pixel of the window, and the score logits (B,).
+    """
+
+    def __init__(self, patch_size=160, mask_size=56, blocks=(3, 4, 6), width=64, norm='affine',
+                 bottleneck=128, features=512, hidden=1024, mask_channels=32, skip_channels=64,
+                 dropout=0.5, seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        _check_multiple('patch_size', patch_size, STRIDE)
+        self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, patch_size
+        window = patch_size // STRIDE
+        with self.init_scope():
+            self.trunk = Trunk(window, blocks, width, norm, bottleneck, features, seed)
+            self.score = ScoreBranch(features, hidden, dropout, seed)
+            self.refine = Refinement(window, features, self.trunk.channels,
+                                     mask_channels, skip_channels, seed)
+            if mask_size is not None:
+                self.mask = _mask_branch(features, mask_size, seed)
+
+    def forward(self, x):
+        stages = self.trunk(x)
+        features = self.trunk.describe(crop(stages[-1], 1))
+        skips = [self.refine.skip(k, crop(stages[-k], 2 ** (k - 1))) for k in range(1, STEPS + 1)]
+        return self.refine(features, skips), self.score(features)[:, 0, 0]
+
+    masks = DeepMask.masks
+
+
+class ScoreBranch(chainer.Chain):
+    """Feature vectors (B, features, h, w) in, the logits (B, h, w) that each holds an object out."""
+
+    def __init__(self, features, hidden, dropout, seed):
+        super().__init__()
+        rng = np.random.default_rng((seed, 2))
+        self.dropout = dropout
+        with self.init_scope():
+            self.hidden = L.Convolution2D(features, hidden, 1,
+                                          initialW=chainer.initializers.HeNormal(rng=rng))
+            self.logit = L.Convolution2D(hidden, 1, 1,
+                                         initialW=chainer.initializers.LeCunNormal(rng=rng))
+
+    def forward(self, features):
+        h = self.hidden(F.dropout(features, self.dropout))
+        h = F.where(h.array > 0, h, self.xp.full_like(h.array, SCORE_FLOOR))
+        return self.logit(F.dropout(h, self.dropout))[:, 0]
+
+
+class Refinement(chainer.Chain):
+    """The refinement of SharpMask (section 3 there, figure 2c).
+
+    ``forward`` takes feature vectors (B, features, 1, 1) and, for k from 1 to 4, what
+    :meth:`skip` made of the windows of stage 5 - k, (B, mask_channels / 2 ** k, s, s) with
+    s = window * 2 ** (k - 1); it returns mask logits (B, 16 * window, 16 * window).
+    """
+
+    def __init__(self, window, features, stage_channels, mask_channels, skip_channels, seed):
+        super().__init__()
+        _check_multiple('mask_channels', mask_channels, 2 ** STEPS)
+        rng = np.random.default_rng((seed, 3))
+        self.window, self.mask_channels = window, mask_channels
+        with self.init_scope():
+            self.coarse = L.Convolution2D(features, mask_channels * window ** 2, 1,
+                                          initialW=chainer.initializers.LeCunNormal(rng=rng))
+            for k in range(1, STEPS + 1):
+                first = skip_channels if k < STEPS else skip_channels // 2
+                wide, narrow = mask_channels // 2 ** (k - 1), mask_channels // 2 ** k
+                setattr(self, f'horizontal{k}', MirroredConvolutions(
+                    (stage_channels[-k], first, wide, narrow), rng))
+                setattr(self, f'vertical{k}', MirroredConvolutions((wide, wide, narrow), rng))
+            self.logit = MirroredConvolution(mask_channels // 2 ** STEPS, 1, rng)
+
+    def skip(self, k, stage):
+        """What step ``k`` (1 to 4) adds to the mask, of the stage's features (B, C, h, w)."""
+        return self[f'horizontal{k}'](stage)
+
+    def forward(self, features, skips):
+        return self.logit(self.steps(features, skips)[-1])[:, 0]
+
+    def steps(self, features, skips):
+        """The coarse mask and the result of each of the four steps, enlarged, as a list."""
+        side = self.window
+        maps = [F.reshape(self.coarse(features), (len(features), self.mask_channels, side, side))]
+        for k, skip in enumerate(skips, start=1):
+            merged = F.relu(skip + self[f'vertical{k}'](maps[-1]))
+            maps.append(F.repeat(F.repeat(merged, 2, axis=2), 2, axis=3))
+        return maps
+
+
+class MirroredConvolution(L.Convolution2D):
+    """A 3x3 convolution behind symmetric padding."""
+
+    def __init__(self, in_channels, out_channels, rng):
+        super().__init__(in_channels, out_channels, 3,
+                         initialW=chainer.initializers.HeNormal(rng=rng))
+
+    def forward(self, x):
+        return super().forward(symmetric_pad(x, 1))
+
+
+class MirroredConvolutions(chainer.Chain):
+    """3x3 convolutions ``conv1``, ``conv2``, ... with ReLU between them."""
+
+    def __init__(self, channels, rng):
+        super().__init__()
+        self.names = tuple(f'conv{number}' for number in range(1, len(channels)))
+        with self.init_scope():
+            for name, inputs, outputs in zip(self.names, channels, channels[1:]):
+                setattr(self, name, MirroredConvolution(inputs, outputs, rng))
+
+    def forward(self, x):
+        x = self[self.names[0]](x)
+        for name in self.names[1:]:
+            x = self[name](F.relu(x))
+        return x
+
+
+def crop(x, border):
+    """(B, C, h, w) without ``border`` rows and columns on each side."""
+    return x[:, :, border:-border, border:-border]
+
+
+def _mask_branch(features, mask_size, seed):
+    rng = np.random.default_rng((seed, 4))
+    return L.Convolution2D(features, mask_size ** 2, 1,
+                           initialW=chainer.initializers.LeCunNormal(rng=rng))
+
+
+def _check_multiple(name, value, factor):
+    if value < factor or value % factor:
+        raise ValueError(f'{name} must be a multiple of {factor}, but is {value}')

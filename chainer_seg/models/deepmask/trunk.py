@@ -1,0 +1,127 @@
+"""The trunk of DeepMask and SharpMask: three stages of a ResNet and a vector for each window of them."""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+from chainer import links as L
+
+from chainer_seg.links import FrozenAffine, ResNet
+
+STRIDE = 16  # Pixels from one position of the last stage to the next.
+
+# A patch is this much wider than the window it shows, so that the network sees beyond its edge; the
+# last stage is cropped by one position on each side for it.
+PATCH_MARGIN = 32
+
+# Of a picture whose values are in 0..1, in the order red, green, blue.
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+
+# Mid-grey, before normalisation: what lies outside a picture.
+PADDING_VALUE = 0.5
+
+
+def normalise(pictures):
+    """Pictures as the network takes them: less their mean, divided by their deviation.
+
+    Args:
+        pictures: (..., 3, H, W) float32 RGB in 0..1, NumPy's or CuPy's.
+    """
+    xp = chainer.backend.get_array_module(pictures)
+    mean = xp.array(IMAGE_MEAN, np.float32)[:, None, None]
+    return (pictures - mean) / xp.array(IMAGE_STD, np.float32)[:, None, None]
+
+
+class Trunk(chainer.Chain):
+    """ResNet to stride 16 and what follows it to one feature vector for each window.
+
+    Args:
+        window: Side of a window in positions of the last stage (fSz, a sixteenth of iSz).
+        blocks, width, norm, seed: As those of :class:`chainer_seg.links.ResNet`.
+        bottleneck: Channels that the last stage is reduced to.
+        features: Length of the feature vector.
+
+    ``forward`` takes (B, 3, H, W) and returns the outputs of the stem (before its pooling) and of
+    the three stages, at strides 2, 4, 8 and 16.
+    """
+
+    def __init__(self, window, blocks, width, norm, bottleneck, features, seed):
+        super().__init__()
+        rng = np.random.default_rng((seed, 1))
+        with self.init_scope():
+            self.resnet = ResNet(blocks, width, stride_on='3x3', strides=(1, 2, 2),
+                                 dilations=(1, 1, 1), padding='symmetric', norm=norm, seed=seed)
+            self.bottleneck = L.Convolution2D(
+                self.resnet.out_channels[-1], bottleneck, 1,
+                initialW=chainer.initializers.HeNormal(rng=rng))
+            # Torch's Linear, as a convolution so that it slides over a whole picture.
+            self.features = L.Convolution2D(
+                bottleneck, features, window, initialW=chainer.initializers.LeCunNormal(rng=rng))
+
+    @property
+    def channels(self):
+        """Channels of what ``forward`` returns."""
+        return (self.resnet.stem.conv.out_channels,) + self.resnet.out_channels
+
+    def forward(self, x):
+        stem = F.relu(self.resnet.stem(x))
+        outputs, h = [stem], self.resnet.pool(stem)
+        for name in self.resnet.stage_names:
+            h = self.resnet[name](h)
+            outputs.append(h)
+        return tuple(outputs)
+
+    def describe(self, stage):
+        """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the
+        last stage (B, C, h, w)."""
+        return self.features(F.relu(self.bottleneck(stage)))
+
+
+def copy_resnet(source, target):
+    """Copies the weights of a ResNet to another one, as far as the other goes.
+
+    A trunk starts in this way from a network that was trained to classify:
+    ``copy_resnet(converted, model.trunk.resnet)``. Later stages of ``source`` are left out; batch
+    normalisation becomes a fixed scale and shift where ``target`` has these.
+
+    Args:
+        source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
+        target: The :class:`chainer_seg.links.ResNet` that is changed.
+
+    Raises:
+        ValueError: The two do not have the same shapes.
+    """
+    layers = dict(source.namedlinks())
+    for path, link in target.namedlinks():
+        if isinstance(link, L.Convolution2D):
+            _copy_arrays(path, layers.get(path), link, ('W',) + (('b',) if link.b is not None else ()))
+        elif isinstance(link, FrozenAffine):
+            _copy_norm(path, layers.get(path), link)
+        elif isinstance(link, L.BatchNormalization):
+            _copy_arrays(path, layers.get(path), link, ('gamma', 'beta', 'avg_mean', 'avg_var'))
+
+
+def _copy_norm(path, source, target):
+    if isinstance(source, L.BatchNormalization):
+        deviation = np.sqrt(source.avg_var + source.eps)
+        scale = source.gamma.array / deviation
+        _assign(path, target, 'scale', scale)
+        _assign(path, target, 'shift', source.beta.array - source.avg_mean * scale)
+    else:
+        _copy_arrays(path, source, target, ('scale', 'shift'))
+
+
+def _copy_arrays(path, source, target, names):
+    for name in names:
+        _assign(path, target, name, getattr(source, name, None))
+
+
+def _assign(path, link, name, value):
+    value = getattr(value, 'array', value)
+    place = getattr(link, name)
+    place = getattr(place, 'array', place)
+    if value is None or value.shape != place.shape:
+        found = 'nothing' if value is None else value.shape
+        raise ValueError(f'The network to start from has {found} for {path}/{name}, where '
+                         f'{place.shape} is needed.')
+    place[...] = link.device.send(value)
