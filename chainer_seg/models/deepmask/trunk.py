@@ -5,6 +5,7 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.errors import TrainingError
 from chainer_seg.links import FrozenAffine, ResNet
 
 STRIDE = 16  # Pixels from one position of the last stage to the next.
@@ -89,7 +90,7 @@ def copy_resnet(source, target):
         target: The :class:`chainer_seg.links.ResNet` that is changed.
 
     Raises:
-        ValueError: The two do not have the same shapes.
+        chainer_seg.errors.TrainingError: The two do not have the same shapes.
     """
     layers = dict(source.namedlinks())
     for path, link in target.namedlinks():
@@ -122,6 +123,6 @@ def _assign(path, link, name, value):
     place = getattr(place, 'array', place)
     if value is None or value.shape != place.shape:
         found = 'nothing' if value is None else value.shape
-        raise ValueError(f'The network to start from has {found} for {path}/{name}, where '
-                         f'{place.shape} is needed.')
+        raise TrainingError(f'The network to start from has {found} for {path}/{name}, where '
+                            f'{place.shape} is needed; choose one of the same width and blocks.')
     place[...] = link.device.send(value)
