@@ -20,6 +20,10 @@ class ModelFileError(UserError):
     """A model file is missing, damaged, or does not hold what its own description says."""
 
 
+class WeightFileError(UserError):
+    """A file of another framework's weights is missing, damaged, or of a network that is not known."""
+
+
 class DeviceError(UserError):
     """A device was asked for that this machine does not have."""
 
