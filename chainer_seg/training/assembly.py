@@ -97,7 +97,7 @@ def build_trainer(train_chain, dataset, **settings):
     settings = Settings(**settings)
     stream = ExampleStream(
         dataset, settings.batch_size, settings.transform, settings.seed, settings.workers,
-        settings.worker_kind, settings.look_ahead)
+        settings.worker_kind, settings.look_ahead, shuffle=settings.shuffle)
     iterations = settings.iterations
     if iterations is None:
         iterations = math.ceil(settings.epochs * len(dataset) / settings.batch_size)

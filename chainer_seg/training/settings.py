@@ -33,6 +33,7 @@ class Settings:
         seed: A whole number from 0; two runs with one seed agree.
         workers: Processes or threads that load examples ahead; see :class:`ExampleStream`.
         worker_kind: ``'process'`` or ``'thread'``.
+        shuffle: Whether each epoch has its own random order.
         look_ahead: Examples to load ahead; None takes two batches.
         converter: ``converter(samples, device)`` or None to stack samples of one shape.
         evaluator: ``evaluator(model) -> {name: value}``, reported as ``validation/name``.
@@ -71,6 +72,7 @@ class Settings:
     seed: int = 0
     workers: int | None = None
     worker_kind: str = 'process'
+    shuffle: bool = True
     look_ahead: int | None = None
     converter: typing.Callable | None = None
     evaluator: typing.Callable | None = None

@@ -64,23 +64,31 @@ def open_datasets(options):
     return dataset, CocoDataset(options.val_annotations, options.val_images or options.images)
 
 
-def run_training(options, train_chain, model, dataset, transform, evaluator, best_metric):
-    """Runs the training that the options describe and prints where the results are."""
-    started = time.time()
-    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed}
+def make_schedule(options):
+    """The schedule that the options describe, behind its warm-up."""
     schedule = {'poly': training.Poly(), 'cosine': training.Cosine(),
                 'constant': training.Constant()}[options.schedule]
-    trainer = training.build_trainer(
-        train_chain, dataset, transform=transform, out=options.out, optimizer=options.optimizer,
-        lr=options.lr, schedule=training.WarmUp(options.warm_up, then=schedule),
-        weight_decay=options.weight_decay, iterations=options.iterations,
-        batch_size=options.batch_size, sub_batches=options.sub_batches, device=options.device,
-        seed=options.seed, workers=options.workers, evaluator=evaluator, best_metric=best_metric,
-        model_to_save=model,
-        save_model=functools.partial(save_model, dtype='float16' if options.half else None),
-        snapshot_every=options.snapshot_every, keep_last=options.keep_last,
-        log_every=options.log_every, resume=options.resume, overwrite=options.overwrite,
-        progress='none' if options.quiet else 'auto')
+    return training.WarmUp(options.warm_up, then=schedule)
+
+
+def run_training(options, train_chain, model, dataset, transform, evaluator, best_metric,
+                 **settings):
+    """Runs the training that the options describe and prints where the results are.
+
+    ``settings`` are those of :class:`chainer_seg.training.Settings` and come before the options.
+    """
+    started = time.time()
+    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed}
+    from_options = {
+        name: getattr(options, name) for name in (
+            'out', 'optimizer', 'lr', 'weight_decay', 'iterations', 'batch_size', 'sub_batches',
+            'device', 'seed', 'workers', 'snapshot_every', 'keep_last', 'log_every', 'resume',
+            'overwrite')}
+    trainer = training.build_trainer(train_chain, dataset, **{
+        **from_options, 'transform': transform, 'schedule': make_schedule(options),
+        'evaluator': evaluator, 'best_metric': best_metric, 'model_to_save': model,
+        'save_model': functools.partial(save_model, dtype='float16' if options.half else None),
+        'progress': 'none' if options.quiet else 'auto', **settings})
     result = training.train(trainer)
     if not options.quiet:
         print(f'{result.iteration} iterations in {time.time() - started:.0f} s')

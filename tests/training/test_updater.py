@@ -70,6 +70,17 @@ def test_weights_decay_and_biases_and_normalisation_do_not():
         np.testing.assert_allclose(parameter.array, factor * before[path], rtol=1e-6)
 
 
+def test_parameter_that_a_batch_does_not_reach_does_not_decay():
+    net = Net()
+    optimizer = chainer.optimizers.SGD(lr=1).setup(net)
+    optimizer.add_hook(training.WeightDecay(0.1))
+    net.cleargrads()
+    before = {path: p.array.copy() for path, p in net.namedparams()}
+    optimizer.update()
+    for path, parameter in net.namedparams():
+        np.testing.assert_array_equal(parameter.array, before[path])
+
+
 def test_frozen_parameter_stays(tmp_path):
     net = Net()
     trainer = build(tmp_path, net)
@@ -184,6 +195,15 @@ def test_samples_of_different_shapes_are_an_error(tmp_path):
         return example[0][:, :rng.integers(2, 6)], example[1]
     with pytest.raises(TrainingError, match='must have one shape'):
         training.train(build(tmp_path, transform=crop))
+
+
+def test_examples_come_in_their_own_order_on_request(tmp_path):
+    trainer = build(tmp_path, iterations=2, shuffle=False)
+    stream = trainer.updater.get_iterator('main')
+    drawn = []
+    trainer.extend(lambda trainer: drawn.extend(stream.drawn), name='note', trigger=(1, 'iteration'))
+    training.train(trainer)
+    assert [index for _, index in drawn] == list(range(8))
 
 
 def test_dicts_become_keyword_arguments(tmp_path):
