@@ -11,8 +11,7 @@ BIASES_AND_NORMALIZATION = ('*/b', '*/beta', '*/gamma')
 class WeightDecay:
     """An optimizer hook: adds ``rate`` times the parameter to its gradient.
 
-    Unlike Chainer's own it leaves out what matches a pattern, and what has no gradient because the
-    batch did not reach it.
+    Unlike Chainer's own it leaves out what matches a pattern.
 
     Args:
         rate: The decay rate.
@@ -33,8 +32,7 @@ class WeightDecay:
             if path not in self._decayed:
                 self._decayed[path] = not _matches(path, self.exclude)
             rule = parameter.update_rule
-            trained = rule is not None and rule.enabled and parameter.grad is not None
-            if trained and self._decayed[path]:
+            if self._decayed[path] and rule is not None and rule.enabled:
                 with chainer.using_device(parameter.device):
                     parameter.grad += self.rate * parameter.array
 

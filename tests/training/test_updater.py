@@ -70,17 +70,6 @@ def test_weights_decay_and_biases_and_normalisation_do_not():
         np.testing.assert_allclose(parameter.array, factor * before[path], rtol=1e-6)
 
 
-def test_parameter_that_a_batch_does_not_reach_does_not_decay():
-    net = Net()
-    optimizer = chainer.optimizers.SGD(lr=1).setup(net)
-    optimizer.add_hook(training.WeightDecay(0.1))
-    net.cleargrads()
-    before = {path: p.array.copy() for path, p in net.namedparams()}
-    optimizer.update()
-    for path, parameter in net.namedparams():
-        np.testing.assert_array_equal(parameter.array, before[path])
-
-
 def test_frozen_parameter_stays(tmp_path):
     net = Net()
     trainer = build(tmp_path, net)
