@@ -1,0 +1,140 @@
+"""Refinement by a fully connected CRF (arXiv 1210.5644), as DeepLab uses it (arXiv 1606.00915, 3.3)."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+from scipy.special import softmax
+
+from chainer_seg.errors import UserError
+from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus
+from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
+
+# No pixel is believed more than this, whatever the network says.
+_CERTAINTY = 0.999
+
+
+@dataclasses.dataclass(frozen=True)
+class CrfParameters:
+    """The two kernels of a dense CRF: one of positions, one of positions and colours.
+
+    Attributes:
+        smooth_weight, smooth_xy: Weight and standard deviation (pixels) of the first.
+        colour_weight, colour_xy, colour_rgb: Weight and standard deviations (pixels; levels of
+            0..255) of the second.
+        steps: Of mean field.
+    """
+
+    smooth_weight: float
+    smooth_xy: float
+    colour_weight: float
+    colour_xy: float
+    colour_rgb: float
+    steps: int = 10
+
+
+PRESETS = {
+    # The script of the TensorFlow implementation of deep interactive object selection.
+    'tensorflow': CrfParameters(3, 9, 10, 40, 17),
+    # DeepLab's own, for PASCAL VOC.
+    'deeplab': CrfParameters(3, 1, 4, 67, 3),
+}
+
+
+def dense_crf(image, probability, clicks, *, preset='tensorflow', longest_side=384,
+              seed_radius=SEED_RADIUS):
+    """The probability of the object under a dense CRF, by mean field.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        probability: (H, W) float32 in 0..1.
+        clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
+        preset: A name of :data:`PRESETS`, or :class:`CrfParameters`.
+        longest_side: The window around what may be the object is shrunk to this many pixels.
+        seed_radius: Of the discs, in pixels.
+
+    Returns:
+        (H, W) float32 in 0..1.
+
+    Raises:
+        chainer_seg.errors.UserError: No preset has that name.
+        chainer_seg.errors.ImageError: Image and probability differ in size.
+        chainer_seg.errors.ClickError: A click lies outside the image.
+    """
+    parameters = find_parameters(preset)
+    focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
+    if focus is None:
+        return probability
+    parameters = dataclasses.replace(
+        parameters, smooth_xy=parameters.smooth_xy / focus.scale,
+        colour_xy=parameters.colour_xy / focus.scale)
+    believed = np.clip(focus.probability, 1 - _CERTAINTY, _CERTAINTY)
+    labels = np.where(focus.positive, 1, np.where(focus.negative, 0, -1))
+    refined = mean_field(focus.image, np.stack([1 - believed, believed]), parameters, labels)[1]
+    return focus.paste(refined)
+
+
+def mean_field(image, probabilities, parameters, labels=None):
+    """Mean field of a dense CRF with Potts costs.
+
+    As in the authors' program, kernels are normalised symmetrically, D^-1/2 K D^-1/2 with D the
+    row sums of K, and a pixel counts among its own neighbours.
+
+    Args:
+        image: (H, W, 3) uint8.
+        probabilities: (C, H, W) float above 0, what is believed of each class beforehand.
+        parameters: :class:`CrfParameters`.
+        labels: (H, W) int, the class of pixels where it is given and -1 elsewhere.
+
+    Returns:
+        (C, H, W) float32, which sum to 1.
+    """
+    classes, height, width = probabilities.shape
+    unary = np.log(probabilities).reshape(classes, -1).T.astype(np.float32)
+    given = np.zeros(0, int) if labels is None else np.flatnonzero(labels.ravel() >= 0)
+    settled = np.eye(classes, dtype=np.float32)[labels.ravel()[given]] if len(given) else None
+    smooth = _normalised(_position_filter((height, width), parameters.smooth_xy), height * width)
+    features = _features(image, parameters.colour_xy, parameters.colour_rgb)
+    colour = _normalised(PermutohedralLattice(features).filter, height * width)
+    belief = softmax(unary, axis=1)
+    for step in range(parameters.steps + 1):
+        if step:
+            belief = softmax(unary + parameters.smooth_weight * smooth(belief)
+                             + parameters.colour_weight * colour(belief), axis=1)
+        if len(given):
+            belief[given] = settled
+    return belief.T.reshape(classes, height, width)
+
+
+def find_parameters(preset):
+    """The :class:`CrfParameters` of a preset's name, or those given."""
+    if isinstance(preset, CrfParameters):
+        return preset
+    if preset not in PRESETS:
+        raise UserError(f'There are no CRF parameters {preset!r}; choose from '
+                        f'{", ".join(PRESETS)}.')
+    return PRESETS[preset]
+
+
+def _features(image, xy, rgb):
+    """(H * W, 5) positions and colours in standard deviations."""
+    height, width = image.shape[:2]
+    places = np.stack(np.mgrid[:height, :width], axis=-1) / xy
+    return np.concatenate([places, image / rgb], axis=2).reshape(-1, 5)
+
+
+def _position_filter(size, deviation):
+    """A filter of values (N, C) by a Gaussian of their places in an image of ``size``."""
+    side = 2 * int(np.ceil(4 * deviation)) + 1
+
+    def apply(values):
+        planes = values.reshape(*size, -1)
+        return cv2.GaussianBlur(planes, (side, side), deviation,
+                                borderType=cv2.BORDER_CONSTANT).reshape(values.shape)
+    return apply
+
+
+def _normalised(apply, count):
+    """The filter between two divisions by the square root of what it makes of ones."""
+    root = np.sqrt(np.maximum(apply(np.ones((count, 1), np.float32)), 1e-20))
+    return lambda values: apply(values / root) / root

@@ -1,0 +1,125 @@
+"""Refinement by a graph cut with the clicks as hard constraints (section 3.3 of arXiv 1603.04042).
+
+The energy is that of Boykov and Jolly, "Interactive Graph Cuts for Optimal Boundary & Region
+Segmentation of Objects in N-D Images" (ICCV 2001), with what the network says in place of colour
+histograms.
+"""
+
+import numpy as np
+
+from chainer_seg.errors import UserError
+from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus, click_discs
+
+# The four of a pixel's eight neighbours that come after it: (rows, columns) to go.
+_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+
+
+def graph_cut(image, probability, clicks, *, smoothness=5.0, longest_side=256,
+              certainty=0.999, seed_radius=SEED_RADIUS):
+    """The object of least energy, found by a maximal flow.
+
+    The energy of a labelling is the sum over pixels of -log(probability of its label) and, over
+    neighbours of different labels, of ``smoothness`` times :func:`contrast_weights`. Only a
+    window around what may be the object is cut.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        probability: (H, W) float32 in 0..1.
+        clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
+        smoothness: How much a border costs where the image shows none.
+        longest_side: Larger windows are shrunk to this many pixels.
+        certainty: No pixel is believed more than this.
+        seed_radius: Of the discs, in pixels.
+
+    Returns:
+        (H, W) float32, above 0.5 exactly on the cut object. On either side of 0.5 it orders
+        pixels as ``probability`` does: a threshold of 0.25 gives the union of the cut object with
+        where the probability is above 0.5, one of 0.75 their intersection.
+
+    Raises:
+        chainer_seg.errors.UserError: PyMaxflow is not installed.
+        chainer_seg.errors.ImageError: Image and probability differ in size.
+        chainer_seg.errors.ClickError: A click lies outside the image.
+    """
+    import_maxflow()
+    focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
+    if focus is None:
+        return probability / 2
+    cut = least_energy(focus.image, np.clip(focus.probability, 1 - certainty, certainty),
+                       focus.positive, focus.negative, smoothness)
+    inside = focus.paste(cut) > 0.5
+    positive, negative = click_discs(clicks, probability.shape, seed_radius)
+    return around_cut((inside | positive) & ~negative, probability)
+
+
+def least_energy(image, probability, positive, negative, smoothness):
+    """The labelling (H, W) bool of least energy; see :func:`graph_cut`.
+
+    Args:
+        image: (H, W, 3) uint8.
+        probability: (H, W) float in 0..1, neither of which it reaches.
+        positive, negative: (H, W) bool, pixels whose label is given.
+        smoothness: Factor of :func:`contrast_weights`.
+    """
+    shape = probability.shape
+    edges = [(*_pairs(np.arange(probability.size).reshape(shape), step), smoothness * weight)
+             for step, weight in zip(_NEIGHBOURS, contrast_weights(image))]
+    # More than all borders of a pixel together: no cut goes through it.
+    never = 1 + 8 * smoothness + 2 * -np.log(min(probability.min(), 1 - probability.max()))
+    cost_of_object = np.where(positive, 0, np.where(negative, never, -np.log(probability)))
+    cost_of_rest = np.where(negative, 0, np.where(positive, never, -np.log1p(-probability)))
+    graph = import_maxflow().GraphFloat(probability.size, sum(len(edge[0]) for edge in edges))
+    nodes = graph.add_grid_nodes(shape)
+    for first, second, weight in edges:
+        graph.add_edges(first, second, weight, weight)
+    graph.add_grid_tedges(nodes, cost_of_rest.astype(float), cost_of_object.astype(float))
+    graph.maxflow()
+    return ~graph.get_grid_segments(nodes)
+
+
+def contrast_weights(image):
+    """How alike neighbouring pixels are: exp(-|difference|^2 / (2 mean |difference|^2)) / distance.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Returns:
+        Four (P,) float64 for the neighbours to the right, below, below right and below left.
+    """
+    pixels = image.astype(np.float64)
+    squares = [((second - first) ** 2).sum(axis=-1) for first, second in
+               (_pairs(pixels, step) for step in _NEIGHBOURS)]
+    mean = np.concatenate(squares).mean() if pixels[:, :, 0].size > 1 else 0.0
+    return [np.exp(-square / max(2 * mean, np.finfo(float).tiny)) / np.hypot(*step)
+            for square, step in zip(squares, _NEIGHBOURS)]
+
+
+def around_cut(inside, probability):
+    """A map (H, W) float32 above 0.5 exactly ``inside``, ordered as ``probability`` on each side."""
+    half = probability.astype(np.float32) / 2
+    least = np.nextafter(np.float32(0.5), np.float32(1))
+    return np.where(inside, np.maximum(half + np.float32(0.5), least), half)
+
+
+def import_maxflow():
+    """The module of PyMaxflow.
+
+    Raises:
+        chainer_seg.errors.UserError: It is not installed.
+    """
+    try:
+        import maxflow
+    except ImportError as error:
+        raise UserError('The graph cut needs PyMaxflow, which is not installed; '
+                        'run: pip install PyMaxflow') from error
+    return maxflow
+
+
+def _pairs(array, step):
+    """Each pixel of (H, W, ...) that has a neighbour at ``step``, (P, ...), and that neighbour."""
+    down, right = step
+    height, width = array.shape[:2]
+    first = array[:height - down, max(0, -right):width - max(0, right)]
+    second = array[down:, max(0, right):width - max(0, -right)]
+    rest = array.shape[2:]
+    return first.reshape(-1, *rest), second.reshape(-1, *rest)
