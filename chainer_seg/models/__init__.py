@@ -7,6 +7,7 @@ MODEL_HOMES = {
     'ClickSegmenter': 'chainer_seg.models.deeplab',
     'DeepLab': 'chainer_seg.models.deeplab',
     'DeepMask': 'chainer_seg.models.deepmask',
+    'ResNetClassifier': 'chainer_seg.models.classifier',
     'SharpMask': 'chainer_seg.models.deepmask',
 }
 

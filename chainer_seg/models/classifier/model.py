@@ -1,0 +1,41 @@
+"""ResNet as it was trained on ImageNet (arXiv 1512.03385, table 1): stages, their mean, logits."""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+from chainer import links as L
+
+from chainer_seg.links import ResNet
+
+
+class ResNetClassifier(chainer.Chain):
+    """A ResNet with one logit for each class of picture.
+
+    Args:
+        n_class: Number of classes; ImageNet has 1000.
+        blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, seed: As
+            those of :class:`chainer_seg.links.ResNet`.
+
+    ``forward`` takes (B, in_channels, H, W) float32, normalised as the weights want it, and returns
+    logits (B, n_class). The trunk alone is ``resnet``.
+    """
+
+    def __init__(self, n_class=1000, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
+                 padding='zero', norm='batch', pooling='floor', pool_pad=1, stem_bias=False, seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        stages = len(blocks)
+        with self.init_scope():
+            self.resnet = ResNet(
+                blocks, width, in_channels, stride_on, strides=(1,) + (2,) * (stages - 1),
+                dilations=(1,) * stages, padding=padding, norm=norm, pooling=pooling,
+                pool_pad=pool_pad, stem_bias=stem_bias, seed=seed)
+            # Torch's Linear, as a convolution as everywhere in this package.
+            self.logits = L.Convolution2D(
+                self.resnet.out_channels[-1], n_class, 1,
+                initialW=chainer.initializers.LeCunNormal(rng=np.random.default_rng((seed, 1))))
+
+    def forward(self, x):
+        pooled = F.mean(self.resnet(x)[-1], axis=(2, 3), keepdims=True)
+        return self.logits(pooled)[:, :, 0, 0]

@@ -1,0 +1,172 @@
+"""DeepMask and SharpMask as the Torch implementation saves them (table in models/deepmask/model.py).
+
+The widths are those of the weights; of the settings saved beside them none is needed.
+"""
+
+import math
+
+from chainer_seg.models.deepmask import DeepMask, SharpMask
+from chainer_seg.models.deepmask.model import STEPS
+from chainer_seg.models.deepmask.trunk import STRIDE
+from converters.formats.torch7_values import Object, Table
+from converters.torch_modules import (
+    children, fill_convolution, fill_linear, layers, number, outputs_of, skip_leftovers, walk)
+from converters.torch_resnet import fill_resnet, is_stage, resnet_arguments
+
+NETWORKS = {'nn.DeepMask': DeepMask, 'nn.SharpMask': SharpMask}
+
+
+def recognise(tree):
+    """The name of the network in a tree, None where this module does not know it."""
+    network = _network(tree)
+    return network.class_name if network is not None else None
+
+
+def build(tree, ledger, config):
+    """The :class:`~chainer_seg.models.deepmask.DeepMask` or ``SharpMask`` of a file.
+
+    Args:
+        tree: What the reader made of the file.
+        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        config: Arguments of the class that replace those found in the file.
+    """
+    network = _network(tree)
+    trunk = _Trunk(network, ledger)
+    score = _branch(network, 'scoreBranch', 2, ledger)
+    arguments = {**trunk.arguments, 'hidden': outputs_of(score[0], ledger),
+                 'dropout': _dropout(network, ledger)}
+    if network.class_name == 'nn.SharpMask':
+        return _sharpmask(network, trunk, score, arguments, config, ledger)
+    mask, = _branch(network, 'maskBranch', 1, ledger)
+    model = DeepMask(**{**arguments, 'mask_size': _side(mask, ledger),
+                        'target_size': _target_size(network, ledger), **config})
+    trunk.fill(model, ledger)
+    _fill_heads(model, score, mask, ledger)
+    skip_leftovers(ledger)
+    return model
+
+
+class _Trunk:
+    """The parts of a trunk in a file, and the arguments of a model that they tell."""
+
+    def __init__(self, network, ledger):
+        modules = children(_field(network, 'trunk', ledger))
+        self.stages = [module for module in modules if is_stage(module)]
+        if len(self.stages) != 3:
+            ledger.fail(f'its trunk has {len(self.stages)} stages of residual blocks where 3 are needed')
+        self.stem = modules[:modules.index(self.stages[0])]
+        rest = modules[modules.index(self.stages[-1]) + 1:]
+        self.rest = layers(rest, ledger)
+        if len(self.rest) != 2:
+            ledger.fail(f'its trunk ends with {len(self.rest)} layers with weights where 2 are needed')
+        self.arguments = {
+            **resnet_arguments(self.stem, self.stages, ledger),
+            'patch_size': STRIDE * number(network, 'fSz', ledger),
+            'bottleneck': outputs_of(self.rest[0], ledger), 'features': outputs_of(self.rest[1], ledger)}
+
+    def fill(self, model, ledger):
+        fill_resnet(model.trunk.resnet, self.stem, self.stages, ledger)
+        bottleneck, features = self.rest
+        fill_convolution(model.trunk.bottleneck, bottleneck, ledger)
+        fill_linear(model.trunk.features, features, ledger)
+
+
+def _sharpmask(network, trunk, score, arguments, config, ledger):
+    coarse, = _items(network, 'netvs', 0, 1, ledger)
+    horizontal = {k: _items(network, 'neths', k, 3, ledger) for k in range(1, STEPS + 1)}
+    vertical = {k: _items(network, 'netvs', k, 2, ledger) for k in range(1, STEPS + 1)}
+    logit = _last_layer(network, ledger)
+    mask = _branch(network, 'maskBranchDM', 1, ledger)[0] if network.get('maskBranchDM') else None
+    window = arguments['patch_size'] // STRIDE
+    model = SharpMask(**{**arguments, 'mask_size': _side(mask, ledger) if mask else None,
+                         'mask_channels': outputs_of(coarse, ledger) // window ** 2,
+                         'skip_channels': outputs_of(horizontal[1][0], ledger), **config})
+    trunk.fill(model, ledger)
+    _fill_heads(model, score, mask, ledger)
+    fill_linear(model.refine.coarse, coarse, ledger)
+    for k in range(1, STEPS + 1):
+        _fill_all(model.refine[f'horizontal{k}'], horizontal[k], ledger)
+        _fill_all(model.refine[f'vertical{k}'], vertical[k], ledger)
+    fill_convolution(model.refine.logit, logit, ledger)
+    skip_leftovers(ledger)
+    return model
+
+
+def _fill_heads(model, score, mask, ledger):
+    hidden, logit = score
+    fill_linear(model.score.hidden, hidden, ledger)
+    fill_linear(model.score.logit, logit, ledger)
+    if mask is not None:
+        fill_linear(model.mask, mask, ledger)
+
+
+def _fill_all(chain, found, ledger):
+    for name, layer in zip(chain.names, found):
+        fill_convolution(chain[name], layer, ledger)
+
+
+def _network(tree):
+    """The module of a file: saved in a table with its settings, or alone."""
+    network = tree.get('model') if isinstance(tree, Table) else tree
+    if isinstance(network, Object) and network.class_name in NETWORKS:
+        return network
+    return None
+
+
+def _field(network, name, ledger):
+    module = network.get(name)
+    if not isinstance(module, Object):
+        ledger.fail(f'its {network.class_name} has no {name}')
+    return module
+
+
+def _branch(network, name, count, ledger):
+    return _counted(layers([_field(network, name, ledger)], ledger), count, name, ledger)
+
+
+def _items(network, name, number, count, ledger):
+    """The layers of one of the nets of the refinement."""
+    table = network.get(name)
+    module = table.get(number) if isinstance(table, Table) else None
+    if not isinstance(module, Object):
+        ledger.fail(f'its {network.class_name} has no {name}[{number}]')
+    return _counted(layers([module], ledger), count, f'{name}[{number}]', ledger)
+
+
+def _last_layer(network, ledger):
+    """The convolution behind the last step; the nets of the step itself stand in neths and netvs."""
+    table = network.get('refs')
+    module = table.get(STEPS) if isinstance(table, Table) else None
+    if not isinstance(module, Object):
+        ledger.fail(f'its {network.class_name} has no refs[{STEPS}]')
+    return _counted(layers(children(module)[1:], ledger), 1, f'refs[{STEPS}]', ledger)[0]
+
+
+def _counted(found, count, name, ledger):
+    if len(found) != count:
+        ledger.fail(f'its {name} has {len(found)} layers with weights where {count} are needed')
+    return found
+
+
+def _side(mask, ledger):
+    """The side of the square masks that a layer predicts."""
+    outputs = outputs_of(mask, ledger)
+    side = math.isqrt(outputs)
+    if side * side != outputs:
+        ledger.fail(f'its masks have {outputs} pixels, which is no square')
+    return side
+
+
+def _target_size(network, ledger):
+    """The side to which masks are enlarged for the loss; that of the mask where nothing enlarges it."""
+    for module in walk([network['maskBranch']], ledger):
+        if module.class_name == 'nn.SpatialReSamplingEx':
+            return number(module, 'owidth', ledger)
+    return _side(_branch(network, 'maskBranch', 1, ledger)[0], ledger)
+
+
+def _dropout(network, ledger):
+    for module in walk([network['scoreBranch']], ledger):
+        if module.class_name == 'nn.Dropout':
+            return module.get('p')
+    return 0.0

@@ -1,0 +1,174 @@
+"""What a Torch7 file is made of once it is in memory: tables, objects, tensors, storages, functions.
+
+Numbers are floats, booleans are bools, nil is None. Strings are str with one character for each
+byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of one in UTF-8.
+"""
+
+import collections.abc
+import dataclasses
+import re
+
+import numpy as np
+
+# The elements of a storage as they lie in a file; Long is 4 bytes where `long` was (Windows, 32 bit).
+ELEMENTS = {'Byte': '<u1', 'Char': '<i1', 'Short': '<i2', 'Int': '<i4', 'Long': '<i8',
+            'Float': '<f4', 'Double': '<f8', 'Half': '<f2'}
+
+_TYPE = re.compile(rf'torch\.(Cuda|Cl)?({"|".join(ELEMENTS)})?(Tensor|Storage)')
+_BOOLEAN_SLOTS = {True: object(), False: object()}
+_BOOLEANS = {slot: value for value, slot in _BOOLEAN_SLOTS.items()}
+
+
+def element_of(class_name):
+    """Splits a class name into its element and its kind.
+
+    Returns:
+        Such as ('Float', 'Tensor') for ``torch.FloatTensor`` and ``torch.CudaTensor``, ('Long',
+        'Storage') for ``torch.LongStorage``; None for any other class.
+    """
+    match = _TYPE.fullmatch(class_name)
+    if match is None or not (match[1] or match[2]):
+        return None
+    return match[2] or 'Float', match[3]
+
+
+def readable(text):
+    """A string of a file as a reader expects it: its bytes as UTF-8, odd ones replaced."""
+    return text.encode('latin-1').decode('utf-8', 'replace')
+
+
+class Table(collections.abc.MutableMapping):
+    """A Lua table: a mapping in the order of the file, equal only to itself, usable as a key.
+
+    Lua tells the keys ``true`` and 1 apart where a dict does not; so does this mapping.
+    """
+
+    __slots__ = ('_slots',)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, items=()):
+        self._slots = {}
+        self.update(items)
+
+    def __getitem__(self, key):
+        return self._slots[_slot(key)]
+
+    def __setitem__(self, key, value):
+        self._slots[_slot(key)] = value
+
+    def __delitem__(self, key):
+        del self._slots[_slot(key)]
+
+    def __iter__(self):
+        return (_BOOLEANS.get(slot, slot) for slot in self._slots)
+
+    def __contains__(self, key):
+        return _slot(key) in self._slots
+
+    def __len__(self):
+        return len(self._slots)
+
+    def __repr__(self):
+        return f'<Lua table of {len(self)}>'
+
+    def sequence(self):
+        """The values under 1, 2, 3, ... as a list, up to the first number without one."""
+        values = []
+        while len(values) + 1 in self._slots:
+            values.append(self._slots[len(values) + 1])
+        return values
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Object:
+    """An object of a Torch class without a reader of its own.
+
+    ``fields`` is what the class wrote, nearly always a :class:`Table`. ``version`` is the number in
+    the file's header, None where very old files have no header.
+    """
+
+    class_name: str
+    fields: object = None
+    version: float | None = 1
+
+    def __getitem__(self, name):
+        return self.fields[name]
+
+    def get(self, name, default=None):
+        """A field, or ``default`` where there is none."""
+        return self.fields.get(name, default) if isinstance(self.fields, Table) else default
+
+    def __repr__(self):
+        return f'<{self.class_name}>'
+
+
+@dataclasses.dataclass(eq=False, slots=True, repr=False)
+class Storage:
+    """The elements that tensors are windows of: ``values``, one-dimensional."""
+
+    class_name: str
+    values: np.ndarray = None
+    version: float | None = 1
+
+    def __repr__(self):
+        return f'<{self.class_name} of {len(self.values)}>'
+
+
+@dataclasses.dataclass(eq=False, slots=True, repr=False)
+class Tensor:
+    """A window of a storage.
+
+    ``shape`` and ``strides`` count elements, ``offset`` is that of the first element, from 0.
+    ``array`` is the NumPy view: no copy is made, and tensors of one storage share its memory.
+    """
+
+    class_name: str
+    storage: Storage | None = None
+    offset: int = 0
+    shape: tuple = ()
+    strides: tuple = ()
+    array: np.ndarray = None
+    version: float | None = 1
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.array if dtype is None else self.array.astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    def __repr__(self):
+        return f'<{self.class_name} {"x".join(map(str, self.shape)) or "empty"}>'
+
+
+@dataclasses.dataclass(eq=False, slots=True, repr=False)
+class Function:
+    """A Lua function: its dumped code and the values it closes over. Nothing ever runs it.
+
+    ``tag`` is the type number of its encoding: 8, or the older 7 and 6.
+    """
+
+    code: bytes
+    upvalues: object = None
+    tag: int = 8
+
+    def __repr__(self):
+        return f'<Lua function, {len(self.code)} bytes>'
+
+
+def run(task):
+    """Runs a generator that yields generators and is sent their results, without recursion.
+
+    Files nest deeper than Python's own stack allows.
+    """
+    waiting, result = [task], None
+    while waiting:
+        try:
+            waiting.append(waiting[-1].send(result))
+            result = None
+        except StopIteration as end:
+            waiting.pop()
+            result = end.value
+    return result
+
+
+def _slot(key):
+    return _BOOLEAN_SLOTS[key] if isinstance(key, bool) else key

@@ -1,0 +1,271 @@
+"""What the modules of Torch's nn, cudnn and inn hold, and how it goes into the links of this package."""
+
+import re
+import typing
+
+import numpy as np
+
+from chainer_seg.links.batch_norm import EPS
+from converters.formats.torch7_values import Object, Table, Tensor
+
+CONVOLUTIONS = {'cudnn.SpatialConvolution', 'nn.SpatialConvolution', 'nn.SpatialConvolutionMM'}
+FIXED_AFFINE = {'inn.ConstAffine', 'nn.SpatialConstDiagonal'}
+BATCH_NORM = {'cudnn.SpatialBatchNormalization', 'nn.SpatialBatchNormalization'}
+LINEAR = {'nn.Linear'}
+WEIGHTED = CONVOLUTIONS | FIXED_AFFINE | BATCH_NORM | LINEAR
+CONTAINERS = {'nn.Sequential', 'nn.ConcatTable'}
+
+# What does without weights and stands where the networks of this package have it, too.
+PLAIN = {'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold', 'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
+         'nn.Reshape', 'nn.Copy', 'nn.SpatialSymmetricPadding', 'nn.SpatialZeroPadding',
+         'nn.SpatialMaxPooling', 'cudnn.SpatialMaxPooling', 'nn.SpatialAveragePooling',
+         'cudnn.SpatialAveragePooling', 'nn.SpatialReSamplingEx', 'nn.SpatialUpSamplingNearest'}
+
+# Fields in which modules keep what has no part in what they compute in evaluation.
+SKIPPED_FIELDS = {
+    **dict.fromkeys(('gradWeight', 'gradBias', 'gradInput', 'gradInputs', 'fgradInput', 'dl_dx'),
+                    'gradient of training'),
+    **dict.fromkeys(('output', 'indices', 'noise', 'finput', 'buffer', 'buffer2', 'centered', 'std',
+                     'normalized', 'save_mean', 'save_std', 'addBuffer', 'weightBuffer', '_input',
+                     '_output', '_gradOutput', 'inps'), 'result of a layer'),
+}
+
+# So many updates are behind the running statistics of a published network, as far as BatchNorm counts.
+_UPDATES = 300
+
+
+class Layer(typing.NamedTuple):
+    """A module with weights and the border of mirrored pixels that is put around its input."""
+
+    module: Object
+    mirrored: int
+
+
+def tensors(tree):
+    """All tensors of a tree by their names, such as ``model.trunk[3].weight``; each once."""
+    found, seen, waiting = {}, set(), [('', tree)]
+    while waiting:
+        name, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Tensor):
+            found[name if name not in found else f'{name}#{len(found)}'] = node
+        elif isinstance(node, Object):
+            waiting.append((name, node.fields))
+        elif isinstance(node, Table):
+            waiting.extend((_child_name(name, key), value)
+                           for key, value in reversed(list(node.items())))
+    return found
+
+
+def describe(tree):
+    """What a tree is, in a few words for a message."""
+    if isinstance(tree, Table):
+        if isinstance(tree.get('model'), Object):
+            return describe(tree['model'])
+        keys = ', '.join(str(key) for key in list(tree)[:4])
+        return f'a table of {len(tree)} ({keys})' if len(tree) else 'an empty table'
+    if not isinstance(tree, Object):
+        return repr(tree)[:60]
+    inside = [getattr(child, 'class_name', repr(child)) for child in children(tree)]
+    more = ', ...' if len(inside) > 4 else ''
+    return f'{tree.class_name} ({", ".join(inside[:4])}{more})' if inside else tree.class_name
+
+
+def skip_leftovers(ledger):
+    """Skips what training and evaluation left in the modules."""
+    for name, array in ledger.left():
+        field = re.sub(r'(\[[^]]*\])+$', '', name).rpartition('.')[2]
+        if field in SKIPPED_FIELDS:
+            ledger.skip(array, SKIPPED_FIELDS[field])
+
+
+def number(module, name, ledger, default=None):
+    """A field that is a whole number, as int.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: There is none, or it is something else.
+    """
+    value = module.get(name, default)
+    if not isinstance(value, (int, float)) or not -2 ** 31 < value < 2 ** 31 or value != int(value):
+        ledger.fail(f'the field {name} of a {module.class_name} is {value!r}, which is no whole number')
+    return int(value)
+
+
+def children(module):
+    """The modules inside a container, in order."""
+    modules = module.get('modules')
+    return modules.sequence() if isinstance(modules, Table) else []
+
+
+def walk(modules, ledger):
+    """All modules of a list and those inside them, in order.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: A container stands in two places, perhaps in itself.
+    """
+    seen, waiting = set(), list(reversed(modules))
+    while waiting:
+        module = waiting.pop()
+        if not isinstance(module, Object):
+            ledger.fail(f'it has {module!r} where a layer of the network is needed')
+        yield module
+        if children(module):
+            if id(module) in seen:
+                ledger.fail(f'the same {module.class_name} stands in two places')
+            seen.add(id(module))
+            waiting.extend(reversed(children(module)))
+
+
+def layers(modules, ledger):
+    """The layers with weights among modules and inside them, in order.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: There is a module of a class that no network of this
+            package has.
+    """
+    found, mirrored = [], 0
+    for module in walk(modules, ledger):
+        name = module.class_name
+        if name in WEIGHTED:
+            found.append(Layer(module, mirrored))
+        elif name not in PLAIN | CONTAINERS:
+            ledger.fail(f'it has a {name}, which its network is not known to have')
+        mirrored = number(module, 'pad_l', ledger) if name == 'nn.SpatialSymmetricPadding' else 0
+    return found
+
+
+def outputs_of(layer, ledger):
+    """The number of outputs of a layer, by its weight."""
+    return (_tensor(layer.module, 'weight', ledger).shape or (0,))[0]
+
+
+def fill_linear(link, layer, ledger):
+    """Copies an nn.Linear, or the convolution that inference made of it, into a convolution."""
+    _expect(layer, LINEAR | CONVOLUTIONS, ledger)
+    weight = _tensor(layer.module, 'weight', ledger)
+    ledger.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
+    ledger.fill(link.b.array, _tensor(layer.module, 'bias', ledger))
+
+
+def fill_convolution(link, layer, ledger):
+    """Copies a convolution with a bias into ``link``, a Convolution2D of the same geometry."""
+    _fill_weight(link, layer, ledger)
+    ledger.fill(link.b.array, _tensor(layer.module, 'bias', ledger))
+
+
+def fill_conv_norm(link, convolution, norm, ledger):
+    """Copies a convolution and the normalisation behind it into a ConvNorm.
+
+    A bias of the convolution becomes part of the normalisation where the link has no place for it.
+    """
+    _fill_weight(link.conv, convolution, ledger, mirrored=link.mirrored)
+    bias = convolution.module.get('bias')
+    if link.conv.b is not None:
+        ledger.fill(link.conv.b.array, _tensor(convolution.module, 'bias', ledger))
+    channels = link.conv.W.shape[0]
+    if bias is None or link.conv.b is not None:
+        bias = np.zeros(channels, np.float32)
+    elif bias.shape == (channels,):
+        bias = ledger.use(bias)
+    else:
+        ledger.fail(f'{ledger.name(bias)} has the shape {bias.shape} where {(channels,)} is needed')
+    if hasattr(link.norm, 'scale'):
+        _fill_affine(link.norm, norm, bias, ledger)
+    else:
+        _fill_batch_norm(link.norm, norm, bias, ledger)
+
+
+def _fill_weight(link, layer, ledger, mirrored=1):
+    _expect(layer, CONVOLUTIONS, ledger)
+    module, weight = layer.module, _tensor(layer.module, 'weight', ledger)
+    geometry = {'kW': link.ksize, 'kH': link.ksize, 'dW': link.stride[1], 'dH': link.stride[0],
+                'padW': link.pad[1], 'padH': link.pad[0], 'groups': 1}
+    for name, needed in geometry.items():
+        found = number(module, name, ledger, default=0 if name.startswith('pad') else 1)
+        if found != needed:
+            ledger.fail(f'the convolution of {ledger.name(weight)} has {name} = {found} where '
+                        f'{needed} is needed')
+    needed = mirrored if link.ksize > 1 else 0
+    if layer.mirrored != needed:
+        ledger.fail(f'the convolution of {ledger.name(weight)} has a border of {layer.mirrored} '
+                    f'mirrored pixels where {needed} is needed')
+    # nn.SpatialConvolutionMM keeps its weight as a matrix.
+    ledger.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
+
+
+def _flat_shape(link):
+    outputs = link.W.shape[0]
+    return outputs, link.W.size // outputs
+
+
+def _fill_affine(link, layer, bias, ledger):
+    """A fixed affine layer, or batch normalisation in evaluation, as scale and shift."""
+    _expect(layer, FIXED_AFFINE | BATCH_NORM, ledger)
+    if layer.module.class_name in BATCH_NORM:
+        gamma, beta, mean, variance, eps = _statistics(layer.module, len(link.scale), ledger)
+        scale = gamma / np.sqrt(variance + eps)
+        shift = beta - mean * scale
+    else:
+        # The oldest files have them as 1xCx1x1.
+        scale, shift = (_channels(layer.module, name, len(link.scale), ledger) for name in 'ab')
+    link.scale[...] = scale
+    link.shift[...] = shift + scale * bias
+
+
+def _fill_batch_norm(link, layer, bias, ledger):
+    _expect(layer, BATCH_NORM, ledger)
+    gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, ledger)
+    link.gamma.array[...] = gamma
+    link.beta.array[...] = beta
+    link.avg_mean[...] = mean - bias
+    link.avg_var[...] = variance + eps - EPS
+    link.N = _UPDATES
+
+
+def _statistics(module, channels, ledger):
+    """gamma, beta, mean and variance as float64, and eps, of a batch normalisation."""
+    affine = module.get('weight') is not None
+    gamma = _channels(module, 'weight', channels, ledger) if affine else np.ones(channels)
+    beta = _channels(module, 'bias', channels, ledger) if affine else np.zeros(channels)
+    mean, eps = _channels(module, 'running_mean', channels, ledger), module.get('eps', EPS)
+    if not isinstance(eps, float) or not 0 <= eps < 1:
+        ledger.fail(f'the field eps of a {module.class_name} is {eps!r}')
+    if module.get('running_var') is None:
+        # Until 2015 nn kept 1 / sqrt(variance + eps) under this name.
+        variance = _channels(module, 'running_std', channels, ledger) ** -2.0 - eps
+    else:
+        variance = _channels(module, 'running_var', channels, ledger)
+    return gamma, beta, mean, variance, eps
+
+
+def _channels(module, name, channels, ledger):
+    """One value for each channel, as float64."""
+    tensor = _tensor(module, name, ledger)
+    if tensor.shape not in ((channels,), (1, channels, 1, 1)):
+        ledger.fail(f'{ledger.name(tensor)} has the shape {tensor.shape} where {(channels,)} is needed')
+    return ledger.use(tensor).reshape(-1).astype(np.float64)
+
+
+def _tensor(module, name, ledger):
+    tensor = module.get(name)
+    if not isinstance(tensor, Tensor):
+        ledger.fail(f'a {module.class_name} has no {name}')
+    if tensor.array.size > len(tensor.storage.values if tensor.storage else ()):
+        ledger.fail(f'{ledger.name(tensor)} repeats the elements of its storage')
+    return tensor
+
+
+def _expect(layer, classes, ledger):
+    if layer.module.class_name not in classes:
+        ledger.fail(f'it has a {layer.module.class_name} where one of {", ".join(sorted(classes))} '
+                    f'is needed')
+
+
+def _child_name(name, key):
+    if key == 'modules':
+        return name
+    if isinstance(key, str):
+        return f'{name}.{key}' if name else key
+    return f'{name}[{key:g}]' if isinstance(key, float) else f'{name}[{key!r}]'

@@ -1,0 +1,96 @@
+"""The ResNets of fb.resnet.torch, as classifiers and as the trunk of DeepMask."""
+
+from chainer_seg.models.classifier import ResNetClassifier
+from converters.formats.torch7_values import Object, Table
+from converters.torch_modules import (
+    BATCH_NORM, LINEAR, children, fill_conv_norm, fill_linear, layers, outputs_of,
+    skip_leftovers)
+
+
+def recognise(tree):
+    """The name of the network in a tree, None where this module does not know it."""
+    network = tree.get('model') if isinstance(tree, Table) else tree
+    if not isinstance(network, Object) or network.class_name != 'nn.Sequential':
+        return None
+    stages = [child for child in children(network) if is_stage(child)]
+    ends = children(network)[-1:]
+    if len(stages) < 2 or not isinstance(ends[0], Object) or ends[0].class_name not in LINEAR:
+        return None
+    return 'ResNet of fb.resnet.torch'
+
+
+def build(tree, ledger, config):
+    """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
+
+    Args:
+        tree: What the reader made of the file.
+        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        config: Arguments of the class that replace those found in the file.
+    """
+    network = tree.get('model') if isinstance(tree, Table) else tree
+    modules = children(network)
+    stages = [child for child in modules if is_stage(child)]
+    stem = modules[:modules.index(stages[0])]
+    head, = layers(modules[-1:], ledger)
+    found = resnet_arguments(stem, stages, ledger)
+    model = ResNetClassifier(**{**found, 'n_class': outputs_of(head, ledger),
+                                'stride_on': '3x3', **config})
+    fill_resnet(model.resnet, stem, stages, ledger)
+    fill_linear(model.logits, head, ledger)
+    skip_leftovers(ledger)
+    return model
+
+
+def is_stage(module):
+    """Whether a module is a sequence of residual blocks."""
+    return bool(_blocks(module))
+
+
+def resnet_arguments(stem, stages, ledger):
+    """The number of blocks, the width and the norm of a ResNet, by its modules."""
+    convolution, norm = _stem_layers(stem, ledger)
+    return {'blocks': [len(_blocks(stage)) for stage in stages],
+            'width': outputs_of(convolution, ledger),
+            'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
+
+
+def fill_resnet(resnet, stem, stages, ledger):
+    """Copies the modules of a ResNet into a :class:`chainer_seg.links.ResNet` of the same blocks."""
+    fill_conv_norm(resnet.stem, *_stem_layers(stem, ledger), ledger)
+    for name, stage in zip(resnet.stage_names, stages):
+        for link, block in zip(resnet[name], _blocks(stage)):
+            _fill_block(link, block, ledger)
+
+
+def _fill_block(link, block, ledger):
+    branches = [layers([branch], ledger) for branch in children(children(block)[0])]
+    main, shortcut = branches if len(branches) == 2 else ([], [])
+    if len(main) != 6 or len(shortcut) != 2 * link.projects:
+        ledger.fail(f'a residual block has {len(main) // 2} convolutions and a shortcut with '
+                    f'{len(shortcut) // 2}, where 3 and {int(link.projects)} are needed')
+    for place, pair in zip((link.reduce, link.middle, link.expand), zip(main[::2], main[1::2])):
+        fill_conv_norm(place, *pair, ledger)
+    if link.projects:
+        fill_conv_norm(link.shortcut, *shortcut, ledger)
+
+
+def _stem_layers(stem, ledger):
+    found = layers(stem, ledger)
+    if len(found) != 2:
+        ledger.fail(f'its stem has {len(found)} layers with weights where 2 are needed')
+    return found
+
+
+def _blocks(stage):
+    """The residual blocks of a stage; none where the module is no stage."""
+    if not isinstance(stage, Object) or stage.class_name != 'nn.Sequential':
+        return []
+    blocks = children(stage)
+    return blocks if all(map(_is_block, blocks)) else []
+
+
+def _is_block(module):
+    if not isinstance(module, Object) or module.class_name != 'nn.Sequential':
+        return False
+    first = children(module)[:1]
+    return bool(first) and isinstance(first[0], Object) and first[0].class_name == 'nn.ConcatTable'
