@@ -2,5 +2,11 @@
 
 from chainer_seg.evaluation.clicks import click_ious, evaluate_clicks, next_click
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
+from chainer_seg.evaluation.proposals import (
+    ProposalEvaluator,
+    evaluate_proposal_files,
+    evaluate_proposals,
+)
 
-__all__ = ['CocoEvaluator', 'click_ious', 'evaluate_clicks', 'evaluate_coco', 'next_click']
+__all__ = ['CocoEvaluator', 'ProposalEvaluator', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
+           'evaluate_proposal_files', 'evaluate_proposals', 'next_click']
