@@ -6,7 +6,7 @@ import warnings
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from chainer_seg.errors import ImageError
 from chainer_seg.files import atomic_write
@@ -39,21 +39,24 @@ def read_image(path, *, rotate=True):
         raise ImageError(f'{path} is a folder; name an image file.')
     if path.stat().st_size == 0:
         raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's own hints mean nothing to the user.
-            with Image.open(path) as picture:
-                _check_size(picture.size, path)
-                picture.load()
-                if rotate:
-                    picture = ImageOps.exif_transpose(picture)
-                return _rgb_of_pil(picture)
-    except ImageError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f'The image {path} cannot be read ({_short(error)}); '
-            f'it is damaged or not an image file.') from error
+    return _decode(path, path, rotate)
+
+
+def decode_image(data, name='image', *, rotate=True):
+    """Reads the bytes of a picture file, such as an upload.
+
+    Args:
+        data: Bytes, or anything like them.
+        name: What to call the picture in an error.
+        rotate: As that of :func:`read_image`.
+
+    Returns:
+        (H, W, 3) uint8 RGB, as :func:`read_image` gives it.
+
+    Raises:
+        chainer_seg.errors.ImageError: The bytes are not those of a whole picture.
+    """
+    return _decode(io.BytesIO(data), name, rotate)
 
 
 def as_image(image):
@@ -126,6 +129,25 @@ def find_images(path):
     return found
 
 
+def _decode(file, name, rotate):
+    """The picture in a path or an open file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's own hints mean nothing to the user.
+            with Image.open(file) as picture:
+                _check_size(picture.size, name)
+                picture.load()
+                if rotate:
+                    picture = ImageOps.exif_transpose(picture)
+                return _rgb_of_pil(picture)
+    except ImageError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f'The image {name} cannot be read ({_short(error)}); '
+            f'it is damaged or not an image file.') from error
+
+
 def _check_size(size, path):
     width, height = size
     if width * height > MAX_PIXELS:
@@ -186,5 +208,7 @@ def _rgb_of_bytes(array):
 
 
 def _short(error):
+    if isinstance(error, UnidentifiedImageError):
+        return 'its format is unknown'  # Pillow names an object in memory here
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text[:120].rstrip('.')

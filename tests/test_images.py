@@ -3,7 +3,15 @@ import pytest
 from PIL import Image
 
 from chainer_seg.errors import ImageError
-from chainer_seg.images import as_image, find_images, fit_within, read_image, resize, write_image
+from chainer_seg.images import (
+    as_image,
+    decode_image,
+    find_images,
+    fit_within,
+    read_image,
+    resize,
+    write_image,
+)
 
 
 def save(path, array, **options):
@@ -75,6 +83,18 @@ def test_truncated_file_is_an_error_not_a_grey_half(tmp_path, rng, suffix):
     half.write_bytes(whole.read_bytes()[:whole.stat().st_size // 2])
     with pytest.raises(ImageError, match='cannot be read'):
         read_image(half)
+
+
+def test_bytes_of_a_file_are_read_as_the_file_is(tmp_path, rng):
+    write_image(tmp_path / 'a.jpg', rng.integers(0, 256, (8, 9, 3), np.uint8))
+    data = memoryview((tmp_path / 'a.jpg').read_bytes())
+    np.testing.assert_array_equal(decode_image(data), read_image(tmp_path / 'a.jpg'))
+
+
+@pytest.mark.parametrize('data', [b'', b'no image', b'\x89PNG\r\n\x1a\n'])
+def test_bytes_of_no_image_are_named_without_addresses(data):
+    with pytest.raises(ImageError, match=r'^The image cat\.png cannot be read \([^<]*\); it is'):
+        decode_image(data, 'cat.png')
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path):

@@ -13,7 +13,7 @@ from chainer_seg.files import atomic_write, write_json
 _JPEG_QUALITY = 95
 
 
-def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None):
+def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, progress=None):
     """Write ``folder/images/*`` and ``folder/annotations.json``.
 
     Masks are written as run-length codes, so that holes and single pixels survive: compressed
@@ -25,6 +25,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None
         folder: Where to; made if missing.
         overwrite (bool): Replace a data set that is already there instead of refusing.
         suffix (str): '.jpg' (small) or '.png' (exact pixels).
+        names (list of str): The name of each image file without its ending; numbers if left out.
         progress (callable): Wraps the iteration over indices, such as tqdm.
 
     Returns:
@@ -44,7 +45,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', progress=None
     digits = max(6, len(str(len(dataset))))
     for index in (progress or iter)(range(len(dataset))):
         image, instances = dataset[index]
-        name = f'{index:0{digits}d}{suffix}'
+        name = (names[index] if names else f'{index:0{digits}d}') + suffix
         with atomic_write(folder / 'images' / name) as temporary:
             temporary.write_bytes(_encoded(image, suffix))
         content['images'].append({'id': index + 1, 'file_name': name,

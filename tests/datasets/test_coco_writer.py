@@ -119,6 +119,13 @@ def test_a_full_disk_is_said_in_one_sentence(tmp_path):
     assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
+def test_images_may_keep_their_names(tmp_path):
+    path = write_coco(Listed(example(), example()), tmp_path, names=['cup', 'a.b'], suffix='.png')
+    read = CocoDataset(path, tmp_path / 'images')
+    assert read.image_names == ['cup.png', 'a.b.png']
+    assert np.array_equal(read[1][0], example()[0])
+
+
 def test_an_image_without_objects_is_written(tmp_path):
     image, _ = example()
     path = write_coco(Listed((image, Instances.empty(12, 16))), tmp_path)
