@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import pathlib
 
+import chainer_seg  # noqa: F401  before Chainer
 import chainer
 
 from chainer_seg.errors import WeightFileError

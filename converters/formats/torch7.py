@@ -18,7 +18,7 @@ from converters.formats.torch7_values import (
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = 6, 7, 8
 
-_DEEPEST = 20_000  # Torch itself gives up earlier: it recurses.
+_DEEPEST = 5000  # Levels; Torch itself recurses and gives up earlier.
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _VERSION = re.compile(r'V (\d{1,9})')
 _INTEGER = re.compile(rb'[ \n]*([+-]?\d{1,20})(?=\s|\Z)')

@@ -1,0 +1,119 @@
+"""The tree of a weight file as text: classes, fields, shapes, dtypes, and what is shared with what."""
+
+import collections.abc
+
+import numpy as np
+
+from converters.formats.torch7_values import Function, Object, Storage, Table, Tensor, readable
+
+_LONGEST = 60  # Characters of a string, or numbers of a storage, that are shown.
+
+
+def tree_lines(tree):
+    """Yields the lines of a tree.
+
+    A module's plain fields stand behind its class, its arrays and what else it holds on lines of
+    their own; ``modules`` of Torch's containers is left out of the nesting. What was shown before is
+    referred to by its name, and arrays in one storage bear its number.
+    """
+    names, storages = {}, {}
+    waiting = [(0, '', '', tree)]
+    while waiting:
+        depth, label, name, node = waiting.pop()
+        head = f'{"  " * depth}{label}: ' if label else '  ' * depth
+        if id(node) in names:
+            yield f'{head}the same as {names[id(node)]}'
+            continue
+        fields = _fields(node)
+        if fields is None:
+            yield head + _leaf(node, storages)
+            continue
+        names[id(node)] = name or 'the root'
+        plain = [(key, value) for key, value in fields if _is_plain(value)]
+        yield ' '.join([head + _class(node)] + [f'{_text(key)}={_leaf(value, storages)}'
+                                                for key, value in plain])
+        waiting.extend(
+            (depth + 1, _text(key), _joined(name, key), value)
+            for key, value in reversed(fields) if not _is_plain(value))
+
+
+def _fields(node):
+    """The named parts of a node as pairs; None for a leaf."""
+    if isinstance(node, Object):
+        if not isinstance(node.fields, Table):
+            return [('fields', node.fields)]
+        fields = []
+        for key, value in node.fields.items():
+            inside = key == 'modules' and isinstance(value, Table)
+            fields += list(value.items()) if inside else [(key, value)]
+        return sorted(fields, key=_order)
+    if isinstance(node, Function):
+        return [('upvalues', node.upvalues)]
+    if isinstance(node, collections.abc.Mapping):
+        return sorted(node.items(), key=_order)
+    if isinstance(node, (list, tuple)):
+        return list(enumerate(node))
+    return None
+
+
+def _order(field):
+    """Names before numbers; Lua saves fields in no order at all."""
+    key, _ = field
+    if isinstance(key, str):
+        return 0, key
+    return (1, key) if isinstance(key, (int, float)) else (2, 0)
+
+
+def _class(node):
+    if isinstance(node, Object):
+        return node.class_name
+    return repr(node)[1:-1] if isinstance(node, Function) else f'table of {len(node)}'
+
+
+def _is_plain(node):
+    if isinstance(node, Storage):
+        return len(node.values) <= 8
+    if isinstance(node, Tensor):
+        return node.array.size == 0
+    return node is None or isinstance(node, (bool, int, float, str))
+
+
+def _leaf(node, storages):
+    if isinstance(node, str):
+        text = readable(node)
+        return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + '...')
+    if isinstance(node, Tensor):
+        return _tensor(node, storages)
+    if isinstance(node, Storage):
+        shown = ' '.join(f'{value:g}' for value in node.values[:_LONGEST])
+        more = ' ...' if len(node.values) > _LONGEST else ''
+        return f'{node.class_name}[{len(node.values)}]({shown}{more})'
+    if isinstance(node, np.ndarray):
+        return f'{node.dtype} {_shape(node.shape)}'
+    return _text(node)
+
+
+def _tensor(tensor, storages):
+    if tensor.storage is None or not tensor.shape:
+        return f'{tensor.class_name}[]'
+    number = storages.setdefault(id(tensor.storage), len(storages) + 1)
+    dense = tensor.array.flags.c_contiguous
+    return (f'{tensor.class_name} {tensor.array.dtype} {_shape(tensor.shape)}'
+            f'{"" if dense else " with strides " + _shape(tensor.strides)}, '
+            f'storage {number} from {tensor.offset} of {len(tensor.storage.values)}')
+
+
+def _shape(shape):
+    return 'x'.join(map(str, shape)) or 'scalar'
+
+
+def _text(key):
+    if isinstance(key, str):
+        return readable(key)
+    return f'{key:g}' if isinstance(key, float) else str(key)
+
+
+def _joined(name, key):
+    if isinstance(key, str):
+        return f'{name}.{key}' if name else readable(key)
+    return f'{name}[{_text(key)}]'

@@ -1,0 +1,79 @@
+"""Make a model file of published weights: python scripts/convert.py FILE [-o OUT] [--inspect]."""
+
+import collections
+import json
+import logging
+import pathlib
+
+import chainer_seg  # noqa: F401  before Chainer
+import converters
+from chainer_seg import command_line
+from chainer_seg.errors import UserError
+from chainer_seg.model_file import save_model
+from converters.inspection import tree_lines
+
+log = logging.getLogger(__name__)
+
+
+def main():
+    parser = command_line.parser(__doc__, device=False)
+    parser.add_argument('file', metavar='FILE', help='a weight file; its bytes tell the format')
+    parser.add_argument('-o', '--out', metavar='OUT',
+                        help='the model file to write; by default it is named after FILE and lies '
+                             'in the current folder')
+    parser.add_argument('--inspect', action='store_true',
+                        help='print what FILE holds, and write nothing')
+    parser.add_argument('--config', metavar='C',
+                        help='a JSON file of arguments of the model that replace those in FILE')
+    parser.add_argument('--half', action='store_true',
+                        help='round the weights to 16 bits, for a file of half the size')
+    options = parser.parse_args()
+    command_line.set_up_messages(options)
+    if options.inspect:
+        for line in tree_lines(converters.read(options.file)):
+            print(line)
+        return
+    convert(options)
+
+
+def convert(options):
+    out = _output_path(options)
+    config = _read_config(options.config) if options.config else None
+    conversion = converters.conversion(options.file, config)
+    _report(conversion)
+    save_model(out, conversion.model, dtype='float16' if options.half else None)
+    log.info('wrote %s: %s with %d parameters, %.1f MB', out, type(conversion.model).__name__,
+             conversion.model.count_params(), out.stat().st_size / 1e6)
+
+
+def _output_path(options):
+    out = pathlib.Path(options.out or pathlib.Path(options.file).stem + '.npz')
+    if out.is_dir():
+        raise UserError(f'{out} is a folder; name a file in it with -o.')
+    if out.exists() and out.samefile(options.file):
+        raise UserError(f'{out} is the file to be converted; name another one with -o.')
+    return out
+
+
+def _read_config(path):
+    try:
+        config = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise UserError(f'The configuration {path} cannot be read as JSON: {error}.') from error
+    if not isinstance(config, dict):
+        raise UserError(f'The configuration {path} must be a JSON object of arguments and values.')
+    return config
+
+
+def _report(conversion):
+    log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
+    reasons = collections.defaultdict(list)
+    for name, reason in conversion.skipped.items():
+        reasons[reason].append(name)
+    for reason, names in reasons.items():
+        log.info('skipped %d arrays, each the %s', len(names), reason)
+        log.debug('  %s', ', '.join(names))
+
+
+if __name__ == '__main__':
+    command_line.run(main)
