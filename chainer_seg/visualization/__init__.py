@@ -1,6 +1,7 @@
 """Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
 
 from chainer_seg.visualization.click_marks import overlay_clicks
+from chainer_seg.visualization.click_samples import draw_click_samples
 from chainer_seg.visualization.colors import instance_colors
 from chainer_seg.visualization.drawing import (
     draw_clicks,
@@ -19,7 +20,7 @@ from chainer_seg.visualization.overlay import (
 )
 from chainer_seg.visualization.thumbnail import instances_thumbnail
 
-__all__ = ['Picture', 'axes_grid', 'blend', 'draw_clicks', 'draw_gallery', 'draw_image',
-           'draw_instances', 'draw_probability', 'instance_colors', 'instances_layer',
-           'instances_thumbnail', 'overlay_clicks', 'overlay_masks', 'overlay_probability',
-           'probability_layer']
+__all__ = ['Picture', 'axes_grid', 'blend', 'draw_click_samples', 'draw_clicks', 'draw_gallery',
+           'draw_image', 'draw_instances', 'draw_probability', 'instance_colors',
+           'instances_layer', 'instances_thumbnail', 'overlay_clicks', 'overlay_masks',
+           'overlay_probability', 'probability_layer']

@@ -1,0 +1,57 @@
+"""Sampled clicks side by side."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.models.deeplab import Click
+from chainer_seg.visualization import Picture, draw_click_samples
+from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+
+
+@pytest.fixture
+def image(rng):
+    return rng.integers(0, 256, (30, 40, 3), np.uint8)
+
+
+@pytest.fixture
+def mask():
+    mask = np.zeros((30, 40), bool)
+    mask[5:15, 5:15] = True
+    return mask
+
+
+def discs(ax):
+    """{colour: places (x, y)} of the clicks drawn on an axis."""
+    return {tuple(np.round(255 * collection.get_facecolor()[0, :3]).astype(int)):
+            collection.get_offsets().tolist()
+            for collection in ax.collections if collection.get_zorder() == 5}
+
+
+def test_each_set_of_clicks_has_a_picture_with_its_title(image, mask):
+    samples = {'one': [Click(6, 7)], 'two': [Click(8, 9), Click(20, 30, False)], 'none': []}
+    axes = draw_click_samples(image, mask, samples)
+    assert [ax.get_title() for ax in axes] == ['one', 'two', 'none']
+    assert len({id(ax.figure) for ax in axes}) == 1 and isinstance(axes[0].figure, Picture)
+    assert [discs(ax) for ax in axes] == [
+        {POSITIVE: [[7, 6]]}, {POSITIVE: [[9, 8]], NEGATIVE: [[30, 20]]}, {}]
+
+
+def test_a_list_of_sets_has_no_titles(image, mask):
+    axes = draw_click_samples(image, mask, [[Click(6, 7)], [Click(8, 9)]])
+    assert [ax.get_title() for ax in axes] == ['', '']
+
+
+def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
+    others = np.zeros((2, 30, 40), bool)
+    others[0, 20:25, 20:25] = others[1, 20:25, 30:35] = True
+    ax = draw_click_samples(image, mask, {'only': []}, others)[0]
+    picture, layer = (drawn.get_array() for drawn in ax.images)
+    np.testing.assert_array_equal(picture, image)
+    assert tuple(layer[10, 10, :3]) == POSITIVE
+    assert tuple(layer[22, 22]) == tuple(layer[22, 32]) != tuple(layer[10, 10])
+    assert (layer[~(mask | others.any(axis=0)), 3] == 0).all()
+
+
+def test_mask_of_another_size_is_refused(image):
+    with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
+        draw_click_samples(image, np.ones((7, 9), bool), {'one': []})
