@@ -21,8 +21,10 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.errors import UserError
 from chainer_seg.functions import symmetric_pad
-from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
+from chainer_seg.models.deepmask.proposals import ProposalModel
+from chainer_seg.models.deepmask.trunk import STRIDE, Trunk, WindowLinear
 
 STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from stride 16 to 1.
 
@@ -30,7 +32,7 @@ STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from 
 SCORE_FLOOR = np.float32(1e-6)
 
 
-class DeepMask(chainer.Chain):
+class DeepMask(ProposalModel):
     """One mask and one score for the object in the middle of a patch.
 
     Args:
@@ -77,8 +79,14 @@ class DeepMask(chainer.Chain):
         side = self.mask_size
         return F.reshape(logits, (logits.shape[0], side, side) + logits.shape[2:])
 
+    def branch(self, dm):
+        return _no_skips, self._coarse
 
-class SharpMask(chainer.Chain):
+    def _coarse(self, features, skips):
+        return self.masks(features)[:, :, :, 0, 0]
+
+
+class SharpMask(ProposalModel):
     """DeepMask whose coarse mask is refined step by step with the features of earlier stages.
 
     Args:
@@ -94,6 +102,8 @@ class SharpMask(chainer.Chain):
     ``forward`` takes patches as that of :class:`DeepMask` and returns mask logits (B, patch_size,
     patch_size), one for each pixel of the window, and the score logits (B,).
     """
+
+    clips_to_mask = True
 
     def __init__(self, patch_size=160, mask_size=56, blocks=(3, 4, 6), width=64, norm='affine',
                  bottleneck=128, features=512, hidden=1024, mask_channels=32, skip_channels=64,
@@ -118,7 +128,17 @@ class SharpMask(chainer.Chain):
         skips = [self.refine.skip(k, crop(stages[-k], 2 ** (k - 1))) for k in range(1, STEPS + 1)]
         return self.refine(features, skips), self.score(features)[:, 0, 0]
 
-    masks = DeepMask.masks
+    def branch(self, dm):
+        if not dm:
+            return self._skips, self.refine
+        if self.mask_size is None:
+            raise UserError('This SharpMask was made without the branch of DeepMask; leave dm out.')
+        return _no_skips, self._coarse
+
+    def _skips(self, stages):
+        return [self.refine.skip(k, stages[-k]) for k in range(1, STEPS + 1)]
+
+    masks, _coarse = DeepMask.masks, DeepMask._coarse
 
 
 class ScoreBranch(chainer.Chain):
@@ -129,10 +149,10 @@ class ScoreBranch(chainer.Chain):
         rng = np.random.default_rng((seed, 2))
         self.dropout = dropout
         with self.init_scope():
-            self.hidden = L.Convolution2D(features, hidden, 1,
-                                          initialW=chainer.initializers.HeNormal(rng=rng))
-            self.logit = L.Convolution2D(hidden, 1, 1,
-                                         initialW=chainer.initializers.LeCunNormal(rng=rng))
+            self.hidden = WindowLinear(features, hidden, 1,
+                                       initialW=chainer.initializers.HeNormal(rng=rng))
+            self.logit = WindowLinear(hidden, 1, 1,
+                                      initialW=chainer.initializers.LeCunNormal(rng=rng))
 
     def forward(self, features):
         h = self.hidden(F.dropout(features, self.dropout))
@@ -154,8 +174,8 @@ class Refinement(chainer.Chain):
         rng = np.random.default_rng((seed, 3))
         self.window, self.mask_channels = window, mask_channels
         with self.init_scope():
-            self.coarse = L.Convolution2D(features, mask_channels * window ** 2, 1,
-                                          initialW=chainer.initializers.LeCunNormal(rng=rng))
+            self.coarse = WindowLinear(features, mask_channels * window ** 2, 1,
+                                       initialW=chainer.initializers.LeCunNormal(rng=rng))
             for k in range(1, STEPS + 1):
                 first = skip_channels if k < STEPS else skip_channels // 2
                 wide, narrow = mask_channels // 2 ** (k - 1), mask_channels // 2 ** k
@@ -209,6 +229,10 @@ class MirroredConvolutions(chainer.Chain):
         return x
 
 
+def _no_skips(stages):
+    return []
+
+
 def crop(x, border):
     """(B, C, h, w) without ``border`` rows and columns on each side."""
     return x[:, :, border:-border, border:-border]
@@ -216,8 +240,8 @@ def crop(x, border):
 
 def _mask_branch(features, mask_size, seed):
     rng = np.random.default_rng((seed, 4))
-    return L.Convolution2D(features, mask_size ** 2, 1,
-                           initialW=chainer.initializers.LeCunNormal(rng=rng))
+    return WindowLinear(features, mask_size ** 2, 1,
+                        initialW=chainer.initializers.LeCunNormal(rng=rng))
 
 
 def _check_multiple(name, value, factor):

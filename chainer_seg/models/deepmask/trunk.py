@@ -8,6 +8,7 @@ from chainer import links as L
 from chainer_seg.errors import TrainingError
 from chainer_seg.links import FrozenAffine, ResNet
 
+STAGE_STRIDES = (1, 2, 2)
 STRIDE = 16  # Pixels from one position of the last stage to the next.
 
 # A patch is this much wider than the window it shows, so that the network sees beyond its edge; the
@@ -44,20 +45,23 @@ class Trunk(chainer.Chain):
 
     ``forward`` takes (B, 3, H, W) and returns the outputs of the stem (before its pooling) and of
     the three stages, at strides 2, 4, 8 and 16.
+
+    Attributes:
+        reach: How many pixels around its own place a position of the last stage depends on.
     """
 
     def __init__(self, window, blocks, width, norm, bottleneck, features, seed):
         super().__init__()
         rng = np.random.default_rng((seed, 1))
         with self.init_scope():
-            self.resnet = ResNet(blocks, width, stride_on='3x3', strides=(1, 2, 2),
+            self.resnet = ResNet(blocks, width, stride_on='3x3', strides=STAGE_STRIDES,
                                  dilations=(1, 1, 1), padding='symmetric', norm=norm, seed=seed)
             self.bottleneck = L.Convolution2D(
                 self.resnet.out_channels[-1], bottleneck, 1,
                 initialW=chainer.initializers.HeNormal(rng=rng))
-            # Torch's Linear, as a convolution so that it slides over a whole picture.
-            self.features = L.Convolution2D(
+            self.features = WindowLinear(
                 bottleneck, features, window, initialW=chainer.initializers.LeCunNormal(rng=rng))
+        self.reach = _reach(blocks)
 
     @property
     def channels(self):
@@ -76,6 +80,19 @@ class Trunk(chainer.Chain):
         """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the
         last stage (B, C, h, w)."""
         return self.features(F.relu(self.bottleneck(stage)))
+
+
+class WindowLinear(L.Convolution2D):
+    """Torch's Linear on windows of a map: a convolution, so that it slides over whole pictures.
+
+    On maps that are no larger than a window it is one matrix product for the batch.
+    """
+
+    def forward(self, x):
+        if x.shape[2:] != self.W.shape[2:]:
+            return super().forward(x)
+        y = F.linear(F.reshape(x, (len(x), -1)), F.reshape(self.W, (len(self.W), -1)), self.b)
+        return y[:, :, None, None]
 
 
 def copy_resnet(source, target):
@@ -100,6 +117,15 @@ def copy_resnet(source, target):
             _copy_norm(path, layers.get(path), link)
         elif isinstance(link, L.BatchNormalization):
             _copy_arrays(path, layers.get(path), link, ('gamma', 'beta', 'avg_mean', 'avg_var'))
+
+
+def _reach(blocks):
+    # The stem looks 3 pixels around, its pooling 1 position at stride 2.
+    reach, stride = 3 + 2, 4
+    for count, step in zip(blocks, STAGE_STRIDES):
+        reach += stride + (count - 1) * stride * step
+        stride *= step
+    return reach
 
 
 def _copy_norm(path, source, target):

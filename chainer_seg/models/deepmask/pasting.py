@@ -1,0 +1,132 @@
+"""From mask logits of windows to masks of the image, as run-length codes: no image is ever filled.
+
+Torch's ``image.scale`` brings a mask to the size of its window, the width first: bilinearly with
+corners on corners where it grows, averaging areas where it shrinks. Along a column of the image an
+enlarged mask is linear between two of its samples, so it crosses the threshold there at most once,
+at a place that can be computed. A mask costs as much as its own samples and not as its pixels.
+"""
+
+import numpy as np
+
+from chainer_seg.masks import encode_runs
+
+# Masks are pasted in groups of about so many samples, which fit into a processor's cache.
+GROUP_SAMPLES = 2 ** 19
+
+# Crossings are kept this far from the samples on both sides of them, against rounding.
+_NEAR = 1e-9
+
+
+def paste_rle(logits, tops, lefts, side, size, threshold):
+    """Pastes square masks into an image.
+
+    Args:
+        logits: (R, S, S) float32.
+        tops, lefts: (R,) int, the first row and column of each window in pixels of the image; a
+            window may reach over the edge of the image, which cuts it off.
+        side: Side of the windows in pixels.
+        size: (H, W) of the image.
+        threshold: Probability above which a pixel belongs to the mask, in (0, 1).
+
+    Returns:
+        The R masks as COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle`
+        gives them.
+    """
+    limit = np.float32(np.log(threshold / (1 - threshold)))
+    group = max(1, GROUP_SAMPLES // (side * min(side, logits.shape[1])))
+    parts = [slice(first, first + group) for first in range(0, len(logits), group)]
+    return [code for part in parts
+            for code in _paste_group(logits[part], tops[part], lefts[part], side, size, limit)]
+
+
+def _paste_group(logits, tops, lefts, side, size, limit):
+    first = int(np.clip(-lefts, 0, side).min(initial=side))
+    last = int(np.clip(size[1] - lefts, first, side).max(initial=first))
+    columns, exact = _columns(logits, side, first, last)
+    number, column, row = _crossings(columns, limit, None if exact else side)
+    column = column + lefts[number] + first
+    row = np.clip(row + tops[number], 0, size[0])
+    inside = (column >= 0) & (column < size[1])
+    return encode_runs(number[inside], (column * size[0] + row)[inside], len(logits), size)
+
+
+def resize_masks(masks, side):
+    """Masks (R, S, S) brought to (R, side, side) float32 by the rule of Torch's ``image.scale``."""
+    columns, exact = _columns(masks, side, 0, side)
+    if not exact:
+        columns = _interpolate(columns.transpose(0, 2, 1), side, 0, side).transpose(0, 2, 1)
+    return columns.transpose(0, 2, 1)
+
+
+def _columns(masks, side, first, last):
+    """The columns from ``first`` to ``last`` of masks at the width ``side``.
+
+    Returns:
+        (R, last - first, h) float32, and whether h is already ``side`` too.
+    """
+    flipped = np.ascontiguousarray(masks.transpose(0, 2, 1))
+    length = masks.shape[1]
+    if side == length:
+        return flipped[:, first:last], True
+    if side < length:
+        weights = _area_weights(length, side)
+        return weights[first:last] @ flipped @ weights.T, True
+    return _interpolate(flipped, side, first, last), False
+
+
+def _interpolate(x, side, first, last):
+    """Samples ``first`` to ``last`` of the second axis of (R, n, h) at the length ``side``."""
+    length = x.shape[1]
+    place = np.arange(first, last) * ((length - 1) / (side - 1))
+    below = np.minimum(place.astype(int), max(length - 2, 0))
+    part = (place - below).astype(np.float32)[:, None]
+    result = x[:, np.minimum(below + 1, length - 1)]
+    result *= part
+    lower = x[:, below]
+    lower *= 1 - part
+    result += lower
+    return result
+
+
+def _area_weights(length, side):
+    """(side, length) float32: what each sample counts in the mean over ``length / side`` of them."""
+    ratio = length / side
+    start = np.arange(side)[:, None] * ratio
+    sample = np.arange(length)
+    overlap = np.minimum(start + ratio, sample + 1) - np.maximum(start, sample)
+    return (np.maximum(overlap, 0) / ratio).astype(np.float32)
+
+
+def _crossings(columns, limit, side):
+    """Where columns (R, C, h) of masks begin and end.
+
+    Args:
+        side: The height to which the columns are to be interpolated; None if they have it already.
+
+    Returns:
+        Number of the mask, column, and row of each first pixel above or not above ``limit`` in turn,
+        ordered by mask, column and row. Rows go up to the height of the column.
+    """
+    count, width, length = columns.shape
+    above = np.zeros((count, width, length + 2), bool)
+    np.greater(columns, limit, out=above[:, :, 1:-1])
+    flat = np.flatnonzero(above[:, :, 1:] != above[:, :, :-1])
+    column, after = np.divmod(flat, length + 1)
+    row = after if side is None else _rows(columns, column, after, limit, side)
+    number, column = np.divmod(column, width)
+    return number, column, row
+
+
+def _rows(columns, column, after, limit, side):
+    """The rows at which interpolated columns cross ``limit`` between the samples after - 1 and after."""
+    length = columns.shape[2]
+    flat = columns.reshape(-1)
+    inner = np.clip(after, 1, max(length - 1, 1))
+    start = column * length + inner - 1
+    low = flat[start].astype(np.float64)
+    high = flat[np.minimum(start + 1, flat.size - 1)].astype(np.float64)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        part = np.clip((limit - low) / (high - low), _NEAR, 1 - _NEAR)
+    place = (inner - 1 + part) * ((side - 1) / max(length - 1, 1))
+    row = np.where(high > low, np.floor(place) + 1, np.ceil(place))
+    return np.select([after == 0, after == length], [0, side], row).astype(int)

@@ -1,0 +1,253 @@
+"""Full-scene inference: proposals for a whole image (arXiv 1506.06204, section 3.2)."""
+
+import dataclasses
+import itertools
+import typing
+
+import chainer
+import numpy as np
+from chainer.backends import cuda
+from chainercv.utils import non_maximum_suppression
+from pycocotools import mask as coco_mask
+
+from chainer_seg import boxes
+from chainer_seg.errors import UserError
+from chainer_seg.images import as_image
+from chainer_seg.instances import Instances
+from chainer_seg.masks import decode_rle
+from chainer_seg.models.deepmask import selection
+from chainer_seg.models.deepmask.pasting import paste_rle
+from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
+from chainer_seg.models.deepmask.trunk import STRIDE
+
+# A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
+MASK_THRESHOLD = 0.2
+
+# Levels of more pixels are looked at in pieces that overlap as far as the network sees, which changes
+# nothing but the memory: about 0.7 GB for a piece, with the published sizes.
+PIECE_PIXELS = 2 ** 21
+
+# So many masks are computed at once: some more per matrix product would be no faster.
+MASKS_AT_ONCE = 32
+
+# The three 3x3 convolutions of SharpMask's horizontal nets look so many positions further.
+SKIP_REACH = 3
+
+
+class RleProposals(typing.NamedTuple):
+    """The proposals for one image, the best first, with masks as run-length codes.
+
+    Attributes:
+        codes: COCO's compressed run-length codes, dicts of ``size`` and ``counts``, JSON-ready.
+        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
+        scores: (R,) float32 in [0, 1].
+        scales: (R,) float32, the scale of the pyramid at which each was found.
+    """
+
+    codes: list
+    bboxes: np.ndarray
+    scores: np.ndarray
+    scales: np.ndarray
+
+
+@dataclasses.dataclass
+class Maps:
+    """What the network computes once for a level, as arrays on its device.
+
+    Attributes:
+        features: (features, h, w), a vector for each window.
+        scores: (h, w), the score logits.
+        skips: What SharpMask's horizontal nets make of the stages at stride 16, 8, 4 and 2.
+    """
+
+    features: np.ndarray
+    scores: np.ndarray
+    skips: list
+
+
+class ProposalModel(chainer.Chain):
+    """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
+
+    Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
+    """
+
+    # Whether the Torch code clips positions to the side of the mask (its SharpMask does).
+    clips_to_mask = False
+
+    def propose(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
+                nms=None, exact=False):
+        """Proposes objects: masks and scores, the best first.
+
+        An image pyramid is searched at all places, every 16 pixels of a level, and the ``n``
+        windows with the highest scores over all levels become masks. Windows without any pixel
+        above ``threshold`` are left out, and no more come than there are windows.
+
+        The Torch implementation takes other windows than those that have the scores: it looks one
+        row up and one column to the right of them, takes no more than the last level has windows,
+        and its SharpMask moves windows far right or down back to the side of the mask in
+        positions. ``exact`` does all this, which gives its results to the pixel, and is worse.
+
+        Args:
+            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            n: Largest number of proposals.
+            scales: Scales of the pyramid; 2 ** -2.5 to 2 ** 0.5 in steps of 2 ** 0.5 if left out.
+            zoom: Whether to add the scale 2, for small objects; it doubles the time.
+            dm: Whether SharpMask is to give the coarse masks of its DeepMask branch.
+            threshold: Probability above which a pixel belongs to a mask.
+            nms: Proposals whose boxes overlap that of a better one by at least this intersection
+                over union are dropped; None keeps all.
+            exact: Whether to reproduce the Torch implementation's choice of windows.
+
+        Returns:
+            :class:`chainer_seg.instances.Instances` of the image's size, in which each mask takes
+            H * W bytes; see :meth:`propose_rle` for very many or very large ones.
+
+        Raises:
+            chainer_seg.errors.UserError: An argument cannot be used.
+            chainer_seg.errors.ImageError: ``image`` is not a picture.
+        """
+        image = as_image(image)
+        found = self.propose_rle(image, n, scales, zoom, dm, threshold, nms, exact)
+        return Instances(decode_rle(found.codes, image.shape[:2]), found.bboxes, scores=found.scores,
+                         class_names=('object',))
+
+    def propose_rle(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
+                    nms=None, exact=False):
+        """As :meth:`propose`, but with masks as run-length codes, in memory that is bounded.
+
+        Beside the image itself, the memory depends on ``n`` and :data:`PIECE_PIXELS`, and hardly on
+        the size of the image: 1000 proposals for twelve megapixels are no problem.
+
+        Returns:
+            :class:`RleProposals`.
+        """
+        _check(n, threshold, nms)
+        scales = pyramid_scales() if scales is None else tuple(scales)
+        image = self.device.send(as_image(image))
+        levels = build_pyramid(image, scales + ((ZOOM_SCALE,) if zoom else ()), self.patch_size)
+        skips_of, logits_of = self.branch(dm)
+        pick = selection.torch_candidates if exact else selection.best_candidates
+        select = selection.torch_selection if exact else selection.best_selection
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            candidates = [pick(level, self.look(level, skips_of), n) for level in levels]
+            chosen = select(candidates, n)
+            codes = self._paste(candidates, chosen, logits_of, image.shape[:2], threshold, exact)
+        found = _rle_proposals(codes, candidates, chosen)
+        return found if exact and nms is None else _thin_out(found, nms)
+
+    def branch(self, dm):
+        """The nets that make masks.
+
+        Args:
+            dm: Whether DeepMask's coarse masks are wanted.
+
+        Returns:
+            A function from the trunk's stages to the arrays that are computed once for a level,
+            and one from feature vectors (m, features, 1, 1) and windows of these arrays to mask
+            logits (m, S, S).
+        """
+        raise NotImplementedError
+
+    def look(self, level, skips_of):
+        """Runs the trunk and the score branch over a level of the pyramid: its :class:`Maps`."""
+        across = _piece_positions(level, self._halo)
+        spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
+                 for count in level.positions]
+        pieces = [(rows, columns, self._look_at(level, rows, columns, skips_of))
+                  for rows, columns in itertools.product(*spans)]
+        return pieces[0][2] if len(pieces) == 1 else _joined(level, pieces, self.xp)
+
+    @property
+    def _halo(self):
+        """How many positions beyond its own windows a piece has to show, before them and behind."""
+        before = -(-self.trunk.reach // STRIDE) + SKIP_REACH
+        return before, before + self.patch_size // STRIDE - 1
+
+    def _look_at(self, level, rows, columns, skips_of):
+        """The maps of the windows whose positions lie in two spans (first, end)."""
+        before, behind = self._halo
+        starts = [max(0, span[0] - before) for span in (rows, columns)]
+        ends = [min(side, STRIDE * (span[1] + behind))
+                for side, span in zip(level.padded, (rows, columns))]
+        x = level.read(*((STRIDE * start, end) for start, end in zip(starts, ends)))
+        stages = self.trunk(x[None])
+        around = self.patch_size // STRIDE - 1
+        (top, bottom), (left, right) = (
+            (span[0] - start, span[1] - start) for span, start in zip((rows, columns), starts))
+        features = self.trunk.describe(stages[-1][:, :, top:bottom + around, left:right + around])
+        whole = [span[1] == count for span, count in zip((rows, columns), level.positions)]
+        skips = [skip.array[0, :, top << k:None if whole[0] else bottom << k,
+                            left << k:None if whole[1] else right << k]
+                 for k, skip in enumerate(skips_of(stages))]
+        return Maps(features.array[0], self.score(features).array[0], skips)
+
+    def _paste(self, candidates, chosen, logits_of, size, threshold, exact):
+        """The run-length codes of the chosen candidates' masks."""
+        levels, within, _ = chosen
+        codes = np.empty(len(levels), object)
+        for number, of_level in enumerate(candidates):
+            mine = np.flatnonzero(levels == number)
+            for first in range(0, len(mine), MASKS_AT_ONCE):
+                part = mine[first:first + MASKS_AT_ONCE]
+                features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
+                logits = cuda.to_cpu(logits_of(features, windows).array)
+                last = logits.shape[1] - 1 if exact and self.clips_to_mask else None
+                scale = of_level.level.scale
+                tops, lefts = (self._corners(places[within[part]], scale, last)
+                               for places in (of_level.rows, of_level.columns))
+                codes[part] = paste_rle(
+                    logits, tops, lefts, int(self.patch_size / scale), size, threshold)
+        return codes.tolist()
+
+    def _corners(self, places, scale, last):
+        """Where windows begin in the image, for their positions along one side."""
+        places = places if last is None else np.minimum(places, last)
+        return np.floor(places * STRIDE / scale - self.patch_size / 2 / scale).astype(int)
+
+
+def _piece_positions(level, halo):
+    """How many positions a piece has along each side, so that it has few enough pixels."""
+    if level.padded[0] * level.padded[1] <= PIECE_PIXELS:
+        return max(level.positions)
+    return max(1, int(PIECE_PIXELS ** 0.5) // STRIDE - sum(halo))
+
+
+def _joined(level, pieces, xp):
+    """The maps of a level from those of its pieces, (rows, columns, maps) each."""
+    first = pieces[0][2]
+    features = xp.empty((len(first.features),) + level.positions, np.float32)
+    scores = xp.empty(level.positions, np.float32)
+    skips = [xp.empty((len(skip),) + tuple(-(-side // (STRIDE >> k)) for side in level.padded),
+                      np.float32) for k, skip in enumerate(first.skips)]
+    for rows, columns, maps in pieces:
+        part = np.s_[..., rows[0]:rows[1], columns[0]:columns[1]]
+        features[part], scores[part] = maps.features, maps.scores
+        for k, (whole, skip) in enumerate(zip(skips, maps.skips)):
+            top, left = rows[0] << k, columns[0] << k
+            whole[:, top:top + skip.shape[1], left:left + skip.shape[2]] = skip
+    return Maps(features, scores, skips)
+
+
+def _rle_proposals(codes, candidates, chosen):
+    levels, _, scores = chosen
+    xywh = coco_mask.toBbox(codes) if codes else np.zeros((0, 4))
+    scales = np.array([each.level.scale for each in candidates], np.float32)[levels]
+    return RleProposals(codes, boxes.from_xywh(xywh.astype(np.float32)), scores, scales)
+
+
+def _thin_out(found, nms):
+    """The proposals without those whose mask is empty, and without those that a better one covers."""
+    kept = np.flatnonzero((found.bboxes[:, 2:] > found.bboxes[:, :2]).all(axis=1))
+    if nms is not None:
+        kept = kept[np.sort(non_maximum_suppression(found.bboxes[kept], nms, found.scores[kept]))]
+    return RleProposals([found.codes[number] for number in kept], found.bboxes[kept],
+                        found.scores[kept], found.scales[kept])
+
+
+def _check(n, threshold, nms):
+    if n < 1:
+        raise UserError(f'{n} proposals cannot be made; ask for at least 1.')
+    if not 0 < threshold < 1:
+        raise UserError(f'The threshold {threshold:g} is no probability; give a number between 0 and 1.')
+    if nms is not None and not 0 < nms <= 1:
+        raise UserError(f'The overlap {nms:g} for the suppression is not above 0 and at most 1.')

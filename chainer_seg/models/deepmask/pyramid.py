@@ -1,0 +1,132 @@
+"""The image pyramid of full-scene inference (arXiv 1506.06204, section 3.2), read piece by piece."""
+
+import logging
+
+import numpy as np
+from chainer import backend
+
+from chainer_seg.errors import UserError
+from chainer_seg.models.deepmask.trunk import PADDING_VALUE, STRIDE, normalise
+
+log = logging.getLogger(__name__)
+
+# The scales of the Torch implementation: 2 ** -2.5, 2 ** -2, ... 2 ** 0.5.
+FIRST_EXPONENT, LAST_EXPONENT, EXPONENT_STEP = -2.5, 0.5, 0.5
+
+# The "zoom" setting of the papers' tables adds this scale, for small objects.
+ZOOM_SCALE = 2.0
+
+
+def pyramid_scales(first=FIRST_EXPONENT, last=LAST_EXPONENT, step=EXPONENT_STEP):
+    """The scales 2 ** first, 2 ** (first + step), ... up to 2 ** last as a tuple.
+
+    Raises:
+        chainer_seg.errors.UserError: There is no such scale.
+    """
+    if not step > 0 or not last >= first:
+        raise UserError(f'A pyramid from 2^{first:g} to 2^{last:g} in steps of {step:g} has no level; '
+                        f'let the step be positive and the last exponent not below the first.')
+    # As Lua counts: a last exponent that is only just missed still belongs to it.
+    count = int((last - first) / step + 1e-9) + 1
+    return tuple(2.0 ** (first + step * number) for number in range(count))
+
+
+class PyramidLevel:
+    """An image at one scale with a grey border, as the network takes it.
+
+    The image is resized bilinearly, its corners staying corners, without smoothing (Torch's
+    ``SpatialReSamplingEx``). The border is half a window wide, so that the first window is centred
+    on the corner of the image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, NumPy's or CuPy's.
+        scale: Its size here is floor(scale * size + 0.5).
+        window: Side of a window in pixels.
+
+    Attributes:
+        size: (height, width) of the resized image.
+        padded: (height, width) with the border.
+        positions: (rows, columns) of windows, at stride 16.
+    """
+
+    def __init__(self, image, scale, window):
+        self.image, self.scale, self.window = image, scale, window
+        self.size = level_size(image.shape[:2], scale)
+        self.padded = tuple(side + 2 * (window // 2) for side in self.size)
+        self.positions = tuple(cells - window // STRIDE + 1 for cells in self.cells)
+
+    @property
+    def cells(self):
+        """(rows, columns) of the trunk's last stage."""
+        return tuple(-(-side // STRIDE) for side in self.padded)
+
+    def read(self, rows=None, columns=None):
+        """A piece of the padded level.
+
+        Args:
+            rows, columns: (first, end) in pixels of the padded level; all if left out.
+
+        Returns:
+            (3, height, width) float32, normalised.
+        """
+        rows, columns = rows or (0, self.padded[0]), columns or (0, self.padded[1])
+        xp = backend.get_array_module(self.image)
+        piece = xp.full((3, rows[1] - rows[0], columns[1] - columns[0]), PADDING_VALUE, np.float32)
+        top, bottom = self._inside(rows, 0)
+        left, right = self._inside(columns, 1)
+        if bottom > top and right > left:
+            wide = _resample(xp, self.image, self.size[0], (top, bottom))
+            small = _resample(xp, wide.transpose(1, 0, 2), self.size[1], (left, right))
+            border = self.window // 2
+            part = np.s_[:, top + border - rows[0]:bottom + border - rows[0],
+                         left + border - columns[0]:right + border - columns[0]]
+            piece[part] = small.transpose(2, 1, 0) / np.float32(255)
+        return normalise(piece)
+
+    def _inside(self, span, axis):
+        """The part of a span of the padded level that shows the image, in pixels of the image there."""
+        border = self.window // 2
+        return tuple(int(np.clip(place - border, 0, self.size[axis])) for place in span)
+
+
+def level_size(size, scale):
+    """(height, width) of an image of ``size`` at a scale."""
+    return tuple(int(np.floor(scale * side + 0.5)) for side in size)
+
+
+def build_pyramid(image, scales, window):
+    """The levels of an image (H, W, 3) uint8 at ``scales``; those without a pixel are left out.
+
+    Raises:
+        chainer_seg.errors.UserError: A scale is not positive, or no level has a pixel.
+    """
+    if not all(np.isfinite(scale) and scale > 0 for scale in scales):
+        raise UserError(f'The scales {_listing(scales)} cannot be used; give positive numbers.')
+    kept = [scale for scale in scales if min(level_size(image.shape[:2], scale)) > 0]
+    if not kept:
+        raise UserError(f'An image of {image.shape[0]}x{image.shape[1]} pixels has no pixel left at '
+                        f'the scales {_listing(scales)}; give larger scales.')
+    if len(kept) < len(scales):
+        log.debug('an image of %dx%d pixels has no pixel left at %d of %d scales', *image.shape[:2],
+                  len(scales) - len(kept), len(scales))
+    return [PyramidLevel(image, scale, window) for scale in kept]
+
+
+def _resample(xp, x, length, span):
+    """Samples span[0] to span[1] of the first axis of (n, m, 3), resized to ``length``, as float32."""
+    ratio = (len(x) - 1) / max(length - 1, 1)
+    place = np.arange(*span) * ratio
+    below = np.minimum(place.astype(int), max(len(x) - 2, 0))
+    part = xp.asarray((place - below).astype(np.float32))[:, None, None]
+    above = xp.asarray(np.minimum(below + 1, len(x) - 1))
+    below = xp.asarray(below)
+    result = x[above].astype(np.float32)
+    result *= part
+    lower = x[below].astype(np.float32)
+    lower *= 1 - part
+    result += lower
+    return result
+
+
+def _listing(scales):
+    return ', '.join(f'{scale:g}' for scale in scales) or '()'
