@@ -1,6 +1,12 @@
 """How good predictions are: COCO's average precision and recall, and the number of clicks."""
 
-from chainer_seg.evaluation.clicks import click_ious, evaluate_clicks, next_click
+from chainer_seg.evaluation.clicks import (
+    ClickFigures,
+    click_ious,
+    evaluate_clicks,
+    next_click,
+    number_of_clicks,
+)
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
 from chainer_seg.evaluation.proposals import (
     ProposalEvaluator,
@@ -8,5 +14,6 @@ from chainer_seg.evaluation.proposals import (
     evaluate_proposals,
 )
 
-__all__ = ['CocoEvaluator', 'ProposalEvaluator', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
-           'evaluate_proposal_files', 'evaluate_proposals', 'next_click']
+__all__ = ['ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'click_ious', 'evaluate_clicks',
+           'evaluate_coco', 'evaluate_proposal_files', 'evaluate_proposals', 'next_click',
+           'number_of_clicks']

@@ -1,9 +1,17 @@
+import time
+
 import numpy as np
 import pytest
 
 from chainer_seg import Instances
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation import click_ious, evaluate_clicks, next_click
+from chainer_seg.evaluation import (
+    ClickFigures,
+    click_ious,
+    evaluate_clicks,
+    next_click,
+    number_of_clicks,
+)
 
 
 def box_mask(size, top, left, bottom, right):
@@ -102,3 +110,77 @@ def test_number_of_objects_can_be_limited():
 def test_data_set_without_objects_is_told():
     with pytest.raises(DatasetError, match='no object of at least 1024 pixels'):
         evaluate_clicks(DiscModel(1), dataset_of(Instances.empty(40, 60)))
+
+
+def test_clicks_needed_are_those_until_the_threshold_and_the_cap_for_failures():
+    figures = ClickFigures(np.array([[0.5, 0.8, 0.9], [0.85, 0.7, 0.9], [0.1, 0.2, 0.3]]))
+    assert figures.clicks_needed(0.8).tolist() == [2, 1, 3]
+    assert figures.noc(0.8) == 2 and figures.failures(0.8) == 1
+    assert figures.clicks_needed(0.9).tolist() == [3, 3, 3] and figures.failures(0.9) == 1
+    assert figures.failures(0.95) == 3
+    np.testing.assert_allclose(figures.mean_ious, [1.45 / 3, 1.7 / 3, 0.7])
+
+
+def test_summary_names_each_figure():
+    summary = ClickFigures(np.array([[0.5, 0.8, 0.9]])).summary((0.8, 0.85), clicks=(1, 3))
+    assert summary == {'noc@80': 2, 'failures@80': 0, 'noc@85': 3, 'failures@85': 0,
+                       'iou@1': 0.5, 'iou@3': 0.9, 'objects': 1}
+
+
+def test_robot_stops_at_the_highest_threshold_and_the_iou_stays():
+    truth = box_mask((40, 60), 5, 5, 12, 12)
+    every = number_of_clicks(DiscModel(2), dataset_of(Instances(truth[None])), (), 20,
+                             least_area=1).ious[0]
+    stopped = number_of_clicks(DiscModel(2), dataset_of(Instances(truth[None])), (0.4, 0.6), 20,
+                               least_area=1).ious[0]
+    count = int(np.argmax(every >= 0.6)) + 1
+    assert 1 < count < 20 and every[-1] > 0.6
+    assert stopped.tolist() == [*every[:count], *[every[count - 1]] * (20 - count)]
+
+
+class DeafSession:
+    """Finds the same whatever is clicked, and keeps the clicks."""
+
+    def __init__(self, size):
+        self.mask, self.clicks = box_mask(size, 0, 0, 1, 1), []
+
+    def add(self, click):
+        self.clicks.append(click)
+
+
+class DeafModel:
+    def session(self, image):
+        self.last = DeafSession(image.shape[:2])
+        return self.last
+
+
+def test_robot_clicks_somewhere_else_where_a_click_did_nothing():
+    truth = box_mask((40, 60), 10, 20, 21, 31)
+    model = DeafModel()
+    click_ious(model, np.zeros((40, 60, 3), np.uint8), truth, 5)
+    assert len(set(model.last.clicks)) == 5
+
+
+def test_robot_rests_when_every_wrong_pixel_was_clicked():
+    truth = box_mask((9, 9), 4, 4, 5, 6)
+    model = DeafModel()
+    ious = click_ious(model, np.zeros((9, 9, 3), np.uint8), truth, 6)
+    assert len(model.last.clicks) == 3 and ious.tolist() == [0] * 6
+
+
+def test_time_of_a_click_is_that_of_the_session(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, 'perf_counter', lambda: now[0])
+
+    class SlowSession(DeafSession):
+        def add(self, click):
+            now[0] += 2
+
+    class SlowModel:
+        def session(self, image):
+            now[0] += 100  # not of a click
+            return SlowSession(image.shape[:2])
+
+    figures = number_of_clicks(SlowModel(), dataset_of(Instances(box_mask((9, 9), 2, 2, 6, 6)[None])),
+                               cap=3, least_area=1)
+    assert figures.seconds_per_click == 2

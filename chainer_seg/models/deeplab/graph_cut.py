@@ -110,8 +110,8 @@ def import_maxflow():
     try:
         import maxflow
     except ImportError as error:
-        raise UserError('The graph cut needs PyMaxflow, which is not installed; '
-                        'run: pip install PyMaxflow') from error
+        raise UserError('The graph cut needs PyMaxflow; install it with '
+                        'pip install "chainer-seg[refine]".') from error
     return maxflow
 
 

@@ -24,16 +24,17 @@ class PermutohedralLattice:
     """
 
     def __init__(self, features):
-        keys, weights = _simplices(np.asarray(features, np.float64))
-        codes, radix = _codes(keys)
-        corners, places = np.unique(codes, return_inverse=True)
-        count, vertices = weights.shape
+        nearest, rank, weights = _simplices(np.asarray(features, np.float64).T)
+        codes, steps = _corner_codes(nearest, rank)
+        corners = np.unique(codes)
+        places = np.searchsorted(corners, codes)  # many times faster than unique's own inverse
+        vertices, count = weights.shape
         self.size = len(corners)
-        self._slice = sparse.csr_array(
-            (weights.astype(np.float32).ravel(), places.ravel(),
-             np.arange(0, weights.size + 1, vertices)), shape=(count, self.size))
-        self._splat = self._slice.T.tocsr()
-        self._blurs = [_blur_matrix(corners, step) for step in _steps(radix)]
+        self._splat = sparse.csc_array(
+            (weights.astype(np.float32).T.ravel(), places.T.ravel(),
+             np.arange(0, weights.size + 1, vertices)), shape=(self.size, count)).tocsr()
+        self._slice = self._splat.T.tocsr()
+        self._blurs = [_blur_matrix(corners, step) for step in steps]
 
     def filter(self, values):
         """Filters values (N, C) float32, up to a factor that is the same for all points."""
@@ -44,34 +45,41 @@ class PermutohedralLattice:
 
 
 def _simplices(features):
-    """The corners of each point's simplex and the point's barycentric weights.
+    """The simplex of the lattice that each point lies in, and where in it.
+
+    Args:
+        features: (d, N) float64.
 
     Returns:
-        keys (N, d + 1, d + 1) int64, the coordinates of the corners of remainder 0, 1, ..., d; and
-        weights (N, d + 1) float64, which sum to 1.
+        nearest (d + 1, N) int64, its corner of remainder 0; rank (d + 1, N) int64, the place of each
+        coordinate when the point's distances to that corner are sorted, largest first; and
+        weights (d + 1, N) float64, barycentric, of the corners of remainder 0, 1, ..., d.
     """
-    count, d = features.shape
-    elevated = features @ _elevation(d)
+    d = len(features)
+    elevated = _elevation(d).T @ features
     nearest = np.round(elevated / (d + 1)).astype(np.int64) * (d + 1)
-    excess = nearest.sum(axis=1, keepdims=True) // (d + 1)
-    # The rank of each coordinate by its distance to the corner, largest first.
-    order = np.argsort(nearest - elevated, axis=1, kind='stable')
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(d + 1)[None, :], axis=1)
-    rank += excess
+    rank = _descending_ranks(elevated - nearest) + nearest.sum(axis=0) // (d + 1)
     # Back into the plane where coordinates sum to 0: those farthest off go to the next corner.
-    turn = (rank < 0).astype(np.int64) - (rank > d)
-    rank += turn * (d + 1)
-    nearest += turn * (d + 1)
-    sorted_differences = np.empty_like(elevated)
-    np.put_along_axis(sorted_differences, rank, (elevated - nearest) / (d + 1), axis=1)
-    weights = np.empty((count, d + 1))
-    weights[:, 0] = 1 + sorted_differences[:, d] - sorted_differences[:, 0]
-    weights[:, 1:] = (sorted_differences[:, :-1] - sorted_differences[:, 1:])[:, ::-1]
-    remainders = np.arange(d + 1)[:, None]
-    canonical = np.where(np.arange(d + 1)[None, :] <= d - remainders, remainders,
-                         remainders - (d + 1))
-    return nearest[:, None, :] + canonical[:, rank].transpose(1, 0, 2), weights
+    turn = (d + 1) * ((rank < 0).astype(np.int64) - (rank > d))
+    rank += turn
+    nearest += turn
+    ordered = np.empty_like(elevated)
+    np.put_along_axis(ordered, rank, (elevated - nearest) / (d + 1), axis=0)
+    weights = np.empty_like(elevated)
+    weights[0] = 1 + ordered[d] - ordered[0]
+    weights[1:] = (ordered[:-1] - ordered[1:])[::-1]
+    return nearest, rank, weights
+
+
+def _descending_ranks(values):
+    """(K, N): the place of each value in its column, largest first; for few rows faster than sorting."""
+    rank = np.zeros(values.shape, np.int64)
+    for first in range(len(values)):
+        for second in range(first):
+            second_leads = values[second] >= values[first]
+            rank[first] += second_leads
+            rank[second] += ~second_leads
+    return rank
 
 
 def _elevation(d):
@@ -87,25 +95,30 @@ def _elevation(d):
     return basis * ((d + 1) * np.sqrt(2 / 3))
 
 
-def _codes(keys):
-    """One whole number for each key (..., d + 1), so that a step in the lattice is a sum; its radix."""
-    # The last coordinate follows from the others. There is room for one step on each side.
-    d = keys.shape[-1] - 1
-    keys = keys[..., :d]
-    lowest = keys.min(axis=(0, 1)) - (d + 1)
-    extent = keys.max(axis=(0, 1)) - lowest + (d + 2)
+def _corner_codes(nearest, rank):
+    """Numbers the corners of simplices so that a step in the lattice adds a constant.
+
+    Returns:
+        codes (d + 1, N) int64 of the corners of remainder 0, 1, ..., d; and (d + 1,) int64, what a
+        step along each direction adds.
+    """
+    # The last coordinate follows from the others. There is room for one step beyond each side.
+    d = len(nearest) - 1
+    lowest = nearest[:d].min(axis=1) - 2 * (d + 1)
+    extent = nearest[:d].max(axis=1) + 2 * (d + 1) - lowest
     if np.log2(extent.astype(float)).sum() > 62:
         raise ValueError('the features spread too far; use larger standard deviations')
-    radix = np.concatenate([[1], np.cumprod(extent[:-1])])
-    return (keys - lowest) @ radix, radix
-
-
-def _steps(radix):
-    """What one step along each of the d + 1 directions adds to a code."""
-    d = len(radix)
-    directions = np.ones((d + 1, d), np.int64)
-    directions[np.arange(d), np.arange(d)] = -d
-    return directions @ radix
+    radix = np.concatenate([[1], np.cumprod(extent[:-1]), [0]])
+    # The corner of remainder k lies k further along all coordinates, but for those of the k last
+    # ranks, along which it lies d + 1 - k back.
+    by_rank = np.empty_like(rank)
+    np.put_along_axis(by_rank, rank, np.broadcast_to(radix[:, None], rank.shape), axis=0)
+    back = np.zeros_like(rank)
+    for remainder in range(d):
+        back[remainder + 1] = back[remainder] + by_rank[d - remainder]
+    codes = radix[:d] @ (nearest[:d] - lowest[:, None])
+    codes = codes + np.arange(d + 1)[:, None] * radix.sum() - (d + 1) * back
+    return codes, radix.sum() - (d + 1) * radix
 
 
 def _blur_matrix(codes, step):

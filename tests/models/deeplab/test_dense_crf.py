@@ -1,0 +1,116 @@
+"""Mean field of the dense CRF against the sum over all pairs of pixels; what clicks settle."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.errors import ImageError, UserError
+from chainer_seg.models.deeplab import Click
+from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters, dense_crf, mean_field
+
+
+def naive_mean_field(image, probabilities, parameters):
+    """arXiv 1210.5644, algorithm 1, with the symmetric normalisation of the authors' program."""
+    classes, height, width = probabilities.shape
+    places = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2).astype(float)
+    colours = image.reshape(-1, 3).astype(float)
+    kernels = [
+        (parameters.smooth_weight, places / parameters.smooth_xy),
+        (parameters.colour_weight, np.hstack([places / parameters.colour_xy,
+                                              colours / parameters.colour_rgb]))]
+    message = np.zeros((height * width, height * width))
+    for weight, features in kernels:
+        squares = ((features[:, None] - features[None, :]) ** 2).sum(axis=2)
+        kernel = np.exp(-squares / 2)
+        root = np.sqrt(kernel.sum(axis=1))
+        message += weight * kernel / root[:, None] / root[None, :]
+    prior = probabilities.reshape(classes, -1).T.astype(float)
+    belief = prior
+    for _ in range(parameters.steps):
+        belief = prior * np.exp(message @ belief)
+        belief /= belief.sum(axis=1, keepdims=True)
+    return belief.T.reshape(classes, height, width)
+
+
+def noisy_square(rng, size=(16, 18)):
+    """A bright square on a dark ground, and a blurred, noisy belief of where it is."""
+    truth = np.zeros(size, bool)
+    truth[4:12, 5:14] = True
+    image = np.where(truth[:, :, None], 180, 60) + rng.integers(-12, 13, size + (3,))
+    belief = np.clip(np.where(truth, 0.65, 0.35) + rng.normal(0, 0.15, size), 0.02, 0.98)
+    return image.astype(np.uint8), belief.astype(np.float32), truth
+
+
+# Spread little, so that the naive sum and the lattice, which is coarse, see the same.
+WEAK = CrfParameters(1, 2, 2, 6, 30, steps=5)
+
+
+@pytest.mark.parametrize('parameters', [WEAK, PRESETS['tensorflow']])
+def test_mean_field_is_that_of_all_pairs(rng, parameters):
+    image, belief, _ = noisy_square(rng)
+    probabilities = np.stack([1 - belief, belief])
+    found = mean_field(image, probabilities, parameters)
+    expected = naive_mean_field(image, probabilities, parameters)
+    np.testing.assert_allclose(found, expected, atol=0.06)
+    np.testing.assert_allclose(found.sum(axis=0), 1, rtol=1e-5)
+
+
+def test_mean_field_takes_more_classes(rng):
+    image, belief, _ = noisy_square(rng)
+    probabilities = np.stack([1 - belief, belief * 0.6, belief * 0.4])
+    found = mean_field(image, probabilities, WEAK)
+    np.testing.assert_allclose(found, naive_mean_field(image, probabilities, WEAK), atol=0.06)
+
+
+def test_without_weights_nothing_changes(rng):
+    image, belief, _ = noisy_square(rng)
+    found = dense_crf(image, belief, [], preset=CrfParameters(0, 3, 0, 40, 17))
+    np.testing.assert_allclose(found, belief, atol=1e-5)
+
+
+def test_published_parameters_clean_up_a_noisy_belief(rng):
+    image, belief, truth = noisy_square(rng)
+    assert ((belief > 0.5) != truth).sum() > 10
+    assert ((dense_crf(image, belief, []) > 0.5) == truth).all()
+
+
+def test_published_parameters_are_those_of_the_papers_code():
+    assert PRESETS['tensorflow'] == CrfParameters(3, 9, 10, 40, 17, 10)
+    assert PRESETS['deeplab'] == CrfParameters(3, 1, 4, 67, 3, 10)
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_clicks_hold_and_probabilities_of_0_and_1_are_no_trouble(rng, preset):
+    image, _, truth = noisy_square(rng)
+    clicks = [Click(0, 0), Click(8, 9, False)]
+    found = dense_crf(image, truth.astype(np.float32), clicks, preset=preset, seed_radius=1)
+    assert np.isfinite(found).all() and found.dtype == np.float32
+    assert found[0, 0] == found[0, 1] == 1 and found[8, 9] == found[7, 9] == 0
+
+
+def test_clicks_hold_in_a_window_that_is_shrunk(rng):
+    image = rng.integers(0, 256, (300, 200, 3), np.uint8)
+    clicks = [Click(151.3, 20, False), Click(40, 50.5)]
+    found = dense_crf(image, np.full((300, 200), 0.4, np.float32), clicks, longest_side=48)
+    assert found.shape == (300, 200) and not found[151, 20] > 0.5 and found[40, 50] > 0.5
+
+
+def test_one_pixel(rng):
+    image = np.zeros((1, 1, 3), np.uint8)
+    found = dense_crf(image, np.full((1, 1), 0.7, np.float32), [])
+    assert found.shape == (1, 1) and found[0, 0] > 0.5
+    assert dense_crf(image, np.full((1, 1), 0.7, np.float32), [Click(0, 0, False)])[0, 0] == 0
+
+
+def test_nothing_found_and_no_click_stays_nothing():
+    nothing = np.zeros((5, 6), np.float32)
+    assert (dense_crf(np.zeros((5, 6, 3), np.uint8), nothing, []) == 0).all()
+
+
+def test_sizes_that_differ_are_an_error():
+    with pytest.raises(ImageError, match='image is 3x4 pixels and the probability 4x3'):
+        dense_crf(np.zeros((3, 4, 3), np.uint8), np.zeros((4, 3), np.float32), [])
+
+
+def test_unknown_preset_is_an_error():
+    with pytest.raises(UserError, match="no CRF parameters 'caffe'; choose from tensorflow, deeplab"):
+        dense_crf(np.zeros((3, 4, 3), np.uint8), np.zeros((3, 4), np.float32), [], preset='caffe')

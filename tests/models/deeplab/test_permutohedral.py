@@ -1,0 +1,51 @@
+"""Filtering on the permutohedral lattice against the sum over all pairs of points."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
+
+
+def naive_filter(features, values):
+    squares = ((features[:, None] - features[None, :]) ** 2).sum(axis=2)
+    return np.exp(-squares / 2) @ values
+
+
+@pytest.mark.parametrize('dimensions', [1, 2, 3])
+def test_filter_is_a_gaussian_up_to_a_factor(rng, dimensions):
+    features = rng.normal(size=(400, dimensions))
+    values = rng.random((400, 2), np.float32)
+    found = PermutohedralLattice(features).filter(values)
+    expected = naive_filter(features, values)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(),
+                               rtol=0.15, atol=0.1 / expected.size)
+
+
+def test_in_the_dimensions_of_an_image_weighted_means_are_those_of_the_gaussian(rng):
+    features = rng.normal(size=(700, 5)) * 0.7
+    values = features[:, :1].astype(np.float32)  # a mean tells where the neighbours lie
+    lattice, ones = PermutohedralLattice(features), np.ones((700, 1), np.float32)
+    found = lattice.filter(values) / lattice.filter(ones)
+    expected = naive_filter(features, values) / naive_filter(features, ones)
+    assert np.abs(found - expected).mean() < 0.15 * expected.std()
+
+
+def test_points_far_apart_do_not_meet():
+    features = np.array([[0.0, 0], [0, 0], [100, 0]])
+    lattice = PermutohedralLattice(features)
+    found = lattice.filter(np.array([[1, 1], [2, 2], [0, 5]], np.float32))
+    np.testing.assert_array_equal(found[:2, 0], found[:2, 1])
+    assert found[2, 0] == 0 and found[2, 1] > 0
+
+
+def test_all_points_in_one_place_are_summed(rng):
+    features = np.tile(rng.normal(size=(1, 4)), (10, 1))
+    values = rng.random((10, 1), np.float32)
+    found = PermutohedralLattice(features).filter(values)
+    ones = PermutohedralLattice(features).filter(np.ones((10, 1), np.float32))
+    np.testing.assert_allclose(found / ones, np.full((10, 1), values.mean()), rtol=1e-5)
+
+
+def test_features_beyond_all_numbering_are_an_error():
+    with pytest.raises(ValueError, match='larger standard deviations'):
+        PermutohedralLattice(np.array([[0.0] * 5, [1e9] * 5]))
