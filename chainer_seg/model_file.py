@@ -83,6 +83,19 @@ def load_model(path, device='cpu'):
     return model
 
 
+def copy_matching(source, target):
+    """Copies what has the same path and shape in two models: weights and running statistics.
+
+    Returns:
+        The number of arrays that were copied.
+    """
+    given = _arrays_of(source)
+    arrays = {name: given[name] if name in given and given[name].shape == value.shape else value
+              for name, value in _arrays_of(target).items()}
+    chainer.serializers.NpzDeserializer(arrays).load(target)
+    return sum(arrays[name] is given.get(name) for name in arrays)
+
+
 def read_description(path):
     """The JSON entry of a model file as a dict: format, version, class, config, class_names, origin."""
     path = _find(path)

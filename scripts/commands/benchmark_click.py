@@ -30,8 +30,8 @@ def training_step(device, seed):
     dataset, transform = ShapesDataset(100, seed), ClickSamples((192, 192))
     samples = (transform(example, np.random.default_rng(seed)) for example in dataset)
     samples = [sample for sample, _ in zip(filter(None, samples), range(8))]
-    x, target = (device.send(np.stack(arrays)) for arrays in zip(*samples))
-    return lambda: optimizer.update(chain, x, target)
+    batch = [device.send(np.stack(arrays)) for arrays in zip(*samples)]
+    return lambda: optimizer.update(chain, *batch)
 
 
 BENCHMARKS = {

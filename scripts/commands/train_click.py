@@ -1,6 +1,7 @@
 """python scripts/train.py click: click segmentation."""
 
 import argparse
+import logging
 
 from commands.training_options import (
     add_data_options, add_training_options, open_datasets, run_training)
@@ -8,8 +9,10 @@ from commands.training_options import (
 from chainer_seg import command_line
 from chainer_seg.evaluation import evaluate_clicks
 from chainer_seg.evaluation.clicks import LEAST_AREA
-from chainer_seg.model_file import load_model
+from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
+
+log = logging.getLogger(__name__)
 
 # Drawn objects below this fraction of the picture are not clicked on: 32x32 of 256x256 pixels.
 LEAST_DRAWN_FRACTION = 64
@@ -24,6 +27,8 @@ def add_options(systems):
     add_training_options(click, iterations=2000, batch_size=8, lr=1e-3)
     model = click.add_argument_group('the model')
     model.add_argument('--init', metavar='MODEL', help='start from this model file and its sizes')
+    model.add_argument('--init-trunk', metavar='MODEL',
+                       help='start a new model from those weights of this one that fit')
     model.add_argument('--blocks', type=int, nargs=4, default=(2, 2, 3, 2), metavar='N',
                        help='blocks of the four stages; 3 4 23 3 is ResNet-101')
     model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
@@ -35,6 +40,10 @@ def add_options(systems):
                        help='distances are multiplied by this; TensorFlow code: 6')
     model.add_argument('--click-mean', type=float, default=0.0,
                        help='subtracted from the click maps; TensorFlow code: 131')
+    model.add_argument('--mask-input', action='store_true',
+                       help='show the network what it found before the last click')
+    model.add_argument('--decoder', type=int, default=None, metavar='N',
+                       help='sharpen details with a decoder of this width')
     model.add_argument('--half', action='store_true', help='save the model in half precision')
     samples = click.add_argument_group('the samples')
     samples.add_argument('--crop', type=command_line.size_argument, default=(192, 192),
@@ -43,6 +52,12 @@ def add_options(systems):
                          metavar=('MIN', 'MAX'), help='side of a sample in sides of its object')
     samples.add_argument('--max-positive', type=int, default=5, help='most positive clicks')
     samples.add_argument('--max-negative', type=int, default=5, help='most negative clicks')
+    samples.add_argument('--robot-clicks', type=int, default=0, metavar='N',
+                         help='a robot user adds up to so many clicks to what the model finds')
+    samples.add_argument('--start-masks', type=float, default=0.0, metavar='P',
+                         help='share of these samples that begin with a wrong mask')
+    samples.add_argument('--jaccard-weight', type=float, default=0.0,
+                         help='weight of the soft Jaccard loss beside the cross entropy')
     samples.add_argument('--positive-weight', type=float, default=1.0,
                          help='weight of the pixels of the object; TensorFlow code: 5')
 
@@ -51,8 +66,8 @@ def train_click(options):
     dataset, validation = open_datasets(options)
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
-                           options.max_negative, click_scale=model.click_scale,
-                           click_mean=model.click_mean)
+                           options.max_negative, robot_clicks=options.robot_clicks,
+                           start_masks=options.start_masks if model.mask_input else 0)
     least_area = LEAST_AREA
     if options.dataset == 'shapes':
         least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
@@ -62,17 +77,22 @@ def train_click(options):
                                   max_objects=2 * options.val_n)
         return {name: value for name, value in figures.items() if name != 'objects'}
 
-    run_training(options, ClickTrainChain(model, options.positive_weight), model, dataset, samples,
-          mean_ious, best_metric=('validation/iou@3', 'max'))
+    run_training(options, ClickTrainChain(model, options.positive_weight, options.jaccard_weight),
+                 model, dataset, samples, mean_ious, best_metric=('validation/iou@3', 'max'))
 
 
 def make_click_model(options):
     """The model of --init, or a new one of the sizes that the options give."""
     if not options.init:
-        return ClickSegmenter(
+        model = ClickSegmenter(
             click_scale=options.click_scale, click_mean=options.click_mean,
             longest_side=options.longest_side or 256, zoom_side=options.zoom_side,
+            mask_input=options.mask_input, decoder=options.decoder,
             blocks=tuple(options.blocks), width=options.width, seed=options.seed)
+        if options.init_trunk:
+            copied = copy_matching(load_model(options.init_trunk), model)
+            log.info('%d arrays of the model come from %s', copied, options.init_trunk)
+        return model
     model = load_model(options.init)
     for name in ('longest_side', 'zoom_side'):
         if getattr(options, name):

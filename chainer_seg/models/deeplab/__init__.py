@@ -2,8 +2,9 @@
 
 from chainer_seg.models.deeplab.clicks import Click, click_maps
 from chainer_seg.models.deeplab.model import DeepLab
-from chainer_seg.models.deeplab.segmenter import ClickSegmenter, ClickSession
+from chainer_seg.models.deeplab.segmenter import ClickSegmenter
+from chainer_seg.models.deeplab.session import ClickObject, ClickSession
 from chainer_seg.models.deeplab.train_chain import ClickSamples, ClickTrainChain
 
-__all__ = ['Click', 'ClickSamples', 'ClickSegmenter', 'ClickSession', 'ClickTrainChain', 'DeepLab',
-           'click_maps']
+__all__ = ['Click', 'ClickObject', 'ClickSamples', 'ClickSegmenter', 'ClickSession', 'ClickTrainChain',
+           'DeepLab', 'click_maps']

@@ -105,16 +105,15 @@ class ClickSegmenter(chainer.Chain):
                            previous[None])[0]
 
     def decode(self, logits, size):
-        """The probability (H, W) float32 of ``size`` = (H, W) from one image's logits (1, h, w)."""
-        probability = chainer.functions.sigmoid(
-            resize_bilinear(logits[None], size)).array[0, 0]
-        return chainer.backends.cuda.to_cpu(probability)
+        """The probability (H, W) float32 of ``size`` = (H, W) from :meth:`look`'s logits (1, h, w)."""
+        return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
 
     def look(self, image, clicks, previous=None, side=None):
-        """The logits (1, h, w) for one image, on the model's device; arguments as :meth:`prepare`."""
+        """The logits (1, h, w) for one image, on the CPU; arguments as those of :meth:`prepare`."""
         x = self.prepare(image, clicks, previous, side)
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            return self.forward(self.device.send(x[None])).array[0]
+            logits = self.forward(self.device.send(x[None])).array[0]
+        return chainer.backends.cuda.to_cpu(logits)
 
     def segment(self, image, clicks):
         """Finds the object that the clicks mean.

@@ -4,14 +4,19 @@ import chainer
 import cv2
 import numpy as np
 from chainer import functions as F
+from chainer.backends import cuda
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import resize
-from chainer_seg.models.deeplab.clicks import Click, click_maps
+from chainer_seg.models.deeplab.clicks import Click, click_points
 from chainer_seg.models.deeplab.model import network_image
+from chainer_seg.models.deeplab.robot import next_click
 
 RING = 40  # Negative clicks of the paper's first strategy lie this near the object, in pixels.
 MARGIN = 5  # Positive clicks lie this far inside the object where it is large enough.
+
+# A sample that begins with a mask gets one moved, grown or shrunk by at most this part of the object.
+_START_ERROR = 0.25
 
 
 class ClickSamples:
@@ -21,23 +26,31 @@ class ClickSamples:
 
     Args:
         size: (height, width) of the samples in pixels.
-        scale_range: The crop's side is the object's, times a number drawn from this range.
+        scale_range: The crop's side is the object's, times a number drawn from this range, small
+            numbers being as likely as large ones on a logarithmic scale.
         max_positive, max_negative: Largest numbers of clicks; there is always one positive click.
         least_area: Smaller objects (pixels of the original image) are not drawn.
-        click_scale, click_mean: The encoding of the model that is trained.
+        robot_clicks: Largest number of clicks that :class:`ClickTrainChain` lets a robot user add
+            (iterative training, arXiv 2102.06583, section 3.2); a sample with robot clicks begins
+            with few others.
+        start_masks: Share of the samples that begin with a wrong mask in place of clicks, for
+            models with ``mask_input``.
 
     Returns:
-        ``x`` (5, height, width) float32, the network's input, and ``target`` (height, width) int32,
-        1 on the object and 0 elsewhere; or None for an image without a usable object.
+        A tuple, or None for an image without a usable object: ``image`` (3, height, width) float32
+        as :func:`network_image` gives it; ``points`` (K, 3) float32 as :func:`click_points` gives
+        them, filled up with zeros; ``robot_clicks`` () int32; ``previous`` (height, width) float32,
+        the mask that the object begins with, 0 for none; ``target`` (height, width) int32, 1 on the
+        object and 0 elsewhere.
     """
 
     def __init__(self, size=(192, 192), scale_range=(1.2, 4.0), max_positive=5, max_negative=5,
-                 least_area=100, click_scale=1.0, click_mean=0.0):
+                 least_area=100, robot_clicks=0, start_masks=0.0):
         self.size = tuple(size)
         self.scale_range = scale_range
         self.max_positive, self.max_negative = max_positive, max_negative
         self.least_area = least_area
-        self.click_scale, self.click_mean = click_scale, click_mean
+        self.robot_clicks, self.start_masks = robot_clicks, start_masks
 
     def __call__(self, example, rng):
         image, instances = example
@@ -49,14 +62,27 @@ class ClickSamples:
         image, mask = self._crop(image, instances.masks[chosen], instances.bboxes[chosen], rng)
         if not mask.any():
             return None
-        clicks = draw_clicks(mask, rng, self.max_positive, self.max_negative)
-        maps = click_maps(clicks, self.size, scale=self.click_scale, mean=self.click_mean)
-        return np.concatenate([network_image(image), maps]), mask.astype(np.int32)
+        clicks, robot_clicks, previous = self._begin(mask, rng)
+        points = np.zeros((self.max_positive + self.max_negative + self.robot_clicks, 3), np.float32)
+        points[:len(clicks)] = click_points(clicks)
+        return (network_image(image), points, np.int32(robot_clicks), previous,
+                mask.astype(np.int32))
+
+    def _begin(self, mask, rng):
+        """The clicks and the mask that the sample begins with, and how many clicks the robot adds."""
+        nothing = np.zeros(self.size, np.float32)
+        robot_clicks = int(rng.integers(self.robot_clicks + 1))
+        if robot_clicks and rng.random() < self.start_masks:
+            return [], robot_clicks, _wrong_mask(mask, rng).astype(np.float32)
+        if robot_clicks:
+            return draw_clicks(mask, rng, 1, 0), robot_clicks, nothing
+        return draw_clicks(mask, rng, self.max_positive, self.max_negative), 0, nothing
 
     def _crop(self, image, mask, bbox, rng):
         """A window around the object at a random scale, mirrored half the time, of the sample's size."""
         height, width = mask.shape
-        side = max(bbox[2] - bbox[0], bbox[3] - bbox[1], 16) * rng.uniform(*self.scale_range)
+        scale = np.exp(rng.uniform(*np.log(self.scale_range)))
+        side = max(bbox[2] - bbox[0], bbox[3] - bbox[1], 16) * scale
         window = np.minimum(side * np.array(self.size) / max(self.size), (height, width))
         window = np.maximum(window, 8).astype(int)
         centre = (bbox[:2] + bbox[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * window
@@ -99,29 +125,82 @@ def _points(where, count, positive, rng):
     return [Click(float(y), float(x), positive) for y, x in zip(rows, columns)]
 
 
+def _wrong_mask(mask, rng):
+    """The mask (H, W) bool moved, and grown or shrunk, as someone's careless work might be."""
+    reach = _START_ERROR * np.sqrt(mask.sum())
+    shift = rng.uniform(-reach, reach, 2)
+    moved = cv2.warpAffine(mask.astype(np.uint8), np.float32([[1, 0, shift[1]], [0, 1, shift[0]]]),
+                           mask.shape[::-1])
+    side = 1 + 2 * int(rng.uniform(0, reach / 2))
+    change = cv2.dilate if rng.random() < 0.5 else cv2.erode
+    return change(moved, np.ones((side, side), np.uint8)) > 0
+
+
 class ClickTrainChain(chainer.Chain):
     """The loss of click segmentation: sigmoid cross entropy of the upsampled logits.
+
+    Before the loss is computed, a robot user looks at what the model finds and adds the clicks that
+    the samples ask for.
 
     Args:
         model: A :class:`ClickSegmenter`.
         positive_weight: How much more a pixel of the object counts; 5 in the TensorFlow
             implementation.
+        jaccard_weight: How much 1 - the soft intersection over union of each sample adds to the
+            loss (arXiv 1608.01471, section 3, for probabilities).
 
-    Called with ``x`` (B, 5, H, W) float32 and ``target`` (B, H, W) int32 (1 object, 0 other, -1 not
-    counted); returns the scalar loss and reports ``loss`` and the batch's mean ``iou``.
+    Called with a batch of what :class:`ClickSamples` makes; ``target`` may hold -1 where a pixel is
+    not counted. Returns the scalar loss and reports ``loss`` and the batch's mean ``iou``.
     """
 
-    def __init__(self, model, positive_weight=1.0):
+    def __init__(self, model, positive_weight=1.0, jaccard_weight=0.0):
         super().__init__()
-        self.positive_weight = positive_weight
+        self.positive_weight, self.jaccard_weight = positive_weight, jaccard_weight
         with self.init_scope():
             self.model = model
 
-    def forward(self, x, target):
-        logits = resize_bilinear(self.model.forward(x), x.shape[2:])[:, 0]
+    def forward(self, image, points, robot_clicks, previous, target):
+        points, previous = self.play(image, points, robot_clicks, previous, target)
+        logits = self._logits(image, points, previous)
         loss = self._cross_entropy(logits, target)
+        if self.jaccard_weight:
+            loss += self.jaccard_weight * _jaccard_loss(logits, target)
         chainer.report({'loss': loss, 'iou': self._iou(logits.array, target)}, self)
         return loss
+
+    def play(self, image, points, robot_clicks, previous, target):
+        """Lets the robot user click; arguments as those of the chain.
+
+        Returns:
+            ``points`` (B, K, 3) with the robot's clicks, and ``previous`` (B, H, W), what the model
+            found before the last one.
+        """
+        points, previous = points.copy(), previous.copy()
+        rounds, truth = cuda.to_cpu(robot_clicks), cuda.to_cpu(target) == 1
+        for number in range(rounds.max(initial=0)):
+            playing = np.flatnonzero(rounds > number)
+            # Who begins with a mask has no click at first, and nothing to ask the model yet.
+            begun = playing[cuda.to_cpu(points[playing, :, 2]).any(axis=1)]
+            if len(begun):
+                previous[begun] = self._probability(image[begun], points[begun], previous[begun])
+            for each in playing:
+                self._click(points[each], cuda.to_cpu(previous[each]) > 0.5, truth[each])
+        return points, previous
+
+    def _probability(self, image, points, previous):
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            return F.sigmoid(self._logits(image, points, previous)).array
+
+    def _click(self, points, found, truth):
+        """Writes the robot's click into the first free row of ``points`` (K, 3)."""
+        click = next_click(found, truth)
+        if click is not None:
+            free = int(cuda.to_cpu(points[:, 2] != 0).argmin())
+            points[free] = self.xp.asarray(click_points([click])[0])
+
+    def _logits(self, image, points, previous):
+        x = self.model.encode(image, points, previous)
+        return resize_bilinear(self.model.forward(x), image.shape[2:])[:, 0]
 
     def _cross_entropy(self, logits, target):
         if self.positive_weight == 1:
@@ -135,3 +214,13 @@ class ClickTrainChain(chainer.Chain):
         shared = (found & truth).sum(axis=(1, 2))
         united = (found | truth).sum(axis=(1, 2))
         return (shared / self.xp.maximum(united, 1)).mean()
+
+
+def _jaccard_loss(logits, target):
+    """The mean over samples of 1 - soft intersection over union, for logits (B, H, W)."""
+    counts = (target != -1).astype(np.float32)
+    truth = (target == 1).astype(np.float32)
+    probability = F.sigmoid(logits) * counts
+    shared = F.sum(probability * truth, axis=(1, 2))
+    united = F.sum(probability + truth, axis=(1, 2)) - shared
+    return 1 - F.mean((shared + 1) / (united + 1))

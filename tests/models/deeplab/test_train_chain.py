@@ -61,11 +61,33 @@ def test_one_pixel_object_and_object_that_fills_the_image():
 
 
 def test_sample_has_the_asked_size_and_one_object(example, rng):
-    x, target = ClickSamples((48, 64))(example, rng)
-    assert x.shape == (5, 48, 64) and x.dtype == np.float32
+    image, points, robot_clicks, previous, target = ClickSamples((48, 64))(example, rng)
+    assert image.shape == (3, 48, 64) and image.dtype == np.float32
+    assert points.shape == (10, 3) and points.dtype == np.float32
+    assert robot_clicks == 0 and robot_clicks.dtype == np.int32
+    assert previous.shape == (48, 64) and not previous.any()
     assert target.shape == (48, 64) and target.dtype == np.int32
     assert set(np.unique(target)) == {0, 1}
-    assert (target[x[3] == 0] == 1).all()
+    for y, x, sign in points[points[:, 2] != 0]:
+        assert target[int(y), int(x)] == (sign == 1)
+
+
+def test_samples_for_the_robot_begin_with_one_click_or_a_wrong_mask(example):
+    samples = ClickSamples((48, 64), robot_clicks=3, start_masks=0.5)
+    rounds, masks = [], 0
+    for seed in range(200):
+        _, points, robot_clicks, previous, target = samples(example, np.random.default_rng(seed))
+        assert points.shape == (13, 3)
+        rounds.append(int(robot_clicks))
+        if robot_clicks == 0:
+            assert not previous.any()
+        elif previous.any():
+            masks += 1
+            assert not points.any() and set(np.unique(previous)) <= {0, 1}
+        else:
+            assert (points[:, 2] != 0).sum() <= 1
+    assert set(rounds) == {0, 1, 2, 3}
+    assert 0.35 < masks / np.count_nonzero(rounds) < 0.65
 
 
 def test_one_generator_gives_one_sample(example):
@@ -89,8 +111,18 @@ class FixedLogits(chainer.Chain):
         super().__init__()
         self.logits = logits
 
+    def encode(self, images, points, previous):
+        return images
+
     def forward(self, x):
         return chainer.Variable(self.logits)
+
+
+def batch_of(target):
+    """A batch of black images for a target (B, H, W), without clicks."""
+    count, *size = target.shape
+    return (np.zeros((count, 3, *size), np.float32), np.zeros((count, 4, 3), np.float32),
+            np.zeros(count, np.int32), np.zeros(target.shape, np.float32), target)
 
 
 def sigmoid_cross_entropy(logits, target, weight):
@@ -105,7 +137,7 @@ def test_loss_is_that_of_the_definition(rng, weight):
     logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
     target = rng.integers(-1, 2, (2, 6, 7)).astype(np.int32)
     chain = ClickTrainChain(FixedLogits(logits), positive_weight=weight)
-    loss = chain(np.zeros((2, 5, 6, 7), np.float32), target)
+    loss = chain(*batch_of(target))
     assert float(loss.array) == pytest.approx(
         sigmoid_cross_entropy(logits[:, 0], target, weight), rel=1e-5)
 
@@ -119,18 +151,70 @@ def test_iou_is_reported():
     with reporter.scope({}) as _, reporter:
         observation = {}
         with reporter.scope(observation):
-            chain(np.zeros((1, 5, 1, 4), np.float32), target)
+            chain(*batch_of(target))
     assert observation['main/iou'] == pytest.approx(1 / 3)
 
 
-def test_training_learns_one_object(example):
-    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=8, longest_side=64)
+def test_jaccard_loss_is_that_of_the_definition(rng):
+    logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
+    target = rng.integers(-1, 2, (2, 6, 7)).astype(np.int32)
+    plain = ClickTrainChain(FixedLogits(logits))(*batch_of(target))
+    both = ClickTrainChain(FixedLogits(logits), jaccard_weight=0.5)(*batch_of(target))
+    expected = []
+    for each, truth in zip(logits[:, 0].astype(np.float64), target):
+        p = (1 / (1 + np.exp(-each)))[truth != -1]
+        t = (truth == 1)[truth != -1]
+        expected.append(1 - ((p * t).sum() + 1) / ((p + t - p * t).sum() + 1))
+    assert float(both.array - plain.array) == pytest.approx(0.5 * np.mean(expected), rel=1e-4)
+
+
+class Half(ClickSegmenter):
+    """Finds the left half of any image, and remembers what it was shown before."""
+
+    def __init__(self):
+        super().__init__(blocks=(1, 1, 1, 1), width=2, mask_input=True)
+        self.shown = []
+
+    def forward(self, x):
+        self.shown.append((x[:, 5] > 0).any(axis=(1, 2)).tolist())
+        logits = np.full((len(x), 1, *x.shape[2:]), -20, np.float32)
+        logits[..., :x.shape[3] // 2] = 20
+        return chainer.Variable(logits)
+
+
+def test_robot_clicks_where_the_model_is_wrong():
+    target = np.zeros((3, 8, 16), np.int32)
+    target[:, 2:7, 9:14] = 1  # to the right: what the model finds is wrong, and this is missed
+    image, points, rounds, previous, target = batch_of(target)
+    points[:, 0] = 4, 11, 1
+    points[2] = 0
+    previous[2, :, :12] = 1  # begins with a mask
+    rounds[:] = 0, 2, 1
+    model = Half()
+    played, before = ClickTrainChain(model).play(image, points, rounds, previous, target)
+    assert (played[0] == points[0]).all() and (before[0] == 0).all()
+    # The largest wrong region is the left half, 8 x 8 pixels; its middle is (3.5, 3.5).
+    assert (played[1, :3, 2] == [1, -1, -1]).all()
+    assert all(3 <= value <= 4 for value in played[1, 1, :2])
+    np.testing.assert_allclose(before[1], np.arange(16) < 8, atol=1e-6)
+    # The start of the third one is wrong up to column 8, and below and above the object.
+    assert played[2, 0, 2] == -1 and not played[2, 1:].any()
+    np.testing.assert_array_equal(before[2], previous[2])
+    # The model was asked for the second sample alone, first without a mask and then with one.
+    assert model.shown == [[False], [True]]
+
+
+@pytest.mark.parametrize('mask_input', [False, True])
+def test_training_learns_one_object(example, mask_input):
+    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=8, longest_side=64, mask_input=mask_input,
+                           decoder=8 if mask_input else None)
     chain = ClickTrainChain(model)
     optimizer = chainer.optimizers.Adam(3e-3).setup(chain)
-    x, target = zip(*(ClickSamples((48, 48))(example, np.random.default_rng(s)) for s in range(4)))
-    x, target = np.stack(x), np.stack(target)
+    samples = ClickSamples((48, 48), robot_clicks=int(mask_input))
+    drawn = (samples(example, np.random.default_rng(seed)) for seed in range(4))
+    batch = [np.stack(arrays) for arrays in zip(*drawn)]
     losses = []
     for _ in range(25):
-        optimizer.update(chain, x, target)
-        losses.append(float(chain(x, target).array))
+        optimizer.update(chain, *batch)
+        losses.append(float(chain(*batch).array))
     assert losses[-1] < 0.5 * losses[0]

@@ -1,0 +1,282 @@
+import numpy as np
+import pytest
+
+from chainer_seg.errors import ClickError
+from chainer_seg.models.deeplab import Click, ClickSegmenter
+from chainer_seg.models.deeplab.session import merge_changes, zoom_window
+
+SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'longest_side': 64}
+
+
+@pytest.fixture(scope='module', params=['published', 'with mask input and zoom'])
+def model(request):
+    more = {} if request.param == 'published' else {'mask_input': True, 'zoom_side': 48}
+    return ClickSegmenter(**SIZES, **more)
+
+
+@pytest.fixture
+def image(rng):
+    return rng.integers(0, 256, (40, 60, 3), np.uint8)
+
+
+def square(size=(40, 60), top=10, left=10, side=20):
+    mask = np.zeros(size, bool)
+    mask[top:top + side, left:left + side] = True
+    return mask
+
+
+def test_click_outside_is_refused_and_changes_nothing(model, image):
+    session = model.session(image)
+    before = session.add(Click(5, 5))
+    with pytest.raises(ClickError):
+        session.add(Click(40, 5))
+    assert session.clicks == (Click(5, 5),) and session.probability is before
+
+
+def test_session_gives_what_segment_gives(model, image):
+    clicks = [Click(5, 5), Click(30, 50, False), Click(8, 9)]
+    session = model.session(image)
+    for click in clicks:
+        session.add(click)
+    np.testing.assert_array_equal(session.probability, model.segment(image, clicks))
+
+
+def test_undo_and_redo_go_back_and_forth(model, image):
+    session = model.session(image)
+    one = session.add(Click(5, 5))
+    two = session.add(Click(30, 50, False))
+    np.testing.assert_array_equal(session.undo(), one)
+    np.testing.assert_array_equal(session.redo(), two)
+    assert session.clicks == (Click(5, 5), Click(30, 50, False))
+
+
+def test_a_new_click_forgets_what_was_undone(model, image):
+    session = model.session(image)
+    session.add(Click(5, 5))
+    session.undo()
+    session.add(Click(6, 6))
+    session.redo()
+    assert session.clicks == (Click(6, 6),)
+
+
+def test_undo_of_nothing_and_redo_of_nothing_do_nothing(model, image):
+    session = model.session(image)
+    assert (session.undo() == 0).all() and (session.redo() == 0).all() and session.clicks == ()
+
+
+def test_reset_forgets_all_clicks(model, image):
+    session = model.session(image)
+    session.add(Click(5, 5), Click(6, 6))
+    assert (session.reset() == 0).all() and session.clicks == ()
+
+
+
+
+def test_the_same_click_twice_counts_once(model, image):
+    session = model.session(image)
+    one = session.add(Click(5, 5))
+    np.testing.assert_array_equal(session.add(Click(5, 5), Click(5.2, 4.9)), one)
+    assert session.clicks == (Click(5, 5),)
+    session.undo()
+    assert session.clicks == ()
+
+
+def test_a_click_of_the_other_sign_on_a_pixel_takes_the_place(model, image):
+    session = model.session(image)
+    session.add(Click(9, 9), Click(5, 5), Click(5, 5, False))
+    assert session.clicks == (Click(9, 9), Click(5, 5, False))
+    session.undo()
+    assert session.clicks == (Click(9, 9), Click(5, 5))
+
+
+def test_clicks_on_the_very_rim_are_taken(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    assert session.add(Click(39.5, 59.5), Click(-0.5, -0.5, False)).shape == (40, 60)
+
+
+def test_a_mask_is_where_a_session_can_start(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    np.testing.assert_array_equal(session.mask, square())
+    session.start_from(square().astype(np.uint8) * 255)
+    np.testing.assert_array_equal(session.mask, square())
+
+
+def test_clicks_correct_the_start_and_undo_brings_it_back(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    session.add(Click(12, 12, False))
+    assert session.clicks == (Click(12, 12, False),)
+    np.testing.assert_array_equal(session.undo() > 0.5, square())
+    assert (session.undo() == 0).all()
+    np.testing.assert_array_equal(session.redo() > 0.5, square())
+
+
+def test_a_mask_of_another_size_is_refused_and_changes_nothing(model, image):
+    session = model.session(image)
+    session.add(Click(5, 5))
+    with pytest.raises(ClickError, match='The mask is 40x61 pixels, but the image is 40x60'):
+        session.start_from(np.ones((40, 61), bool))
+    assert session.clicks == (Click(5, 5),)
+
+
+def test_changes_are_merged_only_where_clicks_are():
+    start = square((20, 40), 5, 5, 10)
+    found = np.full((20, 40), 0.1, np.float32)
+    found[5:15, 5:10] = 0.9  # the right half of the square is gone,
+    found[5:15, 20:25] = 0.8  # one region is new,
+    found[5:15, 30:35] = 0.8  # and another one
+    merged = merge_changes(start, found, [Click(7, 22), Click(8, 31, False)])
+    expected = start.copy()
+    expected[5:15, 20:25] = True
+    np.testing.assert_array_equal(merged > 0.5, expected)
+    merged = merge_changes(start, found, [Click(7, 12, False)])
+    np.testing.assert_array_equal(merged > 0.5, square((20, 40), 5, 5, 10) & (found > 0.5))
+
+
+def test_merging_without_a_difference_at_the_click_keeps_the_mask():
+    start = square((20, 40), 5, 5, 10)
+    merged = merge_changes(start, start.astype(np.float32), [Click(7, 7), Click(0, 0, False)])
+    np.testing.assert_array_equal(merged, start)
+
+
+def always_there(image, probability, clicks):
+    assert image.shape[:2] == probability.shape
+    return np.ones_like(probability)
+
+
+def test_refinement_can_be_set_and_taken_away(model, image):
+    session = model.session(image)
+    raw = session.add(Click(5, 5))
+    session.refinement = always_there
+    assert session.refinement is always_there
+    assert (session.probability == 1).all()
+    np.testing.assert_array_equal(session.raw_probability, raw)
+    session.refinement = None
+    np.testing.assert_array_equal(session.probability, raw)
+
+
+def test_refinement_follows_clicks_and_undo_but_needs_an_object(model, image):
+    session = model.session(image, refinement=always_there)
+    assert (session.probability == 0).all()
+    assert (session.add(Click(5, 5)) == 1).all()
+    assert (session.undo() == 0).all()
+
+
+def test_threshold_decides_about_the_mask(model, image):
+    session = model.session(image)
+    session.add(Click(5, 5))
+    session.threshold = 2.0
+    assert not session.mask.any()
+    session.threshold = -1.0
+    assert session.mask.all()
+
+
+def start_objects(session):
+    for left, name in ((0, 'cup'), (20, ''), (40, 'cup')):
+        session.start_from(square(left=left, side=10))
+        session.finish(name)
+
+
+def test_finished_objects_are_kept_and_the_next_one_begins(model, image):
+    session = model.session(image)
+    start_objects(session)
+    assert session.clicks == () and not session.mask.any()
+    assert [each.name for each in session.objects] == ['cup', '', 'cup']
+    instances = session.instances()
+    assert instances.class_names == ('cup', 'object') and instances.labels.tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(instances.masks[1], square(left=20, side=10))
+
+
+def test_without_finished_objects_there_are_no_instances(model, image):
+    assert len(model.session(image).instances()) == 0
+
+
+def test_nothing_cannot_be_finished(model, image):
+    with pytest.raises(ClickError, match='no object to finish yet'):
+        model.session(image).finish()
+
+
+def test_objects_are_renamed_and_removed(model, image):
+    session = model.session(image)
+    start_objects(session)
+    session.rename(1, 'spoon')
+    session.remove(0)
+    assert [each.name for each in session.objects] == ['spoon', 'cup']
+    with pytest.raises(ClickError, match='no finished object 2; there are 2'):
+        session.remove(2)
+
+
+def test_a_reopened_object_goes_on_where_it_was(model, image):
+    session = model.session(image)
+    clicks = (Click(5, 5), Click(30, 50, False))
+    probability = session.add(*clicks)
+    session.threshold = probability.min() - 1e-3
+    session.finish('cup')
+    session.threshold = 0.5
+    session.start_from(square())
+    session.reopen(0)
+    assert session.clicks == clicks
+    np.testing.assert_array_equal(session.probability, probability)
+    # What was under way was finished and not lost.
+    assert len(session.objects) == 1
+    np.testing.assert_array_equal(session.objects[0].mask, square())
+
+
+def test_object_of_one_pixel(model, image):
+    session = model.session(image)
+    session.start_from(square(side=1))
+    session.finish()
+    assert session.instances().bboxes.tolist() == [[10, 10, 11, 11]]
+    one = model.session(np.zeros((1, 1, 3), np.uint8))
+    assert one.add(Click(0, 0)).shape == (1, 1)
+
+
+def test_window_surrounds_mask_and_positive_clicks():
+    mask = np.zeros((200, 300), bool)
+    mask[80:120, 100:150] = True
+    # The mask is 40 x 50 pixels around (100, 125): a square of 1.6 * 50 = 80.
+    assert zoom_window(mask, [Click(100, 125), Click(3, 3, False)]) == (60, 85, 80, 80)
+    # A click at (100, 199) makes it 99 wide.
+    assert zoom_window(mask, [Click(100, 199)]) == (21, 70, 158, 158)
+
+
+def test_window_stays_in_the_image_and_has_a_least_size():
+    corner = zoom_window(np.zeros((200, 240), bool), [Click(0, 239)])
+    # A twelfth of 240 pixels, with the margin.
+    assert corner == (0, 208, 32, 32)
+    assert zoom_window(np.ones((20, 30), bool), [Click(5, 5)]) == (0, 0, 20, 30)
+    assert zoom_window(np.zeros((1, 1), bool), [Click(0, 0)]) == (0, 0, 1, 1)
+
+
+def test_a_look_closer_finds_nothing_outside_its_window(rng):
+    zooming = ClickSegmenter(**SIZES, zoom_side=32)
+    image = rng.integers(0, 256, (120, 160, 3), np.uint8)
+    session = zooming.session(image)
+    session.start_from(square((120, 160)))
+    # The square and its margin: a window of 32 pixels around (20, 20).
+    session.add(Click(45, 45))
+    whole = ClickSegmenter(**SIZES).session(image)
+    whole.start_from(square((120, 160)))
+    whole.add(Click(45, 45))
+    assert (session.probability[100:] == 0).all() and (session.probability[:, 100:] == 0).all()
+
+
+def test_window_of_the_second_look_is_where_the_object_was_found(rng):
+    class Finding(ClickSegmenter):
+        """Finds the middle of whatever it is shown."""
+
+        def look(self, image, clicks, previous=None, side=None):
+            self.looks.append((image.shape[:2], side))
+            logits = np.full((1, 9, 9), -9, np.float32)
+            logits[:, 3:6, 3:6] = 9
+            return logits
+
+    model = Finding(**SIZES, zoom_side=32)
+    model.looks = []
+    model.session(np.zeros((90, 90, 3), np.uint8)).add(Click(45, 45))
+    # First all of it at its own size, then 1.6 times what was found.
+    (first, _), (second, side) = model.looks
+    assert first == (90, 90) and side == 32
+    assert 1.6 * 0.2 * 90 < second[0] < 1.6 * 0.5 * 90
