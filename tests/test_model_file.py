@@ -9,7 +9,7 @@ import pytest
 import chainer_seg
 from chainer_seg import load_model, model_file, save_model
 from chainer_seg.errors import DeviceError, DiskFullError, ModelFileError
-from chainer_seg.model_file import DESCRIPTION, read_description
+from chainer_seg.model_file import DESCRIPTION, copy_matching, read_description
 from chainer_seg.models.deeplab import ClickSegmenter
 
 
@@ -165,3 +165,19 @@ def test_shipped_model_is_loaded_by_its_name_and_is_small():
     assert isinstance(shipped, ClickSegmenter) and shipped.origin['command']
     file = pathlib.Path(chainer_seg.__file__).parent / 'shipped' / 'click-shapes.npz'
     assert file.stat().st_size <= 4 * 1024 * 1024 and file.with_suffix('.md').exists()
+
+
+def test_only_what_fits_is_copied_from_one_model_to_another(model):
+    target = ClickSegmenter(blocks=(1, 1, 1, 1), width=2, mask_input=True, decoder=8, seed=6)
+    untouched = target.copy(mode='copy')
+    copied = copy_matching(model, target)
+    given, new, old = (dict(each.namedparams()) for each in (model, target, untouched))
+    # The input has a channel more, so the first weights do not fit; the decoder is not there at all.
+    stem = '/net/resnet/stem/conv/W'
+    np.testing.assert_array_equal(new[stem].array, old[stem].array)
+    for path in given.keys() - {stem}:
+        np.testing.assert_array_equal(new[path].array, given[path].array)
+    for path in new.keys() - given.keys():
+        np.testing.assert_array_equal(new[path].array, old[path].array)
+    np.testing.assert_array_equal(target.net.resnet.stem.norm.avg_mean, [3, 4])
+    assert copied >= len(given) - 1

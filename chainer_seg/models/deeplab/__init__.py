@@ -1,10 +1,10 @@
 """DeepLab-v2 (arXiv 1606.00915) and the click segmentation built on it (arXiv 1603.04042)."""
 
-from chainer_seg.models.deeplab.clicks import Click, click_maps
+from chainer_seg.models.deeplab.clicks import Click, click_maps, point_maps
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.segmenter import ClickSegmenter
 from chainer_seg.models.deeplab.session import ClickObject, ClickSession
 from chainer_seg.models.deeplab.train_chain import ClickSamples, ClickTrainChain
 
 __all__ = ['Click', 'ClickObject', 'ClickSamples', 'ClickSegmenter', 'ClickSession', 'ClickTrainChain',
-           'DeepLab', 'click_maps']
+           'DeepLab', 'click_maps', 'point_maps']
