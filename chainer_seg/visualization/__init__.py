@@ -1,5 +1,10 @@
 """Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
 
+from chainer_seg.visualization.click_curves import (
+    draw_click_curves,
+    draw_iou_curves,
+    draw_noc_curves,
+)
 from chainer_seg.visualization.click_marks import overlay_clicks
 from chainer_seg.visualization.click_samples import draw_click_samples
 from chainer_seg.visualization.colors import instance_colors
@@ -20,7 +25,8 @@ from chainer_seg.visualization.overlay import (
 )
 from chainer_seg.visualization.thumbnail import instances_thumbnail
 
-__all__ = ['Picture', 'axes_grid', 'blend', 'draw_click_samples', 'draw_clicks', 'draw_gallery',
-           'draw_image', 'draw_instances', 'draw_probability', 'instance_colors',
-           'instances_layer', 'instances_thumbnail', 'overlay_clicks', 'overlay_masks',
-           'overlay_probability', 'probability_layer']
+__all__ = ['Picture', 'axes_grid', 'blend', 'draw_click_curves', 'draw_click_samples',
+           'draw_clicks', 'draw_gallery', 'draw_image', 'draw_instances', 'draw_iou_curves',
+           'draw_noc_curves', 'draw_probability', 'instance_colors', 'instances_layer',
+           'instances_thumbnail', 'overlay_clicks', 'overlay_masks', 'overlay_probability',
+           'probability_layer']

@@ -1,0 +1,41 @@
+"""Curves of click segmentation: the numbers that are drawn, computed by hand."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.visualization import Picture, draw_click_curves, draw_iou_curves, draw_noc_curves
+
+IOUS = {'one': np.array([[0.5, 0.8, 0.9], [0.85, 0.7, 0.9], [0.1, 0.2, 0.3]]),
+        'two': np.array([[0.95, 0.95, 0.95]])}
+
+
+def line(ax, name):
+    return next(each for each in ax.lines if each.get_label() == name)
+
+
+def test_iou_curve_is_the_mean_after_each_click():
+    ax = draw_iou_curves(IOUS, thresholds=(0.85,))
+    np.testing.assert_allclose(line(ax, 'one').get_ydata(), [1.45 / 3, 1.7 / 3, 0.7])
+    assert line(ax, 'one').get_xdata().tolist() == [1, 2, 3]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ['one', 'two']
+
+
+def test_noc_curve_counts_clicks_until_the_goal_and_all_of_them_for_a_failure():
+    ax = draw_noc_curves(IOUS)
+    curve = line(ax, 'one')
+    clicks = dict(zip(np.round(curve.get_xdata(), 2), curve.get_ydata()))
+    assert clicks[0.5] == pytest.approx((1 + 1 + 3) / 3)  # reached at once, at once, never
+    assert clicks[0.8] == pytest.approx((2 + 1 + 3) / 3)
+    assert clicks[0.88] == pytest.approx((3 + 3 + 3) / 3)
+    assert (line(ax, 'two').get_ydata() == 1).all()
+
+
+def test_both_curves_are_axes_of_one_figure_with_ticks():
+    axes = draw_click_curves(IOUS, thresholds=(0.8, 0.9))
+    assert len(axes) == 2 and isinstance(axes[0].figure, Picture)
+    assert axes[0].figure is axes[1].figure and all(ax.axison for ax in axes)
+
+
+def test_one_click_is_enough_for_both():
+    axes = draw_click_curves({'once': np.array([[0.6]])})
+    assert (line(axes[1], 'once').get_ydata() == 1).all()
