@@ -10,8 +10,9 @@ from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.trunk import STRIDE
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
-    children, fill_convolution, fill_linear, layers, number, outputs_of, skip_leftovers, walk)
-from converters.torch_resnet import fill_resnet, is_stage, resnet_arguments
+    check_size, children, fill_convolution, fill_linear, layers, number, outputs_of,
+    skip_leftovers, walk)
+from converters.torch_resnet import count_resnet, fill_resnet, is_stage, resnet_arguments
 
 NETWORKS = {'nn.DeepMask': DeepMask, 'nn.SharpMask': SharpMask}
 
@@ -38,8 +39,9 @@ def build(tree, ledger, config):
     if network.class_name == 'nn.SharpMask':
         return _sharpmask(network, trunk, score, arguments, config, ledger)
     mask, = _branch(network, 'maskBranch', 1, ledger)
-    model = DeepMask(**{**arguments, 'mask_size': _side(mask, ledger),
-                        'target_size': _target_size(network, ledger), **config})
+    arguments.update(mask_size=_side(mask, ledger), target_size=_target_size(network, ledger), **config)
+    check_size(_count(arguments), ledger)
+    model = DeepMask(**arguments)
     trunk.fill(model, ledger)
     _fill_heads(model, score, mask, ledger)
     skip_leftovers(ledger)
@@ -78,9 +80,12 @@ def _sharpmask(network, trunk, score, arguments, config, ledger):
     logit = _last_layer(network, ledger)
     mask = _branch(network, 'maskBranchDM', 1, ledger)[0] if network.get('maskBranchDM') else None
     window = arguments['patch_size'] // STRIDE
-    model = SharpMask(**{**arguments, 'mask_size': _side(mask, ledger) if mask else None,
-                         'mask_channels': outputs_of(coarse, ledger) // window ** 2,
-                         'skip_channels': outputs_of(horizontal[1][0], ledger), **config})
+    arguments.update(
+        mask_size=_side(mask, ledger) if mask else None,
+        mask_channels=outputs_of(coarse, ledger) // max(window, 1) ** 2,
+        skip_channels=outputs_of(horizontal[1][0], ledger), **config)
+    check_size(_count(arguments), ledger)
+    model = SharpMask(**arguments)
     trunk.fill(model, ledger)
     _fill_heads(model, score, mask, ledger)
     fill_linear(model.refine.coarse, coarse, ledger)
@@ -90,6 +95,17 @@ def _sharpmask(network, trunk, score, arguments, config, ledger):
     fill_convolution(model.refine.logit, logit, ledger)
     skip_leftovers(ledger)
     return model
+
+
+def _count(arguments):
+    """The number of weights of a network, without building it; its small convolutions left out."""
+    window = arguments['patch_size'] // STRIDE
+    bottleneck, features = arguments['bottleneck'], arguments['features']
+    channels = arguments.get('mask_channels', 0)
+    outputs = (arguments['hidden'] + (arguments['mask_size'] or 0) ** 2 + channels * window ** 2)
+    widest = arguments['width'] * STRIDE
+    return (count_resnet(arguments) + widest * bottleneck + bottleneck * window ** 2 * features
+            + features * outputs + widest * 9 * arguments.get('skip_channels', 0))
 
 
 def _fill_heads(model, score, mask, ledger):

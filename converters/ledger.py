@@ -27,6 +27,10 @@ class Ledger:
         self.used = []
         self.skipped = {}
 
+    def arrays(self):
+        """All arrays of the file."""
+        return self._arrays.values()
+
     def name(self, array):
         """The name of an array in the file."""
         return self._names.get(id(array), 'an array')

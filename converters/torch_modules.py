@@ -141,6 +141,14 @@ def outputs_of(layer, ledger):
     return (_tensor(layer.module, 'weight', ledger).shape or (0,))[0]
 
 
+def check_size(count, ledger):
+    """Refuses a file whose shapes ask for more weights than it has numbers, before they get memory."""
+    storages = {id(tensor.storage): tensor.storage for tensor in ledger.arrays() if tensor.storage}
+    available = sum(len(storage.values) for storage in storages.values())
+    if count > available:
+        ledger.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+
+
 def fill_linear(link, layer, ledger):
     """Copies an nn.Linear, or the convolution that inference made of it, into a convolution."""
     _expect(layer, LINEAR | CONVOLUTIONS, ledger)

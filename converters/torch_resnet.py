@@ -1,9 +1,10 @@
 """The ResNets of fb.resnet.torch, as classifiers and as the trunk of DeepMask."""
 
+from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
-    BATCH_NORM, LINEAR, children, fill_conv_norm, fill_linear, layers, outputs_of,
+    BATCH_NORM, LINEAR, check_size, children, fill_conv_norm, fill_linear, layers, outputs_of,
     skip_leftovers)
 
 
@@ -32,9 +33,11 @@ def build(tree, ledger, config):
     stages = [child for child in modules if is_stage(child)]
     stem = modules[:modules.index(stages[0])]
     head, = layers(modules[-1:], ledger)
-    found = resnet_arguments(stem, stages, ledger)
-    model = ResNetClassifier(**{**found, 'n_class': outputs_of(head, ledger),
-                                'stride_on': '3x3', **config})
+    arguments = {**resnet_arguments(stem, stages, ledger), 'n_class': outputs_of(head, ledger),
+                 'stride_on': '3x3', **config}
+    features = EXPANSION * arguments['width'] * 2 ** (len(stages) - 1)
+    check_size(count_resnet(arguments) + features * arguments['n_class'], ledger)
+    model = ResNetClassifier(**arguments)
     fill_resnet(model.resnet, stem, stages, ledger)
     fill_linear(model.logits, head, ledger)
     skip_leftovers(ledger)
@@ -52,6 +55,18 @@ def resnet_arguments(stem, stages, ledger):
     return {'blocks': [len(_blocks(stage)) for stage in stages],
             'width': outputs_of(convolution, ledger),
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
+
+
+def count_resnet(arguments):
+    """The number of weights of the convolutions of a ResNet, without building it."""
+    width, channels = arguments['width'], arguments['width']
+    count = 3 * 7 * 7 * width
+    for i, blocks in enumerate(arguments['blocks']):
+        inner, outer = width * 2 ** i, EXPANSION * width * 2 ** i
+        count += blocks * (9 * inner + outer) * inner + outer * channels  # and the shortcut
+        count += (channels + (blocks - 1) * outer) * inner
+        channels = outer
+    return count
 
 
 def fill_resnet(resnet, stem, stages, ledger):

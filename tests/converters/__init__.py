@@ -1,0 +1,1 @@
+"""The converters; the genuine files are those of ../shared/data/formats."""
