@@ -41,6 +41,9 @@ def check_clicks(clicks, size):
         if not all(isinstance(value, numbers.Real) for value in (click.y, click.x)):
             raise ClickError(f'A click needs numbers for its place, not x={click.x!r}, '
                              f'y={click.y!r}.')
+        if click.positive not in (True, False):
+            raise ClickError(f'A click is positive or not; give True or False, not '
+                             f'{click.positive!r}.')
         if not (math.isfinite(click.y) and -0.5 <= click.y <= height - 0.5
                 and math.isfinite(click.x) and -0.5 <= click.x <= width - 0.5):
             raise ClickError(f'The click at x={click.x:g}, y={click.y:g} lies outside the image, '

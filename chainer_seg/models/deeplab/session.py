@@ -68,7 +68,8 @@ class ClickSession:
     """
 
     def __init__(self, model, image, refinement=None):
-        self.image = image
+        # A copy: whoever goes on drawing in the array must not change what is clicked on.
+        self.image = np.array(image)
         self.objects = ()
         self.threshold = 0.5
         self._model = model
@@ -148,16 +149,23 @@ class ClickSession:
         section 3.3), so that what was right stays.
 
         Args:
-            mask: (H, W) bool, or an integer array that is not 0 on the object.
+            mask: (H, W) bool, or an integer array that is not 0 on the object. Where it is 0
+                everywhere, the object begins with nothing.
 
         Raises:
-            chainer_seg.errors.ClickError: The mask is not as large as the image.
+            chainer_seg.errors.ClickError: The mask is not as large as the image, or holds other
+                numbers, such as probabilities.
         """
         mask = np.asarray(mask)
-        if mask.shape != self.image.shape[:2]:
-            raise ClickError(f'The mask is {_size(mask)} pixels, but the image is '
-                             f'{_size(self.image)}; give a mask of the same size.')
-        self._states = self._states[:self._position + 1] + [_State(start=mask != 0)]
+        size = self.image.shape[:2]
+        if mask.shape != size:
+            raise ClickError(f'The mask is {_size(mask.shape)} pixels, but the image is '
+                             f'{_size(size)}; give a mask of the same size.')
+        if mask.dtype.kind not in 'bui':
+            raise ClickError(f'A mask holds True and False, or integers, but not {mask.dtype}; '
+                             f'compare it with a threshold first, as in mask > 0.5.')
+        start = mask != 0 if mask.any() else None
+        self._states = self._states[:self._position + 1] + [_State(start=start)]
         return self._go_to(len(self._states) - 1)
 
     def finish(self, name=''):
@@ -249,7 +257,10 @@ class ClickSession:
         window = zoom_window(found, clicks) if found.any() else whole
         logits = self._look_at(window, clicks, previous, side if window != whole else None)
         probability = self._paste(window, logits)
-        closer = zoom_window(probability > 0.5, clicks)
+        found = probability > 0.5
+        if not found.any() and not any(click.positive for click in clicks):
+            return window, logits
+        closer = zoom_window(found, clicks)
         if _window_iou(window, closer) > _SAME_WINDOW:
             return window, logits
         return closer, self._look_at(closer, clicks, probability, side)
@@ -283,7 +294,8 @@ def zoom_window(mask, clicks):
 
     Args:
         mask: (H, W) bool, what was found so far.
-        clicks: Clicks in pixels of the mask; the positive ones belong to the object.
+        clicks: Clicks in pixels of the mask; the positive ones belong to the object. Where nothing
+            was found, there must be one.
 
     Returns:
         (top, left, height, width) in whole pixels, inside the image.
@@ -335,5 +347,5 @@ def _pixel(click):
     return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
-def _size(array):
-    return 'x'.join(str(length) for length in array.shape[:2])
+def _size(shape):
+    return 'x'.join(map(str, shape)) or 'no'
