@@ -59,35 +59,6 @@ def encode_rle(masks):
             for code in codes]
 
 
-def encode_runs(numbers, places, count, size):
-    """COCO's compressed run-length codes of masks that are known by where they begin and end.
-
-    Args:
-        numbers: (E,) int, the mask to which each edge belongs, not falling.
-        places: (E,) int, pixels counted down the columns, column * height + row, at which a mask
-            begins and ends in turn; not falling within a mask. Edges at one place cancel in pairs.
-        count: Number of masks R.
-        size: (height, width).
-
-    Returns:
-        What :func:`encode_rle` gives for these R masks.
-    """
-    if count == 0:
-        return []
-    height, width = size
-    pixels = height * width
-    numbers, places = _odd_edges(numbers, places, pixels)
-    # Each mask's places, then the end of the image.
-    ends = np.cumsum(np.bincount(numbers, minlength=count) + 1)
-    bounds = np.full(len(places) + count, pixels)
-    bounds[np.arange(len(places)) + numbers] = places
-    starts = np.concatenate([[0], ends[:-1]])
-    lengths = np.diff(bounds, prepend=0)
-    lengths[starts] = bounds[starts]
-    texts = _compress(lengths, starts)
-    return [{'size': [height, width], 'counts': text} for text in texts]
-
-
 def decode_rle(codes, size):
     """The masks (R, height, width) bool of a list of COCO run-length codes.
 
@@ -122,33 +93,3 @@ def _extent(occupied, xp):
     first = xp.where(any_there, occupied.argmax(axis=1), 0)
     last = xp.where(any_there, length - occupied[:, ::-1].argmax(axis=1), 0)
     return first, last
-
-
-def _odd_edges(numbers, places, pixels):
-    """The edges without those that cancel each other and those at the end of the image."""
-    fresh = np.ones(len(places), bool)
-    fresh[1:] = (places[1:] != places[:-1]) | (numbers[1:] != numbers[:-1])
-    first = np.flatnonzero(fresh)
-    times = np.diff(first, append=len(places))
-    kept = first[(times % 2 == 1) & (places[first] < pixels)]
-    return numbers[kept], places[kept]
-
-
-def _compress(lengths, starts):
-    """COCO's text for each mask: run lengths, from the fourth on less the last but one, in base 32."""
-    values = lengths.copy()
-    values[2:] -= lengths[:-2]
-    within = np.arange(len(values)) - np.repeat(starts, np.diff(starts, append=len(values)))
-    values = np.where(within > 2, values, lengths)
-    digits, open_ends = [], []
-    more = np.ones(len(values), bool)
-    while more.any():
-        digit = values & 31
-        values = values >> 5
-        open_ends.append(more)
-        more = more & (values != np.where(digit & 16, -1, 0))
-        digits.append(digit + 32 * more + 48)
-    used = np.stack(open_ends, axis=1)
-    text = np.stack(digits, axis=1).astype(np.uint8)[used].tobytes().decode('ascii')
-    ends = np.cumsum(used.sum(axis=1))[np.append(starts[1:], len(values)) - 1].tolist()
-    return [text[start:end] for start, end in zip([0] + ends, ends)]

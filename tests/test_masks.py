@@ -1,7 +1,7 @@
 import numpy as np
 
 from chainer_seg.masks import (
-    decode_rle, encode_rle, encode_runs, mask_area, mask_iou, mask_to_bbox, polygons_to_mask)
+    decode_rle, encode_rle, mask_area, mask_iou, mask_to_bbox, polygons_to_mask)
 
 
 def test_box_of_a_mask_ends_past_its_last_pixel():
@@ -56,44 +56,3 @@ def test_polygons_of_one_object_are_united():
     expected = np.zeros((4, 8), bool)
     expected[0:2, 0:2] = expected[1:3, 4:6] = True
     assert (mask == expected).all()
-
-
-def edges_of(masks):
-    """Where the masks (R, H, W) begin and end, counted down the columns, pixel by pixel."""
-    edges = []
-    for number, mask in enumerate(masks):
-        before = False
-        for place, value in enumerate([*mask.T.ravel(), False]):
-            if value != before:
-                edges.append((number, place))
-            before = value
-    return np.array(edges, int).reshape(-1, 2).T
-
-
-def test_codes_from_edges_are_those_of_the_masks(rng):
-    masks = np.concatenate([rng.random((5, 40, 30)) < part for part in (0.01, 0.5, 0.97)])
-    masks[3], masks[4] = True, False
-    assert encode_runs(*edges_of(masks), len(masks), (40, 30)) == encode_rle(masks)
-
-
-def test_codes_of_long_runs(rng):
-    # Run lengths of many digits in the text, and differences of both signs.
-    masks = np.zeros((1, 3000, 2000), bool)
-    masks[0, 5:7, 1500] = masks[0, 100:2900, 1600:1650] = masks[0, 0, 0] = True
-    column, row = np.divmod(np.flatnonzero(masks[0].T), 3000)
-    inside = np.column_stack([column * 3000 + row, column * 3000 + row + 1]).ravel()
-    assert encode_runs(np.zeros(len(inside), int), inside, 1, (3000, 2000)) == encode_rle(masks)
-
-
-def test_edges_at_one_place_cancel():
-    # Columns of 4: two full columns, then an empty stretch inside a third.
-    places = np.array([0, 4, 4, 8, 10, 10])
-    expected = np.zeros((1, 4, 3), bool)
-    expected[0, :, :2] = True
-    assert encode_runs(np.zeros(6, int), places, 1, (4, 3)) == encode_rle(expected)
-
-
-def test_codes_from_no_edges():
-    assert encode_runs(np.zeros(0, int), np.zeros(0, int), 0, (4, 3)) == []
-    assert encode_runs(np.zeros(0, int), np.zeros(0, int), 2, (4, 3)) == encode_rle(
-        np.zeros((2, 4, 3), bool))

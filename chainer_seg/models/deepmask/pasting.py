@@ -1,4 +1,4 @@
-"""From mask logits of windows to masks of the image, as run-length codes: no image is ever filled.
+"""From mask logits of windows to masks of the image, as runs of pixels: no image is ever filled.
 
 Torch's ``image.scale`` brings a mask to the size of its window, the width first: bilinearly with
 corners on corners where it grows, averaging areas where it shrinks. Along a column of the image an
@@ -8,7 +8,7 @@ at a place that can be computed. A mask costs as much as its own samples and not
 
 import numpy as np
 
-from chainer_seg.masks import encode_runs
+from chainer_seg.mask_runs import MaskRuns
 
 # Masks are pasted in groups of about so many samples, which fit into a processor's cache.
 GROUP_SAMPLES = 2 ** 19
@@ -17,7 +17,7 @@ GROUP_SAMPLES = 2 ** 19
 _NEAR = 1e-9
 
 
-def paste_rle(logits, tops, lefts, side, size, threshold):
+def paste(logits, tops, lefts, side, size, threshold):
     """Pastes square masks into an image.
 
     Args:
@@ -29,14 +29,14 @@ def paste_rle(logits, tops, lefts, side, size, threshold):
         threshold: Probability above which a pixel belongs to the mask, in (0, 1).
 
     Returns:
-        The R masks as COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle`
-        gives them.
+        The R masks as :class:`chainer_seg.mask_runs.MaskRuns`.
     """
     limit = np.float32(np.log(threshold / (1 - threshold)))
     group = max(1, GROUP_SAMPLES // (side * min(side, logits.shape[1])))
-    parts = [slice(first, first + group) for first in range(0, len(logits), group)]
-    return [code for part in parts
-            for code in _paste_group(logits[part], tops[part], lefts[part], side, size, limit)]
+    parts = np.split(np.arange(len(logits)), range(group, len(logits), group))
+    return MaskRuns.collect(
+        [(_paste_group(logits[part], tops[part], lefts[part], side, size, limit), part)
+         for part in parts], len(logits), size)
 
 
 def _paste_group(logits, tops, lefts, side, size, limit):
@@ -44,10 +44,12 @@ def _paste_group(logits, tops, lefts, side, size, limit):
     last = int(np.clip(size[1] - lefts, first, side).max(initial=first))
     columns, exact = _columns(logits, side, first, last)
     number, column, row = _crossings(columns, limit, None if exact else side)
-    column = column + lefts[number] + first
     row = np.clip(row + tops[number], 0, size[0])
-    inside = (column >= 0) & (column < size[1])
-    return encode_runs(number[inside], (column * size[0] + row)[inside], len(logits), size)
+    # Every run is two crossings in one column of one mask.
+    number, column, top, bottom = number[::2], column[::2], row[::2], row[1::2]
+    column = column + lefts[number] + first
+    seen = (column >= 0) & (column < size[1]) & (top < bottom)
+    return MaskRuns(number[seen], column[seen], top[seen], bottom[seen], len(logits), size)
 
 
 def resize_masks(masks, side):

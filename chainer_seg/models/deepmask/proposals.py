@@ -8,16 +8,15 @@ import chainer
 import numpy as np
 from chainer.backends import cuda
 from chainercv.utils import non_maximum_suppression
-from pycocotools import mask as coco_mask
 
-from chainer_seg import boxes
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
-from chainer_seg.masks import decode_rle
-from chainer_seg.models.deepmask import selection
-from chainer_seg.models.deepmask.pasting import paste_rle
+from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
+from chainer_seg.models.deepmask.selection import (
+    best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
 
 # A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
@@ -106,10 +105,8 @@ class ProposalModel(chainer.Chain):
             chainer_seg.errors.UserError: An argument cannot be used.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
         """
-        image = as_image(image)
-        found = self.propose_rle(image, n, scales, zoom, dm, threshold, nms, exact)
-        return Instances(decode_rle(found.codes, image.shape[:2]), found.bboxes, scores=found.scores,
-                         class_names=('object',))
+        runs, scores, _ = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
+        return Instances(runs.to_masks(), runs.bboxes(), scores=scores, class_names=('object',))
 
     def propose_rle(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
                     nms=None, exact=False):
@@ -121,19 +118,8 @@ class ProposalModel(chainer.Chain):
         Returns:
             :class:`RleProposals`.
         """
-        _check(n, threshold, nms)
-        scales = pyramid_scales() if scales is None else tuple(scales)
-        image = self.device.send(as_image(image))
-        levels = build_pyramid(image, scales + ((ZOOM_SCALE,) if zoom else ()), self.patch_size)
-        skips_of, logits_of = self.branch(dm)
-        pick = selection.torch_candidates if exact else selection.best_candidates
-        select = selection.torch_selection if exact else selection.best_selection
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
-            candidates = [pick(level, self.look(level, skips_of), n) for level in levels]
-            chosen = select(candidates, n)
-            codes = self._paste(candidates, chosen, logits_of, image.shape[:2], threshold, exact)
-        found = _rle_proposals(codes, candidates, chosen)
-        return found if exact and nms is None else _thin_out(found, nms)
+        runs, scores, scales = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
+        return RleProposals(runs.to_rle(), runs.bboxes(), scores, scales)
 
     def branch(self, dm):
         """The nets that make masks.
@@ -181,10 +167,28 @@ class ProposalModel(chainer.Chain):
                  for k, skip in enumerate(skips_of(stages))]
         return Maps(features.array[0], self.score(features).array[0], skips)
 
+    def _find(self, image, n, scales, zoom, dm, threshold, nms, exact):
+        """The masks as runs, (R,) scores, and (R,) scales at which they were found."""
+        _check(n, threshold, nms)
+        scales = pyramid_scales() if scales is None else tuple(scales)
+        image = self.device.send(as_image(image))
+        levels = build_pyramid(image, scales + ((ZOOM_SCALE,) if zoom else ()), self.patch_size)
+        skips_of, logits_of = self.branch(dm)
+        pick = torch_candidates if exact else best_candidates
+        select = torch_selection if exact else best_selection
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            candidates = [pick(level, self.look(level, skips_of), n) for level in levels]
+            chosen = select(candidates, n)
+            runs = self._paste(candidates, chosen, logits_of, image.shape[:2], threshold, exact)
+        scores = chosen[2]
+        scales = np.array([level.scale for level in levels], np.float32)[chosen[0]]
+        kept = _kept(runs.bboxes(), scores, nms, exact)
+        return runs.take(kept), scores[kept], scales[kept]
+
     def _paste(self, candidates, chosen, logits_of, size, threshold, exact):
-        """The run-length codes of the chosen candidates' masks."""
+        """The masks of the chosen candidates as runs."""
         levels, within, _ = chosen
-        codes = np.empty(len(levels), object)
+        parts = []
         for number, of_level in enumerate(candidates):
             mine = np.flatnonzero(levels == number)
             for first in range(0, len(mine), MASKS_AT_ONCE):
@@ -195,9 +199,9 @@ class ProposalModel(chainer.Chain):
                 scale = of_level.level.scale
                 tops, lefts = (self._corners(places[within[part]], scale, last)
                                for places in (of_level.rows, of_level.columns))
-                codes[part] = paste_rle(
-                    logits, tops, lefts, int(self.patch_size / scale), size, threshold)
-        return codes.tolist()
+                runs = paste(logits, tops, lefts, int(self.patch_size / scale), size, threshold)
+                parts.append((runs, part))
+        return MaskRuns.collect(parts, len(levels), size)
 
     def _corners(self, places, scale, last):
         """Where windows begin in the image, for their positions along one side."""
@@ -228,20 +232,13 @@ def _joined(level, pieces, xp):
     return Maps(features, scores, skips)
 
 
-def _rle_proposals(codes, candidates, chosen):
-    levels, _, scores = chosen
-    xywh = coco_mask.toBbox(codes) if codes else np.zeros((0, 4))
-    scales = np.array([each.level.scale for each in candidates], np.float32)[levels]
-    return RleProposals(codes, boxes.from_xywh(xywh.astype(np.float32)), scores, scales)
-
-
-def _thin_out(found, nms):
-    """The proposals without those whose mask is empty, and without those that a better one covers."""
-    kept = np.flatnonzero((found.bboxes[:, 2:] > found.bboxes[:, :2]).all(axis=1))
-    if nms is not None:
-        kept = kept[np.sort(non_maximum_suppression(found.bboxes[kept], nms, found.scores[kept]))]
-    return RleProposals([found.codes[number] for number in kept], found.bboxes[kept],
-                        found.scores[kept], found.scales[kept])
+def _kept(bboxes, scores, nms, exact):
+    """The numbers of the proposals that stay: not the empty ones, nor those that a better one covers."""
+    filled = (bboxes[:, 2:] > bboxes[:, :2]).all(axis=1)
+    kept = np.flatnonzero(filled | exact)
+    if nms is None:
+        return kept
+    return kept[np.sort(non_maximum_suppression(bboxes[kept], nms, scores[kept]))]
 
 
 def _check(n, threshold, nms):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from chainer.backend import get_array_module
 from chainer.backends import cuda
 
 from chainer_seg.models.deepmask.pyramid import PyramidLevel
@@ -38,7 +39,7 @@ class Candidates:
         """
         skips = [_cut(skip, self.rows[chosen] << k, self.columns[chosen] << k, side << k)
                  for k, skip in enumerate(self.skips)]
-        return self.features[chosen], skips
+        return self.features[get_array_module(self.features).asarray(chosen)], skips
 
 
 def best_candidates(level, maps, n):
@@ -109,14 +110,16 @@ def _probabilities(maps):
 
 
 def _candidates(level, maps, scores, rows, columns):
-    features = maps.features[:, rows, columns].T[:, :, None, None]
+    xp = get_array_module(maps.features)
+    features = maps.features[:, xp.asarray(rows), xp.asarray(columns)].T[:, :, None, None]
     return Candidates(level, scores, rows, columns, features, maps.skips, maps.scores.size)
 
 
 def _cut(image, tops, lefts, side):
     """Squares (m, C, side, side) of an array (C, h, w); its last rows and columns are repeated where a
     square reaches beyond it, as the side of a finer map need not be a multiple of 16 pixels."""
+    xp = get_array_module(image)
     inner = np.arange(side)
-    rows = np.minimum(tops[:, None] + inner, image.shape[1] - 1)
-    columns = np.minimum(lefts[:, None] + inner, image.shape[2] - 1)
+    rows = xp.asarray(np.minimum(tops[:, None] + inner, image.shape[1] - 1))
+    columns = xp.asarray(np.minimum(lefts[:, None] + inner, image.shape[2] - 1))
     return image[:, rows[:, :, None], columns[:, None, :]].swapaxes(0, 1)

@@ -1,10 +1,9 @@
-"""Pasting: what Torch's ``image.scale`` gives, as run lengths, against masks filled pixel by pixel."""
+"""Pasting: what Torch's ``image.scale`` gives, as runs, against masks filled pixel by pixel."""
 
 import numpy as np
 import pytest
 
-from chainer_seg.masks import decode_rle, encode_rle
-from chainer_seg.models.deepmask.pasting import paste_rle, resize_masks
+from chainer_seg.models.deepmask.pasting import paste, resize_masks
 
 THRESHOLD = 0.2
 
@@ -54,38 +53,39 @@ def test_shrinking_masks_are_averaged_over_areas(rng, samples, side):
 
 @pytest.mark.parametrize('size', [(17, 14), (1, 30), (30, 1)])
 @pytest.mark.parametrize('side', [1, 4, 6, 7, 20])
-def test_codes_are_those_of_masks_filled_pixel_by_pixel(rng, side, size):
+def test_masks_are_those_filled_pixel_by_pixel(rng, side, size):
     masks = rng.normal(-1, 1, (12, 6, 6)).astype(np.float32)
     tops, lefts = (rng.integers(-side - 1, length + 2, 12) for length in size)
     resize = shrunk if side < 6 else enlarged
     expected = np.stack([pasted(resize(mask, side), top, left, size)
                          for mask, top, left in zip(masks, tops, lefts)])
-    assert paste_rle(masks, tops, lefts, side, size, THRESHOLD) == encode_rle(expected)
+    np.testing.assert_array_equal(
+        paste(masks, tops, lefts, side, size, THRESHOLD).to_masks(), expected)
 
 
 def test_masks_that_fill_the_image_or_nothing():
     masks = np.stack([np.full((4, 4), value, np.float32) for value in (9, -9)])
-    codes = paste_rle(masks, np.array([-5, -5]), np.array([-5, -5]), 40, (11, 13), THRESHOLD)
-    found = decode_rle(codes, (11, 13))
+    corners = np.array([-5, -5])
+    found = paste(masks, corners, corners, 40, (11, 13), THRESHOLD).to_masks()
     assert found[0].all() and not found[1].any()
-    assert codes == encode_rle(found)
 
 
 def test_threshold_is_a_probability_that_must_be_exceeded():
     mask = np.zeros((1, 3, 3), np.float32)  # the probability 0.5 everywhere
     corner = np.array([0])
-    covered = [decode_rle(paste_rle(mask, corner, corner, 3, (3, 3), threshold), (3, 3)).sum()
+    covered = [paste(mask, corner, corner, 3, (3, 3), threshold).to_masks().sum()
                for threshold in (0.49, 0.5, 0.51)]
     assert covered == [9, 0, 0]
 
 
 def test_no_masks():
     none = np.zeros(0, int)
-    assert paste_rle(np.zeros((0, 4, 4), np.float32), none, none, 9, (5, 5), THRESHOLD) == []
+    runs = paste(np.zeros((0, 4, 4), np.float32), none, none, 9, (5, 5), THRESHOLD)
+    assert runs.to_masks().shape == (0, 5, 5)
 
 
 def test_memory_does_not_grow_with_the_image(memory_of):
     # 100 masks of 12 megapixels would take 1.2 GB.
     masks = np.random.default_rng(0).normal(size=(100, 56, 56)).astype(np.float32)
     tops, lefts = np.arange(100) * 20, np.arange(100) * 30
-    assert memory_of(lambda: paste_rle(masks, tops, lefts, 905, (3000, 4000), THRESHOLD)) < 100e6
+    assert memory_of(lambda: paste(masks, tops, lefts, 905, (3000, 4000), THRESHOLD).to_rle()) < 100e6

@@ -1,0 +1,118 @@
+"""Masks as vertical runs of pixels: small in memory, and quickly turned into COCO's codes or arrays."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class MaskRuns:
+    """R masks, each known by where it begins and ends in the columns of the image.
+
+    Attributes:
+        numbers: (E,) int, the mask to which each run belongs; not falling.
+        columns: (E,) int, not falling within a mask.
+        tops, bottoms: (E,) int, the first row of a run and the first row below it. The runs of a
+            column come in order and do not overlap.
+        count: The number of masks R; some may have no run.
+        size: (height, width) of the image.
+    """
+
+    numbers: np.ndarray
+    columns: np.ndarray
+    tops: np.ndarray
+    bottoms: np.ndarray
+    count: int
+    size: tuple
+
+    @classmethod
+    def collect(cls, parts, count, size):
+        """Masks from several places.
+
+        Args:
+            parts: Pairs of a :class:`MaskRuns` of r masks and (r,) int, the numbers that these
+                shall have.
+            count: The number of masks in all.
+            size: (height, width) of the image.
+        """
+        columns = [np.concatenate([np.zeros(0, int)] + [getattr(runs, name) for runs, _ in parts])
+                   for name in ('columns', 'tops', 'bottoms')]
+        numbers = np.concatenate([np.zeros(0, int)] + [given[runs.numbers] for runs, given in parts])
+        order = np.argsort(numbers, kind='stable')
+        return cls(numbers[order], *(column[order] for column in columns), count, tuple(size))
+
+    def take(self, chosen):
+        """The masks whose numbers are in ``chosen`` (N,) int, each at most once, in that order."""
+        place = np.full(self.count, -1)
+        place[chosen] = np.arange(len(chosen))
+        place = place[self.numbers]
+        order = np.argsort(place, kind='stable')[np.count_nonzero(place < 0):]
+        return MaskRuns(place[order], self.columns[order], self.tops[order], self.bottoms[order],
+                        len(chosen), self.size)
+
+    def bboxes(self):
+        """The tight boxes (R, 4) float32 (y_min, x_min, y_max, x_max); (0, 0, 0, 0) of empty masks."""
+        boxes = np.zeros((self.count, 4), np.float32)
+        if len(self.numbers):
+            owners, first = np.unique(self.numbers, return_index=True)
+            boxes[owners, 0] = np.minimum.reduceat(self.tops, first)
+            boxes[owners, 1] = np.minimum.reduceat(self.columns, first)
+            boxes[owners, 2] = np.maximum.reduceat(self.bottoms, first)
+            boxes[owners, 3] = np.maximum.reduceat(self.columns, first) + 1
+        return boxes
+
+    def to_masks(self):
+        """The masks (R, height, width) bool."""
+        height, width = self.size
+        edges = self._edges() + np.repeat(self.numbers, 2) * (height * width)
+        lengths = np.diff(edges, prepend=0, append=self.count * height * width)
+        flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+        return flat.reshape(self.count, width, height).transpose(0, 2, 1)
+
+    def to_rle(self):
+        """COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle` gives them."""
+        if self.count == 0:
+            return []
+        pixels = self.size[0] * self.size[1]
+        numbers, edges = _lasting(np.repeat(self.numbers, 2), self._edges(), pixels)
+        # The edges of each mask, then the end of the image.
+        ends = np.cumsum(np.bincount(numbers, minlength=self.count) + 1)
+        starts = np.concatenate([[0], ends[:-1]])
+        bounds = np.full(len(edges) + self.count, pixels)
+        bounds[np.arange(len(edges)) + numbers] = edges
+        lengths = np.diff(bounds, prepend=0)
+        lengths[starts] = bounds[starts]
+        return [{'size': list(self.size), 'counts': text} for text in _compress(lengths, starts)]
+
+    def _edges(self):
+        """(2 E,) int: where runs begin and end, counted down the columns."""
+        return np.stack([self.tops, self.bottoms], axis=1).ravel() + np.repeat(
+            self.columns, 2) * self.size[0]
+
+
+def _lasting(numbers, edges, pixels):
+    """The edges without the end of the image, and without those where one run goes on as the next."""
+    meets = np.zeros(len(edges) + 1, bool)
+    meets[1:-1] = (edges[1:] == edges[:-1]) & (numbers[1:] == numbers[:-1])
+    kept = ~meets[1:] & ~meets[:-1] & (edges < pixels)
+    return numbers[kept], edges[kept]
+
+
+def _compress(lengths, starts):
+    """COCO's text for each mask: from the fourth run on the change from the last but one, in base 32."""
+    changes = lengths.copy()
+    changes[2:] -= lengths[:-2]
+    within = np.arange(len(lengths)) - np.repeat(starts, np.diff(starts, append=len(lengths)))
+    values = np.where(within > 2, changes, lengths)
+    digits, used = [], []
+    more = np.ones(len(values), bool)
+    while more.any():
+        digit = values & 31
+        values = values >> 5
+        used.append(more)
+        more = more & (values != np.where(digit & 16, -1, 0))
+        digits.append(digit + 32 * more + 48)
+    used = np.stack(used, axis=1)
+    text = np.stack(digits, axis=1).astype(np.uint8)[used].tobytes().decode('ascii')
+    ends = np.cumsum(used.sum(axis=1))[np.append(starts[1:], len(lengths)) - 1].tolist()
+    return [text[start:end] for start, end in zip([0] + ends, ends)]
