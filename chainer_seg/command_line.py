@@ -37,6 +37,13 @@ def size_argument(text):
     return int(parts[0]), int(parts[-1])
 
 
+def count_argument(text):
+    """Parses a whole number from 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1')
+    return int(text)
+
+
 def set_up_messages(arguments):
     """Sends the log to standard output at the level that -v and -q ask for."""
     level = logging.INFO

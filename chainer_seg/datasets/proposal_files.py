@@ -10,12 +10,33 @@ import pathlib
 
 import ijson
 
+from chainer_seg import boxes
 from chainer_seg.datasets.coco_json import is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
 KINDS = ('segm', 'bbox')
+
+
+def proposal_results(proposals, image_id=0):
+    """Proposals in any form as COCO result dicts, JSON-ready.
+
+    Args:
+        proposals: :class:`chainer_seg.Instances`; what ``model.propose_rle`` gives; or result dicts,
+            which are returned as they are.
+        image_id: The image's id in its annotation file.
+
+    Returns:
+        list of dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
+    """
+    if isinstance(proposals, Instances):
+        return proposals.to_coco_results(image_id)
+    if not hasattr(proposals, 'codes'):
+        return proposals
+    return [{'image_id': image_id, 'category_id': 1, 'segmentation': code, 'bbox': box, 'score': score}
+            for code, box, score in zip(proposals.codes, boxes.to_xywh(proposals.bboxes).tolist(),
+                                        proposals.scores.tolist())]
 
 
 def read_proposals(path):

@@ -58,8 +58,11 @@ class ProposalFolder:
         return [path for kind in KINDS for path in sorted(self.folder.glob(f'{kind}-*.json'))]
 
     def missing(self, numbers):
-        """Those of the images ``numbers`` (from 0) whose proposals are not in the files yet."""
-        return sorted(set(numbers) - self._written())
+        """Those of the images ``numbers`` (from 0) that have still to be computed, rising."""
+        done = self._written()
+        for journal in self.folder.glob('journal-*.jsonl'):
+            done |= _scan(journal)[0].keys()
+        return sorted(set(numbers) - done)
 
     def fill(self, compute, numbers, *, progress=None):
         """Computes the proposals of those images that have none yet.
@@ -71,8 +74,7 @@ class ProposalFolder:
             compute: ``compute(number)`` gives the COCO result dicts of an image, each with
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
-            progress (callable): Is called with 1 for each image that is done, those that were done
-                before included.
+            progress (callable): Is called after each image that has been computed or passed over.
 
         Returns:
             list of (number, error): The images that could not be read.
@@ -80,24 +82,15 @@ class ProposalFolder:
         Raises:
             chainer_seg.errors.DiskFullError: There is no room; a later call goes on.
         """
-        missing = self.missing(numbers)
-        progress = progress or (lambda count: None)
-        progress(len(set(numbers)) - len(missing))
-        failures = []
-        for chunk in sorted({number // self.chunk for number in missing}):
-            wanted = [number for number in missing if number // self.chunk == chunk]
+        unwritten, failures = sorted(set(numbers) - self._written()), []
+        for chunk in sorted({number // self.chunk for number in unwritten}):
+            wanted = [number for number in unwritten if number // self.chunk == chunk]
             path = self.folder / f'journal-{chunk * self.chunk + 1:06d}.jsonl'
             with contextlib.closing(_Journal(path)) as journal:
-                for number in wanted:
-                    if number not in journal:
-                        try:
-                            journal.add(number, compute(number))
-                        except (ImageError, DatasetError) as error:
-                            failures.append((number, error))
-                    progress(1)
+                failures += journal.fill(compute, wanted, progress)
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
-                if not self.missing(journal.numbers):
+                if journal.numbers <= self._written():
                     path.unlink(missing_ok=True)
         return failures
 
@@ -155,7 +148,7 @@ class _Journal:
     """Results of images that are in no file yet; only where they lie is kept in memory."""
 
     def __init__(self, path):
-        self._path, self._offsets = path, {}
+        self._path = path
         with writing(path):
             # Without a buffer, so that nothing is left to be written when the disk is full.
             self._file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by close()
@@ -163,7 +156,9 @@ class _Journal:
             self._file.close()
             raise DatasetError(f'Another run is computing the same images for {path.parent}; wait for '
                                f'it, or choose another folder or other images.')
-        self._scan()
+        self._offsets, length = _scan(path)
+        with writing(path):
+            self._file.truncate(length)  # What a killed run or a full disk left of the last line.
 
     @property
     def numbers(self):
@@ -174,6 +169,20 @@ class _Journal:
 
     def close(self):
         self._file.close()
+
+    def fill(self, compute, wanted, progress):
+        """Adds what is wanted and not there; gives the images that could not be read, and why."""
+        failures = []
+        for number in wanted:
+            if number in self:
+                continue
+            try:
+                self.add(number, compute(number))
+            except (ImageError, DatasetError) as error:
+                failures.append((number, error))
+            if progress is not None:
+                progress()
+        return failures
 
     def add(self, number, results):
         line = json.dumps({'number': number, 'results': results}).encode('ascii') + b'\n'
@@ -191,18 +200,17 @@ class _Journal:
                 file.seek(self._offsets[number])
                 yield from json.loads(file.readline())['results']
 
-    def _scan(self):
-        """Finds the whole lines, and cuts off what a killed run or a full disk left of the last."""
-        start = 0
-        with open(self._path, 'rb') as file:
-            for line in file:
-                number = _number_of(line)
-                if number is None:
-                    break
-                self._offsets[number] = start
-                start += len(line)
-        with writing(self._path):
-            self._file.truncate(start)
+def _scan(path):
+    """Where the whole lines of a journal begin, by the number of the image, and where the last ends."""
+    offsets, start = {}, 0
+    with open(path, 'rb') as file:
+        for line in file:
+            number = _number_of(line)
+            if number is None:
+                break
+            offsets[number] = start
+            start += len(line)
+    return offsets, start
 
 
 def _number_of(line):

@@ -4,12 +4,14 @@ The figures are those of pycocotools with ``useCats=0``. Recall needs only to kn
 which object, so thousands of proposals are matched here as arrays, many times faster than there.
 """
 
+import functools
+
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import DatasetError
-from chainer_seg.instances import Instances
 
 COUNTS = (10, 100, 1000)
 SIZES = ('all', 'small', 'medium', 'large')
@@ -54,16 +56,15 @@ class ProposalEvaluator:
 
         Args:
             ground_truth (Instances): What is there.
-            proposals: :class:`Instances`, or COCO result dicts with ``score`` and ``segmentation``
-                (a run-length code), or with ``score`` and ``bbox`` where only boxes are compared.
+            proposals: :class:`Instances`; what ``model.propose_rle`` gives; COCO result dicts with
+                ``score`` and ``segmentation`` (a run-length code), or with ``score`` and ``bbox``
+                where only boxes are compared.
 
         Raises:
             chainer_seg.errors.DatasetError: The proposals are for an image of another size, or lack
                 what is to be compared.
         """
-        results = proposals
-        if isinstance(proposals, Instances):
-            results = proposals.to_coco_results(image_id=0)
+        results = proposal_results(proposals)
         _check_sizes(results, ground_truth.image_size)
         scores = np.array([result['score'] for result in results], np.float64)
         best = np.argsort(-scores, kind='stable')[:self.counts[-1]]
@@ -107,8 +108,8 @@ def evaluate_proposals(proposer, dataset, indices=None, *, progress=None, **sett
     """Average recall of a model's proposals, one image at a time.
 
     Args:
-        proposer: A model with ``propose(image, n=...) -> Instances``, or a function from an image to
-            Instances or COCO result dicts.
+        proposer: A DeepMask or SharpMask, or a function from an image to its proposals in a form that
+            :meth:`ProposalEvaluator.add` takes.
         dataset: With ``len`` and ``dataset[i] -> (image, Instances)``.
         indices: The images to take; all if left out.
         progress (callable): Wraps the iteration over indices, such as tqdm.
@@ -118,11 +119,8 @@ def evaluate_proposals(proposer, dataset, indices=None, *, progress=None, **sett
         dict of float: As of :meth:`ProposalEvaluator.summary`.
     """
     evaluator = ProposalEvaluator(**settings)
-    if hasattr(proposer, 'propose'):
-        model, most = proposer, evaluator.counts[-1]
-
-        def proposer(image):
-            return model.propose(image, n=most)
+    if hasattr(proposer, 'propose_rle'):
+        proposer = functools.partial(proposer.propose_rle, n=evaluator.counts[-1])
     for index in (progress or iter)(range(len(dataset)) if indices is None else indices):
         image, ground_truth = dataset[index]
         evaluator.add(ground_truth, proposer(image))

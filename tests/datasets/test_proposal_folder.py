@@ -111,9 +111,18 @@ def test_run_killed_between_the_two_kinds_writes_both(whole, tmp_path):
 
 
 def test_finished_folder_computes_nothing(whole, tmp_path):
-    again, seen = Computer(), []
-    ProposalFolder(tmp_path / 'whole', SETTINGS, chunk=3).fill(again, range(8), progress=seen.append)
-    assert again.asked == [] and sum(seen) == 8
+    again, folder = Computer(), ProposalFolder(tmp_path / 'whole', SETTINGS, chunk=3)
+    folder.fill(again, range(8))
+    assert again.asked == [] and folder.missing(range(8)) == []
+
+
+def test_progress_is_told_of_what_is_computed(tmp_path):
+    folder, seen = ProposalFolder(tmp_path, SETTINGS, chunk=3), []
+    with pytest.raises(KeyboardInterrupt):
+        folder.fill(Computer(at5=KeyboardInterrupt()), range(8))
+    assert folder.missing(range(8)) == [5, 6, 7]
+    folder.fill(Computer(at6=ImageError('')), range(8), progress=lambda: seen.append(1))
+    assert len(seen) == 3
 
 
 def test_ranges_fill_one_folder(whole, tmp_path):

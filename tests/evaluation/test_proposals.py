@@ -186,7 +186,7 @@ class Listed:
 
 def test_a_model_is_asked_for_as_many_proposals_as_are_counted():
     class Model:
-        def propose(self, image, n):
+        def propose_rle(self, image, n):
             assert image.shape == (200, 200, 3) and n == 20
             return squares((10, 10))
 

@@ -1,0 +1,253 @@
+// Shows the proposals of a ProposalExplorer: filters, finds the one below the pointer, and draws.
+
+// The numbers of a binary trait, copied: a message's buffer may begin anywhere.
+function numbers(data, Type) {
+  if (!data || data.byteLength === 0) return new Type(0);
+  return new Type(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+}
+
+function readProposals(model) {
+  const ends = numbers(model.get("ends_data"), Uint32Array);
+  const places = numbers(model.get("places_data"), Uint32Array);
+  const figures = numbers(model.get("figures_data"), Float64Array);
+  const colors = numbers(model.get("colors_data"), Uint8Array);
+  const proposals = [];
+  for (let i = 0; i < figures.length / 2; i++) {
+    const [start, length, x, y, width, height] = places.subarray(6 * i, 6 * i + 6);
+    proposals.push({
+      number: i, ends: ends.subarray(start, start + length), x, y, width, height,
+      score: figures[2 * i], size: figures[2 * i + 1], color: colors.subarray(3 * i, 3 * i + 3),
+    });
+  }
+  return proposals;
+}
+
+// Whether the pixel at ``index``, counted down the columns, belongs to the mask.
+function holds(ends, index) {
+  let low = 0, high = ends.length; // the number of runs that end at or before index
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ends[middle] <= index) low = middle + 1;
+    else high = middle;
+  }
+  return low % 2 === 1;
+}
+
+// The mask inside its box with a border of zeros, row by row.
+function fill({ ends, x, y, width, height }, rows) {
+  const stride = width + 2;
+  const inside = new Uint8Array(stride * (height + 2));
+  for (let run = 1; run < ends.length; run += 2) {
+    for (let index = ends[run - 1]; index < ends[run]; index++) {
+      inside[(index % rows - y + 1) * stride + Math.floor(index / rows) - x + 1] = 1;
+    }
+  }
+  return inside;
+}
+
+// A canvas of the size of the box: the mask in its colour, or only its edge.
+function paint(proposal, rows, color, edgeOnly) {
+  const { width, height } = proposal;
+  const inside = fill(proposal, rows);
+  const canvas = new OffscreenCanvas(Math.max(width, 1), Math.max(height, 1));
+  const picture = new ImageData(canvas.width, canvas.height);
+  const stride = width + 2;
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const at = (row + 1) * stride + column + 1;
+      if (!inside[at]) continue;
+      const within = inside[at - 1] && inside[at + 1] && inside[at - stride] && inside[at + stride];
+      if (!edgeOnly || !within) picture.data.set([...color, 255], 4 * (row * width + column));
+    }
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
+
+function addSlider(controls, text, { min, max, step, get, set, show }) {
+  const label = document.createElement("label");
+  label.textContent = text;
+  const input = document.createElement("input");
+  Object.assign(input, { type: "range", min, max, step });
+  input.setAttribute("aria-label", text);
+  const output = document.createElement("output");
+  controls.append(label, input, output);
+  input.addEventListener("input", () => set(Number(input.value)));
+  return () => {
+    input.value = get();
+    output.textContent = show(get());
+  };
+}
+
+function render({ model, el }) {
+  const proposals = readProposals(model);
+  const [rows, columns] = model.get("shown_size");
+  const density = Math.min(window.devicePixelRatio || 1, 2);
+
+  const frame = document.createElement("div");
+  frame.className = "chainer-seg-explorer";
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(columns * density);
+  canvas.height = Math.round(rows * density);
+  canvas.style.width = `${columns}px`;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Image with proposals; a click pins the one below the pointer");
+  const status = document.createElement("div");
+  status.className = "chainer-seg-status";
+  status.setAttribute("aria-live", "polite");
+  const controls = document.createElement("div");
+  controls.className = "chainer-seg-controls";
+  frame.append(canvas, status, controls);
+  el.append(frame);
+
+  let image = null;
+  let outlines = null;
+  let shown = [];
+  let hovered = null;
+
+  function change(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
+
+  const scores = proposals.map(({ score }) => score);
+  const longest = Math.max(...model.get("image_size"));
+  const refreshers = [
+    addSlider(controls, "Best proposals", {
+      min: 0, max: proposals.length, step: 1, show: (value) => `${Math.min(value, proposals.length)}`,
+      get: () => model.get("count"), set: (value) => change("count", value) }),
+    addSlider(controls, "Score at least", {
+      min: Math.min(0, ...scores), max: Math.max(1, ...scores), step: "any",
+      show: (value) => value.toFixed(2),
+      get: () => model.get("least_score"), set: (value) => change("least_score", value) }),
+    ...["Size from", "Size to"].map((text, end) => addSlider(controls, text, {
+      min: 0, max: longest, step: 1, show: (value) => `${Math.round(value)} px`,
+      get: () => model.get("sizes")[end],
+      set: (value) => {
+        const [low, high] = model.get("sizes");
+        change("sizes", end ? [Math.min(low, value), value] : [value, Math.max(high, value)]);
+      } })),
+  ];
+  const choice = document.createElement("select");
+  choice.setAttribute("aria-label", "Below the pointer");
+  choice.append(new Option("the smallest", "smallest"), new Option("the best scored", "best"));
+  choice.addEventListener("change", () => change("on_top", choice.value));
+  const label = document.createElement("label");
+  label.textContent = "Below the pointer";
+  const release = document.createElement("button");
+  release.type = "button";
+  release.textContent = "Unpin all";
+  release.addEventListener("click", () => change("pinned", []));
+  controls.append(label, choice, release);
+
+  function filter() {
+    const [low, high] = model.get("sizes");
+    const least = model.get("least_score");
+    shown = proposals
+      .filter(({ score, size }) => score >= least && size >= low && size <= high)
+      .slice(0, Math.max(0, model.get("count")));
+    outlines = new OffscreenCanvas(columns, rows);
+    const context = outlines.getContext("2d");
+    // Small ones last, so that large ones do not cover them.
+    [...shown].sort((a, b) => b.size - a.size).forEach((each) => {
+      context.drawImage(paint(each, rows, each.color, true), each.x, each.y);
+    });
+    if (hovered && !shown.includes(hovered)) hovered = null;
+    refreshers.forEach((refresh) => refresh());
+    choice.value = model.get("on_top");
+    draw();
+  }
+
+  function drawProposal(context, proposal) {
+    const scale = [canvas.width / columns, canvas.height / rows];
+    const place = [proposal.x * scale[0], proposal.y * scale[1],
+      Math.max(proposal.width, 1) * scale[0], Math.max(proposal.height, 1) * scale[1]];
+    context.globalAlpha = model.get("opacity");
+    context.drawImage(paint(proposal, rows, proposal.color, false), ...place);
+    context.globalAlpha = 1;
+    context.drawImage(paint(proposal, rows, [255, 255, 255], true), ...place);
+    const text = `${proposal.number}: ${proposal.score.toFixed(2)}`;
+    context.font = `${13 * density}px sans-serif`;
+    const width = context.measureText(text).width + 8 * density;
+    const left = Math.min(place[0], canvas.width - width);
+    const top = Math.max(place[1] - 19 * density, 0);
+    context.fillStyle = "rgba(0, 0, 0, 0.75)";
+    context.fillRect(left, top, width, 18 * density);
+    context.fillStyle = "white";
+    context.fillText(text, left + 4 * density, top + 13.5 * density);
+  }
+
+  function draw() {
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = true;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    if (outlines) context.drawImage(outlines, 0, 0, canvas.width, canvas.height);
+    model.get("pinned").forEach((number) => drawProposal(context, proposals[number]));
+    if (hovered) drawProposal(context, hovered);
+    status.textContent = describe();
+  }
+
+  function describe() {
+    const count = `${shown.length} of ${proposals.length} proposals shown`;
+    if (!hovered) return `${count}, ${model.get("pinned").length} pinned.`;
+    return `${count}. Number ${hovered.number}: score ${hovered.score.toFixed(3)}, ` +
+      `size ${Math.round(hovered.size)} px.`;
+  }
+
+  // The topmost of the shown and pinned proposals at a place of the shown picture.
+  function find(x, y) {
+    const pinned = model.get("pinned").map((number) => proposals[number]);
+    const hits = [...new Set([...shown, ...pinned])].filter((each) => (
+      x >= each.x && x < each.x + each.width && y >= each.y && y < each.y + each.height &&
+      holds(each.ends, x * rows + y)));
+    const smallest = model.get("on_top") === "smallest";
+    return hits.reduce((best, each) => {
+      const better = smallest ? !best || each.size < best.size : !best || each.number < best.number;
+      return better ? each : best;
+    }, null);
+  }
+
+  function point(event) {
+    const box = canvas.getBoundingClientRect();
+    const x = Math.floor(((event.clientX - box.left) / box.width) * columns);
+    const y = Math.floor(((event.clientY - box.top) / box.height) * rows);
+    const found = find(x, y);
+    if (found === hovered) return;
+    hovered = found;
+    draw();
+  }
+
+  function leave() {
+    hovered = null;
+    draw();
+  }
+
+  function pin(event) {
+    point(event);
+    if (!hovered) return;
+    const { number } = hovered;
+    const pinned = model.get("pinned");
+    change("pinned", pinned.includes(number)
+      ? pinned.filter((each) => each !== number) : [...pinned, number]);
+  }
+
+  canvas.addEventListener("pointermove", point);
+  canvas.addEventListener("pointerleave", leave);
+  canvas.addEventListener("click", pin);
+  model.on("change:count change:least_score change:sizes change:on_top", filter);
+  model.on("change:pinned change:opacity", draw);
+
+  filter();
+  createImageBitmap(new Blob([model.get("image_data")], { type: "image/jpeg" })).then((bitmap) => {
+    image = bitmap;
+    draw();
+  });
+
+  return () => {
+    model.off("change:count change:least_score change:sizes change:on_top", filter);
+    model.off("change:pinned change:opacity", draw);
+  };
+}
+
+export default { render };

@@ -1,0 +1,94 @@
+"""Compute the proposals of a data set: compute_proposals.py MODEL --annotations J --images D --out DIR.
+
+Writes COCO result files of segments and of boxes, 500 images in each, to --out. A run that was killed or
+interrupted goes on when the same command is given again. An image that cannot be read is named and
+passed over; the same command computes it when it is mended.
+"""
+
+import functools
+import hashlib
+import sys
+
+from commands.proposal_options import (
+    add_proposal_options,
+    add_range_options,
+    check_makes_proposals,
+    image_range,
+    proposal_settings,
+)
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.datasets import CocoDataset, ProposalFolder
+from chainer_seg.datasets.proposal_files import proposal_results
+from chainer_seg.datasets.proposal_folder import CHUNK
+from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.model_file import load_model
+
+import chainer  # isort: skip
+
+
+def main():
+    parser = command_line.parser(__doc__)
+    parser.add_argument('model', metavar='MODEL', help='model file, or the name of a shipped model')
+    parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON of the images')
+    parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
+    parser.add_argument('--out', metavar='DIR', required=True, help='folder of the files')
+    parser.add_argument('--chunk', type=command_line.count_argument, default=CHUNK, metavar='N',
+                        help='number of images in a file')
+    parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
+    add_proposal_options(parser, n=1000)
+    add_range_options(parser)
+    options = parser.parse_args()
+    command_line.set_up_messages(options)
+    model = load_model(options.model, options.device)
+    check_makes_proposals(model, options.model)
+    dataset = CocoDataset(options.annotations, options.images)
+    numbers = image_range(options, len(dataset))
+    settings = proposal_settings(options)
+    folder = ProposalFolder(
+        options.out, {'model': digest_of_model(model), 'images': digest(repr(dataset.ids).encode()),
+                      **settings}, chunk=options.chunk, overwrite=options.overwrite)
+    failures = fill(folder, model, dataset, numbers, settings, options.quiet)
+    if not options.quiet:
+        print(f'proposals of {len(numbers) - len(failures)} images: {options.out}')
+    if failures:
+        raise ImageError(f'{len(failures)} of {len(numbers)} images could not be read and have no '
+                         f'proposals; mend them and give the same command again.')
+
+
+def fill(folder, model, dataset, numbers, settings, quiet):
+    """Computes what is missing in the folder, with a bar; gives the images that cannot be read."""
+    missing = len(folder.missing(numbers))
+    if missing < len(numbers) and not quiet:
+        print(f'{len(numbers) - missing} of {len(numbers)} images have been done before')
+
+    def compute(number):
+        try:
+            found = model.propose_rle(dataset.read_image(number), **settings)
+        except (DatasetError, ImageError) as error:
+            tqdm.write(f'passed over: {error}', file=sys.stderr)
+            raise
+        return proposal_results(found, dataset.ids[number])
+
+    with tqdm(total=len(numbers), initial=len(numbers) - missing, desc='proposing', unit='image',
+              disable=quiet) as bar:
+        return folder.fill(compute, numbers, progress=functools.partial(bar.update, 1))
+
+
+def digest_of_model(model):
+    """The same text for models of the same class, sizes and weights."""
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(model)
+    content = hashlib.sha256(repr((type(model).__name__, model.config)).encode())
+    for name in sorted(serializer.target):
+        content.update(name.encode() + serializer.target[name].tobytes())
+    return content.hexdigest()[:16]
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+if __name__ == '__main__':
+    command_line.run(main)
