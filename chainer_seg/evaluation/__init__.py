@@ -1,5 +1,6 @@
 """How good predictions are: COCO's average precision and recall, and the number of clicks."""
 
+from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.evaluation.clicks import (
     ClickFigures,
     click_ious,
@@ -8,12 +9,13 @@ from chainer_seg.evaluation.clicks import (
     number_of_clicks,
 )
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
+from chainer_seg.evaluation.patches import evaluate_patches
 from chainer_seg.evaluation.proposals import (
     ProposalEvaluator,
     evaluate_proposal_files,
     evaluate_proposals,
 )
 
-__all__ = ['ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'click_ious', 'evaluate_clicks',
-           'evaluate_coco', 'evaluate_proposal_files', 'evaluate_proposals', 'next_click',
-           'number_of_clicks']
+__all__ = ['ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'boundary_iou', 'click_ious',
+           'evaluate_clicks', 'evaluate_coco', 'evaluate_patches', 'evaluate_proposal_files',
+           'evaluate_proposals', 'next_click', 'number_of_clicks']

@@ -1,0 +1,172 @@
+"""All objects of a data set in arrays, so that examples can be drawn by object and not by picture."""
+
+import cv2
+import numpy as np
+
+from chainer_seg import masks
+from chainer_seg.datasets.coco_json import is_id, is_number
+from chainer_seg.datasets.segmentations import segmentation_to_rle
+
+
+class ObjectIndex:
+    """The N objects of a data set, in the order of its pictures, without pixels.
+
+    Of a COCO file the JSON is enough; of any other data set each example is read once.
+
+    Args:
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; a
+            :class:`chainer_seg.datasets.CocoDataset` also reads pictures and objects apart.
+        progress (callable): Wraps the iteration over pictures, such as tqdm.
+
+    Attributes:
+        dataset: The data set.
+        pictures: (N,) int64, the number of each object's picture.
+        places: (N,) int64, the object's number in the Instances of its picture.
+        labels: (N,) int32.
+        bboxes: (N, 4) float32 (y_min, x_min, y_max, x_max) in pixels.
+        areas: (N,) float32 in pixels, as annotated where known.
+        crowds: (N,) bool.
+    """
+
+    def __init__(self, dataset, progress=iter):
+        self.dataset = dataset
+        self._annotations = _annotations_of(dataset)
+        self._label_of = {category: label for label, category in
+                          enumerate(getattr(dataset, 'category_ids', ()))}
+        rows = [self._read(number) for number in progress(range(len(dataset)))]
+        counts = [len(labels) for labels, _, _, _ in rows]
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.pictures = np.repeat(np.arange(len(rows)), counts)
+        self.places = np.arange(self._starts[-1]) - self._starts[self.pictures]
+        empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
+                 np.zeros(0, bool))
+        self.labels, self.bboxes, self.areas, self.crowds = (
+            np.concatenate([first, *column]) for first, column in zip(empty, zip(*rows)))
+
+    def __len__(self):
+        return len(self.labels)
+
+    def of_picture(self, number):
+        """The numbers of the objects of picture ``number``, as a slice."""
+        return slice(self._starts[number], self._starts[number + 1])
+
+    def read_image(self, number):
+        """The image (H, W, 3) uint8 of picture ``number``."""
+        if hasattr(self.dataset, 'read_image'):
+            return self.dataset.read_image(number)
+        return self.dataset[number][0]
+
+    def read_object(self, number, window, side):
+        """One object's image and its mask in a window.
+
+        Args:
+            number: Of the object.
+            window: (top, left, length) of a square in pixels of the image, not rounded.
+            side: The mask is drawn at this resolution: polygons are not rounded to pixels first.
+
+        Returns:
+            The whole image (H, W, 3) uint8 and the mask (side, side) bool of the window.
+        """
+        picture, place = int(self.pictures[number]), int(self.places[number])
+        if self._annotations is None:
+            image, instances = self.dataset[picture]
+            return image, _cut_mask(instances.masks[place], window, side)
+        image = self.dataset.read_image(picture)
+        mask = _draw_polygons(self._annotations[picture][place], window, side)
+        if mask is None:
+            instances = self.dataset.read_instances(picture, image.shape[:2])
+            mask = _cut_mask(instances.masks[place], window, side)
+        return image, mask
+
+    def _read(self, number):
+        """labels, bboxes, areas and crowds of one picture."""
+        if self._annotations is not None:
+            fields = _fields_of(self._annotations[number], self._label_of)
+            if fields is not None:
+                return fields
+            instances = self.dataset.read_instances(number)
+        else:
+            instances = self.dataset[number][1]
+        areas = instances.areas
+        if areas is None:
+            areas = masks.mask_area(instances.masks).astype(np.float32)
+        return instances.labels, instances.bboxes, areas, instances.crowds
+
+
+def cut_window(image, window, side, fill):
+    """Cuts a square out of an image and scales it; what lies outside the image is ``fill``.
+
+    Between pixels it interpolates; where the window is larger than the result, it averages.
+
+    Args:
+        image: (H, W) or (H, W, C), any real numbers.
+        window: (top, left, length) in pixels, where pixel i covers [i, i + 1).
+        side: Side of the result in pixels.
+        fill: A number.
+
+    Returns:
+        (side, side) or (side, side, C) float32.
+    """
+    top, left, length = window
+    finer = max(1, int(np.ceil(length / side)))
+    step = length / (side * finer)
+    # Two pixels more than the window, so that no interpolation meets the edge of the part.
+    low = np.clip(np.floor([top, left]).astype(int) - 2, 0, image.shape[:2])
+    high = np.clip(np.ceil([top + length, left + length]).astype(int) + 2, low, image.shape[:2])
+    part = np.ascontiguousarray(image[low[0]:high[0], low[1]:high[1]], np.float32)
+    if part.size == 0:
+        return np.full((side, side) + image.shape[2:], fill, np.float32)
+    matrix = np.array([[step, 0, left - low[1] + step / 2 - 0.5],
+                       [0, step, top - low[0] + step / 2 - 0.5]])
+    fine = cv2.warpAffine(
+        part, matrix, (side * finer, side * finer), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4)
+    return cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def _cut_mask(mask, window, side):
+    return cut_window(mask, window, side, 0) > 0.5
+
+
+def _draw_polygons(annotation, window, side):
+    """The window's mask (side, side) bool from polygons; None where there are none to draw."""
+    if not isinstance(annotation.get('segmentation'), list):
+        return None
+    top, left, length = window
+    try:
+        moved = [((np.reshape(polygon, (-1, 2)) - (left, top)) * (side / length)).ravel().tolist()
+                 for polygon in annotation['segmentation']]
+        code = segmentation_to_rle(moved, (side, side))
+    except (TypeError, ValueError):
+        return None  # Reading it as a whole mends it or says what is wrong.
+    return None if code is None else masks.decode_rle([code], (side, side))[0]
+
+
+def _annotations_of(dataset):
+    """The annotations of each picture as in its COCO file; None for another data set."""
+    if not hasattr(dataset, 'coco'):
+        return None
+    number_of = {image_id: number for number, image_id in enumerate(dataset.ids)}
+    annotations = [[] for _ in dataset.ids]
+    for annotation in dataset.coco['annotations']:
+        image_id = annotation.get('image_id')
+        if is_id(image_id) and image_id in number_of:
+            annotations[number_of[image_id]].append(annotation)
+    return annotations
+
+
+def _fields_of(annotations, label_of):
+    """labels, bboxes, areas and crowds of COCO annotations; None where one lacks a field."""
+    boxes = [annotation.get('bbox') for annotation in annotations]
+    areas = [annotation.get('area') for annotation in annotations]
+    categories = [annotation.get('category_id') for annotation in annotations]
+    complete = all(
+        isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) for box in boxes)
+    known = all(is_id(category) and category in label_of for category in categories)
+    if not complete or not known or not all(map(is_number, areas)):
+        return None
+    x, y, width, height = np.array(boxes, np.float32).reshape(-1, 4).T
+    return (np.array([label_of[category] for category in categories], np.int32),
+            np.stack([y, x, y + height, x + width], axis=1),
+            np.array(areas, np.float32),
+            np.array([bool(each.get('iscrowd', 0)) for each in annotations], bool))

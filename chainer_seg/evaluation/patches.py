@@ -1,0 +1,65 @@
+"""How good DeepMask and SharpMask are on single patches, as their Torch implementation judges them."""
+
+import chainer
+import numpy as np
+from chainer.backends import cuda
+
+from chainer_seg.datasets.object_index import ObjectIndex
+from chainer_seg.evaluation.boundary import boundary_iou
+from chainer_seg.models.deepmask.samples import PatchSamples, stack_patches
+from chainer_seg.models.deepmask.train_chain import enlarge, patch_ious
+
+# Tells the generators of these patches from those of a training run.
+_MASKS, _SCORES = 4, 5
+
+_BATCH = 32
+
+
+def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False, shift=16,
+                     scale=0.25, seed=0, progress=iter):
+    """Judges masks and scores of patches drawn as in training.
+
+    Args:
+        model: A :class:`chainer_seg.models.deepmask.DeepMask` or ``SharpMask``.
+        dataset: A data set of this package, or its :class:`chainer_seg.datasets.ObjectIndex`.
+        n: Number of patches for the masks, and again for the scores.
+        target_size: The masks are compared at this side; None takes the model's own.
+        boundary: Whether to compare outlines, too.
+        shift, scale: As of :class:`chainer_seg.models.deepmask.PatchSamples`.
+        seed: Another seed draws other patches; of one data set, models of one patch size are shown
+            the same.
+        progress: Wraps the iteration over batches, as ``tqdm`` does.
+
+    Returns:
+        A dict: ``iou``, ``median_iou``, the shares ``iou@0.5`` and ``iou@0.7`` of masks whose IoU is
+        at least that, ``score_accuracy``, and ``boundary_iou`` if asked for (see
+        :func:`chainer_seg.evaluation.boundary_iou`).
+
+    Raises:
+        chainer_seg.errors.DatasetError: The data set has no object to judge by.
+    """
+    index = dataset if isinstance(dataset, ObjectIndex) else ObjectIndex(dataset)
+    samples = PatchSamples(index, model.patch_size, target_size or model.target_size, shift, scale)
+    ious, boundaries, correct = [], [], []
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        for first in progress(range(0, n, _BATCH)):
+            numbers = range(first, min(first + _BATCH, n))
+            batch = _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device)
+            logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
+            ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
+            if boundary:
+                found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
+                boundaries.append(boundary_iou(found, truth))
+            batch = _draw(samples.draw_score, numbers, (seed, _SCORES), model.device)
+            logits = model.forward(batch['x'])[1].array
+            correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
+    ious = np.concatenate(ious)
+    figures = {'iou': ious.mean(), 'median_iou': np.median(ious), 'iou@0.5': (ious >= 0.5).mean(),
+               'iou@0.7': (ious >= 0.7).mean(), 'score_accuracy': np.concatenate(correct).mean()}
+    if boundary:
+        figures['boundary_iou'] = np.concatenate(boundaries).mean()
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _draw(draw, numbers, seed, device):
+    return stack_patches([draw(np.random.default_rng((*seed, number))) for number in numbers], device)

@@ -1,0 +1,53 @@
+"""Boundary IoU against its definition by distances."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.evaluation.boundary import boundary_iou, mask_rims
+
+
+def disc(centre, radius, size=(60, 80)):
+    y, x = np.mgrid[:size[0], :size[1]]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius ** 2
+
+
+def naive_rim(mask, pixels):
+    """Pixels of the mask from which a pixel outside is at most ``pixels`` steps away, diagonals too."""
+    padded = np.pad(mask, pixels)
+    rim = np.zeros_like(mask)
+    for y, x in np.argwhere(mask):
+        rim[y, x] = not padded[y:y + 2 * pixels + 1, x:x + 2 * pixels + 1].all()
+    return rim
+
+
+@pytest.mark.parametrize('pixels', [1, 2, 5])
+def test_rim_is_what_lies_near_the_outline(pixels):
+    masks = np.stack([disc((30, 40), 17), disc((0, 0), 30), disc((30, 40), 2)])
+    rims = mask_rims(masks, width=pixels / 100)  # The diagonal of 60 x 80 is 100.
+    for mask, rim in zip(masks, rims):
+        np.testing.assert_array_equal(rim, naive_rim(mask, pixels))
+
+
+def test_rim_is_never_thinner_than_a_pixel():
+    mask = disc((30, 40), 10)
+    np.testing.assert_array_equal(mask_rims(mask[None], width=1e-6)[0], naive_rim(mask, 1))
+
+
+def test_boundary_iou_is_that_of_the_rims():
+    a, b = disc((30, 40), 17), disc((32, 38), 15)
+    rim_a, rim_b = naive_rim(a, 2), naive_rim(b, 2)
+    expected = (rim_a & rim_b).sum() / (rim_a | rim_b).sum()
+    assert boundary_iou(a[None], b[None]) == pytest.approx([expected])
+
+
+def test_boundary_iou_is_harder_on_large_masks_than_iou():
+    large, shifted = disc((30, 40), 28), disc((30, 42), 28)
+    iou = (large & shifted).sum() / (large | shifted).sum()
+    assert iou > 0.9 and boundary_iou(large[None], shifted[None])[0] < 0.6
+
+
+def test_equal_empty_and_disjoint_masks():
+    empty, a, b = np.zeros((60, 80), bool), disc((10, 10), 5), disc((50, 70), 5)
+    result = boundary_iou(np.stack([a, empty, a, empty]), np.stack([a, empty, b, b]))
+    assert result.tolist() == [1, 1, 0, 0]
+    assert boundary_iou(np.zeros((0, 4, 4), bool), np.zeros((0, 4, 4), bool)).shape == (0,)
