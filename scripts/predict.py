@@ -6,6 +6,8 @@ from chainer_seg import command_line
 
 MODULES = {
     'ClickSegmenter': {'clicks': 'predict_click'},
+    'DeepMask': {'proposals': 'predict_deepmask'},
+    'SharpMask': {'proposals': 'predict_deepmask'},
 }
 
 

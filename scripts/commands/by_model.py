@@ -41,7 +41,8 @@ def _explain(description, modules):
     """Ends the process with the general help, or with what is missing."""
     parser = command_line.parser(description, epilog='MODEL --help tells the options for a model.')
     _add_model(parser)
-    _add_protocol(parser, dict.fromkeys(name for each in modules.values() for name in each))
+    _add_protocol(parser, dict.fromkeys(
+        name for each in modules.values() if len(each) > 1 for name in each))
     parser.parse_known_args()
     parser.error('MODEL comes first')
 

@@ -1,0 +1,82 @@
+"""Propose objects in images: masks and scores, the best first."""
+
+import collections
+import logging
+import pathlib
+
+from commands.proposal_options import add_proposal_options, proposal_settings
+
+from chainer_seg.datasets.proposal_files import proposal_results
+from chainer_seg.errors import ImageError, UserError
+from chainer_seg.files import write_json
+from chainer_seg.images import find_images, read_image, write_image
+from chainer_seg.masks import decode_rle
+from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
+from chainer_seg.visualization import overlay_masks
+
+log = logging.getLogger(__name__)
+
+PUBLISHED_DEMO = 5  # proposals, as the Torch demo shows
+
+
+def add_options(parser):
+    parser.add_argument('inputs', metavar='INPUT', nargs='+',
+                        help='images, folders of images, or lists of images (.txt, one in a line)')
+    parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
+    add_proposal_options(parser, PUBLISHED_DEMO)
+    parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
+                        help='pixels of a higher probability belong to a mask')
+    parser.add_argument('--nms', type=float, metavar='IOU',
+                        help='drop proposals whose box overlaps a better one this much')
+    parser.add_argument('--draw', type=int, default=10, metavar='N',
+                        help='the overlay shows at most so many proposals')
+
+
+def run(model, options):
+    if options.draw < 0:
+        raise UserError('--draw takes numbers from 0.')
+    stems = collections.Counter()
+    for path in [path for each in options.inputs for path in listed_images(each)]:
+        stems[path.stem] += 1
+        # Images of one name from several folders do not overwrite each other's results.
+        again = f'_{stems[path.stem]}' if stems[path.stem] > 1 else ''
+        save_proposals(model, path, pathlib.Path(options.out, path.stem + again), options)
+
+
+def listed_images(path):
+    """The images that an argument names: itself, those of a folder, or those of a list of paths."""
+    path = pathlib.Path(path)
+    if path.suffix.lower() != '.txt':
+        return find_images(path)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f'The list {path} cannot be read; give a text file with the path of an image '
+                         f'in each line.') from error
+    found = [path.parent / line.strip() for line in lines if line.strip()]
+    if not found:
+        raise ImageError(f'The list {path} names no images; write the path of one in each line.')
+    return found
+
+
+def save_proposals(model, path, stem, options):
+    """Proposes objects in one image and writes an overlay and COCO JSON."""
+    image = read_image(path)
+    found = model.propose_rle(image, threshold=options.threshold, nms=options.nms,
+                              **proposal_settings(options))
+    masks = decode_rle(found.codes[:options.draw], image.shape[:2])
+    write_image(f'{stem}_overlay.png', overlay_masks(image, masks, contour=2))
+    write_json(f'{stem}.json', proposal_results(found, path.name))
+    log.info('%s: %s; wrote %s_overlay.png and .json', path, describe(found), stem)
+    for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
+        log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',
+                  score, box[1], box[3], box[0], box[2], scale)
+
+
+def describe(found):
+    """How many proposals there are, and the best of them, in words."""
+    if not found.codes:
+        return 'no proposals'
+    top, left, bottom, right = found.bboxes[0].astype(int)
+    return (f'{len(found.codes)} proposals, the best with score {found.scores[0]:.3f} at '
+            f'x {left} to {right}, y {top} to {bottom}')
