@@ -21,8 +21,8 @@ OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = 6, 7, 8
 _DEEPEST = 5000  # Levels; Torch itself recurses and gives up earlier.
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _VERSION = re.compile(r'V (\d{1,9})')
-_INTEGER = re.compile(rb'[ \n]*([+-]?\d{1,20})(?=\s|\Z)')
-_NUMBER = re.compile(rb'[ \n]*([^\s]{1,400})(?=\s|\Z)')
+_INTEGER = re.compile(rb'[ \n]*([+-]?\d{1,20})(?=[ \n])')
+_NUMBER = re.compile(rb'[ \n]*([^\s]{1,400})(?=[ \n])')
 _CHUNK = 1 << 16  # Bytes of ASCII numbers that are taken apart at once.
 
 
@@ -164,7 +164,10 @@ class _Binary(_Source):
 
 
 class _Ascii(_Source):
-    """The same numbers as text; every value, and every list of values, ends with a line feed."""
+    """The same numbers as text; every value, and every list of values, ends with a line feed.
+
+    The last line feed is asked for: without it a number may have been cut short.
+    """
 
     def __init__(self, data, path):
         super().__init__(data, path)
@@ -189,7 +192,7 @@ class _Ascii(_Source):
         self.at += count
         taken = self.view[self.at - count:self.at]
         if count:
-            self._line_feed()
+            self._line_feed('bytes')
         return taken
 
     def values(self, element, count):
@@ -208,7 +211,8 @@ class _Ascii(_Source):
         """A line of numbers; it is counted before memory is taken for it."""
         what = f'a line of {count} {element} values'
         end = self.data.find(b'\n', self.at)
-        end = len(self.data) if end < 0 else end
+        if end < 0:
+            self.fail(what, 'the file ends')
         found = np.count_nonzero(np.frombuffer(self.view[self.at:end], np.uint8) == ord(' ')) + 1
         if found != count:
             self.fail(what, f'there are {found}')
@@ -225,7 +229,7 @@ class _Ascii(_Source):
             self.at = min(stop + 1, end)
         if filled != count:
             self.fail(what, f'there are {filled}')
-        self._line_feed()
+        self._line_feed(what)
         values.flags.writeable = False
         return values
 
@@ -235,12 +239,14 @@ class _Ascii(_Source):
             near = bytes(self.view[self.at:self.at + 24])
             self.fail(what, f'there is {near!r}' if near else 'the file ends')
         self.at = match.end()
-        self._line_feed()
+        if self.data[self.at] == ord('\n'):
+            self.at += 1
         return match[1]
 
-    def _line_feed(self):
-        if self.data[self.at:self.at + 1] == b'\n':
-            self.at += 1
+    def _line_feed(self, what):
+        if self.data[self.at:self.at + 1] != b'\n':
+            self.fail(f'a line feed after {what}', 'there is none')
+        self.at += 1
 
 
 class _Reader:
@@ -355,12 +361,12 @@ def _problem(tensor):
             return f'its storage is {storage!r}'
         if storage.class_name != tensor.class_name.replace('Tensor', 'Storage'):
             return f'a {tensor.class_name} lies in a {storage.class_name}'
-    if min(tensor.shape, default=0) < 0 or min(tensor.strides, default=0) < 0 or tensor.offset < 0:
+    if min(tensor.shape, default=1) < 1 or min(tensor.strides, default=0) < 0 or tensor.offset < 0:
         return (f'its shape is {tensor.shape}, its strides are {tensor.strides} and its offset is '
                 f'{tensor.offset}')
-    if math.prod(max(size, 1) for size in tensor.shape) > np.iinfo(np.intp).max // 8:
+    if math.prod(tensor.shape) > np.iinfo(np.intp).max // 8:
         return f'its shape is {tensor.shape}, which no array can have'
-    if _count(tensor.shape) == 0:
+    if not tensor.shape:  # What Torch has in place of an empty tensor.
         return None
     available = 0 if storage is None else len(storage.values)
     needed = tensor.offset + 1 + sum(
@@ -371,16 +377,11 @@ def _problem(tensor):
 
 
 def _view(tensor):
-    if _count(tensor.shape) == 0:
+    if not tensor.shape:
         element, _ = element_of(tensor.class_name)
-        return np.empty(tensor.shape or (0,), ELEMENTS[element])
+        return np.empty(0, ELEMENTS[element])
     values = tensor.storage.values
     strides = [stride * values.itemsize if size > 1 else 0
                for size, stride in zip(tensor.shape, tensor.strides)]
-    return np.lib.stride_tricks.as_strided(
-        values[tensor.offset:], tensor.shape, strides, writeable=False)
-
-
-def _count(shape):
-    """The number of elements; Torch's tensor without dimensions has none."""
-    return math.prod(shape) if shape else 0
+    return np.ndarray(
+        tensor.shape, values.dtype, values, tensor.offset * values.itemsize, strides)
