@@ -5,8 +5,11 @@ from commands import by_model
 from chainer_seg import command_line
 
 # The class of a model, its protocols (the first is the default), and who carries them out.
+_PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
 MODULES = {
     'ClickSegmenter': {'clicks': 'evaluate_clicks'},
+    'DeepMask': _PROPOSALS,
+    'SharpMask': _PROPOSALS,
 }
 
 

@@ -1,5 +1,6 @@
 """The data set of a COCO annotation file and its folder of images."""
 
+import copy
 import pathlib
 
 import numpy as np
@@ -75,6 +76,14 @@ class CocoDataset:
         """
         image = self.read_image(index)
         return image, self.read_instances(index, image.shape[:2])
+
+    def part(self, numbers):
+        """The same data set with only the images of these numbers, in this order."""
+        part = copy.copy(self)
+        part._images = [self._images[number] for number in numbers]
+        part.ids = [image['id'] for image in part._images]
+        part.image_names = [image['file_name'] for image in part._images]
+        return part
 
     def read_image(self, index):
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""

@@ -104,14 +104,13 @@ class ProposalEvaluator:
         return figures
 
 
-def evaluate_proposals(proposer, dataset, indices=None, *, progress=None, **settings):
+def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
     """Average recall of a model's proposals, one image at a time.
 
     Args:
         proposer: A DeepMask or SharpMask, or a function from an image to its proposals in a form that
             :meth:`ProposalEvaluator.add` takes.
         dataset: With ``len`` and ``dataset[i] -> (image, Instances)``.
-        indices: The images to take; all if left out.
         progress (callable): Wraps the iteration over indices, such as tqdm.
         settings: See :class:`ProposalEvaluator`.
 
@@ -121,21 +120,20 @@ def evaluate_proposals(proposer, dataset, indices=None, *, progress=None, **sett
     evaluator = ProposalEvaluator(**settings)
     if hasattr(proposer, 'propose_rle'):
         proposer = functools.partial(proposer.propose_rle, n=evaluator.counts[-1])
-    for index in (progress or iter)(range(len(dataset)) if indices is None else indices):
+    for index in (progress or iter)(range(len(dataset))):
         image, ground_truth = dataset[index]
         evaluator.add(ground_truth, proposer(image))
     return evaluator.summary()
 
 
-def evaluate_proposal_files(files, dataset, indices=None, *, progress=None, **settings):
+def evaluate_proposal_files(files, dataset, *, progress=None, **settings):
     """Average recall of proposals that are read from files.
 
     Args:
         files: What :func:`chainer_seg.datasets.read_proposals` gives: pairs of an image id and its
             COCO result dicts, in any order of the images.
-        dataset: A :class:`chainer_seg.datasets.CocoDataset`.
-        indices: The images to take; all if left out. Those of which the files know nothing count
-            as images without proposals.
+        dataset: A :class:`chainer_seg.datasets.CocoDataset`. Its images of which the files know
+            nothing count as images without proposals.
         progress (callable): Wraps the iteration over the images of the files, such as tqdm.
         settings: See :class:`ProposalEvaluator`.
 
@@ -146,8 +144,7 @@ def evaluate_proposal_files(files, dataset, indices=None, *, progress=None, **se
         chainer_seg.errors.DatasetError: No image of the files is among those of the data set.
     """
     evaluator = ProposalEvaluator(**settings)
-    numbers = range(len(dataset)) if indices is None else indices
-    missing = {dataset.ids[index]: index for index in numbers}
+    missing = {image_id: index for index, image_id in enumerate(dataset.ids)}
     for image_id, results in (progress or iter)(files):
         index = missing.pop(image_id, None)
         if index is not None:

@@ -63,6 +63,18 @@ def test_images_without_objects_are_kept_or_skipped():
     assert set(filled.ids) == with_objects and len(filled) < 25
 
 
+@needs_sample
+def test_a_part_has_the_chosen_images_alone():
+    dataset = CocoDataset(SAMPLE / 'annotations' / 'instances_val.json', SAMPLE / 'val')
+    part = dataset.part([7, 3])
+    assert len(part) == 2 and len(dataset) == 25
+    assert part.ids == [dataset.ids[7], dataset.ids[3]]
+    assert part.image_names == [dataset.image_names[7], dataset.image_names[3]]
+    image, instances = part[1]
+    assert np.array_equal(image, dataset[3][0])
+    assert np.array_equal(instances.masks, dataset[3][1].masks)
+
+
 def test_category_ids_need_not_be_contiguous(tmp_path):
     dataset = dataset_of(tmp_path, annotation(), annotation(id=2, category_id=90))
     assert dataset.category_ids == [3, 90] and dataset.class_names == ('dog', 'cat')

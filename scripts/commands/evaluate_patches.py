@@ -1,0 +1,40 @@
+"""Evaluate DeepMask or SharpMask on single patches, drawn as in training, as its Torch code does.
+
+The figures are the mean and the median intersection over union of the masks, the share of masks with at
+least 0.5 and 0.7, and how often the score knows whether there is an object. Without --annotations,
+fresh pictures are drawn.
+"""
+
+import functools
+
+from commands.evaluation_data import add_data_options, open_dataset
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.evaluation import evaluate_patches
+from chainer_seg.files import write_json
+
+
+def add_options(parser):
+    add_data_options(parser, pictures=200)
+    samples = parser.add_argument_group('the patches')
+    samples.add_argument('--patches', type=command_line.count_argument, default=1000, metavar='N',
+                         help='number of patches for the masks, and again for the score')
+    samples.add_argument('--gSz', type=command_line.count_argument, metavar='PX',
+                         help="compare masks at this side; left out, at the model's own")
+    samples.add_argument('--shift', type=float, default=16, help='largest shift of an object in pixels')
+    samples.add_argument('--scale', type=float, default=0.25,
+                         help='objects are larger or smaller by up to 2 to this')
+    samples.add_argument('--boundary', action='store_true', help='compare the outlines, too')
+    parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
+
+
+def run(model, options):
+    figures = evaluate_patches(
+        model, open_dataset(options), options.patches, target_size=options.gSz,
+        boundary=options.boundary, shift=options.shift, scale=options.scale, seed=options.seed,
+        progress=functools.partial(tqdm, desc='evaluating', unit='batch', disable=options.quiet))
+    for name, value in figures.items():
+        print(f'{name:15} {value:.3f}')
+    if options.out:
+        write_json(options.out, figures, indent=2)
