@@ -7,15 +7,16 @@ from commands.training_options import (
     VALIDATION_SEED_OFFSET, add_data_options, make_schedule, run_training)
 
 from chainer_seg import command_line, training
-from chainer_seg.datasets import CocoDataset, ShapesDataset
-from chainer_seg.datasets.object_index import ObjectIndex
+from chainer_seg.datasets import CocoDataset, ObjectIndex, ShapesDataset
 from chainer_seg.errors import DatasetError, TrainingError
-from chainer_seg.evaluation.patches import evaluate_patches
+from chainer_seg.evaluation import evaluate_patches
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model
-from chainer_seg.models.deepmask import DeepMask, SharpMask, copy_resnet
-from chainer_seg.models.deepmask.samples import NUMBERS, PatchSamples, stack_patches
-from chainer_seg.models.deepmask.train_chain import DeepMaskTrainChain, SharpMaskTrainChain
+from chainer_seg.models.deepmask import (
+    DeepMask, DeepMaskTrainChain, PatchSamples, SharpMask, SharpMaskTrainChain, copy_resnet)
+from chainer_seg.models.deepmask.model import STEPS
+from chainer_seg.models.deepmask.samples import NUMBERS, stack_patches
+from chainer_seg.models.deepmask.trunk import STRIDE
 
 # The published rates: to epoch 50, to epoch 120 (DeepMask) or 80 (SharpMask), and from there on.
 PUBLISHED_LR = 1e-3
@@ -132,6 +133,8 @@ def make_deepmask(options):
     if source is not None:
         blocks = tuple(len(source[name]) for name in source.stage_names[:3])
         width = source.stem.conv.W.shape[0]
+    if options.iSz % STRIDE:
+        raise TrainingError(f'--iSz is {options.iSz}; give a multiple of {STRIDE}.')
     norm = options.norm or ('batch' if source is None else 'affine')
     model = DeepMask(options.iSz, options.oSz, options.gSz, blocks, width, norm,
                      options.bottleneck, options.features, options.hidden, seed=options.seed)
@@ -157,12 +160,13 @@ def make_sharpmask(options):
     if options.ks not in (None, options.km):
         raise TrainingError(f'--km is {options.km} and --ks {options.ks}, but the maps of both are '
                             f'added; give one number for both.')
+    if options.km % 2 ** STEPS:
+        raise TrainingError(f'--km is {options.km}; give a multiple of {2 ** STEPS}.')
     config = {name: value for name, value in deepmask.config.items() if name != 'target_size'}
     model = SharpMask(**{**config, 'mask_channels': options.km,
                          'skip_channels': options.skip_channels, 'seed': options.seed})
     for name in ('trunk', 'score', 'mask'):
         model[name].copyparams(deepmask[name])
-        model[name].copypersistents(deepmask[name])
     return model
 
 

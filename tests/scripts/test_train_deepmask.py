@@ -1,0 +1,164 @@
+"""scripts/train.py deepmask and sharpmask as a user calls them."""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import types
+
+import chainer
+import numpy as np
+import pytest
+
+from chainer_seg import load_model, save_model
+from chainer_seg.errors import UserError
+from chainer_seg.models.deepmask import DeepMask, SharpMask
+
+NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
+       '--hidden 7')
+RUN = ('--size 64 --pictures 3 --val-n 2 --batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
+       '--nthreads 0 --log-every 1')
+
+
+@pytest.fixture
+def train(repository, tmp_path):
+    """Trains in a folder of its own: ``train('deepmask ...') -> CompletedProcess``."""
+    def call(arguments):
+        return subprocess.run(
+            [sys.executable, repository / 'scripts' / 'train.py', *shlex.split(arguments)],
+            cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    return call
+
+
+@pytest.fixture
+def parse(repository, monkeypatch):
+    """The options of a command line, without another process."""
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    from commands import train_deepmask
+
+    def parse_arguments(arguments):
+        parser = argparse.ArgumentParser()
+        train_deepmask.add_options(parser.add_subparsers(dest='system'))
+        return parser.parse_args(shlex.split(arguments))
+    return parse_arguments
+
+
+@pytest.fixture
+def deepmask_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / 'dm.npz'
+    save_model(path, DeepMask(48, 10, 24, (1, 1, 1), 3, 'batch', 4, 10, 7, seed=3))
+    return path
+
+
+def arrays_of(link):
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(link)
+    return serializer.target
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / 'log.jsonl').open()]
+
+
+def test_published_numbers_are_the_defaults(parse):
+    options = parse('deepmask --out run')
+    assert (options.batch_size, options.maxload, options.testmaxload, options.maxepoch) == (
+        32, 4000, 500, 300)
+    assert (options.lr, options.momentum, options.weight_decay) == (0, 0.9, 5e-4)
+    assert (options.iSz, options.oSz, options.gSz) == (160, 56, 112)
+    assert (options.shift, options.scale, options.hfreq) == (16, 0.25, 0.5)
+    assert not options.scratch and options.resume is None
+    options = parse('sharpmask --out run --dm dm.npz')
+    assert (options.km, options.hfreq, options.momentum, options.weight_decay) == (32, 0, 0, 0)
+
+
+def test_help_tells_the_defaults(train):
+    text = ' '.join(train('deepmask --help').stdout.split())
+    for told in ('updates of an epoch (default: 4000)', 'side of the predicted mask (default: 56)',
+                 '--nthreads', '--reload'):
+        assert told in text
+
+
+@pytest.mark.slow
+def test_deepmask_then_sharpmask(train, tmp_path):
+    result = train(f'deepmask --scratch --out one {NET} {RUN} --lr 0.01 --optimizer adam --half')
+    assert result.returncode == 0, result.stderr
+    deepmask = load_model(tmp_path / 'one' / 'model.npz')
+    assert isinstance(deepmask, DeepMask) and deepmask.config['norm'] == 'batch'
+    assert '--maxepoch 2' in deepmask.origin['command']
+    lines = log_of(tmp_path / 'one')
+    assert [line['iteration'] for line in lines] == [1, 2, 3, 4]
+    names = {name for line in lines for name in line}
+    assert {'validation/iou', 'validation/median_iou', 'validation/iou@0.5', 'validation/iou@0.7',
+            'validation/score_accuracy'} <= names
+    assert all(('mask_loss' in line) != ('score_loss' in line) for line in lines)
+
+    result = train(f'sharpmask --dm one/model.npz --km 16 --ks 16 --skip-channels 6 --out two {RUN}')
+    assert result.returncode == 0, result.stderr
+    sharpmask = load_model(tmp_path / 'two' / 'model.npz')
+    assert isinstance(sharpmask, SharpMask) and sharpmask.mask_size == 10
+    for name in ('trunk', 'score', 'mask'):
+        ours, theirs = (arrays_of(model[name]) for model in (sharpmask, deepmask))
+        for path, value in theirs.items():
+            np.testing.assert_array_equal(ours[path], value, err_msg=f'{name}/{path}')
+    assert log_of(tmp_path / 'two')[0]['lr'] == pytest.approx(1e-3)
+
+
+@pytest.mark.slow
+def test_reload_goes_on_to_the_same_model(train, tmp_path):
+    common = f'deepmask --scratch {NET} {RUN} --lr 0.01 --seed 2'
+    assert train(f'{common} --out whole').returncode == 0
+    assert train(f'{common} --out parts --maxepoch 1').returncode == 0
+    result = train(f'{common} --out parts --reload')
+    assert result.returncode == 0, result.stderr
+    whole, parts = (load_model(tmp_path / name / 'model.npz') for name in ('whole', 'parts'))
+    for (path, ours), (_, theirs) in zip(whole.namedparams(), parts.namedparams()):
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+
+
+@pytest.mark.slow
+def test_trunk_comes_from_a_model_file_with_its_sizes(train, tmp_path, deepmask_path):
+    result = train(f'deepmask --trunk {deepmask_path} --out run --iSz 48 --oSz 9 --gSz 24 '
+                   f'--bottleneck 4 --features 10 --hidden 7 {RUN} --lr 1e-9')
+    assert result.returncode == 0, result.stderr
+    model, source = load_model(tmp_path / 'run' / 'model.npz'), load_model(deepmask_path)
+    assert model.config['blocks'] == [1, 1, 1] and model.config['width'] == 3
+    assert model.config['norm'] == 'affine'
+    np.testing.assert_allclose(model.trunk.resnet.res2[0].middle.conv.W.array,
+                               source.trunk.resnet.res2[0].middle.conv.W.array, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_training_on_real_pictures(train, shared_data):
+    sample = shared_data / 'coco_sample'
+    result = train(f'deepmask --scratch --out run {NET} {RUN} --dataset coco '
+                   f'--annotations {sample}/annotations/instances_train.json --images {sample}/train')
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize('arguments, sentence', [
+    (f'deepmask {NET}', 'Give either --trunk'),
+    (f'deepmask --scratch --trunk dm.npz {NET}', 'Give either --trunk'),
+    ('deepmask --trunk nothing.npz', 'There is no model file nothing.npz'),
+    ('deepmask --scratch --iSz 50', '--iSz is 50; give a multiple of 16'),
+    ('sharpmask --dm click', 'holds a ClickSegmenter; --dm needs a trained DeepMask'),
+    ('sharpmask --dm dm.npz --km 16 --ks 32', 'give one number for both'),
+    ('sharpmask --dm dm.npz --km 24', '--km is 24; give a multiple of 16'),
+    ('sharpmask --dm dm.npz --hfreq 0.5', 'leave --hfreq out'),
+    ('sharpmask --dm dm.npz --dataset coco', '--dataset coco needs --annotations and --images')])
+def test_wrong_options_are_one_sentence(parse, deepmask_path, arguments, sentence):
+    options = parse(f'{arguments} --out run {RUN}')
+    with pytest.raises(UserError, match=sentence):
+        options.train(options)
+
+
+@pytest.mark.parametrize('system, last_drop', [('deepmask', 120), ('sharpmask', 80)])
+def test_published_schedule(repository, monkeypatch, system, last_drop):
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    from commands.train_deepmask import PUBLISHED_LR, published_schedule
+    schedule = published_schedule(types.SimpleNamespace(system=system, maxload=10))
+    rates = [PUBLISHED_LR * schedule(10 * epoch, 3000) for epoch in (0, 49, 50, last_drop - 1,
+                                                                   last_drop, 299)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 5e-4, 5e-4, 1e-4, 1e-4])
