@@ -3,6 +3,7 @@
 import argparse
 import logging
 
+from commands.sampling_options import add_sampling_options, chosen_sampling
 from commands.training_options import (
     add_data_options, add_training_options, open_datasets, run_training)
 
@@ -11,11 +12,15 @@ from chainer_seg.evaluation import evaluate_clicks
 from chainer_seg.evaluation.clicks import LEAST_AREA
 from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
+from chainer_seg.models.deeplab.sampling import SAMPLINGS
 
 log = logging.getLogger(__name__)
 
 # Drawn objects below this fraction of the picture are not clicked on: 32x32 of 256x256 pixels.
 LEAST_DRAWN_FRACTION = 64
+
+# The parameters that the TensorFlow implementation calls conv1 and fc.
+ENDS = ('/model/net/resnet/stem/conv/*', '/model/net/pyramid/*')
 
 
 def add_options(systems):
@@ -50,24 +55,44 @@ def add_options(systems):
                          metavar='HxW', help='size of the samples')
     samples.add_argument('--object-scale', type=float, nargs=2, default=(1.2, 4.0),
                          metavar=('MIN', 'MAX'), help='side of a sample in sides of its object')
-    samples.add_argument('--max-positive', type=int, default=5, help='most positive clicks')
-    samples.add_argument('--max-negative', type=int, default=5, help='most negative clicks')
+    samples.add_argument('--whole-images', action='store_true',
+                         help='resize whole images to --crop in place of cropping; as the '
+                              'TensorFlow code does, to 321')
+    samples.add_argument('--sampling', choices=('few', *SAMPLINGS), default='few',
+                         help='how clicks are drawn: few of them anywhere, or as in the paper or '
+                              'in the TensorFlow code')
+    samples.add_argument('--max-positive', type=int, default=5,
+                         help='most positive clicks of --sampling few')
+    samples.add_argument('--max-negative', type=int, default=5,
+                         help='most negative clicks of --sampling few')
     samples.add_argument('--robot-clicks', type=int, default=0, metavar='N',
                          help='a robot user adds up to so many clicks to what the model finds')
     samples.add_argument('--start-masks', type=float, default=0.0, metavar='P',
                          help='share of these samples that begin with a wrong mask')
-    samples.add_argument('--jaccard-weight', type=float, default=0.0,
-                         help='weight of the soft Jaccard loss beside the cross entropy')
-    samples.add_argument('--positive-weight', type=float, default=1.0,
-                         help='weight of the pixels of the object; TensorFlow code: 5')
+    samples.add_argument('--composites', type=float, default=0.0, metavar='P',
+                         help='share of the samples whose object is put together of neighbours')
+    add_sampling_options(click)
+    loss = click.add_argument_group('the loss')
+    loss.add_argument('--jaccard-weight', type=float, default=0.0,
+                      help='weight of the soft Jaccard loss beside the cross entropy')
+    loss.add_argument('--positive-weight', type=float, default=1.0,
+                      help='weight of the pixels of the object; TensorFlow code: 5')
+    loss.add_argument('--loss-scale', type=float, default=1.0,
+                      help='the mean cross entropy is multiplied by this; TensorFlow code: 20')
+    loss.add_argument('--ends-lr', type=float, default=1.0, metavar='FACTOR',
+                      help='learning rate of the first convolution and of the pyramid at the '
+                           'end, in units of --lr; TensorFlow code: 5')
 
 
 def train_click(options):
+    sampling = chosen_sampling(options)
     dataset, validation = open_datasets(options)
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
                            options.max_negative, robot_clicks=options.robot_clicks,
-                           start_masks=options.start_masks if model.mask_input else 0)
+                           start_masks=options.start_masks if model.mask_input else 0,
+                           composites=options.composites, sampling=sampling,
+                           whole_images=options.whole_images)
     least_area = LEAST_AREA
     if options.dataset == 'shapes':
         least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
@@ -77,8 +102,11 @@ def train_click(options):
                                   max_objects=2 * options.val_n)
         return {name: value for name, value in figures.items() if name != 'objects'}
 
-    run_training(options, ClickTrainChain(model, options.positive_weight, options.jaccard_weight),
-                 model, dataset, samples, mean_ious, best_metric=('validation/iou@3', 'max'))
+    chain = ClickTrainChain(model, options.positive_weight, options.jaccard_weight,
+                            options.loss_scale)
+    run_training(options, chain, model, dataset, samples, mean_ious,
+                 best_metric=('validation/iou@3', 'max'),
+                 lr_multipliers=dict.fromkeys(ENDS, options.ends_lr))
 
 
 def make_click_model(options):

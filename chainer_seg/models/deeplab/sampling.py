@@ -44,6 +44,9 @@ class ClickSampling:
         tries: Points drawn at most for one place; those too near to a chosen one are dropped.
         n_pairs: Pairs drawn for an object.
         strategies: The pairs take turns with these.
+
+    Raises:
+        chainer_seg.errors.UserError: A number or a strategy makes no sense.
     """
 
     positives: tuple = (1, 5)
@@ -60,6 +63,31 @@ class ClickSampling:
     tries: int = 100
     n_pairs: int = 15
     strategies: tuple = STRATEGIES
+
+    def __post_init__(self):
+        for name, fewest in (('positives', 1), ('background', 0), ('others', 0)):
+            least, most = getattr(self, name)
+            if not fewest <= least <= most:
+                raise UserError(f'{name} takes two numbers from {fewest}, the smaller one first, '
+                                f'not {least} and {most}.')
+        for name, fewest in (('outline', 0), ('d_margin', 0), ('d', 1), ('outline_margin', 0),
+                             ('ratio_factor', 1), ('tries', 1), ('n_pairs', 1)):
+            if not getattr(self, name) >= fewest:
+                raise UserError(f'{name} must be at least {fewest}, not {getattr(self, name)}.')
+        for strategy in self.strategies or ('',):
+            _check_strategy(strategy)
+
+    def most_clicks(self, n_others):
+        """The largest number of clicks in a pair where there are so many other objects."""
+        negatives = {'background': self.background[1], 'others': n_others * self.others[1],
+                     'outline': self.outline}
+        return self.positives[1] + max(negatives[strategy] for strategy in self.strategies)
+
+
+def _check_strategy(strategy):
+    if strategy not in STRATEGIES:
+        raise UserError(f'There is no strategy {strategy!r} of click sampling; take one of '
+                        f'{", ".join(STRATEGIES)}.')
 
 
 # The TensorFlow implementation draws 20 to 30 negative clicks and uses strategy 1 alone. There a
@@ -129,9 +157,7 @@ class ClickSampler:
         """A list of :class:`Click`; see :func:`sample_clicks`."""
         negatives = {'background': self._draw_background, 'others': self._draw_others,
                      'outline': self._draw_outline}
-        if strategy not in negatives:
-            raise UserError(f'There is no strategy {strategy!r} of click sampling; take one of '
-                            f'{", ".join(STRATEGIES)}.')
+        _check_strategy(strategy)
         positives = self._draw_apart(self._inside, self.sampling.positives, rng)
         return [Click(float(y), float(x), positive)
                 for points, positive in ((positives, True), (negatives[strategy](rng), False))

@@ -11,12 +11,17 @@ from chainer_seg.images import resize
 from chainer_seg.models.deeplab.clicks import Click, click_points
 from chainer_seg.models.deeplab.model import network_image
 from chainer_seg.models.deeplab.robot import next_click
+from chainer_seg.models.deeplab.sampling import find_sampling, sample_clicks
 
 RING = 40  # Negative clicks of the paper's first strategy lie this near the object, in pixels.
 MARGIN = 5  # Positive clicks lie this far inside the object where it is large enough.
 
+# Clicks fall on at most so many other objects, so that all samples have as many rows for clicks.
+_MOST_OTHERS = 8
+
 # A sample that begins with a mask gets one moved, grown or shrunk by at most this part of the object.
 _START_ERROR = 0.25
+_MOST_NEIGHBOURS = 3  # that are put together with an object
 
 
 class ClickSamples:
@@ -35,6 +40,13 @@ class ClickSamples:
             with few others.
         start_masks: Share of the samples that begin with a wrong mask in place of clicks, for
             models with ``mask_input``.
+        composites: Share of the samples whose object is put together of neighbouring ones: what
+            people click on mostly has parts that do not look alike.
+        sampling: 'paper', 'tensorflow' or a :class:`ClickSampling` draws the clicks of a sample as
+            :func:`sample_clicks` does, by one of its strategies and at its own numbers;
+            None as :func:`draw_clicks` does.
+        whole_images: Whether the whole image is resized, as in the TensorFlow implementation, in
+            place of a crop.
 
     Returns:
         A tuple, or None for an image without a usable object: ``image`` (3, height, width) float32
@@ -45,12 +57,16 @@ class ClickSamples:
     """
 
     def __init__(self, size=(192, 192), scale_range=(1.2, 4.0), max_positive=5, max_negative=5,
-                 least_area=100, robot_clicks=0, start_masks=0.0):
+                 least_area=100, robot_clicks=0, start_masks=0.0, composites=0.0,
+                 sampling=None, whole_images=False):
         self.size = tuple(size)
         self.scale_range = scale_range
         self.max_positive, self.max_negative = max_positive, max_negative
         self.least_area = least_area
         self.robot_clicks, self.start_masks = robot_clicks, start_masks
+        self.composites = composites
+        self.sampling = None if sampling is None else find_sampling(sampling)
+        self.whole_images = whole_images
 
     def __call__(self, example, rng):
         image, instances = example
@@ -58,17 +74,34 @@ class ClickSamples:
         usable = np.flatnonzero(~instances.crowds & (areas >= self.least_area))
         if len(usable) == 0:
             return None
-        chosen = rng.choice(usable)
-        image, mask = self._crop(image, instances.masks[chosen], instances.bboxes[chosen], rng)
+        chosen = [rng.choice(usable)]
+        if self.composites and rng.random() < self.composites:
+            chosen = _with_neighbours(instances.bboxes, usable, chosen[0], rng)
+        bbox = np.concatenate([instances.bboxes[chosen, :2].min(axis=0),
+                               instances.bboxes[chosen, 2:].max(axis=0)])
+        masks = np.concatenate([instances.masks[chosen].any(axis=0, keepdims=True),
+                                instances.masks[self._others(chosen, len(instances), rng)]])
+        image, (mask, *others) = self._view(image, masks, bbox, rng)
         if not mask.any():
             return None
-        clicks, robot_clicks, previous = self._begin(mask, rng)
-        points = np.zeros((self.max_positive + self.max_negative + self.robot_clicks, 3), np.float32)
+        clicks, robot_clicks, previous = self._begin(mask, others, rng)
+        points = np.zeros((self._most_clicks() + self.robot_clicks, 3), np.float32)
         points[:len(clicks)] = click_points(clicks)
         return (network_image(image), points, np.int32(robot_clicks), previous,
                 mask.astype(np.int32))
 
-    def _begin(self, mask, rng):
+    def _others(self, chosen, count, rng):
+        """The numbers of the other objects that clicks may fall on."""
+        if self.sampling is None or 'others' not in self.sampling.strategies:
+            return []
+        return rng.permutation(np.delete(np.arange(count), chosen))[:_MOST_OTHERS]
+
+    def _most_clicks(self):
+        if self.sampling is None:
+            return self.max_positive + self.max_negative
+        return self.sampling.most_clicks(_MOST_OTHERS)
+
+    def _begin(self, mask, others, rng):
         """The clicks and the mask that the sample begins with, and how many clicks the robot adds."""
         nothing = np.zeros(self.size, np.float32)
         robot_clicks = int(rng.integers(self.robot_clicks + 1))
@@ -76,11 +109,23 @@ class ClickSamples:
             return [], robot_clicks, _wrong_mask(mask, rng).astype(np.float32)
         if robot_clicks:
             return draw_clicks(mask, rng, 1, 0), robot_clicks, nothing
-        return draw_clicks(mask, rng, self.max_positive, self.max_negative), 0, nothing
+        if self.sampling is None:
+            return draw_clicks(mask, rng, self.max_positive, self.max_negative), 0, nothing
+        strategy = rng.choice(self.sampling.strategies)
+        return sample_clicks(mask, others, rng, strategy, self.sampling), 0, nothing
 
-    def _crop(self, image, mask, bbox, rng):
-        """A window around the object at a random scale, mirrored half the time, of the sample's size."""
-        height, width = mask.shape
+    def _view(self, image, masks, bbox, rng):
+        """The image and each of the masks (R, H, W) in the sample's size, mirrored half the time."""
+        part = np.s_[:, :] if self.whole_images else self._window(masks.shape[1:], bbox, rng)
+        image = resize(image[part], self.size)
+        masks = [resize(mask[part].astype(np.float32), self.size) > 0.5 for mask in masks]
+        if rng.random() < 0.5:
+            image, masks = image[:, ::-1], [mask[:, ::-1] for mask in masks]
+        return image, masks
+
+    def _window(self, image_size, bbox, rng):
+        """Where a crop around the object at a random scale lies, as two slices."""
+        height, width = image_size
         scale = np.exp(rng.uniform(*np.log(self.scale_range)))
         side = max(bbox[2] - bbox[0], bbox[3] - bbox[1], 16) * scale
         window = np.minimum(side * np.array(self.size) / max(self.size), (height, width))
@@ -88,12 +133,7 @@ class ClickSamples:
         centre = (bbox[:2] + bbox[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * window
         top, left = np.clip(centre - window / 2, 0,
                             np.maximum((height, width) - window, 0)).astype(int)
-        part = np.s_[top:top + window[0], left:left + window[1]]
-        image = resize(image[part], self.size)
-        mask = resize(mask[part].astype(np.float32), self.size) > 0.5
-        if rng.random() < 0.5:
-            image, mask = image[:, ::-1], mask[:, ::-1]
-        return image, mask
+        return np.s_[top:top + window[0], left:left + window[1]]
 
 
 def draw_clicks(mask, rng, max_positive=5, max_negative=5):
@@ -125,6 +165,15 @@ def _points(where, count, positive, rng):
     return [Click(float(y), float(x), positive) for y, x in zip(rows, columns)]
 
 
+def _with_neighbours(bboxes, usable, chosen, rng):
+    """``chosen`` and some of the ``usable`` objects whose boxes touch its box."""
+    top_left = np.maximum(bboxes[usable, :2], bboxes[chosen, :2])
+    bottom_right = np.minimum(bboxes[usable, 2:], bboxes[chosen, 2:])
+    touching = usable[(top_left <= bottom_right).all(axis=1) & (usable != chosen)]
+    count = min(len(touching), int(rng.integers(1, _MOST_NEIGHBOURS + 1)))
+    return [chosen, *rng.choice(touching, count, replace=False)]
+
+
 def _wrong_mask(mask, rng):
     """The mask (H, W) bool moved, and grown or shrunk, as someone's careless work might be."""
     reach = _START_ERROR * np.sqrt(mask.sum())
@@ -148,21 +197,24 @@ class ClickTrainChain(chainer.Chain):
             implementation.
         jaccard_weight: How much 1 - the soft intersection over union of each sample adds to the
             loss (arXiv 1608.01471, section 3, for probabilities).
+        loss_scale: The mean cross entropy is multiplied by this; 20 in the TensorFlow
+            implementation.
 
     Called with a batch of what :class:`ClickSamples` makes; ``target`` may hold -1 where a pixel is
     not counted. Returns the scalar loss and reports ``loss`` and the batch's mean ``iou``.
     """
 
-    def __init__(self, model, positive_weight=1.0, jaccard_weight=0.0):
+    def __init__(self, model, positive_weight=1.0, jaccard_weight=0.0, loss_scale=1.0):
         super().__init__()
         self.positive_weight, self.jaccard_weight = positive_weight, jaccard_weight
+        self.loss_scale = loss_scale
         with self.init_scope():
             self.model = model
 
     def forward(self, image, points, robot_clicks, previous, target):
         points, previous = self.play(image, points, robot_clicks, previous, target)
         logits = self._logits(image, points, previous)
-        loss = self._cross_entropy(logits, target)
+        loss = self.loss_scale * self._cross_entropy(logits, target)
         if self.jaccard_weight:
             loss += self.jaccard_weight * _jaccard_loss(logits, target)
         chainer.report({'loss': loss, 'iou': self._iou(logits.array, target)}, self)

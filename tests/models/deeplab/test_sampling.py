@@ -368,3 +368,24 @@ def test_object_without_pixels_has_no_clicks(way):
 def test_unknown_names_are_told(arguments, sentence):
     with pytest.raises(UserError, match=sentence):
         sample_clicks(OBJECTS['disc'], (), np.random.default_rng(0), *arguments)
+
+
+@pytest.mark.parametrize('numbers, sentence', [
+    ({'positives': (0, 3)}, 'positives takes two numbers from 1'),
+    ({'background': (5, 2)}, 'the smaller one first, not 5 and 2'),
+    ({'others': (-1, 2)}, 'others takes two numbers from 0'),
+    ({'tries': 0}, 'tries must be at least 1'),
+    ({'outline': -1}, 'outline must be at least 0'),
+    ({'ratio_factor': 0}, 'ratio_factor must be at least 1'),
+    ({'d': float('nan')}, 'd must be at least 1, not nan'),
+    ({'strategies': ('rim',)}, "no strategy 'rim'"),
+    ({'strategies': ()}, "no strategy ''")])
+def test_numbers_that_make_no_sense_are_told(numbers, sentence):
+    with pytest.raises(UserError, match=sentence):
+        ClickSampling(**numbers)
+
+
+def test_most_clicks_of_a_pair():
+    assert ClickSampling().most_clicks(0) == 5 + 10
+    assert ClickSampling().most_clicks(7) == 5 + 35
+    assert SAMPLINGS['tensorflow'].most_clicks(7) == 5 + 30
