@@ -71,7 +71,7 @@ def _report(conversion):
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)
     for reason, names in reasons.items():
-        log.info('skipped %d arrays, each the %s', len(names), reason)
+        log.info('skipped %d arrays: %s', len(names), reason)
         log.debug('  %s', ', '.join(names))
 
 

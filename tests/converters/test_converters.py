@@ -1,0 +1,102 @@
+"""read and convert: the format by the bytes, the network by the tree, and what no one knows by a name."""
+
+import numpy as np
+import pytest
+
+import converters
+from chainer_seg.errors import WeightFileError
+from converters.formats import FORMATS, find_format, torch7_writer
+from converters.inspection import tree_lines
+from converters.ledger import Ledger
+from tests.converters.torch_networks import module
+
+
+@pytest.mark.parametrize('ascii', [False, True])
+def test_the_bytes_tell_the_format_whatever_the_name(tmp_path, ascii):
+    torch7_writer.write(tmp_path / 'weights.caffemodel', {'a': 1}, ascii=ascii)
+    assert find_format(tmp_path / 'weights.caffemodel').name == 'Torch7'
+    assert converters.read(tmp_path / 'weights.caffemodel')['a'] == 1
+
+
+def test_every_format_can_be_converted():
+    assert {form.name for form in FORMATS} == converters.NETWORKS.keys()
+
+
+@pytest.mark.parametrize('act', [converters.read, converters.convert])
+def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
+    (tmp_path / 'text').write_text('Weights')
+    (tmp_path / 'empty').touch()
+    for path, sentence in (
+            (tmp_path / 'text', "no format that is known here: it starts with b'Weights'"),
+            (tmp_path / 'empty', 'is an empty file'), (tmp_path, 'is a folder'),
+            (tmp_path / 'none', 'cannot be read: No such file')):
+        with pytest.raises(WeightFileError, match=sentence) as caught:
+            act(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize('tree, found', [
+    (None, 'holds None'), ({'a': 1, 'b': 2}, r'holds a table of 2 \(a, b\)'), ({}, 'an empty table'),
+    (module('nn.gModule'), 'holds nn.gModule'), (np.zeros((2, 3)), 'holds <torch.DoubleTensor 2x3>'),
+    ({'model': module('nn.Sequential', module('nn.Tanh'))}, r'holds nn.Sequential \(nn.Tanh\)'),
+    ({'model': module('nn.Sequential')}, 'holds nn.Sequential, which'),
+    ({'model': 3}, r'holds a table of 1 \(model\)')])
+def test_another_network_is_named(tmp_path, tree, found):
+    torch7_writer.write(tmp_path / 'a.t7', tree)
+    with pytest.raises(WeightFileError, match=found):
+        converters.convert(tmp_path / 'a.t7')
+
+
+def test_a_tree_is_printed_with_classes_shapes_types_and_sharing(tmp_path):
+    flat = np.arange(20, dtype=np.float32)
+    layer = module('nn.Linear', weight=flat[:12].reshape(3, 4).T, bias=flat[12:15], inplace=False)
+    torch7_writer.write(tmp_path / 'a.t7', {
+        'model': module('nn.Sequential', layer, layer, p=0.5), 'note': 'a' * 99,
+        'half': np.float16([1])})
+    assert list(tree_lines(converters.read(tmp_path / 'a.t7'))) == [
+        f"table of 3 note='{'a' * 60}...'",
+        '  half: torch.HalfTensor float16 1, storage 1 from 0 of 1',
+        '  model: nn.Sequential p=0.5',
+        '    1: nn.Linear inplace=False',
+        '      bias: torch.FloatTensor float32 3, storage 2 from 12 of 20',
+        '      weight: torch.FloatTensor float32 4x3 with strides 1x4, storage 2 from 0 of 20',
+        '    2: the same as model[1]']
+
+
+def test_a_cycle_is_printed_once(tmp_path):
+    table = {}
+    table['self'] = table
+    torch7_writer.write(tmp_path / 'a.t7', table)
+    assert list(tree_lines(converters.read(tmp_path / 'a.t7'))) == [
+        'table of 1', '  self: the same as the root']
+
+
+def test_plain_dicts_lists_and_arrays_are_printed_too():
+    assert list(tree_lines({'a': [np.zeros((2, 3)), 5]})) == [
+        'table of 1', '  a: table of 2 1=5', '    0: float64 2x3']
+
+
+def test_the_ledger_names_what_was_forgotten():
+    arrays = {f'a{number}': np.zeros(2) for number in range(9)}
+    ledger = Ledger('file', arrays)
+    ledger.use(arrays['a0'])
+    ledger.skip(arrays['a1'], 'left over')
+    with pytest.raises(WeightFileError, match='no place for: a2, a3, a4, a5, a6, a7 and 1 more'):
+        ledger.close()
+
+
+def test_the_ledger_counts_an_array_under_two_names_once():
+    array = np.zeros(2)
+    ledger = Ledger('file', {'first': array, 'second': array})
+    ledger.use(array)
+    ledger.close()
+    assert ledger.used == ['first'] and ledger.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
+
+
+def test_the_ledger_refuses_another_shape():
+    array, target = np.ones((2, 3)), np.zeros((2, 3, 1, 1))
+    ledger = Ledger('file', {'w': array})
+    with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\) where \(2, 3, 1, 1\)'):
+        ledger.fill(target, array)
+    ledger.fill(target, array, shape=(2, 3))
+    assert target.sum() == 6

@@ -1,0 +1,77 @@
+"""convert.py as a user calls it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from chainer_seg import load_model
+from converters.formats import torch7_writer
+from tests.converters.torch_networks import resnet
+
+
+@pytest.fixture
+def call(repository, tmp_path):
+    """Runs the script in a folder of its own: ``call(...) -> CompletedProcess``."""
+    def call_script(*arguments):
+        return subprocess.run(
+            [sys.executable, repository / 'scripts' / 'convert.py', *map(str, arguments)],
+            cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    return call_script
+
+
+@pytest.fixture
+def weights(tmp_path, rng):
+    path = tmp_path / 'weights' / 'resnet.t7'
+    torch7_writer.write(path, resnet(rng, (1, 1, 1, 1), 2, 3))
+    return path
+
+
+def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_path):
+    result = call(weights)
+    assert result.returncode == 0, result.stderr
+    assert '87 arrays used' in result.stdout and 'wrote resnet.npz: ResNetClassifier' in result.stdout
+    assert 'skipped 1 arrays: gradient of training' in result.stdout
+    assert load_model(tmp_path / 'resnet.npz').origin['file'] == 'resnet.t7'
+
+
+@pytest.mark.slow
+def test_half_precision_halves_the_file(call, weights, tmp_path):
+    call(weights, '-o', 'whole.npz')
+    call(weights, '-o', 'half.npz', '--half')
+    whole, half = (load_model(tmp_path / name).logits.W.array for name in ('whole.npz', 'half.npz'))
+    assert half.dtype == np.float32 and (half == whole.astype(np.float16)).all()
+
+
+def test_inspect_prints_the_tree_and_writes_nothing(call, weights, tmp_path):
+    result = call(weights, '--inspect')
+    assert result.returncode == 0 and result.stdout.startswith('nn.Sequential\n  1: cudnn.SpatialConv')
+    assert 'weight: torch.FloatTensor float32 2x3x7x7, storage 1 from 0 of 294' in result.stdout
+    assert not (tmp_path / 'resnet.npz').exists()
+
+
+def test_config_gives_arguments_of_the_model(call, weights, tmp_path):
+    (tmp_path / 'c.json').write_text(json.dumps({'pooling': 'ceil'}))
+    assert call(weights, '--config', 'c.json').returncode == 0
+    assert load_model(tmp_path / 'resnet.npz').config['pooling'] == 'ceil'
+
+
+def assert_user_error(result, sentence):
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith('error: ') and sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_told_in_one_sentence(call, weights, tmp_path):
+    (tmp_path / 'cut.t7').write_bytes(weights.read_bytes()[:9999])
+    (tmp_path / 'list.json').write_text('[1]')
+    assert_user_error(call('missing.t7'), 'No such file')
+    assert_user_error(call('cut.t7'), 'cut.t7 is damaged or cut short: at byte ')
+    assert_user_error(call(weights, '-o', weights), 'is the file to be converted')
+    assert_user_error(call(weights, '-o', tmp_path), 'is a folder')
+    assert_user_error(call(weights, '--config', 'list.json'), 'must be a JSON object')
+    assert_user_error(call(weights, '--config', 'none.json'), 'cannot be read')
+    assert not list(tmp_path.glob('*.npz'))
