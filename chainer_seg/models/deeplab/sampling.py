@@ -74,7 +74,9 @@ class ClickSampling:
                              ('ratio_factor', 1), ('tries', 1), ('n_pairs', 1)):
             if not getattr(self, name) >= fewest:
                 raise UserError(f'{name} must be at least {fewest}, not {getattr(self, name)}.')
-        for strategy in self.strategies or ('',):
+        if not self.strategies:
+            raise UserError(f'A sampling needs a strategy; give one of {", ".join(STRATEGIES)}.')
+        for strategy in self.strategies:
             _check_strategy(strategy)
 
     def most_clicks(self, n_others):

@@ -8,7 +8,8 @@ from chainer_seg.errors import UserError
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab import ClickSamples, ClickTrainChain
 from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
-from tests.models.deeplab.test_train_chain import FixedLogits, batch_of, disc
+from tests.models.deeplab.drawn_clicks import disc
+from tests.models.deeplab.test_train_chain import FixedLogits, batch_of
 
 SIZE = (200, 240)
 
