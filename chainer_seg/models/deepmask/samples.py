@@ -29,6 +29,9 @@ NEGATIVE_TRIES = 100
 
 LEAST_WINDOW = 10  # pixels of the picture that a negative shows at least
 
+# The positions of an endless training stream.
+NUMBERS = range(2 ** 40)
+
 # Tells the generator of a batch's head from those of the examples.
 _HEAD = 3
 
@@ -140,10 +143,6 @@ class PatchSamples:
         window = window_around(centre, length)
         patch = cut_window(image, window, self.input_size, 255 * PADDING_VALUE) / np.float32(255)
         return normalise(patch.transpose(2, 0, 1))
-
-
-# The positions of an endless training stream.
-NUMBERS = range(2 ** 40)
 
 
 def usable_objects(index):
