@@ -179,29 +179,44 @@ class ProposalModel(chainer.Chain):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             candidates = [pick(level, self.look(level, skips_of), n) for level in levels]
             chosen = select(candidates, n)
-            runs = self._paste(candidates, chosen, logits_of, image.shape[:2], threshold, exact)
+            runs = self.paste(self.draw_masks(candidates, chosen, logits_of), len(chosen[0]),
+                              image.shape[:2], threshold, exact)
         scores = chosen[2]
         scales = np.array([level.scale for level in levels], np.float32)[chosen[0]]
         kept = _kept(runs.bboxes(), scores, nms, exact)
         return runs.take(kept), scores[kept], scales[kept]
 
-    def _paste(self, candidates, chosen, logits_of, size, threshold, exact):
-        """The masks of the chosen candidates as runs."""
+    def draw_masks(self, candidates, chosen, logits_of):
+        """Computes masks, a few at once.
+
+        Args:
+            candidates: A :class:`chainer_seg.models.deepmask.selection.Candidates` for each level.
+            chosen: What :func:`chainer_seg.models.deepmask.selection.best_selection` chose of them.
+            logits_of: The second function of :meth:`branch`.
+
+        Yields:
+            (m,) int, places in ``chosen``; their candidates' level; (m,) int, their rows and
+            columns there; and their mask logits (m, S, S) float32 on the CPU.
+        """
         levels, within, _ = chosen
-        parts = []
         for number, of_level in enumerate(candidates):
             mine = np.flatnonzero(levels == number)
             for first in range(0, len(mine), MASKS_AT_ONCE):
                 part = mine[first:first + MASKS_AT_ONCE]
                 features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
                 logits = cuda.to_cpu(logits_of(features, windows).array)
-                last = logits.shape[1] - 1 if exact and self.clips_to_mask else None
-                scale = of_level.level.scale
-                tops, lefts = (self._corners(places[within[part]], scale, last)
-                               for places in (of_level.rows, of_level.columns))
-                runs = paste(logits, tops, lefts, int(self.patch_size / scale), size, threshold)
-                parts.append((runs, part))
-        return MaskRuns.collect(parts, len(levels), size)
+                rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
+                yield part, of_level.level, rows, columns, logits
+
+    def paste(self, drawn, count, size, threshold, exact):
+        """Puts what :meth:`draw_masks` gives into an image of ``size``: ``count`` masks as runs."""
+        parts = []
+        for part, level, rows, columns, logits in drawn:
+            last = logits.shape[1] - 1 if exact and self.clips_to_mask else None
+            tops, lefts = (self._corners(places, level.scale, last) for places in (rows, columns))
+            side = int(self.patch_size / level.scale)
+            parts.append((paste(logits, tops, lefts, side, size, threshold), part))
+        return MaskRuns.collect(parts, count, size)
 
     def _corners(self, places, scale, last):
         """Where windows begin in the image, for their positions along one side."""

@@ -1,0 +1,118 @@
+"""Speed of DeepMask and SharpMask: 500 proposals for an image of 640x480, stage by stage.
+
+The networks have their published sizes and random weights.
+"""
+
+import functools
+import types
+
+import numpy as np
+
+from chainer_seg.models.deepmask import DeepMask, SharpMask
+from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
+from chainer_seg.models.deepmask.pyramid import build_pyramid, pyramid_scales
+from chainer_seg.models.deepmask.selection import best_candidates, best_selection
+
+import chainer  # isort: skip
+
+SIZE = (480, 640)
+PROPOSALS = 500
+
+
+def stage(make, action):
+    """A benchmark of one stage: ``action(scene)`` on what the stages before it have left."""
+    def prepare(device, seed):
+        scene = make(str(device), seed)
+
+        def run():
+            with chainer.using_config('train', False), chainer.no_backprop_mode():
+                return action(scene)
+        return run
+    return prepare
+
+
+def scene_of(network, device, seed):
+    """An image, a network, and what each stage makes of it."""
+    model = network()
+    model.to_device(device)
+    scene = types.SimpleNamespace(model=model)
+    scene.image = np.random.default_rng(seed).integers(0, 256, SIZE + (3,), np.uint8)
+    skips_of, scene.logits_of = model.branch(dm=False)
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        scene.levels = build_pyramid(model.device.send(scene.image), pyramid_scales(),
+                                     model.patch_size)
+        scene.inputs = read(scene)
+        scene.stages = [model.trunk(x) for x in scene.inputs]
+        scene.skips_of = skips_of
+        scene.maps = [model.look(level, skips_of) for level in scene.levels]
+        scene.candidates, scene.chosen = select(scene)
+        scene.drawn = [(*where, discs(logits)) for *where, logits in draw(scene)]
+        scene.runs = paste(scene)
+    return scene
+
+
+def discs(logits):
+    """Logits of the same shape whose masks are discs, for an untrained network gives mere noise."""
+    side = logits.shape[1]
+    place = np.linspace(-1, 1, side, dtype=np.float32)
+    # Objects are trained to fill 128 of the 224 pixels of a window.
+    return np.broadcast_to(5 - 15 * (place[:, None] ** 2 + place ** 2), logits.shape)
+
+
+deepmask = functools.lru_cache(maxsize=1)(functools.partial(scene_of, DeepMask))
+sharpmask = functools.lru_cache(maxsize=1)(functools.partial(scene_of, SharpMask))
+
+
+def read(scene):
+    return [level.read()[None] for level in scene.levels]
+
+
+def run_trunk(scene):
+    return [scene.model.trunk(x) for x in scene.inputs]
+
+
+def run_heads(scene):
+    return [scene.model.score(scene.model.trunk.describe(stages[-1])) for stages in scene.stages]
+
+
+def run_all_masks(scene):
+    return [scene.model.masks(maps.features[None]) for maps in scene.maps]
+
+
+def run_skips(scene):
+    return [scene.skips_of(stages) for stages in scene.stages]
+
+
+def select(scene):
+    candidates = [best_candidates(level, maps, PROPOSALS)
+                  for level, maps in zip(scene.levels, scene.maps)]
+    return candidates, best_selection(candidates, PROPOSALS)
+
+
+def draw(scene):
+    return scene.model.draw_masks(scene.candidates, scene.chosen, scene.logits_of)
+
+
+def paste(scene):
+    return scene.model.paste(scene.drawn, PROPOSALS, SIZE, MASK_THRESHOLD, exact=False)
+
+
+BENCHMARKS = {
+    'DeepMask: pyramid of 7 levels': stage(deepmask, read),
+    'DeepMask: trunk on all levels': stage(deepmask, run_trunk),
+    'DeepMask: features and scores of all windows': stage(deepmask, run_heads),
+    'DeepMask: selection of the best 500': stage(deepmask, select),
+    'DeepMask: masks of these 500': stage(deepmask, lambda scene: list(draw(scene))),
+    'DeepMask: (masks of all windows, not needed)': stage(deepmask, run_all_masks),
+    'DeepMask: pasting 500 masks': stage(deepmask, paste),
+    'DeepMask: run-length codes of 500 masks': stage(deepmask, lambda scene: scene.runs.to_rle()),
+    'DeepMask: arrays of 500 masks': stage(deepmask, lambda scene: scene.runs.to_masks()),
+    'DeepMask: all of it': stage(
+        deepmask, lambda scene: scene.model.propose_rle(scene.image, PROPOSALS)),
+    'SharpMask: horizontal nets on all levels': stage(sharpmask, run_skips),
+    'SharpMask: refinement of 500 masks': stage(sharpmask, lambda scene: list(draw(scene))),
+    'SharpMask: pasting 500 masks': stage(sharpmask, paste),
+    'SharpMask: run-length codes of 500 masks': stage(sharpmask, lambda scene: scene.runs.to_rle()),
+    'SharpMask: all of it': stage(
+        sharpmask, lambda scene: scene.model.propose_rle(scene.image, PROPOSALS)),
+}
