@@ -1,9 +1,11 @@
 """DeepMask (arXiv 1506.06204) and SharpMask (arXiv 1603.08695): object proposals with masks."""
 
 from chainer_seg.models.deepmask.model import DeepMask, SharpMask
+from chainer_seg.models.deepmask.proposals import RleProposals
+from chainer_seg.models.deepmask.pyramid import pyramid_scales
 from chainer_seg.models.deepmask.samples import PatchSamples
 from chainer_seg.models.deepmask.train_chain import DeepMaskTrainChain, SharpMaskTrainChain
 from chainer_seg.models.deepmask.trunk import copy_resnet, normalise
 
-__all__ = ['DeepMask', 'DeepMaskTrainChain', 'PatchSamples', 'SharpMask', 'SharpMaskTrainChain',
-           'copy_resnet', 'normalise']
+__all__ = ['DeepMask', 'DeepMaskTrainChain', 'PatchSamples', 'RleProposals', 'SharpMask',
+           'SharpMaskTrainChain', 'copy_resnet', 'normalise', 'pyramid_scales']
