@@ -10,6 +10,7 @@ import pathlib
 import chainer_seg  # noqa: F401  before Chainer
 import chainer
 
+from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
 from converters import deepmask, torch_modules, torch_resnet
 from converters.formats import find_format
@@ -76,7 +77,7 @@ def conversion(path, config=None):
     module, name = _recognise(path, tree, modules)
     ledger = Ledger(path, find_arrays(tree))
     model = _build(module, tree, ledger, dict(config or {}))
-    ledger.close()
+    ledger.close(model)
     model.class_names = ()
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **ledger.summary()}
@@ -94,11 +95,14 @@ def _recognise(path, tree, modules):
 
 def _build(module, tree, ledger, config):
     try:
-        return module.build(tree, ledger, config)
+        with blank_parameters():
+            model = module.build(tree, ledger, config)
     except (TypeError, ValueError) as error:
         raise WeightFileError(
             f'{ledger.path} cannot be converted: its sizes, or the configuration given, do not fit '
             f'the network: {error}.') from error
+    model.cleargrads()
+    return model
 
 
 def _md5(path):

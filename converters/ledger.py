@@ -26,6 +26,7 @@ class Ledger:
             self._names.setdefault(id(array), name)
         self.used = []
         self.skipped = {}
+        self._filled = set()
 
     def arrays(self):
         """All arrays of the file."""
@@ -39,6 +40,11 @@ class Ledger:
         """Says that an array went into the model, and returns it as NumPy's."""
         self.used.append(self.name(array))
         return np.asarray(array)
+
+    def put(self, target, value):
+        """Writes a value into ``target``, a parameter's array, and remembers that it has one."""
+        target[...] = value
+        self._filled.add(id(target))
 
     def skip(self, array, reason):
         """Says that an array is not needed."""
@@ -59,19 +65,27 @@ class Ledger:
         needed = target.shape if shape is None else shape
         if np.shape(array) != needed:
             self.fail(f'{self.name(array)} has the shape {np.shape(array)} where {needed} is needed')
-        target[...] = self.use(array).reshape(target.shape)
+        self.put(target, self.use(array).reshape(target.shape))
+        forget = getattr(array, 'forget', None)
+        if forget is not None:
+            forget()
 
     def left(self):
         """The arrays that were neither used nor skipped so far, as pairs of name and array."""
         known = set(self.used) | self.skipped.keys()
         return [(name, self._arrays[name]) for name in self._names.values() if name not in known]
 
-    def close(self):
-        """Checks that nothing was forgotten.
+    def close(self, model):
+        """Checks that nothing was forgotten, in the file and in the model.
 
         Raises:
-            chainer_seg.errors.WeightFileError: An array was neither used nor skipped.
+            chainer_seg.errors.WeightFileError: An array was neither used nor skipped, or a parameter
+                got no value.
         """
+        empty = [path for path, parameter in model.namedparams()
+                 if id(parameter.array) not in self._filled]
+        if empty:
+            self.fail(f'it has nothing for {", ".join(sorted(empty)[:_LISTED])}')
         left = [name for name, _ in self.left()]
         if left:
             more = f' and {len(left) - _LISTED} more' if len(left) > _LISTED else ''

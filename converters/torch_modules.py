@@ -225,8 +225,8 @@ def _fill_affine(link, layer, bias, ledger):
 def _fill_batch_norm(link, layer, bias, ledger):
     _expect(layer, BATCH_NORM, ledger)
     gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, ledger)
-    link.gamma.array[...] = gamma
-    link.beta.array[...] = beta
+    ledger.put(link.gamma.array, gamma)
+    ledger.put(link.beta.array, beta)
     link.avg_mean[...] = mean - bias
     link.avg_var[...] = variance + eps - EPS
     link.N = _UPDATES

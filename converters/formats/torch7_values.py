@@ -6,6 +6,7 @@ byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of o
 
 import collections.abc
 import dataclasses
+import mmap
 import re
 
 import numpy as np
@@ -130,6 +131,13 @@ class Tensor:
     strides: tuple = ()
     array: np.ndarray = None
     version: float | None = 1
+
+    def forget(self):
+        """Lets the system take back the memory of a mapped file; it is read again where needed."""
+        mapped = getattr(getattr(self.storage, 'values', None), 'base', None)
+        mapped = getattr(mapped, 'obj', None)
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def __array__(self, dtype=None, copy=None):
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)

@@ -1,5 +1,6 @@
-"""read and convert: the format by the bytes, the network by the tree, and what no one knows by a name."""
+"""read and convert: the format by the bytes, the network by the tree; what no one knows is named."""
 
+import chainer
 import numpy as np
 import pytest
 
@@ -82,14 +83,21 @@ def test_the_ledger_names_what_was_forgotten():
     ledger.use(arrays['a0'])
     ledger.skip(arrays['a1'], 'left over')
     with pytest.raises(WeightFileError, match='no place for: a2, a3, a4, a5, a6, a7 and 1 more'):
-        ledger.close()
+        ledger.close(chainer.Chain())
+
+
+def test_the_ledger_names_parameters_without_a_value():
+    ledger, model = Ledger('file', {}), chainer.links.Linear(2, 3)
+    ledger.put(model.b.array, 1)
+    with pytest.raises(WeightFileError, match='it has nothing for /W'):
+        ledger.close(model)
 
 
 def test_the_ledger_counts_an_array_under_two_names_once():
     array = np.zeros(2)
     ledger = Ledger('file', {'first': array, 'second': array})
     ledger.use(array)
-    ledger.close()
+    ledger.close(chainer.Chain())
     assert ledger.used == ['first'] and ledger.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
 
 
