@@ -1,0 +1,183 @@
+"""The proposal explorer from Python's side: what reaches the browser, and what sliders let through."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('anywidget')
+
+import traitlets  # noqa: E402
+
+from chainer_seg.errors import DatasetError, ImageError, ModelFileError  # noqa: E402
+from chainer_seg.instances import Instances  # noqa: E402
+from chainer_seg.models.deepmask.proposals import RleProposals  # noqa: E402
+from chainer_seg.visualization import instance_colors  # noqa: E402
+from chainer_seg.widgets import ProposalExplorer  # noqa: E402
+
+
+@pytest.fixture
+def image(rng):
+    return rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+def rectangles(*corners, size=(60, 80), **fields):
+    """Instances of rectangles y_min, x_min, y_max, x_max."""
+    masks = np.zeros((len(corners), *size), bool)
+    for mask, (y_min, x_min, y_max, x_max) in zip(masks, corners):
+        mask[y_min:y_max, x_min:x_max] = True
+    return Instances(masks, **fields)
+
+
+@pytest.fixture
+def proposals():
+    """Sides 30, 10, 20 and 40 by falling score: 0.9, 0.7, 0.5, 0.2."""
+    return rectangles((0, 0, 20, 20), (5, 5, 35, 35), (10, 10, 50, 50), (50, 70, 60, 80),
+                      scores=[0.5, 0.9, 0.2, 0.7])
+
+
+@pytest.fixture
+def explorer(image, proposals):
+    return ProposalExplorer(image, proposals)
+
+
+def masks_in_browser(explorer):
+    """What the browser makes of the binary traits: masks (R, h, w), and their boxes (R, 4)."""
+    rows, columns = explorer.shown_size
+    ends = np.frombuffer(explorer.ends_data, '<u4')
+    places = np.frombuffer(explorer.places_data, '<u4').reshape(-1, 6)
+    masks = np.zeros((len(places), columns * rows), bool)
+    for mask, (start, length, *_) in zip(masks, places):
+        runs = ends[start:start + length]
+        for first, last in zip(runs[::2], runs[1::2]):
+            mask[first:last] = True
+    return masks.reshape(-1, columns, rows).transpose(0, 2, 1), places[:, 2:]
+
+
+def test_masks_reach_the_browser_best_first(explorer, proposals):
+    masks, boxes = masks_in_browser(explorer)
+    np.testing.assert_array_equal(masks, proposals.masks[[1, 3, 0, 2]])
+    assert boxes.tolist() == [[5, 5, 30, 30], [70, 50, 10, 10], [0, 0, 20, 20], [10, 10, 40, 40]]
+
+
+def test_scores_sizes_and_colours_reach_the_browser(explorer):
+    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 2)
+    np.testing.assert_allclose(figures, [(0.9, 30), (0.7, 10), (0.5, 20), (0.2, 40)], rtol=1e-6)
+    colors = np.frombuffer(explorer.colors_data, np.uint8).reshape(-1, 3)
+    np.testing.assert_array_equal(colors, instance_colors(4))
+
+
+def test_image_reaches_the_browser(explorer, image):
+    shown = cv2.imdecode(np.frombuffer(explorer.image_data, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == image.shape and explorer.shown_size == explorer.image_size == (60, 80)
+
+
+def test_all_are_shown_at_first_up_to_twenty(image):
+    many = rectangles(*[(0, 0, 5, 5)] * 30, scores=np.linspace(1, 0, 30))
+    assert ProposalExplorer(image, many).shown.tolist() == list(range(20))
+
+
+def test_sliders_choose_what_is_shown(explorer):
+    assert explorer.shown.tolist() == [0, 1, 2, 3]
+    explorer.least_score = 0.5
+    assert explorer.shown.tolist() == [0, 1, 2]
+    explorer.sizes = (15.0, 80.0)
+    assert explorer.shown.tolist() == [0, 2]
+    explorer.count = 1
+    assert explorer.shown.tolist() == [0]
+    explorer.count = 0
+    assert explorer.shown.tolist() == []
+
+
+def test_pinned_proposals_are_instances(explorer, proposals):
+    explorer.pinned = [3, 1]
+    chosen = explorer.instances(explorer.pinned)
+    np.testing.assert_array_equal(chosen.masks, proposals.masks[[2, 3]])
+    np.testing.assert_allclose(chosen.scores, [0.2, 0.7])
+    assert len(explorer.instances([])) == 0
+
+
+def test_pinning_what_is_not_there_is_refused(explorer):
+    with pytest.raises(traitlets.TraitError, match='There are proposals 0 to 3, not 4'):
+        explorer.pinned = [0, 4]
+    assert explorer.pinned == []
+
+
+def test_large_image_is_shown_shrunk_with_masks_of_the_image():
+    size = (600, 800)
+    proposals = rectangles((100, 200, 300, 400), (500, 500, 501, 800), size=size, scores=[0.9, 0.1])
+    explorer = ProposalExplorer(np.zeros((*size, 3), np.uint8), proposals, longest_side=80)
+    masks, boxes = masks_in_browser(explorer)
+    assert explorer.shown_size == (60, 80) and explorer.image_size == size
+    assert masks[0].sum() == 20 * 20 and masks[0, 10:30, 20:40].all()
+    assert masks[1].any()  # One row of the image is a tenth of a row here, and still to be seen.
+    assert explorer.areas.tolist() == [200 * 200, 300]
+    np.testing.assert_array_equal(explorer.instances([1]).masks, proposals.masks[1:])
+
+
+def test_results_of_files_are_taken(image, proposals):
+    explorer = ProposalExplorer(image, proposals.to_coco_results(7))
+    np.testing.assert_array_equal(masks_in_browser(explorer)[0], proposals.masks[[1, 3, 0, 2]])
+
+
+def test_model_is_asked_for_proposals(image, proposals):
+    results = proposals.to_coco_results(7)
+
+    class Model:
+        def propose_rle(self, picture, n):
+            np.testing.assert_array_equal(picture, image)
+            assert n == 50
+            return RleProposals([result['segmentation'] for result in results], proposals.bboxes,
+                                proposals.scores, np.ones(4, np.float32))
+
+    explorer = ProposalExplorer(image, Model(), n=50)
+    np.testing.assert_array_equal(masks_in_browser(explorer)[0], proposals.masks[[1, 3, 0, 2]])
+
+
+def test_model_may_be_named(image):
+    with pytest.raises(ModelFileError):
+        ProposalExplorer(image, 'no-such-model')
+
+
+def test_no_proposals_are_no_error(image):
+    explorer = ProposalExplorer(image, Instances.empty(60, 80))
+    assert len(explorer) == 0 and explorer.shown.tolist() == []
+    np.testing.assert_array_equal(explorer.snapshot(), image)
+
+
+def test_empty_mask_is_no_error(image):
+    explorer = ProposalExplorer(image, Instances(np.zeros((1, 60, 80), bool)), longest_side=40)
+    assert not masks_in_browser(explorer)[0].any()
+
+
+@pytest.mark.parametrize('proposals, sentence', [
+    (rectangles((0, 0, 3, 3), size=(50, 80)), 'for an image of 50x80 pixels, but this one has 60x80'),
+    ([{'score': 1, 'bbox': [1, 2, 3, 4]}], 'Proposals without masks cannot be shown')])
+def test_proposals_of_something_else_are_refused(image, proposals, sentence):
+    with pytest.raises(DatasetError, match=sentence):
+        ProposalExplorer(image, proposals)
+
+
+def test_image_that_is_none_is_refused(proposals):
+    with pytest.raises(ImageError):
+        ProposalExplorer(np.zeros((4, 5, 6, 7)), proposals)
+
+
+def test_snapshot_shows_outlines_and_fills_what_is_pinned(explorer, image):
+    colors = instance_colors(4)
+    explorer.sizes = (25.0, 35.0)
+    picture = explorer.snapshot()
+    np.testing.assert_array_equal(picture[5, 5:35], np.broadcast_to(colors[0], (30, 3)))
+    np.testing.assert_array_equal(picture[20, 20], image[20, 20])
+    np.testing.assert_array_equal(picture[55, 75], image[55, 75])
+    explorer.pinned = [1]
+    picture = explorer.snapshot()
+    half = (image[55, 75].astype(int) + colors[1]) / 2
+    assert abs(picture[55, 75] - half).max() <= 1
+    np.testing.assert_array_equal(picture[50, 70:80], np.broadcast_to(colors[1], (10, 3)))
+
+
+def test_notebook_readers_without_jupyter_see_a_still(explorer):
+    bundle = explorer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data
+    assert repr(explorer) == 'ProposalExplorer(60x80 image, 4 proposals, 0 pinned)'
