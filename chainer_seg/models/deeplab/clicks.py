@@ -44,10 +44,15 @@ def check_clicks(clicks, size):
         if click.positive not in (True, False):
             raise ClickError(f'A click is positive or not; give True or False, not '
                              f'{click.positive!r}.')
-        if not (math.isfinite(click.y) and -0.5 <= click.y <= height - 0.5
-                and math.isfinite(click.x) and -0.5 <= click.x <= width - 0.5):
-            raise ClickError(f'The click at x={click.x:g}, y={click.y:g} lies outside the image, '
+        if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
+            raise ClickError(f'The click at x={click.x}, y={click.y} lies outside the image, '
                              f'whose x goes from 0 to {width - 1} and y from 0 to {height - 1}.')
+
+
+def pixel_of(click):
+    """The pixel (row, column) of an image that a click inside it lies on."""
+    # The rim of the image, half a pixel outside the centres, belongs to the outermost pixels.
+    return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
 def click_points(clicks):

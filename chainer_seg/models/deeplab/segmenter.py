@@ -120,8 +120,8 @@ class ClickSegmenter(chainer.Chain):
 
         Args:
             image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
-            clicks: A sequence of :class:`Click`, in pixels of the image, in the order in which they
-                were made.
+            clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
+                which they were made.
 
         Returns:
             (H, W) float32, the probability that a pixel belongs to the object; 0 everywhere where
@@ -131,10 +131,10 @@ class ClickSegmenter(chainer.Chain):
             chainer_seg.errors.ClickError: A click lies outside the image.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
         """
-        return self.session(image).add(*clicks)
+        return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
 
     def session(self, image, refinement=None):
-        """Starts a :class:`ClickSession` on an image."""
+        """Starts a :class:`ClickSession` on an image, with what sharpens its probabilities, if any."""
         return ClickSession(self, as_image(image), refinement)
 
 

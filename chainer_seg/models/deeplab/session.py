@@ -1,21 +1,16 @@
 """Working on an image click by click and object by object, with undo and redo."""
 
 import dataclasses
-import math
 
-import cv2
 import numpy as np
 
 from chainer_seg.errors import ClickError
 from chainer_seg.instances import Instances
-from chainer_seg.models.deeplab.clicks import check_clicks
+from chainer_seg.models.deeplab.clicks import check_clicks, pixel_of
 from chainer_seg.models.deeplab.refine import find_refinement
 from chainer_seg.models.deeplab.robot import next_click
+from chainer_seg.models.deeplab.windows import merge_changes, window_iou, zoom_window
 
-# A window is so many times as large as the object in it, and at least this part of the image: a
-# single click must not lead to a window of a few pixels.
-ZOOM_MARGIN = 1.6
-LEAST_ZOOM = 1 / 12
 # Windows that overlap by less (intersection over union) show so different things that it pays to
 # look again.
 _SAME_WINDOW = 0.6
@@ -101,7 +96,7 @@ class ClickSession:
     @refinement.setter
     def refinement(self, refinement):
         refine = find_refinement(refinement)
-        self.probability = self._refined(refine, self.clicks, self.raw_probability)
+        self.probability = self._probability(self._states[self._position], refine)
         self._refine, self._refinement = refine, refinement
 
     def add(self, *clicks):
@@ -121,10 +116,10 @@ class ClickSession:
             after = self._after(before, click, raw)
             if after is not before:
                 states.append(after)
-                raw = self._probability_of(after)
+                raw = self._probability(after)
         if not states:
             return self.probability
-        probability = self._refined(self._refine, states[-1].clicks, raw)
+        probability = raw if self._refine is None else self._probability(states[-1], self._refine)
         self._states = self._states[:self._position + 1] + states
         self._position = len(self._states) - 1
         self.raw_probability, self.probability = raw, probability
@@ -222,19 +217,14 @@ class ClickSession:
 
     def _go_to(self, position):
         state = self._states[position]
-        raw = self._probability_of(state)
-        self.probability = self._refined(self._refine, state.clicks, raw)
+        raw = self._probability(state)
+        self.probability = raw if self._refine is None else self._probability(state, self._refine)
         self.raw_probability, self._position = raw, position
         return self.probability
 
-    def _refined(self, refine, clicks, probability):
-        if refine is None or not (probability > 0).any():
-            return probability
-        return refine(self.image, probability, clicks)
-
     def _after(self, state, click, previous):
         """The state after one more click; the same state where the click says nothing new."""
-        there = [each for each in state.clicks if _pixel(each) == _pixel(click)]
+        there = [each for each in state.clicks if pixel_of(each) == pixel_of(click)]
         if any(each.positive == click.positive for each in there):
             return state
         clicks = tuple(each for each in state.clicks if each not in there) + (click,)
@@ -261,7 +251,7 @@ class ClickSession:
         if not found.any() and not any(click.positive for click in clicks):
             return window, logits
         closer = zoom_window(found, clicks)
-        if _window_iou(window, closer) > _SAME_WINDOW:
+        if window_iou(window, closer) > _SAME_WINDOW:
             return window, logits
         return closer, self._look_at(closer, clicks, probability, side)
 
@@ -272,79 +262,31 @@ class ClickSession:
                   for click in clicks]
         return self._model.look(self.image[part], inside, previous[part], side)
 
-    def _probability_of(self, state):
+    def _probability(self, state, refine=None):
+        """What is shown for a state: what the network found, refined, merged into the start."""
         if state.logits is None:
             if state.start is not None:
                 return state.start.astype(np.float32)
             return np.zeros(self.image.shape[:2], np.float32)
         probability = self._paste(state.window, state.logits)
-        if state.start is None:
-            return probability
-        return merge_changes(state.start, probability, state.clicks)
+        if refine is not None:
+            probability = self._refined(refine, probability, state.clicks)
+        if state.start is not None:
+            probability = merge_changes(state.start, probability, state.clicks)
+        return probability
+
+    def _refined(self, refine, probability, clicks):
+        refined = refine(self.image, probability, clicks)
+        if np.shape(refined) != probability.shape:
+            raise ClickError(f'The refinement gave {_size(np.shape(refined))} pixels for an image '
+                             f'of {_size(probability.shape)}; it must give a probability for each.')
+        return refined
 
     def _paste(self, window, logits):
         top, left, height, width = window
         result = np.zeros(self.image.shape[:2], np.float32)
         result[top:top + height, left:left + width] = self._model.decode(logits, (height, width))
         return result
-
-
-def zoom_window(mask, clicks):
-    """Where to look closer: a square around the object, as far as the image reaches.
-
-    Args:
-        mask: (H, W) bool, what was found so far.
-        clicks: Clicks in pixels of the mask; the positive ones belong to the object. Where nothing
-            was found, there must be one.
-
-    Returns:
-        (top, left, height, width) in whole pixels, inside the image.
-    """
-    size = np.array(mask.shape)
-    points = [(click.y, click.x) for click in clicks if click.positive]
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows):
-        points += [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)]
-    first, last = np.min(points, axis=0), np.max(points, axis=0)
-    side = ZOOM_MARGIN * max(*(last - first), LEAST_ZOOM * size.max())
-    window = np.clip(np.round(side), 1, size).astype(int)
-    corner = np.clip(np.round((first + last - window) / 2), 0, size - window).astype(int)
-    return (*corner.tolist(), *window.tolist())
-
-
-def merge_changes(start, probability, clicks):
-    """Changes a mask only in those regions where a click asks for it.
-
-    Args:
-        start: (H, W) bool, the mask.
-        probability: (H, W) float32, what was found; where it crosses 0.5 it differs from ``start``.
-        clicks: The clicks, in pixels.
-
-    Returns:
-        (H, W) float32: ``probability`` in each connected region of difference that a click of its
-        sign lies in, and ``start`` as 0 and 1 elsewhere.
-    """
-    found = probability > 0.5
-    asked = np.zeros_like(start)
-    for wanted in (True, False):
-        difference = (found & ~start) if wanted else (start & ~found)
-        _, regions = cv2.connectedComponents(difference.astype(np.uint8), connectivity=4)
-        numbers = {int(regions[_pixel(click)]) for click in clicks if click.positive == wanted}
-        asked |= np.isin(regions, sorted(numbers - {0}))
-    return np.where(asked, probability, start.astype(np.float32))
-
-
-def _window_iou(a, b):
-    shared = 1.0
-    for axis in (0, 1):
-        low, high = max(a[axis], b[axis]), min(a[axis] + a[axis + 2], b[axis] + b[axis + 2])
-        shared *= max(0, high - low)
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
-def _pixel(click):
-    # The rim of the image, half a pixel outside the centres, belongs to the outermost pixels.
-    return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
 def _size(shape):

@@ -83,6 +83,10 @@ def test_photograph_of_twenty_megapixels(model):
     assert probability.shape == (3648, 5472)
 
 
+def test_a_single_click_needs_no_list(model, image):
+    np.testing.assert_array_equal(model.segment(image, Click(5, 7)), model.segment(image, [Click(5, 7)]))
+
+
 def test_without_a_positive_click_there_is_no_object(model, image):
     assert (model.segment(image, []) == 0).all()
     assert (model.segment(image, [Click(1, 1, False)]) == 0).all()

@@ -3,7 +3,7 @@ import pytest
 
 from chainer_seg.errors import ClickError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.models.deeplab.session import merge_changes, zoom_window
+from chainer_seg.models.deeplab.windows import merge_changes, zoom_window
 
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'longest_side': 64}
 
@@ -162,6 +162,23 @@ def test_refinement_follows_clicks_and_undo_but_needs_an_object(model, image):
     assert (session.probability == 0).all()
     assert (session.add(Click(5, 5)) == 1).all()
     assert (session.undo() == 0).all()
+
+
+def test_refinement_leaves_a_start_alone_where_no_click_is(model, image):
+    session = model.session(image, refinement=always_there)
+    session.start_from(square())
+    np.testing.assert_array_equal(session.mask, square())
+    session.add(Click(15, 15, False))
+    assert session.mask[square()].all() and not session.mask[~square()].any()
+    session.add(Click(0, 0))
+    assert session.mask.all()
+
+
+def test_refinement_of_another_size_is_told(model, image):
+    session = model.session(image, refinement=lambda *_: None)
+    with pytest.raises(ClickError, match='refinement gave no pixels for an image of 40x60'):
+        session.add(Click(5, 5))
+    assert session.clicks == ()
 
 
 def test_threshold_decides_about_the_mask(model, image):

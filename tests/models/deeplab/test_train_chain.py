@@ -72,6 +72,23 @@ def test_sample_has_the_asked_size_and_one_object(example, rng):
         assert target[int(y), int(x)] == (sign == 1)
 
 
+def test_composites_are_an_object_and_some_that_touch_its_box():
+    masks = np.stack([disc((100, 300), (50, x), 20) for x in (50, 80, 110, 250)])
+    image = np.zeros((100, 300, 3), np.uint8)
+    samples = ClickSamples((100, 300), scale_range=(30, 30), composites=1.0)
+    found = set()
+    for seed in range(60):
+        _, _, _, _, target = samples((image, Instances(masks)), np.random.default_rng(seed))
+        found |= {min((target == 1, target[:, ::-1] == 1), key=lambda t: distance(t, masks)).tobytes()}
+    wanted = ([0, 1], [1, 2], [0, 1, 2], [3])
+    assert found == {masks[parts].any(axis=0).tobytes() for parts in wanted}
+
+
+def distance(mask, masks):
+    """How many pixels of a mask belong to none of (R, H, W)."""
+    return int((mask & ~masks.any(axis=0)).sum())
+
+
 def test_samples_for_the_robot_begin_with_one_click_or_a_wrong_mask(example):
     samples = ClickSamples((48, 64), robot_clicks=3, start_masks=0.5)
     rounds, masks = [], 0
@@ -196,7 +213,7 @@ def test_robot_clicks_where_the_model_is_wrong():
     # The largest wrong region is the left half, 8 x 8 pixels; its middle is (3.5, 3.5).
     assert (played[1, :3, 2] == [1, -1, -1]).all()
     assert all(3 <= value <= 4 for value in played[1, 1, :2])
-    np.testing.assert_allclose(before[1], np.arange(16) < 8, atol=1e-6)
+    np.testing.assert_allclose(before[1], np.tile(np.arange(16) < 8, (8, 1)), atol=1e-6)
     # The start of the third one is wrong up to column 8, and below and above the object.
     assert played[2, 0, 2] == -1 and not played[2, 1:].any()
     np.testing.assert_array_equal(before[2], previous[2])
