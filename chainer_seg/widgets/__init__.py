@@ -10,6 +10,7 @@ except ImportError as _error:
                     'pip install "chainer-seg[notebook]".') from _error
 
 from chainer_seg.widgets.click_canvas import ClickCanvas
+from chainer_seg.widgets.click_segmenter import ClickSegmenter
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
 
-__all__ = ['ClickCanvas', 'ProposalExplorer']
+__all__ = ['ClickCanvas', 'ClickSegmenter', 'ProposalExplorer']

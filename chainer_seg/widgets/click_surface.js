@@ -1,166 +1,217 @@
-// Draws the image, the mask and the clicks of a ClickSurface, and sends clicks to Python.
+// Draws the picture, the masks and the clicks of a ClickSurface, and sends clicks to Python.
 
-const POSITIVE = [0, 158, 115]; // bluish green, as in chainer_seg.visualization.colors
-const NEGATIVE = [213, 94, 0]; // vermilion
-const RADIUS = 8; // of a drawn click, in pixels of the screen
+const TOOLS = [
+  ["zoomOut", "−", "Zoom out (-)"],
+  ["zoomIn", "+", "Zoom in (+)"],
+  ["fit", "Fit", "Whole picture (0)"],
+  ["help", "?", "Mouse and keys (H)"],
+];
+const ZOOM_STEP = 1.5;
 
-async function decode(data, type) {
-  if (!data || data.byteLength === 0) return null;
-  return createImageBitmap(new Blob([data], { type }));
+function make(tag, name, parent, text = "") {
+  const element = document.createElement(tag);
+  element.className = name;
+  element.textContent = text;
+  parent.append(element);
+  return element;
 }
 
-// The mask as a canvas: coloured inside, opaque white along its edge.
-async function makeMask(data, threshold) {
-  const bitmap = await decode(data, "image/png");
-  if (!bitmap) return null;
-  const { width, height } = bitmap;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  const picture = context.getImageData(0, 0, width, height);
-  const pixels = picture.data;
-  const inside = new Uint8Array(width * height);
-  for (let i = 0; i < inside.length; i++) inside[i] = pixels[4 * i] > 255 * threshold ? 1 : 0;
-  const edge = new ImageData(width, height);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      pixels.set(POSITIVE, 4 * i);
-      pixels[4 * i + 3] = 255 * inside[i];
-      const atEdge = inside[i] && ((x > 0 && !inside[i - 1]) || (x < width - 1 && !inside[i + 1]) ||
-        (y > 0 && !inside[i - width]) || (y < height - 1 && !inside[i + width]));
-      if (atEdge) edge.data.set([255, 255, 255, 255], 4 * i);
+class Surface {
+  constructor(model, el) {
+    this.model = model;
+    this.view = new View();
+    this.density = Math.min(window.devicePixelRatio || 1, 2);
+    this.shown = null; // all that belongs to one picture, taken from the model at one moment
+    this.newest = 0; // number of the newest state asked for; an older one ready later is dropped
+    this.pending = new Map(); // what Python has not answered: ticket -> {picture, click or null}
+    this.bitmaps = new Map(); // decoded traits: name -> {data, bitmap}
+    this.hidden = false; // the masks
+    this.local = { // what needs no Python
+      sign: () => this.turnSign(),
+      hide: () => { this.hidden = !this.hidden; },
+      zoomIn: () => this.view.zoomBy(ZOOM_STEP),
+      zoomOut: () => this.view.zoomBy(1 / ZOOM_STEP),
+      fit: () => this.view.fit(),
+      help: () => this.help.classList.toggle("is-open"),
+    };
+    this.build(el);
+    this.gestures = new Gestures(this.frame, this.canvas, this.view, {
+      click: (place, right) => this.click(place, !(right || model.get("negative"))),
+      moved: () => this.draw(),
+    });
+  }
+
+  build(el) {
+    this.frame = make("div", "chainer-seg-surface", el);
+    this.frame.tabIndex = 0;
+    this.frame.setAttribute("role", "application");
+    this.frame.setAttribute("aria-label",
+      "Picture to click on: left adds to the object, right takes away; press H for help");
+    this.canvas = make("canvas", "", this.frame);
+    make("div", "chainer-seg-bar", this.frame);
+    this.busy = make("div", "chainer-seg-badge chainer-seg-busy", this.frame);
+    make("div", "chainer-seg-badge chainer-seg-sign", this.frame, "− clicks remove");
+    const tools = make("div", "chainer-seg-tools", this.frame);
+    for (const [action, text, title] of TOOLS) {
+      const button = make("button", `chainer-seg-${action}`, tools, text);
+      button.type = "button";
+      button.title = title;
+      button.addEventListener("click", () => {
+        this.frame.focus({ preventScroll: true });
+        this.act(action);
+      });
     }
+    this.help = makeHelp([...Object.keys(this.local), ...this.model.get("commands")]);
+    this.help.addEventListener("click", () => this.act("help"));
+    this.frame.append(this.help);
+    this.frame.addEventListener("keydown", (event) => this.onKey(event));
+    this.frame.addEventListener("keyup", (event) => event.key === " " && this.gestures.grab(false));
+    this.frame.addEventListener("focusout", () => this.gestures.grab(false));
   }
-  context.putImageData(picture, 0, 0);
-  const rim = new OffscreenCanvas(width, height);
-  rim.getContext("2d").putImageData(edge, 0, 0);
-  return { area: canvas, rim };
-}
 
-function drawClick(context, x, y, positive, pending, scale) {
-  const radius = RADIUS * scale;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fillStyle = `rgba(${positive ? POSITIVE : NEGATIVE}, ${pending ? 0.35 : 1})`;
-  context.fill();
-  context.lineWidth = 1.5 * scale;
-  context.strokeStyle = "white";
-  context.stroke();
-  context.beginPath();
-  context.moveTo(x - radius / 2, y);
-  context.lineTo(x + radius / 2, y);
-  if (positive) {
-    context.moveTo(x, y - radius / 2);
-    context.lineTo(x, y + radius / 2);
+  async bitmap(trait, type) {
+    const data = this.model.get(trait);
+    if (this.bitmaps.get(trait)?.data !== data) {
+      const bitmap = !data || data.byteLength === 0 ? null
+        : createImageBitmap(new Blob([data], { type }), { colorSpaceConversion: "none" });
+      this.bitmaps.set(trait, { data, bitmap });
+    }
+    return this.bitmaps.get(trait).bitmap;
   }
-  context.lineWidth = 2 * scale;
-  context.stroke();
-}
 
-function clamp(value, most) {
-  return Math.min(Math.max(value, 0), most);
+  // Decoding takes a while, so what belongs together is taken from the model at once.
+  async load() {
+    const number = ++this.newest;
+    const get = (trait) => this.model.get(trait);
+    const state = {
+      picture: get("picture"), imageSize: get("image_size"), shownSize: get("shown_size"),
+      clicks: get("clicks"), colors: get("object_colors"),
+    };
+    [state.image, state.probability, state.objects] = await Promise.all([
+      this.bitmap("image_data", "image/jpeg"), this.bitmap("probability_data", "image/png"),
+      this.bitmap("objects_data", "image/png")]);
+    if (number !== this.newest) return;
+    if (this.shown?.picture !== state.picture) this.fitTo(state.shownSize);
+    this.shown = state;
+    this.draw();
+  }
+
+  fitTo([height, width]) {
+    this.canvas.width = Math.round(width * this.density);
+    this.canvas.height = Math.round(height * this.density);
+    this.canvas.style.width = `${width}px`;
+    this.view.fit();
+  }
+
+  // Many changes at once are drawn once.
+  draw() {
+    cancelAnimationFrame(this.frameRequest);
+    this.frameRequest = requestAnimationFrame(() => this.shown?.image && this.paint());
+  }
+
+  paint() {
+    const { shown, view, model } = this;
+    const { width, height } = this.canvas;
+    const context = this.canvas.getContext("2d");
+    // Close up, single pixels can be told apart.
+    context.imageSmoothingEnabled = (view.zoom * width) / shown.image.width < 4;
+    drawThrough(context, shown.image, view, width, height);
+    if (!this.hidden) {
+      const owner = owners(shown, model.get("threshold"), view, width, height);
+      context.drawImage(makeOverlay(
+        owner, shown.colors, model.get("opacity"), width, height, Math.round(this.density)), 0, 0);
+    }
+    const place = ([y, x, positive], waits) => {
+      const [top, left] = view.toFrame([
+        (y + 0.5) / shown.imageSize[0], (x + 0.5) / shown.imageSize[1]]);
+      drawClick(context, top * height, left * width, positive, waits, this.density);
+    };
+    shown.clicks.forEach((click) => place(click, false));
+    for (const { picture, click } of this.pending.values()) {
+      if (click && picture === shown.picture) place(click, true);
+    }
+    this.frame.classList.toggle("is-zoomed", view.zoom > 1);
+  }
+
+  showBusy() {
+    const waiting = this.pending.size;
+    this.frame.classList.toggle("is-busy", waiting > 0 || this.model.get("busy"));
+    this.busy.textContent = waiting > 1 ? `computing, ${waiting} to go` : "computing";
+  }
+
+  showSign() {
+    this.frame.classList.toggle("is-negative", Boolean(this.model.get("negative")));
+  }
+
+  turnSign() {
+    this.model.set("negative", this.model.get("negative") ? 0 : 1);
+    this.model.save_changes();
+  }
+
+  click(place, positive) {
+    if (!this.shown) return;
+    // In pixels of the image; (0, 0) is the centre of the first one.
+    const [y, x] = this.view.toPicture(place).map((share, axis) => clamp(
+      share * this.shown.imageSize[axis] - 0.5, 0, this.shown.imageSize[axis] - 1));
+    this.tell({ kind: "click", y, x, positive }, [y, x, positive]);
+  }
+
+  // Python learns which picture was seen: another may be current when the message gets there.
+  tell(message, click = null) {
+    if (!this.shown) return;
+    const { picture } = this.shown;
+    const ticket = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    this.pending.set(ticket, { picture, click });
+    this.model.send({ ...message, picture, ticket });
+    this.draw();
+    this.showBusy();
+  }
+
+  answered({ kind, ticket }) {
+    if (kind !== "done") return;
+    this.pending.delete(ticket);
+    this.draw();
+    this.showBusy();
+  }
+
+  act(action) {
+    if (action in this.local) this.local[action]();
+    else if (this.model.get("commands").includes(action)) this.tell({ kind: "command", name: action });
+    this.draw();
+  }
+
+  onKey(event) {
+    if (event.key === "Escape") this.help.classList.remove("is-open");
+    const action = actionOf(event);
+    const presses = action === "grab" && event.target instanceof HTMLButtonElement;
+    if (!action || presses) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (action === "grab") this.gestures.grab(true);
+    else if (action === "pan") this.view.pan(...PANS[keyName(event)].map((step) => step / 10));
+    else if (!event.repeat || action.startsWith("zoom")) this.act(action);
+    this.draw();
+  }
 }
 
 function render({ model, el }) {
-  const frame = document.createElement("div");
-  frame.className = "chainer-seg-surface";
-  const canvas = document.createElement("canvas");
-  const [height, width] = model.get("shown_size");
-  const density = Math.min(window.devicePixelRatio || 1, 2);
-  canvas.width = Math.round(width * density);
-  canvas.height = Math.round(height * density);
-  canvas.style.width = `${width}px`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Image to click on: left adds, right removes");
-  const busy = document.createElement("div");
-  busy.className = "chainer-seg-busy";
-  frame.append(canvas, busy);
-  el.append(frame);
-
-  let image = null;
-  let mask = null;
-  let newest = 0; // number of the newest mask asked for; an older one that is ready later is dropped
-  let tickets = 0;
-  const pending = new Map();
-
-  function draw() {
-    const context = canvas.getContext("2d");
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    if (mask) {
-      context.globalAlpha = model.get("opacity");
-      context.drawImage(mask.area, 0, 0, canvas.width, canvas.height);
-      context.globalAlpha = 1;
-      context.drawImage(mask.rim, 0, 0, canvas.width, canvas.height);
-    }
-    const [imageHeight, imageWidth] = model.get("image_size");
-    const place = ([y, x, positive], waits) => drawClick(
-      context, ((x + 0.5) / imageWidth) * canvas.width, ((y + 0.5) / imageHeight) * canvas.height,
-      positive, waits, density);
-    model.get("clicks").forEach((click) => place(click, false));
-    pending.forEach((click) => place(click, true));
-    showBusy();
-  }
-
-  function showBusy() {
-    const waiting = pending.size;
-    frame.classList.toggle("is-busy", waiting > 0 || model.get("busy"));
-    busy.textContent = waiting > 1 ? `working, ${waiting} clicks to go` : "working";
-  }
-
-  async function updateMask() {
-    const number = ++newest;
-    const made = await makeMask(model.get("probability_data"), model.get("threshold"));
-    if (number !== newest) return;
-    mask = made;
-    draw();
-  }
-
-  // Image coordinates have (0, 0) at the centre of the first pixel.
-  function toImage(event) {
-    const box = canvas.getBoundingClientRect();
-    const [imageHeight, imageWidth] = model.get("image_size");
-    return [
-      clamp(((event.clientY - box.top) / box.height) * imageHeight - 0.5, imageHeight - 1),
-      clamp(((event.clientX - box.left) / box.width) * imageWidth - 0.5, imageWidth - 1),
-    ];
-  }
-
-  function send(event, positive) {
-    event.preventDefault();
-    event.stopPropagation(); // keeps the notebook's own menu away
-    const [y, x] = toImage(event);
-    const ticket = `${Date.now()}-${++tickets}-${Math.random()}`;
-    pending.set(ticket, [y, x, positive]);
-    draw();
-    model.send({ kind: "click", y, x, positive, ticket });
-  }
-
-  const onClick = (event) => send(event, !(event.shiftKey || model.get("negative")));
-  const onMenu = (event) => send(event, false);
-  const onMessage = (message) => {
-    if (message.kind !== "done") return;
-    pending.delete(message.ticket);
-    draw();
+  const surface = new Surface(model, el);
+  const unguard = guardKeys(surface.frame);
+  const listeners = {
+    "msg:custom": (message) => surface.answered(message),
+    "change:opacity change:threshold": () => surface.draw(),
+    "change:busy": () => surface.showBusy(),
+    "change:negative": () => surface.showSign(),
+    "change:picture change:image_data change:probability_data change:objects_data change:clicks":
+      () => surface.load(),
   };
-  canvas.addEventListener("click", onClick);
-  canvas.addEventListener("contextmenu", onMenu);
-  model.on("msg:custom", onMessage);
-  model.on("change:clicks change:opacity", draw);
-  model.on("change:busy", showBusy);
-  model.on("change:probability_data change:threshold", updateMask);
-
-  decode(model.get("image_data"), "image/jpeg").then((bitmap) => {
-    image = bitmap;
-    draw();
-  });
-  updateMask();
-
+  Object.entries(listeners).forEach(([events, listener]) => model.on(events, listener));
+  surface.load();
+  surface.showBusy();
+  surface.showSign();
   return () => {
-    model.off("msg:custom", onMessage);
-    model.off("change:clicks change:opacity", draw);
-    model.off("change:busy", showBusy);
-    model.off("change:probability_data change:threshold", updateMask);
+    unguard();
+    Object.entries(listeners).forEach(([events, listener]) => model.off(events, listener));
   };
 }
 

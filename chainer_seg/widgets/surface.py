@@ -1,8 +1,8 @@
-"""The picture that is clicked on: an image, a mask over it and the clicks, drawn by the browser.
+"""The picture that is clicked on: an image, masks over it and clicks, drawn by the browser.
 
 What the browser needs travels as binary buffers: the image once as JPEG, then after each click the
-probability as a grey PNG, which the browser colours. So colours and opacity change there without
-asking Python.
+probability as a grey PNG, which the browser colours. So colours, opacity, threshold, zoom and pan
+change there without asking Python.
 """
 
 import pathlib
@@ -13,58 +13,106 @@ import numpy as np
 import traitlets
 
 from chainer_seg.images import fit_within, resize
+from chainer_seg.visualization.overlay import topmost
 
 _FOLDER = pathlib.Path(__file__).parent
+_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'click_surface.js')
 _JPEG_QUALITY = 92
+# Pixels along the longer side that are sent, so that zooming in shows more than was seen before.
+_DETAIL = 1280
+_MOST_OBJECTS = 255  # numbers that a grey PNG holds; further objects share the first ones' colours
 
 
 class ClickSurface(anywidget.AnyWidget):
-    """Shows an image and reports clicks on it.
+    """Shows a picture with masks and reports clicks on it.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        longest_side: The image is shown with at most this many pixels along its longer side.
+        longest_side: Pictures are shown with at most this many pixels along their longer side.
+        commands: The commands that keys may send, of ``undo``, ``redo``, ``reset``, ``finish``,
+            ``previous`` and ``next``.
 
     Attributes:
+        picture: The number of the picture that is shown.
         clicks: The clicks to show: a list of [y, x, positive] in pixels of the image.
-        negative: What a plain click means: True for a negative one, as the toggle sets it.
+        negative: What a plain click means: 1 for a negative one, 0 for a positive one.
         busy: Whether Python computes.
-        opacity: Of the mask, from 0 to 1.
+        opacity: Of the masks, from 0 to 1.
         threshold: Pixels with a higher probability belong to the mask.
 
-    The browser sends ``{'kind': 'click', 'y': .., 'x': .., 'positive': .., 'ticket': ..}``; the
-    answer ``{'kind': 'done', 'ticket': ..}`` tells it that this click has been dealt with.
+    The browser sends ``{'kind': 'click', 'y': .., 'x': .., 'positive': .., 'picture': ..,
+    'ticket': ..}`` and ``{'kind': 'command', 'name': .., 'picture': .., 'ticket': ..}``, where
+    ``picture`` is the one that the user saw; the answer ``{'kind': 'done', 'ticket': ..}`` tells it
+    that this has been dealt with.
     """
 
-    _esm = _FOLDER / 'click_surface.js'
+    # One program in parts: a widget has a single file, from which nothing can be imported.
+    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
     _css = _FOLDER / 'click_surface.css'
 
+    picture = traitlets.Int(0).tag(sync=True)
     image_size = traitlets.Tuple((1, 1)).tag(sync=True)
     shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
     image_data = traitlets.Bytes(b'').tag(sync=True)
     probability_data = traitlets.Bytes(b'').tag(sync=True)
+    objects_data = traitlets.Bytes(b'').tag(sync=True)
+    object_colors = traitlets.List().tag(sync=True)
     clicks = traitlets.List().tag(sync=True)
-    negative = traitlets.Bool(False).tag(sync=True)
+    commands = traitlets.List().tag(sync=True)
+    negative = traitlets.Int(0).tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
     opacity = traitlets.Float(0.5).tag(sync=True)
     threshold = traitlets.Float(0.5).tag(sync=True)
 
-    def __init__(self, image, longest_side=640, **traits):
+    def __init__(self, longest_side=640, commands=(), **traits):
+        self._longest_side = longest_side
+        super().__init__(commands=list(commands), **traits)
+
+    def show_image(self, image, picture=0):
+        """Shows an image (H, W, 3) uint8 RGB under the number ``picture``."""
         size = image.shape[:2]
-        shown = fit_within(size, longest_side)
-        super().__init__(image_size=size, shown_size=shown,
-                         image_data=_encode('.jpg', resize(image, shown)[:, :, ::-1],
-                                            [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]), **traits)
+        with self.hold_sync():
+            self.picture, self.image_size = picture, size
+            self.shown_size = fit_within(size, self._longest_side)
+            self.image_data = _encode('.jpg', resize(image, self._sent_size)[:, :, ::-1],
+                                      [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
 
     def show(self, clicks, probability):
         """Shows clicks (objects with ``y``, ``x``, ``positive``) and a probability (H, W)."""
-        small = resize(np.asarray(probability, np.float32), self.shown_size)
+        small = resize(np.asarray(probability, np.float32), self._sent_size)
         grey = np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
         with self.hold_sync():
             self.clicks = [[float(click.y), float(click.x), bool(click.positive)]
                            for click in clicks]
-            # Speed matters more than size: the browser mostly runs on the same machine.
-            self.probability_data = _encode('.png', grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            self.probability_data = _encode_png(grey)
+
+    def show_objects(self, masks, colors):
+        """Shows finished objects.
+
+        Args:
+            masks: R masks (H, W) bool; where they overlap, the smaller object is on top.
+            colors: (R, 3) uint8 RGB.
+        """
+        with self.hold_sync():
+            self.object_colors = np.asarray(colors, int).reshape(-1, 3)[:_MOST_OBJECTS].tolist()
+            self.objects_data = _encode_png(self._numbers(np.stack(masks))) if len(masks) else b''
+
+    def _numbers(self, masks):
+        """(h, w) uint8: 0 or 1 + the number of the object on top, as large as is sent."""
+        owner = topmost(masks).astype(np.int32)
+        numbers = np.where(owner > 0, (owner - 1) % _MOST_OBJECTS + 1, 0).astype(np.uint8)
+        # Numbers are picked, not mixed as those of a probability would be.
+        rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few)
+                         for few, many in zip(self._sent_size, self.image_size))
+        return numbers[rows[:, None], columns]
+
+    @property
+    def _sent_size(self):
+        return fit_within(self.image_size, max(_DETAIL, self._longest_side))
+
+
+def _encode_png(grey):
+    # Speed matters more than size: the browser mostly runs on the same machine.
+    return _encode('.png', grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def _encode(ending, array, options):

@@ -1,21 +1,17 @@
 """The click canvas in JupyterLab in Chromium, clicked with a real mouse."""
 
-import io
-
-import nbformat
-import numpy as np
 import pytest
-from PIL import Image
 
-from .browser import (
-    check_cells,
-    chromium,
-    find_browser,
-    jupyterlab,
-    keep,
-    kernel_of,
-    open_notebook,
-    wait_until,
+from .browser import keep, wait_until
+from .clicking import (
+    changed_pixels,
+    click,
+    colours,
+    idle,
+    looks_like,
+    open_cells,
+    picture,
+    press_button,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -29,18 +25,8 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    find_browser()
-    folder = tmp_path_factory.mktemp('lab')
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
-                                 'language': 'python'}})
-    nbformat.write(notebook, folder / 'canvas.ipynb')
-    with jupyterlab(folder) as address, chromium(folder) as window:
-        open_notebook(window, address.format('canvas.ipynb'))
-        wait_until(lambda: surface(window), 'the canvas to appear')
-        with kernel_of(folder) as ask:
-            yield window, ask
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab')) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -52,49 +38,9 @@ def fresh_canvas(page):
     wait_until(lambda: ask('len(canvas.clicks)') == 0 and idle(window), 'the reset')
 
 
-def surface(window):
-    check_cells(window)
-    found = window.find_elements('css selector', '.chainer-seg-surface canvas')
-    return found[0] if found else None
-
-
-def idle(window):
-    return not window.find_elements('css selector', '.chainer-seg-surface.is-busy')
-
-
-def picture(window):
-    """The canvas as it is on the screen, (H, W, 3) uint8."""
-    with Image.open(io.BytesIO(surface(window).screenshot_as_png)) as shown:
-        return np.array(shown.convert('RGB'))
-
-
-def colours(window):
-    return len(np.unique(picture(window).reshape(-1, 3), axis=0))
-
-
-def click(window, y, x, right=False):
-    """Clicks at a place given as a fraction of the canvas's height and width."""
-    from selenium.webdriver import ActionChains
-    element = surface(window)
-    width, height = element.size['width'], element.size['height']
-    actions = ActionChains(window).move_to_element_with_offset(
-        element, round((x - 0.5) * width), round((y - 0.5) * height))
-    (actions.context_click() if right else actions.click()).perform()
-
-
-def press_button(window, text):
-    [button] = [button for button in window.find_elements('css selector', '.jupyter-button')
-                if button.text.strip() == text]
-    button.click()
-
-
 def clicked(window, ask, count):
     """Waits until Python has ``count`` clicks and the screen is up to date."""
     wait_until(lambda: ask('len(canvas.clicks)') == count and idle(window), f'{count} clicks')
-
-
-def changed_pixels(window, before):
-    return wait_until(lambda: (picture(window) != before).any(axis=2).sum(), 'the screen to change')
 
 
 def test_left_click_adds_a_positive_click_where_it_was_made(page):
@@ -144,20 +90,20 @@ def test_undo_and_redo_bring_back_screen_and_mask(page):
     press_button(window, 'Undo')
     clicked(window, ask, 1)
     assert ask('int(canvas.mask.sum())') == area
-    wait_until(lambda: (picture(window) == one).all(), 'the first mask on the screen')
+    wait_until(lambda: looks_like(window, one), 'the first mask on the screen')
     keep(window, 'canvas_3_undo')
 
     press_button(window, 'Redo')
     clicked(window, ask, 2)
-    wait_until(lambda: (picture(window) == two).all(), 'the second mask on the screen')
+    wait_until(lambda: looks_like(window, two), 'the second mask on the screen')
 
 
 def test_remove_button_turns_a_left_click_negative(page):
     window, ask = page
-    press_button(window, 'Remove')
+    press_button(window, '− Remove')
     click(window, 0.4, 0.4)
     clicked(window, ask, 1)
-    press_button(window, 'Add')
+    press_button(window, '+ Add')
     assert ask('canvas.clicks[0].positive') is False
 
 

@@ -6,42 +6,11 @@ import pytest
 
 pytest.importorskip('anywidget')
 
-from chainer_seg.errors import ImageError, ModelFileError  # noqa: E402
-from chainer_seg.models.deeplab import Click, ClickSession  # noqa: E402
+from chainer_seg.errors import ClickError, ImageError, ModelFileError  # noqa: E402
+from chainer_seg.models.deeplab import Click  # noqa: E402
 from chainer_seg.widgets import ClickCanvas  # noqa: E402
 
-
-class Discs:
-    """A click model without weights: each click sets or clears a disc of radius 10."""
-
-    longest_side = 10_000
-
-    def session(self, image):
-        return DiscSession(self, image)
-
-    def _prepare_image(self, image, size):
-        return image
-
-
-class DiscSession(ClickSession):
-    def _compute(self, clicks):
-        rows, columns = np.mgrid[:self.image.shape[0], :self.image.shape[1]]
-        found = np.zeros(self.image.shape[:2], np.float32)
-        for click in clicks:
-            near = (rows - click.y) ** 2 + (columns - click.x) ** 2 <= 100
-            found[near] = click.positive
-        return found
-
-
-class Broken(Discs):
-    def session(self, image):
-        session = super().session(image)
-
-        def fail(clicks):
-            raise self.error
-
-        session._compute = fail
-        return session
+from .discs import Broken, Discs, command, press  # noqa: E402
 
 
 @pytest.fixture
@@ -60,12 +29,6 @@ def answers(canvas, monkeypatch):
     sent = []
     monkeypatch.setattr(canvas.surface, 'send', sent.append)
     return sent
-
-
-def press(canvas, y, x, positive=True, ticket='1'):
-    """What the browser sends for a click."""
-    content = {'kind': 'click', 'y': y, 'x': x, 'positive': positive, 'ticket': ticket}
-    canvas.surface._handle_custom_msg(content, [])
 
 
 def button(canvas, text):
@@ -143,11 +106,19 @@ def test_undo_without_clicks_does_nothing(canvas):
     assert canvas.clicks == ()
 
 
-def test_toggle_tells_the_browser_what_a_click_means(canvas):
-    toggle = canvas.children[1].children[0]
-    assert not canvas.surface.negative
-    toggle.value = True
-    assert canvas.surface.negative
+@pytest.mark.parametrize('name, left', [('undo', 1), ('reset', 0)])
+def test_keys_do_what_the_buttons_do(canvas, name, left):
+    press(canvas, 30, 40)
+    press(canvas, 10, 10)
+    command(canvas, name)
+    assert len(canvas.clicks) == left
+
+
+def test_keys_without_a_meaning_here_are_ignored(canvas):
+    press(canvas, 30, 40)
+    for name in ('finish', 'next', '__init__', None):
+        command(canvas, name)
+    assert canvas.clicks == (Click(30, 40),) and canvas.message.startswith('1 click')
 
 
 def test_clicks_from_code_are_shown_too(canvas):
@@ -155,17 +126,48 @@ def test_clicks_from_code_are_shown_too(canvas):
     assert canvas.surface.clicks == [[30, 40, True], [5, 5, False]]
 
 
+def test_error_in_code_is_raised_and_shown(canvas):
+    with pytest.raises(ClickError, match='outside the image'):
+        canvas.add(Click(900, 5))
+    assert 'outside the image' in canvas.message and canvas.clicks == ()
+
+
+def test_click_twice_on_one_point_counts_once(canvas):
+    press(canvas, 30, 40)
+    press(canvas, 30, 40)
+    assert canvas.clicks == (Click(30, 40),)
+
+
+def test_click_of_the_other_sign_on_one_point_takes_its_place(canvas):
+    press(canvas, 30, 40)
+    press(canvas, 30, 40, positive=False)
+    assert canvas.clicks == (Click(30, 40, False),) and not canvas.mask.any()
+
+
 def test_large_image_is_shown_shrunk_with_coordinates_of_the_image():
-    canvas = ClickCanvas(np.zeros((1200, 2000, 3), np.uint8), Discs(), longest_side=500)
-    assert canvas.surface.image_size == (1200, 2000)
-    assert canvas.surface.shown_size == (300, 500)
+    canvas = ClickCanvas(np.zeros((2400, 3840, 3), np.uint8), Discs(), longest_side=500)
+    assert canvas.surface.image_size == (2400, 3840)
+    assert canvas.surface.shown_size == (312, 500)
     press(canvas, 1000, 1500)
-    assert canvas.mask[1000, 1500] and canvas.mask.shape == (1200, 2000)
-    shown = shown_probability(canvas)
-    assert shown.shape == (300, 500)
-    weight = shown / shown.sum()
-    middle = (weight * np.mgrid[:300, :500]).sum(axis=(1, 2))
-    np.testing.assert_allclose(middle, (1000.5 / 4 - 0.5, 1500.5 / 4 - 0.5), atol=0.02)
+    assert canvas.mask[1000, 1500] and canvas.mask.shape == (2400, 3840)
+    sent = shown_probability(canvas)  # a third of the image: more than is shown, to zoom in on
+    assert sent.shape == (800, 1280)
+    middle = (sent / sent.sum() * np.mgrid[:800, :1280]).sum(axis=(1, 2))
+    np.testing.assert_allclose(middle, (1000.5 / 3 - 0.5, 1500.5 / 3 - 0.5), atol=0.02)
+
+
+@pytest.mark.parametrize('threshold, covered', [(0.3, 70), (0.8, 20)])
+def test_threshold_of_the_browser_counts_in_python(image, threshold, covered):
+    class Ramp(Discs):
+        def look(self, image, clicks, previous=None, side=None):
+            steps = np.linspace(0, 1, 100, endpoint=False, dtype=np.float32)
+            return steps.repeat(48).reshape(1, 60, 80)
+
+    canvas = ClickCanvas(image, Ramp())
+    press(canvas, 30, 40)
+    canvas.surface.set_state({'threshold': threshold - 0.005})
+    assert canvas.mask.sum() == covered * 48
+    assert canvas.message == f'1 click; the object covers {covered}.0 % of the image.'
 
 
 @pytest.mark.parametrize('y, x', [(-3, 5), (60, 5), (5, 80), (5, 1e9)])
@@ -195,9 +197,7 @@ def test_other_messages_are_ignored(canvas, answers, content):
     (RuntimeError(), 'could not be computed (RuntimeError: no details)'),
     (KeyboardInterrupt(), 'Interrupted; nothing was changed.')])
 def test_failure_of_the_model_is_a_sentence(image, error, sentence):
-    model = Broken()
-    model.error = error
-    canvas = ClickCanvas(image, model)
+    canvas = ClickCanvas(image, Broken(error))
     press(canvas, 30, 40)
     assert sentence in canvas.message
     assert canvas.clicks == () and not canvas.surface.busy
@@ -215,9 +215,7 @@ def test_negative_clicks_alone_say_what_is_missing(canvas):
 
 
 def test_angle_brackets_in_a_message_are_text(image):
-    model = Broken()
-    model.error = ValueError('<b>')
-    canvas = ClickCanvas(image, model)
+    canvas = ClickCanvas(image, Broken(ValueError('<b>')))
     press(canvas, 1, 1)
     assert '<b>' in canvas.message and '<b>' not in canvas.children[2].value
 

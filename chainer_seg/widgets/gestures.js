@@ -1,0 +1,105 @@
+// Mouse, pen and fingers on a canvas: clicks are told to whom they concern; the rest moves the view.
+
+const STILL = 5; // pixels that a pointer may move between press and release of a click
+
+class Gestures {
+  // Calls click(place, right) and moved(); a place is [y, x] in shares of the canvas.
+  constructor(frame, canvas, view, { click, moved }) {
+    Object.assign(this, { frame, canvas, view, click, moved });
+    this.pointers = new Map(); // pressed ones: id -> place
+    this.kind = null; // "click", "pan" or "pinch"
+    this.grabbing = false; // whether the next drag moves the picture
+    const on = (name, listener, options) => canvas.addEventListener(
+      name, listener.bind(this), options);
+    on("pointerdown", this.onDown);
+    on("pointermove", this.onMove);
+    on("pointerup", this.onUp);
+    on("pointercancel", this.onUp);
+    on("contextmenu", this.onMenu);
+    on("wheel", this.onWheel, { passive: false });
+  }
+
+  grab(grabbing) {
+    this.grabbing = grabbing;
+    this.frame.classList.toggle("is-grabbing", grabbing);
+  }
+
+  placeOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+  }
+
+  // In pixels of the screen.
+  distance([y, x], [otherY, otherX]) {
+    const box = this.canvas.getBoundingClientRect();
+    return Math.hypot((y - otherY) * box.height, (x - otherX) * box.width);
+  }
+
+  begin(kind) {
+    this.kind = kind;
+    this.frame.classList.toggle("is-panning", kind === "pan");
+  }
+
+  onDown(event) {
+    this.frame.focus({ preventScroll: true });
+    this.start = this.placeOf(event);
+    this.shift = event.shiftKey;
+    this.pointers.set(event.pointerId, this.start);
+    if (this.pointers.size === 2) this.begin("pinch");
+    else if (event.button === 1 || (event.button === 0 && this.grabbing)) this.begin("pan");
+    else if (event.button === 0) this.begin("click");
+    if (event.button === 1) event.preventDefault(); // the browser would scroll by itself
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  onMove(event) {
+    if (!this.pointers.has(event.pointerId)) return;
+    const before = [...this.pointers.values()];
+    this.pointers.set(event.pointerId, this.placeOf(event));
+    const after = [...this.pointers.values()];
+    if (this.kind === "pinch" && after.length === 2) this.pinch(before, after);
+    if (this.kind === "pan") this.pan(before[0], after[0]);
+    if (this.kind === "click" && this.view.zoom > 1 && this.distance(this.start, after[0]) > STILL) {
+      this.begin("pan");
+      this.pan(this.start, after[0]);
+    }
+  }
+
+  pan(from, to) {
+    this.view.pan(to[0] - from[0], to[1] - from[1]);
+    this.moved();
+  }
+
+  pinch(before, after) {
+    const middle = (places) => [0, 1].map((axis) => (places[0][axis] + places[1][axis]) / 2);
+    const growth = this.distance(...after) / Math.max(this.distance(...before), 1);
+    this.view.zoomBy(growth, middle(before));
+    this.pan(middle(before), middle(after));
+  }
+
+  onUp(event) {
+    this.pointers.delete(event.pointerId);
+    const clicked = this.kind === "click" && event.type === "pointerup";
+    if (this.pointers.size === 0) this.begin(null);
+    if (clicked) this.click(this.start, this.shift);
+  }
+
+  onMenu(event) {
+    event.preventDefault();
+    event.stopPropagation(); // keeps the notebook's own menu away
+    this.begin(null); // a long touch is no tap as well
+    this.click(this.placeOf(event), true);
+  }
+
+  // A wheel turned over a picture that nobody works on scrolls the page, as everywhere else.
+  onWheel(event) {
+    const pinched = event.ctrlKey || event.metaKey; // browsers say so of two fingers on a touchpad
+    if (!pinched && !this.frame.contains(document.activeElement)) return;
+    if (!pinched && this.view.zoom === 1 && event.deltaY > 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const turned = clamp(event.deltaY, -100, 100);
+    this.view.zoomBy(Math.exp(-turned * (pinched ? 0.01 : 0.003)), this.placeOf(event));
+    this.moved();
+  }
+}

@@ -1,0 +1,138 @@
+"""The buttons, fields and sliders around the picture of a ClickSegmenter."""
+
+import html
+import pathlib
+
+import ipywidgets
+
+from chainer_seg.widgets.events import button, row, told
+from chainer_seg.widgets.object_list import ObjectList
+
+_LABELS = {'description_width': '76px'}
+_REFINEMENTS = {None: 'none', 'graphcut': 'graph cut', 'crf': 'dense CRF'}
+
+
+class SegmenterControls:
+    """What the user sees around the picture.
+
+    Args:
+        segmenter: The :class:`ClickSegmenter` whose methods the controls call.
+        folder: What is written in the field of the folder at first.
+
+    Attributes:
+        toolbar: Widgets for the row above the picture, a list.
+        panel: The widget at its side.
+    """
+
+    def __init__(self, segmenter, folder):
+        self._segmenter = segmenter
+        self._name = ipywidgets.Combobox(
+            placeholder='name of the object', layout={'width': '150px'})
+        finish = button('Next object', 'check', 'Keep this object and begin the next one (N)',
+                        segmenter.finish, '118px', button_style='primary')
+        self._previous = button('', 'chevron-left', 'Picture before (,)',
+                                lambda: segmenter.go_to(segmenter.number - 1), '34px')
+        self._next = button('', 'chevron-right', 'Next picture (.)',
+                            lambda: segmenter.go_to(segmenter.number + 1), '34px')
+        self._position = ipywidgets.HTML()
+        self._pages = row([self._previous, self._position, self._next])
+        self.toolbar = [row([self._name, finish]), self._pages]
+        self._count = ipywidgets.HTML()
+        self._list = ObjectList(told(segmenter.rename), told(segmenter.reopen),
+                                told(segmenter.remove))
+        self._refinement = self._choose_refinement()
+        self._folder = ipywidgets.Text(
+            folder, description='Folder', style=_LABELS, layout={'width': 'auto'})
+        self.panel = ipywidgets.VBox(
+            [self._count, self._list, *self._sliders(), self._refinement, self._files()],
+            layout={'flex': '1 1 270px', 'max_width': '350px'})
+        self.panel.add_class('chainer-seg-panel')
+
+    @property
+    def name(self):
+        """What is written in the field of the object's name."""
+        return self._name.value.strip()
+
+    @name.setter
+    def name(self, name):
+        self._name.value = name
+
+    @property
+    def folder(self):
+        """What is written in the field of the folder."""
+        return self._folder.value.strip() or '.'
+
+    def refresh(self, colors):
+        """Shows what the segmenter holds now; ``colors`` (R, 3) are those of its objects."""
+        segmenter = self._segmenter
+        names, number, objects = segmenter.names, segmenter.number, segmenter.objects
+        self._previous.disabled, self._next.disabled = number == 0, number == len(names) - 1
+        self._pages.layout.display = None if len(names) > 1 else 'none'
+        self._position.value = (f'<span class="chainer-seg-position">{number + 1} of {len(names)}: '
+                                f'{html.escape(names[number])}</span>')
+        self._count.value = f'<b>Objects</b> ({len(objects)})' if objects else '<b>Objects</b>: none yet'
+        self._list.show(objects, colors)
+        self._name.options = tuple(dict.fromkeys(each.name for each in objects if each.name))
+        if segmenter.refinement not in dict(self._refinement.options).values():
+            self._refinement.options = [*self._refinement.options, ('own', segmenter.refinement)]
+        self._refinement.value = segmenter.refinement
+
+    def _sliders(self):
+        sliders = []
+        for name, trait, least, tooltip in (
+                ('Opacity', 'opacity', 0, 'Of the masks'),
+                ('Threshold', 'threshold', 0.05, 'More likely pixels belong to the object')):
+            slider = ipywidgets.FloatSlider(
+                getattr(self._segmenter.surface, trait), min=least, max=1 - least, step=0.05,
+                description=name, tooltip=tooltip, readout_format='.2f', style=_LABELS,
+                layout={'width': 'auto'})
+            # In the browser, so that masks follow while the slider is moved and Python computes.
+            ipywidgets.jslink((slider, 'value'), (self._segmenter.surface, trait))
+            sliders.append(slider)
+        return sliders
+
+    def _choose_refinement(self):
+        choice = ipywidgets.Dropdown(
+            options=[(text, value) for value, text in _REFINEMENTS.items()], description='Refine by',
+            style=_LABELS, layout={'width': 'auto'})
+
+        @told
+        def refine(change):
+            if change['new'] != self._segmenter.refinement:
+                self._segmenter.refinement = change['new']
+
+        choice.observe(refine, 'value')
+        return choice
+
+    def _files(self):
+        segmenter = self._segmenter
+        save = ipywidgets.VBox([self._folder, row([
+            button('COCO JSON', 'download', 'Objects and images of all pictures',
+                   segmenter.save_coco, '120px'),
+            button('Masks (PNG)', 'download', 'A black and white picture of each object',
+                   segmenter.save_png, '120px')], justify_content='flex-end')])
+        path = ipywidgets.Text(placeholder='path of a mask', layout={'flex': '1 1 0', 'min_width': '0'})
+        load = button('Load', 'folder-open', 'Begin the object with this mask; clicks correct it',
+                      lambda: segmenter.load_mask(path.value.strip()), '84px')
+        uploads = row([
+            _upload('Mask', 'Begin the object with a mask from your computer',
+                    lambda name, content: segmenter.load_mask(content)),
+            _upload('Picture', 'Click on a picture from your computer',
+                    lambda name, content: segmenter.add_images({pathlib.Path(name).stem: content}))],
+            justify_content='flex-end')
+        return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, load]), uploads])],
+                                    titles=('Save', 'Open'), selected_index=0)
+
+
+def _upload(text, tooltip, use):
+    """A button to upload a picture; ``use(name, content)`` gets the bytes of its file."""
+    upload = ipywidgets.FileUpload(accept='image/*', description=text, tooltip=tooltip,
+                                   layout={'width': '120px'})
+
+    def receive(change):
+        for file in change['new']:
+            upload.value = ()  # so that the same file can be given again
+            told(use)(file['name'], file['content'])
+
+    upload.observe(receive, 'value')
+    return upload

@@ -1,0 +1,90 @@
+"""Hands and eyes for tests of pictures that are clicked on, in a window on a notebook."""
+
+import contextlib
+import io
+
+import nbformat
+import numpy as np
+from PIL import Image
+
+from .browser import (
+    check_cells,
+    chromium,
+    find_browser,
+    jupyterlab,
+    kernel_of,
+    open_notebook,
+    wait_until,
+)
+
+
+@contextlib.contextmanager
+def open_cells(cells, folder):
+    """A window on a running notebook of these cells, and ``ask`` for its kernel."""
+    find_browser()
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
+                                 'language': 'python'}})
+    nbformat.write(notebook, folder / 'cells.ipynb')
+    with jupyterlab(folder) as address, chromium(folder) as window:
+        open_notebook(window, address.format('cells.ipynb'))
+        wait_until(lambda: surface(window), 'the picture to appear')
+        with kernel_of(folder) as ask:
+            yield window, ask
+
+
+def surface(window):
+    check_cells(window)
+    found = window.find_elements('css selector', '.chainer-seg-surface canvas')
+    return found[0] if found else None
+
+
+def idle(window):
+    return not window.find_elements('css selector', '.chainer-seg-surface.is-busy')
+
+
+def picture(window):
+    """The canvas as it is on the screen, (H, W, 3) uint8."""
+    with Image.open(io.BytesIO(surface(window).screenshot_as_png)) as shown:
+        return np.array(shown.convert('RGB'))
+
+
+def colours(window):
+    return len(np.unique(picture(window).reshape(-1, 3), axis=0))
+
+
+def changed_pixels(window, before):
+    return wait_until(lambda: (picture(window) != before).any(axis=2).sum(), 'the screen to change')
+
+
+def looks_like(window, before):
+    """Whether the canvas shows what it did; its round corners may show the ring of the focus."""
+    return (picture(window) != before).any(axis=2).sum() < 50
+
+
+def to(window, y, x):
+    """Moves the mouse to a place given as a fraction of the canvas's height and width."""
+    from selenium.webdriver import ActionChains
+    element = surface(window)
+    width, height = element.size['width'], element.size['height']
+    return ActionChains(window).move_to_element_with_offset(
+        element, round((x - 0.5) * width), round((y - 0.5) * height))
+
+
+def click(window, y, x, right=False):
+    actions = to(window, y, x)
+    (actions.context_click() if right else actions.click()).perform()
+
+
+def press_button(window, text):
+    [button] = [button for button in window.find_elements('css selector', '.jupyter-button')
+                if button.text.strip() == text]
+    button.click()
+
+
+def press_keys(window, *keys):
+    """Keys for whatever has the focus."""
+    from selenium.webdriver import ActionChains
+    for key in keys:
+        ActionChains(window).send_keys(key).perform()

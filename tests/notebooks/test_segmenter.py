@@ -1,0 +1,280 @@
+"""The click segmenter in JupyterLab in Chromium, with mouse, keys and fingers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from .browser import keep, wait_until
+from .clicking import (
+    changed_pixels,
+    click,
+    colours,
+    idle,
+    looks_like,
+    open_cells,
+    picture,
+    press_button,
+    press_keys,
+    surface,
+    to,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CELLS = [
+    'from skimage import data\n\nfrom chainer_seg.widgets import ClickSegmenter',
+    'photographs = {"coffee": data.coffee(), "cat": data.chelsea()}\n'
+    'segmenter = ClickSegmenter(photographs)\nsegmenter',
+]
+SIZE = 400, 600  # of the coffee, which is shown pixel by pixel
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """A window on the running notebook, and ``ask`` for its kernel."""
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab')) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def fresh(page):
+    """Every test begins with the whole coffee, without clicks and objects, and without the focus."""
+    window, ask = page
+    ask('[segmenter.go_to(0), segmenter.reset(), [segmenter.remove(0) for _ in segmenter.objects]]')
+    wait_until(lambda: colours(window) > 100 and idle(window), 'the picture to be drawn')
+    press_button_of_picture(window, 'fit')
+    window.execute_script('document.activeElement.blur()')
+
+
+def places(ask):
+    return np.array(ask('[(c.y, c.x) for c in segmenter.clicks]'))
+
+
+def press_button_of_picture(window, name):
+    """A button on the canvas; afterwards the mouse is elsewhere, so that none is highlighted."""
+    window.find_element('css selector', f'.chainer-seg-{name}').click()
+    to(window, 0.1, 0.1).perform()
+
+
+def wait_for(window, ask, expression):
+    """Waits until an expression holds in Python and the screen is up to date."""
+    return wait_until(lambda: ask(f'bool({expression})') and idle(window), expression)
+
+
+def test_three_clicks_select_and_take_away(page):
+    window, ask = page
+    before = picture(window)
+    areas = []
+    clicks = [(0.5, 0.47, False), (0.3, 0.5, False), (0.85, 0.7, True)]
+    for number, (y, x, right) in enumerate(clicks, 1):
+        click(window, y, x, right)
+        wait_for(window, ask, f'len(segmenter.clicks) == {number}')
+        areas.append(ask('int(segmenter.mask.sum())'))
+    assert ask('[c.positive for c in segmenter.clicks]') == [True, True, False]
+    assert len(set(areas)) > 1 and areas[0] > 0
+    wait_until(lambda: changed_pixels(window, before) > 1000, 'the mask on the screen')
+    keep(window, 'segmenter_1_three_clicks')
+
+
+def test_click_after_zooming_hits_the_pixel_under_the_mouse(page):
+    window, ask = page
+    click(window, 0.5, 0.5)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    press_keys(window, 'r', '+', '+')  # 1.5 times each, around the middle
+    wait_for(window, ask, 'len(segmenter.clicks) == 0')
+    click(window, 0.7, 0.2)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    expected = [0.5 + 0.2 / 2.25, 0.5 - 0.3 / 2.25] * np.array(SIZE) - 0.5
+    # The mouse moves in whole pixels of the screen, of which 2.25 are one of the image.
+    np.testing.assert_allclose(places(ask)[0], expected, atol=1 / 2.25)
+    keep(window, 'segmenter_2_zoomed')
+
+
+def test_wheel_zooms_where_it_points_and_dragging_moves_the_picture(page):
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    window, ask = page
+    click(window, 0.25, 0.25)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    origin = ScrollOrigin.from_element(surface(window), -150, -100)  # where the click was
+    for _ in range(4):
+        to(window, 0.25, 0.25).scroll_from_origin(origin, 0, -100).perform()
+    to(window, 0.25, 0.25).click_and_hold().move_by_offset(60, 30).release().perform()
+    click(window, 0.25 + 30 / 400, 0.25 + 60 / 600)  # the same pixel, where it was dragged to
+    click(window, 0.5, 0.5)
+    wait_for(window, ask, 'len(segmenter.clicks) == 2')
+    first, other = places(ask)
+    zoom = np.exp(4 * 100 * 0.003)
+    np.testing.assert_allclose(other - first, (100 - 30, 150 - 60) / zoom, atol=2 / zoom)
+
+
+def test_fit_shows_the_whole_picture_again(page):
+    window, _ = page
+    to(window, 0.1, 0.1).perform()
+    before = picture(window)
+    press_button_of_picture(window, 'zoomIn')
+    assert changed_pixels(window, before) > SIZE[0] * SIZE[1] / 2
+    press_button_of_picture(window, 'fit')
+    wait_until(lambda: looks_like(window, before), 'the whole picture')
+
+
+def test_two_fingers_zoom(page):
+    window, ask = page
+    box = surface(window).rect
+    middle = box['x'] + 300, box['y'] + 200
+
+    def touch(kind, *distances):
+        window.execute_cdp_cmd('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': [
+            {'x': middle[0] + sign * distance, 'y': middle[1], 'id': number}
+            for distance in distances for number, sign in enumerate((-1, 1))]})
+
+    touch('touchStart', 40)
+    for distance in range(44, 124, 4):
+        touch('touchMove', distance)
+    touch('touchEnd')
+    wait_until(lambda: window.find_elements('css selector', '.chainer-seg-surface.is-zoomed'), 'zoom')
+    assert ask('len(segmenter.clicks)') == 0
+
+
+def test_next_object_keeps_the_mask_in_its_colour(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    y, x = ask('[int(v[len(v) // 2]) for v in segmenter.mask.nonzero()]')
+    name = window.find_element('css selector', 'input[placeholder="name of the object"]')
+    name.clear()
+    name.send_keys('cup')
+    press_button(window, 'Next object')
+    wait_for(window, ask, '[o.name for o in segmenter.objects] == ["cup"]')
+
+    assert ask('len(segmenter.clicks)') == 0
+    orange = np.array([230, 159, 0])
+    image = np.array(ask(f'segmenter.image[{y}, {x}].tolist()'))
+    wait_until(lambda: abs(picture(window)[y, x] - (image + orange) / 2).max() < 16, 'its colour')
+    keep(window, 'segmenter_3_next_object')
+
+
+def test_keys_work_on_the_picture_and_not_on_the_notebook(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    click(window, 0.3, 0.5)
+    wait_for(window, ask, 'len(segmenter.clicks) == 2')
+    press_keys(window, 'z')
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    press_keys(window, 'y')
+    wait_for(window, ask, 'len(segmenter.clicks) == 2')
+    press_keys(window, 'n')
+    wait_for(window, ask, 'len(segmenter.objects) == 1')
+    # In the notebook these would insert, cut and delete cells.
+    cells = 'return document.querySelectorAll(".jp-Notebook .jp-Cell").length'
+    before = window.execute_script(cells)
+    press_keys(window, *'abxxdd')
+    assert window.execute_script(cells) == before
+    focused = window.execute_script('return document.activeElement.className')
+    assert 'chainer-seg-surface' in focused
+
+
+def test_right_click_by_toggle_and_by_key(page):
+    window, ask = page
+    press_button(window, '− Remove')
+    click(window, 0.5, 0.5)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    press_keys(window, 'x')
+    click(window, 0.4, 0.4)
+    wait_for(window, ask, 'len(segmenter.clicks) == 2')
+    assert ask('[c.positive for c in segmenter.clicks]') == [False, True]
+
+
+def test_help_lists_the_keys(page):
+    window, _ = page
+    press_button_of_picture(window, 'help')
+    text = wait_until(lambda: window.find_element('css selector', '.chainer-seg-guide').text, 'help')
+    assert 'take the last click back' in text and 'next picture' in text
+    keep(window, 'segmenter_4_help')
+    press_keys(window, 'h')
+    wait_until(lambda: not window.find_element('css selector', '.chainer-seg-guide').is_displayed(),
+               'the help to go')
+
+
+def test_save_and_load_again(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    shown, area = picture(window), ask('int(segmenter.mask.sum())')
+    press_button(window, 'COCO JSON')
+    wait_for(window, ask, 'segmenter.message.startswith("Wrote the objects of 1 image")')
+    press_button(window, 'Masks (PNG)')
+    wait_for(window, ask, 'segmenter.message.startswith("Wrote 1 mask")')
+    keep(window, 'segmenter_5_saved')
+    assert ask('__import__("pathlib").Path("labels/annotations.json").is_file()')
+    [file] = ask('[str(p) for p in __import__("pathlib").Path("labels/masks").iterdir()]')
+
+    ask('segmenter.remove(0)')
+    open_section(window, 'Open')
+    field = window.find_element('css selector', 'input[placeholder="path of a mask"]')
+    wait_until(field.is_displayed, 'the field')
+    field.clear()
+    field.send_keys(file)
+    # The section is still unfolding, and the button moves.
+    wait_until(lambda: press_button(window, 'Load') or ask('bool(segmenter.mask.any())'), 'the mask')
+    assert ask('int(segmenter.mask.sum())') == area
+    # The same mask; the click that made it is not there now.
+    wait_until(lambda: 50 < (picture(window) != shown).any(axis=2).sum() < 1000, 'the mask')
+    keep(window, 'segmenter_6_loaded')
+    open_section(window, 'Save')
+
+
+def open_section(window, title):
+    window.find_element('xpath', f'//*[contains(@class, "Collapse-header") and .="{title}"]').click()
+
+
+def test_clicks_that_wait_stay_with_their_picture(page):
+    window, ask = page
+    ask('[setattr(segmenter, "look", segmenter._model.look), setattr(segmenter._model, "look", '
+        'lambda *a: (__import__("time").sleep(1.5), segmenter.look(*a))[1])]')
+    for x in (0.4, 0.5):
+        click(window, 0.5, x)
+    press_keys(window, '.')
+    click(window, 0.5, 0.6)  # the coffee is still on the screen
+    keep(window, 'segmenter_7_waiting')
+    wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._pictures[0].session.clicks) == 3')
+    ask('setattr(segmenter._model, "look", segmenter.look)')
+    assert ask('len(segmenter.clicks)') == 0 and ask('int(segmenter.mask.sum())') == 0
+    assert 'coffee' in ask('segmenter.message')
+    wait_until(lambda: picture(window).shape[:2] == (300, 451), 'the cat')
+    keep(window, 'segmenter_8_other_picture')
+
+
+def test_slider_changes_the_picture(page):
+    from selenium.webdriver.common.keys import Keys
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    before = picture(window)
+    handle = window.find_elements('css selector', '.chainer-seg-panel .noUi-handle')[0]
+    handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    wait_until(lambda: abs(ask('segmenter.surface.opacity') - 0.6) < 1e-6, 'the opacity in Python')
+    assert changed_pixels(window, before)
+    handle.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+
+
+def test_dark_theme(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    press_keys(window, 'n')
+    click(window, 0.85, 0.5)
+    wait_for(window, ask, 'len(segmenter.objects) == 1 and len(segmenter.clicks) == 1')
+    theme = json.dumps({'theme': 'JupyterLab Dark'})
+    window.execute_script(f'window.jupyterapp.commands.execute("apputils:change-theme", {theme})')
+    wait_until(lambda: window.execute_script(
+        'return document.body.dataset.jpThemeLight') == 'false', 'the dark theme')
+    keep(window, 'segmenter_9_dark')
+
+
+def test_browser_logs_no_error_of_ours(page):
+    window, _ = page
+    ours = [entry for entry in window.get_log('browser')
+            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
+    assert not ours

@@ -1,0 +1,493 @@
+"""The click segmenter from Python's side: objects, images, refinements, files; and what goes wrong."""
+
+import sys
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip('anywidget')
+
+from chainer_seg.datasets import CocoDataset, ShapesDataset  # noqa: E402
+from chainer_seg.errors import ClickError, ImageError, UserError  # noqa: E402
+from chainer_seg.images import write_image  # noqa: E402
+from chainer_seg.models.deeplab import Click  # noqa: E402
+from chainer_seg.widgets import ClickSegmenter  # noqa: E402
+
+from .discs import Discs, command, disc, press  # noqa: E402
+
+SIZE = 60, 80
+
+
+def picture(seed=0, size=SIZE):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def segmenter():
+    return ClickSegmenter({'cup': picture(0), 'cat': picture(1, (50, 40))}, Discs())
+
+
+def controls(segmenter, kind):
+    """All controls of a kind, by what is written on them or their tooltip."""
+    found, waiting = {}, list(segmenter.children)
+    while waiting:
+        widget = waiting.pop()
+        waiting += getattr(widget, 'children', ())
+        if type(widget).__name__ == kind:
+            text = getattr(widget, 'description', '') or getattr(widget, 'placeholder', '')
+            found[text or widget.tooltip] = widget
+    return found
+
+
+def push(segmenter, text):
+    controls(segmenter, 'Button')[text].click()
+
+
+def listed(segmenter):
+    """The names in the list of finished objects."""
+    return [row.children[1].value for row in segmenter._controls._list.children]
+
+
+def shown_objects(segmenter):
+    data = np.frombuffer(segmenter.surface.objects_data, np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+
+
+# Objects
+
+def test_finished_object_is_kept_under_its_name_and_the_next_begins(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('saucer')
+    assert [each.name for each in segmenter.objects] == ['saucer']
+    np.testing.assert_array_equal(segmenter.masks, disc(SIZE, 20, 20)[None])
+    assert segmenter.clicks == () and not segmenter.mask.any()
+    assert listed(segmenter) == ['saucer']
+
+
+def test_button_and_key_take_the_name_from_the_field(segmenter):
+    controls(segmenter, 'Combobox')['name of the object'].value = ' spoon '
+    segmenter.add(Click(20, 20))
+    push(segmenter, 'Next object')
+    segmenter.add(Click(40, 40))
+    command(segmenter, 'finish')
+    assert [each.name for each in segmenter.objects] == ['spoon', 'spoon']
+
+
+def test_finishing_nothing_is_refused(segmenter):
+    with pytest.raises(ClickError, match='click on one first'):
+        segmenter.finish()
+    push(segmenter, 'Next object')
+    assert 'click on one first' in segmenter.message and segmenter.objects == ()
+
+
+def test_finished_objects_are_shown_with_a_number_each(segmenter):
+    for y, x in ((20, 20), (40, 60)):
+        segmenter.add(Click(y, x))
+        segmenter.finish()
+    expected = disc(SIZE, 20, 20) + 2 * disc(SIZE, 40, 60)
+    np.testing.assert_array_equal(shown_objects(segmenter), expected)
+    assert len(segmenter.surface.object_colors) == 2
+
+
+def test_colours_stay_with_their_objects(segmenter):
+    for y, x in ((20, 20), (40, 60), (40, 20)):
+        segmenter.add(Click(y, x))
+        segmenter.finish()
+    first, second, third = segmenter.surface.object_colors
+    assert len({*map(tuple, (first, second, third))}) == 3
+    segmenter.remove(0)
+    assert segmenter.surface.object_colors == [second, third]
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    assert segmenter.surface.object_colors == [second, third, first]
+
+
+def test_current_object_has_a_colour_of_its_own():
+    from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+    from chainer_seg.widgets.object_list import object_colors
+    colors = {tuple(color) for color in object_colors(range(25)).tolist()}
+    assert len(colors) == 25 and not colors & {POSITIVE, NEGATIVE}
+
+
+def test_reopened_object_is_clicked_on_further(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('cup')
+    segmenter.add(Click(40, 60))
+    push(segmenter, 'Work on this object again')
+    assert segmenter.clicks == (Click(20, 20),)
+    assert segmenter._controls.name == 'cup'
+    # What was worked on is not lost.
+    np.testing.assert_array_equal(segmenter.masks, disc(SIZE, 40, 60)[None])
+
+
+def test_object_is_renamed_and_deleted_in_the_list(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('cup')
+    segmenter._controls._list.children[0].children[1].value = 'mug'
+    assert segmenter.objects[0].name == 'mug'
+    assert segmenter.instances().class_names == ('mug',)
+    push(segmenter, 'Delete this object')
+    assert segmenter.objects == () and listed(segmenter) == []
+    assert segmenter.surface.objects_data == b''
+
+
+@pytest.mark.parametrize('method', ['reopen', 'remove'])
+def test_object_that_is_not_there_is_refused(segmenter, method):
+    with pytest.raises(ClickError, match='no finished object 3'):
+        getattr(segmenter, method)(3)
+
+
+def test_object_of_one_pixel():
+    segmenter = ClickSegmenter(np.zeros((1, 1, 3), np.uint8), Discs())
+    segmenter.add(Click(0, 0))
+    segmenter.finish('dot')
+    assert segmenter.masks.tolist() == [[[True]]] and shown_objects(segmenter).tolist() == [[1]]
+
+
+# Images
+
+def test_each_image_keeps_its_clicks_and_objects(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    segmenter.add(Click(40, 60))
+    push(segmenter, 'Next picture (.)')
+    assert segmenter.number == 1 and segmenter.clicks == () and segmenter.objects == ()
+    assert segmenter.surface.image_size == (50, 40) and segmenter.surface.picture == 1
+    assert segmenter.surface.objects_data == b'' and listed(segmenter) == []
+    push(segmenter, 'Picture before (,)')
+    assert segmenter.clicks == (Click(40, 60),) and len(segmenter.objects) == 1
+    np.testing.assert_array_equal(shown_objects(segmenter) > 0, disc(SIZE, 20, 20))
+
+
+def test_keys_go_from_image_to_image_and_stop_at_the_ends(segmenter):
+    for name, expected in (('previous', 0), ('next', 1), ('next', 1), ('previous', 0)):
+        command(segmenter, name)
+        assert segmenter.number == expected
+
+
+@pytest.mark.parametrize('number', [-1, 2, 'cat', None])
+def test_image_that_is_not_there_is_refused(segmenter, number):
+    with pytest.raises(UserError, match='there are 2, counted from 0'):
+        segmenter.go_to(number)
+    assert segmenter.number == 0
+
+
+def test_late_click_stays_with_the_image_that_was_seen(segmenter):
+    segmenter.go_to(1)
+    press(segmenter, 20, 20, picture=0)  # made before the browser showed image 1
+    assert segmenter.clicks == () and segmenter.surface.clicks == []
+    assert not segmenter.mask.any()
+    assert segmenter.message == 'The last click was made on cup and is kept there.'
+    segmenter.go_to(0)
+    assert segmenter.clicks == (Click(20, 20),)
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
+
+
+def test_late_keys_change_the_image_that_was_seen(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.go_to(1)
+    segmenter.add(Click(30, 30))
+    command(segmenter, 'finish', picture=0)
+    assert segmenter.objects == () and segmenter.clicks == (Click(30, 30),)
+    command(segmenter, 'reset', picture=0)
+    assert segmenter.clicks == (Click(30, 30),)
+    segmenter.go_to(0)
+    assert len(segmenter.objects) == 1
+
+
+@pytest.mark.parametrize('number', [7, -1, 'x', [0]])
+def test_click_from_nowhere_is_refused(segmenter, number):
+    press(segmenter, 20, 20, picture=number)
+    assert segmenter.clicks == () and 'click again' in segmenter.message
+
+
+def test_image_changed_while_a_click_is_computed():
+    """A cell goes to another image in one thread while a click computes in another."""
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(Discs):
+        def look(self, *arguments):
+            started.set()
+            assert go_on.wait(10)
+            return super().look(*arguments)
+
+    segmenter = ClickSegmenter([picture(0), picture(1)], Slow())
+    click = threading.Thread(target=press, args=(segmenter, 20, 20))
+    click.start()
+    assert started.wait(10)
+    change = threading.Thread(target=segmenter.go_to, args=(1,))
+    change.start()
+    go_on.set()
+    click.join(10)
+    change.join(10)
+    assert segmenter.number == 1 and segmenter.clicks == () and not segmenter.mask.any()
+    assert segmenter.surface.clicks == [] and segmenter.surface.picture == 1
+    segmenter.go_to(0)
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
+
+
+def test_images_are_read_when_they_are_looked_at(tmp_path):
+    write_image(tmp_path / 'a.png', picture(0))
+    (tmp_path / 'b.png').write_bytes(b'no picture')
+    segmenter = ClickSegmenter([tmp_path / 'a.png', tmp_path / 'b.png', picture(2)], Discs())
+    assert segmenter.names == ['a', 'b', 'picture3']
+    push(segmenter, 'Next picture (.)')
+    assert segmenter.number == 0 and 'b.png' in segmenter.message
+    segmenter.go_to(2)
+    np.testing.assert_array_equal(segmenter.image, picture(2))
+
+
+def test_same_names_are_told_apart(tmp_path):
+    for folder in 'xy':
+        write_image(tmp_path / folder / 'a.png', picture(0))
+    segmenter = ClickSegmenter([tmp_path / 'x' / 'a.png', tmp_path / 'y' / 'a.png'], Discs())
+    assert segmenter.names == ['a', 'a-2']
+
+
+def test_no_image_is_refused():
+    with pytest.raises(UserError, match='no image'):
+        ClickSegmenter([], Discs())
+
+
+def test_data_set_comes_with_its_objects():
+    dataset = ShapesDataset(2, size=(64, 64), objects=(2, 2), crowd_probability=0)
+    segmenter = ClickSegmenter(dataset, Discs())
+    image, instances = dataset[0]
+    np.testing.assert_array_equal(segmenter.image, image)
+    np.testing.assert_array_equal(segmenter.masks, instances.masks)
+    assert [each.name for each in segmenter.objects] == [instances.name(n) for n in range(2)]
+
+
+# Uploads and masks
+
+def upload(segmenter, text, content, name='dog.png'):
+    """What the browser sends for a file that was chosen."""
+    controls(segmenter, 'FileUpload')[text].set_state({'value': [
+        {'name': name, 'type': 'image/png', 'size': len(content), 'content': memoryview(content),
+         'last_modified': 0}]})
+
+
+def png(image):
+    return cv2.imencode('.png', image)[1].tobytes()
+
+
+def test_uploaded_picture_is_the_current_one(segmenter):
+    upload(segmenter, 'Picture', png(picture(5)[:, :, ::-1]))
+    assert segmenter.names == ['cup', 'cat', 'dog'] and segmenter.number == 2
+    np.testing.assert_array_equal(segmenter.image, picture(5))
+    assert controls(segmenter, 'FileUpload')['Picture'].value == ()
+
+
+@pytest.mark.parametrize('text', ['Picture', 'Mask'])
+def test_upload_that_is_no_picture_is_a_sentence(segmenter, text):
+    upload(segmenter, text, b'nothing')
+    assert 'it is damaged or not an image file' in segmenter.message
+    assert segmenter.names == ['cup', 'cat'] and segmenter.number == 0
+
+
+def test_added_images_that_cannot_be_read_are_not_added(segmenter, tmp_path):
+    with pytest.raises(ImageError):
+        segmenter.add_images([tmp_path / 'none.png'])
+    assert segmenter.names == ['cup', 'cat']
+
+
+def test_object_begins_with_a_mask_and_clicks_correct_it(segmenter):
+    start = disc(SIZE, 30, 30) | disc(SIZE, 30, 60)
+    segmenter.load_mask(start)
+    np.testing.assert_array_equal(segmenter.mask, start)
+    segmenter.add(Click(30, 60, False))
+    assert not segmenter.mask[30, 60] and segmenter.mask[30, 30]
+    segmenter.undo()
+    np.testing.assert_array_equal(segmenter.mask, start)
+    segmenter.undo()
+    assert not segmenter.mask.any()
+
+
+@pytest.mark.parametrize('white', [1, 255])
+def test_mask_from_a_file_and_from_an_upload(segmenter, tmp_path, white):
+    start = disc(SIZE, 30, 30)
+    write_image(tmp_path / 'mask.png', start.astype(np.uint8) * white)
+    controls(segmenter, 'Text')['path of a mask'].value = str(tmp_path / 'mask.png')
+    push(segmenter, 'Load')
+    np.testing.assert_array_equal(segmenter.mask, start)
+    segmenter.reset()
+    upload(segmenter, 'Mask', (tmp_path / 'mask.png').read_bytes())
+    np.testing.assert_array_equal(segmenter.mask, start)
+
+
+def test_mask_with_two_colours_of_a_palette(segmenter, tmp_path):
+    picture = Image.fromarray(disc(SIZE, 30, 30).astype(np.uint8), 'P')
+    picture.putpalette([0, 0, 0, 128, 0, 0])
+    picture.save(tmp_path / 'mask.png')
+    segmenter.load_mask(tmp_path / 'mask.png')
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 30, 30))
+
+
+def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
+    segmenter.add(Click(20, 20))
+    with pytest.raises(ClickError, match='30x40.*60x80'):
+        segmenter.load_mask(disc((30, 40), 10, 10))
+    assert '30x40' in segmenter.message and segmenter.clicks == (Click(20, 20),)
+
+
+def test_black_mask_is_refused(segmenter):
+    with pytest.raises(ClickError, match='mask is empty'):
+        segmenter.load_mask(np.zeros(SIZE, bool))
+
+
+# Refinements
+
+def half(image, probability, clicks):
+    """A refinement that leaves the left half."""
+    refined = probability.copy()
+    refined[:, probability.shape[1] // 2:] = 0
+    return refined
+
+
+def test_refinement_is_chosen_and_counts_on_all_images(segmenter):
+    segmenter.refinement = half
+    segmenter.add(Click(20, 40))
+    expected = disc(SIZE, 20, 40)
+    expected[:, 40:] = False
+    np.testing.assert_array_equal(segmenter.mask, expected)
+    segmenter.go_to(1)
+    segmenter.add(Click(20, 30))
+    assert not segmenter.mask.any()
+    controls(segmenter, 'Dropdown')['Refine by'].value = None
+    assert segmenter.refinement is None and segmenter.mask[20, 30]
+    segmenter.go_to(0)
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 40))
+
+
+def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatch):
+    segmenter.add(Click(20, 20))
+    monkeypatch.setitem(sys.modules, 'maxflow', None)
+    choice = controls(segmenter, 'Dropdown')['Refine by']
+    choice.value = 'graphcut'
+    assert 'pip install' in segmenter.message
+    assert segmenter.refinement is None and choice.value is None
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
+
+
+def test_unknown_refinement_is_refused(segmenter):
+    with pytest.raises(UserError, match='no refinement'):
+        segmenter.refinement = 'magic'
+    assert segmenter.refinement is None
+
+
+def test_refinement_may_be_given_at_once():
+    segmenter = ClickSegmenter(picture(), Discs(), refinement=half)
+    segmenter.add(Click(20, 70))
+    assert not segmenter.mask.any()
+
+
+# Files
+
+def test_saved_coco_reads_back_exactly(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('cup')
+    segmenter.add(Click(40, 60))  # not finished: saving does that
+    controls(segmenter, 'Combobox')['name of the object'].value = 'spoon'
+    segmenter.go_to(1)
+    segmenter.add(Click(30, 20))
+    segmenter.finish('cup')
+    path = segmenter.save_coco(tmp_path / 'labels')
+    assert str(tmp_path / 'labels') in segmenter.message
+
+    read = CocoDataset(path, tmp_path / 'labels' / 'images')
+    assert read.class_names == ('cup', 'object') and read.image_names == ['cup.jpg', 'cat.jpg']
+    _, instances = read[0]
+    np.testing.assert_array_equal(instances.masks, [disc(SIZE, 20, 20), disc(SIZE, 40, 60)])
+    assert instances.labels.tolist() == [0, 1]
+    _, instances = read[1]
+    np.testing.assert_array_equal(instances.masks, [disc((50, 40), 30, 20)])
+    assert instances.labels.tolist() == [0]
+
+
+def test_saved_coco_is_opened_again_to_go_on(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('cup')
+    path = segmenter.save_coco(tmp_path)
+    again = ClickSegmenter(CocoDataset(path, tmp_path / 'images'), Discs())
+    assert again.names == ['cup'] and [each.name for each in again.objects] == ['cup']
+    np.testing.assert_array_equal(again.masks, segmenter.masks)
+
+
+def test_labels_of_images_that_were_not_looked_at_are_saved_too(tmp_path):
+    dataset = ShapesDataset(3, size=(64, 64), objects=(1, 3))
+    segmenter = ClickSegmenter(dataset, Discs())
+    segmenter.remove(0)
+    labels = segmenter.labels()
+    assert labels.class_names == dataset.class_names
+    for index, name in enumerate(labels.image_names):
+        number = int(name.removeprefix('picture')) - 1
+        image, instances = labels[index]
+        np.testing.assert_array_equal(image, dataset[number][0])
+        first = 1 if number == 0 else 0
+        np.testing.assert_array_equal(instances.masks, dataset[number][1].masks[first:])
+        np.testing.assert_array_equal(instances.labels, dataset[number][1].labels[first:])
+
+
+def test_saved_masks_are_white_on_the_object(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    segmenter.finish('big/cup')
+    controls(segmenter, 'Text')['Folder'].value = str(tmp_path)
+    push(segmenter, 'Masks (PNG)')
+    [file] = (tmp_path / 'masks').iterdir()
+    assert file.name == 'cup_1_big-cup.png'
+    np.testing.assert_array_equal(np.array(Image.open(file)), disc(SIZE, 20, 20) * 255)
+    assert segmenter.message == f'Wrote 1 mask to {tmp_path}.'
+
+
+def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'thesis.txt').write_text('mine')
+    with pytest.raises(UserError, match='not empty'):
+        segmenter.save_coco(tmp_path / 'other')
+    segmenter.save_coco(tmp_path / 'own')
+    segmenter.add(Click(40, 60))
+    path = segmenter.save_coco(tmp_path / 'own')
+    assert len(CocoDataset(path, tmp_path / 'own' / 'images')[0][1]) == 2
+
+
+@pytest.mark.parametrize('text', ['COCO JSON', 'Masks (PNG)'])
+def test_saving_nothing_is_refused(segmenter, text):
+    push(segmenter, text)
+    assert segmenter.message == 'There is nothing to save yet; click on an object first.'
+
+
+def test_folder_that_cannot_be_written_is_a_sentence(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    (tmp_path / 'file').write_text('')
+    controls(segmenter, 'Text')['Folder'].value = str(tmp_path / 'file')
+    for text in ('COCO JSON', 'Masks (PNG)'):
+        push(segmenter, text)
+        assert str(tmp_path / 'file') in segmenter.message and '\n' not in segmenter.message
+
+
+# What is seen
+
+def test_snapshot_shows_finished_objects_in_their_colours(segmenter):
+    segmenter.surface.opacity = 1.0
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    seen = segmenter.snapshot()
+    inside = disc(SIZE, 20, 20)
+    assert (seen[inside] == segmenter.surface.object_colors[0]).all()
+    np.testing.assert_array_equal(seen[~inside], picture(0)[~inside])
+
+
+def test_description(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    assert repr(segmenter) == 'ClickSegmenter(cup: 1 finished object, 0 clicks on the next)'
+
+
+def test_name_of_an_image_is_text(tmp_path):
+    segmenter = ClickSegmenter({'<b>': picture(0), 'b': picture(1)}, Discs())
+    assert '<b>' not in segmenter._controls._position.value
