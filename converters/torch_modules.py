@@ -12,14 +12,16 @@ CONVOLUTIONS = {'cudnn.SpatialConvolution', 'nn.SpatialConvolution', 'nn.Spatial
 FIXED_AFFINE = {'inn.ConstAffine', 'nn.SpatialConstDiagonal'}
 BATCH_NORM = {'cudnn.SpatialBatchNormalization', 'nn.SpatialBatchNormalization'}
 LINEAR = {'nn.Linear'}
+MAX_POOLING = {'cudnn.SpatialMaxPooling', 'nn.SpatialMaxPooling'}
 WEIGHTED = CONVOLUTIONS | FIXED_AFFINE | BATCH_NORM | LINEAR
 CONTAINERS = {'nn.Sequential', 'nn.ConcatTable'}
 
 # What does without weights and stands where the networks of this package have it, too.
-PLAIN = {'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold', 'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
-         'nn.Reshape', 'nn.Copy', 'nn.SpatialSymmetricPadding', 'nn.SpatialZeroPadding',
-         'nn.SpatialMaxPooling', 'cudnn.SpatialMaxPooling', 'nn.SpatialAveragePooling',
-         'cudnn.SpatialAveragePooling', 'nn.SpatialReSamplingEx', 'nn.SpatialUpSamplingNearest'}
+PLAIN = MAX_POOLING | {
+    'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold', 'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
+    'nn.Reshape', 'nn.Copy', 'nn.SpatialSymmetricPadding', 'nn.SpatialZeroPadding',
+    'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.SpatialReSamplingEx',
+    'nn.SpatialUpSamplingNearest'}
 
 # Fields in which modules keep what has no part in what they compute in evaluation.
 SKIPPED_FIELDS = {

@@ -4,8 +4,8 @@ from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
-    BATCH_NORM, LINEAR, check_size, children, fill_conv_norm, fill_linear, layers, outputs_of,
-    skip_leftovers)
+    BATCH_NORM, LINEAR, MAX_POOLING, check_size, children, fill_conv_norm, fill_linear, layers,
+    number, outputs_of, skip_leftovers)
 
 
 def recognise(tree):
@@ -52,6 +52,7 @@ def is_stage(module):
 def resnet_arguments(stem, stages, ledger):
     """The number of blocks, the width and the norm of a ResNet, by its modules."""
     convolution, norm = _stem_layers(stem, ledger)
+    _check_pooling(stem, ledger)
     return {'blocks': [len(_blocks(stage)) for stage in stages],
             'width': outputs_of(convolution, ledger),
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
@@ -87,6 +88,16 @@ def _fill_block(link, block, ledger):
         fill_conv_norm(place, *pair, ledger)
     if link.projects:
         fill_conv_norm(link.shortcut, *shortcut, ledger)
+
+
+def _check_pooling(stem, ledger):
+    found = [module for module in stem if module.class_name in MAX_POOLING]
+    fields = [(number(module, 'kW', ledger), number(module, 'dW', ledger),
+               number(module, 'padW', ledger, default=0), module.get('ceil_mode', False))
+              for module in found]
+    if fields != [(3, 2, 1, False)]:
+        ledger.fail('its stem does not end with one max pooling of size 3, stride 2, padding 1 and '
+                    'sides rounded down')
 
 
 def _stem_layers(stem, ledger):

@@ -136,6 +136,11 @@ def test_another_stride_is_named(network, convert):
     assert_refused(network, convert, 'dH = 4 where 2 is needed')
 
 
+def test_another_pooling_is_named(network, convert):
+    network['modules'][4].fields['ceil_mode'] = True
+    assert_refused(network, convert, 'one max pooling of size 3, stride 2')
+
+
 def test_a_network_of_other_layers_is_named(rng, convert):
     vgg = module('nn.Sequential', convolution(rng, 3, 4, 3), module('nn.ReLU'),
                  module('nn.SpatialMaxPooling'), convolution(rng, 4, 4, 3), module('nn.ReLU'))

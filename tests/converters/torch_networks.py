@@ -49,6 +49,7 @@ def resnet(rng, blocks, width, n_class, norm=batch_norm):
         channels = 4 * inner
     head = module('nn.Linear', weight=rng.normal(size=(n_class, channels)).astype(np.float32),
                   bias=rng.normal(size=n_class).astype(np.float32), gradInput=np.float32([]))
+    pooling = module('nn.SpatialMaxPooling', kW=3, kH=3, dW=2, dH=2, padW=1, padH=1, ceil_mode=False)
     return module('nn.Sequential', convolution(rng, 3, width, 7, 2), norm(rng, width),
-                  module('cudnn.ReLU'), module('nn.SpatialMaxPooling'), *stages,
+                  module('cudnn.ReLU'), pooling, *stages,
                   module('cudnn.SpatialAveragePooling'), module('nn.View'), head)

@@ -29,6 +29,11 @@ def weights(tmp_path, rng):
     return path
 
 
+def test_help_is_there(call):
+    result = call('--help')
+    assert result.returncode == 0 and '--inspect' in result.stdout
+
+
 def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_path):
     result = call(weights)
     assert result.returncode == 0, result.stderr
