@@ -203,6 +203,15 @@ def test_maps_of_pieces_are_those_of_the_whole(model, rng, monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max())
 
 
+@pytest.mark.gpu
+def test_gpu_makes_the_same_proposals(model, image):
+    expected = model.propose_rle(image, 20, SCALES)
+    model.to_device('@cupy:0')
+    found = model.propose_rle(image, 20, SCALES)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
+    np.testing.assert_allclose(found.bboxes, expected.bboxes, atol=1)
+
+
 @pytest.mark.slow
 def test_memory_is_bounded_for_a_thousand_proposals_on_twelve_megapixels(memory_of):
     model = DeepMask(**SMALL)
