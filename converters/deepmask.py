@@ -39,7 +39,8 @@ def build(tree, ledger, config):
     if network.class_name == 'nn.SharpMask':
         return _sharpmask(network, trunk, score, arguments, config, ledger)
     mask, = _branch(network, 'maskBranch', 1, ledger)
-    arguments.update(mask_size=_side(mask, ledger), target_size=_target_size(network, ledger), **config)
+    arguments.update(mask_size=_side(mask, ledger), target_size=_target_size(network, ledger))
+    arguments.update(config)
     check_size(_count(arguments), ledger)
     model = DeepMask(**arguments)
     trunk.fill(model, ledger)
@@ -83,7 +84,8 @@ def _sharpmask(network, trunk, score, arguments, config, ledger):
     arguments.update(
         mask_size=_side(mask, ledger) if mask else None,
         mask_channels=outputs_of(coarse, ledger) // max(window, 1) ** 2,
-        skip_channels=outputs_of(horizontal[1][0], ledger), **config)
+        skip_channels=outputs_of(horizontal[1][0], ledger))
+    arguments.update(config)
     check_size(_count(arguments), ledger)
     model = SharpMask(**arguments)
     trunk.fill(model, ledger)

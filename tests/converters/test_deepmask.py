@@ -177,7 +177,8 @@ def test_a_network_saved_without_its_table_is_converted(tiny, path_of, tmp_path)
 
 
 def test_config_replaces_what_the_file_tells(path_of):
-    assert converters.convert(path_of('deepmask_tiny'), {'dropout': 0.1}).score.dropout == 0.1
+    model = converters.convert(path_of('deepmask_tiny'), {'dropout': 0.1, 'target_size': 24})
+    assert model.score.dropout == 0.1 and model.target_size == 24
 
 
 def test_a_sharpmask_without_the_deepmask_branch_is_converted(path_of, tmp_path):
