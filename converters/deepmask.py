@@ -186,5 +186,8 @@ def _target_size(network, ledger):
 def _dropout(network, ledger):
     for module in walk([network['scoreBranch']], ledger):
         if module.class_name == 'nn.Dropout':
-            return module.get('p')
+            share = module.get('p')
+            if not isinstance(share, float) or not 0 <= share < 1:
+                ledger.fail(f'the field p of an nn.Dropout is {share!r}')
+            return share
     return 0.0
