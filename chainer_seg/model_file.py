@@ -10,6 +10,7 @@ import zlib
 import chainer
 import numpy as np
 
+from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError
 from chainer_seg.files import atomic_write
@@ -75,6 +76,7 @@ def load_model(path, device='cpu'):
             model = _build(description, path)
             _check_parameters(archive, model, path)
             _read_parameters(archive, model)
+            model.cleargrads()
     except _DAMAGE as error:
         raise ModelFileError(_what_is_wrong(path, error)) from error
     model.class_names = tuple(description.get('class_names') or ())
@@ -147,7 +149,8 @@ def _build(description, path):
         raise ModelFileError(f'{path} holds a model of the class {name!r}, which this chainer_seg '
                              f'does not have; it has {", ".join(sorted(MODEL_HOMES))}.')
     try:
-        return cls(**description['config'])
+        with blank_parameters():
+            return cls(**description['config'])
     except (TypeError, ValueError, KeyError) as error:
         raise ModelFileError(f'The configuration in {path} does not fit the class {name}: '
                              f'{error}.') from error
