@@ -1,4 +1,7 @@
-"""Segment what was clicked on: --pos X,Y on the object and --neg X,Y off it, each as often as wanted."""
+"""Segment what was clicked on: --pos X,Y on the object and --neg X,Y off it, each as often as wanted.
+
+With --mask, the clicks correct an existing mask where they lie.
+"""
 
 import argparse
 import logging
@@ -11,6 +14,7 @@ from chainer_seg.files import write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab import Click
+from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
@@ -23,15 +27,20 @@ def add_options(parser):
                         help='a click on the object, in pixels from the top left')
     parser.add_argument('--neg', type=point, action='append', default=[], metavar='X,Y',
                         help='a click off the object')
+    parser.add_argument('--mask', metavar='IMAGE',
+                        help='begin with this mask, as large as the input: what is not black')
+    parser.add_argument('--refine', choices=('none', *REFINEMENTS), default='none',
+                        help='sharpen the probability by a graph cut or a dense CRF')
     parser.add_argument('--threshold', type=float, default=0.5, metavar='P',
-                        help='least probability of a pixel of the object')
+                        help='pixels of a higher probability are the object')
 
 
 def run(model, options):
     clicks = [Click(y, x, True) for x, y in options.pos]
     clicks += [Click(y, x, False) for x, y in options.neg]
-    if not options.pos:
-        raise UserError('A click model needs to know what is meant; give at least one --pos X,Y.')
+    if not options.pos and not options.mask:
+        raise UserError('A click model needs to know what is meant; give at least one --pos X,Y, '
+                        'or a --mask to begin with.')
     for path in (image for each in options.inputs for image in find_images(each)):
         save_clicked(model, path, clicks, options)
 
@@ -45,11 +54,20 @@ def point(text):
     return x, y
 
 
+def segment(model, image, clicks, options):
+    """The probability and the mask (H, W) that the options ask for."""
+    session = model.session(image, None if options.refine == 'none' else options.refine)
+    session.threshold = options.threshold
+    if options.mask:
+        session.start_from(read_image(options.mask).any(axis=2))
+    session.add(*clicks)
+    return session.probability, session.mask
+
+
 def save_clicked(model, path, clicks, options):
     """Segments one image and writes its mask, its probability map, an overlay and COCO JSON."""
     image = read_image(path)
-    probability = model.segment(image, clicks)
-    mask = probability >= options.threshold
+    probability, mask = segment(model, image, clicks, options)
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
     stem = pathlib.Path(options.out, path.stem)
     write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)

@@ -79,15 +79,34 @@ def test_predict_takes_a_folder(call, model_path, picture, tmp_path):
     assert result.returncode == 0 and (tmp_path / 'o' / 'a_mask.png').exists()
 
 
+def test_predict_begins_with_a_mask_and_refines(call, model_path, picture, tmp_path):
+    pytest.importorskip('maxflow', reason='PyMaxflow is not installed')
+    start = np.zeros((30, 40), np.uint8)
+    start[5:20, 8:30] = 255
+    Image.fromarray(start).save(tmp_path / 'start.png')
+    result = call('predict', model_path, picture, '--neg', '10,12', '--mask', 'start.png',
+                  '--refine', 'graphcut', '--threshold', '0.4', '--out', 'o')
+    assert result.returncode == 0, result.stderr
+    session = load_model(model_path).session(read_image(picture), 'graphcut')
+    session.threshold = 0.4
+    session.start_from(start)
+    session.add(Click(12, 10, False))
+    mask = np.asarray(Image.open(tmp_path / 'o' / 'a_mask.png'))
+    np.testing.assert_array_equal(mask > 0, session.mask)
+    assert not mask[12, 10]
+
+
 @pytest.mark.parametrize('arguments, sentence', [
     (('nothing.npz', 'a.png', '--pos', '1,1'), 'There is no model file nothing.npz'),
     (('model.npz', 'nothing.png', '--pos', '1,1'), 'There is no image nothing.png'),
     (('model.npz', 'a.png'), 'give at least one --pos X,Y'),
     (('model.npz', 'a.png', '--pos', '40,1'), 'lies outside the image'),
+    (('model.npz', 'a.png', '--pos', '1,1', '--mask', 'other.png'), 'mask is 3x4 pixels'),
     (('model.npz', 'a.png', '--pos', '1,1', '--device', '7'), 'GPU 7 was asked for'),
     (('model.npz', 'model.npz', '--pos', '1,1'), 'cannot be read'),
     (('model.npz', 'a.png', '--pos', '1,1', '--out', 'a.png'), 'could not be written')])
 def test_wrong_input_to_predict_is_one_sentence(call, model_path, picture, arguments, sentence):
+    Image.new('L', (4, 3)).save(picture.parent / 'other.png')
     assert_user_error(call('predict', *arguments), sentence)
 
 
@@ -96,13 +115,37 @@ def test_click_that_is_no_point_is_told(call, model_path, picture):
     assert result.returncode == 2 and "'here' is not of the form X,Y" in result.stderr
 
 
-def test_evaluate_prints_and_writes_the_figures(call, model_path, tmp_path):
+def test_evaluate_prints_a_row_for_each_method_and_writes_figures_and_curves(call, model_path,
+                                                                             tmp_path):
+    pytest.importorskip('skimage', reason='scikit-image is not installed')
+    pytest.importorskip('maxflow', reason='PyMaxflow is not installed')
     result = call('evaluate', model_path, '--n', '2', '--size', '64', '--least-area', '50',
-                  '--out', 'f.json', '-q')
+                  '--cap', '3', '--clicks', '1', '3', '--thresholds', '0.5', '0.8', '--refine', 'none',
+                  'graphcut', 'crf', '--baselines', 'grabcut', 'randomwalker', '--out', 'f.json', '-q')
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / 'f.json').read_text())
-    assert json.loads(result.stdout) == figures
-    assert figures['objects'] > 0 and 0 <= figures['iou@1'] <= 1 and 'iou@5' in figures
+    methods = figures['methods']
+    assert list(methods) == [str(model_path), f'{model_path}, graphcut', f'{model_path}, crf',
+                             'grabcut', 'randomwalker']
+    first, heads, _, *rows = result.stdout.splitlines()
+    assert first == f'{methods["grabcut"]["objects"]} objects, at most 3 clicks on each'
+    assert heads.split(' | ')[1:-1] == ['NoC@50', 'NoC@80', 'failed@50', 'failed@80', 'IoU@1', 'IoU@3']
+    for row, (name, values) in zip(rows, methods.items()):
+        cells = [cell.strip() for cell in row.strip('|').split('|')]
+        assert cells[:3] == [name, f'{values["noc@50"]:.2f}', f'{values["noc@80"]:.2f}']
+        assert cells[6] == f'{values["iou@3"]:.3f}'
+        ious = np.array(values['ious'])
+        assert ious.shape == (values['objects'], 3)
+        np.testing.assert_allclose(ious[:, 2].mean(), values['iou@3'], atol=1e-4)
+    assert Image.open(tmp_path / 'f.png').size[0] > 400
+
+
+@pytest.mark.parametrize('arguments, sentence', [
+    (('--clicks', '1', '30'), '--clicks takes numbers from 1 to --cap, 20'),
+    (('--thresholds', '85'), '--thresholds takes numbers above 0, up to 1'),
+    (('--annotations', 'a.json'), '--annotations needs --images')])
+def test_wrong_options_of_evaluate_are_one_sentence(call, model_path, arguments, sentence):
+    assert_user_error(call('evaluate', model_path, *arguments), sentence)
 
 
 def test_evaluate_without_objects_is_one_sentence(call, model_path):
@@ -115,7 +158,7 @@ def test_evaluate_on_real_pictures(call, model_path, shared_data):
     result = call('evaluate', model_path, '--images', sample / 'val', '--annotations',
                   sample / 'annotations' / 'instances_val.json', '--max-objects', '3', '-q')
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)['objects'] == 3
+    assert result.stdout.startswith('3 objects, at most 20 clicks on each')
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from chainer_seg.errors import ImageError
 from chainer_seg.images import fit_within, resize
 from chainer_seg.models.deeplab.clicks import check_clicks
 
-SEED_RADIUS = 3.0  # What a person means by a click is about as large as a cursor, in pixels.
+SEED_RADIUS = 5.0  # What a person means by a click is about as large as a cursor, in pixels.
 
 # Below this probability the network is sure that there is no object.
 _NO_OBJECT = 0.05

@@ -1,11 +1,12 @@
 """Refinement by a graph cut with the clicks as hard constraints (section 3.3 of arXiv 1603.04042).
 
 The energy is that of Boykov and Jolly, "Interactive Graph Cuts for Optimal Boundary & Region
-Segmentation of Objects in N-D Images" (ICCV 2001), with what the network says in place of colour
-histograms.
+Segmentation of Objects in N-D Images" (ICCV 2001), with what the network says added to what colour
+histograms say.
 """
 
 import numpy as np
+from scipy import ndimage, special
 
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus, click_discs
@@ -13,20 +14,26 @@ from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus, click_discs
 # The four of a pixel's eight neighbours that come after it: (rows, columns) to go.
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
+_BINS = 16  # of each channel of a colour histogram
+_MOST_EVIDENCE = 3.0  # No colour says more than odds of e^3.
 
-def graph_cut(image, probability, clicks, *, smoothness=5.0, longest_side=256,
+
+def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5, longest_side=256,
               certainty=0.999, seed_radius=SEED_RADIUS):
     """The object of least energy, found by a maximal flow.
 
     The energy of a labelling is the sum over pixels of -log(probability of its label) and, over
     neighbours of different labels, of ``smoothness`` times :func:`contrast_weights`. Only a
-    window around what may be the object is cut.
+    window around what may be the object is cut. Xu et al. take the network's probability as it is,
+    which is a ``colour_weight`` of 0; the defaults did best on training photographs.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         probability: (H, W) float32 in 0..1.
         clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
         smoothness: How much a border costs where the image shows none.
+        colour_weight: Factor of :func:`colour_evidence` where it is added to the log-odds of the
+            probability.
         longest_side: Larger windows are shrunk to this many pixels.
         certainty: No pixel is believed more than this.
         seed_radius: Of the discs, in pixels.
@@ -34,7 +41,8 @@ def graph_cut(image, probability, clicks, *, smoothness=5.0, longest_side=256,
     Returns:
         (H, W) float32, above 0.5 exactly on the cut object. On either side of 0.5 it orders
         pixels as ``probability`` does: a threshold of 0.25 gives the union of the cut object with
-        where the probability is above 0.5, one of 0.75 their intersection.
+        where the probability is above 0.5, one of 0.75 their intersection. The discs of the clicks
+        are 1 and 0, so that they hold for every threshold.
 
     Raises:
         chainer_seg.errors.UserError: PyMaxflow is not installed.
@@ -45,11 +53,17 @@ def graph_cut(image, probability, clicks, *, smoothness=5.0, longest_side=256,
     focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
     if focus is None:
         return probability / 2
-    cut = least_energy(focus.image, np.clip(focus.probability, 1 - certainty, certainty),
-                       focus.positive, focus.negative, smoothness)
-    inside = focus.paste(cut) > 0.5
+    believed = np.clip(focus.probability, 1 - certainty, certainty)
+    believed[focus.positive], believed[focus.negative] = certainty, 1 - certainty
+    if colour_weight:
+        evidence = colour_weight * colour_evidence(focus.image, believed)
+        believed = np.clip(special.expit(special.logit(believed) + evidence),
+                           1 - certainty, certainty)
+    cut = least_energy(focus.image, believed, focus.positive, focus.negative, smoothness)
+    result = around_cut(focus.paste(cut) > 0.5, probability)
     positive, negative = click_discs(clicks, probability.shape, seed_radius)
-    return around_cut((inside | positive) & ~negative, probability)
+    result[positive], result[negative] = 1, 0
+    return result
 
 
 def least_energy(image, probability, positive, negative, smoothness):
@@ -75,6 +89,26 @@ def least_energy(image, probability, positive, negative, smoothness):
     graph.add_grid_tedges(nodes, cost_of_rest.astype(float), cost_of_object.astype(float))
     graph.maxflow()
     return ~graph.get_grid_segments(nodes)
+
+
+def colour_evidence(image, probability):
+    """How much rather the colour of each pixel occurs on the object than off it.
+
+    Args:
+        image: (H, W, 3) uint8.
+        probability: (H, W) float in 0..1, which says how much a pixel counts for the histogram of
+            the object, and for that of the rest.
+
+    Returns:
+        (H, W) float64, the logarithm of the ratio of the two smoothed histograms.
+    """
+    codes = (image.astype(np.int64) * _BINS // 256) @ np.array([_BINS * _BINS, _BINS, 1])
+    logs = []
+    for weight in (probability, 1 - probability):
+        counts = np.bincount(codes.ravel(), weight.ravel(), _BINS ** 3).reshape((_BINS,) * 3)
+        smooth = ndimage.gaussian_filter(counts, 1) + 1e-3  # a colour that does not occur says nothing
+        logs.append(np.log(smooth / smooth.sum()).ravel())
+    return np.clip(logs[0] - logs[1], -_MOST_EVIDENCE, _MOST_EVIDENCE)[codes]
 
 
 def contrast_weights(image):

@@ -8,7 +8,12 @@ import pytest
 
 from chainer_seg.errors import ClickError, ImageError
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.graph_cut import around_cut, contrast_weights, graph_cut
+from chainer_seg.models.deeplab.graph_cut import (
+    around_cut,
+    colour_evidence,
+    contrast_weights,
+    graph_cut,
+)
 
 SIZE = (2, 5)
 SMOOTHNESS = 0.9
@@ -53,7 +58,9 @@ def least_energy_labels(image, probability, smoothness, allowed=lambda labels: T
 
 
 def cut(*arguments, **options):
-    return graph_cut(*arguments, smoothness=SMOOTHNESS, seed_radius=0, **options) > 0.5
+    """The cut by what the network says alone, as Xu et al. do it."""
+    return graph_cut(*arguments, smoothness=SMOOTHNESS, colour_weight=0, seed_radius=0,
+                     **options) > 0.5
 
 
 def test_without_clicks_the_cut_has_the_least_energy_of_all_labellings(image, probability):
@@ -93,7 +100,7 @@ def test_border_goes_where_the_colours_change():
     image[:, 23:] = 200
     columns = np.arange(40)
     probability = np.tile(1 / (1 + np.exp((columns - 20) / 4)), (40, 1)).astype(np.float32)
-    found = graph_cut(image, probability, [])
+    found = graph_cut(image, probability, [], colour_weight=0)
     np.testing.assert_array_equal(found > 0.5, np.broadcast_to(columns < 23, (40, 40)))
 
 
@@ -101,15 +108,15 @@ def test_discs_of_clicks_hold_in_a_window_that_is_shrunk(rng):
     image = rng.integers(0, 256, (300, 400, 3), np.uint8)
     probability = np.ones((300, 400), np.float32)
     clicks = [Click(100, 120, False), Click(200, 333, False), Click(100, 131)]
-    found = graph_cut(image, probability, clicks, longest_side=64, seed_radius=5) > 0.5
+    found = graph_cut(image, probability, clicks, longest_side=64, seed_radius=5)
     rows, columns = np.mgrid[:300, :400]
     for click in clicks:
         disc = np.hypot(rows - click.y, columns - click.x) <= 5
-        assert (found[disc] == click.positive).all()
+        assert (found[disc] == click.positive).all()  # 1 or 0, whatever the threshold
 
 
 def test_result_orders_pixels_as_the_probability_on_both_sides_of_the_cut(image, probability):
-    result = graph_cut(image, probability, [], smoothness=SMOOTHNESS)
+    result = graph_cut(image, probability, [], smoothness=SMOOTHNESS, colour_weight=0)
     inside = result > 0.5
     assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
     np.testing.assert_array_equal(result > 0.25, inside | (probability > 0.5))
@@ -130,6 +137,23 @@ def test_weights_of_an_image_of_one_colour_are_one_over_the_distance():
     right, below, *diagonal = contrast_weights(np.full((2, 3, 3), 7, np.uint8))
     assert right.tolist() == [1] * 4 and below.tolist() == [1] * 3
     np.testing.assert_allclose(np.concatenate(diagonal), np.full(4, 0.5 ** 0.5))
+
+
+def test_colours_speak_for_where_they_occur_more():
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20], image[:, 20:] = (250, 0, 0), (0, 0, 250)
+    probability = np.repeat(np.array([[0.5, 0.9, 0.1]]), 10, axis=1).repeat(10, axis=0)
+    evidence = colour_evidence(image, probability)
+    # Half of all is object; of the red nine tenths are, and of the blue one tenth.
+    np.testing.assert_allclose(evidence[0, [0, 10, 20]], [0, np.log(9), -np.log(9)], atol=0.01)
+
+
+def test_one_click_colours_the_whole_object():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, 30:] = (200, 180, 40)
+    probability = np.full((40, 60), 0.45, np.float32)
+    found = graph_cut(image, probability, [Click(20, 50), Click(20, 10, False)]) > 0.5
+    np.testing.assert_array_equal(found, np.broadcast_to(np.arange(60) >= 30, (40, 60)))
 
 
 def test_sizes_that_differ_are_an_error(image):
