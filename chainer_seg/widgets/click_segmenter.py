@@ -31,8 +31,8 @@ class ClickSegmenter(ClickCanvas):
 
     Args:
         images: One image or a list of them, each a path, a PIL image or an array; a dict of name
-            and image; or a data set such as :class:`chainer_seg.datasets.CocoDataset`, whose
-            objects are there as finished ones.
+            and image; a folder of images; or a data set such as
+            :class:`chainer_seg.datasets.CocoDataset`, whose objects are there as finished ones.
         model: A click model, or the name or path of a model file.
         refinement: What sharpens masks: None, ``'graphcut'``, ``'crf'`` or a callable, as
             :class:`chainer_seg.models.deeplab.ClickSession` takes it.

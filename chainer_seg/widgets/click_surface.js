@@ -23,6 +23,7 @@ class Surface {
     this.density = Math.min(window.devicePixelRatio || 1, 2);
     this.shown = null; // all that belongs to one picture, taken from the model at one moment
     this.newest = 0; // number of the newest state asked for; an older one ready later is dropped
+    this.painted = 0; // number of the state that is on the screen
     this.pending = new Map(); // what Python has not answered: ticket -> {picture, click or null}
     this.bitmaps = new Map(); // decoded traits: name -> {data, bitmap}
     this.hidden = false; // the masks
@@ -82,8 +83,10 @@ class Surface {
   // Decoding takes a while, so what belongs together is taken from the model at once.
   async load() {
     const number = ++this.newest;
+    this.showBusy();
     const get = (trait) => this.model.get(trait);
     const state = {
+      number,
       picture: get("picture"), imageSize: get("image_size"), shownSize: get("shown_size"),
       clicks: get("clicks"), colors: get("object_colors"),
     };
@@ -131,11 +134,14 @@ class Surface {
       if (click && picture === shown.picture) place(click, true);
     }
     this.frame.classList.toggle("is-zoomed", view.zoom > 1);
+    this.painted = shown.number;
+    this.showBusy();
   }
 
   showBusy() {
     const waiting = this.pending.size;
-    this.frame.classList.toggle("is-busy", waiting > 0 || this.model.get("busy"));
+    this.frame.classList.toggle(
+      "is-busy", waiting > 0 || this.model.get("busy") || this.painted !== this.newest);
     this.busy.textContent = waiting > 1 ? `computing, ${waiting} to go` : "computing";
   }
 

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from chainer_seg.errors import UserError
-from chainer_seg.images import as_image, decode_image
+from chainer_seg.images import as_image, decode_image, find_images
 from chainer_seg.instances import Instances
 
 
@@ -17,14 +17,16 @@ class Picture:
     Args:
         name: What the user calls it.
         read: ``read() -> (image, Instances)``; the instances are objects that are finished already.
+        labelled: Whether there may be such objects.
 
     Attributes:
         session: The clicks on it; None until it is opened.
     """
 
-    def __init__(self, name, read):
+    def __init__(self, name, read, labelled=False):
         self.name = name
         self.session = None
+        self.labelled = labelled
         self._read = read
 
     def open(self, model):
@@ -60,7 +62,8 @@ class Labels:
     """
 
     def __init__(self, pictures, class_names=()):
-        found = [(picture, picture.labels()[1]) for picture in pictures]
+        found = [(picture, picture.labels()[1]) for picture in pictures
+                 if picture.labelled or picture.session is not None]
         self._pictures = [picture for picture, instances in found if len(instances)]
         names = [instances.name(number) for _, instances in found for number in range(len(instances))]
         self.class_names = tuple(dict.fromkeys([*class_names, *names]))
@@ -80,8 +83,8 @@ def list_pictures(images):
 
     Args:
         images: One image or several, each the bytes of a picture file or anything that
-            :func:`chainer_seg.images.as_image` takes; a dict of name and image; or a data set,
-            whose objects are finished ones.
+            :func:`chainer_seg.images.as_image` takes; a dict of name and image; a folder of
+            images; or a data set, whose objects are finished ones.
 
     Raises:
         chainer_seg.errors.UserError: There is no image.
@@ -92,6 +95,8 @@ def list_pictures(images):
         pictures = [_of_image(image, str(name)) for name, image in images.items()]
     elif isinstance(images, (list, tuple)):
         pictures = [_of_image(image) for image in images]
+    elif isinstance(images, (str, pathlib.Path)):
+        pictures = [_of_image(path) for path in find_images(images)]
     else:
         pictures = [_of_image(images)]
     if not pictures:
@@ -126,4 +131,5 @@ def _of_image(image, name=None):
 
 def _of_dataset(dataset, number):
     names = getattr(dataset, 'image_names', None)
-    return Picture(pathlib.Path(names[number]).stem if names else None, lambda: dataset[number])
+    name = pathlib.Path(names[number]).stem if names else None
+    return Picture(name, lambda: dataset[number], labelled=True)

@@ -42,7 +42,7 @@ class SegmenterControls:
                                 told(segmenter.remove))
         self._refinement = self._choose_refinement()
         self._folder = ipywidgets.Text(
-            folder, description='Folder', style=_LABELS, layout={'width': 'auto'})
+            str(folder), description='Folder', style=_LABELS, layout={'width': 'auto'})
         self.panel = ipywidgets.VBox(
             [self._count, self._list, *self._sliders(), self._refinement, self._files()],
             layout={'flex': '1 1 270px', 'max_width': '350px'})

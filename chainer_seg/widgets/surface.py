@@ -94,16 +94,15 @@ class ClickSurface(anywidget.AnyWidget):
         """
         with self.hold_sync():
             self.object_colors = np.asarray(colors, int).reshape(-1, 3)[:_MOST_OBJECTS].tolist()
-            self.objects_data = _encode_png(self._numbers(np.stack(masks))) if len(masks) else b''
+            self.objects_data = _encode_png(self._numbers(masks)) if len(masks) else b''
 
     def _numbers(self, masks):
         """(h, w) uint8: 0 or 1 + the number of the object on top, as large as is sent."""
-        owner = topmost(masks).astype(np.int32)
-        numbers = np.where(owner > 0, (owner - 1) % _MOST_OBJECTS + 1, 0).astype(np.uint8)
         # Numbers are picked, not mixed as those of a probability would be.
         rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few)
                          for few, many in zip(self._sent_size, self.image_size))
-        return numbers[rows[:, None], columns]
+        owner = topmost(np.stack([mask[rows[:, None], columns] for mask in masks])).astype(np.int32)
+        return np.where(owner > 0, (owner - 1) % _MOST_OBJECTS + 1, 0).astype(np.uint8)
 
     @property
     def _sent_size(self):

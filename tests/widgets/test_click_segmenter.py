@@ -240,6 +240,22 @@ def test_images_are_read_when_they_are_looked_at(tmp_path):
     np.testing.assert_array_equal(segmenter.image, picture(2))
 
 
+def test_folder_of_images(tmp_path):
+    for name in ('b.png', 'a.png'):
+        write_image(tmp_path / name, picture(0))
+    (tmp_path / 'notes.txt').write_text('')
+    assert ClickSegmenter(tmp_path, Discs()).names == ['a', 'b']
+
+
+def test_saving_reads_no_image_that_was_not_looked_at(segmenter, tmp_path):
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    write_image(tmp_path / 'a.png', picture(0))
+    segmenter.add_images([picture(1), tmp_path / 'a.png'])
+    (tmp_path / 'a.png').unlink()
+    assert segmenter.labels().image_names == ['cup']
+
+
 def test_same_names_are_told_apart(tmp_path):
     for folder in 'xy':
         write_image(tmp_path / folder / 'a.png', picture(0))
@@ -440,6 +456,12 @@ def test_saved_masks_are_white_on_the_object(segmenter, tmp_path):
     assert file.name == 'cup_1_big-cup.png'
     np.testing.assert_array_equal(np.array(Image.open(file)), disc(SIZE, 20, 20) * 255)
     assert segmenter.message == f'Wrote 1 mask to {tmp_path}.'
+
+
+def test_folder_may_be_given_at_once(tmp_path):
+    segmenter = ClickSegmenter(picture(), Discs(), folder=tmp_path / 'labels')
+    segmenter.add(Click(20, 20))
+    assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
 
 
 def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
