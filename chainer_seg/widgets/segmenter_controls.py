@@ -40,7 +40,7 @@ class SegmenterControls:
         self._count = ipywidgets.HTML()
         self._list = ObjectList(told(segmenter.rename), told(segmenter.reopen),
                                 told(segmenter.remove))
-        self._refinement = self._choose_refinement()
+        self._refinement = _RefinementChoice(segmenter)
         self._folder = ipywidgets.Text(
             str(folder), description='Folder', style=_LABELS, layout={'width': 'auto'})
         self.panel = ipywidgets.VBox(
@@ -73,9 +73,7 @@ class SegmenterControls:
         self._count.value = f'<b>Objects</b> ({len(objects)})' if objects else '<b>Objects</b>: none yet'
         self._list.show(objects, colors)
         self._name.options = tuple(dict.fromkeys(each.name for each in objects if each.name))
-        if segmenter.refinement not in dict(self._refinement.options).values():
-            self._refinement.options = [*self._refinement.options, ('own', segmenter.refinement)]
-        self._refinement.value = segmenter.refinement
+        self._refinement.show(segmenter.refinement)
 
     def _sliders(self):
         sliders = []
@@ -90,19 +88,6 @@ class SegmenterControls:
             ipywidgets.jslink((slider, 'value'), (self._segmenter.surface, trait))
             sliders.append(slider)
         return sliders
-
-    def _choose_refinement(self):
-        choice = ipywidgets.Dropdown(
-            options=[(text, value) for value, text in _REFINEMENTS.items()], description='Refine by',
-            style=_LABELS, layout={'width': 'auto'})
-
-        @told
-        def refine(change):
-            if change['new'] != self._segmenter.refinement:
-                self._segmenter.refinement = change['new']
-
-        choice.observe(refine, 'value')
-        return choice
 
     def _files(self):
         segmenter = self._segmenter
@@ -122,6 +107,30 @@ class SegmenterControls:
             justify_content='flex-end')
         return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, load]), uploads])],
                                     titles=('Save', 'Open'), selected_index=0)
+
+
+class _RefinementChoice(ipywidgets.Dropdown):
+    """The refinements by name, and one of the user's own once there is one."""
+
+    def __init__(self, segmenter):
+        self._segmenter = segmenter
+        self._showing = False
+        super().__init__(options=[(text, value) for value, text in _REFINEMENTS.items()],
+                         description='Refine by', style=_LABELS, layout={'width': 'auto'})
+        self.observe(told(self._choose), 'value')
+
+    def show(self, refinement):
+        self._showing = True  # New options choose the first one for a moment.
+        try:
+            if refinement not in dict(self.options).values():
+                self.options = [*self.options, ('own', refinement)]
+            self.value = refinement
+        finally:
+            self._showing = False
+
+    def _choose(self, change):
+        if not self._showing and change['new'] != self._segmenter.refinement:
+            self._segmenter.refinement = change['new']
 
 
 def _upload(text, tooltip, use):

@@ -10,6 +10,8 @@ from PIL import Image
 
 pytest.importorskip('anywidget')
 
+import ipywidgets  # noqa: E402
+
 from chainer_seg.datasets import CocoDataset, ShapesDataset  # noqa: E402
 from chainer_seg.errors import ClickError, ImageError, UserError  # noqa: E402
 from chainer_seg.images import write_image  # noqa: E402
@@ -36,7 +38,7 @@ def controls(segmenter, kind):
     while waiting:
         widget = waiting.pop()
         waiting += getattr(widget, 'children', ())
-        if type(widget).__name__ == kind:
+        if isinstance(widget, getattr(ipywidgets, kind)):
             text = getattr(widget, 'description', '') or getattr(widget, 'placeholder', '')
             found[text or widget.tooltip] = widget
     return found
@@ -376,6 +378,13 @@ def test_refinement_is_chosen_and_counts_on_all_images(segmenter):
     assert segmenter.refinement is None and segmenter.mask[20, 30]
     segmenter.go_to(0)
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 40))
+
+
+def test_own_refinement_after_a_named_one_is_listed(segmenter):
+    choice = controls(segmenter, 'Dropdown')['Refine by']
+    choice.value = 'crf'
+    segmenter.refinement = half
+    assert segmenter.refinement is half and choice.label == 'own'
 
 
 def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatch):
