@@ -97,6 +97,8 @@ class ProposalFolder:
     def _write(self, journal, run):
         for kind in KINDS:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
+            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of a run that was killed here
+                unfinished.unlink(missing_ok=True)
             with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
                 separator = '['
                 for result in journal.results(run):
@@ -199,6 +201,7 @@ class _Journal:
             for number in numbers:
                 file.seek(self._offsets[number])
                 yield from json.loads(file.readline())['results']
+
 
 def _scan(path):
     """Where the whole lines of a journal begin, by the number of the image, and where the last ends."""

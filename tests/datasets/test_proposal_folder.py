@@ -110,6 +110,13 @@ def test_run_killed_between_the_two_kinds_writes_both(whole, tmp_path):
     assert contents(folder) == whole
 
 
+def test_run_killed_while_it_writes_a_file_leaves_nothing(whole, tmp_path):
+    folder = tmp_path / 'whole'
+    (folder / 'segm-000004-000006.json').rename(folder / '.segm-000004-000006-x7k2.json')
+    ProposalFolder(folder, SETTINGS, chunk=3).fill(Computer(), range(8))
+    assert contents(folder) == whole
+
+
 def test_finished_folder_computes_nothing(whole, tmp_path):
     again, folder = Computer(), ProposalFolder(tmp_path / 'whole', SETTINGS, chunk=3)
     folder.fill(again, range(8))
