@@ -8,7 +8,6 @@ from .clicking import (
     click,
     colours,
     idle,
-    looks_like,
     open_cells,
     picture,
     press_button,
@@ -90,12 +89,12 @@ def test_undo_and_redo_bring_back_screen_and_mask(page):
     press_button(window, 'Undo')
     clicked(window, ask, 1)
     assert ask('int(canvas.mask.sum())') == area
-    wait_until(lambda: looks_like(window, one), 'the first mask on the screen')
+    wait_until(lambda: (picture(window) == one).all(), 'the first mask on the screen')
     keep(window, 'canvas_3_undo')
 
     press_button(window, 'Redo')
     clicked(window, ask, 2)
-    wait_until(lambda: looks_like(window, two), 'the second mask on the screen')
+    wait_until(lambda: (picture(window) == two).all(), 'the second mask on the screen')
 
 
 def test_remove_button_turns_a_left_click_negative(page):
