@@ -16,6 +16,7 @@ from chainer_seg.models.deepmask import (
     DeepMask, DeepMaskTrainChain, PatchSamples, SharpMask, SharpMaskTrainChain, copy_resnet)
 from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.samples import NUMBERS, stack_patches
+from chainer_seg.models.deepmask.train_chain import begin_at_prior
 from chainer_seg.models.deepmask.trunk import STRIDE
 
 # The published rates: to epoch 50, to epoch 120 (DeepMask) or 80 (SharpMask), and from there on.
@@ -167,6 +168,7 @@ def make_sharpmask(options):
                          'skip_channels': options.skip_channels, 'seed': options.seed})
     for name in ('trunk', 'score', 'mask'):
         model[name].copyparams(deepmask[name])
+    begin_at_prior(model.refine)
     return model
 
 

@@ -8,6 +8,11 @@ from chainer_seg.functions import resize_bilinear
 from chainer_seg.models.deepmask.model import STEPS, crop
 
 
+# The part of a window that the object in its middle takes, about: 0.14 of a drawn shape's, 0.10 of that
+# of an object in 50 pictures of COCO 2017.
+OBJECT_SHARE = 0.12
+
+
 class DeepMaskTrainChain(chainer.Chain):
     """The loss of the head for which a batch has targets.
 
@@ -69,6 +74,19 @@ class SharpMaskTrainChain(chainer.Chain):
             features = trunk.describe(crop(stages[-1], 1))
         skips = [refine.skip(k, crop(stages[-k], 2 ** (k - 1))) for k in range(1, STEPS + 1)]
         return _mask_loss(self, refine(features, skips), mask)
+
+
+def begin_at_prior(refine):
+    """Lets a new refinement find each pixel to be of the object as often as pixels are.
+
+    From other weights the first updates do little but make every pixel less likely, until the ReLUs
+    before the last convolution, which has two inputs in the published sizes, let nothing through.
+
+    Args:
+        refine: The refinement of a :class:`SharpMask`; its last convolution is changed.
+    """
+    refine.logit.W.array *= np.float32(0.1)
+    refine.logit.b.array[...] = np.log(OBJECT_SHARE / (1 - OBJECT_SHARE))
 
 
 def soft_margin(logits, target):

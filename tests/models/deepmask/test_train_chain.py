@@ -10,7 +10,7 @@ from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.samples import NUMBERS, PatchSamples, stack_patches
 from chainer_seg.models.deepmask.train_chain import (
-    DeepMaskTrainChain, SharpMaskTrainChain, patch_ious, soft_margin)
+    OBJECT_SHARE, DeepMaskTrainChain, SharpMaskTrainChain, begin_at_prior, patch_ious, soft_margin)
 from tests.training.toys import assert_same_run, state_of
 
 SMALL = {'patch_size': 48, 'blocks': (1, 1, 1), 'width': 3, 'norm': 'batch', 'bottleneck': 4,
@@ -180,6 +180,14 @@ def test_gradient_of_the_refinement_is_the_difference_quotient(sharpmask_chain, 
         losses.append(float(sharpmask_chain(x, target).array))
         bias.array -= sign * step
     assert gradient == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-2)
+
+
+def test_new_refinement_begins_at_the_share_of_objects(sharpmask_chain, rng):
+    model = sharpmask_chain.model
+    begin_at_prior(model.refine)
+    with chainer.using_config('train', False):
+        logits = model.forward(rng.normal(size=(2, 3, 80, 80)).astype('f'))[0].array
+    assert (1 / (1 + np.exp(-logits))).mean() == pytest.approx(OBJECT_SHARE, abs=0.08)
 
 
 def build_run(out, chain, samples, **settings):
