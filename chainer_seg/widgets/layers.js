@@ -64,7 +64,7 @@ function drawClick(context, y, x, positive, waits, scale) {
   const radius = RADIUS * scale;
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fillStyle = `rgba(${positive ? POSITIVE : NEGATIVE}, ${waits ? 0.35 : 1})`;
+  context.fillStyle = `rgba(${positive ? POSITIVE : NEGATIVE}, ${waits ? 0.6 : 1})`;
   context.fill();
   context.lineWidth = 1.5 * scale;
   context.strokeStyle = "white";

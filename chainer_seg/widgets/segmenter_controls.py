@@ -9,7 +9,9 @@ from chainer_seg.widgets.events import button, row, told
 from chainer_seg.widgets.object_list import ObjectList
 
 _LABELS = {'description_width': '76px'}
-_REFINEMENTS = {None: 'none', 'graphcut': 'graph cut', 'crf': 'dense CRF'}
+# A choice of None would be shown as no choice at all.
+_NONE = 'none'
+_REFINEMENTS = [('none', _NONE), ('graph cut', 'graphcut'), ('dense CRF', 'crf')]
 
 
 class SegmenterControls:
@@ -115,11 +117,12 @@ class _RefinementChoice(ipywidgets.Dropdown):
     def __init__(self, segmenter):
         self._segmenter = segmenter
         self._showing = False
-        super().__init__(options=[(text, value) for value, text in _REFINEMENTS.items()],
-                         description='Refine by', style=_LABELS, layout={'width': 'auto'})
+        super().__init__(options=_REFINEMENTS, description='Refine by', style=_LABELS,
+                         layout={'width': 'auto'})
         self.observe(told(self._choose), 'value')
 
     def show(self, refinement):
+        refinement = _NONE if refinement is None else refinement
         self._showing = True  # New options choose the first one for a moment.
         try:
             if refinement not in dict(self.options).values():
@@ -129,8 +132,8 @@ class _RefinementChoice(ipywidgets.Dropdown):
             self._showing = False
 
     def _choose(self, change):
-        if not self._showing and change['new'] != self._segmenter.refinement:
-            self._segmenter.refinement = change['new']
+        if not self._showing:
+            self._segmenter.refinement = None if change['new'] == _NONE else change['new']
 
 
 def _upload(text, tooltip, use):

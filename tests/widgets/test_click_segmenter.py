@@ -374,7 +374,7 @@ def test_refinement_is_chosen_and_counts_on_all_images(segmenter):
     segmenter.go_to(1)
     segmenter.add(Click(20, 30))
     assert not segmenter.mask.any()
-    controls(segmenter, 'Dropdown')['Refine by'].value = None
+    controls(segmenter, 'Dropdown')['Refine by'].label = 'none'
     assert segmenter.refinement is None and segmenter.mask[20, 30]
     segmenter.go_to(0)
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 40))
@@ -393,7 +393,7 @@ def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatc
     choice = controls(segmenter, 'Dropdown')['Refine by']
     choice.value = 'graphcut'
     assert 'pip install' in segmenter.message
-    assert segmenter.refinement is None and choice.value is None
+    assert segmenter.refinement is None and choice.label == 'none'
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
