@@ -121,7 +121,7 @@ class ProposalExplorer(anywidget.AnyWidget):
         """
         numbers = np.asarray(numbers, int)
         masks = decode_rle([self._codes[number] for number in numbers], self.image_size)
-        return Instances(masks, scores=self.scores[numbers])
+        return Instances(masks, scores=self.scores[numbers], class_names=('object',))
 
     def snapshot(self):
         """What is shown without a pointer, (h, w, 3) uint8 RGB: outlines, and what is pinned filled."""
