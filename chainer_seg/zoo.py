@@ -5,7 +5,11 @@ import pathlib
 SHIPPED_FOLDER = pathlib.Path(__file__).parent / 'shipped'
 
 # The names that stand for a model file wherever one is asked for; each has a card beside its file.
-SHIPPED = {'click': 'click-shapes.npz'}
+SHIPPED = {
+    'click': 'click-shapes.npz',
+    'deepmask': 'deepmask-shapes.npz',
+    'sharpmask': 'sharpmask-shapes.npz',
+}
 
 
 def shipped_path(name):
