@@ -110,7 +110,7 @@ def read_description(path):
 
 def _find(path):
     shipped = shipped_path(str(path))
-    path = shipped if shipped is not None and not pathlib.Path(path).exists() else path
+    path = shipped if shipped is not None and not pathlib.Path(path).is_file() else path
     path = pathlib.Path(path)
     if path.is_dir():
         raise ModelFileError(f'{path} is a folder; name a model file in it.')

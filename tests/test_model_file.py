@@ -181,3 +181,9 @@ def test_only_what_fits_is_copied_from_one_model_to_another(model):
         np.testing.assert_array_equal(new[path].array, old[path].array)
     np.testing.assert_array_equal(target.net.resnet.stem.norm.avg_mean, [3, 4])
     assert copied >= len(given) - 1
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'deepmask').mkdir()
+    assert read_description('deepmask')['class'] == 'DeepMask'
