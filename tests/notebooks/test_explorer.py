@@ -1,4 +1,4 @@
-"""The proposal explorer in JupyterLab in Chromium: pointer, clicks and sliders, also without a kernel."""
+"""The proposal explorer in JupyterLab in Chromium: pointer, clicks, sliders, also without a kernel."""
 
 import io
 
