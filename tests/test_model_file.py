@@ -11,6 +11,7 @@ from chainer_seg import load_model, model_file, save_model
 from chainer_seg.errors import DeviceError, DiskFullError, ModelFileError
 from chainer_seg.model_file import DESCRIPTION, copy_matching, read_description
 from chainer_seg.models.deeplab import ClickSegmenter
+from chainer_seg.zoo import SHIPPED
 
 
 @pytest.fixture(scope='module')
@@ -134,7 +135,7 @@ def test_pickled_array_is_refused(path):
 
 
 def test_missing_file_names_the_shipped_models(tmp_path):
-    with pytest.raises(ModelFileError, match=r'There is no model file .*\(click\)'):
+    with pytest.raises(ModelFileError, match=r'There is no model file .*\(click, deepmask, sharpmask\)'):
         load_model(tmp_path / 'nothing.npz')
 
 
@@ -160,10 +161,10 @@ def test_absent_gpu_is_one_sentence(path):
         load_model(path, device=99)
 
 
-def test_shipped_model_is_loaded_by_its_name_and_is_small():
-    shipped = load_model('click')
-    assert isinstance(shipped, ClickSegmenter) and shipped.origin['command']
-    file = pathlib.Path(chainer_seg.__file__).parent / 'shipped' / 'click-shapes.npz'
+@pytest.mark.parametrize('name', SHIPPED)
+def test_shipped_model_is_loaded_by_its_name_and_is_small(name):
+    assert load_model(name).origin['command'].startswith('python scripts/train.py')
+    file = pathlib.Path(chainer_seg.__file__).parent / 'shipped' / SHIPPED[name]
     assert file.stat().st_size <= 4 * 1024 * 1024 and file.with_suffix('.md').exists()
 
 

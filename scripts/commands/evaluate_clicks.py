@@ -11,11 +11,10 @@ import logging
 import pathlib
 import time
 
+from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
-from chainer_seg import command_line
-from chainer_seg.datasets import CocoDataset, ShapesDataset
-from chainer_seg.errors import DatasetError, UserError
+from chainer_seg.errors import UserError
 from chainer_seg.evaluation import number_of_clicks
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.clicks import CAP, LEAST_AREA, THRESHOLDS
@@ -25,20 +24,13 @@ from chainer_seg.visualization import draw_click_curves
 
 log = logging.getLogger(__name__)
 
-# Pictures drawn here come from another seed than those a model was trained or validated on.
-EVALUATION_SEED_OFFSET = 2_000_000
-
 
 def add_options(parser):
-    data = parser.add_argument_group('the objects')
-    data.add_argument('--annotations', metavar='J', help='COCO JSON with the true objects')
-    data.add_argument('--images', metavar='D', help='its folder of images')
-    data.add_argument('--n', type=int, default=100, help='number of drawn pictures')
-    data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
-                      metavar='HxW', help='size of drawn pictures')
-    data.add_argument('--least-area', type=int, default=LEAST_AREA, metavar='PX',
-                      help='leave smaller objects out')
-    data.add_argument('--max-objects', type=int, metavar='N', help='stop after so many objects')
+    add_data_options(parser, pictures=100)
+    objects = parser.add_argument_group('the objects')
+    objects.add_argument('--least-area', type=int, default=LEAST_AREA, metavar='PX',
+                         help='leave smaller objects out')
+    objects.add_argument('--max-objects', type=int, metavar='N', help='stop after so many objects')
     methods = parser.add_argument_group('what is compared')
     methods.add_argument('--refine', nargs='+', choices=('none', *REFINEMENTS), default=('none',),
                          metavar='R', help=f'the model with each of none, {", ".join(REFINEMENTS)}')
@@ -67,15 +59,6 @@ def run(model, options):
     print(table(results, options))
     if options.out:
         write(results, options, time.time() - started)
-
-
-def open_dataset(options):
-    """The data set that the options name."""
-    if options.annotations is None:
-        return ShapesDataset(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)
-    if options.images is None:
-        raise DatasetError('--annotations needs --images, the folder of its images.')
-    return CocoDataset(options.annotations, options.images)
 
 
 class Refined:

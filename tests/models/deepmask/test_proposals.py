@@ -205,6 +205,7 @@ def test_maps_of_pieces_are_those_of_the_whole(model, rng, monkeypatch):
 
 @pytest.mark.gpu
 def test_gpu_makes_the_same_proposals(model, image):
+    pytest.importorskip('cupy')
     expected = model.propose_rle(image, 20, SCALES)
     model.to_device('@cupy:0')
     found = model.propose_rle(image, 20, SCALES)
