@@ -5,9 +5,9 @@ With --mask, the clicks correct an existing mask where they lie.
 
 import argparse
 import logging
-import pathlib
 
 import numpy as np
+from commands.result_paths import result_stems
 
 from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
@@ -41,8 +41,9 @@ def run(model, options):
     if not options.pos and not options.mask:
         raise UserError('A click model needs to know what is meant; give at least one --pos X,Y, '
                         'or a --mask to begin with.')
-    for path in (image for each in options.inputs for image in find_images(each)):
-        save_clicked(model, path, clicks, options)
+    paths = [image for each in options.inputs for image in find_images(each)]
+    for path, stem in result_stems(paths, options.out):
+        save_clicked(model, path, stem, clicks, options)
 
 
 def point(text):
@@ -64,12 +65,11 @@ def segment(model, image, clicks, options):
     return session.probability, session.mask
 
 
-def save_clicked(model, path, clicks, options):
+def save_clicked(model, path, stem, clicks, options):
     """Segments one image and writes its mask, its probability map, an overlay and COCO JSON."""
     image = read_image(path)
     probability, mask = segment(model, image, clicks, options)
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
-    stem = pathlib.Path(options.out, path.stem)
     write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
     write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
     picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)

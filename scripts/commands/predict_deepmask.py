@@ -1,10 +1,10 @@
 """Propose objects in images: masks and scores, the best first."""
 
-import collections
 import logging
 import pathlib
 
 from commands.proposal_options import add_proposal_options, proposal_settings
+from commands.result_paths import result_stems
 
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import ImageError, UserError
@@ -35,12 +35,9 @@ def add_options(parser):
 def run(model, options):
     if options.draw < 0:
         raise UserError('--draw takes numbers from 0.')
-    stems = collections.Counter()
-    for path in [path for each in options.inputs for path in listed_images(each)]:
-        stems[path.stem] += 1
-        # Images of one name from several folders do not overwrite each other's results.
-        again = f'_{stems[path.stem]}' if stems[path.stem] > 1 else ''
-        save_proposals(model, path, pathlib.Path(options.out, path.stem + again), options)
+    paths = [path for each in options.inputs for path in listed_images(each)]
+    for path, stem in result_stems(paths, options.out):
+        save_proposals(model, path, stem, options)
 
 
 def listed_images(path):

@@ -74,6 +74,13 @@ def test_predict_writes_mask_probability_overlay_and_json(call, model_path, pict
     assert json.loads((tmp_path / 'o' / 'a.json').read_text())[0]['segmentation']['size'] == [30, 40]
 
 
+def test_images_of_one_name_do_not_overwrite_each_other(call, model_path, picture, tmp_path):
+    Image.open(picture).save(tmp_path / 'a.bmp')
+    result = call('predict', model_path, picture, tmp_path / 'a.bmp', '--pos', '3,3', '--out', 'o')
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'o' / 'a_mask.png').exists() and (tmp_path / 'o' / 'a_2_mask.png').exists()
+
+
 def test_predict_takes_a_folder(call, model_path, picture, tmp_path):
     result = call('predict', model_path, picture.parent, '--pos', '3,3', '--out', 'o')
     assert result.returncode == 0 and (tmp_path / 'o' / 'a_mask.png').exists()
