@@ -1,0 +1,92 @@
+"""What the detectors share: pictures in, :class:`chainer_seg.instances.Instances` out."""
+
+import chainer
+
+from chainer_seg.errors import UserError
+from chainer_seg.images import as_image
+
+
+class InstanceDetector(chainer.Chain):
+    """Base of the networks that find the objects of known classes.
+
+    A subclass has attributes by the names in :attr:`option_names`, and three methods, through which
+    every picture goes in this order:
+
+    - ``prepare(images)`` takes a list of (H, W, 3) uint8 RGB and returns the network's input
+      (B, 3, h, w) float32 on the model's device, and what ``decode`` has to know of the pictures'
+      sizes.
+    - ``forward(x)`` is the network: arrays in, arrays out, without decisions on values.
+    - ``decode(outputs, sizes, **options)`` makes a list of B Instances of it, on the CPU; it is given
+      all options.
+
+    Attributes:
+        class_names: Names of the object classes, by label; may be empty.
+        option_names: What a call of :meth:`detect` may change for this once.
+    """
+
+    option_names = ('score_threshold', 'nms_threshold', 'max_detections')
+
+    def __init__(self):
+        super().__init__()
+        self.class_names = ()
+
+    def detect(self, image, **options):
+        """Finds the objects of one picture.
+
+        Args:
+            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            score_threshold: Objects must have a higher score.
+            nms_threshold: Of two boxes of a class that overlap by this intersection over union, the
+                one with the lower score is dropped.
+            max_detections: Largest number of objects.
+
+        Returns:
+            :class:`chainer_seg.instances.Instances` of the picture's size.
+
+        Raises:
+            chainer_seg.errors.UserError: An option cannot be used.
+            chainer_seg.errors.ImageError: ``image`` is not a picture.
+        """
+        return self.detect_batch([image], **options)[0]
+
+    def detect_batch(self, images, **options):
+        """As :meth:`detect` for a list of pictures at once, of any sizes; a list of Instances."""
+        options = self._all_options(options)
+        images = [as_image(image) for image in images]
+        if not images:
+            return []
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            x, sizes = self.prepare(images)
+            return self.decode(self.forward(x), sizes, **options)
+
+    def predict(self, imgs):
+        """The objects as ChainerCV's instance segmentation models give them.
+
+        Args:
+            imgs: Iterable of (3, H, W) float32 RGB in [0, 255].
+
+        Returns:
+            Lists of masks (R, H, W) bool, labels (R,) int32 and scores (R,) float32.
+        """
+        found = [self.detect(image) for image in imgs]
+        return ([instances.masks for instances in found], [instances.labels for instances in found],
+                [instances.scores for instances in found])
+
+    def _all_options(self, given):
+        unknown = sorted(set(given) - set(self.option_names))
+        if unknown:
+            raise TypeError(f'{type(self).__name__} has no option {", ".join(unknown)}; '
+                            f'it has {", ".join(self.option_names)}')
+        options = {name: given.get(name, getattr(self, name)) for name in self.option_names}
+        _check(**{name: options[name] for name in InstanceDetector.option_names})
+        return options
+
+
+def _check(score_threshold, nms_threshold, max_detections):
+    if not 0 <= score_threshold <= 1:
+        raise UserError(f'The score {score_threshold:g} is not between 0 and 1; choose another one.')
+    if not 0 < nms_threshold <= 1:
+        raise UserError(f'The overlap {nms_threshold:g} for the suppression is not above 0 and at '
+                        f'most 1; choose another one.')
+    if max_detections < 1:
+        raise UserError(f'{max_detections} objects cannot be found; ask for at least 1.')
