@@ -1,7 +1,8 @@
 """Building blocks that the systems share."""
 
 from chainer_seg.links.batch_norm import BatchNorm
+from chainer_seg.links.feature_pyramid import FeaturePyramid
 from chainer_seg.links.frozen_affine import FrozenAffine
 from chainer_seg.links.resnet import ResNet
 
-__all__ = ['BatchNorm', 'FrozenAffine', 'ResNet']
+__all__ = ['BatchNorm', 'FeaturePyramid', 'FrozenAffine', 'ResNet']

@@ -1,4 +1,5 @@
 import chainer
+import cv2
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -32,3 +33,18 @@ def test_gradient(rng):
 def test_type_is_kept(rng):
     x = chainer.Variable(rng.normal(size=(1, 1, 2, 2)).astype(np.float32))
     assert resize_bilinear(x, (4, 4)).dtype == np.float32
+
+
+@pytest.mark.parametrize('size', [(9, 13), (4, 5), (1, 1), (33, 2), (3, 40)])
+def test_pytorch_corners_by_cv2(rng, size):
+    """cv2 samples at (target + 0.5) * in / out - 0.5 as well, without antialiasing."""
+    x = rng.normal(size=(1, 3, 4, 5)).astype(np.float32)
+    expected = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR) for plane in x[0]]
+    found = resize_bilinear(x, size, align_corners=False).array[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pytorch_corners_of_one_row_by_hand():
+    x = np.array([[[[0, 10]]]], np.float32)
+    found = resize_bilinear(x, (1, 4), align_corners=False).array
+    assert found.tolist() == [[[[0, 2.5, 7.5, 10]]]]
