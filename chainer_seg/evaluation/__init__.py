@@ -9,6 +9,7 @@ from chainer_seg.evaluation.clicks import (
     number_of_clicks,
 )
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
+from chainer_seg.evaluation.crops import evaluate_crops
 from chainer_seg.evaluation.patches import evaluate_patches
 from chainer_seg.evaluation.proposals import (
     ProposalEvaluator,
@@ -17,5 +18,5 @@ from chainer_seg.evaluation.proposals import (
 )
 
 __all__ = ['ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'boundary_iou', 'click_ious',
-           'evaluate_clicks', 'evaluate_coco', 'evaluate_patches', 'evaluate_proposal_files',
-           'evaluate_proposals', 'next_click', 'number_of_clicks']
+           'evaluate_clicks', 'evaluate_coco', 'evaluate_crops', 'evaluate_patches',
+           'evaluate_proposal_files', 'evaluate_proposals', 'next_click', 'number_of_clicks']

@@ -4,11 +4,10 @@ import argparse
 import functools
 
 from commands.training_options import (
-    VALIDATION_SEED_OFFSET, add_data_options, make_schedule, run_training)
+    add_data_options, make_schedule, open_indices, run_training)
 
 from chainer_seg import command_line, training
-from chainer_seg.datasets import CocoDataset, ObjectIndex, ShapesDataset
-from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_patches
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model
@@ -179,7 +178,7 @@ def _mask_weight(options):
 def _train(options, model, train_chain):
     options.iterations = options.maxload * options.maxepoch
     options.snapshot_every = options.snapshot_every or options.maxload
-    training_set, validation_set = _open_indices(options)
+    training_set, validation_set = open_indices(options)
     samples = PatchSamples(training_set, model.patch_size, model.target_size, options.shift,
                            options.scale, options.hfreq, options.batch_size, options.seed)
     evaluator = functools.partial(
@@ -199,18 +198,3 @@ def published_schedule(options):
     drops = (FIRST_DROP, SECOND_DROP[options.system])
     first, second = (training.Steps((epoch * options.maxload,), factor) for epoch, factor in drops)
     return first * second
-
-
-def _open_indices(options):
-    """The objects to train on and to validate with."""
-    if options.dataset == 'shapes':
-        drawn = (ShapesDataset(options.pictures, options.seed, options.size),
-                 ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
-        return tuple(map(ObjectIndex, drawn))
-    if not options.annotations or not options.images:
-        raise DatasetError('--dataset coco needs --annotations and --images.')
-    index = ObjectIndex(CocoDataset(options.annotations, options.images))
-    if not options.val_annotations:
-        return index, index
-    return index, ObjectIndex(
-        CocoDataset(options.val_annotations, options.val_images or options.images))

@@ -6,7 +6,7 @@ import sys
 import time
 
 from chainer_seg import command_line, training
-from chainer_seg.datasets import CocoDataset, ShapesDataset
+from chainer_seg.datasets import CocoDataset, ObjectIndex, ShapesDataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.model_file import save_model
 
@@ -62,6 +62,21 @@ def open_datasets(options):
     if not options.val_annotations:
         return dataset, dataset
     return dataset, CocoDataset(options.val_annotations, options.val_images or options.images)
+
+
+def open_indices(options):
+    """The objects to train on and to validate with; ``options.pictures`` pictures are drawn."""
+    if options.dataset == 'shapes':
+        drawn = (ShapesDataset(options.pictures, options.seed, options.size),
+                 ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
+        return tuple(map(ObjectIndex, drawn))
+    if not options.annotations or not options.images:
+        raise DatasetError('--dataset coco needs --annotations and --images.')
+    index = ObjectIndex(CocoDataset(options.annotations, options.images))
+    if not options.val_annotations:
+        return index, index
+    return index, ObjectIndex(
+        CocoDataset(options.val_annotations, options.val_images or options.images))
 
 
 def make_schedule(options):
