@@ -6,6 +6,7 @@ The functions are methods: they take the place of those of Chainer's classes and
 import numpy as np
 
 from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.compat.roi_products import average_align, average_align_gradient
 
 
 class _Samples:
@@ -53,39 +54,20 @@ def _chunks(function, maps_shape, rois, indices, size_per_roi):
         yield part, _Samples(function, rois[part], indices[part], *maps_shape[2:])
 
 
-def _average_matrix(function, samples, n_pixels):
-    """(R * outh * outw, B * H * W) sparse matrix that averages the samples of each bin."""
-    n_rois = len(samples.count)
-    bins = np.arange(n_rois * function.outh * function.outw)
-    bins = bins.reshape(n_rois, function.outh, 1, 1, function.outw, 1, 1)
-    weights = samples.weights() / samples.count[:, None, None, None, None, None, None]
-    return sampling.sample_matrix(bins, samples.pixels(), weights, (bins.size, n_pixels))
-
-
 def average_forward(self, inputs):
     """Replaces ROIAverageAlign2D.forward_cpu: (B, C, H, W) maps -> (R, C, outh, outw)."""
     self.retain_inputs((1, 2))
     maps, rois, indices = inputs
     self._bottom_data_shape = maps.shape
-    pixels = sampling.pixels_first(maps)
-    top = np.empty((len(rois), maps.shape[1], self.outh, self.outw), maps.dtype)
-    for part, samples in _chunks(self, maps.shape, rois, indices, _size_per_roi(self, rois)):
-        pooled = _average_matrix(self, samples, len(pixels)) @ pixels
-        top[part] = sampling.channels_first(pooled, len(samples.count), self.outh, self.outw)
-    return top,
+    return average_align(maps, rois, indices, (self.outh, self.outw), self.spatial_scale,
+                         self.sampling_ratio),
 
 
 def average_backward(self, inputs, gy):
-    """Replaces ROIAverageAlign2D.backward_cpu: the transposed matrices of the forward pass."""
+    """Replaces ROIAverageAlign2D.backward_cpu."""
     rois, indices = inputs[1:]
-    batch, channels, height, width = self._bottom_data_shape
-    gradient = np.zeros((batch * height * width, channels), gy[0].dtype)
-    for part, samples in _chunks(
-            self, self._bottom_data_shape, rois, indices, _size_per_roi(self, rois)):
-        matrix = _average_matrix(self, samples, len(gradient))
-        gradient += matrix.T @ sampling.pixels_first(gy[0][part])
-    gradient = sampling.channels_first(gradient, batch, height, width)
-    return np.ascontiguousarray(gradient), None, None
+    return average_align_gradient(gy[0], rois, indices, self._bottom_data_shape, self.spatial_scale,
+                                  self.sampling_ratio), None, None
 
 
 def max_forward(self, inputs):

@@ -71,6 +71,6 @@ def sample_matrix(rows, columns, weights, shape):
         (weights[used].astype(np.float32), (rows[used], columns[used])), shape=shape)
 
 
-def scatter_add(indices, values, size):
-    """Sum `values` (any shape) at the flat `indices` of the same shape into (size,) float32."""
-    return np.bincount(indices.ravel(), values.ravel(), minlength=size).astype(np.float32)
+def scatter_add(indices, values, size, dtype=np.float32):
+    """Sum `values` (any shape) at the flat `indices` of the same shape into (size,) of `dtype`."""
+    return np.bincount(indices.ravel(), values.ravel(), minlength=size).astype(dtype)

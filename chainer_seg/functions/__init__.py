@@ -1,6 +1,7 @@
 """Differentiable operations that Chainer does not have or does slowly on a CPU."""
 
 from chainer_seg.functions.resize_bilinear import resize_bilinear
+from chainer_seg.functions.roi_align import roi_align
 from chainer_seg.functions.symmetric_pad import symmetric_pad
 
-__all__ = ['resize_bilinear', 'symmetric_pad']
+__all__ = ['resize_bilinear', 'roi_align', 'symmetric_pad']

@@ -1,0 +1,158 @@
+"""RoIAlign against its definition written sample by sample, on the CPU and by the CUDA kernels."""
+
+import math
+
+import chainer
+import numpy as np
+import pytest
+from chainer import gradient_check
+
+from chainer_seg.functions import roi_align
+from chainer_seg.functions.kernels import source_for
+from chainer_seg.functions.roi_align import ROI_ALIGN_SOURCE
+from tests.cuda_host import HostKernel
+
+MAPS_SHAPE = (2, 3, 9, 11)
+SCALE = 0.5
+CASES = [((3, 4), 2), ((2, 2), 1), ((3, 2), 0)]
+
+
+def sample(plane, y, x):
+    """Bilinear interpolation of the plane (H, W) at one point."""
+    height, width = plane.shape
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    low_y, low_x = int(y), int(x)
+    high_y, high_x = min(low_y + 1, height - 1), min(low_x + 1, width - 1)
+    y, x = y - low_y, x - low_x
+    return ((1 - y) * ((1 - x) * plane[low_y, low_x] + x * plane[low_y, high_x])
+            + y * ((1 - x) * plane[high_y, low_x] + x * plane[high_y, high_x]))
+
+
+def align_by_definition(maps, rois, indices, output_size, scale, ratio):
+    """(R, C, h, w), one Python number after the other."""
+    top = np.zeros((len(rois), maps.shape[1]) + output_size)
+    for r, (y_min, x_min, y_max, x_max) in enumerate(rois.astype(float) * scale):
+        bin_h = max(y_max - y_min, 1) / output_size[0]
+        bin_w = max(x_max - x_min, 1) / output_size[1]
+        n_y, n_x = ratio or math.ceil(bin_h), ratio or math.ceil(bin_w)
+        for c, i, j in np.ndindex(top.shape[1:]):
+            top[r, c, i, j] = np.mean([
+                sample(maps[indices[r], c], y_min + (i + (k + 0.5) / n_y) * bin_h,
+                       x_min + (j + (m + 0.5) / n_x) * bin_w)
+                for k in range(n_y) for m in range(n_x)])
+    return top
+
+
+@pytest.fixture
+def maps(rng):
+    return rng.standard_normal(MAPS_SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def rois(rng):
+    """RoIs within the maps, across their borders, outside them, and of no size, in image pixels."""
+    corners = rng.uniform(-4, 20, (12, 2))
+    inside = np.hstack([corners, corners + rng.uniform(0, 16, (12, 2))])
+    special = [[0, 0, 18, 22], [5, 5, 5, 5], [-40, -40, -20, -20], [-1, -1, 30, 30], [6, 6, 2, 2]]
+    return np.vstack([inside, special]).astype(np.float32)
+
+
+@pytest.fixture
+def indices(rng, rois):
+    return rng.integers(0, MAPS_SHAPE[0], len(rois)).astype(np.int32)
+
+
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_each_bin_is_the_mean_of_its_samples(maps, rois, indices, output_size, ratio):
+    expected = align_by_definition(maps, rois, indices, output_size, SCALE, ratio)
+    y = roi_align(maps, rois, indices, output_size, SCALE, ratio)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y.array, expected, atol=1e-5)
+
+
+def test_the_mean_of_a_slope_is_its_value_at_the_centre_of_the_bin():
+    y, x = np.mgrid[:10, :12].astype(np.float32)
+    maps = (2 * y + 3 * x)[None, None]
+    pooled = roi_align(maps, np.array([[1, 2, 5, 8]], np.float32), np.zeros(1, np.int32), 2, 1, 2)
+    centres_y, centres_x = np.array([2, 4])[:, None], np.array([3.5, 6.5])
+    np.testing.assert_allclose(pooled.array[0, 0], 2 * centres_y + 3 * centres_x, rtol=1e-6)
+
+
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_gradient(maps, rois, indices, output_size, ratio):
+    gradient = np.random.default_rng(1).standard_normal((len(rois), 3) + output_size)
+    gradient_check.check_backward(
+        lambda x: roi_align(x, rois, indices, output_size, SCALE, ratio), maps.astype(np.float64),
+        gradient, dtype=np.float64)
+
+
+def test_gradient_of_the_gradient(maps, rois, indices, rng):
+    shape = (len(rois), 3, 3, 4)
+    gradient_check.check_double_backward(
+        lambda x: roi_align(x, rois, indices, (3, 4), SCALE, 2) ** 2, maps.astype(np.float64),
+        rng.standard_normal(shape), rng.standard_normal(MAPS_SHAPE), dtype=np.float64)
+
+
+@pytest.mark.parametrize('dtype', [np.float16, np.float64])
+def test_type_is_kept(maps, rois, indices, dtype):
+    x = chainer.Variable(maps.astype(dtype))
+    y = roi_align(x, rois, indices, 2, SCALE, 2)
+    y.grad = np.ones_like(y.array)
+    y.backward()
+    assert y.dtype == x.grad.dtype == dtype
+
+
+def test_no_roi_gives_an_empty_array_and_no_gradient(maps):
+    x = chainer.Variable(maps)
+    y = roi_align(x, np.zeros((0, 4), np.float32), np.zeros(0, np.int32), 7, SCALE, 2)
+    assert y.shape == (0, 3, 7, 7)
+    chainer.functions.sum(y).backward()
+    assert not x.grad.any()
+
+
+def on_host(name, dtype, count, source, rois, indices, target, output_size, ratio):
+    """Runs a kernel of this function as a GPU would."""
+    kernel = HostKernel(source_for(dtype, ROI_ALIGN_SOURCE), name)
+    kernel((-(-count // 32),), (32,), (
+        count, source.astype(dtype), rois.astype(dtype), indices, target, *MAPS_SHAPE[1:],
+        *output_size, SCALE, ratio))
+    return target
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_cuda_kernel_gives_the_same_on_the_host(maps, rois, indices, output_size, ratio, dtype):
+    expected = roi_align(maps.astype(dtype), rois, indices, output_size, SCALE, ratio).array
+    y = np.full(expected.shape, np.nan, dtype)
+    on_host('roi_align', dtype, y.size, maps, rois, indices, y, output_size, ratio)
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_cuda_kernel_of_the_gradient_gives_the_same_on_the_host(
+        maps, rois, indices, rng, output_size, ratio):
+    x = chainer.Variable(maps)
+    y = roi_align(x, rois, indices, output_size, SCALE, ratio)
+    y.grad = rng.standard_normal(y.shape).astype(np.float32)
+    y.backward(retain_grad=True)
+    gx = np.zeros(MAPS_SHAPE, np.float32)
+    on_host('roi_align_gradient', np.float32, y.size, y.grad, rois, indices, gx, output_size, ratio)
+    np.testing.assert_allclose(gx, x.grad, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_gpu_gives_the_same(maps, rois, indices, rng, output_size, ratio):
+    cupy = pytest.importorskip('cupy')
+    gradient = rng.standard_normal((len(rois), 3) + output_size).astype(np.float32)
+    results = []
+    for xp in (np, cupy):
+        x = chainer.Variable(xp.asarray(maps))
+        y = roi_align(x, xp.asarray(rois), xp.asarray(indices), output_size, SCALE, ratio)
+        y.grad = xp.asarray(gradient)
+        y.backward()
+        results.append([chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)])
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
