@@ -36,6 +36,10 @@ class TrainingError(UserError):
     """Training cannot start or cannot go on."""
 
 
+class DownloadError(UserError):
+    """A file cannot be downloaded, or is not the one that its publisher put there."""
+
+
 class ClickError(UserError):
     """A click cannot be used, such as one outside its image."""
 

@@ -1,0 +1,143 @@
+"""Downloads that go on where they stopped and are checked before they get their name."""
+
+import hashlib
+import http.client
+import os
+import pathlib
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+
+from tqdm import tqdm
+
+from chainer_seg.errors import DownloadError, writing
+
+_BLOCK = 1 << 20  # bytes
+_TIMEOUT = 30  # seconds without a byte
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL_CONTENT = 206
+
+
+def download(url, path, md5=None, progress=True):
+    """Downloads a file, from where an earlier try stopped.
+
+    What has arrived lies beside ``path`` under its name and ``.part`` until it is complete and its
+    checksum is right.
+
+    Args:
+        url: Its address.
+        path: Where to store it; nothing is done where this exists and has the checksum.
+        md5: Its checksum in hexadecimal digits; None checks only that all bytes arrived.
+        progress: Whether to show a bar with the time left.
+
+    Returns:
+        pathlib.Path: ``path``.
+
+    Raises:
+        chainer_seg.errors.DownloadError: There is no network, no such file, or another checksum; what
+            arrived is kept unless its checksum is wrong.
+        chainer_seg.errors.DiskFullError: There is no room for it.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and (md5 is None or md5_of(path) == md5):
+        return path
+    part = path.with_name(path.name + '.part')
+    with writing(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    _fetch(url, part, path.name if progress else None)
+    if md5 is not None and md5_of(part) != md5:
+        part.unlink()
+        raise DownloadError(f'What {url} gave does not have the checksum {md5} of its publisher; it '
+                            f'was deleted: try again later.')
+    with writing(path):
+        os.replace(part, path)
+    return path
+
+
+def published_md5(url):
+    """The checksum that a publisher has beside a file, at its address with ``.md5sum``."""
+    with _open(urllib.request.Request(url + '.md5sum')) as answer:
+        words = answer.read(_BLOCK).decode('ascii', 'replace').split()
+    if not words or len(words[0]) != hashlib.md5(usedforsecurity=False).digest_size * 2:
+        raise DownloadError(f'{url}.md5sum holds no checksum; download without it.')
+    return words[0].lower()
+
+
+def md5_of(path):
+    """The MD5 checksum of a file in hexadecimal digits."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def extract(archive, folder):
+    """Unpacks a .zip, .tar, .tgz or .tar.gz; nothing is written outside ``folder``.
+
+    Raises:
+        chainer_seg.errors.DownloadError: It is no archive, is damaged, or leads outside.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        with writing(folder):
+            if zipfile.is_zipfile(archive):
+                with zipfile.ZipFile(archive) as file:
+                    file.extractall(folder)
+            else:
+                with tarfile.open(archive) as file:
+                    file.extractall(folder, filter='data')
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise DownloadError(f'{archive} cannot be unpacked: {error}; download it again.') from error
+
+
+def _fetch(url, part, label):
+    """Appends to ``part`` what it lacks."""
+    start = part.stat().st_size
+    request = urllib.request.Request(url, headers={'Range': f'bytes={start}-'} if start else {})
+    with _open(request) as answer:
+        if answer.status == _RANGE_NOT_SATISFIABLE:
+            return  # All of it is there.
+        resumed = answer.status == _PARTIAL_CONTENT
+        start = start if resumed else 0
+        length = answer.headers.get('Content-Length')
+        total = start + int(length) if length else None
+        with (tqdm(total=total, initial=start, unit='B', unit_scale=True, desc=label,
+                   disable=label is None) as bar, writing(part), open(part, 'r+b') as file):
+            file.seek(start)
+            file.truncate()
+            arrived = start + _copy(answer, file, bar)
+    if total is not None and arrived != total:
+        raise DownloadError(f'The connection to {url} ended after {arrived} of {total} bytes; start '
+                            f'the same download again and it goes on from there.')
+
+
+def _copy(answer, file, bar):
+    """Copies an answer block by block and returns the number of bytes that came."""
+    count = 0
+    while True:
+        try:
+            block = answer.read(_BLOCK)
+        except http.client.IncompleteRead as error:
+            block = error.partial
+        except (TimeoutError, ConnectionError):
+            return count
+        if not block:
+            return count
+        file.write(block)
+        bar.update(len(block))
+        count += len(block)
+
+
+def _open(request):
+    """The answer to a request; that of a range behind the end of the file is one as well."""
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == _RANGE_NOT_SATISFIABLE:
+            return error
+        raise DownloadError(f'{request.full_url} answers {error.code} {error.reason}; look for the '
+                            f'file at its authors\' page.') from error
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        reason = getattr(error, 'reason', error)
+        raise DownloadError(f'{request.full_url} cannot be reached ({reason}); check the network and '
+                            f'start again.') from error
