@@ -21,7 +21,8 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
     when it is complete, the annotation file last.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; where the
+            objects have keypoints, also ``keypoint_names`` and ``skeleton``, pairs of numbers from 0.
         folder: Where to; made if missing.
         overwrite (bool): Replace a data set that is already there instead of refusing.
         suffix (str): '.jpg' (small) or '.png' (exact pixels).
@@ -40,8 +41,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
         raise DatasetError('There is nothing to write: the data set is empty.')
     folder = pathlib.Path(folder)
     _clear(folder, overwrite)
-    content = {'images': [], 'annotations': [], 'categories': [
-        {'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]}
+    content = {'images': [], 'annotations': [], 'categories': _categories(dataset)}
     digits = max(6, len(str(len(dataset))))
     for index in (progress or iter)(range(len(dataset))):
         image, instances = dataset[index]
@@ -77,6 +77,17 @@ def _clear(folder, overwrite):
     for path in sorted((folder / 'images').glob('*')):
         if path.stem.isdigit() and path.suffix in ('.jpg', '.png'):
             path.unlink()
+
+
+def _categories(dataset):
+    """COCO's list of categories; every one names the keypoints where the data set has some."""
+    categories = [{'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]
+    names = getattr(dataset, 'keypoint_names', ())
+    if names:
+        skeleton = [[start + 1, end + 1] for start, end in dataset.skeleton]  # COCO counts from 1
+        for category in categories:
+            category.update(keypoints=list(names), skeleton=skeleton)
+    return categories
 
 
 def _annotations(instances, image_id, first_id):

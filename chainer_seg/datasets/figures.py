@@ -1,0 +1,221 @@
+"""An endless, seeded, drawn data set: people with masks, boxes and COCO's 17 keypoints."""
+
+import cv2
+import numpy as np
+
+from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
+from chainer_seg.datasets.people import random_body
+from chainer_seg.datasets.rasterise import rasterise
+from chainer_seg.datasets.scene import CLUTTER, SMALLEST_SIDE, Scene, lit
+from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.textures import paint_texture, random_colour, value_noise
+from chainer_seg.errors import DatasetError
+
+_CLUTTER_SHAPES = tuple(name for name in OUTLINES if name != 'figure')  # which has no keypoints
+_PERSON = 0
+_SMALLEST_HEIGHT = 14  # pixels: smaller drawings are no longer recognisable people
+_UNSEEN, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibility of a keypoint
+
+
+class FiguresDataset:
+    """Drawn pictures of people among shapes, with the masks of their visible parts and keypoints.
+
+    ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
+    in any order. The people are jointed bodies in random poses, seen from any side, often cut off
+    by the border or partly hidden by one another and by shapes, which are not annotated.
+
+    A keypoint is (y, x, visibility) of the pixel that holds it. The visibility is COCO's: 2 where
+    it is seen, 1 where a part of the same body, another person or a shape hides it, and 0, with
+    y = x = 0, outside the picture and for all keypoints of a crowd.
+
+    Args:
+        length (int): Number of pictures; pictures do not depend on it.
+        seed (int): Another seed gives other pictures.
+        size (tuple of int): (height, width) in pixels.
+        people (tuple of int): Least and largest number of people drawn in a picture.
+        heights (tuple of float): Least and largest height of a standing person as a fraction of
+            the picture's shorter side; heights are distributed log-uniformly.
+        clutter (int): Largest number of shapes that are drawn before, behind and between people.
+        crowd_probability (float): Share of the pictures that also hold a group of many small
+            people, annotated as one crowd region.
+
+    Attributes:
+        class_names: ('person',).
+        keypoint_names: Of the 17 keypoints.
+        skeleton: Pairs of keypoints that a line joins.
+
+    Raises:
+        chainer_seg.errors.DatasetError: For arguments that allow no picture.
+    """
+
+    class_names = ('person',)
+    keypoint_names, skeleton = PERSON_KEYPOINTS, PERSON_SKELETON
+
+    def __init__(self, length=1000, seed=0, size=(256, 256), people=(1, 4), heights=(0.25, 1.4),
+                 clutter=3, crowd_probability=0.04):
+        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+        self.people, self.heights, self.clutter = tuple(people), tuple(heights), int(clutter)
+        self.crowd_probability = crowd_probability
+        if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
+            raise DatasetError(
+                f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
+                f'pixels, not {self.size}.')
+        if not 1 <= self.people[0] <= self.people[1]:
+            raise DatasetError(
+                f'people must be (least, largest) with 1 <= least <= largest, not {people}.')
+        if not 0 < self.heights[0] <= self.heights[1]:
+            raise DatasetError(
+                f'heights must be (least, largest) with 0 < least <= largest, not {heights}.')
+        if min(self.length, self.seed, self.clutter) < 0:
+            raise DatasetError('The length, the seed and the clutter of drawn pictures must not be '
+                               'negative.')
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        """Draw one picture.
+
+        Returns:
+            tuple: image (H, W, 3) uint8 RGB and its :class:`Instances`, ordered far to near.
+
+        Raises:
+            IndexError: If index is not in -length..length - 1.
+        """
+        index = range(self.length)[index]
+        rng = np.random.default_rng((self.seed, index))
+        scene = Scene(rng, *self.size)
+        painter = _PeoplePainter(scene)
+        if rng.random() < self.crowd_probability:
+            painter.add_crowd()
+        heights = self._draw_heights(rng)
+        is_clutter = rng.permutation(
+            np.arange(len(heights) + rng.integers(self.clutter + 1)) >= len(heights))
+        rest = iter(heights)
+        for clutters in is_clutter:
+            if clutters:
+                diameter = max(min(self.size) * rng.uniform(0.08, 0.4), 6)
+                scene.add_shape(str(rng.choice(_CLUTTER_SHAPES)), CLUTTER, diameter)
+            else:
+                painter.add_person(next(rest))
+        return scene.finish(self.class_names, painter.finished_keypoints())
+
+    def _draw_heights(self, rng):
+        """Heights in pixels of the people from far to near: small ones tend to be far."""
+        low, high = np.log(self.heights)
+        count = rng.integers(self.people[0], self.people[1] + 1)
+        heights = rng.uniform(low, high, count)
+        order = np.argsort(heights + rng.normal(0, 0.3, count))
+        return np.maximum(np.exp(heights[order]) * min(self.size), _SMALLEST_HEIGHT)
+
+
+class _PeoplePainter:
+    """Paints people into a scene and remembers where their keypoints are."""
+
+    def __init__(self, scene):
+        self.scene, self.rng = scene, scene.rng
+        self._keypoints = {}
+
+    def add_person(self, height):
+        """Paint one person of that height in pixels at a random place."""
+        scene, rng = self.scene, self.rng
+        place = rng.uniform((0.08, 0.25), (0.92, 0.9)) * [scene.width, scene.height]
+        owner = scene.register(_PERSON)
+        self._keypoints[owner] = self._paint(random_body(rng), place, height, owner)
+
+    def add_crowd(self):
+        """Paint a group of small people who share one annotation."""
+        scene, rng = self.scene, self.rng
+        middle = rng.uniform((0.2, 0.3), (0.8, 0.7)) * [scene.width, scene.height]
+        height = max(min(self.scene.height, self.scene.width) * rng.uniform(0.12, 0.22),
+                     _SMALLEST_HEIGHT)
+        owner = scene.register(_PERSON, is_crowd=True)
+        places = middle + rng.normal(0, height, (rng.integers(8, 20), 2)) * [1.5, 0.25]
+        for place in places[np.argsort(places[:, 1])]:
+            self._paint(random_body(rng), place, height * rng.uniform(0.85, 1.15), owner)
+
+    def finished_keypoints(self):
+        """(objects, 17, 3) float32 of all objects of the scene, as COCO marks them."""
+        scene = self.scene
+        points = np.zeros((len(scene.labels), len(PERSON_KEYPOINTS), 3), np.float32)
+        for owner, (pixels, is_hidden) in self._keypoints.items():
+            inside = ((pixels >= 0) & (pixels < scene.owner.shape)).all(1)
+            rows, columns = np.where(inside[:, None], pixels, 0).T
+            seen = ~is_hidden & (scene.owner[rows, columns] == owner)
+            points[owner, :, 2] = np.where(inside, np.where(seen, _VISIBLE, _HIDDEN), _UNSEEN)
+            points[owner, inside, :2] = pixels[inside]
+        return points
+
+    def _paint(self, body, place, height, owner):
+        """Paints a body; gives the pixels (17, 2) of its keypoints and which it hides itself."""
+        scene = self.scene
+        pixels = np.floor(body.keypoints[:, 1::-1] * height + place[::-1]).astype(int)
+        is_hidden = np.zeros(len(pixels), bool)
+        contours = [part.contour * height + place for part in body.parts]
+        window = scene.window([contours])
+        if window[0] >= window[2] or window[1] >= window[3]:
+            return pixels, is_hidden
+        coverage, _ = rasterise([[contour] for contour in contours], window)
+        scene.cast_shadow(coverage, window, height / 3)
+        wardrobe = _Wardrobe(self.rng, window, height)
+        for part, contour in zip(body.parts, contours):
+            window = scene.window([[contour]])
+            if window[0] >= window[2] or window[1] >= window[3]:
+                continue
+            coverage, _ = rasterise([[contour]], window)
+            surface = wardrobe.surface(part.garment, window)
+            if part.garment not in ('eye', 'shade'):
+                surface = lit(self.rng, surface, coverage, scene.light, 0.06 * height)
+            scene.lay(surface, coverage, window, owner)
+            is_hidden |= _hides(part, coverage, window, pixels, body.keypoints[:, 2])
+        return pixels, is_hidden
+
+
+class _Wardrobe:
+    """The surfaces of one person's skin, hair and clothes."""
+
+    def __init__(self, rng, window, height):
+        self._top, self._left, bottom, right = window
+        shape = bottom - self._top, right - self._left
+        skin = _skin_colour(rng)
+        self._surfaces = {
+            'skin': _nearly_plain(rng, shape, skin, height), 'shade': _plain(shape, skin * 0.72),
+            'eye': _plain(shape, random_colour(rng) * 0.25),
+            'hair': _nearly_plain(rng, shape, random_colour(rng) * 0.6, height)}
+        for garment in ('shirt', 'trousers', 'shoe'):
+            scale = max(3.0, height * np.exp(rng.uniform(-3.5, -1.5)))
+            self._surfaces[garment] = (
+                paint_texture(rng, *shape, scale) if rng.random() < 0.7
+                else _nearly_plain(rng, shape, random_colour(rng), height))
+
+    def surface(self, garment, window):
+        """(h, w, 3) float32 for a window inside the person's own."""
+        top, left, bottom, right = window
+        whole = self._surfaces[garment]
+        return np.ascontiguousarray(
+            whole[top - self._top:bottom - self._top, left - self._left:right - self._left])
+
+
+def _skin_colour(rng):
+    light, dark = np.array([245, 205, 175]), np.array([70, 42, 28])
+    share = rng.random()
+    return np.clip(light * (1 - share) + dark * share + rng.normal(0, 8, 3), 5, 255)
+
+
+def _plain(shape, colour):
+    return np.broadcast_to(np.asarray(colour, np.float32), (*shape, 3))
+
+
+def _nearly_plain(rng, shape, colour, height):
+    noise = value_noise(rng, *shape, max(2.0, 0.1 * height), 3)
+    return cv2.merge([noise * np.float32(0.3 * c) + np.float32(0.85 * c) for c in colour])
+
+
+def _hides(part, coverage, window, pixels, nearness):
+    """(17,) bool: the keypoints that this part of their own body lies before."""
+    top, left, bottom, right = window
+    inside = ((pixels >= (top, left)) & (pixels < (bottom, right))).all(1)
+    rows, columns = np.where(inside[:, None], pixels - (top, left), 0).T
+    behind = nearness < part.nearness - part.flesh
+    own = np.isin(PERSON_KEYPOINTS, part.joints)
+    return inside & behind & ~own & (coverage[rows, columns] >= 0.5)

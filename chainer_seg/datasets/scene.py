@@ -1,0 +1,181 @@
+"""A drawn picture in the making: backdrop, objects from far to near, and who owns which pixel."""
+
+import cv2
+import numpy as np
+
+from chainer_seg.datasets.backdrops import paint_backdrop
+from chainer_seg.datasets.camera import light_patches, photograph
+from chainer_seg.datasets.painting import cast_shadow, edge_line, paint_surface, shading
+from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.textures import random_colour, random_palette, scale_colours
+from chainer_seg.instances import Instances
+
+CLUTTER = -1  # the label of what is drawn but not annotated
+SMALLEST_SIDE = 16  # pixels of a picture
+SMALLEST_DIAMETER = 6  # pixels: smaller drawings are no longer recognisable shapes
+_SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
+
+
+class Scene:
+    """A picture being painted, with the map of which object owns which pixel.
+
+    Args:
+        rng (numpy.random.Generator): Source of all randomness.
+        height, width (int): Size in pixels.
+        camouflage_probability (float): Share of the shapes that take their texture from the
+            backdrop.
+
+    Attributes:
+        canvas: (H, W, 3) float32, the picture so far.
+        owner: (H, W) int16, the number of the object that is seen at each pixel; -1 for none.
+        light: Unit vector (x, y) towards the light.
+    """
+
+    def __init__(self, rng, height, width, camouflage_probability=0.0):
+        self.rng = rng
+        self.height, self.width = height, width
+        self.camouflage_probability = camouflage_probability
+        self.canvas = paint_backdrop(rng, height, width)
+        self.backdrop = self.canvas.copy()
+        self.owner = np.full((height, width), -1, np.int16)
+        self.labels, self.crowds, self.full_areas = [], [], []
+        self.palettes = [random_palette(rng)]
+        angle = rng.uniform(-np.pi, 0)
+        self.light = (np.cos(angle), np.sin(angle))
+        self.has_shadows = rng.random() < 0.6
+        self.outline_width = rng.uniform(0.005, 0.03) if rng.random() < 0.2 else 0.0
+
+    def register(self, label, is_crowd=False):
+        """A number for a new object, which owns what is painted for it."""
+        self.labels.append(int(label))
+        self.crowds.append(is_crowd)
+        self.full_areas.append(0)
+        return len(self.labels) - 1
+
+    def add_shape(self, name, label, diameter):
+        """Paint one shape, named as in :data:`OUTLINES`, at a random place."""
+        centre = self.rng.uniform(0.05, 0.95, 2) * [self.width, self.height]
+        self._paint_shape(OUTLINES[name](self.rng), centre, diameter, self.register(label),
+                          self._palette())
+
+    def add_crowd_of_shapes(self, name, label):
+        """Paint a cluster of many small shapes of one class that share one annotation."""
+        rng, side = self.rng, min(self.height, self.width)
+        middle = rng.uniform(0.2, 0.8, 2) * [self.width, self.height]
+        spread = side * rng.uniform(0.08, 0.2)
+        count = rng.integers(8, 25)
+        diameter = max(side * rng.uniform(0.05, 0.1), SMALLEST_DIAMETER)
+        palettes = [random_palette(rng) for _ in range(3)]
+        owner = self.register(label, True)
+        places = middle + rng.normal(0, 1, (count, 2)) * spread * [1.6, 0.7]
+        for centre in places[np.argsort(places[:, 1])]:
+            self._paint_shape(OUTLINES[name](rng), centre, diameter * rng.uniform(0.8, 1.25), owner,
+                              palettes[rng.integers(3)])
+
+    def window(self, layers):
+        """The part (top, left, bottom, right) of the picture that placed contours touch."""
+        points = np.concatenate([contour for layer in layers for contour in layer])
+        left, top = np.maximum(np.floor(points.min(0)).astype(int) - 2, 0)
+        right, bottom = np.minimum(np.ceil(points.max(0)).astype(int) + 2,
+                                   [self.width, self.height])
+        return top, left, bottom, right
+
+    def lay(self, surface, coverage, window, owner):
+        """Lay a surface (h, w, 3) over a window of the canvas, and give its pixels to an object."""
+        rows, columns = slice(window[0], window[2]), slice(window[1], window[3])
+        self.canvas[rows, columns] = blend(
+            np.ascontiguousarray(self.canvas[rows, columns]), surface, coverage)
+        inside = coverage >= 0.5
+        self.owner[rows, columns][inside] = owner
+        self.full_areas[owner] += int(inside.sum())
+
+    def cast_shadow(self, coverage, window, scale):
+        """Darken what lies behind an object of half size ``scale``, where this scene has shadows."""
+        if self.has_shadows and self.rng.random() < 0.85:
+            cast_shadow(self.rng, self.canvas, coverage, window, self.light, scale)
+
+    def finish(self, class_names, keypoints=None):
+        """The finished picture and what of its objects can be seen.
+
+        Args:
+            class_names: A name for each label.
+            keypoints: (objects, K, 3) of every registered object, or None.
+
+        Returns:
+            tuple: image (H, W, 3) uint8 and :class:`Instances`.
+        """
+        if self.rng.random() < 0.3:
+            self.canvas = light_patches(self.rng, self.canvas)
+        image = photograph(self.rng, self.canvas)
+        labels = np.asarray(self.labels, np.int32)
+        count = len(labels)
+        visible = np.bincount(self.owner.ravel() + 1, minlength=count + 1)[1:]
+        visible[labels == CLUTTER] = 0
+        least = np.maximum(_SMALLEST_AREA, 0.05 * np.asarray(self.full_areas))
+        kept = visible >= least
+        if not kept.any():
+            kept[np.argmax(visible)] = visible.any()
+        chosen = np.flatnonzero(kept)
+        return image, Instances(
+            self.owner[None] == chosen[:, None, None], labels=labels[chosen],
+            class_names=class_names, crowds=np.asarray(self.crowds, bool)[chosen],
+            keypoints=None if keypoints is None else keypoints[chosen])
+
+    def _palette(self):
+        """A new palette, or one already used in the picture."""
+        if self.rng.random() < 0.8:
+            self.palettes.append(random_palette(self.rng))
+            return self.palettes[-1]
+        return self.palettes[self.rng.integers(len(self.palettes))]
+
+    def _paint_shape(self, outline, centre, diameter, owner, palette):
+        rng, scale = self.rng, diameter / 2
+        layers = place_outline(rng, outline, centre, diameter)
+        top, left, bottom, right = window = self.window(layers)
+        if bottom - top < 1 or right - left < 1:
+            return
+        coverage, layer_coverages = rasterise(layers, window, outline.melt * scale)
+        parts = _part_coverages(outline.part_of_layer, layer_coverages)
+        rows, columns = slice(top, bottom), slice(left, right)
+        surface = paint_surface(rng, bottom - top, right - left, scale, parts,
+                                self._camouflage(rows, columns), palette)
+        surface = lit(rng, surface, coverage, self.light, scale)
+        if self.outline_width and rng.random() < 0.8:
+            line = edge_line(coverage, self.outline_width * diameter)
+            ink = np.broadcast_to(random_colour(rng) * np.float32(0.4), surface.shape)
+            surface = blend(surface, np.ascontiguousarray(ink), line)
+        self.cast_shadow(coverage, window, scale)
+        self.lay(surface, coverage, window, owner)
+
+    def _camouflage(self, rows, columns):
+        """Another piece of the backdrop of the same size, or None for an own texture."""
+        if self.rng.random() >= self.camouflage_probability:
+            return None
+        flipped = self.backdrop[::-1, ::-1] if self.rng.random() < 0.5 else self.backdrop[:, ::-1]
+        return np.ascontiguousarray(flipped[rows, columns])
+
+
+def lit(rng, surface, coverage, light, scale):
+    """A surface (h, w, 3) float32 with light and shade on it; arguments as of :func:`shading`."""
+    factor, gloss = shading(rng, coverage, light, scale)
+    if factor is not None:
+        surface = scale_colours(surface, factor)
+    if gloss is not None:
+        surface = cv2.add(surface, cv2.merge([gloss, gloss, gloss]))
+    return surface
+
+
+def _part_coverages(part_of_layer, layer_coverages):
+    """Coverage of the second and third part, later layers covering earlier ones."""
+    count = max(part_of_layer)
+    if not count or not layer_coverages:
+        return []
+    parts = [np.zeros_like(layer_coverages[0]) for _ in range(count + 1)]
+    for part, coverage in zip(part_of_layer, layer_coverages, strict=True):
+        for other in range(count + 1):
+            if other == part:
+                np.maximum(parts[other], coverage, out=parts[other])
+            else:
+                parts[other] *= 1 - coverage
+    return parts[1:]
