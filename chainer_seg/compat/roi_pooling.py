@@ -9,10 +9,13 @@ import numpy as np
 from chainer_seg.compat import roi_sampling as sampling
 
 
-def _bin_ranges(starts, ends, bins, limit):
-    """First and past-last pixel of every bin along one axis, two (R, bins) int arrays."""
-    strides = np.maximum(ends - starts, 1)[:, None] / bins
-    steps = np.arange(bins)
+def bin_ranges(starts, ends, bins, limit, dtype=np.float64):
+    """First and past-last pixel of every bin along one axis, two (R, bins) int arrays.
+
+    ``dtype`` is the type of number that the edges are computed in before they are rounded.
+    """
+    strides = np.maximum(ends - starts, 1)[:, None].astype(dtype) / dtype(bins)
+    steps = np.arange(bins, dtype=dtype)
     first = np.floor(steps * strides).astype(int) + starts[:, None]
     last = np.ceil((steps + 1) * strides).astype(int) + starts[:, None]
     return np.clip(first, 0, limit), np.clip(last, 0, limit)
@@ -26,8 +29,8 @@ def _to_pixels(rois, spatial_scale):
 def _average_matrix(self, rois, indices, shape):
     """(R * outh * outw, B * H * W) sparse matrix that averages the pixels of each bin."""
     batch, _, height, width = shape
-    first_y, last_y = _bin_ranges(rois[:, 0], rois[:, 2], self.outh, height)
-    first_x, last_x = _bin_ranges(rois[:, 1], rois[:, 3], self.outw, width)
+    first_y, last_y = bin_ranges(rois[:, 0], rois[:, 2], self.outh, height)
+    first_x, last_x = bin_ranges(rois[:, 1], rois[:, 3], self.outw, width)
     y = first_y[..., None] + np.arange((last_y - first_y).max(initial=1))
     x = first_x[..., None] + np.arange((last_x - first_x).max(initial=1))
     weight_y = (y < last_y[..., None]) / np.maximum(last_y - first_y, 1)[..., None]
@@ -99,8 +102,8 @@ def caffe_max_backward(self, inputs):
     rois, gradients = inputs
     height, width = self._bottom_data_shape[2:]
     x_min, y_min, x_max, y_max = _to_pixels(rois[:, 1:], self.spatial_scale).T
-    first_y, last_y = _bin_ranges(y_min, y_max + 1, self.outh, height)
-    first_x, last_x = _bin_ranges(x_min, x_max + 1, self.outw, width)
+    first_y, last_y = bin_ranges(y_min, y_max + 1, self.outh, height)
+    first_x, last_x = bin_ranges(x_min, x_max + 1, self.outw, width)
     # The maximum of a bin outside the map is recorded as pixel 0.
     used = (first_y < last_y)[:, None, :, None] & (first_x < last_x)[:, None, None]
     gradient = _scatter_to_maxima(

@@ -2,6 +2,7 @@
 
 from chainer_seg.functions.resize_bilinear import resize_bilinear
 from chainer_seg.functions.roi_align import roi_align
+from chainer_seg.functions.roi_pool import roi_pool
 from chainer_seg.functions.symmetric_pad import symmetric_pad
 
-__all__ = ['resize_bilinear', 'roi_align', 'symmetric_pad']
+__all__ = ['resize_bilinear', 'roi_align', 'roi_pool', 'symmetric_pad']

@@ -1,0 +1,207 @@
+"""RoI pooling (Fast R-CNN, Girshick 2015, section 2.1): the largest pixel of each bin.
+
+The conventions are those of the reference: corners are rounded to whole pixels of the map, half away
+from zero, and the last pixel belongs to the RoI.
+"""
+
+import numpy as np
+from chainer import function_node
+from chainer import functions as F
+from chainer.backends import cuda
+from chainer.utils import type_check
+
+from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.compat.roi_pooling import bin_ranges
+from chainer_seg.functions.arguments import as_array, as_pair
+from chainer_seg.functions.kernels import launch, working_type
+
+# One thread looks for the largest pixel of one bin. The bins are computed in float32, as in the
+# reference: where an edge falls on a pixel, rounding decides whether the pixel belongs to the bin.
+ROI_POOL_SOURCE = r'''
+__device__ inline int clipped(int value, int limit) {
+    return min(max(value, 0), limit);
+}
+
+extern "C" __global__ void roi_pool(
+        long long count, const real* x, const float* rois, const int* roi_indices,
+        real* y, int* places, int channels, int height, int width, int bins_y, int bins_x,
+        double spatial_scale) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count) return;
+    int column = (int)(element % bins_x), row = (int)((element / bins_x) % bins_y);
+    long long roi = element / bins_x / bins_y / channels;
+    int channel = (int)((element / bins_x / bins_y) % channels);
+    const float* box = rois + 4 * roi;
+    float scale = (float)spatial_scale;
+    int top = (int)round(box[0] * scale), left = (int)round(box[1] * scale);
+    int bottom = (int)round(box[2] * scale), right = (int)round(box[3] * scale);
+    float bin_height = (float)max(bottom - top + 1, 1) / bins_y;
+    float bin_width = (float)max(right - left + 1, 1) / bins_x;
+    int first_y = clipped((int)floor(row * bin_height) + top, height);
+    int last_y = clipped((int)ceil((row + 1) * bin_height) + top, height);
+    int first_x = clipped((int)floor(column * bin_width) + left, width);
+    int last_x = clipped((int)ceil((column + 1) * bin_width) + left, width);
+    const real* plane = x + ((long long)roi_indices[roi] * channels + channel) * height * width;
+    int place = -1;
+    for (int i = first_y; i < last_y; ++i)
+        for (int j = first_x; j < last_x; ++j)
+            if (place < 0 || plane[i * width + j] > plane[place]) place = i * width + j;
+    y[element] = place < 0 ? 0 : plane[place];
+    places[element] = place;
+}
+
+extern "C" __global__ void roi_pool_gradient(
+        long long count, const real* gy, const int* places, const int* roi_indices, real* gx,
+        int channels, int pixels, int bins) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count || places[element] < 0) return;
+    long long roi = element / bins / channels;
+    int channel = (int)((element / bins) % channels);
+    long long plane = ((long long)roi_indices[roi] * channels + channel) * pixels;
+    atomicAdd(gx + plane + places[element], gy[element]);
+}
+'''
+
+
+# Numbers in the arrays that are updated once for each pixel of a bin: they have to stay in the cache.
+_CHUNK_SIZE = 1 << 17
+
+
+class RoIPool(function_node.FunctionNode):
+    """See :func:`roi_pool`."""
+
+    def __init__(self, rois, roi_indices, output_size, spatial_scale):
+        self.rois, self.roi_indices = rois, roi_indices
+        self.output_size, self.spatial_scale = output_size, spatial_scale
+
+    def check_type_forward(self, in_types):
+        type_check.expect(in_types.size() == 1)
+        type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
+
+    def forward_cpu(self, inputs):
+        x, = inputs
+        self.maps_shape = x.shape
+        y, self.places = _largest_pixels(
+            x, self.rois, self.roi_indices, self.output_size, self.spatial_scale)
+        return y,
+
+    def forward_gpu(self, inputs):
+        x, = inputs
+        self.maps_shape = x.shape
+        dtype = working_type(x.dtype)
+        y = cuda.cupy.empty((len(self.rois), x.shape[1]) + self.output_size, dtype)
+        self.places = cuda.cupy.empty(y.shape, np.int32)
+        launch(ROI_POOL_SOURCE, 'roi_pool', y.size, dtype, x.astype(dtype, copy=False),
+               self.rois.astype(np.float32), self.roi_indices, y, self.places, *x.shape[1:],
+               *self.output_size, float(self.spatial_scale))
+        return y.astype(x.dtype, copy=False),
+
+    def backward(self, indexes, grad_outputs):
+        return RoIPoolGradient(self.places, self.roi_indices, self.maps_shape).apply(grad_outputs)
+
+
+class RoIPoolGradient(function_node.FunctionNode):
+    """Carries the gradients of the bins (R, C, h, w) to the pixels that were the largest."""
+
+    def __init__(self, places, roi_indices, maps_shape):
+        self.places, self.roi_indices, self.maps_shape = places, roi_indices, maps_shape
+
+    def forward_cpu(self, inputs):
+        flat, used = self._flat_places()
+        size = int(np.prod(self.maps_shape))
+        gx = sampling.scatter_add(flat, inputs[0] * used, size, inputs[0].dtype)
+        return gx.reshape(self.maps_shape),
+
+    def forward_gpu(self, inputs):
+        gy, = inputs
+        dtype = working_type(gy.dtype)
+        gx = cuda.cupy.zeros(self.maps_shape, dtype)
+        _, channels, height, width = self.maps_shape
+        launch(ROI_POOL_SOURCE, 'roi_pool_gradient', gy.size, dtype, gy.astype(dtype, copy=False),
+               self.places, self.roi_indices, gx, channels, height * width,
+               gy.shape[2] * gy.shape[3])
+        return gx.astype(gy.dtype, copy=False),
+
+    def backward(self, indexes, grad_outputs):
+        flat, used = self._flat_places()
+        taken = F.get_item(F.flatten(grad_outputs[0]), flat)
+        return F.where(used, taken, taken.xp.zeros_like(taken.array)),
+
+    def _flat_places(self):
+        """Index of the largest pixel of each bin into the flattened maps, and whether there is one."""
+        _, channels, height, width = self.maps_shape
+        xp = cuda.get_array_module(self.places)
+        planes = self.roi_indices.astype(np.int64)[:, None] * channels + xp.arange(channels)
+        used = self.places >= 0
+        return planes[..., None, None] * (height * width) + xp.where(used, self.places, 0), used
+
+
+def _largest_pixels(maps, rois, roi_indices, output_size, spatial_scale):
+    """The largest pixel (R, C, h, w) of each bin, 0 without any, and its place in the plane, -1."""
+    batch, channels, height, width = maps.shape
+    pixels = sampling.pixels_first(maps)
+    ranges_y, ranges_x = _ranges(rois, output_size, spatial_scale, height, width)
+    top = np.zeros((len(rois), channels) + output_size, maps.dtype)
+    places = np.full(top.shape, -1, np.int32)
+    # RoIs of one chunk should need about the same number of steps.
+    extents = [(last - first).max(axis=1, initial=0) for first, last in (ranges_y, ranges_x)]
+    order = np.argsort(extents[0] * extents[1], kind='stable')
+    step = max(1, _CHUNK_SIZE // (channels * output_size[0] * output_size[1]))
+    for start in range(0, len(rois), step):
+        part = order[start:start + step]
+        first_y, last_y, first_x, last_x = (edge[part] for edge in ranges_y + ranges_x)
+        filled = ((first_y < last_y)[:, :, None] & (first_x < last_x)[:, None])[:, None]
+        image = (roi_indices[part].astype(int) * height * width)[:, None, None]
+        best, place = _scan(pixels, image, (first_y, last_y, first_x, last_x), (height, width))
+        top[part] = np.where(filled, best.transpose(0, 3, 1, 2), 0)
+        places[part] = np.where(filled, place.transpose(0, 3, 1, 2), -1)
+    return top, places
+
+
+def _ranges(rois, output_size, spatial_scale, height, width):
+    """First and past-last pixels (R, bins) of the bins, for rows and for columns."""
+    scaled = rois.astype(np.float32) * np.float32(spatial_scale)
+    corners = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(int)
+    y_min, x_min, y_max, x_max = corners.T
+    return (bin_ranges(y_min, y_max + 1, output_size[0], height, np.float32),
+            bin_ranges(x_min, x_max + 1, output_size[1], width, np.float32))
+
+
+def _scan(pixels, image, edges, size):
+    """Largest values and their places (R, h, w, C): all bins step through their pixels together.
+
+    A bin that has come to its end looks at its last pixel again.
+    """
+    first_y, last_y, first_x, last_x = edges
+    best = place = None
+    for step_y in range(max(1, (last_y - first_y).max())):
+        y = np.clip(np.minimum(first_y + step_y, last_y - 1), 0, size[0] - 1)
+        for step_x in range(max(1, (last_x - first_x).max())):
+            x = np.clip(np.minimum(first_x + step_x, last_x - 1), 0, size[1] - 1)
+            here = y[:, :, None] * size[1] + x[:, None]
+            values = pixels[image + here]
+            if best is None:
+                best = values
+                place = np.broadcast_to(here[..., None], values.shape).astype(np.int32)
+                continue
+            larger = values > best
+            np.copyto(best, values, where=larger)
+            np.copyto(place, here[..., None].astype(np.int32), where=larger)
+    return best, place
+
+
+def roi_pool(x, rois, roi_indices, output_size, spatial_scale):
+    """Cuts out regions of feature maps at a fixed size: the maximum of each bin of whole pixels.
+
+    Args:
+        x: (B, C, H, W) float Variable or array.
+        rois: (R, 4) float array of (y_min, x_min, y_max, x_max), the last pixel included.
+        roi_indices: (R,) int array: the image of the batch that each RoI lies in.
+        output_size: Number of bins, (h, w) or one number for both.
+        spatial_scale: Pixels of ``x`` per unit of ``rois``, such as 1 / 16.
+
+    Returns:
+        (R, C, h, w) Variable; 0 for a bin outside the map.
+    """
+    return RoIPool(as_array(rois), as_array(roi_indices).astype(np.int32), as_pair(output_size),
+                   spatial_scale).apply((x,))[0]
