@@ -6,7 +6,7 @@ import warnings
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from chainer_seg.errors import ImageError
 from chainer_seg.files import atomic_write
@@ -32,14 +32,36 @@ def read_image(path, *, rotate=True):
     Raises:
         chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
     """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise ImageError(f'There is no image {path}; check the path.')
-    if path.is_dir():
-        raise ImageError(f'{path} is a folder; name an image file.')
-    if path.stat().st_size == 0:
-        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
-    return _decode(path, path, rotate)
+    return _decode(_checked_file(path), path, rotate)
+
+
+def read_image_file(path):
+    """The bytes of a picture file, and the sizes of the picture by its header.
+
+    Returns:
+        tuple: bytes, (height, width) as stored, and (height, width) when turned as its EXIF
+        orientation asks.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is missing or not a picture.
+    """
+    try:
+        data = _checked_file(path).read_bytes()
+        return data, *header_sizes(io.BytesIO(data))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, error) from error
+
+
+def header_sizes(file):
+    """The (height, width) of a picture file as stored, and when turned as its EXIF data ask.
+
+    Args:
+        file: A path, or a file that is open for reading.
+    """
+    with Image.open(file) as picture:
+        stored = picture.size[::-1]
+        quarter_turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return stored, stored[::-1] if quarter_turned else stored
 
 
 def decode_image(data, name='image', *, rotate=True):
@@ -143,9 +165,23 @@ def _decode(file, name, rotate):
     except ImageError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f'The image {name} cannot be read ({_short(error)}); '
-            f'it is damaged or not an image file.') from error
+        raise _unreadable(name, error) from error
+
+
+def _checked_file(path):
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise ImageError(f'There is no image {path}; check the path.')
+    if path.is_dir():
+        raise ImageError(f'{path} is a folder; name an image file.')
+    if path.stat().st_size == 0:
+        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
+    return path
+
+
+def _unreadable(name, error):
+    return ImageError(f'The image {name} cannot be read ({_short(error)}); '
+                      f'it is damaged or not an image file.')
 
 
 def _check_size(size, path):

@@ -9,7 +9,7 @@ from chainer_seg import boxes, masks
 from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
 from chainer_seg.datasets.segmentations import box_to_rle, segmentation_to_rle
 from chainer_seg.errors import DatasetError
-from chainer_seg.images import read_image
+from chainer_seg.images import decode_image, read_image_file
 from chainer_seg.instances import Instances
 
 _CHECK = 'run scripts/check_dataset.py to see all that is wrong'
@@ -87,20 +87,22 @@ class CocoDataset:
 
     def read_image(self, index):
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""
-        entry = self._images[index]
-        path = self.folder / entry['file_name']
-        size = _size_of(entry)
-        if size is None:
-            return read_image(path)
-        stored = read_image(path, rotate=False)
-        if stored.shape[:2] == size:
-            return stored
-        turned = read_image(path)
-        if turned.shape[:2] == size:
-            return turned
-        raise DatasetError(
-            f'The image {path} has {stored.shape[0]}x{stored.shape[1]} pixels, but {self.path} '
-            f'says {size[0]}x{size[1]}; use the images that were annotated.')
+        data, rotate = self.read_file(index)
+        return decode_image(data, self.folder / self.image_names[index], rotate=rotate)
+
+    def read_file(self, index):
+        """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
+        path, size = self.folder / self.image_names[index], _size_of(self._images[index])
+        data, stored, turned = read_image_file(path)
+        if size not in (None, stored, turned):
+            raise DatasetError(
+                f'The image {path} has {stored[0]}x{stored[1]} pixels, but {self.path} '
+                f'says {size[0]}x{size[1]}; use the images that were annotated.')
+        return data, size != stored
+
+    def image_size(self, index):
+        """(H, W) in pixels; read from the image where the JSON does not give it."""
+        return _size_of(self._images[index]) or self.read_image(index).shape[:2]
 
     def read_instances(self, index, size=None):
         """The objects of one image without reading the image.
@@ -111,7 +113,7 @@ class CocoDataset:
                 image where left out.
         """
         entry = self._images[index]
-        size = size or _size_of(entry) or self.read_image(index).shape[:2]
+        size = size or self.image_size(index)
         annotations = self._by_image.get(entry['id'], [])
         if not annotations:
             return Instances.empty(

@@ -5,16 +5,15 @@ import dataclasses
 import pathlib
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
 from chainer_seg.datasets.segmentations import segmentation_faults
 from chainer_seg.errors import DatasetError, ImageError
-from chainer_seg.images import read_image
+from chainer_seg.images import header_sizes, read_image
 
 # COCO's borders between small, medium and large objects, in pixels of area.
 _SMALL, _LARGE = 32**2, 96**2
-_ORIENTATION = ExifTags.Base.Orientation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _check_files(images, folder, sizes, read_pixels, progress):
         try:
             if read_pixels:
                 read_image(path)
-            stored, turned = _file_sizes(path)
+            stored, turned = header_sizes(path)
         except ImageError as error:
             problems.append(Problem('unreadable file', where, str(error)))
             continue
@@ -162,14 +161,6 @@ def _check_files(images, folder, sizes, read_pixels, progress):
                 'size mismatch', where, f'the file {path} has {stored[0]}x{stored[1]} pixels, '
                 f'the annotations say {size[0]}x{size[1]}'))
     return problems
-
-
-def _file_sizes(path):
-    """(height, width) as stored and as displayed, from the file's header."""
-    with Image.open(path) as picture:
-        stored = picture.size[::-1]
-        quarter_turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-    return stored, stored[::-1] if quarter_turned else stored
 
 
 def _annotation_faults(annotation, sizes, keypoint_counts):

@@ -1,0 +1,286 @@
+"""A whole data set in one file that is read at random from any number of processes.
+
+The file is a ZIP archive without compression, so that every tool can look into it: the image files as
+they are, and all that is known of the objects in a few arrays. Pictures and masks are read from a
+mapping of the file into memory, which processes share.
+"""
+
+import io
+import json
+import mmap
+import pathlib
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from chainer_seg import masks
+from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.files import atomic_write
+from chainer_seg.instances import Instances
+
+FORMAT = 'chainer_seg packed data set'
+VERSION = 1
+
+_HEADER, _CODES = 'index/header.json', 'index/codes'
+_PICTURE_ARRAYS = ('image_starts', 'image_lengths', 'image_checksums', 'turned', 'sizes',
+                   'object_starts', 'code_checksums')
+_OBJECT_ARRAYS = ('labels', 'bboxes', 'crowds', 'areas', 'code_starts')
+
+# A local header of a ZIP file: 26 bytes, then the lengths of the name and of the extra field.
+_LOCAL_HEADER, _LOCAL_LENGTHS = 30, struct.Struct('<26xHH')
+
+
+def pack_dataset(dataset, path, *, source='', on_error=None, progress=None):
+    """Writes a data set into one file, which has its name only when it is complete.
+
+    Args:
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Where it has
+            ``read_file(i) -> (bytes, rotate)``, image files are stored as they are, otherwise images
+            are stored as PNG. Where annotated areas are missing, those of the masks are stored.
+        path: Of the file.
+        source (str): Anything that tells what was packed; :attr:`PackedDataset.source` gives it back.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
+            which is then left out; None raises the error.
+        progress (callable): Wraps the iteration over indices, such as tqdm.
+
+    Returns:
+        pathlib.Path: The file.
+
+    Raises:
+        chainer_seg.errors.DatasetError, chainer_seg.errors.ImageError: An image or its objects cannot
+            be read, or there are none.
+        chainer_seg.errors.DiskFullError: The file cannot be written.
+    """
+    path = pathlib.Path(path)
+    index = _Index()
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, 'w') as archive:
+        for number in (progress or iter)(range(len(dataset))):
+            try:
+                data, rotate, instances = _read_example(dataset, number)
+            except (DatasetError, ImageError) as error:
+                if on_error is None:
+                    raise
+                on_error(number, error)
+                continue
+            archive.writestr(f'images/{number:08d}', data)
+            index.add_image(archive.fp.tell() - len(data), data, rotate, instances.image_size)
+            index.add_objects(instances)
+            index.ids.append(getattr(dataset, 'ids', range(len(dataset)))[number])
+            index.names.append(_name_of(dataset, number))
+        if not index.ids:
+            raise DatasetError('There is nothing to pack: the data set has no image that can be read.')
+        index.write(archive, dataset, source)
+    return path
+
+
+def is_packed(path):
+    """Whether ``path`` is a file that begins like those of :func:`pack_dataset`."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return False
+    with open(path, 'rb') as file:
+        return file.read(4) == b'PK\x03\x04'
+
+
+class PackedDataset(ImageDataset):
+    """The data set of a file that :func:`pack_dataset` or scripts/prepare_dataset.py wrote.
+
+    It gives what the packed data set gives. Every picture carries a checksum, so that a damaged file
+    is told and not trained on.
+
+    Args:
+        path: Of the file.
+        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        keypoints (bool): Whether Instances carry keypoints; None: where there are some.
+
+    Attributes:
+        ids, image_names, category_ids, class_names: As those of
+            :class:`chainer_seg.datasets.CocoDataset`.
+        source (str): What :func:`pack_dataset` was told of the origin.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The file is missing, damaged or not packed, or has no images
+            (with objects).
+    """
+
+    def __init__(self, path, *, skip_empty=False, keypoints=None):
+        self.path = pathlib.Path(path)
+        try:
+            header = self._read_index()
+        except OSError as error:
+            raise DatasetError(f'There is no packed data set {self.path} that can be read '
+                               f'({error.strerror}); check the path.') from error
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
+            raise DatasetError(f'{self.path} is no packed data set, or is damaged or cut short; pack '
+                               f'the data again with scripts/prepare_dataset.py.') from error
+        self.category_ids, self.class_names = header['category_ids'], tuple(header['class_names'])
+        self.source = header['source']
+        if keypoints and self._keypoints is None:
+            raise DatasetError(f'{self.path} has no keypoints; leave keypoints out.')
+        if keypoints is False:
+            self._keypoints = None
+        self._list(header['ids'], header['image_names'])
+        self._map()
+        if skip_empty:
+            pictures = np.repeat(self._rows, np.diff(self._object_starts))
+            self._keep_filled(np.bincount(pictures[~self._crowds], minlength=len(self)) > 0)
+
+    def read_file(self, index):
+        """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
+        row = self._rows[index]
+        data = self._bytes(self._image_starts[row], self._image_lengths[row])
+        if zlib.crc32(data) != self._image_checksums[row]:
+            raise ImageError(f'The image {self.image_names[index]} in {self.path} is damaged; pack the '
+                             f'data again with scripts/prepare_dataset.py.')
+        return data, bool(self._turned[row])
+
+    def image_size(self, index):
+        """(H, W) in pixels, without reading the image."""
+        return tuple(self._sizes[self._rows[index]].tolist())
+
+    def read_instances(self, index):
+        """The objects of one image, without reading the image."""
+        row = self._rows[index]
+        objects = slice(*self._object_starts[row:row + 2])
+        size = self.image_size(index)
+        codes = [{'size': size, 'counts': code} for code in self._read_codes(index, row, objects)]
+        return Instances(
+            masks.decode_rle(codes, size), *self._fields(objects)[1::-1],
+            keypoints=None if self._keypoints is None else self._keypoints[objects],
+            class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
+
+    def read_boxes(self, index):
+        """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image, without its masks."""
+        row = self._rows[index]
+        return self._fields(slice(*self._object_starts[row:row + 2]))
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != '_mapping'}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._map()
+
+    def _fields(self, objects):
+        return (self._labels[objects], self._bboxes[objects], self._areas[objects],
+                self._crowds[objects])
+
+    def _read_codes(self, index, row, objects):
+        """The run-length codes (bytes) of one picture's masks."""
+        bounds = self._code_starts[objects.start:objects.stop + 1]
+        data = self._bytes(self._codes_start + bounds[0], bounds[-1] - bounds[0])
+        if zlib.crc32(data) != self._code_checksums[row]:
+            raise DatasetError(f'The objects of {self.image_names[index]} in {self.path} are damaged; '
+                               f'pack the data again with scripts/prepare_dataset.py.')
+        places = bounds - bounds[0]
+        return [data[start:end] for start, end in zip(places[:-1], places[1:])]
+
+    def _bytes(self, start, length):
+        return self._mapping[int(start):int(start + length)]
+
+    def _map(self):
+        with open(self.path, 'rb') as file:
+            self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def _read_index(self):
+        """Sets the arrays from the file and gives the header; ZIP's own checksums are checked."""
+        with zipfile.ZipFile(self.path) as archive:
+            header = json.loads(archive.read(_HEADER))
+            if header['format'] != FORMAT:
+                raise ValueError('another format')
+            if header['version'] > VERSION:
+                raise DatasetError(f'{self.path} was packed by a newer chainer_seg; update this one.')
+            for name in (*_PICTURE_ARRAYS, *_OBJECT_ARRAYS, *header['optional']):
+                data = io.BytesIO(archive.read(f'index/{name}.npy'))
+                setattr(self, f'_{name}', np.load(data, allow_pickle=False))
+            if not header['optional']:
+                self._keypoints = None
+            codes = archive.getinfo(_CODES)
+        with open(self.path, 'rb') as file:
+            file.seek(codes.header_offset)
+            lengths = _LOCAL_LENGTHS.unpack(file.read(_LOCAL_HEADER))
+        self._codes_start = codes.header_offset + _LOCAL_HEADER + sum(lengths)
+        return header
+
+
+class _Index:
+    """What is known of images and objects, gathered while the images are written."""
+
+    def __init__(self):
+        self.ids, self.names = [], []
+        self._images, self._objects, self._codes, self._keypoints = [], [], [], []
+
+    def add_image(self, start, data, rotate, size):
+        self._images.append((start, len(data), zlib.crc32(data), rotate, size))
+
+    def add_objects(self, instances):
+        codes = [code['counts'].encode('ascii') for code in masks.encode_rle(instances.masks)]
+        areas = instances.areas
+        if areas is None:
+            areas = masks.mask_area(instances.masks)
+        self._objects.append((instances.labels, instances.bboxes, instances.crowds, areas))
+        self._codes.append(codes)
+        self._keypoints.append(instances.keypoints)
+
+    def write(self, archive, dataset, source):
+        """Writes the header, the arrays and the codes of the masks behind the images."""
+        starts, lengths, checksums, turned, sizes = zip(*self._images)
+        labels, bboxes, crowds, areas = map(np.concatenate, zip(*self._objects))
+        counts = [len(codes) for codes in self._codes]
+        code_lengths = [len(code) for codes in self._codes for code in codes]
+        arrays = {
+            'image_starts': np.array(starts, np.int64), 'image_lengths': np.array(lengths, np.int64),
+            'image_checksums': np.array(checksums, np.uint32), 'turned': np.array(turned, bool),
+            'sizes': np.array(sizes, np.int32), 'object_starts': _ends(counts),
+            'code_checksums': np.array([zlib.crc32(b''.join(c)) for c in self._codes], np.uint32),
+            'labels': labels, 'bboxes': bboxes, 'crowds': crowds,
+            'areas': areas.astype(np.float32), 'code_starts': _ends(code_lengths)}
+        keypoints = self._all_keypoints(counts)
+        if keypoints is not None:
+            arrays['keypoints'] = keypoints
+        header = {
+            'format': FORMAT, 'version': VERSION, 'source': source,
+            'optional': [] if keypoints is None else ['keypoints'],
+            'class_names': list(dataset.class_names),
+            'category_ids': list(getattr(dataset, 'category_ids',
+                                         range(1, len(dataset.class_names) + 1))),
+            'ids': self.ids, 'image_names': self.names}
+        archive.writestr(_HEADER, json.dumps(header))
+        for name, array in arrays.items():
+            data = io.BytesIO()
+            np.save(data, array)
+            archive.writestr(f'index/{name}.npy', data.getvalue())
+        archive.writestr(_CODES, b''.join(code for codes in self._codes for code in codes))
+
+    def _all_keypoints(self, counts):
+        """(objects, K, 3) float32 with zeros where an image has none; None where no image has any."""
+        given = [points for points in self._keypoints if points is not None]
+        if not given:
+            return None
+        nothing = given[0].shape[1:]
+        return np.concatenate([np.zeros((count, *nothing), np.float32) if points is None else points
+                               for count, points in zip(counts, self._keypoints)])
+
+
+def _ends(lengths):
+    """Where ranges of these lengths begin when they lie one after the other, and the last one's end."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def _read_example(dataset, number):
+    """The bytes of an image file, whether its EXIF data turn it, and the objects."""
+    if not hasattr(dataset, 'read_file'):
+        image, instances = dataset[number]
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, 'PNG', compress_level=1)
+        return file.getvalue(), False, instances
+    return *dataset.read_file(number), dataset.read_instances(number)
+
+
+def _name_of(dataset, number):
+    names = getattr(dataset, 'image_names', None)
+    return names[number] if names else f'{number:06d}.png'
