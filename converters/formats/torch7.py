@@ -5,13 +5,12 @@ costs next to nothing until its values are used. Functions are kept as bytes and
 """
 
 import math
-import mmap
-import pathlib
 import re
 
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
+from converters.formats.mapped_file import map_file
 from converters.formats.torch7_sources import Ascii, Binary
 from converters.formats.torch7_values import (
     ELEMENTS, Function, Object, Storage, Table, Tensor, element_of, run)
@@ -45,7 +44,7 @@ def read(path):
         chainer_seg.errors.WeightFileError: The file is missing, empty, no .t7 file, cut short, or
             says something impossible; with the byte offset and what was expected there.
     """
-    data = _map(path)
+    data = map_file(path)
     start = data[:16]
     if not recognise(start):
         raise WeightFileError(f'{path} is not a Torch7 file: at byte 0 a type number from 0 to 8 '
@@ -68,19 +67,6 @@ def read(path):
 
 def _is_ascii(start):
     return re.match(rb'[0-8](\n|\Z)', start) is not None
-
-
-def _map(path):
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise WeightFileError(f'{path} is a folder; name a file in it.')
-    try:
-        with open(path, 'rb') as file:
-            if path.stat().st_size == 0:
-                raise WeightFileError(f'{path} is an empty file; copy or download it again.')
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise WeightFileError(f'{path} cannot be read: {error.strerror or error}.') from error
 
 
 class _Reader:

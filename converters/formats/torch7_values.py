@@ -6,10 +6,11 @@ byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of o
 
 import collections.abc
 import dataclasses
-import mmap
 import re
 
 import numpy as np
+
+from converters.formats.mapped_file import forget
 
 # The elements of a storage as they lie in a file; Long is 4 bytes where `long` was (Windows, 32 bit).
 ELEMENTS = {'Byte': '<u1', 'Char': '<i1', 'Short': '<i2', 'Int': '<i4', 'Long': '<i8',
@@ -134,10 +135,7 @@ class Tensor:
 
     def forget(self):
         """Lets the system take back the memory of a mapped file; it is read again where needed."""
-        mapped = getattr(getattr(self.storage, 'values', None), 'base', None)
-        mapped = getattr(mapped, 'obj', None)
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        forget(self.array)
 
     def __array__(self, dtype=None, copy=None):
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)

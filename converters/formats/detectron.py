@@ -1,0 +1,69 @@
+"""Reads Detectron's .pkl files: pickles of Python 2 with blobs and a configuration (detectron/utils/net.py)."""
+
+import numpy as np
+
+from chainer_seg.errors import WeightFileError
+from converters.formats import detectron_configuration
+from converters.formats.mapped_file import map_file
+from converters.formats.pickled_arrays import Budget, numpy_names
+from converters.formats.pickles import Machine
+
+_STARTS = (b'(dp', b'(lp', b'}q', b']q')  # Of pickles of protocols 0 and 1, which do not say so.
+
+
+def recognise(start):
+    """Whether the first bytes of a file may begin a pickle."""
+    return start[:1] == b'\x80' or start.startswith(_STARTS) or (
+        start[:1] == b'c' and start[1:].split(b'\n')[0].replace(b'.', b'').replace(b'_', b'').isalnum())
+
+
+def read(path):
+    """Reads a Detectron file, of a trained model or of initial weights.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A dict: ``'blobs'`` maps names to arrays, float32 in genuine files, read-only views on the
+        mapped file that need not be aligned; ``'cfg'`` is the configuration, nested dicts of plain
+        values, or None in a file of initial weights, which has none.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: The file is missing, damaged, asks for anything but arrays
+            to be made, or is another pickle.
+    """
+    data = map_file(path)
+    budget = Budget(len(data))
+    machine = Machine(data, path, numpy_names(budget))
+    tree = machine.load()
+    if machine.at != len(data):
+        machine.fail('the end of the file', f'{len(data) - machine.at} bytes follow')
+    if not isinstance(tree, dict):
+        raise WeightFileError(f'{path} holds a {type(tree).__name__} where a Detectron file has a dict; '
+                              f'choose a file that Detectron has saved.')
+    blobs = tree.get('blobs', tree)
+    return {'blobs': _arrays(blobs, path), 'cfg': _configuration(tree, path, budget)}
+
+
+def _arrays(blobs, path):
+    if not isinstance(blobs, dict) or not blobs:
+        raise WeightFileError(f'{path} holds no blobs; choose a file that Detectron has saved.')
+    arrays = {}
+    for name, blob in blobs.items():
+        if not isinstance(name, str) or not isinstance(blob, (np.ndarray, np.generic)):
+            raise WeightFileError(f'{path} is no Detectron file: its entry {str(name)[:80]!r} is a '
+                                  f'{type(blob).__name__} where an array is needed.')
+        arrays[name] = np.asarray(blob)
+    return arrays
+
+
+def _configuration(tree, path, budget):
+    text = tree.get('cfg') if 'blobs' in tree else None
+    if text is None:
+        return None
+    if isinstance(text, memoryview):
+        text = str(text, 'utf-8', 'replace')
+    if not isinstance(text, str):
+        raise WeightFileError(f'{path} has a {type(text).__name__} as its configuration, where a text '
+                              f'is needed; choose a file that Detectron has saved.')
+    return detectron_configuration.parse(text, path, budget)

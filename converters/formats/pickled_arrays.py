@@ -1,0 +1,104 @@
+"""NumPy's arrays and scalars in pickles: what stands for the names that NumPy writes (its __reduce__)."""
+
+import math
+
+import numpy as np
+
+from converters.formats.pickles import Name, Unfinished
+
+NDARRAY = Name('numpy.ndarray')
+
+_ELEMENTS = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16')
+_MOST_DIMENSIONS = 32  # What every NumPy can hold.
+_MOST_REPETITION = 16  # Elements that arrays may have for every byte of the file.
+
+
+class Budget:
+    """How many elements the arrays of a file may have together.
+
+    An array can repeat a few bytes of its file without end; a model made of such arrays would not.
+
+    Args:
+        size: Bytes of the file.
+    """
+
+    def __init__(self, size):
+        self.left = _MOST_REPETITION * size
+
+    def spend(self, shape):
+        """Accounts for an array of a shape, which is checked.
+
+        Raises:
+            ValueError: The shape is impossible, or too many elements are made of too few bytes.
+        """
+        if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS or not all(
+                type(side) is int and side >= 0 for side in shape):
+            raise ValueError('an array has an impossible shape')
+        self.left -= math.prod(shape)
+        if self.left < 0:
+            raise ValueError('the arrays have more elements than the file has bytes for')
+
+
+def numpy_names(budget):
+    """The names that NumPy writes into pickles, and what stands for them.
+
+    Args:
+        budget: The :class:`Budget` of the file.
+
+    Returns:
+        A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views on the
+        bytes of the pickle, which need not be aligned; scalars are NumPy's.
+    """
+    def array(data, dtype, shape, order):
+        budget.spend(shape)
+        return _array(data, dtype, shape, order)
+
+    def reconstruct(kind, shape, code):
+        if kind is not NDARRAY:
+            raise TypeError('a subclass of arrays')
+        return Unfinished(finish)
+
+    def finish(state):
+        shape, dtype, fortran, data = state[-4:]  # A version stands before them in newer files.
+        return array(data, dtype, shape, 'F' if fortran else 'C')
+
+    def scalar(dtype, data):
+        return array(data, dtype, (), 'C')[()]
+
+    names = {'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode}
+    for module in ('numpy.core', 'numpy._core'):
+        names |= {f'{module}.multiarray._reconstruct': reconstruct,
+                  f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': array}
+    return names
+
+
+def _dtype(code, align=False, copy=True):
+    code = code if isinstance(code, str) else str(code, 'ascii')
+    if code not in _ELEMENTS:
+        raise ValueError(f'arrays of {code!r} are no numbers')
+    return Unfinished(lambda state: np.dtype(code).newbyteorder(_byte_order(state[1])))
+
+
+def _byte_order(mark):
+    mark = mark if isinstance(mark, str) else str(mark, 'ascii')
+    if mark not in ('<', '>', '|', '='):
+        raise ValueError('a dtype has no order of bytes')
+    return '<' if mark in ('|', '=') else mark
+
+
+def _encode(text, encoding):
+    """How Python 3 writes bytes in protocol 2."""
+    if not isinstance(text, str) or encoding not in ('latin1', 'latin-1'):
+        raise ValueError('bytes are written in an encoding other than Latin-1')
+    return text.encode('latin-1')
+
+
+def _array(data, dtype, shape, order):
+    if not isinstance(dtype, np.dtype):
+        raise TypeError('an array has no dtype')
+    data = data.encode('latin-1') if isinstance(data, str) else data
+    if not isinstance(data, (bytes, memoryview)):
+        raise TypeError(f'the values of an array are a {type(data).__name__}')
+    if order not in ('C', 'F') or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f'an array of {math.prod(shape)} {dtype} has {len(data)} bytes')
+    return np.ndarray(shape, dtype, data, order=order)
