@@ -1,4 +1,4 @@
-"""Reads Detectron's .pkl files: pickles of Python 2 with blobs and a configuration (detectron/utils/net.py)."""
+"""Reads Detectron's .pkl files: Python 2's pickles of blobs and a configuration (utils/net.py there)."""
 
 import numpy as np
 

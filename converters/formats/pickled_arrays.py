@@ -1,4 +1,4 @@
-"""NumPy's arrays and scalars in pickles: what stands for the names that NumPy writes (its __reduce__)."""
+"""NumPy's arrays and scalars in pickles: what stands for the names that NumPy writes."""
 
 import math
 
