@@ -7,8 +7,10 @@ MODEL_HOMES = {
     'ClickSegmenter': 'chainer_seg.models.deeplab',
     'DeepLab': 'chainer_seg.models.deeplab',
     'DeepMask': 'chainer_seg.models.deepmask',
+    'MaskRCNN': 'chainer_seg.models.mask_rcnn',
     'ResNetClassifier': 'chainer_seg.models.classifier',
     'SharpMask': 'chainer_seg.models.deepmask',
+    'Yolact': 'chainer_seg.models.yolact',
 }
 
 

@@ -1,0 +1,59 @@
+"""The backbones of YOLACT by name; any link that gives maps of strides 8, 16 and 32 can be one."""
+
+import dataclasses
+import functools
+import typing
+
+import numpy as np
+
+from chainer_seg.links import ResNet
+
+# ImageNet's pixels on 0..255 as the published ResNets expect them, in the order red, green, blue.
+RESNET_MEAN = (123.68, 116.78, 103.94)
+RESNET_STD = (58.40, 57.12, 57.38)
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """How a backbone is built and fed.
+
+    Attributes:
+        build: ``build(width=..., seed=..., **options) -> link``. The link has ``out_channels``, and
+            its call on (B, 3, H, W) returns maps fine to coarse, the last three of which have the
+            strides 8, 16 and 32 and sides ceil(H / stride), ceil(W / stride).
+        width: The published width, which ``width=None`` of a model means.
+        mean: What is subtracted from the pixels (red, green, blue) in 0..255.
+        std: What they are divided by then.
+    """
+
+    build: typing.Callable
+    width: float
+    mean: tuple = RESNET_MEAN
+    std: tuple = RESNET_STD
+
+    def normalise(self, pixels):
+        """Pixels (..., 3) in 0..255, red, green, blue, as the backbone expects them, float32."""
+        return (pixels - np.float32(self.mean)) / np.float32(self.std)
+
+
+# PyTorch's ResNets carry the stride on the 3x3 convolution.
+BACKBONES = {
+    'resnet50': Backbone(functools.partial(ResNet, blocks=(3, 4, 6, 3), stride_on='3x3'), 64),
+    'resnet101': Backbone(functools.partial(ResNet, blocks=(3, 4, 23, 3), stride_on='3x3'), 64),
+}
+
+
+def register_backbone(name, backbone):
+    """Makes a :class:`Backbone` known as ``name`` to :class:`~chainer_seg.models.yolact.Yolact`."""
+    BACKBONES[name] = backbone
+
+
+def find_backbone(name):
+    """The :class:`Backbone` of a name.
+
+    Raises:
+        ValueError: None is registered under it.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f'there is no backbone {name!r}; there are {", ".join(BACKBONES)}')
+    return BACKBONES[name]

@@ -1,0 +1,187 @@
+"""YOLACT (arXiv 1904.02689) and YOLACT++ (arXiv 1912.06218): instance segmentation from prototypes."""
+
+import dataclasses
+
+import chainer
+import cv2
+import numpy as np
+from chainer import functions as F
+
+from chainer_seg.errors import UserError
+from chainer_seg.instances import Instances
+from chainer_seg.links import FeaturePyramid
+from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
+from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
+from chainer_seg.models.yolact.heads import MaskRescoring, PredictionHead, ProtoNet, convolution
+from chainer_seg.models.yolact.masks import assemble_masks, enlarge_masks
+
+_ADDED_LEVELS = 2  # P6 and P7 of the pyramid.
+
+
+class Yolact(InstanceDetector):
+    """Prototype masks of an image, combined by the coefficients of every detection.
+
+    Args:
+        backbone: A name in :data:`chainer_seg.models.yolact.backbones.BACKBONES`.
+        classes: Number of object classes, without the background.
+        image_size: Side to which images are resized; their aspect is not kept.
+        width: Width of the backbone; None for the published one.
+        blocks: Blocks of each stage of the backbone; None for the published number.
+        deformable: For each stage of a ResNet, 0, or n to make every n-th 3x3 convolution a
+            deformable one; None for none. YOLACT++ has (0, 1, 1, 1) in ResNet-50 and (0, 3, 3, 3) in
+            ResNet-101.
+        fpn_channels: Channels of the pyramid and of the layers behind it.
+        prototypes: Number of prototype masks and coefficients K.
+        prototype_scale: How many times the prototypes are larger than the finest map of the pyramid.
+        anchor_scales: For each of the five levels the sides of its anchors, in pixels of an image of
+            ``image_size``.
+        anchor_ratios: Width over height of the anchors of each scale.
+        square_anchors: Whether the heights are made equal to the widths, as in the published models
+            for COCO that are no YOLACT++.
+        rescoring: Channels of the strided convolutions of the net that scores masks, none to go
+            without; (8, 16, 32, 64, 128) is YOLACT++'s.
+        anchor_threshold, score_threshold, nms_threshold, max_detections, suppression, top_k, rescore:
+            What :meth:`detect` does unless it is told otherwise.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes (B, 3, S, S) float32, which :meth:`prepare` makes, and returns box codes
+    (B, N, 4), class logits (B, N, classes + 1) with the background first, mask coefficients (B, N, K)
+    and prototypes (B, h, w, K). N is the number of :meth:`anchors`.
+
+    :meth:`detect` knows these options beside those of
+    :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, which the best class
+    of an anchor must exceed for it to be looked at; ``suppression``, one of ``'fast'``,
+    ``'cross_class'`` and ``'traditional'``; ``top_k``, the most candidates of a class for the first
+    two; and ``rescore``, whether a model with mask re-scoring multiplies the scores with what it
+    predicts. The threshold of the score holds before that.
+    """
+
+    option_names = (*InstanceDetector.option_names, 'anchor_threshold', 'suppression', 'top_k',
+                    'rescore')
+
+    def __init__(self, backbone='resnet50', classes=80, image_size=550, width=None, blocks=None,
+                 deformable=None, fpn_channels=256, prototypes=32, prototype_scale=2,
+                 anchor_scales=((24,), (48,), (96,), (192,), (384,)), anchor_ratios=(1, 0.5, 2),
+                 square_anchors=True, rescoring=(), anchor_threshold=0.05, score_threshold=0.05,
+                 nms_threshold=0.5, max_detections=100, suppression='fast', top_k=200, rescore=True,
+                 seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        _check_anchors(anchor_scales)
+        self.classes, self.image_size = classes, image_size
+        self.anchor_scales, self.anchor_ratios = anchor_scales, anchor_ratios
+        self.square_anchors = square_anchors
+        for name in self.option_names:
+            setattr(self, name, self.config[name])
+        self._backbone = find_backbone(backbone)
+        options = {name: self.config[name] for name in ('blocks', 'deformable')
+                   if self.config[name] is not None}
+        rng = np.random.default_rng((seed, 2))
+        with self.init_scope():
+            self.backbone = self._backbone.build(width=width or self._backbone.width, seed=seed,
+                                                 **options)
+            self.pyramid = FeaturePyramid(self.backbone.out_channels[-3:], fpn_channels, 'bilinear',
+                                          activation='relu', extra=_ADDED_LEVELS, seed=seed)
+            self.protonet = ProtoNet(fpn_channels, prototypes, prototype_scale, rng)
+            self.head = PredictionHead(fpn_channels, len(anchor_scales[0]) * len(anchor_ratios),
+                                       classes + 1, prototypes, rng)
+            self.semantic = convolution(fpn_channels, classes, 1, rng)
+            if rescoring:
+                self.rescoring = MaskRescoring(rescoring, classes, rng)
+
+    @property
+    def rescores(self):
+        """Whether the model has a net that scores masks."""
+        return bool(self.config['rescoring'])
+
+    def forward(self, x):
+        return self._predict(self.features(x))
+
+    def forward_train(self, x):
+        """As ``forward``, with one more result that only training uses.
+
+        Returns:
+            What ``forward`` returns, and the logits (B, classes, h, w) of each class at the size of
+            the finest map.
+        """
+        maps = self.features(x)
+        return (*self._predict(maps), self.semantic(maps[0]))
+
+    def features(self, x):
+        """The maps P3 to P7 (B, fpn_channels, h, w) of the pyramid."""
+        return self.pyramid(self.backbone(x)[-3:])
+
+    def anchors(self, size=None):
+        """The anchors of an input.
+
+        Args:
+            size: Side of the input, or (height, width); ``image_size`` if left out. The anchors keep
+                their sides as fractions of the image.
+
+        Returns:
+            (N, 4) float32, centre x, centre y, width and height as fractions of the image.
+        """
+        size = np.broadcast_to(self.image_size if size is None else size, 2)
+        map_sizes = [-(-size // stride) for stride in STRIDES]
+        return anchor_boxes(map_sizes, self.anchor_scales, self.anchor_ratios, self.image_size,
+                            self.square_anchors)
+
+    def normalise(self, pixels):
+        """Pixels (..., 3) in 0..255, red, green, blue, as the backbone expects them, float32."""
+        return self._backbone.normalise(pixels)
+
+    def prepare(self, images):
+        side = (self.image_size, self.image_size)
+        resized = [cv2.resize(image.astype(np.float32), side, interpolation=cv2.INTER_LINEAR)
+                   for image in images]
+        x = self.normalise(np.stack(resized)).transpose(0, 3, 1, 2)
+        return self.device.send(np.ascontiguousarray(x)), [image.shape[:2] for image in images]
+
+    def decode(self, outputs, sizes, *, rescore, **options):
+        if options['suppression'] not in SUPPRESSIONS:
+            raise UserError(f'There is no suppression {options["suppression"]!r}; choose one of '
+                            f'{", ".join(SUPPRESSIONS)}.')
+        anchors = self.device.send(self.anchors())
+        found = []
+        for codes, logits, coefficients, prototypes, size in zip(*map(_arrays, outputs), sizes):
+            detections = find_detections(codes, logits, coefficients, anchors, **options)
+            found.append(self._instances(detections, prototypes, size, rescore))
+        return found
+
+    def _predict(self, maps):
+        return (*self.head(maps), F.transpose(self.protonet(maps[0]), (0, 2, 3, 1)))
+
+    def _instances(self, detections, prototypes, size, rescore):
+        """The :class:`Instances` of an image of ``size``."""
+        masks = assemble_masks(prototypes, detections.coefficients, detections.boxes)
+        if rescore and self.rescores and len(detections):
+            detections, masks = self._rescore(detections, masks)
+        masks, boxes, labels, scores = map(
+            _to_cpu, (masks, detections.boxes, detections.labels, detections.scores))
+        return Instances(enlarge_masks(masks, boxes, size), pixel_boxes(boxes, size), labels, scores,
+                         class_names=self.class_names)
+
+    def _rescore(self, detections, masks):
+        """The detections and their masks (R, h, w) in the order of their new scores."""
+        quality = self.rescoring(masks[:, None]).array
+        scores = detections.scores * quality[self.xp.arange(len(masks)), detections.labels]
+        order = self.xp.argsort(-scores, kind='stable')
+        rescored = dataclasses.replace(detections, scores=scores)
+        return rescored[order], masks[order]
+
+
+def _check_anchors(scales):
+    if len(scales) != len(STRIDES) or len({len(sides) for sides in scales}) != 1 or not scales[0]:
+        raise ValueError(f'anchor_scales must have {len(STRIDES)} levels of equally many sides, '
+                         f'but is {scales}')
+
+
+def _arrays(outputs):
+    return getattr(outputs, 'array', outputs)
+
+
+def _to_cpu(array):
+    return chainer.get_device('@numpy').send(array)
