@@ -4,11 +4,13 @@ from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco
 from chainer_seg.datasets.figures import FiguresDataset
 from chainer_seg.datasets.object_index import ObjectIndex
+from chainer_seg.datasets.opening import open_dataset
+from chainer_seg.datasets.packed import PackedDataset, pack_dataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.shapes import ShapesDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
-__all__ = ['CocoDataset', 'FiguresDataset', 'ObjectIndex', 'Problem', 'ProposalFolder',
-           'ShapesDataset', 'coco_statistics', 'read_proposal_instances', 'read_proposals',
-           'validate_coco', 'write_coco']
+__all__ = ['CocoDataset', 'FiguresDataset', 'ObjectIndex', 'PackedDataset', 'Problem',
+           'ProposalFolder', 'ShapesDataset', 'coco_statistics', 'open_dataset', 'pack_dataset',
+           'read_proposal_instances', 'read_proposals', 'validate_coco', 'write_coco']

@@ -11,11 +11,12 @@ from chainer_seg.datasets.segmentations import segmentation_to_rle
 class ObjectIndex:
     """The N objects of a data set, in the order of its pictures, without pixels.
 
-    Of a COCO file the JSON is enough; of any other data set each example is read once.
+    Of a COCO file the JSON is enough, of a packed data set its arrays; of any other data set the
+    objects of each picture are read once.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; a
-            :class:`chainer_seg.datasets.CocoDataset` also reads pictures and objects apart.
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; those made
+            of files also read pictures and objects apart.
         progress (callable): Wraps the iteration over pictures, such as tqdm.
 
     Attributes:
@@ -84,6 +85,9 @@ class ObjectIndex:
             fields = _fields_of(self._annotations[number], self._label_of)
             if fields is not None:
                 return fields
+        if hasattr(self.dataset, 'read_boxes'):
+            return self.dataset.read_boxes(number)
+        if hasattr(self.dataset, 'read_instances'):
             instances = self.dataset.read_instances(number)
         else:
             instances = self.dataset[number][1]

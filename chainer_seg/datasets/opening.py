@@ -1,0 +1,31 @@
+"""Opens a data set of files in any of the forms that are read, told apart by the files themselves."""
+
+import pathlib
+
+from chainer_seg.datasets.coco import CocoDataset
+from chainer_seg.datasets.packed import PackedDataset, is_packed
+from chainer_seg.errors import DatasetError
+
+
+def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
+    """The data set of a file.
+
+    Args:
+        annotations: A COCO JSON file, or a file that scripts/prepare_dataset.py packed.
+        images: Folder of the images; needed by a COCO JSON file.
+        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        keypoints (bool): Whether Instances carry keypoints; None: where there are some.
+
+    Returns:
+        A data set with ``dataset[i] -> (image, Instances)``, ``class_names``, ``category_ids``,
+        ``ids`` and ``image_names``.
+
+    Raises:
+        chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
+    """
+    if is_packed(annotations):
+        return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
+    if images is None:
+        raise DatasetError(f'{pathlib.Path(annotations)} needs its folder of images; name it with '
+                           f'--images.')
+    return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
