@@ -9,18 +9,13 @@ and several runs may fill different ranges of one folder.
 
 import contextlib
 import json
-import os
 import pathlib
 import re
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 from chainer_seg.datasets.proposal_files import KINDS
-from chainer_seg.errors import DatasetError, ImageError, writing
-from chainer_seg.files import atomic_write, write_json
+from chainer_seg.errors import DatasetError, writing
+from chainer_seg.files import atomic_write
+from chainer_seg.journal import Journal, keep_settings, scan
 
 CHUNK = 500  # images in a file, as in the published proposals
 
@@ -50,7 +45,7 @@ class ProposalFolder:
             raise DatasetError(f'{folder} is a file; name a folder for the proposals.')
         if overwrite:
             self._clear()
-        self._check_settings(json.loads(json.dumps({**settings, 'chunk': chunk})))
+        self._check_settings({**settings, 'chunk': chunk})
 
     @property
     def files(self):
@@ -61,7 +56,7 @@ class ProposalFolder:
         """Those of the images ``numbers`` (from 0) that have still to be computed, rising."""
         done = self._written()
         for journal in self.folder.glob('journal-*.jsonl'):
-            done |= _scan(journal)[0].keys()
+            done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
     def fill(self, compute, numbers, *, progress=None):
@@ -86,7 +81,7 @@ class ProposalFolder:
         for chunk in sorted({number // self.chunk for number in unwritten}):
             wanted = [number for number in unwritten if number // self.chunk == chunk]
             path = self.folder / f'journal-{chunk * self.chunk + 1:06d}.jsonl'
-            with contextlib.closing(_Journal(path)) as journal:
+            with contextlib.closing(Journal(path)) as journal:
                 failures += journal.fill(compute, wanted, progress)
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
@@ -119,122 +114,16 @@ class ProposalFolder:
 
     def _check_settings(self, settings):
         path = self.folder / _SETTINGS
-        if not path.exists():
-            if self.files:
-                raise DatasetError(f'{self.folder} holds proposals that nobody knows the settings of; '
-                                   f'choose another folder, or replace them with --overwrite.')
-            write_json(path, settings, indent=2)
-            return
-        try:
-            found = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            found = None
-        if not isinstance(found, dict):
-            raise DatasetError(f'{path} is damaged; choose another folder, or begin anew with '
-                               f'--overwrite.')
-        for name in sorted(set(found) | set(settings)):
-            if found.get(name) != settings.get(name):
-                raise DatasetError(
-                    f'{self.folder} holds proposals of other settings ({name} is {found.get(name)} '
-                    f'there and {settings.get(name)} here); choose another folder, or replace them '
-                    f'with --overwrite.')
+        if not path.exists() and self.files:
+            raise DatasetError(f'{self.folder} holds proposals that nobody knows the settings of; '
+                               f'choose another folder, or replace them with --overwrite.')
+        keep_settings(path, settings, 'proposals')
 
     def _clear(self):
         # The settings go last: without them, what is left could not be told from a finished run.
         for path in [*self.files, *self.folder.glob('journal-*.jsonl'), self.folder / _SETTINGS]:
             with writing(path):
                 path.unlink(missing_ok=True)
-
-
-class _Journal:
-    """Results of images that are in no file yet; only where they lie is kept in memory."""
-
-    def __init__(self, path):
-        self._path = path
-        with writing(path):
-            # Without a buffer, so that nothing is left to be written when the disk is full.
-            self._file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by close()
-        if not _lock(self._file):
-            self._file.close()
-            raise DatasetError(f'Another run is computing the same images for {path.parent}; wait for '
-                               f'it, or choose another folder or other images.')
-        self._offsets, length = _scan(path)
-        with writing(path):
-            self._file.truncate(length)  # What a killed run or a full disk left of the last line.
-
-    @property
-    def numbers(self):
-        return self._offsets.keys()
-
-    def __contains__(self, number):
-        return number in self._offsets
-
-    def close(self):
-        self._file.close()
-
-    def fill(self, compute, wanted, progress):
-        """Adds what is wanted and not there; gives the images that could not be read, and why."""
-        failures = []
-        for number in wanted:
-            if number in self:
-                continue
-            try:
-                self.add(number, compute(number))
-            except (ImageError, DatasetError) as error:
-                failures.append((number, error))
-            if progress is not None:
-                progress()
-        return failures
-
-    def add(self, number, results):
-        line = json.dumps({'number': number, 'results': results}).encode('ascii') + b'\n'
-        start, rest = self._file.seek(0, os.SEEK_END), memoryview(line)
-        with writing(self._path):
-            while rest:
-                rest = rest[self._file.write(rest):]
-            os.fsync(self._file.fileno())
-        self._offsets[number] = start
-
-    def results(self, numbers):
-        """All results of the images ``numbers``, in that order."""
-        with open(self._path, 'rb') as file:
-            for number in numbers:
-                file.seek(self._offsets[number])
-                yield from json.loads(file.readline())['results']
-
-
-def _scan(path):
-    """Where the whole lines of a journal begin, by the number of the image, and where the last ends."""
-    offsets, start = {}, 0
-    with open(path, 'rb') as file:
-        for line in file:
-            number = _number_of(line)
-            if number is None:
-                break
-            offsets[number] = start
-            start += len(line)
-    return offsets, start
-
-
-def _number_of(line):
-    """The number of the image of a journal's line; None where the line is not whole."""
-    try:
-        return int(json.loads(line)['number']) if line.endswith(b'\n') else None
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def _lock(file):
-    """Whether this process alone writes to ``file`` from now on; a killed process unlocks it."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # Some network file systems know no locks.
-        pass
-    return True
 
 
 def _runs(numbers):

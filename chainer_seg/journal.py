@@ -1,0 +1,156 @@
+"""A file of results that grows image by image; a killed run leaves it whole, the next one goes on."""
+
+import json
+import os
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+from chainer_seg.errors import DatasetError, ImageError, writing
+from chainer_seg.files import write_json
+
+
+class Journal:
+    """The results of images by number, a line of JSON for each; only where they lie is in memory.
+
+    A line is written at once when its image is done. What a killed run or a full disk left of the
+    last line is cut off by the next one.
+
+    Args:
+        path: The file; made if missing.
+
+    Raises:
+        chainer_seg.errors.DatasetError: Another process has it open.
+        chainer_seg.errors.DiskFullError: It cannot be written to.
+    """
+
+    def __init__(self, path):
+        self._path = path
+        with writing(path):
+            # Without a buffer, so that nothing is left to be written when the disk is full.
+            self._file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by close()
+        if not _lock(self._file):
+            self._file.close()
+            raise DatasetError(f'Another run is computing the same images for {path.parent}; wait for '
+                               f'it, or choose another folder or other images.')
+        self._offsets, length = scan(path)
+        with writing(path):
+            self._file.truncate(length)
+
+    @property
+    def numbers(self):
+        """The numbers of the images that have results."""
+        return self._offsets.keys()
+
+    def __contains__(self, number):
+        return number in self._offsets
+
+    def close(self):
+        self._file.close()
+
+    def fill(self, compute, wanted, progress=None):
+        """Adds what is wanted and not there; passes over images that cannot be read.
+
+        Args:
+            compute: ``compute(number)`` gives a list, JSON-ready; it may raise an ImageError or a
+                DatasetError.
+            wanted: Numbers of images.
+            progress (callable): Is called after each image that has been computed or passed over.
+
+        Returns:
+            list of (number, error): The images that could not be read.
+        """
+        failures = []
+        for number in wanted:
+            if number in self:
+                continue
+            try:
+                self.add(number, compute(number))
+            except (ImageError, DatasetError) as error:
+                failures.append((number, error))
+            if progress is not None:
+                progress()
+        return failures
+
+    def add(self, number, results):
+        """Writes the results, a list, of one image."""
+        line = json.dumps({'number': number, 'results': results}).encode('ascii') + b'\n'
+        start, rest = self._file.seek(0, os.SEEK_END), memoryview(line)
+        with writing(self._path):
+            while rest:
+                rest = rest[self._file.write(rest):]
+            os.fsync(self._file.fileno())
+        self._offsets[number] = start
+
+    def results(self, numbers):
+        """Yields all results of the images ``numbers``, in that order."""
+        with open(self._path, 'rb') as file:
+            for number in numbers:
+                file.seek(self._offsets[number])
+                yield from json.loads(file.readline())['results']
+
+
+def scan(path):
+    """Where the whole lines of a journal begin, by the number of the image, and where the last ends."""
+    offsets, start = {}, 0
+    with open(path, 'rb') as file:
+        for line in file:
+            number = _number_of(line)
+            if number is None:
+                break
+            offsets[number] = start
+            start += len(line)
+    return offsets, start
+
+
+def keep_settings(path, settings, content):
+    """Writes the settings of a folder, or makes sure that they are those it began with.
+
+    Args:
+        path: The JSON file.
+        settings: A dict, JSON-ready.
+        content: What the folder holds, in words.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The file holds other settings, or is damaged.
+    """
+    settings = json.loads(json.dumps(settings))
+    if not path.exists():
+        write_json(path, settings, indent=2)
+        return
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise DatasetError(f'{path} is damaged; choose another folder, or begin anew with '
+                           f'--overwrite.')
+    for name in sorted(set(found) | set(settings)):
+        if found.get(name) != settings.get(name):
+            raise DatasetError(
+                f'{path.parent} holds {content} of other settings ({name} is {found.get(name)} '
+                f'there and {settings.get(name)} here); choose another folder, or replace them '
+                f'with --overwrite.')
+
+
+def _number_of(line):
+    """The number of the image of a journal's line; None where the line is not whole."""
+    try:
+        return int(json.loads(line)['number']) if line.endswith(b'\n') else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _lock(file):
+    """Whether this process alone writes to ``file`` from now on; a killed process unlocks it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # Some network file systems know no locks.
+        pass
+    return True
