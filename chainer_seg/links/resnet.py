@@ -28,6 +28,7 @@ class ResNet(chainer.Chain):
         pooling: Rounding of the pooled size: ``'floor'`` (Torch, PyTorch) or ``'ceil'`` (Caffe).
         pool_pad: Padding of the 3x3 max pooling of the stem; He's Caffe files have 0 and 'ceil'.
         stem_bias: Whether the first convolution has a bias, as in He's ResNet-50 file.
+        stem_width: Channels of the stem where they are not ``width``.
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
@@ -37,7 +38,7 @@ class ResNet(chainer.Chain):
 
     def __init__(self, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
                  strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), padding='zero', norm='batch',
-                 pooling='floor', pool_pad=1, stem_bias=False, seed=0):
+                 pooling='floor', pool_pad=1, stem_bias=False, stem_width=None, seed=0):
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric'))
@@ -50,8 +51,8 @@ class ResNet(chainer.Chain):
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
         self.out_channels = tuple(EXPANSION * width * 2 ** i for i in range(len(blocks)))
         with self.init_scope():
-            self.stem = ConvNorm(build, in_channels, width, 7, stride=2, bias=stem_bias)
-            channels = width
+            channels = stem_width or width
+            self.stem = ConvNorm(build, in_channels, channels, 7, stride=2, bias=stem_bias)
             for i, name in enumerate(self.stage_names):
                 stage = Stage(build, blocks[i], channels, width * 2 ** i, strides[i],
                               dilations[i], stride_on)

@@ -147,6 +147,13 @@ def test_output_sizes_and_widths():
     assert net.out_channels == (8, 16, 32, 64)
 
 
+def test_the_stem_may_have_a_width_of_its_own():
+    net = ResNet((1,), 3, strides=(1,), dilations=(1,), stem_width=5)
+    assert net.stem.conv.W.shape == (5, 3, 7, 7)
+    assert net.res2[0].reduce.conv.W.shape == (3, 5, 1, 1)
+    assert net.out_channels == (12,)
+
+
 def test_resnet50_has_the_published_number_of_parameters():
     # 25,557,032 with the classifier of 2048 x 1000 + 1000 (He et al.; torchvision prints it too).
     assert ResNet().count_params() == 25_557_032 - 2_049_000

@@ -13,15 +13,16 @@ class ResNetClassifier(chainer.Chain):
 
     Args:
         n_class: Number of classes; ImageNet has 1000.
-        blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, seed: As
-            those of :class:`chainer_seg.links.ResNet`.
+        blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, stem_width,
+            seed: As those of :class:`chainer_seg.links.ResNet`.
 
     ``forward`` takes (B, in_channels, H, W) float32, normalised as the weights want it, and returns
     logits (B, n_class). The trunk alone is ``resnet``.
     """
 
     def __init__(self, n_class=1000, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
-                 padding='zero', norm='batch', pooling='floor', pool_pad=1, stem_bias=False, seed=0):
+                 padding='zero', norm='batch', pooling='floor', pool_pad=1, stem_bias=False,
+                 stem_width=None, seed=0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
@@ -30,7 +31,7 @@ class ResNetClassifier(chainer.Chain):
             self.resnet = ResNet(
                 blocks, width, in_channels, stride_on, strides=(1,) + (2,) * (stages - 1),
                 dilations=(1,) * stages, padding=padding, norm=norm, pooling=pooling,
-                pool_pad=pool_pad, stem_bias=stem_bias, seed=seed)
+                pool_pad=pool_pad, stem_bias=stem_bias, stem_width=stem_width, seed=seed)
             # Torch's Linear, as a convolution as everywhere in this package.
             self.logits = L.Convolution2D(
                 self.resnet.out_channels[-1], n_class, 1,
