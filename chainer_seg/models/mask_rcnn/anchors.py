@@ -1,0 +1,50 @@
+"""The anchors of the region proposal network (arXiv 1506.01497, section 3.1.1), as Detectron makes them.
+
+Boxes are Detectron's: their last row and column belong to them, so that a height is y_max - y_min + 1.
+"""
+
+import numpy as np
+
+
+def base_anchors(stride, sizes, ratios):
+    """The anchors of one position.
+
+    ChainerCV's are not rounded and lie half a pixel elsewhere, so they are not those that published
+    weights were trained with.
+
+    Args:
+        stride: Pixels between two positions of the map.
+        sizes: Square roots of the areas in pixels.
+        ratios: Heights as multiples of the widths.
+
+    Returns:
+        (ratios * sizes, 4) float32 (y_min, x_min, y_max, x_max) relative to the position's first
+        pixel, all sizes of the first ratio first.
+    """
+    ratios = np.asarray(ratios, np.float64)
+    widths = np.round(np.sqrt(stride ** 2 / ratios))
+    heights = np.round(widths * ratios)
+    enlargements = np.asarray(sizes, np.float64) / stride
+    sides = np.stack([heights, widths], axis=1)[:, None] * enlargements[:, None]
+    sides = sides.reshape(-1, 2)
+    centre = (stride - 1) / 2
+    return np.concatenate([centre - (sides - 1) / 2, centre + (sides - 1) / 2],
+                          axis=1).astype(np.float32)
+
+
+def grid_anchors(base, stride, size):
+    """The anchors of all positions of a map.
+
+    Args:
+        base: (A, 4) float32, as :func:`base_anchors` gives them.
+        stride: Pixels between two positions.
+        size: (h, w) of the map.
+
+    Returns:
+        (h * w * A, 4) float32, ordered by row, column and anchor.
+    """
+    rows = np.arange(size[0], dtype=np.float32) * stride
+    columns = np.arange(size[1], dtype=np.float32) * stride
+    y, x = np.meshgrid(rows, columns, indexing='ij')
+    shifts = np.stack([y, x, y, x], axis=2)
+    return (shifts[:, :, None] + base).reshape(-1, 4)

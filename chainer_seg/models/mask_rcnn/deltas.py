@@ -1,0 +1,62 @@
+"""Boxes as deltas of other boxes (arXiv 1311.2524, appendix C), in Detectron's convention.
+
+The last row and column belong to a box, so that a height is y_max - y_min + 1. ChainerCV's
+``loc2bbox`` knows half-open boxes and does not limit how far a box may grow.
+"""
+
+import math
+
+import numpy as np
+from chainer import backend
+
+# A box grows at most by this factor in a step: a wild delta must not overflow (Detectron's
+# BBOX_XFORM_CLIP).
+LARGEST_GROWTH = math.log(1000 / 16)
+
+
+def boxes_to_deltas(boxes, targets, weights=(1, 1, 1, 1)):
+    """The deltas that bring boxes to others.
+
+    Args:
+        boxes, targets: (..., 4) float32 (y_min, x_min, y_max, x_max) with inclusive maxima.
+        weights: What the four deltas are multiplied with.
+
+    Returns:
+        (..., 4) float32 (dy, dx, dh, dw).
+    """
+    xp = backend.get_array_module(boxes)
+    centres, sides = _centres_and_sides(boxes)
+    target_centres, target_sides = _centres_and_sides(targets)
+    deltas = xp.concatenate([(target_centres - centres) / sides, xp.log(target_sides / sides)], axis=-1)
+    return deltas * xp.asarray(weights, np.float32)
+
+
+def deltas_to_boxes(boxes, deltas, weights=(1, 1, 1, 1)):
+    """Applies deltas to boxes; the inverse of :func:`boxes_to_deltas`.
+
+    Args:
+        boxes: (..., 4) float32 with inclusive maxima; the shapes of both are broadcast.
+        deltas: (..., 4) float32 (dy, dx, dh, dw).
+        weights: What the four deltas are divided by.
+
+    Returns:
+        (..., 4) float32 (y_min, x_min, y_max, x_max) with inclusive maxima.
+    """
+    xp = backend.get_array_module(boxes)
+    deltas = deltas / xp.asarray(weights, np.float32)
+    centres, sides = _centres_and_sides(boxes)
+    centres = centres + deltas[..., :2] * sides
+    halves = xp.exp(xp.minimum(deltas[..., 2:], np.float32(LARGEST_GROWTH))) * sides * np.float32(0.5)
+    return xp.concatenate([centres - halves, centres + halves - 1], axis=-1)
+
+
+def clip_boxes(boxes, size):
+    """Boxes (..., 4) with inclusive maxima, cut off at the border of an image of (height, width)."""
+    xp = backend.get_array_module(boxes)
+    limits = xp.asarray([size[0] - 1, size[1] - 1] * 2, dtype=boxes.dtype)
+    return xp.maximum(xp.minimum(boxes, limits), 0)
+
+
+def _centres_and_sides(boxes):
+    sides = boxes[..., 2:] - boxes[..., :2] + 1
+    return boxes[..., :2] + sides * np.float32(0.5), sides

@@ -1,0 +1,126 @@
+"""From a picture to maps, and from maps to what the heads see of a region: C4 and FPN.
+
+C4 is arXiv 1506.01497 on a ResNet (arXiv 1703.06870, figure 4 left), FPN arXiv 1612.03144.
+"""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+
+from chainer_seg.functions import roi_align, roi_pool
+from chainer_seg.links import FeaturePyramid
+from chainer_seg.models.mask_rcnn.heads import FPN_MASK_CONVOLUTIONS
+
+# The size of region that goes to level 4 in FPN, and this level (arXiv 1612.03144, equation 1).
+CANONICAL_SIZE = 224
+CANONICAL_LEVEL = 4
+FINEST_LEVEL = 2
+
+# Detectron's guard against rounding where a region lies just between two levels.
+_LEVEL_EPS = 1e-6
+
+
+class C4Extractor(chainer.Chain):
+    """A ResNet up to its last stage but one; the last stage is run on each region.
+
+    Args:
+        resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
+        pooling: ``'align'`` or ``'pool'``, RoIAlign or RoI pooling.
+        sampling_ratio: Samples of RoIAlign along each side of a bin; 0 for as many as it has pixels.
+
+    ``forward`` takes (B, 3, H, W) and returns a tuple of one map, at ``strides[0]``.
+    """
+
+    mask_convolutions = 0
+
+    def __init__(self, resnet, pooling, sampling_ratio):
+        super().__init__()
+        self.pool = _pooling(pooling, sampling_ratio)
+        with self.init_scope():
+            self.resnet = resnet
+        self.strides = (2 ** len(resnet.out_channels),)
+        self.channels, self.region_channels = resnet.out_channels[-2:]
+
+    def forward(self, x):
+        h = self.resnet.pool(F.relu(self.resnet.stem(x)))
+        for name in self.resnet.stage_names[:-1]:
+            h = self.resnet[name](h)
+        return h,
+
+    def region_features(self, features, rois, roi_indices, size):
+        """The last stage's output (R, region_channels, ceil(size / 2), ceil(size / 2)) for each RoI."""
+        pooled = self.pool(features[0], rois, roi_indices, size, 1 / self.strides[0])
+        return self.resnet[self.resnet.stage_names[-1]](pooled)
+
+
+class FPNExtractor(chainer.Chain):
+    """A ResNet and a feature pyramid, from a quarter of the side on, with one level on top.
+
+    Args:
+        resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
+        channels: Channels of each level.
+        canonical_size: Side in pixels of a region that is looked at on level 4, of stride 16.
+        pooling, sampling_ratio: As those of :class:`C4Extractor`.
+        seed: Seed of the initial weights of the pyramid.
+
+    ``forward`` takes (B, 3, H, W), H and W multiples of the coarsest stage's stride, and returns a
+    tuple of maps, fine to coarse, at ``strides``. The last serves proposals only.
+    """
+
+    mask_convolutions = FPN_MASK_CONVOLUTIONS
+
+    def __init__(self, resnet, channels, canonical_size, pooling, sampling_ratio, seed):
+        super().__init__()
+        self.pool = _pooling(pooling, sampling_ratio)
+        self.canonical_size = canonical_size
+        with self.init_scope():
+            self.resnet = resnet
+            self.pyramid = FeaturePyramid(resnet.out_channels, channels, seed=seed)
+        levels = len(resnet.out_channels) + 1
+        self.strides = tuple(2 ** (FINEST_LEVEL + level) for level in range(levels))
+        self.channels = self.region_channels = channels
+
+    def forward(self, x):
+        return self.pyramid(self.resnet(x))
+
+    def region_features(self, features, rois, roi_indices, size):
+        """What RoIAlign takes from the level of each RoI: (R, channels, size, size)."""
+        levels = roi_levels(rois, len(features) - 1, self.canonical_size)
+        pooled, members = [], []
+        for level, (x, stride) in enumerate(zip(features[:-1], self.strides)):
+            chosen = self.xp.flatnonzero(levels == level)
+            if len(chosen):
+                pooled.append(self.pool(x, rois[chosen], roi_indices[chosen], size, 1 / stride))
+                members.append(chosen)
+        if len(pooled) == 1:
+            return pooled[0]
+        # Back from the order by levels to that of the RoIs.
+        order = self.xp.concatenate(members).astype(np.int32)
+        return F.permutate(F.concat(pooled, axis=0), order, axis=0, inv=True)
+
+
+def roi_levels(rois, levels, canonical_size=CANONICAL_SIZE):
+    """The pyramid level of each RoI: the larger, the coarser.
+
+    Args:
+        rois: (R, 4) float32 with inclusive maxima, in pixels of the network's input.
+        levels: Number of levels.
+        canonical_size: Side in pixels of a region that belongs to level 4.
+
+    Returns:
+        (R,) int32 from 0, the finest level, which is the paper's level 2.
+    """
+    xp = chainer.backend.get_array_module(rois)
+    sides = rois[:, 2:] - rois[:, :2] + 1
+    size = xp.sqrt(sides[:, 0] * sides[:, 1])
+    level = xp.floor(CANONICAL_LEVEL + xp.log2(size / canonical_size + _LEVEL_EPS))
+    return xp.clip(level - FINEST_LEVEL, 0, levels - 1).astype(np.int32)
+
+
+def _pooling(name, sampling_ratio):
+    """The function (x, rois, roi_indices, size, scale) that ``name`` stands for."""
+    if name == 'align':
+        return lambda *arguments: roi_align(*arguments, sampling_ratio)
+    if name == 'pool':
+        return roi_pool
+    raise ValueError(f"pooling must be 'align' or 'pool', but is {name!r}")

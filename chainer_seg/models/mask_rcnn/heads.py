@@ -1,0 +1,129 @@
+"""What is computed of each region of interest: classes and boxes, masks, keypoints.
+
+arXiv 1703.06870, figure 4 (heads) and section 5 (keypoints); initial weights as in Detectron.
+"""
+
+import chainer
+import numpy as np
+from chainer import functions as F
+from chainer import links as L
+
+FPN_MASK_CONVOLUTIONS = 4
+KEYPOINT_CONVOLUTIONS = 8
+
+
+class BoxHead(chainer.Chain):
+    """The mean over each region's features, two fully connected layers or none, and the predictions.
+
+    Args:
+        channels: Channels of the features.
+        size: Side of the features of a region, if they are fully connected.
+        hidden: Units of the two fully connected layers (FPN); None for the mean over the features of
+            a last ResNet stage instead (C4).
+        classes: Number of object classes C.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes (R, channels, size, size) and returns class logits (R, C + 1), the background
+    first, and deltas (R, 4 * (C + 1)); columns 4 * c to 4 * c + 3 are (dy, dx, dh, dw) of class c.
+    """
+
+    def __init__(self, channels, size, hidden, classes, seed=0):
+        super().__init__()
+        rng = np.random.default_rng((seed, 2))
+        self.averages = hidden is None
+        width = channels if self.averages else hidden
+        with self.init_scope():
+            if not self.averages:
+                uniform = chainer.initializers.LeCunUniform(rng=rng)
+                self.fc6 = L.Linear(channels * size ** 2, hidden, initialW=uniform)
+                self.fc7 = L.Linear(hidden, hidden, initialW=uniform)
+            self.logits = L.Linear(width, classes + 1, initialW=_normal(0.01, rng))
+            self.deltas = L.Linear(width, 4 * (classes + 1), initialW=_normal(0.001, rng))
+
+    def forward(self, x):
+        h = F.mean(x, axis=(2, 3)) if self.averages else F.relu(self.fc7(F.relu(self.fc6(x))))
+        return self.logits(h), self.deltas(h)
+
+
+class MaskHead(chainer.Chain):
+    """Convolutions, one that doubles the side, and a mask for each class.
+
+    Args:
+        in_channels: Channels of the features.
+        channels: Channels of the convolutions.
+        convolutions: Number of 3x3 convolutions before the side is doubled: 4 with FPN, 0 with C4.
+        classes: Number of object classes C.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes (R, in_channels, s, s) and returns logits (R, C + 1, 2 * s, 2 * s).
+    """
+
+    def __init__(self, in_channels, channels, convolutions, classes, seed=0):
+        super().__init__()
+        rng = np.random.default_rng((seed, 3))
+        with self.init_scope():
+            self.convs = _convolutions(in_channels, channels, convolutions, rng)
+            self.upsample = L.Deconvolution2D(
+                channels if convolutions else in_channels, channels, 2, stride=2,
+                initialW=chainer.initializers.HeNormal(rng=rng))
+            self.logits = L.Convolution2D(channels, classes + 1, 1,
+                                          initialW=chainer.initializers.HeNormal(rng=rng))
+
+    def forward(self, x):
+        return self.logits(F.relu(self.upsample(_with_relu(self.convs, x))))
+
+
+class KeypointHead(chainer.Chain):
+    """Convolutions, and a heat map for each keypoint, at twice the side and enlarged once more.
+
+    Args:
+        in_channels: Channels of the features.
+        channels: Channels of the 3x3 convolutions.
+        keypoints: Number of keypoints K.
+        convolutions: Number of 3x3 convolutions.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes (R, in_channels, s, s) and returns logits (R, K, 4 * s, 4 * s).
+    """
+
+    def __init__(self, in_channels, channels, keypoints, convolutions=KEYPOINT_CONVOLUTIONS, seed=0):
+        super().__init__()
+        rng = np.random.default_rng((seed, 4))
+        with self.init_scope():
+            self.convs = _convolutions(in_channels, channels, convolutions, rng)
+            self.upsample = L.Deconvolution2D(channels, keypoints, 4, stride=2, pad=1,
+                                              initialW=_normal(0.001, rng))
+
+    def forward(self, x):
+        return double_side(self.upsample(_with_relu(self.convs, x)))
+
+
+def bilinear_kernel():
+    """The (4, 4) float32 weights with which a transposed convolution doubles sides bilinearly."""
+    weights = np.array([1, 3, 3, 1], np.float32) / 4
+    return weights[:, None] * weights
+
+
+def double_side(x):
+    """(R, K, h, w) to (R, K, 2 * h, 2 * w), bilinearly; beyond the border lie zeros, as in Detectron."""
+    xp = chainer.backend.get_array_module(x)
+    count = x.shape[1]
+    kernel = xp.broadcast_to(xp.asarray(bilinear_kernel()), (count, 1, 4, 4))
+    return F.deconvolution_2d(x, xp.ascontiguousarray(kernel), stride=2, pad=1, groups=count)
+
+
+def _convolutions(in_channels, channels, count, rng):
+    return chainer.ChainList(*(
+        L.Convolution2D(channels if number else in_channels, channels, 3, pad=1,
+                        initialW=chainer.initializers.HeNormal(rng=rng))
+        for number in range(count)))
+
+
+def _with_relu(convolutions, x):
+    for convolution in convolutions:
+        x = F.relu(convolution(x))
+    return x
+
+
+def _normal(deviation, rng):
+    return chainer.initializers.Normal(deviation, rng=rng)

@@ -1,0 +1,39 @@
+"""What the keypoint head shall answer: one position of each heat map (arXiv 1703.06870, section 5)."""
+
+import numpy as np
+
+
+def keypoint_targets(keypoints, boxes, size):
+    """The cells of heat maps in which keypoints lie.
+
+    Args:
+        keypoints: (R, K, 3) float32 (y, x, visibility), where 0 is not annotated; in pixels of the
+            image.
+        boxes: (R, 4) float32 with inclusive maxima, in pixels of the image.
+        size: Side of the heat maps.
+
+    Returns:
+        (R, K) int32, row * size + column; -1 for keypoints that are not annotated or lie outside.
+    """
+    corners, ends = boxes[:, None, :2], boxes[:, None, 2:]
+    points = keypoints[:, :, :2]
+    cells = np.floor((points - corners) * (size / np.maximum(ends - corners, 1)))
+    # A keypoint just on the far edge belongs to the last cell.
+    cells = np.where(points == ends, size - 1, cells)
+    usable = (keypoints[:, :, 2] > 0) & (cells >= 0).all(axis=2) & (cells < size).all(axis=2)
+    return np.where(usable, cells[:, :, 0] * size + cells[:, :, 1], -1).astype(np.int32)
+
+
+def shows_keypoints(keypoints, boxes):
+    """Whether any annotated keypoint lies in a region.
+
+    Args:
+        keypoints: (R, K, 3) float32 (y, x, visibility).
+        boxes: (R, 4) float32 with inclusive maxima.
+
+    Returns:
+        (R,) bool.
+    """
+    points = keypoints[:, :, :2]
+    inside = (points >= boxes[:, None, :2]) & (points <= boxes[:, None, 2:])
+    return (inside.all(axis=2) & (keypoints[:, :, 2] > 0)).any(axis=1)

@@ -1,0 +1,256 @@
+"""Mask R-CNN (arXiv 1703.06870): boxes, masks and keypoints of objects, by Detectron's conventions.
+
+Where Detectron's blobs are found, with <n> the number of a block::
+
+    Detectron                              parameters here
+    conv1, res_conv1_bn                    extractor/resnet/stem/{conv, norm}
+    res<s>_<n>_branch2a, 2b, 2c, branch1   extractor/resnet/res<s>/<n>/{reduce, middle, expand, shortcut}
+    fpn_inner_*, fpn_res*                  extractor/pyramid/{lateral, output}/<level>
+    conv_rpn, rpn_cls_logits               rpn/{conv, objectness}
+    rpn_bbox_pred                          rpn/deltas            x, y, w, h there, y, x, h, w here
+    fc6, fc7, cls_score                    box/{fc6, fc7, logits}
+    bbox_pred                              box/deltas            x, y, w, h there, y, x, h, w here
+    _[mask]_fcn<i>, conv5_mask             mask/{convs/<i - 1>, upsample}
+    mask_fcn_logits                        mask/logits
+    conv_fcn<i>, kps_score_lowres          keypoint/{convs/<i - 1>, upsample}
+
+Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN has half-open boxes,
+other anchors, and the stride on other convolutions, so that published weights give other numbers.
+"""
+
+import numpy as np
+from chainer import functions as F
+
+from chainer_seg.links import ResNet
+from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
+from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
+from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
+from chainer_seg.models.mask_rcnn.heads import BoxHead, KeypointHead, MaskHead
+from chainer_seg.models.mask_rcnn.preparation import (
+    InputSize, input_scale, network_image, pad_to_multiple, stack)
+from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
+from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
+
+# Regions go through a head in groups of so many, for the memory: with C4 the features of one take
+# 0.8 MB and what the last stage makes of them 2 MB more.
+REGIONS_AT_ONCE = 256
+
+# What Detectron has as published: anchors of each level before suppression, and proposals in all.
+_TEST_PROPOSALS = {'c4': (6000, 1000), 'fpn': (1000, 1000)}
+_ROI_SIZE = {'c4': 14, 'fpn': 7}
+_SAMPLING_RATIO = {'c4': 0, 'fpn': 2}
+
+
+class MaskRCNN(InstanceDetector):
+    """A two-stage detector: proposals, then class, box, mask and keypoints of each.
+
+    Args:
+        classes: Number of object classes C, without the background.
+        neck: ``'fpn'``, a feature pyramid, or ``'c4'``, the last stage of the ResNet on each region.
+        blocks, width, stem_width, norm, stride_on: As those of :class:`chainer_seg.links.ResNet`.
+        fpn_channels: Channels of the feature pyramid.
+        box_features: Units of the two fully connected layers of the box head; FPN only.
+        mask_channels: Channels of the mask head.
+        with_masks: Whether there is a mask head; without it the mask of an object is its box.
+        keypoints: Number of keypoints K of an object; 0 for no keypoint head. FPN only.
+        keypoint_channels: Channels of the keypoint head.
+        anchor_sizes: Square roots of the anchors' areas in pixels; with FPN one for each level.
+        anchor_ratios: Heights of the anchors as multiples of their widths.
+        min_side: Images are scaled until their shorter side has so many pixels ...
+        max_side: ... but their longer side has no more than this.
+        roi_size: Side of the features of a region; left out 7 with FPN and 14 with C4.
+        mask_roi_size: Side of the features of a region for masks and keypoints; FPN only.
+        pooling: ``'align'`` for RoIAlign, ``'pool'`` for RoI pooling.
+        sampling_ratio: Samples along each side of a bin, 0 for as many as it has pixels; left out 2
+            with FPN and 0 with C4.
+        canonical_size: Side of a region that FPN looks at with stride 16.
+        proposals_before_nms: Best anchors of a level that are looked at; left out 1000 with FPN and
+            6000 with C4.
+        proposals: Largest number of regions for an image; left out 1000.
+        proposal_nms_threshold: Overlap from which the worse of two proposals is dropped.
+        score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
+        seed: Seed of the initial weights.
+
+    ``forward`` takes (B, 3, H, W) float32 as :meth:`prepare` gives it and returns the maps and, for
+    each of them, objectness logits (B, A, h, w) and deltas (B, 4 * A, h, w).
+    """
+
+    def __init__(self, classes=80, neck='fpn', blocks=(3, 4, 6, 3), width=64, stem_width=None,
+                 norm='affine', stride_on='1x1', fpn_channels=256, box_features=1024, mask_channels=256,
+                 with_masks=True, keypoints=0, keypoint_channels=512,
+                 anchor_sizes=(32, 64, 128, 256, 512), anchor_ratios=(0.5, 1, 2), min_side=800,
+                 max_side=1333, roi_size=None, mask_roi_size=14, pooling='align',
+                 sampling_ratio=None, canonical_size=CANONICAL_SIZE, proposals_before_nms=None,
+                 proposals=None, proposal_nms_threshold=0.7, score_threshold=0.05,
+                 nms_threshold=0.5, max_detections=100, seed=0):
+        self.config = {name: value for name, value in locals().items()
+                       if name != 'self' and not name.startswith('__')}
+        super().__init__()
+        _check(neck, blocks, keypoints, anchor_sizes)
+        self.classes, self.keypoints = classes, keypoints
+        self.min_side, self.max_side = min_side, max_side
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.max_detections = max_detections
+        before, after = _TEST_PROPOSALS[neck]
+        self.limits = ProposalLimits(proposals_before_nms or before, proposals or after,
+                                     proposal_nms_threshold)
+        self.roi_size = roi_size or _ROI_SIZE[neck]
+        # C4 computes the features of a region once for all heads.
+        self.mask_roi_size = self.roi_size if neck == 'c4' else mask_roi_size
+        ratio = _SAMPLING_RATIO[neck] if sampling_ratio is None else sampling_ratio
+        stages = len(blocks)
+        resnet = ResNet(blocks, width, stride_on=stride_on, strides=(1,) + (2,) * (stages - 1),
+                        dilations=(1,) * stages, norm=norm, stem_width=stem_width, seed=seed)
+        with self.init_scope():
+            if neck == 'c4':
+                self.extractor = C4Extractor(resnet, pooling, ratio)
+            else:
+                self.extractor = FPNExtractor(resnet, fpn_channels, canonical_size, pooling, ratio, seed)
+            features = self.extractor.region_channels
+            level_sizes = [anchor_sizes] if neck == 'c4' else [[size] for size in anchor_sizes]
+            self.rpn = RegionProposalNetwork(
+                self.extractor.channels, len(level_sizes[0]) * len(anchor_ratios), seed)
+            self.box = BoxHead(features, self.roi_size, None if neck == 'c4' else box_features,
+                               classes, seed)
+            if with_masks:
+                self.mask = MaskHead(features, mask_channels, self.extractor.mask_convolutions,
+                                     classes, seed)
+            if keypoints:
+                self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed)
+        self._base_anchors = [base_anchors(stride, sizes, anchor_ratios) for stride, sizes
+                              in zip(self.extractor.strides, level_sizes)]
+
+    @property
+    def with_masks(self):
+        """Whether there is a mask head."""
+        return hasattr(self, 'mask')
+
+    @property
+    def size_multiple(self):
+        """What the sides of the network's input are multiples of: 1, or the coarsest stage's stride."""
+        return self.extractor.strides[-2] if len(self.extractor.strides) > 1 else 1
+
+    def prepare(self, images):
+        """The network's input for a batch.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, of any sizes.
+
+        Returns:
+            (B, 3, h, w) float32 on the model's device, and an
+            :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` for each image.
+        """
+        scales = [input_scale(image.shape[:2], self.min_side, self.max_side) for image in images]
+        inputs = [network_image(image, scale) for image, scale in zip(images, scales)]
+        sizes = [InputSize(image.shape[:2], pad_to_multiple(x.shape[1:], self.size_multiple), scale)
+                 for image, x, scale in zip(images, inputs, scales)]
+        return self.device.send(stack(inputs, self.size_multiple)), sizes
+
+    def forward(self, x):
+        features = self.extract(x)
+        return (features, *self.rpn(features))
+
+    def extract(self, x):
+        """The maps of a batch, a tuple from fine to coarse; one map with C4."""
+        return self.extractor(x)
+
+    def anchors(self, sizes):
+        """The anchors of maps.
+
+        Args:
+            sizes: (h, w) of each map.
+
+        Returns:
+            For each map, (h * w * A, 4) float32 with inclusive maxima, ordered by row, column and
+            anchor, on the model's device.
+        """
+        return [self.device.send(grid_anchors(base, stride, size)) for base, stride, size
+                in zip(self._base_anchors, self.extractor.strides, sizes)]
+
+    def propose(self, objectness, deltas, sizes, limits=None):
+        """The regions of interest of a batch.
+
+        Args:
+            objectness, deltas: What ``rpn`` returns; nothing is differentiated through them.
+            sizes: (height, width) of each image in the network's input.
+            limits: :class:`~chainer_seg.models.mask_rcnn.proposals.ProposalLimits`; those of the
+                model, which are for inference, if left out.
+
+        Returns:
+            rois (R, 4) float32 with inclusive maxima and their images' numbers (R,) int32.
+        """
+        logits, changes = ([getattr(x, 'array', x) for x in maps] for maps in (objectness, deltas))
+        return propose(logits, changes, self.anchors([x.shape[2:] for x in logits]),
+                       self.extractor.strides, sizes, limits or self.limits)
+
+    def box_head(self, features, rois, roi_indices):
+        """Class logits (R, C + 1) and deltas (R, 4 * (C + 1)) of regions."""
+        return self.box(self._regions(features, rois, roi_indices, self.roi_size))
+
+    def mask_head(self, features, rois, roi_indices):
+        """Mask logits (R, C + 1, M, M) of regions; M is 28 with FPN and 14 with C4, as published."""
+        return self.mask(self._regions(features, rois, roi_indices, self.mask_roi_size))
+
+    def keypoint_head(self, features, rois, roi_indices):
+        """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
+        return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
+
+    def decode(self, outputs, sizes, **options):
+        """The objects of a batch, by what ``forward`` returned and the sizes of ``prepare``."""
+        features, objectness, deltas = outputs
+        rois, roi_indices = self.propose(objectness, deltas, [size.inner for size in sizes])
+        return [self._decode_image(features, rois[roi_indices == number], number, size, options)
+                for number, size in enumerate(sizes)]
+
+    def _decode_image(self, features, rois, number, size, options):
+        """The objects of image ``number`` of the batch among its RoIs (R, 4)."""
+        boxes, labels, scores = self._find_boxes(features, rois, number, size, **options)
+        # Masks and keypoints are looked for in the boxes that are final.
+        regions = boxes * np.float32(size.scale)
+        heatmaps = self._heatmaps(features, regions, number) if self.keypoints else None
+        masks = self._mask_probabilities(features, regions, number, labels) if self.with_masks else None
+        return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names)
+
+    def _find_boxes(self, features, rois, number, size, score_threshold, nms_threshold,
+                    max_detections):
+        probabilities = self.xp.zeros((len(rois), self.classes + 1), np.float32)
+        deltas = self.xp.zeros((len(rois), 4 * (self.classes + 1)), np.float32)
+        for part, roi_indices in self._groups(rois, number):
+            logits, changes = self.box_head(features, rois[part], roi_indices)
+            probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
+        boxes = class_boxes(rois, deltas, size.scale, size.original)
+        return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
+
+    def _mask_probabilities(self, features, rois, number, labels):
+        """The mask (R, M, M) of each RoI's class; the background's channel comes first."""
+        masks = [self.xp.zeros((0, 1, 1), np.float32)]
+        for part, roi_indices in self._groups(rois, number):
+            logits = self.mask_head(features, rois[part], roi_indices).array
+            masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
+        return F.sigmoid(self.xp.concatenate(masks[1:] or masks)).array
+
+    def _heatmaps(self, features, rois, number):
+        heatmaps = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
+        for part, roi_indices in self._groups(rois, number):
+            heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
+        return self.xp.concatenate(heatmaps[1:] or heatmaps)
+
+    def _groups(self, rois, number):
+        """Slices of the RoIs of image ``number``, and the number for each RoI of the slice."""
+        for start in range(0, len(rois), REGIONS_AT_ONCE):
+            part = slice(start, start + REGIONS_AT_ONCE)
+            yield part, self.xp.full(len(rois[part]), number, np.int32)
+
+    def _regions(self, features, rois, roi_indices, size):
+        return self.extractor.region_features(features, rois, roi_indices, size)
+
+
+def _check(neck, blocks, keypoints, anchor_sizes):
+    if neck not in ('c4', 'fpn'):
+        raise ValueError(f"neck must be 'c4' or 'fpn', but is {neck!r}")
+    if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:
+        raise ValueError(f'anchor_sizes must name {len(blocks) + 1} sizes, one for each level of the '
+                         f'pyramid, but names {len(anchor_sizes)}')
+    if neck == 'c4' and keypoints:
+        raise ValueError("keypoints need neck='fpn'")

@@ -1,0 +1,64 @@
+"""Pictures as Mask R-CNN's network takes them, sized and padded as in Detectron."""
+
+import typing
+
+import cv2
+import numpy as np
+
+# Blue, green, red; on 0..255.
+MEAN_BGR = (102.9801, 115.9465, 122.7717)
+
+
+class InputSize(typing.NamedTuple):
+    """How large a picture is, and how large it is in the network's input.
+
+    Attributes:
+        original: (H, W) of the picture.
+        inner: (h, w) that it takes of the input, with its own padding: boxes are clipped there.
+        scale: Pixels of the input for a pixel of the picture.
+    """
+
+    original: tuple
+    inner: tuple
+    scale: float
+
+
+def input_scale(size, min_side, max_side):
+    """By how much a picture of ``size`` = (H, W) is enlarged.
+
+    Its shorter side becomes ``min_side`` pixels, or its longer one ``max_side`` where that is less.
+    """
+    scale = min_side / min(size)
+    if round(scale * max(size)) > max_side:
+        scale = max_side / max(size)
+    return scale
+
+
+def network_image(image, scale):
+    """A picture (H, W, 3) uint8 RGB as (3, h, w) float32, blue, green and red less their mean."""
+    bgr = image[:, :, ::-1].astype(np.float32)
+    bgr -= np.array(MEAN_BGR)
+    height, width = (scale * side for side in image.shape[:2])
+    if min(round(height), round(width)) < 1:
+        resized = cv2.resize(bgr, (max(1, round(width)), max(1, round(height))))
+    else:
+        resized = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return resized.transpose(2, 0, 1)
+
+
+def pad_to_multiple(size, multiple):
+    """(h, w), each rounded up to a multiple."""
+    return tuple(-(-side // multiple) * multiple for side in size)
+
+
+def stack(images, multiple):
+    """Pictures (3, h, w) of any sizes as one batch (B, 3, H, W), with zeros right and below.
+
+    H and W are multiples of ``multiple``.
+    """
+    largest = (max(image.shape[axis] for image in images) for axis in (1, 2))
+    height, width = pad_to_multiple(largest, multiple)
+    batch = np.zeros((len(images), 3, height, width), np.float32)
+    for place, image in zip(batch, images):
+        place[:, :image.shape[1], :image.shape[2]] = image
+    return batch

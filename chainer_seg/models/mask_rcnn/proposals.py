@@ -1,0 +1,92 @@
+"""From the region proposal network's outputs to regions of interest, in Detectron's order of steps."""
+
+import typing
+
+import numpy as np
+from chainer import backend
+
+from chainer_seg.boxes import nms
+from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
+
+
+class ProposalLimits(typing.NamedTuple):
+    """How many proposals there are.
+
+    Attributes:
+        before_nms: The best anchors of each level that are looked at.
+        after_nms: How many remain of each level, and at last of all levels together.
+        nms_threshold: Overlap from which the worse of two proposals of a level is dropped.
+    """
+
+    before_nms: int
+    after_nms: int
+    nms_threshold: float = 0.7
+
+
+def propose(objectness, deltas, anchors, strides, sizes, limits):
+    """The regions of interest of a batch.
+
+    Args:
+        objectness: For each level, logits (B, A, h, w).
+        deltas: For each level, (B, 4 * A, h, w).
+        anchors: For each level, (h * w * A, 4) float32, ordered by row, column and anchor.
+        strides: Pixels between two positions of each level.
+        sizes: For each image, the (height, width) that it takes of the input.
+        limits: :class:`ProposalLimits`.
+
+    Returns:
+        rois (R, 4) float32 with inclusive maxima, in pixels of the input, and their images' numbers
+        (R,) int32; ordered by image and falling score.
+    """
+    xp = backend.get_array_module(objectness[0])
+    rois = [_propose_for_image([(logits[number], changes[number]) for logits, changes
+                                in zip(objectness, deltas)], anchors, strides, size, limits)
+            for number, size in enumerate(sizes)]
+    roi_indices = xp.asarray(np.repeat(np.arange(len(rois), dtype=np.int32), [len(r) for r in rois]))
+    return xp.concatenate(rois), roi_indices
+
+
+def _propose_for_image(maps, anchors, strides, size, limits):
+    found = [_propose_on_level(*arrays, size, limits) for arrays in zip(maps, anchors, strides)]
+    if len(found) == 1:
+        return found[0][0]
+    xp = backend.get_array_module(found[0][0])
+    rois, scores = (xp.concatenate(arrays) for arrays in zip(*found))
+    return rois[_best(scores, limits.after_nms)]
+
+
+def _propose_on_level(maps, anchors, stride, size, limits):
+    """Boxes (N, 4) and logits (N,) of one level of one image, by falling score."""
+    logits, deltas = maps
+    scores = _within(logits, stride, size).transpose(1, 2, 0).ravel()
+    chosen = _best(scores, limits.before_nms)
+    chosen = chosen[scores[chosen] > -np.inf]
+    scores = scores[chosen]
+    position, anchor = chosen // len(logits), chosen % len(logits)
+    changes = deltas.reshape(len(logits), 4, -1)[anchor, :, position]
+    boxes = clip_boxes(deltas_to_boxes(anchors[chosen], changes), size)
+    # A box that was less than a pixel high or wide turned inside out.
+    upright = (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)
+    boxes, scores = boxes[upright], scores[upright]
+    kept = nms(boxes, scores, limits.nms_threshold, offset=1)[:limits.after_nms]
+    return boxes[kept], scores[kept]
+
+
+def _within(logits, stride, size):
+    """Logits (A, h, w) without the positions that lie in the padding of a batch."""
+    rows, columns = (-(-side // stride) for side in size)
+    if logits.shape[1] <= rows and logits.shape[2] <= columns:
+        return logits
+    xp = backend.get_array_module(logits)
+    inside = xp.full_like(logits, -np.inf)
+    inside[:, :rows, :columns] = logits[:, :rows, :columns]
+    return inside
+
+
+def _best(scores, count):
+    """The indices of the ``count`` highest scores, the highest first."""
+    xp = backend.get_array_module(scores)
+    if count < len(scores):
+        chosen = xp.argpartition(-scores, count - 1)[:count]
+        return chosen[xp.argsort(-scores[chosen])]
+    return xp.argsort(-scores)

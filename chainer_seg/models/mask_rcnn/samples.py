@@ -1,0 +1,148 @@
+"""Training pictures of Mask R-CNN: resized, sometimes mirrored, with what is true in them."""
+
+import dataclasses
+
+import numpy as np
+
+from chainer_seg.datasets.coco_json import is_number
+from chainer_seg.datasets.keypoints import PERSON_MIRROR
+from chainer_seg.datasets.object_index import annotations_of
+from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
+from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
+
+# Objects whose box is not wider and higher than this (pixels of the picture) are not trained on, as
+# in Detectron, which asks of inclusive maxima to be larger than the minima.
+LEAST_SIDE = 1
+
+
+@dataclasses.dataclass
+class Truth:
+    """What is true of one training picture; G objects, none of them a crowd.
+
+    Attributes:
+        size: (height, width) that the picture takes of the network's input.
+        scale: Pixels of the input for a pixel of the picture.
+        boxes: (G, 4) float32 with inclusive maxima, in pixels of the input.
+        labels: (G,) int32 from 0.
+        masks: The :class:`~chainer_seg.models.mask_rcnn.mask_targets.ObjectMasks`.
+        keypoints: (G, K, 3) float32 (y, x, visibility) in pixels of the picture, or None.
+        crowds: (C, 4) float32, the boxes of crowds, as ``boxes``.
+        seed: Of the generator that draws anchors and regions.
+    """
+
+    size: tuple
+    scale: float
+    boxes: np.ndarray
+    labels: np.ndarray
+    masks: ObjectMasks
+    keypoints: np.ndarray
+    crowds: np.ndarray
+    seed: int
+
+
+class PolygonDataset:
+    """A data set whose examples also have the polygons of their objects, where its file has them.
+
+    Args:
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
+
+    ``[i]`` gives the image, its Instances, and for each object a list of polygons
+    (x0, y0, x1, y1, ...) or None.
+    """
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+        self.class_names = dataset.class_names
+        self.ids = getattr(dataset, 'ids', range(len(dataset)))
+        self._annotations = annotations_of(dataset)
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        image, instances = self.dataset[index]
+        if self._annotations is None:
+            return image, instances, [None] * len(instances)
+        return image, instances, [
+            _polygons(annotation.get('segmentation')) for annotation in self._annotations[index]]
+
+
+class DetectionSamples:
+    """Prepares a picture for training.
+
+    Called as ``transform(example, rng)`` by the training iterator, with examples of a
+    :class:`PolygonDataset`. A picture without objects is passed over.
+
+    Args:
+        min_sides: The shorter side becomes one of these, drawn anew for each picture ...
+        max_side: ... unless the longer one had more pixels than this.
+        flip: Share of the pictures that are mirrored.
+        mirror: The number that each keypoint has in a mirrored picture.
+
+    Returns:
+        ``(image, truth)``: (3, h, w) float32, BGR less its mean, and its :class:`Truth`; None for a
+        picture without objects.
+    """
+
+    def __init__(self, min_sides=(800,), max_side=1333, flip=0.5, mirror=PERSON_MIRROR):
+        self.min_sides, self.max_side = tuple(min_sides), max_side
+        self.flip, self.mirror = flip, np.array(mirror)
+
+    def __call__(self, example, rng):
+        image, instances, polygons = example
+        scale = input_scale(image.shape[:2], rng.choice(self.min_sides), self.max_side)
+        mirrored = rng.random() < self.flip
+        seed = int(rng.integers(2 ** 63))
+        boxes = _inclusive(instances.bboxes, image.shape[:2])
+        sides = boxes[:, 2:] - boxes[:, :2] + 1
+        objects = np.flatnonzero(~instances.crowds & (sides > LEAST_SIDE).all(axis=1))
+        if not len(objects):
+            return None
+        masks = ObjectMasks.collect(instances.masks[objects], [polygons[number] for number in objects])
+        keypoints = None if instances.keypoints is None else instances.keypoints[objects]
+        if mirrored:
+            width = image.shape[1]
+            image, masks = image[:, ::-1], masks.flip(width)
+            boxes[:, [1, 3]] = width - 1 - boxes[:, [3, 1]]
+            keypoints = self._flip_keypoints(keypoints, width)
+        picture = network_image(image, scale)
+        return picture, Truth(
+            picture.shape[1:], scale, boxes[objects] * np.float32(scale), instances.labels[objects],
+            masks, keypoints, boxes[instances.crowds] * np.float32(scale), seed)
+
+    def _flip_keypoints(self, keypoints, width):
+        if keypoints is None:
+            return None
+        flipped = keypoints[:, self.mirror].copy()
+        flipped[:, :, 1] = width - 1 - flipped[:, :, 1]
+        return flipped
+
+
+def batch_samples(samples, device, multiple=1):
+    """The batch of some samples of :class:`DetectionSamples`.
+
+    Args:
+        samples: A list of ``(image, truth)``.
+        device: A Chainer device.
+        multiple: The input's sides become multiples of this.
+
+    Returns:
+        A dict of ``x`` (B, 3, H, W) float32 on the device and ``truths``, a list.
+    """
+    images, truths = zip(*samples)
+    return {'x': device.send(stack(images, multiple)), 'truths': list(truths)}
+
+
+def _inclusive(bboxes, size):
+    """Half-open boxes as boxes with inclusive maxima, cut off at the picture's last pixels."""
+    limits = np.array([size[0], size[1]] * 2, np.float32)
+    return np.clip(bboxes, 0, limits) - np.array([0, 0, 1, 1], np.float32)
+
+
+def _polygons(segmentation):
+    """The polygons of an annotation that enclose something; None where there are none."""
+    if not isinstance(segmentation, list):
+        return None
+    usable = [polygon for polygon in segmentation if isinstance(polygon, list) and len(polygon) >= 6
+              and len(polygon) % 2 == 0 and all(map(is_number, polygon))]
+    return usable or None

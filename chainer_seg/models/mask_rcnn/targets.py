@@ -1,0 +1,158 @@
+"""Which anchors and which regions are trained, and what they shall answer, as in Detectron.
+
+arXiv 1506.01497, section 3.1.2 (anchors), and 1504.08083, section 2.3 (regions). Targets are
+computed on the CPU; boxes have inclusive maxima and are in pixels of the network's input.
+"""
+
+import typing
+
+import numpy as np
+
+from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
+from chainer_seg.models.mask_rcnn.deltas import boxes_to_deltas
+
+# An anchor with at least the first overlap with an object is one; below the second it is none.
+POSITIVE_OVERLAP, NEGATIVE_OVERLAP = 0.7, 0.3
+
+# A region with at least this overlap shows an object.
+FOREGROUND_OVERLAP = 0.5
+
+# Regions with a larger share of their area in a crowd are not trained.
+CROWD_SHARE = 0.7
+
+
+class AnchorTargets(typing.NamedTuple):
+    """The anchors of one image that are trained.
+
+    Attributes:
+        chosen: (N,) int, the numbers of the anchors, positive ones first.
+        labels: (N,) int32, 1 for an object and 0 for none.
+        deltas: (P, 4) float32 of the P positive ones.
+    """
+
+    chosen: np.ndarray
+    labels: np.ndarray
+    deltas: np.ndarray
+
+
+class RegionTargets(typing.NamedTuple):
+    """The regions of one image that are trained.
+
+    Attributes:
+        boxes: (N, 4) float32, those with an object first.
+        labels: (N,) int32, 0 for the background and label + 1 for an object.
+        deltas: (F, 4) float32 of the F regions with an object, as multiplied by the weights.
+        objects: (F,) int, which object it is.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    deltas: np.ndarray
+    objects: np.ndarray
+
+
+def overlaps(boxes, others):
+    """Intersection over union (A, B) float32 of every pair of boxes with inclusive maxima."""
+    shared = _intersections(boxes, others)
+    return shared / (_areas(boxes)[:, None] + _areas(others) - shared)
+
+
+def anchor_targets(anchors, truth, size, rng, count=256, positive_share=0.5):
+    """Draws the anchors of one image that the proposal network is trained on.
+
+    An anchor is positive if it overlaps an object by at least :data:`POSITIVE_OVERLAP`, or no anchor
+    overlaps this object more; negative if it overlaps all by less than :data:`NEGATIVE_OVERLAP`.
+    Anchors that reach outside the image take no part.
+
+    Args:
+        anchors: (A, 4) float32.
+        truth: (G, 4) float32, the boxes of the objects without crowds.
+        size: (height, width) of the image in the network's input.
+        rng: A NumPy generator.
+        count: Largest number of anchors.
+        positive_share: Largest share of positive ones.
+
+    Returns:
+        :class:`AnchorTargets`.
+    """
+    inside = np.flatnonzero((anchors[:, :2] >= 0).all(axis=1)
+                            & (anchors[:, 2:] < np.asarray(size)).all(axis=1))
+    anchors = anchors[inside]
+    matched, best, positive = _match_anchors(anchors, truth)
+    positives = _draw(np.flatnonzero(positive), int(count * positive_share), rng)
+    negatives = _draw(np.flatnonzero((best < NEGATIVE_OVERLAP) & ~positive),
+                      count - len(positives), rng)
+    labels = np.repeat(np.array([1, 0], np.int32), [len(positives), len(negatives)])
+    deltas = boxes_to_deltas(anchors[positives], truth[matched[positives]])
+    return AnchorTargets(inside[np.concatenate([positives, negatives])], labels, deltas)
+
+
+def region_targets(proposals, truth, labels, crowds, rng, count=512, foreground_share=0.25):
+    """Draws the regions of one image that the heads are trained on.
+
+    The true boxes are added to the proposals. A region shows the object that it overlaps most, if by
+    at least :data:`FOREGROUND_OVERLAP`, and background otherwise.
+
+    Args:
+        proposals: (R, 4) float32.
+        truth: (G, 4) float32, the boxes of the objects without crowds.
+        labels: (G,) int32 from 0.
+        crowds: (C, 4) float32, the boxes of crowds.
+        rng: A NumPy generator.
+        count: Largest number of regions.
+        foreground_share: Largest share of regions with an object.
+
+    Returns:
+        :class:`RegionTargets`.
+    """
+    proposals = proposals[_share_within(proposals, crowds) <= CROWD_SHARE]
+    boxes = np.concatenate([truth, proposals]).astype(np.float32)
+    matched, best = _best_match(overlaps(boxes, truth))
+    foreground = _draw(np.flatnonzero(best >= FOREGROUND_OVERLAP), round(count * foreground_share), rng)
+    background = _draw(np.flatnonzero(best < FOREGROUND_OVERLAP), count - len(foreground), rng)
+    objects = matched[foreground]
+    return RegionTargets(
+        boxes[np.concatenate([foreground, background])],
+        np.concatenate([labels[objects] + 1, np.zeros(len(background), int)]).astype(np.int32),
+        boxes_to_deltas(boxes[foreground], truth[objects], DELTA_WEIGHTS), objects)
+
+
+def _match_anchors(anchors, truth):
+    """For each anchor its object, their overlap, and whether the anchor is positive."""
+    table = overlaps(anchors, truth)
+    matched, best = _best_match(table)
+    # An object that no anchor meets has no best anchor.
+    of_object = np.maximum(table.max(axis=0, initial=0), np.finfo(np.float32).tiny)
+    positive = (best >= POSITIVE_OVERLAP) | (table == of_object).any(axis=1)
+    return matched, best, positive
+
+
+def _best_match(table):
+    """The column with the largest value of each row, and this value; 0 without columns."""
+    if table.shape[1] == 0:
+        return np.zeros(len(table), int), np.zeros(len(table), np.float32)
+    return table.argmax(axis=1), table.max(axis=1)
+
+
+def _draw(candidates, count, rng):
+    """At most ``count`` of the candidates, in random order if there are more."""
+    if len(candidates) <= count:
+        return candidates
+    return rng.choice(candidates, count, replace=False)
+
+
+def _share_within(boxes, crowds):
+    """The largest share (R,) of each box's area that one of the crowds covers; 0 without crowds."""
+    if len(crowds) == 0:
+        return np.zeros(len(boxes), np.float32)
+    return (_intersections(boxes, crowds) / _areas(boxes)[:, None]).max(axis=1)
+
+
+def _intersections(boxes, others):
+    low = np.maximum(boxes[:, None, :2], others[:, :2])
+    high = np.minimum(boxes[:, None, 2:], others[:, 2:])
+    return np.maximum(high - low + 1, 0).prod(axis=2)
+
+
+def _areas(boxes):
+    return (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
