@@ -6,19 +6,23 @@ import sys
 import time
 
 from chainer_seg import command_line, training
-from chainer_seg.datasets import CocoDataset, ObjectIndex, ShapesDataset
-from chainer_seg.errors import DatasetError
-from chainer_seg.model_file import save_model
+from chainer_seg.datasets import FiguresDataset, ObjectIndex, ShapesDataset, open_dataset
+from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.links import ResNet
+from chainer_seg.model_file import load_model, save_model
 
 # Pictures drawn for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
 
+DRAWN = {'shapes': ShapesDataset, 'figures': FiguresDataset}
+
 
 def add_data_options(parser):
     data = parser.add_argument_group('the data')
-    data.add_argument('--dataset', choices=('shapes', 'coco'), default='shapes',
-                      help='drawn shapes, or a COCO-style data set')
-    data.add_argument('--annotations', metavar='J', help='COCO JSON to train on')
+    data.add_argument('--dataset', choices=(*DRAWN, 'coco'), default='shapes',
+                      help='drawn shapes, drawn people, or a data set of files')
+    data.add_argument('--annotations', metavar='J',
+                      help='COCO JSON to train on, or a packed data set, which needs no --images')
     data.add_argument('--images', metavar='D', help='its folder of images')
     data.add_argument('--val-annotations', metavar='J', help='COCO JSON to validate on')
     data.add_argument('--val-images', metavar='D', help='its folder of images')
@@ -50,33 +54,48 @@ def add_training_options(parser, iterations, batch_size, lr):
     group.add_argument('--overwrite', action='store_true', help='replace a run in --out')
 
 
-def open_datasets(options):
+def open_datasets(options, *, keypoints=None):
     """The data sets for training and for validation that the options name."""
-    if options.dataset == 'shapes':
-        examples = max(1, options.iterations * options.batch_size)
-        return (ShapesDataset(examples, options.seed, options.size),
-                ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
-    if not options.annotations or not options.images:
-        raise DatasetError('--dataset coco needs --annotations and --images.')
-    dataset = CocoDataset(options.annotations, options.images, skip_empty=True)
-    if not options.val_annotations:
-        return dataset, dataset
-    return dataset, CocoDataset(options.val_annotations, options.val_images or options.images)
+    if options.dataset in DRAWN:
+        return draw_datasets(options, max(1, options.iterations * options.batch_size))
+    return open_files(options, skip_empty=True, keypoints=keypoints)
 
 
 def open_indices(options):
     """The objects to train on and to validate with; ``options.pictures`` pictures are drawn."""
-    if options.dataset == 'shapes':
-        drawn = (ShapesDataset(options.pictures, options.seed, options.size),
-                 ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
-        return tuple(map(ObjectIndex, drawn))
-    if not options.annotations or not options.images:
-        raise DatasetError('--dataset coco needs --annotations and --images.')
-    index = ObjectIndex(CocoDataset(options.annotations, options.images))
+    if options.dataset in DRAWN:
+        return tuple(map(ObjectIndex, draw_datasets(options, options.pictures)))
+    dataset, validation = open_files(options)
+    index = ObjectIndex(dataset)
+    return index, index if validation is dataset else ObjectIndex(validation)
+
+
+def draw_datasets(options, length):
+    """Drawn pictures: ``length`` of them for training."""
+    draw = DRAWN[options.dataset]
+    return (draw(length, options.seed, options.size),
+            draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
+
+
+def open_files(options, *, skip_empty=False, keypoints=None):
+    """The data sets of files; without one for validation, the training set serves for both."""
+    if not options.annotations:
+        raise DatasetError(f'--dataset {options.dataset} needs --annotations and --images.')
+    dataset = open_dataset(options.annotations, options.images, skip_empty=skip_empty,
+                           keypoints=keypoints)
     if not options.val_annotations:
-        return index, index
-    return index, ObjectIndex(
-        CocoDataset(options.val_annotations, options.val_images or options.images))
+        return dataset, dataset
+    return dataset, open_dataset(options.val_annotations, options.val_images or options.images,
+                                 keypoints=keypoints)
+
+
+def find_resnet(path):
+    """The :class:`chainer_seg.links.ResNet` in a model file, for another network to start from."""
+    for link in load_model(path).links():
+        if isinstance(link, ResNet):
+            return link
+    raise TrainingError(f'{path} holds no ResNet to start from; give a converted ResNet-50 or a model '
+                        f'that has one.')
 
 
 def make_schedule(options):
@@ -99,8 +118,9 @@ def run_training(options, train_chain, model, dataset, transform, evaluator, bes
             'out', 'optimizer', 'lr', 'weight_decay', 'iterations', 'batch_size', 'sub_batches',
             'device', 'seed', 'workers', 'snapshot_every', 'keep_last', 'log_every', 'resume',
             'overwrite')}
+    schedule = settings.pop('schedule', None) or make_schedule(options)
     trainer = training.build_trainer(train_chain, dataset, **{
-        **from_options, 'transform': transform, 'schedule': make_schedule(options),
+        **from_options, 'transform': transform, 'schedule': schedule,
         'evaluator': evaluator, 'best_metric': best_metric, 'model_to_save': model,
         'save_model': functools.partial(save_model, dtype='float16' if options.half else None),
         'progress': 'none' if options.quiet else 'auto', **settings})
