@@ -2,11 +2,11 @@
 
 import argparse
 
-from commands import train_classifier, train_click, train_deepmask
+from commands import train_classifier, train_click, train_deepmask, train_yolact
 
 from chainer_seg import command_line
 
-SYSTEMS = (train_classifier, train_click, train_deepmask)
+SYSTEMS = (train_classifier, train_click, train_deepmask, train_yolact)
 
 
 def main():

@@ -1,0 +1,76 @@
+"""Pictures and their objects as YOLACT is trained on them."""
+
+import chainer
+import cv2
+import numpy as np
+
+from chainer_seg.models.yolact.augmentation import STANDARD, augment
+
+# Objects that are thinner, as a share of the picture's side, are not trained on: 4 pixels of 550.
+LEAST_SIDE = 4 / 550
+
+# The default of the number of objects of a picture that are trained on.
+MAX_OBJECTS = 100
+
+
+class YolactSamples:
+    """Makes a training sample of a picture and its objects.
+
+    Called as ``transform((image, instances), rng)`` by the training iterator.
+
+    Args:
+        image_size: Side S of the network's input.
+        normalise: From pixels (S, S, 3), red, green, blue, in 0..255 to what the network expects.
+        augmentation: The :class:`chainer_seg.models.yolact.augmentation.Augmentation`.
+        least_side: Objects whose box is thinner, as a share of the picture's side, are left out.
+        max_objects: Of more objects than these, the largest ones are trained on.
+
+    Returns:
+        A dict of ``x`` (3, S, S) float32, the network's input; ``bboxes`` (R, 4) float32 (y_min,
+        x_min, y_max, x_max) as fractions of the picture; ``labels`` (R,) int32; ``crowds`` (R,)
+        bool; and ``masks`` (R, S, S) bool. None where no object is left that is not a crowd.
+    """
+
+    def __init__(self, image_size, normalise, augmentation=STANDARD, least_side=LEAST_SIDE,
+                 max_objects=MAX_OBJECTS):
+        self.image_size, self.normalise = image_size, normalise
+        self.augmentation = augmentation
+        self.least_side, self.max_objects = least_side, max_objects
+
+    def __call__(self, example, rng):
+        image, instances = augment(*example, rng, self.augmentation)
+        size = np.array(image.shape[:2] * 2, np.float32)
+        bboxes = instances.bboxes / size
+        chosen = self._usable(bboxes, instances)
+        if instances.crowds[chosen].all():
+            return None
+        side = self.image_size
+        x = cv2.resize(image.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
+        return {'x': np.ascontiguousarray(self.normalise(x).transpose(2, 0, 1)),
+                'bboxes': bboxes[chosen], 'labels': instances.labels[chosen],
+                'crowds': instances.crowds[chosen],
+                'masks': resize_masks(instances.masks[chosen], side)}
+
+    def _usable(self, bboxes, instances):
+        """The numbers of the objects to train on, in their order."""
+        sides = bboxes[:, 2:] - bboxes[:, :2]
+        # A small part of a mask may have been cut off with the rest of its box.
+        usable = np.flatnonzero((sides > self.least_side).all(axis=1)
+                                & instances.masks.any(axis=(1, 2)))
+        largest = np.argsort(-sides[usable].prod(axis=1), kind='stable')[:self.max_objects]
+        return np.sort(usable[largest])
+
+
+def resize_masks(masks, side):
+    """Masks (R, H, W) bool at (R, side, side) by OpenCV's bilinear resizing of bytes."""
+    resized = np.empty((len(masks), side, side), bool)
+    for mask, out in zip(masks, resized):
+        out[...] = cv2.resize(mask.view(np.uint8), (side, side), interpolation=cv2.INTER_LINEAR)
+    return resized
+
+
+def stack_examples(samples, device):
+    """The samples of a batch on ``device``: ``x`` stacked, all else as lists with one array an image."""
+    batch = {name: [device.send(sample[name]) for sample in samples] for name in samples[0]}
+    batch['x'] = chainer.backend.get_array_module(batch['x'][0]).stack(batch['x'])
+    return batch

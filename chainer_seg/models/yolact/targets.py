@@ -1,0 +1,119 @@
+"""What each anchor is to predict: the matching of YOLACT and of SSD (arXiv 1512.02325, section 2.2)."""
+
+import dataclasses
+
+import numpy as np
+from chainer import backend
+
+from chainer_seg.boxes import box_iou
+from chainer_seg.models.yolact.anchors import anchor_corners, encode_boxes
+
+NEUTRAL, BACKGROUND = -1, 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Which overlaps make an anchor an example.
+
+    Attributes:
+        positive: From this intersection over union with an object on, an anchor is for the object.
+        negative: Below this one with every object it is background; between the two it is neutral.
+        crowd: So much of an anchor in a crowd makes it neutral, if it is not for an object.
+    """
+
+    positive: float = 0.5
+    negative: float = 0.4
+    crowd: float = 0.7
+
+
+PUBLISHED = Thresholds()
+
+
+def anchor_targets(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
+    """What the anchors of one image are to predict; arguments as those of :func:`match_anchors`.
+
+    Returns:
+        Classes (N,) and objects (N,) int32 of :func:`match_anchors`, and the codes (N, 4) float32 of
+        the boxes of these objects (0 where there is none).
+    """
+    classes, objects = match_anchors(anchors, bboxes, labels, crowds, thresholds)
+    if crowds.all():
+        return classes, objects, backend.get_array_module(anchors).zeros_like(anchors)
+    return classes, objects, encode_boxes(bboxes[objects], anchors)
+
+
+def match_anchors(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
+    """Assigns the objects of one image to anchors.
+
+    Every anchor looks at the object that it overlaps most. Every object has at least the anchor
+    that overlaps it most, whatever the overlap; where several objects have one in common, it goes
+    to the largest overlap and the others take their next best.
+
+    Args:
+        anchors: (N, 4) float32, centre x, centre y, width and height as fractions of the image.
+        bboxes: (R, 4) float32 (y_min, x_min, y_max, x_max) as fractions of the image.
+        labels: (R,) int32 from 0; those of crowds do not count.
+        crowds: (R,) bool.
+        thresholds: The :class:`Thresholds`.
+
+    Returns:
+        Classes (N,) int32: label + 1, :data:`BACKGROUND` or :data:`NEUTRAL`; and (N,) int32, the
+        number in ``bboxes`` of the object that each anchor looks at (0 where there is none).
+    """
+    xp = backend.get_array_module(anchors)
+    corners = anchor_corners(anchors)
+    objects = xp.flatnonzero(~crowds)
+    if not len(objects):
+        classes = xp.full(len(anchors), BACKGROUND, np.int32)
+        matched = xp.zeros(len(anchors), np.int32)
+    else:
+        overlaps = box_iou(bboxes[objects], corners)
+        nearest, best = overlaps.argmax(axis=0), overlaps.max(axis=0)
+        own = best_anchors(overlaps)
+        nearest[own], best[own] = xp.arange(len(objects)), 2
+        classes = labels[objects][nearest].astype(np.int32) + 1
+        classes[best < thresholds.positive] = NEUTRAL
+        classes[best < thresholds.negative] = BACKGROUND
+        matched = objects[nearest].astype(np.int32)
+    if crowds.any():
+        inside = _share_inside(corners, bboxes[crowds]).max(axis=1)
+        classes[(classes <= BACKGROUND) & (inside > thresholds.crowd)] = NEUTRAL
+    return classes, matched
+
+
+def best_anchors(overlaps):
+    """An anchor of its own for each object: the largest overlap of all first, then the next.
+
+    Args:
+        overlaps: (R, N) intersections over union, R at most N.
+
+    Returns:
+        (R,) integers, all different.
+
+    Raises:
+        ValueError: There are more objects than anchors.
+    """
+    if len(overlaps) > overlaps.shape[1]:
+        raise ValueError(f'{overlaps.shape[1]} anchors are not enough for {len(overlaps)} objects')
+    xp = backend.get_array_module(overlaps)
+    left = overlaps.copy()
+    chosen = xp.full(len(overlaps), -1)
+    numbers = xp.arange(len(overlaps))
+    # The largest overlap left is the best one both of its object and of its anchor. All pairs of
+    # which that is true can be taken at once: none of them stands in another's way.
+    while (chosen < 0).any():
+        favourites = left.argmax(axis=1)
+        mutual = (chosen < 0) & (left[:, favourites].argmax(axis=0) == numbers)
+        chosen[mutual] = favourites[mutual]
+        left[mutual] = -1
+        left[:, favourites[mutual]] = -1
+    return chosen
+
+
+def _share_inside(boxes, regions):
+    """(N, M): how much of the area of each box (N, 4) lies in each region (M, 4)."""
+    xp = backend.get_array_module(boxes)
+    top_left = xp.maximum(boxes[:, None, :2], regions[None, :, :2])
+    bottom_right = xp.minimum(boxes[:, None, 2:], regions[None, :, 2:])
+    shared = xp.prod(xp.maximum(bottom_right - top_left, 0), axis=2)
+    return shared / xp.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, None]

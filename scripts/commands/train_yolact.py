@@ -1,0 +1,118 @@
+"""python scripts/train.py yolact: instance segmentation from prototypes."""
+
+import argparse
+import functools
+import logging
+
+from commands.training_options import VALIDATION_SEED_OFFSET, run_training
+
+from chainer_seg import command_line
+from chainer_seg.datasets import ShapesDataset, open_dataset
+from chainer_seg.evaluation import evaluate_coco
+from chainer_seg.model_file import copy_matching, load_model
+from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
+from chainer_seg.models.yolact.pretrained import CHANNEL_ORDERS, start_backbone
+from chainer_seg.models.yolact.samples import stack_examples
+
+log = logging.getLogger(__name__)
+
+EVALUATED = ('segm/AP', 'segm/AP50', 'segm/AP75', 'bbox/AP')
+BEST = ('validation/segm/AP', 'max')
+
+
+def add_options(systems):
+    parser = systems.add_parser(
+        'yolact', help='instance segmentation with YOLACT', description='Train YOLACT.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(train=train_yolact)
+    command_line.add_common_options(parser)
+    parser.add_argument('--name', default='resnet50', metavar='EXPERIMENT',
+                        help=f'a TOML file, or one of {", ".join(experiment_names())}')
+    parser.add_argument('--set', dest='assignments', nargs='+', action='extend', default=[],
+                        metavar='KEY=VALUE', help='change settings of the experiment')
+    data = parser.add_argument_group('the data')
+    data.add_argument('--annotations', metavar='J',
+                      help='COCO JSON or packed data set to train on; left out, shapes are drawn')
+    data.add_argument('--images', metavar='D', help='folder of images of a COCO JSON')
+    data.add_argument('--val-annotations', metavar='J', help='the same to validate on')
+    data.add_argument('--val-images', metavar='D', help='folder of images of a COCO JSON')
+    data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
+    data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
+                      metavar='HxW', help='size of drawn pictures')
+    start = parser.add_argument_group('where to start from')
+    start.add_argument('--weights', metavar='MODEL',
+                       help='a YOLACT; what does not fit, such as other classes, starts anew')
+    start.add_argument('--backbone', metavar='MODEL',
+                       help='a model whose ResNet the backbone starts from')
+    start.add_argument('--backbone-channels', choices=CHANNEL_ORDERS, default='rgb',
+                       help='what that model was trained on: as YOLACT, or in the order of Caffe and '
+                            'in 0..255, as what train.py classifier makes')
+    run = parser.add_argument_group('the training')
+    run.add_argument('--out', '--weights-folder', required=True, metavar='DIR',
+                     help='folder for all that is written')
+    run.add_argument('--batch-size', type=int, help='images of an update')
+    run.add_argument('--iterations', type=int, help='number of updates')
+    run.add_argument('--lr', type=float, help='learning rate')
+    run.add_argument('--momentum', type=float)
+    run.add_argument('--weight-decay', type=float)
+    run.add_argument('--save-interval', type=int, metavar='N', help='updates between checkpoints')
+    run.add_argument('--print-interval', dest='log_every', type=int, default=20, metavar='N',
+                     help='updates between lines of the log')
+    run.add_argument('--sub-batches', type=int, default=1,
+                     help='compute a batch in so many parts, for less memory')
+    run.add_argument('--workers', type=int, default=None,
+                     help='processes that load data; by the number of cores')
+    run.add_argument('--resume', nargs='?', const='auto', default=None, metavar='SNAPSHOT',
+                     help='go on from the newest snapshot in --out, or from this one')
+    run.add_argument('--overwrite', action='store_true', help='replace a run in --out')
+    run.add_argument('--half', action='store_true', help='save the model in half precision')
+
+
+def train_yolact(options):
+    experiment = read_experiment(options.name, options.assignments)
+    _merge(experiment['training'], options)
+    dataset, validation = open_datasets(options)
+    model = experiment.make_model(dataset.class_names, options.seed)
+    _start_from(options, model)
+    chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
+    run_training(
+        options, chain, model, dataset, experiment.make_samples(model),
+        functools.partial(_evaluate, dataset=validation), BEST, schedule=experiment.make_schedule(),
+        converter=stack_examples, momentum=options.momentum, weight_decay_exclude=())
+
+
+def open_datasets(options):
+    """The data sets for training and for validation that the options name."""
+    if options.annotations is None:
+        examples = max(1, options.iterations * options.batch_size)
+        return (ShapesDataset(examples, options.seed, options.size),
+                ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
+    dataset = open_dataset(options.annotations, options.images, skip_empty=True)
+    if not options.val_annotations:
+        return dataset, dataset
+    return dataset, open_dataset(options.val_annotations, options.val_images or options.images)
+
+
+def _merge(settings, options):
+    """Gives the options that are not on the command line the experiment's values."""
+    for name in ('batch_size', 'iterations', 'lr', 'momentum', 'weight_decay', 'save_interval'):
+        if getattr(options, name) is None:
+            setattr(options, name, settings[name])
+    for name in ('optimizer', 'keep_last'):
+        setattr(options, name, settings[name])
+    options.snapshot_every = options.save_interval
+
+
+def _start_from(options, model):
+    if options.weights:
+        copied = copy_matching(load_model(options.weights), model)
+        log.info('%d arrays of the model come from %s', copied, options.weights)
+    if options.backbone:
+        copied = start_backbone(load_model(options.backbone), model, options.backbone_channels)
+        log.info('%d arrays of the backbone come from %s', copied, options.backbone)
+
+
+def _evaluate(model, dataset):
+    """Average precision of masks and of boxes."""
+    figures = evaluate_coco(model, dataset)
+    return {name: figures[name] for name in EVALUATED}
