@@ -31,7 +31,7 @@ class ObjectIndex:
 
     def __init__(self, dataset, progress=iter):
         self.dataset = dataset
-        self._annotations = _annotations_of(dataset)
+        self._annotations = annotations_of(dataset)
         self._label_of = {category: label for label, category in
                           enumerate(getattr(dataset, 'category_ids', ()))}
         rows = [self._read(number) for number in progress(range(len(dataset)))]
@@ -146,7 +146,7 @@ def _draw_polygons(annotation, window, side):
     return None if code is None else masks.decode_rle([code], (side, side))[0]
 
 
-def _annotations_of(dataset):
+def annotations_of(dataset):
     """The annotations of each picture as in its COCO file; None for another data set."""
     if not hasattr(dataset, 'coco'):
         return None

@@ -4,11 +4,12 @@ import argparse
 import functools
 
 from commands.training_options import (
-    add_data_options, add_training_options, open_indices, run_training)
+    add_data_options, add_training_options, find_resnet, open_indices, run_training)
 
 from chainer_seg import command_line
 from chainer_seg.evaluation import evaluate_crops
 from chainer_seg.models.classifier import ClassifierTrainChain, ObjectCrops, ResNetClassifier
+from chainer_seg.models.deepmask import copy_resnet
 from chainer_seg.models.deepmask.samples import NUMBERS
 
 
@@ -30,6 +31,8 @@ def add_options(systems):
     net.add_argument('--width', type=int, default=64, help='channels of the stem')
     net.add_argument('--stride-on', choices=('1x1', '3x3'), default='1x1',
                      help='the convolution of a block that carries its stride')
+    net.add_argument('--trunk', metavar='MODEL',
+                     help='start from the ResNet in this model file; give its sizes, too')
     net.add_argument('--half', action='store_true', help='save the model in half precision')
 
 
@@ -39,6 +42,8 @@ def train_classifier(options):
     model = ResNetClassifier(len(classes), tuple(options.blocks), options.width,
                              stride_on=options.stride_on, seed=options.seed)
     model.class_names = classes
+    if options.trunk:
+        copy_resnet(find_resnet(options.trunk), model.resnet)
     evaluator = functools.partial(evaluate_crops, crops=ObjectCrops(validation_set, options.side))
     run_training(options, ClassifierTrainChain(model), model, NUMBERS,
                  ObjectCrops(training_set, options.side), evaluator,

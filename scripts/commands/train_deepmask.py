@@ -4,12 +4,11 @@ import argparse
 import functools
 
 from commands.training_options import (
-    add_data_options, make_schedule, open_indices, run_training)
+    add_data_options, find_resnet, make_schedule, open_indices, run_training)
 
 from chainer_seg import command_line, training
 from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_patches
-from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deepmask import (
     DeepMask, DeepMaskTrainChain, PatchSamples, SharpMask, SharpMaskTrainChain, copy_resnet)
@@ -128,7 +127,7 @@ def make_deepmask(options):
     if bool(options.trunk) == options.scratch:
         raise TrainingError('Give either --trunk, a model file with a ResNet to start from, or '
                             '--scratch.')
-    source = _find_resnet(options.trunk) if options.trunk else None
+    source = find_resnet(options.trunk) if options.trunk else None
     blocks, width = tuple(options.blocks), options.width
     if source is not None:
         blocks = tuple(len(source[name]) for name in source.stage_names[:3])
@@ -141,14 +140,6 @@ def make_deepmask(options):
     if source is not None:
         copy_resnet(source, model.trunk.resnet)
     return model
-
-
-def _find_resnet(path):
-    for link in load_model(path).links():
-        if isinstance(link, ResNet):
-            return link
-    raise TrainingError(f'{path} holds no ResNet to start from; give a converted resnet-50.t7, a '
-                        f'DeepMask, or --scratch.')
 
 
 def make_sharpmask(options):

@@ -99,8 +99,9 @@ def copy_resnet(source, target):
     """Copies the weights of a ResNet to another one, as far as the other goes.
 
     A trunk starts in this way from a network that was trained to classify:
-    ``copy_resnet(converted, model.trunk.resnet)``. Later stages of ``source`` are left out; batch
-    normalisation becomes a fixed scale and shift where ``target`` has these.
+    ``copy_resnet(converted, model.trunk.resnet)``. Later stages of ``source`` are left out, and inputs
+    beyond those of ``target``, such as clicks behind the colours; batch normalisation becomes a fixed
+    scale and shift where ``target`` has these.
 
     Args:
         source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
@@ -140,7 +141,10 @@ def _copy_norm(path, source, target):
 
 def _copy_arrays(path, source, target, names):
     for name in names:
-        _assign(path, target, name, getattr(source, name, None))
+        value = getattr(source, name, None)
+        if path == '/stem/conv' and name == 'W' and value is not None:
+            value = value.array[:, :target.W.shape[1]]
+        _assign(path, target, name, value)
 
 
 def _assign(path, link, name, value):
