@@ -6,9 +6,9 @@ passed over; the same command computes it when it is mended.
 """
 
 import functools
-import hashlib
 import sys
 
+from commands.digests import digest, digest_of_model
 from commands.proposal_options import (
     add_proposal_options,
     add_range_options,
@@ -24,8 +24,6 @@ from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.datasets.proposal_folder import CHUNK
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.model_file import load_model
-
-import chainer  # isort: skip
 
 
 def main():
@@ -74,20 +72,6 @@ def fill(folder, model, dataset, numbers, settings, quiet):
     with tqdm(total=len(numbers), initial=len(numbers) - missing, desc='proposing', unit='image',
               disable=quiet) as bar:
         return folder.fill(compute, numbers, progress=functools.partial(bar.update, 1))
-
-
-def digest_of_model(model):
-    """The same text for models of the same class, sizes and weights."""
-    serializer = chainer.serializers.DictionarySerializer()
-    serializer.save(model)
-    content = hashlib.sha256(repr((type(model).__name__, model.config)).encode())
-    for name in sorted(serializer.target):
-        content.update(name.encode() + serializer.target[name].tobytes())
-    return content.hexdigest()[:16]
-
-
-def digest(content):
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 if __name__ == '__main__':

@@ -9,7 +9,9 @@ _PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
 MODULES = {
     'ClickSegmenter': {'clicks': 'evaluate_clicks'},
     'DeepMask': _PROPOSALS,
+    'MaskRCNN': {'coco': 'evaluate_coco'},
     'SharpMask': _PROPOSALS,
+    'Yolact': {'coco': 'evaluate_coco'},
 }
 
 

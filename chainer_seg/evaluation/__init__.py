@@ -1,6 +1,7 @@
 """How good predictions are: COCO's average precision and recall, and the number of clicks."""
 
 from chainer_seg.evaluation.boundary import boundary_iou
+from chainer_seg.evaluation.classes import ClassMatch, match_classes
 from chainer_seg.evaluation.clicks import (
     ClickFigures,
     click_ious,
@@ -16,7 +17,9 @@ from chainer_seg.evaluation.proposals import (
     evaluate_proposal_files,
     evaluate_proposals,
 )
+from chainer_seg.evaluation.result_folder import ResultFolder
 
-__all__ = ['ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'boundary_iou', 'click_ious',
-           'evaluate_clicks', 'evaluate_coco', 'evaluate_crops', 'evaluate_patches',
-           'evaluate_proposal_files', 'evaluate_proposals', 'next_click', 'number_of_clicks']
+__all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'ResultFolder',
+           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco', 'evaluate_crops',
+           'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals', 'match_classes',
+           'next_click', 'number_of_clicks']

@@ -89,11 +89,13 @@ class CocoEvaluator:
             self._records[kind] += other._records[kind]
         self._label_count = max(self._label_count, other._label_count)
 
-    def summary(self, per_class=False):
+    def summary(self, per_class=False, ious=()):
         """The figures so far.
 
         Args:
             per_class (bool): Also give each class's AP.
+            ious: Overlaps for which the AP is given alone, of COCO's 0.5, 0.55, ..., 0.95: for 0.7
+                as AP70.
 
         Returns:
             dict of float: For 'bbox' and 'segm' AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100,
@@ -111,6 +113,8 @@ class CocoEvaluator:
             evaluation = self._accumulate(kind)
             figures.update((f'{kind}/{name}', value)
                            for name, value in _figures(evaluation, kind).items())
+            figures.update((f'{kind}/AP{100 * iou:.0f}', _average_precision(evaluation, iou))
+                           for iou in ious)
             if per_class and not self.class_agnostic:
                 figures.update((f'{kind}/AP/{name}', value)
                                for name, value in self._class_figures(evaluation))
@@ -240,22 +244,25 @@ def _mean(values):
     return float(values.mean()) if values.size else float('nan')
 
 
+def _average_precision(evaluation, iou):
+    """The mean over the classes of the AP at one overlap."""
+    chosen = np.isclose(evaluation.params.iouThrs, iou)
+    return _mean(evaluation.eval['precision'][chosen, :, :, 0, -1])
+
+
 def _figures(evaluation, kind):
     parameters = evaluation.params
     precision, recall = evaluation.eval['precision'], evaluation.eval['recall']
-    thresholds = {'50': np.isclose(parameters.iouThrs, 0.5),
-                  '75': np.isclose(parameters.iouThrs, 0.75)}
-    figures = {'AP': _mean(precision[:, :, :, 0, -1])}
-    for name, chosen in thresholds.items():
-        figures[f'AP{name}'] = _mean(precision[chosen, :, :, 0, -1])
+    figures = {'AP': _mean(precision[:, :, :, 0, -1]), 'AP50': _average_precision(evaluation, 0.5),
+               'AP75': _average_precision(evaluation, 0.75)}
     sized = [(number, _AREA_MARKS[label]) for number, label in enumerate(parameters.areaRngLbl)
              if label != 'all']
     for number, mark in sized:
         figures[f'AP{mark}'] = _mean(precision[:, :, :, number, -1])
     if kind == 'keypoints':
         figures['AR'] = _mean(recall[:, :, 0, -1])
-        for name, chosen in thresholds.items():
-            figures[f'AR{name}'] = _mean(recall[chosen, :, 0, -1])
+        for name, iou in (('AR50', 0.5), ('AR75', 0.75)):
+            figures[name] = _mean(recall[np.isclose(parameters.iouThrs, iou), :, 0, -1])
     else:
         for number, count in enumerate(parameters.maxDets):
             figures[f'AR{count}'] = _mean(recall[:, :, 0, number])

@@ -25,10 +25,10 @@ def add_data_options(parser, pictures):
     add_range_options(parser)
 
 
-def open_dataset(options, *, needs_images=True):
-    """The data set that the options name."""
+def open_dataset(options, *, needs_images=True, draw=ShapesDataset):
+    """The data set that the options name; ``draw(length, seed, size)`` makes a drawn one."""
     if options.annotations is None:
-        return ShapesDataset(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)
+        return draw(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)
     if options.images is None and needs_images:
         raise DatasetError('--annotations needs --images, the folder of its images.')
     # Where no image is read, any folder is as good.

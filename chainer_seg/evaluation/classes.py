@@ -1,0 +1,88 @@
+"""Which class of a model is which class of a data set."""
+
+import dataclasses
+
+import numpy as np
+
+from chainer_seg.errors import DatasetError
+
+_LISTED = 6  # Longer lists of names are cut in messages.
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMatch:
+    """The classes of a model as classes of a data set.
+
+    Attributes:
+        labels: (M,) int, the data set's label of each label of the model; -1 where it has none.
+        names: The data set's class names.
+    """
+
+    labels: np.ndarray
+    names: tuple
+
+    @property
+    def missing(self):
+        """The names of the data set's classes that the model does not know."""
+        return tuple(np.delete(np.array(self.names, object), self.labels[self.labels >= 0]))
+
+    def found(self, instances):
+        """What the model found, with the data set's labels; without objects of other classes."""
+        labels = self.labels[instances.labels]
+        kept = instances[labels >= 0]
+        return dataclasses.replace(kept, labels=labels[labels >= 0], class_names=self.names)
+
+    def truth(self, instances):
+        """The data set's objects without those of classes that the model does not know."""
+        return instances[np.isin(instances.labels, self.labels)]
+
+
+def match_classes(model_names, dataset_names, *, by=None, count=None):
+    """Finds the classes of a data set among those of a model.
+
+    Args:
+        model_names: The model's class names by label; may be empty.
+        dataset_names: The data set's class names by label.
+        by: ``'name'`` matches what has the same name, whatever its case, and leaves the rest out;
+            ``'number'`` matches label 0 with label 0 and so on. None does so by name, or by number
+            where the model has no names, and demands that the model knows every class.
+        count: The number of the model's classes where it has no names.
+
+    Returns:
+        ClassMatch
+
+    Raises:
+        chainer_seg.errors.DatasetError: They do not match.
+    """
+    count = len(model_names) or count
+    if by == 'number' or (by is None and not model_names):
+        return _match_numbers(count, dataset_names)
+    place = {_plain(name): label for label, name in enumerate(dataset_names)}
+    match = ClassMatch(np.array([place.get(_plain(name), -1) for name in model_names], int),
+                       tuple(dataset_names))
+    if not (match.labels >= 0).any():
+        raise DatasetError(
+            f'The model finds {_listed(model_names)}, and the data set has {_listed(dataset_names)}: '
+            f'no class has the same name; use a model of this data set, or match them by number.')
+    if by is None and match.missing:
+        raise DatasetError(
+            f'The model does not know {_listed(match.missing)} of the data set; use a model of this '
+            f'data set, or match by name to leave such classes out.')
+    return match
+
+
+def _match_numbers(count, dataset_names):
+    if count != len(dataset_names):
+        raise DatasetError(f'The model has {count or "an unknown number of"} classes and the data set '
+                           f'{len(dataset_names)}; use a model of this data set.')
+    return ClassMatch(np.arange(count), tuple(dataset_names))
+
+
+def _plain(name):
+    return str(name).strip().casefold()
+
+
+def _listed(names):
+    more = len(names) - _LISTED
+    text = ', '.join(map(str, names[:_LISTED]))
+    return f'{text} and {more} more' if more > 0 else text or 'nothing'

@@ -1,0 +1,89 @@
+"""The COCO results of a detector on a data set, in a folder that a killed run can go on with."""
+
+import contextlib
+import json
+import pathlib
+
+from chainer_seg.errors import DatasetError, writing
+from chainer_seg.files import atomic_write
+from chainer_seg.journal import Journal, keep_settings
+
+_JOURNAL, _SETTINGS = 'journal.jsonl', 'settings.json'
+_CONTENT = {'bbox': 'bbox', 'segm': 'segmentation', 'keypoints': 'keypoints'}
+
+
+class ResultFolder(contextlib.AbstractContextManager):
+    """Results image by image, and in the end a file of each kind as COCO's server takes it.
+
+    What is found in an image goes at once to the folder's journal. The kinds have files of their
+    own because pycocotools takes the area of an object from its box where a result has one, and
+    COCO's small, medium and large masks are told apart by the area of the mask.
+
+    Args:
+        folder: Where the files lie; made if missing.
+        settings: A dict, JSON-ready, of all that the results depend on. A folder goes on only with
+            the settings that it began with.
+        overwrite: Begin anew where the folder holds results.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The folder holds results of other settings, another process
+            is writing to it, or it is a file.
+        chainer_seg.errors.DiskFullError: The folder cannot be written to.
+    """
+
+    def __init__(self, folder, settings, *, overwrite=False):
+        self.folder = pathlib.Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DatasetError(f'{folder} is a file; name a folder for the results.')
+        journal = self.folder / _JOURNAL
+        if overwrite:
+            self._clear()
+        elif journal.exists() and not (self.folder / _SETTINGS).exists():
+            raise DatasetError(f'{folder} holds results that nobody knows the settings of; choose '
+                               f'another folder, or replace them with --overwrite.')
+        keep_settings(self.folder / _SETTINGS, settings, 'results')
+        self._journal = Journal(journal)
+
+    def __exit__(self, *exception):
+        self._journal.close()
+
+    def __contains__(self, number):
+        return number in self._journal
+
+    def add(self, number, results):
+        """Keeps the COCO results of the image ``number``, for good."""
+        self._journal.add(number, results)
+
+    def results(self, number):
+        """The COCO results of one image, a list of dicts."""
+        return list(self._journal.results([number]))
+
+    def write(self, kinds, numbers):
+        """Writes ``bbox.json``, ``segm.json`` and ``keypoints.json``, as far as they are wanted.
+
+        Args:
+            kinds: Some of 'bbox', 'segm' and 'keypoints'.
+            numbers: The images.
+
+        Returns:
+            list of pathlib.Path: The files.
+        """
+        return [self._write(kind, numbers) for kind in kinds]
+
+    def _write(self, kind, numbers):
+        path = self.folder / f'{kind}.json'
+        with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
+            separator = '['
+            for result in self._journal.results(numbers):
+                chosen = {name: result[name] for name in (
+                    'image_id', 'category_id', 'score', _CONTENT[kind]) if name in result}
+                file.write(separator + json.dumps(chosen))
+                separator = ',\n'
+            file.write(']\n' if separator != '[' else '[]\n')
+        return path
+
+    def _clear(self):
+        # The settings go last: without them, what is left could not be told from a finished run.
+        for name in (*(f'{kind}.json' for kind in _CONTENT), _JOURNAL, _SETTINGS):
+            with writing(self.folder / name):
+                (self.folder / name).unlink(missing_ok=True)

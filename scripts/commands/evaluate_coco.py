@@ -1,0 +1,189 @@
+"""Evaluate a detector by COCO's average precision and recall of boxes, masks and keypoints.
+
+Without --annotations, fresh pictures are drawn. With --results the detections go to a folder, image by
+image, and in the end to a file of each kind as COCO's server takes it; a run that was killed or
+interrupted goes on when the same command is given again.
+"""
+
+import contextlib
+import functools
+import logging
+import math
+import time
+
+from commands.detector_options import add_detector_options, detector_settings
+from commands.digests import digest, digest_of_model
+from commands.evaluation_data import add_data_options, open_dataset
+from tqdm import tqdm
+
+from chainer_seg.datasets import FiguresDataset, ShapesDataset
+from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.errors import UserError
+from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
+from chainer_seg.evaluation.coco import KINDS
+from chainer_seg.files import write_json
+from chainer_seg.instances import Instances
+
+log = logging.getLogger(__name__)
+
+_TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
+_FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+_KEYPOINT_FIGURES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
+_VOC_OVERLAPS = (0.5, 0.7)  # YOLACT's table of Pascal SBD, arXiv 1904.02689
+_COCO_KEYPOINTS = 17  # for which COCO knows how far people place them apart
+
+
+def add_options(parser):
+    add_data_options(parser, pictures=200)
+    parser.add_argument('--drawn', choices=('shapes', 'figures'),
+                        help='draw shapes, or people with keypoints; by the classes of the model if '
+                             'left out')
+    parser.add_argument('--match', choices=('name', 'number'),
+                        help='take classes of the same name, or of the same number, for the same; by '
+                             'name, and each must be known, if left out')
+    add_detector_options(parser)
+    figures = parser.add_argument_group('the figures')
+    figures.add_argument('--kinds', nargs='+', choices=KINDS,
+                         help='what is measured; all that model and data set have if left out')
+    figures.add_argument('--per-class', action='store_true', help='also the AP of each class')
+    figures.add_argument('--voc', action='store_true',
+                         help='also the AP at overlaps of 0.5 and 0.7 alone, as for Pascal SBD')
+    figures.add_argument('--out', metavar='JSON', help='also write the figures to this file')
+    figures.add_argument('--results', metavar='DIR',
+                         help="keep the detections in this folder, as COCO's server takes them")
+    figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
+
+
+def run(model, options):
+    started = time.time()
+    dataset = open_dataset(options, draw=functools.partial(drawn_dataset, model, options.drawn))
+    match = match_classes(model.class_names, dataset.class_names, by=options.match,
+                          count=model.config.get('classes'))
+    if match.missing:
+        log.info('left out, for the model does not know them: %s', ', '.join(match.missing))
+    kinds = kinds_of(model, dataset, options.kinds)
+    evaluator = CocoEvaluator(dataset.class_names, kinds=kinds)
+    with open_results(model, dataset, options) as folder:
+        evaluate(model, dataset, match, evaluator, folder, options)
+        figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
+        for path in folder.write(kinds, range(len(dataset))) if folder is not None else ():
+            log.info('wrote %s', path)
+    print(f'{len(dataset)} images, {time.time() - started:.0f} s')
+    print(table(figures, kinds))
+    if options.voc:
+        print('\n' + voc_table(figures, kinds))
+    if options.per_class:
+        print('\n' + class_table(figures, kinds, dataset.class_names))
+    if options.out:
+        # JSON knows no NaN.
+        write_json(options.out, {name: None if math.isnan(value) else value
+                                 for name, value in figures.items()}, indent=2)
+
+
+def drawn_dataset(model, kind, length, seed, size):
+    """The drawn data set of that kind, with the classes of the model."""
+    if kind is None:
+        kind = 'figures' if tuple(model.class_names) == FiguresDataset.class_names else 'shapes'
+    if kind == 'figures':
+        return FiguresDataset(length, seed, size)
+    is_known = bool(model.class_names) and set(model.class_names) <= set(OUTLINES)
+    return ShapesDataset(length, seed, size, classes=model.class_names if is_known else None)
+
+
+def kinds_of(model, dataset, wanted):
+    """What is measured: what is wanted, or else all that both the model and the data set have."""
+    truth = read_truth(dataset, 0).keypoints
+    counts = model.config.get('keypoints', 0), 0 if truth is None else truth.shape[1]
+    possible = ['bbox', *(['segm'] if model.config.get('with_masks', True) else []),
+                *(['keypoints'] if counts == (_COCO_KEYPOINTS, _COCO_KEYPOINTS) else [])]
+    impossible = sorted(set(wanted or ()) - set(possible))
+    if impossible:
+        raise UserError(f'There is nothing to measure the {_TITLES[impossible[0]]} of: the model or the '
+                        f'data set has none (the model has {counts[0]} keypoints, the data set '
+                        f'{counts[1]}); leave {impossible[0]} out.')
+    return tuple(kind for kind in possible if not wanted or kind in wanted)
+
+
+def open_results(model, dataset, options):
+    """The folder of --results as a context; it gives None where there is none."""
+    if options.results is None:
+        return contextlib.nullcontext()
+    described = (dataset.path.read_bytes() if options.annotations else
+                 repr(sorted(vars(dataset).items())).encode())
+    ids = repr(getattr(dataset, 'ids', None)).encode()
+    return ResultFolder(
+        options.results, {'model': digest_of_model(model), 'data': digest(described + ids),
+                          'match': options.match, **detector_settings(model, options)},
+        overwrite=options.overwrite)
+
+
+def evaluate(model, dataset, match, evaluator, folder, options):
+    """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
+    category_ids = getattr(dataset, 'category_ids', None)
+    settings = detector_settings(model, options)
+    done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
+    if done:
+        log.info('%d of %d images have been done before', done, len(dataset))
+    with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
+              disable=options.quiet) as bar:
+        # In the order of the data set, which decides between equal scores.
+        for number in range(len(dataset)):
+            if folder is not None and number in folder:
+                results, truth = folder.results(number), read_truth(dataset, number)
+            else:
+                image, truth = dataset[number]
+                results = match.found(model.detect(image, **settings)).to_coco_results(
+                    id_of(dataset, number), category_ids)
+                if folder is not None:
+                    folder.add(number, results)
+                bar.update()
+            # What is measured is what the results say: a run in two parts measures the same.
+            found = Instances.from_coco_results(results, truth.image_size, category_ids, match.names)
+            evaluator.add(match.truth(truth), found)
+
+
+def read_truth(dataset, number):
+    """The true objects of an image, without reading the image where it need not be drawn."""
+    read = getattr(dataset, 'read_instances', None)
+    return read(number) if read else dataset[number][1]
+
+
+def id_of(dataset, number):
+    """The image's id in its annotation file; drawn pictures count from 1, as written ones do."""
+    return dataset.ids[number] if hasattr(dataset, 'ids') else number + 1
+
+
+def table(figures, kinds):
+    """All figures of COCO in percent, a row for each kind below the names of its figures."""
+    parts = [_rows(figures, [kind for kind in kinds if kind != 'keypoints'], _FIGURES),
+             _rows(figures, [kind for kind in kinds if kind == 'keypoints'], _KEYPOINT_FIGURES)]
+    return '\n'.join(part for part in parts if part)
+
+
+def voc_table(figures, kinds):
+    """The AP at single overlaps, as YOLACT reports it for Pascal SBD."""
+    return _rows(figures, [kind for kind in kinds if kind != 'keypoints'],
+                 [f'AP{100 * iou:.0f}' for iou in _VOC_OVERLAPS])
+
+
+def _rows(figures, kinds, names):
+    if not kinds:
+        return ''
+    heads = f'{"":10}' + ''.join(f'{name:>7}' for name in names)
+    return '\n'.join([heads, *(
+        f'{_TITLES[kind]:10}' + ''.join(_cell(figures[f'{kind}/{name}']) for name in names)
+        for kind in kinds)])
+
+
+def class_table(figures, kinds, class_names):
+    """The AP of each class in percent."""
+    width = max(10, *(len(name) + 1 for name in class_names))
+    lines = [f'{"AP":{width}}' + ''.join(f'{_TITLES[kind]:>10}' for kind in kinds)]
+    for name in class_names:
+        lines.append(f'{name:{width}}' + ''.join(
+            f'{_cell(figures[f"{kind}/AP/{name}"]):>10}' for kind in kinds))
+    return '\n'.join(lines)
+
+
+def _cell(value):
+    return f'{"-" if math.isnan(value) else f"{100 * value:.1f}":>7}'

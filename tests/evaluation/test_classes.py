@@ -1,0 +1,42 @@
+"""Which class of a model is which class of a data set."""
+
+import numpy as np
+import pytest
+
+from chainer_seg.errors import DatasetError
+from chainer_seg.evaluation import match_classes
+from chainer_seg.instances import Instances
+
+
+def objects(labels):
+    return Instances(np.ones((len(labels), 2, 2), bool), labels=labels)
+
+
+def test_names_are_matched_whatever_their_case_and_order():
+    match = match_classes(('Dog', 'bird', 'CAT'), ('cat', 'dog'))
+    assert match.labels.tolist() == [1, -1, 0] and match.missing == ()
+
+
+def test_what_is_found_gets_the_labels_of_the_data_set():
+    found = match_classes(('dog', 'bird', 'cat'), ('cat', 'dog')).found(objects([2, 1, 0, 0]))
+    assert found.labels.tolist() == [0, 1, 1] and found.class_names == ('cat', 'dog')
+
+
+def test_true_objects_of_unknown_classes_are_left_out_by_name():
+    match = match_classes(('dog',), ('cat', 'dog'), by='name')
+    assert match.missing == ('cat',)
+    assert match.truth(objects([0, 1, 1])).labels.tolist() == [1, 1]
+
+
+def test_a_model_without_names_is_matched_by_number():
+    assert match_classes((), ('cat', 'dog'), count=2).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize('model, options, sentence', [
+    (('cow',), {}, 'The model finds cow, and the data set has cat, dog: no class has the same name'),
+    (('cat',), {}, 'The model does not know dog of the data set'),
+    ((), {'count': 3}, 'The model has 3 classes and the data set 2'),
+    (('cat',), {'by': 'number'}, 'The model has 1 classes and the data set 2')])
+def test_what_does_not_match_is_told(model, options, sentence):
+    with pytest.raises(DatasetError, match=sentence):
+        match_classes(model, ('cat', 'dog'), **options)
