@@ -34,10 +34,7 @@ def read(path):
     """
     data = map_file(path)
     budget = Budget(len(data))
-    machine = Machine(data, path, numpy_names(budget))
-    tree = machine.load()
-    if machine.at != len(data):
-        machine.fail('the end of the file', f'{len(data) - machine.at} bytes follow')
+    tree = Machine(data, path, numpy_names(budget)).load_last()
     if not isinstance(tree, dict):
         raise WeightFileError(f'{path} holds a {type(tree).__name__} where a Detectron file has a dict; '
                               f'choose a file that Detectron has saved.')

@@ -113,10 +113,18 @@ class Machine:
                 self.fail('something possible', f'{error}')
         self.fail('the end of the pickle', f'it has more than {_MOST_OPCODES} opcodes')
 
-    def fail(self, expected, found):
-        """Says that the file is damaged."""
-        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {self._start} {expected} '
-                              f'was expected, but {found}.')
+    def load_last(self):
+        """As :meth:`load`, of a pickle behind which nothing may follow."""
+        value = self.load()
+        if self.at != len(self.data):
+            self.fail('the end of the file', f'{len(self.data) - self.at} bytes follow', self.at)
+        return value
+
+    def fail(self, expected, found, at=None):
+        """Says that the file is damaged, at the byte where the opcode begins unless told otherwise."""
+        at = self._start if at is None else at
+        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+                              f'expected, but {found}.')
 
     def refuse(self, what):
         """Says that the file asks for what no such file needs."""

@@ -4,7 +4,6 @@ The file is mapped, not read: the tensors of a binary file are views on the map,
 costs next to nothing until its values are used. Functions are kept as bytes and never run.
 """
 
-import math
 import re
 
 import numpy as np
@@ -14,6 +13,7 @@ from converters.formats.mapped_file import map_file
 from converters.formats.torch7_sources import Ascii, Binary
 from converters.formats.torch7_values import (
     ELEMENTS, Function, Object, Storage, Table, Tensor, element_of, run)
+from converters.formats.windows import window
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = 6, 7, 8
@@ -169,7 +169,10 @@ class _Reader:
         problem = _problem(tensor)
         if problem:
             source.fail('a tensor within its storage', problem, at)
-        tensor.array = _view(tensor)
+        try:
+            tensor.array = _view(tensor)
+        except ValueError as error:
+            source.fail('a tensor within its storage', error, at)
         return tensor
 
 
@@ -181,27 +184,14 @@ def _problem(tensor):
             return f'its storage is {storage!r}'
         if storage.class_name != tensor.class_name.replace('Tensor', 'Storage'):
             return f'a {tensor.class_name} lies in a {storage.class_name}'
-    if min(tensor.shape, default=1) < 1 or min(tensor.strides, default=0) < 0 or tensor.offset < 0:
-        return (f'its shape is {tensor.shape}, its strides are {tensor.strides} and its offset is '
-                f'{tensor.offset}')
-    if math.prod(tensor.shape) > np.iinfo(np.intp).max // 8:
-        return f'its shape is {tensor.shape}, which no array can have'
-    if not tensor.shape:  # What Torch has in place of an empty tensor.
-        return None
-    available = 0 if storage is None else len(storage.values)
-    needed = tensor.offset + 1 + sum(
-        (size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides))
-    if needed > available:
-        return f'it reaches to element {needed} of a storage of {available}'
+    if 0 in tensor.shape:
+        return f'its shape is {tensor.shape}'
     return None
 
 
 def _view(tensor):
-    if not tensor.shape:
+    if not tensor.shape:  # What Torch has in place of an empty tensor.
         element, _ = element_of(tensor.class_name)
         return np.empty(0, ELEMENTS[element])
-    values = tensor.storage.values
-    strides = [stride * values.itemsize if size > 1 else 0
-               for size, stride in zip(tensor.shape, tensor.strides)]
-    return np.ndarray(
-        tensor.shape, values.dtype, values, tensor.offset * values.itemsize, strides)
+    values = np.empty(0) if tensor.storage is None else tensor.storage.values
+    return window(values, tensor.offset, tensor.shape, tensor.strides)

@@ -1,0 +1,151 @@
+"""Reads PyTorch's .pth files, zip archives and the older stream, without PyTorch (its serialization)."""
+
+import numpy as np
+
+from chainer_seg.errors import WeightFileError
+from converters.formats.mapped_file import map_file
+from converters.formats.pickled_arrays import Budget
+from converters.formats.pickles import Machine
+from converters.formats.pytorch_tensors import Storage, parse_id, tensor_names
+from converters.formats.stored_zip import StoredZip
+
+_ZIP = b'PK\3\4'
+_MAGIC = 0x1950a86a20f9469cfc6c
+_PROTOCOL = 1001
+_REMEDY = "; if you trust the file, load it with PyTorch and save the model's state_dict() alone"
+
+
+def recognise(start):
+    """Whether the first bytes of a file may begin a .pth file."""
+    return start.startswith(_ZIP) or _MAGIC.to_bytes(10, 'little') in start[:16]
+
+
+def read(path):
+    """Reads what ``torch.save`` wrote.
+
+    Args:
+        path: The file: a zip archive (since PyTorch 1.6), or the older stream.
+
+    Returns:
+        The saved object, most often a dict of names and arrays (a state_dict), which may lie in other
+        dicts, lists and tuples. Arrays are read-only views on the mapped file, and share memory as
+        they did; bfloat16 becomes float32.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: The file is missing, damaged, or asks for anything but
+            tensors to be made, as a model saved whole does.
+    """
+    data = memoryview(map_file(path))
+    return _read_zip(data, path) if data[:4] == _ZIP else _read_stream(data, path)
+
+
+def _read_zip(data, path):
+    archive = StoredZip(data, path)
+    folders = [name.removesuffix('/data.pkl') for name in archive.entries
+               if name.endswith('/data.pkl') and name.count('/') == 1]
+    if len(folders) != 1:
+        raise WeightFileError(f'{path} is a zip archive without the data.pkl of torch.save; choose a '
+                              f'.pth file, or the model file itself where this is one.')
+    folder, storages = folders[0], {}
+    if f'{folder}/constants.pkl' in archive.entries:
+        raise WeightFileError(f"{path} is a TorchScript program; save the model's state_dict() with "
+                              f"torch.save.")
+    order = _order(archive, folder)
+
+    def storage(value):
+        key, element, count, _ = parse_id(value)
+        if key not in storages:
+            storages[key] = Storage(archive.read(f'{folder}/data/{key}'), order)
+        needed = count * np.dtype(element.code).itemsize
+        if needed != len(storages[key].data):
+            raise ValueError(f'storage {key} has {len(storages[key].data)} bytes instead of {needed}')
+        return storages[key], element
+
+    pickle = archive.read(f'{folder}/data.pkl')
+    machine = Machine(pickle, f'{path} ({folder}/data.pkl)', tensor_names(Budget(len(data))),
+                      storage, _REMEDY)
+    return machine.load_last()
+
+
+def _order(archive, folder):
+    """The order of the bytes of a number; files that do not tell are of the usual one."""
+    name = f'{folder}/byteorder'
+    order = bytes(archive.read(name)) if name in archive.entries else b'little'
+    if order not in (b'little', b'big'):
+        archive.fail(f'its entry byteorder is {order[:16]!r} instead of little or big')
+    return '<' if order == b'little' else '>'
+
+
+def _read_stream(data, path):
+    """Reads the older stream: five pickles, and then the storages, always little-endian.
+
+    The fourth pickle, the object, comes before the storages that its tensors are windows of, and only
+    reading it shows where it ends. So it is read twice.
+    """
+    header = Machine(data, path, {})
+    for expected, what in ((_MAGIC, 'the magic number of torch.save'),
+                           (_PROTOCOL, f'version {_PROTOCOL} of its format')):
+        if header.load() != expected:
+            header.fail(what, 'there is another')
+    header.load()  # What the machine was like that wrote the file.
+    begin, budget = header.at, Budget(len(data))
+    elements = {}
+
+    def note(value):
+        key, element, count, _ = parse_id(value)
+        elements[key] = element, count
+
+    names = tensor_names(budget)
+    skimmed = {name: _nothing if name.startswith('torch._utils.') else stands_for
+               for name, stands_for in names.items()}
+    skim = Machine(data, path, skimmed, note, _REMEDY, at=begin)
+    skim.load()
+    storages = _find_storages(Machine(data, path, {}, at=skim.at), elements)
+
+    def storage(value):
+        key, element, _, view = parse_id(value)
+        return _part(storages[key], element, view), element
+
+    return Machine(data, path, names, storage, _REMEDY, at=begin).load()
+
+
+def _nothing(*arguments):
+    return None
+
+
+def _find_storages(machine, elements):
+    """The storages behind the object: a list of their keys, then their sizes and bytes in that order.
+
+    Args:
+        machine: It stands behind the object.
+        elements: Mapping of the key of each storage to its element and its size.
+    """
+    data, keys, storages = machine.data, machine.load(), {}
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or (
+            sorted(keys) != sorted(elements)):
+        machine.fail('the keys of the storages', 'there are others')
+    at = machine.at
+    for key in keys:
+        element, count = elements[key]
+        size = count * np.dtype(element.code).itemsize
+        stored = int.from_bytes(data[at:at + 8], 'little')
+        at += 8
+        if stored != count or size > len(data) - at:
+            machine.fail(f'a storage of {count} elements', f'its size is {stored} and the file has '
+                         f'{max(len(data) - at, 0)} bytes left', at - 8)
+        storages[key] = Storage(data[at:at + size], '<')
+        at += size
+    if at != len(data):
+        machine.fail('the end of the file', f'{len(data) - at} bytes follow', at)
+    return storages
+
+
+def _part(storage, element, view):
+    """A storage, or the part of it that old files call a storage of its own."""
+    if view is None:
+        return storage
+    _, offset, count = view
+    size = np.dtype(element.code).itemsize
+    if min(offset, count) < 0 or (offset + count) * size > len(storage.data):
+        raise ValueError('a storage reaches beyond the one that it is a part of')
+    return Storage(storage.data[offset * size:(offset + count) * size], storage.order)

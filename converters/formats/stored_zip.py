@@ -1,0 +1,77 @@
+"""Zip archives whose entries are stored as they are, read as views on the mapped file (APPNOTE 4.3)."""
+
+import struct
+import zipfile
+import zlib
+
+from chainer_seg.errors import WeightFileError
+
+_LOCAL_HEADER = struct.Struct('<4s5H3L2H')  # Its last two fields are the lengths of name and extra.
+_LONGEST_READ = 4 << 20  # Bytes of an archive's directory: 40,000 entries and more.
+
+
+class StoredZip:
+    """The entries of an archive.
+
+    Args:
+        data: A memoryview of the mapped file.
+        path: The file.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: The archive has no directory at its end, or a wrong one.
+    """
+
+    def __init__(self, data, path):
+        self.data, self.path = data, path
+        self._left = len(data)  # Bytes that entries may still have: genuine ones do not overlap.
+        try:
+            with open(path, 'rb') as file, zipfile.ZipFile(_Limited(file)) as archive:
+                self.entries = {entry.filename: entry for entry in archive.infolist()}
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error,
+                OSError) as error:
+            raise WeightFileError(f'{path} is damaged or cut short: the directory of a zip archive was '
+                                  f'expected at its end, but: {str(error).rstrip(".")}.') from error
+
+    def read(self, name):
+        """The bytes of an entry, a memoryview, checked by their checksum."""
+        entry = self.entries.get(name)
+        if entry is None:
+            self.fail(f'it has no entry {name}')
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+            self.fail(f'its entry {name} is compressed or encrypted, as torch.save never does')
+        start = self._start(entry)
+        content = self.data[start:start + entry.file_size]
+        self._left -= entry.file_size
+        if len(content) != entry.file_size or self._left < 0:
+            self.fail(f'its entry {name} at byte {start} has {entry.file_size} bytes, which are not all '
+                      f'there')
+        if zlib.crc32(content) != entry.CRC:
+            self.fail(f'its entry {name} at byte {start} does not have the checksum that it should have')
+        return content
+
+    def fail(self, problem):
+        """Says that the archive is damaged."""
+        raise WeightFileError(f'{self.path} is damaged or was not written by torch.save: {problem}.')
+
+    def _start(self, entry):
+        """The first byte of an entry's content, behind its own header."""
+        at = entry.header_offset
+        header = self.data[at:at + _LOCAL_HEADER.size] if at >= 0 else b''
+        if len(header) < _LOCAL_HEADER.size or header[:4] != b'PK\3\4':
+            self.fail(f'at byte {at} the header of its entry {entry.filename} was expected')
+        *_, name, extra = _LOCAL_HEADER.unpack(header)
+        return at + _LOCAL_HEADER.size + name + extra
+
+
+class _Limited:
+    """A file that is not read in large pieces, so that a directory cannot fill the memory."""
+
+    def __init__(self, file):
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+
+    def read(self, count=-1):
+        content = self._read(min(count, _LONGEST_READ + 1) if count >= 0 else _LONGEST_READ + 1)
+        if len(content) > _LONGEST_READ:
+            raise zipfile.BadZipFile(f'it is longer than {_LONGEST_READ} bytes')
+        return content
