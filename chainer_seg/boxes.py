@@ -2,28 +2,57 @@
 
 import numpy as np
 from chainer import backend
+from chainer.backends import cuda
+
+from chainer_seg.compat.suppression import (intersection_and_union, suppress_in_order,
+                                            walk_over_bits)
+from chainer_seg.functions.kernels import launch, working_type
+
+# One thread compares one box with the 64 boxes of one word: bit j says that it suppresses the j-th
+# of them, which has to be a later box of the same group.
+NMS_SOURCE = r'''
+extern "C" __global__ void suppression_bits(
+        long long count, const real* boxes, const int* groups, unsigned long long* bits,
+        int n_boxes, int n_words, double threshold, int offset) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count) return;
+    int i = (int)(element / n_words), first = (int)(element % n_words) * 64;
+    const real* a = boxes + 4 * (long long)i;
+    real area = (a[2] - a[0] + offset) * (a[3] - a[1] + offset);
+    unsigned long long word = 0;
+    for (int j = max(first, i + 1); j < min(first + 64, n_boxes); ++j) {
+        const real* b = boxes + 4 * (long long)j;
+        real height = min(a[2], b[2]) - max(a[0], b[0]) + offset;
+        real width = min(a[3], b[3]) - max(a[1], b[1]) + offset;
+        real shared = max(height, (real)0) * max(width, (real)0);
+        real other = (b[2] - b[0] + offset) * (b[3] - b[1] + offset);
+        if (groups[i] == groups[j] && shared / (area + other - shared) >= (real)threshold)
+            word |= 1ULL << (j - first);
+    }
+    bits[element] = word;
+}
+'''
 
 
-def box_area(boxes):
-    """Areas (R,) of the boxes (R, 4)."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def box_area(boxes, offset=0):
+    """Areas (R,) of the boxes (R, 4); ``offset`` is 1 where the maxima are the last pixels inside."""
+    return (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
 
 
-def box_iou(boxes_a, boxes_b):
+def box_iou(boxes_a, boxes_b, offset=0):
     """Intersection over union of every pair.
 
     Args:
         boxes_a: (A, 4) float array.
         boxes_b: (B, 4) float array.
+        offset: 1 where the maxima are the last pixels inside, as in Detectron; 0 where they are the
+            first ones outside.
 
     Returns:
         (A, B) float array in [0, 1]; 0 where both boxes are empty.
     """
     xp = backend.get_array_module(boxes_a)
-    top_left = xp.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])
-    bottom_right = xp.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
-    shared = xp.prod(xp.maximum(bottom_right - top_left, 0), axis=2)
-    union = box_area(boxes_a)[:, None] + box_area(boxes_b)[None, :] - shared
+    shared, union = intersection_and_union(boxes_a, boxes_b, offset, xp)
     return xp.where(union > 0, shared / xp.maximum(union, np.finfo(np.float32).tiny), 0)
 
 
@@ -46,3 +75,65 @@ def from_xywh(boxes):
     xp = backend.get_array_module(boxes)
     return xp.stack([boxes[:, 1], boxes[:, 0], boxes[:, 1] + boxes[:, 3],
                      boxes[:, 0] + boxes[:, 2]], axis=1)
+
+
+def nms(boxes, scores, threshold, offset=0, limit=None):
+    """Keeps each box that overlaps no better one that is kept.
+
+    Args:
+        boxes: (R, 4) float array of (y_min, x_min, y_max, x_max).
+        scores: (R,) float array; of equal ones the first is taken as the better.
+        threshold: IoU from which the worse box is dropped, inclusive.
+        offset: 1 where the maxima are the last pixels inside, as in Detectron; 0 where they are the
+            first ones outside.
+        limit: Keep at most so many; None is no limit.
+
+    Returns:
+        (K,) int array of the numbers of the kept boxes by falling score; sorted, they are in the
+        order of the input as Detectron has them.
+    """
+    xp = backend.get_array_module(boxes)
+    order = _by_falling_score(scores, xp)
+    if xp is np:
+        return order[suppress_in_order(boxes[order], threshold, offset, limit)]
+    groups = xp.zeros(len(boxes), np.int32)
+    return order[_suppress_on_gpu(boxes[order], groups, threshold, offset)[:limit]]
+
+
+def batched_nms(boxes, scores, labels, threshold, offset=0):
+    """`nms` within each label on its own.
+
+    Args:
+        boxes: (R, 4) float array of (y_min, x_min, y_max, x_max).
+        scores: (R,) float array.
+        labels: (R,) int array: only boxes of equal labels suppress each other.
+        threshold: IoU from which the worse box is dropped, inclusive.
+        offset: As for `nms`.
+
+    Returns:
+        (K,) int array of the numbers of the kept boxes of all labels by falling score.
+    """
+    xp = backend.get_array_module(boxes)
+    if xp is np:
+        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        kept = [group[nms(boxes[group], scores[group], threshold, offset)] for group in groups]
+        kept = np.sort(np.concatenate(kept)) if kept else np.zeros(0, int)
+        return kept[_by_falling_score(scores[kept], np)]
+    order = _by_falling_score(scores, xp)
+    groups = labels[order].astype(np.int32)
+    return order[_suppress_on_gpu(boxes[order], groups, threshold, offset)]
+
+
+def _by_falling_score(scores, xp):
+    """The order that puts the best first and equal ones as they came; CuPy's sort is stable."""
+    return np.argsort(-scores, kind='stable') if xp is np else xp.argsort(-scores)
+
+
+def _suppress_on_gpu(boxes, groups, threshold, offset):
+    """Numbers (CuPy) of the kept boxes among those given the best first."""
+    n_boxes, n_words = len(boxes), -(-len(boxes) // 64)
+    dtype = working_type(boxes.dtype)
+    bits = cuda.cupy.empty((n_boxes, n_words), np.uint64)
+    launch(NMS_SOURCE, 'suppression_bits', bits.size, dtype, boxes.astype(dtype, copy=False), groups,
+           bits, n_boxes, n_words, float(threshold), offset)
+    return cuda.cupy.asarray(walk_over_bits(bits.get(), n_boxes))

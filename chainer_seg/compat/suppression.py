@@ -1,12 +1,16 @@
-"""Non-maximum suppression for ChainerCV: the CPU path, and the walk over the GPU's bit mask."""
+"""Greedy non-maximum suppression: on the CPU by blocks of boxes, and the walk over a GPU's bit mask.
+
+ChainerCV's function for the CPU is replaced by `suppress`; `chainer_seg.boxes` uses the same parts.
+"""
 
 import numpy as np
+
+# Boxes that are compared with each other at once: many enough to be quick, few enough for the cache.
+_BLOCK = 128
 
 
 def suppress(bbox, thresh, score=None, limit=None):
     """Indices of the boxes kept, by falling score, as ChainerCV's function for the CPU.
-
-    One vectorised IoU of a kept box with all boxes still open, per kept box.
 
     Args:
         bbox: (R, 4) float array of y_min, x_min, y_max, x_max.
@@ -18,53 +22,91 @@ def suppress(bbox, thresh, score=None, limit=None):
         (K,) int32 array.
     """
     if score is None:
-        order = np.arange(len(bbox))
-    else:
-        order = score.argsort()[::-1]
-    kept = []
-    while len(order) > 0:
-        kept.append(order[0])
-        if limit is not None and len(kept) >= limit:
-            break
-        best, rest = bbox[order[0]], bbox[order[1:]]
-        # A box whose IoU is not a number (no area) is kept, as in ChainerCV.
-        order = order[1:][~(_iou_of_one(best, rest) >= thresh)]
-    return np.array(kept, dtype=np.int32)
+        return suppress_in_order(bbox, thresh, limit=limit).astype(np.int32)
+    order = score.argsort()[::-1]
+    return order[suppress_in_order(bbox[order], thresh, limit=limit)].astype(np.int32)
 
 
-def _iou_of_one(box, boxes):
-    """IoU of `box` (4,) with each of `boxes` (R, 4) -> (R,)."""
-    top_left = np.maximum(box[:2], boxes[:, :2])
-    bottom_right = np.minimum(box[2:], boxes[:, 2:])
-    overlap = np.prod(bottom_right - top_left, axis=1) * (top_left < bottom_right).all(axis=1)
-    area = np.prod(box[2:] - box[:2])
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return overlap / (area + areas - overlap)
-
-
-def _nms_gpu_post(mask, n_bbox, threads_per_block, col_blocks):
-    """Walk the boxes in order and keep those that no kept one suppresses.
+def suppress_in_order(boxes, threshold, offset=0, limit=None):
+    """Keeps each box whose IoU with all boxes kept before it is below ``threshold``.
 
     Args:
-        mask: (n_bbox * col_blocks,) uint64; bit j of word (i, k) says that box i suppresses
-            box k * threads_per_block + j, a later one.
-        n_bbox (int): number of boxes.
-        threads_per_block (int): bits used of each word, 64.
-        col_blocks (int): words per box.
+        boxes: (R, 4) float array of y_min, x_min, y_max, x_max, the best first.
+        threshold (float): IoU from which a later box is dropped.
+        offset: 1 where the maxima belong to the boxes, 0 where they are the first pixels outside.
+        limit (int): keep at most this many; None is no limit.
 
     Returns:
-        (n_bbox,) int32 array that begins with the kept indices, and their number.
+        (K,) int array of the kept ones, in their order. A box whose IoU is not a number, for
+        neither has an area, is kept.
     """
-    mask = mask.reshape(n_bbox, col_blocks)
-    suppressed = np.zeros(col_blocks, dtype=np.uint64)
-    kept = np.zeros(n_bbox, dtype=np.int32)
+    limit = len(boxes) if limit is None else limit
+    still_open = np.arange(len(boxes))
+    kept, n_kept = [np.zeros(0, int)], 0
+    while len(still_open) and n_kept < limit:
+        block, still_open = still_open[:_BLOCK], still_open[_BLOCK:]
+        block = block[_first_of_each(_overlaps(boxes[block], boxes[block], threshold, offset))]
+        kept.append(block)
+        n_kept += len(block)
+        dropped = _overlaps(boxes[block], boxes[still_open], threshold, offset).any(axis=0)
+        still_open = still_open[~dropped]
+    return np.concatenate(kept)[:limit]
+
+
+def _first_of_each(overlaps):
+    """Which of some boxes are kept, given which pairs of them overlap (R, R), the best first.
+
+    Every round settles at least one more box for good: the first one that a change reaches.
+    """
+    earlier = np.triu(overlaps, 1)
+    kept = np.ones(len(overlaps), bool)
+    while True:
+        left = ~earlier[kept].any(axis=0)
+        if (left == kept).all():
+            return kept
+        kept = left
+
+
+def _overlaps(boxes_a, boxes_b, threshold, offset):
+    """Which pairs have an IoU of at least ``threshold``: (A, B) bool."""
+    shared, union = intersection_and_union(boxes_a, boxes_b, offset)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return shared / union >= threshold
+
+
+def intersection_and_union(boxes_a, boxes_b, offset=0, xp=np):
+    """Areas (A, B) that each pair of boxes, (A, 4) and (B, 4), shares and covers.
+
+    ``offset`` is 1 where the maxima are the last pixels inside, ``xp`` the module of the arrays.
+    """
+    y_min_a, x_min_a, y_max_a, x_max_a = boxes_a.T[..., None]
+    y_min_b, x_min_b, y_max_b, x_max_b = boxes_b.T
+    height = xp.minimum(y_max_a, y_max_b) - xp.maximum(y_min_a, y_min_b) + offset
+    width = xp.minimum(x_max_a, x_max_b) - xp.maximum(x_min_a, x_min_b) + offset
+    shared = xp.maximum(height, 0) * xp.maximum(width, 0)
+    areas_a = (y_max_a - y_min_a + offset) * (x_max_a - x_min_a + offset)
+    areas_b = (y_max_b - y_min_b + offset) * (x_max_b - x_min_b + offset)
+    return shared, areas_a + areas_b - shared
+
+
+def walk_over_bits(mask, n_boxes):
+    """The kept ones among boxes that are given the best first, as `suppress_in_order`.
+
+    Args:
+        mask: (n_boxes, W) uint64; bit j of word (i, k) says that box i suppresses box 64 * k + j,
+            a later one.
+        n_boxes (int): number of boxes.
+
+    Returns:
+        (K,) int32 array.
+    """
+    suppressed = np.zeros(mask.shape[1], dtype=np.uint64)
+    kept = np.zeros(n_boxes, dtype=np.int32)
     n_kept = 0
-    block = 0
-    for block in range(col_blocks):
-        first = block * threads_per_block
+    for block in range(mask.shape[1]):
+        first = block * 64
         # Python integers: a bit test on one is far quicker than on a NumPy scalar.
-        words = mask[first:first + threads_per_block, block].tolist()
+        words = mask[first:first + 64, block].tolist()
         state = int(suppressed[block])
         start = n_kept
         for bit, word in enumerate(words):
@@ -73,4 +115,13 @@ def _nms_gpu_post(mask, n_bbox, threads_per_block, col_blocks):
                 n_kept += 1
                 state |= word
         suppressed |= np.bitwise_or.reduce(mask[kept[start:n_kept]], axis=0)
-    return kept, n_kept
+    return kept[:n_kept]
+
+
+def _nms_gpu_post(mask, n_bbox, threads_per_block, col_blocks):
+    """ChainerCV's name for the walk: an array that begins with the kept ones, and their number.
+
+    ``threads_per_block`` is the number of bits of a word, 64 in ChainerCV as here.
+    """
+    kept = walk_over_bits(mask.reshape(n_bbox, col_blocks), n_bbox)
+    return np.pad(kept, (0, n_bbox - len(kept))), len(kept)

@@ -1,0 +1,112 @@
+"""Non-maximum suppression against its definition written pair by pair, and its CUDA kernel."""
+
+import numpy as np
+import pytest
+
+from chainer_seg import boxes as geometry
+from chainer_seg.boxes import NMS_SOURCE, batched_nms, nms
+from chainer_seg.functions.kernels import source_for
+from tests.cuda_host import HostKernel
+
+
+def iou(a, b, offset):
+    height = max(0, min(a[2], b[2]) - max(a[0], b[0]) + offset)
+    width = max(0, min(a[3], b[3]) - max(a[1], b[1]) + offset)
+    area_a, area_b = ((c[2] - c[0] + offset) * (c[3] - c[1] + offset) for c in (a, b))
+    return height * width / (area_a + area_b - height * width)
+
+
+def nms_by_definition(boxes, scores, labels, threshold, offset):
+    boxes, kept = boxes.tolist(), []
+    for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
+        if all(labels[i] != labels[j] or iou(boxes[i], boxes[j], offset) < threshold for j in kept):
+            kept.append(i)
+    return kept
+
+
+@pytest.fixture
+def boxes(rng):
+    corners = rng.uniform(0, 60, (200, 2))
+    return np.hstack([corners, corners + rng.uniform(6, 25, (200, 2))]).astype(np.float32)
+
+
+@pytest.fixture
+def scores(rng, boxes):
+    # Some scores are equal.
+    return rng.integers(0, 300, len(boxes)).astype(np.float32)
+
+
+@pytest.fixture
+def labels(rng, boxes):
+    return rng.integers(0, 4, len(boxes)).astype(np.int32)
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('threshold', [0.2, 0.5, 0.7])
+def test_boxes_are_kept_by_falling_score(boxes, scores, threshold, offset):
+    expected = nms_by_definition(boxes, scores, np.zeros(len(boxes)), threshold, offset)
+    assert 1 < len(expected) < len(boxes)
+    assert nms(boxes, scores, threshold, offset).tolist() == expected
+
+
+def test_no_more_than_the_limit(boxes, scores):
+    everything = nms(boxes, scores, 0.5)
+    assert nms(boxes, scores, 0.5, limit=7).tolist() == everything[:7].tolist()
+
+
+def test_a_box_is_dropped_from_the_threshold_on():
+    boxes = np.array([[0, 0, 4, 4], [0, 0, 2, 4]], np.float32)
+    scores = np.array([2, 1], np.float32)
+    assert nms(boxes, scores, 0.5).tolist() == [0]
+    assert nms(boxes, scores, 0.51).tolist() == [0, 1]
+
+
+def test_inclusive_pixels_are_one_larger():
+    # 2x2 and 2x1 pixels share 2 of 4; as half-open boxes they have no area in common.
+    boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0]], np.float32)
+    scores = np.array([2, 1], np.float32)
+    assert nms(boxes, scores, 0.5, offset=1).tolist() == [0]
+    assert nms(boxes, scores, 0.5, offset=0).tolist() == [0, 1]
+
+
+def test_a_chain_of_neighbours_keeps_every_second_one():
+    # Each overlaps only the next: whether one stays depends on all before it.
+    starts = np.arange(300, dtype=np.float32)
+    boxes = np.stack([starts, starts * 0, starts + 1.5, starts * 0 + 1], axis=1)
+    kept = nms(boxes, -starts, 0.2)
+    assert kept.tolist() == list(range(0, 300, 2))
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+def test_labels_do_not_suppress_each_other(boxes, scores, labels, offset):
+    expected = nms_by_definition(boxes, scores, labels, 0.4, offset)
+    kept = batched_nms(boxes, scores, labels, 0.4, offset)
+    assert kept.tolist() == expected
+    assert len(kept) > len(nms(boxes, scores, 0.4, offset))
+
+
+def test_no_box():
+    none = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    assert nms(*none, 0.5).shape == (0,)
+    assert batched_nms(*none, np.zeros(0, np.int32), 0.5).shape == (0,)
+
+
+@pytest.mark.parametrize('offset', [0, 1])
+@pytest.mark.parametrize('count', [1, 64, 65, 200])
+def test_cuda_kernel_and_walk_give_the_same_on_the_host(boxes, labels, monkeypatch, offset, count):
+    kernel = HostKernel(source_for(np.float32, NMS_SOURCE), 'suppression_bits')
+    boxes, labels = boxes[:count], labels[:count]
+    bits = np.zeros((count, -(-count // 64)), np.uint64)
+    kernel((-(-bits.size // 32),), (32,), (bits.size, boxes, labels, bits, count, bits.shape[1],
+                                           0.4, offset))
+    expected = nms_by_definition(boxes, -np.arange(count), labels, 0.4, offset)
+    assert geometry.walk_over_bits(bits, count).tolist() == expected
+
+
+@pytest.mark.gpu
+def test_gpu_gives_the_same(boxes, scores, labels):
+    cupy = pytest.importorskip('cupy')
+    on_gpu = [cupy.asarray(array) for array in (boxes, scores, labels)]
+    assert nms(*on_gpu[:2], 0.5, 1, 50).get().tolist() == nms(boxes, scores, 0.5, 1, 50).tolist()
+    expected = batched_nms(boxes, scores, labels, 0.5)
+    assert batched_nms(*on_gpu, 0.5).get().tolist() == expected.tolist()
