@@ -33,7 +33,7 @@ SKIPPED_FIELDS = {
 }
 
 # So many updates are behind the running statistics of a published network, as far as BatchNorm counts.
-_UPDATES = 300
+UPDATES = 300
 
 
 class Layer(typing.NamedTuple):
@@ -231,7 +231,7 @@ def _fill_batch_norm(link, layer, bias, ledger):
     ledger.put(link.beta.array, beta)
     link.avg_mean[...] = mean - bias
     link.avg_var[...] = variance + eps - EPS
-    link.N = _UPDATES
+    link.N = UPDATES
 
 
 def _statistics(module, channels, ledger):

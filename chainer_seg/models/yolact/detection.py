@@ -6,13 +6,12 @@ import numpy as np
 from chainer import backend
 
 from chainer_seg.models.yolact.anchors import decode_boxes
-from chainer_seg.models.yolact.suppression import cross_class_fast_nms, fast_nms
+from chainer_seg.models.yolact.suppression import (
+    cross_class_fast_nms, fast_nms, traditional_nms)
 
-# How detections that overlap are dropped, by name; each takes boxes, scores, threshold, top_k, floor.
-SUPPRESSIONS = {
-    'fast': fast_nms,
-    'cross_class': cross_class_fast_nms,
-}
+# How detections that overlap are dropped.
+_FAST_SUPPRESSIONS = {'fast': fast_nms, 'cross_class': cross_class_fast_nms}
+SUPPRESSIONS = (*_FAST_SUPPRESSIONS, 'traditional')
 
 # Logits are compared with so much to spare before the softmax decides.
 _ROUNDING = 1e-3
@@ -43,8 +42,9 @@ class Detections:
                           self.coefficients[index])
 
 
-def find_detections(codes, logits, coefficients, anchors, *, suppression='fast', anchor_threshold=0.05,
-                    score_threshold=0.0, nms_threshold=0.5, top_k=200, max_detections=100):
+def find_detections(codes, logits, coefficients, anchors, side, *, suppression='fast',
+                    anchor_threshold=0.05, score_threshold=0.0, nms_threshold=0.5, top_k=200,
+                    max_detections=100):
     """The detections of one image.
 
     Args:
@@ -52,8 +52,10 @@ def find_detections(codes, logits, coefficients, anchors, *, suppression='fast',
         logits: (N, C) float32, the background first.
         coefficients: (N, K) float32.
         anchors: (N, 4) float32.
-        suppression: A key of :data:`SUPPRESSIONS`.
-        anchor_threshold: An anchor is a candidate if its best class scores more.
+        side: Side of the network's input in pixels.
+        suppression: One of :data:`SUPPRESSIONS`.
+        anchor_threshold: An anchor is a candidate if its best class scores more. The traditional
+            suppression asks it of every class of a candidate.
         score_threshold: Detections must score more; a candidate may be one of several classes.
         nms_threshold: Intersection over union at which the worse of two boxes is dropped.
         top_k: The most candidates of a class that the fast suppressions look at.
@@ -64,7 +66,12 @@ def find_detections(codes, logits, coefficients, anchors, *, suppression='fast',
     """
     candidates, scores = find_candidates(logits, anchor_threshold)
     boxes = decode_boxes(codes[candidates], anchors[candidates])
-    chosen, labels = SUPPRESSIONS[suppression](boxes, scores, nms_threshold, top_k, score_threshold)
+    if suppression == 'traditional':
+        floor = max(anchor_threshold, score_threshold)
+        chosen, labels = traditional_nms(boxes, scores, nms_threshold, side, floor)
+    else:
+        suppress = _FAST_SUPPRESSIONS[suppression]
+        chosen, labels = suppress(boxes, scores, nms_threshold, top_k, score_threshold)
     chosen, labels = chosen[:max_detections], labels[:max_detections]
     return Detections(boxes[chosen], labels, scores[labels, chosen], coefficients[candidates][chosen])
 

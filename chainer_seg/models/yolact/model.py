@@ -147,7 +147,8 @@ class Yolact(InstanceDetector):
         anchors = self.device.send(self.anchors())
         found = []
         for codes, logits, coefficients, prototypes, size in zip(*map(_arrays, outputs), sizes):
-            detections = find_detections(codes, logits, coefficients, anchors, **options)
+            detections = find_detections(codes, logits, coefficients, anchors, self.image_size,
+                                         **options)
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
 

@@ -8,6 +8,8 @@ returns the numbers of the chosen ones and their labels, (R,) integers each, by 
 import numpy as np
 from chainer import backend
 
+from chainer_seg.boxes import batched_nms
+
 # So many elements of intersection over union are computed at once.
 _AT_ONCE = 2 ** 18
 
@@ -45,6 +47,23 @@ def cross_class_fast_nms(boxes, scores, threshold, top_k, floor=0.0):
     chosen, _ = fast_nms(boxes, best[None], threshold, top_k, floor)
     return chosen, scores.argmax(axis=0)[chosen]
 
+
+
+def traditional_nms(boxes, scores, threshold, side, floor=0.0):
+    """Goes through each class by falling score and drops what overlaps a box that was kept.
+
+    Args:
+        boxes: (n, 4) float32, as fractions of the sides.
+        scores: (C, n) float32.
+        threshold: Intersection over union from which on a box is dropped.
+        side: Side of the network's input, in whose pixels boxes are compared, the maxima inside.
+        floor: Scores must be higher.
+    """
+    xp = backend.get_array_module(boxes)
+    labels, candidates = xp.nonzero(scores > floor)
+    found = scores[labels, candidates]
+    kept = batched_nms(boxes[candidates] * np.float32(side), found, labels, threshold, offset=1)
+    return candidates[kept], labels[kept]
 
 
 def _free_of_better(boxes, threshold):

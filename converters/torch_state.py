@@ -1,0 +1,96 @@
+"""State dicts of PyTorch: weights by their dotted names, copied into links."""
+
+import collections.abc
+
+import numpy as np
+
+from chainer_seg.links.batch_norm import EPS
+from converters.torch_modules import UPDATES
+
+
+def arrays(tree):
+    """The arrays of a tree of dicts by their dotted names, in the order of the file."""
+    found = {}
+    for key, value in tree.items():
+        if isinstance(value, np.ndarray):
+            found[str(key)] = value
+        elif isinstance(value, collections.abc.Mapping):
+            found.update((f'{key}.{name}', array) for name, array in arrays(value).items())
+    return found
+
+
+class State:
+    """The arrays of a network and the ledger in which their use is written down.
+
+    Args:
+        tree: What the reader made of the file.
+        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        prefix: What stands before every name of the network in the file.
+    """
+
+    def __init__(self, tree, ledger, prefix=''):
+        self.ledger = ledger
+        self.arrays = {name.removeprefix(prefix): array for name, array in arrays(tree).items()
+                       if name.startswith(prefix)}
+
+    def __contains__(self, name):
+        return name in self.arrays
+
+    def __getitem__(self, name):
+        """The array of that name; its absence is an error about the file."""
+        if name not in self.arrays:
+            self.ledger.fail(f'it has no {name}')
+        return self.arrays[name]
+
+    def shape(self, name, ndim):
+        """The shape of an array that must have ``ndim`` axes."""
+        shape = self[name].shape
+        if len(shape) != ndim:
+            self.ledger.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
+        return shape
+
+    def count(self, pattern):
+        """How many numbers from 0 on have an array of the name ``pattern.format(number)``."""
+        number = 0
+        while pattern.format(number) in self.arrays:
+            number += 1
+        return number
+
+    def fill_convolution(self, link, name):
+        """Copies a convolution; its bias too where the link has one."""
+        self.ledger.fill(link.W.array, self[f'{name}.weight'])
+        if link.b is not None:
+            self.ledger.fill(link.b.array, self[f'{name}.bias'])
+
+    def fill_norm(self, link, name):
+        """Copies a batch normalisation and its statistics."""
+        for target, key in ((link.gamma.array, 'weight'), (link.beta.array, 'bias'),
+                            (link.avg_mean, 'running_mean'), (link.avg_var, 'running_var')):
+            self.ledger.fill(target, self[f'{name}.{key}'])
+        link.N = UPDATES
+        if f'{name}.num_batches_tracked' in self:
+            self.ledger.skip(self[f'{name}.num_batches_tracked'], 'counter of training')
+
+    def fill_conv_norm(self, link, convolution, norm):
+        """Copies a convolution and the normalisation behind it into a ``ConvNorm``."""
+        self.fill_convolution(link.conv, convolution)
+        self.fill_norm(link.norm, norm)
+
+    def fill_resnet(self, resnet, prefix, stage):
+        """Copies a ResNet.
+
+        Args:
+            resnet: The :class:`chainer_seg.links.ResNet`.
+            prefix: What stands before the names of all its arrays.
+            stage: The name of a stage, into which its number from 0 is put.
+        """
+        self.fill_conv_norm(resnet.stem, f'{prefix}conv1', f'{prefix}bn1')
+        for number, name in enumerate(resnet.stage_names):
+            for index, block in enumerate(resnet[name]):
+                self._fill_block(block, f'{prefix}{stage.format(number)}.{index}')
+
+    def _fill_block(self, block, name):
+        for link, number in ((block.reduce, 1), (block.middle, 2), (block.expand, 3)):
+            self.fill_conv_norm(link, f'{name}.conv{number}', f'{name}.bn{number}')
+        if block.projects:
+            self.fill_conv_norm(block.shortcut, f'{name}.downsample.0', f'{name}.downsample.1')

@@ -1,0 +1,174 @@
+"""YOLACT and YOLACT++ as the original saves them: the state dict of the whole network (PyTorch's .pth).
+
+Widths, depths and numbers of classes are those of the weights. What they do not tell, the input size
+and the anchors, is that of the published network of the same shapes, or is given as a configuration,
+in the words of :class:`chainer_seg.models.yolact.Yolact` or in those of the original.
+"""
+
+import inspect
+import pathlib
+import re
+
+from chainercv.datasets import (
+    coco_instance_segmentation_label_names, sbd_instance_segmentation_label_names)
+
+from chainer_seg.models.yolact import Yolact
+from chainer_seg.models.yolact.backbones import find_backbone
+from converters.torch_state import State, arrays
+from converters.yolact_configuration import PUBLISHED, translate
+
+HEAD = 'prediction_layers.0'
+_STAGE = 'backbone.layers.{}'
+
+# The layers of the prototypes' branch; between them stand ReLUs and the enlargement.
+_PROTONET = {0: 'conv1', 2: 'conv2', 4: 'conv3', 8: 'conv4', 10: 'prototypes'}
+_HEAD = {'upfeature.0': 'shared', 'bbox_layer': 'codes', 'conf_layer': 'logits',
+         'mask_layer': 'coefficients'}
+
+_CLASS_NAMES = {80: coco_instance_segmentation_label_names,
+                20: sbd_instance_segmentation_label_names}
+
+_DEFAULTS = {name: parameter.default
+             for name, parameter in inspect.signature(Yolact).parameters.items()}
+
+# Arrays that genuine files have and later versions of the original drop when they load them.
+_DROPPED = {
+    r'backbone\.layer\d+\.': 'a second copy of the backbone under its old name',
+    r'fpn\.downsample_layers\.([2-9]|\d\d+)\.': 'a level of the pyramid that is not used',
+}
+
+
+def recognise(tree):
+    """The name of the network in a tree, None where this module does not know it."""
+    names = arrays(tree)
+    for prefix in ('', 'module.', 'state_dict.', 'model.'):
+        if f'{prefix}proto_net.0.weight' in names and f'{prefix}{HEAD}.bbox_layer.weight' in names:
+            return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
+    return None
+
+
+def build(tree, ledger, config):
+    """The :class:`~chainer_seg.models.yolact.Yolact` of a file.
+
+    Args:
+        tree: What the reader made of the file.
+        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        config: Arguments of the class, or the original's configuration.
+    """
+    prefix = next(name for name in arrays(tree) if name.endswith('proto_net.0.weight'))
+    state = State(tree, ledger, prefix.removesuffix('proto_net.0.weight'))
+    found = _arguments(state)
+    config = translate(config, found['backbone'], ledger)
+    if 'anchor_scales' not in config:
+        config = {**_published(state, found), **config}
+    model = Yolact(**{**found, **config})
+    _fill(model, state)
+    _skip_dropped(state)
+    model.class_names = _CLASS_NAMES.get(model.classes, ())
+    return model
+
+
+def _arguments(state):
+    """The arguments of the class that the weights tell."""
+    classes, channels, _, _ = state.shape('semantic_seg_conv.weight', 4)
+    arguments = {'classes': classes, 'fpn_channels': channels,
+                 'prototypes': state.shape('proto_net.10.bias', 1)[0],
+                 'rescoring': _rescoring_channels(state)}
+    if 'backbone._preconv.0.weight' in state:
+        return {**arguments, **_darknet_arguments(state)}
+    return {**arguments, **_resnet_arguments(state)}
+
+
+def _resnet_arguments(state):
+    stages = state.count(_STAGE + '.0.conv1.weight')
+    blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.weight') for stage in range(stages))
+    arguments = {'backbone': 'resnet101' if blocks == (3, 4, 23, 3) else 'resnet50',
+                 'width': state.shape('backbone.conv1.weight', 4)[0]}
+    if blocks not in ((3, 4, 6, 3), (3, 4, 23, 3)):
+        arguments['blocks'] = blocks
+    deformable = tuple(_interval(state, stage, count) for stage, count in enumerate(blocks))
+    return {**arguments, 'deformable': deformable} if any(deformable) else arguments
+
+
+def _interval(state, stage, blocks):
+    """n where every n-th block of a stage from the first on is deformable, 0 where none is."""
+    numbers = [block for block in range(blocks)
+               if f'{_STAGE.format(stage)}.{block}.conv2.conv_offset_mask.weight' in state]
+    if not numbers:
+        return 0
+    interval = numbers[1] if len(numbers) > 1 else blocks
+    if numbers != list(range(0, blocks, interval)):
+        state.ledger.fail(f'the blocks {numbers} of its stage {stage} are deformable, which are not '
+                          f'every n-th one')
+    return interval
+
+
+def _darknet_arguments(state):
+    stages = state.count(_STAGE + '.0.0.weight')
+    blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.0.weight') for stage in range(stages))
+    raise NotImplementedError(blocks)
+
+
+def _rescoring_channels(state):
+    """The channels of the strided convolutions of the net that scores masks."""
+    name = 'maskiou_net.maskiou_net.{}.bias'
+    channels, number = [], 0
+    while name.format(number) in state:
+        channels.append(state.shape(name.format(number), 1)[0])
+        number += 2
+    return tuple(channels[:-1])
+
+
+def _published(state, found):
+    """The arguments of the published network of the same shapes; by the file's name if several have."""
+    anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
+    shapes = _shapes({**_DEFAULTS, **found}, anchors)
+    fitting = [name for name, arguments in PUBLISHED.items()
+               if _shapes({**_DEFAULTS, **arguments}) == shapes]
+    if not fitting:
+        state.ledger.fail('its shapes are those of no published network; give its configuration '
+                          'with --config FILE')
+    path = pathlib.Path(state.ledger.path)
+    named = [name for name in fitting if re.fullmatch(rf'{name}(_\d+)*', path.stem)]
+    same = [name for name in fitting if PUBLISHED[name].get('classes', 80) == found['classes']]
+    return {**PUBLISHED[(named or same or fitting)[0]], 'classes': found['classes']}
+
+
+def _shapes(arguments, anchors=None):
+    """What the shapes of the weights depend on, but for the number of classes."""
+    return (arguments['backbone'], arguments['width'] or find_backbone(arguments['backbone']).width,
+            anchors or len(arguments['anchor_scales'][0]),
+            *(arguments[name] for name in ('blocks', 'deformable', 'fpn_channels', 'prototypes',
+                                           'rescoring')))
+
+
+def _fill(model, state):
+    if 'backbone._preconv.0.weight' in state:
+        _fill_darknet(model.backbone, state)
+    else:
+        state.fill_resnet(model.backbone, 'backbone.', 'layers.{}')
+    for theirs, ours in (('lat_layers', 'lateral'), ('pred_layers', 'output')):
+        layers = model.pyramid[ours]
+        for number in range(len(layers)):  # The original counts from the deepest.
+            state.fill_convolution(layers[-1 - number], f'fpn.{theirs}.{number}')
+    for number, link in enumerate(model.pyramid.extra):
+        state.fill_convolution(link, f'fpn.downsample_layers.{number}')
+    for number, name in _PROTONET.items():
+        state.fill_convolution(model.protonet[name], f'proto_net.{number}')
+    for theirs, ours in _HEAD.items():
+        state.fill_convolution(model.head[ours], f'{HEAD}.{theirs}')
+    state.fill_convolution(model.semantic, 'semantic_seg_conv')
+    if model.rescores:
+        for number, link in enumerate(model.rescoring.layers):
+            state.fill_convolution(link, f'maskiou_net.maskiou_net.{2 * number}')
+
+
+def _fill_darknet(darknet, state):
+    raise NotImplementedError
+
+
+def _skip_dropped(state):
+    for name, array in state.arrays.items():
+        for pattern, reason in _DROPPED.items():
+            if re.match(pattern, name):
+                state.ledger.skip(array, reason)
