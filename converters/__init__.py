@@ -6,21 +6,44 @@
 import dataclasses
 import hashlib
 import pathlib
+import typing
 
 import chainer_seg  # noqa: F401  before Chainer
 import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
-from converters import deepmask, torch_modules, torch_resnet
+from converters import deepmask, detectron, torch_modules, torch_resnet, trees
+from converters.configuration import read_config
 from converters.formats import find_format
 from converters.ledger import Ledger
 
 __all__ = ['Conversion', 'conversion', 'convert', 'read']
 
-# For each format, how the arrays of a tree are found, and the modules that know networks.
+
+class Networks(typing.NamedTuple):
+    """What is known of a format's networks.
+
+    Attributes:
+        find_arrays: The arrays of a tree by their names.
+        describe: What a tree holds, in a few words, where no module knows it.
+        modules: Those that know networks; each has ``recognise(tree)`` and ``build(tree, ledger,
+            config)``.
+        known: The networks that can be converted, for people.
+    """
+
+    find_arrays: typing.Callable
+    describe: typing.Callable
+    modules: tuple
+    known: str
+
+
 NETWORKS = {
-    'Torch7': (torch_modules.tensors, (deepmask, torch_resnet)),
+    'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
+                       'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
+    'PyTorch': Networks(trees.named_arrays, trees.describe, (), 'none so far'),
+    'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
+                          'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
 
 
@@ -41,8 +64,8 @@ def read(path):
     """Reads a weight file of any known format, which its bytes tell.
 
     Returns:
-        A tree whose leaves are arrays. That of a Torch7 file is described in
-        :mod:`converters.formats.torch7_values`; its tensors are windows of the mapped file.
+        A tree whose leaves are arrays, read-only views on the mapped file. The modules of
+        :mod:`converters.formats` describe it.
 
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, empty, damaged, or of no known format.
@@ -54,9 +77,10 @@ def convert(path, config=None):
     """Makes a model of this package from a weight file.
 
     Args:
-        path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7) are known.
+        path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
+            R-CNN and ResNets of Detectron (.pkl) are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
-            such as ``dropout``.
+            such as ``dropout``, or the path of a JSON or TOML file of them.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
@@ -72,25 +96,26 @@ def convert(path, config=None):
 def conversion(path, config=None):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array."""
     form = find_format(path)
-    find_arrays, modules = NETWORKS[form.name]
+    networks = NETWORKS[form.name]
+    config = read_config(config) if isinstance(config, (str, pathlib.Path)) else dict(config or {})
     tree = form.module.read(path)
-    module, name = _recognise(path, tree, modules)
-    ledger = Ledger(path, find_arrays(tree))
-    model = _build(module, tree, ledger, dict(config or {}))
+    module, name = _recognise(path, tree, networks)
+    ledger = Ledger(path, networks.find_arrays(tree))
+    model = _build(module, tree, ledger, config)
     ledger.close(model)
-    model.class_names = ()
+    model.class_names = tuple(getattr(model, 'class_names', ()))
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **ledger.summary()}
     return Conversion(model, ledger.used, ledger.skipped)
 
 
-def _recognise(path, tree, modules):
-    for module in modules:
+def _recognise(path, tree, networks):
+    for module in networks.modules:
         name = module.recognise(tree)
         if name is not None:
             return module, name
-    raise WeightFileError(f'{path} holds {torch_modules.describe(tree)}, which is no network that can '
-                          f'be converted; DeepMask, SharpMask and ResNets of fb.resnet.torch can.')
+    raise WeightFileError(f'{path} holds {networks.describe(tree)}, which is no network that can be '
+                          f'converted from such a file; known are {networks.known}.')
 
 
 def _build(module, tree, ledger, config):

@@ -5,7 +5,7 @@ import types
 import typing
 
 from chainer_seg.errors import WeightFileError
-from converters.formats import torch7
+from converters.formats import detectron, pytorch, torch7
 
 _START = 64  # Bytes by which formats are told apart.
 
@@ -19,6 +19,8 @@ class Format(typing.NamedTuple):
 
 FORMATS = (
     Format('Torch7', torch7),
+    Format('PyTorch', pytorch),
+    Format('Detectron', detectron),  # Any pickle may be one.
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from chainer import backend
 from chainer.backends import cuda
 
-from chainer_seg.models.mask_rcnn.suppression import batched_nms
+from chainer_seg.boxes import batched_nms
 from chainer_seg.instances import Instances
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints

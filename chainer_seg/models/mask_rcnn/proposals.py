@@ -5,7 +5,7 @@ import typing
 import numpy as np
 from chainer import backend
 
-from chainer_seg.models.mask_rcnn.suppression import nms
+from chainer_seg.boxes import nms
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 
 

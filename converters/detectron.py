@@ -1,0 +1,283 @@
+"""Mask R-CNN and Faster R-CNN as Detectron saves them, and the ResNets that it starts from.
+
+Which blob goes where is told in models/mask_rcnn/model.py. The blobs' shapes decide on sizes, the
+configuration beside them on what is done at test time.
+"""
+
+import math
+import re
+
+import numpy as np
+
+from chainer_seg.datasets.coco_names import COCO_NAMES
+from chainer_seg.links.resnet import EXPANSION
+from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.mask_rcnn import MaskRCNN
+from chainer_seg.models.mask_rcnn.extractors import FINEST_LEVEL
+from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
+from converters import detectron_settings
+from converters.torch_resnet import count_resnet
+
+DETECTOR, CLASSIFIER = 'Mask R-CNN of Detectron', 'ResNet of Detectron'
+
+# Deltas in Detectron are dx, dy, dw, dh, here dy, dx, dh, dw.
+_DELTAS = np.array([1, 0, 3, 2])
+
+_BRANCHES = {'branch1': 'shortcut', 'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand'}
+_BLOCK = re.compile(r'res(\d)_(\d+)_branch2a_w')
+_ZERO_BIAS = re.compile(r'(conv1|res\d_\d+_branch(1|2[abc]))_b')
+
+
+def find_arrays(tree):
+    """The arrays of a file by their names."""
+    return tree['blobs']
+
+
+def describe(tree):
+    """What a file holds, for an error."""
+    return f'{len(tree["blobs"])} blobs without those of a ResNet'
+
+
+def recognise(tree):
+    """The name of the network in a tree, None where this module does not know it."""
+    blobs = tree['blobs']
+    if 'conv1_w' not in blobs or 'res2_0_branch2a_w' not in blobs:
+        return None
+    heads = ('cls_score_w', 'conv_rpn_w', 'conv_rpn_fpn2_w', 'retnet_cls_conv_n0_fpn3_w')
+    return DETECTOR if any(name in blobs for name in heads) else CLASSIFIER
+
+
+def build(tree, ledger, config):
+    """The model of a file: a MaskRCNN, or a ResNetClassifier for the weights that training starts from.
+
+    Args:
+        tree: What the reader made of the file.
+        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        config: Arguments of the class that replace those found in the file.
+    """
+    blobs = _Blobs(tree['blobs'], ledger)
+    if recognise(tree) == CLASSIFIER:
+        return _build_classifier(blobs, config)
+    return _build_detector(blobs, tree['cfg'], config)
+
+
+class _Blobs:
+    """The blobs of a file, and how links are filled with them."""
+
+    def __init__(self, arrays, ledger):
+        self.arrays = arrays
+        self.ledger = ledger
+
+    def __contains__(self, name):
+        return name in self.arrays
+
+    def shape(self, name, dimensions):
+        """The shape of a blob, which must have so many dimensions and no empty one."""
+        shape = np.shape(self._get(name))
+        if len(shape) != dimensions or 0 in shape:
+            self.ledger.fail(f'{name} has the shape {shape} where {dimensions} dimensions are needed')
+        return shape
+
+    def fill(self, link, name):
+        """Fills the weights and the bias of a convolution or a linear layer."""
+        self.ledger.fill(link.W.array, self._get(f'{name}_w'), self._file_shape(link, f'{name}_w'))
+        self.ledger.fill(link.b.array, self._get(f'{name}_b'))
+
+    def fill_deltas(self, link, name):
+        """Fills a layer that gives deltas, in the order that they have here."""
+        for target, suffix in ((link.W.array, '_w'), (link.b.array, '_b')):
+            array = self._get(name + suffix)
+            if np.shape(array) != target.shape:
+                self.ledger.fail(f'{name + suffix} has the shape {np.shape(array)} where '
+                                 f'{target.shape} is needed')
+            groups = self.ledger.use(array).reshape((-1, 4) + target.shape[1:])
+            self.ledger.put(target, groups[:, _DELTAS].reshape(target.shape))
+
+    def fill_conv_norm(self, link, convolution, norm):
+        """Fills a convolution without bias and the fixed scale and shift behind it."""
+        self.ledger.fill(link.conv.W.array, self._get(f'{convolution}_w'))
+        self.ledger.fill(link.norm.scale, self._get(f'{norm}_s'))
+        self.ledger.fill(link.norm.shift, self._get(f'{norm}_b'))
+
+    def check_size(self, count):
+        """Refuses shapes that ask for more weights than there are numbers, before they get memory."""
+        available = sum(np.size(array) for array in self.arrays.values())
+        if count > available:
+            self.ledger.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+
+    def skip_leftovers(self):
+        """Says of what is left why it is not needed; what has no reason stays."""
+        for name, array in self.ledger.left():
+            reason = self._reason(name, array)
+            if reason is not None:
+                self.ledger.skip(array, reason)
+
+    def _reason(self, name, array):
+        if name.endswith('_momentum') and name[:-len('_momentum')] in self.arrays:
+            return 'momentum of training'
+        if _ZERO_BIAS.fullmatch(name) and not np.any(array):
+            return 'bias that is zero'
+        if name in ('fc1000_w', 'fc1000_b'):
+            return 'classifier of ImageNet'
+        if name in ('kps_score_w', 'kps_score_b') and self._is_bilinear(array):
+            return 'bilinear enlargement'
+        return None
+
+    @staticmethod
+    def _is_bilinear(array):
+        if np.ndim(array) == 1:
+            return not np.any(array)
+        expected = np.eye(len(array), dtype=np.float32)[:, :, None, None] * bilinear_kernel()
+        return np.shape(array) == expected.shape and np.allclose(array, expected)
+
+    def _get(self, name):
+        if name not in self.arrays:
+            self.ledger.fail(f'it has no blob {name}')
+        return self.arrays[name]
+
+    def _file_shape(self, link, name):
+        # What is a 1x1 convolution here may be a fully connected layer there.
+        flat = link.W.shape[:2]
+        return flat if np.ndim(self._get(name)) == 2 and link.W.shape[2:] in ((), (1, 1)) else None
+
+
+def _build_classifier(blobs, config):
+    arguments = {**_resnet_arguments(blobs), 'n_class': blobs.shape('fc1000_w', 2)[0], **config}
+    blobs.check_size(count_resnet(arguments) + np.size(blobs.arrays['fc1000_w']))
+    model = ResNetClassifier(**arguments)
+    _fill_resnet(model.resnet, blobs)
+    blobs.fill(model.logits, 'fc1000')
+    blobs.skip_leftovers()
+    return model
+
+
+def _build_detector(blobs, cfg, config):
+    _check_kind(blobs)
+    arguments = _arguments(blobs)
+    arguments.update(detectron_settings.arguments(cfg, arguments, blobs.ledger))
+    arguments.update(config)
+    blobs.check_size(_count(arguments))
+    model = MaskRCNN(**arguments)
+    model.class_names = _class_names(model)
+    _fill_resnet(model.extractor.resnet, blobs)
+    if arguments['neck'] == 'fpn':
+        _fill_pyramid(model, blobs)
+    _fill_heads(model, blobs)
+    blobs.skip_leftovers()
+    return model
+
+
+def _check_kind(blobs):
+    """Refuses Detectron's other networks with a sentence of their own."""
+    if 'retnet_cls_conv_n0_fpn3_w' in blobs:
+        blobs.ledger.fail('it holds a RetinaNet; Mask R-CNN and Faster R-CNN can be')
+    if 'cls_score_w' not in blobs:
+        blobs.ledger.fail('it holds a region proposal network alone, which finds no classes; '
+                          'Mask R-CNN and Faster R-CNN can be')
+    if 'conv_rpn_w' not in blobs and 'conv_rpn_fpn2_w' not in blobs:
+        blobs.ledger.fail('it holds a Fast R-CNN, whose proposals come from elsewhere; Mask R-CNN and '
+                          'Faster R-CNN, which make their own, can be')
+    if 'conv1_gn_s' in blobs:
+        blobs.ledger.fail('it has group normalisation; networks with frozen batch normalisation can be')
+
+
+def _arguments(blobs):
+    """The arguments of a MaskRCNN that the shapes of the blobs tell."""
+    neck = 'fpn' if 'conv_rpn_fpn2_w' in blobs else 'c4'
+    found = {**_resnet_arguments(blobs), 'neck': neck,
+             'classes': blobs.shape('cls_score_w', 2)[0] - 1,
+             'with_masks': 'mask_fcn_logits_w' in blobs, 'keypoints': 0}
+    if found['with_masks']:
+        found['mask_channels'] = blobs.shape('conv5_mask_w', 4)[1]
+    if 'kps_score_lowres_w' in blobs:
+        found['keypoint_channels'], found['keypoints'] = blobs.shape('kps_score_lowres_w', 4)[:2]
+    if neck == 'fpn':
+        channels = blobs.shape('conv_rpn_fpn2_w', 4)[0]
+        hidden, inputs = blobs.shape('fc6_w', 2)
+        found.update(fpn_channels=channels, box_features=hidden,
+                     roi_size=_side(inputs, channels, blobs.ledger))
+    return found
+
+
+def _count(arguments):
+    """The number of weights of a detector without building it, but for its smaller layers."""
+    stage = EXPANSION * arguments['width'] * 2 ** (len(arguments['blocks']) - 1)
+    count = count_resnet(arguments)
+    features = stage
+    if arguments['neck'] == 'fpn':
+        features, hidden = arguments['fpn_channels'], arguments['box_features']
+        count += stage * features + 10 * features ** 2 + hidden * (
+            features * arguments['roi_size'] ** 2 + hidden)
+        features = hidden
+    count += features * 5 * (arguments['classes'] + 1)
+    channels = arguments.get('mask_channels', 0)
+    count += channels * (arguments['classes'] + 1 + (37 * channels if arguments['neck'] == 'fpn' else 0))
+    return count + 64 * arguments.get('keypoint_channels', 0) ** 2
+
+
+def _side(inputs, channels, ledger):
+    side = math.isqrt(inputs // channels)
+    if side == 0 or side * side * channels != inputs:
+        ledger.fail(f'fc6_w takes {inputs} values, which is no square of {channels} channels')
+    return side
+
+
+def _resnet_arguments(blobs):
+    blocks = {}
+    for match in filter(None, map(_BLOCK.fullmatch, blobs.arrays)):
+        blocks[int(match[1])] = max(blocks.get(int(match[1]), 0), int(match[2]) + 1)
+    stages = sorted(blocks)
+    if stages != list(range(2, 6)):
+        blobs.ledger.fail(f'its ResNet has the stages {stages} where 2 to 5 are needed')
+    stem, width = blobs.shape('conv1_w', 4)[0], blobs.shape('res2_0_branch2a_w', 4)[0]
+    return {'blocks': [blocks[stage] for stage in stages], 'width': width, 'norm': 'affine',
+            'stem_width': None if stem == width else stem}
+
+
+def _fill_resnet(resnet, blobs):
+    blobs.fill_conv_norm(resnet.stem, 'conv1', 'res_conv1_bn')
+    for stage in resnet.stage_names:
+        for number, block in enumerate(resnet[stage]):
+            for branch, name in _BRANCHES.items():
+                if hasattr(block, name):
+                    blob = f'{stage}_{number}_{branch}'
+                    blobs.fill_conv_norm(block[name], blob, f'{blob}_bn')
+
+
+def _fill_pyramid(model, blobs):
+    pyramid, stages = model.extractor.pyramid, model.config['blocks']
+    for i, blocks in enumerate(stages):
+        output = f'res{FINEST_LEVEL + i}_{blocks - 1}_sum'
+        suffix = '_lateral' if i < len(stages) - 1 else ''
+        blobs.fill(pyramid.lateral[i], f'fpn_inner_{output}{suffix}')
+        blobs.fill(pyramid.output[i], f'fpn_{output}')
+
+
+def _fill_heads(model, blobs):
+    suffix = '_fpn2' if model.config['neck'] == 'fpn' else ''
+    blobs.fill(model.rpn.conv, f'conv_rpn{suffix}')
+    blobs.fill(model.rpn.objectness, f'rpn_cls_logits{suffix}')
+    blobs.fill_deltas(model.rpn.deltas, f'rpn_bbox_pred{suffix}')
+    if not model.box.averages:
+        blobs.fill(model.box.fc6, 'fc6')
+        blobs.fill(model.box.fc7, 'fc7')
+    blobs.fill(model.box.logits, 'cls_score')
+    blobs.fill_deltas(model.box.deltas, 'bbox_pred')
+    if model.with_masks:
+        _fill_convolutions(model.mask, '_[mask]_fcn', blobs)
+        blobs.fill(model.mask.upsample, 'conv5_mask')
+        blobs.fill(model.mask.logits, 'mask_fcn_logits')
+    if model.keypoints:
+        _fill_convolutions(model.keypoint, 'conv_fcn', blobs)
+        blobs.fill(model.keypoint.upsample, 'kps_score_lowres')
+
+
+def _fill_convolutions(head, name, blobs):
+    for number, convolution in enumerate(head.convs, start=1):
+        blobs.fill(convolution, f'{name}{number}')
+
+
+def _class_names(model):
+    if model.keypoints and model.classes == 1:
+        return COCO_NAMES[:1]
+    return COCO_NAMES if model.classes == len(COCO_NAMES) else ()

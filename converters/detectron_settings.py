@@ -1,0 +1,149 @@
+"""What a Detectron configuration says of a network, as arguments of MaskRCNN (core/config.py there)."""
+
+import re
+
+import numpy as np
+
+from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
+from chainer_seg.models.mask_rcnn.extractors import CANONICAL_LEVEL
+from chainer_seg.models.mask_rcnn.mask_pasting import MASK_THRESHOLD
+from chainer_seg.models.mask_rcnn.preparation import MEAN_BGR
+
+_DEPTHS = {'50': [3, 4, 6, 3], '101': [3, 4, 23, 3], '152': [3, 8, 36, 3]}
+
+_POOLING = {'RoIAlign': 'align', 'RoIPoolF': 'pool'}
+
+# What the network of this package does in one way alone; what is not set has this value.
+_NEEDED = {
+    'MODEL.CLS_AGNOSTIC_BBOX_REG': False, 'MODEL.BBOX_REG_WEIGHTS': DELTA_WEIGHTS,
+    'RESNETS.NUM_GROUPS': 1, 'RESNETS.RES5_DILATION': 1, 'RPN.STRIDE': 16, 'PIXEL_MEANS': MEAN_BGR,
+    'FPN.EXTRA_CONV_LEVELS': False, 'FPN.USE_GN': False}
+_NEEDED_WITH_FPN = {'FPN.RPN_MIN_LEVEL': 2, 'FPN.RPN_MAX_LEVEL': 6, 'FPN.ROI_MIN_LEVEL': 2,
+                    'FPN.ROI_MAX_LEVEL': 5, 'FPN.MULTILEVEL_RPN': True, 'FPN.MULTILEVEL_ROIS': True}
+_NEEDED_WITH_MASKS = {'MRCNN.CLS_SPECIFIC_MASK': True, 'MRCNN.USE_FC_OUTPUT': False,
+                      'MRCNN.THRESH_BINARIZE': MASK_THRESHOLD}
+_NEEDED_WITH_KEYPOINTS = {'KRCNN.UP_SCALE': 2, 'KRCNN.USE_DECONV': False,
+                          'KRCNN.USE_DECONV_OUTPUT': True, 'KRCNN.INFERENCE_MIN_SIZE': 0}
+
+
+def arguments(cfg, found, ledger):
+    """Arguments of a MaskRCNN.
+
+    Args:
+        cfg: The configuration as nested dicts; None where there is none, which gives no arguments.
+        found: The arguments that the blobs tell; the configuration must agree with them.
+        ledger: The :class:`~converters.ledger.Ledger` of the file, for errors.
+    """
+    if cfg is None:
+        return {}
+    settings = _Settings(cfg, ledger)
+    _check(settings, found)
+    given = {'min_side': settings.first_number('TEST.SCALE', 'TEST.SCALES'),
+             'max_side': settings.number('TEST.MAX_SIZE'),
+             'score_threshold': settings.number('TEST.SCORE_THRESH'),
+             'nms_threshold': settings.number('TEST.NMS'),
+             'max_detections': settings.number('TEST.DETECTIONS_PER_IM'),
+             'proposals_before_nms': settings.number('TEST.RPN_PRE_NMS_TOP_N'),
+             'proposals': settings.number('TEST.RPN_POST_NMS_TOP_N'),
+             'proposal_nms_threshold': settings.number('TEST.RPN_NMS_THRESH'),
+             'roi_size': settings.number('FAST_RCNN.ROI_XFORM_RESOLUTION'),
+             'sampling_ratio': settings.number('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO'),
+             'pooling': _pooling(settings),
+             **(_fpn_arguments if found['neck'] == 'fpn' else _c4_arguments)(settings, found),
+             **({} if settings.get('RESNETS.STRIDE_1X1') is not False else {'stride_on': '3x3'})}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _c4_arguments(settings, found):
+    return {'anchor_sizes': settings.numbers('RPN.SIZES'),
+            'anchor_ratios': settings.numbers('RPN.ASPECT_RATIOS')}
+
+
+def _fpn_arguments(settings, found):
+    start = settings.number('FPN.RPN_ANCHOR_START_SIZE')
+    size, level = (settings.number(f'FPN.ROI_CANONICAL_{name}') for name in ('SCALE', 'LEVEL'))
+    section = 'KRCNN' if found['keypoints'] else 'MRCNN'
+    return {'anchor_sizes': None if start is None else [start * 2 ** i for i in range(5)],
+            'anchor_ratios': settings.numbers('FPN.RPN_ASPECT_RATIOS'),
+            'canonical_size': size if level is None else size * 2 ** (CANONICAL_LEVEL - level),
+            'mask_roi_size': settings.number(f'{section}.ROI_XFORM_RESOLUTION')}
+
+
+class _Settings:
+    """A configuration, read by names such as TEST.SCALE; what is not set is None."""
+
+    def __init__(self, cfg, ledger):
+        self.cfg = cfg
+        self.ledger = ledger
+
+    def get(self, name):
+        value = self.cfg
+        for key in name.split('.'):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def number(self, name):
+        return self._checked(name, self.get(name))
+
+    def numbers(self, name):
+        values = self.get(name)
+        if values is None:
+            return None
+        if not isinstance(values, (list, tuple)) or not values:
+            self._refuse(name, values, 'a list of numbers')
+        return [self._checked(name, value) for value in values]
+
+    def first_number(self, name, older_name):
+        """A number that Detectron had first as a list of one."""
+        value = self.number(name)
+        return value if value is not None else (self.numbers(older_name) or [None])[0]
+
+    def require(self, needed):
+        """Refuses the file if a setting is another than that which is needed."""
+        for name, value in needed.items():
+            given = self.get(name)
+            if given is not None and not _same(given, value):
+                self._refuse(name, given, value)
+
+    def _checked(self, name, value):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))
+                                  or not 0 <= value < np.inf):
+            self._refuse(name, value, 'a number from 0 on')
+        return value
+
+    def _refuse(self, name, given, needed):
+        self.ledger.fail(f'its configuration has {name} = {given!r} where {needed} is needed')
+
+
+def _check(settings, found):
+    settings.require(_NEEDED)
+    settings.require({'FPN.FPN_ON': found['neck'] == 'fpn', 'MODEL.MASK_ON': found['with_masks'],
+                      'MODEL.KEYPOINTS_ON': found['keypoints'] > 0,
+                      'MODEL.NUM_CLASSES': found['classes'] + 1})
+    if found['neck'] == 'fpn':
+        settings.require(_NEEDED_WITH_FPN)
+    sampling = {'ROI_XFORM_METHOD': settings.get('FAST_RCNN.ROI_XFORM_METHOD'),
+                'ROI_XFORM_SAMPLING_RATIO': settings.get('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO')}
+    # The settings of a head that is not there mean nothing.
+    for head, section, needed in ((found['with_masks'], 'MRCNN', _NEEDED_WITH_MASKS),
+                                  (found['keypoints'], 'KRCNN', _NEEDED_WITH_KEYPOINTS)):
+        if head:
+            settings.require(needed)
+            settings.require({f'{section}.{name}': value for name, value in sampling.items()})
+    depth = re.search(r'ResNet(50|101|152)_', str(settings.get('MODEL.CONV_BODY')))
+    if depth and _DEPTHS[depth[1]] != found['blocks']:
+        settings.require({'MODEL.CONV_BODY': f'a ResNet of {found["blocks"]} blocks'})
+
+
+def _pooling(settings):
+    name = 'FAST_RCNN.ROI_XFORM_METHOD'
+    method = settings.get(name)
+    if method is not None and method not in _POOLING:
+        settings.require({name: ' or '.join(_POOLING)})
+    return _POOLING.get(method)
+
+
+def _same(given, needed):
+    if isinstance(needed, tuple):
+        return np.size(given) == len(needed) and np.allclose(np.ravel(given), needed)
+    return given == needed
