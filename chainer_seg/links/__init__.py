@@ -1,8 +1,9 @@
 """Building blocks that the systems share."""
 
 from chainer_seg.links.batch_norm import BatchNorm
+from chainer_seg.links.darknet import DarkNet
 from chainer_seg.links.feature_pyramid import FeaturePyramid
 from chainer_seg.links.frozen_affine import FrozenAffine
 from chainer_seg.links.resnet import ResNet
 
-__all__ = ['BatchNorm', 'FeaturePyramid', 'FrozenAffine', 'ResNet']
+__all__ = ['BatchNorm', 'DarkNet', 'FeaturePyramid', 'FrozenAffine', 'ResNet']

@@ -3,11 +3,8 @@
 import chainer
 import numpy as np
 from chainer import functions as F
-from chainer import links as L
 
-from chainer_seg.functions import symmetric_pad
-from chainer_seg.links.batch_norm import BatchNorm
-from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
 EXPANSION = 4  # A block's output is four times as wide as its 3x3 convolution (table 1 there).
 
@@ -46,7 +43,7 @@ class ResNet(chainer.Chain):
         _check_choice('pooling', pooling, ('floor', 'ceil'))
         if not len(blocks) == len(strides) == len(dilations):
             raise ValueError('blocks, strides and dilations must name equally many stages')
-        build = _Builder(padding, norm, np.random.default_rng(seed))
+        build = LayerBuilder(padding, norm, np.random.default_rng(seed))
         self.pooling, self.pool_pad = pooling, pool_pad
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
         self.out_channels = tuple(EXPANSION * width * 2 ** i for i in range(len(blocks)))
@@ -108,37 +105,6 @@ class Bottleneck(chainer.Chain):
         h = F.relu(self.middle(h))
         h = self.expand(h)
         return F.relu(h + (self.shortcut(x) if self.projects else x))
-
-
-class ConvNorm(chainer.Chain):
-    """A convolution and its normalisation; the output size is ceil(input / stride)."""
-
-    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1, bias=False):
-        super().__init__()
-        pad = dilation * (size // 2)
-        self.mirrored = pad if build.padding == 'symmetric' else 0
-        with self.init_scope():
-            self.conv = L.Convolution2D(
-                in_channels, out_channels, size, stride, pad - self.mirrored, dilate=dilation,
-                nobias=not bias, initialW=chainer.initializers.HeNormal(rng=build.rng))
-            self.norm = build.norm(out_channels)
-
-    def forward(self, x):
-        return self.norm(self.conv(symmetric_pad(x, self.mirrored)))
-
-
-class _Builder:
-    """What all layers of one network have in common."""
-
-    def __init__(self, padding, norm, rng):
-        self.padding = padding
-        self.rng = rng
-        self._norm = norm
-
-    def norm(self, channels):
-        if self._norm == 'affine':
-            return FrozenAffine(channels)
-        return BatchNorm(channels)
 
 
 def _check_choice(name, value, choices):

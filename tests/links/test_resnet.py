@@ -7,7 +7,8 @@ from chainer import functions as F
 from chainercv.links.model.resnet import ResBlock
 
 from chainer_seg.links import FrozenAffine, ResNet
-from chainer_seg.links.resnet import EXPANSION, Stage, _Builder
+from chainer_seg.links.conv_norm import LayerBuilder
+from chainer_seg.links.resnet import EXPANSION, Stage
 
 
 def randomise(link, rng):
@@ -57,7 +58,7 @@ def evaluating():
 @pytest.mark.parametrize('stride_on', ['1x1', '3x3'])
 @pytest.mark.parametrize('stride, dilation', [(1, 1), (2, 1), (1, 2), (1, 4), (2, 2)])
 def test_stage_gives_the_numbers_of_chainercv(rng, evaluating, stride_on, stride, dilation):
-    stage = Stage(_Builder('zero', 'batch', rng), 3, 6, 4, stride, dilation, stride_on)
+    stage = Stage(LayerBuilder('zero', 'batch', rng), 3, 6, 4, stride, dilation, stride_on)
     randomise(stage, rng)
     reference = chainercv_stage(stage, 6, 4, stride, dilation, stride_on)
     x = rng.normal(size=(2, 6, 13, 10)).astype(np.float32)
@@ -65,7 +66,7 @@ def test_stage_gives_the_numbers_of_chainercv(rng, evaluating, stride_on, stride
 
 
 def test_stage_in_training_gives_the_numbers_of_chainercv(rng):
-    stage = Stage(_Builder('zero', 'batch', rng), 6, 6, 4, 1, 1, '3x3')
+    stage = Stage(LayerBuilder('zero', 'batch', rng), 6, 6, 4, 1, 1, '3x3')
     randomise(stage, rng)
     reference = chainercv_stage(stage, 6, 4, 1, 1, '3x3')
     x = rng.normal(size=(2, 6, 5, 6)).astype(np.float32)

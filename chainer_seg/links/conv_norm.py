@@ -1,0 +1,51 @@
+"""A convolution and the normalisation behind it, of which all backbones are made."""
+
+import chainer
+import numpy as np
+from chainer import links as L
+
+from chainer_seg.functions import symmetric_pad
+from chainer_seg.links.batch_norm import BatchNorm
+from chainer_seg.links.frozen_affine import FrozenAffine
+
+
+class LayerBuilder:
+    """What all layers of one network have in common.
+
+    Args:
+        padding: ``'zero'``, or ``'symmetric'`` for mirrored borders.
+        norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
+        rng: numpy Generator of the initial weights.
+    """
+
+    def __init__(self, padding, norm, rng):
+        self.padding = padding
+        self.rng = rng
+        self._norm = norm
+
+    @classmethod
+    def plain(cls, seed):
+        """Zero padding, batch normalisation and a fresh generator."""
+        return cls('zero', 'batch', np.random.default_rng(seed))
+
+    def norm(self, channels):
+        if self._norm == 'affine':
+            return FrozenAffine(channels)
+        return BatchNorm(channels)
+
+
+class ConvNorm(chainer.Chain):
+    """A convolution and its normalisation; the output size is ceil(input / stride)."""
+
+    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1, bias=False):
+        super().__init__()
+        pad = dilation * (size // 2)
+        self.mirrored = pad if build.padding == 'symmetric' else 0
+        with self.init_scope():
+            self.conv = L.Convolution2D(
+                in_channels, out_channels, size, stride, pad - self.mirrored, dilate=dilation,
+                nobias=not bias, initialW=chainer.initializers.HeNormal(rng=build.rng))
+            self.norm = build.norm(out_channels)
+
+    def forward(self, x):
+        return self.norm(self.conv(symmetric_pad(x, self.mirrored)))

@@ -1,0 +1,71 @@
+"""DarkNet-53: its shapes, and its numbers against the layers of the paper's table written out."""
+
+import chainer
+import numpy as np
+import pytest
+from chainer import functions as F
+
+from chainer_seg.links import DarkNet
+
+
+@pytest.fixture
+def net(rng):
+    net = DarkNet(blocks=(1, 2, 1), width=2, seed=3)
+    for link in net.links():
+        if isinstance(link, chainer.links.BatchNormalization):
+            link.avg_mean[...] = rng.normal(0, 0.1, link.avg_mean.shape)
+            link.avg_var[...] = rng.uniform(0.5, 2, link.avg_var.shape)
+            link.beta.array[...] = rng.normal(0, 0.5, link.beta.shape)
+    return net
+
+
+def layer(layer, x, stride=1):
+    """Convolution, batch normalisation and leaky ReLU from the numbers of a layer."""
+    weights = layer.conv.W.array
+    y = F.convolution_2d(x, weights, None, stride, weights.shape[2] // 2).array
+    norm = layer.norm
+    scale = norm.gamma.array / np.sqrt(norm.avg_var + 1e-5)
+    y = (y - norm.avg_mean[:, None, None]) * scale[:, None, None] + norm.beta.array[:, None, None]
+    return np.where(y > 0, y, 0.1 * y)
+
+
+def test_numbers_are_those_of_the_layers_one_after_the_other(net, rng):
+    x = rng.standard_normal((2, 3, 21, 26)).astype(np.float32)
+    with chainer.using_config('train', False):
+        outputs = net(x)
+    h = layer(net.stem, x)
+    for stage, output in zip((net.stage1, net.stage2, net.stage3), outputs):
+        h = layer(stage[0], h, stride=2)
+        for block in stage[1:]:
+            h = h + layer(block.expand, layer(block.reduce, h))
+        np.testing.assert_allclose(output.array, h, rtol=1e-4, atol=1e-4)
+
+
+def test_each_stage_halves_the_size_rounded_up(net):
+    outputs = net(np.zeros((1, 3, 21, 26), np.float32))
+    assert [output.shape for output in outputs] == [(1, 4, 11, 13), (1, 8, 6, 7), (1, 16, 3, 4)]
+    assert net.out_channels == (4, 8, 16)
+
+
+def test_the_published_network_has_52_convolutions_and_its_known_number_of_weights():
+    net = DarkNet()
+    weights = [param for name, param in net.namedparams() if name.endswith('/conv/W')]
+    assert len(weights) == 52  # The 53rd layer of the paper is the classifier.
+    # As many as the backbone of the published YOLACT file with DarkNet-53 has.
+    assert sum(param.size for param in net.params()) == 40_584_928
+    assert net.out_channels == (64, 128, 256, 512, 1024)
+
+
+def test_one_seed_gives_one_network():
+    first, again, other = (DarkNet((1, 1), 2, seed=seed) for seed in (5, 5, 6))
+    for a, b in zip(first.params(), again.params()):
+        np.testing.assert_array_equal(a.array, b.array)
+    assert (first.stem.conv.W.array != other.stem.conv.W.array).any()
+
+
+def test_it_trains(net, rng):
+    loss = sum(F.mean(F.square(output)) for output in net(rng.normal(size=(2, 3, 16, 16)).astype('f')))
+    net.cleargrads()
+    loss.backward()
+    for name, param in net.namedparams():
+        assert np.abs(param.grad).max() > 0, name
