@@ -5,28 +5,16 @@ Exit status 0 for a clean data set, 2 if there are problems.
 
 import dataclasses
 import functools
-import itertools
 import json
 import sys
 
+from commands.dataset_report import print_problems
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.datasets import coco_statistics, validate_coco
 
 _SHOWN = 10  # problems of a kind, unless --verbose asks for all
-
-
-def print_problems(problems, shown):
-    """Print the problems grouped by their kind."""
-    ordered = sorted(problems, key=lambda problem: problem.kind)
-    for kind, group in itertools.groupby(ordered, key=lambda problem: problem.kind):
-        group = list(group)
-        print(f'{kind} ({len(group)})')
-        for problem in group[:shown]:
-            print(f'  {problem}')
-        if len(group) > shown:
-            print(f'  ... and {len(group) - shown} more; -v lists them')
 
 
 def print_statistics(statistics):
@@ -57,7 +45,7 @@ def main():
     else:
         if not options.quiet:
             print_statistics(statistics)
-        print_problems(problems, len(problems) if options.verbose else _SHOWN)
+        print_problems(problems, None if options.verbose else _SHOWN)
         if not options.quiet:
             print(f'problems: {len(problems)}' if problems else 'no problems')
     sys.stdout.flush()

@@ -9,8 +9,17 @@ from chainer_seg.datasets.packed import PackedDataset, pack_dataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.shapes import ShapesDataset
+from chainer_seg.datasets.statistics import (
+    Anchors,
+    DatasetStatistics,
+    fit_anchors,
+    measure_dataset,
+    suggest_anchors,
+)
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
-__all__ = ['CocoDataset', 'FiguresDataset', 'ObjectIndex', 'PackedDataset', 'Problem',
-           'ProposalFolder', 'ShapesDataset', 'coco_statistics', 'open_dataset', 'pack_dataset',
-           'read_proposal_instances', 'read_proposals', 'validate_coco', 'write_coco']
+__all__ = ['Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'ObjectIndex',
+           'PackedDataset', 'Problem', 'ProposalFolder', 'ShapesDataset', 'coco_statistics',
+           'fit_anchors', 'measure_dataset', 'open_dataset', 'pack_dataset',
+           'read_proposal_instances', 'read_proposals', 'suggest_anchors', 'validate_coco',
+           'write_coco']

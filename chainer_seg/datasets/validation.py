@@ -13,7 +13,7 @@ from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.images import header_sizes, read_image
 
 # COCO's borders between small, medium and large objects, in pixels of area.
-_SMALL, _LARGE = 32**2, 96**2
+SMALL_AREA, LARGE_AREA = 32**2, 96**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +261,7 @@ def coco_statistics(annotations):
         'objects': len(objects), 'crowds': len(coco['annotations']) - len(objects),
         'categories': len(coco['categories']),
         'objects per image': round(len(objects) / images, 2) if images else 0.0,
-        'small': int((areas < _SMALL).sum()),
-        'medium': int(((areas >= _SMALL) & (areas <= _LARGE)).sum()),
-        'large': int((areas > _LARGE).sum()),
+        'small': int((areas < SMALL_AREA).sum()),
+        'medium': int(((areas >= SMALL_AREA) & (areas <= LARGE_AREA)).sum()),
+        'large': int((areas > LARGE_AREA).sum()),
         'objects per category': dict(per_category.most_common())}

@@ -52,7 +52,7 @@ def shapes(tmp_path):
 @needs_sample
 @pytest.mark.parametrize('name', ['instances_val', 'person_keypoints_val'])
 def test_real_pictures_are_the_same_packed(name, tmp_path):
-    original = CocoDataset(SAMPLE / 'annotations' / f'{name}.json', SAMPLE / 'val')
+    original = CocoDataset(SAMPLE / 'annotations' / f'{name}.json', SAMPLE / 'val').part(range(8))
     packed = PackedDataset(pack_dataset(original, tmp_path / 'val.packed'))
     assert_same_examples(packed, original)
     assert packed.ids == original.ids and packed.image_names == original.image_names

@@ -1,0 +1,180 @@
+"""What a data set holds, in figures: objects per class, sizes, aspect ratios; anchors that fit them."""
+
+import dataclasses
+
+import numpy as np
+from scipy.cluster import vq
+
+from chainer_seg.datasets.object_index import ObjectIndex
+from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
+
+# The anchors of YOLACT's published models, in pixels of an input of 550x550.
+PUBLISHED_SCALES, PUBLISHED_RATIOS, PUBLISHED_SIZE = (24, 48, 96, 192, 384), (1, 0.5, 2), 550
+# An anchor is trained to find an object from this IoU on.
+MATCHED_IOU = 0.5
+
+
+@dataclasses.dataclass
+class DatasetStatistics:
+    """The figures of a data set of N images and M objects; crowds are only counted.
+
+    Attributes:
+        class_names: The name of each label.
+        image_sizes: (N, 2) int, height and width in pixels.
+        crowds: The number of crowd regions.
+        pictures: (M,) int, the number of each object's image.
+        labels: (M,) int32.
+        bboxes: (M, 4) float32 (y_min, x_min, y_max, x_max) in pixels.
+        areas: (M,) float32 in pixels, as annotated where known.
+    """
+
+    class_names: tuple
+    image_sizes: np.ndarray
+    crowds: int
+    pictures: np.ndarray
+    labels: np.ndarray
+    bboxes: np.ndarray
+    areas: np.ndarray
+
+    @property
+    def objects_per_class(self):
+        """(classes,) int."""
+        return np.bincount(self.labels, minlength=len(self.class_names))
+
+    @property
+    def images_per_class(self):
+        """(classes,) int: the number of images with an object of each class."""
+        pairs = np.unique(np.stack([self.labels, self.pictures]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.class_names))
+
+    @property
+    def objects_per_image(self):
+        """(N,) int."""
+        return np.bincount(self.pictures, minlength=len(self.image_sizes))
+
+    @property
+    def box_sizes(self):
+        """(M, 2) float32: height and width of the boxes in pixels of the images."""
+        return self.bboxes[:, 2:] - self.bboxes[:, :2]
+
+    @property
+    def unseen_classes(self):
+        """The names of the classes without an object, a list."""
+        return [self.class_names[label] for label in np.flatnonzero(self.objects_per_class == 0)]
+
+    def sizes_at(self, image_size):
+        """(M, 2) float: height and width of the boxes when images are squeezed to a square.
+
+        Args:
+            image_size: The square's side in pixels, as the input of YOLACT.
+        """
+        return self.box_sizes * (image_size / self.image_sizes[self.pictures])
+
+    def to_dict(self):
+        """The figures as a dict for JSON, without the single objects."""
+        per_image = self.objects_per_image
+        small, large = self.areas < SMALL_AREA, self.areas > LARGE_AREA
+        return {
+            'images': len(self.image_sizes), 'images without objects': int((per_image == 0).sum()),
+            'objects': len(self.labels), 'crowds': self.crowds, 'classes': len(self.class_names),
+            'objects per image': {'mean': round(float(per_image.mean()), 2),
+                                  'most': int(per_image.max())},
+            'small': int(small.sum()), 'medium': int((~small & ~large).sum()),
+            'large': int(large.sum()),
+            'image height': _quantiles(self.image_sizes[:, 0]),
+            'image width': _quantiles(self.image_sizes[:, 1]),
+            'side of an object': _quantiles(np.sqrt(self.box_sizes.prod(axis=1))),
+            'width over height of an object': _quantiles(_aspect_ratios(self.box_sizes)),
+            'per class': {
+                name: {'objects': int(objects), 'images': int(images)}
+                for name, objects, images in zip(
+                    self.class_names, self.objects_per_class, self.images_per_class)}}
+
+
+@dataclasses.dataclass
+class Anchors:
+    """Anchor shapes, and how well they fit the objects of a data set.
+
+    Attributes:
+        scales: Square roots of the areas in pixels of the network's input.
+        ratios: Widths over heights.
+        mean_iou: The mean over the objects of the IoU with the best anchor at the same place.
+        matched: The share of the objects for which that is at least :data:`MATCHED_IOU`.
+    """
+
+    scales: tuple
+    ratios: tuple
+    mean_iou: float
+    matched: float
+
+
+def measure_dataset(dataset, progress=iter):
+    """The :class:`DatasetStatistics` of a data set.
+
+    Args:
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Pictures are
+            not read where the data set gives objects and ``image_size(i)`` without them.
+        progress (callable): Wraps the iteration over pictures, such as tqdm.
+    """
+    index = ObjectIndex(dataset, progress)
+    sizes = [dataset.image_size(number) if hasattr(dataset, 'image_size')
+             else dataset[number][0].shape[:2] for number in range(len(dataset))]
+    single = ~index.crowds
+    return DatasetStatistics(
+        tuple(dataset.class_names), np.array(sizes).reshape(-1, 2), int(index.crowds.sum()),
+        index.pictures[single], index.labels[single], index.bboxes[single], index.areas[single])
+
+
+def suggest_anchors(sizes, scales=5, ratios=3):
+    """Anchors for boxes of these sizes: k-means in the logarithms of sides and of aspect ratios.
+
+    Args:
+        sizes: (M, 2) float, heights and widths in pixels of the network's input.
+        scales: How many scales, one for each level of a feature pyramid.
+        ratios: How many aspect ratios.
+
+    Returns:
+        Anchors: With fewer scales or ratios where the boxes have fewer; None without boxes.
+    """
+    sizes = sizes[(sizes > 0).all(axis=1)]
+    if not len(sizes):
+        return None
+    return fit_anchors(sizes, np.round(_log_means(np.sqrt(sizes.prod(axis=1)), scales), 1),
+                       np.round(_log_means(_aspect_ratios(sizes), ratios), 2))
+
+
+def fit_anchors(sizes, scales, ratios=(1,)):
+    """The :class:`Anchors` of these scales and ratios; ``sizes`` are those of suggest_anchors."""
+    sizes = sizes[(sizes > 0).all(axis=1)]
+    scales, ratios = np.asarray(scales, float), np.asarray(ratios, float)
+    roots = np.sqrt(ratios)
+    heights, widths = (scales[:, None] / roots).ravel(), (scales[:, None] * roots).ravel()
+    shared = (np.minimum(sizes[:, :1], heights) * np.minimum(sizes[:, 1:], widths))
+    best = (shared / (sizes.prod(axis=1)[:, None] + heights * widths - shared)).max(axis=1)
+    return Anchors(tuple(scales.tolist()), tuple(ratios.tolist()), round(float(best.mean()), 4),
+                   round(float((best >= MATCHED_IOU).mean()), 4))
+
+
+def _log_means(values, count):
+    """At most ``count`` geometric means of clusters of positive values, sorted."""
+    logarithms = np.log2(values.astype(np.float64))
+    # From quantiles k-means always ends in the same place, and no cluster begins empty.
+    start = np.unique(np.quantile(logarithms, (np.arange(count) + 0.5) / count))
+    if len(start) == 1:  # SciPy would take it for the number of clusters.
+        return 2.0 ** logarithms.mean(keepdims=True)
+    means, _ = vq.kmeans(logarithms[:, None], start[:, None])
+    return 2.0 ** np.sort(means[:, 0])
+
+
+def _aspect_ratios(sizes):
+    """Widths over heights of the boxes that have both."""
+    sizes = sizes[(sizes > 0).all(axis=1)]
+    return sizes[:, 1] / sizes[:, 0]
+
+
+def _quantiles(values):
+    """Least, median and largest value, rounded; None without values."""
+    if not len(values):
+        return None
+    return {name: round(float(np.quantile(values, share)), 2)
+            for name, share in (('least', 0), ('median', 0.5), ('largest', 1))}

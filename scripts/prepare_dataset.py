@@ -1,0 +1,189 @@
+"""Check a data set, report what it holds, and pack it for fast reading.
+
+Writes to the output folder: train.packed, val.packed (and test.packed), which the --annotations of
+train.py and evaluate.py take without --images; statistics.json with the figures of the training images
+and of anchors that fit them; statistics.png with pictures of both. The options are those of the
+TensorFlow implementation's tool, with one dash or two. The same command given again goes on where it
+was interrupted.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+import sys
+
+from commands.dataset_report import print_anchors, print_figures, print_problems
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.datasets import (
+    CocoDataset,
+    PackedDataset,
+    fit_anchors,
+    measure_dataset,
+    open_dataset,
+    pack_dataset,
+    suggest_anchors,
+    validate_coco,
+)
+from chainer_seg.datasets.statistics import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import atomic_write, write_json
+from chainer_seg.visualization import draw_statistics
+
+_SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
+_UNREADABLE = ('missing file', 'unreadable file', 'size mismatch')
+
+
+def main():
+    options = parse()
+    shown = None if options.verbose else _SHOWN
+    splits = {name: Split(name, options) for name in ('train', 'val', 'test')
+              if getattr(options, f'{name}_annotations_file')}
+    check_classes(splits)
+    for split in splits.values():
+        split.check(options, shown)
+    report(splits['train'].dataset, pathlib.Path(options.output_dir), options, shown)
+    for split in splits.values():
+        split.pack(options)
+    if not options.quiet:
+        print('train on it with: python scripts/train.py SYSTEM ' + ' '.join(
+            f'--{"" if name == "train" else name + "-"}annotations {split.path}'
+            for name, split in splits.items() if name != 'test'))
+
+
+def parse():
+    parser = command_line.parser(__doc__, device=False)
+    add_option(parser, 'train_image_dir', metavar='D', help='folder of the training images')
+    add_option(parser, 'val_image_dir', metavar='D', help='folder of the validation images')
+    add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
+    for name, required in (('train', True), ('val', True), ('test', False)):
+        add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
+                   help=f'COCO JSON of the {name} images')
+    add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
+    add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
+               metavar='N', help='side of the network\'s input, for which anchors are suggested')
+    add_option(parser, 'quick', action='store_true', help='check only the headers of the images')
+    add_option(parser, 'skip_bad', action='store_true', help='leave out images that cannot be read')
+    add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
+    return parser.parse_args()
+
+
+def add_option(parser, name, **settings):
+    """Adds an option under all its spellings: with one dash as in the TensorFlow tool, with two, ..."""
+    spellings = dict.fromkeys((f'--{name}', f'-{name}', f'--{name.replace("_", "-")}'))
+    parser.add_argument(*spellings, dest=name, **settings)
+
+
+class Split:
+    """The training, validation or test images."""
+
+    def __init__(self, name, options):
+        self.name = name
+        self.annotations = getattr(options, f'{name}_annotations_file')
+        self.images = getattr(options, f'{name}_image_dir')
+        self.path = pathlib.Path(options.output_dir) / f'{name}.packed'
+        self.dataset = open_dataset(self.annotations, self.images)
+
+    def check(self, options, shown):
+        """Prints what is wrong.
+
+        Raises:
+            DatasetError: There are images that cannot be read, and they are not to be left out.
+        """
+        if not isinstance(self.dataset, CocoDataset):
+            return
+        problems = validate_coco(self.annotations, self.images, read_pixels=not options.quick,
+                                 progress=progress(f'checking {self.name}', options))
+        print_problems(problems, shown)
+        unreadable = sum(problem.kind in _UNREADABLE for problem in problems)
+        if unreadable and not options.skip_bad:
+            raise DatasetError(f'{unreadable} of the {len(self.dataset)} images of {self.annotations} '
+                               f'cannot be used as they are; mend them, or leave them out with '
+                               f'--skip_bad.')
+        if not options.quiet:
+            print(f'{self.name}: {len(self.dataset)} images, {len(problems) or "no"} problems')
+
+    def pack(self, options):
+        """Writes the packed file unless an earlier run wrote it from the same files."""
+        source = fingerprint(self.annotations, self.images)
+        if self.path.exists() and not options.overwrite:
+            if PackedDataset(self.path).source == source:
+                if not options.quiet:
+                    print(f'{self.path} is there already')
+                return
+            raise DatasetError(f'{self.path} holds other data; choose another output folder or replace '
+                               f'it with --overwrite.')
+        pack_dataset(self.dataset, self.path, source=source,
+                     on_error=leave_out if options.skip_bad else None,
+                     progress=progress(f'packing {self.name}', options))
+        if not options.quiet:
+            print(f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)')
+
+
+def check_classes(splits):
+    """Labels must mean the same everywhere."""
+    expected = splits['train'].dataset
+    for split in splits.values():
+        if (split.dataset.class_names, split.dataset.category_ids) != (
+                expected.class_names, expected.category_ids):
+            raise DatasetError(f'{split.annotations} has other categories than '
+                               f'{splits["train"].annotations}; give both the same list.')
+
+
+def report(dataset, folder, options, shown):
+    """Prints and writes the figures of the training images, and anchors that fit them."""
+    statistics = measure_dataset(dataset, progress('measuring', options))
+    figures, sizes = statistics.to_dict(), statistics.sizes_at(options.image_size)
+    candidates = anchor_choices(sizes, options.image_size)
+    suggested = candidates.get('suggested anchors')
+    write_json(folder / 'statistics.json', {
+        **figures, 'image size': options.image_size,
+        **{name: dataclasses.asdict(anchors) for name, anchors in candidates.items()}}, indent=2)
+    with atomic_write(folder / 'statistics.png') as temporary:
+        draw_statistics(statistics, suggested, options.image_size)[0].figure.savefig(temporary)
+    if options.quiet:
+        return
+    print_figures(figures, shown)
+    if statistics.unseen_classes:
+        print(f'no object to learn from: {", ".join(statistics.unseen_classes)}')
+    for name, anchors in candidates.items():
+        print_anchors(name, anchors)
+    print(f'wrote {folder / "statistics.json"} and {folder / "statistics.png"}')
+
+
+def anchor_choices(sizes, image_size):
+    """Anchors by name for boxes of ``sizes`` (M, 2) in an input of ``image_size``; {} without boxes."""
+    suggested = suggest_anchors(sizes)
+    if suggested is None:
+        return {}
+    scales = [scale * image_size / PUBLISHED_SIZE for scale in PUBLISHED_SCALES]
+    return {'published anchors, square as released': fit_anchors(sizes, scales),
+            'published anchors with their ratios': fit_anchors(sizes, scales, PUBLISHED_RATIOS),
+            'suggested anchors': suggested}
+
+
+def leave_out(number, error):
+    tqdm.write(f'left out: {error}', file=sys.stderr)
+
+
+def fingerprint(annotations, images):
+    """The same text as long as no file of a data set changes its name, size or time."""
+    found = hashlib.sha256()
+    files = [pathlib.Path(annotations)]
+    if images is not None:
+        files += sorted(path for path in pathlib.Path(images).rglob('*') if path.is_file())
+    for path in files:
+        status = os.stat(path)
+        found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())
+    return found.hexdigest()
+
+
+def progress(text, options):
+    return functools.partial(tqdm, desc=text, unit='image', disable=options.quiet)
+
+
+if __name__ == '__main__':
+    command_line.run(main)
