@@ -13,8 +13,8 @@ import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
-from converters import deepmask, detectron, torch_modules, torch_resnet, trees
-from converters.configuration import read_config
+from converters import deepmask, detectron, torch_modules, torch_resnet, trees, yolact
+from converters.configuration import read_configuration
 from converters.formats import find_format
 from converters.ledger import Ledger
 
@@ -41,7 +41,7 @@ class Networks(typing.NamedTuple):
 NETWORKS = {
     'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
-    'PyTorch': Networks(trees.named_arrays, trees.describe, (), 'none so far'),
+    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact,), 'YOLACT and YOLACT++'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
@@ -97,7 +97,7 @@ def conversion(path, config=None):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array."""
     form = find_format(path)
     networks = NETWORKS[form.name]
-    config = read_config(config) if isinstance(config, (str, pathlib.Path)) else dict(config or {})
+    config = _arguments(config)
     tree = form.module.read(path)
     module, name = _recognise(path, tree, networks)
     ledger = Ledger(path, networks.find_arrays(tree))
@@ -107,6 +107,12 @@ def conversion(path, config=None):
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **ledger.summary()}
     return Conversion(model, ledger.used, ledger.skipped)
+
+
+def _arguments(config):
+    if isinstance(config, (str, pathlib.Path)):
+        return read_configuration(config)
+    return dict(config or {})
 
 
 def _recognise(path, tree, networks):
@@ -122,7 +128,7 @@ def _build(module, tree, ledger, config):
     try:
         with blank_parameters():
             model = module.build(tree, ledger, config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, MemoryError) as error:
         raise WeightFileError(
             f'{ledger.path} cannot be converted: its sizes, or the configuration given, do not fit '
             f'the network: {error}.') from error

@@ -1,7 +1,6 @@
 """Make a model file of published weights: python scripts/convert.py FILE [-o OUT] [--inspect]."""
 
 import collections
-import json
 import logging
 import pathlib
 
@@ -24,7 +23,7 @@ def main():
     parser.add_argument('--inspect', action='store_true',
                         help='print what FILE holds, and write nothing')
     parser.add_argument('--config', metavar='C',
-                        help='a JSON file of arguments of the model that replace those in FILE')
+                        help='a JSON or TOML file of arguments of the model that replace those in FILE')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
     options = parser.parse_args()
@@ -38,8 +37,7 @@ def main():
 
 def convert(options):
     out = _output_path(options)
-    config = _read_config(options.config) if options.config else None
-    conversion = converters.conversion(options.file, config)
+    conversion = converters.conversion(options.file, options.config)
     _report(conversion)
     save_model(out, conversion.model, dtype='float16' if options.half else None)
     log.info('wrote %s: %s with %d parameters, %.1f MB', out, type(conversion.model).__name__,
@@ -53,16 +51,6 @@ def _output_path(options):
     if out.exists() and out.samefile(options.file):
         raise UserError(f'{out} is the file to be converted; name another one with -o.')
     return out
-
-
-def _read_config(path):
-    try:
-        config = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise UserError(f'The configuration {path} cannot be read as JSON: {error}.') from error
-    if not isinstance(config, dict):
-        raise UserError(f'The configuration {path} must be a JSON object of arguments and values.')
-    return config
 
 
 def _report(conversion):

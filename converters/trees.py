@@ -1,0 +1,39 @@
+"""The arrays in a tree of dicts, lists and tuples, as the readers of formats make them."""
+
+import collections.abc
+
+import numpy as np
+
+_LISTED = 3  # Names of arrays that a description shows.
+
+
+def named_arrays(tree):
+    """All arrays of a tree by their names, such as ``state_dict.fc.weight``, in the order of the tree.
+
+    What stands in several places is named by the first, and a tree in itself is no matter.
+    """
+    found, seen, waiting = {}, set(), [('', tree)]
+    while waiting:
+        name, node = waiting.pop()
+        if isinstance(node, np.ndarray):
+            found.setdefault(name, node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.extend((f'{name}.{key}' if name else str(key), value)
+                           for key, value in reversed(_parts(node)))
+    return found
+
+
+def describe(tree):
+    """What a tree holds, in few words, for messages."""
+    arrays = named_arrays(tree)
+    if not arrays:
+        return 'no arrays'
+    names = ', '.join(list(arrays)[:_LISTED]) + (', ...' if len(arrays) > _LISTED else '')
+    return f'{len(arrays)} array{"s" * (len(arrays) > 1)} ({names})'
+
+
+def _parts(node):
+    if isinstance(node, collections.abc.Mapping):
+        return list(node.items())
+    return list(enumerate(node)) if isinstance(node, (list, tuple)) else []
