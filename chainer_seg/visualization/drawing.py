@@ -7,13 +7,14 @@ is added to what is on the axis.
 
 import matplotlib
 import numpy as np
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.visualization.colors import NEGATIVE, POSITIVE, instance_colors, is_light
 from chainer_seg.visualization.figures import new_axes
 from chainer_seg.visualization.overlay import instances_layer
+from chainer_seg.visualization.skeletons import skeleton_lines
 
 # More pixels than this along a side are not seen on a figure and cost memory.
 _LONGEST_SIDE = 1600
@@ -166,6 +167,10 @@ def _draw_boxes(ax, instances, colors):
 
 
 def _draw_keypoints(ax, keypoints, colors):
+    lines, owner = skeleton_lines(keypoints)
+    if len(lines):
+        ax.add_collection(LineCollection(
+            lines[:, :, ::-1], colors=colors[owner] / 255.0, linewidths=1.5, zorder=3), autolim=False)
     seen = keypoints[:, :, 2] > 0
     owner = np.nonzero(seen)[0]
     points = keypoints[seen]

@@ -67,7 +67,8 @@ def instances_layer(masks, colors=None, alpha=0.5, contour=0):
     opacity[0] = 0
     table = np.concatenate([np.concatenate([np.zeros((1, 3), np.uint8), colors]),
                             opacity[:, None]], axis=1)
-    layer = table[owner]
+    # A colour and its opacity are looked up as one number of 32 bits.
+    layer = np.take(table.view(np.uint32)[:, 0], owner).view(np.uint8).reshape(*owner.shape, 4)
     if contour:
         layer[_edges(owner, contour), 3] = 255
     return layer
@@ -106,10 +107,14 @@ def blend(image, layer):
     rows = max(1, _PIXELS_AT_ONCE // max(1, 4 * image.shape[1]))
     for top in range(0, len(image), rows):
         strip = slice(top, top + rows)
-        # 16 bits hold 255 * 255, so the blend is exact in whole numbers.
-        opacity = layer[strip, :, 3:].astype(np.uint16)
-        mixed = image[strip] * (255 - opacity) + layer[strip, :, :3] * opacity
-        result[strip] = (mixed + 127) // 255
+        opacity = cv2.merge([layer[strip, :, 3].astype(np.uint16)] * 3)
+        mixed = layer[strip, :, :3] * opacity
+        np.subtract(255, opacity, out=opacity)
+        mixed += image[strip] * opacity
+        # 16 bits hold 255 * 255, so the blend is exact: this is mixed / 255, rounded.
+        mixed += 128
+        mixed += mixed >> 8
+        result[strip] = mixed >> 8
     return result
 
 
