@@ -34,14 +34,14 @@ def save_model(path, model, *, dtype=None):
         model: A model of this package: it has ``config``, and perhaps ``class_names`` and
             ``origin``, a dict that says where its weights came from.
         dtype: ``'float16'`` halves the file and rounds the weights; left out they are kept as
-            they are.
+            they are. Arrays with numbers that are too large for it stay as they are, too.
 
     Raises:
         chainer_seg.errors.DiskFullError: There is no room or no permission.
     """
     arrays = _arrays_of(model)
     if dtype is not None:
-        arrays = {name: value.astype(dtype) if value.dtype.kind == 'f' else value
+        arrays = {name: value.astype(dtype) if _fits(value, dtype) else value
                   for name, value in arrays.items()}
     description = {
         'format': FORMAT, 'version': FORMAT_VERSION, 'class': type(model).__name__,
@@ -108,6 +108,15 @@ def read_description(path):
         raise ModelFileError(_what_is_wrong(path, error)) from error
 
 
+def is_model_file(path):
+    """Whether ``path`` is a file that :func:`save_model` wrote, or the name of a shipped model."""
+    try:
+        read_description(path)
+    except ModelFileError:
+        return False
+    return True
+
+
 def _find(path):
     shipped = shipped_path(str(path))
     path = shipped if shipped is not None and not pathlib.Path(path).is_file() else path
@@ -118,6 +127,11 @@ def _find(path):
         raise ModelFileError(f'There is no model file {path}; give a file that save_model wrote '
                              f'or the name of a shipped model ({", ".join(SHIPPED)}).')
     return path
+
+
+def _fits(array, dtype):
+    """Whether an array has fractions, and none so large that ``dtype`` turns them into infinity."""
+    return array.dtype.kind == 'f' and np.abs(array).max(initial=0) <= np.finfo(dtype).max
 
 
 def _arrays_of(model):

@@ -2,11 +2,12 @@
 
 import argparse
 
-from commands import train_classifier, train_click, train_deepmask, train_yolact
+from commands import (
+    train_classifier, train_click, train_deepmask, train_mask_rcnn, train_yolact)
 
 from chainer_seg import command_line
 
-SYSTEMS = (train_classifier, train_click, train_deepmask, train_yolact)
+SYSTEMS = (train_classifier, train_click, train_deepmask, train_mask_rcnn, train_yolact)
 
 
 def main():

@@ -59,6 +59,13 @@ def test_half_precision_halves_the_file_and_loads_as_float32(model, path, tmp_pa
         assert half['net/pyramid/branch0/W'].nbytes * 2 == whole['net/pyramid/branch0/W'].nbytes
 
 
+def test_half_precision_loses_no_number_to_infinity(tmp_path):
+    made = ClickSegmenter(blocks=(1, 1, 1, 1), width=2, seed=5)
+    made.net.resnet.stem.norm.avg_var[...] = [1e5, 3]
+    save_model(tmp_path / 'half.npz', made, dtype='float16')
+    assert load_model(tmp_path / 'half.npz').net.resnet.stem.norm.avg_var.tolist() == [1e5, 3]
+
+
 def test_description_is_read_without_the_weights(path):
     description = read_description(path)
     assert description['class'] == 'ClickSegmenter' and description['config']['width'] == 2

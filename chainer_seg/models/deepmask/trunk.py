@@ -19,6 +19,9 @@ PATCH_MARGIN = 32
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
+# What half precision can say at most.
+LARGEST_VARIANCE = float(np.finfo(np.float16).max)
+
 # Mid-grey, before normalisation: what lies outside a picture.
 PADDING_VALUE = 0.5
 
@@ -149,6 +152,9 @@ def _copy_arrays(path, source, target, names):
 
 def _assign(path, link, name, value):
     value = getattr(value, 'array', value)
+    if name == 'avg_var' and value is not None:
+        # A model file in half precision may have lost a variance to infinity.
+        value = value.clip(max=LARGEST_VARIANCE)
     place = getattr(link, name)
     place = getattr(place, 'array', place)
     if value is None or value.shape != place.shape:

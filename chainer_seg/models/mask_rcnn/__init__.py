@@ -2,5 +2,8 @@
 
 from chainer_seg.models.mask_rcnn.model import MaskRCNN
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits
+from chainer_seg.models.mask_rcnn.samples import DetectionSamples, PolygonDataset, Truth, batch_samples
+from chainer_seg.models.mask_rcnn.train_chain import MaskRCNNTrainChain
 
-__all__ = ['MaskRCNN', 'ProposalLimits']
+__all__ = ['DetectionSamples', 'MaskRCNN', 'MaskRCNNTrainChain', 'PolygonDataset', 'ProposalLimits',
+           'Truth', 'batch_samples']

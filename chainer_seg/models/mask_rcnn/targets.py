@@ -8,6 +8,7 @@ import typing
 
 import numpy as np
 
+from chainer_seg.boxes import box_area, box_iou
 from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
 from chainer_seg.models.mask_rcnn.deltas import boxes_to_deltas
 
@@ -49,12 +50,6 @@ class RegionTargets(typing.NamedTuple):
     labels: np.ndarray
     deltas: np.ndarray
     objects: np.ndarray
-
-
-def overlaps(boxes, others):
-    """Intersection over union (A, B) float32 of every pair of boxes with inclusive maxima."""
-    shared = _intersections(boxes, others)
-    return shared / (_areas(boxes)[:, None] + _areas(others) - shared)
 
 
 def anchor_targets(anchors, truth, size, rng, count=256, positive_share=0.5):
@@ -107,7 +102,7 @@ def region_targets(proposals, truth, labels, crowds, rng, count=512, foreground_
     """
     proposals = proposals[_share_within(proposals, crowds) <= CROWD_SHARE]
     boxes = np.concatenate([truth, proposals]).astype(np.float32)
-    matched, best = _best_match(overlaps(boxes, truth))
+    matched, best = _best_match(box_iou(boxes, truth, offset=1))
     foreground = _draw(np.flatnonzero(best >= FOREGROUND_OVERLAP), round(count * foreground_share), rng)
     background = _draw(np.flatnonzero(best < FOREGROUND_OVERLAP), count - len(foreground), rng)
     objects = matched[foreground]
@@ -119,7 +114,7 @@ def region_targets(proposals, truth, labels, crowds, rng, count=512, foreground_
 
 def _match_anchors(anchors, truth):
     """For each anchor its object, their overlap, and whether the anchor is positive."""
-    table = overlaps(anchors, truth)
+    table = box_iou(anchors, truth, offset=1)
     matched, best = _best_match(table)
     # An object that no anchor meets has no best anchor.
     of_object = np.maximum(table.max(axis=0, initial=0), np.finfo(np.float32).tiny)
@@ -145,14 +140,7 @@ def _share_within(boxes, crowds):
     """The largest share (R,) of each box's area that one of the crowds covers; 0 without crowds."""
     if len(crowds) == 0:
         return np.zeros(len(boxes), np.float32)
-    return (_intersections(boxes, crowds) / _areas(boxes)[:, None]).max(axis=1)
-
-
-def _intersections(boxes, others):
-    low = np.maximum(boxes[:, None, :2], others[:, :2])
-    high = np.minimum(boxes[:, None, 2:], others[:, 2:])
-    return np.maximum(high - low + 1, 0).prod(axis=2)
-
-
-def _areas(boxes):
-    return (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
+    low = np.maximum(boxes[:, None, :2], crowds[:, :2])
+    high = np.minimum(boxes[:, None, 2:], crowds[:, 2:])
+    shared = np.maximum(high - low + 1, 0).prod(axis=2)
+    return (shared / box_area(boxes, offset=1)[:, None]).max(axis=1)
