@@ -5,6 +5,7 @@ do not share memory or synchronise, and atomic additions (one thread runs after 
 """
 
 import ctypes
+import functools
 import hashlib
 import pathlib
 import re
@@ -54,7 +55,7 @@ class HostKernel:
 
     def __init__(self, source, name):
         self._types = _argument_types(source, name)
-        self._run = _compile(source, name, self._types)
+        self._run = _compile(source, name)
 
     def __call__(self, grid, block, arguments):
         sizes = list(grid) + [1] * (3 - len(grid)) + list(block) + [1] * (3 - len(block))
@@ -73,7 +74,9 @@ def _argument_types(source, name):
     return kinds
 
 
-def _compile(source, name, kinds):
+@functools.cache
+def _compile(source, name):
+    kinds = _argument_types(source, name)
     names = {kind: text for text, kind in _TYPES.items()}
     declared = ', '.join(f'{"void*" if kind is ctypes.c_void_p else names[kind]} a{i}'
                          for i, kind in enumerate(kinds))

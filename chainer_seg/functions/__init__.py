@@ -1,8 +1,9 @@
 """Differentiable operations that Chainer does not have or does slowly on a CPU."""
 
+from chainer_seg.functions.deformable_convolution import deformable_convolution
 from chainer_seg.functions.resize_bilinear import resize_bilinear
 from chainer_seg.functions.roi_align import roi_align
 from chainer_seg.functions.roi_pool import roi_pool
 from chainer_seg.functions.symmetric_pad import symmetric_pad
 
-__all__ = ['resize_bilinear', 'roi_align', 'roi_pool', 'symmetric_pad']
+__all__ = ['deformable_convolution', 'resize_bilinear', 'roi_align', 'roi_pool', 'symmetric_pad']

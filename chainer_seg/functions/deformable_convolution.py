@@ -1,0 +1,311 @@
+"""Deformable convolution with modulation (Deformable ConvNets v2, arXiv 1811.11168, section 3.2)."""
+
+import dataclasses
+
+import numpy as np
+from chainer import function
+from chainer.backends import cuda
+from chainer.utils import conv, type_check
+
+from chainer_seg.functions.arguments import as_pair
+from chainer_seg.functions.kernels import launch, working_type
+
+# `Corners` are the four pixels around a sample and how much it takes of each: nothing of those
+# outside the image. Arrays are (B, C, H, W) images, (B, 2 K, P) offsets, (B, K, P) masks and
+# (B, C, K, P) columns, for K taps and P positions of the output.
+DEFORMABLE_SOURCE = r'''
+struct Corners {
+    int pixel[4];
+    real weight[4], slope_y[4], slope_x[4];
+};
+
+struct Shape {
+    int height, width, kernel_y, kernel_x, out_height, out_width;
+    int stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
+};
+
+__device__ inline Corners corners_of(const real* offset, int tap, int position, Shape shape) {
+    int positions = shape.out_height * shape.out_width;
+    real y = position / shape.out_width * shape.stride_y - shape.pad_y
+           + tap / shape.kernel_x * shape.dilation_y + offset[2 * tap * positions + position];
+    real x = position % shape.out_width * shape.stride_x - shape.pad_x
+           + tap % shape.kernel_x * shape.dilation_x + offset[(2 * tap + 1) * positions + position];
+    bool counts = y > -1 && y < shape.height && x > -1 && x < shape.width;
+    int low_y = counts ? (int)floor(y) : 0, low_x = counts ? (int)floor(x) : 0;
+    real fraction_y = y - low_y, fraction_x = x - low_x;
+    Corners corners;
+    for (int i = 0; i < 4; ++i) {
+        int row = low_y + i / 2, column = low_x + i % 2;
+        bool inside = counts && row >= 0 && row < shape.height && column >= 0 && column < shape.width;
+        real part_y = i / 2 ? fraction_y : 1 - fraction_y, part_x = i % 2 ? fraction_x : 1 - fraction_x;
+        corners.pixel[i] = inside ? row * shape.width + column : 0;
+        corners.weight[i] = inside ? part_y * part_x : 0;
+        corners.slope_y[i] = inside ? (i / 2 ? part_x : -part_x) : 0;
+        corners.slope_x[i] = inside ? (i % 2 ? part_y : -part_y) : 0;
+    }
+    return corners;
+}
+
+extern "C" __global__ void deformable_columns(
+        long long count, const real* x, const real* offset, const real* mask, real* columns,
+        int channels, int height, int width, int kernel_y, int kernel_x,
+        int out_height, int out_width, int stride_y, int stride_x, int pad_y, int pad_x,
+        int dilation_y, int dilation_x) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count) return;
+    Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
+                   stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
+    int positions = out_height * out_width, taps = kernel_y * kernel_x;
+    int position = (int)(element % positions), tap = (int)(element / positions % taps);
+    long long plane = element / positions / taps, image = plane / channels;
+    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
+    const real* pixels = x + plane * height * width;
+    real sum = 0;
+    for (int i = 0; i < 4; ++i) sum += c.weight[i] * pixels[c.pixel[i]];
+    columns[element] = sum * mask[(image * taps + tap) * positions + position];
+}
+
+extern "C" __global__ void deformable_gradient_of_image(
+        long long count, const real* columns, const real* offset, const real* mask, real* gx,
+        int channels, int height, int width, int kernel_y, int kernel_x,
+        int out_height, int out_width, int stride_y, int stride_x, int pad_y, int pad_x,
+        int dilation_y, int dilation_x) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count) return;
+    Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
+                   stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
+    int positions = out_height * out_width, taps = kernel_y * kernel_x;
+    int position = (int)(element % positions), tap = (int)(element / positions % taps);
+    long long plane = element / positions / taps, image = plane / channels;
+    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
+    real gradient = columns[element] * mask[(image * taps + tap) * positions + position];
+    real* pixels = gx + plane * height * width;
+    for (int i = 0; i < 4; ++i) atomicAdd(pixels + c.pixel[i], c.weight[i] * gradient);
+}
+
+extern "C" __global__ void deformable_gradient_of_samples(
+        long long count, const real* columns, const real* x, const real* offset, const real* mask,
+        real* goffset, real* gmask, int channels, int height, int width, int kernel_y, int kernel_x,
+        int out_height, int out_width, int stride_y, int stride_x, int pad_y, int pad_x,
+        int dilation_y, int dilation_x) {
+    long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (element >= count) return;
+    Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
+                   stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
+    int positions = out_height * out_width, taps = kernel_y * kernel_x;
+    int position = (int)(element % positions), tap = (int)(element / positions % taps);
+    long long image = element / positions / taps;
+    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
+    real along_y = 0, along_x = 0, along_mask = 0;
+    for (int channel = 0; channel < channels; ++channel) {
+        long long plane = image * channels + channel;
+        const real* pixels = x + plane * height * width;
+        real gradient = columns[(plane * taps + tap) * positions + position];
+        for (int i = 0; i < 4; ++i) {
+            real product = gradient * pixels[c.pixel[i]];
+            along_mask += c.weight[i] * product;
+            along_y += c.slope_y[i] * product;
+            along_x += c.slope_x[i] * product;
+        }
+    }
+    long long place = (image * taps + tap) * 2 * positions + position;
+    goffset[place] = along_y * mask[element];
+    goffset[place + positions] = along_x * mask[element];
+    gmask[element] = along_mask;
+}
+'''
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """Where the taps of a convolution lie; each value is for (rows, columns)."""
+
+    kernel: tuple
+    stride: tuple
+    pad: tuple
+    dilation: tuple
+
+    def output_size(self, size):
+        """The size of the output for an image of ``size``."""
+        return tuple(conv.get_conv_outsize(*axis[:4], d=axis[4]) for axis in zip(
+            size, self.kernel, self.stride, self.pad, self.dilation))
+
+    @property
+    def taps(self):
+        return self.kernel[0] * self.kernel[1]
+
+    def regular_positions(self, size):
+        """Rows and columns (2, P, K) of the samples of all taps without any offset."""
+        (rows_y, taps_y), (rows_x, taps_x) = (
+            np.ogrid[:count, :taps] for count, taps in zip(self.output_size(size), self.kernel))
+        y = rows_y * self.stride[0] - self.pad[0] + taps_y * self.dilation[0]
+        x = rows_x * self.stride[1] - self.pad[1] + taps_x * self.dilation[1]
+        grid = np.broadcast_arrays(y[:, None, :, None], x[None, :, None, :])
+        return np.reshape(grid, (2, -1, self.taps))
+
+
+class _Samples:
+    """The four pixels around each sample of one image, and what it takes of each: (4, P, K)."""
+
+    def __init__(self, offset, size, geometry):
+        shifts = offset.reshape(geometry.taps, 2, -1).transpose(1, 2, 0)
+        positions = geometry.regular_positions(size) + shifts
+        counts = ((positions > -1) & (positions < np.reshape(size, (2, 1, 1)))).all(axis=0)
+        positions = np.where(counts, positions, 0)
+        low = np.floor(positions).astype(int)
+        high_part = (positions - low).astype(offset.dtype)
+        steps = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])[:, :, None, None]
+        y, x = np.moveaxis(low + steps, 1, 0)
+        self.inside = counts & (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+        self.pixels = np.where(self.inside, y * size[1] + x, 0)
+        self.part_y, self.part_x = np.moveaxis(
+            np.where(steps, high_part, 1 - high_part), 1, 0)
+        self.signs_y, self.signs_x = 2 * np.moveaxis(steps, 1, 0) - 1
+        self.n_pixels = size[0] * size[1]
+
+    def matrix(self, mask):
+        """The sparse matrix (P * K, H * W) of the samples times their ``mask`` (K, H', W')."""
+        from scipy.sparse import csr_matrix
+
+        scale = mask.reshape(len(mask), -1).T
+        weights = np.where(self.inside, self.part_y * self.part_x * scale, 0).astype(mask.dtype)
+        rows = self.pixels[0].size
+        return csr_matrix((np.moveaxis(weights, 0, 2).ravel(), np.moveaxis(self.pixels, 0, 2).ravel(),
+                           np.arange(0, 4 * rows + 1, 4)), shape=(rows, self.n_pixels))
+
+    def gradients(self, columns, pixels, mask):
+        """Gradients of offset (2 K, P) and mask (K, P) from those of the columns (P * K, C)."""
+        products = np.stack([np.einsum('nc,nc->n', columns, pixels[corner.ravel()])
+                             for corner in self.pixels]).reshape(self.pixels.shape) * self.inside
+        scale = mask.reshape(len(mask), -1).T
+        along_y = (products * self.signs_y * self.part_x).sum(axis=0) * scale
+        along_x = (products * self.signs_x * self.part_y).sum(axis=0) * scale
+        along_mask = (products * self.part_y * self.part_x).sum(axis=0)
+        return np.stack([along_y, along_x], axis=2).reshape(len(scale), -1).T, along_mask.T
+
+
+class DeformableConvolution(function.Function):
+    """See :func:`deformable_convolution`."""
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+
+    def check_type_forward(self, in_types):
+        type_check.expect(in_types.size() >= 4, in_types.size() <= 5)
+        x, offset, mask, weights = in_types[:4]
+        taps = self.geometry.taps
+        type_check.expect(
+            x.dtype.kind == 'f', x.ndim == 4, offset.ndim == 4, mask.ndim == 4, weights.ndim == 4,
+            x.shape[1] == weights.shape[1], offset.shape[1] == 2 * taps, mask.shape[1] == taps,
+            offset.shape[2:] == mask.shape[2:])
+
+    def forward_cpu(self, inputs):
+        x, offset, mask, weights = inputs[:4]
+        matrix = _as_matrix(weights)
+        y = np.empty((len(x), len(weights)) + offset.shape[2:], x.dtype)
+        for image, (pixels, samples) in enumerate(self._images(x, offset)):
+            columns = samples.matrix(mask[image]) @ pixels
+            y[image] = (matrix @ columns.reshape(-1, matrix.shape[1]).T).reshape(y.shape[1:])
+        return _with_bias(y, inputs),
+
+    def backward_cpu(self, inputs, grad_outputs):
+        x, offset, mask, weights = inputs[:4]
+        matrix = _as_matrix(weights)
+        gx, goffset, gmask = (np.empty_like(array) for array in (x, offset, mask))
+        gmatrix = np.zeros_like(matrix)
+        for image, (pixels, samples) in enumerate(self._images(x, offset)):
+            gy = grad_outputs[0][image].reshape(len(weights), -1)
+            sampling = samples.matrix(mask[image])
+            gmatrix += gy @ (sampling @ pixels).reshape(-1, matrix.shape[1])
+            gcolumns = (gy.T @ matrix).reshape(-1, x.shape[1])
+            gx[image] = (sampling.T @ gcolumns).T.reshape(x.shape[1:])
+            shifts, scales = samples.gradients(gcolumns, pixels, mask[image])
+            goffset[image], gmask[image] = (
+                gradient.reshape(target.shape[1:])
+                for gradient, target in ((shifts, goffset), (scales, gmask)))
+        gweights = gmatrix.reshape(len(weights), *self.geometry.kernel, -1).transpose(0, 3, 1, 2)
+        return (gx, goffset, gmask, gweights) + _gradient_of_bias(inputs, grad_outputs[0])
+
+    def _images(self, x, offset):
+        """For each image its pixels (H * W, C) and its samples."""
+        for image, shifts in zip(x, offset):
+            pixels = np.ascontiguousarray(image.reshape(len(image), -1).T)
+            yield pixels, _Samples(shifts, x.shape[2:], self.geometry)
+
+    def forward_gpu(self, inputs):
+        x, offset, mask, weights = inputs[:4]
+        columns = self._columns(x, offset, mask)
+        y = cuda.cupy.matmul(weights.reshape(len(weights), -1), columns)
+        y = y.reshape((len(x), len(weights)) + offset.shape[2:]).astype(x.dtype, copy=False)
+        return _with_bias(y, inputs),
+
+    def backward_gpu(self, inputs, grad_outputs):
+        x, offset, mask, weights = inputs[:4]
+        matrix = weights.reshape(len(weights), -1)
+        gy = grad_outputs[0].reshape(len(x), len(weights), -1)
+        gmatrix = cuda.cupy.matmul(gy, self._columns(x, offset, mask).transpose(0, 2, 1)).sum(axis=0)
+        gcolumns = cuda.cupy.matmul(matrix.T, gy)
+        dtype = working_type(x.dtype)
+        gcolumns = gcolumns.astype(dtype, copy=False)
+        pixels, shifts, scales = (array.astype(dtype, copy=False) for array in inputs[:3])
+        gx = cuda.cupy.zeros(x.shape, dtype)
+        goffset, gmask = cuda.cupy.empty_like(shifts), cuda.cupy.empty_like(scales)
+        self._launch('deformable_gradient_of_image', gcolumns.size, x, offset,
+                     gcolumns, shifts, scales, gx)
+        self._launch('deformable_gradient_of_samples', mask.size, x, offset,
+                     gcolumns, pixels, shifts, scales, goffset, gmask)
+        gradients = (gx, goffset, gmask, gmatrix.reshape(weights.shape))
+        return tuple(gradient.astype(array.dtype, copy=False) for gradient, array in zip(
+            gradients, inputs)) + _gradient_of_bias(inputs, grad_outputs[0])
+
+    def _columns(self, x, offset, mask):
+        """The samples times the mask, (B, C * K, P)."""
+        dtype = working_type(x.dtype)
+        positions = offset.shape[2] * offset.shape[3]
+        columns = cuda.cupy.empty((len(x), x.shape[1] * self.geometry.taps, positions), dtype)
+        self._launch('deformable_columns', columns.size, x, offset, *(
+            array.astype(dtype, copy=False) for array in (x, offset, mask)), columns)
+        return columns
+
+    def _launch(self, name, count, x, offset, *arrays):
+        kernel, stride, pad, dilation = dataclasses.astuple(self.geometry)
+        launch(DEFORMABLE_SOURCE, name, count, arrays[0].dtype, *arrays, *x.shape[1:], *kernel,
+               *offset.shape[2:], *stride, *pad, *dilation)
+
+
+def deformable_convolution(x, offset, mask, W, b=None, stride=1, pad=0, dilate=1):
+    """A convolution whose taps look where the offsets say, and weigh what they see by the mask.
+
+    Args:
+        x: (B, C, H, W) float Variable or array.
+        offset: (B, 2 * kh * kw, H', W') shift of each tap at each position of the output, in pixels:
+            first down, then to the right, tap after tap and row by row.
+        mask: (B, kh * kw, H', W') factor of each tap, or None for 1.
+        W: (O, C, kh, kw) weights.
+        b: (O,) bias or None.
+        stride, pad, dilate: As of a convolution, numbers or pairs (rows, columns).
+
+    Returns:
+        (B, O, H', W') Variable. Samples are bilinear, with zeros outside the image.
+    """
+    geometry = Geometry(W.shape[2:], as_pair(stride), as_pair(pad), as_pair(dilate))
+    if mask is None:
+        xp = cuda.get_array_module(x)
+        mask = xp.ones((len(x), geometry.taps) + offset.shape[2:], x.dtype)
+    inputs = (x, offset, mask, W) + (() if b is None else (b,))
+    return DeformableConvolution(geometry)(*inputs)
+
+
+def _as_matrix(weights):
+    """(O, C, kh, kw) -> (O, kh * kw * C), the order of the columns on the CPU."""
+    return np.ascontiguousarray(weights.transpose(0, 2, 3, 1)).reshape(len(weights), -1)
+
+
+def _with_bias(y, inputs):
+    if len(inputs) > 4:
+        y += inputs[4][:, None, None]
+    return y
+
+
+def _gradient_of_bias(inputs, gy):
+    return (gy.sum(axis=(0, 2, 3)),) if len(inputs) > 4 else ()
