@@ -1,22 +1,7 @@
 """State dicts of PyTorch: weights by their dotted names, copied into links."""
 
-import collections.abc
-
-import numpy as np
-
-from chainer_seg.links.batch_norm import EPS
 from converters.torch_modules import UPDATES
-
-
-def arrays(tree):
-    """The arrays of a tree of dicts by their dotted names, in the order of the file."""
-    found = {}
-    for key, value in tree.items():
-        if isinstance(value, np.ndarray):
-            found[str(key)] = value
-        elif isinstance(value, collections.abc.Mapping):
-            found.update((f'{key}.{name}', array) for name, array in arrays(value).items())
-    return found
+from converters.trees import named_arrays
 
 
 class State:
@@ -30,7 +15,7 @@ class State:
 
     def __init__(self, tree, ledger, prefix=''):
         self.ledger = ledger
-        self.arrays = {name.removeprefix(prefix): array for name, array in arrays(tree).items()
+        self.arrays = {name.removeprefix(prefix): array for name, array in named_arrays(tree).items()
                        if name.startswith(prefix)}
 
     def __contains__(self, name):
@@ -49,12 +34,12 @@ class State:
             self.ledger.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
         return shape
 
-    def count(self, pattern):
-        """How many numbers from 0 on have an array of the name ``pattern.format(number)``."""
-        number = 0
+    def count(self, pattern, first=0):
+        """How many numbers from ``first`` on have an array of the name ``pattern.format(number)``."""
+        number = first
         while pattern.format(number) in self.arrays:
             number += 1
-        return number
+        return number - first
 
     def fill_convolution(self, link, name):
         """Copies a convolution; its bias too where the link has one."""

@@ -9,12 +9,13 @@ import inspect
 import pathlib
 import re
 
-from chainercv.datasets import (
-    coco_instance_segmentation_label_names, sbd_instance_segmentation_label_names)
+from chainercv.datasets import sbd_instance_segmentation_label_names
 
+from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
-from converters.torch_state import State, arrays
+from converters.torch_state import State
+from converters.trees import named_arrays
 from converters.yolact_configuration import PUBLISHED, translate
 
 HEAD = 'prediction_layers.0'
@@ -25,8 +26,7 @@ _PROTONET = {0: 'conv1', 2: 'conv2', 4: 'conv3', 8: 'conv4', 10: 'prototypes'}
 _HEAD = {'upfeature.0': 'shared', 'bbox_layer': 'codes', 'conf_layer': 'logits',
          'mask_layer': 'coefficients'}
 
-_CLASS_NAMES = {80: coco_instance_segmentation_label_names,
-                20: sbd_instance_segmentation_label_names}
+_CLASS_NAMES = {80: COCO_NAMES, 20: sbd_instance_segmentation_label_names}
 
 _DEFAULTS = {name: parameter.default
              for name, parameter in inspect.signature(Yolact).parameters.items()}
@@ -40,11 +40,11 @@ _DROPPED = {
 
 def recognise(tree):
     """The name of the network in a tree, None where this module does not know it."""
-    names = arrays(tree)
-    for prefix in ('', 'module.', 'state_dict.', 'model.'):
-        if f'{prefix}proto_net.0.weight' in names and f'{prefix}{HEAD}.bbox_layer.weight' in names:
-            return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
-    return None
+    names = named_arrays(tree)
+    prefix = _prefix(names)
+    if prefix is None or f'{prefix}{HEAD}.bbox_layer.weight' not in names:
+        return None
+    return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
 
 
 def build(tree, ledger, config):
@@ -55,8 +55,7 @@ def build(tree, ledger, config):
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
         config: Arguments of the class, or the original's configuration.
     """
-    prefix = next(name for name in arrays(tree) if name.endswith('proto_net.0.weight'))
-    state = State(tree, ledger, prefix.removesuffix('proto_net.0.weight'))
+    state = State(tree, ledger, _prefix(named_arrays(tree)))
     found = _arguments(state)
     config = translate(config, found['backbone'], ledger)
     if 'anchor_scales' not in config:
@@ -66,6 +65,12 @@ def build(tree, ledger, config):
     _skip_dropped(state)
     model.class_names = _CLASS_NAMES.get(model.classes, ())
     return model
+
+
+def _prefix(names):
+    """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
+    key = 'proto_net.0.weight'
+    return next((name.removesuffix(key) for name in names if name.endswith(key)), None)
 
 
 def _arguments(state):
@@ -105,8 +110,10 @@ def _interval(state, stage, blocks):
 
 def _darknet_arguments(state):
     stages = state.count(_STAGE + '.0.0.weight')
-    blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.0.weight') for stage in range(stages))
-    raise NotImplementedError(blocks)
+    blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.0.weight', first=1)
+                   for stage in range(stages))
+    arguments = {'backbone': 'darknet53', 'width': state.shape('backbone._preconv.0.weight', 4)[0]}
+    return arguments if blocks == (1, 2, 8, 8, 4) else {**arguments, 'blocks': blocks}
 
 
 def _rescoring_channels(state):
@@ -164,7 +171,14 @@ def _fill(model, state):
 
 
 def _fill_darknet(darknet, state):
-    raise NotImplementedError
+    state.fill_conv_norm(darknet.stem, 'backbone._preconv.0', 'backbone._preconv.1')
+    for number, stage in enumerate(darknet.stage_names):
+        down, *blocks = darknet[stage]
+        name = _STAGE.format(number)
+        state.fill_conv_norm(down, f'{name}.0.0', f'{name}.0.1')
+        for index, block in enumerate(blocks, start=1):
+            for link, layer in ((block.reduce, 'conv1'), (block.expand, 'conv2')):
+                state.fill_conv_norm(link, f'{name}.{index}.{layer}.0', f'{name}.{index}.{layer}.1')
 
 
 def _skip_dropped(state):

@@ -1,4 +1,4 @@
-"""What the weights of YOLACT do not tell: the published configurations, and reading one of the original."""
+"""What the weights of YOLACT do not tell: published configurations, or one in the original's words."""
 
 PUBLISHED = {
     'yolact_base': {'backbone': 'resnet101'},
@@ -7,7 +7,7 @@ PUBLISHED = {
     'yolact_resnet50': {'backbone': 'resnet50'},
     'yolact_resnet50_pascal': {'backbone': 'resnet50', 'classes': 20, 'square_anchors': False,
                                'anchor_scales': ((32,), (64,), (128,), (256,), (512,))},
-#    'yolact_darknet53': {'backbone': 'darknet53'},
+    'yolact_darknet53': {'backbone': 'darknet53'},
 }
 
 _PLUS = {

@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from chainer_seg.links import ResNet
+from chainer_seg.links import DarkNet, ResNet
 
 # ImageNet's pixels on 0..255 as the published ResNets expect them, in the order red, green, blue.
 RESNET_MEAN = (123.68, 116.78, 103.94)
@@ -40,6 +40,7 @@ class Backbone:
 BACKBONES = {
     'resnet50': Backbone(functools.partial(ResNet, blocks=(3, 4, 6, 3), stride_on='3x3'), 64),
     'resnet101': Backbone(functools.partial(ResNet, blocks=(3, 4, 23, 3), stride_on='3x3'), 64),
+    'darknet53': Backbone(DarkNet, 32, mean=(0, 0, 0), std=(255, 255, 255)),
 }
 
 

@@ -48,7 +48,7 @@ def test_anchors_keep_their_share_of_an_image_of_another_size(model):
 
 def test_decoding_by_hand():
     """A tenth of the anchor's width to the right, and e to the power of 0.2 * 5 times as tall."""
-    box, = decode_boxes(np.array([[1, 0, 0, 5]], np.float32), np.array([[0.5, 0.5, 0.2, 0.1]], np.float32))
+    box, = decode_boxes(np.array([[1, 0, 0, 5]]), np.array([[0.5, 0.5, 0.2, 0.1]]))
     height = 0.1 * np.e
     np.testing.assert_allclose(box, [0.5 - height / 2, 0.42, 0.5 + height / 2, 0.62], rtol=1e-6)
 

@@ -9,9 +9,9 @@ from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.yolact import Backbone, Yolact, register_backbone
 from chainer_seg.models.yolact.backbones import BACKBONES
 
-SMALL = dict(width=4, blocks=(1, 1, 1, 1), fpn_channels=8, prototypes=5, classes=3, image_size=96,
-             anchor_scales=((8,), (16,), (32,), (64,), (96,)))
-EVERYTHING = dict(anchor_threshold=0, score_threshold=0)
+SMALL = {'width': 4, 'blocks': (1, 1, 1, 1), 'fpn_channels': 8, 'prototypes': 5, 'classes': 3,
+         'image_size': 96, 'anchor_scales': ((8,), (16,), (32,), (64,), (96,))}
+EVERYTHING = {'anchor_threshold': 0, 'score_threshold': 0}
 
 
 @pytest.fixture(scope='module')
@@ -115,8 +115,8 @@ def test_a_batch_is_as_its_images_alone(model, rng):
 
 def test_options_hold_for_one_call(model, image):
     assert len(model.detect(image, **EVERYTHING, max_detections=3)) == 3
-    best = model.detect(image, **EVERYTHING).scores[0]
-    assert (model.detect(image, anchor_threshold=0, score_threshold=best * 0.9).scores > best * 0.9).all()
+    limit = 0.9 * model.detect(image, **EVERYTHING).scores[0]
+    assert (model.detect(image, anchor_threshold=0, score_threshold=limit).scores > limit).all()
     assert model.max_detections == 100 and model.score_threshold == 0.05
 
 

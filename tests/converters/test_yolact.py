@@ -1,0 +1,276 @@
+"""YOLACT out of genuine .pth files: every stage and every detection against the original's.
+
+``pytest -s -k every_stage`` prints the table of all differences.
+"""
+
+import json
+import shutil
+
+import chainer
+import numpy as np
+import pytest
+
+import converters
+from chainer_seg.errors import UserError, WeightFileError
+from chainer_seg.model_file import load_model, save_model
+from chainer_seg.models.yolact.detection import find_detections
+from converters.formats import pytorch
+from tests.converters import yolact_reference as reference
+from tests.converters.yolact_reference import MODELS
+
+# Of the largest value of an array.
+TOLERANCE = 2e-5
+
+SUPPRESSIONS = {'det': 'fast', 'detcc': 'cross_class', 'dettrad': 'traditional'}
+SCORE_THRESHOLD = 0.15  # Of the recorded pictures.
+
+
+@pytest.fixture(autouse=True)
+def evaluating(shared_data):
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        yield
+
+
+def converted(name):
+    return converters.convert(reference.path_of(name), reference.config_of(name))
+
+
+@pytest.fixture
+def tree(monkeypatch):
+    """The tree of a small file, which is what is read whatever is changed in it."""
+    tree = dict(pytorch.read(reference.path_of('yolact_resnet50')))
+    monkeypatch.setattr(pytorch, 'read', lambda path: tree)
+    return tree
+
+
+def convert_tree(config=None):
+    return converters.convert(reference.path_of('yolact_resnet50'),
+                              config or reference.config_of('yolact_resnet50'))
+
+
+def assert_stages(name, model, recorded):
+    found = {key: reference.difference(key, value, recorded)
+             for key, value in reference.stages(model).items()}
+    for key, value in found.items():
+        print(f'{name:30} {key:12} {value:.1e}')
+    assert {key: value for key, value in found.items() if not value < TOLERANCE} == {}
+
+
+def assert_detections(model, recorded, prefix):
+    """All detections; those of one class are told apart by their scores."""
+    outputs = [reference.stages(model)[key] for key in ('loc', 'conf_logits', 'mask')]
+    found = find_detections(*outputs, model.anchors(), model.image_size,
+                            suppression=SUPPRESSIONS[prefix])
+    scores, labels = recorded[f'{prefix}_score'], recorded[f'{prefix}_class']
+    assert len(found) == len(scores)
+    ours, theirs = np.lexsort((found.scores, found.labels)), np.lexsort((scores, labels))
+    np.testing.assert_array_equal(found.labels[ours], labels[theirs])
+    np.testing.assert_allclose(found.scores[ours], scores[theirs], rtol=1e-4)
+    if f'{prefix}_box' in recorded:
+        boxes = recorded[f'{prefix}_box'][theirs][:, [1, 0, 3, 2]]
+        np.testing.assert_allclose(found.boxes[ours], boxes, atol=1e-5)
+    if f'{prefix}_coeff' in recorded:
+        coefficients = recorded[f'{prefix}_coeff'][theirs]
+        np.testing.assert_allclose(found.coefficients[ours], coefficients, atol=1e-4)
+
+
+def assert_pictures(model, recorded):
+    """The objects of the pictures of both recorded sizes."""
+    x, _ = model.prepare([reference.image()])
+    outputs = model.forward(x)
+    options = {**{name: getattr(model, name) for name in model.option_names},
+               'score_threshold': SCORE_THRESHOLD}
+    for prefix in ('pp0', 'pp1'):
+        width, height = recorded[f'{prefix}_wh'].tolist()
+        found, = model.decode(outputs, [(height, width)], **options)
+        scores = recorded[f'{prefix}_mask_scores' if model.rescores else f'{prefix}_scores']
+        order = np.argsort(-scores, kind='stable')
+        np.testing.assert_allclose(found.scores, scores[order], rtol=1e-4)
+        np.testing.assert_array_equal(found.labels, recorded[f'{prefix}_classes'][order])
+        np.testing.assert_array_equal(found.bboxes[:, [1, 0, 3, 2]], recorded[f'{prefix}_boxes'][order])
+        areas = found.masks.sum(axis=(1, 2)) - recorded[f'{prefix}_mask_area'][order].astype(int)
+        assert np.abs(areas).max() <= 2
+        for key in {f'{prefix}_masks', f'{prefix}_masks_first8'} & recorded.keys():
+            masks = reference.unpacked_masks(recorded, key, width)
+            differing = found.masks[np.argsort(order)[:len(masks)]] != masks
+            assert differing.sum(axis=(1, 2)).max() <= 2
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_every_stage_is_what_the_original_computed(name):
+    assert_stages(name, converted(name), reference.recorded_for(name))
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_detections_by_all_three_suppressions(name):
+    for prefix in SUPPRESSIONS:
+        assert_detections(converted(name), reference.recorded_for(name), prefix)
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_objects_of_pictures_of_two_sizes(name):
+    assert_pictures(converted(name), reference.recorded_for(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', MODELS)
+def test_every_stage_of_the_published_sizes(name, monkeypatch):
+    """Without a configuration: the anchors and the input size are those of the published network."""
+    recorded, state = reference.full_width_record(name), reference.full_width_state(name)
+    total = sum(np.abs(array.astype(np.float64)).sum() for key, array in state.items()
+                if not key.endswith('num_batches_tracked'))
+    np.testing.assert_allclose(total, recorded['sum_abs_all_float_weights'], rtol=1e-12)
+    monkeypatch.setattr(pytorch, 'read', lambda path: state)
+    model = converters.convert(reference.path_of(name))
+    assert_stages(name, model, recorded)
+    for prefix in SUPPRESSIONS:
+        assert_detections(model, recorded, prefix)
+    assert_pictures(model, recorded)
+
+
+def test_the_older_stream_holds_the_same_network():
+    name = 'yolact_resnet50_pascal'
+    older = converters.convert(reference.FOLDER / f'{name}_legacy.pth', reference.config_of(name))
+    for (path, parameter), other in zip(older.namedparams(), converted(name).params()):
+        np.testing.assert_array_equal(parameter.array, other.array, err_msg=path)
+
+
+def test_every_array_is_used_or_skipped_for_a_reason():
+    name = 'yolact_resnet50'
+    conversion = converters.conversion(reference.path_of(name), reference.config_of(name))
+    assert set(conversion.used) | conversion.skipped.keys() == set(pytorch.read(reference.path_of(name)))
+    assert not set(conversion.used) & conversion.skipped.keys()
+    assert set(conversion.skipped.values()) == {'counter of training'}
+
+
+def test_a_converted_model_is_saved_and_loaded_unchanged(tmp_path):
+    model = converted('yolact_darknet53')
+    save_model(tmp_path / 'model.npz', model)
+    loaded = load_model(tmp_path / 'model.npz')
+    found, expected = loaded.detect(reference.image()), model.detect(reference.image())
+    np.testing.assert_array_equal(found.masks, expected.masks)
+    assert loaded.origin['network'] == 'YOLACT' and loaded.origin['format'] == 'PyTorch'
+
+
+def test_sizes_come_from_the_weights_and_the_rest_from_the_configuration():
+    config = converted('yolact_resnet50_pascal').config
+    assert {name: config[name] for name in (
+        'backbone', 'width', 'classes', 'fpn_channels', 'prototypes', 'image_size', 'square_anchors')
+    } == {'backbone': 'resnet50', 'width': 3, 'classes': 4, 'fpn_channels': 16, 'prototypes': 8,
+          'image_size': 138, 'square_anchors': False}
+    assert config['anchor_scales'] == [[8], [16], [32], [64], [128]]
+    assert config['anchor_ratios'] == [1, 0.5, 2]
+
+
+def test_a_configuration_in_the_words_of_the_class(tmp_path):
+    (tmp_path / 'mine.toml').write_text(
+        'image_size = 138\nanchor_scales = [[6], [12], [24], [48], [96]]')
+    path = reference.path_of('yolact_resnet50')
+    model = converters.convert(path, tmp_path / 'mine.toml')
+    np.testing.assert_array_equal(model.anchors(), converted('yolact_resnet50').anchors())
+
+
+def blank_state(name):
+    """The arrays of a network of the published sizes, all zero, which take no memory."""
+    return {key: np.broadcast_to(np.float32(0), shape)
+            for key, shape in reference.full_width_shapes(name).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('file, shapes, expected', [
+    ('yolact_base_54_800000', 'yolact_base', {'image_size': 550, 'square_anchors': True}),
+    ('yolact_im700_54_800000', 'yolact_base',
+     {'image_size': 700, 'anchor_scales': [[30], [61], [122], [244], [488]]}),
+    ('renamed', 'yolact_base', {'image_size': 550}),
+    ('renamed', 'yolact_resnet50_pascal',
+     {'classes': 20, 'square_anchors': False, 'anchor_scales': [[32], [64], [128], [256], [512]]})])
+def test_the_published_network_of_the_same_shapes(file, shapes, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(pytorch, 'read', lambda path: blank_state(shapes))
+    shutil.copy(reference.path_of('yolact_base'), tmp_path / f'{file}.pth')
+    model = converters.convert(tmp_path / f'{file}.pth')
+    config = json.loads(json.dumps(model.config))
+    assert {name: config[name] for name in expected} == expected
+    assert len(model.class_names) == model.classes
+    assert {'person', 'cat'} <= set(model.class_names)
+
+
+def test_what_older_files_have_twice_or_too_much_is_skipped(tree):
+    tree['backbone.layer1.0.conv1.weight'] = tree['backbone.layers.0.0.conv1.weight'].copy()
+    tree['fpn.downsample_layers.2.weight'] = np.zeros((32, 32, 3, 3), np.float32)
+    model = convert_tree()
+    assert len(model.origin['arrays_skipped']) == 3
+    assert model.origin['arrays_skipped']['a level of the pyramid that is not used'] == 1
+
+
+def test_a_network_inside_of_a_checkpoint(tree):
+    inside = dict(tree)
+    tree.clear()
+    tree.update(epoch=3, state_dict={f'module.{name}': array for name, array in inside.items()})
+    assert convert_tree().origin['arrays_used'] == 301
+
+
+def assert_refused(*parts, config=None):
+    with pytest.raises(UserError) as caught:
+        convert_tree(config)
+    for part in parts:
+        assert part in str(caught.value)
+    assert str(caught.value).count('. ') == 0
+
+
+def test_a_missing_array_is_an_error(tree):
+    del tree['proto_net.8.bias']
+    assert_refused('it has no proto_net.8.bias')
+
+
+def test_an_array_without_a_place_is_an_error(tree):
+    tree['proto_net.12.weight'] = np.zeros((1, 8, 1, 1), np.float32)
+    assert_refused('no place for', 'proto_net.12.weight')
+
+
+def test_an_array_of_another_shape_is_an_error(tree):
+    tree['semantic_seg_conv.bias'] = np.zeros(7, np.float32)
+    assert_refused('semantic_seg_conv.bias has the shape (7,) where (5,) is needed')
+
+
+def test_an_array_of_other_axes_is_an_error(tree):
+    tree['backbone.conv1.weight'] = np.zeros(7, np.float32)
+    assert_refused('backbone.conv1.weight has the shape (7,) where 4 axes are needed')
+
+
+def test_shapes_that_ask_for_too_much_memory_are_an_error(tree):
+    tree['backbone.conv1.weight'] = np.broadcast_to(np.float32(0), (2 ** 24, 3, 7, 7))
+    assert_refused('cannot be converted')
+
+
+def test_another_network_is_told(tree):
+    del tree['prediction_layers.0.bbox_layer.weight']
+    assert_refused('no network that can be converted', 'YOLACT')
+
+
+def test_shapes_of_no_published_network_need_a_configuration():
+    with pytest.raises(WeightFileError, match='no published network.*--config'):
+        converters.convert(reference.path_of('yolact_resnet50'))
+
+
+def test_a_configuration_of_other_classes_is_an_error(tree):
+    config = {**reference.small_config('yolact_resnet50'), 'num_classes': 81}
+    assert_refused('(18, 32, 3, 3) where (243, 32, 3, 3) is needed', config=config)
+
+
+@pytest.mark.parametrize('table, key, value', [
+    ('fpn', 'num_downsample', 3), ('transform', 'channel_order', 'BGR'),
+    ('transform', 'to_float', True)])
+def test_a_configuration_of_another_network_is_an_error(tree, table, key, value):
+    config = reference.small_config('yolact_resnet50')
+    config[table][key] = value
+    assert_refused(f'{table}.{key} = {value!r}', config=config)
+
+
+def test_a_configuration_of_other_anchors_on_each_level_is_an_error(tree):
+    config = reference.small_config('yolact_resnet50')
+    config['pred_aspect_ratios'][0] = [[1, 3]]
+    assert_refused('aspect ratios', config=config)
+
+
+def test_a_configuration_that_the_class_does_not_know_is_an_error(tree):
+    assert_refused("'anchor_sides'", config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
