@@ -48,10 +48,13 @@ def axis_samples(starts, ends, bins, grids, limit):
         a sample further than a pixel outside the map is not valid and has no weight.
     """
     bin_sizes = np.maximum(ends - starts, 1) / bins
-    steps = np.arange(grids.max(initial=1))
+    # Rounded at each step as in the reference: where a RoI ends at the border of the map, as clipped
+    # ones do, its last samples lie just on it.
+    dtype = starts.dtype
+    steps = np.arange(grids.max(initial=1), dtype=dtype)
     points = (starts[:, None, None]
-              + np.arange(bins)[:, None] * bin_sizes[:, None, None]
-              + (steps + 0.5) * (bin_sizes / grids)[:, None, None])
+              + np.arange(bins, dtype=dtype)[:, None] * bin_sizes[:, None, None]
+              + (steps + dtype.type(0.5)) * bin_sizes[:, None, None] / grids[:, None, None].astype(dtype))
     valid = (steps < grids[:, None, None]) & (points >= -1) & (points <= limit)
     points = np.clip(points, 0, limit - 1)
     low = np.floor(points).astype(int)
