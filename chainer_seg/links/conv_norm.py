@@ -6,6 +6,7 @@ from chainer import links as L
 
 from chainer_seg.functions import symmetric_pad
 from chainer_seg.links.batch_norm import BatchNorm
+from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from chainer_seg.links.frozen_affine import FrozenAffine
 
 
@@ -49,3 +50,18 @@ class ConvNorm(chainer.Chain):
 
     def forward(self, x):
         return self.norm(self.conv(symmetric_pad(x, self.mirrored)))
+
+
+class DeformableConvNorm(chainer.Chain):
+    """A deformable convolution, which has a bias, and its normalisation."""
+
+    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1):
+        super().__init__()
+        with self.init_scope():
+            self.conv = DeformableConvolution2D(
+                in_channels, out_channels, size, stride, dilation * (size // 2), dilation,
+                initialW=chainer.initializers.HeNormal(rng=build.rng))
+            self.norm = build.norm(out_channels)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))

@@ -4,7 +4,7 @@ import chainer
 import numpy as np
 from chainer import functions as F
 
-from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
+from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm, LayerBuilder
 
 EXPANSION = 4  # A block's output is four times as wide as its 3x3 convolution (table 1 there).
 
@@ -26,6 +26,9 @@ class ResNet(chainer.Chain):
         pool_pad: Padding of the 3x3 max pooling of the stem; He's Caffe files have 0 and 'ceil'.
         stem_bias: Whether the first convolution has a bias, as in He's ResNet-50 file.
         stem_width: Channels of the stem where they are not ``width``.
+        deformable: For each stage, n if the 3x3 convolution of every n-th block is deformable from
+            the first one on, 0 if none is; None is none anywhere. YOLACT++ has (0, 1, 1, 1) in
+            ResNet-50 and (0, 3, 3, 3) in ResNet-101.
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
@@ -35,14 +38,18 @@ class ResNet(chainer.Chain):
 
     def __init__(self, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
                  strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), padding='zero', norm='batch',
-                 pooling='floor', pool_pad=1, stem_bias=False, stem_width=None, seed=0):
+                 pooling='floor', pool_pad=1, stem_bias=False, stem_width=None, deformable=None,
+                 seed=0):
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric'))
         _check_choice('norm', norm, ('batch', 'affine'))
         _check_choice('pooling', pooling, ('floor', 'ceil'))
-        if not len(blocks) == len(strides) == len(dilations):
-            raise ValueError('blocks, strides and dilations must name equally many stages')
+        deformable = deformable or (0,) * len(blocks)
+        if not len(blocks) == len(strides) == len(dilations) == len(deformable):
+            raise ValueError('blocks, strides, dilations and deformable must name equally many stages')
+        if any(deformable) and padding != 'zero':
+            raise ValueError('deformable convolutions have zero padding')
         build = LayerBuilder(padding, norm, np.random.default_rng(seed))
         self.pooling, self.pool_pad = pooling, pool_pad
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
@@ -52,7 +59,7 @@ class ResNet(chainer.Chain):
             self.stem = ConvNorm(build, in_channels, channels, 7, stride=2, bias=stem_bias)
             for i, name in enumerate(self.stage_names):
                 stage = Stage(build, blocks[i], channels, width * 2 ** i, strides[i],
-                              dilations[i], stride_on)
+                              dilations[i], stride_on, deformable[i])
                 setattr(self, name, stage)
                 channels = self.out_channels[i]
 
@@ -71,14 +78,18 @@ class ResNet(chainer.Chain):
 
 
 class Stage(chainer.ChainList):
-    """Blocks of one resolution; the first one changes stride and width."""
+    """Blocks of one resolution; the first one changes stride and width.
 
-    def __init__(self, build, count, in_channels, width, stride, dilation, stride_on):
+    Every ``deformable``-th block has a deformable convolution; 0 is none.
+    """
+
+    def __init__(self, build, count, in_channels, width, stride, dilation, stride_on, deformable=0):
         super().__init__()
         for number in range(count):
             self.add_link(Bottleneck(
                 build, in_channels if number == 0 else EXPANSION * width, width,
-                stride if number == 0 else 1, dilation, stride_on, projects=number == 0))
+                stride if number == 0 else 1, dilation, stride_on, projects=number == 0,
+                middle=DeformableConvNorm if deformable and number % deformable == 0 else ConvNorm))
 
     def forward(self, x):
         for block in self:
@@ -89,12 +100,13 @@ class Stage(chainer.ChainList):
 class Bottleneck(chainer.Chain):
     """1x1, 3x3 and 1x1 convolutions around a shortcut, which the first block of a stage projects."""
 
-    def __init__(self, build, in_channels, width, stride, dilation, stride_on, projects):
+    def __init__(self, build, in_channels, width, stride, dilation, stride_on, projects,
+                 middle=ConvNorm):
         super().__init__()
         first, second = (stride, 1) if stride_on == '1x1' else (1, stride)
         with self.init_scope():
             self.reduce = ConvNorm(build, in_channels, width, 1, stride=first)
-            self.middle = ConvNorm(build, width, width, 3, stride=second, dilation=dilation)
+            self.middle = middle(build, width, width, 3, stride=second, dilation=dilation)
             self.expand = ConvNorm(build, width, EXPANSION * width, 1)
             if projects:
                 self.shortcut = ConvNorm(build, in_channels, EXPANSION * width, 1, stride=stride)

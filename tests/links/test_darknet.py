@@ -47,6 +47,7 @@ def test_each_stage_halves_the_size_rounded_up(net):
     assert net.out_channels == (4, 8, 16)
 
 
+@pytest.mark.slow
 def test_the_published_network_has_52_convolutions_and_its_known_number_of_weights():
     net = DarkNet()
     weights = [param for name, param in net.namedparams() if name.endswith('/conv/W')]

@@ -6,7 +6,7 @@ import pytest
 from chainer import functions as F
 from chainercv.links.model.resnet import ResBlock
 
-from chainer_seg.links import FrozenAffine, ResNet
+from chainer_seg.links import DeformableConvolution2D, FrozenAffine, ResNet
 from chainer_seg.links.conv_norm import LayerBuilder
 from chainer_seg.links.resnet import EXPANSION, Stage
 
@@ -172,3 +172,27 @@ def test_one_seed_gives_one_network():
 def test_unknown_variants_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ResNet(**wrong)
+
+
+def test_every_nth_block_of_a_stage_is_deformable_from_the_first_on():
+    net = ResNet((2, 4, 2), 2, strides=(1, 2, 2), dilations=(1, 1, 1), deformable=(0, 3, 1))
+    deformable = [[isinstance(block.middle.conv, DeformableConvolution2D) for block in net[name]]
+                  for name in net.stage_names]
+    assert deformable == [[False] * 2, [True, False, False, True], [True] * 2]
+
+
+@pytest.mark.parametrize('stride_on', ['1x1', '3x3'])
+def test_a_deformable_network_whose_taps_stay_in_place_is_an_ordinary_one(rng, stride_on):
+    plain, deformable = (
+        ResNet((1, 2), 2, strides=(1, 2), dilations=(1, 2), stride_on=stride_on, deformable=intervals)
+        for intervals in ((0, 0), (1, 1)))
+    numbers = dict(plain.namedparams())
+    for name, param in deformable.namedparams():
+        if name in numbers:
+            param.array[...] = numbers[name].array
+    for block in (*deformable.res2, *deformable.res3):
+        block.middle.conv.offset.b.array[18:] = 50  # logits of weights that are 1 then
+    x = rng.standard_normal((1, 3, 37, 40)).astype(np.float32)
+    with chainer.using_config('train', False):
+        for a, b in zip(plain(x), deformable(x)):
+            np.testing.assert_allclose(a.array, b.array, rtol=1e-4, atol=1e-4)
