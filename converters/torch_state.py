@@ -1,5 +1,6 @@
 """State dicts of PyTorch: weights by their dotted names, copied into links."""
 
+from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from converters.torch_modules import UPDATES
 from converters.trees import named_arrays
 
@@ -42,10 +43,12 @@ class State:
         return number - first
 
     def fill_convolution(self, link, name):
-        """Copies a convolution; its bias too where the link has one."""
+        """Copies a convolution: its bias where the link has one, its offsets where they are learned."""
         self.ledger.fill(link.W.array, self[f'{name}.weight'])
         if link.b is not None:
             self.ledger.fill(link.b.array, self[f'{name}.bias'])
+        if isinstance(link, DeformableConvolution2D):
+            self.fill_convolution(link.offset, f'{name}.conv_offset_mask')
 
     def fill_norm(self, link, name):
         """Copies a batch normalisation and its statistics."""

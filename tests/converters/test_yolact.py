@@ -24,6 +24,8 @@ TOLERANCE = 5e-5
 SUPPRESSIONS = {'det': 'fast', 'detcc': 'cross_class', 'dettrad': 'traditional'}
 SCORE_THRESHOLD = 0.15  # Of the recorded pictures.
 
+pytorch_read = pytorch.read  # Tests replace it.
+
 
 @pytest.fixture(autouse=True)
 def evaluating(shared_data):
@@ -162,6 +164,13 @@ def test_sizes_come_from_the_weights_and_the_rest_from_the_configuration():
     assert config['anchor_ratios'] == [1, 0.5, 2]
 
 
+def test_yolact_plus_plus_is_known_by_its_arrays():
+    model = converted('yolact_plus_resnet50')
+    assert model.origin['network'] == 'YOLACT++'
+    assert model.config['deformable'] == (0, 1, 1, 1)
+    assert model.config['rescoring'] == (4, 6, 8, 12, 16)
+
+
 def test_a_configuration_in_the_words_of_the_class(tmp_path):
     (tmp_path / 'mine.toml').write_text(
         'image_size = 138\nanchor_scales = [[6], [12], [24], [48], [96]]')
@@ -182,6 +191,7 @@ def blank_state(name):
     ('yolact_im700_54_800000', 'yolact_base',
      {'image_size': 700, 'anchor_scales': [[30], [61], [122], [244], [488]]}),
     ('renamed', 'yolact_base', {'image_size': 550}),
+    ('renamed', 'yolact_plus_resnet50', {'rescoring': [8, 16, 32, 64, 128], 'square_anchors': False}),
     ('renamed', 'yolact_resnet50_pascal',
      {'classes': 20, 'square_anchors': False, 'anchor_scales': [[32], [64], [128], [256], [512]]})])
 def test_the_published_network_of_the_same_shapes(file, shapes, expected, monkeypatch, tmp_path):
@@ -240,6 +250,14 @@ def test_an_array_of_other_axes_is_an_error(tree):
 def test_shapes_that_ask_for_too_much_memory_are_an_error(tree):
     tree['backbone.conv1.weight'] = np.broadcast_to(np.float32(0), (2 ** 24, 3, 7, 7))
     assert_refused('cannot be converted')
+
+
+def test_deformable_blocks_without_order_are_an_error(tree):
+    plus = pytorch_read(reference.path_of('yolact_plus_resnet50'))
+    tree.clear()
+    tree.update((name, array) for name, array in plus.items()
+                if not name.startswith('backbone.layers.2.1.conv2.conv_offset_mask'))
+    assert_refused('[0, 2, 3, 4, 5] of its stage 2 are deformable')
 
 
 def test_another_network_is_told(tree):

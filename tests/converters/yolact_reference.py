@@ -8,7 +8,8 @@ from chainer_seg.images import read_image
 from tests.conftest import SHARED_DATA
 
 FOLDER = SHARED_DATA / 'formats' / 'pytorch'
-MODELS = ('yolact_resnet50', 'yolact_base', 'yolact_darknet53', 'yolact_resnet50_pascal')
+MODELS = ('yolact_resnet50', 'yolact_base', 'yolact_darknet53', 'yolact_resnet50_pascal',
+          'yolact_plus_resnet50')
 
 _BITS = 2 ** 64 - 1
 _GOLDEN = 0x9E3779B97F4A7C15
