@@ -7,6 +7,7 @@ from converters.formats.pickled_arrays import numpy_names
 from converters.formats.pickles import Unfinished, plain_key
 
 _LONGEST = 200_000  # Characters; genuine ones have some 8,000.
+_MOST_BRACKETS = 1000  # Genuine ones have 54. PyYAML takes seconds for deeper nests of them.
 _MOST_VALUES = 20_000  # What an alias stands for counts each time.
 _PYTHON = 'tag:yaml.org,2002:python/'
 _DICTS = tuple(f'{_PYTHON}object/new:{module}.AttrDict'
@@ -35,6 +36,8 @@ def parse(text, path, budget):
     if len(text) > _LONGEST:
         raise WeightFileError(f'{path} has a configuration of {len(text)} characters, where at most '
                               f'{_LONGEST} are read.')
+    if text.count('[') + text.count('{') > _MOST_BRACKETS:
+        raise WeightFileError(f'{path} has a configuration of more than {_MOST_BRACKETS} lists.')
     try:
         return _Reader(budget).mapping(yaml.compose(text, yaml.SafeLoader))
     except (yaml.YAMLError, TypeError, ValueError, LookupError, OverflowError, RecursionError) as error:

@@ -65,7 +65,8 @@ def numpy_names(budget):
     def scalar(dtype, data):
         return array(data, dtype, (), 'C')[()]
 
-    names = {'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode}
+    names = {'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode,
+             '__builtin__.bytes': _no_bytes}
     for module in ('numpy.core', 'numpy._core'):
         names |= {f'{module}.multiarray._reconstruct': reconstruct,
                   f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': array}
@@ -87,10 +88,14 @@ def _byte_order(mark):
 
 
 def _encode(text, encoding):
-    """How Python 3 writes bytes in protocol 2."""
+    """How Python 3 writes bytes in protocol 2, except for none at all."""
     if not isinstance(text, str) or encoding not in ('latin1', 'latin-1'):
         raise ValueError('bytes are written in an encoding other than Latin-1')
     return text.encode('latin-1')
+
+
+def _no_bytes():
+    return b''
 
 
 def _array(data, dtype, shape, order):

@@ -110,7 +110,7 @@ class Machine:
             try:
                 action(self, opcode)
             except (TypeError, ValueError, OverflowError, LookupError) as error:
-                self.fail('something possible', f'{error}')
+                self.fail('what makes sense', f'{error}')
         self.fail('the end of the pickle', f'it has more than {_MOST_OPCODES} opcodes')
 
     def load_last(self):
