@@ -50,12 +50,12 @@ def axis_samples(starts, ends, bins, grids, limit):
     bin_sizes = np.maximum(ends - starts, 1) / bins
     # Rounded at each step as in the reference: where a RoI ends at the border of the map, as clipped
     # ones do, its last samples lie just on it.
-    dtype = starts.dtype
-    steps = np.arange(grids.max(initial=1), dtype=dtype)
-    points = (starts[:, None, None]
-              + np.arange(bins, dtype=dtype)[:, None] * bin_sizes[:, None, None]
-              + (steps + dtype.type(0.5)) * bin_sizes[:, None, None] / grids[:, None, None].astype(dtype))
-    valid = (steps < grids[:, None, None]) & (points >= -1) & (points <= limit)
+    starts, bin_sizes = starts[:, None, None], bin_sizes[:, None, None]
+    places = np.arange(bins, dtype=starts.dtype)[:, None]
+    steps = np.arange(grids.max(initial=1), dtype=starts.dtype)
+    counts = grids[:, None, None].astype(starts.dtype)
+    points = starts + places * bin_sizes + (steps + starts.dtype.type(0.5)) * bin_sizes / counts
+    valid = (steps < counts) & (points >= -1) & (points <= limit)
     points = np.clip(points, 0, limit - 1)
     low = np.floor(points).astype(int)
     fraction = points - low

@@ -11,10 +11,10 @@ from chainer_seg.models.mask_rcnn.heads import double_side
 XYXY = [1, 0, 3, 2]  # From y, x to x, y and back, of boxes and of deltas.
 
 # The keys of stages that are compared number by number; whole values, parts, or every s-th.
-STAGES = re.compile(r'(data|pool1|res\d_\d_sum|fpn_\w+|rpn_cls_logits\w*|rpn_bbox_pred\w*|pool5|roi_feat|'
-                    r'res5_pool|fc6|fc7|cls_score|cls_prob|cls_prob_max|bbox_pred|boxes|mask_fcn_logits|'
-                    r'mask_logits_of_det_class|mask_probs_of_det_class|kps_score_lowres|kps_score|'
-                    r'kps_score_max)(@[\d,]+|\[.*\])?')
+STAGES = re.compile(
+    r'(data|pool1|res\d_\d_sum|fpn_\w+|rpn_cls_logits\w*|rpn_bbox_pred\w*|pool5|roi_feat|res5_pool|'
+    r'fc6|fc7|cls_score|cls_prob|cls_prob_max|bbox_pred|boxes|mask_fcn_logits|mask_logits_of_det_class|'
+    r'mask_probs_of_det_class|kps_score_lowres|kps_score|kps_score_max)(@[\d,]+|\[.*\])?')
 
 
 def recorded_images(path):

@@ -3,8 +3,6 @@
 ``pytest -s -k every_stage`` prints the table of all differences.
 """
 
-import pickle
-
 import chainer
 import numpy as np
 import pytest
@@ -64,3 +62,52 @@ def test_every_stage_is_what_detectron_computed(name, shared_data):
     for key, value in found.items():
         print(f'{name:20} {key:40} {value:.1e}')
     assert {key: value for key, value in found.items() if not value < TOLERANCE} == {}
+
+
+def matched(found, expected, tolerance):
+    """How many of the expected rows (n, 4) have a found one within ``tolerance``."""
+    distance = np.abs(found[None] - expected[:, None]).max(axis=2)
+    return int((distance.min(axis=1) < tolerance).sum())
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_proposals_are_those_of_detectron(name, shared_data):
+    model = model_of(name)
+    for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
+        x, size = detectron_stages.prepare(model, recorded)
+        np.testing.assert_array_equal(size.inner, recorded['im_info'][0, :2])
+        assert size.scale == pytest.approx(recorded['im_scale'])
+        rois, _ = model.propose(*model.forward(x)[1:], [size.inner])
+        expected, _ = detectron_stages.recorded_rois(recorded, 'rois')
+        same = matched(rois, expected, 1e-2)
+        print(f'{name:20} {image} {len(rois)} proposals, {same} of {len(expected)} found')
+        assert len(rois) == len(expected)
+        # Where two overlap by .7 and a rounding error, another one of them may stay.
+        assert same >= len(expected) - 2
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_the_objects_found_are_those_of_detectron(name, shared_data):
+    model = model_of(name)
+    for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
+        detectron_stages.prepare(model, recorded)
+        found = model.detect(recorded['im'][:, :, ::-1])
+        assert len(found) == len(recorded['det_scores'])
+        np.testing.assert_array_equal(found.labels + 1, recorded['det_classes'])
+        legacy = found.bboxes[:, [1, 0, 3, 2]] - [0, 0, 1, 1]
+        boxes = np.abs(legacy - recorded['det_boxes']).max()
+        scores = np.abs(found.scores - recorded['det_scores']).max()
+        print(f'{name:20} {image} {len(found)} objects, boxes {boxes:.1e} px, scores {scores:.1e}')
+        assert boxes < 1e-2 and scores < 1e-4
+        if model.with_masks:
+            pixels = found.masks.shape[1] * found.masks.shape[2]
+            masks = np.unpackbits(recorded['det_masks_packed'], axis=1)[:, :pixels]
+            wrong = np.count_nonzero(found.masks.reshape(len(found), -1) != masks)
+            print(f'{name:20} {image} {wrong} of {masks.sum()} mask pixels differ')
+            assert wrong <= 5
+        if model.keypoints:
+            keypoints = recorded['keypoints'].transpose(0, 2, 1)
+            place = np.abs(found.keypoints[:, :, [1, 0]] - keypoints[:, :, :2]).max()
+            logit = np.abs(found.keypoints[:, :, 2] - keypoints[:, :, 2]).max()
+            print(f'{name:20} {image} keypoints {place:.1e} px, logits {logit:.1e}')
+            assert place < 1e-2
