@@ -1,12 +1,10 @@
 """A picture on which clicks select an object: left adds, right removes, the mask follows."""
 
-import base64
 import html
 import math
 import numbers
 import threading
 
-import cv2
 import ipywidgets
 import numpy as np
 
@@ -17,6 +15,7 @@ from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.visualization.colors import POSITIVE
 from chainer_seg.widgets.events import button, row, told
 from chainer_seg.widgets.pictures import list_pictures, name_apart
+from chainer_seg.widgets.stills import StillPicture
 from chainer_seg.widgets.surface import ClickSurface
 
 _WHITE = (255, 255, 255)
@@ -24,7 +23,7 @@ _WHITE = (255, 255, 255)
 _HINT = 'Left click: part of the object. Right click or Shift: not part of it.'
 
 
-class ClickCanvas(ipywidgets.VBox):
+class ClickCanvas(StillPicture, ipywidgets.VBox):
     """An image, a click model, and the mask that the clicks select.
 
     A left click says "this belongs to the object"; a right click, a click with Shift, or a click
@@ -152,16 +151,6 @@ class ClickCanvas(ipywidgets.VBox):
     def __repr__(self):
         height, width = self.image.shape[:2]
         return f'{type(self).__name__}({height}x{width} image, {len(self.clicks)} clicks)'
-
-    def _repr_mimebundle_(self, **options):
-        """The widget, and a still picture for readers without Jupyter, such as a code host."""
-        bundle = super()._repr_mimebundle_(**options)
-        _, data = cv2.imencode('.jpg', np.ascontiguousarray(self.snapshot()[:, :, ::-1]),
-                               [cv2.IMWRITE_JPEG_QUALITY, 85])
-        still = {'image/jpeg': base64.b64encode(data.tobytes()).decode('ascii')}
-        if isinstance(bundle, tuple):
-            return ({**bundle[0], **still}, *bundle[1:])
-        return {**bundle, **still}
 
     def _receive(self, _, content, buffers):
         """What the browser sends: the user may see another picture by now, or saw it before."""

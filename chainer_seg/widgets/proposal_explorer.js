@@ -1,82 +1,9 @@
 // Shows the proposals of a ProposalExplorer: filters, finds the one below the pointer, and draws.
 
-// The numbers of a binary trait, copied: a message's buffer may begin anywhere.
-function numbers(data, Type) {
-  if (!data || data.byteLength === 0) return new Type(0);
-  return new Type(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
-}
-
 function readProposals(model) {
-  const ends = numbers(model.get("ends_data"), Uint32Array);
-  const places = numbers(model.get("places_data"), Uint32Array);
   const figures = numbers(model.get("figures_data"), Float64Array);
-  const colors = numbers(model.get("colors_data"), Uint8Array);
-  const proposals = [];
-  for (let i = 0; i < figures.length / 2; i++) {
-    const [start, length, x, y, width, height] = places.subarray(6 * i, 6 * i + 6);
-    proposals.push({
-      number: i, ends: ends.subarray(start, start + length), x, y, width, height,
-      score: figures[2 * i], size: figures[2 * i + 1], color: colors.subarray(3 * i, 3 * i + 3),
-    });
-  }
-  return proposals;
-}
-
-// Whether the pixel at ``index``, counted down the columns, belongs to the mask.
-function holds(ends, index) {
-  let low = 0, high = ends.length; // the number of runs that end at or before index
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ends[middle] <= index) low = middle + 1;
-    else high = middle;
-  }
-  return low % 2 === 1;
-}
-
-// The mask inside its box with a border of zeros, row by row.
-function fill({ ends, x, y, width, height }, rows) {
-  const stride = width + 2;
-  const inside = new Uint8Array(stride * (height + 2));
-  for (let run = 1; run < ends.length; run += 2) {
-    for (let index = ends[run - 1]; index < ends[run]; index++) {
-      inside[(index % rows - y + 1) * stride + Math.floor(index / rows) - x + 1] = 1;
-    }
-  }
-  return inside;
-}
-
-// A canvas of the size of the box: the mask in its colour, or only its edge.
-function paint(proposal, rows, color, edgeOnly) {
-  const { width, height } = proposal;
-  const inside = fill(proposal, rows);
-  const canvas = new OffscreenCanvas(Math.max(width, 1), Math.max(height, 1));
-  const picture = new ImageData(canvas.width, canvas.height);
-  const stride = width + 2;
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const at = (row + 1) * stride + column + 1;
-      if (!inside[at]) continue;
-      const within = inside[at - 1] && inside[at + 1] && inside[at - stride] && inside[at + stride];
-      if (!edgeOnly || !within) picture.data.set([...color, 255], 4 * (row * width + column));
-    }
-  }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-  return canvas;
-}
-
-function addSlider(controls, text, { min, max, step, get, set, show }) {
-  const label = document.createElement("label");
-  label.textContent = text;
-  const input = document.createElement("input");
-  Object.assign(input, { type: "range", min, max, step });
-  input.setAttribute("aria-label", text);
-  const output = document.createElement("output");
-  controls.append(label, input, output);
-  input.addEventListener("input", () => set(Number(input.value)));
-  return () => {
-    input.value = get();
-    output.textContent = show(get());
-  };
+  return readMasks(model).map((mask, i) => (
+    { ...mask, score: figures[2 * i], size: figures[2 * i + 1] }));
 }
 
 function render({ model, el }) {

@@ -4,29 +4,28 @@ Masks travel to the browser once, as run lengths. Filtering, searching below the
 happen there, so all of it works at once and even where no kernel runs.
 """
 
-import base64
 import pathlib
 
 import anywidget
-import cv2
 import numpy as np
 import traitlets
 from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.proposal_files import proposal_results
-from chainer_seg.datasets.segmentations import rle_counts
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import decode_rle, encode_rle
+from chainer_seg.masks import decode_rle
 from chainer_seg.visualization import instance_colors, overlay_masks
+from chainer_seg.widgets.mask_data import encode_jpeg, pack_masks, shrink_mask
+from chainer_seg.widgets.stills import StillPicture
 
 _FOLDER = pathlib.Path(__file__).parent
-_JPEG_QUALITY = 92
+_PROGRAM = ('mask_runs.js', 'proposal_explorer.js')
 _FIRST_COUNT = 20  # More outlines at once hide the picture.
 
 
-class ProposalExplorer(anywidget.AnyWidget):
+class ProposalExplorer(StillPicture, anywidget.AnyWidget):
     """An image and its proposals, to be looked through with the mouse.
 
     Sliders choose how many of the best proposals are shown, from which score on and of which sizes;
@@ -57,8 +56,8 @@ class ProposalExplorer(anywidget.AnyWidget):
             not of this image.
     """
 
-    _esm = _FOLDER / 'proposal_explorer.js'
-    _css = _FOLDER / 'proposal_explorer.css'
+    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
+    _css = _FOLDER / 'explorer.css'
 
     shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
     image_size = traitlets.Tuple((1, 1)).tag(sync=True)
@@ -85,11 +84,11 @@ class ProposalExplorer(anywidget.AnyWidget):
         shown = fit_within(size, longest_side)
         self._codes, self.scores = _sorted_codes(proposals, self.image, n)
         self.areas = np.array(coco_mask.area(self._codes), np.int64)
-        self._shown_codes = [_shrunk(code, shown) for code in self._codes]
-        ends, places = _packed(self._shown_codes)
+        self._shown_codes = [shrink_mask(code, shown) for code in self._codes]
+        ends, places = pack_masks(self._shown_codes)
         super().__init__(
             image_size=size, shown_size=shown,
-            image_data=_jpeg(resize(self.image, shown), _JPEG_QUALITY),
+            image_data=encode_jpeg(resize(self.image, shown)),
             ends_data=ends.tobytes(), places_data=places.tobytes(),
             figures_data=np.stack([self.scores, np.sqrt(self.areas)], axis=1).tobytes(),
             colors_data=instance_colors(len(self)).tobytes(),
@@ -137,14 +136,6 @@ class ProposalExplorer(anywidget.AnyWidget):
         return (f'ProposalExplorer({height}x{width} image, {len(self)} proposals, '
                 f'{len(self.pinned)} pinned)')
 
-    def _repr_mimebundle_(self, **options):
-        """The widget, and a still picture for readers without Jupyter, such as a code host."""
-        bundle = super()._repr_mimebundle_(**options)
-        still = {'image/jpeg': base64.b64encode(_jpeg(self.snapshot(), 85)).decode('ascii')}
-        if isinstance(bundle, tuple):
-            return ({**bundle[0], **still}, *bundle[1:])
-        return {**bundle, **still}
-
 
 def _sorted_codes(proposals, image, n):
     """The run-length codes and the scores (R,) float64 of proposals, best first."""
@@ -162,28 +153,3 @@ def _sorted_codes(proposals, image, n):
     best = sorted(results, key=lambda result: -result['score'])
     return ([result['segmentation'] for result in best],
             np.array([result['score'] for result in best], np.float64))
-
-
-def _shrunk(code, size):
-    """The code of a mask at the size at which it is shown."""
-    if tuple(code['size']) == tuple(size):
-        return code
-    mask = decode_rle([code], code['size'])[0]
-    share = resize(mask.astype(np.float32), size)
-    # What is too thin to fill half a pixel anywhere must not vanish.
-    return encode_rle((share >= min(0.5, share.max()))[None] & mask.any())[0]
-
-
-def _packed(codes):
-    """Where the runs of all masks end, and for each mask its place there and its box."""
-    ends = [np.cumsum(rle_counts(code['counts'])) for code in codes]
-    lengths = np.array([len(each) for each in ends], np.int64)
-    starts = np.cumsum(lengths) - lengths
-    boxes = np.array(coco_mask.toBbox(codes)).reshape(-1, 4) if codes else np.zeros((0, 4))
-    places = np.concatenate([starts[:, None], lengths[:, None], boxes], axis=1)
-    return np.concatenate([*ends, np.zeros(0)]).astype('<u4'), places.astype('<u4')
-
-
-def _jpeg(picture, quality):
-    return cv2.imencode('.jpg', np.ascontiguousarray(picture[:, :, ::-1]),
-                        [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

@@ -14,10 +14,10 @@ import traitlets
 
 from chainer_seg.images import fit_within, resize
 from chainer_seg.visualization.overlay import topmost
+from chainer_seg.widgets.mask_data import encode_jpeg
 
 _FOLDER = pathlib.Path(__file__).parent
 _PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'click_surface.js')
-_JPEG_QUALITY = 92
 # Pixels along the longer side that are sent, so that zooming in shows more than was seen before.
 _DETAIL = 1280
 _MOST_OBJECTS = 255  # numbers that a grey PNG holds; further objects share the first ones' colours
@@ -73,8 +73,7 @@ class ClickSurface(anywidget.AnyWidget):
         with self.hold_sync():
             self.picture, self.image_size = picture, size
             self.shown_size = fit_within(size, self._longest_side)
-            self.image_data = _encode('.jpg', resize(image, self._sent_size)[:, :, ::-1],
-                                      [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            self.image_data = encode_jpeg(resize(image, self._sent_size))
 
     def show(self, clicks, probability):
         """Shows clicks (objects with ``y``, ``x``, ``positive``) and a probability (H, W)."""
@@ -111,8 +110,5 @@ class ClickSurface(anywidget.AnyWidget):
 
 def _encode_png(grey):
     # Speed matters more than size: the browser mostly runs on the same machine.
-    return _encode('.png', grey, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-
-
-def _encode(ending, array, options):
-    return cv2.imencode(ending, np.ascontiguousarray(array), options)[1].tobytes()
+    return cv2.imencode('.png', np.ascontiguousarray(grey),
+                        [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

@@ -1,0 +1,260 @@
+// Shows the objects of a DetectionExplorer: filters by score and class, draws, and tells the numbers of
+// the object that is clicked on.
+
+const CHOSEN = [255, 255, 255];
+
+// The objects of the model: masks, and score, label, area and box (y_min, x_min, y_max, x_max) each.
+function readObjects(model) {
+  const figures = numbers(model.get("figures_data"), Float64Array);
+  const points = numbers(model.get("keypoints_data"), Float32Array);
+  const masks = readMasks(model);
+  const stride = masks.length ? points.length / masks.length : 0;
+  return masks.map((mask, i) => {
+    const [score, label, area, ...box] = figures.subarray(7 * i, 7 * i + 7);
+    const own = points.subarray(stride * i, stride * (i + 1));
+    return { ...mask, score, label, area, box,
+      keypoints: Array.from({ length: stride / 3 }, (_, k) => own.subarray(3 * k, 3 * k + 3)) };
+  });
+}
+
+function addChoice(controls, text, options, { get, set }) {
+  const label = document.createElement("label");
+  label.textContent = text;
+  const select = document.createElement("select");
+  select.setAttribute("aria-label", text);
+  select.append(...options.map((option) => new Option(option, option)));
+  select.addEventListener("change", () => set(select.value));
+  controls.append(label, select, document.createElement("span"));
+  return () => { select.value = get(); };
+}
+
+function addBox(row, text, { get, set }) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  input.type = "checkbox";
+  input.setAttribute("aria-label", text);
+  input.addEventListener("change", () => set(input.checked));
+  label.append(input, ` ${text} `);
+  row.append(label);
+  return () => { input.checked = get(); };
+}
+
+function addRow(controls, text) {
+  const label = document.createElement("span");
+  label.textContent = text;
+  const row = document.createElement("div");
+  row.className = "chainer-seg-boxes";
+  controls.append(label, row);
+  return row;
+}
+
+function render({ model, el }) {
+  const density = Math.min(window.devicePixelRatio || 1, 2);
+  const frame = document.createElement("div");
+  frame.className = "chainer-seg-explorer chainer-seg-detections";
+  const canvas = document.createElement("canvas");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Image with objects; a click tells the numbers of one");
+  const status = document.createElement("div");
+  status.className = "chainer-seg-status";
+  status.setAttribute("aria-live", "polite");
+  const controls = document.createElement("div");
+  controls.className = "chainer-seg-controls";
+  frame.append(canvas, status, controls);
+  el.append(frame);
+
+  let objects = [];
+  let rows = 1, columns = 1;
+  let image = null;
+  let shown = [];
+
+  function change(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
+  const trait = (name) => ({ get: () => model.get(name), set: (value) => change(name, value) });
+
+  const refreshers = [
+    addSlider(controls, "Score at least", {
+      min: 0, max: 1, step: "any", show: (value) => value.toFixed(2), ...trait("least_score") }),
+    addChoice(controls, "Shown as", ["masks", "contours", "nothing"], trait("style")),
+  ];
+  const toggles = addRow(controls, "With");
+  for (const [text, name] of [["boxes", "boxes"], ["names", "names"], ["keypoints", "keypoints"]]) {
+    refreshers.push(addBox(toggles, text, trait(name)));
+  }
+  const classes = addRow(controls, "Classes");
+
+  function listClasses() {
+    const counts = new Map();
+    objects.forEach(({ label }) => counts.set(label, (counts.get(label) || 0) + 1));
+    const refresh = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([label, count]) => (
+      addBox(classes, `${nameOf(label)} (${count})`, {
+        get: () => !model.get("hidden").includes(label),
+        set: (on) => {
+          const others = model.get("hidden").filter((each) => each !== label);
+          change("hidden", on ? others : [...others, label]);
+        } })));
+    return () => refresh.forEach((each) => each());
+  }
+  let refreshClasses = () => {};
+
+  function nameOf(label) {
+    return model.get("class_names")[label] ?? `${label}`;
+  }
+
+  function load() {
+    objects = readObjects(model);
+    [rows, columns] = model.get("shown_size");
+    canvas.width = Math.round(columns * density);
+    canvas.height = Math.round(rows * density);
+    canvas.style.width = `${columns}px`;
+    classes.replaceChildren();
+    refreshClasses = listClasses();
+    const data = model.get("image_data");
+    image = null;
+    createImageBitmap(new Blob([data], { type: "image/jpeg" })).then((bitmap) => {
+      if (data !== model.get("image_data")) return; // another picture came meanwhile
+      image = bitmap;
+      draw();
+    });
+    filter();
+  }
+
+  function filter() {
+    const hidden = model.get("hidden");
+    shown = objects.filter(({ score, label }) => (
+      score >= model.get("least_score") && !hidden.includes(label)));
+    // Small ones last, so that large ones do not cover them.
+    shown.sort((a, b) => b.area - a.area);
+    draw();
+  }
+
+  function chosen() {
+    return shown.find(({ number }) => number === model.get("chosen")) || null;
+  }
+
+  // The place and size of a box of the image's pixels on the canvas.
+  function onCanvas([yMin, xMin, yMax, xMax]) {
+    const [height, width] = model.get("image_size");
+    const y = canvas.height / height, x = canvas.width / width;
+    return [xMin * x, yMin * y, (xMax - xMin) * x, (yMax - yMin) * y];
+  }
+
+  function drawMask(context, each, style, opacity, edge) {
+    const scale = [canvas.width / columns, canvas.height / rows];
+    const place = [each.x * scale[0], each.y * scale[1],
+      Math.max(each.width, 1) * scale[0], Math.max(each.height, 1) * scale[1]];
+    if (style === "masks") {
+      each.filled ??= paint(each, rows, each.color, false);
+      context.globalAlpha = opacity;
+      context.drawImage(each.filled, ...place);
+      context.globalAlpha = 1;
+    }
+    if (style !== "nothing") context.drawImage(paint(each, rows, edge, true), ...place);
+  }
+
+  function drawKeypoints(context, each) {
+    const places = each.keypoints.map(([y, x]) => onCanvas([y, x, y, x]));
+    const known = (k) => each.keypoints[k] && each.keypoints[k][2] > 0;
+    context.lineWidth = 2 * density;
+    context.strokeStyle = context.fillStyle = `rgb(${each.color.join()})`;
+    model.get("skeleton").filter(([a, b]) => known(a) && known(b)).forEach(([a, b]) => {
+      context.beginPath();
+      context.moveTo(places[a][0], places[a][1]);
+      context.lineTo(places[b][0], places[b][1]);
+      context.stroke();
+    });
+    places.filter((_, k) => known(k)).forEach(([x, y]) => {
+      context.beginPath();
+      context.arc(x, y, 3 * density, 0, 2 * Math.PI);
+      context.fill();
+    });
+  }
+
+  function drawName(context, each) {
+    const [x, y] = onCanvas(each.box);
+    const score = model.get("with_scores") ? ` ${each.score.toFixed(2)}` : "";
+    const text = `${nameOf(each.label)}${score}`;
+    context.font = `${12 * density}px sans-serif`;
+    const width = context.measureText(text).width + 6 * density;
+    const left = Math.max(Math.min(x, canvas.width - width), 0);
+    const top = Math.max(y - 17 * density, 0);
+    context.fillStyle = `rgb(${each.color.join()})`;
+    context.fillRect(left, top, width, 16 * density);
+    const [red, green, blue] = each.color;
+    context.fillStyle = 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "black" : "white";
+    context.fillText(text, left + 3 * density, top + 12 * density);
+  }
+
+  function draw() {
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const style = model.get("style"), opacity = model.get("opacity"), one = chosen();
+    shown.forEach((each) => drawMask(context, each, style, opacity, each.color));
+    context.lineWidth = 1.5 * density;
+    if (model.get("boxes")) {
+      shown.forEach((each) => {
+        context.strokeStyle = `rgb(${each.color.join()})`;
+        context.strokeRect(...onCanvas(each.box));
+      });
+    }
+    if (model.get("keypoints")) shown.forEach((each) => drawKeypoints(context, each));
+    if (model.get("names")) shown.forEach((each) => drawName(context, each));
+    if (one) {
+      drawMask(context, one, "contours", 1, CHOSEN);
+      context.lineWidth = 2.5 * density;
+      context.strokeStyle = `rgb(${CHOSEN.join()})`;
+      context.strokeRect(...onCanvas(one.box));
+    }
+    status.textContent = describe(one);
+    refreshers.forEach((refresh) => refresh());
+    refreshClasses();
+  }
+
+  function describe(one) {
+    const count = `${shown.length} of ${objects.length} objects shown`;
+    if (!one) return `${count}; click on one for its numbers.`;
+    const [yMin, xMin, yMax, xMax] = one.box.map((value) => value.toFixed(1));
+    return `Number ${one.number}: ${nameOf(one.label)}, score ${one.score.toFixed(3)}, ` +
+      `box x ${xMin} to ${xMax}, y ${yMin} to ${yMax}, ${one.area} pixels.`;
+  }
+
+  // The smallest of the shown objects at a place; where no mask lies there, the smallest box.
+  function find(event) {
+    const frameBox = canvas.getBoundingClientRect();
+    const across = (event.clientX - frameBox.left) / frameBox.width;
+    const down = (event.clientY - frameBox.top) / frameBox.height;
+    const x = Math.floor(across * columns), y = Math.floor(down * rows);
+    const [height, width] = model.get("image_size");
+    const smallestFirst = [...shown].reverse();
+    return smallestFirst.find((each) => (
+      x >= each.x && x < each.x + each.width && y >= each.y && y < each.y + each.height &&
+      holds(each.ends, x * rows + y))) ||
+      smallestFirst.find(({ box: [yMin, xMin, yMax, xMax] }) => (
+        down * height >= yMin && down * height < yMax &&
+        across * width >= xMin && across * width < xMax));
+  }
+
+  function choose(event) {
+    const found = find(event);
+    change("chosen", found && found.number !== model.get("chosen") ? found.number : -1);
+  }
+
+  const FILTERS = "change:least_score change:hidden";
+  const LOOKS = "change:style change:boxes change:names change:keypoints change:opacity change:chosen";
+  canvas.addEventListener("click", choose);
+  model.on("change:version", load);
+  model.on(FILTERS, filter);
+  model.on(LOOKS, draw);
+  load();
+
+  return () => {
+    model.off("change:version", load);
+    model.off(FILTERS, filter);
+    model.off(LOOKS, draw);
+  };
+}
+
+export default { render };

@@ -1,0 +1,173 @@
+"""The detection explorer from Python's side: what reaches the browser, and what is let through."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('anywidget')
+
+import traitlets  # noqa: E402
+
+from chainer_seg.datasets.keypoints import PERSON_SKELETON  # noqa: E402
+from chainer_seg.errors import DatasetError, ImageError, ModelFileError  # noqa: E402
+from chainer_seg.instances import Instances  # noqa: E402
+from chainer_seg.visualization import instance_colors  # noqa: E402
+from chainer_seg.widgets import DetectionExplorer  # noqa: E402
+
+NAMES = ('dog', 'cat', 'cow')
+
+
+@pytest.fixture
+def image(rng):
+    return rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def found():
+    """Three rectangles: cow 0.9, dog 0.6, dog 0.3."""
+    masks = np.zeros((3, 60, 80), bool)
+    masks[0, 5:35, 5:45] = True
+    masks[1, 10:20, 10:20] = True
+    masks[2, 40:50, 60:75] = True
+    return Instances(masks, labels=[2, 0, 0], scores=[0.9, 0.6, 0.3], class_names=NAMES)
+
+
+@pytest.fixture
+def explorer(image, found):
+    return DetectionExplorer(image, found)
+
+
+def masks_in_browser(explorer):
+    """What the browser makes of the binary traits: masks (R, h, w)."""
+    rows, columns = explorer.shown_size
+    ends = np.frombuffer(explorer.ends_data, '<u4')
+    places = np.frombuffer(explorer.places_data, '<u4').reshape(-1, 6)
+    masks = np.zeros((len(places), columns * rows), bool)
+    for mask, (start, length, *_) in zip(masks, places):
+        runs = ends[start:start + length]
+        for first, last in zip(runs[::2], runs[1::2]):
+            mask[first:last] = True
+    return masks.reshape(-1, columns, rows).transpose(0, 2, 1)
+
+
+def test_masks_and_figures_reach_the_browser(explorer, found):
+    np.testing.assert_array_equal(masks_in_browser(explorer), found.masks)
+    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)
+    np.testing.assert_allclose(figures, [(0.9, 2, 1200, 5, 5, 35, 45), (0.6, 0, 100, 10, 10, 20, 20),
+                                         (0.3, 0, 150, 40, 60, 50, 75)], rtol=1e-6)
+    assert explorer.class_names == list(NAMES) and explorer.with_scores
+
+
+def test_image_and_colours_reach_the_browser(explorer, image):
+    shown = cv2.imdecode(np.frombuffer(explorer.image_data, np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == image.shape and explorer.shown_size == (60, 80)
+    np.testing.assert_array_equal(
+        np.frombuffer(explorer.colors_data, np.uint8).reshape(-1, 3), instance_colors(3))
+
+
+def test_keypoints_reach_the_browser_with_the_lines_of_a_person(image):
+    points = np.arange(51, dtype=np.float32).reshape(1, 17, 3)
+    explorer = DetectionExplorer(image, Instances(np.ones((1, 60, 80), bool), keypoints=points))
+    np.testing.assert_array_equal(
+        np.frombuffer(explorer.keypoints_data, '<f4').reshape(1, 17, 3), points)
+    assert explorer.skeleton == [list(pair) for pair in PERSON_SKELETON]
+    other = Instances(np.ones((1, 60, 80), bool), keypoints=points[:, :3])
+    assert DetectionExplorer(image, other).skeleton == []
+    assert DetectionExplorer(image, other, skeleton=[(0, 2)]).skeleton == [[0, 2]]
+
+
+def test_annotated_objects_need_no_scores(image):
+    assert not DetectionExplorer(image, Instances(np.ones((1, 60, 80), bool))).with_scores
+
+
+def test_score_and_classes_choose_what_is_shown(explorer, found):
+    assert explorer.shown.tolist() == [0, 1, 2]
+    explorer.least_score = 0.5
+    assert explorer.shown.tolist() == [0, 1]
+    explorer.hidden = [2]
+    assert explorer.shown.tolist() == [1]
+    assert len(explorer.instances) == 1 and explorer.instances.name(0) == 'dog'
+    np.testing.assert_array_equal(explorer.instances.masks, found.masks[1:2])
+    explorer.hidden = [0, 2]
+    assert len(explorer.instances) == 0
+
+
+def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
+    masks = np.zeros((2, 600, 800), bool)
+    masks[0, 100:300, 200:400] = True
+    masks[1, 500, 500:] = True
+    explorer = DetectionExplorer(np.zeros((600, 800, 3), np.uint8), Instances(masks), longest_side=80)
+    assert explorer.shown_size == (60, 80) and explorer.image_size == (600, 800)
+    shown = masks_in_browser(explorer)
+    assert shown[0].sum() == 400 and shown[0, 10:30, 20:40].all()
+    assert shown[1].any()  # a line thinner than a pixel of the shown picture
+    assert np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)[0, 2] == 200 * 200
+    np.testing.assert_array_equal(explorer.instances.masks, masks)
+
+
+def test_another_image_keeps_what_is_set(explorer):
+    explorer.least_score, explorer.style, explorer.chosen = 0.5, 'contours', 1
+    other = Instances(np.ones((1, 30, 20), bool), scores=[0.8], class_names=('bird',))
+    explorer.show(np.zeros((30, 20, 3), np.uint8), other)
+    assert explorer.image_size == (30, 20) and explorer.class_names == ['bird']
+    assert (explorer.least_score, explorer.style) == (0.5, 'contours')
+    assert explorer.chosen == -1 and explorer.version == 2
+    np.testing.assert_array_equal(masks_in_browser(explorer), other.masks)
+
+
+def test_a_model_is_asked_for_detections(image, found):
+    class Detector:
+        def detect(self, picture):
+            np.testing.assert_array_equal(picture, image)
+            return found
+
+    assert len(DetectionExplorer(image, Detector(), least_score=0.5).shown) == 2
+
+
+def test_a_model_may_be_named(image):
+    with pytest.raises(ModelFileError):
+        DetectionExplorer(image, 'no-such-model')
+
+
+def test_objects_of_another_image_are_refused_and_change_nothing(explorer):
+    with pytest.raises(DatasetError, match='of an image of 50x80 pixels, but this one has 60x80'):
+        explorer.show(explorer.image, Instances(np.ones((1, 50, 80), bool)))
+    assert len(explorer) == 3 and explorer.version == 1
+
+
+def test_an_image_that_is_none_is_refused(found):
+    with pytest.raises(ImageError):
+        DetectionExplorer(np.zeros((4, 5, 6, 7)), found)
+
+
+def test_unknown_styles_are_refused(explorer):
+    with pytest.raises(traitlets.TraitError):
+        explorer.style = 'cartoon'
+
+
+def test_nothing_found_is_no_error(image):
+    explorer = DetectionExplorer(image, Instances.empty(60, 80))
+    assert len(explorer) == 0 and explorer.shown.tolist() == []
+    np.testing.assert_array_equal(explorer.snapshot(), image)
+
+
+def test_snapshot_shows_what_is_shown_and_nothing_else(explorer, image):
+    explorer.boxes = explorer.names = False
+    explorer.least_score = 0.7
+    picture = explorer.snapshot()
+    color = instance_colors(3)[0]
+    blended = image[20, 20] * 0.55 + color * 0.45
+    assert abs(picture[20, 20] - blended).max() <= 1
+    np.testing.assert_array_equal(picture[45, 65], image[45, 65])  # the one of 0.3 is not shown
+    explorer.style = 'nothing'
+    np.testing.assert_array_equal(explorer.snapshot(), image)
+    explorer.boxes = True
+    np.testing.assert_array_equal(explorer.snapshot()[5, 10], color)
+
+
+def test_notebook_readers_without_jupyter_see_a_still(explorer):
+    bundle = explorer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data
+    explorer.least_score = 0.5
+    assert repr(explorer) == 'DetectionExplorer(60x80 image, 2 of 3 objects)'
