@@ -12,6 +12,10 @@ class ImageError(UserError):
     """A picture is missing, unreadable or of a kind that cannot be used."""
 
 
+class VideoError(UserError):
+    """A video or a camera is missing, cannot be decoded, or cannot be encoded."""
+
+
 class DatasetError(UserError):
     """A data set is missing, empty, or not of the form it claims."""
 

@@ -135,12 +135,9 @@ class Scene:
         top, left, bottom, right = window = self.window(layers)
         if bottom - top < 1 or right - left < 1:
             return
-        coverage, layer_coverages = rasterise(layers, window, outline.melt * scale)
-        parts = _part_coverages(outline.part_of_layer, layer_coverages)
-        rows, columns = slice(top, bottom), slice(left, right)
-        surface = paint_surface(rng, bottom - top, right - left, scale, parts,
-                                self._camouflage(rows, columns), palette)
-        surface = lit(rng, surface, coverage, self.light, scale)
+        surface, coverage = textured_shape(
+            rng, outline, layers, window, scale, self.light, palette,
+            self._camouflage(slice(top, bottom), slice(left, right)))
         if self.outline_width and rng.random() < 0.8:
             line = edge_line(coverage, self.outline_width * diameter)
             ink = np.broadcast_to(random_colour(rng) * np.float32(0.4), surface.shape)
@@ -154,6 +151,27 @@ class Scene:
             return None
         flipped = self.backdrop[::-1, ::-1] if self.rng.random() < 0.5 else self.backdrop[:, ::-1]
         return np.ascontiguousarray(flipped[rows, columns])
+
+
+def textured_shape(rng, outline, layers, window, scale, light, palette=None, hiding=None):
+    """A placed outline with its texture, light and shade.
+
+    Args:
+        rng (numpy.random.Generator): Source of all randomness.
+        outline (Outline): The shape.
+        layers: Its contours in pixels, as :func:`place_outline` gives them.
+        window: (top, left, bottom, right), the part of the picture to draw.
+        scale (float): Half its diameter in pixels.
+        light: Unit vector (x, y) towards the light.
+        palette, hiding: Colours, or a texture to hide in; see :func:`paint_surface`.
+
+    Returns:
+        tuple: surface (h, w, 3) float32 in 0..255 and coverage (h, w) float32 in 0..1.
+    """
+    coverage, layer_coverages = rasterise(layers, window, outline.melt * scale)
+    parts = _part_coverages(outline.part_of_layer, layer_coverages)
+    surface = paint_surface(rng, *coverage.shape, scale, parts, hiding, palette)
+    return lit(rng, surface, coverage, light, scale), coverage
 
 
 def lit(rng, surface, coverage, light, scale):

@@ -1,0 +1,127 @@
+"""A drawn, seeded video: textured shapes that float, turn and cover one another, with exact masks."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from chainer_seg.datasets.backdrops import paint_backdrop
+from chainer_seg.datasets.rasterise import blend, place_outline
+from chainer_seg.datasets.scene import CLUTTER, SMALLEST_DIAMETER, SMALLEST_SIDE, textured_shape
+from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.errors import DatasetError
+from chainer_seg.instances import Instances
+
+_SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
+_NOISE = 3.0  # standard deviation of the camera's noise, of 255
+
+
+class MovingShapes:
+    """The frames of a drawn video; ``frames[i]`` depends on the arguments and i alone.
+
+    Args:
+        length (int): Number of frames; frames do not depend on it.
+        seed (int): Another seed gives another video.
+        size (tuple of int): (height, width) in pixels.
+        objects (int): Number of shapes.
+        diameters (tuple of float): Least and largest diameter as a fraction of the shorter side.
+        speed (float): How far a shape moves on average between two frames, as a fraction of the
+            shorter side.
+        classes (iterable of str): The class names to draw, in the order of their labels; all of
+            :class:`chainer_seg.datasets.ShapesDataset` when None.
+
+    Attributes:
+        class_names (tuple of str): The name of each label.
+
+    Raises:
+        chainer_seg.errors.DatasetError: For arguments that allow no video.
+    """
+
+    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
+                 speed=0.012, classes=None):
+        self.class_names = tuple(OUTLINES if classes is None else classes)
+        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+        unknown = [name for name in self.class_names if name not in OUTLINES]
+        if unknown or not self.class_names:
+            raise DatasetError(f'{unknown or "an empty list"} names no drawn class; choose from '
+                               f'{", ".join(OUTLINES)}.')
+        if min(self.length, self.seed, objects) < 0 or min(self.size) < SMALLEST_SIDE:
+            raise DatasetError(f'A drawn video needs frames of at least {SMALLEST_SIDE} pixels, and a '
+                               f'length, a seed and a number of objects that are not negative.')
+        rng = np.random.default_rng(self.seed)
+        self._backdrop = paint_backdrop(rng, *self.size)
+        self._sprites = [_sprite(rng, self.size, diameters, speed, self.class_names)
+                         for _ in range(objects)]
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        """One frame.
+
+        Returns:
+            tuple: image (H, W, 3) uint8 RGB and the :class:`Instances` that are seen in it; far
+            ones first.
+
+        Raises:
+            IndexError: If index is not in -length..length - 1.
+        """
+        index = range(self.length)[index]
+        canvas = self._backdrop
+        owner = np.full(self.size, CLUTTER, np.int16)
+        for number, sprite in enumerate(self._sprites):
+            surface, coverage = sprite.at(index, self.size)
+            canvas = blend(canvas, surface, coverage)
+            owner[coverage >= 0.5] = number
+        noise = np.random.default_rng((self.seed, index)).standard_normal(self.size, np.float32)
+        image = np.clip(np.round(canvas + _NOISE * noise[:, :, None]), 0, 255).astype(np.uint8)
+        masks = owner == np.arange(len(self._sprites))[:, None, None]
+        seen = masks.sum(axis=(1, 2)) >= _SMALLEST_AREA
+        labels = np.array([sprite.label for sprite in self._sprites], np.int32)
+        return image, Instances(masks[seen], labels=labels[seen], class_names=self.class_names)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sprite:
+    """A shape that moves on a straight path between the walls, and turns.
+
+    Attributes:
+        surface, coverage: (d, d, 3) and (d, d) float32, the shape in the middle of a square.
+        start, step: (x, y) in pixels, and by how much it moves in a frame.
+        turn (float): By how many degrees it turns in a frame.
+        label (int): Its class.
+    """
+
+    surface: np.ndarray
+    coverage: np.ndarray
+    start: np.ndarray
+    step: np.ndarray
+    turn: float
+    label: int
+
+    def at(self, index, size):
+        """Its surface (H, W, 3) and coverage (H, W) in the frame of that number."""
+        height, width = size
+        middle = (len(self.coverage) - 1) / 2
+        way = np.array([width, height], float)
+        # Reflected at the walls: a path of twice the length, folded.
+        place = way - np.abs((self.start + index * self.step) % (2 * way) - way)
+        motion = cv2.getRotationMatrix2D((middle, middle), self.turn * index, 1)
+        motion[:, 2] += place - middle
+        return (cv2.warpAffine(self.surface, motion, (width, height),
+                               borderMode=cv2.BORDER_REPLICATE),
+                cv2.warpAffine(self.coverage, motion, (width, height)))
+
+
+def _sprite(rng, size, diameters, speed, class_names):
+    label = int(rng.integers(len(class_names)))
+    diameter = max(min(size) * rng.uniform(*diameters), SMALLEST_DIAMETER)
+    outline = OUTLINES[class_names[label]](rng)
+    side = int(diameter * 1.5) + 4  # A turned shape is at most the square root of 2 wider.
+    layers = place_outline(rng, outline, (side / 2, side / 2), diameter)
+    surface, coverage = textured_shape(rng, outline, layers, (0, 0, side, side), diameter / 2,
+                                       (-0.6, -0.8))
+    heading = rng.uniform(0, 2 * np.pi)
+    step = min(size) * speed * rng.uniform(0.5, 1.5) * np.array([np.cos(heading), np.sin(heading)])
+    return _Sprite(surface, coverage, rng.uniform(0, 1, 2) * size[::-1], step,
+                   rng.normal(0, 1.5), label)

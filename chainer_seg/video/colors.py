@@ -1,0 +1,51 @@
+"""Colours that stay with the objects of a video from frame to frame."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from chainer_seg.boxes import box_iou
+from chainer_seg.visualization.colors import instance_colors
+
+_LEAST_OVERLAP = 0.3  # of the boxes of one object in two frames
+_MEMORY = 10  # frames for which an object that is not found keeps its colour
+
+
+class ObjectColors:
+    """Gives each object the colour of the object of the frame before that it overlaps most.
+
+    Only objects of one class are taken for the same. A new object gets the first colour that is
+    free.
+    """
+
+    def __init__(self):
+        self._bboxes, self._labels = np.zeros((0, 4), np.float32), np.zeros(0, int)
+        self._numbers, self._ages = np.zeros(0, int), np.zeros(0, int)
+
+    def __call__(self, instances):
+        """Colours (R, 3) uint8 RGB for the instances of the next frame."""
+        numbers = np.full(len(instances), -1)
+        overlap = box_iou(instances.bboxes, self._bboxes)
+        overlap = np.where(instances.labels[:, None] == self._labels, overlap, 0)
+        now, before = linear_sum_assignment(overlap, maximize=True)
+        is_same = overlap[now, before] >= _LEAST_OVERLAP
+        numbers[now[is_same]] = self._numbers[before[is_same]]
+        self._forget(before[is_same])
+        is_new = numbers < 0
+        free = np.setdiff1d(np.arange(len(self._numbers) + len(numbers)), [*self._numbers, *numbers])
+        numbers[is_new] = free[:is_new.sum()]
+        self._remember(instances, numbers)
+        return instance_colors(max(numbers, default=-1) + 1)[numbers]
+
+    def _forget(self, seen):
+        """Keeps what was not seen in this frame, as long as the memory reaches."""
+        kept = np.ones(len(self._numbers), bool)
+        kept[seen] = False
+        kept &= self._ages < _MEMORY
+        self._bboxes, self._labels = self._bboxes[kept], self._labels[kept]
+        self._numbers, self._ages = self._numbers[kept], self._ages[kept] + 1
+
+    def _remember(self, instances, numbers):
+        self._bboxes = np.concatenate([self._bboxes, instances.bboxes])
+        self._labels = np.concatenate([self._labels, instances.labels])
+        self._numbers = np.concatenate([self._numbers, numbers])
+        self._ages = np.concatenate([self._ages, np.zeros(len(numbers), int)])
