@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 
+from chainer_seg.compat import depthwise
 from chainer_seg.compat.import_hook import Mends
 
 
@@ -123,8 +124,25 @@ def patch_convolution(module):
         gradient = weight_gradient(x, gy, self.W_shape, geometry)
         return gradient.astype(self.W_dtype, copy=False),
 
+    grouped = module.Convolution2DFunction._forward_grouped_convolution
+    grouped_gradient = module.Convolution2DGradW._forward_grouped_convolution
+
+    def forward_grouped(self, x, W, b):
+        if not _is_depthwise(x, W.shape, self.groups):
+            return grouped(self, x, W, b)
+        geometry = _geometry(self, W.shape[2:], self._get_out_size(x.shape, W.shape))
+        return _with_bias(depthwise.convolve(x, W, geometry), b),
+
+    def gradient_of_grouped_weights(self, x, gy):
+        if not _is_depthwise(x, self.W_shape, self.groups):
+            return grouped_gradient(self, x, gy)
+        gradient = depthwise.weight_gradient(x, gy, _geometry(self, (self.kh, self.kw), gy.shape[2:]))
+        return gradient.astype(self.W_dtype, copy=False),
+
     module.Convolution2DFunction._forward_cpu_core = forward
+    module.Convolution2DFunction._forward_grouped_convolution = forward_grouped
     module.Convolution2DGradW._forward_cpu_core = gradient_of_weights
+    module.Convolution2DGradW._forward_grouped_convolution = gradient_of_grouped_weights
 
 
 def patch_deconvolution(module):
@@ -136,7 +154,22 @@ def patch_deconvolution(module):
         geometry = _geometry(self, W.shape[2:], x.shape[2:])
         return _with_bias(convolve_transposed(x, W, geometry, (self.outh, self.outw)), b),
 
+    grouped = module.Deconvolution2DFunction._forward_grouped_convolution
+
+    def forward_grouped(self, x, W, b):
+        if not _is_depthwise(x, W.shape, self.groups):
+            return grouped(self, x, W, b)
+        size = self.outh, self.outw
+        geometry = _geometry(self, W.shape[2:], x.shape[2:])
+        return _with_bias(depthwise.convolve_transposed(x, W, geometry, size), b),
+
     module.Deconvolution2DFunction._forward_cpu_core = forward
+    module.Deconvolution2DFunction._forward_grouped_convolution = forward_grouped
+
+
+def _is_depthwise(x, weight_shape, groups):
+    """Whether each group has one channel in and one out, and the arrays are NumPy's."""
+    return isinstance(x, np.ndarray) and x.shape[1] == groups and weight_shape[:2] == (groups, 1)
 
 
 def _geometry(function, kernel, output):

@@ -36,16 +36,20 @@ __device__ inline Corners corners_of(real y, real x, int height, int width) {
 }
 
 struct Axis {
-    real first, step;
+    real start, bin_size;
     int samples;
+
+    // Rounded at each step as in the reference, so that samples on the border stay there.
+    __device__ inline real place(int sample) const {
+        return start + (sample + (real)0.5) * bin_size / samples;
+    }
 };
 
 __device__ inline Axis axis_of(real start, real end, int bins, int bin, int ratio) {
     Axis axis;
-    real bin_size = max(end - start, (real)1) / bins;
-    axis.samples = ratio > 0 ? ratio : (int)ceil(bin_size);
-    axis.step = bin_size / axis.samples;
-    axis.first = start + bin * bin_size + axis.step / 2;
+    axis.bin_size = max(end - start, (real)1) / bins;
+    axis.start = start + bin * axis.bin_size;
+    axis.samples = ratio > 0 ? ratio : (int)ceil(axis.bin_size);
     return axis;
 }
 
@@ -82,8 +86,7 @@ extern "C" __global__ void roi_align(
     real sum = 0;
     for (int i = 0; i < bin.rows.samples; ++i)
         for (int j = 0; j < bin.columns.samples; ++j) {
-            Corners c = corners_of(bin.rows.first + i * bin.rows.step,
-                                   bin.columns.first + j * bin.columns.step, height, width);
+            Corners c = corners_of(bin.rows.place(i), bin.columns.place(j), height, width);
             if (!c.inside) continue;
             real upper = plane[c.low_y * width + c.low_x] * (1 - c.fraction_x)
                        + plane[c.low_y * width + c.high_x] * c.fraction_x;
@@ -106,8 +109,7 @@ extern "C" __global__ void roi_align_gradient(
     real share = gy[element] / (bin.rows.samples * bin.columns.samples);
     for (int i = 0; i < bin.rows.samples; ++i)
         for (int j = 0; j < bin.columns.samples; ++j) {
-            Corners c = corners_of(bin.rows.first + i * bin.rows.step,
-                                   bin.columns.first + j * bin.columns.step, height, width);
+            Corners c = corners_of(bin.rows.place(i), bin.columns.place(j), height, width);
             if (!c.inside) continue;
             real upper = share * (1 - c.fraction_y), lower = share * c.fraction_y;
             atomicAdd(plane + c.low_y * width + c.low_x, upper * (1 - c.fraction_x));
