@@ -13,7 +13,8 @@ import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
-from converters import deepmask, detectron, torch_modules, torch_resnet, trees, yolact
+from converters import (
+    deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import read_configuration
 from converters.formats import find_format
 from converters.ledger import Ledger
@@ -41,7 +42,8 @@ class Networks(typing.NamedTuple):
 NETWORKS = {
     'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
-    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact,), 'YOLACT and YOLACT++'),
+    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, pytorch_resnet),
+                        'YOLACT, YOLACT++ and ResNets of PyTorch'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }

@@ -64,18 +64,18 @@ class State:
         self.fill_convolution(link.conv, convolution)
         self.fill_norm(link.norm, norm)
 
-    def fill_resnet(self, resnet, prefix, stage):
+    def fill_resnet(self, resnet, prefix, stages):
         """Copies a ResNet.
 
         Args:
             resnet: The :class:`chainer_seg.links.ResNet`.
             prefix: What stands before the names of all its arrays.
-            stage: The name of a stage, into which its number from 0 is put.
+            stages: The names of its stages behind that.
         """
         self.fill_conv_norm(resnet.stem, f'{prefix}conv1', f'{prefix}bn1')
-        for number, name in enumerate(resnet.stage_names):
-            for index, block in enumerate(resnet[name]):
-                self._fill_block(block, f'{prefix}{stage.format(number)}.{index}')
+        for link, stage in zip(resnet.stage_names, stages):
+            for number, block in enumerate(resnet[link]):
+                self._fill_block(block, f'{prefix}{stage}.{number}')
 
     def _fill_block(self, block, name):
         for link, number in ((block.reduce, 1), (block.middle, 2), (block.expand, 3)):

@@ -153,7 +153,8 @@ def _fill(model, state):
     if 'backbone._preconv.0.weight' in state:
         _fill_darknet(model.backbone, state)
     else:
-        state.fill_resnet(model.backbone, 'backbone.', 'layers.{}')
+        stages = [f'layers.{number}' for number in range(len(model.backbone.stage_names))]
+        state.fill_resnet(model.backbone, 'backbone.', stages)
     for theirs, ours in (('lat_layers', 'lateral'), ('pred_layers', 'output')):
         layers = model.pyramid[ours]
         for number in range(len(layers)):  # The original counts from the deepest.
