@@ -8,6 +8,7 @@ from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.packed import PackedDataset, pack_dataset
 from chainer_seg.datasets.plain_shapes import PlainShapesDataset
+from chainer_seg.datasets.plain_shapes import PlainShapesDataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.shapes import ShapesDataset

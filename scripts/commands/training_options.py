@@ -6,7 +6,8 @@ import sys
 import time
 
 from chainer_seg import command_line, training
-from chainer_seg.datasets import FiguresDataset, ObjectIndex, ShapesDataset, open_dataset
+from chainer_seg.datasets import (
+    FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model, save_model
@@ -14,13 +15,13 @@ from chainer_seg.model_file import load_model, save_model
 # Pictures drawn for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
 
-DRAWN = {'shapes': ShapesDataset, 'figures': FiguresDataset}
+DRAWN = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset}
 
 
 def add_data_options(parser):
     data = parser.add_argument_group('the data')
     data.add_argument('--dataset', choices=(*DRAWN, 'coco'), default='shapes',
-                      help='drawn shapes, drawn people, or a data set of files')
+                      help='drawn shapes, with textures or plain, drawn people, or a data set of files')
     data.add_argument('--annotations', metavar='J',
                       help='COCO JSON to train on, or a packed data set, which needs no --images')
     data.add_argument('--images', metavar='D', help='its folder of images')

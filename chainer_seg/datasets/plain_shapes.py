@@ -1,0 +1,88 @@
+"""A drawn data set that a small network learns in an hour: shapes of one colour on a plain ground."""
+
+import numpy as np
+
+from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.shapes import ShapesDataset
+from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.instances import Instances
+
+PLAIN_CLASSES = ('circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
+
+_LEAST_CONTRAST = 60  # in 0..255, largest difference of a channel between an object and what is behind
+_LEAST_VISIBLE = 0.25  # share of an object of which less is not annotated
+
+
+class PlainShapesDataset(ShapesDataset):
+    """Drawn pictures of a few shapes, each of one colour, with the masks of their visible parts.
+
+    The easy relative of :class:`~chainer_seg.datasets.shapes.ShapesDataset`, for tutorials and for
+    models that are to be trained without a GPU: no textures, no shadows, no camouflage, no crowds, few
+    classes and no tiny objects. Shapes still hide each other and leave the picture.
+
+    Args:
+        length, seed, size, objects, diameters, classes: As there.
+    """
+
+    def __init__(self, length=1000, seed=0, size=(256, 256), objects=(1, 5), diameters=(0.15, 0.6),
+                 classes=PLAIN_CLASSES):
+        super().__init__(length, seed, size, objects, diameters, crowd_probability=0,
+                         camouflage_probability=0, classes=classes)
+
+    def __getitem__(self, index):
+        index = range(self.length)[index]
+        rng = np.random.default_rng((self.seed, index))
+        canvas = _ground(rng, self.size)
+        owner = np.full(self.size, -1, np.int16)
+        diameters = self._draw_diameters(rng)
+        labels = rng.integers(len(self.class_names), size=len(diameters)).astype(np.int32)
+        areas = [_paint(rng, canvas, owner, number, self.class_names[label], diameter)
+                 for number, (label, diameter) in enumerate(zip(labels, diameters))]
+        noise = rng.normal(0, rng.uniform(0, 6), canvas.shape)
+        image = np.clip(canvas + noise, 0, 255).astype(np.uint8)
+        visible = np.bincount(owner.ravel() + 1, minlength=len(labels) + 1)[1:]
+        chosen = np.flatnonzero(visible > _LEAST_VISIBLE * np.asarray(areas))
+        return image, Instances(owner[None] == chosen[:, None, None], labels=labels[chosen],
+                                class_names=self.class_names)
+
+
+def _ground(rng, size):
+    """One colour that changes a little from one end to the other, (H, W, 3) float32 in 0..255."""
+    height, width = size
+    direction = rng.uniform(-1, 1, 2)
+    slope = (np.linspace(-1, 1, height)[:, None] * direction[0]
+             + np.linspace(-1, 1, width) * direction[1])
+    return (rng.uniform(30, 225, 3) + rng.uniform(0, 25) * slope[:, :, None]).astype(np.float32)
+
+
+def _paint(rng, canvas, owner, number, name, diameter):
+    """Paints a shape at a random place, gives its pixels to ``number``; returns how many it has."""
+    outline = OUTLINES[name](rng)
+    # The middle stays inside, so that there is a part of every shape to be seen.
+    centre = rng.uniform(0.1, 0.9, 2) * canvas.shape[1::-1]
+    layers = place_outline(rng, outline, centre, diameter)
+    points = np.concatenate([contour for layer in layers for contour in layer])
+    left, top = np.floor(points.min(axis=0)).astype(int) - 1
+    right, bottom = np.ceil(points.max(axis=0)).astype(int) + 1
+    coverage, _ = rasterise(layers, (top, left, bottom, right), outline.melt * diameter / 2)
+    rows, columns = (slice(max(start, 0), stop) for start, stop in ((top, bottom), (left, right)))
+    inside = coverage[rows.start - top:, columns.start - left:]
+    inside = np.ascontiguousarray(inside[:canvas.shape[0] - rows.start, :canvas.shape[1] - columns.start])
+    behind = np.ascontiguousarray(canvas[rows, columns])
+    canvas[rows, columns] = blend(behind, _surface(rng, behind), inside)
+    owner[rows, columns][inside >= 0.5] = number
+    return int((coverage >= 0.5).sum())
+
+
+def _surface(rng, behind):
+    """One colour that differs from the middle of what is behind, of the same shape."""
+    colour = _other_colour(rng, behind.mean(axis=(0, 1)))
+    return np.broadcast_to(colour, behind.shape).astype(np.float32)
+
+
+def _other_colour(rng, behind):
+    """A colour (3,); one in each direction is far enough from any other."""
+    while True:
+        colour = rng.uniform(0, 255, 3)
+        if np.abs(colour - behind).max() >= _LEAST_CONTRAST:
+            return colour
