@@ -8,7 +8,6 @@ from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.packed import PackedDataset, pack_dataset
 from chainer_seg.datasets.plain_shapes import PlainShapesDataset
-from chainer_seg.datasets.plain_shapes import PlainShapesDataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.shapes import ShapesDataset
@@ -19,10 +18,11 @@ from chainer_seg.datasets.statistics import (
     measure_dataset,
     suggest_anchors,
 )
+from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
 __all__ = ['Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'MovingShapes',
-           'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder', 'ShapesDataset',
-           'coco_statistics', 'fit_anchors', 'measure_dataset', 'open_dataset', 'pack_dataset',
-           'read_proposal_instances', 'read_proposals', 'suggest_anchors', 'validate_coco',
-           'write_coco']
+           'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder',
+           'ShapesDataset', 'TFRecordDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
+           'open_dataset', 'pack_dataset', 'read_proposal_instances', 'read_proposals',
+           'suggest_anchors', 'validate_coco', 'write_coco']

@@ -67,8 +67,8 @@ def _paint(rng, canvas, owner, number, name, diameter):
     coverage, _ = rasterise(layers, (top, left, bottom, right), outline.melt * diameter / 2)
     rows, columns = (slice(max(start, 0), stop) for start, stop in ((top, bottom), (left, right)))
     inside = coverage[rows.start - top:, columns.start - left:]
-    inside = np.ascontiguousarray(inside[:canvas.shape[0] - rows.start, :canvas.shape[1] - columns.start])
     behind = np.ascontiguousarray(canvas[rows, columns])
+    inside = np.ascontiguousarray(inside[:behind.shape[0], :behind.shape[1]])
     canvas[rows, columns] = blend(behind, _surface(rng, behind), inside)
     owner[rows, columns][inside >= 0.5] = number
     return int((coverage >= 0.5).sum())
