@@ -4,10 +4,9 @@ import argparse
 import functools
 import logging
 
-from commands.training_options import VALIDATION_SEED_OFFSET, run_training
+from commands.training_options import add_data_options, open_datasets, run_training
 
 from chainer_seg import command_line
-from chainer_seg.datasets import ShapesDataset, open_dataset
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
@@ -30,15 +29,7 @@ def add_options(systems):
                         help=f'a TOML file, or one of {", ".join(experiment_names())}')
     parser.add_argument('--set', dest='assignments', nargs='+', action='extend', default=[],
                         metavar='KEY=VALUE', help='change settings of the experiment')
-    data = parser.add_argument_group('the data')
-    data.add_argument('--annotations', metavar='J',
-                      help='COCO JSON or packed data set to train on; left out, shapes are drawn')
-    data.add_argument('--images', metavar='D', help='folder of images of a COCO JSON')
-    data.add_argument('--val-annotations', metavar='J', help='the same to validate on')
-    data.add_argument('--val-images', metavar='D', help='folder of images of a COCO JSON')
-    data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
-    data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
-                      metavar='HxW', help='size of drawn pictures')
+    add_data_options(parser)
     start = parser.add_argument_group('where to start from')
     start.add_argument('--weights', metavar='MODEL',
                        help='a YOLACT; what does not fit, such as other classes, starts anew')
@@ -79,18 +70,6 @@ def train_yolact(options):
         options, chain, model, dataset, experiment.make_samples(model),
         functools.partial(_evaluate, dataset=validation), BEST, schedule=experiment.make_schedule(),
         converter=stack_examples, momentum=options.momentum, weight_decay_exclude=())
-
-
-def open_datasets(options):
-    """The data sets for training and for validation that the options name."""
-    if options.annotations is None:
-        examples = max(1, options.iterations * options.batch_size)
-        return (ShapesDataset(examples, options.seed, options.size),
-                ShapesDataset(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
-    dataset = open_dataset(options.annotations, options.images, skip_empty=True)
-    if not options.val_annotations:
-        return dataset, dataset
-    return dataset, open_dataset(options.val_annotations, options.val_images or options.images)
 
 
 def _merge(settings, options):
