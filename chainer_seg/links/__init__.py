@@ -3,8 +3,11 @@
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.darknet import DarkNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
+from chainer_seg.links.efficientnet import EfficientNet
 from chainer_seg.links.feature_pyramid import FeaturePyramid
 from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.mobilenet_v2 import MobileNetV2
 from chainer_seg.links.resnet import ResNet
 
-__all__ = ['BatchNorm', 'DarkNet', 'DeformableConvolution2D', 'FeaturePyramid', 'FrozenAffine', 'ResNet']
+__all__ = ['BatchNorm', 'DarkNet', 'DeformableConvolution2D', 'EfficientNet', 'FeaturePyramid',
+           'FrozenAffine', 'MobileNetV2', 'ResNet']

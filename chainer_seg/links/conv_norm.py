@@ -38,14 +38,15 @@ class LayerBuilder:
 class ConvNorm(chainer.Chain):
     """A convolution and its normalisation; the output size is ceil(input / stride)."""
 
-    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1, bias=False):
+    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1, bias=False,
+                 groups=1):
         super().__init__()
         pad = dilation * (size // 2)
         self.mirrored = pad if build.padding == 'symmetric' else 0
         with self.init_scope():
             self.conv = L.Convolution2D(
                 in_channels, out_channels, size, stride, pad - self.mirrored, dilate=dilation,
-                nobias=not bias, initialW=chainer.initializers.HeNormal(rng=build.rng))
+                nobias=not bias, groups=groups, initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
     def forward(self, x):
