@@ -14,9 +14,10 @@ from chainercv.datasets import sbd_instance_segmentation_label_names
 from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.models.yolact.experiments import read_experiment
 from converters.torch_state import State
 from converters.trees import named_arrays
-from converters.yolact_configuration import PUBLISHED, translate
+from converters.yolact_configuration import translate
 
 HEAD = 'prediction_layers.0'
 _STAGE = 'backbone.layers.{}'
@@ -26,7 +27,12 @@ _PROTONET = {0: 'conv1', 2: 'conv2', 4: 'conv3', 8: 'conv4', 10: 'prototypes'}
 _HEAD = {'upfeature.0': 'shared', 'bbox_layer': 'codes', 'conf_layer': 'logits',
          'mask_layer': 'coefficients'}
 
-_CLASS_NAMES = {80: COCO_NAMES, 20: sbd_instance_segmentation_label_names}
+# The published networks; of those with the same shapes a file is the first, unless its name tells.
+_PUBLISHED = ('base', 'im700', 'im400', 'resnet50', 'resnet50_pascal', 'darknet53', 'plus_base',
+              'plus_resnet50')
+_PASCAL_CLASSES = 20
+
+_CLASS_NAMES = {80: COCO_NAMES, _PASCAL_CLASSES: sbd_instance_segmentation_label_names}
 
 _DEFAULTS = {name: parameter.default
              for name, parameter in inspect.signature(Yolact).parameters.items()}
@@ -130,23 +136,25 @@ def _published(state, found):
     """The arguments of the published network of the same shapes; by the file's name if several have."""
     anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
     shapes = _shapes({**_DEFAULTS, **found}, anchors)
-    fitting = [name for name, arguments in PUBLISHED.items()
+    models = {name: read_experiment(name)['model'] for name in _PUBLISHED}
+    fitting = [name for name, arguments in models.items()
                if _shapes({**_DEFAULTS, **arguments}) == shapes]
     if not fitting:
         state.ledger.fail('its shapes are those of no published network; give its configuration '
                           'with --config FILE')
-    path = pathlib.Path(state.ledger.path)
-    named = [name for name in fitting if re.fullmatch(rf'{name}(_\d+)*', path.stem)]
-    same = [name for name in fitting if PUBLISHED[name].get('classes', 80) == found['classes']]
-    return {**PUBLISHED[(named or same or fitting)[0]], 'classes': found['classes']}
+    stem = pathlib.Path(state.ledger.path).stem
+    named = [name for name in fitting if re.fullmatch(rf'yolact_{name}(_\d+)*', stem)]
+    pascal = found['classes'] == _PASCAL_CLASSES
+    likely = [name for name in fitting if name.endswith('pascal') == pascal]
+    return models[(named or likely or fitting)[0]]
 
 
 def _shapes(arguments, anchors=None):
     """What the shapes of the weights depend on, but for the number of classes."""
     return (arguments['backbone'], arguments['width'] or find_backbone(arguments['backbone']).width,
             anchors or len(arguments['anchor_scales'][0]),
-            *(arguments[name] for name in ('blocks', 'deformable', 'fpn_channels', 'prototypes',
-                                           'rescoring')))
+            arguments['fpn_channels'], arguments['prototypes'],
+            *(tuple(arguments[name] or ()) for name in ('blocks', 'deformable', 'rescoring')))
 
 
 def _fill(model, state):

@@ -1,21 +1,4 @@
-"""What the weights of YOLACT do not tell: published configurations, or one in the original's words."""
-
-PUBLISHED = {
-    'yolact_base': {'backbone': 'resnet101'},
-    'yolact_im700': {'backbone': 'resnet101', 'image_size': 700,
-                     'anchor_scales': ((30,), (61,), (122,), (244,), (488,))},
-    'yolact_resnet50': {'backbone': 'resnet50'},
-    'yolact_resnet50_pascal': {'backbone': 'resnet50', 'classes': 20, 'square_anchors': False,
-                               'anchor_scales': ((32,), (64,), (128,), (256,), (512,))},
-    'yolact_darknet53': {'backbone': 'darknet53'},
-}
-
-_PLUS = {
-    'anchor_scales': tuple(tuple(side * 2 ** (third / 3) for third in range(3))
-                           for side in (24, 48, 96, 192, 384)),
-    'square_anchors': False, 'rescoring': (8, 16, 32, 64, 128)}
-PUBLISHED['yolact_plus_base'] = {'backbone': 'resnet101', 'deformable': (0, 3, 3, 3), **_PLUS}
-PUBLISHED['yolact_plus_resnet50'] = {'backbone': 'resnet50', 'deformable': (0, 1, 1, 1), **_PLUS}
+"""The configuration of a YOLACT in the words of the original."""
 
 # The original's names of what the weights do not tell, and those here.
 _WORDS = {
