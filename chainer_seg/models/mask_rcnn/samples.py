@@ -77,7 +77,8 @@ class DetectionSamples:
         min_sides: The shorter side becomes one of these, drawn anew for each picture ...
         max_side: ... unless the longer one had more pixels than this.
         flip: Share of the pictures that are mirrored.
-        mirror: The number that each keypoint has in a mirrored picture.
+        mirror: The number that each keypoint has in a mirrored picture; pictures with another number
+            of keypoints are not mirrored.
 
     Returns:
         ``(image, truth)``: (3, h, w) float32, BGR less its mean, and its :class:`Truth`; None for a
@@ -91,7 +92,9 @@ class DetectionSamples:
     def __call__(self, example, rng):
         image, instances, polygons = example
         scale = input_scale(image.shape[:2], rng.choice(self.min_sides), self.max_side)
-        mirrored = rng.random() < self.flip
+        keypoints = instances.keypoints
+        mirrored = rng.random() < self.flip and (
+            keypoints is None or keypoints.shape[1] == len(self.mirror))
         seed = int(rng.integers(2 ** 63))
         boxes = _inclusive(instances.bboxes, image.shape[:2])
         sides = boxes[:, 2:] - boxes[:, :2] + 1
@@ -99,7 +102,8 @@ class DetectionSamples:
         if not len(objects):
             return None
         masks = ObjectMasks.collect(instances.masks[objects], [polygons[number] for number in objects])
-        keypoints = None if instances.keypoints is None else instances.keypoints[objects]
+        if keypoints is not None:
+            keypoints = keypoints[objects]
         if mirrored:
             width = image.shape[1]
             image, masks = image[:, ::-1], masks.flip(width)
