@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from chainer_seg.links import DarkNet, ResNet
+from chainer_seg.links import DarkNet, EfficientNet, MobileNetV2, ResNet
 
 # ImageNet's pixels on 0..255 as the published ResNets expect them, in the order red, green, blue.
 RESNET_MEAN = (123.68, 116.78, 103.94)
@@ -21,7 +21,8 @@ class Backbone:
         build: ``build(width=..., seed=..., **options) -> link``. The link has ``out_channels``, and
             its call on (B, 3, H, W) returns maps fine to coarse, the last three of which have the
             strides 8, 16 and 32 and sides ceil(H / stride), ceil(W / stride).
-        width: The published width, which ``width=None`` of a model means.
+        width: The published width, which ``width=None`` of a model means: channels of the stem, or
+            a factor for those of all layers.
         mean: What is subtracted from the pixels (red, green, blue) in 0..255.
         std: What they are divided by then.
     """
@@ -41,6 +42,8 @@ BACKBONES = {
     'resnet50': Backbone(functools.partial(ResNet, blocks=(3, 4, 6, 3), stride_on='3x3'), 64),
     'resnet101': Backbone(functools.partial(ResNet, blocks=(3, 4, 23, 3), stride_on='3x3'), 64),
     'darknet53': Backbone(DarkNet, 32, mean=(0, 0, 0), std=(255, 255, 255)),
+    'mobilenetv2': Backbone(MobileNetV2, 1.0),
+    'efficientnet-b0': Backbone(EfficientNet, 1.0),
 }
 
 

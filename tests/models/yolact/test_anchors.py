@@ -34,6 +34,15 @@ def test_the_published_network_has_19248_anchors(model):
     assert model.anchors().shape == (19248, 4)
 
 
+@pytest.mark.parametrize('backbone, width', [
+    ('darknet53', 2), ('mobilenetv2', 0.1), ('efficientnet-b0', 0.1)])
+def test_each_anchor_has_a_prediction_with_every_backbone(backbone, width):
+    model = Yolact(backbone, width=width, fpn_channels=1, prototypes=1, classes=1, image_size=79)
+    with chainer.using_config('train', False):
+        codes, *_ = model.forward(np.zeros((1, 3, 79, 79), np.float32))
+    assert codes.shape[1:] == model.anchors().shape
+
+
 @pytest.mark.parametrize('size', [64, 65, 127, (96, 33), (1, 1)])
 def test_each_anchor_of_an_image_of_any_size_has_a_prediction(model, size):
     height, width = np.broadcast_to(size, 2)
