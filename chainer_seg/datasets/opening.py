@@ -4,6 +4,7 @@ import pathlib
 
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.packed import PackedDataset, is_packed
+from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.errors import DatasetError
 
 
@@ -11,8 +12,10 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     """The data set of a file.
 
     Args:
-        annotations: A COCO JSON file, or a file that scripts/prepare_dataset.py packed.
-        images: Folder of the images; needed by a COCO JSON file.
+        annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; or TFRecord
+            files as :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
+            ``.tfrecord`` in their name.
+        images: Folder of the images; needed by a COCO JSON file alone.
         skip_empty (bool): Leave out images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
 
@@ -25,6 +28,10 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     """
     if is_packed(annotations):
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
+    if any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord')):
+        if keypoints:
+            raise DatasetError(f'{annotations}: TFRecord files have no keypoints; leave keypoints out.')
+        return TFRecordDataset(annotations, skip_empty=skip_empty)
     if images is None:
         raise DatasetError(f'{pathlib.Path(annotations)} needs its folder of images; name it with '
                            f'--images.')

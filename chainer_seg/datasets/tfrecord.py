@@ -1,0 +1,201 @@
+"""The data set of TFRecord files that the TensorFlow implementation of YOLACT makes of a COCO file."""
+
+import copy
+import io
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from chainer_seg import masks
+from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.segmentations import box_to_rle
+from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
+from chainer_seg.errors import DatasetError
+from chainer_seg.images import header_sizes
+from chainer_seg.instances import Instances
+
+# That tool's names, and those of TensorFlow's own detection models.
+_LABELS = ('image/object/class/label_id', 'image/object/class/label')
+_TEXTS = ('image/object/class/label_text', 'image/object/class/text')
+_SIDES = tuple(f'image/object/bbox/{side}' for side in ('ymin', 'xmin', 'ymax', 'xmax'))
+_MASKS = 'image/object/mask'
+
+
+class TFRecordDataset(ImageDataset):
+    """Images and objects of TFRecord files.
+
+    All files are read once at the start, which checks them; scripts/prepare_dataset.py packs them so
+    that later starts are quick. Records without masks give the pixels of the boxes.
+
+    The files do not tell which classes there might be: ``categories`` are those that occur, with the
+    names that the records give.
+
+    Args:
+        shards: A file, a pattern such as ``coco_train.record-*``, or what all names begin with.
+        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        progress (callable): Wraps the iteration over files, such as tqdm.
+
+    Attributes:
+        ids, image_names, category_ids, class_names: As those of
+            :class:`chainer_seg.datasets.CocoDataset`.
+        categories (dict): The name of each category id.
+
+    Raises:
+        chainer_seg.errors.DatasetError: Files are missing, damaged, or hold something else.
+    """
+
+    def __init__(self, shards, *, skip_empty=False, progress=None):
+        self.path = pathlib.Path(shards)
+        self._places, self._objects, self._sizes, ids, names = [], [], [], [], []
+        categories = {}
+        for shard in (progress or iter)(find_shards(shards)):
+            for number, (place, data) in enumerate(scan_records(shard)):
+                try:
+                    record = _Record(data)
+                    self._objects.append(record.objects())
+                except ValueError as error:
+                    raise DatasetError(f'In the TFRecord file {shard} record {number} cannot be used: '
+                                       f'{error}; make the file again.') from error
+                self._places.append((shard, place))
+                self._sizes.append(record.size)
+                ids.append(record.image_id(len(ids)))
+                names.append(record.text('image/filename', f'{len(ids):08d}.jpg'))
+                categories.update(record.categories())
+        if not ids:
+            raise DatasetError(f'The TFRecord files {self.path} hold no record.')
+        self._list(ids, names)
+        self._name_classes(categories)
+        if skip_empty:
+            self._keep_filled([bool((~crowds).any()) for _, _, _, crowds in self._objects])
+
+    def with_categories(self, categories):
+        """The same data set with labels that count these categories, a dict of names by ids.
+
+        Raises:
+            chainer_seg.errors.DatasetError: A category that occurs is not among them.
+        """
+        missing = sorted(set(self.categories) - set(categories))
+        if missing:
+            raise DatasetError(f'{self.path} has objects of the categories {missing}, which are not '
+                               f'among those given.')
+        other = copy.copy(self)
+        other._name_classes(categories)
+        return other
+
+    def read_file(self, index):
+        """The bytes of the image file, and False: its EXIF data do not count."""
+        data, stored = self._record(index).encoded, None
+        try:
+            stored, _ = header_sizes(io.BytesIO(data))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return data, False  # Who decodes it says what is wrong.
+        size = self.image_size(index)
+        if stored != size:
+            raise DatasetError(f'The image {self.image_names[index]} in {self.path} has {stored[0]}x'
+                               f'{stored[1]} pixels, but its record says {size[0]}x{size[1]}; make the '
+                               f'files again.')
+        return data, False
+
+    def image_size(self, index):
+        """(H, W) in pixels, without reading the image."""
+        return self._sizes[self._rows[index]]
+
+    def read_boxes(self, index):
+        """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image, without its masks."""
+        categories, bboxes, areas, crowds = self._objects[self._rows[index]]
+        return np.searchsorted(self.category_ids, categories).astype(np.int32), bboxes, areas, crowds
+
+    def read_instances(self, index):
+        """The objects of one image."""
+        labels, bboxes, areas, crowds = self.read_boxes(index)
+        try:
+            decoded = self._record(index).masks(bboxes)
+        except ValueError as error:
+            raise DatasetError(f'The masks of {self.image_names[index]} in {self.path} cannot be used: '
+                               f'{error}; make the files again.') from error
+        return Instances(decoded, bboxes, labels, class_names=self.class_names, crowds=crowds,
+                         areas=areas)
+
+    def _record(self, index):
+        return _Record(read_record(*self._places[self._rows[index]]))
+
+    def _name_classes(self, categories):
+        self.categories = dict(sorted(categories.items()))
+        self.category_ids, self.class_names = list(self.categories), tuple(self.categories.values())
+
+
+class _Record:
+    """The features of one image and its objects.
+
+    Raises:
+        ValueError: They are no Example, or something that is needed is not there.
+    """
+
+    def __init__(self, data):
+        self._features = parse_example(data)
+        self.size = int(self._one('image/height')), int(self._one('image/width'))
+        self.encoded = self._one('image/encoded')
+
+    def text(self, name, otherwise):
+        values = self._features.get(name)
+        return values[0].decode('utf-8', 'replace') if values else otherwise
+
+    def image_id(self, otherwise):
+        """The image's id in its COCO file, as a number where it is one."""
+        text = self.text('image/source_id', '')
+        return int(text) if text.isdecimal() else text or otherwise
+
+    def objects(self):
+        """Category ids (R,), bboxes (R, 4), areas (R,) and crowds (R,)."""
+        categories = np.array(self._either(_LABELS), np.int64)
+        count, (height, width) = len(categories), self.size
+        bboxes = np.stack([self._list(side, count) for side in _SIDES], axis=1)
+        bboxes = (bboxes * (height, width, height, width)).astype(np.float32).reshape(count, 4)
+        areas = self._list('image/object/area', count, (bboxes[:, 2:] - bboxes[:, :2]).prod(axis=1))
+        crowds = self._list('image/object/is_crowd', count, np.zeros(count))
+        return categories, bboxes, areas.astype(np.float32), crowds != 0
+
+    def categories(self):
+        """The name of each category id that occurs."""
+        ids, texts = self._either(_LABELS), self._either(_TEXTS)
+        names = [text.decode('utf-8', 'replace') for text in texts] or map(str, ids)
+        return dict(zip(ids, names))
+
+    def masks(self, bboxes):
+        """(R, H, W) bool; the pixels of the boxes where the record has no masks."""
+        pictures = self._features.get(_MASKS, [])
+        if not pictures:
+            codes = [box_to_rle((left, top, right - left, bottom - top), self.size)
+                     for top, left, bottom, right in bboxes.tolist()]
+            return masks.decode_rle(codes, self.size)
+        if len(pictures) != len(bboxes):
+            raise ValueError(f'there are {len(pictures)} for {len(bboxes)} objects')
+        decoded = np.zeros((len(pictures), *self.size), bool)
+        for mask, picture in zip(decoded, pictures):
+            try:
+                values = np.asarray(Image.open(io.BytesIO(picture)))
+            except (OSError, ValueError, SyntaxError) as error:
+                raise ValueError('one is no PNG file') from error
+            if values.shape != self.size:
+                raise ValueError(f'one has the shape {values.shape} in an image of {self.size}')
+            mask[:] = values != 0
+        return decoded
+
+    def _one(self, name):
+        values = self._features.get(name)
+        if not values:
+            raise ValueError(f'it has no {name}')
+        return values[0]
+
+    def _either(self, names):
+        return next((self._features[name] for name in names if name in self._features), [])
+
+    def _list(self, name, count, otherwise=None):
+        """The ``count`` numbers of a feature as (count,) float64."""
+        values = self._features.get(name, [])
+        if not values and otherwise is not None:
+            return np.asarray(otherwise, np.float64)
+        if len(values) != count:
+            raise ValueError(f'{name} has {len(values)} values for {count} objects')
+        return np.array(values, np.float64)

@@ -1,0 +1,189 @@
+"""The detection explorer in JupyterLab in Chromium: clicks, slider, classes, also without a kernel."""
+
+import io
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from .browser import (
+    check_cells,
+    chromium,
+    find_browser,
+    jupyterlab,
+    keep,
+    kernel_of,
+    open_notebook,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+# A large cow with the score 0.9, a dog in its middle with 0.6, a small dog beside it with 0.3.
+CELLS = [
+    'import numpy as np\n'
+    'from skimage import data\n\n'
+    'from chainer_seg import Instances\n'
+    'from chainer_seg.widgets import DetectionExplorer',
+    'rows, columns = np.mgrid[:300, :451]\n'
+    'masks = np.stack([(abs(rows - 150) < 120) & (abs(columns - 225) < 120),\n'
+    '                  np.hypot(rows - 150, columns - 225) < 40,\n'
+    '                  (abs(rows - 60) < 15) & (abs(columns - 400) < 15)])\n'
+    'found = Instances(masks, labels=[1, 0, 0], scores=[0.9, 0.6, 0.3], class_names=("dog", "cow"))\n'
+    'explorer = DetectionExplorer(data.chelsea(), found)\n'
+    'explorer',
+]
+CENTRE, BESIDE, SMALL, NOTHING = (0.5, 0.5), (0.25, 0.4), (0.2, 0.887), (0.95, 0.05)
+EXPLORER = '.chainer-seg-detections'
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """A window on the running notebook, and ``ask`` for its kernel."""
+    find_browser()
+    folder = tmp_path_factory.mktemp('lab')
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
+        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
+                                 'language': 'python'}})
+    nbformat.write(notebook, folder / 'detections.ipynb')
+    with jupyterlab(folder) as address, chromium(folder) as window:
+        open_notebook(window, address.format('detections.ipynb'))
+        wait_until(lambda: canvas(window), 'the canvas to appear')
+        wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
+        with kernel_of(folder) as ask:
+            yield window, ask
+
+
+@pytest.fixture(autouse=True)
+def fresh_explorer(page):
+    """Every test begins with all objects shown as masks and none chosen."""
+    window, ask = page
+    ask('[explorer.set_trait(name, value) for name, value in dict(least_score=0.0, hidden=[], '
+        'style="masks", boxes=True, names=True, chosen=-1).items()]')
+    wait_until(lambda: status(window) == '3 of 3 objects shown; click on one for its numbers.',
+               'the start')
+    wait_until(lambda: element(window, 'select').get_attribute('value') == 'masks', 'the style')
+
+
+def element(window, selector):
+    return window.find_element('css selector', f'{EXPLORER} {selector}')
+
+
+def canvas(window):
+    check_cells(window)
+    found = window.find_elements('css selector', f'{EXPLORER} canvas')
+    return found[0] if found else None
+
+
+def picture(window):
+    """The canvas as it is on the screen, (H, W, 3) uint8."""
+    with Image.open(io.BytesIO(canvas(window).screenshot_as_png)) as shown:
+        return np.array(shown.convert('RGB'))
+
+
+def status(window):
+    return element(window, '.chainer-seg-status').text
+
+
+def click(window, place):
+    """Clicks at a place given as fractions of the canvas's height and width."""
+    from selenium.webdriver import ActionChains
+    target, (y, x) = canvas(window), place
+    ActionChains(window).move_to_element_with_offset(
+        target, round((x - 0.5) * target.size['width']),
+        round((y - 0.5) * target.size['height'])).click().perform()
+
+
+def slide(window, value):
+    window.execute_script('arguments[0].value = arguments[1];'
+                          'arguments[0].dispatchEvent(new Event("input"));',
+                          element(window, 'input[aria-label="Score at least"]'), value)
+
+
+def tick(window, text):
+    element(window, f'input[aria-label="{text}"]').click()
+
+
+def test_a_click_tells_the_numbers_of_the_smallest_below_it(page):
+    window, ask = page
+    click(window, CENTRE)
+    wait_until(lambda: ask('explorer.chosen') == 1, 'the choice in Python')
+    # The disc of radius 40 spans 39.x pixels to either side.
+    area = ask('int(masks[1].sum())')
+    assert status(window) == (f'Number 1: dog, score 0.600, box x 186.0 to 265.0, y 111.0 to 190.0, '
+                              f'{area} pixels.')
+    keep(window, 'detections_1_chosen')
+    click(window, BESIDE)
+    assert status(window).startswith('Number 0: cow, score 0.900')
+    click(window, BESIDE)
+    wait_until(lambda: ask('explorer.chosen') == -1, 'the choice to go')
+    click(window, NOTHING)
+    assert status(window) == '3 of 3 objects shown; click on one for its numbers.'
+
+
+def test_slider_and_classes_hide_and_python_knows(page):
+    window, ask = page
+    slide(window, 0.5)
+    wait_until(lambda: ask('explorer.shown.tolist()') == [0, 1], 'the score in Python')
+    assert status(window).startswith('2 of 3 objects')
+    click(window, SMALL)
+    assert status(window).startswith('2 of 3 objects')
+    tick(window, 'cow (1)')
+    wait_until(lambda: ask('explorer.hidden') == [1], 'the class in Python')
+    assert ask('[explorer.instances.name(0), len(explorer.instances)]') == ['dog', 1]
+    click(window, BESIDE)
+    assert status(window).startswith('1 of 3 objects')
+    keep(window, 'detections_2_filtered')
+    tick(window, 'cow (1)')
+    wait_until(lambda: ask('explorer.hidden') == [], 'the class to come back')
+
+
+def test_masks_contours_boxes_and_names_can_be_switched(page):
+    from selenium.webdriver.support.ui import Select
+    window, ask = page
+    full = picture(window)
+    Select(element(window, 'select')).select_by_value('contours')
+    wait_until(lambda: ask('explorer.style') == 'contours', 'the style in Python')
+    contours = picture(window)
+    assert (contours != full).any(axis=2).sum() > 20000  # the large square is no longer filled
+    tick(window, 'boxes')
+    tick(window, 'names')
+    wait_until(lambda: ask('[explorer.boxes, explorer.names]') == [False, False], 'Python to know')
+    Select(element(window, 'select')).select_by_value('nothing')
+    wait_until(lambda: ask('explorer.style') == 'nothing', 'the style in Python')
+    bare = picture(window).astype(int)
+    cat = np.array(ask('explorer.image.tolist()'))
+    inside = (slice(20, 280), slice(20, 430))
+    assert np.abs(bare[inside] - cat[inside]).mean() < 4  # a JPEG of the image and nothing else
+
+
+def test_python_shows_another_image(page):
+    window, ask = page
+    ask('explorer.show(data.chelsea()[:200], Instances(masks[:1, :200], class_names=("bird",)))')
+    wait_until(lambda: canvas(window).size['height'] == 200, 'the other image')
+    assert status(window) == '1 of 1 objects shown; click on one for its numbers.'
+    click(window, CENTRE)
+    assert status(window).startswith('Number 0: bird')
+    ask('explorer.show(data.chelsea(), found)')
+    wait_until(lambda: status(window).startswith('3 of 3'), 'the first image again')
+
+
+def test_all_works_while_the_kernel_is_busy(page):
+    window, ask = page
+    window.execute_script(
+        'window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute('
+        '{code: "import time; time.sleep(8)"})')
+    slide(window, 0.5)
+    assert status(window).startswith('2 of 3 objects')
+    click(window, CENTRE)
+    assert status(window).startswith('Number 1: dog')
+    wait_until(lambda: ask('[explorer.least_score, explorer.chosen]') == [0.5, 1], 'Python to follow')
+
+
+def test_browser_logs_no_error_of_ours(page):
+    window, _ = page
+    ours = [entry for entry in window.get_log('browser')
+            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
+    assert not ours
