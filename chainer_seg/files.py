@@ -47,6 +47,24 @@ def write_json(path, value, indent=None):
     write_text(path, json.dumps(value, indent=indent) + '\n')
 
 
+@contextlib.contextmanager
+def json_list(path):
+    """Gives ``add(value)``, which puts values one by one into a JSON list, a line for each.
+
+    The file appears when the block ends well.
+    """
+    with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
+        separator = '['
+
+        def add(value):
+            nonlocal separator
+            file.write(separator + json.dumps(value))
+            separator = ',\n'
+
+        yield add
+        file.write(']\n' if separator != '[' else '[]\n')
+
+
 def _flush_to_disk(path):
     with open(path, 'rb+') as file:
         os.fsync(file.fileno())

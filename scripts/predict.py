@@ -1,4 +1,4 @@
-"""Use a model on images: python scripts/predict.py MODEL INPUT... [options]."""
+"""Use a model on images or videos: python scripts/predict.py MODEL INPUT... [options]."""
 
 from commands import by_model
 
@@ -7,7 +7,9 @@ from chainer_seg import command_line
 MODULES = {
     'ClickSegmenter': {'clicks': 'predict_click'},
     'DeepMask': {'proposals': 'predict_deepmask'},
+    'MaskRCNN': {'instances': 'predict_instances'},
     'SharpMask': {'proposals': 'predict_deepmask'},
+    'Yolact': {'instances': 'predict_instances'},
 }
 
 

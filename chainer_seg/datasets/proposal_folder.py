@@ -8,13 +8,12 @@ and several runs may fill different ranges of one folder.
 """
 
 import contextlib
-import json
 import pathlib
 import re
 
 from chainer_seg.datasets.proposal_files import KINDS
 from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import atomic_write
+from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
 
 CHUNK = 500  # images in a file, as in the published proposals
@@ -94,14 +93,10 @@ class ProposalFolder:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
             for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of a run that was killed here
                 unfinished.unlink(missing_ok=True)
-            with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
-                separator = '['
+            with json_list(path) as add:
                 for result in journal.results(run):
-                    chosen = {name: result[name] for name in (
-                        'image_id', 'category_id', 'score', _CONTENT[kind])}
-                    file.write(separator + json.dumps(chosen))
-                    separator = ',\n'
-                file.write(']\n' if separator != '[' else '[]\n')
+                    add({name: result[name] for name in (
+                        'image_id', 'category_id', 'score', _CONTENT[kind])})
 
     def _written(self):
         """The numbers of the images that are in files of all kinds."""

@@ -1,11 +1,10 @@
 """The COCO results of a detector on a data set, in a folder that a killed run can go on with."""
 
 import contextlib
-import json
 import pathlib
 
 from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import atomic_write
+from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings
 
 _JOURNAL, _SETTINGS = 'journal.jsonl', 'settings.json'
@@ -72,14 +71,10 @@ class ResultFolder(contextlib.AbstractContextManager):
 
     def _write(self, kind, numbers):
         path = self.folder / f'{kind}.json'
-        with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
-            separator = '['
+        with json_list(path) as add:
             for result in self._journal.results(numbers):
-                chosen = {name: result[name] for name in (
-                    'image_id', 'category_id', 'score', _CONTENT[kind]) if name in result}
-                file.write(separator + json.dumps(chosen))
-                separator = ',\n'
-            file.write(']\n' if separator != '[' else '[]\n')
+                add({name: result[name] for name in (
+                    'image_id', 'category_id', 'score', _CONTENT[kind]) if name in result})
         return path
 
     def _clear(self):

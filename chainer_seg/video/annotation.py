@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import itertools
 import time
 
 from chainer_seg.video.colors import ObjectColors
@@ -68,8 +69,8 @@ def annotate_frames(detector, frames, *, show_rate=True, drawing=None, **options
         yield draw(*item)
 
 
-def annotate_video(detector, source, target, *, show_rate=True, drawing=None, progress=None,
-                   on_frame=None, **options):
+def annotate_video(detector, source, target, *, count=None, show_rate=True, drawing=None,
+                   progress=None, on_frame=None, **options):
     """Runs a detector on a video and writes it with what was found.
 
     Decoding, detecting, and drawing with encoding overlap. Ctrl-C ends the video at the frame that
@@ -79,8 +80,10 @@ def annotate_video(detector, source, target, *, show_rate=True, drawing=None, pr
         detector, options: As those of :func:`detect_frames`.
         source: A video file, or the number of a camera.
         target: The file to write; see :class:`VideoWriter`.
+        count (int): The largest number of frames; all where left out.
         show_rate, drawing: As those of :func:`annotate_frames`.
-        progress (callable): Is called after each frame.
+        progress (callable): Wraps the iteration over frames, such as tqdm; is also given ``total``,
+            the number of frames, or None where it is not known.
         on_frame (callable): ``on_frame(number, instances, picture)`` is called with each frame from
             0, what was found, and the drawn picture, in the thread that writes.
 
@@ -98,12 +101,11 @@ def annotate_video(detector, source, target, *, show_rate=True, drawing=None, pr
             if on_frame is not None:
                 on_frame(writer.count, item[1], picture)
             writer.write(picture)
-            if progress is not None:
-                progress()
 
-        found = detect_frames(detector, reader, **options)
+        found = detect_frames(detector, itertools.islice(reader, count), **options)
+        total = min((number for number in (reader.count, count) if number is not None), default=None)
         with contextlib.closing(found), Background(finish) as background:
-            for item in found:
+            for item in progress(found, total=total) if progress else found:
                 background.put(item)
     return writer.count
 

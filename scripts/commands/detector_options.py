@@ -4,10 +4,11 @@ from chainer_seg import command_line
 from chainer_seg.errors import UserError
 
 
-def add_detector_options(parser):
-    """Adds what changes a detector's answer; left out, each is as the model was made."""
+def add_detector_options(parser, score=None):
+    """Adds what changes a detector's answer; ``score`` is the default of the lowest score."""
     group = parser.add_argument_group('the detections, as the model was made where left out')
-    group.add_argument('--score', type=float, metavar='P', help='leave out objects with a lower score')
+    group.add_argument('--score', '--score_threshold', type=float, metavar='P', default=score,
+                       help='leave out objects with a lower score')
     group.add_argument('--top_k', '--top-k', type=command_line.count_argument, metavar='N',
                        help='keep the best so many')
     group.add_argument('--nms', type=float, metavar='IOU',

@@ -20,3 +20,9 @@ def digest_of_model(model):
 def digest(content):
     """A text for these bytes."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def digest_of_file(path):
+    """A text for the content of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()[:16]

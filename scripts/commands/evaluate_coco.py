@@ -12,11 +12,13 @@ import math
 import time
 
 from commands.detector_options import add_detector_options, detector_settings
-from commands.digests import digest, digest_of_model
+from commands.digests import digest, digest_of_file, digest_of_model
 from commands.evaluation_data import add_data_options, open_dataset
+from commands.training_options import DRAWN
 from tqdm import tqdm
 
-from chainer_seg.datasets import FiguresDataset, ShapesDataset
+from chainer_seg.datasets import FiguresDataset
+from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
 from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
@@ -30,21 +32,23 @@ _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
 _FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 _KEYPOINT_FIGURES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 _VOC_OVERLAPS = (0.5, 0.7)  # YOLACT's table of Pascal SBD, arXiv 1904.02689
+_USUAL = {FiguresDataset.class_names: 'figures', PLAIN_CLASSES: 'plain-shapes'}  # by class names
 _COCO_KEYPOINTS = 17  # for which COCO knows how far people place them apart
 
 
 def add_options(parser):
     add_data_options(parser, pictures=200)
-    parser.add_argument('--drawn', choices=('shapes', 'figures'),
-                        help='draw shapes, or people with keypoints; by the classes of the model if '
-                             'left out')
+    parser.add_argument('--drawn', choices=tuple(DRAWN),
+                        help='draw shapes, with textures or plain, or people with keypoints; by the '
+                             'classes of the model if left out')
     parser.add_argument('--match', choices=('name', 'number'),
                         help='take classes of the same name, or of the same number, for the same; by '
                              'name, and each must be known, if left out')
     add_detector_options(parser)
     figures = parser.add_argument_group('the figures')
     figures.add_argument('--kinds', nargs='+', choices=KINDS,
-                         help='what is measured; all that model and data set have if left out')
+                         help='what is measured; all that model and data set have if left out; of a '
+                              'YOLACT++, bbox alone is measured by the scores of the boxes')
     figures.add_argument('--per-class', action='store_true', help='also the AP of each class')
     figures.add_argument('--voc', action='store_true',
                          help='also the AP at overlaps of 0.5 and 0.7 alone, as for Pascal SBD')
@@ -63,8 +67,9 @@ def run(model, options):
         log.info('left out, for the model does not know them: %s', ', '.join(match.missing))
     kinds = kinds_of(model, dataset, options.kinds)
     evaluator = CocoEvaluator(dataset.class_names, kinds=kinds)
-    with open_results(model, dataset, options) as folder:
-        evaluate(model, dataset, match, evaluator, folder, options)
+    settings = settings_of(model, kinds, options)
+    with open_results(model, dataset, settings, options) as folder:
+        evaluate(model, dataset, match, evaluator, folder, settings, options.quiet)
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
         for path in folder.write(kinds, range(len(dataset))) if folder is not None else ():
             log.info('wrote %s', path)
@@ -82,12 +87,12 @@ def run(model, options):
 
 def drawn_dataset(model, kind, length, seed, size):
     """The drawn data set of that kind, with the classes of the model."""
-    if kind is None:
-        kind = 'figures' if tuple(model.class_names) == FiguresDataset.class_names else 'shapes'
-    if kind == 'figures':
-        return FiguresDataset(length, seed, size)
-    is_known = bool(model.class_names) and set(model.class_names) <= set(OUTLINES)
-    return ShapesDataset(length, seed, size, classes=model.class_names if is_known else None)
+    names = tuple(model.class_names)
+    kind = kind or _USUAL.get(names, 'shapes')
+    log.info('the pictures are drawn: %s', kind)
+    if kind == 'figures' or not names or not set(names) <= set(OUTLINES):
+        return DRAWN[kind](length, seed, size)
+    return DRAWN[kind](length, seed, size, classes=names)
 
 
 def kinds_of(model, dataset, wanted):
@@ -104,28 +109,37 @@ def kinds_of(model, dataset, wanted):
     return tuple(kind for kind in possible if not wanted or kind in wanted)
 
 
-def open_results(model, dataset, options):
+def settings_of(model, kinds, options):
+    """The options of ``model.detect``, as YOLACT's own evaluation has them where nothing is said."""
+    settings = detector_settings(model, options)
+    if 'anchor_threshold' in model.option_names:
+        # There, only the best class of an anchor has to be above a threshold.
+        settings.setdefault('score_threshold', 0.0)
+        settings['rescore'] = kinds != ('bbox',)
+    return settings
+
+
+def open_results(model, dataset, settings, options):
     """The folder of --results as a context; it gives None where there is none."""
     if options.results is None:
         return contextlib.nullcontext()
-    described = (dataset.path.read_bytes() if options.annotations else
-                 repr(sorted(vars(dataset).items())).encode())
-    ids = repr(getattr(dataset, 'ids', None)).encode()
+    described = (digest_of_file(dataset.path) if options.annotations else
+                 repr((type(dataset).__name__, sorted(vars(dataset).items()))))
+    described += repr(getattr(dataset, 'ids', None))
     return ResultFolder(
-        options.results, {'model': digest_of_model(model), 'data': digest(described + ids),
-                          'match': options.match, **detector_settings(model, options)},
+        options.results, {'model': digest_of_model(model), 'data': digest(described.encode()),
+                          'match': options.match, **settings},
         overwrite=options.overwrite)
 
 
-def evaluate(model, dataset, match, evaluator, folder, options):
+def evaluate(model, dataset, match, evaluator, folder, settings, quiet):
     """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
     category_ids = getattr(dataset, 'category_ids', None)
-    settings = detector_settings(model, options)
     done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
     if done:
         log.info('%d of %d images have been done before', done, len(dataset))
     with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
-              disable=options.quiet) as bar:
+              disable=quiet) as bar:
         # In the order of the data set, which decides between equal scores.
         for number in range(len(dataset)):
             if folder is not None and number in folder:

@@ -1,15 +1,14 @@
 """Propose objects in images: masks and scores, the best first."""
 
 import logging
-import pathlib
 
 from commands.proposal_options import add_proposal_options, proposal_settings
-from commands.result_paths import result_stems
+from commands.result_paths import listed_images, result_stems
 
 from chainer_seg.datasets.proposal_files import proposal_results
-from chainer_seg.errors import ImageError, UserError
+from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
-from chainer_seg.images import find_images, read_image, write_image
+from chainer_seg.images import read_image, write_image
 from chainer_seg.masks import decode_rle
 from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
 from chainer_seg.visualization import overlay_masks
@@ -38,22 +37,6 @@ def run(model, options):
     paths = [path for each in options.inputs for path in listed_images(each)]
     for path, stem in result_stems(paths, options.out):
         save_proposals(model, path, stem, options)
-
-
-def listed_images(path):
-    """The images that an argument names: itself, those of a folder, or those of a list of paths."""
-    path = pathlib.Path(path)
-    if path.suffix.lower() != '.txt':
-        return find_images(path)
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f'The list {path} cannot be read; give a text file with the path of an image '
-                         f'in each line.') from error
-    found = [path.parent / line.strip() for line in lines if line.strip()]
-    if not found:
-        raise ImageError(f'The list {path} names no images; write the path of one in each line.')
-    return found
 
 
 def save_proposals(model, path, stem, options):

@@ -1,7 +1,26 @@
-"""Where the results for each input go."""
+"""Which images an argument names, and where the results for each go."""
 
 import collections
 import pathlib
+
+from chainer_seg.errors import ImageError
+from chainer_seg.images import find_images
+
+
+def listed_images(path):
+    """The images that an argument names: itself, those of a folder, or those of a list of paths."""
+    path = pathlib.Path(path)
+    if path.suffix.lower() != '.txt':
+        return find_images(path)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f'The list {path} cannot be read; give a text file with the path of an image '
+                         f'in each line.') from error
+    found = [path.parent / line.strip() for line in lines if line.strip()]
+    if not found:
+        raise ImageError(f'The list {path} names no images; write the path of one in each line.')
+    return found
 
 
 def result_stems(paths, folder):

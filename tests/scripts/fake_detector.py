@@ -29,7 +29,8 @@ class FakeDetector(InstanceDetector):
         self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt
-        return self.answer(self.known[image.tobytes()], self._all_options(options))
+        options = self._all_options(options)
+        return self.answer(self.known[image.tobytes()], options)
 
     def answer(self, truth, options):
         truth = truth[~truth.crowds]

@@ -1,0 +1,99 @@
+"""What a detector is run on: images, folders and lists of them, videos and cameras."""
+
+import dataclasses
+import pathlib
+
+from commands.result_paths import listed_images, result_stems
+
+from chainer_seg.errors import UserError
+from chainer_seg.video import VIDEO_SUFFIXES
+
+# Kinds of videos that can be read, beside those that can be written, too.
+_MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One input and where its results go.
+
+    Attributes:
+        source: A path, or the number of a camera.
+        is_video (bool): Whether it has frames.
+        picture: Path of the picture, or of the video, with what was found.
+        results: Path of the JSON file.
+    """
+
+    source: object
+    is_video: bool
+    picture: pathlib.Path
+    results: pathlib.Path
+
+
+def add_input_options(parser):
+    parser.add_argument('inputs', metavar='INPUT', nargs='*',
+                        help='images, folders of images, lists of images (.txt, one in a line), videos, '
+                             'or the number of a camera')
+    parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
+    yolact = parser.add_argument_group("inputs in YOLACT's words, each with its output if wanted")
+    yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
+    yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
+                        help='a folder of images')
+    yolact.add_argument('--video', action='append', default=[], metavar='IN[:OUT]',
+                        help='a video, or the number of a camera')
+
+
+def find_jobs(options):
+    """The :class:`Job` of every input, in the order of the command line."""
+    plain = [(text, None) for text in options.inputs]
+    pairs = plain + [split_output(text) for text in options.image + options.images + options.video]
+    if not pairs:
+        raise UserError('There is nothing to do; name images, folders, videos or a camera.')
+    sources = [source for pair in pairs for source in expand(*pair)]
+    stems = result_stems([_named(source) for source, _ in sources], options.out)
+    return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+
+
+def split_output(text):
+    """``IN:OUT`` as both, ``IN`` as itself and None."""
+    source, colon, output = text.rpartition(':')
+    # A colon may be part of a name, or follow the letter of a drive.
+    if not colon or not output or pathlib.Path(text).exists() or (
+            len(source) == 1 and output[0] in '/\\'):
+        return text, None
+    return source, output
+
+
+def expand(text, output):
+    """Pairs of each image, video or camera that an argument names, and where it goes."""
+    if is_camera(text):
+        return [(int(text), output)]
+    if is_video(text):
+        return [(pathlib.Path(text), output)]
+    found = listed_images(text)
+    if output is None or not (pathlib.Path(text).is_dir() or text.lower().endswith('.txt')):
+        return [(path, output) for path in found]
+    return [(path, str(stem) + '.png') for path, stem in result_stems(found, output)]
+
+
+def job_of(source, output, stem):
+    video = isinstance(source, int) or is_video(source)
+    if output is not None:
+        return Job(source, video, pathlib.Path(output), pathlib.Path(output).with_suffix('.json'))
+    suffix = '.png'
+    if video:
+        suffix = pathlib.Path(str(source)).suffix.lower()
+        suffix = suffix if suffix in VIDEO_SUFFIXES else '.mp4'
+    return Job(source, video, pathlib.Path(f'{stem}_overlay{suffix}'), pathlib.Path(f'{stem}.json'))
+
+
+def is_camera(text):
+    return text.isdigit() and not pathlib.Path(text).exists()
+
+
+def is_video(path):
+    path = pathlib.Path(path)
+    return path.suffix.lower() in VIDEO_SUFFIXES | _MORE_VIDEO_SUFFIXES and not path.is_dir()
+
+
+def _named(source):
+    return pathlib.Path(f'camera{source}') if isinstance(source, int) else source

@@ -1,0 +1,167 @@
+"""Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
+
+Writes each picture or video with what was found drawn on it, and COCO results beside it; those of a
+video have the number of the frame, from 0, as image_id. Ctrl-C ends a video or a camera at the frame
+it has come to.
+"""
+
+import collections
+import functools
+import logging
+
+import numpy as np
+from commands.detector_inputs import add_input_options, find_jobs
+from commands.detector_options import add_detector_options, detector_settings
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.errors import UserError
+from chainer_seg.files import json_list, write_json
+from chainer_seg.images import read_image, write_image
+from chainer_seg.video import annotate_video
+from chainer_seg.visualization import overlay_detections
+
+log = logging.getLogger(__name__)
+
+_SURE = 0.3  # What is less sure clutters a picture.
+_HIDEABLE = ('masks', 'boxes', 'labels', 'keypoints')
+
+
+def add_options(parser):
+    add_input_options(parser)
+    add_detector_options(parser, score=_SURE)
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='find only these')
+    drawing = parser.add_argument_group('the pictures')
+    drawing.add_argument('--contour', action='store_true', help='draw the outlines of the masks')
+    drawing.add_argument('--hide', nargs='+', choices=_HIDEABLE, default=(),
+                         help='leave these out of the pictures')
+    drawing.add_argument('--alpha', type=float, default=0.45, help='opacity of the masks, from 0 to 1')
+    shown = drawing.add_mutually_exclusive_group()
+    shown.add_argument('--show', action='store_true', help='show the pictures in a window, too')
+    shown.add_argument('--background', dest='show', action='store_false',
+                       help='open no window, which is the default')
+    video = parser.add_argument_group('videos')
+    video.add_argument('--frames', type=command_line.count_argument, metavar='N',
+                       help='end after so many frames')
+    video.add_argument('--no-fps', action='store_true', help='do not write the frames per second')
+
+
+def run(model, options):
+    if not 0 <= options.alpha <= 1:
+        raise UserError('--alpha takes numbers from 0 to 1.')
+    jobs = find_jobs(options)
+    find = Finder(model, options)
+    window = Window() if options.show else None
+    for job in tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
+                    or any(job.is_video for job in jobs)):
+        (annotate if job.is_video else save_found)(find, job, window, options)
+
+
+class Finder:
+    """A model with the options of the command line: picture in, chosen objects out."""
+
+    def __init__(self, model, options):
+        self._detect = functools.partial(model.detect, **detector_settings(model, options))
+        self._labels = labels_of(model, options.classes)
+
+    def __call__(self, image):
+        found = self._detect(image)
+        return found if self._labels is None else found[np.isin(found.labels, self._labels)]
+
+
+def labels_of(model, names):
+    """The labels of the classes of these names; None for all."""
+    if names is None:
+        return None
+    known = {name.casefold(): label for label, name in enumerate(model.class_names)}
+    unknown = [name for name in names if name.casefold() not in known]
+    if unknown:
+        raise UserError(f'The model knows no {", ".join(unknown)}; it knows '
+                        f'{", ".join(model.class_names) or "no names of classes"}.')
+    return [known[name.casefold()] for name in names]
+
+
+def save_found(find, job, window, options):
+    """Finds the objects of one image and writes an overlay and COCO results."""
+    image = read_image(job.source)
+    found = find(image)
+    picture = overlay_detections(image, found, **drawing_of(options))
+    write_image(job.picture, picture)
+    write_json(job.results, results_of(found, job.source.name))
+    log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
+    if window is not None:
+        window.show(picture)
+        window.wait()
+
+
+def annotate(find, job, window, options):
+    """Finds the objects of a video's frames and writes the video and COCO results."""
+    written, stopped = collections.deque([None], maxlen=1), None
+    progress = functools.partial(tqdm, desc=str(job.source), unit='frame', disable=options.quiet)
+
+    def detect(frame):
+        if window is not None and written[0] is not None:
+            window.show(written[0][1])
+        return find(frame)
+
+    with json_list(job.results) as add:
+        def keep(number, found, picture):
+            for result in results_of(found, number):
+                add(result)
+            written.append((number, picture))
+
+        try:
+            annotate_video(detect, job.source, job.picture, count=options.frames,
+                           show_rate=not options.no_fps, drawing=drawing_of(options),
+                           progress=progress, on_frame=keep)
+        except KeyboardInterrupt as interrupt:
+            if written[0] is None:
+                raise
+            stopped = interrupt
+    count = written[0][0] + 1
+    if stopped is not None:
+        raise KeyboardInterrupt(f'{count} frames are in {job.picture} and {job.results}') from stopped
+    log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
+
+
+def drawing_of(options):
+    """The options of :func:`overlay_detections`."""
+    return {'alpha': 0 if 'masks' in options.hide else options.alpha, 'contour': options.contour,
+            **{name: name not in options.hide for name in _HIDEABLE if name != 'masks'}}
+
+
+def results_of(found, image_id):
+    """COCO results with the name of the category, which says more than its number."""
+    return [{**result, 'category_name': found.name(number)}
+            for number, result in enumerate(found.to_coco_results(image_id))]
+
+
+def describe(found):
+    """How many objects there are, by their classes, the most frequent first."""
+    counts = collections.Counter(found.name(number) for number in range(len(found)))
+    return ', '.join(f'{count} {name}' for name, count in counts.most_common()) or 'nothing found'
+
+
+class Window:
+    """A window with the newest picture."""
+
+    def __init__(self):
+        from matplotlib import pyplot
+        self._pyplot, self._image = pyplot, None
+        figure = pyplot.figure()
+        if figure.canvas.required_interactive_framework is None:
+            raise UserError('There is no display to show pictures on; leave --show out.')
+        self._axes = figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+
+    def show(self, picture):
+        if self._image is None or self._image.get_array().shape != picture.shape:
+            self._axes.clear()
+            self._axes.set_axis_off()
+            self._image = self._axes.imshow(picture)
+        self._image.set_data(picture)
+        self._pyplot.pause(0.001)
+
+    def wait(self):
+        """Until a key or a button is pressed."""
+        self._pyplot.waitforbuttonpress()
