@@ -10,6 +10,7 @@ from chainer_seg.datasets.packed import PackedDataset, pack_dataset
 from chainer_seg.datasets.plain_shapes import PlainShapesDataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
+from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdDataset
 from chainer_seg.datasets.shapes import ShapesDataset
 from chainer_seg.datasets.statistics import (
     Anchors,
@@ -21,8 +22,9 @@ from chainer_seg.datasets.statistics import (
 from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
-__all__ = ['Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'MovingShapes',
-           'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder',
-           'ShapesDataset', 'TFRecordDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
-           'open_dataset', 'pack_dataset', 'read_proposal_instances', 'read_proposals',
-           'suggest_anchors', 'validate_coco', 'write_coco']
+__all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset',
+           'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
+           'ProposalFolder', 'SbdDataset', 'ShapesDataset', 'TFRecordDataset', 'coco_statistics',
+           'fit_anchors', 'measure_dataset', 'open_dataset', 'pack_dataset',
+           'read_proposal_instances', 'read_proposals', 'suggest_anchors', 'validate_coco',
+           'write_coco']

@@ -4,6 +4,7 @@ import pathlib
 
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.packed import PackedDataset, is_packed
+from chainer_seg.datasets.sbd import SbdDataset
 from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.errors import DatasetError
 
@@ -12,10 +13,12 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     """The data set of a file.
 
     Args:
-        annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; or TFRecord
-            files as :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
+        annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; a list of images
+            of SBD, which ends in ``.txt``; or TFRecord files as
+            :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
             ``.tfrecord`` in their name.
-        images: Folder of the images; needed by a COCO JSON file alone.
+        images: Folder of the images, which a COCO JSON file needs; of SBD the folder that has ``img``
+            and ``inst`` in it, or ``img`` itself, where that is not the folder of the list.
         skip_empty (bool): Leave out images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
 
@@ -28,11 +31,24 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     """
     if is_packed(annotations):
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
+    if pathlib.Path(annotations).suffix == '.txt':
+        return _open_sbd(annotations, images, skip_empty, keypoints)
     if any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord')):
-        if keypoints:
-            raise DatasetError(f'{annotations}: TFRecord files have no keypoints; leave keypoints out.')
+        _refuse_keypoints(annotations, keypoints)
         return TFRecordDataset(annotations, skip_empty=skip_empty)
     if images is None:
         raise DatasetError(f'{pathlib.Path(annotations)} needs its folder of images; name it with '
                            f'--images.')
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
+
+
+def _open_sbd(list_file, folder, skip_empty, keypoints):
+    _refuse_keypoints(list_file, keypoints)
+    if folder is not None and pathlib.Path(folder).name == 'img':
+        folder = pathlib.Path(folder).parent
+    return SbdDataset(list_file, folder, skip_empty=skip_empty)
+
+
+def _refuse_keypoints(annotations, keypoints):
+    if keypoints:
+        raise DatasetError(f'{annotations} has no keypoints; leave keypoints out.')
