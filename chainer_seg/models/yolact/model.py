@@ -141,9 +141,7 @@ class Yolact(InstanceDetector):
         return self.device.send(np.ascontiguousarray(x)), [image.shape[:2] for image in images]
 
     def decode(self, outputs, sizes, *, rescore, **options):
-        if options['suppression'] not in SUPPRESSIONS:
-            raise UserError(f'There is no suppression {options["suppression"]!r}; choose one of '
-                            f'{", ".join(SUPPRESSIONS)}.')
+        _check_options(**options)
         anchors = self.device.send(self.anchors())
         found = []
         for codes, logits, coefficients, prototypes, size in zip(*map(_arrays, outputs), sizes):
@@ -178,6 +176,17 @@ def _check_anchors(scales):
     if len(scales) != len(STRIDES) or len({len(sides) for sides in scales}) != 1 or not scales[0]:
         raise ValueError(f'anchor_scales must have {len(STRIDES)} levels of equally many sides, '
                          f'but is {scales}')
+
+
+def _check_options(suppression, anchor_threshold, top_k, **others):
+    if suppression not in SUPPRESSIONS:
+        raise UserError(f'There is no suppression {suppression!r}; choose one of '
+                        f'{", ".join(SUPPRESSIONS)}.')
+    if not 0 <= anchor_threshold <= 1:
+        raise UserError(f'The threshold {anchor_threshold:g} for anchors is not between 0 and 1; '
+                        f'choose another one.')
+    if top_k < 1:
+        raise UserError(f'{top_k} candidates of a class cannot be looked at; ask for at least 1.')
 
 
 def _arrays(outputs):

@@ -136,9 +136,12 @@ def test_very_small_and_thin_images(model, rng, size):
     assert found.masks.shape == (len(found), *size)
 
 
-def test_an_unknown_suppression_is_told(model, image):
-    with pytest.raises(UserError, match='slow.*fast, cross_class, traditional'):
-        model.detect(image, suppression='slow')
+@pytest.mark.parametrize('option, value, words', [
+    ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"), ('top_k', 0, '0 candidates'),
+    ('anchor_threshold', 1.5, 'threshold 1.5')])
+def test_an_option_that_cannot_be_used_is_told(model, image, option, value, words):
+    with pytest.raises(UserError, match=words):
+        model.detect(image, **{option: value})
 
 
 def test_scores_of_masks_multiply_those_of_boxes(rescored_model, image):
@@ -185,6 +188,20 @@ def test_any_link_with_three_maps_can_be_the_backbone(monkeypatch, image):
     assert model.backbone.out_channels[-1] == 96
     assert model.prepare([image])[0].max() <= 1
     assert model.detect(image).image_size == (50, 70)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('suppression', ['fast', 'cross_class', 'traditional'])
+def test_a_gpu_finds_the_same(image, suppression):
+    pytest.importorskip('cupy')
+    model = calm(Yolact(rescoring=(2, 3), **SMALL))
+    options = {**EVERYTHING, 'suppression': suppression, 'max_detections': 10}
+    expected = model.detect(image, **options)
+    model.to_device('@cupy:0')
+    found = model.detect(image, **options)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-3)
+    np.testing.assert_allclose(found.bboxes, expected.bboxes, atol=1)
+    assert (found.masks != expected.masks).mean() < 1e-3
 
 
 def test_what_cannot_be_built_is_told():
