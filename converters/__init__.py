@@ -14,7 +14,7 @@ import chainer
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
 from converters import (
-    deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees, yolact)
+    caffe_resnet, deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import read_configuration
 from converters.formats import find_format
 from converters.ledger import Ledger
@@ -44,6 +44,8 @@ NETWORKS = {
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
     'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, pytorch_resnet),
                         'YOLACT, YOLACT++ and ResNets of PyTorch'),
+    'Caffe': Networks(trees.named_arrays, trees.describe, (caffe_resnet,),
+                      'ResNets with an fc1000 layer'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
@@ -82,7 +84,8 @@ def convert(path, config=None):
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
             R-CNN and ResNets of Detectron (.pkl) are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
-            such as ``dropout``, or the path of a JSON or TOML file of them.
+            such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
+            also that of its .prototxt.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
@@ -113,7 +116,8 @@ def conversion(path, config=None):
 
 def _arguments(config):
     if isinstance(config, (str, pathlib.Path)):
-        return read_configuration(config)
+        is_definition = pathlib.Path(config).suffix == '.prototxt'
+        return {'definition': config} if is_definition else read_configuration(config)
     return dict(config or {})
 
 

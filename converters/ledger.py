@@ -5,6 +5,7 @@ import collections
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
+from converters.formats.mapped_file import forget
 
 _LISTED = 6  # Longer lists of arrays are cut in messages.
 
@@ -45,6 +46,7 @@ class Ledger:
         """Writes a value into ``target``, a parameter's array, and remembers that it has one."""
         target[...] = value
         self._filled.add(id(target))
+        forget(value)
 
     def skip(self, array, reason):
         """Says that an array is not needed."""
@@ -66,9 +68,6 @@ class Ledger:
         if np.shape(array) != needed:
             self.fail(f'{self.name(array)} has the shape {np.shape(array)} where {needed} is needed')
         self.put(target, self.use(array).reshape(target.shape))
-        forget = getattr(array, 'forget', None)
-        if forget is not None:
-            forget()
 
     def left(self):
         """The arrays that were neither used nor skipped so far, as pairs of name and array."""

@@ -5,9 +5,9 @@ import types
 import typing
 
 from chainer_seg.errors import WeightFileError
-from converters.formats import detectron, pytorch, torch7
+from converters.formats import caffe, detectron, pytorch, torch7
 
-_START = 64  # Bytes by which formats are told apart.
+_START = 512  # Bytes by which formats are told apart.
 
 
 class Format(typing.NamedTuple):
@@ -20,6 +20,7 @@ class Format(typing.NamedTuple):
 FORMATS = (
     Format('Torch7', torch7),
     Format('PyTorch', pytorch),
+    Format('Caffe', caffe),
     Format('Detectron', detectron),  # Any pickle may be one.
 )
 

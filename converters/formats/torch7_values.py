@@ -10,8 +10,6 @@ import re
 
 import numpy as np
 
-from converters.formats.mapped_file import forget
-
 # The elements of a storage as they lie in a file; Long is 4 bytes where `long` was (Windows, 32 bit).
 ELEMENTS = {'Byte': '<u1', 'Char': '<i1', 'Short': '<i2', 'Int': '<i4', 'Long': '<i8',
             'Float': '<f4', 'Double': '<f8', 'Half': '<f2'}
@@ -132,10 +130,6 @@ class Tensor:
     strides: tuple = ()
     array: np.ndarray = None
     version: float | None = 1
-
-    def forget(self):
-        """Lets the system take back the memory of a mapped file; it is read again where needed."""
-        forget(self.array)
 
     def __array__(self, dtype=None, copy=None):
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)

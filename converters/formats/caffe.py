@@ -1,0 +1,210 @@
+"""Reads Caffe's networks: weights (.caffemodel, layers of both generations) and definitions (.prototxt).
+
+The weights are views on the mapped file. What is small, the names and parameters of layers, is read
+by the protobuf library with the messages that Chainer has of Caffe (caffe.proto).
+"""
+
+import collections
+import math
+import re
+
+import numpy as np
+from chainer.links.caffe.protobuf3 import caffe_pb2
+from google.protobuf import json_format, message, text_format
+
+from chainer_seg.errors import WeightFileError
+from converters.formats.mapped_file import map_file
+from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+
+# Numbers of fields in caffe.proto: of a network, a layer of either generation, and a blob.
+_OLD_LAYER, _LAYER = 2, 100
+_BLOBS = {_OLD_LAYER: 6, _LAYER: 7}
+_MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, _LAYER: caffe_pb2.LayerParameter}
+_OLDEST = 1  # In a layer of the old generation: it holds one that is older still.
+_OLD_SIDES, _FLOATS, _SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
+
+_STARTS = (b'\x0a', b'\x12', b'\x1a', b'\x20', b'\x22', b'\xa2\x06')  # name, layers, inputs, layer
+_TEXT = re.compile(rb'(\s|#[^\n]*\n)*(name|input(_dim|_shape)?|layers?|force_backward|state)\s*[:{]')
+_LONGEST_TEXT = 1 << 20  # Bytes of the parameters of a layer, or of a definition.
+_MOST_DIMENSIONS = 32  # What every NumPy can hold.
+_LONGEST_SIDE = 2 ** 31 - 1  # Caffe's.
+
+# How the old generation wrote the types of layers where it is not by case alone.
+_TYPES = {'RELU': 'ReLU', 'LRN': 'LRN', 'MVN': 'MVN', 'BNLL': 'BNLL', 'TANH': 'TanH',
+          'SOFTMAX_LOSS': 'SoftmaxWithLoss', 'HDF5_DATA': 'HDF5Data', 'HDF5_OUTPUT': 'HDF5Output'}
+
+
+def recognise(start):
+    """Whether the first bytes of a file may begin a network of Caffe."""
+    return start.startswith(_STARTS) and not _is_text(start) or _is_text(start)
+
+
+def read(path):
+    """Reads a .caffemodel, or the layers of a .prototxt.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A dict with ``'name'`` and ``'layers'``, a dict of the layers by their names in the order of
+        the file. A layer is a dict: ``'type'`` as today's Caffe writes it, ``'bottom'`` and ``'top'``
+        (lists of names), ``'blobs'`` (a list of float32 or float64 arrays, read-only views on the
+        mapped file), and its parameters by their names in caffe.proto, such as
+        ``'convolution_param'``.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: The file is missing, damaged, cut short, or no network.
+    """
+    data = memoryview(map_file(path))
+    if _is_text(data[:256].tobytes()):
+        return _read_text(data, path)
+    wire, layers, rest = Wire(path), [], []
+    for number, kind, content, whole, at in wire.fields(data):
+        if number in _BLOBS and kind == COUNTED:
+            layers.append(_read_layer(wire, number, content, at))
+        else:
+            rest.append(whole)
+    network = _parse(wire, caffe_pb2.NetParameter, rest, 0)
+    return {'name': network.get('name', ''), 'layers': _by_name(layers, path)}
+
+
+def _is_text(start):
+    return _TEXT.match(start) is not None
+
+
+def _read_text(data, path):
+    if len(data) > _LONGEST_TEXT:
+        raise WeightFileError(f'{path} has {len(data)} bytes, which is too long for a prototxt.')
+    network = caffe_pb2.NetParameter()
+    try:
+        text_format.Parse(data.tobytes(), network, allow_unknown_field=True)
+        layers = [_described(layer) for layer in (*network.layers, *network.layer)]
+    except (text_format.ParseError, json_format.Error, ValueError, RecursionError) as error:
+        reason = ' '.join(str(error).split())
+        raise WeightFileError(f'{path} is no prototxt that can be read: {reason}.') from error
+    return {'name': network.name, 'layers': _by_name(layers, path)}
+
+
+def _by_name(layers, path):
+    """The layers by their names; layers of different phases may share one."""
+    if not layers:
+        raise WeightFileError(f'{path} has no layers, so it is no network of Caffe.')
+    named, count = {}, collections.Counter()
+    for layer in layers:
+        name = layer.pop('name', '')
+        count[name] += 1
+        if count[name] > 1 and layer['blobs']:
+            if named[name]['blobs']:
+                raise WeightFileError(f'{path} has weights for two layers of the name {name[:80]!r}.')
+            named[name], layer = layer, named[name]
+        named[name if count[name] == 1 else f'{name}#{count[name]}'] = layer
+    return named
+
+
+def _read_layer(wire, generation, content, begin):
+    blobs, rest = [], []
+    for number, kind, inside, whole, at in wire.fields(content, begin):
+        if number == _BLOBS[generation] and kind == COUNTED:
+            blobs.append(_read_blob(wire, inside, at))
+        elif generation == _OLD_LAYER and number == _OLDEST:
+            raise WeightFileError(f'{wire.path} is of the format that Caffe had in 2013; convert it '
+                                  f'with Caffe\'s upgrade_net_proto_binary.')
+        else:
+            rest.append(whole)
+    return {**_parse(wire, _MESSAGES[generation], rest, begin), 'blobs': blobs}
+
+
+def _parse(wire, kind, parts, begin):
+    """What the protobuf library reads of a message without what is large, as a dict."""
+    if sum(map(len, parts)) > _LONGEST_TEXT:
+        wire.fail('the parameters of a layer', 'they are too long', begin)
+    try:
+        return _described(kind.FromString(b''.join(parts)))
+    except (message.DecodeError, json_format.Error, ValueError) as error:
+        return wire.fail(f'a {kind.DESCRIPTOR.name}', f'it cannot be read ({error})', begin)
+
+
+def _described(layer):
+    """A message as a dict, a layer's in the words of today's Caffe."""
+    fields = json_format.MessageToDict(layer, preserving_proto_field_name=True)
+    if isinstance(layer, caffe_pb2.NetParameter):
+        return fields
+    if isinstance(layer, caffe_pb2.V1LayerParameter):
+        old = str(fields.get('type', 'NONE'))
+        fields['type'] = _TYPES.get(old, ''.join(part.capitalize() for part in old.split('_')))
+    return {'type': '', 'bottom': [], 'top': [], **fields, 'blobs': []}
+
+
+def _read_blob(wire, content, begin):
+    """The array of a BlobProto."""
+    sides, shape, values = {}, None, {_FLOATS: [], _DOUBLES: []}
+    for number, kind, inside, _, at in wire.fields(content, begin):
+        if number in _OLD_SIDES and kind == VARINT:
+            sides[number] = inside
+        elif number == _SHAPE and kind == COUNTED:
+            shape = _read_shape(wire, inside, at)
+        elif number in values:
+            if kind != COUNTED:
+                wire.fail('packed numbers', 'they are not packed', at)
+            values[number].append(inside)
+    if sides:
+        shape = tuple(sides.get(number, 0) for number in _OLD_SIDES)
+    parts, dtype = (values[_DOUBLES], '<f8') if any(values[_DOUBLES]) else (values[_FLOATS], '<f4')
+    data = parts[0] if len(parts) == 1 else b''.join(parts)
+    shape, size = shape or (), np.dtype(dtype).itemsize
+    if len(shape) > _MOST_DIMENSIONS or math.prod(shape) * size != len(data) or (
+            max(shape, default=0) > _LONGEST_SIDE):
+        wire.fail(f'a blob of the shape {shape[:_MOST_DIMENSIONS]}',
+                  f'it has {len(data)} bytes of numbers', begin)
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_shape(wire, content, begin):
+    sides = []
+    for number, kind, inside, _, at in wire.fields(content, begin):
+        if number == _DIM:
+            sides += [inside] if kind == VARINT else wire.varints(inside, at)
+            if len(sides) > _MOST_DIMENSIONS:
+                wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
+    return tuple(sides)
+
+
+def with_definition(tree, path):
+    """The layers of a definition with the weights of a network.
+
+    Args:
+        tree: The network, what :func:`read` gave of a .caffemodel.
+        path: The definition, a .prototxt. Its parameters hold where those in the network differ, as
+            in Caffe; its layers without weights in the network are kept so.
+
+    Returns:
+        As :func:`read`; layers of the network that the definition does not have are left out.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: The definition cannot be read, or has a layer of another
+            type or another size than the network.
+    """
+    definition = read(path)
+    for name, layer in definition['layers'].items():
+        saved = tree['layers'].get(name)
+        if saved is None or not saved['blobs']:
+            continue
+        if saved['type'] != layer['type']:
+            raise WeightFileError(f'{path} does not fit the weights: its layer {name} is a '
+                                  f'{layer["type"]}, and they have a {saved["type"]}.')
+        _check_outputs(path, name, layer, saved['blobs'][0].shape)
+        layer['blobs'] = saved['blobs']
+    return definition
+
+
+def _check_outputs(path, name, layer, shape):
+    parameters = layer.get('convolution_param') or layer.get('inner_product_param') or {}
+    needed = parameters.get('num_output')
+    found = shape[2:3] if layer['type'] == 'InnerProduct' and len(shape) == 4 else shape[:1]
+    if needed is not None and found != (needed,):
+        raise WeightFileError(f'{path} does not fit the weights: its layer {name} has {needed} outputs, '
+                              f'and their shape is {shape}.')
+    sizes = parameters.get('kernel_size', [])
+    if sizes and shape[2:] != tuple(sizes if len(sizes) == 2 else sizes[:1] * 2):
+        raise WeightFileError(f'{path} does not fit the weights: its layer {name} has a kernel of the '
+                              f'size {sizes}, and their shape is {shape}.')

@@ -1,0 +1,79 @@
+"""Messages of Protocol Buffers taken apart without copying what is in them (its Encoding guide).
+
+The protobuf library would make a copy of every list of numbers; the weights of a network are large.
+"""
+
+from chainer_seg.errors import WeightFileError
+
+VARINT, EIGHT_BYTES, COUNTED, FOUR_BYTES = 0, 1, 2, 5
+
+_MOST_FIELDS = 1_000_000  # Genuine files have a few thousand; more were made to take forever.
+
+
+class Wire:
+    """The fields of one file.
+
+    Args:
+        path: The file, for messages.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._left = _MOST_FIELDS
+
+    def fields(self, message, begin=0):
+        """The fields of a message.
+
+        Args:
+            message: Its bytes, a memoryview.
+            begin: Where in the file it begins.
+
+        Yields:
+            The number of a field, its wire type, its content, a number or a memoryview, its bytes
+            with number and type, and where in the file the content begins.
+        """
+        at = 0
+        while at < len(message):
+            self._left -= 1
+            if self._left < 0:
+                self.fail('fewer fields', f'there are more than {_MOST_FIELDS}', begin + at)
+            start = at
+            key, at = self.varint(message, at, begin)
+            number, wire = key >> 3, key & 7
+            if wire == VARINT:
+                inside = at
+                content, at = self.varint(message, at, begin)
+            else:
+                size = {EIGHT_BYTES: 8, FOUR_BYTES: 4}.get(wire)
+                if wire == COUNTED:
+                    size, at = self.varint(message, at, begin)
+                if size is None or not number:
+                    self.fail('a field', f'there is field {number} of type {wire}', begin + start)
+                if size > len(message) - at:
+                    self.fail(f'field {number}', f'it has {size} bytes and {len(message) - at} are left',
+                              begin + start)
+                inside, content = at, message[at:at + size]
+                at += size
+            yield number, wire, content, message[start:at], begin + inside
+
+    def varint(self, message, at, begin=0):
+        """A number of one to ten bytes, and where it ends."""
+        value = 0
+        for position, byte in enumerate(message[at:at + 10]):
+            value |= (byte & 127) << 7 * position
+            if byte < 128:
+                return value, at + position + 1
+        return self.fail('a number', 'it does not end', begin + at)
+
+    def varints(self, message, begin=0):
+        """Packed numbers, a hundred at most."""
+        values, at = [], 0
+        while at < len(message) and len(values) < 100:
+            value, at = self.varint(message, at, begin)
+            values.append(value)
+        return values
+
+    def fail(self, expected, found, at):
+        """Says that the file is damaged."""
+        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+                              f'expected, but {found}.')
