@@ -21,6 +21,8 @@ from chainer_seg import command_line
 from chainer_seg.datasets import (
     CocoDataset,
     PackedDataset,
+    SbdDataset,
+    TFRecordDataset,
     fit_anchors,
     measure_dataset,
     open_dataset,
@@ -29,6 +31,7 @@ from chainer_seg.datasets import (
     validate_coco,
 )
 from chainer_seg.datasets.statistics import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
+from chainer_seg.datasets.tfrecord_files import find_shards
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.visualization import draw_statistics
@@ -61,7 +64,7 @@ def parse():
     add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
     for name, required in (('train', True), ('val', True), ('test', False)):
         add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
-                   help=f'COCO JSON of the {name} images')
+                   help=f'COCO JSON of the {name} images; a list of SBD; or TFRecord files')
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
                metavar='N', help='side of the network\'s input, for which anchors are suggested')
@@ -87,6 +90,17 @@ class Split:
         self.path = pathlib.Path(options.output_dir) / f'{name}.packed'
         self.dataset = open_dataset(self.annotations, self.images)
 
+    def files(self):
+        """All files that the data set is made of."""
+        if isinstance(self.dataset, TFRecordDataset):
+            return find_shards(self.annotations)
+        folders = [self.images]
+        if isinstance(self.dataset, SbdDataset):
+            folders = [self.dataset.folder / 'img', self.dataset.folder / 'inst']
+        return [pathlib.Path(self.annotations), *(
+            path for folder in folders for path in sorted(pathlib.Path(folder).rglob('*'))
+            if path.is_file())]
+
     def check(self, options, shown):
         """Prints what is wrong.
 
@@ -108,7 +122,7 @@ class Split:
 
     def pack(self, options):
         """Writes the packed file unless an earlier run wrote it from the same files."""
-        source = fingerprint(self.annotations, self.images)
+        source = fingerprint(self.files())
         if self.path.exists() and not options.overwrite:
             if PackedDataset(self.path).source == source:
                 if not options.quiet:
@@ -124,13 +138,20 @@ class Split:
 
 
 def check_classes(splits):
-    """Labels must mean the same everywhere."""
-    expected = splits['train'].dataset
-    for split in splits.values():
+    """Labels must mean the same everywhere; TFRecord files only tell those that occur."""
+    splits = splits.values()
+    if all(isinstance(split.dataset, TFRecordDataset) for split in splits):
+        categories = {}
+        for split in splits:
+            categories.update(split.dataset.categories)
+        for split in splits:
+            split.dataset = split.dataset.with_categories(categories)
+    first, *others = splits
+    for split in others:
         if (split.dataset.class_names, split.dataset.category_ids) != (
-                expected.class_names, expected.category_ids):
-            raise DatasetError(f'{split.annotations} has other categories than '
-                               f'{splits["train"].annotations}; give both the same list.')
+                first.dataset.class_names, first.dataset.category_ids):
+            raise DatasetError(f'{split.annotations} has other categories than {first.annotations}; '
+                               f'give both the same list.')
 
 
 def report(dataset, folder, options, shown):
@@ -169,12 +190,9 @@ def leave_out(number, error):
     tqdm.write(f'left out: {error}', file=sys.stderr)
 
 
-def fingerprint(annotations, images):
+def fingerprint(files):
     """The same text as long as no file of a data set changes its name, size or time."""
     found = hashlib.sha256()
-    files = [pathlib.Path(annotations)]
-    if images is not None:
-        files += sorted(path for path in pathlib.Path(images).rglob('*') if path.is_file())
     for path in files:
         status = os.stat(path)
         found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())

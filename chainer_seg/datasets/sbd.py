@@ -58,11 +58,12 @@ class SbdDataset(ImageDataset):
 
     def read_file(self, index):
         """The bytes of the image file, and False: it is not turned."""
-        data, stored, _ = read_image_file(self._image_path(index))
+        path = self._image_path(index)
+        data, stored, _ = read_image_file(path)
         size = self._objects_of(index)[0].shape
         if stored != size:
-            raise DatasetError(f'The image {self._image_path(index)} has {stored[0]}x{stored[1]} pixels, '
-                               f'but its objects are marked on {size[0]}x{size[1]}; fetch both again.')
+            raise DatasetError(f'The image {path} has {stored[0]}x{stored[1]} pixels, but its objects '
+                               f'are marked on {size[0]}x{size[1]}; fetch both again.')
         return data, False
 
     def image_size(self, index):

@@ -14,6 +14,8 @@ from PIL import Image
 
 from chainer_seg.datasets import CocoDataset, PackedDataset, ShapesDataset, write_coco
 
+from ..datasets.record_files import example, features_of, record
+
 
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
@@ -109,6 +111,22 @@ def test_different_categories_are_refused(call, drawn, tmp_path):
     write_coco(ShapesDataset(2, size=(48, 64), classes=('star', 'ring')), tmp_path / 'val')
     status, _, errors = call(*arguments(drawn / 'train', tmp_path / 'val', tmp_path / 'o'))
     assert status == 2 and 'has other categories than' in errors and errors.count('\n') == 1
+
+
+def test_tfrecord_files_share_the_classes_of_all(call, tmp_path):
+    drawn = ShapesDataset(2, size=(40, 48))
+    ids = list(range(1, len(drawn.class_names) + 1))
+    for number, name in enumerate(('train', 'val')):
+        features = features_of(*drawn[number], number, 'a.jpg', ids)
+        (tmp_path / f'coco_{name}.record-00000-of-00001').write_bytes(record(example(**features)))
+    status, _, errors = call('-train_annotations_file', tmp_path / 'coco_train.record',
+                             '-val_annotations_file', tmp_path / 'coco_val.record',
+                             '-output_dir', tmp_path / 'o')
+    assert status == 0, errors
+    train, val = (PackedDataset(tmp_path / 'o' / f'{name}.packed') for name in ('train', 'val'))
+    occurring = {instances.name(i) for _, instances in drawn for i in range(len(instances))}
+    assert set(train.class_names) == occurring and val.class_names == train.class_names
+    np.testing.assert_array_equal(val[0][1].masks, drawn[1][1].masks)
 
 
 @pytest.mark.parametrize('missing, sentence', [
