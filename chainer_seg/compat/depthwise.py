@@ -17,8 +17,9 @@ def convolve(x, weights, geometry):
     ``geometry`` is a `chainer_seg.compat.convolution.Geometry`, here and below.
     """
     y = np.zeros(x.shape[:2] + geometry.output, x.dtype)
+    taps = list(geometry.taps(x.shape[2:]))
     for chunk, scales in _chunks(x, weights, geometry):
-        for row, column, target, source in geometry.taps(x.shape[2:]):
+        for row, column, target, source in taps:
             y[chunk + target] += x[chunk + source] * scales[:, row, column, None, None]
     return y
 
@@ -26,8 +27,9 @@ def convolve(x, weights, geometry):
 def convolve_transposed(x, weights, geometry, size):
     """Spreads images (B, C, oh, ow) by weights (C, 1, kh, kw) over images (B, C) + ``size``."""
     y = np.zeros(x.shape[:2] + size, x.dtype)
+    taps = list(geometry.taps(size))
     for chunk, scales in _chunks(x, weights, geometry):
-        for row, column, source, target in geometry.taps(size):
+        for row, column, source, target in taps:
             y[chunk + target] += x[chunk + source] * scales[:, row, column, None, None]
     return y
 
@@ -35,8 +37,9 @@ def convolve_transposed(x, weights, geometry, size):
 def weight_gradient(x, gy, geometry):
     """The gradient of the weights (C, 1, kh, kw) from images (B, C, H, W) and (B, C, oh, ow)."""
     total = np.zeros((x.shape[1], 1) + geometry.kernel, np.result_type(x, gy))
+    taps = list(geometry.taps(x.shape[2:]))
     for chunk, sums in _chunks(x, total, geometry):
-        for row, column, target, source in geometry.taps(x.shape[2:]):
+        for row, column, target, source in taps:
             sums[:, row, column] += np.einsum('chw,chw->c', x[chunk + source], gy[chunk + target])
     return total
 
