@@ -3,6 +3,7 @@
 import argparse
 import functools
 import logging
+import pathlib
 
 from commands.training_options import add_data_options, find_resnet, open_datasets, run_training
 
@@ -41,7 +42,9 @@ def add_options(systems):
     command_line.add_common_options(parser)
     parser.add_argument('--gpu', dest='device', metavar='N', type=_gpu, default=argparse.SUPPRESS,
                         help='as --device; -1 is the CPU')
-    add_data_options(parser)
+    add_data_options(parser, 'coco2017')
+    parser.add_argument('--coco-folder', metavar='D', default='coco2017',
+                        help='where --dataset coco2017 finds annotations, train2017 and val2017')
     _add_network(parser.add_argument_group('the network'))
     _add_samples(parser.add_argument_group('the samples'))
     _add_run(parser.add_argument_group('the training'))
@@ -108,7 +111,8 @@ def _add_samples(samples):
 
 
 def _add_run(run):
-    run.add_argument('--out', required=True, metavar='DIR', help='folder for all that is written')
+    run.add_argument('--out', default='out/mask-rcnn', metavar='DIR',
+                     help='folder for all that is written')
     run.add_argument('--lr', type=float, default=1e-4, help='base learning rate; 0 trains nothing')
     run.add_argument('--optimizer', choices=('momentum', 'adam'), default='momentum')
     run.add_argument('--momentum', type=float, default=0.9)
@@ -141,11 +145,14 @@ def _add_run(run):
 
 
 def train_mask_rcnn(options):
+    if options.dataset == 'coco2017':
+        _find_coco(options)
     dataset, validation = open_datasets(options, keypoints=options.keypoints or None)
     model = make_model(options, dataset)
+    # Without a learning rate, running statistics stay, too: the model is only evaluated.
     chain = MaskRCNNTrainChain(
-        model, options.gamma, options.rpn_anchors, options.rois,
-        limits=_limits(options, model), freeze_bn=options.freeze_bn)
+        model, options.gamma, options.rpn_anchors, options.rois, limits=_limits(options, model),
+        freeze_bn=options.freeze_bn or options.lr == 0)
     samples = DetectionSamples(options.min_side, options.max_side)
     kind = 'keypoints' if model.keypoints else 'segm' if model.with_masks else 'bbox'
     run_training(
@@ -163,16 +170,27 @@ def make_schedule(options):
     return training.WarmUp(options.warm_up, then=after, start=FIRST_FACTOR)
 
 
+def _find_coco(options):
+    """The files of COCO 2017 in --coco-folder, under the names that COCO gives them."""
+    folder = pathlib.Path(options.coco_folder)
+    kind = 'person_keypoints' if options.keypoints else 'instances'
+    options.annotations, options.val_annotations = (
+        folder / 'annotations' / f'{kind}_{part}2017.json' for part in ('train', 'val'))
+    options.images, options.val_images = folder / 'train2017', folder / 'val2017'
+
+
 def make_model(options, dataset):
-    """The model of --init, or a new one with the ResNet of --pretrained or from nowhere."""
+    """The model of --init or --resume, or a new one with the ResNet of --pretrained or from nowhere."""
     classes, keypoints = len(dataset.class_names), _keypoints(options, dataset)
-    start = options.init or _resumed_model(options)
-    if start:
-        model = _continue_model(start, classes, keypoints)
+    resumed = _resumed_model(options)
+    if resumed:
+        model = _resume_model(resumed, classes)
+    elif options.init:
+        model = _continue_model(options.init, classes, keypoints)
     else:
         model = _new_model(options, classes, keypoints)
     model.class_names = dataset.class_names
-    _freeze(options, model.extractor.resnet)
+    freeze(options, model.extractor.resnet)
     return model
 
 
@@ -180,7 +198,7 @@ def _keypoints(options, dataset):
     """The number of keypoints of the objects, if they are asked for."""
     if not options.keypoints:
         return 0
-    if options.neck != 'fpn':
+    if options.neck != 'fpn' and not options.init and not options.resume:
         raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')
     instances = dataset[0][1]
     if instances.keypoints is None:
@@ -197,11 +215,25 @@ def _resumed_model(options):
     return path
 
 
-def _continue_model(path, classes, keypoints):
-    source = load_model(path)
-    if not isinstance(source, MaskRCNN):
-        raise TrainingError(f'{path} holds a {type(source).__name__}, not a Mask R-CNN; to start from '
+def _resume_model(path, classes):
+    model = _load_mask_rcnn(path)
+    if model.classes != classes:
+        raise TrainingError(f'{path} knows {model.classes} classes, the data set has {classes}; give '
+                            f'the data set that it was made for, or start from it by --init.')
+    return model
+
+
+def _load_mask_rcnn(path):
+    model = load_model(path)
+    if not isinstance(model, MaskRCNN):
+        raise TrainingError(f'{path} holds a {type(model).__name__}, not a Mask R-CNN; to start from '
                             f'its ResNet alone give --pretrained.')
+    return model
+
+
+def _continue_model(path, classes, keypoints):
+    """A model of the sizes in a file, with its weights as far as they fit."""
+    source = _load_mask_rcnn(path)
     wanted = {**source.config, 'classes': classes, 'keypoints': keypoints}
     if wanted == source.config:
         return source
@@ -238,7 +270,7 @@ def _new_model(options, classes, keypoints):
     return model
 
 
-def _freeze(options, resnet):
+def freeze(options, resnet):
     """Takes the stem, stages and normalisation that the options name out of the training."""
     frozen = options.freeze_at
     if frozen is None:

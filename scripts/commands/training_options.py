@@ -18,9 +18,10 @@ VALIDATION_SEED_OFFSET = 1_000_000
 DRAWN = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset}
 
 
-def add_data_options(parser):
+def add_data_options(parser, *more):
+    """Adds the options; ``more`` are values of --dataset that the system itself knows."""
     data = parser.add_argument_group('the data')
-    data.add_argument('--dataset', choices=(*DRAWN, 'coco'), default='shapes',
+    data.add_argument('--dataset', choices=(*DRAWN, 'coco', *more), default='shapes',
                       help='drawn shapes, with textures or plain, drawn people, or a data set of files')
     data.add_argument('--annotations', metavar='J',
                       help='COCO JSON to train on, or a packed data set, which needs no --images')
