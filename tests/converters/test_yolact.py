@@ -3,6 +3,7 @@
 ``pytest -s -k every_stage`` prints the table of all differences.
 """
 
+import functools
 import json
 import shutil
 
@@ -50,17 +51,23 @@ def convert_tree(config=None):
                               config or reference.config_of('yolact_resnet50'))
 
 
-def assert_stages(name, model, recorded):
-    found = {key: reference.difference(key, value, recorded)
-             for key, value in reference.stages(model).items()}
+@functools.cache
+def computed(name):
+    """A converted model and its stages for the picture."""
+    model = converted(name)
+    return model, reference.stages(model)
+
+
+def assert_stages(name, stages, recorded):
+    found = {key: reference.difference(key, value, recorded) for key, value in stages.items()}
     for key, value in found.items():
         print(f'{name:30} {key:12} {value:.1e}')
     assert {key: value for key, value in found.items() if not value < TOLERANCE} == {}
 
 
-def assert_detections(model, recorded, prefix):
+def assert_detections(model, stages, recorded, prefix):
     """All detections; those of one class are told apart by their scores."""
-    outputs = [reference.stages(model)[key] for key in ('loc', 'conf_logits', 'mask')]
+    outputs = [stages[key] for key in ('loc', 'conf_logits', 'mask')]
     found = find_detections(*outputs, model.anchors(), model.image_size,
                             suppression=SUPPRESSIONS[prefix])
     scores, labels = recorded[f'{prefix}_score'], recorded[f'{prefix}_class']
@@ -76,10 +83,9 @@ def assert_detections(model, recorded, prefix):
         np.testing.assert_allclose(found.coefficients[ours], coefficients, atol=1e-4)
 
 
-def assert_pictures(model, recorded):
+def assert_pictures(model, stages, recorded):
     """The objects of the pictures of both recorded sizes."""
-    x, _ = model.prepare([reference.image()])
-    outputs = model.forward(x)
+    outputs = [stages[key][None] for key in ('loc', 'conf_logits', 'mask', 'proto')]
     options = {**{name: getattr(model, name) for name in model.option_names},
                'score_threshold': SCORE_THRESHOLD}
     for prefix in ('pp0', 'pp1'):
@@ -100,18 +106,19 @@ def assert_pictures(model, recorded):
 
 @pytest.mark.parametrize('name', MODELS)
 def test_every_stage_is_what_the_original_computed(name):
-    assert_stages(name, converted(name), reference.recorded_for(name))
+    _, stages = computed(name)
+    assert_stages(name, stages, reference.recorded_for(name))
 
 
 @pytest.mark.parametrize('name', MODELS)
 def test_detections_by_all_three_suppressions(name):
     for prefix in SUPPRESSIONS:
-        assert_detections(converted(name), reference.recorded_for(name), prefix)
+        assert_detections(*computed(name), reference.recorded_for(name), prefix)
 
 
 @pytest.mark.parametrize('name', MODELS)
 def test_objects_of_pictures_of_two_sizes(name):
-    assert_pictures(converted(name), reference.recorded_for(name))
+    assert_pictures(*computed(name), reference.recorded_for(name))
 
 
 @pytest.mark.slow
@@ -124,10 +131,11 @@ def test_every_stage_of_the_published_sizes(name, monkeypatch):
     np.testing.assert_allclose(total, recorded['sum_abs_all_float_weights'], rtol=1e-12)
     monkeypatch.setattr(pytorch, 'read', lambda path: state)
     model = converters.convert(reference.path_of(name))
-    assert_stages(name, model, recorded)
+    stages = reference.stages(model)
+    assert_stages(name, stages, recorded)
     for prefix in SUPPRESSIONS:
-        assert_detections(model, recorded, prefix)
-    assert_pictures(model, recorded)
+        assert_detections(model, stages, recorded, prefix)
+    assert_pictures(model, stages, recorded)
 
 
 def test_the_older_stream_holds_the_same_network():
@@ -185,7 +193,6 @@ def blank_state(name):
             for key, shape in reference.full_width_shapes(name).items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('file, shapes, expected', [
     ('yolact_base_54_800000', 'yolact_base', {'image_size': 550, 'square_anchors': True}),
     ('yolact_im700_54_800000', 'yolact_base',
