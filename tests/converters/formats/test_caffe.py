@@ -1,0 +1,215 @@
+"""Caffe's networks: blobs as the protobuf library reads them, definitions, files that lie."""
+
+import re
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from chainer.links.caffe.protobuf3 import caffe_pb2
+
+from chainer_seg.errors import WeightFileError
+from converters.formats import caffe, protobuf_wire
+
+NETWORKS = ('deeplab_r101_b2_double', 'deeplab_r101_b5', 'resnet50_b4', 'vgg16_v1_b2')
+
+
+@pytest.fixture
+def genuine(shared_data):
+    return shared_data / 'formats' / 'caffe'
+
+
+def by_protobuf(path):
+    """The blobs of the layers, each read by the protobuf library, with the library's shapes."""
+    network = caffe_pb2.NetParameter.FromString(path.read_bytes())
+    for layer in (*network.layers, *network.layer):
+        blobs = []
+        for blob in layer.blobs:
+            values, dtype = (blob.double_data, 'f8') if blob.double_data else (blob.data, 'f4')
+            sides = blob.shape.dim if blob.HasField('shape') else (
+                blob.num, blob.channels, blob.height, blob.width)
+            blobs.append(np.array(values, dtype).reshape(tuple(sides)))
+        yield layer.name, blobs
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_blobs_are_those_of_the_protobuf_library(genuine, name):
+    layers = caffe.read(genuine / f'{name}.caffemodel')['layers']
+    expected = dict(by_protobuf(genuine / f'{name}.caffemodel'))
+    assert list(layers) == list(expected)
+    for layer, blobs in expected.items():
+        assert len(layers[layer]['blobs']) == len(blobs)
+        for found, blob in zip(layers[layer]['blobs'], blobs):
+            np.testing.assert_array_equal(found, blob, strict=True)
+            assert not found.flags.writeable
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_types_and_shapes_are_those_of_the_description(genuine, name):
+    text = (genuine / 'README.md').read_text()
+    section = text[text.index(f'### {name}\n') + 4:].split('\n### ')[0].split('\n## ')[0]
+    listed = re.findall(r'^(\w+) +([A-Z]\w+) +((?:\([\d,]+\) ?)+)$', section, re.MULTILINE)
+    layers = caffe.read(genuine / f'{name}.caffemodel')['layers']
+    found = [(key, layer['type'], [blob.shape for blob in layer['blobs']])
+             for key, layer in layers.items() if layer['blobs']]
+    assert found == [(key, kind, [tuple(int(side) for side in shape.split(',') if side)
+                                  for shape in re.findall(r'\(([\d,]+)\)', shapes)])
+                     for key, kind, shapes in listed]
+
+
+def test_what_layers_do_is_read_from_both_kinds_of_files(genuine):
+    for ending in ('caffemodel', 'prototxt'):
+        tree = caffe.read(genuine / f'deeplab_r101_b5.{ending}')
+        layers = tree['layers']
+        assert tree['name'] == 'DeepLab-v2 ResNet-101 base 5'
+        assert layers['res4b22_branch2b']['convolution_param'] == {
+            'num_output': 20, 'kernel_size': [3], 'pad': [2], 'stride': [1], 'dilation': [2],
+            'bias_term': False}
+        assert layers['fc1_voc12_c3']['convolution_param']['dilation'] == [24]
+        assert layers['pool1']['pooling_param'].get('pad') == 1
+        assert layers['fc1_voc12']['bottom'] == [f'fc1_voc12_c{number}' for number in range(4)]
+        assert layers['fc1_voc12']['type'] == 'Eltwise'
+
+
+def test_the_old_generation_is_in_the_words_of_the_new(genuine):
+    layers = caffe.read(genuine / 'vgg16_v1_b2.caffemodel')['layers']
+    assert {layer['type'] for layer in layers.values()} == {
+        'Convolution', 'ReLU', 'Pooling', 'InnerProduct', 'Dropout', 'Softmax'}
+    assert layers['fc6']['blobs'][0].shape == (1, 1, 32, 64)
+
+
+def test_a_definition_gives_the_parameters_and_the_network_the_weights(genuine):
+    tree = caffe.read(genuine / 'deeplab_r101_b5.caffemodel')
+    merged = caffe.with_definition(tree, genuine / 'deeplab_r101_b5.prototxt')['layers']
+    definition = caffe.read(genuine / 'deeplab_r101_b5.prototxt')['layers']
+    assert merged.keys() == definition.keys()
+    assert merged['conv1']['blobs'][0] is tree['layers']['conv1']['blobs'][0]
+    assert sum(bool(layer['blobs']) for layer in merged.values()) == 316
+
+
+@pytest.mark.parametrize('change, problem', [
+    (('num_output: 4 kernel_size: 7', 'num_output: 5 kernel_size: 7'), 'conv1 has 5 outputs'),
+    (('num_output: 4 kernel_size: 7', 'num_output: 4 kernel_size: 5'), 'conv1 has a kernel of the size'),
+    (('type: "Scale"', 'type: "Bias"'), 'scale_conv1 is a Bias, and they have a Scale')])
+def test_a_definition_of_another_network_is_an_error(genuine, tmp_path, change, problem):
+    tree = caffe.read(genuine / 'resnet50_b4.caffemodel')
+    text = (genuine / 'resnet50_b4.prototxt').read_text()
+    (tmp_path / 'a.prototxt').write_text(text.replace(*change, 1))
+    with pytest.raises(WeightFileError, match=f'not fit the weights: its layer {problem}'):
+        caffe.with_definition(tree, tmp_path / 'a.prototxt')
+
+
+@pytest.mark.parametrize('text, problem', [
+    ('name: "x"', 'has no layers'), ('layer { name: "a" ', 'no prototxt that can be read'),
+    ('layer { type: 5 }', 'no prototxt that can be read: 1:15'), ('layer { name: "a" } }', 'be read'),
+    ('layers { type: NO_SUCH }', 'NO_SUCH'), ('layer {' * 3000, 'be read'),
+    ('name: "' + 'x' * (1 << 20) + '"', 'too long for a prototxt')])
+def test_a_definition_that_cannot_be_read_is_one_error(tmp_path, text, problem):
+    (tmp_path / 'a.prototxt').write_text(text)
+    with pytest.raises(WeightFileError, match=problem) as caught:
+        caffe.read(tmp_path / 'a.prototxt')
+    assert 'a.prototxt' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_comments_and_unknown_fields_of_a_definition_are_passed_over(tmp_path):
+    (tmp_path / 'a').write_text('# A net.\n\nname: "n"  # its name\nlayer { name: "a" type: "Pooling" '
+                                'pooling_param { kernel_size: 3 round_mode: FLOOR } newer: 5 }')
+    tree = caffe.read(tmp_path / 'a')
+    assert tree['layers']['a']['pooling_param'] == {'kernel_size': 3}
+
+
+def field(number, content):
+    """A field of the wire format: a number, or bytes behind their length."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def varint(value):
+    value, data = value % (1 << 64), b''
+    while value > 127:
+        data, value = data + bytes([value & 127 | 128]), value >> 7
+    return data + bytes([value])
+
+
+def network(*blobs, layer=100, blob=7, name=1):
+    """A network of one layer with these blobs."""
+    inside = field(name, b'fc') + b''.join(field(blob, content) for content in blobs)
+    return field(1, b'net') + field(layer, inside)
+
+
+def read_bytes(folder, data):
+    (folder / 'made.caffemodel').write_bytes(data)
+    return caffe.read(folder / 'made.caffemodel')
+
+
+FLOATS = struct.pack('<6f', *range(6))
+SIX = np.arange(6, dtype='f4')
+
+
+@pytest.mark.parametrize('blob, expected', [
+    (field(7, field(1, varint(2) + varint(3))) + field(5, FLOATS), SIX.reshape(2, 3)),
+    (field(7, field(1, 2) + field(1, 3)) + field(5, FLOATS), SIX.reshape(2, 3)),
+    (field(1, 1) + field(2, 1) + field(3, 2) + field(4, 3) + field(5, FLOATS), SIX.reshape(1, 1, 2, 3)),
+    (field(5, FLOATS[:8]) + field(7, field(1, b'\6')) + field(5, FLOATS[8:]), SIX),
+    (field(7, field(1, b'\6')) + field(6, FLOATS) + field(5, FLOATS), SIX),  # with gradients
+    (field(7, field(1, b'\6')) + field(8, struct.pack('<6d', *range(6))), SIX.astype('f8')),
+    (field(7, b'') + field(5, FLOATS[4:8]), np.array(1, 'f4')),
+    (field(7, field(1, varint(0) + varint(3))) + field(5, b''), np.zeros((0, 3), 'f4'))])
+def test_every_way_of_writing_a_blob(tmp_path, blob, expected):
+    for options in ({}, {'layer': 2, 'blob': 6, 'name': 4}):
+        tree = read_bytes(tmp_path, network(blob, **options))
+        np.testing.assert_array_equal(tree['layers']['fc']['blobs'][0], expected, strict=True)
+
+
+@pytest.mark.parametrize('blob, problem', [
+    (field(7, field(1, b'\7')) + field(5, FLOATS), r'a blob of the shape \(7,\) .* 24 bytes'),
+    (field(7, field(1, b'\6')) + field(5, FLOATS[:-1]), '23 bytes'), (field(5, FLOATS), r'shape \(\)'),
+    (field(7, field(1, varint(1 << 40) + varint(1 << 40))) + field(5, FLOATS), 'a blob of the shape'),
+    (field(7, field(1, varint(-2) + varint(-3))) + field(5, FLOATS), 'a blob of the shape'),
+    (field(7, field(1, varint(1 << 40) + varint(0))) + field(5, b''), 'a blob of the shape'),
+    (field(7, field(1, b'\1' * 33)) + field(5, FLOATS[:4]), 'at most 32 dimensions'),
+    (field(7, field(1, b'\6')) + b'\x2d' + FLOATS[:4], 'packed numbers'),
+    (field(7, field(1, b'\xff' * 11)), 'a number was expected, but it does not end'),
+    (b'\x3a\xff\x7f', 'it has 16383 bytes and 0 are left'), (b'\x3b', 'there is field 7 of type 3'),
+    (b'\x02\x00', 'there is field 0 of type 2')])
+def test_a_blob_that_lies_is_an_error_with_the_place(tmp_path, blob, problem):
+    with pytest.raises(WeightFileError, match=r'at byte \d+ .*' + problem):
+        read_bytes(tmp_path, network(blob))
+
+
+@pytest.mark.parametrize('data, problem', [
+    (field(1, b'net'), 'has no layers'),
+    (field(2, field(1, field(1, b'old'))), 'the format that Caffe had in 2013'),
+    (network(field(7, field(1, b'\1')) + field(5, FLOATS[:4])) * 2, "two layers of the name 'fc'"),
+    (field(100, field(106, b'\xff')), 'a LayerParameter was expected, but it cannot be read'),
+    (field(100, field(1, b'x' * (1 << 21))), 'they are too long')])
+def test_another_file_is_told_in_one_sentence(tmp_path, data, problem):
+    with pytest.raises(WeightFileError, match=problem):
+        read_bytes(tmp_path, data)
+
+
+def test_layers_of_two_phases_may_share_a_name(tmp_path):
+    blob = field(7, field(1, b'\1')) + field(5, FLOATS[:4])
+    layers = read_bytes(tmp_path, network() + network(blob))['layers']
+    assert list(layers) == ['fc', 'fc#2']
+    assert [len(layer['blobs']) for layer in layers.values()] == [1, 0]
+
+
+def test_endless_fields_are_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(protobuf_wire, '_MOST_FIELDS', 100)
+    with pytest.raises(WeightFileError, match='there are more than 100'):
+        read_bytes(tmp_path, field(3, b'x') * 101)
+
+
+def test_reading_takes_no_memory_for_the_weights(tmp_path):
+    count = 10_000_000
+    blob = field(7, field(1, varint(count))) + field(5, bytes(4 * count))
+    (tmp_path / 'a.caffemodel').write_bytes(network(blob))
+    tracemalloc.start()
+    try:
+        tree = caffe.read(tmp_path / 'a.caffemodel')
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert tree['layers']['fc']['blobs'][0].shape == (count,)
