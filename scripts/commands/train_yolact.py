@@ -7,10 +7,14 @@ import logging
 from commands.training_options import add_data_options, open_datasets, run_training
 
 from chainer_seg import command_line
+from chainer_seg.datasets import ObjectIndex
+from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import evaluate_coco
-from chainer_seg.model_file import copy_matching, load_model
+from chainer_seg.model_file import load_model
 from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
-from chainer_seg.models.yolact.pretrained import CHANNEL_ORDERS, start_backbone
+from chainer_seg.models.yolact.pretrained import (
+    CHANNEL_ORDERS, load_yolact, start_backbone, start_from)
 from chainer_seg.models.yolact.samples import stack_examples
 
 log = logging.getLogger(__name__)
@@ -32,7 +36,8 @@ def add_options(systems):
     add_data_options(parser)
     start = parser.add_argument_group('where to start from')
     start.add_argument('--weights', metavar='MODEL',
-                       help='a YOLACT; what does not fit, such as other classes, starts anew')
+                       help='a YOLACT to go on from, with its sizes; classes are told by their names, '
+                            'and new ones start from nothing')
     start.add_argument('--backbone', metavar='MODEL',
                        help='a model whose ResNet the backbone starts from')
     start.add_argument('--backbone-channels', choices=CHANNEL_ORDERS, default='rgb',
@@ -60,11 +65,16 @@ def add_options(systems):
 
 
 def train_yolact(options):
-    experiment = read_experiment(options.name, options.assignments)
+    experiment = read_experiment(options.name)
+    weights = load_yolact(options.weights) if options.weights else None
+    if weights is not None:
+        experiment.take_model(weights)
+    experiment.assign(options.assignments)
     _merge(experiment['training'], options)
     dataset, validation = open_datasets(options)
+    _check_classes(dataset, validation)
     model = experiment.make_model(dataset.class_names, options.seed)
-    _start_from(options, model)
+    _start(model, weights, options)
     chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
     run_training(
         options, chain, model, dataset, experiment.make_samples(model),
@@ -82,10 +92,25 @@ def _merge(settings, options):
     options.snapshot_every = options.save_interval
 
 
-def _start_from(options, model):
-    if options.weights:
-        copied = copy_matching(load_model(options.weights), model)
-        log.info('%d arrays of the model come from %s', copied, options.weights)
+def _check_classes(dataset, validation):
+    """Refuses a validation set of other classes; says which classes cannot be learned."""
+    if tuple(dataset.class_names) != tuple(validation.class_names):
+        raise DatasetError('The data sets for training and for validation name different classes; give '
+                           'both annotation files the same categories.')
+    if not isinstance(dataset, ImageDataset):
+        return  # It is drawn, and has all classes.
+    seen = set(ObjectIndex(dataset).labels.tolist())
+    unseen = [name for label, name in enumerate(dataset.class_names) if label not in seen]
+    if unseen:
+        log.warning('No object to learn from: %s', ', '.join(unseen))
+
+
+def _start(model, weights, options):
+    """Copies the weights to start from, and says what was copied."""
+    if weights is not None:
+        shared = start_from(weights, model)
+        log.info('the weights come from %s, those of classes for: %s', options.weights,
+                 ', '.join(shared) or 'none')
     if options.backbone:
         copied = start_backbone(load_model(options.backbone), model, options.backbone_channels)
         log.info('%d arrays of the backbone come from %s', copied, options.backbone)

@@ -54,6 +54,22 @@ class Experiment:
                                 f'not {value!r}.')
         self.tables[table][key] = value
 
+    def assign(self, assignments):
+        """Changes settings by strings ``table.key=value`` or ``key=value``, as of a command line.
+
+        Values are written as in TOML, but texts need no quotes. Raises as :meth:`set` does.
+        """
+        for assignment in assignments:
+            place, equals, value = assignment.partition('=')
+            if not equals:
+                raise TrainingError(f'{assignment!r} sets nothing; write it as key=value.')
+            self.set(place.strip(), _parse(value.strip()))
+
+    def take_model(self, model):
+        """Takes the sizes of a :class:`Yolact` over; the data set says the classes."""
+        self.tables['model'] = {name: value for name, value in model.config.items()
+                                if name not in _NOT_SET}
+
     def make_model(self, class_names, seed=0):
         """A new :class:`Yolact` for these classes."""
         try:
@@ -75,7 +91,7 @@ class Experiment:
         """The :class:`YolactSamples` for a model."""
         # Not the model's own method: the samples are sent to other processes.
         normalise = find_backbone(model.config['backbone']).normalise
-        return YolactSamples(model.image_size, normalise,
+        return YolactSamples(model.image_size, normalise, model.classes,
                              Augmentation(**self['augmentation']), **self['samples'])
 
     def make_schedule(self):
@@ -112,26 +128,18 @@ def experiment_names():
     return sorted(path.stem for path in FOLDER.glob('*.toml'))
 
 
-def read_experiment(name, assignments=()):
+def read_experiment(name):
     """Reads an experiment.
 
     Args:
         name: One of :func:`experiment_names`, or the path of a TOML file of the same form: it says
             in what it differs from the one that it is ``based_on``.
-        assignments: Strings ``key=value`` or ``table.key=value`` that change settings; values are
-            written as in TOML, but texts need no quotes.
 
     Raises:
         chainer_seg.errors.TrainingError: There is no such file, it is not TOML, or a setting cannot
             be as it says.
     """
-    experiment = _read(name)
-    for assignment in assignments:
-        place, equals, value = assignment.partition('=')
-        if not equals:
-            raise TrainingError(f'{assignment!r} sets nothing; write it as key=value.')
-        experiment.set(place.strip(), _parse(value.strip()))
-    return experiment
+    return _read(str(name))
 
 
 def _read(name, followers=()):

@@ -1,14 +1,60 @@
-"""Starting a YOLACT from weights that were trained for something else."""
+"""Starting a YOLACT from weights that were trained for other classes, or for something else."""
 
 import numpy as np
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.links import ResNet
-from chainer_seg.model_file import copy_matching
+from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.yolact.backbones import RESNET_STD
+from chainer_seg.models.yolact.model import Yolact
 
 # What the pixels are that a ResNet was trained on: over their deviation, or in 0..255 in Caffe's order.
 CHANNEL_ORDERS = ('rgb', 'bgr')
+
+
+def load_yolact(path):
+    """The :class:`chainer_seg.models.yolact.Yolact` in a model file.
+
+    Raises:
+        chainer_seg.errors.TrainingError: The file holds another model.
+        chainer_seg.errors.ModelFileError: The file cannot be read.
+    """
+    model = load_model(path)
+    if not isinstance(model, Yolact):
+        raise TrainingError(f'{path} is a {type(model).__name__} and no YOLACT; to start from its '
+                            f'ResNet alone give it as --backbone.')
+    return model
+
+
+def start_from(source, model):
+    """Copies what fits from one YOLACT to another, whose classes may be others.
+
+    What belongs to a class goes to the class of the same name, and the background's to the
+    background. Classes that ``source`` does not know keep their initial weights.
+
+    Args:
+        source: A :class:`chainer_seg.models.yolact.Yolact`.
+        model: The one to start.
+
+    Returns:
+        The names of the classes that both know.
+
+    Raises:
+        chainer_seg.errors.TrainingError: Nothing fits.
+    """
+    initial = [parameter.array.copy() for parameter, _ in _class_parameters(model)]
+    if not _any_fits(source, model):
+        raise TrainingError('Nothing in the YOLACT to start from has the shapes of the new one; set '
+                            'the [model] of the experiment to its sizes.')
+    copy_matching(source, model)
+    shared = [name for name in model.class_names if name in source.class_names]
+    labels = [[chain.class_names.index(name) for name in shared] for chain in (source, model)]
+    for (given, background), (wanted, _), fresh in zip(
+            _class_parameters(source), _class_parameters(model), initial):
+        wanted.array[...] = fresh
+        if given.shape[1:] == wanted.shape[1:]:
+            _copy_rows(given.array, wanted.array, *labels, source.classes, model.classes, background)
+    return shared
 
 
 def start_backbone(source, model, channels='rgb'):
@@ -35,12 +81,39 @@ def start_backbone(source, model, channels='rgb'):
         lacking = source if found is None else model
         raise TrainingError(f'The {type(lacking).__name__} holds no ResNet; the backbone can start '
                             f'only from one ResNet to another.')
-    copied = copy_matching(found, wanted)
-    if not copied:
+    if not _any_fits(found, wanted):
         raise TrainingError(f'Nothing in the ResNet of the {type(source).__name__} has the shapes of '
                             f'the backbone; set model.width and model.blocks to its sizes.')
+    copied = copy_matching(found, wanted)
     _copy_stem(found.stem.conv.W.array, wanted.stem.conv.W.array, channels)
     return copied
+
+
+def _any_fits(source, target):
+    """Whether any convolution has the same weights' shape in both."""
+    shapes = {path: weights.shape for path, weights in source.namedparams() if weights.ndim == 4}
+    return any(shapes.get(path) == weights.shape for path, weights in target.namedparams())
+
+
+def _class_parameters(model):
+    """The parameters with rows for each class, and whether one of them is the background's."""
+    layers = [(model.head.logits, True), (model.semantic, False)]
+    if model.rescores:
+        layers.append((model.rescoring.layers[-1], False))
+    return [(parameter, background) for layer, background in layers
+            for parameter in (layer.W, layer.b)]
+
+
+def _copy_rows(given, wanted, given_labels, wanted_labels, given_classes, wanted_classes, background):
+    """Copies the rows of labels, for every anchor."""
+    shift = int(background)
+    given = given.reshape(-1, given_classes + shift, *given.shape[1:])
+    wanted = wanted.reshape(-1, wanted_classes + shift, *wanted.shape[1:])
+    if len(given) != len(wanted):  # Another number of anchors.
+        return
+    before = [0] if background else []
+    wanted[:, before + [label + shift for label in wanted_labels]] = (
+        given[:, before + [label + shift for label in given_labels]])
 
 
 def _copy_stem(weights, target, channels):

@@ -4,6 +4,7 @@ import chainer
 import cv2
 import numpy as np
 
+from chainer_seg.errors import DatasetError
 from chainer_seg.models.yolact.augmentation import STANDARD, augment
 
 # Objects that are thinner, as a share of the picture's side, are not trained on: 4 pixels of 550.
@@ -21,6 +22,7 @@ class YolactSamples:
     Args:
         image_size: Side S of the network's input.
         normalise: From pixels (S, S, 3), red, green, blue, in 0..255 to what the network expects.
+        classes: Number of classes; None to take any label.
         augmentation: The :class:`chainer_seg.models.yolact.augmentation.Augmentation`.
         least_side: Objects whose box is thinner, as a share of the picture's side, are left out.
         max_objects: Of more objects than these, the largest ones are trained on.
@@ -29,15 +31,19 @@ class YolactSamples:
         A dict of ``x`` (3, S, S) float32, the network's input; ``bboxes`` (R, 4) float32 (y_min,
         x_min, y_max, x_max) as fractions of the picture; ``labels`` (R,) int32; ``crowds`` (R,)
         bool; and ``masks`` (R, S, S) bool. None where no object is left that is not a crowd.
+
+    Raises:
+        chainer_seg.errors.DatasetError: An object has a label that is no class.
     """
 
-    def __init__(self, image_size, normalise, augmentation=STANDARD, least_side=LEAST_SIDE,
-                 max_objects=MAX_OBJECTS):
-        self.image_size, self.normalise = image_size, normalise
+    def __init__(self, image_size, normalise, classes=None, augmentation=STANDARD,
+                 least_side=LEAST_SIDE, max_objects=MAX_OBJECTS):
+        self.image_size, self.normalise, self.classes = image_size, normalise, classes
         self.augmentation = augmentation
         self.least_side, self.max_objects = least_side, max_objects
 
     def __call__(self, example, rng):
+        self._check_labels(example[1])
         image, instances = augment(*example, rng, self.augmentation)
         size = np.array(image.shape[:2] * 2, np.float32)
         bboxes = instances.bboxes / size
@@ -50,6 +56,14 @@ class YolactSamples:
                 'bboxes': bboxes[chosen], 'labels': instances.labels[chosen],
                 'crowds': instances.crowds[chosen],
                 'masks': resize_masks(instances.masks[chosen], side)}
+
+    def _check_labels(self, instances):
+        labels = instances.labels[~instances.crowds]
+        if self.classes is not None and len(labels) and not (
+                labels.min() >= 0 and labels.max() < self.classes):
+            raise DatasetError(f'An object has the label {labels[np.abs(labels).argmax()]}, but the '
+                               f'{self.classes} classes have the labels 0 to {self.classes - 1}; '
+                               f'number the classes without gaps from 0.')
 
     def _usable(self, bboxes, instances):
         """The numbers of the objects to train on, in their order."""

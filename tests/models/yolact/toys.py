@@ -16,7 +16,7 @@ def drawn_batch(model, count, objects=3):
     """A batch of drawn pictures as arrays for :class:`YolactTrainChain`."""
     dataset = ShapesDataset(count, seed=4, size=(64, 64), objects=(objects, objects),
                             diameters=(0.3, 0.6), crowd_probability=0)
-    samples = YolactSamples(model.image_size, model.normalise, NO_AUGMENTATION)
+    samples = YolactSamples(model.image_size, model.normalise, augmentation=NO_AUGMENTATION)
     drawn = [samples(dataset[number], np.random.default_rng(number)) for number in range(count)]
     return stack_examples(drawn, chainer.get_device('@numpy'))
 
