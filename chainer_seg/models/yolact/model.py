@@ -71,6 +71,7 @@ class Yolact(InstanceDetector):
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check_anchors(anchor_scales)
+        _check_rescoring(rescoring, prototype_scale * _map_side(image_size, STRIDES[0]))
         self.classes, self.image_size = classes, image_size
         self.anchor_scales, self.anchor_ratios = anchor_scales, anchor_ratios
         self.square_anchors = square_anchors
@@ -125,7 +126,7 @@ class Yolact(InstanceDetector):
             (N, 4) float32, centre x, centre y, width and height as fractions of the image.
         """
         size = np.broadcast_to(self.image_size if size is None else size, 2)
-        map_sizes = [-(-size // stride) for stride in STRIDES]
+        map_sizes = [_map_side(size, stride) for stride in STRIDES]
         return anchor_boxes(map_sizes, self.anchor_scales, self.anchor_ratios, self.image_size,
                             self.square_anchors)
 
@@ -144,7 +145,7 @@ class Yolact(InstanceDetector):
         _check_options(**options)
         anchors = self.device.send(self.anchors())
         found = []
-        for codes, logits, coefficients, prototypes, size in zip(*map(_arrays, outputs), sizes):
+        for codes, logits, coefficients, prototypes, size in zip(*map(_array, outputs), sizes):
             detections = find_detections(codes, logits, coefficients, anchors, self.image_size,
                                          **options)
             found.append(self._instances(detections, prototypes, size, rescore))
@@ -178,6 +179,19 @@ def _check_anchors(scales):
                          f'but is {scales}')
 
 
+def _check_rescoring(channels, side):
+    """Each convolution of the net that scores masks makes them less than half as large."""
+    smallest = 2 ** (len(channels) + 1) - 1 if channels else 0
+    if side < smallest:
+        raise ValueError(f'prototypes of {side} pixels are too small for a rescoring of '
+                         f'{len(channels)} layers, which takes {smallest}')
+
+
+def _map_side(side, stride):
+    """The side of a map of an image's side: rounded up."""
+    return -(-side // stride)
+
+
 def _check_options(suppression, anchor_threshold, top_k, **others):
     if suppression not in SUPPRESSIONS:
         raise UserError(f'There is no suppression {suppression!r}; choose one of '
@@ -189,8 +203,8 @@ def _check_options(suppression, anchor_threshold, top_k, **others):
         raise UserError(f'{top_k} candidates of a class cannot be looked at; ask for at least 1.')
 
 
-def _arrays(outputs):
-    return getattr(outputs, 'array', outputs)
+def _array(output):
+    return getattr(output, 'array', output)
 
 
 def _to_cpu(array):

@@ -207,6 +207,8 @@ def test_a_gpu_finds_the_same(image, suppression):
 def test_what_cannot_be_built_is_told():
     with pytest.raises(ValueError, match='no backbone .vgg.*resnet50'):
         Yolact('vgg')
+    with pytest.raises(ValueError, match='prototypes of 24 pixels.*takes 31'):
+        Yolact(**SMALL, rescoring=(2, 2, 2, 2))
     with pytest.raises(ValueError, match='anchor_scales'):
         Yolact(anchor_scales=((24,), (48,)))
     with pytest.raises(ValueError, match='anchor_scales'):
