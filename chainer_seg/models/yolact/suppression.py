@@ -11,7 +11,7 @@ from chainer import backend
 from chainer_seg.boxes import batched_nms
 
 # So many elements of intersection over union are computed at once.
-_AT_ONCE = 2 ** 18
+_AT_ONCE = 2 ** 16
 
 
 def fast_nms(boxes, scores, threshold, top_k, floor=0.0):
