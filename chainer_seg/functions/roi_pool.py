@@ -63,16 +63,14 @@ extern "C" __global__ void roi_pool_gradient(
 '''
 
 
-# Numbers in the arrays that are updated once for each pixel of a bin: they have to stay in the cache.
-_CHUNK_SIZE = 1 << 17
-
-
 class RoIPool(function_node.FunctionNode):
     """See :func:`roi_pool`."""
 
     def __init__(self, rois, roi_indices, output_size, spatial_scale):
         self.rois, self.roi_indices = rois, roi_indices
         self.output_size, self.spatial_scale = output_size, spatial_scale
+        # Where the largest pixels are: a by-product on a GPU, on a CPU found when it is asked for.
+        self.places = None
 
     def check_type_forward(self, in_types):
         type_check.expect(in_types.size() == 1)
@@ -81,9 +79,10 @@ class RoIPool(function_node.FunctionNode):
     def forward_cpu(self, inputs):
         x, = inputs
         self.maps_shape = x.shape
-        y, self.places = _largest_pixels(
-            x, self.rois, self.roi_indices, self.output_size, self.spatial_scale)
-        return y,
+        self.retain_inputs((0,))
+        self.retain_outputs((0,))
+        bins = _Bins(self.rois, self.output_size, self.spatial_scale, x.shape[2:])
+        return _largest_pixels(x, self.roi_indices, bins),
 
     def forward_gpu(self, inputs):
         x, = inputs
@@ -97,6 +96,10 @@ class RoIPool(function_node.FunctionNode):
         return y.astype(x.dtype, copy=False),
 
     def backward(self, indexes, grad_outputs):
+        if self.places is None:
+            (x,), (y,) = self.get_retained_inputs(), self.get_retained_outputs()
+            bins = _Bins(self.rois, self.output_size, self.spatial_scale, x.shape[2:])
+            self.places = _find_places(x.array, y.array, self.roi_indices, bins)
         return RoIPoolGradient(self.places, self.roi_indices, self.maps_shape).apply(grad_outputs)
 
 
@@ -136,58 +139,74 @@ class RoIPoolGradient(function_node.FunctionNode):
         return planes[..., None, None] * (height * width) + xp.where(used, self.places, 0), used
 
 
-def _largest_pixels(maps, rois, roi_indices, output_size, spatial_scale):
-    """The largest pixel (R, C, h, w) of each bin, 0 without any, and its place in the plane, -1."""
+class _Bins:
+    """First and past-last pixels of the bins, (R, h) rows and (R, w) columns."""
+
+    def __init__(self, rois, output_size, spatial_scale, size):
+        scaled = rois.astype(np.float32) * np.float32(spatial_scale)
+        corners = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(int)
+        y_min, x_min, y_max, x_max = corners.T
+        self.size, self.output_size = size, output_size
+        self.first_y, self.last_y = bin_ranges(
+            y_min, y_max + 1, output_size[0], size[0], np.float32)
+        self.first_x, self.last_x = bin_ranges(
+            x_min, x_max + 1, output_size[1], size[1], np.float32)
+        # (R, 1, h, w), to mask arrays of all channels.
+        self.filled = ((self.first_y < self.last_y)[:, None, :, None]
+                       & (self.first_x < self.last_x)[:, None, None])
+
+
+def _largest_pixels(maps, roi_indices, bins):
+    """The largest pixel (R, C, h, w) of each bin, 0 without any: along columns, then along rows."""
+    batch, channels, height, width = maps.shape
+    pixels = sampling.pixels_first(maps).reshape(batch, height, width, channels)
+    top = np.zeros((len(roi_indices), channels) + bins.output_size, maps.dtype)
+    for roi in np.flatnonzero(bins.filled.any(axis=(1, 2, 3))):
+        left, right = bins.first_x[roi].min(), bins.last_x[roi].max()
+        rows = _pool_axis(pixels[roi_indices[roi], :, left:right], bins.first_y[roi],
+                          bins.last_y[roi], 0)
+        best = _pool_axis(rows, bins.first_x[roi] - left, bins.last_x[roi] - left, 1)
+        top[roi] = np.where(bins.filled[roi], best.transpose(2, 0, 1), 0)
+    return top
+
+
+def _pool_axis(values, first, last, axis):
+    """The maximum over each range of an axis; all ranges take a step at once, some their last again."""
+    limit = values.shape[axis] - 1
+    best = np.take(values, np.clip(first, 0, limit), axis)
+    for step in range(1, (last - first).max(initial=0)):
+        here = np.clip(np.minimum(first + step, last - 1), 0, limit)
+        np.maximum(best, np.take(values, here, axis), out=best)
+    return best
+
+
+def _find_places(maps, top, roi_indices, bins):
+    """The first pixel (R, C, h, w) of each bin that is as large as ``top``; -1 in an empty bin."""
     batch, channels, height, width = maps.shape
     pixels = sampling.pixels_first(maps)
-    ranges_y, ranges_x = _ranges(rois, output_size, spatial_scale, height, width)
-    top = np.zeros((len(rois), channels) + output_size, maps.dtype)
     places = np.full(top.shape, -1, np.int32)
     # RoIs of one chunk should need about the same number of steps.
-    extents = [(last - first).max(axis=1, initial=0) for first, last in (ranges_y, ranges_x)]
+    extents = [(last - first).max(axis=1, initial=0) for first, last in (
+        (bins.first_y, bins.last_y), (bins.first_x, bins.last_x))]
     order = np.argsort(extents[0] * extents[1], kind='stable')
-    step = max(1, _CHUNK_SIZE // (channels * output_size[0] * output_size[1]))
-    for start in range(0, len(rois), step):
-        part = order[start:start + step]
-        first_y, last_y, first_x, last_x = (edge[part] for edge in ranges_y + ranges_x)
-        filled = ((first_y < last_y)[:, :, None] & (first_x < last_x)[:, None])[:, None]
-        image = (roi_indices[part].astype(int) * height * width)[:, None, None]
-        best, place = _scan(pixels, image, (first_y, last_y, first_x, last_x), (height, width))
-        top[part] = np.where(filled, best.transpose(0, 3, 1, 2), 0)
-        places[part] = np.where(filled, place.transpose(0, 3, 1, 2), -1)
-    return top, places
+    for part in sampling.chunks(len(order), channels * bins.output_size[0] * bins.output_size[1]):
+        part = order[part]
+        wanted = top[part].transpose(0, 2, 3, 1)
+        found = np.full(wanted.shape, -1, np.int32)
+        for place in _steps(bins, part, extents):
+            values = pixels[roi_indices[part, None, None] * (height * width) + place]
+            np.copyto(found, place[..., None], where=(values == wanted) & (found < 0))
+        places[part] = np.where(bins.filled[part], found.transpose(0, 3, 1, 2), -1)
+    return places
 
 
-def _ranges(rois, output_size, spatial_scale, height, width):
-    """First and past-last pixels (R, bins) of the bins, for rows and for columns."""
-    scaled = rois.astype(np.float32) * np.float32(spatial_scale)
-    corners = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(int)
-    y_min, x_min, y_max, x_max = corners.T
-    return (bin_ranges(y_min, y_max + 1, output_size[0], height, np.float32),
-            bin_ranges(x_min, x_max + 1, output_size[1], width, np.float32))
-
-
-def _scan(pixels, image, edges, size):
-    """Largest values and their places (R, h, w, C): all bins step through their pixels together.
-
-    A bin that has come to its end looks at its last pixel again.
-    """
-    first_y, last_y, first_x, last_x = edges
-    best = place = None
-    for step_y in range(max(1, (last_y - first_y).max())):
-        y = np.clip(np.minimum(first_y + step_y, last_y - 1), 0, size[0] - 1)
-        for step_x in range(max(1, (last_x - first_x).max())):
-            x = np.clip(np.minimum(first_x + step_x, last_x - 1), 0, size[1] - 1)
-            here = y[:, :, None] * size[1] + x[:, None]
-            values = pixels[image + here]
-            if best is None:
-                best = values
-                place = np.broadcast_to(here[..., None], values.shape).astype(np.int32)
-                continue
-            larger = values > best
-            np.copyto(best, values, where=larger)
-            np.copyto(place, here[..., None].astype(np.int32), where=larger)
-    return best, place
+def _steps(bins, part, extents):
+    """Gives the pixels (R, h, w) that the bins of some RoIs look at, row after row."""
+    for step_y in range(extents[0][part].max()):
+        y = np.clip(np.minimum(bins.first_y[part] + step_y, bins.last_y[part] - 1), 0, None)
+        for step_x in range(extents[1][part].max()):
+            x = np.clip(np.minimum(bins.first_x[part] + step_x, bins.last_x[part] - 1), 0, None)
+            yield (y[:, :, None] * bins.size[1] + x[:, None]).astype(np.int32)
 
 
 def roi_pool(x, rois, roi_indices, output_size, spatial_scale):
