@@ -37,6 +37,7 @@ def arguments(cfg, found, ledger):
     if cfg is None:
         return {}
     settings = _Settings(cfg, ledger)
+    pooling = _pooling(settings)
     _check(settings, found)
     given = {'min_side': settings.first_number('TEST.SCALE', 'TEST.SCALES'),
              'max_side': settings.number('TEST.MAX_SIZE'),
@@ -48,7 +49,7 @@ def arguments(cfg, found, ledger):
              'proposal_nms_threshold': settings.number('TEST.RPN_NMS_THRESH'),
              'roi_size': settings.number('FAST_RCNN.ROI_XFORM_RESOLUTION'),
              'sampling_ratio': settings.number('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO'),
-             'pooling': _pooling(settings),
+             'pooling': pooling,
              **(_fpn_arguments if found['neck'] == 'fpn' else _c4_arguments)(settings, found),
              **({} if settings.get('RESNETS.STRIDE_1X1') is not False else {'stride_on': '3x3'})}
     return {name: value for name, value in given.items() if value is not None}

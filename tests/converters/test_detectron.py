@@ -1,113 +1,212 @@
-"""Mask R-CNN out of genuine Detectron files: every stage against what Detectron computed on Caffe2.
+"""Mask R-CNN, Faster R-CNN and ResNets out of Detectron files: which blob goes where, what is refused.
 
-``pytest -s -k every_stage`` prints the table of all differences.
+That they compute what Detectron does is tested in tests/models/mask_rcnn/test_parity.py.
 """
 
-import chainer
 import numpy as np
 import pytest
 
 import converters
+from chainer_seg.errors import WeightFileError
+from chainer_seg.links import copy_resnet
+from chainer_seg.model_file import load_model, save_model
+from chainer_seg.models.classifier import ResNetClassifier
+from converters.formats import FORMATS
+from converters.formats import detectron as detectron_format
 from tests.conftest import SHARED_DATA
-from tests.converters import detectron_stages
 
 FOLDER = SHARED_DATA / 'formats' / 'detectron'
 
-# Of the largest value of an array.
-TOLERANCE = 1e-4
+FORMAT = next(form for form in FORMATS if form.name == 'Detectron')
 
 MODELS = ('public_mask_c4_5', 'public_mask_c4_81', 'public_mask_fpn_81', 'public_kp_fpn_2')
-
-
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
 
 
 def model_of(name):
     return converters.convert(FOLDER / f'{name}.pkl')
 
 
-def stages_of(model, recorded):
-    """All stages of a network, those behind proposals for the recorded RoIs."""
-    x, size = detectron_stages.prepare(model, recorded)
-    features, stages = detectron_stages.image_stages(model, x)
-    stages.update(detectron_stages.box_stages(model, features, size, recorded))
-    if model.with_masks:
-        stages.update(detectron_stages.mask_stages(model, features, recorded))
-    if model.keypoints:
-        stages.update(detectron_stages.keypoint_stages(model, features, recorded))
-    return stages
+@pytest.fixture
+def tree_of(shared_data):
+    """The tree of a file, to be changed."""
+    return lambda name: detectron_format.read(FOLDER / f'{name}.pkl')
 
 
-def differences(name):
-    """The largest difference of each recorded stage, as a part of its largest value."""
-    model = model_of(name)
-    result = {}
-    for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
-        stages = stages_of(model, recorded)
-        for key in filter(detectron_stages.STAGES.fullmatch, sorted(recorded)):
-            whole = stages[detectron_stages.STAGES.fullmatch(key)[1]]
-            found = detectron_stages.recorded_part(key, getattr(whole, 'array', whole))
-            assert found.shape == recorded[key].shape, key
-            peak = np.abs(recorded[key]).max()
-            result[f'{image}/{key}'] = np.abs(found - recorded[key]).max() / peak
-    return result
+@pytest.fixture
+def convert(monkeypatch):
+    """Converts a tree as if it had been read from ``changed.pkl``."""
+    def convert_tree(tree, config=None):
+        monkeypatch.setattr(detectron_format, 'read', lambda path: tree)
+        monkeypatch.setattr(converters, 'find_format', lambda path: FORMAT)
+        monkeypatch.setattr(converters, '_md5', lambda path: '')
+        return converters.conversion('changed.pkl', config)
+    return convert_tree
+
+
+def without(tree, *parts):
+    """The tree without the blobs whose names contain one of the parts."""
+    blobs = {name: blob for name, blob in tree['blobs'].items() if not any(map(name.count, parts))}
+    return {**tree, 'blobs': blobs}
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_every_stage_is_what_detectron_computed(name, shared_data):
-    found = differences(name)
-    for key, value in found.items():
-        print(f'{name:20} {key:40} {value:.1e}')
-    assert {key: value for key, value in found.items() if not value < TOLERANCE} == {}
+def test_every_blob_is_used_or_skipped_for_a_reason(name, tree_of):
+    conversion = converters.conversion(FOLDER / f'{name}.pkl')
+    assert set(conversion.used) | conversion.skipped.keys() == tree_of(name)['blobs'].keys()
+    assert not set(conversion.used) & conversion.skipped.keys()
 
 
-def matched(found, expected, tolerance):
-    """How many of the expected rows (n, 4) have a found one within ``tolerance``."""
-    distance = np.abs(found[None] - expected[:, None]).max(axis=2)
-    return int((distance.min(axis=1) < tolerance).sum())
+def test_what_is_skipped_and_why(shared_data):
+    skipped = converters.conversion(FOLDER / 'public_mask_c4_81.pkl').skipped
+    assert skipped['cls_score_w_momentum'] == 'momentum of training'
+    assert skipped['res2_0_branch1_b'] == skipped['conv1_b'] == 'bias that is zero'
+    assert skipped['fc1000_w'] == 'classifier of ImageNet'
+    skipped = converters.conversion(FOLDER / 'public_kp_fpn_2.pkl').skipped
+    assert skipped['kps_score_w'] == 'bilinear enlargement'
 
 
-@pytest.mark.parametrize('name', MODELS)
-def test_proposals_are_those_of_detectron(name, shared_data):
+def test_sizes_come_from_the_blobs_and_use_from_the_configuration(shared_data):
+    config = model_of('public_kp_fpn_2').config
+    assert {name: config[name] for name in (
+        'neck', 'classes', 'keypoints', 'with_masks', 'blocks', 'width', 'stem_width', 'fpn_channels',
+        'box_features', 'keypoint_channels')} == {
+            'neck': 'fpn', 'classes': 1, 'keypoints': 17, 'with_masks': False, 'blocks': [3, 4, 6, 3],
+            'width': 3, 'stem_width': 4, 'fpn_channels': 12, 'box_features': 48, 'keypoint_channels': 24}
+    assert {name: config[name] for name in (
+        'min_side', 'max_side', 'proposals_before_nms', 'score_threshold', 'sampling_ratio',
+        'anchor_sizes')} == {
+            'min_side': 128, 'max_side': 208, 'proposals_before_nms': 1000, 'score_threshold': 0.05,
+            'sampling_ratio': 2, 'anchor_sizes': [32, 64, 128, 256, 512]}
+
+
+def test_without_a_configuration_a_file_is_used_as_published(tree_of, convert):
+    config = convert({**tree_of('public_mask_c4_5'), 'cfg': None}).model.config
+    assert (config['min_side'], config['max_side'], config['max_detections']) == (800, 1333, 100)
+    assert config['neck'] == 'c4' and config['classes'] == 4
+
+
+def test_an_older_configuration_has_a_list_of_scales(tree_of, convert):
+    tree = tree_of('public_mask_c4_5')
+    tree['cfg']['TEST'] = {'SCALES': (600,), 'MAX_SIZE': 1000}
+    config = convert(tree).model.config
+    assert (config['min_side'], config['max_side']) == (600, 1000)
+
+
+def test_deltas_are_reordered_from_x_y_to_y_x(tree_of, shared_data):
+    blobs, model = tree_of('public_mask_c4_5')['blobs'], model_of('public_mask_c4_5')
+    for link, name in ((model.box.deltas, 'bbox_pred'), (model.rpn.deltas, 'rpn_bbox_pred')):
+        for ours, theirs in enumerate((1, 0, 3, 2)):
+            np.testing.assert_array_equal(link.W.array[8 + ours], blobs[f'{name}_w'][8 + theirs])
+            assert link.b.array[8 + ours] == blobs[f'{name}_b'][8 + theirs]
+
+
+def test_models_of_coco_know_the_names(shared_data):
+    assert model_of('public_mask_fpn_81').class_names[79] == 'toothbrush'
+    assert model_of('public_kp_fpn_2').class_names == ('person',)
+    assert model_of('public_mask_c4_5').class_names == ()
+
+
+@pytest.mark.parametrize('name', MODELS[1:])
+def test_a_converted_model_is_saved_and_loaded_unchanged(name, shared_data, tmp_path):
     model = model_of(name)
-    for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
-        x, size = detectron_stages.prepare(model, recorded)
-        np.testing.assert_array_equal(size.inner, recorded['im_info'][0, :2])
-        assert size.scale == pytest.approx(recorded['im_scale'])
-        rois, _ = model.propose(*model.forward(x)[1:], [size.inner])
-        expected, _ = detectron_stages.recorded_rois(recorded, 'rois')
-        same = matched(rois, expected, 1e-2)
-        print(f'{name:20} {image} {len(rois)} proposals, {same} of {len(expected)} found')
-        assert len(rois) == len(expected)
-        # Where two overlap by .7 and a rounding error, another one of them may stay.
-        assert same >= len(expected) - 2
+    save_model(tmp_path / 'model.npz', model)
+    loaded = load_model(tmp_path / 'model.npz')
+    assert loaded.config == model.config and loaded.origin == model.origin
+    assert loaded.class_names == model.class_names
+    x = np.zeros((1, 3, 32, 32), np.float32)
+    for found, expected in zip(loaded.forward(x)[1], model.forward(x)[1]):
+        np.testing.assert_array_equal(found.array, expected.array)
 
 
-@pytest.mark.parametrize('name', MODELS)
-def test_the_objects_found_are_those_of_detectron(name, shared_data):
-    model = model_of(name)
-    for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
-        detectron_stages.prepare(model, recorded)
-        found = model.detect(recorded['im'][:, :, ::-1])
-        assert len(found) == len(recorded['det_scores'])
-        np.testing.assert_array_equal(found.labels + 1, recorded['det_classes'])
-        legacy = found.bboxes[:, [1, 0, 3, 2]] - [0, 0, 1, 1]
-        boxes = np.abs(legacy - recorded['det_boxes']).max()
-        scores = np.abs(found.scores - recorded['det_scores']).max()
-        print(f'{name:20} {image} {len(found)} objects, boxes {boxes:.1e} px, scores {scores:.1e}')
-        assert boxes < 1e-2 and scores < 1e-4
-        if model.with_masks:
-            pixels = found.masks.shape[1] * found.masks.shape[2]
-            masks = np.unpackbits(recorded['det_masks_packed'], axis=1)[:, :pixels]
-            wrong = np.count_nonzero(found.masks.reshape(len(found), -1) != masks)
-            print(f'{name:20} {image} {wrong} of {masks.sum()} mask pixels differ')
-            assert wrong <= 5
-        if model.keypoints:
-            keypoints = recorded['keypoints'].transpose(0, 2, 1)
-            place = np.abs(found.keypoints[:, :, [1, 0]] - keypoints[:, :, :2]).max()
-            logit = np.abs(found.keypoints[:, :, 2] - keypoints[:, :, 2]).max()
-            print(f'{name:20} {image} keypoints {place:.1e} px, logits {logit:.1e}')
-            assert place < 1e-2
+@pytest.mark.parametrize('name', ['public_mask_c4_5', 'public_mask_fpn_81'])
+def test_a_faster_rcnn_becomes_a_model_without_masks(name, tree_of, convert):
+    tree = without(tree_of(name), 'mask')
+    tree['cfg']['MODEL']['MASK_ON'] = False
+    model = convert(tree).model
+    assert not model.with_masks
+    assert model.detect(np.zeros((40, 50, 3), np.uint8), max_detections=3).image_size == (40, 50)
+
+
+def test_the_file_that_detectron_starts_from_is_a_classifier(tree_of, shared_data):
+    model, blobs = model_of('public_R-50_flat'), tree_of('public_R-50_flat')['blobs']
+    assert isinstance(model, ResNetClassifier) and model.config['n_class'] == 10
+    np.testing.assert_array_equal(model.logits.W.array[:, :, 0, 0], blobs['fc1000_w'])
+    np.testing.assert_array_equal(model.resnet.res4[2].middle.norm.scale, blobs['res4_2_branch2b_bn_s'])
+
+
+def test_a_mask_rcnn_starts_from_that_file(shared_data):
+    source, target = model_of('public_R-50_flat'), model_of('public_mask_fpn_81')
+    copy_resnet(source.resnet, target.extractor.resnet)
+    x = np.ones((1, 3, 32, 32), np.float32)
+    for found, expected in zip(target.extractor.resnet(x), source.resnet(x)):
+        np.testing.assert_array_equal(found.array, expected.array)
+
+
+def test_arguments_given_replace_those_of_the_file(tree_of, convert):
+    assert convert(tree_of('public_mask_c4_5'), {'min_side': 256}).model.min_side == 256
+
+
+def assert_refused(convert, tree, *parts, config=None):
+    with pytest.raises(WeightFileError) as caught:
+        convert(tree, config)
+    for part in ('changed.pkl', *parts):
+        assert part in str(caught.value)
+    assert str(caught.value).count('. ') == 0
+
+
+@pytest.mark.parametrize('missing, parts', [
+    (('conv_rpn',), ('Fast R-CNN', 'proposals come from elsewhere')),
+    (('cls_score',), ('region proposal network alone',)),
+    (('bbox_pred_b',), ('no blob', 'bbox_pred_b')),
+    (('res3_1_branch2b_bn_s',), ('no blob res3_1_branch2b_bn_s',)),
+    (('res5_',), ('stages [2, 3, 4]',))])
+def test_a_file_without_a_part_of_the_network_is_refused(missing, parts, tree_of, convert):
+    assert_refused(convert, without(tree_of('public_mask_fpn_81'), *missing), *parts)
+
+
+@pytest.mark.parametrize('name, blob, parts', [
+    ('surplus_w', np.ones(3), ('no place for', 'surplus_w')),
+    ('conv1_gn_s', np.ones(4), ('group normalisation',)),
+    ('retnet_cls_conv_n0_fpn3_w', np.ones(4), ('RetinaNet',)),
+    ('conv1_b', np.ones(4), ('no place for', 'conv1_b')),
+    ('lonely_momentum', np.ones(4), ('no place for', 'lonely_momentum')),
+    ('cls_score_b', np.ones(7), ('cls_score_b has the shape (7,) where (81,) is needed',)),
+    ('bbox_pred_w', np.ones((320, 48)), ('bbox_pred_w has the shape (320, 48)',)),
+    ('cls_score_w', np.ones((81, 48, 1)), ('cls_score_w has the shape (81, 48, 1)',)),
+    ('fc6_w', np.ones((48, 600)), ('fc6_w takes 600 values',)),
+    ('conv1_w', np.ones((1 << 30, 0, 7, 7)), ('conv1_w has the shape',)),
+    ('cls_score_w', np.ones((1 << 17, 48), np.float16), ('weights', 'numbers'))])
+def test_blobs_that_do_not_fit_are_refused(name, blob, parts, tree_of, convert):
+    tree = {**tree_of('public_mask_fpn_81'), 'cfg': None}
+    tree['blobs'][name] = blob
+    assert_refused(convert, tree, *parts)
+
+
+def test_an_enlargement_that_is_not_bilinear_is_refused(tree_of, convert):
+    tree = tree_of('public_kp_fpn_2')
+    tree['blobs']['kps_score_w'] = tree['blobs']['kps_score_w'] * 2
+    assert_refused(convert, tree, 'no place for', 'kps_score_w')
+
+
+@pytest.mark.parametrize('section, name, value', [
+    ('MODEL', 'NUM_CLASSES', 21), ('FPN', 'FPN_ON', False), ('MODEL', 'MASK_ON', False),
+    ('MODEL', 'KEYPOINTS_ON', True), ('MODEL', 'CLS_AGNOSTIC_BBOX_REG', True),
+    ('MODEL', 'BBOX_REG_WEIGHTS', (1, 1, 1, 1)), ('FPN', 'RPN_MAX_LEVEL', 5),
+    ('RESNETS', 'RES5_DILATION', 2), ('MRCNN', 'CLS_SPECIFIC_MASK', False),
+    ('MRCNN', 'ROI_XFORM_SAMPLING_RATIO', 0), ('FAST_RCNN', 'ROI_XFORM_METHOD', 'RoICrop'),
+    ('MODEL', 'CONV_BODY', 'FPN.add_fpn_ResNet101_conv5_body'), ('TEST', 'SCALE', 'large'),
+    ('TEST', 'NMS', -1), ('FPN', 'RPN_ASPECT_RATIOS', 3)])
+def test_a_configuration_that_cannot_be_followed_is_refused(section, name, value, tree_of, convert):
+    tree = tree_of('public_mask_fpn_81')
+    tree['cfg'][section][name] = value
+    assert_refused(convert, tree, f'{section}.{name} = {value!r}')
+
+
+def test_a_configuration_asks_for_the_stride_on_another_convolution(tree_of, convert):
+    tree = tree_of('public_mask_fpn_81')
+    tree['cfg']['RESNETS']['STRIDE_1X1'] = False
+    assert convert(tree).model.config['stride_on'] == '3x3'
+
+
+def test_another_pickle_of_arrays_is_named(convert):
+    assert_refused(convert, {'blobs': {'weight': np.ones(3)}, 'cfg': None}, 'Mask R-CNN')

@@ -7,9 +7,10 @@ from chainer import functions as F
 
 import converters
 from chainer_seg.errors import WeightFileError
+from chainer_seg.links import copy_resnet
 from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.classifier import ResNetClassifier
-from chainer_seg.models.deepmask import DeepMask, copy_resnet
+from chainer_seg.models.deepmask import DeepMask
 from converters.formats import torch7, torch7_writer
 from tests.converters.torch_networks import batch_norm, convolution, module, resnet
 
