@@ -8,6 +8,7 @@ from chainer_seg.links.feature_pyramid import FeaturePyramid
 from chainer_seg.links.frozen_affine import FrozenAffine
 from chainer_seg.links.mobilenet_v2 import MobileNetV2
 from chainer_seg.links.resnet import ResNet
+from chainer_seg.links.resnet_copy import copy_resnet
 
 __all__ = ['BatchNorm', 'DarkNet', 'DeformableConvolution2D', 'EfficientNet', 'FeaturePyramid',
-           'FrozenAffine', 'MobileNetV2', 'ResNet']
+           'FrozenAffine', 'MobileNetV2', 'ResNet', 'copy_resnet']

@@ -8,8 +8,8 @@ from commands.training_options import (
 
 from chainer_seg import command_line
 from chainer_seg.evaluation import evaluate_crops
+from chainer_seg.links import copy_resnet
 from chainer_seg.models.classifier import ClassifierTrainChain, ObjectCrops, ResNetClassifier
-from chainer_seg.models.deepmask import copy_resnet
 from chainer_seg.models.deepmask.samples import NUMBERS
 
 

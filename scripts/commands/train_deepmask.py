@@ -9,9 +9,10 @@ from commands.training_options import (
 from chainer_seg import command_line, training
 from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_patches
+from chainer_seg.links import copy_resnet
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deepmask import (
-    DeepMask, DeepMaskTrainChain, PatchSamples, SharpMask, SharpMaskTrainChain, copy_resnet)
+    DeepMask, DeepMaskTrainChain, PatchSamples, SharpMask, SharpMaskTrainChain)
 from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.samples import NUMBERS, stack_patches
 from chainer_seg.models.deepmask.train_chain import begin_at_prior

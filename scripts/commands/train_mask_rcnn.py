@@ -10,10 +10,9 @@ from commands.training_options import add_data_options, find_resnet, open_datase
 from chainer_seg import command_line, training
 from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_coco
-from chainer_seg.links import BatchNorm, FrozenAffine
+from chainer_seg.links import BatchNorm, FrozenAffine, copy_resnet
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.model_file import copy_matching, is_model_file, load_model
-from chainer_seg.models.deepmask import copy_resnet
 from chainer_seg.models.mask_rcnn import (
     DetectionSamples, MaskRCNN, MaskRCNNTrainChain, PolygonDataset, batch_samples)
 from chainer_seg.models.mask_rcnn.train_chain import TRAINING_LIMITS

@@ -5,7 +5,7 @@ from chainer_seg.models.deepmask.proposals import RleProposals
 from chainer_seg.models.deepmask.pyramid import pyramid_scales
 from chainer_seg.models.deepmask.samples import PatchSamples
 from chainer_seg.models.deepmask.train_chain import DeepMaskTrainChain, SharpMaskTrainChain
-from chainer_seg.models.deepmask.trunk import copy_resnet, normalise
+from chainer_seg.models.deepmask.trunk import normalise
 
 __all__ = ['DeepMask', 'DeepMaskTrainChain', 'PatchSamples', 'RleProposals', 'SharpMask',
-           'SharpMaskTrainChain', 'copy_resnet', 'normalise', 'pyramid_scales']
+           'SharpMaskTrainChain', 'normalise', 'pyramid_scales']

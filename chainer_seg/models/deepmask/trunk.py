@@ -5,8 +5,7 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.errors import TrainingError
-from chainer_seg.links import FrozenAffine, ResNet
+from chainer_seg.links import ResNet
 
 STAGE_STRIDES = (1, 2, 2)
 STRIDE = 16  # Pixels from one position of the last stage to the next.
@@ -18,9 +17,6 @@ PATCH_MARGIN = 32
 # Of a picture whose values are in 0..1, in the order red, green, blue.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
-
-# What half precision can say at most.
-LARGEST_VARIANCE = float(np.finfo(np.float16).max)
 
 # Mid-grey, before normalisation: what lies outside a picture.
 PADDING_VALUE = 0.5
@@ -98,31 +94,6 @@ class WindowLinear(L.Convolution2D):
         return y[:, :, None, None]
 
 
-def copy_resnet(source, target):
-    """Copies the weights of a ResNet to another one, as far as the other goes.
-
-    A trunk starts in this way from a network that was trained to classify:
-    ``copy_resnet(converted, model.trunk.resnet)``. Later stages of ``source`` are left out, and inputs
-    beyond those of ``target``, such as clicks behind the colours; batch normalisation becomes a fixed
-    scale and shift where ``target`` has these.
-
-    Args:
-        source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
-        target: The :class:`chainer_seg.links.ResNet` that is changed.
-
-    Raises:
-        chainer_seg.errors.TrainingError: The two do not have the same shapes.
-    """
-    layers = dict(source.namedlinks())
-    for path, link in target.namedlinks():
-        if isinstance(link, L.Convolution2D):
-            _copy_arrays(path, layers.get(path), link, ('W',) + (('b',) if link.b is not None else ()))
-        elif isinstance(link, FrozenAffine):
-            _copy_norm(path, layers.get(path), link)
-        elif isinstance(link, L.BatchNormalization):
-            _copy_arrays(path, layers.get(path), link, ('gamma', 'beta', 'avg_mean', 'avg_var'))
-
-
 def _reach(blocks):
     # The stem looks 3 pixels around, its pooling 1 position at stride 2.
     reach, stride = 3 + 2, 4
@@ -130,35 +101,3 @@ def _reach(blocks):
         reach += stride + (count - 1) * stride * step
         stride *= step
     return reach
-
-
-def _copy_norm(path, source, target):
-    if isinstance(source, L.BatchNormalization):
-        deviation = np.sqrt(source.avg_var + source.eps)
-        scale = source.gamma.array / deviation
-        _assign(path, target, 'scale', scale)
-        _assign(path, target, 'shift', source.beta.array - source.avg_mean * scale)
-    else:
-        _copy_arrays(path, source, target, ('scale', 'shift'))
-
-
-def _copy_arrays(path, source, target, names):
-    for name in names:
-        value = getattr(source, name, None)
-        if path == '/stem/conv' and name == 'W' and value is not None:
-            value = value.array[:, :target.W.shape[1]]
-        _assign(path, target, name, value)
-
-
-def _assign(path, link, name, value):
-    value = getattr(value, 'array', value)
-    if name == 'avg_var' and value is not None:
-        # A model file in half precision may have lost a variance to infinity.
-        value = value.clip(max=LARGEST_VARIANCE)
-    place = getattr(link, name)
-    place = getattr(place, 'array', place)
-    if value is None or value.shape != place.shape:
-        found = 'nothing' if value is None else value.shape
-        raise TrainingError(f'The network to start from has {found} for {path}/{name}, where '
-                            f'{place.shape} is needed; choose one of the same width and blocks.')
-    place[...] = link.device.send(value)

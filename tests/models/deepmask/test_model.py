@@ -6,9 +6,9 @@ import pytest
 from chainer import functions as F
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.links import ResNet
+from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.model_file import load_model, save_model
-from chainer_seg.models.deepmask import DeepMask, SharpMask, copy_resnet, normalise
+from chainer_seg.models.deepmask import DeepMask, SharpMask, normalise
 
 SMALL = {'patch_size': 48, 'mask_size': 18, 'blocks': (1, 1, 1), 'width': 3, 'bottleneck': 4,
          'features': 10, 'hidden': 7}

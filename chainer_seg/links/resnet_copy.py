@@ -1,0 +1,80 @@
+"""Starting a ResNet from the weights of another one."""
+
+import numpy as np
+from chainer import links as L
+
+from chainer_seg.errors import TrainingError
+from chainer_seg.links.conv_norm import ConvNorm
+from chainer_seg.links.frozen_affine import FrozenAffine
+
+# What half precision can say at most.
+LARGEST_VARIANCE = float(np.finfo(np.float16).max)
+
+
+def copy_resnet(source, target):
+    """Copies the weights of a ResNet to another one, as far as the other goes.
+
+    A trunk starts in this way from a network that was trained to classify:
+    ``copy_resnet(converted, model.trunk.resnet)``. Left out are later stages of ``source`` and inputs
+    beyond those of ``target``, such as clicks behind the colours. Batch normalisation becomes a fixed
+    scale and shift where ``target`` has these; the bias of a convolution that has none in ``target``
+    goes into the normalisation behind it.
+
+    Args:
+        source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
+        target: The :class:`chainer_seg.links.ResNet` that is changed.
+
+    Raises:
+        chainer_seg.errors.TrainingError: The two do not have the same shapes.
+    """
+    layers = dict(source.namedlinks())
+    for path, layer in target.namedlinks():
+        if isinstance(layer, ConvNorm):
+            given = layers.get(path)
+            conv, norm = getattr(given, 'conv', None), getattr(given, 'norm', None)
+            _copy_convolution(f'{path}/conv', conv, layer.conv)
+            bias = getattr(getattr(conv, 'b', None), 'array', None)
+            _copy_norm(f'{path}/norm', norm, layer.norm,
+                       0 if bias is None or layer.conv.b is not None else bias)
+
+
+def _copy_convolution(path, source, target):
+    weights = getattr(getattr(source, 'W', None), 'array', None)
+    if path == '/stem/conv' and weights is not None:
+        weights = weights[:, :target.W.shape[1]]
+    _assign(path, target, 'W', weights)
+    if target.b is not None:
+        _assign(path, target, 'b', getattr(source, 'b', None))
+
+
+def _copy_norm(path, source, target, bias):
+    """Copies a normalisation to whose input ``bias`` is no longer added."""
+    if isinstance(target, FrozenAffine):
+        scale, shift = _scale_and_shift(source)
+        _assign(path, target, 'scale', scale)
+        _assign(path, target, 'shift', shift + scale * bias)
+        return
+    for name in ('gamma', 'beta', 'avg_mean', 'avg_var'):
+        _assign(path, target, name, getattr(source, name, None))
+    target.avg_mean -= bias
+    # A model file in half precision may have lost a variance to infinity.
+    target.avg_var[...] = target.avg_var.clip(max=LARGEST_VARIANCE)
+
+
+def _scale_and_shift(norm):
+    """Batch normalisation at its running statistics, or a fixed scale and shift as they are."""
+    if isinstance(norm, L.BatchNormalization):
+        scale = norm.gamma.array / np.sqrt(norm.avg_var + norm.eps)
+        return scale, norm.beta.array - norm.avg_mean * scale
+    return norm.scale, norm.shift
+
+
+def _assign(path, link, name, value):
+    value = getattr(value, 'array', value)
+    place = getattr(link, name)
+    place = getattr(place, 'array', place)
+    if value is None or value.shape != place.shape:
+        found = 'nothing' if value is None else value.shape
+        raise TrainingError(f'The network to start from has {found} for {path}/{name}, where '
+                            f'{place.shape} is needed; choose one of the same width and blocks.')
+    place[...] = link.device.send(value)

@@ -1,0 +1,69 @@
+"""A ResNet that took over another one's weights gives the same maps."""
+
+import chainer
+import numpy as np
+import pytest
+
+from chainer_seg.errors import TrainingError
+from chainer_seg.links import BatchNorm, ResNet, copy_resnet
+
+SIZES = {'blocks': (1, 2), 'width': 3, 'strides': (1, 2), 'dilations': (1, 1)}
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(0, 1, (2, 3, 32, 32)).astype(np.float32)
+
+
+def trained(rng, **options):
+    """A ResNet whose biases and statistics are not those of a new one."""
+    resnet = ResNet(**{**SIZES, **options}, seed=3)
+    for link in resnet.links():
+        if isinstance(link, BatchNorm):
+            link.avg_mean[...] = rng.normal(0, 1, link.avg_mean.shape)
+            link.avg_var[...] = rng.uniform(0.5, 2, link.avg_var.shape)
+    if resnet.stem.conv.b is not None:
+        resnet.stem.conv.b.array[...] = rng.normal(0, 1, 3)
+    return resnet
+
+
+def assert_same_maps(resnet, other, x, y=None):
+    with chainer.using_config('train', False):
+        for ours, theirs in zip(resnet(x), other(x if y is None else y)):
+            np.testing.assert_allclose(ours.array, theirs.array, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('stem_bias', [False, True])
+@pytest.mark.parametrize('given, norm', [('batch', 'batch'), ('batch', 'affine'), ('affine', 'affine')])
+def test_normalisation_and_biases_are_taken_over(rng, x, stem_bias, given, norm):
+    source = trained(rng, norm=given, stem_bias=stem_bias)
+    target = ResNet(**SIZES, norm=norm)
+    copy_resnet(source, target)
+    assert_same_maps(source, target, x)
+
+
+def test_a_bias_stays_one_where_there_is_a_place_for_it(rng, x):
+    source, target = trained(rng, stem_bias=True), ResNet(**SIZES, stem_bias=True)
+    copy_resnet(source, target)
+    np.testing.assert_array_equal(target.stem.conv.b.array, source.stem.conv.b.array)
+    assert_same_maps(source, target, x)
+
+
+def test_later_stages_and_further_inputs_are_left_out(rng, x):
+    source = trained(rng, in_channels=5, blocks=(1, 2, 1), strides=(1, 2, 2), dilations=(1, 1, 1))
+    target = ResNet(**SIZES)
+    copy_resnet(source, target)
+    assert_same_maps(target, source, x, np.concatenate([x, np.zeros((2, 2, 32, 32), 'f')], axis=1))
+
+
+def test_a_variance_that_half_precision_lost_is_finite_again(rng):
+    source, target = trained(rng), ResNet(**SIZES)
+    source.stem.norm.avg_var[1] = np.inf
+    copy_resnet(source, target)
+    assert np.isfinite(target.stem.norm.avg_var).all()
+
+
+@pytest.mark.parametrize('options', [{'width': 4}, {'blocks': (1, 1)}])
+def test_other_sizes_are_one_sentence(rng, options):
+    with pytest.raises(TrainingError, match='choose one of the same width and blocks'):
+        copy_resnet(trained(rng, **options), ResNet(**SIZES))
