@@ -1,46 +1,66 @@
-"""Draw a data set of shapes: OUT/images and OUT/annotations.json in COCO form."""
+"""Draw a data set: OUT/images and OUT/annotations.json in COCO form, or a video file OUT."""
 
 import functools
 
 from tqdm import tqdm
 
 from chainer_seg import command_line
-from chainer_seg.datasets import PlainShapesDataset, ShapesDataset, write_coco
+from chainer_seg.datasets import (
+    FiguresDataset, MovingShapes, PlainShapesDataset, ShapesDataset, write_coco)
+from chainer_seg.errors import UserError
+from chainer_seg.video import write_video
+
+_RATE = 25.0  # frames a second
 
 
 def main():
     parser = command_line.parser(__doc__, device=False)
-    parser.add_argument('out', metavar='OUT', help='folder to write to')
-    parser.add_argument('--n', type=int, default=200, help='number of pictures')
+    parser.add_argument('out', metavar='OUT', help='folder to write to; the file of a video')
+    parser.add_argument('--kind', choices=('shapes', 'plain-shapes', 'figures', 'video'),
+                        default='shapes', help='shapes with textures or plain, people with keypoints, '
+                                               'or a video of shapes that move')
+    parser.add_argument('--plain', dest='kind', action='store_const', const='plain-shapes',
+                        help='the same as --kind plain-shapes')
+    parser.add_argument('--n', type=int, default=200, help='number of pictures, or of frames')
     parser.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                         metavar='HxW', help='height and width in pixels')
-    parser.add_argument('--plain', action='store_true',
-                        help='a few shapes of one colour each, without textures or crowds')
-    parser.add_argument('--objects', type=int, nargs=2, default=None, metavar=('MIN', 'MAX'),
-                        help='number of objects drawn in a picture; 1 to 8, or 1 to 5 with --plain')
+    parser.add_argument('--objects', type=int, nargs=2, metavar=('MIN', 'MAX'),
+                        help='number of objects drawn in a picture; by the kind if left out; a video '
+                             'has MAX in all')
     parser.add_argument('--crowds', type=float, default=0.06, metavar='P',
-                        help='share of the pictures with a crowd')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='draw only these classes')
+                        help='share of the pictures of shapes or figures with a crowd')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='draw only these shapes')
     parser.add_argument('--png', action='store_true', help='write PNG instead of JPEG')
     parser.add_argument('--overwrite', action='store_true', help='replace a data set in OUT')
     options = parser.parse_args()
-    dataset = draw(options)
-    path = write_coco(
-        dataset, options.out, overwrite=options.overwrite,
-        suffix='.png' if options.png else '.jpg',
-        progress=functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet))
+    dataset = drawn(options)
+    progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
+    if options.kind == 'video':
+        path = write_video(options.out, (dataset[number][0] for number in progress(
+            range(len(dataset)))), _RATE)
+        text = f'wrote {len(dataset)} frames to {path}'
+    else:
+        path = write_coco(dataset, options.out, overwrite=options.overwrite,
+                          suffix='.png' if options.png else '.jpg', progress=progress)
+        text = f'wrote {len(dataset)} pictures to {path.parent / "images"} and {path}'
     if not options.quiet:
-        print(f'wrote {len(dataset)} pictures to {path.parent / "images"} and {path}')
+        print(text)
 
 
-def draw(options):
+def drawn(options):
     """The data set that the options describe."""
-    given = {name: value for name, value in
-             (('objects', options.objects), ('classes', options.classes)) if value is not None}
-    if options.plain:
-        return PlainShapesDataset(options.n, options.seed, options.size, **given)
-    return ShapesDataset(options.n, options.seed, options.size, crowd_probability=options.crowds,
-                         **given)
+    common = {'length': options.n, 'seed': options.seed, 'size': options.size}
+    if options.kind == 'figures' and options.classes:
+        raise UserError('--kind figures draws people only; leave --classes out.')
+    if options.objects is not None:
+        common['people' if options.kind == 'figures' else 'objects'] = (
+            options.objects[1] if options.kind == 'video' else options.objects)
+    if options.kind != 'figures' and options.classes:
+        common['classes'] = options.classes
+    if options.kind in ('shapes', 'figures'):
+        common['crowd_probability'] = options.crowds
+    return {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset,
+            'video': MovingShapes}[options.kind](**common)
 
 
 if __name__ == '__main__':

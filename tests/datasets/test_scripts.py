@@ -11,7 +11,8 @@ import time
 import numpy as np
 from PIL import Image
 
-from chainer_seg.datasets import CocoDataset, ShapesDataset
+from chainer_seg.datasets import CocoDataset, FiguresDataset, MovingShapes, ShapesDataset
+from chainer_seg.video import VideoReader
 
 from .coco_files import annotation, content, write
 
@@ -41,6 +42,30 @@ def test_make_shapes_writes_what_the_data_set_draws(tmp_path):
     assert len(read) == 3
     for index in range(3):
         assert np.array_equal(read[index][0], drawn[index][0])
+
+
+def test_make_shapes_draws_people_with_keypoints(tmp_path):
+    status, _, errors = run('make_shapes.py', tmp_path / 'out', '--n', 2, '--size', '48x64', '--png',
+                            '--kind', 'figures', '--objects', 2, 3, '--crowds', 0)
+    assert status == 0, errors
+    read = CocoDataset(tmp_path / 'out' / 'annotations.json', tmp_path / 'out' / 'images')
+    drawn = FiguresDataset(2, size=(48, 64), people=(2, 3), crowd_probability=0)
+    assert np.array_equal(read[1][1].keypoints, drawn[1][1].keypoints)
+
+
+def test_make_shapes_draws_a_video(tmp_path):
+    status, output, errors = run('make_shapes.py', tmp_path / 'out.avi', '--n', 7, '--size', '48x64',
+                                 '--kind', 'video', '--objects', 1, 2, '--classes', 'star')
+    assert status == 0 and 'wrote 7 frames' in output, errors
+    with VideoReader(tmp_path / 'out.avi') as frames:
+        first, *rest = list(frames)
+    drawn = MovingShapes(7, size=(48, 64), objects=2, classes=('star',))
+    assert len(rest) == 6 and np.abs(first.astype(int) - drawn[0][0]).mean() < 12
+
+
+def test_make_shapes_knows_no_classes_of_people(tmp_path):
+    status, _, errors = run('make_shapes.py', tmp_path, '--kind', 'figures', '--classes', 'star')
+    assert status == 2 and errors == 'error: --kind figures draws people only; leave --classes out.\n'
 
 
 def test_make_shapes_refuses_a_folder_that_is_not_empty(tmp_path):
