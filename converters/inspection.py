@@ -7,6 +7,7 @@ import numpy as np
 from converters.formats.torch7_values import Function, Object, Storage, Table, Tensor, readable
 
 _LONGEST = 60  # Characters of a string, or numbers of a storage, that are shown.
+_SHORT = 8  # Values of a list that is shown in one line.
 
 
 def tree_lines(tree):
@@ -49,8 +50,10 @@ def _fields(node):
         return sorted(fields, key=_order)
     if isinstance(node, Function):
         return [('upvalues', node.upvalues)]
-    if isinstance(node, collections.abc.Mapping):
+    if isinstance(node, Table):
         return sorted(node.items(), key=_order)
+    if isinstance(node, collections.abc.Mapping):
+        return list(node.items())
     if isinstance(node, (list, tuple)):
         return list(enumerate(node))
     return None
@@ -67,7 +70,10 @@ def _order(field):
 def _class(node):
     if isinstance(node, Object):
         return node.class_name
-    return repr(node)[1:-1] if isinstance(node, Function) else f'table of {len(node)}'
+    if isinstance(node, Function):
+        return repr(node)[1:-1]
+    kind = 'table' if isinstance(node, Table) else 'dict' if isinstance(node, dict) else 'list'
+    return f'{kind} of {len(node)}'
 
 
 def _is_plain(node):
@@ -75,6 +81,8 @@ def _is_plain(node):
         return len(node.values) <= 8
     if isinstance(node, Tensor):
         return node.array.size == 0
+    if isinstance(node, (list, tuple)) and len(node) <= _SHORT:
+        return not any(isinstance(value, (list, tuple)) or not _is_plain(value) for value in node)
     return node is None or isinstance(node, (bool, int, float, str))
 
 
@@ -90,7 +98,9 @@ def _leaf(node, storages):
         return f'{node.class_name}[{len(node.values)}]({shown}{more})'
     if isinstance(node, np.ndarray):
         return f'{node.dtype} {_shape(node.shape)}'
-    return _text(node)
+    if isinstance(node, (list, tuple)):
+        return '[' + ', '.join(_leaf(value, storages) for value in node) + ']'
+    return f'{len(node)} bytes' if isinstance(node, (bytes, memoryview)) else _text(node)
 
 
 def _tensor(tensor, storages):

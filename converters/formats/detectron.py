@@ -51,7 +51,7 @@ def _arrays(blobs, path):
             raise WeightFileError(f'{path} is no Detectron file: its entry {str(name)[:80]!r} is a '
                                   f'{type(blob).__name__} where an array is needed.')
         arrays[name] = np.asarray(blob)
-    return arrays
+    return dict(sorted(arrays.items()))  # Dicts of Python 2 have no order.
 
 
 def _configuration(tree, path, budget):

@@ -72,9 +72,37 @@ def test_a_cycle_is_printed_once(tmp_path):
         'table of 1', '  self: the same as the root']
 
 
-def test_plain_dicts_lists_and_arrays_are_printed_too():
-    assert list(tree_lines({'a': [np.zeros((2, 3)), 5]})) == [
-        'table of 1', '  a: table of 2 1=5', '    0: float64 2x3']
+def test_plain_dicts_lists_and_arrays_are_printed_in_the_order_of_the_file():
+    tree = {'layers': {'fc': {'type': 'InnerProduct', 'bottom': ['x'], 'top': [], 'blobs':
+                              [np.zeros((2, 3)), np.zeros(2, 'f4')]}},
+            'epoch': 5, 'rates': [0.5] * 9, 'pair': (1, [2.5]), 'raw': memoryview(b'abc')}
+    assert list(tree_lines(tree)) == [
+        'dict of 5 epoch=5',
+        '  layers: dict of 1',
+        "    fc: dict of 4 type='InnerProduct' bottom=['x'] top=[]",
+        '      blobs: list of 2',
+        '        0: float64 2x3',
+        '        1: float32 2',
+        '  rates: list of 9 ' + ' '.join(f'{number}=0.5' for number in range(9)),
+        '  pair: list of 2 0=1 1=[2.5]',
+        '  raw: 3 bytes']
+
+
+@pytest.mark.parametrize('path, lines', [
+    ('detectron/public_mask_c4_5.pkl', (
+        'dict of 2', '  blobs: dict of 228', '    conv1_w: float32 4x3x7x7',
+        '    RPN: dict of 4 ASPECT_RATIOS=[0.5, 1, 2] RPN_ON=True SIZES=[32, 64, 128, 256, 512] STRIDE=16')),
+    ('pytorch/yolact_base_1_10.pth', (
+        'dict of 660', '  backbone.layers.0.0.conv1.weight: float32 2x2x1x1',
+        '  backbone.bn1.num_batches_tracked: int64 scalar')),
+    ('caffe/resnet50_b4.caffemodel', (
+        "dict of 2 name='ResNet-50 base 4'",
+        "    conv1: dict of 6 type='Convolution' bottom=['data'] top=['conv1'] phase='TEST'",
+        '      convolution_param: dict of 4 num_output=4 pad=[3] kernel_size=[7] stride=[2]',
+        '        0: float32 4x3x7x7'))], ids=lambda value: value if isinstance(value, str) else '')
+def test_every_format_is_printed(shared_data, path, lines):
+    printed = list(tree_lines(converters.read(shared_data / 'formats' / path)))
+    assert set(lines) <= set(printed)
 
 
 def test_the_ledger_names_what_was_forgotten():
