@@ -1,6 +1,7 @@
 """What YOLACT computes from its pyramid (arXiv 1904.02689, section 3; re-scoring: 1912.06218)."""
 
 import chainer
+import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
@@ -75,8 +76,8 @@ class MaskRescoring(chainer.Chain):
         classes: Number of object classes.
         rng: Generator of the initial weights.
 
-    ``forward`` takes cropped masks (R, 1, h, w) of probabilities and returns (R, classes), never
-    negative. The convolutions are the children ``layers``; the last one is 1x1.
+    ``forward`` takes cropped masks (R, 1, h, w) of probabilities and returns (R, classes) float32,
+    never negative. The convolutions are the children ``layers``; the last one is 1x1.
     """
 
     def __init__(self, channels, classes, rng):
@@ -89,9 +90,10 @@ class MaskRescoring(chainer.Chain):
             self.layers.append(convolution(channels[-1], classes, 1, rng))
 
     def forward(self, masks):
+        masks = F.cast(masks, self.layers[0].W.dtype)
         for layer in self.layers:
             masks = F.relu(layer(masks))
-        return F.max(masks, axis=(2, 3))
+        return F.cast(F.max(masks, axis=(2, 3)), np.float32)
 
 
 def convolution(inputs, outputs, size, rng):

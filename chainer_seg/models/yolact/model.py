@@ -48,7 +48,8 @@ class Yolact(InstanceDetector):
 
     ``forward`` takes (B, 3, S, S) float32, which :meth:`prepare` makes, and returns box codes
     (B, N, 4), class logits (B, N, classes + 1) with the background first, mask coefficients (B, N, K)
-    and prototypes (B, h, w, K). N is the number of :meth:`anchors`.
+    and prototypes (B, h, w, K), all float32. N is the number of :meth:`anchors`. A model that is
+    built while ``chainer.config.dtype`` is ``chainer.mixed16`` computes them in half precision.
 
     :meth:`detect` knows these options beside those of
     :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, which the best class
@@ -109,10 +110,11 @@ class Yolact(InstanceDetector):
             the finest map.
         """
         maps = self.features(x)
-        return (*self._predict(maps), self.semantic(maps[0]))
+        return (*self._predict(maps), F.cast(self.semantic(maps[0]), np.float32))
 
     def features(self, x):
         """The maps P3 to P7 (B, fpn_channels, h, w) of the pyramid."""
+        x = F.cast(x, self.semantic.W.dtype)
         return self.pyramid(self.backbone(x)[-3:])
 
     def anchors(self, size=None):
@@ -152,7 +154,8 @@ class Yolact(InstanceDetector):
         return found
 
     def _predict(self, maps):
-        return (*self.head(maps), F.transpose(self.protonet(maps[0]), (0, 2, 3, 1)))
+        prototypes = F.transpose(self.protonet(maps[0]), (0, 2, 3, 1))
+        return tuple(F.cast(output, np.float32) for output in (*self.head(maps), prototypes))
 
     def _instances(self, detections, prototypes, size, rescore):
         """The :class:`Instances` of an image of ``size``."""

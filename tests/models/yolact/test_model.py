@@ -5,7 +5,7 @@ import pytest
 from chainer_seg.errors import UserError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import ResNet
-from chainer_seg.model_file import load_model, save_model
+from chainer_seg.model_file import copy_matching, load_model, save_model
 from chainer_seg.models.yolact import Backbone, Yolact, register_backbone
 from chainer_seg.models.yolact.backbones import BACKBONES
 
@@ -156,6 +156,20 @@ def test_scores_of_masks_multiply_those_of_boxes(rescored_model, image):
     np.testing.assert_allclose(found.scores, products[order], rtol=1e-6)
     np.testing.assert_array_equal(found.labels, plain.labels[order])
     np.testing.assert_array_equal(found.masks, plain.masks[order])
+
+
+def test_half_precision_gives_nearly_the_same_outputs(rescored_model, image):
+    with chainer.using_config('dtype', chainer.mixed16):
+        half = Yolact(rescoring=(2, 3), **SMALL)
+    copy_matching(rescored_model, half)
+    assert half.backbone.stem.conv.W.dtype == np.float16
+    with chainer.using_config('train', False):
+        x, _ = half.prepare([image])
+        for found, expected in zip(half.forward_train(x), rescored_model.forward_train(x)):
+            assert found.dtype == np.float32
+            limit = 0.02 * np.abs(expected.array).max()
+            np.testing.assert_allclose(found.array, expected.array, atol=limit)
+    assert half.detect(image, **EVERYTHING).scores.dtype == np.float32
 
 
 def test_chainercv_s_interface(model, image):
