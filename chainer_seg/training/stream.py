@@ -131,9 +131,11 @@ class ExampleStream(chainer.dataset.Iterator):
         self._pending.clear()
 
     def describe(self, index):
-        """Example ``index`` in words, with its id where the data set has ids."""
-        ids = getattr(self.dataset, 'ids', None)
-        return f'{index}' if ids is None else f'{index} (id {ids[index]})'
+        """Example ``index`` in words, with its id and the name of its image where these are known."""
+        ids, names = (getattr(self.dataset, name, None) for name in ('ids', 'image_names'))
+        known = [*([] if ids is None else [f'id {ids[index]}']),
+                 *([] if names is None else [names[index]])]
+        return f'{index} ({", ".join(known)})' if known else f'{index}'
 
     @property
     def epoch(self):

@@ -3,12 +3,12 @@
 import argparse
 import functools
 import logging
+import pathlib
 
 from commands.training_options import add_data_options, open_datasets, run_training
 
 from chainer_seg import command_line
 from chainer_seg.datasets import ObjectIndex
-from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.model_file import load_model
@@ -34,6 +34,9 @@ def add_options(systems):
     parser.add_argument('--set', dest='assignments', nargs='+', action='extend', default=[],
                         metavar='KEY=VALUE', help='change settings of the experiment')
     add_data_options(parser)
+    parser.add_argument('--data-folder', metavar='D',
+                        help='what prepare_dataset.py wrote; stands for --annotations and '
+                             '--val-annotations')
     start = parser.add_argument_group('where to start from')
     start.add_argument('--weights', metavar='MODEL',
                        help='a YOLACT to go on from, with its sizes; classes are told by their names, '
@@ -71,6 +74,7 @@ def train_yolact(options):
         experiment.take_model(weights)
     experiment.assign(options.assignments)
     _merge(experiment['training'], options)
+    _find_data(options)
     dataset, validation = open_datasets(options)
     _check_classes(dataset, validation)
     model = experiment.make_model(dataset.class_names, options.seed)
@@ -92,13 +96,25 @@ def _merge(settings, options):
     options.snapshot_every = options.save_interval
 
 
+def _find_data(options):
+    """Gives the options of files the values that --data-folder stands for."""
+    if options.data_folder:
+        training, validation = (pathlib.Path(options.data_folder) / f'{name}.packed'
+                                for name in ('train', 'val'))
+        options.annotations = options.annotations or training
+        if validation.exists():
+            options.val_annotations = options.val_annotations or validation
+    if options.annotations:
+        options.dataset = 'coco'
+
+
 def _check_classes(dataset, validation):
     """Refuses a validation set of other classes; says which classes cannot be learned."""
     if tuple(dataset.class_names) != tuple(validation.class_names):
         raise DatasetError('The data sets for training and for validation name different classes; give '
                            'both annotation files the same categories.')
-    if not isinstance(dataset, ImageDataset):
-        return  # It is drawn, and has all classes.
+    if not hasattr(dataset, 'read_instances'):
+        return  # It is drawn: it has all classes, and would have to be drawn to count them.
     seen = set(ObjectIndex(dataset).labels.tolist())
     unseen = [name for label, name in enumerate(dataset.class_names) if label not in seen]
     if unseen:

@@ -182,6 +182,9 @@ def test_workers_use_one_opencv_thread_and_the_parent_keeps_its_own():
     stream.finalize()
 
 
-def test_describe_names_the_id():
+def test_describe_names_the_id_and_the_image():
     assert ExampleStream(Pictures(), 2).describe(3) == '3 (id 1003)'
     assert ExampleStream(Numbers(9), 2).describe(3) == '3'
+    named = Pictures()
+    named.image_names = [f'{number}.jpg' for number in range(len(named))]
+    assert ExampleStream(named, 2).describe(3) == '3 (id 1003, 3.jpg)'
