@@ -10,7 +10,6 @@ from chainer_seg.evaluation.clicks import (
     number_of_clicks,
 )
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
-from chainer_seg.evaluation.crops import evaluate_crops
 from chainer_seg.evaluation.patches import evaluate_patches
 from chainer_seg.evaluation.proposals import (
     ProposalEvaluator,
@@ -20,6 +19,6 @@ from chainer_seg.evaluation.proposals import (
 from chainer_seg.evaluation.result_folder import ResultFolder
 
 __all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'ResultFolder',
-           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco', 'evaluate_crops',
+           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
            'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals', 'match_classes',
            'next_click', 'number_of_clicks']

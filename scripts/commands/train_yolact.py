@@ -45,7 +45,7 @@ def add_options(systems):
                        help='a model whose ResNet the backbone starts from')
     start.add_argument('--backbone-channels', choices=CHANNEL_ORDERS, default='rgb',
                        help='what that model was trained on: as YOLACT, or in the order of Caffe and '
-                            'in 0..255, as what train.py classifier makes')
+                            'in 0..255, as the click model and what is converted from Caffe')
     run = parser.add_argument_group('the training')
     run.add_argument('--out', '--weights-folder', required=True, metavar='DIR',
                      help='folder for all that is written')
