@@ -133,6 +133,21 @@ class CocoDataset:
             areas=[a['area'] if is_number(a.get('area')) else mask.sum()
                    for a, mask in zip(annotations, decoded, strict=True)])
 
+    def read_boxes(self, index):
+        """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
+
+        Masks are decoded only where an annotation lacks its box or its area.
+        """
+        annotations = self._by_image.get(self.ids[index], [])
+        if not all('bbox' in each and is_number(each.get('area')) for each in annotations):
+            instances = self.read_instances(index)
+            return instances.labels, instances.bboxes, instances.areas, instances.crowds
+        bboxes = [self._box_of(each, None) for each in annotations]
+        return (np.array([self._label_of(each) for each in annotations], np.int32),
+                np.array(bboxes, np.float32).reshape(-1, 4),
+                np.array([each['area'] for each in annotations], np.float32),
+                np.array([bool(each.get('iscrowd', 0)) for each in annotations], bool))
+
     def _read_categories(self, keypoints):
         for category in self.coco['categories']:
             if not isinstance(category.get('id'), int):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from chainer_seg import masks
-from chainer_seg.datasets.coco_json import is_id, is_number
+from chainer_seg.datasets.coco_json import is_id
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 
 
@@ -32,8 +32,6 @@ class ObjectIndex:
     def __init__(self, dataset, progress=iter):
         self.dataset = dataset
         self._annotations = annotations_of(dataset)
-        self._label_of = {category: label for label, category in
-                          enumerate(getattr(dataset, 'category_ids', ()))}
         rows = [self._read(number) for number in progress(range(len(dataset)))]
         counts = [len(labels) for labels, _, _, _ in rows]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -81,10 +79,6 @@ class ObjectIndex:
 
     def _read(self, number):
         """labels, bboxes, areas and crowds of one picture."""
-        if self._annotations is not None:
-            fields = _fields_of(self._annotations[number], self._label_of)
-            if fields is not None:
-                return fields
         if hasattr(self.dataset, 'read_boxes'):
             return self.dataset.read_boxes(number)
         if hasattr(self.dataset, 'read_instances'):
@@ -157,20 +151,3 @@ def annotations_of(dataset):
         if is_id(image_id) and image_id in number_of:
             annotations[number_of[image_id]].append(annotation)
     return annotations
-
-
-def _fields_of(annotations, label_of):
-    """labels, bboxes, areas and crowds of COCO annotations; None where one lacks a field."""
-    boxes = [annotation.get('bbox') for annotation in annotations]
-    areas = [annotation.get('area') for annotation in annotations]
-    categories = [annotation.get('category_id') for annotation in annotations]
-    complete = all(
-        isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) for box in boxes)
-    known = all(is_id(category) and category in label_of for category in categories)
-    if not complete or not known or not all(map(is_number, areas)):
-        return None
-    x, y, width, height = np.array(boxes, np.float32).reshape(-1, 4).T
-    return (np.array([label_of[category] for category in categories], np.int32),
-            np.stack([y, x, y + height, x + width], axis=1),
-            np.array(areas, np.float32),
-            np.array([bool(each.get('iscrowd', 0)) for each in annotations], bool))

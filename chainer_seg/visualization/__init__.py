@@ -8,6 +8,7 @@ from chainer_seg.visualization.click_curves import (
 from chainer_seg.visualization.click_marks import overlay_clicks
 from chainer_seg.visualization.click_samples import draw_click_samples
 from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.visualization.contact_sheet import contact_sheet
 from chainer_seg.visualization.detections import overlay_detections
 from chainer_seg.visualization.drawing import (
     draw_clicks,
@@ -27,8 +28,8 @@ from chainer_seg.visualization.overlay import (
 from chainer_seg.visualization.statistics import draw_statistics
 from chainer_seg.visualization.thumbnail import instances_thumbnail
 
-__all__ = ['Picture', 'axes_grid', 'blend', 'draw_click_curves', 'draw_click_samples',
-           'draw_clicks', 'draw_gallery', 'draw_image', 'draw_instances', 'draw_iou_curves',
-           'draw_noc_curves', 'draw_probability', 'draw_statistics', 'instance_colors',
-           'instances_layer', 'instances_thumbnail', 'overlay_clicks', 'overlay_detections',
-           'overlay_masks', 'overlay_probability', 'probability_layer']
+__all__ = ['Picture', 'axes_grid', 'blend', 'contact_sheet', 'draw_click_curves',
+           'draw_click_samples', 'draw_clicks', 'draw_gallery', 'draw_image', 'draw_instances',
+           'draw_iou_curves', 'draw_noc_curves', 'draw_probability', 'draw_statistics',
+           'instance_colors', 'instances_layer', 'instances_thumbnail', 'overlay_clicks',
+           'overlay_detections', 'overlay_masks', 'overlay_probability', 'probability_layer']

@@ -11,7 +11,8 @@ except ImportError as _error:
 
 from chainer_seg.widgets.click_canvas import ClickCanvas
 from chainer_seg.widgets.click_segmenter import ClickSegmenter
+from chainer_seg.widgets.dataset_viewer import DatasetViewer
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
 
-__all__ = ['ClickCanvas', 'ClickSegmenter', 'DetectionExplorer', 'ProposalExplorer']
+__all__ = ['ClickCanvas', 'ClickSegmenter', 'DatasetViewer', 'DetectionExplorer', 'ProposalExplorer']

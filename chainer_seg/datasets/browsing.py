@@ -1,0 +1,40 @@
+"""Finding pictures of a data set to look at."""
+
+from chainer_seg.errors import DatasetError
+
+
+def find_label(dataset, name):
+    """The label of a class name.
+
+    Raises:
+        chainer_seg.errors.DatasetError: There is no such class.
+    """
+    if name not in dataset.class_names:
+        raise DatasetError(f'There is no class {name!r} in the data set; choose from '
+                           f'{", ".join(dataset.class_names)}.')
+    return dataset.class_names.index(name)
+
+
+def pictures_with(dataset, label=None, numbers=None):
+    """Goes through the pictures that have an object of a class, reading one at a time.
+
+    Args:
+        dataset: With ``len`` and ``dataset[i] -> (image, Instances)``; those made of files also give
+            objects without reading pictures.
+        label (int): Of the class; None for all pictures.
+        numbers: The numbers of the pictures in the order in which to look; all if left out.
+
+    Returns:
+        An iterator over numbers.
+    """
+    for number in range(len(dataset)) if numbers is None else numbers:
+        if label is None or label in _labels_of(dataset, number):
+            yield number
+
+
+def _labels_of(dataset, number):
+    if hasattr(dataset, 'read_boxes'):
+        return dataset.read_boxes(number)[0]
+    if hasattr(dataset, 'read_instances'):
+        return dataset.read_instances(number).labels
+    return dataset[number][1].labels

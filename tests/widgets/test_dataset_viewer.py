@@ -1,0 +1,161 @@
+"""The data-set viewer from Python's side: where buttons go, what the augmentation gets, what fails."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('anywidget')
+
+import ipywidgets  # noqa: E402
+
+from chainer_seg.datasets import CocoDataset, ShapesDataset, write_coco  # noqa: E402
+from chainer_seg.errors import DatasetError, ImageError  # noqa: E402
+from chainer_seg.instances import Instances  # noqa: E402
+from chainer_seg.widgets import DatasetViewer  # noqa: E402
+
+
+class Few(list):
+    class_names = ('dog', 'cat')
+
+
+@pytest.fixture
+def few():
+    """Pictures of a dog, nothing, a cat, a dog, whose brightness is their number."""
+    def picture(number, *labels):
+        masks = np.zeros((len(labels), 20, 30), bool)
+        masks[:, 5:10, 5:10] = True
+        return np.full((20, 30, 3), number, np.uint8), Instances(
+            masks, labels=labels, class_names=Few.class_names)
+
+    return Few([picture(0, 0), picture(1), picture(2, 1), picture(3, 0)])
+
+
+def controls(viewer, kind):
+    """All controls of a kind, by what is written on them or their tooltip."""
+    found, waiting = {}, list(viewer.children)
+    while waiting:
+        widget = waiting.pop()
+        waiting += getattr(widget, 'children', ())
+        if isinstance(widget, getattr(ipywidgets, kind)):
+            found[getattr(widget, 'description', '') or getattr(widget, 'tooltip', '')] = widget
+    return found
+
+
+def test_the_first_picture_is_shown_with_its_objects(few):
+    viewer = DatasetViewer(few)
+    np.testing.assert_array_equal(viewer.explorer.image, few[0][0])
+    np.testing.assert_array_equal(viewer.explorer.instances.masks, few[0][1].masks)
+    assert viewer.number == 0 and viewer.message == 'picture 0: 30x20 pixels, 1 objects'
+    assert repr(viewer) == 'DatasetViewer(picture 0 of 4)'
+
+
+def test_buttons_and_field_go_to_other_pictures(few):
+    viewer = DatasetViewer(few, number=1)
+    controls(viewer, 'Button')['Next picture'].click()
+    assert viewer.number == 2 and viewer.explorer.image[0, 0, 0] == 2
+    controls(viewer, 'Button')['Picture before'].click()
+    assert viewer.number == 1
+    [field] = controls(viewer, 'BoundedIntText').values()
+    assert field.value == 1
+    field.value = 3
+    assert viewer.number == 3 and viewer.explorer.image[0, 0, 0] == 3
+
+
+def test_the_ends_are_told(few):
+    viewer = DatasetViewer(few)
+    viewer.previous()
+    assert viewer.number == 0 and viewer.message == 'There is no picture before this one.'
+
+
+def test_a_class_is_looked_for_in_both_directions(few):
+    viewer = DatasetViewer(few)
+    controls(viewer, 'Dropdown')['Go only to pictures with this class'].value = 'dog'
+    viewer.next()
+    assert viewer.number == 3
+    viewer.next()
+    assert viewer.number == 3 and 'with the class dog after' in viewer.message
+    viewer.previous()
+    assert viewer.number == 0
+    viewer.class_name = None
+    viewer.next()
+    assert viewer.number == 1
+    with pytest.raises(DatasetError, match='no class .cow.*choose from dog, cat'):
+        viewer.class_name = 'cow'
+
+
+def test_pictures_are_found_without_being_read(tmp_path):
+    drawn = ShapesDataset(4, size=(32, 32), classes=('star', 'ring'))
+    path = write_coco(drawn, tmp_path)
+    dataset = CocoDataset(path, tmp_path / 'images')
+    wanted = [number for number in range(1, 4) if 0 in drawn[number][1].labels]
+    for name in dataset.image_names[1:]:
+        if dataset.image_names.index(name) not in wanted[:1]:
+            (tmp_path / 'images' / name).unlink()
+    viewer = DatasetViewer(dataset)
+    viewer.class_name = 'star'
+    viewer.next()
+    assert viewer.number == wanted[0]
+    assert viewer.message.startswith(f'{dataset.image_names[wanted[0]]}: 32x32 pixels')
+
+
+def darken(image, instances, rng):
+    """An augmentation that writes a number of its generator into the picture."""
+    return np.full_like(image, rng.integers(256)), instances[:0]
+
+
+def test_augmentation_is_switched_on_and_off(few):
+    viewer = DatasetViewer(few, darken)
+    assert viewer.explorer.image[0, 0, 0] == 0
+    controls(viewer, 'Checkbox')['augmented'].value = True
+    first = viewer.explorer.image[0, 0, 0]
+    assert first == np.random.default_rng((0, 0)).integers(256)
+    assert len(viewer.explorer.instances) == 0
+    viewer.augmented = False
+    assert viewer.explorer.image[0, 0, 0] == 0
+
+
+def test_the_seed_decides_what_is_seen(few):
+    viewer = DatasetViewer(few, darken, seed=5)
+    viewer.augmented = True
+    seen = {}
+    for seed in (5, 6, 5):
+        viewer.seed = seed
+        seen.setdefault(seed, set()).add(int(viewer.explorer.image[0, 0, 0]))
+    assert all(len(values) == 1 for values in seen.values()) and seen[5] != seen[6]
+
+
+def test_without_an_augmentation_there_is_nothing_to_switch(few):
+    viewer = DatasetViewer(few)
+    viewer.augmented = True
+    assert viewer.explorer.image[0, 0, 0] == 0
+    assert viewer.children[0].children[-1].layout.display == 'none'
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_passed(tmp_path):
+    path = write_coco(ShapesDataset(3, size=(32, 32)), tmp_path)
+    dataset = CocoDataset(path, tmp_path / 'images')
+    (tmp_path / 'images' / '000001.jpg').write_bytes(b'no picture')
+    viewer = DatasetViewer(dataset)
+    with pytest.raises(ImageError):
+        viewer.next()
+    assert viewer.number == 1 and 'Picture 1 cannot be shown' in viewer.message
+    viewer.next()
+    assert viewer.number == 2 and viewer.message.startswith('000002.jpg')
+    controls(viewer, 'Button')['Picture before'].click()
+    assert 'Picture 1 cannot be shown' in viewer.message
+
+
+def test_numbers_out_of_range_and_empty_data_sets_are_refused(few):
+    viewer = DatasetViewer(few)
+    with pytest.raises(DatasetError, match='no picture 4; there are 4, counted from 0'):
+        viewer.go_to(4)
+    assert viewer.number == 0
+    with pytest.raises(DatasetError, match='data set is empty'):
+        DatasetViewer(Few())
+
+
+def test_notebook_readers_without_jupyter_see_a_still(few):
+    viewer = DatasetViewer(few)
+    bundle = viewer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data
+    np.testing.assert_array_equal(viewer.snapshot(), viewer.explorer.snapshot())
