@@ -6,19 +6,21 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.datasets import (
-    FiguresDataset, MovingShapes, PlainShapesDataset, ShapesDataset, write_coco)
+    FiguresDataset, MovingPlainShapes, MovingShapes, PlainShapesDataset, ShapesDataset, write_coco)
 from chainer_seg.errors import UserError
 from chainer_seg.video import write_video
 
+_KINDS = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset,
+          'video': MovingShapes, 'plain-video': MovingPlainShapes}
 _RATE = 25.0  # frames a second
 
 
 def main():
     parser = command_line.parser(__doc__, device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to; the file of a video')
-    parser.add_argument('--kind', choices=('shapes', 'plain-shapes', 'figures', 'video'),
-                        default='shapes', help='shapes with textures or plain, people with keypoints, '
-                                               'or a video of shapes that move')
+    parser.add_argument('--kind', choices=tuple(_KINDS), default='shapes',
+                        help='shapes with textures or plain, people with keypoints, or a video of '
+                             'shapes that move')
     parser.add_argument('--plain', dest='kind', action='store_const', const='plain-shapes',
                         help='the same as --kind plain-shapes')
     parser.add_argument('--n', type=int, default=200, help='number of pictures, or of frames')
@@ -35,7 +37,7 @@ def main():
     options = parser.parse_args()
     dataset = drawn(options)
     progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
-    if options.kind == 'video':
+    if options.kind.endswith('video'):
         path = write_video(options.out, (dataset[number][0] for number in progress(
             range(len(dataset)))), _RATE)
         text = f'wrote {len(dataset)} frames to {path}'
@@ -54,13 +56,12 @@ def drawn(options):
         raise UserError('--kind figures draws people only; leave --classes out.')
     if options.objects is not None:
         common['people' if options.kind == 'figures' else 'objects'] = (
-            options.objects[1] if options.kind == 'video' else options.objects)
+            options.objects[1] if options.kind.endswith('video') else options.objects)
     if options.kind != 'figures' and options.classes:
         common['classes'] = options.classes
     if options.kind in ('shapes', 'figures'):
         common['crowd_probability'] = options.crowds
-    return {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset,
-            'video': MovingShapes}[options.kind](**common)
+    return _KINDS[options.kind](**common)
 
 
 if __name__ == '__main__':

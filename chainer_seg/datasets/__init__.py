@@ -3,7 +3,7 @@
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco
 from chainer_seg.datasets.figures import FiguresDataset
-from chainer_seg.datasets.moving_shapes import MovingShapes
+from chainer_seg.datasets.moving_shapes import MovingPlainShapes, MovingShapes
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.packed import PackedDataset, pack_dataset
@@ -23,8 +23,8 @@ from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset',
-           'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
-           'ProposalFolder', 'SbdDataset', 'ShapesDataset', 'TFRecordDataset', 'coco_statistics',
+           'MovingPlainShapes', 'MovingShapes', 'ObjectIndex', 'PackedDataset',
+           'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset', 'TFRecordDataset', 'coco_statistics',
            'fit_anchors', 'measure_dataset', 'open_dataset', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'suggest_anchors', 'validate_coco',
            'write_coco']

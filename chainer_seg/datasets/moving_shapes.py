@@ -1,4 +1,4 @@
-"""A drawn, seeded video: textured shapes that float, turn and cover one another, with exact masks."""
+"""Drawn, seeded videos: shapes that float, turn and cover one another, with exact masks."""
 
 import dataclasses
 
@@ -6,18 +6,22 @@ import cv2
 import numpy as np
 
 from chainer_seg.datasets.backdrops import paint_backdrop
-from chainer_seg.datasets.rasterise import blend, place_outline
+from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES, other_colour, plain_ground
+from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
 from chainer_seg.datasets.scene import CLUTTER, SMALLEST_DIAMETER, SMALLEST_SIDE, textured_shape
 from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
 _SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
+_LIGHT = (-0.6, -0.8)  # unit vector (x, y) towards the light
 _NOISE = 3.0  # standard deviation of the camera's noise, of 255
 
 
 class MovingShapes:
-    """The frames of a drawn video; ``frames[i]`` depends on the arguments and i alone.
+    """The frames of a video of shapes with textures, as :class:`ShapesDataset` draws them.
+
+    ``frames[i]`` depends on the arguments and i alone.
 
     Args:
         length (int): Number of frames; frames do not depend on it.
@@ -27,8 +31,8 @@ class MovingShapes:
         diameters (tuple of float): Least and largest diameter as a fraction of the shorter side.
         speed (float): How far a shape moves on average between two frames, as a fraction of the
             shorter side.
-        classes (iterable of str): The class names to draw, in the order of their labels; all of
-            :class:`chainer_seg.datasets.ShapesDataset` when None.
+        classes (iterable of str): The class names to draw, in the order of their labels; all when
+            None.
 
     Attributes:
         class_names (tuple of str): The name of each label.
@@ -49,9 +53,8 @@ class MovingShapes:
             raise DatasetError(f'A drawn video needs frames of at least {SMALLEST_SIDE} pixels, and a '
                                f'length, a seed and a number of objects that are not negative.')
         rng = np.random.default_rng(self.seed)
-        self._backdrop = paint_backdrop(rng, *self.size)
-        self._sprites = [_sprite(rng, self.size, diameters, speed, self.class_names)
-                         for _ in range(objects)]
+        self._backdrop = self._paint_backdrop(rng)
+        self._sprites = [self._sprite(rng, diameters, speed) for _ in range(objects)]
 
     def __len__(self):
         return self.length
@@ -79,6 +82,46 @@ class MovingShapes:
         seen = masks.sum(axis=(1, 2)) >= _SMALLEST_AREA
         labels = np.array([sprite.label for sprite in self._sprites], np.int32)
         return image, Instances(masks[seen], labels=labels[seen], class_names=self.class_names)
+
+    def _paint_backdrop(self, rng):
+        """(H, W, 3) float32 in 0..255."""
+        return paint_backdrop(rng, *self.size)
+
+    def _paint_shape(self, rng, outline, layers, side, diameter):
+        """The surface (side, side, 3) and the coverage (side, side) of a placed outline."""
+        return textured_shape(rng, outline, layers, (0, 0, side, side), diameter / 2, _LIGHT)
+
+    def _sprite(self, rng, diameters, speed):
+        shorter = min(self.size)
+        label = int(rng.integers(len(self.class_names)))
+        diameter = max(shorter * rng.uniform(*diameters), SMALLEST_DIAMETER)
+        outline = OUTLINES[self.class_names[label]](rng)
+        side = int(diameter * 1.5) + 4  # A turned shape is at most the square root of 2 wider.
+        layers = place_outline(rng, outline, (side / 2, side / 2), diameter)
+        surface, coverage = self._paint_shape(rng, outline, layers, side, diameter)
+        heading = rng.uniform(0, 2 * np.pi)
+        step = shorter * speed * rng.uniform(0.5, 1.5) * np.array([np.cos(heading), np.sin(heading)])
+        return _Sprite(surface, coverage, rng.uniform(0, 1, 2) * self.size[::-1], step,
+                       rng.normal(0, 1.5), label)
+
+
+class MovingPlainShapes(MovingShapes):
+    """The frames of a video of plain shapes, as :class:`PlainShapesDataset` draws them.
+
+    The arguments are those of :class:`MovingShapes`.
+    """
+
+    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
+                 speed=0.012, classes=PLAIN_CLASSES):
+        super().__init__(length, seed, size, objects, diameters, speed, classes)
+
+    def _paint_backdrop(self, rng):
+        return plain_ground(rng, self.size)
+
+    def _paint_shape(self, rng, outline, layers, side, diameter):
+        coverage, _ = rasterise(layers, (0, 0, side, side), outline.melt * diameter / 2)
+        colour = other_colour(rng, self._backdrop.mean(axis=(0, 1)))
+        return np.broadcast_to(colour, (side, side, 3)).astype(np.float32), coverage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,17 +154,3 @@ class _Sprite:
         return (cv2.warpAffine(self.surface, motion, (width, height),
                                borderMode=cv2.BORDER_REPLICATE),
                 cv2.warpAffine(self.coverage, motion, (width, height)))
-
-
-def _sprite(rng, size, diameters, speed, class_names):
-    label = int(rng.integers(len(class_names)))
-    diameter = max(min(size) * rng.uniform(*diameters), SMALLEST_DIAMETER)
-    outline = OUTLINES[class_names[label]](rng)
-    side = int(diameter * 1.5) + 4  # A turned shape is at most the square root of 2 wider.
-    layers = place_outline(rng, outline, (side / 2, side / 2), diameter)
-    surface, coverage = textured_shape(rng, outline, layers, (0, 0, side, side), diameter / 2,
-                                       (-0.6, -0.8))
-    heading = rng.uniform(0, 2 * np.pi)
-    step = min(size) * speed * rng.uniform(0.5, 1.5) * np.array([np.cos(heading), np.sin(heading)])
-    return _Sprite(surface, coverage, rng.uniform(0, 1, 2) * size[::-1], step,
-                   rng.normal(0, 1.5), label)

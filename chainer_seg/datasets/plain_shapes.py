@@ -32,7 +32,7 @@ class PlainShapesDataset(ShapesDataset):
     def __getitem__(self, index):
         index = range(self.length)[index]
         rng = np.random.default_rng((self.seed, index))
-        canvas = _ground(rng, self.size)
+        canvas = plain_ground(rng, self.size)
         owner = np.full(self.size, -1, np.int16)
         diameters = self._draw_diameters(rng)
         labels = rng.integers(len(self.class_names), size=len(diameters)).astype(np.int32)
@@ -46,7 +46,7 @@ class PlainShapesDataset(ShapesDataset):
                                 class_names=self.class_names)
 
 
-def _ground(rng, size):
+def plain_ground(rng, size):
     """One colour that changes a little from one end to the other, (H, W, 3) float32 in 0..255."""
     height, width = size
     direction = rng.uniform(-1, 1, 2)
@@ -76,11 +76,11 @@ def _paint(rng, canvas, owner, number, name, diameter):
 
 def _surface(rng, behind):
     """One colour that differs from the middle of what is behind, of the same shape."""
-    colour = _other_colour(rng, behind.mean(axis=(0, 1)))
+    colour = other_colour(rng, behind.mean(axis=(0, 1)))
     return np.broadcast_to(colour, behind.shape).astype(np.float32)
 
 
-def _other_colour(rng, behind):
+def other_colour(rng, behind):
     """A colour (3,); one in each direction is far enough from any other."""
     while True:
         colour = rng.uniform(0, 255, 3)

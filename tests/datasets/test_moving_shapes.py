@@ -1,9 +1,11 @@
 """The drawn video: deterministic, and its objects move a little from frame to frame."""
 
+import cv2
 import numpy as np
 import pytest
 
-from chainer_seg.datasets import MovingShapes
+from chainer_seg.datasets import MovingPlainShapes, MovingShapes
+from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
 from chainer_seg.errors import DatasetError
 from chainer_seg.masks import mask_iou
 
@@ -41,6 +43,14 @@ def test_only_what_masks_cover_changes():
     still = ~(one.masks[0] | other.masks[0])
     change = np.abs(first.astype(int) - second).mean(axis=2)
     assert change[still].mean() < 8 < change[~still].mean()
+
+
+def test_plain_shapes_have_one_colour_each():
+    image, instances = MovingPlainShapes(5, seed=1, size=(90, 120))[3]
+    assert len(instances) >= 3 and set(instances.class_names) == set(PLAIN_CLASSES)
+    for mask in instances.masks:
+        inside = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        assert image[inside].std(axis=0).max() < 8  # the noise
 
 
 @pytest.mark.parametrize('wrong, sentence', [
