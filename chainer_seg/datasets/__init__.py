@@ -24,7 +24,7 @@ from chainer_seg.datasets.validation import Problem, coco_statistics, validate_c
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset',
            'MovingPlainShapes', 'MovingShapes', 'ObjectIndex', 'PackedDataset',
-           'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset', 'TFRecordDataset', 'coco_statistics',
-           'fit_anchors', 'measure_dataset', 'open_dataset', 'pack_dataset',
-           'read_proposal_instances', 'read_proposals', 'suggest_anchors', 'validate_coco',
-           'write_coco']
+           'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset',
+           'TFRecordDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
+           'open_dataset', 'pack_dataset', 'read_proposal_instances', 'read_proposals',
+           'suggest_anchors', 'validate_coco', 'write_coco']
