@@ -91,7 +91,7 @@ def test_plain_dicts_lists_and_arrays_are_printed_in_the_order_of_the_file():
 @pytest.mark.parametrize('path, lines', [
     ('detectron/public_mask_c4_5.pkl', (
         'dict of 2', '  blobs: dict of 228', '    conv1_w: float32 4x3x7x7',
-        '    RPN: dict of 4 ASPECT_RATIOS=[0.5, 1, 2] RPN_ON=True SIZES=[32, 64, 128, 256, 512] STRIDE=16')),
+        '    RFCN: dict of 1 PS_GRID_SIZE=3')),
     ('pytorch/yolact_base_1_10.pth', (
         'dict of 660', '  backbone.layers.0.0.conv1.weight: float32 2x2x1x1',
         '  backbone.bn1.num_batches_tracked: int64 scalar')),
