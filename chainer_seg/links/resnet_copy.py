@@ -4,7 +4,7 @@ import numpy as np
 from chainer import links as L
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.links.conv_norm import ConvNorm
+from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm
 from chainer_seg.links.frozen_affine import FrozenAffine
 
 # What half precision can say at most.
@@ -16,7 +16,8 @@ def copy_resnet(source, target):
 
     A trunk starts in this way from a network that was trained to classify:
     ``copy_resnet(converted, model.trunk.resnet)``. Left out are later stages of ``source`` and inputs
-    beyond those of ``target``, such as clicks behind the colours. Batch normalisation becomes a fixed
+    beyond those of ``target``, such as clicks behind the colours; deformable convolutions keep their
+    offsets, and what has no bias in ``source`` its own. Batch normalisation becomes a fixed
     scale and shift where ``target`` has these; the bias of a convolution that has none in ``target``
     goes into the normalisation behind it.
 
@@ -29,7 +30,7 @@ def copy_resnet(source, target):
     """
     layers = dict(source.namedlinks())
     for path, layer in target.namedlinks():
-        if isinstance(layer, ConvNorm):
+        if isinstance(layer, (ConvNorm, DeformableConvNorm)):
             given = layers.get(path)
             conv, norm = getattr(given, 'conv', None), getattr(given, 'norm', None)
             _copy_convolution(f'{path}/conv', conv, layer.conv)
@@ -43,8 +44,8 @@ def _copy_convolution(path, source, target):
     if path == '/stem/conv' and weights is not None:
         weights = weights[:, :target.W.shape[1]]
     _assign(path, target, 'W', weights)
-    if target.b is not None:
-        _assign(path, target, 'b', getattr(source, 'b', None))
+    if target.b is not None and getattr(source, 'b', None) is not None:
+        _assign(path, target, 'b', source.b)
 
 
 def _copy_norm(path, source, target, bias):

@@ -128,8 +128,8 @@ def _start(model, weights, options):
         log.info('the weights come from %s, those of classes for: %s', options.weights,
                  ', '.join(shared) or 'none')
     if options.backbone:
-        copied = start_backbone(load_model(options.backbone), model, options.backbone_channels)
-        log.info('%d arrays of the backbone come from %s', copied, options.backbone)
+        start_backbone(load_model(options.backbone), model, options.backbone_channels)
+        log.info('the backbone comes from %s', options.backbone)
 
 
 def _evaluate(model, dataset):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.links import ResNet
+from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.yolact.backbones import RESNET_STD
 from chainer_seg.models.yolact.model import Yolact
@@ -58,22 +58,21 @@ def start_from(source, model):
 
 
 def start_backbone(source, model, channels='rgb'):
-    """Copies what fits from a ResNet somewhere in ``source`` to the backbone of a YOLACT.
+    """Copies a ResNet somewhere in ``source`` to the backbone of a YOLACT.
+
+    Inputs beyond the colours, such as the clicks of a click network, are left out; offsets of
+    deformable convolutions start at 0.
 
     Args:
-        source: Any model with a :class:`chainer_seg.links.ResNet`, such as a
-            :class:`chainer_seg.models.classifier.ResNetClassifier`.
+        source: Any model with a :class:`chainer_seg.links.ResNet` of the same width and blocks, such
+            as a :class:`chainer_seg.models.classifier.ResNetClassifier`.
         model: A :class:`chainer_seg.models.yolact.Yolact` with a ResNet.
         channels: What ``source`` was trained on: ``'rgb'``, red, green and blue over their deviation,
             as YOLACT (Torch, PyTorch); or ``'bgr'``, blue, green and red in 0..255 less their mean
-            (Caffe, and the classifiers that scripts/train.py trains). For the latter the first
-            convolution is rewritten.
-
-    Returns:
-        The number of arrays that were copied.
+            (Caffe, and the shipped click model). For the latter the first convolution is rewritten.
 
     Raises:
-        chainer_seg.errors.TrainingError: There is no ResNet to copy from or to, or nothing fits.
+        chainer_seg.errors.TrainingError: There is no ResNet to copy from or to, or it has other sizes.
     """
     found, wanted = (next((link for link in chain.links() if isinstance(link, ResNet)), None)
                      for chain in (source, model))
@@ -81,12 +80,10 @@ def start_backbone(source, model, channels='rgb'):
         lacking = source if found is None else model
         raise TrainingError(f'The {type(lacking).__name__} holds no ResNet; the backbone can start '
                             f'only from one ResNet to another.')
-    if not _any_fits(found, wanted):
-        raise TrainingError(f'Nothing in the ResNet of the {type(source).__name__} has the shapes of '
-                            f'the backbone; set model.width and model.blocks to its sizes.')
-    copied = copy_matching(found, wanted)
-    _copy_stem(found.stem.conv.W.array, wanted.stem.conv.W.array, channels)
-    return copied
+    copy_resnet(found, wanted)
+    if channels == 'bgr':
+        stem = wanted.stem.conv.W.array
+        stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
 
 
 def _any_fits(source, target):
@@ -114,13 +111,3 @@ def _copy_rows(given, wanted, given_labels, wanted_labels, given_classes, wanted
     before = [0] if background else []
     wanted[:, before + [label + shift for label in wanted_labels]] = (
         given[:, before + [label + shift for label in given_labels]])
-
-
-def _copy_stem(weights, target, channels):
-    """Copies the first convolution; what a click network is told beside the picture is left out."""
-    weights = weights[:, :3]
-    if weights.shape != target.shape:
-        return
-    if channels == 'bgr':
-        weights = weights[:, ::-1] * np.float32(RESNET_STD)[:, None, None]
-    target[...] = weights

@@ -1,5 +1,6 @@
 """Starting from other weights: other classes, other networks, other orders of channels."""
 
+import chainer
 import numpy as np
 import pytest
 
@@ -101,5 +102,19 @@ def test_a_classifier_in_the_order_of_caffe_sees_the_same_picture(rng):
 
 
 def test_a_backbone_of_other_sizes_is_told():
-    with pytest.raises(TrainingError, match='set model.width and model.blocks'):
-        start_backbone(ResNetClassifier(5, (1, 1, 1), 5, stem_width=7), make('a'))
+    with pytest.raises(TrainingError, match='choose one of the same width and blocks'):
+        start_backbone(ResNetClassifier(5, (1, 1, 1, 1), 5), make('a'))
+
+
+def test_a_model_without_a_resnet_is_told():
+    with pytest.raises(TrainingError, match='The Chain holds no ResNet'):
+        start_backbone(chainer.Chain(), make('a'))
+
+
+def test_deformable_convolutions_begin_with_all_taps_in_place():
+    classifier = ResNetClassifier(5, SMALL['blocks'], SMALL['width'], stride_on='3x3', seed=7)
+    model = make('a', deformable=(0, 1, 1, 1))
+    start_backbone(classifier, model)
+    conv = model.backbone.res3[0].middle.conv
+    np.testing.assert_array_equal(conv.W.array, classifier.resnet.res3[0].middle.conv.W.array)
+    assert not conv.offset.W.array.any() and not conv.b.array.any()
