@@ -110,30 +110,30 @@ class MaskRCNNTrainChain(chainer.Chain):
     def _object_losses(self, features, regions, truths):
         """The losses of the heads that only see regions with an object."""
         shown = [targets.boxes[:len(targets.objects)] for targets in regions]
+        # Masks and keypoints are known in pixels of the pictures.
         originals = [boxes / np.float32(truth.scale) for boxes, truth in zip(shown, truths)]
         losses = {}
         if self.model.with_masks:
-            labels = np.concatenate([targets.labels[:len(targets.objects)] for targets in regions])
-            losses['mask_loss'] = self._mask_loss(features, shown, labels, lambda size: [
-                truth.masks.project(targets.objects, boxes, size)
-                for truth, targets, boxes in zip(truths, regions, originals)])
+            losses['mask_loss'] = self._mask_loss(features, regions, truths, shown, originals)
         if self.model.keypoints:
-            points = [truth.keypoints[targets.objects] for truth, targets in zip(truths, regions)]
-            losses['keypoint_loss'] = self._keypoint_loss(features, shown, originals, points)
+            losses['keypoint_loss'] = self._keypoint_loss(features, regions, truths, shown, originals)
         return losses
 
-    def _mask_loss(self, features, shown, labels, project):
-        """``project(size)`` gives the true masks of each image's regions at the side of the logits."""
+    def _mask_loss(self, features, regions, truths, shown, originals):
         boxes, numbers = _collect(shown)
         if not len(boxes):
             return _nothing(self.model)
         send = self.model.device.send
         logits = self.model.mask_head(features, send(boxes), send(numbers))
-        true_masks = np.concatenate(project(logits.shape[2])).astype(np.int32)
+        labels = np.concatenate([targets.labels[:len(targets.objects)] for targets in regions])
+        true_masks = np.concatenate([
+            truth.masks.project(targets.objects, where, logits.shape[2])
+            for truth, targets, where in zip(truths, regions, originals)])
         own = logits[self.xp.arange(len(labels)), send(labels)]
-        return F.sigmoid_cross_entropy(own, send(true_masks))
+        return F.sigmoid_cross_entropy(own, send(true_masks.astype(np.int32)))
 
-    def _keypoint_loss(self, features, shown, originals, points):
+    def _keypoint_loss(self, features, regions, truths, shown, originals):
+        points = [truth.keypoints[targets.objects] for truth, targets in zip(truths, regions)]
         useful = [shows_keypoints(*each) for each in zip(points, originals)]
         boxes, numbers = _collect([each[chosen] for each, chosen in zip(shown, useful)])
         if not len(boxes):

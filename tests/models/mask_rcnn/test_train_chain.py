@@ -331,3 +331,22 @@ def test_it_learns(options):
         means = np.mean(np.reshape([line[name] for line in history], (12, 5)), axis=1)
         # The loss of boxes rises first: when there are no good proposals, there is nothing to lose.
         assert means[-1] < 0.8 * means.max(), name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('options', CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_gpu_computes_the_same_losses_and_gradients(options):
+    pytest.importorskip('cupy')
+    batch = examples(2, options.get('keypoints'))
+    norms = []
+    for device in ('@numpy', '@cupy:0'):
+        model = small_model(**options)
+        chain = MaskRCNNTrainChain(model, regions=16, limits=ProposalLimits(50, 20))
+        chain.to_device(device)
+        with chainer.using_device(device):
+            loss = chain(**batch_samples(batch, model.device, model.size_multiple))
+            chain.cleargrads()
+            loss.backward()
+        norms.append([float(loss.array)] + [
+            float(abs(parameter.grad).sum()) for _, parameter in sorted(model.namedparams())])
+    np.testing.assert_allclose(*norms, rtol=1e-2, atol=1e-4)
