@@ -3,8 +3,8 @@
 import numpy as np
 from chainer import backend
 
-# Heat maps are enlarged in groups of at most so many values, for the memory (256 MB).
-GROUP_VALUES = 2 ** 26
+# Heat maps are enlarged in groups of at most so many values, for the caches and the memory.
+GROUP_VALUES = 2 ** 22
 
 # The free parameter of the cubic of OpenCV's INTER_CUBIC.
 _CUBIC = -0.75
@@ -50,42 +50,42 @@ def _groups(pixels, keypoints):
 def _highest(heatmaps, pixels):
     """The places (r, K, 2) and the values (r, K) of the maxima of heat maps at their boxes' sizes."""
     xp = backend.get_array_module(heatmaps)
-    side = heatmaps.shape[2]
     height, width = (int(length) for length in pixels.max(axis=0))
-    rows = _cubic_weights(side, pixels[:, 0], height)[:, None]
-    columns = _cubic_weights(side, pixels[:, 1], width)[:, None].transpose(0, 1, 3, 2)
-    large = xp.matmul(rows, xp.matmul(heatmaps, columns))
-    large = xp.where(xp.arange(height)[:, None] < pixels[:, 0, None, None, None], large, -np.inf)
-    large = xp.where(xp.arange(width) < pixels[:, 1, None, None, None], large, -np.inf)
+    rows = _cubic_weights(heatmaps.shape[2], pixels[:, 0], height)
+    columns = _cubic_weights(heatmaps.shape[3], pixels[:, 1], width)
+    large = xp.matmul(rows[:, None], xp.matmul(heatmaps, columns.transpose(0, 2, 1)[:, None]))
     flat = large.reshape(heatmaps.shape[:2] + (-1,))
-    place = flat.argmax(axis=2)
-    return xp.stack([place // width, place % width], axis=2), flat.max(axis=2)
+    best = flat.argmax(axis=2)
+    place = xp.stack([best // width, best % width], axis=2)
+    value = xp.take_along_axis(flat, best[..., None], axis=2)[..., 0]
+    # What was computed beyond the end of a box repeats its last pixels.
+    return xp.minimum(place, pixels[:, None] - 1), value
 
 
 def _cubic_weights(side, lengths, count):
-    """What each of ``side`` samples counts for the first ``count`` pixels of lines of some lengths.
+    """What each of ``side`` samples counts for the pixels of lines of some lengths (OpenCV's cubic).
 
     Args:
         side: Number of samples.
         lengths: (R,) int, pixels of each line.
-        count: Number of pixels; those beyond the end of a line count for nothing.
+        count: Number of pixels that are wanted; those beyond the end of a line are its last one.
 
     Returns:
         (R, count, side) float32.
     """
     xp = backend.get_array_module(lengths)
-    position = (xp.arange(count) + 0.5) * (side / lengths)[:, None] - 0.5
-    below = xp.floor(position)
-    # Four neighbours; the samples at both ends go on beyond them.
-    neighbours = below[..., None] + xp.arange(-1, 3)
-    weights = _cubic(xp.abs(position[..., None] - neighbours))
-    chosen = xp.clip(neighbours, 0, side - 1)[..., None] == xp.arange(side)
-    return (weights[..., None] * chosen).sum(axis=2).astype(np.float32)
+    pixel = xp.minimum(xp.arange(count), lengths[:, None] - 1)
+    position = (pixel + 0.5) * (side / lengths)[:, None] - 0.5
+    # Beyond both ends there are two samples more, which are the first and the last one again.
+    weights = _cubic(xp.abs(position[..., None] - xp.arange(-2, side + 2)))
+    weights[..., 2] += weights[..., :2].sum(axis=2)
+    weights[..., -3] += weights[..., -2:].sum(axis=2)
+    return xp.ascontiguousarray(weights[..., 2:-2], dtype=np.float32)
 
 
 def _cubic(distance):
-    """The cubic convolution kernel (Keys 1981, equation 15) at distances up to 2."""
+    """The cubic convolution kernel (Keys 1981, equation 15)."""
     xp = backend.get_array_module(distance)
     near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance ** 2 + 1
     far = ((_CUBIC * distance - 5 * _CUBIC) * distance + 8 * _CUBIC) * distance - 4 * _CUBIC
-    return xp.where(distance <= 1, near, far)
+    return xp.where(distance <= 1, near, xp.where(distance < 2, far, 0))
