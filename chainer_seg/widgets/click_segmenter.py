@@ -38,6 +38,8 @@ class ClickSegmenter(ClickCanvas):
             :class:`chainer_seg.models.deeplab.ClickSession` takes it.
         folder: Where the buttons save to, until another folder is written in the field.
         longest_side: Larger images are shown shrunk to this many pixels.
+        class_names: The names that are offered for objects, and the first classes of what is saved
+            in this order, clicked on or not; those of the data set if left out.
 
     Raises:
         chainer_seg.errors.UserError: The first image, the model or the refinement cannot be used.
@@ -45,9 +47,11 @@ class ClickSegmenter(ClickCanvas):
 
     _commands = ('undo', 'redo', 'reset', 'finish', 'previous', 'next')
 
-    def __init__(self, images, model='click', refinement=None, folder='labels', longest_side=640):
+    def __init__(self, images, model='click', refinement=None, folder='labels', longest_side=640,
+                 class_names=None):
         self._refinement = refinement
-        self._class_names = tuple(getattr(images, 'class_names', ()))
+        self._class_names = tuple(
+            getattr(images, 'class_names', ()) if class_names is None else class_names)
         self._colors = collections.defaultdict(SteadyColors)  # of each picture
         self._written = set()  # folders that may be written to again
         self._listed = ()  # the objects that the surface shows
@@ -69,6 +73,11 @@ class ClickSegmenter(ClickCanvas):
     def names(self):
         """The names of all images, a list."""
         return [picture.name for picture in self._pictures]
+
+    @property
+    def class_names(self):
+        """The names that are offered for objects: those given at the start, a tuple."""
+        return self._class_names
 
     @property
     def objects(self):

@@ -74,7 +74,8 @@ class SegmenterControls:
                                 f'{html.escape(names[number])}</span>')
         self._count.value = f'<b>Objects</b> ({len(objects)})' if objects else '<b>Objects</b>: none yet'
         self._list.show(objects, colors)
-        self._name.options = tuple(dict.fromkeys(each.name for each in objects if each.name))
+        self._name.options = tuple(dict.fromkeys(
+            [*segmenter.class_names, *(each.name for each in objects if each.name)]))
         self._refinement.show(segmenter.refinement)
 
     def _sliders(self):
