@@ -5,6 +5,7 @@ import pytest
 
 from chainer_seg import boxes as geometry
 from chainer_seg.boxes import NMS_SOURCE, batched_nms, nms
+from chainer_seg.compat import suppression
 from chainer_seg.functions.kernels import source_for
 from tests.cuda_host import HostKernel
 
@@ -47,6 +48,13 @@ def test_boxes_are_kept_by_falling_score(boxes, scores, threshold, offset):
     expected = nms_by_definition(boxes, scores, np.zeros(len(boxes)), threshold, offset)
     assert 1 < len(expected) < len(boxes)
     assert nms(boxes, scores, threshold, offset).tolist() == expected
+
+
+def test_many_boxes_are_compared_in_parts(boxes, scores, monkeypatch):
+    expected = nms(boxes, scores, 0.5).tolist()
+    monkeypatch.setattr(suppression, '_BLOCK', 7)
+    monkeypatch.setattr(suppression, '_PAIRS', 20)
+    assert nms(boxes, scores, 0.5).tolist() == expected
 
 
 def test_no_more_than_the_limit(boxes, scores):

@@ -5,8 +5,10 @@ ChainerCV's function for the CPU is replaced by `suppress`; `chainer_seg.boxes` 
 
 import numpy as np
 
-# Boxes that are compared with each other at once: many enough to be quick, few enough for the cache.
+# Boxes that are compared with each other at once, and pairs of boxes that are compared at once: many
+# enough to be quick, few enough for the cache.
 _BLOCK = 128
+_PAIRS = 1 << 15
 
 
 def suppress(bbox, thresh, score=None, limit=None):
@@ -48,8 +50,7 @@ def suppress_in_order(boxes, threshold, offset=0, limit=None):
         block = block[_first_of_each(_overlaps(boxes[block], boxes[block], threshold, offset))]
         kept.append(block)
         n_kept += len(block)
-        dropped = _overlaps(boxes[block], boxes[still_open], threshold, offset).any(axis=0)
-        still_open = still_open[~dropped]
+        still_open = still_open[_free_of(boxes[block], boxes[still_open], threshold, offset)]
     return np.concatenate(kept)[:limit]
 
 
@@ -65,6 +66,14 @@ def _first_of_each(overlaps):
         if (left == kept).all():
             return kept
         kept = left
+
+
+def _free_of(kept, boxes, threshold, offset):
+    """Which of ``boxes`` (R, 4) overlap none of ``kept`` (K, 4): (R,) bool."""
+    step = max(1, _PAIRS // max(1, len(kept)))
+    parts = [~_overlaps(kept, boxes[start:start + step], threshold, offset).any(axis=0)
+             for start in range(0, len(boxes), step)]
+    return np.concatenate(parts) if parts else np.zeros(0, bool)
 
 
 def _overlaps(boxes_a, boxes_b, threshold, offset):
