@@ -82,10 +82,12 @@ def convert(path, config=None):
 
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
-            R-CNN and ResNets of Detectron (.pkl) are known.
+            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth) and
+            He's ResNets of Caffe (.caffemodel) are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
-            also that of its .prototxt.
+            also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
+            the words of the original's configuration.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights

@@ -59,18 +59,28 @@ def build(tree, ledger, config):
     Args:
         tree: What the reader made of the file.
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
-        config: Arguments of the class, or the original's configuration.
+        config: Arguments of the class and ``class_names``, or the original's configuration.
     """
     state = State(tree, ledger, _prefix(named_arrays(tree)))
     found = _arguments(state)
     config = translate(config, found['backbone'], ledger)
     if 'anchor_scales' not in config:
         config = {**_published(state, found), **config}
+    class_names = config.pop('class_names', None)
     model = Yolact(**{**found, **config})
     _fill(model, state)
     _skip_dropped(state)
-    model.class_names = _CLASS_NAMES.get(model.classes, ())
+    model.class_names = _class_names(class_names, model.classes, ledger)
     return model
+
+
+def _class_names(given, count, ledger):
+    """The names that were given, or those of the published network of so many classes."""
+    if given is None:
+        return _CLASS_NAMES.get(count, ())
+    if isinstance(given, str) or len(given) != count:
+        ledger.fail(f'its configuration has the class names {given!r} where {count} are needed')
+    return tuple(map(str, given))
 
 
 def _prefix(names):

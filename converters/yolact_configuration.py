@@ -38,6 +38,9 @@ def translate(config, backbone, ledger):
     translated = {ours: config[theirs] for theirs, ours in _WORDS.items() if theirs in config}
     if 'num_classes' in config:
         translated['classes'] = config['num_classes'] - 1
+    class_names = _find(config, ('dataset', 'class_names'), None)
+    if class_names is not None:
+        translated['class_names'] = class_names
     if 'pred_aspect_ratios' in config:
         translated['anchor_ratios'] = _ratios(config['pred_aspect_ratios'], ledger)
     return translated

@@ -127,6 +127,22 @@ def test_a_network_inside_of_a_checkpoint(tree):
     assert convert_tree().origin['arrays_used'] == 301
 
 
+NAMES = ['disc', 'box', 'star', 'ring', 'cross']
+
+
+@pytest.mark.parametrize('words', [{'class_names': NAMES}, {'dataset': {'class_names': NAMES}}])
+def test_class_names_come_from_the_configuration(words, tree):
+    config = reference.small_config('yolact_resnet50')
+    if 'class_names' in words:
+        config = {'image_size': 138, 'anchor_scales': config['pred_scales_px']}
+    assert convert_tree({**config, **words}).class_names == tuple(NAMES)
+
+
+def test_class_names_of_another_number_are_an_error(tree):
+    config = {**reference.small_config('yolact_resnet50'), 'dataset': {'class_names': NAMES[:2]}}
+    assert_refused("['disc', 'box'] where 5 are needed", config=config)
+
+
 def assert_refused(*parts, config=None):
     with pytest.raises(UserError) as caught:
         convert_tree(config)
