@@ -61,12 +61,20 @@ class Finder:
     """A model with the options of the command line: picture in, chosen objects out."""
 
     def __init__(self, model, options):
-        self._detect = functools.partial(model.detect, **detector_settings(model, options))
-        self._labels = labels_of(model, options.classes)
+        settings = detector_settings(model, options)
+        if options.classes:
+            # The best of these classes are wanted, not these classes among the best.
+            settings.pop('max_detections', None)
+        self._detect = functools.partial(model.detect, **settings)
+        self._labels, self._most = labels_of(model, options.classes), options.top_k
 
     def __call__(self, image):
         found = self._detect(image)
-        return found if self._labels is None else found[np.isin(found.labels, self._labels)]
+        if self._labels is not None:
+            found = found[np.isin(found.labels, self._labels)]
+        # Detectron keeps more where scores are equal.
+        best = np.argsort(-found.scores, kind='stable')[:self._most]
+        return found[np.sort(best)]
 
 
 def labels_of(model, names):

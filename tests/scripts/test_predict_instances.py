@@ -130,6 +130,22 @@ def test_what_is_found_can_be_restricted(predict, model, shapes, pictures, argum
     assert [each['score'] for each in results] == found.scores[expected(found)].tolist()
 
 
+def test_the_best_of_the_wanted_classes_are_kept(predict, shapes, pictures):
+    model = FakeDetector(shapes, class_names=CLASSES)
+    number = max(range(3), key=lambda each: (shapes[each][1].labels == 1).sum())
+    predict(model, pictures / f'{number}.png', '--score', '0', '--classes', 'star', '--top_k', '1')
+    found = model.detect(shapes[number][0])
+    results = json.loads(pathlib.Path(f'out/predict/{number}.json').read_text())
+    assert [each['score'] for each in results] == [found.scores[found.labels == 1].max()]
+
+
+def test_no_more_than_wanted_are_kept_where_scores_are_equal(predict, shapes, pictures):
+    model = FakeDetector(shapes, class_names=CLASSES)
+    model.answer = lambda truth, options: truth  # all with the score 1
+    predict(model, pictures / '1.png', '--top_k', '2')
+    assert len(json.loads(pathlib.Path('out/predict/1.json').read_text())) == 2
+
+
 @pytest.mark.parametrize('arguments, drawing', [
     (('--contour',), {'contour': True}), (('--alpha', '0.1', '--background'), {'alpha': 0.1}),
     (('--hide', 'masks', 'labels', '--contour'), {'alpha': 0, 'labels': False, 'contour': True}),
