@@ -41,7 +41,7 @@ def overlay_detections(image, instances, *, colors=None, alpha=0.45, contour=Fal
     if boxes:
         _draw_boxes(picture, instances.bboxes, colors, stroke)
     if keypoints and instances.keypoints is not None:
-        _draw_keypoints(picture, instances.keypoints, colors, stroke, skeleton)
+        paint_keypoints(picture, instances.keypoints, colors, stroke, skeleton)
     taken = []
     if caption:
         patch = text_patch(caption, _text_height(picture), _CAPTION)
@@ -59,7 +59,15 @@ def _draw_boxes(picture, bboxes, colors, stroke):
         cv2.rectangle(picture, (left, top), (max(right - 1, left), max(bottom - 1, top)), color, stroke)
 
 
-def _draw_keypoints(picture, keypoints, colors, stroke, skeleton):
+def paint_keypoints(picture, keypoints, colors, stroke=1, skeleton=None):
+    """Draws keypoints and the lines between them into a picture (H, W, 3) uint8, in place.
+
+    Args:
+        keypoints: (R, K, 3) float32 (y, x, visibility or score) of objects.
+        colors: (R, 3) uint8 RGB.
+        stroke: Width of the lines in pixels, without their white rim.
+        skeleton: As that of :func:`overlay_detections`.
+    """
     lines, owner = skeleton_lines(keypoints, skeleton)
     for (start, end), color in zip(_fixed(lines), colors[owner].tolist()):
         cv2.line(picture, start, end, _WHITE, stroke + 2, cv2.LINE_AA, _SUBPIXEL_BITS)

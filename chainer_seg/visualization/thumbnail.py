@@ -7,6 +7,7 @@ import numpy as np
 
 from chainer_seg.images import fit_within
 from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.visualization.detections import paint_keypoints
 from chainer_seg.visualization.overlay import topmost
 
 _LONGEST_SIDE = 192
@@ -14,7 +15,7 @@ _BACKGROUND = (38, 38, 42)
 
 
 def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
-    """An ``<img>`` element that shows the masks in colours on dark grey.
+    """An ``<img>`` element that shows the masks in colours on dark grey, and keypoints on them.
 
     Args:
         instances: :class:`chainer_seg.instances.Instances`.
@@ -32,7 +33,12 @@ def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
                      for few, big in zip(small, (height, width)))
     owner = topmost(instances.masks[:, rows[:, None], columns])
     colors = np.concatenate([[_BACKGROUND], instance_colors(len(instances))]).astype(np.uint8)
-    _, data = cv2.imencode('.png', np.ascontiguousarray(colors[owner][:, :, ::-1]))
+    picture = colors[owner]
+    if instances.keypoints is not None:
+        scale = np.float32([small[0] / height, small[1] / width, 1])
+        # In white: in its own colour a point could not be told from its mask.
+        paint_keypoints(picture, instances.keypoints * scale, np.full_like(colors[1:], 255))
+    _, data = cv2.imencode('.png', np.ascontiguousarray(picture[:, :, ::-1]))
     text = base64.b64encode(data.tobytes()).decode('ascii')
     return (f'<img width="{small[1]}" height="{small[0]}" alt="{len(instances)} objects" '
             f'src="data:image/png;base64,{text}">')

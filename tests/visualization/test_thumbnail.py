@@ -43,6 +43,14 @@ def test_huge_masks_are_shrunk_first():
     assert len(html) < 2000
 
 
+def test_keypoints_are_drawn_where_they_are_after_shrinking():
+    masks = np.ones((1, 100, 200), bool)
+    points = np.float32([[[20, 160, 2], [80, 40, 0]]])
+    picture = decode(instances_thumbnail(Instances(masks, keypoints=points), longest_side=100))
+    assert (picture[10, 80] == 255).all()
+    assert (picture[40, 20] == instance_colors(1)[0]).all()
+
+
 def test_image_without_pixels_gives_nothing():
     assert instances_thumbnail(Instances.empty(0, 0)) == ''
 
