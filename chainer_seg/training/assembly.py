@@ -107,7 +107,7 @@ def build_trainer(train_chain, dataset, **settings):
     rate = LearningRate(optimizer, settings.lr, settings.schedule or Constant(), iterations,
                         settings.lr_multipliers)
     updater = Updater(stream, optimizer, rate, device, settings.seed, settings.sub_batches,
-                      settings.converter, warn=say)
+                      settings.converter, settings.loss_scale, warn=say)
     trainer = Trainer(updater, settings.out, iterations, device)
     _add_records(trainer, train_chain, settings)
     _resume(trainer, settings)
@@ -147,6 +147,8 @@ def _make_optimizer(train_chain, settings):
                          f'not {optimizer!r}')
     if optimizer.target is not train_chain:
         optimizer.setup(train_chain)
+    if settings.loss_scale is not None:
+        optimizer.use_fp32_update()
     if settings.gradient_clipping is not None:
         optimizer.add_hook(chainer.optimizer_hooks.GradientClipping(settings.gradient_clipping))
     if settings.weight_decay:

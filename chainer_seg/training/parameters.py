@@ -33,8 +33,10 @@ class WeightDecay:
                 self._decayed[path] = not _matches(path, self.exclude)
             rule = parameter.update_rule
             if self._decayed[path] and rule is not None and rule.enabled:
+                # The gradient is still multiplied by the scale of the loss, where there is one.
+                rate = self.rate * (parameter._loss_scale or 1)
                 with chainer.using_device(parameter.device):
-                    parameter.grad += self.rate * parameter.array
+                    parameter.grad += rate * parameter.array
 
 
 class LearningRate:

@@ -24,6 +24,9 @@ class Settings:
         weight_decay_exclude: Patterns of parameter paths that do not decay.
         lr_multipliers: ``{pattern: factor}`` of parameter paths with a rate of their own.
         gradient_clipping: The largest L2 norm of the whole gradient, or None.
+        loss_scale: For a model whose parameters are in half precision: the loss is multiplied by
+            this so that small gradients do not vanish, gradients are divided by it again, and
+            parameters are updated in single precision. None for other models.
         schedule: A :class:`Schedule`; None is constant.
         iterations: The length of the run; give this or ``epochs``.
         epochs: The length of the run in passes over the data set.
@@ -63,6 +66,7 @@ class Settings:
     weight_decay_exclude: tuple = BIASES_AND_NORMALIZATION
     lr_multipliers: dict | None = None
     gradient_clipping: float | None = None
+    loss_scale: float | None = None
     schedule: Schedule | None = None
     iterations: int | None = None
     epochs: float | None = None
@@ -95,6 +99,8 @@ class Settings:
             raise ValueError('give either iterations or epochs')
         if not 1 <= self.sub_batches <= self.batch_size:
             raise ValueError('sub_batches must be from 1 to batch_size')
+        if self.loss_scale is not None and self.gradient_clipping is not None:
+            raise ValueError('gradient_clipping would clip the gradients of a loss with loss_scale')
         self.evaluate_every = self.evaluate_every or self.snapshot_every
         for name in ('snapshot_every', 'evaluate_every', 'log_every', 'max_skipped'):
             if getattr(self, name) < 1:

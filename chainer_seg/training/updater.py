@@ -53,17 +53,19 @@ class Updater(chainer.training.updaters.StandardUpdater):
         seed: A whole number from 0.
         sub_batches: The number of parts.
         converter: ``converter(samples, device)``: one array, or a tuple or dict of them.
+        loss_scale: What the loss is multiplied by while gradients are computed; None for 1.
         warn: ``warn(sentence)``, called for a batch that is skipped.
     """
 
     def __init__(self, stream, optimizer, learning_rate, device, seed=0, sub_batches=1,
-                 converter=None, warn=print):
+                 converter=None, loss_scale=None, warn=print):
         super().__init__(stream, optimizer, converter=converter or stack_samples)
         self._stream = stream
         self._learning_rate = learning_rate
         self._target_device = device
         self._seed = seed
         self._sub_batches = sub_batches
+        self._loss_scale = loss_scale
         self._warn = warn
         self.rate = None
         self.skipped = 0
@@ -107,8 +109,10 @@ class Updater(chainer.training.updaters.StandardUpdater):
             values.setdefault('main/loss', total)
             if not np.isfinite(total):
                 return self._trouble(f'the loss {_culprit(values)}', total, part)
-            loss.grad = loss.xp.full_like(loss.array, len(part) / len(samples))
-            loss.backward()
+            share = len(part) / len(samples) * (self._loss_scale or 1)
+            loss.grad = loss.xp.full_like(loss.array, share)
+            # The update rules divide by it again.
+            loss.backward(loss_scale=self._loss_scale)
             del loss
             means.add(values, len(part))
         path = _non_finite_gradient(target)

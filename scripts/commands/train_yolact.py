@@ -9,7 +9,8 @@ from commands.training_options import add_data_options, open_datasets, run_train
 
 from chainer_seg import command_line
 from chainer_seg.datasets import ObjectIndex
-from chainer_seg.errors import DatasetError
+from chainer_seg.devices import get_device
+from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.model_file import load_model
 from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
@@ -20,6 +21,9 @@ from chainer_seg.models.yolact.samples import stack_examples
 log = logging.getLogger(__name__)
 
 EVALUATED = ('segm/AP', 'segm/AP50', 'segm/AP75', 'bbox/AP')
+# Of the loss in mixed precision, so that small gradients do not vanish.
+LOSS_SCALE = 128
+
 BEST = ('validation/segm/AP', 'max')
 
 
@@ -64,10 +68,13 @@ def add_options(systems):
     run.add_argument('--resume', nargs='?', const='auto', default=None, metavar='SNAPSHOT',
                      help='go on from the newest snapshot in --out, or from this one')
     run.add_argument('--overwrite', action='store_true', help='replace a run in --out')
+    run.add_argument('--mixed-precision', action='store_true',
+                     help='compute in half precision, update in single precision; on a GPU')
     run.add_argument('--half', action='store_true', help='save the model in half precision')
 
 
 def train_yolact(options):
+    _check_precision(options)
     experiment = read_experiment(options.name)
     weights = load_yolact(options.weights) if options.weights else None
     if weights is not None:
@@ -77,13 +84,14 @@ def train_yolact(options):
     _find_data(options)
     dataset, validation = open_datasets(options)
     _check_classes(dataset, validation)
-    model = experiment.make_model(dataset.class_names, options.seed)
+    model = experiment.make_model(dataset.class_names, options.seed, options.mixed_precision)
     _start(model, weights, options)
     chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
     run_training(
         options, chain, model, dataset, experiment.make_samples(model),
         functools.partial(_evaluate, dataset=validation), BEST, schedule=experiment.make_schedule(),
-        converter=stack_examples, momentum=options.momentum, weight_decay_exclude=())
+        converter=stack_examples, momentum=options.momentum, weight_decay_exclude=(),
+        loss_scale=LOSS_SCALE if options.mixed_precision else None)
 
 
 def _merge(settings, options):
@@ -94,6 +102,12 @@ def _merge(settings, options):
     for name in ('optimizer', 'keep_last'):
         setattr(options, name, settings[name])
     options.snapshot_every = options.save_interval
+
+
+def _check_precision(options):
+    if options.mixed_precision and get_device(options.device).name == '@numpy':
+        raise TrainingError('Half precision is slower than single precision on a CPU; leave '
+                            '--mixed-precision out, or name a GPU by --device.')
 
 
 def _find_data(options):

@@ -142,6 +142,11 @@ def test_a_validation_set_of_other_classes_is_told(train, folder):
               f'--images {folder}/images --val-annotations {folder}/val.json')
 
 
+def test_mixed_precision_needs_a_gpu(train):
+    with pytest.raises(TrainingError, match='slower than single precision on a CPU'):
+        train(f'--out run {RUN} {NET} --mixed-precision')
+
+
 def test_a_model_that_is_no_yolact_is_told(train, tmp_path):
     save_model(tmp_path / 'classifier.npz', ResNetClassifier(3, (1,), 2))
     with pytest.raises(TrainingError, match='classifier.npz is a ResNetClassifier and no YOLACT'):

@@ -56,6 +56,22 @@ def test_multiplier_that_matches_nothing_is_an_error(tmp_path):
         build(tmp_path, lr_multipliers={'*/head/*': 10})
 
 
+@pytest.mark.parametrize('optimizer', ['momentum', 'adam'])
+def test_a_scaled_loss_gives_the_same_updates(tmp_path, optimizer):
+    nets = []
+    for scale in (None, 128):
+        nets.append(Net(batch_norm=False, dropout=0))
+        training.train(build(tmp_path / str(scale), nets[-1], iterations=3, optimizer=optimizer,
+                             sub_batches=2, weight_decay=0.1, loss_scale=scale))
+    for plain, scaled in zip(*(net.params() for net in nets)):
+        np.testing.assert_allclose(scaled.array, plain.array, rtol=1e-4, atol=1e-6)
+
+
+def test_a_scaled_loss_and_clipped_gradients_exclude_each_other():
+    with pytest.raises(ValueError, match='gradient_clipping would clip'):
+        training.Settings(iterations=1, loss_scale=128, gradient_clipping=1)
+
+
 def test_weights_decay_and_biases_and_normalisation_do_not():
     net = Net()
     optimizer = chainer.optimizers.SGD(lr=1).setup(net)

@@ -4,6 +4,8 @@ import inspect
 import pathlib
 import tomllib
 
+import chainer
+
 from chainer_seg import training
 from chainer_seg.errors import TrainingError
 from chainer_seg.models.yolact.augmentation import Augmentation
@@ -70,10 +72,12 @@ class Experiment:
         self.tables['model'] = {name: value for name, value in model.config.items()
                                 if name not in _NOT_SET}
 
-    def make_model(self, class_names, seed=0):
-        """A new :class:`Yolact` for these classes."""
+    def make_model(self, class_names, seed=0, mixed_precision=False):
+        """A new :class:`Yolact` for these classes; its parameters may be in half precision."""
+        dtype = chainer.mixed16 if mixed_precision else chainer.config.dtype
         try:
-            model = Yolact(classes=len(class_names), seed=seed, **self['model'])
+            with chainer.using_config('dtype', dtype):
+                model = Yolact(classes=len(class_names), seed=seed, **self['model'])
         except (TypeError, ValueError) as error:
             raise TrainingError(f'The [model] of the experiment cannot be built: {error}.') from error
         model.class_names = tuple(class_names)

@@ -9,6 +9,7 @@ import pytest
 
 import converters
 from chainer_seg.models.yolact import Yolact
+from chainer_seg.models.yolact.experiments import read_experiment
 from chainer_seg.models.yolact.targets import Thresholds
 from chainer_seg.models.yolact.train_chain import LossWeights, YolactTrainChain, spread
 from chainer_seg.training.parameters import WeightDecay
@@ -161,6 +162,22 @@ def test_masks_beyond_the_limit_are_stood_for_by_others():
 def test_what_stands_for_others_is_spread_evenly():
     assert spread(np.arange(10), 4).tolist() == [0, 2, 5, 7]
     assert spread(np.arange(3), 4).tolist() == [0, 1, 2]
+
+
+def test_a_model_in_half_precision_is_trained():
+    experiment = read_experiment('base')
+    experiment.take_model(Yolact(**SMALL))
+    halved, single = (experiment.make_model(range(21), mixed_precision=mixed)
+                      for mixed in (True, False))
+    batch = drawn_batch(single, 2)
+    (loss, found), (_, expected) = (
+        observe(YolactTrainChain(model, freeze_norm=True), batch) for model in (halved, single))
+    assert found == pytest.approx(expected, rel=0.03)
+    halved.cleargrads()
+    loss.backward(loss_scale=16)
+    assert halved.semantic.W.dtype == np.float16 and halved.semantic.W.grad.any()
+    assert all(np.isfinite(weights.grad).all() for weights in halved.params()
+               if weights.grad is not None)
 
 
 def test_mask_rescoring_is_trained_with_the_rest():
