@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
+from chainer_seg.datasets import ShapesDataset
 from chainer_seg.errors import UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
@@ -127,15 +128,25 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, command, argum
     assert isinstance(resnet.stem.norm, FrozenAffine) == (norm == 'affine')
 
 
-def test_stem_and_first_stage_are_frozen_with_pretrained_weights(parse, command):
+@pytest.mark.parametrize('arguments, learning', [
+    ('', {'stem', 'res2', 'res3', 'norm'}), ('--pretrained resnet.npz', {'res3', 'norm'}),
+    ('--pretrained resnet.npz --freeze-at 0 --freeze_bn', {'stem', 'res2', 'res3'}),
+    ('--pretrained resnet.npz --bn2affine --freeze_bn', {'res3'})])
+def test_what_is_frozen_does_not_change(parse, command, monkeypatch, arguments, learning):
+    """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
-    model = command.make_model(parse(f'{NET} --pretrained resnet.npz'), FewClasses)
-    chainer.optimizers.SGD().setup(model)
-    command.freeze(parse('--pretrained resnet.npz'), model.extractor.resnet)
-    learns = {name for name, parameter in model.extractor.resnet.namedparams()
-              if parameter.update_rule.enabled}
-    assert not any(name.startswith(('/stem', '/res2')) for name in learns)
-    assert any(name.startswith('/res3') for name in learns)
+    options = parse(f'{NET} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 --no-masks '
+                    f'--validation 9 --device cpu -q')
+    before = command.make_model(options, ShapesDataset(1))
+    monkeypatch.setattr(command, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
+    command.train_mask_rcnn(options)
+    after = load_model('out/mask-rcnn/model.npz')
+    changed = {name for name, value in arrays_of(after.extractor.resnet).items()
+               if (value != arrays_of(before.extractor.resnet)[name]).any()}
+    learned = {name.split('/')[0] for name in changed if name.endswith('/W')} & {'stem', 'res2', 'res3'}
+    if any(name.startswith('res3') and name.endswith(('gamma', 'beta')) for name in changed):
+        learned.add('norm')
+    assert learned == learning
 
 
 def test_a_model_with_other_classes_keeps_what_fits(parse, command):
@@ -198,6 +209,8 @@ def test_real_pictures_with_their_polygons(train, shared_data):
     (f'{NET} --keypoints', 'The data set has no keypoints'),
     ('--dataset figures --keypoints', 'Keypoints need a feature pyramid; add --neck fpn'),
     ('--bn2affine', '--bn2affine takes over the batch normalisation of --pretrained'),
+    ('--pretrained imagenet --extractor resnet101',
+     'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
     ('--resume two.npz', 'two.npz knows 2 classes, the data set has 21'),
