@@ -68,7 +68,7 @@ def _propose_on_level(maps, anchors, stride, size, limits):
     # A box that was less than a pixel high or wide turned inside out.
     upright = (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)
     boxes, scores = boxes[upright], scores[upright]
-    kept = nms(boxes, scores, limits.nms_threshold, offset=1)[:limits.after_nms]
+    kept = nms(boxes, scores, limits.nms_threshold, offset=1, limit=limits.after_nms)
     return boxes[kept], scores[kept]
 
 

@@ -1,0 +1,84 @@
+"""Speed of Mask R-CNN of the published sizes with random weights, whole and in parts."""
+
+import numpy as np
+
+from chainer_seg.models.mask_rcnn import MaskRCNN
+from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
+from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
+
+import chainer  # isort: skip
+
+SIZE = (480, 640)
+OBJECTS = 100
+KEYPOINTS = 17
+
+
+def detection(**arguments):
+    """All objects of one image."""
+    def prepare(device, seed):
+        model = MaskRCNN(seed=seed, **arguments)
+        # Random deltas are wild, and the same few boxes remain; without them proposals are anchors,
+        # as many as after training. Random logits are so large that enough objects are found.
+        model.rpn.deltas.W.array[...] = 0
+        model.box.deltas.W.array[...] = 0
+        model.to_device(device)
+        image = np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
+        return lambda: model.detect(image)
+    return prepare
+
+
+def network(device, seed):
+    """The maps of one image, and the outputs of the region proposal network."""
+    model = MaskRCNN(seed=seed)
+    model.to_device(device)
+    x = device.send(np.random.default_rng(seed).normal(size=(1, 3, 800, 1088)).astype(np.float32))
+
+    def forward():
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            model.forward(x)
+    return forward
+
+
+def proposals(device, seed):
+    """The 1000 proposals of one image."""
+    rng = np.random.default_rng(seed)
+    model = MaskRCNN(width=1, fpn_channels=1, box_features=1, mask_channels=1)
+    model.to_device(device)
+    sizes = [(-(-800 // stride), -(-1088 // stride)) for stride in model.extractor.strides]
+    objectness = [device.send(rng.normal(size=(1, 3, *size)).astype(np.float32)) for size in sizes]
+    deltas = [device.send(rng.normal(0, 0.2, (1, 12, *size)).astype(np.float32)) for size in sizes]
+    return lambda: model.propose(objectness, deltas, [(800, 1088)])
+
+
+def boxes_of(rng):
+    corners = rng.uniform(0, 0.8, (OBJECTS, 2)) * SIZE
+    boxes = np.concatenate([corners, corners + rng.uniform(10, 300, (OBJECTS, 2))], axis=1)
+    return np.minimum(boxes, [479, 639, 479, 639]).astype(np.float32)
+
+
+def pasting(device, seed):
+    """Discs in the boxes of 100 objects."""
+    boxes = boxes_of(np.random.default_rng(seed))
+    place = np.linspace(-1, 1, 28, dtype=np.float32)
+    disc = 1 / (1 + np.exp(20 * (place[:, None] ** 2 + place ** 2 - 0.8)))
+    masks = np.repeat(disc[None], OBJECTS, axis=0)
+    return lambda: paste_masks(masks, boxes, SIZE).to_masks()
+
+
+def keypoints(device, seed):
+    """The keypoints in the boxes of 100 objects."""
+    rng = np.random.default_rng(seed)
+    boxes = device.send(boxes_of(rng))
+    heatmaps = device.send(rng.normal(size=(OBJECTS, KEYPOINTS, 56, 56)).astype(np.float32))
+    return lambda: find_keypoints(heatmaps, boxes)
+
+
+BENCHMARKS = {
+    'Mask R-CNN: R-50-FPN, objects of a 640x480 photograph': detection(),
+    # The last stage on all 1000 proposals takes ten times as long.
+    'Mask R-CNN: R-50-C4, the same with 100 proposals': detection(neck='c4', proposals=100),
+    'Mask R-CNN: R-50-FPN, maps and RPN, 1 x 800x1088': network,
+    'Mask R-CNN: 1000 proposals, FPN, 800x1088': proposals,
+    'Mask R-CNN: 100 masks into 640x480': pasting,
+    'Mask R-CNN: 17 keypoints of 100 objects': keypoints,
+}
