@@ -23,7 +23,8 @@ def main():
     parser.add_argument('--inspect', action='store_true',
                         help='print what FILE holds, and write nothing')
     parser.add_argument('--config', metavar='C',
-                        help='a JSON or TOML file of arguments of the model that replace those in FILE')
+                        help='a JSON or TOML file of arguments of the model that replace those in FILE; '
+                             'for a network of Caffe also its .prototxt')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
     options = parser.parse_args()

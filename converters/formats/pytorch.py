@@ -17,7 +17,7 @@ _REMEDY = "; if you trust the file, load it with PyTorch and save the model's st
 
 def recognise(start):
     """Whether the first bytes of a file may begin a .pth file."""
-    return start.startswith(_ZIP) or _MAGIC.to_bytes(10, 'little') in start[:16]
+    return start.startswith(_ZIP) or _MAGIC.to_bytes(10, 'little') in start[:32]
 
 
 def read(path):

@@ -1,5 +1,7 @@
 """read and convert: the format by the bytes, the network by the tree; what no one knows is named."""
 
+import pickle
+
 import chainer
 import numpy as np
 import pytest
@@ -86,6 +88,24 @@ def test_plain_dicts_lists_and_arrays_are_printed_in_the_order_of_the_file():
         '  rates: list of 9 ' + ' '.join(f'{number}=0.5' for number in range(9)),
         '  pair: list of 2 0=1 1=[2.5]',
         '  raw: 3 bytes']
+
+
+@pytest.mark.parametrize('start, name', [
+    (b'PK\3\4', 'PyTorch'), (pickle.dumps(0x1950a86a20f9469cfc6c, 2), 'PyTorch'),
+    (pickle.dumps(0x1950a86a20f9469cfc6c, 4), 'PyTorch'), (pickle.dumps({'a': 1}, 2), 'Detectron'),
+    (pickle.dumps({'a': 1}, 0), 'Detectron'), (pickle.dumps(print, 0), 'Detectron'),
+    (pickle.dumps({'a': 1}, 5), 'Detectron'), (b'\x0a\x03net\xa2\x06', 'Caffe'), (b'\x12\x05', 'Caffe'),
+    (b'# The network.\n\nname: "net"', 'Caffe'), (b'layer {\n  name: "a"', 'Caffe'),
+    (b'\3\0\0\0\1\0\0\0', 'Torch7'), (b'4\n1\n3\nV 1\n', 'Torch7')], ids=repr)
+def test_the_first_bytes_tell_the_format(tmp_path, start, name):
+    (tmp_path / 'weights').write_bytes(start)
+    assert find_format(tmp_path / 'weights').name == name
+
+
+def test_an_unknown_format_names_what_can_be_read(tmp_path):
+    (tmp_path / 'a.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+    with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, Caffe, Detectron'):
+        converters.read(tmp_path / 'a.h5')
 
 
 @pytest.mark.parametrize('path, lines', [

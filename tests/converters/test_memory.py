@@ -1,6 +1,7 @@
-"""A file of 200 MB is converted and saved in at most two and a half times its size of memory."""
+"""Large files are read, converted and saved in little more memory than their models take."""
 
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from converters.formats import torch7_writer
+from tests.converters.formats.test_caffe import field, network, varint
+from tests.converters.formats.test_pytorch import record, stream_of, tensor
 from tests.converters.torch_networks import resnet
 
 STATUS = pathlib.Path('/proc/self/status')
@@ -35,3 +38,58 @@ def test_a_large_file_takes_two_and_a_half_times_its_size(tmp_path, repository, 
         [sys.executable, '-c', PROGRAM, path, tmp_path / 'large.npz', dtype], cwd=repository, text=True,
         capture_output=True, check=True)
     assert int(result.stdout) * 1024 < 2.5 * size
+
+
+SIDE, COUNT = 1 << 20, 16  # Sixteen arrays of 4 MB.
+
+# Copies every array of a file, then prints by how much the most memory ever had has grown, in kB.
+COPY = '''
+import pathlib, sys
+import numpy as np
+import converters
+from converters import ledger, trees
+def most():
+    status = pathlib.Path('/proc/self/status').read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith('VmHWM:')))
+before = most()
+arrays = trees.named_arrays(converters.read(sys.argv[1]))
+book = ledger.Ledger(sys.argv[1], arrays)
+copies = [np.empty(array.shape, np.float32) for array in arrays.values()]
+for copy, array in zip(copies, arrays.values()):
+    book.fill(copy, array)
+assert len(copies) == 16 and all(copy[-1] == 7 for copy in copies)
+print(most() - before)
+'''
+
+
+def archive(content):
+    value = {str(key): tensor(0, (SIDE,), (1,), str(key), count=SIDE) for key in range(COUNT)}
+    return record(value, [(str(key), content) for key in range(COUNT)])
+
+
+def stream(content):
+    value = {str(key): tensor(0, (SIDE,), (1,), str(key), count=SIDE, more=(None,))
+             for key in range(COUNT)}
+    return stream_of(value, {str(key): (SIDE, content) for key in range(COUNT)})
+
+
+def detectron(content):
+    return pickle.dumps({str(key): np.frombuffer(content, 'f4').copy() for key in range(COUNT)}, 3)
+
+
+def caffe(content):
+    blob = field(7, field(1, varint(SIDE))) + field(5, content)
+    return network(*[blob] * COUNT)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATUS.exists(), reason='the peak of memory is read from /proc')
+@pytest.mark.parametrize('make', [archive, stream, detectron, caffe])
+def test_copying_the_arrays_takes_no_second_copy(tmp_path, repository, make):
+    path = tmp_path / 'large'
+    path.write_bytes(make(np.full(SIDE, 7, 'f4').tobytes()))
+    size = path.stat().st_size
+    assert size > 64e6
+    result = subprocess.run([sys.executable, '-c', COPY, path], cwd=repository, text=True,
+                            capture_output=True, check=True)
+    assert int(result.stdout) * 1024 < 1.5 * size
