@@ -69,7 +69,13 @@ def run(model, options):
     evaluator = CocoEvaluator(dataset.class_names, kinds=kinds)
     settings = settings_of(model, kinds, options)
     with open_results(model, dataset, settings, options) as folder:
-        evaluate(model, dataset, match, evaluator, folder, settings, options.quiet)
+        try:
+            evaluate(model, dataset, match, evaluator, folder, settings, options.quiet)
+        except KeyboardInterrupt as interrupt:
+            if folder is None:
+                raise
+            raise KeyboardInterrupt(f'{len(evaluator)} of {len(dataset)} images are done; the same '
+                                    f'command goes on') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
         for path in folder.write(kinds, range(len(dataset))) if folder is not None else ():
             log.info('wrote %s', path)
