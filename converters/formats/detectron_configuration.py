@@ -4,7 +4,7 @@ import yaml
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.pickled_arrays import numpy_names
-from converters.formats.pickles import Unfinished, plain_key
+from converters.formats.pickle_values import Unfinished, plain_key
 
 _LONGEST = 200_000  # Characters; genuine ones have some 8,000.
 _MOST_BRACKETS = 1000  # Genuine ones have 54. PyYAML takes seconds for deeper nests of them.

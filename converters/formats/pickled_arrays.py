@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from converters.formats.pickles import Name, Unfinished
+from converters.formats.pickle_values import Name, Unfinished
 
 NDARRAY = Name('numpy.ndarray')
 

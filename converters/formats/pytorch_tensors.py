@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from converters.formats.pickles import Name, ordered_dict
+from converters.formats.pickle_values import Name, ordered_dict
 from converters.formats.windows import window
 
 _BFLOAT16 = 'bfloat16'  # The upper half of a float32; NumPy has no such type.

@@ -12,10 +12,11 @@ import pytest
 
 from chainer_seg.errors import WeightFileError
 from converters.formats import detectron, pickled_arrays, pickles
+from converters.formats.pickle_values import ordered_dict
 from converters.formats.pickles import Machine
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-NAMES = {'collections.OrderedDict': pickles.ordered_dict}
+NAMES = {'collections.OrderedDict': ordered_dict}
 
 MARKER = 'the-pickle-was-run'
 

@@ -1,0 +1,318 @@
+"""What the opcodes of a pickle do: a function for each, of the machine that runs it (pickletools)."""
+
+import codecs
+import collections
+import pickle
+import struct
+
+from chainer_seg.errors import WeightFileError
+from converters.formats.pickle_values import Unfinished, plain_key
+
+ACTIONS = {}
+MARK = object()  # A value of its own on the stack, so nothing that needs a value may take it.
+
+_LONGEST_INTEGER = 64  # Bytes.
+
+
+def on(*opcodes):
+    """Makes a function the action of opcodes."""
+    def register(action):
+        ACTIONS.update((opcode[0], action) for opcode in opcodes)
+        return action
+    return register
+
+
+# Numbers and text.
+
+@on(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE)
+def _constant(machine, opcode):
+    machine.stack.append({pickle.NEWTRUE[0]: True, pickle.NEWFALSE[0]: False}.get(opcode))
+
+
+@on(pickle.BININT, pickle.BININT1, pickle.BININT2)
+def _short_integer(machine, opcode):
+    size = {pickle.BININT1[0]: 1, pickle.BININT2[0]: 2}.get(opcode, 4)
+    machine.stack.append(machine.integer(size, signed=size == 4))
+
+
+@on(pickle.LONG1, pickle.LONG4)
+def _long_integer(machine, opcode):
+    size = machine.integer(1 if opcode == pickle.LONG1[0] else 4)
+    if size > _LONGEST_INTEGER:
+        machine.fail('a number', f'it has {size} bytes')
+    machine.stack.append(machine.integer(size, signed=True))
+
+
+@on(pickle.INT, pickle.LONG)
+def _integer_text(machine, opcode):
+    line = machine.line()
+    if opcode == pickle.INT[0] and line in (b'00', b'01'):
+        machine.stack.append(line == b'01')
+    else:
+        machine.stack.append(int(line.removesuffix(b'L')))
+
+
+@on(pickle.BINFLOAT)
+def _float(machine, opcode):
+    machine.stack.append(struct.unpack('>d', machine.take(8, 'a number'))[0])
+
+
+@on(pickle.FLOAT)
+def _float_text(machine, opcode):
+    machine.stack.append(float(machine.line()))
+
+
+@on(pickle.SHORT_BINSTRING)
+def _short_string(machine, opcode):
+    machine.stack.append(str(machine.counted(1, 'a string'), 'latin-1'))
+
+
+@on(pickle.BINSTRING, pickle.SHORT_BINBYTES, pickle.BINBYTES, pickle.BINBYTES8, pickle.BYTEARRAY8)
+def _bytes(machine, opcode):
+    sizes = {pickle.SHORT_BINBYTES[0]: 1, pickle.BINBYTES8[0]: 8, pickle.BYTEARRAY8[0]: 8}
+    machine.stack.append(machine.counted(sizes.get(opcode, 4), 'a string'))
+
+
+@on(pickle.STRING)
+def _string_text(machine, opcode):
+    line = machine.line()
+    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[:1] != line[-1:]:
+        machine.fail('a quoted string', 'there is none')
+    machine.stack.append(codecs.escape_decode(line[1:-1])[0].decode('latin-1'))
+
+
+@on(pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.BINUNICODE8)
+def _text(machine, opcode):
+    size = {pickle.SHORT_BINUNICODE[0]: 1, pickle.BINUNICODE8[0]: 8}.get(opcode, 4)
+    machine.stack.append(str(machine.counted(size, 'a text'), 'utf-8', 'surrogatepass'))
+
+
+@on(pickle.UNICODE)
+def _text_line(machine, opcode):
+    machine.stack.append(str(machine.line(), 'raw-unicode-escape'))
+
+
+# Containers.
+
+@on(pickle.EMPTY_DICT, pickle.EMPTY_LIST, pickle.EMPTY_TUPLE)
+def _empty(machine, opcode):
+    kind = {pickle.EMPTY_DICT[0]: dict, pickle.EMPTY_LIST[0]: list}.get(opcode, tuple)
+    machine.stack.append(kind())
+
+
+@on(pickle.TUPLE, pickle.LIST)
+def _sequence(machine, opcode):
+    values = machine.pop_to_mark()
+    machine.stack.append(values if opcode == pickle.LIST[0] else tuple(values))
+
+
+@on(pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
+def _short_tuple(machine, opcode):
+    values = [machine.pop() for _ in range(opcode - pickle.TUPLE1[0] + 1)]
+    machine.stack.append(tuple(reversed(values)))
+
+
+@on(pickle.DICT)
+def _dict(machine, opcode):
+    values, result = machine.pop_to_mark(), {}
+    _fill(machine, result, values)
+    machine.stack.append(result)
+
+
+@on(pickle.SETITEM)
+def _set_item(machine, opcode):
+    value, key = machine.pop(), machine.pop()
+    _fill(machine, machine.top(dict), [key, value])
+
+
+@on(pickle.SETITEMS)
+def _set_items(machine, opcode):
+    values = machine.pop_to_mark()
+    _fill(machine, machine.top(dict), values)
+
+
+@on(pickle.APPEND)
+def _append(machine, opcode):
+    value = machine.pop()
+    machine.top(list).append(value)
+
+
+@on(pickle.APPENDS)
+def _extend(machine, opcode):
+    values = machine.pop_to_mark()
+    machine.top(list).extend(values)
+
+
+def _fill(machine, target, values):
+    if len(values) % 2:
+        machine.fail('keys and values in pairs', f'there are {len(values)}')
+    for key, value in zip(values[::2], values[1::2]):
+        target[plain_key(key)] = value
+
+
+# The memo and the stack itself.
+
+@on(pickle.BINPUT, pickle.LONG_BINPUT)
+def _put(machine, opcode):
+    _remember(machine, machine.integer(1 if opcode == pickle.BINPUT[0] else 4))
+
+
+@on(pickle.PUT)
+def _put_text(machine, opcode):
+    _remember(machine, int(machine.line()))
+
+
+@on(pickle.MEMOIZE)
+def _memoize(machine, opcode):
+    _remember(machine, len(machine.memo))
+
+
+@on(pickle.BINGET, pickle.LONG_BINGET)
+def _get(machine, opcode):
+    _recall(machine, machine.integer(1 if opcode == pickle.BINGET[0] else 4))
+
+
+@on(pickle.GET)
+def _get_text(machine, opcode):
+    _recall(machine, int(machine.line()))
+
+
+def _remember(machine, index):
+    value = machine.pop()
+    machine.stack.append(value)
+    machine.memo[index] = value
+
+
+def _recall(machine, index):
+    if index not in machine.memo:
+        machine.fail('a value from the memo', f'nothing is in its place {index}')
+    value = machine.memo[index]
+    if isinstance(value, Unfinished) and value.finished:
+        value = value.value
+    machine.stack.append(value)
+
+
+@on(pickle.MARK)
+def _mark(machine, opcode):
+    machine.stack.append(MARK)
+
+
+@on(pickle.POP)
+def _drop(machine, opcode):
+    if not machine.stack:
+        machine.fail('a value before it', 'there is none')
+    machine.stack.pop()
+
+
+@on(pickle.POP_MARK)
+def _drop_to_mark(machine, opcode):
+    machine.pop_to_mark()
+
+
+@on(pickle.DUP)
+def _duplicate(machine, opcode):
+    value = machine.pop()
+    machine.stack += [value, value]
+
+
+# The frame of a pickle.
+
+@on(pickle.PROTO)
+def _protocol(machine, opcode):
+    protocol = machine.integer(1)
+    if protocol > pickle.HIGHEST_PROTOCOL:
+        raise WeightFileError(f'{machine.path} is a pickle of protocol {protocol}, which is not known; '
+                              f'save it with protocol {pickle.HIGHEST_PROTOCOL} or less.')
+
+
+@on(pickle.FRAME)
+def _frame(machine, opcode):
+    machine.integer(8)
+
+
+# Names, and what they make.
+
+@on(pickle.GLOBAL)
+def _global(machine, opcode):
+    _push_global(machine, machine.line(), machine.line())
+
+
+@on(pickle.STACK_GLOBAL)
+def _stack_global(machine, opcode):
+    name, module = machine.pop(), machine.pop()
+    if not isinstance(name, str) or not isinstance(module, str):
+        machine.fail('the text of a name', f'there is a {type(name).__name__}')
+    _push_global(machine, module.encode('utf-8', 'replace'), name.encode('utf-8', 'replace'))
+
+
+@on(pickle.REDUCE, pickle.NEWOBJ)
+def _reduce(machine, opcode):
+    arguments, function = machine.pop(), machine.pop()
+    _call(machine, function, arguments)
+
+
+@on(pickle.NEWOBJ_EX)
+def _new_object(machine, opcode):
+    keywords, arguments, function = machine.pop(), machine.pop(), machine.pop()
+    if keywords:
+        machine.refuse('an object with named arguments')
+    _call(machine, function, arguments)
+
+
+@on(pickle.INST)
+def _instance(machine, opcode):
+    _push_global(machine, machine.line(), machine.line())
+    function = machine.pop()
+    _call(machine, function, tuple(machine.pop_to_mark()))
+
+
+@on(pickle.OBJ)
+def _object(machine, opcode):
+    function, *arguments = machine.pop_to_mark() or [None]
+    _call(machine, function, tuple(arguments))
+
+
+@on(pickle.BUILD)
+def _build(machine, opcode):
+    state, target = machine.pop(), machine.pop()
+    if isinstance(target, Unfinished) and not target.finished:
+        target.value, target.finished = target.finish(state), True
+        target = target.value
+    elif not isinstance(target, collections.OrderedDict):  # Its attributes are of no interest.
+        machine.refuse(f'a state for a {type(target).__name__}')
+    machine.stack.append(target)
+
+
+@on(pickle.PERSID)
+def _persistent_text(machine, opcode):
+    _push_persistent(machine, str(machine.line(), 'latin-1'))
+
+
+@on(pickle.BINPERSID)
+def _persistent(machine, opcode):
+    _push_persistent(machine, machine.pop())
+
+
+@on(pickle.EXT1, pickle.EXT2, pickle.EXT4)
+def _extension(machine, opcode):
+    machine.refuse("an entry of Python's extension registry")
+
+
+def _push_global(machine, module, name):
+    full_name = f'{module.decode("utf-8", "replace")}.{name.decode("utf-8", "replace")}'
+    if full_name not in machine.admitted:
+        machine.refuse(full_name if full_name.isprintable() else repr(full_name))
+    machine.stack.append(machine.admitted[full_name])
+
+
+def _call(machine, function, arguments):
+    """Calls what stands for an admitted name; no other function is ever on the stack."""
+    if not callable(function) or not isinstance(arguments, tuple):
+        machine.refuse(f'a call of a {type(function).__name__}')
+    machine.stack.append(function(*arguments))
+
+
+def _push_persistent(machine, value):
+    if machine.persistent is None:
+        machine.refuse('an object that lies outside the pickle')
+    machine.stack.append(machine.persistent(value))

@@ -1,0 +1,44 @@
+"""What a pickle may hold beside plain values: names, dicts in order, and what is described later."""
+
+import collections
+
+
+class Name:
+    """Something that a pickle may refer to but that is not called, such as a class of storages."""
+
+    def __init__(self, name, value=None):
+        self.name, self.value = name, value
+
+    def __repr__(self):
+        return f'<{self.name}>'
+
+
+class Unfinished:
+    """What a pickle has asked for and not yet described: its state follows later.
+
+    Args:
+        finish: Function of the state that returns the finished value.
+    """
+
+    def __init__(self, finish):
+        self.finish = finish
+        self.finished, self.value = False, None
+
+
+def ordered_dict(items=()):
+    """What stands for ``collections.OrderedDict``."""
+    result = collections.OrderedDict()
+    for key, value in items:
+        result[plain_key(key)] = value
+    return result
+
+
+def plain_key(key):
+    """A key of a dict, which must be text or a number.
+
+    Nested tuples and huge numbers can be made to take forever as keys.
+    """
+    if not isinstance(key, (str, float, type(None))) and not (
+            isinstance(key, int) and key.bit_length() < 64):
+        raise TypeError(f'a key of a dict is a {type(key).__name__}')
+    return key
