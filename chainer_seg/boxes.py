@@ -136,4 +136,4 @@ def _suppress_on_gpu(boxes, groups, threshold, offset):
     bits = cuda.cupy.empty((n_boxes, n_words), np.uint64)
     launch(NMS_SOURCE, 'suppression_bits', bits.size, dtype, boxes.astype(dtype, copy=False), groups,
            bits, n_boxes, n_words, float(threshold), offset)
-    return cuda.cupy.asarray(walk_over_bits(bits.get(), n_boxes))
+    return cuda.cupy.asarray(walk_over_bits(cuda.to_cpu(bits), n_boxes))

@@ -15,6 +15,7 @@ import tempfile
 
 import numpy as np
 import pytest
+from chainer.backends import cuda
 
 _PRELUDE = r'''
 #include <cmath>
@@ -63,6 +64,22 @@ class HostKernel:
                   and argument.ndim else kind(argument)
                   for argument, kind in zip(arguments, self._types)]
         self._run(*map(ctypes.c_uint, sizes), *passed)
+
+
+def run_gpu_code(monkeypatch, *functions):
+    """Lets Chainer functions take their way for a GPU, on NumPy arrays and with kernels on the host.
+
+    Args:
+        monkeypatch: pytest's fixture, which undoes it.
+        functions: Classes of Chainer functions whose only NumPy calls exist in CuPy too.
+    """
+    require_compiler()
+    monkeypatch.setattr(cuda, 'cupy', np, raising=False)
+    monkeypatch.setattr(cuda, 'raw', HostKernel)
+    for function in functions:
+        for way in ('forward', 'backward'):
+            if hasattr(function, f'{way}_gpu'):
+                monkeypatch.setattr(function, f'{way}_cpu', getattr(function, f'{way}_gpu'))
 
 
 def _argument_types(source, name):

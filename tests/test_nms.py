@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from chainer_seg import boxes as geometry
-from chainer_seg.boxes import NMS_SOURCE, batched_nms, nms
+from chainer_seg.boxes import batched_nms, nms
 from chainer_seg.compat import suppression
-from chainer_seg.functions.kernels import source_for
-from tests.cuda_host import HostKernel
+from tests.cuda_host import run_gpu_code
 
 
 def iou(a, b, offset):
@@ -100,15 +99,13 @@ def test_no_box():
 
 
 @pytest.mark.parametrize('offset', [0, 1])
-@pytest.mark.parametrize('count', [1, 64, 65, 200])
+@pytest.mark.parametrize('count', [0, 1, 64, 65, 200])
 def test_cuda_kernel_and_walk_give_the_same_on_the_host(boxes, labels, monkeypatch, offset, count):
-    kernel = HostKernel(source_for(np.float32, NMS_SOURCE), 'suppression_bits')
+    run_gpu_code(monkeypatch)
     boxes, labels = boxes[:count], labels[:count]
-    bits = np.zeros((count, -(-count // 64)), np.uint64)
-    kernel((-(-bits.size // 32),), (32,), (bits.size, boxes, labels, bits, count, bits.shape[1],
-                                           0.4, offset))
     expected = nms_by_definition(boxes, -np.arange(count), labels, 0.4, offset)
-    assert geometry.walk_over_bits(bits, count).tolist() == expected
+    kept = geometry._suppress_on_gpu(boxes, labels, 0.4, offset)
+    assert kept.tolist() == expected
 
 
 @pytest.mark.gpu

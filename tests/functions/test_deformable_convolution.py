@@ -7,9 +7,8 @@ from chainer import functions as F
 from chainer import gradient_check
 
 from chainer_seg.functions import deformable_convolution
-from chainer_seg.functions.deformable_convolution import DEFORMABLE_SOURCE
-from chainer_seg.functions.kernels import source_for
-from tests.cuda_host import HostKernel
+from chainer_seg.functions.deformable_convolution import DeformableConvolution
+from tests.cuda_host import run_gpu_code
 
 # Stride, padding and dilation, each of rows and columns.
 CASES = [((1, 1), (1, 1), (1, 1)), ((2, 1), (1, 2), (1, 2)), ((2, 2), (0, 0), (1, 1))]
@@ -85,53 +84,37 @@ def test_gradient_of_every_input(rng, case):
         dtype=np.float64, eps=1e-3)
 
 
-def on_host(name, dtype, count, arrays, out_size, case):
-    """Runs a kernel as a GPU would, on arrays that it changes."""
-    kernel = HostKernel(source_for(dtype, DEFORMABLE_SOURCE), name)
-    stride, pad, dilation = case
-    kernel((-(-count // 32),), (32,), (count, *arrays, *SHAPE[1:], *KERNEL, *out_size, *stride, *pad,
-                                       *dilation))
+def output_and_gradients(inputs, gradient, case):
+    """The output and the gradients of all inputs, on the CPU."""
+    variables = [chainer.Variable(array) for array in inputs]
+    y = deformable_convolution(*variables, *case)
+    y.grad = gradient
+    y.backward()
+    return [chainer.cuda.to_cpu(array) for array in (y.array, *(v.grad for v in variables))]
+
+
+def gradient_for(inputs, rng):
+    return rng.standard_normal((2, OUT_CHANNELS) + inputs[1].shape[2:]).astype(inputs[1].dtype)
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('case', CASES)
-def test_cuda_kernels_give_the_same_on_the_host(rng, case, dtype):
+def test_cuda_kernels_give_the_same_on_the_host(rng, monkeypatch, case, dtype):
     inputs = inputs_of(rng, *case, dtype=dtype)
-    variables = [chainer.Variable(array) for array in inputs]
-    y = deformable_convolution(*variables, *case)
-    y.grad = rng.standard_normal(y.shape).astype(dtype)
-    y.backward(retain_grad=True)
-    x, offset, mask, weights, bias = inputs
-    matrix = weights.reshape(OUT_CHANNELS, -1)
-
-    columns = np.full((2, 27, y.shape[2] * y.shape[3]), np.nan, dtype)
-    on_host('deformable_columns', dtype, columns.size, (x, offset, mask, columns), y.shape[2:], case)
-    expected = (matrix @ columns).reshape(y.shape) + bias[:, None, None]
-    np.testing.assert_allclose(y.array, expected, atol=1e-4)
-
-    gradients = matrix.T @ y.grad.reshape(2, OUT_CHANNELS, -1)
-    gx = np.zeros_like(x)
-    on_host('deformable_gradient_of_image', dtype, gradients.size, (gradients, offset, mask, gx),
-            y.shape[2:], case)
-    np.testing.assert_allclose(gx, variables[0].grad, atol=1e-4)
-
-    goffset, gmask = np.full_like(offset, np.nan), np.full_like(mask, np.nan)
-    on_host('deformable_gradient_of_samples', dtype, mask.size,
-            (gradients, x, offset, mask, goffset, gmask), y.shape[2:], case)
-    np.testing.assert_allclose(goffset, variables[1].grad, atol=1e-4)
-    np.testing.assert_allclose(gmask, variables[2].grad, atol=1e-4)
+    gradient = gradient_for(inputs, rng)
+    expected = output_and_gradients(inputs, gradient, case)
+    run_gpu_code(monkeypatch, DeformableConvolution)
+    for ours, theirs in zip(output_and_gradients(inputs, gradient, case), expected):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 @pytest.mark.gpu
 def test_gpu_gives_the_same(rng):
     cupy = pytest.importorskip('cupy')
     inputs = inputs_of(rng, *CASES[1])
-    results = []
-    for xp in (np, cupy):
-        variables = [chainer.Variable(xp.asarray(array)) for array in inputs]
-        y = deformable_convolution(*variables, *CASES[1])
-        F.sum(y ** 2).backward()
-        results.append([chainer.cuda.to_cpu(array) for array in (
-            y.array, *(variable.grad for variable in variables))])
-    for ours, theirs in zip(*results):
+    gradient = gradient_for(inputs, rng)
+    on_gpu = output_and_gradients(
+        [cupy.asarray(array) for array in inputs], cupy.asarray(gradient), CASES[1])
+    for ours, theirs in zip(on_gpu, output_and_gradients(inputs, gradient, CASES[1])):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)

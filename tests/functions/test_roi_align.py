@@ -8,9 +8,8 @@ import pytest
 from chainer import gradient_check
 
 from chainer_seg.functions import roi_align
-from chainer_seg.functions.kernels import source_for
-from chainer_seg.functions.roi_align import ROI_ALIGN_SOURCE
-from tests.cuda_host import HostKernel
+from chainer_seg.functions.roi_align import RoIAlign, RoIAlignGradient
+from tests.cuda_host import run_gpu_code
 
 MAPS_SHAPE = (2, 3, 9, 11)
 SCALE = 0.5
@@ -112,34 +111,26 @@ def test_no_roi_gives_an_empty_array_and_no_gradient(maps):
     assert not x.grad.any()
 
 
-def on_host(name, dtype, count, source, rois, indices, target, output_size, ratio):
-    """Runs a kernel of this function as a GPU would."""
-    kernel = HostKernel(source_for(dtype, ROI_ALIGN_SOURCE), name)
-    kernel((-(-count // 32),), (32,), (
-        count, source.astype(dtype), rois.astype(dtype), indices, target, *MAPS_SHAPE[1:],
-        *output_size, SCALE, ratio))
-    return target
-
-
-@pytest.mark.parametrize('dtype', [np.float32, np.float64])
-@pytest.mark.parametrize('output_size, ratio', CASES)
-def test_cuda_kernel_gives_the_same_on_the_host(maps, rois, indices, output_size, ratio, dtype):
-    expected = roi_align(maps.astype(dtype), rois, indices, output_size, SCALE, ratio).array
-    y = np.full(expected.shape, np.nan, dtype)
-    on_host('roi_align', dtype, y.size, maps, rois, indices, y, output_size, ratio)
-    np.testing.assert_allclose(y, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize('output_size, ratio', CASES)
-def test_cuda_kernel_of_the_gradient_gives_the_same_on_the_host(
-        maps, rois, indices, rng, output_size, ratio):
+def output_and_gradient(maps, rois, indices, gradient, ratio):
+    """The output and the gradient of the maps, on the CPU."""
     x = chainer.Variable(maps)
-    y = roi_align(x, rois, indices, output_size, SCALE, ratio)
-    y.grad = rng.standard_normal(y.shape).astype(np.float32)
-    y.backward(retain_grad=True)
-    gx = np.zeros(MAPS_SHAPE, np.float32)
-    on_host('roi_align_gradient', np.float32, y.size, y.grad, rois, indices, gx, output_size, ratio)
-    np.testing.assert_allclose(gx, x.grad, atol=1e-5)
+    y = roi_align(x, rois, indices, gradient.shape[2:], SCALE, ratio)
+    y.grad = gradient
+    y.backward()
+    return chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize('output_size, ratio', CASES)
+def test_cuda_kernels_give_the_same_on_the_host(
+        maps, rois, indices, rng, monkeypatch, output_size, ratio, dtype):
+    gradient = rng.standard_normal((len(rois), 3) + output_size).astype(dtype)
+    arrays = maps.astype(dtype), rois, indices, gradient, ratio
+    expected = output_and_gradient(*arrays)
+    run_gpu_code(monkeypatch, RoIAlign, RoIAlignGradient)
+    for ours, theirs in zip(output_and_gradient(*arrays), expected):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 if dtype != np.float16 else 2e-2)
 
 
 @pytest.mark.gpu
@@ -147,12 +138,8 @@ def test_cuda_kernel_of_the_gradient_gives_the_same_on_the_host(
 def test_gpu_gives_the_same(maps, rois, indices, rng, output_size, ratio):
     cupy = pytest.importorskip('cupy')
     gradient = rng.standard_normal((len(rois), 3) + output_size).astype(np.float32)
-    results = []
-    for xp in (np, cupy):
-        x = chainer.Variable(xp.asarray(maps))
-        y = roi_align(x, xp.asarray(rois), xp.asarray(indices), output_size, SCALE, ratio)
-        y.grad = xp.asarray(gradient)
-        y.backward()
-        results.append([chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)])
-    for ours, theirs in zip(*results):
+    arrays = maps, rois, indices, gradient
+    expected = output_and_gradient(*arrays, ratio)
+    on_gpu = output_and_gradient(*map(cupy.asarray, arrays), ratio)
+    for ours, theirs in zip(on_gpu, expected):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)

@@ -8,9 +8,8 @@ import pytest
 from chainer import gradient_check
 
 from chainer_seg.functions import roi_pool
-from chainer_seg.functions.kernels import source_for
-from chainer_seg.functions.roi_pool import ROI_POOL_SOURCE
-from tests.cuda_host import HostKernel
+from chainer_seg.functions.roi_pool import RoIPool, RoIPoolGradient
+from tests.cuda_host import run_gpu_code
 
 MAPS_SHAPE = (2, 3, 9, 11)
 SCALE = 0.5
@@ -98,35 +97,29 @@ def test_no_roi_gives_an_empty_array_and_no_gradient(maps):
     assert not x.grad.any()
 
 
-@pytest.mark.parametrize('size', SIZES)
-def test_cuda_kernels_give_the_same_on_the_host(maps, rois, indices, rng, size):
+def output_and_gradient(maps, rois, indices, gradient):
+    """The output and the gradient of the maps, on the CPU."""
     x = chainer.Variable(maps)
-    expected = roi_pool(x, rois, indices, size, SCALE)
-    expected.grad = rng.standard_normal(expected.shape).astype(np.float32)
-    expected.backward(retain_grad=True)
-    y, gx = np.full(expected.shape, np.nan, np.float32), np.zeros(MAPS_SHAPE, np.float32)
-    places = np.empty(expected.shape, np.int32)
-    source = source_for(np.float32, ROI_POOL_SOURCE)
-    HostKernel(source, 'roi_pool')(
-        (-(-y.size // 32),), (32,), (y.size, maps, rois, indices, y, places, *MAPS_SHAPE[1:], *size,
-                                     SCALE))
-    np.testing.assert_array_equal(y, expected.array)
-    HostKernel(source, 'roi_pool_gradient')(
-        (-(-y.size // 32),), (32,), (y.size, expected.grad, places, indices, gx, MAPS_SHAPE[1],
-                                     MAPS_SHAPE[2] * MAPS_SHAPE[3], size[0] * size[1]))
-    np.testing.assert_allclose(gx, x.grad, atol=1e-5)
+    y = roi_pool(x, rois, indices, gradient.shape[2:], SCALE)
+    y.grad = gradient
+    y.backward()
+    return chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_cuda_kernels_give_the_same_on_the_host(maps, rois, indices, rng, monkeypatch, size):
+    gradient = rng.standard_normal((len(rois), 3) + size).astype(np.float32)
+    expected = output_and_gradient(maps, rois, indices, gradient)
+    run_gpu_code(monkeypatch, RoIPool, RoIPoolGradient)
+    y, gx = output_and_gradient(maps, rois, indices, gradient)
+    np.testing.assert_array_equal(y, expected[0])
+    np.testing.assert_allclose(gx, expected[1], atol=1e-5)
 
 
 @pytest.mark.gpu
 def test_gpu_gives_the_same(maps, rois, indices, rng):
     cupy = pytest.importorskip('cupy')
-    gradient = rng.standard_normal((len(rois), 3, 3, 4)).astype(np.float32)
-    results = []
-    for xp in (np, cupy):
-        x = chainer.Variable(xp.asarray(maps))
-        y = roi_pool(x, xp.asarray(rois), xp.asarray(indices), (3, 4), SCALE)
-        y.grad = xp.asarray(gradient)
-        y.backward()
-        results.append([chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)])
-    for ours, theirs in zip(*results):
+    arrays = maps, rois, indices, rng.standard_normal((len(rois), 3, 3, 4)).astype(np.float32)
+    on_gpu = output_and_gradient(*map(cupy.asarray, arrays))
+    for ours, theirs in zip(on_gpu, output_and_gradient(*arrays)):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
