@@ -36,10 +36,10 @@ from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
 # 0.8 MB and what the last stage makes of them 2 MB more.
 REGIONS_AT_ONCE = 256
 
-# What Detectron has as published: anchors of each level before suppression, and proposals in all.
-_TEST_PROPOSALS = {'c4': (6000, 1000), 'fpn': (1000, 1000)}
-_ROI_SIZE = {'c4': 14, 'fpn': 7}
-_SAMPLING_RATIO = {'c4': 0, 'fpn': 2}
+# What Detectron's published networks have, by their necks.
+PUBLISHED = {
+    'c4': {'roi_size': 14, 'sampling_ratio': 0, 'proposals_before_nms': 6000, 'proposals': 1000},
+    'fpn': {'roi_size': 7, 'sampling_ratio': 2, 'proposals_before_nms': 1000, 'proposals': 1000}}
 
 
 class MaskRCNN(InstanceDetector):
@@ -92,13 +92,12 @@ class MaskRCNN(InstanceDetector):
         self.min_side, self.max_side = min_side, max_side
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
-        before, after = _TEST_PROPOSALS[neck]
-        self.limits = ProposalLimits(proposals_before_nms or before, proposals or after,
-                                     proposal_nms_threshold)
-        self.roi_size = roi_size or _ROI_SIZE[neck]
+        self.roi_size, ratio, before, after = _or_published(
+            neck, roi_size=roi_size, sampling_ratio=sampling_ratio,
+            proposals_before_nms=proposals_before_nms, proposals=proposals)
+        self.limits = ProposalLimits(before, after, proposal_nms_threshold)
         # C4 computes the features of a region once for all heads.
         self.mask_roi_size = self.roi_size if neck == 'c4' else mask_roi_size
-        ratio = _SAMPLING_RATIO[neck] if sampling_ratio is None else sampling_ratio
         stages = len(blocks)
         resnet = ResNet(blocks, width, stride_on=stride_on, strides=(1,) + (2,) * (stages - 1),
                         dilations=(1,) * stages, norm=norm, stem_width=stem_width, seed=seed)
@@ -244,6 +243,11 @@ class MaskRCNN(InstanceDetector):
 
     def _regions(self, features, rois, roi_indices, size):
         return self.extractor.region_features(features, rois, roi_indices, size)
+
+
+def _or_published(neck, **given):
+    """The values given, and for None the published one."""
+    return [PUBLISHED[neck][name] if value is None else value for name, value in given.items()]
 
 
 def _check(neck, blocks, keypoints, anchor_sizes):
