@@ -118,6 +118,6 @@ class _Drawer:
         self._options = dict(drawing or {})
 
     def __call__(self, frame, instances):
-        caption = f'{self._rate.tick():.1f} FPS' if self._rate else None
+        caption = f'{self._rate.tick():.3g} FPS' if self._rate else None
         return overlay_detections(frame, instances, colors=self._colors(instances), caption=caption,
                                   **self._options)
