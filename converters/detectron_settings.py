@@ -11,6 +11,14 @@ from chainer_seg.models.mask_rcnn.preparation import MEAN_BGR
 
 _DEPTHS = {'50': [3, 4, 6, 3], '101': [3, 4, 23, 3], '152': [3, 8, 36, 3]}
 
+# Arguments that are numbers of the configuration.
+_NUMBERS = {
+    'max_side': 'TEST.MAX_SIZE', 'score_threshold': 'TEST.SCORE_THRESH', 'nms_threshold': 'TEST.NMS',
+    'max_detections': 'TEST.DETECTIONS_PER_IM', 'proposals_before_nms': 'TEST.RPN_PRE_NMS_TOP_N',
+    'proposals': 'TEST.RPN_POST_NMS_TOP_N', 'proposal_nms_threshold': 'TEST.RPN_NMS_THRESH',
+    'roi_size': 'FAST_RCNN.ROI_XFORM_RESOLUTION',
+    'sampling_ratio': 'FAST_RCNN.ROI_XFORM_SAMPLING_RATIO'}
+
 _POOLING = {'RoIAlign': 'align', 'RoIPoolF': 'pool'}
 
 # What the network of this package does in one way alone; what is not set has this value.
@@ -39,35 +47,34 @@ def arguments(cfg, found, ledger):
     settings = _Settings(cfg, ledger)
     pooling = _pooling(settings)
     _check(settings, found)
-    given = {'min_side': settings.first_number('TEST.SCALE', 'TEST.SCALES'),
-             'max_side': settings.number('TEST.MAX_SIZE'),
-             'score_threshold': settings.number('TEST.SCORE_THRESH'),
-             'nms_threshold': settings.number('TEST.NMS'),
-             'max_detections': settings.number('TEST.DETECTIONS_PER_IM'),
-             'proposals_before_nms': settings.number('TEST.RPN_PRE_NMS_TOP_N'),
-             'proposals': settings.number('TEST.RPN_POST_NMS_TOP_N'),
-             'proposal_nms_threshold': settings.number('TEST.RPN_NMS_THRESH'),
-             'roi_size': settings.number('FAST_RCNN.ROI_XFORM_RESOLUTION'),
-             'sampling_ratio': settings.number('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO'),
-             'pooling': pooling,
-             **(_fpn_arguments if found['neck'] == 'fpn' else _c4_arguments)(settings, found),
-             **({} if settings.get('RESNETS.STRIDE_1X1') is not False else {'stride_on': '3x3'})}
+    given = {name: settings.number(key) for name, key in _NUMBERS.items()}
+    given.update(min_side=settings.first_number('TEST.SCALE', 'TEST.SCALES'), pooling=pooling)
+    given.update(_fpn_arguments(settings, found) if found['neck'] == 'fpn' else _c4_arguments(settings))
+    if settings.get('RESNETS.STRIDE_1X1') is False:
+        given['stride_on'] = '3x3'
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _c4_arguments(settings, found):
+def _c4_arguments(settings):
     return {'anchor_sizes': settings.numbers('RPN.SIZES'),
             'anchor_ratios': settings.numbers('RPN.ASPECT_RATIOS')}
 
 
 def _fpn_arguments(settings, found):
     start = settings.number('FPN.RPN_ANCHOR_START_SIZE')
-    size, level = (settings.number(f'FPN.ROI_CANONICAL_{name}') for name in ('SCALE', 'LEVEL'))
     section = 'KRCNN' if found['keypoints'] else 'MRCNN'
     return {'anchor_sizes': None if start is None else [start * 2 ** i for i in range(5)],
             'anchor_ratios': settings.numbers('FPN.RPN_ASPECT_RATIOS'),
-            'canonical_size': size if level is None else size * 2 ** (CANONICAL_LEVEL - level),
+            'canonical_size': _canonical_size(settings.number('FPN.ROI_CANONICAL_SCALE'),
+                                              settings.number('FPN.ROI_CANONICAL_LEVEL')),
             'mask_roi_size': settings.number(f'{section}.ROI_XFORM_RESOLUTION')}
+
+
+def _canonical_size(size, level):
+    """The size of a region that is looked at on the level where it is fixed here."""
+    if size is None or level is None:
+        return size
+    return size * 2 ** (CANONICAL_LEVEL - level)
 
 
 class _Settings:

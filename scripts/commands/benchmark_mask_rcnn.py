@@ -6,8 +6,6 @@ from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
 
-import chainer  # isort: skip
-
 SIZE = (480, 640)
 OBJECTS = 100
 KEYPOINTS = 17
@@ -25,18 +23,6 @@ def detection(**arguments):
         image = np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
         return lambda: model.detect(image)
     return prepare
-
-
-def network(device, seed):
-    """The maps of one image, and the outputs of the region proposal network."""
-    model = MaskRCNN(seed=seed)
-    model.to_device(device)
-    x = device.send(np.random.default_rng(seed).normal(size=(1, 3, 800, 1088)).astype(np.float32))
-
-    def forward():
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
-            model.forward(x)
-    return forward
 
 
 def proposals(device, seed):
@@ -77,7 +63,6 @@ BENCHMARKS = {
     'Mask R-CNN: R-50-FPN, objects of a 640x480 photograph': detection(),
     # The last stage on all 1000 proposals takes ten times as long.
     'Mask R-CNN: R-50-C4, the same with 100 proposals': detection(neck='c4', proposals=100),
-    'Mask R-CNN: R-50-FPN, maps and RPN, 1 x 800x1088': network,
     'Mask R-CNN: 1000 proposals, FPN, 800x1088': proposals,
     'Mask R-CNN: 100 masks into 640x480': pasting,
     'Mask R-CNN: 17 keypoints of 100 objects': keypoints,
