@@ -5,6 +5,8 @@ from chainer import function_node
 from chainer.backends import cuda
 from chainer.utils import type_check
 
+from chainer_seg.functions.kernels import launch, working_type
+
 # One thread writes one output element; `mirrored` folds an index back into [0, length).
 SYMMETRIC_PAD_SOURCE = r'''
 __device__ inline int mirrored(int index, int length) {
@@ -14,11 +16,11 @@ __device__ inline int mirrored(int index, int length) {
 }
 
 extern "C" __global__ void symmetric_pad(
-        const float* x, float* y, int planes, int height, int width, int pad) {
+        long long count, const real* x, real* y, int height, int width, int pad) {
     int out_height = height + 2 * pad;
     int out_width = width + 2 * pad;
     long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    if (element >= (long long)planes * out_height * out_width) return;
+    if (element >= count) return;
     int column = (int)(element % out_width);
     int row = (int)((element / out_width) % out_height);
     long long plane = element / out_width / out_height;
@@ -26,8 +28,6 @@ extern "C" __global__ void symmetric_pad(
                    + mirrored(column - pad, width)];
 }
 '''
-
-_THREADS = 256
 
 
 class SymmetricPad(function_node.FunctionNode):
@@ -46,18 +46,13 @@ class SymmetricPad(function_node.FunctionNode):
 
     def forward_gpu(self, inputs):
         x, = inputs
-        if x.dtype != np.float32:
-            edge = (self.pad, self.pad)
-            return cuda.cupy.pad(x, ((0, 0), (0, 0), edge, edge), mode='symmetric'),
         batch, channels, height, width = x.shape
+        dtype = working_type(x.dtype)
         y = cuda.cupy.empty(
-            (batch, channels, height + 2 * self.pad, width + 2 * self.pad), np.float32)
-        if y.size:
-            kernel = cuda.raw(SYMMETRIC_PAD_SOURCE, 'symmetric_pad')
-            kernel(((y.size + _THREADS - 1) // _THREADS,), (_THREADS,),
-                   (cuda.cupy.ascontiguousarray(x), y, np.int32(batch * channels),
-                    np.int32(height), np.int32(width), np.int32(self.pad)))
-        return y,
+            (batch, channels, height + 2 * self.pad, width + 2 * self.pad), dtype)
+        launch(SYMMETRIC_PAD_SOURCE, 'symmetric_pad', y.size, dtype, x.astype(dtype, copy=False), y,
+               height, width, self.pad)
+        return y.astype(x.dtype, copy=False),
 
     def backward(self, indexes, grad_outputs):
         inner = slice(self.pad, -self.pad)

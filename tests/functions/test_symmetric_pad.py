@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from chainer_seg.functions import symmetric_pad
-from chainer_seg.functions.symmetric_pad import SYMMETRIC_PAD_SOURCE
-from tests.cuda_host import HostKernel, require_compiler
+from chainer_seg.functions.symmetric_pad import SymmetricPad
+from tests.cuda_host import run_gpu_code
 
 
 @pytest.mark.parametrize('pad', [1, 3])
@@ -38,15 +38,14 @@ def test_gradient_of_the_border_is_dropped(rng):
 
 
 @pytest.mark.parametrize('shape, pad', [((2, 3, 4, 5), 1), ((1, 2, 7, 3), 3), ((1, 1, 2, 3), 5)])
-def test_cuda_kernel_gives_the_same_on_the_host(rng, shape, pad):
-    require_compiler()
-    kernel = HostKernel(SYMMETRIC_PAD_SOURCE, 'symmetric_pad')
-    x = rng.normal(size=shape).astype(np.float32)
-    expected = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='symmetric')
-    y = np.full(expected.shape, np.nan, np.float32)
-    kernel((-(-y.size // 32),), (32,),
-           (x, y, shape[0] * shape[1], shape[2], shape[3], pad))
-    np.testing.assert_array_equal(y, expected)
+@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
+def test_cuda_kernel_gives_the_same_on_the_host(rng, monkeypatch, shape, pad, dtype):
+    x = rng.normal(size=shape).astype(dtype)
+    expected = symmetric_pad(x, pad).array
+    run_gpu_code(monkeypatch, SymmetricPad)
+    y = symmetric_pad(x, pad)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.array, expected)
 
 
 @pytest.mark.gpu
