@@ -1,0 +1,118 @@
+"""The data-set viewer in JupyterLab in Chromium: buttons, field, class, augmentation."""
+
+import nbformat
+import pytest
+
+from .browser import (
+    check_cells,
+    chromium,
+    find_browser,
+    jupyterlab,
+    keep,
+    kernel_of,
+    open_notebook,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CELLS = [
+    'from chainer_seg.datasets import ShapesDataset\n'
+    'from chainer_seg.widgets import DatasetViewer\n\n\n'
+    'def mirror(image, instances, rng):\n'
+    '    return image[:, ::-1].copy(), instances[:0]',
+    'dataset = ShapesDataset(6, size=(160, 240), classes=("star", "ring"))\n'
+    'viewer = DatasetViewer(dataset, mirror, longest_side=240)\n'
+    'viewer',
+]
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """A window on the running notebook, and ``ask`` for its kernel."""
+    find_browser()
+    folder = tmp_path_factory.mktemp('lab')
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
+        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
+                                 'language': 'python'}})
+    nbformat.write(notebook, folder / 'viewer.ipynb')
+    with jupyterlab(folder) as address, chromium(folder) as window:
+        open_notebook(window, address.format('viewer.ipynb'))
+        wait_until(lambda: canvas_width(window) == 240, 'the picture to appear')
+        with kernel_of(folder) as ask:
+            yield window, ask
+
+
+def canvas_width(window):
+    check_cells(window)
+    found = window.find_elements('css selector', '.chainer-seg-detections canvas')
+    return found[0].size['width'] if found else None
+
+
+def text_of(window, selector):
+    return [element.text for element in window.find_elements('css selector', selector)]
+
+
+def says(window, text):
+    """Whether the line below the picture reads so."""
+    return any(text == line for line in text_of(window, '.jp-OutputArea .widget-html'))
+
+
+def press(window, tooltip):
+    window.find_element('css selector', f'button[title="{tooltip}"]').click()
+
+
+def test_buttons_go_to_the_next_picture_and_back(page):
+    window, ask = page
+    count = ask('[len(dataset[number][1]) for number in range(2)]')
+    assert says(window, f'picture 0: 240x160 pixels, {count[0]} objects')
+    press(window, 'Next picture')
+    wait_until(lambda: says(window, f'picture 1: 240x160 pixels, {count[1]} objects'), 'picture 1')
+    shown = f'{count[1]} of {count[1]} objects shown; click on one for its numbers.'
+    wait_until(lambda: text_of(window, '.chainer-seg-status') == [shown], 'its objects')
+    keep(window, 'viewer_1_next')
+    press(window, 'Picture before')
+    wait_until(lambda: ask('viewer.number') == 0, 'picture 0')
+
+
+def test_the_field_goes_to_a_picture(page):
+    from selenium.webdriver.common.keys import Keys
+    window, ask = page
+    field = window.find_element('css selector', '.jp-OutputArea input[type="number"]')
+    field.send_keys(Keys.CONTROL, 'a')
+    field.send_keys('4', Keys.ENTER)
+    wait_until(lambda: ask('viewer.number') == 4, 'picture 4')
+
+
+def test_a_class_is_looked_for(page):
+    from selenium.webdriver.support.ui import Select
+    window, ask = page
+    ask('viewer.go_to(0)')
+    wanted = ask('[n for n in range(1, 6) if 1 in dataset[n][1].labels]')
+    Select(window.find_element('css selector', '.jp-OutputArea .widget-dropdown select')
+           ).select_by_visible_text('ring')
+    wait_until(lambda: ask('viewer.class_name') == 'ring', 'the class in Python')
+    press(window, 'Next picture')
+    wait_until(lambda: ask('viewer.number') == wanted[0], 'the next ring')
+    ask('setattr(viewer, "class_name", None)')
+
+
+def test_the_augmentation_is_switched_on_and_off(page):
+    window, ask = page
+    ask('viewer.go_to(0)')
+    check = window.find_element('css selector', '.jp-OutputArea .widget-checkbox input')
+    check.click()
+    nothing = '0 of 0 objects shown; click on one for its numbers.'
+    wait_until(lambda: text_of(window, '.chainer-seg-status') == [nothing], 'the augmented picture')
+    assert ask('bool((viewer.explorer.image == dataset[0][0][:, ::-1]).all())')
+    keep(window, 'viewer_2_augmented')
+    check.click()
+    wait_until(lambda: text_of(window, '.chainer-seg-status') != [nothing], 'the picture as it is')
+
+
+def test_browser_logs_no_error_of_ours(page):
+    window, _ = page
+    ours = [entry for entry in window.get_log('browser')
+            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
+    assert not ours
