@@ -6,23 +6,38 @@ from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
 
+import chainer  # isort: skip
+
 SIZE = (480, 640)
 OBJECTS = 100
 KEYPOINTS = 17
+LOGIT_DEVIATION = 3
 
 
 def detection(**arguments):
     """All objects of one image."""
     def prepare(device, seed):
         model = MaskRCNN(seed=seed, **arguments)
-        # Random deltas are wild, and the same few boxes remain; without them proposals are anchors,
-        # as many as after training. Random logits are so large that enough objects are found.
-        model.rpn.deltas.W.array[...] = 0
-        model.box.deltas.W.array[...] = 0
+        calm(model, seed)
         model.to_device(device)
         image = np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)
         return lambda: model.detect(image)
     return prepare
+
+
+def calm(model, seed):
+    """Gives random weights as many proposals and objects as trained ones have.
+
+    Random deltas are wild, and the same few boxes remain; without them proposals are anchors. Random
+    logits are so large that all scores are 1, and of objects that are equally good none is dropped.
+    """
+    model.rpn.deltas.W.array[...] = 0
+    model.box.deltas.W.array[...] = 0
+    image = np.random.default_rng(seed).normal(0, 70, (1, 3, 128, 128)).astype(np.float32)
+    region = np.array([[10, 10, 99, 99]], np.float32)
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        logits, _ = model.box_head(model.extract(image), region, np.zeros(1, np.int32))
+    model.box.logits.W.array *= LOGIT_DEVIATION / logits.array.std()
 
 
 def proposals(device, seed):
