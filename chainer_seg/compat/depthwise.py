@@ -1,8 +1,9 @@
 """Chainer's grouped convolutions on the CPU where each channel is a group of its own.
 
 Chainer unfolds the images and multiplies a row by a small matrix for each channel. Here each tap
-moves its share of a few channels at a time, so that what is summed up stays in the cache: two to
-four times as fast, gradients included, and without the memory of the unfolded images.
+moves its share of a few channels at a time, so that what is summed up stays in the cache: up to twice
+as fast forward on large maps, two to four times as fast with gradients, and without the memory of
+the unfolded images.
 """
 
 import numpy as np
