@@ -141,7 +141,7 @@ def test_missing_files_are_one_sentence(call, drawn, tmp_path, missing, sentence
 
 @pytest.mark.slow
 def test_interrupted_it_leaves_no_half_written_file(repository, tmp_path):
-    write_coco(ShapesDataset(150, size=(32, 32), objects=(1, 1)), tmp_path / 'many')
+    write_coco(ShapesDataset(400, size=(32, 32), objects=(1, 1)), tmp_path / 'many')
     process = subprocess.Popen(
         [sys.executable, repository / 'scripts' / 'prepare_dataset.py',
          *arguments(tmp_path / 'many', tmp_path / 'many', tmp_path / 'o')],
