@@ -13,7 +13,9 @@ SHIPPED_FOLDER = pathlib.Path(__file__).parent / 'shipped'
 SHIPPED = {
     'click': 'click-shapes.npz',
     'deepmask': 'deepmask-shapes.npz',
+    'mask-rcnn': 'mask-rcnn-shapes.npz',
     'sharpmask': 'sharpmask-shapes.npz',
+    'yolact': 'yolact-shapes.npz',
 }
 
 _PUBLIC_FILES = pathlib.Path(__file__).parent / 'public_files.toml'
