@@ -30,7 +30,7 @@ def train(repository, tmp_path):
     def call(arguments):
         return subprocess.run(
             [sys.executable, repository / 'scripts' / 'train.py', 'mask-rcnn', *shlex.split(arguments)],
-            cwd=tmp_path, text=True, capture_output=True, timeout=300)
+            cwd=tmp_path, text=True, capture_output=True, timeout=900)
     return call
 
 
@@ -179,8 +179,7 @@ def test_training_writes_losses_figures_and_a_model_that_is_evaluated_alone(trai
 def test_resume_goes_on_to_the_same_model(train, tmp_path):
     common = f'{NET} {RUN} --optimizer adam --seed 2 --validation 9'
     assert train(f'{common} --out whole').returncode == 0
-    assert train(f'{common} --out parts --iteration 1').returncode == 0
-    result = train(f'{common} --out parts --resume')
+    result = train(f'{common} --out parts --resume whole/snapshot_iter_00000001.npz')
     assert result.returncode == 0, result.stderr
     whole, parts = (load_model(tmp_path / name / 'model.npz') for name in ('whole', 'parts'))
     for (path, ours), (_, theirs) in zip(whole.namedparams(), parts.namedparams()):
