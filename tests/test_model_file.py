@@ -142,7 +142,8 @@ def test_pickled_array_is_refused(path):
 
 
 def test_missing_file_names_the_shipped_models(tmp_path):
-    with pytest.raises(ModelFileError, match=r'There is no model file .*\(click, deepmask, sharpmask\)'):
+    names = ', '.join(SHIPPED)
+    with pytest.raises(ModelFileError, match=rf'There is no model file .*\({names}\)'):
         load_model(tmp_path / 'nothing.npz')
 
 

@@ -327,10 +327,10 @@ def test_it_learns(options):
         with reporter, reporter.scope(observation):
             optimizer.update(chain, **batch)
         history.append({name: float(value.array) for name, value in observation.items()})
-    for name in history[0]:
-        means = np.mean(np.reshape([line[name] for line in history], (12, 5)), axis=1)
-        # The loss of boxes rises first: when there are no good proposals, there is nothing to lose.
-        assert means[-1] < 0.8 * means.max(), name
+    # That of boxes says more of how many proposals are good than of how well they are moved.
+    for name in set(history[0]) - {'main/box_loss'}:
+        start, end = (np.mean([line[name] for line in part]) for part in (history[:5], history[-5:]))
+        assert end < 0.8 * start, name
 
 
 @pytest.mark.gpu
