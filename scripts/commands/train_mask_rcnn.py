@@ -100,8 +100,6 @@ def _keypoints(options, dataset):
     """The number of keypoints of the objects, if they are asked for."""
     if not options.keypoints:
         return 0
-    if options.neck != 'fpn' and not options.init and not options.resume:
-        raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')
     instances = dataset[0][1]
     if instances.keypoints is None:
         raise TrainingError('The data set has no keypoints; leave --keypoints out or give a '
@@ -139,7 +137,7 @@ def _continue_model(path, classes, keypoints):
     wanted = {**source.config, 'classes': classes, 'keypoints': keypoints}
     if wanted == source.config:
         return source
-    model = MaskRCNN(**wanted)
+    model = _make_network(**wanted)
     log.info('%d arrays of the model come from %s', copy_matching(source, model), path)
     return model
 
@@ -157,7 +155,7 @@ def _new_model(options, classes, keypoints):
         raise TrainingError('--bn2affine takes over the batch normalisation of --pretrained; give that '
                             'or leave it out.')
     before, after = options.test_proposals or (None, None)
-    model = MaskRCNN(
+    model = _make_network(
         classes=classes, neck=options.neck, blocks=blocks, width=width, stem_width=stem_width,
         norm=norm, stride_on=options.stride_on, fpn_channels=options.fpn_channels,
         box_features=options.box_features, mask_channels=options.mask_channels,
@@ -170,6 +168,15 @@ def _new_model(options, classes, keypoints):
     if source is not None:
         copy_resnet(source, model.extractor.resnet)
     return model
+
+
+def _make_network(**config):
+    if config['keypoints'] and config['neck'] != 'fpn':
+        raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')
+    try:
+        return MaskRCNN(**config)
+    except ValueError as error:
+        raise TrainingError(f'There is no Mask R-CNN of these sizes: {error}.') from error
 
 
 def _pretrained_path(options):

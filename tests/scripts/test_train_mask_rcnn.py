@@ -207,6 +207,7 @@ def test_real_pictures_with_their_polygons(train, shared_data):
 @pytest.mark.parametrize('arguments, sentence', [
     (f'{NET} --keypoints', 'The data set has no keypoints'),
     ('--dataset figures --keypoints', 'Keypoints need a feature pyramid; add --neck fpn'),
+    ('--neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
     ('--bn2affine', '--bn2affine takes over the batch normalisation of --pretrained'),
     ('--pretrained imagenet --extractor resnet101',
      'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
