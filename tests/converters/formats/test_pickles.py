@@ -74,7 +74,7 @@ def test_strings_of_python_2_are_latin_1_text_and_long_ones_bytes():
     (os.system, (f'touch {MARKER}',)), (eval, (f'open("{MARKER}", "w")',)),
     (exec, (f'open("{MARKER}", "w")',)), (open, (MARKER, 'w')), (os.mkdir, (MARKER,)),
     (subprocess.call, (['touch', MARKER],)), (getattr, (os, 'system')), (__import__, ('os',)),
-    (collections.Counter, ())], ids=str)
+    (collections.Counter, ())], ids=lambda value: getattr(value, '__name__', ''))
 def test_every_other_name_is_refused_by_its_name(folder, protocol, function, arguments):
     try:
         data = pickle.dumps(Call(function, *arguments), protocol)

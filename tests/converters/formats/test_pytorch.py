@@ -219,7 +219,7 @@ def test_every_other_name_is_refused(tmp_path, monkeypatch, name):
 @pytest.mark.parametrize('value', [
     Persistent(('module', 1, 'x', 'y')), Persistent(('storage',)), Persistent(()),
     Persistent(('storage', 1, '0', 'cpu', 6)), Persistent(('storage', Written('torch._utils.'
-                '_rebuild_tensor'), '0', 'cpu', 6))], ids=repr)
+                '_rebuild_tensor'), '0', 'cpu', 6))])
 def test_every_other_persistent_id_is_an_error(tmp_path, value):
     with pytest.raises(WeightFileError, match='none of a storage|unknown type'):
         read_bytes(tmp_path, record({'x': value}, [STORAGE]))
