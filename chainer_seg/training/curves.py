@@ -8,7 +8,8 @@ import chainer
 
 from chainer_seg.training.log import read_log
 
-_NOT_CURVES = ('iteration', 'epoch', 'elapsed_time', 'lr', 'skipped')
+# What logs hold beside losses and validated values.
+_NOT_CURVES = ('iteration', 'epoch', 'elapsed_time', 'lr', 'skipped', 'positives')
 
 
 def plot_log(log, ax=None, names=None):
