@@ -146,7 +146,9 @@ def results_of(found, image_id):
 
 def describe(found):
     """How many objects there are, by their classes, the most frequent first."""
-    counts = collections.Counter(found.name(number) for number in range(len(found)))
+    named = bool(found.class_names)
+    counts = collections.Counter(found.name(number) if named else f'of class {label}'
+                                 for number, label in enumerate(found.labels))
     return ', '.join(f'{count} {name}' for name, count in counts.most_common()) or 'nothing found'
 
 
