@@ -66,6 +66,7 @@ function render({ model, el }) {
   let objects = [];
   let rows = 1, columns = 1;
   let image = null;
+  let loads = 0;
   let shown = [];
 
   function change(name, value) {
@@ -111,10 +112,10 @@ function render({ model, el }) {
     canvas.style.width = `${columns}px`;
     classes.replaceChildren();
     refreshClasses = listClasses();
-    const data = model.get("image_data");
+    const turn = ++loads;
     image = null;
-    createImageBitmap(new Blob([data], { type: "image/jpeg" })).then((bitmap) => {
-      if (data !== model.get("image_data")) return; // another picture came meanwhile
+    createImageBitmap(new Blob([model.get("image_data")], { type: "image/jpeg" })).then((bitmap) => {
+      if (turn !== loads) return; // another picture came meanwhile
       image = bitmap;
       draw();
     });

@@ -32,7 +32,7 @@ look, gate = model.look, threading.Event()
 gate.set()
 
 def look_if_open(*arguments):
-    gate.wait(60)
+    gate.wait(10)
     return look(*arguments)
 
 model.look = look_if_open""",
