@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 
+import nbformat
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -164,6 +165,25 @@ def kernel_of(folder):
         yield ask
     finally:
         client.stop_channels()
+
+
+@contextlib.contextmanager
+def open_cells(cells, folder, appeared, what):
+    """A window on a running notebook of these cells, and ``ask`` for its kernel.
+
+    It is open when ``appeared(window)`` is true; ``what`` is waited for, in words.
+    """
+    find_browser()
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
+                                 'language': 'python'}})
+    nbformat.write(notebook, folder / 'cells.ipynb')
+    with jupyterlab(folder) as address, chromium(folder) as window:
+        open_notebook(window, address.format('cells.ipynb'))
+        wait_until(lambda: appeared(window), what)
+        with kernel_of(folder) as ask:
+            yield window, ask
 
 
 def _free_port():

@@ -1,37 +1,11 @@
 """Hands and eyes for tests of pictures that are clicked on, in a window on a notebook."""
 
-import contextlib
 import io
 
-import nbformat
 import numpy as np
 from PIL import Image
 
-from .browser import (
-    check_cells,
-    chromium,
-    find_browser,
-    jupyterlab,
-    kernel_of,
-    open_notebook,
-    wait_until,
-)
-
-
-@contextlib.contextmanager
-def open_cells(cells, folder):
-    """A window on a running notebook of these cells, and ``ask`` for its kernel."""
-    find_browser()
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
-                                 'language': 'python'}})
-    nbformat.write(notebook, folder / 'cells.ipynb')
-    with jupyterlab(folder) as address, chromium(folder) as window:
-        open_notebook(window, address.format('cells.ipynb'))
-        wait_until(lambda: surface(window), 'the picture to appear')
-        with kernel_of(folder) as ask:
-            yield window, ask
+from .browser import check_cells, wait_until
 
 
 def surface(window):

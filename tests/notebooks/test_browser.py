@@ -2,15 +2,15 @@
 
 import pytest
 
-from .browser import keep, wait_until
+from .browser import keep, open_cells, wait_until
 from .clicking import (
     changed_pixels,
     click,
     colours,
     idle,
-    open_cells,
     picture,
     press_button,
+    surface,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -24,7 +24,7 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab')) as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), surface, 'the picture') as opened:
         yield opened
 
 

@@ -2,21 +2,11 @@
 
 import io
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image
 
-from .browser import (
-    check_cells,
-    chromium,
-    find_browser,
-    jupyterlab,
-    keep,
-    kernel_of,
-    open_notebook,
-    wait_until,
-)
+from .browser import check_cells, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -41,19 +31,9 @@ EXPLORER = '.chainer-seg-detections'
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    find_browser()
-    folder = tmp_path_factory.mktemp('lab')
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
-                                 'language': 'python'}})
-    nbformat.write(notebook, folder / 'detections.ipynb')
-    with jupyterlab(folder) as address, chromium(folder) as window:
-        open_notebook(window, address.format('detections.ipynb'))
-        wait_until(lambda: canvas(window), 'the canvas to appear')
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas, 'the canvas') as (window, ask):
         wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
-        with kernel_of(folder) as ask:
-            yield window, ask
+        yield window, ask
 
 
 @pytest.fixture(autouse=True)

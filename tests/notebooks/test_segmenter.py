@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from .browser import keep, wait_until
+from .browser import keep, open_cells, wait_until
 from .clicking import (
     changed_pixels,
     click,
     colours,
     idle,
-    open_cells,
     picture,
     press_button,
     press_keys,
@@ -45,7 +44,7 @@ SIZE = 400, 600  # of the coffee, which is shown pixel by pixel
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab')) as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), surface, 'the picture') as opened:
         yield opened
 
 

@@ -1,18 +1,8 @@
 """The data-set viewer in JupyterLab in Chromium: buttons, field, class, augmentation."""
 
-import nbformat
 import pytest
 
-from .browser import (
-    check_cells,
-    chromium,
-    find_browser,
-    jupyterlab,
-    keep,
-    kernel_of,
-    open_notebook,
-    wait_until,
-)
+from .browser import check_cells, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -30,18 +20,9 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    find_browser()
-    folder = tmp_path_factory.mktemp('lab')
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={'kernelspec': {'name': 'python3', 'display_name': 'Python 3',
-                                 'language': 'python'}})
-    nbformat.write(notebook, folder / 'viewer.ipynb')
-    with jupyterlab(folder) as address, chromium(folder) as window:
-        open_notebook(window, address.format('viewer.ipynb'))
-        wait_until(lambda: canvas_width(window) == 240, 'the picture to appear')
-        with kernel_of(folder) as ask:
-            yield window, ask
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), lambda window: canvas_width(window) == 240,
+                    'the picture') as (window, ask):
+        yield window, ask
 
 
 def canvas_width(window):
