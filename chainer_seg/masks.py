@@ -71,11 +71,25 @@ def decode_rle(codes, size):
         return np.zeros((0,) + tuple(size), dtype=bool)
     packed = [coco_mask.frPyObjects(code, *code['size'])
               if isinstance(code['counts'], list) else code for code in codes]
-    columns = coco_mask.decode(packed).T  # (R, width, height)
+    columns = decode_columns(packed).T  # (R, width, height)
     decoded = np.empty((len(columns), *columns.shape[:0:-1]), np.uint8)
     for mask, column in zip(decoded, columns):
         cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
     return decoded.view(bool)
+
+
+def decode_columns(codes):
+    """pycocotools' own decoding: (height, width, R) uint8 of a list of compressed codes, or of one.
+
+    NumPy 2 first asks pycocotools for a copy in a way that it does not know, and tries again. If
+    Ctrl-C comes just then, that failure is raised and the interrupt lost: here it is given back.
+    """
+    try:
+        return coco_mask.decode(codes)
+    except TypeError as error:
+        if "unexpected keyword argument 'copy'" in str(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def polygons_to_mask(polygons, size):
@@ -88,7 +102,7 @@ def polygons_to_mask(polygons, size):
     height, width = size
     codes = coco_mask.frPyObjects([list(map(float, polygon)) for polygon in polygons],
                                   height, width)
-    return coco_mask.decode(coco_mask.merge(codes)).astype(bool)
+    return decode_columns(coco_mask.merge(codes)).astype(bool)
 
 
 def _extent(occupied, xp):

@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from chainer_seg import masks
 from chainer_seg.masks import (
     decode_rle, encode_rle, mask_area, mask_iou, mask_to_bbox, polygons_to_mask)
 
@@ -56,3 +58,12 @@ def test_polygons_of_one_object_are_united():
     expected = np.zeros((4, 8), bool)
     expected[0:2, 0:2] = expected[1:3, 4:6] = True
     assert (mask == expected).all()
+
+
+def test_an_interrupt_that_numpy_loses_while_it_decodes_is_given_back(monkeypatch):
+    def decode(codes):
+        raise TypeError("__array__() got an unexpected keyword argument 'copy'")
+    code = masks.encode_rle(np.ones((1, 2, 3), bool))
+    monkeypatch.setattr(masks.coco_mask, 'decode', decode)
+    with pytest.raises(KeyboardInterrupt):
+        masks.decode_rle(code, (2, 3))

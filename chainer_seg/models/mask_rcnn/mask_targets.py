@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from chainer_seg.masks import mask_to_bbox
+from chainer_seg.masks import decode_columns, mask_to_bbox
 
 # From boxes with inclusive maxima to where pasting puts the edges of a mask: half a pixel beyond its
 # first and last pixel's places. Detectron leaves this out here but not in pasting, so that its masks
@@ -97,7 +97,7 @@ class ObjectMasks:
         places = (np.concatenate(parts) - corners[of_point]) * (size / sides[of_point])
         moved = np.split(places, np.cumsum(lengths)[:-1])
         codes = coco_mask.frPyObjects([part.ravel().tolist() for part in moved], size, size)
-        pixels = coco_mask.decode(codes).transpose(2, 0, 1)
+        pixels = decode_columns(codes).transpose(2, 0, 1)
         starts = np.cumsum(counts) - counts
         return np.maximum.reduceat(pixels, starts).astype(bool)
 
