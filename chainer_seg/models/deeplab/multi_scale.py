@@ -1,0 +1,42 @@
+"""Multi-scale inputs of DeepLab-v2 (arXiv 1606.00915, section 3.3): one network sees several sizes."""
+
+from chainer import functions as F
+
+from chainer_seg.functions import resize_bilinear
+
+# Those of the published ResNet-101, in training as in use.
+SCALES = (1, 0.75, 0.5)
+
+
+def multi_scale_logits(model, x, scales=SCALES):
+    """The logits of one input at several scales, and their maximum at each position.
+
+    Images and logits are resized as by the Caffe files of the authors: bilinearly, the centres of the
+    corner pixels staying where they are, so that an image of 321 pixels has 241 at scale 0.75 and 161
+    at scale 0.5.
+
+    Args:
+        model: A :class:`chainer_seg.models.deeplab.DeepLab`, or what has a ``forward`` like its.
+        x: The input of the network, (B, C, H, W) float32 Variable or array.
+        scales: Positive numbers.
+
+    Returns:
+        tuple: a list of Variables (B, n_class, h, w), the logits of each scale at their own sizes; and
+        the fused logits, a Variable of the size that the logits of scale 1 have, or those of the first
+        scale where 1 is not among them.
+    """
+    logits = [model.forward(_resized(x, scaled_size(x.shape[2:], scale))) for scale in scales]
+    size = logits[scales.index(1) if 1 in scales else 0].shape[2:]
+    fused = _resized(logits[0], size)
+    for each in logits[1:]:
+        fused = F.maximum(fused, _resized(each, size))
+    return logits, fused
+
+
+def scaled_size(size, scale):
+    """The (height, width) of an image of this (height, width) at a scale."""
+    return tuple(int((side - 1) * scale) + 1 for side in size)
+
+
+def _resized(x, size):
+    return x if x.shape[2:] == size else resize_bilinear(x, size)
