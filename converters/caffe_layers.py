@@ -1,0 +1,139 @@
+"""The convolutions of a network of Caffe by their names, and how links are filled with them.
+
+The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) name their layers alike:
+``res3b_branch2a`` (``res3b1_...`` in ResNet-101) with ``bn3b_branch2a`` and ``scale3b_branch2a``.
+"""
+
+import re
+
+import numpy as np
+
+from chainer_seg.links.batch_norm import EPS
+from converters.torch_modules import UPDATES
+
+_FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
+_BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
+_CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
+
+
+def stages_of(names):
+    """Numbers of stages and, for each, the names of its blocks: {2: ['res2a', 'res2b', ...], ...}."""
+    stages = {}
+    for match in filter(None, map(_FIRST.fullmatch, names)):
+        stages.setdefault(int(match[2]), []).append(match[1])
+    return dict(sorted(stages.items()))
+
+
+def fill_resnet(resnet, layers):
+    """Copies layers of these names, such as :class:`CaffeLayers`, into a ResNet of the same blocks."""
+    layers.fill_conv_norm(resnet.stem, 'conv1', '_conv1')
+    for stage, blocks in zip(resnet.stage_names, layers.stages()):
+        for link, name in zip(resnet[stage], blocks):
+            for branch, part in _BRANCHES.items():
+                if part != 'shortcut' or link.projects:
+                    layers.fill_conv_norm(link[part], f'{name}_{branch}',
+                                          f'{name.removeprefix("res")}_{branch}')
+
+
+class CaffeLayers:
+    """The layers of a file.
+
+    Args:
+        layers: The layers by their names, as :func:`converters.formats.caffe.read` gives them.
+        ledger: The :class:`~converters.ledger.Ledger` of their arrays.
+    """
+
+    def __init__(self, layers, ledger):
+        self.layers, self.ledger = layers, ledger
+        self.names = [name for name, layer in layers.items()
+                      if layer['type'] == 'Convolution' and layer['blobs']]
+
+    def stages(self):
+        """For each stage the names of its blocks, such as res2a, res2b, res2c."""
+        stages = stages_of(self.layers)
+        if list(stages) != list(range(2, 2 + len(stages))):
+            self.ledger.fail(f'its stages are {list(stages)}')
+        return list(stages.values())
+
+    def array(self, name, number):
+        """A blob of a layer."""
+        blobs = self.layers.get(name, {}).get('blobs', [])
+        if number >= len(blobs):
+            self.ledger.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
+        return blobs[number]
+
+    def shape(self, name):
+        """Outputs, inputs, height and width of a convolution."""
+        shape = self.array(name, 0).shape
+        if len(shape) != 4:
+            self.ledger.fail(f'its layer {name} has weights of the shape {shape}, which are those of '
+                             f'no convolution')
+        return shape
+
+    def has_bias(self, name):
+        """Whether a convolution has a bias."""
+        return len(self.layers.get(name, {}).get('blobs', [])) > 1
+
+    def parameters(self, name):
+        """``stride``, ``dilation`` and ``pad`` of a convolution, the same in both directions."""
+        found = self.layers.get(name, {}).get('convolution_param')
+        if not found:
+            self.ledger.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
+                             f'network as configuration')
+        return {'stride': self._one(name, found, 'stride', 1),
+                'dilation': self._one(name, found, 'dilation', 1),
+                'pad': self._one(name, found, 'pad', 0)}
+
+    def pooling(self, name):
+        """``kernel_size``, ``stride`` and ``pad`` of a pooling layer, 0 where it has none."""
+        found = self.layers.get(name, {}).get('pooling_param', {})
+        return {key: found.get(key, 0) for key in ('kernel_size', 'stride', 'pad')}
+
+    def fill_convolution(self, link, name):
+        """Copies a convolution into one of Chainer, with its bias where that has one."""
+        self.ledger.fill(link.W.array, self.array(name, 0))
+        if link.b is not None:
+            self.ledger.put(link.b.array, self._channels(name, 1, len(link.b)))
+
+    def fill_conv_norm(self, link, convolution, suffix):
+        """Copies a convolution, its BatchNorm and its Scale layer into a ConvNorm.
+
+        The bias of a convolution in front of a BatchNorm is subtracted from the mean.
+        """
+        self.ledger.fill(link.conv.W.array, self.array(convolution, 0))
+        channels = len(link.norm.gamma)
+        bias = self._channels(convolution, 1, channels) if self.has_bias(convolution) else 0
+        mean, variance = (self._channels(f'bn{suffix}', number, channels) for number in (0, 1))
+        factor, = self._channels(f'bn{suffix}', 2, 1)
+        scale = 1 / factor if factor else 0
+        eps = self.layers[f'bn{suffix}'].get('batch_norm_param', {}).get('eps', _CAFFES_EPS)
+        norm = link.norm
+        self.ledger.put(norm.gamma.array, self._channels(f'scale{suffix}', 0, channels))
+        self.ledger.put(norm.beta.array, self._channels(f'scale{suffix}', 1, channels))
+        norm.avg_mean[...] = mean * scale - bias
+        norm.avg_var[...] = variance * scale + eps - EPS
+        norm.N = UPDATES
+
+    def fill_logits(self, link, name):
+        """Copies an InnerProduct layer into a convolution of size 1."""
+        weight, bias = self.array(name, 0), self.array(name, 1)
+        outputs, features = link.W.shape[:2]
+        for target, array, shape in ((link.W, weight, (outputs, features)), (link.b, bias, (outputs,))):
+            old = (1,) * (4 - len(shape)) + shape
+            self.ledger.fill(target.array, array, old if array.ndim == 4 else shape)
+
+    def _one(self, name, found, key, default):
+        values = {found[side] for side in (f'{key}_h', f'{key}_w') if side in found}
+        values = values or set(found.get(key, ())) or {default}
+        if len(values) > 1:
+            self.ledger.fail(f'its layer {name} has the {key} {sorted(values)}, not the same in both '
+                             f'directions')
+        return values.pop()
+
+    def _channels(self, name, number, channels):
+        """One value for each channel, as float64."""
+        array = self.array(name, number)
+        if array.shape not in ((channels,), (1, 1, 1, channels)):
+            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+                             f'{(channels,)} is needed')
+        return self.ledger.use(array).reshape(-1).astype(np.float64)
