@@ -1,5 +1,6 @@
 """Pictures in and out: whatever a user has becomes an (H, W, 3) uint8 RGB array."""
 
+import contextlib
 import io
 import pathlib
 import warnings
@@ -33,6 +34,17 @@ def read_image(path, *, rotate=True):
         chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
     """
     return _decode(_checked_file(path), path, rotate)
+
+
+def read_picture(path):
+    """The Pillow picture of a file as it is stored: with its palette, transparency and depth.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
+    """
+    with _told_by(path), Image.open(_checked_file(path)) as picture:
+        _check_size(picture.size, path)
+        return picture.copy()
 
 
 def read_image_file(path):
@@ -153,15 +165,21 @@ def find_images(path):
 
 def _decode(file, name, rotate):
     """The picture in a path or an open file."""
+    with _told_by(name), Image.open(file) as picture:
+        _check_size(picture.size, name)
+        picture.load()
+        if rotate:
+            picture = ImageOps.exif_transpose(picture)
+        return _rgb_of_pil(picture)
+
+
+@contextlib.contextmanager
+def _told_by(name):
+    """Turns what Pillow raises for a bad file into an ImageError that names it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # Pillow's own hints mean nothing to the user.
-            with Image.open(file) as picture:
-                _check_size(picture.size, name)
-                picture.load()
-                if rotate:
-                    picture = ImageOps.exif_transpose(picture)
-                return _rgb_of_pil(picture)
+            yield
     except ImageError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:

@@ -9,6 +9,7 @@ from chainer_seg.images import (
     find_images,
     fit_within,
     read_image,
+    read_picture,
     resize,
     write_image,
 )
@@ -28,6 +29,24 @@ def test_grey_file_becomes_rgb(tmp_path, rng):
     pixels = rng.integers(0, 256, (5, 7), np.uint8)
     image = read_image(save(tmp_path / 'a.png', pixels))
     assert image.shape == (5, 7, 3) and (image == pixels[:, :, None]).all()
+
+
+def test_picture_keeps_its_palette_and_its_transparency(tmp_path):
+    indexed = Image.fromarray(np.array([[0, 2], [1, 2]], np.uint8), 'P')
+    indexed.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
+    indexed.save(tmp_path / 'a.png')
+    picture = read_picture(tmp_path / 'a.png')
+    assert picture.mode == 'P' and np.asarray(picture).tolist() == [[0, 2], [1, 2]]
+    save(tmp_path / 'b.png', np.full((2, 2, 4), 7, np.uint8))
+    assert (np.asarray(read_picture(tmp_path / 'b.png')) == 7).all()
+
+
+@pytest.mark.parametrize('content', [b'', b'no picture', None])
+def test_picture_that_cannot_be_read_is_told(tmp_path, content):
+    if content is not None:
+        (tmp_path / 'a.png').write_bytes(content)
+    with pytest.raises(ImageError, match='a.png'):
+        read_picture(tmp_path / 'a.png')
 
 
 def test_transparency_is_laid_over_white(tmp_path):
