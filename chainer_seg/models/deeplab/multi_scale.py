@@ -4,6 +4,9 @@ from chainer import functions as F
 
 from chainer_seg.functions import resize_bilinear
 
+# The logits are those of every eighth pixel.
+STRIDE = 8
+
 # Those of the published ResNet-101, in training as in use.
 SCALES = (1, 0.75, 0.5)
 
@@ -12,8 +15,7 @@ def multi_scale_logits(model, x, scales=SCALES):
     """The logits of one input at several scales, and their maximum at each position.
 
     Images and logits are resized as by the Caffe files of the authors: bilinearly, the centres of the
-    corner pixels staying where they are, so that an image of 321 pixels has 241 at scale 0.75 and 161
-    at scale 0.5.
+    corner pixels staying where they are, and scaled images having :func:`scaled_size`.
 
     Args:
         model: A :class:`chainer_seg.models.deeplab.DeepLab`, or what has a ``forward`` like its.
@@ -34,8 +36,15 @@ def multi_scale_logits(model, x, scales=SCALES):
 
 
 def scaled_size(size, scale):
-    """The (height, width) of an image of this (height, width) at a scale."""
-    return tuple(int((side - 1) * scale) + 1 for side in size)
+    """The (height, width) of an image of this (height, width) at a scale.
+
+    At other scales than 1, sides are multiples of eight and one more, as in the Caffe files: 321
+    pixels become 241 at scale 0.75 and 161 at scale 0.5. So the first and the last logits are those of
+    the first and the last pixels, and the logits of all scales lie on each other.
+    """
+    if scale == 1:
+        return tuple(size)
+    return tuple(STRIDE * max(1, round(scale * (side - 1) / STRIDE)) + 1 for side in size)
 
 
 def _resized(x, size):

@@ -25,8 +25,9 @@ def evaluated(function, *arguments):
 
 
 @pytest.mark.parametrize('side, scale, expected', [
-    (321, 0.75, 241), (321, 0.5, 161), (513, 0.75, 385), (513, 0.5, 257), (64, 1, 64), (65, 1.5, 97)])
-def test_sizes_are_those_of_the_published_files(side, scale, expected):
+    (321, 0.75, 241), (321, 0.5, 161), (513, 0.75, 385), (513, 0.5, 257), (65, 1.5, 97), (64, 1, 64),
+    (160, 0.5, 81), (8, 0.5, 9)])
+def test_sizes_are_those_of_the_published_files_and_like_them(side, scale, expected):
     assert scaled_size((side, side), scale) == (expected, expected)
 
 
