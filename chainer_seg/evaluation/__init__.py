@@ -1,4 +1,4 @@
-"""How good predictions are: COCO's average precision and recall, and the number of clicks."""
+"""How good predictions are: COCO's average precision and recall, mean IoU, and the number of clicks."""
 
 from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.evaluation.classes import ClassMatch, match_classes
@@ -17,8 +17,9 @@ from chainer_seg.evaluation.proposals import (
     evaluate_proposals,
 )
 from chainer_seg.evaluation.result_folder import ResultFolder
+from chainer_seg.evaluation.semantic import SemanticEvaluator, evaluate_semantic
 
 __all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'ResultFolder',
-           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
-           'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals', 'match_classes',
-           'next_click', 'number_of_clicks']
+           'SemanticEvaluator', 'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
+           'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals',
+           'evaluate_semantic', 'match_classes', 'next_click', 'number_of_clicks']
