@@ -1,6 +1,7 @@
 """Starting a ResNet from the weights of another one."""
 
 import numpy as np
+from chainer import backend
 from chainer import links as L
 
 from chainer_seg.errors import TrainingError
@@ -16,10 +17,11 @@ def copy_resnet(source, target):
 
     A trunk starts in this way from a network that was trained to classify:
     ``copy_resnet(converted, model.trunk.resnet)``. Left out are later stages of ``source`` and inputs
-    beyond those of ``target``, such as clicks behind the colours; deformable convolutions keep their
-    offsets, and what has no bias in ``source`` its own. Batch normalisation becomes a fixed
-    scale and shift where ``target`` has these; the bias of a convolution that has none in ``target``
-    goes into the normalisation behind it.
+    beyond those of ``target``, such as clicks behind the colours; inputs that only ``target`` has
+    count for nothing at first, their weights are 0. Deformable convolutions keep their offsets, and
+    what has no bias in ``source`` its own. Batch normalisation becomes a fixed scale and shift where
+    ``target`` has these; the bias of a convolution that has none in ``target`` goes into the
+    normalisation behind it.
 
     Args:
         source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
@@ -42,10 +44,17 @@ def copy_resnet(source, target):
 def _copy_convolution(path, source, target):
     weights = getattr(getattr(source, 'W', None), 'array', None)
     if path == '/stem/conv' and weights is not None:
-        weights = weights[:, :target.W.shape[1]]
+        weights = _with_inputs(weights, target.W.shape[1])
     _assign(path, target, 'W', weights)
     if target.b is not None and getattr(source, 'b', None) is not None:
         _assign(path, target, 'b', source.b)
+
+
+def _with_inputs(weights, count):
+    """The weights (O, I, k, k) of a convolution for ``count`` inputs: cut off, or zeros behind them."""
+    more = max(0, count - weights.shape[1])
+    xp = backend.get_array_module(weights)
+    return xp.pad(weights[:, :count], ((0, 0), (0, more), (0, 0), (0, 0)), 'constant')
 
 
 def _copy_norm(path, source, target, bias):

@@ -5,19 +5,23 @@ import logging
 
 from commands.sampling_options import add_sampling_options, chosen_sampling
 from commands.training_options import (
-    add_data_options, add_training_options, open_datasets, run_training)
+    add_data_options, add_training_options, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line
 from chainer_seg.evaluation import evaluate_clicks
 from chainer_seg.evaluation.clicks import LEAST_AREA
+from chainer_seg.links import copy_resnet
 from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
+from chainer_seg.models.deeplab.segmenter import CLICK_ENCODINGS
 
 log = logging.getLogger(__name__)
 
 # Drawn objects below this fraction of the picture are not clicked on: 32x32 of 256x256 pixels.
 LEAST_DRAWN_FRACTION = 64
+
+COLOURS = 3  # inputs of a network before those that say where the clicks are
 
 # The parameters that the TensorFlow implementation calls conv1 and fc.
 ENDS = ('/model/net/resnet/stem/conv/*', '/model/net/pyramid/*')
@@ -34,6 +38,9 @@ def add_options(systems):
     model.add_argument('--init', metavar='MODEL', help='start from this model file and its sizes')
     model.add_argument('--init-trunk', metavar='MODEL',
                        help='start a new model from those weights of this one that fit')
+    model.add_argument('--backbone', metavar='MODEL',
+                       help='a model whose ResNet a new model starts from; the convolutions of '
+                            'the clicks start at zero')
     model.add_argument('--blocks', type=int, nargs=4, default=(2, 2, 3, 2), metavar='N',
                        help='blocks of the four stages; 3 4 23 3 is ResNet-101')
     model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
@@ -45,6 +52,10 @@ def add_options(systems):
                        help='distances are multiplied by this; TensorFlow code: 6')
     model.add_argument('--click-mean', type=float, default=0.0,
                        help='subtracted from the click maps; TensorFlow code: 131')
+    model.add_argument('--click-encoding', choices=CLICK_ENCODINGS, default=None,
+                       help='distances to the clicks or disks around them; distance, or as --init')
+    model.add_argument('--click-radius', type=float, default=None, metavar='PX',
+                       help='of the disks; 5, or as --init')
     model.add_argument('--mask-input', action='store_true',
                        help='show the network what it found before the last click')
     model.add_argument('--decoder', type=int, default=None, metavar='N',
@@ -111,19 +122,29 @@ def train_click(options):
 
 def make_click_model(options):
     """The model of --init, or a new one of the sizes that the options give."""
-    if not options.init:
-        model = ClickSegmenter(
-            click_scale=options.click_scale, click_mean=options.click_mean,
-            longest_side=options.longest_side or 256, zoom_side=options.zoom_side,
-            mask_input=options.mask_input, decoder=options.decoder,
-            blocks=tuple(options.blocks), width=options.width, seed=options.seed)
-        if options.init_trunk:
-            copied = copy_matching(load_model(options.init_trunk), model)
-            log.info('%d arrays of the model come from %s', copied, options.init_trunk)
-        return model
-    model = load_model(options.init)
-    for name in ('longest_side', 'zoom_side'):
+    model = load_model(options.init) if options.init else new_click_model(options)
+    for name in ('longest_side', 'zoom_side', 'click_encoding', 'click_radius'):
         if getattr(options, name):
             setattr(model, name, getattr(options, name))
             model.config[name] = getattr(options, name)
     return model
+
+
+def new_click_model(options):
+    model = ClickSegmenter(
+        click_scale=options.click_scale, click_mean=options.click_mean, longest_side=256,
+        mask_input=options.mask_input, decoder=options.decoder, blocks=tuple(options.blocks),
+        width=options.width, seed=options.seed)
+    if options.init_trunk:
+        copied = copy_matching(load_model(options.init_trunk), model)
+        log.info('%d arrays of the model come from %s', copied, options.init_trunk)
+    if options.backbone:
+        start_backbone(find_resnet(options.backbone), model.net.resnet)
+        log.info('the ResNet comes from %s', options.backbone)
+    return model
+
+
+def start_backbone(source, resnet):
+    """Copies a ResNet, and lets all inputs of the new one but the colours count for nothing at first."""
+    copy_resnet(source, resnet)
+    resnet.stem.conv.W.array[:, COLOURS:] = 0

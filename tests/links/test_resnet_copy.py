@@ -56,6 +56,13 @@ def test_later_stages_and_further_inputs_are_left_out(rng, x):
     assert_same_maps(target, source, x, np.concatenate([x, np.zeros((2, 2, 32, 32), 'f')], axis=1))
 
 
+def test_inputs_that_only_the_target_has_count_for_nothing(rng, x):
+    source, target = trained(rng), ResNet(**SIZES, in_channels=5)
+    copy_resnet(source, target)
+    more = np.concatenate([x, rng.normal(0, 1, (2, 2, 32, 32)).astype(np.float32)], axis=1)
+    assert_same_maps(target, source, more, x)
+
+
 def test_a_variance_that_half_precision_lost_is_finite_again(rng):
     source, target = trained(rng), ResNet(**SIZES)
     source.stem.norm.avg_var[1] = np.inf

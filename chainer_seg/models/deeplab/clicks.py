@@ -1,4 +1,5 @@
-"""Clicks and the maps that tell a network about them (section 3.1 of arXiv 1603.04042)."""
+"""Clicks and the maps that tell a network about them (section 3.1 of arXiv 1603.04042; the disks of
+arXiv 2102.06583)."""
 
 import dataclasses
 import math
@@ -88,8 +89,36 @@ def point_maps(points, size, *, scale=1.0, mean=0.0):
     Returns:
         (B, 2, H, W) float32, on the device of ``points``.
     """
+    nearest = _squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
     xp = backend.get_array_module(points)
-    nearest = xp.full((len(points), 2, *size), (LARGEST_DISTANCE / scale) ** 2, np.float32)
+    distance = xp.sqrt(nearest) * np.float32(scale)
+    return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)
+
+
+def disk_maps(points, size, *, radius=5.0, mean=0.0):
+    """Disks around the clicks, which say no more than where they are (arXiv 2102.06583).
+
+    A map is 0 on the disks and 255 elsewhere, as one of distances is that grows from nothing to its
+    largest at their rim: a network that knows distances can go on with disks.
+
+    Args:
+        points, size: As those of :func:`point_maps`.
+        radius: Of the disks, in pixels; a pixel whose centre is so far away belongs to the disk.
+        mean: Subtracted afterwards.
+
+    Returns:
+        (B, 2, H, W) float32, on the device of ``points``: the positive map, then the negative one.
+    """
+    nearest = _squared_distances(points, size, np.inf)
+    values = np.array([LARGEST_DISTANCE - mean, -mean], np.float32)
+    xp = backend.get_array_module(points)
+    return xp.where(nearest <= radius ** 2, values[1], values[0])
+
+
+def _squared_distances(points, size, largest):
+    """(B, 2, H, W) float32, squared distances to the nearest clicks of either sign; or ``largest``."""
+    xp = backend.get_array_module(points)
+    nearest = xp.full((len(points), 2, *size), largest, np.float32)
     rows = xp.arange(size[0], dtype=np.float32)[:, None]
     columns = xp.arange(size[1], dtype=np.float32)
     for number in range(points.shape[1]):
@@ -98,5 +127,4 @@ def point_maps(points, size, *, scale=1.0, mean=0.0):
         for channel, wanted in enumerate((1, -1)):
             chosen = xp.where(sign == wanted, squared, np.float32(np.inf))
             xp.minimum(nearest[:, channel], chosen, out=nearest[:, channel])
-    distance = xp.sqrt(nearest) * np.float32(scale)
-    return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)
+    return nearest

@@ -5,13 +5,15 @@ import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.models.deeplab.clicks import Click, click_points, point_maps
+from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.detail import DetailDecoder
 from chainer_seg.models.deeplab.model import DeepLab, network_image
 from chainer_seg.models.deeplab.session import ClickSession
 
 # Brings probabilities to the range of the other channels, and the channels to about 1 for the decoder.
 _HALF_RANGE = 127.5
+
+CLICK_ENCODINGS = ('distance', 'disk')
 
 
 class ClickSegmenter(chainer.Chain):
@@ -20,6 +22,9 @@ class ClickSegmenter(chainer.Chain):
     Args:
         click_scale, click_mean: The encoding of the clicks, as :func:`click_maps` has it: 1 and 0
             in the paper, 6 and 131 in the TensorFlow implementation.
+        click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, where
+            ``click_scale`` counts for nothing (:func:`disk_maps`).
+        click_radius: Of the disks, in pixels of what the network sees.
         longest_side: Images are shrunk until their longer side is at most this many pixels; the
             probability is brought back to the size of the image.
         zoom_side: The surroundings of what was found are looked at once more, scaled to this many
@@ -29,6 +34,8 @@ class ClickSegmenter(chainer.Chain):
             click (arXiv 2102.06583, section 3.2).
         decoder: Width of a :class:`DetailDecoder`, which gives logits at a quarter of the input's
             size; None for the published network, whose logits are at an eighth.
+        flip: Whether the mirror image is looked at, too, and the logits are averaged: twice the
+            work for each click.
         blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As
             those of :class:`DeepLab`.
 
@@ -39,12 +46,16 @@ class ClickSegmenter(chainer.Chain):
     def __init__(self, click_scale=1.0, click_mean=0.0, longest_side=512, zoom_side=None,
                  mask_input=False, decoder=None,
                  blocks=(3, 4, 23, 3), width=64, stride_on='1x1', padding='zero', norm='batch',
-                 pooling='ceil', pool_pad=1, stem_bias=False, pyramid=(6, 12, 18, 24), seed=0):
+                 pooling='ceil', pool_pad=1, stem_bias=False, pyramid=(6, 12, 18, 24), seed=0,
+                 click_encoding='distance', click_radius=5.0, flip=False):
+        if click_encoding not in CLICK_ENCODINGS:
+            raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
         self.click_scale, self.click_mean = click_scale, click_mean
-        self.longest_side, self.zoom_side = longest_side, zoom_side
+        self.click_encoding, self.click_radius = click_encoding, click_radius
+        self.longest_side, self.zoom_side, self.flip = longest_side, zoom_side, flip
         self.mask_input = mask_input
         with self.init_scope():
             self.net = DeepLab(1, 6 if mask_input else 5, blocks, width, stride_on, padding, norm,
@@ -75,11 +86,15 @@ class ClickSegmenter(chainer.Chain):
             (B, 5 or 6, H, W) float32.
         """
         xp = chainer.backend.get_array_module(images)
-        maps = point_maps(points, images.shape[2:], scale=self.click_scale, mean=self.click_mean)
-        parts = [images, maps]
+        parts = [images, self._click_maps(points, images.shape[2:])]
         if self.mask_input:
             parts.append((previous[:, None] - np.float32(0.5)) * np.float32(2 * _HALF_RANGE))
         return xp.concatenate(parts, axis=1)
+
+    def _click_maps(self, points, size):
+        if self.click_encoding == 'disk':
+            return disk_maps(points, size, radius=self.click_radius, mean=self.click_mean)
+        return point_maps(points, size, scale=self.click_scale, mean=self.click_mean)
 
     def prepare(self, image, clicks, previous=None, side=None):
         """The network's input for one image.
@@ -108,12 +123,19 @@ class ClickSegmenter(chainer.Chain):
         """The probability (H, W) float32 of ``size`` = (H, W) from :meth:`look`'s logits (1, h, w)."""
         return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
 
-    def look(self, image, clicks, previous=None, side=None):
-        """The logits (1, h, w) for one image, on the CPU; arguments as those of :meth:`prepare`."""
+    def look(self, image, clicks, previous=None, side=None, flip=None):
+        """The logits (1, h, w) for one image, on the CPU.
+
+        Args:
+            image, clicks, previous, side: As those of :meth:`prepare`.
+            flip: Whether the mirror image is looked at, too; None as the model has it.
+        """
         x = self.prepare(image, clicks, previous, side)
+        flip = self.flip if flip is None else flip
+        views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
         with chainer.using_config('train', False), chainer.no_backprop_mode():
-            logits = self.forward(self.device.send(x[None])).array[0]
-        return chainer.backends.cuda.to_cpu(logits)
+            logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
+        return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):
         """Finds the object that the clicks mean.
@@ -133,9 +155,15 @@ class ClickSegmenter(chainer.Chain):
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
 
-    def session(self, image, refinement=None):
-        """Starts a :class:`ClickSession` on an image, with what sharpens its probabilities, if any."""
-        return ClickSession(self, as_image(image), refinement)
+    def session(self, image, refinement=None, flip=None):
+        """Starts a :class:`ClickSession` on an image.
+
+        Args:
+            image: As :meth:`segment` takes it.
+            refinement: What sharpens the probabilities, if any; see :class:`ClickSession`.
+            flip: Whether mirror images are looked at, too; None as the model has it.
+        """
+        return ClickSession(self, as_image(image), refinement, flip)
 
 
 def _scaled(size, side):

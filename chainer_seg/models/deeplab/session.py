@@ -1,6 +1,7 @@
 """Working on an image click by click and object by object, with undo and redo."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -62,12 +63,13 @@ class ClickSession:
         threshold: Where the probability is higher, the object is.
     """
 
-    def __init__(self, model, image, refinement=None):
+    def __init__(self, model, image, refinement=None, flip=None):
         # A copy: whoever goes on drawing in the array must not change what is clicked on.
         self.image = np.array(image)
         self.objects = ()
         self.threshold = 0.5
         self._model = model
+        self._see = model.look if flip is None else functools.partial(model.look, flip=flip)
         self._refine, self._refinement = find_refinement(refinement), refinement
         self._begin(_State())
 
@@ -260,7 +262,7 @@ class ClickSession:
         part = np.s_[top:top + height, left:left + width]
         inside = [dataclasses.replace(click, y=click.y - top, x=click.x - left)
                   for click in clicks]
-        return self._model.look(self.image[part], inside, previous[part], side)
+        return self._see(self.image[part], inside, previous[part], side)
 
     def _probability(self, state, refine=None):
         """What is shown for a state: what the network found, refined, merged into the start."""

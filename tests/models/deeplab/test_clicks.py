@@ -5,7 +5,7 @@ import pytest
 
 from chainer_seg.errors import ClickError
 from chainer_seg.models.deeplab import Click, click_maps
-from chainer_seg.models.deeplab.clicks import check_clicks
+from chainer_seg.models.deeplab.clicks import check_clicks, click_points, disk_maps
 
 
 def naive_map(clicks, size, scale, mean):
@@ -35,6 +35,22 @@ def test_distance_ends_at_255():
 
 def test_map_without_clicks_is_255_everywhere():
     assert (click_maps([], (4, 5)) == 255).all()
+
+
+@pytest.mark.parametrize('radius, mean', [(5, 0), (2.5, 131)])
+def test_disks_are_all_pixels_within_their_radius(radius, mean):
+    clicks = [Click(3, 4), Click(10, 12.5), Click(0, 30, False)]
+    found = disk_maps(click_points(clicks)[None], (12, 40), radius=radius, mean=mean)[0]
+    for channel, wanted in enumerate((True, False)):
+        near = naive_map([c for c in clicks if c.positive == wanted], (12, 40), 1, 0) <= radius
+        np.testing.assert_array_equal(found[channel], np.where(near, 0, 255) - mean)
+    assert found.dtype == np.float32
+
+
+def test_a_disk_of_radius_five_has_81_pixels():
+    # As many points with whole coordinates lie in a circle of radius 5 (Gauss).
+    maps = disk_maps(click_points([Click(10, 10)])[None], (21, 21))[0]
+    assert (maps[0] == 0).sum() == 81 and (maps[1] == 255).all()
 
 
 @pytest.mark.parametrize('y, x', [(-1, 0), (0, -1), (4, 0), (0, 5), (math.nan, 0), (1e9, 0)])

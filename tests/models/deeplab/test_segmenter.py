@@ -42,6 +42,52 @@ def test_mask_input_is_a_sixth_channel(image):
     assert (seeing.prepare(image, [Click(5, 7)])[5] == -127.5).all()
 
 
+def test_clicks_are_disks_where_the_model_has_them(image):
+    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64, click_encoding='disk',
+                           click_radius=3, click_mean=100)
+    x = model.prepare(image, [Click(5, 7), Click(20, 30, False)])
+    assert x.shape == (5, 40, 60)
+    assert x[3, 5, 10] == -100 and x[3, 5, 11] == 155 and x[4, 23, 30] == -100 and x[4, 5, 7] == 155
+
+
+def test_another_encoding_is_refused():
+    with pytest.raises(ValueError, match='click_encoding must be one of distance, disk'):
+        ClickSegmenter(blocks=(1, 1, 1, 1), width=4, click_encoding='square')
+
+
+def mirrored(image, clicks):
+    return image[:, ::-1], [Click(c.y, image.shape[1] - 1 - c.x, c.positive) for c in clicks]
+
+
+@pytest.mark.parametrize('options', [{}, {'mask_input': True, 'decoder': 8}])
+def test_flip_averages_the_logits_of_image_and_mirror_image(image, options):
+    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64, **options)
+    clicks = [Click(5, 7), Click(30, 40, False)]
+    plain = model.look(image, clicks)
+    other = model.look(*mirrored(image, clicks))[:, :, ::-1]
+    assert abs(plain - other).max() > 1e-4
+    np.testing.assert_allclose(model.look(image, clicks, flip=True), (plain + other) / 2, atol=1e-5)
+
+
+def test_with_flip_the_mirror_image_gives_the_mirrored_probability(image):
+    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64, flip=True, zoom_side=48,
+                           mask_input=True)
+    clicks = [Click(20, 7), Click(30, 40, False), Click(12, 20)]
+    there, back = model.segment(image, clicks), model.segment(*mirrored(image, clicks))[:, ::-1]
+    np.testing.assert_allclose(there, back, atol=1e-4)
+
+
+def test_a_session_may_flip_where_its_model_does_not(image):
+    sizes = {'blocks': (1, 1, 1, 1), 'width': 4, 'longest_side': 64}
+    plain, flipping = ClickSegmenter(**sizes), ClickSegmenter(**sizes, flip=True)
+    click = Click(5, 7)
+    for model, flip in ((plain, True), (flipping, None)):
+        np.testing.assert_array_equal(model.session(image, flip=flip).add(click),
+                                      flipping.segment(image, click))
+    np.testing.assert_array_equal(flipping.session(image, flip=False).add(click),
+                                  plain.segment(image, click))
+
+
 def test_side_scales_up_and_down(model, image):
     assert model.prepare(image, [], side=120).shape == (5, 80, 120)
     assert model.prepare(image, [], side=30).shape == (5, 20, 30)
