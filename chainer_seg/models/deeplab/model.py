@@ -5,16 +5,7 @@ import numpy as np
 from chainer import links as L
 
 from chainer_seg.links import ResNet
-
-# Mean of ImageNet's pixels as Caffe's ResNets expect it, in the order blue, green, red, on 0..255.
-CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
-
-
-def network_image(image):
-    """An RGB image (H, W, 3) as the network takes it: (3, H, W) float32 BGR minus its mean."""
-    bgr = image[:, :, ::-1].astype(np.float32) - np.array(CAFFE_MEAN_BGR, np.float32)
-    return bgr.transpose(2, 0, 1)
-
+from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
 class AtrousPyramid(chainer.Chain):
     """Parallel 3x3 convolutions of different dilation, summed (figure 7, ASPP).
@@ -43,7 +34,7 @@ class AtrousPyramid(chainer.Chain):
         return sum((self[name](x) for name in self.names[1:]), self[self.names[0]](x))
 
 
-class DeepLab(chainer.Chain):
+class DeepLab(SemanticSegmenter):
     """DeepLab-v2 on a ResNet whose last two stages are dilated in place of being strided.
 
     Args:
@@ -53,22 +44,23 @@ class DeepLab(chainer.Chain):
             :class:`chainer_seg.links.ResNet`; the defaults are the published ResNet-101.
         pyramid: Dilations of the head; (6, 12, 18, 24) is published as DeepLab-ASPP-L.
         seed: Seed of the initial weights.
+        strides, dilations: Those of the stages; the published ones give logits at an eighth of the
+            input's size.
 
     ``forward`` takes the network's own input, (B, in_channels, H, W) float32, blue, green and red
-    minus :data:`CAFFE_MEAN_BGR`, and returns logits (B, n_class, h, w) at an eighth of its size.
+    minus :data:`CAFFE_MEAN_BGR`, and returns logits (B, n_class, h, w).
     """
 
     def __init__(self, n_class=21, in_channels=3, blocks=(3, 4, 23, 3), width=64, stride_on='1x1',
                  padding='zero', norm='batch', pooling='ceil', pool_pad=1, stem_bias=False,
-                 pyramid=(6, 12, 18, 24), seed=0):
+                 pyramid=(6, 12, 18, 24), seed=0, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
-        super().__init__()
+        super().__init__(longest_side)
         with self.init_scope():
             self.resnet = ResNet(
-                blocks, width, in_channels, stride_on, strides=(1, 2, 1, 1),
-                dilations=(1, 1, 2, 4), padding=padding, norm=norm, pooling=pooling,
-                pool_pad=pool_pad, stem_bias=stem_bias, seed=seed)
+                blocks, width, in_channels, stride_on, strides, dilations, padding, norm, pooling,
+                pool_pad, stem_bias, seed=seed)
             self.pyramid = AtrousPyramid(
                 self.resnet.out_channels[-1], n_class, pyramid, seed=seed)
 
