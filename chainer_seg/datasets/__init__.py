@@ -3,6 +3,7 @@
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco
 from chainer_seg.datasets.figures import FiguresDataset
+from chainer_seg.datasets.mask_folder import MaskFolder
 from chainer_seg.datasets.moving_shapes import MovingPlainShapes, MovingShapes
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.opening import open_dataset
@@ -22,7 +23,7 @@ from chainer_seg.datasets.statistics import (
 from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 
-__all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset',
+__all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'MaskFolder',
            'MovingPlainShapes', 'MovingShapes', 'ObjectIndex', 'PackedDataset',
            'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset',
            'TFRecordDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',

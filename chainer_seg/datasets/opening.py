@@ -3,6 +3,7 @@
 import pathlib
 
 from chainer_seg.datasets.coco import CocoDataset
+from chainer_seg.datasets.mask_folder import MaskFolder
 from chainer_seg.datasets.packed import PackedDataset, is_packed
 from chainer_seg.datasets.sbd import SbdDataset
 from chainer_seg.datasets.tfrecord import TFRecordDataset
@@ -14,7 +15,8 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
 
     Args:
         annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; a list of images
-            of SBD, which ends in ``.txt``; or TFRecord files as
+            of SBD, which ends in ``.txt``; a folder of masks, or one with images and masks as
+            :class:`chainer_seg.datasets.MaskFolder` takes it; or TFRecord files as
             :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
             ``.tfrecord`` in their name.
         images: Folder of the images, which a COCO JSON file needs; of SBD the folder that has ``img``
@@ -31,6 +33,9 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     """
     if is_packed(annotations):
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
+    if pathlib.Path(annotations).is_dir():
+        _refuse_keypoints(annotations, keypoints)
+        return MaskFolder(annotations) if images is None else MaskFolder(images, annotations)
     if pathlib.Path(annotations).suffix == '.txt':
         return _open_sbd(annotations, images, skip_empty, keypoints)
     if any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord')):
