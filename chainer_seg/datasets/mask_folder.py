@@ -37,6 +37,7 @@ class MaskFolder(ImageDataset):
         image_names (list of str): The file name of each image.
         category_ids (list of int): 1.
         class_names (tuple of str): 'object'.
+        image_folder (pathlib.Path): Where the image files are.
 
     Raises:
         chainer_seg.errors.DatasetError: A folder is missing, there are no masks, or one has no image.
@@ -46,15 +47,15 @@ class MaskFolder(ImageDataset):
 
     def __init__(self, images, masks=None):
         images, masks = find_layout(images) if masks is None else (images, masks)
-        self.folder, self.path = pathlib.Path(images), pathlib.Path(masks)
+        self.image_folder, self.path = pathlib.Path(images), pathlib.Path(masks)
         self.category_ids = [1]
-        self._masks = _masks_of_images(self.folder, self.path)
+        self._masks = _masks_of_images(self.image_folder, self.path)
         self._list([path.stem for path in self._masks], [path.name for path in self._masks])
         self._masks = list(self._masks.values())
 
     def read_file(self, index):
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
-        path, size = self.folder / self.image_names[index], self.image_size(index)
+        path, size = self.image_folder / self.image_names[index], self.image_size(index)
         data, stored, turned = read_image_file(path)
         if size not in (stored, turned):
             raise DatasetError(f'The mask {self._mask_paths(index)[0]} has {_written(size)} pixels, but '
