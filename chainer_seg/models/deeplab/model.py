@@ -7,6 +7,7 @@ from chainer import links as L
 from chainer_seg.links import ResNet
 from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
+
 class AtrousPyramid(chainer.Chain):
     """Parallel 3x3 convolutions of different dilation, summed (figure 7, ASPP).
 
@@ -46,14 +47,17 @@ class DeepLab(SemanticSegmenter):
         seed: Seed of the initial weights.
         strides, dilations: Those of the stages; the published ones give logits at an eighth of the
             input's size.
+        longest_side: Larger images are shrunk until their longer side is at most this many pixels;
+            513, as in the authors' test, is right for objects of the size of those in PASCAL VOC.
 
     ``forward`` takes the network's own input, (B, in_channels, H, W) float32, blue, green and red
-    minus :data:`CAFFE_MEAN_BGR`, and returns logits (B, n_class, h, w).
+    minus their mean, and returns logits (B, n_class, h, w).
     """
 
     def __init__(self, n_class=21, in_channels=3, blocks=(3, 4, 23, 3), width=64, stride_on='1x1',
                  padding='zero', norm='batch', pooling='ceil', pool_pad=1, stem_bias=False,
-                 pyramid=(6, 12, 18, 24), seed=0, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)):
+                 pyramid=(6, 12, 18, 24), seed=0, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4),
+                 longest_side=513):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__(longest_side)

@@ -9,6 +9,8 @@ sparse matrices here, made once for many filterings.
 import numpy as np
 from scipy import sparse
 
+from chainer_seg.errors import UserError
+
 
 class PermutohedralLattice:
     """A filter for values at N points: about the sum over points of exp(-distance^2 / 2) * value.
@@ -20,7 +22,7 @@ class PermutohedralLattice:
         size: The number of lattice points in use.
 
     Raises:
-        ValueError: The features spread too far for the lattice to be numbered.
+        chainer_seg.errors.UserError: The features spread too far for the lattice to be numbered.
     """
 
     def __init__(self, features):
@@ -107,7 +109,8 @@ def _corner_codes(nearest, rank):
     lowest = nearest[:d].min(axis=1) - 2 * (d + 1)
     extent = nearest[:d].max(axis=1) + 2 * (d + 1) - lowest
     if np.log2(extent.astype(float)).sum() > 62:
-        raise ValueError('the features spread too far; use larger standard deviations')
+        raise UserError('The positions and colours of the image spread too far in units of the standard '
+                        'deviations; use larger deviations.')
     radix = np.concatenate([[1], np.cumprod(extent[:-1]), [0]])
     # The corner of remainder k lies k further along all coordinates, but for those of the k last
     # ranks, along which it lies d + 1 - k back.

@@ -7,7 +7,8 @@ from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.detail import DetailDecoder
-from chainer_seg.models.deeplab.model import DeepLab, network_image
+from chainer_seg.models.deeplab.model import DeepLab
+from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
 
 # Brings probabilities to the range of the other channels, and the channels to about 1 for the decoder.

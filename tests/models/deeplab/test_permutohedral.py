@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
 
 
@@ -47,5 +48,5 @@ def test_all_points_in_one_place_are_summed(rng):
 
 
 def test_features_beyond_all_numbering_are_an_error():
-    with pytest.raises(ValueError, match='larger standard deviations'):
+    with pytest.raises(UserError, match='use larger deviations'):
         PermutohedralLattice(np.array([[0.0] * 5, [1e9] * 5]))

@@ -4,7 +4,7 @@ import pytest
 
 from chainer_seg.errors import ImageError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.models.deeplab.model import CAFFE_MEAN_BGR
+from chainer_seg.models.deeplab.preparation import CAFFE_MEAN_BGR
 
 
 @pytest.fixture(scope='module')

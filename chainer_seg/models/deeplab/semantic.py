@@ -1,0 +1,140 @@
+"""The class of every pixel: from an image through DeepLab to labels (arXiv 1606.00915, section 4)."""
+
+import functools
+import math
+
+import chainer
+import numpy as np
+from chainer import functions as F
+
+from chainer_seg.errors import UserError
+from chainer_seg.functions import resize_bilinear
+from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
+from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
+from chainer_seg.models.deeplab.preparation import network_image
+
+class SemanticSegmenter(chainer.Chain):
+    """Base of networks that give each pixel a class; a subclass has ``forward``.
+
+    ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits
+    (B, C, h, w) of every eighth pixel.
+
+    Images are shrunk until their longer side is at most ``longest_side`` pixels, for a network knows
+    objects of the sizes that it was trained on; what is found is enlarged to the size of the image.
+    Then they are padded with their mean to multiples of eight and one more, as for the authors' Caffe
+    nets, so that the first and the last logits are those of the first and the last pixels.
+
+    Args:
+        longest_side: In pixels.
+
+    Attributes:
+        class_names: Names of the classes, the background first; may be empty.
+    """
+
+    def __init__(self, longest_side):
+        super().__init__()
+        self.class_names = ()
+        self.longest_side = longest_side
+
+    def probabilities(self, image, *, scales=(1,), mirror=False, refinement=None,
+                      longest_side=None):
+        """How likely each pixel is of each class.
+
+        Args:
+            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            scales: The image is looked at in these sizes, and of each position the highest logits
+                count; (1, 0.75, 0.5) are the published ones.
+            mirror: Look at the mirrored image, too, and take the mean of the probabilities.
+            refinement: Parameters of a dense CRF: 'deeplab', 'tensorflow', or
+                :class:`chainer_seg.models.deeplab.dense_crf.CrfParameters`, whose pixels are those of
+                the shrunk image. Or a function: image (h, w, 3) uint8 and probabilities
+                (C, h, w) float32 in, better ones out.
+            longest_side: In place of the model's own.
+
+        Returns:
+            (C, H, W) float32, which sum to 1 over the classes; on the CPU.
+
+        Raises:
+            chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.UserError: An option cannot be used.
+        """
+        image = as_image(image)
+        found = self._look(image, scales, mirror, refinement, longest_side)
+        return np.stack([resize(plane, image.shape[:2]) for plane in found])
+
+    def segment(self, image, *, scales=(1,), mirror=False, refinement=None, longest_side=None):
+        """The class of each pixel, (H, W) int32; the arguments are those of :meth:`probabilities`."""
+        image = as_image(image)
+        found = self._look(image, scales, mirror, refinement, longest_side)
+        # Class by class: all probabilities in the size of a large photograph would fill the memory.
+        labels = np.zeros(image.shape[:2], np.int32)
+        highest = resize(found[0], labels.shape)
+        for label, plane in enumerate(found[1:], 1):
+            plane = resize(plane, labels.shape)
+            labels[plane > highest] = label
+            highest = np.maximum(highest, plane)
+        return labels
+
+    def predict(self, imgs):
+        """The labels as ChainerCV's semantic segmentation models give them.
+
+        Args:
+            imgs: Iterable of (3, H, W) float32 RGB in [0, 255].
+
+        Returns:
+            list of (H, W) int32.
+        """
+        return [self.segment(_bytes_of_chainercv(img)) for img in imgs]
+
+    def prepare(self, image):
+        """The network's input for an (h, w, 3) uint8 image, (1, 3, H, W) float32 on its device."""
+        padding = [(0, -(side - 1) % STRIDE) for side in image.shape[:2]]
+        return self.device.send(np.pad(network_image(image), [(0, 0), *padding])[None])
+
+    def decode(self, logits, x):
+        """The probabilities (B, C, H, W) for the input ``x``, a Variable, from logits (B, C, h, w)."""
+        return F.softmax(resize_bilinear(logits, x.shape[2:]), axis=1)
+
+    def _look(self, image, scales, mirror, refinement, longest_side):
+        """The probabilities (C, h, w) in the shrunk image."""
+        scales, refine = _checked_scales(scales), find_semantic_refinement(refinement)
+        image = resize(image, fit_within(image.shape[:2], longest_side or self.longest_side))
+        height, width = image.shape[:2]
+        with chainer.using_config('train', False), chainer.no_backprop_mode():
+            x = self.prepare(image)
+            found = self._decoded(x, scales)
+            if mirror:
+                found = (found + self._decoded(x[:, :, :, ::-1], scales)[:, :, :, ::-1]) / 2
+        found = chainer.backends.cuda.to_cpu(found[0, :, :height, :width])
+        return refine(image, found) if refine else found
+
+    def _decoded(self, x, scales):
+        return self.decode(multi_scale_logits(self, x, scales)[1], x).array
+
+
+def find_semantic_refinement(refinement):
+    """The function of a refinement, ``refine(image, probabilities)``; None for None.
+
+    Args:
+        refinement: As :meth:`SemanticSegmenter.probabilities` takes it.
+
+    Raises:
+        chainer_seg.errors.UserError: There are no such parameters.
+    """
+    if refinement is None or callable(refinement):
+        return refinement
+    return functools.partial(semantic_crf, preset=find_parameters(refinement))
+
+
+def _checked_scales(scales):
+    scales = tuple(scales)
+    if not scales or not all(0 < scale < math.inf for scale in scales):
+        raise UserError(f'An image cannot be looked at in the scales {scales}; give numbers above 0, '
+                        f'such as 1 or 0.5.')
+    return scales
+
+
+def _bytes_of_chainercv(img):
+    """An image (3, H, W) in [0, 255] as (H, W, 3) uint8, however small or dark it is."""
+    return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)
