@@ -9,7 +9,7 @@ from chainer.backends import cuda
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab.clicks import Click, click_points
-from chainer_seg.models.deeplab.model import network_image
+from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.robot import next_click
 from chainer_seg.models.deeplab.sampling import find_sampling, sample_clicks
 
