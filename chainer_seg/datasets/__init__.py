@@ -22,10 +22,11 @@ from chainer_seg.datasets.statistics import (
 )
 from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
+from chainer_seg.datasets.voc import VocDataset
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'MaskFolder',
            'MovingPlainShapes', 'MovingShapes', 'ObjectIndex', 'PackedDataset',
            'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset',
-           'TFRecordDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
+           'TFRecordDataset', 'VocDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
            'open_dataset', 'pack_dataset', 'read_proposal_instances', 'read_proposals',
            'suggest_anchors', 'validate_coco', 'write_coco']

@@ -7,6 +7,7 @@ from chainer_seg.datasets.mask_folder import MaskFolder
 from chainer_seg.datasets.packed import PackedDataset, is_packed
 from chainer_seg.datasets.sbd import SbdDataset
 from chainer_seg.datasets.tfrecord import TFRecordDataset
+from chainer_seg.datasets.voc import VocDataset, is_voc
 from chainer_seg.errors import DatasetError
 
 
@@ -15,12 +16,13 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
 
     Args:
         annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; a list of images
-            of SBD, which ends in ``.txt``; a folder of masks, or one with images and masks as
+            of VOC or SBD, which ends in ``.txt``; a folder of masks, or one with images and masks as
             :class:`chainer_seg.datasets.MaskFolder` takes it; or TFRecord files as
             :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
             ``.tfrecord`` in their name.
-        images: Folder of the images, which a COCO JSON file needs; of SBD the folder that has ``img``
-            and ``inst`` in it, or ``img`` itself, where that is not the folder of the list.
+        images: Folder of the images, which a COCO JSON file needs; of VOC the folder that has
+            ``JPEGImages`` in it, and of SBD the one that has ``img`` and ``inst``, where the list does
+            not lie in them; or ``JPEGImages`` or ``img`` itself.
         skip_empty (bool): Leave out images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
 
@@ -37,7 +39,8 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
         _refuse_keypoints(annotations, keypoints)
         return MaskFolder(annotations) if images is None else MaskFolder(images, annotations)
     if pathlib.Path(annotations).suffix == '.txt':
-        return _open_sbd(annotations, images, skip_empty, keypoints)
+        _refuse_keypoints(annotations, keypoints)
+        return _open_list(annotations, images, skip_empty)
     if any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord')):
         _refuse_keypoints(annotations, keypoints)
         return TFRecordDataset(annotations, skip_empty=skip_empty)
@@ -47,8 +50,11 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
 
 
-def _open_sbd(list_file, folder, skip_empty, keypoints):
-    _refuse_keypoints(list_file, keypoints)
+def _open_list(list_file, folder, skip_empty):
+    if is_voc(list_file, folder):
+        dataset = VocDataset(list_file, folder, skip_empty=skip_empty)
+        dataset.check_objects()
+        return dataset
     if folder is not None and pathlib.Path(folder).name == 'img':
         folder = pathlib.Path(folder).parent
     return SbdDataset(list_file, folder, skip_empty=skip_empty)

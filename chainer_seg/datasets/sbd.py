@@ -12,13 +12,13 @@ from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
+from chainer_seg.label_images import VOID
 
 PASCAL_NAMES = (
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
     'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train',
     'tvmonitor')
 
-_VOID = 255
 # What SciPy raises where a file is damaged, cut short, or of MATLAB's later format, which is HDF5.
 _FAULTS = (MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError,
            NotImplementedError, OverflowError, MemoryError, struct.error, zlib.error)
@@ -50,7 +50,8 @@ class SbdDataset(ImageDataset):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         self.category_ids = list(range(1, len(PASCAL_NAMES) + 1))
-        names = _read_list(self.path)
+        self._marks = SbdMarks(self.folder)
+        names = [words[0] for words in read_list(self.path)]
         self._list(names, [f'{name}.jpg' for name in names])
         self._check_files()
         if skip_empty:
@@ -72,49 +73,21 @@ class SbdDataset(ImageDataset):
 
     def read_instances(self, index):
         """The objects of one image, without reading the image."""
-        owners, categories = self._objects_of(index)
-        numbers = np.arange(1, len(categories) + 1)
-        # Where objects hide others entirely, numbers are left without a pixel.
-        seen = np.isin(numbers, owners) & (numbers != _VOID)
-        return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
-                         class_names=self.class_names)
+        return marked_instances(*self._objects_of(index), self.class_names)
 
     def read_classes(self, index):
         """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
-        return self._read_mat('cls', 'GTcls', index)['Segmentation'].astype(np.uint8)
+        return self._marks.read_classes(self.ids[index])
 
     def _objects_of(self, index):
-        """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
-        entry = self._read_mat('inst', 'GTinst', index)
-        owners, categories = entry['Segmentation'], entry['Categories'].ravel().astype(np.int64)
-        if owners.ndim != 2 or not np.isin(categories, self.category_ids).all():
-            raise self._fault('inst', index, 'its objects have no category from 1 to 20')
-        if owners[owners != _VOID].max(initial=0) > len(categories):
-            raise self._fault('inst', index, 'an object in it has no category')
-        return owners, categories
-
-    def _read_mat(self, kind, name, index):
-        """The structure of a MATLAB file, with its fields."""
-        try:
-            entry = scipy.io.loadmat(self._mat_path(kind, index), variable_names=[name])[name][0, 0]
-            entry['Segmentation']  # noqa: B018  another file would fail later, and elsewhere
-            return entry
-        except _FAULTS as error:
-            raise self._fault(kind, index, f'it cannot be read ({type(error).__name__})') from error
-
-    def _fault(self, kind, index, reason):
-        return DatasetError(f'The file {self._mat_path(kind, index)} is no file of SBD, or is damaged: '
-                            f'{reason}; fetch it again.')
+        return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
         return self.folder / 'img' / self.image_names[index]
 
-    def _mat_path(self, kind, index):
-        return self.folder / kind / f'{self.ids[index]}.mat'
-
     def _check_files(self):
         missing = [path for number in range(len(self))
-                   for path in (self._image_path(number), self._mat_path('inst', number))
+                   for path in (self._image_path(number), self._marks.path('inst', self.ids[number]))
                    if not path.is_file()]
         if missing:
             others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
@@ -122,15 +95,77 @@ class SbdDataset(ImageDataset):
                                f'{others}; name the folder that has img and inst in it.')
 
 
-def _read_list(path):
-    """The first word of each line of a text file."""
+class SbdMarks:
+    """The MATLAB files of SBD: what is marked on images, by their names.
+
+    Args:
+        folder: With the folders ``inst`` and ``cls``.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def path(self, kind, name):
+        """The file of an image; the kind is 'inst' or 'cls'."""
+        return self.folder / kind / f'{name}.mat'
+
+    def read_objects(self, name):
+        """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
+        entry = self._read('inst', 'GTinst', name)
+        owners, categories = entry['Segmentation'], entry['Categories'].ravel().astype(np.int64)
+        if owners.ndim != 2 or not ((categories >= 1) & (categories <= len(PASCAL_NAMES))).all():
+            raise self._fault('inst', name, 'its objects have no category from 1 to 20')
+        if owners[owners != VOID].max(initial=0) > len(categories):
+            raise self._fault('inst', name, 'an object in it has no category')
+        return owners, categories
+
+    def read_classes(self, name):
+        """The category of each pixel, (H, W) uint8, 255 where none is given."""
+        return self._read('cls', 'GTcls', name)['Segmentation'].astype(np.uint8)
+
+    def _read(self, kind, variable, name):
+        """The structure of a MATLAB file, with its fields."""
+        try:
+            entry = scipy.io.loadmat(self.path(kind, name), variable_names=[variable])
+            entry = entry[variable][0, 0]
+            entry['Segmentation']  # noqa: B018  another file would fail later, and elsewhere
+            return entry
+        except _FAULTS as error:
+            raise self._fault(kind, name, f'it cannot be read ({type(error).__name__})') from error
+
+    def _fault(self, kind, name, reason):
+        return DatasetError(f'The file {self.path(kind, name)} is no file of SBD, or is damaged: '
+                            f'{reason}; fetch it again.')
+
+
+def marked_instances(owners, categories, class_names):
+    """The objects of an image.
+
+    Args:
+        owners: (H, W), the number of the object at each pixel from 1; 0 is background, 255 void.
+        categories: (R,), the category of each object from 1.
+        class_names: Of the categories.
+    """
+    numbers = np.arange(1, len(categories) + 1)
+    # Where objects hide others entirely, numbers are left without a pixel.
+    seen = np.isin(numbers, owners) & (numbers != VOID)
+    return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
+                     class_names=class_names)
+
+
+def read_list(path):
+    """The words of each line of a list of images, a text file.
+
+    Raises:
+        chainer_seg.errors.DatasetError: It cannot be read, or is empty.
+    """
     try:
-        names = [line.split()[0] for line in path.read_text(encoding='utf-8').splitlines()
+        lines = [line.split() for line in path.read_text(encoding='utf-8').splitlines()
                  if line.strip()]
     except OSError as error:
         raise DatasetError(f'The list of images {path} cannot be read: {error.strerror}.') from error
     except UnicodeDecodeError as error:
         raise DatasetError(f'{path} is no list of images but binary data.') from error
-    if not names:
+    if not lines:
         raise DatasetError(f'The list of images {path} is empty.')
-    return names
+    return lines

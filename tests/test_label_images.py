@@ -1,0 +1,78 @@
+"""Label images of every kind that are met, and pictures that are none."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.label_images import VOC_COLORS, read_label_image
+
+LABELS = np.array([[0, 1, 2], [15, 20, 255]], np.uint8)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'labels.png'
+
+
+def with_palette(labels, palette):
+    picture = Image.fromarray(labels)
+    picture.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
+    return picture
+
+
+def test_the_palette_is_vocs():
+    from chainercv.datasets import voc_semantic_segmentation_label_colors as colors
+    from chainercv.datasets.voc.voc_utils import voc_semantic_segmentation_ignore_label_color as void
+    assert VOC_COLORS[:21].tolist() == [list(color) for color in colors]
+    assert tuple(VOC_COLORS[255]) == void
+
+
+@pytest.mark.parametrize('picture', [
+    with_palette(LABELS, VOC_COLORS), Image.fromarray(LABELS), Image.fromarray(VOC_COLORS[LABELS]),
+    Image.fromarray(LABELS.astype(np.uint16)), Image.fromarray(LABELS).convert('LA'),
+    Image.fromarray(VOC_COLORS[LABELS]).convert('RGBA')], ids=lambda picture: picture.mode)
+def test_numbers_are_read_from_every_kind(path, picture):
+    picture.save(path)
+    numbers = read_label_image(path)
+    assert numbers.dtype == np.uint8
+    np.testing.assert_array_equal(numbers, LABELS)
+
+
+def test_black_and_white_is_nothing_and_one(path):
+    Image.fromarray(LABELS == 2).save(path)
+    np.testing.assert_array_equal(read_label_image(path), LABELS == 2)
+
+
+def test_a_palette_in_another_order_is_read_by_its_colours(path):
+    order = np.array([20, 0, 255, 2, 1, 15])
+    with_palette(np.argsort(order)[np.searchsorted(np.sort(order), LABELS)].astype(np.uint8),
+                 VOC_COLORS[order]).save(path)
+    np.testing.assert_array_equal(read_label_image(path), LABELS)
+
+
+@pytest.mark.parametrize('palette', [
+    np.arange(256)[:, None].repeat(3, 1), np.zeros((256, 3)), 255 - VOC_COLORS])
+def test_a_palette_of_other_colours_has_numbers(path, palette):
+    with_palette(LABELS, palette).save(path)
+    np.testing.assert_array_equal(read_label_image(path), LABELS)
+
+
+def test_other_colours_are_no_labels(path):
+    colors = VOC_COLORS[LABELS].copy()
+    colors[1, 2] = 12, 34, 56
+    Image.fromarray(colors).save(path)
+    with pytest.raises(DatasetError, match=r'labels.png has the colour \(12, 34, 56\).*save the number'):
+        read_label_image(path)
+
+
+def test_large_numbers_are_no_labels(path):
+    Image.fromarray(LABELS.astype(np.uint16) * 100).save(path)
+    with pytest.raises(DatasetError, match='labels.png has numbers from 0 to 25500'):
+        read_label_image(path)
+
+
+def test_what_is_no_picture_is_told(path):
+    path.write_bytes(b'no picture')
+    with pytest.raises(ImageError, match=r'labels.png cannot be read'):
+        read_label_image(path)
