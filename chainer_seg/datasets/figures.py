@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
+from chainer_seg.datasets.drawn import DrawnPictures
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
 from chainer_seg.datasets.people import random_body
 from chainer_seg.datasets.rasterise import rasterise
-from chainer_seg.datasets.scene import CLUTTER, SMALLEST_SIDE, Scene, lit
+from chainer_seg.datasets.scene import CLUTTER, Scene, lit
 from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.datasets.textures import paint_texture, random_colour, value_noise
 from chainer_seg.errors import DatasetError
@@ -17,7 +18,7 @@ _SMALLEST_HEIGHT = 14  # pixels: smaller drawings are no longer recognisable peo
 _UNSEEN, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibility of a keypoint
 
 
-class FiguresDataset:
+class FiguresDataset(DrawnPictures):
     """Drawn pictures of people among shapes, with the masks of their visible parts and keypoints.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
@@ -53,37 +54,19 @@ class FiguresDataset:
 
     def __init__(self, length=1000, seed=0, size=(256, 256), people=(1, 4), heights=(0.25, 1.4),
                  clutter=3, crowd_probability=0.04):
-        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+        super().__init__(length, seed, size)
         self.people, self.heights, self.clutter = tuple(people), tuple(heights), int(clutter)
         self.crowd_probability = crowd_probability
-        if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
-            raise DatasetError(
-                f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
-                f'pixels, not {self.size}.')
         if not 1 <= self.people[0] <= self.people[1]:
             raise DatasetError(
                 f'people must be (least, largest) with 1 <= least <= largest, not {people}.')
         if not 0 < self.heights[0] <= self.heights[1]:
             raise DatasetError(
                 f'heights must be (least, largest) with 0 < least <= largest, not {heights}.')
-        if min(self.length, self.seed, self.clutter) < 0:
-            raise DatasetError('The length, the seed and the clutter of drawn pictures must not be '
-                               'negative.')
+        if self.clutter < 0:
+            raise DatasetError('The clutter of drawn pictures must not be negative.')
 
-    def __len__(self):
-        return self.length
-
-    def __getitem__(self, index):
-        """Draw one picture.
-
-        Returns:
-            tuple: image (H, W, 3) uint8 RGB and its :class:`Instances`, ordered far to near.
-
-        Raises:
-            IndexError: If index is not in -length..length - 1.
-        """
-        index = range(self.length)[index]
-        rng = np.random.default_rng((self.seed, index))
+    def _draw(self, rng):
         scene = Scene(rng, *self.size)
         painter = _PeoplePainter(scene)
         if rng.random() < self.crowd_probability:

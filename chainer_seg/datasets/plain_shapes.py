@@ -29,9 +29,7 @@ class PlainShapesDataset(ShapesDataset):
         super().__init__(length, seed, size, objects, diameters, crowd_probability=0,
                          camouflage_probability=0, classes=classes)
 
-    def __getitem__(self, index):
-        index = range(self.length)[index]
-        rng = np.random.default_rng((self.seed, index))
+    def _draw(self, rng):
         canvas = plain_ground(rng, self.size)
         owner = np.full(self.size, -1, np.int16)
         diameters = self._draw_diameters(rng)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from chainer_seg.datasets.scene import SMALLEST_DIAMETER, SMALLEST_SIDE, Scene
+from chainer_seg.datasets.drawn import DrawnPictures
+from chainer_seg.datasets.scene import SMALLEST_DIAMETER, Scene
 from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 
 
-class ShapesDataset:
+class ShapesDataset(DrawnPictures):
     """Drawn pictures of overlapping shapes with the masks of their visible parts.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
@@ -38,8 +39,8 @@ class ShapesDataset:
     def __init__(self, length=1000, seed=0, size=(256, 256), objects=(1, 8),
                  diameters=(0.06, 0.9), crowd_probability=0.06, camouflage_probability=0.15,
                  classes=None):
+        super().__init__(length, seed, size)
         self.class_names = tuple(OUTLINES if classes is None else classes)
-        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
         self.objects, self.diameters = tuple(objects), tuple(diameters)
         self.crowd_probability = crowd_probability
         self.camouflage_probability = camouflage_probability
@@ -48,10 +49,6 @@ class ShapesDataset:
             raise DatasetError(
                 f'{unknown or "an empty list"} names no drawn class; choose from '
                 f'{", ".join(OUTLINES)}.')
-        if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
-            raise DatasetError(
-                f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
-                f'pixels, not {self.size}.')
         if not 1 <= self.objects[0] <= self.objects[1]:
             raise DatasetError(
                 f'objects must be (least, largest) with 1 <= least <= largest, not {objects}.')
@@ -59,23 +56,8 @@ class ShapesDataset:
             raise DatasetError(
                 f'diameters must be (least, largest) with 0 < least <= largest <= 1, '
                 f'not {diameters}.')
-        if self.length < 0 or self.seed < 0:
-            raise DatasetError('The length and the seed of drawn pictures must not be negative.')
 
-    def __len__(self):
-        return self.length
-
-    def __getitem__(self, index):
-        """Draw one picture.
-
-        Returns:
-            tuple: image (H, W, 3) uint8 RGB and its :class:`Instances`, ordered far to near.
-
-        Raises:
-            IndexError: If index is not in -length..length - 1.
-        """
-        index = range(self.length)[index]
-        rng = np.random.default_rng((self.seed, index))
+    def _draw(self, rng):
         scene = Scene(rng, *self.size, self.camouflage_probability)
         for diameter in self._draw_diameters(rng):
             label = rng.integers(len(self.class_names))

@@ -46,6 +46,27 @@ __device__ inline Corners corners_of(const real* offset, int tap, int position, 
     return corners;
 }
 
+struct Sample {
+    int positions, taps, tap, position;
+    long long plane, image, modulation;
+    Corners corners;
+};
+
+// The sample of an element of columns that have so many channels.
+__device__ inline Sample sample_of(
+        long long element, int channels, const real* offset, Shape shape) {
+    Sample s;
+    s.positions = shape.out_height * shape.out_width;
+    s.taps = shape.kernel_y * shape.kernel_x;
+    s.position = (int)(element % s.positions);
+    s.tap = (int)(element / s.positions % s.taps);
+    s.plane = element / s.positions / s.taps;
+    s.image = s.plane / channels;
+    s.modulation = (s.image * s.taps + s.tap) * s.positions + s.position;
+    s.corners = corners_of(offset + s.image * 2 * s.taps * s.positions, s.tap, s.position, shape);
+    return s;
+}
+
 extern "C" __global__ void deformable_columns(
         long long count, const real* x, const real* offset, const real* mask, real* columns,
         int channels, int height, int width, int kernel_y, int kernel_x,
@@ -55,14 +76,11 @@ extern "C" __global__ void deformable_columns(
     if (element >= count) return;
     Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
                    stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
-    int positions = out_height * out_width, taps = kernel_y * kernel_x;
-    int position = (int)(element % positions), tap = (int)(element / positions % taps);
-    long long plane = element / positions / taps, image = plane / channels;
-    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
-    const real* pixels = x + plane * height * width;
+    Sample s = sample_of(element, channels, offset, shape);
+    const real* pixels = x + s.plane * height * width;
     real sum = 0;
-    for (int i = 0; i < 4; ++i) sum += c.weight[i] * pixels[c.pixel[i]];
-    columns[element] = sum * mask[(image * taps + tap) * positions + position];
+    for (int i = 0; i < 4; ++i) sum += s.corners.weight[i] * pixels[s.corners.pixel[i]];
+    columns[element] = sum * mask[s.modulation];
 }
 
 extern "C" __global__ void deformable_gradient_of_image(
@@ -74,13 +92,11 @@ extern "C" __global__ void deformable_gradient_of_image(
     if (element >= count) return;
     Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
                    stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
-    int positions = out_height * out_width, taps = kernel_y * kernel_x;
-    int position = (int)(element % positions), tap = (int)(element / positions % taps);
-    long long plane = element / positions / taps, image = plane / channels;
-    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
-    real gradient = columns[element] * mask[(image * taps + tap) * positions + position];
-    real* pixels = gx + plane * height * width;
-    for (int i = 0; i < 4; ++i) atomicAdd(pixels + c.pixel[i], c.weight[i] * gradient);
+    Sample s = sample_of(element, channels, offset, shape);
+    real gradient = columns[element] * mask[s.modulation];
+    real* pixels = gx + s.plane * height * width;
+    for (int i = 0; i < 4; ++i)
+        atomicAdd(pixels + s.corners.pixel[i], s.corners.weight[i] * gradient);
 }
 
 extern "C" __global__ void deformable_gradient_of_samples(
@@ -92,15 +108,13 @@ extern "C" __global__ void deformable_gradient_of_samples(
     if (element >= count) return;
     Shape shape = {height, width, kernel_y, kernel_x, out_height, out_width,
                    stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x};
-    int positions = out_height * out_width, taps = kernel_y * kernel_x;
-    int position = (int)(element % positions), tap = (int)(element / positions % taps);
-    long long image = element / positions / taps;
-    Corners c = corners_of(offset + image * 2 * taps * positions, tap, position, shape);
+    Sample s = sample_of(element, 1, offset, shape);
+    Corners c = s.corners;
     real along_y = 0, along_x = 0, along_mask = 0;
     for (int channel = 0; channel < channels; ++channel) {
-        long long plane = image * channels + channel;
+        long long plane = s.image * channels + channel;
         const real* pixels = x + plane * height * width;
-        real gradient = columns[(plane * taps + tap) * positions + position];
+        real gradient = columns[(plane * s.taps + s.tap) * s.positions + s.position];
         for (int i = 0; i < 4; ++i) {
             real product = gradient * pixels[c.pixel[i]];
             along_mask += c.weight[i] * product;
@@ -108,9 +122,9 @@ extern "C" __global__ void deformable_gradient_of_samples(
             along_x += c.slope_x[i] * product;
         }
     }
-    long long place = (image * taps + tap) * 2 * positions + position;
+    long long place = (s.image * s.taps + s.tap) * 2 * s.positions + s.position;
     goffset[place] = along_y * mask[element];
-    goffset[place + positions] = along_x * mask[element];
+    goffset[place + s.positions] = along_x * mask[element];
     gmask[element] = along_mask;
 }
 '''

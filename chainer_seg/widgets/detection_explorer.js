@@ -50,18 +50,8 @@ function addRow(controls, text) {
 
 function render({ model, el }) {
   const density = Math.min(window.devicePixelRatio || 1, 2);
-  const frame = document.createElement("div");
-  frame.className = "chainer-seg-explorer chainer-seg-detections";
-  const canvas = document.createElement("canvas");
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Image with objects; a click tells the numbers of one");
-  const status = document.createElement("div");
-  status.className = "chainer-seg-status";
-  status.setAttribute("aria-live", "polite");
-  const controls = document.createElement("div");
-  controls.className = "chainer-seg-controls";
-  frame.append(canvas, status, controls);
-  el.append(frame);
+  const { canvas, status, controls } = addFrame(el, "chainer-seg-explorer chainer-seg-detections",
+    "Image with objects; a click tells the numbers of one");
 
   let objects = [];
   let rows = 1, columns = 1;

@@ -6,7 +6,6 @@ happen there, so all of it works at once and even where no kernel runs.
 
 import pathlib
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -17,14 +16,11 @@ from chainer_seg.instances import Instances
 from chainer_seg.masks import decode_rle, encode_rle, mask_area
 from chainer_seg.visualization import instance_colors
 from chainer_seg.visualization.detections import overlay_detections
-from chainer_seg.widgets.mask_data import encode_jpeg, pack_masks, shrink_mask
-from chainer_seg.widgets.stills import StillPicture
-
-_FOLDER = pathlib.Path(__file__).parent
-_PROGRAM = ('mask_runs.js', 'detection_explorer.js')
+from chainer_seg.widgets.mask_data import shrink_mask
+from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, shown_traits
 
 
-class DetectionExplorer(StillPicture, anywidget.AnyWidget):
+class DetectionExplorer(MaskExplorer):
     """An image with the objects that were found or annotated in it, to be looked through.
 
     A slider hides what has a lower score, boxes hide classes; masks can be filled or only outlined,
@@ -54,16 +50,9 @@ class DetectionExplorer(StillPicture, anywidget.AnyWidget):
             this image.
     """
 
-    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
-    _css = _FOLDER / 'explorer.css'
+    _esm = explorer_program('detection_explorer.js')
 
     version = traitlets.Int(0).tag(sync=True)  # grows when the image and its objects are others
-    shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
-    image_size = traitlets.Tuple((1, 1)).tag(sync=True)
-    image_data = traitlets.Bytes(b'').tag(sync=True)
-    ends_data = traitlets.Bytes(b'').tag(sync=True)
-    places_data = traitlets.Bytes(b'').tag(sync=True)
-    colors_data = traitlets.Bytes(b'').tag(sync=True)
     # For each object, as float64: score, label, area, and its box.
     figures_data = traitlets.Bytes(b'').tag(sync=True)
     # For each object, as float32: y, x and visibility of each keypoint.
@@ -105,15 +94,12 @@ class DetectionExplorer(StillPicture, anywidget.AnyWidget):
         self.image, self._objects = image, instances
         shown = fit_within(size, self._longest_side)
         self._shown_codes = [shrink_mask(code, shown) for code in encode_rle(instances.masks)]
-        ends, places = pack_masks(self._shown_codes)
         points = instances.keypoints
         if points is None:
             points = np.zeros((len(instances), 0, 3), np.float32)
         with self.hold_sync():
-            self.image_size, self.shown_size = size, shown
-            self.image_data = encode_jpeg(resize(image, shown))
-            self.ends_data, self.places_data = ends.tobytes(), places.tobytes()
-            self.colors_data = instance_colors(len(instances)).tobytes()
+            for name, value in shown_traits(image, self._shown_codes, shown).items():
+                self.set_trait(name, value)
             self.figures_data = _figures(instances).tobytes()
             self.keypoints_data = points.astype('<f4').tobytes()
             self.skeleton = [list(pair) for pair in self._lines(points.shape[1])]

@@ -1,4 +1,4 @@
-// What explorers of masks share: masks as run lengths from Python, painted, and sliders.
+// What explorers of masks share: masks as run lengths from Python, painted, the frame, and sliders.
 
 // The numbers of a binary trait, copied: a message's buffer may begin anywhere.
 function numbers(data, Type) {
@@ -58,6 +58,23 @@ function paint(mask, rows, color, edgeOnly) {
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;
+}
+
+// The canvas, the line of words below it, and the room for controls, added to ``el``.
+function addFrame(el, className, label) {
+  const frame = document.createElement("div");
+  frame.className = className;
+  const canvas = document.createElement("canvas");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  const status = document.createElement("div");
+  status.className = "chainer-seg-status";
+  status.setAttribute("aria-live", "polite");
+  const controls = document.createElement("div");
+  controls.className = "chainer-seg-controls";
+  frame.append(canvas, status, controls);
+  el.append(frame);
+  return { canvas, status, controls };
 }
 
 function addSlider(controls, text, { min, max, step, get, set, show }) {

@@ -11,21 +11,11 @@ function render({ model, el }) {
   const [rows, columns] = model.get("shown_size");
   const density = Math.min(window.devicePixelRatio || 1, 2);
 
-  const frame = document.createElement("div");
-  frame.className = "chainer-seg-explorer";
-  const canvas = document.createElement("canvas");
+  const { canvas, status, controls } = addFrame(el, "chainer-seg-explorer",
+    "Image with proposals; a click pins the one below the pointer");
   canvas.width = Math.round(columns * density);
   canvas.height = Math.round(rows * density);
   canvas.style.width = `${columns}px`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Image with proposals; a click pins the one below the pointer");
-  const status = document.createElement("div");
-  status.className = "chainer-seg-status";
-  status.setAttribute("aria-live", "polite");
-  const controls = document.createElement("div");
-  controls.className = "chainer-seg-controls";
-  frame.append(canvas, status, controls);
-  el.append(frame);
 
   let image = null;
   let outlines = null;

@@ -6,7 +6,6 @@ happen there, so all of it works at once and even where no kernel runs.
 
 import pathlib
 
-import anywidget
 import numpy as np
 import traitlets
 from pycocotools import mask as coco_mask
@@ -17,15 +16,13 @@ from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.instances import Instances
 from chainer_seg.masks import decode_rle
 from chainer_seg.visualization import instance_colors, overlay_masks
-from chainer_seg.widgets.mask_data import encode_jpeg, pack_masks, shrink_mask
-from chainer_seg.widgets.stills import StillPicture
+from chainer_seg.widgets.mask_data import shrink_mask
+from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, shown_traits
 
-_FOLDER = pathlib.Path(__file__).parent
-_PROGRAM = ('mask_runs.js', 'proposal_explorer.js')
 _FIRST_COUNT = 20  # More outlines at once hide the picture.
 
 
-class ProposalExplorer(StillPicture, anywidget.AnyWidget):
+class ProposalExplorer(MaskExplorer):
     """An image and its proposals, to be looked through with the mouse.
 
     Sliders choose how many of the best proposals are shown, from which score on and of which sizes;
@@ -56,20 +53,10 @@ class ProposalExplorer(StillPicture, anywidget.AnyWidget):
             not of this image.
     """
 
-    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
-    _css = _FOLDER / 'explorer.css'
+    _esm = explorer_program('proposal_explorer.js')
 
-    shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
-    image_size = traitlets.Tuple((1, 1)).tag(sync=True)
-    image_data = traitlets.Bytes(b'').tag(sync=True)
-    # Of all masks one after the other: where the runs end, as uint32, counted down the columns of
-    # the shown picture; the first run of a mask lies outside.
-    ends_data = traitlets.Bytes(b'').tag(sync=True)
-    # For each mask, as uint32: the first of its ends, their number, and x, y, width and height.
-    places_data = traitlets.Bytes(b'').tag(sync=True)
     # For each mask, as float64: score and size.
     figures_data = traitlets.Bytes(b'').tag(sync=True)
-    colors_data = traitlets.Bytes(b'').tag(sync=True)
 
     count = traitlets.Int(_FIRST_COUNT).tag(sync=True)
     least_score = traitlets.Float(0.0).tag(sync=True)
@@ -85,13 +72,9 @@ class ProposalExplorer(StillPicture, anywidget.AnyWidget):
         self._codes, self.scores = _sorted_codes(proposals, self.image, n)
         self.areas = np.array(coco_mask.area(self._codes), np.int64)
         self._shown_codes = [shrink_mask(code, shown) for code in self._codes]
-        ends, places = pack_masks(self._shown_codes)
         super().__init__(
-            image_size=size, shown_size=shown,
-            image_data=encode_jpeg(resize(self.image, shown)),
-            ends_data=ends.tobytes(), places_data=places.tobytes(),
+            **shown_traits(self.image, self._shown_codes, shown),
             figures_data=np.stack([self.scores, np.sqrt(self.areas)], axis=1).tobytes(),
-            colors_data=instance_colors(len(self)).tobytes(),
             sizes=(0.0, float(max(size))),
             **{'least_score': float(min(0.0, self.scores.min(initial=0))), **traits})
 

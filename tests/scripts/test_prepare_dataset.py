@@ -1,8 +1,8 @@
 """scripts/prepare_dataset.py as a user runs it."""
 
+import functools
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -34,20 +34,8 @@ def arguments(train, val, out, dash='-'):
 
 
 @pytest.fixture
-def call(repository, monkeypatch, capsys):
-    """(exit status, standard output, standard error) of the script, run in this process."""
-    path = repository / 'scripts' / 'prepare_dataset.py'
-    monkeypatch.syspath_prepend(path.parent)
-
-    def call_script(*options):
-        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, options)])
-        try:
-            runpy.run_path(str(path), run_name='__main__')
-            status = 0
-        except SystemExit as end:
-            status = end.code
-        return status, *capsys.readouterr()
-    return call_script
+def call(call_here):
+    return functools.partial(call_here, 'prepare_dataset.py')
 
 
 def copy_of(drawn, folder):

@@ -3,8 +3,6 @@
 import argparse
 import json
 import shlex
-import subprocess
-import sys
 import types
 
 import chainer
@@ -19,16 +17,6 @@ NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --fea
        '--hidden 7')
 RUN = ('--size 64 --pictures 3 --val-n 2 --batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
        '--nthreads 0 --log-every 1')
-
-
-@pytest.fixture
-def train(repository, tmp_path):
-    """Trains in a folder of its own: ``train('deepmask ...') -> CompletedProcess``."""
-    def call(arguments):
-        return subprocess.run(
-            [sys.executable, repository / 'scripts' / 'train.py', *shlex.split(arguments)],
-            cwd=tmp_path, text=True, capture_output=True, timeout=300)
-    return call
 
 
 @pytest.fixture

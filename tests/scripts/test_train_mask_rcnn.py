@@ -3,8 +3,6 @@
 import argparse
 import json
 import shlex
-import subprocess
-import sys
 
 import chainer
 import numpy as np
@@ -22,16 +20,6 @@ NET = ('--neck fpn --blocks 1 1 1 1 --width 4 --fpn-channels 8 --box-features 16
        '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
 RUN = ('--size 64 --val-n 2 --batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
        '--log-every 1 --lr 0.001 --lr_initialchange 1')
-
-
-@pytest.fixture
-def train(repository, tmp_path):
-    """Trains in a folder of its own: ``train('--out run ...') -> CompletedProcess``."""
-    def call(arguments):
-        return subprocess.run(
-            [sys.executable, repository / 'scripts' / 'train.py', 'mask-rcnn', *shlex.split(arguments)],
-            cwd=tmp_path, text=True, capture_output=True, timeout=900)
-    return call
 
 
 @pytest.fixture
@@ -87,7 +75,7 @@ def test_options_of_the_chainer_implementation_have_their_names(parse):
 
 
 def test_help_tells_the_defaults(train):
-    text = ' '.join(train('--help').stdout.split())
+    text = ' '.join(train('mask-rcnn --help').stdout.split())
     for told in ('images of an update (default: 8)', 'number of updates (default: 800000)',
                  '14 with C4, 7 with FPN', '--lr_initialchange', '--subdivision'):
         assert told in text
@@ -160,7 +148,7 @@ def test_a_model_with_other_classes_keeps_what_fits(parse, command):
 
 @pytest.mark.slow
 def test_training_writes_losses_figures_and_a_model_that_is_evaluated_alone(train, tmp_path):
-    result = train(f'--out one {NET} {RUN} --half')
+    result = train(f'mask-rcnn --out one {NET} {RUN} --half')
     assert result.returncode == 0, result.stderr
     model = load_model(tmp_path / 'one' / 'model.npz')
     assert isinstance(model, MaskRCNN) and len(model.class_names) == 21
@@ -168,7 +156,8 @@ def test_training_writes_losses_figures_and_a_model_that_is_evaluated_alone(trai
     assert {'rpn_class_loss', 'rpn_box_loss', 'class_loss', 'box_loss', 'mask_loss',
             'validation/segm/AP', 'validation/bbox/AP50'} <= {name for line in lines for name in line}
 
-    result = train(f'--out two {RUN} --lr 0 --iteration 1 --validation 1 --resume one/model.npz')
+    result = train(f'mask-rcnn --out two {RUN} --lr 0 --iteration 1 --validation 1 '
+                   f'--resume one/model.npz')
     assert result.returncode == 0, result.stderr
     same = load_model(tmp_path / 'two' / 'model.npz')
     for name, value in arrays_of(model).items():
@@ -178,8 +167,8 @@ def test_training_writes_losses_figures_and_a_model_that_is_evaluated_alone(trai
 @pytest.mark.slow
 def test_resume_goes_on_to_the_same_model(train, tmp_path):
     common = f'{NET} {RUN} --optimizer adam --seed 2 --validation 9'
-    assert train(f'{common} --out whole').returncode == 0
-    result = train(f'{common} --out parts --resume whole/snapshot_iter_00000001.npz')
+    assert train(f'mask-rcnn {common} --out whole').returncode == 0
+    result = train(f'mask-rcnn {common} --out parts --resume whole/snapshot_iter_00000001.npz')
     assert result.returncode == 0, result.stderr
     whole, parts = (load_model(tmp_path / name / 'model.npz') for name in ('whole', 'parts'))
     for (path, ours), (_, theirs) in zip(whole.namedparams(), parts.namedparams()):
@@ -188,7 +177,7 @@ def test_resume_goes_on_to_the_same_model(train, tmp_path):
 
 @pytest.mark.slow
 def test_keypoints_of_drawn_people(train, tmp_path):
-    result = train(f'--dataset figures --keypoints --out run {NET} {RUN} --iteration 1')
+    result = train(f'mask-rcnn --dataset figures --keypoints --out run {NET} {RUN} --iteration 1')
     assert result.returncode == 0, result.stderr
     assert load_model(tmp_path / 'run' / 'model.npz').keypoints == 17
     assert '"keypoint_loss"' in (tmp_path / 'run' / 'log.jsonl').read_text()
@@ -198,7 +187,7 @@ def test_keypoints_of_drawn_people(train, tmp_path):
 def test_real_pictures_with_their_polygons(train, shared_data):
     sample = shared_data / 'coco_sample'
     annotations = sample / 'annotations'
-    result = train(f'--out run {NET} {RUN} --dataset coco --subdivision 2 --iteration 1 '
+    result = train(f'mask-rcnn --out run {NET} {RUN} --dataset coco --subdivision 2 --iteration 1 '
                    f'--annotations {annotations}/instances_train.json --images {sample}/train '
                    f'--val-annotations {annotations}/instances_val.json --val-images {sample}/val')
     assert result.returncode == 0, result.stderr

@@ -1,7 +1,6 @@
 """scripts/view_dataset.py as a user runs it: pages of the pictures that were asked for."""
 
-import runpy
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -24,20 +23,8 @@ def drawn(tmp_path_factory):
 
 
 @pytest.fixture
-def call(repository, monkeypatch, capsys):
-    """(exit status, standard output, standard error) of the script, run in this process."""
-    path = repository / 'scripts' / 'view_dataset.py'
-    monkeypatch.syspath_prepend(path.parent)
-
-    def call_script(*options):
-        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, options)])
-        try:
-            runpy.run_path(str(path), run_name='__main__')
-            status = 0
-        except SystemExit as end:
-            status = end.code
-        return status, *capsys.readouterr()
-    return call_script
+def call(call_here):
+    return functools.partial(call_here, 'view_dataset.py')
 
 
 def page(folder, number):

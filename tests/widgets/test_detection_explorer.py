@@ -14,6 +14,8 @@ from chainer_seg.instances import Instances  # noqa: E402
 from chainer_seg.visualization import instance_colors  # noqa: E402
 from chainer_seg.widgets import DetectionExplorer  # noqa: E402
 
+from .browser_masks import masks_in_browser  # noqa: E402
+
 NAMES = ('dog', 'cat', 'cow')
 
 
@@ -37,21 +39,8 @@ def explorer(image, found):
     return DetectionExplorer(image, found)
 
 
-def masks_in_browser(explorer):
-    """What the browser makes of the binary traits: masks (R, h, w)."""
-    rows, columns = explorer.shown_size
-    ends = np.frombuffer(explorer.ends_data, '<u4')
-    places = np.frombuffer(explorer.places_data, '<u4').reshape(-1, 6)
-    masks = np.zeros((len(places), columns * rows), bool)
-    for mask, (start, length, *_) in zip(masks, places):
-        runs = ends[start:start + length]
-        for first, last in zip(runs[::2], runs[1::2]):
-            mask[first:last] = True
-    return masks.reshape(-1, columns, rows).transpose(0, 2, 1)
-
-
 def test_masks_and_figures_reach_the_browser(explorer, found):
-    np.testing.assert_array_equal(masks_in_browser(explorer), found.masks)
+    np.testing.assert_array_equal(masks_in_browser(explorer)[0], found.masks)
     figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)
     np.testing.assert_allclose(figures, [(0.9, 2, 1200, 5, 5, 35, 45), (0.6, 0, 100, 10, 10, 20, 20),
                                          (0.3, 0, 150, 40, 60, 50, 75)], rtol=1e-6)
@@ -98,7 +87,7 @@ def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
     masks[1, 500, 500:] = True
     explorer = DetectionExplorer(np.zeros((600, 800, 3), np.uint8), Instances(masks), longest_side=80)
     assert explorer.shown_size == (60, 80) and explorer.image_size == (600, 800)
-    shown = masks_in_browser(explorer)
+    shown = masks_in_browser(explorer)[0]
     assert shown[0].sum() == 400 and shown[0, 10:30, 20:40].all()
     assert shown[1].any()  # a line thinner than a pixel of the shown picture
     assert np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)[0, 2] == 200 * 200
@@ -112,7 +101,7 @@ def test_another_image_keeps_what_is_set(explorer):
     assert explorer.image_size == (30, 20) and explorer.class_names == ['bird']
     assert (explorer.least_score, explorer.style) == (0.5, 'contours')
     assert explorer.chosen == -1 and explorer.version == 2
-    np.testing.assert_array_equal(masks_in_browser(explorer), other.masks)
+    np.testing.assert_array_equal(masks_in_browser(explorer)[0], other.masks)
 
 
 def test_a_model_is_asked_for_detections(image, found):

@@ -14,6 +14,8 @@ from chainer_seg.models.deepmask.proposals import RleProposals  # noqa: E402
 from chainer_seg.visualization import instance_colors  # noqa: E402
 from chainer_seg.widgets import ProposalExplorer  # noqa: E402
 
+from .browser_masks import masks_in_browser  # noqa: E402
+
 
 @pytest.fixture
 def image(rng):
@@ -38,19 +40,6 @@ def proposals():
 @pytest.fixture
 def explorer(image, proposals):
     return ProposalExplorer(image, proposals)
-
-
-def masks_in_browser(explorer):
-    """What the browser makes of the binary traits: masks (R, h, w), and their boxes (R, 4)."""
-    rows, columns = explorer.shown_size
-    ends = np.frombuffer(explorer.ends_data, '<u4')
-    places = np.frombuffer(explorer.places_data, '<u4').reshape(-1, 6)
-    masks = np.zeros((len(places), columns * rows), bool)
-    for mask, (start, length, *_) in zip(masks, places):
-        runs = ends[start:start + length]
-        for first, last in zip(runs[::2], runs[1::2]):
-            mask[first:last] = True
-    return masks.reshape(-1, columns, rows).transpose(0, 2, 1), places[:, 2:]
 
 
 def test_masks_reach_the_browser_best_first(explorer, proposals):

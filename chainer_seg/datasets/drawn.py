@@ -1,0 +1,42 @@
+"""What the drawn data sets of pictures share: a picture is drawn when it is asked for."""
+
+import numpy as np
+
+from chainer_seg.datasets.scene import SMALLEST_SIDE
+from chainer_seg.errors import DatasetError
+
+
+class DrawnPictures:
+    """Pictures that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
+
+    Args:
+        length (int): Number of pictures; pictures do not depend on it.
+        seed (int): Another seed gives other pictures.
+        size (tuple of int): (height, width) in pixels.
+
+    Raises:
+        chainer_seg.errors.DatasetError: For arguments that allow no picture.
+    """
+
+    def __init__(self, length, seed, size):
+        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+        if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
+            raise DatasetError(
+                f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
+                f'pixels, not {self.size}.')
+        if self.length < 0 or self.seed < 0:
+            raise DatasetError('The length and the seed of drawn pictures must not be negative.')
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        """Draw one picture.
+
+        Returns:
+            tuple: image (H, W, 3) uint8 RGB and its :class:`chainer_seg.Instances`, far ones first.
+
+        Raises:
+            IndexError: If index is not in -length..length - 1.
+        """
+        return self._draw(np.random.default_rng((self.seed, range(self.length)[index])))

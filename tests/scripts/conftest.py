@@ -1,0 +1,35 @@
+"""Scripts as tests call them: in this process, or as a user does, in a folder of their own."""
+
+import runpy
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def call_here(repository, monkeypatch, capsys):
+    """``call_here(name, *options) -> (exit status, output, errors)`` of a script in this process."""
+    folder = repository / 'scripts'
+    monkeypatch.syspath_prepend(folder)
+
+    def call(name, *options):
+        monkeypatch.setattr(sys, 'argv', [str(folder / name), *map(str, options)])
+        try:
+            runpy.run_path(sys.argv[0], run_name='__main__')
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+    return call
+
+
+@pytest.fixture
+def train(repository, tmp_path):
+    """Trains as a user does: ``train('mask-rcnn --out run ...') -> CompletedProcess``."""
+    def call(arguments):
+        return subprocess.run(
+            [sys.executable, repository / 'scripts' / 'train.py', *shlex.split(arguments)],
+            cwd=tmp_path, text=True, capture_output=True, timeout=900)
+    return call
