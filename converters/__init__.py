@@ -56,12 +56,14 @@ class Conversion:
     """A converted model and what became of the arrays of its file.
 
     ``used`` is a list of the names of arrays in the file, ``skipped`` a dict of their names to the
-    reasons why they are not needed.
+    reasons why they are not needed, and ``mapping`` tells as a list of
+    :class:`~converters.ledger.Placement` where in the model the used ones went.
     """
 
     model: chainer.Chain
     used: list
     skipped: dict
+    mapping: list
 
 
 def read(path):
@@ -100,20 +102,24 @@ def convert(path, config=None):
     return conversion(path, config).model
 
 
-def conversion(path, config=None):
-    """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array."""
+def conversion(path, config=None, progress=None):
+    """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
+
+    ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
+    ends the conversion.
+    """
     form = find_format(path)
     networks = NETWORKS[form.name]
     config = _arguments(config)
     tree = form.module.read(path)
     module, name = _recognise(path, tree, networks)
-    ledger = Ledger(path, networks.find_arrays(tree))
+    ledger = Ledger(path, networks.find_arrays(tree), progress)
     model = _build(module, tree, ledger, config)
     ledger.close(model)
     model.class_names = tuple(getattr(model, 'class_names', ()))
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **ledger.summary()}
-    return Conversion(model, ledger.used, ledger.skipped)
+    return Conversion(model, ledger.used, ledger.skipped, ledger.mapping(model))
 
 
 def _arguments(config):

@@ -91,7 +91,7 @@ class _Blobs:
                 self.ledger.fail(f'{name + suffix} has the shape {np.shape(array)} where '
                                  f'{target.shape} is needed')
             groups = self.ledger.use(array).reshape((-1, 4) + target.shape[1:])
-            self.ledger.put(target, groups[:, _DELTAS].reshape(target.shape))
+            self.ledger.put(target, groups[:, _DELTAS].reshape(target.shape), array)
 
     def fill_conv_norm(self, link, convolution, norm):
         """Fills a convolution without bias and the fixed scale and shift behind it."""

@@ -38,6 +38,16 @@ def tree_lines(tree):
             for key, value in reversed(fields) if not _is_plain(value))
 
 
+def mapping_lines(mapping):
+    """Yields a line for each :class:`~converters.ledger.Placement`: the array, and where it went."""
+    arrays = [f'{row.dtype} {shape_text(row.shape)}' for row in mapping]
+    name_width = max((len(row.name) for row in mapping), default=0)
+    array_width = max(map(len, arrays), default=0)
+    for array, row in zip(arrays, mapping):
+        yield (f'{row.name:{name_width}}  {array:{array_width}}  ->  '
+               f'{row.parameter} {shape_text(row.parameter_shape)}')
+
+
 def _fields(node):
     """The named parts of a node as pairs; None for a leaf."""
     if isinstance(node, Object):
@@ -97,7 +107,7 @@ def _leaf(node, storages):
         more = ' ...' if len(node.values) > _LONGEST else ''
         return f'{node.class_name}[{len(node.values)}]({shown}{more})'
     if isinstance(node, np.ndarray):
-        return f'{node.dtype} {_shape(node.shape)}'
+        return f'{node.dtype} {shape_text(node.shape)}'
     if isinstance(node, (list, tuple)):
         return '[' + ', '.join(_leaf(value, storages) for value in node) + ']'
     return f'{len(node)} bytes' if isinstance(node, (bytes, memoryview)) else _text(node)
@@ -108,12 +118,13 @@ def _tensor(tensor, storages):
         return f'{tensor.class_name}[]'
     number = storages.setdefault(id(tensor.storage), len(storages) + 1)
     dense = tensor.array.flags.c_contiguous
-    return (f'{tensor.class_name} {tensor.array.dtype} {_shape(tensor.shape)}'
-            f'{"" if dense else " with strides " + _shape(tensor.strides)}, '
+    return (f'{tensor.class_name} {tensor.array.dtype} {shape_text(tensor.shape)}'
+            f'{"" if dense else " with strides " + shape_text(tensor.strides)}, '
             f'storage {number} from {tensor.offset} of {len(tensor.storage.values)}')
 
 
-def _shape(shape):
+def shape_text(shape):
+    """A shape in few signs, such as 64x3x7x7."""
     return 'x'.join(map(str, shape)) or 'scalar'
 
 

@@ -1,13 +1,31 @@
 """Accounts for every array of a weight file: used, skipped for a named reason, or an error."""
 
 import collections
+import typing
 
+import chainer
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import forget
 
 _LISTED = 6  # Longer lists of arrays are cut in messages.
+
+
+class Placement(typing.NamedTuple):
+    """An array of a file and a parameter, or running statistic, of the model that it went into.
+
+    Attributes:
+        name: The array in the file; ``shape`` and ``dtype`` are its own.
+        parameter: The path in the model, such as ``/resnet/stem/conv/W``; ``parameter_shape`` is the
+            shape there.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    parameter: str
+    parameter_shape: tuple
 
 
 class Ledger:
@@ -17,9 +35,11 @@ class Ledger:
         path: The file, for messages.
         arrays: Mapping of a name to each array, or to anything that ``numpy.asarray`` takes; what
             stands under two names is one array, known by its first.
+        progress: Called as ``progress(used, total)`` with numbers of arrays whenever one is used, or
+            None.
     """
 
-    def __init__(self, path, arrays):
+    def __init__(self, path, arrays, progress=None):
         self.path = path
         self._names = {}
         self._arrays = dict(arrays)  # Keeps them alive, so that no other object gets their id.
@@ -28,6 +48,8 @@ class Ledger:
         self.used = []
         self.skipped = {}
         self._filled = set()
+        self._sources = []  # Pairs of a target and an array that went into it.
+        self._progress = progress
 
     def arrays(self):
         """All arrays of the file."""
@@ -40,12 +62,21 @@ class Ledger:
     def use(self, array):
         """Says that an array went into the model, and returns it as NumPy's."""
         self.used.append(self.name(array))
+        if self._progress is not None:
+            self._progress(len(set(self.used)), len(self._names))
         return np.asarray(array)
 
-    def put(self, target, value):
-        """Writes a value into ``target``, a parameter's array, and remembers that it has one."""
+    def put(self, target, value, *arrays):
+        """Writes a value into ``target`` and remembers that it has one.
+
+        Args:
+            target: The array of a parameter, or a running statistic.
+            value: What it becomes.
+            arrays: Those of the file that the value was computed from; None stands for none.
+        """
         target[...] = value
         self._filled.add(id(target))
+        self._sources += [(target, array) for array in arrays if array is not None]
         forget(value)
 
     def skip(self, array, reason):
@@ -67,7 +98,13 @@ class Ledger:
         needed = target.shape if shape is None else shape
         if np.shape(array) != needed:
             self.fail(f'{self.name(array)} has the shape {np.shape(array)} where {needed} is needed')
-        self.put(target, self.use(array).reshape(target.shape))
+        self.put(target, self.use(array).reshape(target.shape), array)
+
+    def moved(self, old, new):
+        """Says that what was filled has been copied on: the i-th array of ``old`` to that of ``new``."""
+        places = {id(array): other for array, other in zip(old, new)}
+        self._filled = {id(places[key]) if key in places else key for key in self._filled}
+        self._sources = [(places.get(id(target), target), array) for target, array in self._sources]
 
     def left(self):
         """The arrays that were neither used nor skipped so far, as pairs of name and array."""
@@ -90,6 +127,15 @@ class Ledger:
             more = f' and {len(left) - _LISTED} more' if len(left) > _LISTED else ''
             self.fail(f'it has arrays that the network has no place for: '
                       f'{", ".join(left[:_LISTED])}{more}')
+
+    def mapping(self, model):
+        """Which array went where in a model: a list of :class:`Placement` in the order of filling."""
+        serializer = chainer.serializers.DictionarySerializer()
+        serializer.save(model)
+        paths = {id(array): path for path, array in serializer.target.items()}
+        return [Placement(self.name(array), np.shape(array), str(np.asarray(array).dtype),
+                          f'/{paths[id(target)]}', target.shape)
+                for target, array in self._sources if id(target) in paths]
 
     def summary(self):
         """Counts for ``model.origin``: arrays used, and skipped by their reason."""

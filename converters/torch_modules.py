@@ -174,12 +174,9 @@ def fill_conv_norm(link, convolution, norm, ledger):
     bias = convolution.module.get('bias')
     if link.conv.b is not None:
         ledger.fill(link.conv.b.array, _tensor(convolution.module, 'bias', ledger))
+        bias = None
     channels = link.conv.W.shape[0]
-    if bias is None or link.conv.b is not None:
-        bias = np.zeros(channels, np.float32)
-    elif bias.shape == (channels,):
-        bias = ledger.use(bias)
-    else:
+    if bias is not None and bias.shape != (channels,):
         ledger.fail(f'{ledger.name(bias)} has the shape {bias.shape} where {(channels,)} is needed')
     if hasattr(link.norm, 'scale'):
         _fill_affine(link.norm, norm, bias, ledger)
@@ -213,25 +210,40 @@ def _flat_shape(link):
 def _fill_affine(link, layer, bias, ledger):
     """A fixed affine layer, or batch normalisation in evaluation, as scale and shift."""
     _expect(layer, FIXED_AFFINE | BATCH_NORM, ledger)
+    found = layer.module.get
     if layer.module.class_name in BATCH_NORM:
         gamma, beta, mean, variance, eps = _statistics(layer.module, len(link.scale), ledger)
         scale = gamma / np.sqrt(variance + eps)
         shift = beta - mean * scale
+        sources = ((found('weight'), _variance(layer.module)), (found('bias'), found('running_mean')))
     else:
         # The oldest files have them as 1xCx1x1.
         scale, shift = (_channels(layer.module, name, len(link.scale), ledger) for name in 'ab')
-    link.scale[...] = scale
-    link.shift[...] = shift + scale * bias
+        sources = (found('a'),), (found('b'),)
+    ledger.put(link.scale, scale, *sources[0])
+    ledger.put(link.shift, shift + scale * _numbers(bias, ledger), *sources[1], bias)
 
 
 def _fill_batch_norm(link, layer, bias, ledger):
     _expect(layer, BATCH_NORM, ledger)
+    found = layer.module.get
     gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, ledger)
-    ledger.put(link.gamma.array, gamma)
-    ledger.put(link.beta.array, beta)
-    link.avg_mean[...] = mean - bias
-    link.avg_var[...] = variance + eps - EPS
+    ledger.put(link.gamma.array, gamma, found('weight'))
+    ledger.put(link.beta.array, beta, found('bias'))
+    ledger.put(link.avg_mean, mean - _numbers(bias, ledger), found('running_mean'), bias)
+    ledger.put(link.avg_var, variance + eps - EPS, _variance(layer.module))
     link.N = UPDATES
+
+
+def _numbers(bias, ledger):
+    """The numbers of the bias of a convolution, 0 where it has none."""
+    return 0 if bias is None else ledger.use(bias)
+
+
+def _variance(module):
+    """The tensor of the variance of a batch normalisation, in the old form or the new one."""
+    found = module.get('running_var')
+    return module.get('running_std') if found is None else found
 
 
 def _statistics(module, channels, ledger):

@@ -9,7 +9,7 @@ import converters
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
-from converters.inspection import tree_lines
+from converters.inspection import mapping_lines, tree_lines
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ def _output_path(options):
 
 def _report(conversion):
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
+    for line in mapping_lines(conversion.mapping):
+        log.debug('  %s', line)
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)

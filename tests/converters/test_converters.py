@@ -6,11 +6,13 @@ import chainer
 import numpy as np
 import pytest
 
+import chainer_seg
 import converters
 from chainer_seg.errors import WeightFileError
 from converters.formats import FORMATS, find_format, torch7_writer
-from converters.inspection import tree_lines
-from converters.ledger import Ledger
+from converters.inspection import mapping_lines, tree_lines
+from converters.ledger import Ledger, Placement
+from converters.torch_export import torch_tree
 from tests.converters.torch_networks import module
 
 
@@ -156,3 +158,53 @@ def test_the_ledger_refuses_another_shape():
         ledger.fill(target, array)
     ledger.fill(target, array, shape=(2, 3))
     assert target.sum() == 6
+
+
+def test_the_ledger_tells_where_arrays_went():
+    class Net(chainer.Chain):
+        def __init__(self):
+            super().__init__()
+            with self.init_scope():
+                self.fc = chainer.links.Linear(2, 3)
+                self.norm = chainer.links.BatchNormalization(3)
+
+    arrays = {'weight': np.ones((3, 2, 1, 1), np.float16), 'bias': np.ones(3), 'mean': np.ones(3)}
+    model, ledger = Net(), Ledger('file', arrays)
+    ledger.fill(model.fc.W.array, arrays['weight'], (3, 2, 1, 1))
+    shifted = arrays['mean'] - arrays['bias']
+    ledger.put(model.norm.avg_mean, shifted, arrays['mean'], None, arrays['bias'])
+    assert ledger.mapping(model) == [
+        ('weight', (3, 2, 1, 1), 'float16', '/fc/W', (3, 2)),
+        ('mean', (3,), 'float64', '/norm/avg_mean', (3,)),
+        ('bias', (3,), 'float64', '/norm/avg_mean', (3,))]
+
+
+def test_the_mapping_is_printed_in_columns():
+    rows = [Placement('w', (3, 2, 1, 1), 'float16', '/fc/W', (3, 2)),
+            Placement('mean', (), 'float64', '/norm/avg_mean', (1,))]
+    assert list(mapping_lines(rows)) == ['w     float16 3x2x1x1  ->  /fc/W 3x2',
+                                         'mean  float64 scalar   ->  /norm/avg_mean 1']
+
+
+@pytest.mark.parametrize('path', [
+    'detectron/public_mask_fpn_81.pkl', 'torch7/models/deepmask_bn_cudnn.t7',
+    'torch7/models/sharpmask_tiny.t7'])
+def test_every_array_of_a_genuine_file_is_in_the_mapping_or_skipped(shared_data, path):
+    conversion = converters.conversion(shared_data / 'formats' / path)
+    assert {row.name for row in conversion.mapping} == set(conversion.used)
+
+
+def test_progress_counts_arrays_and_may_end_the_conversion(tmp_path):
+    torch7_writer.write(tmp_path / 'a.t7', torch_tree(chainer_seg.load_model('deepmask')))
+    steps = []
+    conversion = converters.conversion(
+        tmp_path / 'a.t7', progress=lambda used, total: steps.append((used, total)))
+    used = len(set(conversion.used))
+    assert sorted({step[0] for step in steps}) == list(range(1, used + 1))
+    assert {step[1] for step in steps} == {used + len(conversion.skipped)}
+
+    def interrupt(used, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        converters.conversion(tmp_path / 'a.t7', progress=interrupt)

@@ -42,6 +42,13 @@ def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_pa
     assert load_model(tmp_path / 'resnet.npz').origin['file'] == 'resnet.t7'
 
 
+def test_v_tells_which_array_went_where(call, weights):
+    result = call(weights, '-v')
+    assert result.returncode == 0, result.stderr
+    [line] = [line for line in result.stdout.splitlines() if '/resnet/stem/conv/W 2x3x7x7' in line]
+    assert line.split()[-6:-2] == ['[1].weight', 'float32', '2x3x7x7', '->']
+
+
 @pytest.mark.slow
 def test_half_precision_halves_the_file(call, weights, tmp_path):
     call(weights, '-o', 'whole.npz')
