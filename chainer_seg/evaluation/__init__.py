@@ -10,6 +10,7 @@ from chainer_seg.evaluation.clicks import (
     number_of_clicks,
 )
 from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
+from chainer_seg.evaluation.object_choice import find_labels, sample_objects
 from chainer_seg.evaluation.patches import evaluate_patches
 from chainer_seg.evaluation.proposals import (
     ProposalEvaluator,
@@ -22,4 +23,5 @@ from chainer_seg.evaluation.semantic import SemanticEvaluator, evaluate_semantic
 __all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'ResultFolder',
            'SemanticEvaluator', 'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
            'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals',
-           'evaluate_semantic', 'match_classes', 'next_click', 'number_of_clicks']
+           'evaluate_semantic', 'find_labels', 'match_classes', 'next_click', 'number_of_clicks',
+           'sample_objects']

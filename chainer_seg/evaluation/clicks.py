@@ -6,9 +6,9 @@ import time
 import numpy as np
 
 from chainer_seg.errors import DatasetError
+from chainer_seg.evaluation.object_choice import LEAST_AREA, usable_objects
 from chainer_seg.models.deeplab.robot import next_click
 
-LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
 CAP = 20  # The paper's robot user gives up after so many clicks.
 THRESHOLDS = (0.8, 0.85, 0.9)
 
@@ -20,10 +20,14 @@ class ClickFigures:
     Attributes:
         ious: (N, cap) float64, intersection over union after 1, 2, ..., cap clicks.
         seconds_per_click: Mean time from a click to its mask.
+        labels: (N,) int, the class of each object; 0 if left out.
+        class_names: The names of the classes; may be empty.
     """
 
     ious: np.ndarray
     seconds_per_click: float = float('nan')
+    labels: np.ndarray = None
+    class_names: tuple = ()
 
     @property
     def mean_ious(self):
@@ -52,23 +56,38 @@ class ClickFigures:
         figures.update({f'iou@{count}': float(self.mean_ious[count - 1]) for count in clicks})
         return {**figures, 'objects': len(self.ious)}
 
+    def by_class(self):
+        """The figures of each class that has objects by its name, in the order of labels."""
+        labels = np.zeros(len(self.ious), int) if self.labels is None else np.asarray(self.labels)
+        return {self.class_names[label] if self.class_names else str(label):
+                dataclasses.replace(self, ious=self.ious[labels == label],
+                                    labels=labels[labels == label])
+                for label in np.unique(labels)}
+
 
 def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, least_area=LEAST_AREA,
-                     max_objects=None, progress=iter):
-    """Lets the robot user click on every object of a data set.
+                     labels=None, chosen=None, max_objects=None, record=None, progress=iter):
+    """Lets the robot user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
-    then stands for all later ones. Nothing here is random.
+    then stands for all later ones. Nothing here is random. Crowds are left out. Pixels that the data
+    set does not count, as its ``read_void`` tells, count for no IoU and are not clicked on.
 
     Args:
         segmenter: Anything with ``session(image)`` that returns an object with ``add(click)`` and
             ``mask`` (H, W) bool: a :class:`chainer_seg.models.deeplab.ClickSegmenter` or one of
             :mod:`chainer_seg.evaluation.click_baselines`.
-        dataset: Any data set of this package.
+        dataset: Any data set of this package. Where it has ``read_void(number)``, that gives what is
+            not counted, (H, W) bool for all objects of an image or (R, H, W) bool for each of them.
         thresholds: The IoUs to reach; empty to click ``cap`` times on every object.
         cap: The most clicks on an object.
-        least_area: Smaller objects (pixels) are left out, and so are crowds.
+        least_area: Smaller objects (pixels) are left out.
+        labels: Objects of other classes are left out; None for all classes.
+        chosen: The objects of each image, ``{number of the image: numbers of the objects}``, as
+            :func:`chainer_seg.evaluation.sample_objects` gives them; None for all.
         max_objects: Stop after so many objects; None for all.
+        record: Keeps what was found image by image, so that a killed run goes on: a
+            :class:`chainer_seg.evaluation.ResultFolder`. None keeps nothing.
         progress: Wraps the iteration over images, as ``tqdm`` does.
 
     Returns:
@@ -77,20 +96,30 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     Raises:
         chainer_seg.errors.DatasetError: The data set has no such object.
     """
-    watch = _Stopwatch(segmenter)
     stop_at = max(thresholds, default=1.0)
-    ious = []
-    for number in progress(range(len(dataset))):
-        image, instances = dataset[number]
-        usable = ~instances.crowds & (instances.masks.sum(axis=(1, 2)) >= least_area)
-        for truth in instances.masks[usable]:
-            ious.append(click_ious(watch, image, truth, cap, stop_at))
-            if len(ious) == max_objects:
-                return ClickFigures(np.array(ious), watch.mean())
-    if not ious:
+    results = []
+    for number in progress(range(len(dataset)) if chosen is None else sorted(chosen)):
+        if record is not None and number in record:
+            results += record.results(number)
+        else:
+            image, instances = dataset[number]
+            places = usable_objects(instances, least_area, labels)
+            if chosen is not None:
+                places = np.intersect1d(places, chosen[number])
+            if max_objects is not None:
+                places = places[:max_objects - len(results)]
+            voids = _voids(dataset, number, instances.masks.shape)
+            found = [_click_on(segmenter, image, instances, place, voids[place], cap, stop_at)
+                     for place in places.tolist()]
+            if record is not None:
+                record.add(number, found)
+            results += found
+        if max_objects is not None and len(results) >= max_objects:
+            break
+    if not results:
         raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
                            f'on; give a lower least area or another data set.')
-    return ClickFigures(np.array(ious), watch.mean())
+    return _figures(results, getattr(dataset, 'class_names', ()))
 
 
 def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, max_objects=None,
@@ -112,7 +141,7 @@ def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, 
     return figures.summary((), clicks)
 
 
-def click_ious(segmenter, image, truth, count, stop_at=1.0):
+def click_ious(segmenter, image, truth, count, stop_at=1.0, void=None):
     """Lets the robot user click ``count`` times on one object.
 
     A pixel that was clicked counts as right from then on: like a person, the robot does not click
@@ -124,6 +153,7 @@ def click_ious(segmenter, image, truth, count, stop_at=1.0):
         truth: (H, W) bool, the object.
         count: Number of clicks.
         stop_at: No more clicks are made once this IoU is reached.
+        void: (H, W) bool, pixels that are not counted; None for none.
 
     Returns:
         (count,) float64, the intersection over union after each click; after the last click that
@@ -131,16 +161,40 @@ def click_ious(segmenter, image, truth, count, stop_at=1.0):
     """
     session = segmenter.session(image)
     ious, iou = np.ones(count), 1.0
-    clicked = np.zeros_like(truth)
+    given = np.zeros_like(truth) if void is None else void.copy()
+    counted = ~given
+    truth = truth & counted
     for number in range(count):
-        click = next_click(np.where(clicked, truth, session.mask), truth)
+        click = next_click(np.where(given, truth, session.mask), truth)
         if click is None or (number and iou >= stop_at):
             ious[number:] = iou
             break
         session.add(click)
-        clicked[round(click.y), round(click.x)] = True
-        ious[number] = iou = _iou(session.mask, truth)
+        given[round(click.y), round(click.x)] = True
+        ious[number] = iou = _iou(session.mask & counted, truth)
     return ious
+
+
+def _click_on(segmenter, image, instances, place, void, cap, stop_at):
+    """What is kept of one object, JSON-ready."""
+    watch = _Stopwatch(segmenter)
+    ious = click_ious(watch, image, instances.masks[place], cap, stop_at, void)
+    return {'object': place, 'label': int(instances.labels[place]), 'ious': ious.tolist(),
+            'clicks': watch.clicks, 'seconds': watch.seconds}
+
+
+def _voids(dataset, number, shape):
+    """What is not counted of each object of an image, (R, H, W) bool."""
+    read = getattr(dataset, 'read_void', None)
+    return np.broadcast_to(False if read is None else read(number), shape)
+
+
+def _figures(results, class_names):
+    clicks = sum(result['clicks'] for result in results)
+    return ClickFigures(
+        np.array([result['ious'] for result in results]),
+        sum(result['seconds'] for result in results) / max(1, clicks),
+        np.array([result['label'] for result in results]), tuple(class_names))
 
 
 class _Stopwatch:
@@ -148,7 +202,7 @@ class _Stopwatch:
 
     def __init__(self, segmenter):
         self._segmenter = segmenter
-        self._seconds, self._clicks = 0.0, 0
+        self.seconds, self.clicks = 0.0, 0
 
     def session(self, image):
         self._session = self._segmenter.session(image)
@@ -157,15 +211,12 @@ class _Stopwatch:
     def add(self, click):
         started = time.perf_counter()
         self._session.add(click)
-        self._seconds += time.perf_counter() - started
-        self._clicks += 1
+        self.seconds += time.perf_counter() - started
+        self.clicks += 1
 
     @property
     def mask(self):
         return self._session.mask
-
-    def mean(self):
-        return self._seconds / max(1, self._clicks)
 
 
 def _iou(mask, truth):

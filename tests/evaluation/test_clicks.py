@@ -7,6 +7,7 @@ from chainer_seg import Instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import (
     ClickFigures,
+    ResultFolder,
     click_ious,
     evaluate_clicks,
     next_click,
@@ -184,3 +185,93 @@ def test_time_of_a_click_is_that_of_the_session(monkeypatch):
     figures = number_of_clicks(SlowModel(), dataset_of(Instances(box_mask((9, 9), 2, 2, 6, 6)[None])),
                                cap=3, least_area=1)
     assert figures.seconds_per_click == 2
+
+
+def test_pixels_that_are_not_counted_count_for_no_iou():
+    image, truth = np.zeros((40, 60, 3), np.uint8), box_mask((40, 60), 0, 0, 3, 3)
+    corner = box_mask((40, 60), 0, 0, 1, 1)
+    # The disc around (1, 1) has 5 of the 8 pixels that are left.
+    assert click_ious(DiscModel(1), image, truth, 1, void=corner).tolist() == [pytest.approx(5 / 8)]
+    # A larger one has all 9, and 2 outside.
+    assert click_ious(DiscModel(2), image, truth, 1).tolist() == [pytest.approx(9 / 11)]
+    assert click_ious(DiscModel(2), image, truth, 1, void=~truth).tolist() == [1]
+
+
+def test_robot_does_not_click_where_nothing_is_counted():
+    truth = box_mask((40, 60), 10, 10, 21, 21)
+    model = DeafModel()
+    void = box_mask((40, 60), 0, 0, 1, 1)  # all that the model wrongly takes for the object
+    click_ious(model, np.zeros((40, 60, 3), np.uint8), truth, 5, void=void)
+    assert all(click.positive for click in model.last.clicks)
+    void = box_mask((40, 60), 10, 10, 21, 16)
+    click_ious(model, np.zeros((40, 60, 3), np.uint8), truth, 5, void=void)
+    assert not any(void[int(click.y), int(click.x)] for click in model.last.clicks)
+
+
+class ListDataset(list):
+    """Pictures and objects from memory, with pixels that are not counted."""
+
+    class_names = ('cat', 'dog')
+
+    def read_void(self, number):
+        return self.voids[number]
+
+
+@pytest.fixture
+def pets():
+    """A cat of 3 x 3 pixels and a dog of 9 x 9 in one picture, a cat of 5 x 5 in another."""
+    dataset = ListDataset(dataset_of(
+        Instances(np.stack([box_mask((40, 60), 0, 0, 3, 3), box_mask((40, 60), 20, 20, 29, 29)]),
+                  labels=[0, 1]),
+        Instances(box_mask((40, 60), 4, 4, 9, 9)[None], labels=[0])))
+    dataset.voids = [np.zeros((40, 60), bool)] * 2
+    return dataset
+
+
+def test_void_of_a_data_set_is_that_of_the_image_or_of_each_object(pets):
+    plain = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1).ious[:, 0]
+    np.testing.assert_allclose(plain, [5 / 9, 5 / 81, 5 / 25])
+    corner = box_mask((40, 60), 0, 0, 1, 1) | box_mask((40, 60), 20, 20, 21, 21)
+    pets.voids[0] = corner
+    np.testing.assert_allclose(number_of_clicks(DiscModel(1), pets, cap=1, least_area=1).ious[:, 0],
+                               [5 / 8, 5 / 80, 5 / 25])
+    pets.voids[0] = np.stack([np.zeros_like(corner), corner])
+    np.testing.assert_allclose(number_of_clicks(DiscModel(1), pets, cap=1, least_area=1).ious[:, 0],
+                               [5 / 9, 5 / 80, 5 / 25])
+
+
+def test_classes_can_be_chosen_and_have_figures_of_their_own(pets):
+    figures = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1)
+    assert figures.labels.tolist() == [0, 1, 0]
+    by_class = figures.by_class()
+    assert list(by_class) == ['cat', 'dog']
+    np.testing.assert_allclose(by_class['cat'].ious[:, 0], [5 / 9, 5 / 25])
+    dogs = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1, labels=(1,))
+    np.testing.assert_array_equal(dogs.ious, by_class['dog'].ious)
+
+
+def test_only_chosen_objects_are_clicked_on(pets):
+    chosen = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1, chosen={1: [0], 0: [1]})
+    np.testing.assert_allclose(chosen.ious[:, 0], [5 / 81, 5 / 25])
+
+
+def test_recorded_images_are_not_clicked_on_again(pets, tmp_path):
+    class Interrupted(DiscModel):
+        left = 2
+
+        def session(self, image):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().session(image)
+
+    whole = number_of_clicks(DiscModel(2), pets, cap=4, least_area=1)
+    with pytest.raises(KeyboardInterrupt), ResultFolder(tmp_path / 'r', {}) as record:
+        number_of_clicks(Interrupted(2), pets, cap=4, least_area=1, record=record)
+    with ResultFolder(tmp_path / 'r', {}) as record:
+        assert 0 in record and 1 not in record
+        model = Interrupted(2)
+        model.left = 1  # for the object of the second picture alone
+        rest = number_of_clicks(model, pets, cap=4, least_area=1, record=record)
+    np.testing.assert_array_equal(rest.ious, whole.ious)
+    assert rest.labels.tolist() == whole.labels.tolist() and rest.seconds_per_click > 0

@@ -1,0 +1,90 @@
+"""Which objects of a data set are clicked on, as section 4 of arXiv 1603.04042 chooses them."""
+
+import numpy as np
+
+from chainer_seg.datasets import ObjectIndex
+from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
+from chainer_seg.errors import DatasetError
+
+LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
+
+# The categories of COCO that a model trained on Pascal VOC has seen, and those that it has not.
+CATEGORY_SETS = {
+    'seen': PASCAL_NAMES_IN_COCO,
+    'unseen': tuple(name for name in COCO_NAMES if name not in PASCAL_NAMES_IN_COCO)}
+
+
+def usable_objects(instances, least_area=LEAST_AREA, labels=None):
+    """The numbers of the objects (P,) int64 that are no crowds, large enough, and of these classes.
+
+    Args:
+        instances: :class:`chainer_seg.Instances`.
+        least_area: Of the mask, in pixels.
+        labels: Of the classes; None for all.
+    """
+    usable = ~instances.crowds & (instances.masks.sum(axis=(1, 2)) >= least_area)
+    if labels is not None:
+        usable &= np.isin(instances.labels, labels)
+    return np.flatnonzero(usable)
+
+
+def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter):
+    """Draws objects of each class, every one from another image.
+
+    Args:
+        dataset: Any data set of this package.
+        count: How many of each class; all images of a class that occurs in fewer.
+        rng: A numpy Generator.
+        least_area: Smaller objects, by the annotated areas where there are some, are left out, and so
+            are crowds.
+        labels: Of the classes; None for all.
+        progress: Wraps the iteration over images, as ``tqdm`` does.
+
+    Returns:
+        dict: The objects of each image, ``{number of the image: numbers of the objects}``.
+
+    Raises:
+        chainer_seg.errors.DatasetError: There is no such object.
+    """
+    index = ObjectIndex(dataset, progress)
+    usable = ~index.crowds & (index.areas >= least_area)
+    if labels is not None:
+        usable &= np.isin(index.labels, labels)
+    if not usable.any():
+        raise DatasetError(f'The data set has no object of at least {least_area} pixels to click on; '
+                           f'give a lower least area or another data set.')
+    drawn = np.concatenate([
+        _from_different(index.pictures, rng.permutation(np.flatnonzero(usable & (index.labels == each))),
+                        count) for each in np.unique(index.labels[usable])])
+    return {int(picture): np.sort(index.places[drawn[index.pictures[drawn] == picture]])
+            for picture in np.unique(index.pictures[drawn])}
+
+
+def find_labels(class_names, wanted):
+    """The labels of classes.
+
+    Args:
+        class_names: The data set's class names by label.
+        wanted: Names, whatever their case, or the name of one of :data:`CATEGORY_SETS`, of which the
+            data set need not have all.
+
+    Returns:
+        tuple of int
+
+    Raises:
+        chainer_seg.errors.DatasetError: The data set has no such class.
+    """
+    label_of = {name.casefold(): label for label, name in enumerate(class_names)}
+    names = CATEGORY_SETS[wanted] if isinstance(wanted, str) else wanted
+    unknown = [name for name in names if name.casefold() not in label_of]
+    if unknown and (not isinstance(wanted, str) or len(unknown) == len(names)):
+        more = ', ...' if len(class_names) > 10 else ''
+        raise DatasetError(f'The data set has no category {unknown[0]!r}; it has '
+                           f'{", ".join(class_names[:10]) or "no names of categories"}{more}.')
+    return tuple(sorted(label_of[name.casefold()] for name in names if name.casefold() in label_of))
+
+
+def _from_different(pictures, objects, count):
+    """The first ``count`` of ``objects`` (N,) that lie in different pictures."""
+    firsts = np.unique(pictures[objects], return_index=True)[1]
+    return objects[np.sort(firsts)[:count]]
