@@ -39,6 +39,8 @@ class PublicFile:
         use: The command that makes use of it, with ``{path}`` for where it was stored.
         md5: Its checksum in hexadecimal digits; empty where it is not known.
         md5sum_beside: Whether its publisher has the checksum at ``url`` + ``.md5sum``.
+        size: As its publisher tells it; empty where it is not known.
+        by_hand: Whether ``url`` is a page to be opened in a browser, not the file.
     """
 
     file: str
@@ -49,11 +51,13 @@ class PublicFile:
     use: str = ''
     md5: str = ''
     md5sum_beside: bool = False
+    size: str = ''
+    by_hand: bool = False
 
 
 @functools.cache
 def public_files():
-    """All public files: ``{kind: {name: PublicFile}}``, of the kinds weights, coco, sbd and voc."""
+    """All public files: ``{kind: {name: PublicFile}}``, of the kinds weights, coco, sbd, voc and click."""
     tables = tomllib.loads(_PUBLIC_FILES.read_text(encoding='utf-8'))
     return {kind: {name: PublicFile(**entry) for name, entry in entries.items()}
             for kind, entries in tables.items()}

@@ -1,9 +1,10 @@
-"""Download public weights and data sets: python scripts/download.py weights|coco|sbd|voc [NAME...]."""
+"""Download public weights and data sets: python scripts/download.py KIND [NAME...]."""
 
 import logging
 import pathlib
 
 from chainer_seg import command_line, downloads
+from chainer_seg.errors import DownloadError
 from chainer_seg.zoo import public_file, public_files
 
 log = logging.getLogger(__name__)
@@ -32,17 +33,21 @@ def list_files(kind):
     entries = public_files()[kind]
     width = max(map(len, entries))
     for name, entry in entries.items():
-        figure = f'; {entry.figure}' if entry.figure else ''
-        print(f'{name:{width}}  {entry.title}{figure} ({entry.license})')
+        told = '; '.join(filter(None, (entry.title, entry.figure, entry.size)))
+        print(f'{name:{width}}  {told} ({entry.license})')
 
 
 def fetch(chosen, folder, options):
     """Downloads one file and says what to do with it."""
     path = folder / chosen.file
+    if chosen.by_hand and not path.exists():
+        raise DownloadError(f'{chosen.title} lies on a page for browsers: open {chosen.url}, store the '
+                            f'file as {path} and call this again.')
     md5 = chosen.md5 or (downloads.published_md5(chosen.url) if chosen.md5sum_beside else None)
     log.info('%s, from %s; licence: %s', chosen.title, chosen.url, chosen.license)
-    downloads.download(chosen.url, path, md5, progress=not options.quiet)
-    log.info('wrote %s%s', path, '; its checksum is right' if md5 else '')
+    if not chosen.by_hand:
+        downloads.download(chosen.url, path, md5, progress=not options.quiet)
+        log.info('wrote %s%s', path, '; its checksum is right' if md5 else '')
     if options.extract and path.suffix in ('.zip', '.tar', '.tgz'):
         downloads.extract(path, folder)
         log.info('unpacked into %s', folder)

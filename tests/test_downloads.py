@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import pathlib
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -157,7 +159,7 @@ def test_what_is_no_archive_is_told(tmp_path):
 
 def test_the_list_of_public_files_is_complete():
     kinds = public_files()
-    assert set(kinds) == {'weights', 'coco', 'sbd', 'voc'}
+    assert set(kinds) == {'weights', 'coco', 'sbd', 'voc', 'click'}
     for entries in kinds.values():
         assert len({entry.file for entry in entries.values()}) == len(entries)
         for entry in entries.values():
@@ -171,8 +173,17 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_the_script_lists_what_there_is(repository):
-    import subprocess
-    import sys
     found = subprocess.run([sys.executable, repository / 'scripts/download.py', 'coco'],
                            capture_output=True, text=True, check=True)
     assert 'val2017' in found.stdout
+
+
+def test_a_file_behind_a_page_for_browsers_is_told_and_taken_where_it_lies(repository, tmp_path):
+    call = [sys.executable, repository / 'scripts/download.py', 'weights', 'deeplab-tensorflow',
+            '--out', tmp_path]
+    found = subprocess.run(call, capture_output=True, text=True)
+    assert found.returncode == 2
+    assert 'browser' in found.stderr and str(tmp_path / 'deeplab_resnet.ckpt') in found.stderr
+    (tmp_path / 'deeplab_resnet.ckpt').write_bytes(b'weights')
+    found = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert f'scripts/convert.py {tmp_path}/deeplab_resnet.ckpt' in found.stderr + found.stdout
