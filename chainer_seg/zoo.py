@@ -57,7 +57,7 @@ class PublicFile:
 
 @functools.cache
 def public_files():
-    """All public files: ``{kind: {name: PublicFile}}``, of the kinds weights, coco, sbd, voc and click."""
+    """All public files: ``{kind: {name: PublicFile}}``; kinds are weights, coco, sbd, voc and click."""
     tables = tomllib.loads(_PUBLIC_FILES.read_text(encoding='utf-8'))
     return {kind: {name: PublicFile(**entry) for name, entry in entries.items()}
             for kind, entries in tables.items()}
