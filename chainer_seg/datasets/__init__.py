@@ -12,6 +12,7 @@ from chainer_seg.datasets.plain_shapes import PlainShapesDataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdDataset
+from chainer_seg.datasets.semantic import SemanticDataset, open_semantic, semantic_labels
 from chainer_seg.datasets.shapes import ShapesDataset
 from chainer_seg.datasets.statistics import (
     Anchors,
@@ -26,7 +27,8 @@ from chainer_seg.datasets.voc import VocDataset
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'CocoDataset', 'DatasetStatistics', 'FiguresDataset', 'MaskFolder',
            'MovingPlainShapes', 'MovingShapes', 'ObjectIndex', 'PackedDataset',
-           'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'ShapesDataset',
-           'TFRecordDataset', 'VocDataset', 'coco_statistics', 'fit_anchors', 'measure_dataset',
-           'open_dataset', 'pack_dataset', 'read_proposal_instances', 'read_proposals',
-           'suggest_anchors', 'validate_coco', 'write_coco']
+           'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset', 'SemanticDataset',
+           'ShapesDataset', 'TFRecordDataset', 'VocDataset', 'coco_statistics', 'fit_anchors',
+           'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
+           'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',
+           'validate_coco', 'write_coco']

@@ -1,0 +1,105 @@
+"""Data sets of semantic segmentation, made from those of objects: a class for each pixel."""
+
+import pathlib
+
+import numpy as np
+
+from chainer_seg.datasets.opening import open_dataset
+from chainer_seg.datasets.voc import VocDataset, is_voc
+from chainer_seg.label_images import VOID
+
+BACKGROUND = 'background'
+
+
+class SemanticDataset:
+    """A data set ``dataset[i] -> (image, labels)``.
+
+    The image is (H, W, 3) uint8 RGB; the labels are (H, W) int32, 0 for the background and -1 for what
+    is not counted.
+
+    Args:
+        dataset: A data set of objects, drawn or of files: with ``len``, ``dataset[i] -> (image,
+            Instances)`` and ``class_names``. Where it has ``read_classes``, as VOC and SBD have, the
+            labels come from there; otherwise from :func:`semantic_labels`.
+
+    Attributes:
+        class_names (tuple of str): 'background', and then those of the data set.
+        ids (list): The id of each image.
+        image_names (list of str): The name of each image file; names made of numbers where it is drawn.
+    """
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+        self.class_names = (BACKGROUND, *dataset.class_names)
+        self.ids = list(getattr(dataset, 'ids', range(len(dataset))))
+        self.image_names = list(getattr(dataset, 'image_names', None)
+                                or [f'{number:06d}.png' for number in self.ids])
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        """One image and its labels.
+
+        Raises:
+            IndexError: If index is out of range.
+            chainer_seg.errors.ImageError: If the image cannot be read.
+            chainer_seg.errors.DatasetError: If its labels cannot be read.
+        """
+        if hasattr(self.dataset, 'read_classes'):
+            return self.dataset.read_image(index), _with_void(self.dataset.read_classes(index))
+        image, instances = self.dataset[index]
+        return image, semantic_labels(instances)
+
+    def part(self, numbers):
+        """The same data set with only the images of these numbers, in this order."""
+        return SemanticDataset(self.dataset.part(numbers))
+
+
+def semantic_labels(instances):
+    """The class of each pixel of an image with objects.
+
+    Where objects lie on each other, the smaller one counts, for what is large is seldom before what is
+    small; crowds are void where nothing else lies on them.
+
+    Args:
+        instances: :class:`chainer_seg.Instances`.
+
+    Returns:
+        (H, W) int32: label + 1 on objects, 0 on the background, -1 on crowds.
+    """
+    sizes = instances.masks.sum(axis=(1, 2))
+    # From the front to the back, with the background behind all.
+    order = np.lexsort([sizes, instances.crowds])
+    layers = np.concatenate([instances.masks[order], np.ones((1, *instances.image_size), bool)])
+    labels = np.where(instances.crowds, -1, instances.labels + 1)[order]
+    return np.append(labels, 0).astype(np.int32)[layers.argmax(axis=0)]
+
+
+def open_semantic(annotations, images=None, *, sbd=None, class_names=None):
+    """The data set of semantic segmentation in files.
+
+    Args:
+        annotations: What :func:`chainer_seg.datasets.open_dataset` takes: a COCO JSON file, a packed
+            data set, a list of VOC or SBD; or a list of pairs, an image and a label image a line.
+        images: The folder, as there.
+        sbd: A folder of SBD for images of a VOC list that VOC has not marked.
+        class_names: The classes from 1 on in the label images of a list; VOC's if left out.
+
+    Returns:
+        A :class:`SemanticDataset`.
+
+    Raises:
+        chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
+    """
+    if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
+        names = {} if class_names is None else {'class_names': class_names}
+        return SemanticDataset(VocDataset(annotations, images, sbd=sbd, **names))
+    return SemanticDataset(open_dataset(annotations, images))
+
+
+def _with_void(classes):
+    """Classes (H, W) uint8 as labels."""
+    labels = classes.astype(np.int32)
+    labels[classes == VOID] = -1
+    return labels
