@@ -1,6 +1,7 @@
 """Refinement by a fully connected CRF (arXiv 1210.5644), as DeepLab uses it (arXiv 1606.00915, 3.3)."""
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -157,7 +158,8 @@ def find_parameters(preset):
 def _check(parameters):
     weights = parameters.smooth_weight, parameters.colour_weight
     deviations = parameters.smooth_xy, parameters.colour_xy, parameters.colour_rgb
-    if not (min(weights) >= 0 and min(deviations) > 0 and parameters.steps >= 0):
+    if not (all(0 <= weight < math.inf for weight in weights) and parameters.steps >= 0
+            and all(0 < deviation < math.inf for deviation in deviations)):
         raise UserError(f'There is no dense CRF of {parameters}; give weights and steps from 0, and '
                         f'deviations above 0.')
 

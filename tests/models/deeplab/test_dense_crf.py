@@ -5,7 +5,13 @@ import pytest
 
 from chainer_seg.errors import ImageError, UserError
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters, dense_crf, mean_field
+from chainer_seg.models.deeplab.dense_crf import (
+    PRESETS,
+    CrfParameters,
+    dense_crf,
+    mean_field,
+    semantic_crf,
+)
 
 
 def naive_mean_field(image, probabilities, parameters):
@@ -114,3 +120,71 @@ def test_sizes_that_differ_are_an_error():
 def test_unknown_preset_is_an_error():
     with pytest.raises(UserError, match="no CRF parameters 'caffe'; choose from tensorflow, deeplab"):
         dense_crf(np.zeros((3, 4, 3), np.uint8), np.zeros((3, 4), np.float32), [], preset='caffe')
+
+
+def beliefs_of_classes(rng, size=(16, 18), classes=5):
+    """An image and what is believed of classes, of which the last two are believed nowhere."""
+    image, belief, truth = noisy_square(rng, size)
+    logits = rng.normal(0, 0.7, (classes, *size))
+    logits[0] += 2 * ~truth
+    logits[1] += 2 * truth
+    logits[-2:] -= 9
+    powers = np.exp(logits)
+    return image, (powers / powers.sum(axis=0)).astype(np.float32), truth
+
+
+def test_classes_that_are_nowhere_keep_their_probabilities(rng):
+    image, probabilities, _ = beliefs_of_classes(rng)
+    found = semantic_crf(image, probabilities, preset=WEAK)
+    assert probabilities[3:].max() < 0.01 < probabilities[:3].max(axis=(1, 2)).min()
+    np.testing.assert_array_equal(found[3:], probabilities[3:])
+    np.testing.assert_allclose(found.sum(axis=0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_leaving_classes_out_changes_little(rng, preset):
+    image, probabilities, _ = beliefs_of_classes(rng)
+    found = semantic_crf(image, probabilities, preset=preset)
+    np.testing.assert_allclose(found, mean_field(image, probabilities, PRESETS[preset]), atol=0.01)
+
+
+def test_published_parameters_clean_up_classes(rng):
+    image, probabilities, truth = beliefs_of_classes(rng)
+    assert (probabilities.argmax(axis=0) != truth).sum() > 10
+    assert (semantic_crf(image, probabilities, preset='tensorflow').argmax(axis=0) == truth).all()
+
+
+def test_classes_without_weights_stay_as_they_are(rng):
+    image, probabilities, _ = beliefs_of_classes(rng)
+    found = semantic_crf(image, probabilities, preset=CrfParameters(0, 3, 0, 40, 17))
+    np.testing.assert_allclose(found, probabilities, atol=1e-5)
+
+
+def test_many_equally_likely_classes_are_no_trouble(rng):
+    image, _, _ = noisy_square(rng)
+    probabilities = np.full((300, 16, 18), 1 / 300, np.float32)
+    found = semantic_crf(image, probabilities, preset='tensorflow')
+    np.testing.assert_allclose(found, probabilities, rtol=1e-3)
+
+
+def test_a_class_of_probability_0_can_win(rng):
+    image = np.full((9, 9, 3), 100, np.uint8)
+    probabilities = np.zeros((2, 9, 9), np.float32)
+    probabilities[0] = 1
+    probabilities[:, 4, 4] = 0, 1
+    found = semantic_crf(image, probabilities, preset=CrfParameters(12, 3, 12, 40, 17))
+    assert np.isfinite(found).all() and (found.argmax(axis=0) == 0).all()
+
+
+@pytest.mark.parametrize('parameters', [
+    CrfParameters(3, 0, 4, 67, 3), CrfParameters(3, 1, -4, 67, 3), CrfParameters(3, 1, 4, 67, -3),
+    CrfParameters(3, 1, 4, float('nan'), 3), CrfParameters(float('inf'), 1, 4, 67, 3),
+    CrfParameters(3, 1, 4, 67, 3, -1)])
+def test_impossible_parameters_are_an_error(parameters):
+    with pytest.raises(UserError, match='no dense CRF of .*deviations above 0'):
+        semantic_crf(np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 2), 0.5), preset=parameters)
+
+
+def test_classes_of_another_size_than_the_image_are_an_error():
+    with pytest.raises(ImageError, match=r'image is \(2, 3\) pixels and the probabilities \(3, 2\)'):
+        semantic_crf(np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 2), 0.5))
