@@ -199,25 +199,28 @@ class ClickTrainChain(chainer.Chain):
             loss (arXiv 1608.01471, section 3, for probabilities).
         loss_scale: The mean cross entropy is multiplied by this; 20 in the TensorFlow
             implementation.
+        freeze_bn: Whether batch normalisation uses its running statistics and learns nothing.
 
     Called with a batch of what :class:`ClickSamples` makes; ``target`` may hold -1 where a pixel is
     not counted. Returns the scalar loss and reports ``loss`` and the batch's mean ``iou``.
     """
 
-    def __init__(self, model, positive_weight=1.0, jaccard_weight=0.0, loss_scale=1.0):
+    def __init__(self, model, positive_weight=1.0, jaccard_weight=0.0, loss_scale=1.0,
+                 freeze_bn=False):
         super().__init__()
         self.positive_weight, self.jaccard_weight = positive_weight, jaccard_weight
-        self.loss_scale = loss_scale
+        self.loss_scale, self.freeze_bn = loss_scale, freeze_bn
         with self.init_scope():
             self.model = model
 
     def forward(self, image, points, robot_clicks, previous, target):
         points, previous = self.play(image, points, robot_clicks, previous, target)
-        logits = self._logits(image, points, previous)
-        loss = self.loss_scale * self._cross_entropy(logits, target)
+        with chainer.using_config('train', chainer.config.train and not self.freeze_bn):
+            logits = self._logits(image, points, previous)
+        loss = self.loss_scale * weighted_cross_entropy(logits, target, self.positive_weight)
         if self.jaccard_weight:
             loss += self.jaccard_weight * _jaccard_loss(logits, target)
-        chainer.report({'loss': loss, 'iou': self._iou(logits.array, target)}, self)
+        chainer.report({'loss': loss, 'iou': mean_iou(logits.array, target)}, self)
         return loss
 
     def play(self, image, points, robot_clicks, previous, target):
@@ -254,18 +257,33 @@ class ClickTrainChain(chainer.Chain):
         x = self.model.encode(image, points, previous)
         return resize_bilinear(self.model.forward(x), image.shape[2:])[:, 0]
 
-    def _cross_entropy(self, logits, target):
-        if self.positive_weight == 1:
-            return F.sigmoid_cross_entropy(logits, target)
-        each = F.sigmoid_cross_entropy(logits, target, reduce='no')
-        weight = self.xp.where(target == 1, np.float32(self.positive_weight), np.float32(1))
-        return F.sum(each * weight) / max(1, int((target != -1).sum()))
 
-    def _iou(self, logits, target):
-        found, truth = (logits > 0) & (target != -1), target == 1
-        shared = (found & truth).sum(axis=(1, 2))
-        united = (found | truth).sum(axis=(1, 2))
-        return (shared / self.xp.maximum(united, 1)).mean()
+def weighted_cross_entropy(logits, target, positive_weight=1.0):
+    """The mean sigmoid cross entropy over the pixels that count, those of the object weighted.
+
+    Args:
+        logits: (B, H, W) float32.
+        target: (B, H, W) int32, 1 on the object, 0 elsewhere, -1 where a pixel is not counted.
+        positive_weight: How much more a pixel of the object counts.
+
+    Returns:
+        The scalar loss.
+    """
+    if positive_weight == 1:
+        return F.sigmoid_cross_entropy(logits, target)
+    xp = chainer.backend.get_array_module(target)
+    each = F.sigmoid_cross_entropy(logits, target, reduce='no')
+    weight = xp.where(target == 1, np.float32(positive_weight), np.float32(1))
+    return F.sum(each * weight) / max(1, int((target != -1).sum()))
+
+
+def mean_iou(logits, target):
+    """The mean over samples of the intersection over union; arrays as weighted_cross_entropy has."""
+    xp = chainer.backend.get_array_module(target)
+    found, truth = (logits > 0) & (target != -1), target == 1
+    shared = (found & truth).sum(axis=(1, 2))
+    united = (found | truth).sum(axis=(1, 2))
+    return (shared / xp.maximum(united, 1)).mean()
 
 
 def _jaccard_loss(logits, target):
