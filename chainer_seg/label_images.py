@@ -1,8 +1,13 @@
 """Label images: pictures whose pixels are the numbers of classes or objects, as PASCAL VOC has them."""
 
-import numpy as np
+import io
+import pathlib
 
-from chainer_seg.errors import DatasetError
+import numpy as np
+from PIL import Image
+
+from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.files import atomic_write
 from chainer_seg.images import read_picture
 
 # The number of a pixel for which nothing is given.
@@ -40,6 +45,32 @@ def read_label_image(path):
     if picture.mode in ('1', 'L', 'LA') or picture.mode.startswith('I'):
         return _numbers_of_grey(np.atleast_3d(np.array(picture))[:, :, 0], path)
     return _numbers_of_colors(np.array(picture.convert('RGB')), path)
+
+
+def write_label_image(path, labels):
+    """Writes labels as a PNG with VOC's palette, as VOC's server takes them, atomically.
+
+    Args:
+        path: The file; it ends in ``.png``.
+        labels: (H, W) int, from 0 to 254, and -1 or 255 where nothing is given.
+
+    Raises:
+        chainer_seg.errors.ImageError: The ending is another one.
+        chainer_seg.errors.DatasetError: A label is none of these.
+        chainer_seg.errors.DiskFullError: There is no room or no permission.
+    """
+    if pathlib.Path(path).suffix.lower() != '.png':
+        raise ImageError(f'{path} does not end in .png, the only format for label images.')
+    labels = np.asarray(labels)
+    if labels.size and not -1 <= labels.min() <= labels.max() <= VOID:
+        raise DatasetError(f'A label image has no place for labels from {labels.min()} to '
+                           f'{labels.max()}; give labels from 0 to {VOID - 1}, or -1.')
+    picture = Image.fromarray(labels.astype(np.uint8))  # -1 becomes 255, which is void
+    picture.putpalette(VOC_COLORS.tobytes())
+    encoded = io.BytesIO()
+    picture.save(encoded, 'PNG', optimize=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(encoded.getvalue())
 
 
 def _numbers_of_palette(entries, palette):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from chainer_seg.errors import DatasetError, ImageError
-from chainer_seg.label_images import VOC_COLORS, read_label_image
+from chainer_seg.label_images import VOC_COLORS, read_label_image, write_label_image
 
 LABELS = np.array([[0, 1, 2], [15, 20, 255]], np.uint8)
 
@@ -76,3 +76,26 @@ def test_what_is_no_picture_is_told(path):
     path.write_bytes(b'no picture')
     with pytest.raises(ImageError, match=r'labels.png cannot be read'):
         read_label_image(path)
+
+
+def test_labels_are_written_with_vocs_palette(path):
+    labels = LABELS.astype(np.int32)
+    labels[1, 2] = -1
+    write_label_image(path, labels)
+    np.testing.assert_array_equal(read_label_image(path), LABELS)
+    picture = Image.open(path)
+    assert picture.mode == 'P'
+    np.testing.assert_array_equal(picture, LABELS)
+    np.testing.assert_array_equal(picture.convert('RGB'), VOC_COLORS[LABELS])
+
+
+@pytest.mark.parametrize('wrong', [-2, 256])
+def test_labels_that_fit_no_byte_are_not_written(path, wrong):
+    with pytest.raises(DatasetError, match='no place for labels'):
+        write_label_image(path, np.array([[0, wrong]]))
+    assert not path.exists()
+
+
+def test_label_images_are_png(path):
+    with pytest.raises(ImageError, match='does not end in .png'):
+        write_label_image(path.with_suffix('.jpg'), LABELS)

@@ -14,10 +14,11 @@ from chainer_seg.visualization.drawing import (
     draw_clicks,
     draw_image,
     draw_instances,
+    draw_labels,
     draw_probability,
 )
 from chainer_seg.visualization.figures import Picture, axes_grid
-from chainer_seg.visualization.gallery import draw_gallery
+from chainer_seg.visualization.gallery import draw_gallery, draw_semantic
 from chainer_seg.visualization.overlay import (
     blend,
     instances_layer,
@@ -25,11 +26,13 @@ from chainer_seg.visualization.overlay import (
     overlay_probability,
     probability_layer,
 )
+from chainer_seg.visualization.semantic import labels_layer, overlay_labels
 from chainer_seg.visualization.statistics import draw_statistics
 from chainer_seg.visualization.thumbnail import instances_thumbnail
 
 __all__ = ['Picture', 'axes_grid', 'blend', 'contact_sheet', 'draw_click_curves',
            'draw_click_samples', 'draw_clicks', 'draw_gallery', 'draw_image', 'draw_instances',
-           'draw_iou_curves', 'draw_noc_curves', 'draw_probability', 'draw_statistics',
-           'instance_colors', 'instances_layer', 'instances_thumbnail', 'overlay_clicks',
-           'overlay_detections', 'overlay_masks', 'overlay_probability', 'probability_layer']
+           'draw_iou_curves', 'draw_labels', 'draw_noc_curves', 'draw_probability',
+           'draw_semantic', 'draw_statistics', 'instance_colors', 'instances_layer',
+           'instances_thumbnail', 'labels_layer', 'overlay_clicks', 'overlay_detections',
+           'overlay_labels', 'overlay_masks', 'overlay_probability', 'probability_layer']

@@ -6,7 +6,7 @@ import numpy as np
 from chainer_seg.visualization.colors import instance_colors
 from chainer_seg.visualization.overlay import overlay_masks
 from chainer_seg.visualization.skeletons import skeleton_lines
-from chainer_seg.visualization.text import text_patch
+from chainer_seg.visualization.text import paste, text_height, text_patch
 
 _WHITE = (255, 255, 255)
 _CAPTION = (38, 38, 42)
@@ -44,9 +44,9 @@ def overlay_detections(image, instances, *, colors=None, alpha=0.45, contour=Fal
         paint_keypoints(picture, instances.keypoints, colors, stroke, skeleton)
     taken = []
     if caption:
-        patch = text_patch(caption, _text_height(picture), _CAPTION)
+        patch = text_patch(caption, text_height(picture), _CAPTION)
         taken.append((0, 0, *patch.shape[:2]))
-        _paste(picture, patch, 0, 0)
+        paste(picture, patch, 0, 0)
     if labels:
         _write_labels(picture, instances, colors, taken)
     return picture
@@ -84,15 +84,10 @@ def _fixed(points):
     return np.clip(scaled, -2 ** 30, 2 ** 30).astype(int).tolist()
 
 
-def _text_height(picture):
-    """Letters that can be read on small pictures and do not look lost on large ones, in pixels."""
-    return int(np.clip(max(picture.shape[:2]) / 45, 9, 32))
-
-
 def _write_labels(picture, instances, colors, taken):
     """Writes each name above its object, or lower where places (top, left, h, w) are taken."""
     with_scores = bool((instances.scores != 1).any())
-    size = _text_height(picture)
+    size = text_height(picture)
     # The surest first: they get the best places.
     for number in np.argsort(-instances.scores, kind='stable').tolist():
         text = instances.name(number)
@@ -102,7 +97,7 @@ def _write_labels(picture, instances, colors, taken):
         top, left = instances.bboxes[number, :2].astype(int).tolist()
         place = _free_place(taken, top, left, patch.shape[:2], picture.shape[:2])
         taken.append((*place, *patch.shape[:2]))
-        _paste(picture, patch, *place)
+        paste(picture, patch, *place)
 
 
 def _free_place(taken, top, left, patch_size, picture_size):
@@ -118,9 +113,3 @@ def _free_place(taken, top, left, patch_size, picture_size):
                for other, aside, high, wide in taken):
             return place, left
     return min(max(0, first), last), left
-
-
-def _paste(picture, patch, top, left):
-    """Lays a patch over the picture as far as it fits."""
-    target = picture[top:top + patch.shape[0], left:left + patch.shape[1]]
-    target[:] = patch[:target.shape[0], :target.shape[1]]

@@ -1,4 +1,4 @@
-"""Images, instances, clicks and probabilities on matplotlib axes, in the manner of ChainerCV.
+"""Images, instances, labels, clicks and probabilities on matplotlib axes, in the manner of ChainerCV.
 
 Every function takes an axis and returns it. Without one it makes a new figure, ``ax.figure``,
 which shows itself in a notebook and which pyplot does not know. With ``image=None`` the drawing
@@ -9,11 +9,13 @@ import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
 
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.visualization.colors import NEGATIVE, POSITIVE, instance_colors, is_light
 from chainer_seg.visualization.figures import new_axes
 from chainer_seg.visualization.overlay import instances_layer
+from chainer_seg.visualization.semantic import labels_layer, legend_of
 from chainer_seg.visualization.skeletons import skeleton_lines
 
 # More pixels than this along a side are not seen on a figure and cost memory.
@@ -79,6 +81,43 @@ def draw_instances(image, instances, ax=None, alpha=0.5, contour=True, labels=Tr
         _draw_keypoints(ax, instances.keypoints, colors)
     if labels:
         _write_labels(ax, instances, colors)
+    return ax
+
+
+def draw_labels(image, labels, class_names=(), ax=None, alpha=0.65, legend=True):
+    """Draws the classes of pixels in VOC's colours.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or None for the labels alone, with the background black.
+        labels: (H, W) int, 0 for the background and -1 for void.
+        class_names: Names of the classes, the background first; numbers if left out.
+        ax: A matplotlib axis; a new one if left out.
+        alpha: Opacity of the classes on an image.
+        legend: Name the classes that are there beside the picture.
+
+    Returns:
+        The axis.
+
+    Raises:
+        ValueError: The image and the labels differ in size.
+    """
+    labels = np.asarray(labels)
+    if image is not None:
+        image = as_image(image)
+        if image.shape[:2] != labels.shape:
+            raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
+                             f'labels of {labels.shape[0]}x{labels.shape[1]}')
+    alone = image is None and (ax is None or not ax.images)
+    ax = draw_image(image, new_axes(labels.shape) if ax is None else ax)
+    layer = labels_layer(_shrink_masks(labels[None])[0], alpha)
+    if alone:
+        layer[:, :, 3] = 255
+    _show(ax, layer, labels.shape)
+    if legend:
+        handles = [Patch(facecolor=_unit(color), edgecolor='grey', label=name)
+                   for name, color in legend_of(labels, class_names)]
+        ax.legend(handles=handles, loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0,
+                  fontsize=8, frameon=False)
     return ax
 
 

@@ -1,7 +1,7 @@
 """Many small pictures in one figure."""
 
 from chainer_seg.images import as_image
-from chainer_seg.visualization.drawing import draw_image, draw_instances
+from chainer_seg.visualization.drawing import draw_image, draw_instances, draw_labels
 from chainer_seg.visualization.figures import axes_grid
 
 
@@ -26,6 +26,25 @@ def draw_gallery(examples, columns=4, titles=(), **options):
             draw_image(image, ax)
         else:
             draw_instances(image, instances, ax, **options)
+    return axes
+
+
+def draw_semantic(image, labels, class_names=(), truth=None, alpha=0.65):
+    """Draws an image and beside it the classes of its pixels, also the true ones where they are known.
+
+    Args:
+        image, labels, class_names, alpha: As those of :func:`draw_labels`.
+        truth: (H, W) int, the true classes.
+
+    Returns:
+        (2 or 3,) array of matplotlib axes in one new figure: image, truth, and what was found.
+    """
+    image = as_image(image)
+    titled = {'image': None, **({} if truth is None else {'truth': truth}), 'found': labels}
+    axes = axes_grid(len(titled), len(titled), image.shape[0] / image.shape[1], tuple(titled))
+    draw_image(image, axes[0])
+    for ax, each in zip(axes[1:], list(titled.values())[1:]):
+        draw_labels(image, each, class_names, ax, alpha)
     return axes
 
 

@@ -32,6 +32,17 @@ def text_patch(text, height, color):
     return np.asarray(patch)
 
 
+def text_height(picture):
+    """Letters that can be read on small pictures and do not look lost on large ones, in pixels."""
+    return int(np.clip(max(picture.shape[:2]) / 45, 9, 32))
+
+
+def paste(picture, patch, top, left):
+    """Lays a patch (h, w, 3) over the picture (H, W, 3), in place, as far as it fits."""
+    target = picture[top:top + patch.shape[0], left:left + patch.shape[1]]
+    target[:] = patch[:target.shape[0], :target.shape[1]]
+
+
 @functools.lru_cache(16)
 def _font(height):
     folder = pathlib.Path(matplotlib.get_data_path(), 'fonts', 'ttf')
