@@ -2,11 +2,11 @@
 
 import argparse
 
-from commands import train_click, train_deepmask, train_mask_rcnn, train_yolact
+from commands import train_click, train_deeplab, train_deepmask, train_mask_rcnn, train_yolact
 
 from chainer_seg import command_line
 
-SYSTEMS = (train_click, train_deepmask, train_mask_rcnn, train_yolact)
+SYSTEMS = (train_click, train_deeplab, train_deepmask, train_mask_rcnn, train_yolact)
 
 
 def main():

@@ -19,7 +19,7 @@ DRAWN = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures':
 
 
 def add_data_options(parser, *more):
-    """Adds the options; ``more`` are values of --dataset that the system itself knows."""
+    """Adds the options and returns their group; ``more`` are values of --dataset of the system's own."""
     data = parser.add_argument_group('the data')
     data.add_argument('--dataset', choices=(*DRAWN, 'coco', *more), default='shapes',
                       help='drawn shapes, with textures or plain, drawn people, or a data set of files')
@@ -31,9 +31,10 @@ def add_data_options(parser, *more):
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                       metavar='HxW', help='size of drawn pictures')
     data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
+    return data
 
 
-def add_training_options(parser, iterations, batch_size, lr):
+def add_training_options(parser, iterations, batch_size, lr, schedule='cosine'):
     command_line.add_common_options(parser)
     group = parser.add_argument_group('the training')
     group.add_argument('--out', required=True, metavar='DIR', help='folder for all that is written')
@@ -43,7 +44,7 @@ def add_training_options(parser, iterations, batch_size, lr):
                        help='compute a batch in so many parts, for less memory')
     group.add_argument('--lr', type=float, default=lr, help='base learning rate')
     group.add_argument('--optimizer', choices=('adam', 'momentum'), default='adam')
-    group.add_argument('--schedule', choices=('poly', 'cosine', 'constant'), default='cosine')
+    group.add_argument('--schedule', choices=('poly', 'cosine', 'constant'), default=schedule)
     group.add_argument('--warm-up', type=int, default=100, help='updates of linear warm-up')
     group.add_argument('--weight-decay', type=float, default=1e-4)
     group.add_argument('--workers', type=int, default=None,
@@ -109,7 +110,7 @@ def make_schedule(options):
 
 def run_training(options, train_chain, model, dataset, transform, evaluator, best_metric,
                  **settings):
-    """Runs the training that the options describe and prints where the results are.
+    """Runs the training that the options describe, prints where the results are, and returns them.
 
     ``settings`` are those of :class:`chainer_seg.training.Settings` and come before the options.
     """
@@ -131,3 +132,4 @@ def run_training(options, train_chain, model, dataset, transform, evaluator, bes
         print(f'{result.iteration} iterations in {time.time() - started:.0f} s')
         print(f'model: {result.model}')
         print(f'best model: {result.best_model} ({best_metric[0]} {result.best_value:.4f})')
+    return result

@@ -1,0 +1,179 @@
+"""python scripts/train.py deeplab: semantic segmentation."""
+
+import argparse
+import functools
+import logging
+
+from commands.training_options import (
+    DRAWN, add_data_options, add_training_options, draw_datasets, find_resnet, run_training)
+
+from chainer_seg import command_line
+from chainer_seg.datasets import SemanticDataset, open_semantic
+from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.evaluation import evaluate_semantic
+from chainer_seg.links import BatchNorm, FrozenAffine, copy_resnet
+from chainer_seg.links.resnet import EXPANSION
+from chainer_seg.model_file import copy_matching, load_model
+from chainer_seg.models.deeplab import DeepLab, SemanticSamples, SemanticTrainChain
+from chainer_seg.models.deeplab.multi_scale import SCALES
+
+log = logging.getLogger(__name__)
+
+PUBLISHED = (
+    'As published: --backbone RESNET101 --optimizer momentum --lr 2.5e-4 --last-lr 10 20 --weight-decay '
+    '5e-4 --schedule poly --warm-up 0 --batch-norm frozen --msc --crop 321 --batch-size 10 --iterations '
+    '20000. What is left out here trains a small network on a CPU in minutes.')
+
+STAGES = 4
+
+RESNET, PYRAMID = '/model/resnet', '/model/pyramid'
+
+
+def add_options(systems):
+    parser = systems.add_parser(
+        'deeplab', help='semantic segmentation with DeepLab',
+        description=f'Train DeepLab. {PUBLISHED}',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(train=train_deeplab)
+    data = add_data_options(parser, 'voc', 'sbd')
+    data.add_argument('--sbd', metavar='D',
+                      help='folder of SBD, which has the classes of images that VOC has not marked')
+    data.add_argument('--class-names', nargs='+', metavar='NAME',
+                      help='of the classes from 1 on in label images of one\'s own')
+    add_training_options(parser, iterations=1500, batch_size=8, lr=1e-3, schedule='poly')
+    _add_model(parser.add_argument_group('the model'))
+    _add_method(parser.add_argument_group('how it learns'))
+
+
+def _add_model(model):
+    model.add_argument('--init', metavar='MODEL',
+                       help='start from this DeepLab and its sizes; the last layers start anew where '
+                            'the classes are others')
+    model.add_argument('--backbone', metavar='MODEL',
+                       help='start from the ResNet in this model file, which gives --blocks and '
+                            '--width; click and mask-rcnn come with the package')
+    model.add_argument('--blocks', type=int, nargs=STAGES, default=(2, 2, 3, 2), metavar='N',
+                       help='blocks of the four stages; published: 3 4 23 3')
+    model.add_argument('--width', type=int, default=16, help='channels of the stem; published: 64')
+    model.add_argument('--pyramid', type=int, nargs='+', default=(6, 12, 18, 24), metavar='N',
+                       help='dilations of the last layers')
+    model.add_argument('--longest-side', type=int, default=None, metavar='PX',
+                       help='images are shrunk to this when the model is used; 513, or as --init')
+    model.add_argument('--half', action='store_true', help='save the model in half precision')
+
+
+def _add_method(method):
+    method.add_argument('--msc', action='store_true',
+                        help='learn at the scales 1, 0.75 and 0.5 and at their maximum')
+    method.add_argument('--fine-tune', action='store_true',
+                        help='train the last layers only; the ResNet stays as it is')
+    method.add_argument('--batch-norm', choices=('train', 'frozen'), default='train',
+                        help='batch normalisation learns, or keeps its statistics, scales and shifts; '
+                             'published: frozen')
+    method.add_argument('--last-lr', type=float, nargs=2, default=(1.0, 1.0),
+                        metavar=('WEIGHTS', 'BIASES'),
+                        help='learning rates of the last layers in units of --lr; published: 10 20')
+    method.add_argument('--crop', type=command_line.size_argument, default=(161, 161), metavar='HxW',
+                        help='size of the samples; published: 321')
+    method.add_argument('--random-scale', type=float, nargs=2, default=(0.5, 1.5),
+                        metavar=('MIN', 'MAX'), help='images are scaled by a number of this range')
+    method.add_argument('--mirror', type=float, default=0.5, metavar='P',
+                        help='share of the samples that are mirrored')
+
+
+def train_deeplab(options):
+    dataset, validation = open_labels(options)
+    model = make_model(options, dataset.class_names)
+    chain = SemanticTrainChain(model, SCALES if options.msc else (1,),
+                               frozen_norm=options.batch_norm == 'frozen',
+                               last_layers=options.fine_tune)
+    samples = SemanticSamples(options.crop, tuple(options.random_scale), options.mirror)
+    result = run_training(
+        options, chain, model, dataset, samples,
+        functools.partial(evaluate_semantic, dataset=validation, per_class=False),
+        best_metric=('validation/miou', 'max'), lr_multipliers=learning_rates(options, model))
+    if not options.quiet:
+        print_classes(evaluate_semantic(load_model(result.best_model), validation), validation)
+
+
+def open_labels(options):
+    """The data sets for training and for validation that the options name."""
+    if options.dataset in DRAWN:
+        pictures = max(1, options.iterations * options.batch_size)
+        return tuple(map(SemanticDataset, draw_datasets(options, pictures)))
+    if not options.annotations:
+        raise DatasetError(f'--dataset {options.dataset} needs --annotations and --images.')
+    open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names)
+    dataset = open_files(options.annotations, options.images)
+    if not options.val_annotations:
+        return dataset, dataset
+    validation = open_files(options.val_annotations, options.val_images or options.images)
+    if validation.class_names != dataset.class_names:
+        raise DatasetError(f'{options.val_annotations} has other classes than {options.annotations}; '
+                           f'validate on a part of the same data set.')
+    return dataset, validation
+
+
+def make_model(options, class_names):
+    """The model of --init, or a new one, perhaps with the ResNet of --backbone."""
+    model = _continue_model(options, class_names) if options.init else _new_model(options, class_names)
+    model.class_names = tuple(class_names)
+    return model
+
+
+def _continue_model(options, class_names):
+    source = load_model(options.init)
+    if not isinstance(source, DeepLab):
+        raise TrainingError(f'{options.init} holds a {type(source).__name__}, not a DeepLab; to start '
+                            f'from its ResNet alone give --backbone.')
+    longest_side = options.longest_side or source.longest_side
+    model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': options.seed,
+                       'longest_side': longest_side})
+    named = tuple(source.class_names)
+    same = named == tuple(class_names) if named else source.config['n_class'] == len(class_names)
+    if same:
+        copy_matching(source, model)
+    else:
+        copy_matching(source.resnet, model.resnet)
+        log.info('The classes are others than those of %s: the last layers start anew', options.init)
+    return model
+
+
+def _new_model(options, class_names):
+    sizes = {'blocks': tuple(options.blocks), 'width': options.width}
+    source = find_resnet(options.backbone) if options.backbone else None
+    if source is not None:
+        sizes = _sizes_of(source, options.backbone)
+    model = DeepLab(len(class_names), pyramid=tuple(options.pyramid), seed=options.seed,
+                    longest_side=options.longest_side or 513, **sizes)
+    if source is not None:
+        copy_resnet(source, model.resnet)
+    return model
+
+
+def _sizes_of(resnet, path):
+    """What a DeepLab must be made with to begin with a ResNet."""
+    if len(resnet.stage_names) != STAGES:
+        raise TrainingError(f'The ResNet in {path} has {len(resnet.stage_names)} stages, DeepLab needs '
+                            f'{STAGES}; choose a model with all of them, such as a converted ResNet.')
+    return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
+            'width': resnet.out_channels[0] // EXPANSION,
+            'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}
+
+
+def learning_rates(options, model):
+    """Parameters with a learning rate of their own, by patterns of their paths."""
+    weights, biases = options.last_lr
+    rates = {f'{PYRAMID}/*/W': weights, f'{PYRAMID}/*/b': biases}
+    if options.batch_norm == 'frozen' and isinstance(model.resnet.stem.norm, BatchNorm):
+        rates.update({f'{RESNET}/*/gamma': 0, f'{RESNET}/*/beta': 0})
+    return rates
+
+
+def print_classes(figures, dataset):
+    """Prints the figures of the best model, class by class."""
+    print(f'{"class":20}  {"IoU":>6}  {"accuracy":>8}')
+    for name in dataset.class_names:
+        print(f'{name:20}  {figures[f"iou/{name}"]:6.3f}  {figures[f"class_accuracy/{name}"]:8.3f}')
+    print(f'{"mean":20}  {figures["miou"]:6.3f}  {figures["mean_class_accuracy"]:8.3f}')
+    print(f'{"all pixels":20}  {"":6}  {figures["pixel_accuracy"]:8.3f}')
