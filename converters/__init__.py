@@ -14,7 +14,8 @@ import chainer
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
 from converters import (
-    caffe_resnet, deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees, yolact)
+    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees,
+    yolact)
 from converters.configuration import read_configuration
 from converters.formats import find_format
 from converters.ledger import Ledger
@@ -44,8 +45,8 @@ NETWORKS = {
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
     'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, pytorch_resnet),
                         'YOLACT, YOLACT++ and ResNets of PyTorch'),
-    'Caffe': Networks(trees.named_arrays, trees.describe, (caffe_resnet,),
-                      'ResNets with an fc1000 layer'),
+    'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
+                      'DeepLab-v2 on ResNets, its click models, and ResNets with an fc1000 layer'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
@@ -84,8 +85,8 @@ def convert(path, config=None):
 
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
-            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth) and
-            He's ResNets of Caffe (.caffemodel) are known.
+            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth),
+            DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel) are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
             also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
 from converters.torch_modules import UPDATES
+from converters.torch_resnet import count_resnet
 
 _FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
 _BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
@@ -22,6 +23,13 @@ def stages_of(names):
     for match in filter(None, map(_FIRST.fullmatch, names)):
         stages.setdefault(int(match[2]), []).append(match[1])
     return dict(sorted(stages.items()))
+
+
+def check_size(arguments, ledger):
+    """Refuses a file whose shapes ask for more weights than it has, before they get memory."""
+    available = sum(array.size for array in ledger.arrays())
+    if count_resnet(arguments) > available:
+        ledger.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
 
 
 def fill_resnet(resnet, layers):
@@ -57,7 +65,7 @@ class CaffeLayers:
 
     def array(self, name, number):
         """A blob of a layer."""
-        blobs = self.layers.get(name, {}).get('blobs', [])
+        blobs = self._layer(name)['blobs']
         if number >= len(blobs):
             self.ledger.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
         return blobs[number]
@@ -72,11 +80,16 @@ class CaffeLayers:
 
     def has_bias(self, name):
         """Whether a convolution has a bias."""
-        return len(self.layers.get(name, {}).get('blobs', [])) > 1
+        return len(self._layer(name)['blobs']) > 1
+
+    def skip(self, name, reason):
+        """Leaves a convolution out."""
+        for array in self._layer(name)['blobs']:
+            self.ledger.skip(array, reason)
 
     def parameters(self, name):
         """``stride``, ``dilation`` and ``pad`` of a convolution, the same in both directions."""
-        found = self.layers.get(name, {}).get('convolution_param')
+        found = self._layer(name).get('convolution_param')
         if not found:
             self.ledger.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
                              f'network as configuration')
@@ -86,14 +99,14 @@ class CaffeLayers:
 
     def pooling(self, name):
         """``kernel_size``, ``stride`` and ``pad`` of a pooling layer, 0 where it has none."""
-        found = self.layers.get(name, {}).get('pooling_param', {})
+        found = self._layer(name).get('pooling_param', {})
         return {key: found.get(key, 0) for key in ('kernel_size', 'stride', 'pad')}
 
     def fill_convolution(self, link, name):
         """Copies a convolution into one of Chainer, with its bias where that has one."""
         self.ledger.fill(link.W.array, self.array(name, 0))
         if link.b is not None:
-            self.ledger.put(link.b.array, self._channels(name, 1, len(link.b)))
+            self._put(link.b.array, self._channels(name, 1, len(link.b)), (name, 1))
 
     def fill_conv_norm(self, link, convolution, suffix):
         """Copies a convolution, its BatchNorm and its Scale layer into a ConvNorm.
@@ -108,10 +121,12 @@ class CaffeLayers:
         scale = 1 / factor if factor else 0
         eps = self.layers[f'bn{suffix}'].get('batch_norm_param', {}).get('eps', _CAFFES_EPS)
         norm = link.norm
-        self.ledger.put(norm.gamma.array, self._channels(f'scale{suffix}', 0, channels))
-        self.ledger.put(norm.beta.array, self._channels(f'scale{suffix}', 1, channels))
-        norm.avg_mean[...] = mean * scale - bias
-        norm.avg_var[...] = variance * scale + eps - EPS
+        for target, number in ((norm.gamma.array, 0), (norm.beta.array, 1)):
+            values = self._channels(f'scale{suffix}', number, channels)
+            self._put(target, values, (f'scale{suffix}', number))
+        self._put(norm.avg_mean, mean * scale - bias, (f'bn{suffix}', 0), (f'bn{suffix}', 2),
+                  *[(convolution, 1)] * self.has_bias(convolution))
+        self._put(norm.avg_var, variance * scale + eps - EPS, (f'bn{suffix}', 1), (f'bn{suffix}', 2))
         norm.N = UPDATES
 
     def fill_logits(self, link, name):
@@ -121,6 +136,15 @@ class CaffeLayers:
         for target, array, shape in ((link.W, weight, (outputs, features)), (link.b, bias, (outputs,))):
             old = (1,) * (4 - len(shape)) + shape
             self.ledger.fill(target.array, array, old if array.ndim == 4 else shape)
+
+    def _layer(self, name):
+        if name not in self.layers:
+            self.ledger.fail(f'it has no layer {name}')
+        return self.layers[name]
+
+    def _put(self, target, values, *places):
+        """Writes values that come from blobs, each told by the name of its layer and its number."""
+        self.ledger.put(target, values, *(self.layers[name]['blobs'][number] for name, number in places))
 
     def _one(self, name, found, key, default):
         values = {found[side] for side in (f'{key}_h', f'{key}_w') if side in found}

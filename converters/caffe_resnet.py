@@ -1,9 +1,8 @@
 """The ResNets of Caffe, as classifiers; what a layer does is read from its parameters."""
 
 from chainer_seg.models.classifier import ResNetClassifier
-from converters.caffe_layers import CaffeLayers, fill_resnet
+from converters.caffe_layers import CaffeLayers, check_size, fill_resnet
 from converters.formats import caffe
-from converters.torch_resnet import count_resnet
 
 
 def recognise(tree):
@@ -27,9 +26,7 @@ def build(tree, ledger, config):
         tree = caffe.with_definition(tree, definition)
     layers = CaffeLayers(tree['layers'], ledger)
     arguments = {**_arguments(layers), **config}
-    available = sum(array.size for array in ledger.arrays())
-    if count_resnet(arguments) > available:
-        ledger.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
+    check_size(arguments, ledger)
     model = ResNetClassifier(**arguments)
     fill_resnet(model.resnet, layers)
     layers.fill_logits(model.logits, 'fc1000')

@@ -28,6 +28,7 @@ _TEXT = re.compile(rb'(\s|#[^\n]*\n)*(name|input(_dim|_shape)?|layers?|force_bac
 _LONGEST_TEXT = 1 << 20  # Bytes of the parameters of a layer, or of a definition.
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _LONGEST_SIDE = 2 ** 31 - 1  # Caffe's.
+_WITH_BIAS = {'Convolution': 'convolution_param', 'InnerProduct': 'inner_product_param'}
 
 # How the old generation wrote the types of layers where it is not by case alone.
 _TYPES = {'RELU': 'ReLU', 'LRN': 'LRN', 'MVN': 'MVN', 'BNLL': 'BNLL', 'TANH': 'TanH',
@@ -193,6 +194,7 @@ def with_definition(tree, path):
             raise WeightFileError(f'{path} does not fit the weights: its layer {name} is a '
                                   f'{layer["type"]}, and they have a {saved["type"]}.')
         _check_outputs(path, name, layer, saved['blobs'][0].shape)
+        _check_bias(path, name, layer, len(saved['blobs']))
         layer['blobs'] = saved['blobs']
     return definition
 
@@ -208,3 +210,13 @@ def _check_outputs(path, name, layer, shape):
     if sizes and shape[2:] != tuple(sizes if len(sizes) == 2 else sizes[:1] * 2):
         raise WeightFileError(f'{path} does not fit the weights: its layer {name} has a kernel of the '
                               f'size {sizes}, and their shape is {shape}.')
+
+
+def _check_bias(path, name, layer, count):
+    """Refuses a layer that asks for a bias, as by default, where the weights have none."""
+    if layer['type'] not in _WITH_BIAS:
+        return
+    needed = 1 + layer.get(_WITH_BIAS[layer['type']], {}).get('bias_term', True)
+    if count != needed:
+        raise WeightFileError(f'{path} does not fit the weights: its layer {name} needs {needed} blobs, '
+                              f'and they have {count}.')

@@ -1,0 +1,191 @@
+"""DeepLab-v2 on a ResNet (arXiv 1606.00915), and click models (arXiv 1603.04042), of any framework.
+
+The layers have the names that Caffe's files gave them, which TensorFlow's kept. They are shown by a
+view that knows their format, such as :class:`converters.caffe_layers.CaffeLayers`; where it can tell
+strides and dilations they are read, and elsewhere those that were published are assumed.
+"""
+
+import re
+
+from chainer import links as L
+
+from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.links.resnet import EXPANSION
+from chainer_seg.models.deeplab import DeepLab
+from converters.caffe_layers import check_size, fill_resnet
+from converters.click_model import COLOURS, SHARED, click_model
+
+VOC_CLASSES = ('background', *PASCAL_NAMES)
+
+_BRANCH = re.compile(r'fc\d*(_[a-z]\w*)?')  # fc1_voc12_c0
+_PUBLISHED_PYRAMID = (6, 12, 18, 24)
+_STEM = {'stride': 2, 'dilation': 1, 'pad': 3}
+_STEM_POOLING = {'kernel_size': 3, 'stride': 2}
+# Of the blocks of a network whose file does not tell: the published strides and dilations.
+_STRIDES, _DILATIONS = (1, 2, 1, 1), (1, 1, 2, 4)
+_MOST_CLICK_LOGITS = 2  # One of the object, or one of everything else and one of the object.
+
+
+def recognise(names):
+    """Whether convolutions of these names are a DeepLab on a ResNet."""
+    return {'conv1', 'res2a_branch2a'} <= set(names) and bool(_branches(names))
+
+
+def is_branch(name):
+    """Whether a convolution of this name belongs to the head."""
+    return _BRANCH.fullmatch(name) is not None
+
+
+def build(layers, config, click_scale=1.0, click_mean=0.0):
+    """A DeepLab of layers, or a click model.
+
+    Args:
+        layers: A view of the layers. Its ``names`` are those of its convolutions; ``shape(name)``
+            gives (outputs, inputs, height, width), ``has_bias(name)`` a bool, ``parameters(name)`` the
+            stride, dilation and pad and ``pooling(name)`` the kernel_size, stride and pad as dicts, or
+            None where the format does not tell, and ``stages()`` the names of blocks.
+            ``fill_convolution(link, name)`` and ``fill_conv_norm(link, name, suffix)`` fill links, and
+            ``skip(name, reason)`` leaves a convolution out. ``ledger`` is that of the file.
+        config: Arguments of :class:`~chainer_seg.models.deeplab.DeepLab` or
+            :class:`~chainer_seg.models.deeplab.ClickSegmenter` that replace those found in the file.
+            Beside them: ``class_names``; ``click``, whether to make a click model, by default where
+            the network has inputs for clicks; ``click_weights``, an array (width, 2 or 3, 7, 7) or
+            the path of an .npy file of one, the weights of these inputs where the network has none
+            (zero where left out).
+        click_scale, click_mean: The encoding of clicks in click models of this format.
+
+    Returns:
+        The model. A click model has one logit: two are subtracted, whose softmax is the sigmoid of
+        the difference; a head of more classes is replaced by one of zeros, to be trained.
+    """
+    config = dict(config)
+    names, click = config.pop('class_names', None), config.pop('click', None)
+    weights = config.pop('click_weights', None)
+    found = _arguments(layers)
+    known = [name for name in config if name in found or name in SHARED]
+    arguments = {**found, **{name: config.pop(name) for name in known}}
+    if arguments['pyramid'] is None:
+        layers.ledger.fail('it does not tell the dilations of its head; give them as pyramid')
+    if click is None:
+        click = arguments['in_channels'] > COLOURS
+    if click:
+        _prepare_click(arguments, layers.ledger)
+    check_size(arguments, layers.ledger)
+    network = DeepLab(**arguments, **({} if click else config))
+    fill_resnet(network.resnet, layers)
+    for child, name in zip(network.pyramid.names, _branches(layers.names)):
+        _fill_branch(network.pyramid[child], layers, name, click)
+    if click:
+        encoding = {'click_scale': click_scale, 'click_mean': click_mean}
+        return click_model(network, layers.ledger, weights, {**encoding, **config})
+    network.class_names = _class_names(names, network, layers.ledger)
+    return network
+
+
+def _prepare_click(arguments, ledger):
+    """Sets the logits that a click model is made of."""
+    for name, published in (('strides', _STRIDES), ('dilations', _DILATIONS)):
+        if tuple(arguments[name]) != published:
+            ledger.fail(f'the {name} of its stages are {arguments[name]}, and those of a click model '
+                        f'{published}')
+    if arguments['n_class'] > _MOST_CLICK_LOGITS:
+        arguments['n_class'] = 1
+
+
+def _arguments(layers):
+    """The arguments of DeepLab that the layers tell."""
+    stages = layers.stages()
+    _check_stem(layers)
+    branches = _branches(layers.names)
+    inputs = EXPANSION * layers.shape(f'{stages[-1][0]}_branch2a')[0]
+    for name in branches:
+        if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
+            layers.ledger.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
+                               f'do not fit those of {branches[0]} behind a ResNet of {inputs} channels')
+    pooling = layers.pooling('pool1')
+    return {'n_class': layers.shape(branches[0])[0], 'in_channels': layers.shape('conv1')[1],
+            'blocks': [len(blocks) for blocks in stages],
+            'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
+            'pool_pad': 1 if pooling is None else pooling['pad'],
+            'pyramid': _pyramid(layers, branches), **_stage_arguments(layers, stages)}
+
+
+def _branches(names):
+    """The convolutions of the head, in the order of their numbers."""
+    return sorted(filter(is_branch, names), key=lambda name: [int(part) if part.isdigit() else part
+                                                      for part in re.split(r'(\d+)', name)])
+
+
+def _check_stem(layers):
+    for found, needed in ((layers.parameters('conv1'), _STEM),
+                          (layers.pooling('pool1'), _STEM_POOLING)):
+        if found is not None and any(found[key] != value for key, value in needed.items()):
+            layers.ledger.fail(f'its stem has a layer of {found}, where a ResNet has {needed}')
+
+
+def _stage_arguments(layers, stages):
+    told = [_read_stage(layers, blocks) for blocks in stages]
+    if None in told:
+        return {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
+    places, strides, dilations = zip(*told)
+    return {'strides': strides, 'dilations': dilations,
+            'stride_on': '3x3' if '3x3' in places else '1x1'}
+
+
+def _read_stage(layers, blocks):
+    """What carries the stride of a stage, its stride and its dilation; None where it is not told."""
+    reduce, middle = ([layers.parameters(f'{name}_{branch}') for name in blocks]
+                      for branch in ('branch2a', 'branch2b'))
+    shortcut = layers.parameters(f'{blocks[0]}_branch1')
+    if None in (*reduce, *middle, shortcut):
+        return None
+    strides = [first['stride'] * second['stride'] for first, second in zip(reduce, middle)]
+    dilations = sorted({found['dilation'] for found in middle})
+    if strides[1:] != [1] * (len(blocks) - 1) or shortcut['stride'] != strides[0]:
+        layers.ledger.fail(f'the strides of its blocks {blocks[0]} to {blocks[-1]} are {strides}, and '
+                           f'that of the shortcut is {shortcut["stride"]}')
+    if len(dilations) > 1 or any(found['pad'] != dilations[0] for found in middle):
+        layers.ledger.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
+                           f'the paddings {sorted({found["pad"] for found in middle})}, which are not '
+                           f'all the same')
+    return '3x3' if middle[0]['stride'] > 1 else '1x1', strides[0], dilations[0]
+
+
+def _pyramid(layers, branches):
+    """The dilations of the head; None where they are neither told nor those that were published."""
+    told = [layers.parameters(name) for name in branches]
+    if None in told:
+        return _PUBLISHED_PYRAMID if len(branches) == len(_PUBLISHED_PYRAMID) else None
+    for name, found in zip(branches, told):
+        covered = found['dilation'] * (layers.shape(name)[2] // 2)
+        if found['stride'] != 1 or found['pad'] != covered:
+            layers.ledger.fail(f'its layer {name} has {found}, which changes the size of its input')
+    return [found['dilation'] for found in told]
+
+
+def _fill_branch(link, layers, name, click):
+    """Fills a 3x3 convolution of the head, in whose middle one of size 1 stands."""
+    outputs, inputs, *size = layers.shape(name)
+    if click and outputs > _MOST_CLICK_LOGITS:
+        layers.skip(name, f'head of {outputs} classes, where a click model has one logit')
+        layers.ledger.put(link.W.array, 0)
+        layers.ledger.put(link.b.array, 0)
+        return
+    if size != [1, 1]:
+        layers.fill_convolution(link, name)
+        return
+    small = L.Convolution2D(inputs, outputs, 1)
+    layers.fill_convolution(small, name)
+    link.W.array[...] = 0
+    link.W.array[:, :, 1:2, 1:2] = small.W.array
+    link.b.array[...] = small.b.array
+    layers.ledger.moved([small.W.array, small.b.array], [link.W.array, link.b.array])
+
+
+def _class_names(names, network, ledger):
+    count = network.config['n_class']
+    if names is None:
+        return VOC_CLASSES if count == len(VOC_CLASSES) else ()
+    if len(names) != count:
+        ledger.fail(f'it has {count} classes, and the configuration names {len(names)}')
+    return tuple(names)
