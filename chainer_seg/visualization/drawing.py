@@ -114,11 +114,15 @@ def draw_labels(image, labels, class_names=(), ax=None, alpha=0.65, legend=True)
         layer[:, :, 3] = 255
     _show(ax, layer, labels.shape)
     if legend:
-        handles = [Patch(facecolor=_unit(color), edgecolor='grey', label=name)
-                   for name, color in legend_of(labels, class_names)]
-        ax.legend(handles=handles, loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0,
-                  fontsize=8, frameon=False)
+        ax.legend(handles=legend_handles(labels, class_names), loc='upper left', frameon=False,
+                  bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8)
     return ax
+
+
+def legend_handles(labels, class_names=()):
+    """Matplotlib patches with the colours and names of the classes that are there, for a legend."""
+    return [Patch(facecolor=_unit(color), edgecolor='grey', label=name)
+            for name, color in legend_of(labels, class_names)]
 
 
 def draw_clicks(image, clicks, ax=None):

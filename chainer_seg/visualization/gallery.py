@@ -1,8 +1,17 @@
 """Many small pictures in one figure."""
 
+import numpy as np
+
 from chainer_seg.images import as_image
-from chainer_seg.visualization.drawing import draw_image, draw_instances, draw_labels
+from chainer_seg.visualization.drawing import (
+    draw_image,
+    draw_instances,
+    draw_labels,
+    legend_handles,
+)
 from chainer_seg.visualization.figures import axes_grid
+
+_LEGEND_COLUMNS = 6  # Names of classes that find room in a row below pictures.
 
 
 def draw_gallery(examples, columns=4, titles=(), **options):
@@ -40,11 +49,15 @@ def draw_semantic(image, labels, class_names=(), truth=None, alpha=0.65):
         (2 or 3,) array of matplotlib axes in one new figure: image, truth, and what was found.
     """
     image = as_image(image)
-    titled = {'image': None, **({} if truth is None else {'truth': truth}), 'found': labels}
-    axes = axes_grid(len(titled), len(titled), image.shape[0] / image.shape[1], tuple(titled))
+    titled = {'found': labels} if truth is None else {'truth': truth, 'found': labels}
+    axes = axes_grid(1 + len(titled), 1 + len(titled), image.shape[0] / image.shape[1],
+                     ('image', *titled))
     draw_image(image, axes[0])
-    for ax, each in zip(axes[1:], list(titled.values())[1:]):
-        draw_labels(image, each, class_names, ax, alpha)
+    for ax, each in zip(axes[1:], titled.values()):
+        draw_labels(image, each, class_names, ax, alpha, legend=False)
+    shown = np.concatenate([np.ravel(each) for each in titled.values()])
+    axes[0].figure.legend(handles=legend_handles(shown, class_names), loc='outside lower center',
+                          ncols=_LEGEND_COLUMNS, fontsize=8, frameon=False)
     return axes
 
 

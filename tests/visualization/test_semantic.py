@@ -110,7 +110,11 @@ def test_large_labels_are_shrunk_without_new_classes():
 
 
 def test_image_truth_and_labels_side_by_side(image, labels):
-    axes = draw_semantic(image, labels, NAMES, truth=labels.clip(0))
+    truth = labels.clip(0)
+    truth[:3] = 2
+    axes = draw_semantic(image, labels, NAMES, truth)
+    legend, = axes[0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ['cow', 'dog', 'cat', 'void']
     assert [ax.get_title() for ax in axes] == ['image', 'truth', 'found']
     assert len({ax.figure for ax in axes}) == 1 and axes[0].figure._repr_png_()[1:4] == b'PNG'
     assert len(draw_semantic(image, labels)) == 2
