@@ -7,7 +7,9 @@ import numpy as np
 from converters.formats.pickle_values import Name, Unfinished
 
 NDARRAY = Name('numpy.ndarray')
+OBJECTS = Name('numpy.dtype(object)')  # No dtype of NumPy, so that no array is ever made of it.
 
+_OBJECTS = ('O', 'O4', 'O8')
 _ELEMENTS = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16')
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _MOST_REPETITION = 16  # Elements that arrays may have for every byte of the file.
@@ -47,11 +49,16 @@ def numpy_names(budget):
 
     Returns:
         A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views on the
-        bytes of the pickle, which need not be aligned; scalars are NumPy's.
+        bytes of the pickle, which need not be aligned; scalars are NumPy's, arrays of objects lists.
     """
     def array(data, dtype, shape, order):
         budget.spend(shape)
         return _array(data, dtype, shape, order)
+
+    def from_buffer(data, dtype, shape, order, axes=None):
+        if order == 'K' and axes is not None:  # Axes in another order, since NumPy 2.1.
+            return array(data, dtype, shape, 'C').transpose(axes)
+        return array(data, dtype, shape, order)
 
     def reconstruct(kind, shape, code):
         if kind is not NDARRAY:
@@ -60,6 +67,8 @@ def numpy_names(budget):
 
     def finish(state):
         shape, dtype, fortran, data = state[-4:]  # A version stands before them in newer files.
+        if dtype is OBJECTS:
+            return _objects(data, shape)
         return array(data, dtype, shape, 'F' if fortran else 'C')
 
     def scalar(dtype, data):
@@ -69,12 +78,14 @@ def numpy_names(budget):
              '__builtin__.bytes': _no_bytes}
     for module in ('numpy.core', 'numpy._core'):
         names |= {f'{module}.multiarray._reconstruct': reconstruct,
-                  f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': array}
+                  f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': from_buffer}
     return names
 
 
 def _dtype(code, align=False, copy=True):
     code = code if isinstance(code, str) else str(code, 'ascii')
+    if code in _OBJECTS:
+        return Unfinished(lambda state: OBJECTS)
     if code not in _ELEMENTS:
         raise ValueError(f'arrays of {code!r} are no numbers')
     return Unfinished(lambda state: np.dtype(code).newbyteorder(_byte_order(state[1])))
@@ -96,6 +107,15 @@ def _encode(text, encoding):
 
 def _no_bytes():
     return b''
+
+
+def _objects(values, shape):
+    """The values of an array of objects: a list, or the only one of an array without dimensions."""
+    if not isinstance(values, list) or shape not in ((), (len(values),)):
+        raise TypeError('an array of objects has no list of them')
+    if shape == () and len(values) != 1:
+        raise ValueError(f'an array of one object has {len(values)}')
+    return values if shape else values[0]
 
 
 def _array(data, dtype, shape, order):

@@ -201,7 +201,8 @@ def test_endless_pickles_are_given_up(monkeypatch):
 @pytest.mark.parametrize('array', [
     np.arange(6, dtype='f4').reshape(2, 3), np.asfortranarray(np.arange(6.).reshape(2, 3)),
     np.arange(3, dtype='>i2'), np.array(2.5, 'f2'), np.zeros((0, 3), 'u1'), np.array([True, False]),
-    np.float32(1.5), np.arange(100, dtype='i8')], ids=repr)
+    np.float32(1.5), np.arange(100, dtype='i8'),
+    np.arange(24, dtype='f4').reshape(2, 3, 4).transpose(1, 2, 0)], ids=repr)
 def test_arrays_are_those_of_numpy(protocol, array):
     budget = pickled_arrays.Budget(10_000)
     names = pickled_arrays.numpy_names(budget)
@@ -209,6 +210,22 @@ def test_arrays_are_those_of_numpy(protocol, array):
     assert read[0] is read[1]
     np.testing.assert_array_equal(read[0], array, strict=True)
     assert budget.left == 16 * 10_000 - np.size(array)
+
+
+@pytest.mark.parametrize('protocol', range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_an_array_of_objects_is_a_list_or_its_only_object(protocol):
+    names = pickled_arrays.numpy_names(pickled_arrays.Budget(1000))
+    layers = {'conv1': {'biases': np.ones(2, 'f4')}}
+    alone = load(pickle.dumps(np.array(layers, object), protocol), names)
+    np.testing.assert_array_equal(alone['conv1']['biases'], np.ones(2, 'f4'), strict=True)
+    assert load(pickle.dumps(np.array([None, 'b', 3], object), protocol), names) == [None, 'b', 3]
+
+
+@pytest.mark.parametrize('shape, values', [((), []), ((), [1, 2]), ((3,), [1, 2]), ((2, 1), [1, 2])])
+def test_an_array_of_objects_whose_shape_lies_is_an_error(shape, values):
+    names = pickled_arrays.numpy_names(pickled_arrays.Budget(1000))
+    with pytest.raises(WeightFileError, match='an array of (one object|objects) has'):
+        load(pickle.dumps(described_array(shape, 'O8', values), 3), names)
 
 
 def described_array(shape=(2, 3), dtype='f4', data=bytes(24), code='<'):
@@ -226,7 +243,7 @@ def described_array(shape=(2, 3), dtype='f4', data=bytes(24), code='<'):
     ({'shape': (-2, -3)}, 'an impossible shape'), ({'shape': (2.0, 3)}, 'an impossible shape'),
     ({'shape': 6}, 'an impossible shape'), ({'shape': (1,) * 33}, 'an impossible shape'),
     ({'shape': (2 ** 62, 2 ** 62, 0), 'data': b''}, 'too big|Maximum'),
-    ({'data': 5}, 'the values of an array are a int'), ({'dtype': 'O8'}, "'O8' are no numbers"),
+    ({'data': 5}, 'the values of an array are a int'), ({'dtype': 'O8'}, 'no list of them'),
     ({'dtype': 'V4'}, "'V4' are no numbers"), ({'dtype': 'S4'}, "'S4' are no numbers"),
     ({'code': 'x'}, 'no order of bytes')])
 def test_an_array_whose_description_lies_is_an_error(state, problem):

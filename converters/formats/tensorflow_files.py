@@ -1,0 +1,125 @@
+"""The files of TensorFlow's checkpoints, whichever of them a user names (naming.cc, Saver there)."""
+
+import ast
+import pathlib
+import re
+
+from chainer_seg.errors import WeightFileError
+
+_INDEX = '.index'
+_DATA = re.compile(r'(.*)\.data-\d{5}-of-\d{5}')  # Of a checkpoint of the second kind.
+_SHARD = re.compile(r'(.*)-\d{5}-of-(\d{5})')  # Of one of the first kind that was saved in shards.
+_STATE = 'checkpoint'  # The file that tells the newest checkpoint of a folder.
+_NEWEST = re.compile(r'''^model_checkpoint_path:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*$''', re.M)
+_LONGEST_STATE = 1 << 20  # Bytes.
+_SAVED_MODEL = pathlib.Path('variables', 'variables.index')
+_GRAPHS = ('.pb', '.pbtxt')
+
+
+def locate(path):
+    """The file to read for a checkpoint of TensorFlow; any other path is returned as it is.
+
+    Args:
+        path: The name that ``tf.train.Saver`` was given (``model.ckpt-20000``, which may be no file),
+            a shard of it (``.data-00000-of-00001``), the text file ``checkpoint`` beside it, a folder
+            with such a file, or a folder of a SavedModel.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: It is a graph, which has no variables, or a file of the
+            checkpoint is missing.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return _in_folder(path)
+    if path.name == _STATE and path.exists():
+        return _newest(path)
+    data = _DATA.fullmatch(path.name)
+    if data:
+        return _index_of(path, data[1])
+    _refuse_graphs(path)
+    return _named(path) or path
+
+
+def shards_of(path):
+    """The files of a checkpoint of the first kind, of which there is most often one.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: A shard is missing.
+    """
+    path = pathlib.Path(path)
+    match = _SHARD.fullmatch(path.name)
+    if not match:
+        return [path]
+    shards = [path.with_name(f'{match[1]}-{number:05d}-of-{match[2]}')
+              for number in range(int(match[2]))]
+    for shard in shards:
+        if not shard.exists():
+            raise WeightFileError(f'{path} is a shard of a checkpoint of which {shard} is missing; copy '
+                                  f'all files of the checkpoint into one folder.')
+    return shards
+
+
+def _named(path):
+    """The file of a checkpoint of this name, None where there is none."""
+    index = path.with_name(path.name + _INDEX)
+    if path.exists() or not path.parent.is_dir():
+        return None
+    if index.exists():
+        return index
+    shards = (entry for entry in path.parent.iterdir() if _is_shard(entry.name, path.name))
+    return min(shards, default=None)
+
+
+def _is_shard(name, prefix):
+    match = _SHARD.fullmatch(name)
+    return match is not None and match[1] == prefix
+
+
+def _in_folder(folder):
+    if (folder / _SAVED_MODEL).exists():
+        return folder / _SAVED_MODEL
+    if (folder / 'saved_model.pb').exists():
+        raise WeightFileError(f'{folder} is a SavedModel without variables; they should lie in '
+                              f'{folder / _SAVED_MODEL}.')
+    return _newest(folder / _STATE) if (folder / _STATE).exists() else folder
+
+
+def _newest(state):
+    """The checkpoint that the text file beside it names."""
+    with open(state, 'rb') as file:
+        content = file.read(_LONGEST_STATE)
+    match = _NEWEST.search(content.decode('utf-8', 'replace'))
+    if not match:
+        raise WeightFileError(f'{state} does not name a checkpoint with model_checkpoint_path; name the '
+                              f'checkpoint itself.')
+    try:
+        name = pathlib.PurePath(ast.literal_eval(match[1]))
+    except (ValueError, SyntaxError) as error:
+        raise WeightFileError(f'{state} names a checkpoint that cannot be read: {match[1][:80]}.'
+                              ) from error
+    for path in (state.parent / name, state.parent / name.name):  # The folder may have been moved.
+        found = path if path.is_file() else _named(path)
+        if found:
+            return found
+    raise WeightFileError(f'{state} names the checkpoint {name}, which is neither there nor in its '
+                          f'folder; copy it there.')
+
+
+def _index_of(shard, name):
+    index = shard.with_name(name + _INDEX)
+    if not index.exists():
+        raise WeightFileError(f'{shard} holds values of a checkpoint, but not their names; copy '
+                              f'{index.name} beside it.')
+    return index
+
+
+def _refuse_graphs(path):
+    if path.suffix == '.meta':
+        raise WeightFileError(f'{path} is the graph of a checkpoint and holds no weights; name '
+                              f'{path.with_suffix("").name} in place of it.')
+    if path.suffix in _GRAPHS:
+        beside = path.parent / _SAVED_MODEL
+        remedy = (f'name the folder of the SavedModel, {path.parent}' if beside.exists() else
+                  'save its variables with tf.train.Saver, and name the checkpoint')
+        raise WeightFileError(f'{path} is a graph of TensorFlow, from which no weights can be read; '
+                              f'{remedy}.')

@@ -1,0 +1,113 @@
+"""Shapes of TensorFlow's variables, and the slices that they may be saved in (tensor_slice.proto)."""
+
+import math
+import typing
+
+import numpy as np
+
+from converters.formats.protobuf_wire import COUNTED, VARINT
+
+_MOST_DIMENSIONS = 32  # What every NumPy can hold.
+_LONGEST_SIDE = 2 ** 62
+_WHOLE = -1  # Length of a slice that has all of a side.
+_MOST_SLICES = 10_000  # Each is compared with all others.
+
+
+def read_shape(wire, content, begin):
+    """The sides in a TensorShapeProto."""
+    sides = []
+    for number, kind, inside, _, at in wire.fields(content, begin):
+        if number == 2 and kind == COUNTED:
+            sides.append(_side(wire, inside, at))
+        elif number == 3 and kind == VARINT and inside:
+            wire.fail('a shape', 'it is not known', at)
+        if len(sides) > _MOST_DIMENSIONS:
+            wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
+    return tuple(sides)
+
+
+def _side(wire, content, begin):
+    size = 0
+    for number, kind, inside, _, _ in wire.fields(content, begin):
+        if number == 1 and kind == VARINT:
+            size = inside
+    if size > _LONGEST_SIDE:
+        wire.fail('a side of an array', f'it is {size}', begin)
+    return size
+
+
+def read_slice(wire, content, begin):
+    """Start and length for each side in a TensorSliceProto; the length -1 is all of it."""
+    extents = []
+    for number, kind, inside, _, at in wire.fields(content, begin):
+        if number == 1 and kind == COUNTED:
+            extent = [0, _WHOLE]
+            for field, field_kind, value, _, _ in wire.fields(inside, at):
+                if field in (1, 2) and field_kind == VARINT:
+                    extent[field - 1] = value
+            extents.append(tuple(extent))
+        if len(extents) > _MOST_DIMENSIONS:
+            wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
+    return tuple(extents)
+
+
+def slice_key(name, extents):
+    """The key under which a table has a slice of a variable, whose name is UTF-8 (ordered_code.h)."""
+    key = b'\0' + name.replace(b'\0', b'\0\xff') + b'\0\1' + _ordered_count(len(extents))
+    return key + b''.join(_ordered(number) for extent in extents for number in extent)
+
+
+def _ordered_count(number):
+    size = (number.bit_length() + 7) // 8
+    return bytes([size]) + number.to_bytes(size, 'big')
+
+
+def _ordered(number):
+    """A number so that bytes are in the order of numbers: as many ones at its begin as it has bytes."""
+    size = ((number if number >= 0 else ~number).bit_length() + 7) // 7
+    ones = (1 << size) - 1 << 7 * size
+    return ((number ^ ones) & (1 << 8 * size) - 1).to_bytes(size, 'big')
+
+
+class Part(typing.NamedTuple):
+    """A slice of a variable: where it begins, and its values."""
+
+    starts: tuple
+    values: np.ndarray
+
+
+def place_of(extents, shape):
+    """Where a slice begins, and its own shape.
+
+    Raises:
+        ValueError: It does not lie in an array of this shape.
+    """
+    if len(extents) != len(shape):
+        raise ValueError(f'a slice of {len(extents)} dimensions of an array of the shape {shape}')
+    starts = tuple(start for start, _ in extents)
+    sides = tuple(side if length == _WHOLE else length for (_, length), side in zip(extents, shape))
+    if any(start + length > side for start, length, side in zip(starts, sides, shape)):
+        raise ValueError(f'a slice from {starts} of the shape {sides} in an array of the shape {shape}')
+    return starts, sides
+
+
+def joined(parts, shape):
+    """An array from its slices; the one that is all of it is returned as it is.
+
+    Raises:
+        ValueError: Slices lie on each other, or there are too few.
+    """
+    if len(parts) == 1 and parts[0].values.shape == shape:
+        return parts[0].values
+    if not 0 < len(parts) <= _MOST_SLICES or sum(part.values.size for part in parts) != math.prod(shape):
+        raise ValueError(f'{len(parts)} slices that do not fill an array of the shape {shape}')
+    starts = np.array([part.starts for part in parts])
+    ends = starts + np.array([part.values.shape for part in parts])
+    for number in range(1, len(parts)):
+        apart = (ends[number] <= starts[:number]) | (ends[:number] <= starts[number])
+        if not apart.any(1).all():
+            raise ValueError(f'slices of an array of the shape {shape} that lie on each other')
+    result = np.empty(shape, parts[0].values.dtype.newbyteorder('='))
+    for (begin, values), end in zip(parts, ends):
+        result[tuple(map(slice, begin, end))] = values
+    return result

@@ -1,0 +1,138 @@
+"""Reads TensorFlow's first kind of checkpoints, one table of slices (util/saved_tensor_slice.proto)."""
+
+import collections
+import typing
+
+from chainer_seg.errors import WeightFileError
+from converters.formats.protobuf_wire import COUNTED, VARINT
+from converters.formats.tensorflow_slices import (
+    Part,
+    joined,
+    place_of,
+    read_shape,
+    read_slice,
+)
+from converters.formats.tensorflow_values import ELEMENTS, STRING, Element, array_of_field
+
+_META, _DATA = 1, 2  # Fields of a SavedTensorSlices.
+_NEWEST = 1  # Version of the format.
+
+
+class _Meta(typing.NamedTuple):
+    """What a checkpoint tells of a variable before its values."""
+
+    element: Element
+    shape: tuple
+
+
+def read_tables(tables):
+    """The variables of a checkpoint.
+
+    Args:
+        tables: A :class:`~converters.formats.sorted_table.SortedTable` for each file; a checkpoint
+            that was saved in shards has several, and a variable may be in all of them.
+
+    Returns:
+        A dict of names and arrays, read-only views on the mapped files for float32 and float64;
+        strings are lists of ``bytes``.
+    """
+    metas, parts = {}, collections.defaultdict(list)
+    for table in tables:
+        for key, value, at in table:
+            if key:
+                _add_slice(table, value, at, metas, parts)
+            else:
+                metas.update(_read_meta(table, value, at))
+    return {name: _join(tables[0], name, meta, parts[name]) for name, meta in metas.items()}
+
+
+def _read_meta(table, value, begin):
+    metas = {}
+    for _, content, at in _fields(table, value, begin, _META):
+        for number, inside, place in _counted(table, content, at):
+            if number == 1:
+                name, meta = _read_variable(table, inside, place)
+                metas[name] = meta
+            elif number == 2:
+                check_version(table.wire, inside, place, _NEWEST)
+    return metas
+
+
+def _read_variable(table, content, begin):
+    name, shape, kind = '', (), 0
+    for number, wire_type, inside, _, at in table.wire.fields(content, begin):
+        if number == 1 and wire_type == COUNTED:
+            name = text(inside)
+        elif number == 2 and wire_type == COUNTED:
+            shape = read_shape(table.wire, inside, at)
+        elif number == 3 and wire_type == VARINT:
+            kind = inside
+    if kind not in ELEMENTS:
+        table.fail('a type of numbers', f'{name[:80]!r} is of type {kind}', begin)
+    return name, _Meta(ELEMENTS[kind], shape)
+
+
+def _add_slice(table, value, begin, metas, parts):
+    for _, content, at in _fields(table, value, begin, _DATA):
+        name, extents, data, place = '', (), None, at
+        for number, inside, inside_at in _counted(table, content, at):
+            if number == 1:
+                name = text(inside)
+            elif number == 2:
+                extents = read_slice(table.wire, inside, inside_at)
+            elif number == 3:
+                data, place = inside, inside_at
+        if name not in metas or data is None:
+            table.fail('a slice of a variable', f'it is of {name[:80]!r}, which is not listed', at)
+        parts[name].append(_read_slice(table, metas[name], extents, data, place))
+
+
+def _read_slice(table, meta, extents, data, begin):
+    """The values of a slice; the message that holds them names neither their type nor their shape."""
+    found = [(inside, kind) for number, kind, inside, _, _ in table.wire.fields(data, begin)
+             if number == meta.element.field]
+    try:
+        starts, shape = place_of(extents, meta.shape)
+        if meta.element.name == STRING:
+            return Part(starts, [bytes(inside) for inside, _ in found])
+        if any(kind != COUNTED for _, kind in found):
+            raise ValueError('numbers that are not packed')
+        content = found[0][0] if len(found) == 1 else memoryview(b''.join(part for part, _ in found))
+        return Part(starts, array_of_field(content, meta.element, shape))
+    except ValueError as error:
+        return table.fail(f'a {meta.element.name} variable of the shape {meta.shape}',
+                          f'there are {error}', begin)
+
+
+def _join(table, name, meta, parts):
+    if meta.element.name == STRING:
+        return [value for part in parts for value in part.values]
+    try:
+        return joined(parts, meta.shape)
+    except ValueError as error:
+        raise WeightFileError(f'{table.path} is damaged, or shards of it are missing: of {name[:80]!r} '
+                              f'there are {error}.') from error
+
+
+def _fields(table, message, begin, wanted):
+    return [field for field in _counted(table, message, begin) if field[0] == wanted]
+
+
+def _counted(table, message, begin):
+    """Fields that are messages or text: number, content and place."""
+    for number, kind, inside, _, at in table.wire.fields(message, begin):
+        if kind == COUNTED:
+            yield number, inside, at
+
+
+def text(content):
+    """A name in a file."""
+    return str(content, 'utf-8', 'replace')
+
+
+def check_version(wire, content, begin, newest):
+    """Refuses what asks for a newer reader in a VersionDef."""
+    for number, kind, inside, _, _ in wire.fields(content, begin):
+        if number == 2 and kind == VARINT and inside > newest:
+            raise WeightFileError(f'{wire.path} is a checkpoint of version {inside}, and {newest} is '
+                                  f'the newest that is known; save it with an older TensorFlow.')

@@ -1,0 +1,198 @@
+"""Reads TensorFlow's second kind of checkpoints, an index and shards of data (tensor_bundle.proto)."""
+
+import struct
+import typing
+
+import numpy as np
+
+from chainer_seg.errors import WeightFileError
+from converters.formats.mapped_file import map_file
+from converters.formats.protobuf_wire import COUNTED, FOUR_BYTES, VARINT
+from converters.formats.sorted_table import checksum_of
+from converters.formats.tensorflow_slices import (
+    Part,
+    joined,
+    place_of,
+    read_shape,
+    read_slice,
+    slice_key,
+)
+from converters.formats.tensorflow_v1 import check_version, text
+from converters.formats.tensorflow_values import ELEMENTS, STRING, array_of_bytes
+
+INDEX = '.index'  # How the name of an index ends.
+
+_NEWEST = 1  # Version of the format.
+_MOST_SHARDS = 100_000  # Their numbers have five digits.
+_SLICE = b'\0'  # With it the keys of slices begin.
+_CHECKSUM = struct.Struct('<I')
+
+
+class _Entry(typing.NamedTuple):
+    """What an index tells of a variable, or of a slice of one."""
+
+    at: int  # Where in the index it is told.
+    kind: int
+    shape: tuple
+    shard: int
+    offset: int
+    size: int
+    checksum: int
+    slices: list
+
+
+def read_bundle(table):
+    """The variables of a checkpoint.
+
+    Args:
+        table: The :class:`~converters.formats.sorted_table.SortedTable` of its index.
+
+    Returns:
+        A dict of names and arrays, read-only views on the mapped shards; what is saved in slices is
+        joined, and bfloat16 becomes float32. Strings are lists of ``bytes``, and values of types that
+        NumPy has not are the bytes of the file.
+    """
+    entries, count, order = {}, None, '<'
+    for key, value, at in table:
+        if not key:
+            count, order = _read_header(table, value, at)
+        else:
+            entries[key] = _read_entry(table, value, at)
+    if count is None:
+        table.fail('the header of a checkpoint', 'there is none', 0)
+    shards = _Shards(table.path, count, order)
+    return {text(key): _variable(table, key, entry, entries, shards)
+            for key, entry in entries.items() if not key.startswith(_SLICE)}
+
+
+def _read_header(table, content, begin):
+    """The number of shards and the order of bytes."""
+    count, order = 0, '<'
+    for number, kind, inside, _, at in table.wire.fields(content, begin):
+        if number == 1 and kind == VARINT:
+            count = inside
+        elif number == 2 and kind == VARINT:
+            order = '>' if inside else '<'
+        elif number == 3 and kind == COUNTED:
+            check_version(table.wire, inside, at, _NEWEST)
+    if not 0 < count < _MOST_SHARDS:
+        table.fail('the number of shards', f'it is {count}', begin)
+    return count, order
+
+
+def _read_entry(table, content, begin):
+    numbers = dict.fromkeys((1, 3, 4, 5, 6), 0)
+    shape, slices = (), []
+    for number, kind, inside, _, at in table.wire.fields(content, begin):
+        if kind == COUNTED and number == 2:
+            shape = read_shape(table.wire, inside, at)
+        elif kind == COUNTED and number == 7:
+            slices.append(read_slice(table.wire, inside, at))
+        elif kind == FOUR_BYTES and number == 6:
+            numbers[number] = int.from_bytes(inside, 'little')
+        elif kind == VARINT and number in numbers:
+            numbers[number] = inside
+    kind, shard, offset, size, checksum = numbers.values()
+    return _Entry(begin, kind, shape, shard, offset, size, checksum, slices)
+
+
+def _variable(table, key, entry, entries, shards):
+    try:
+        if not entry.slices:
+            return shards.values(entry)
+        parts = []
+        for extents in entry.slices:
+            found = entries.get(slice_key(key, extents))
+            starts, sides = place_of(extents, entry.shape)
+            if found is None or found.kind != entry.kind or found.shape != sides:
+                raise ValueError(f'no slice from {starts} of the shape {sides}')
+            parts.append(Part(starts, shards.values(found)))
+        return joined(parts, entry.shape)
+    except ValueError as error:
+        return table.fail(f'a variable of the shape {entry.shape}, {text(key)[:80]!r}',
+                          f'there are {error}', entry.at)
+
+
+class _Shards:
+    """The files in which the values lie.
+
+    Args:
+        index: The file of the index; those of the shards are named after it.
+        count: How many shards there are.
+        order: The order of the bytes of a number.
+    """
+
+    def __init__(self, index, count, order):
+        self.index, self.count, self.order = str(index), count, order
+        self._data, self._left = {}, {}
+
+    def values(self, entry):
+        """The values that an entry describes, checked by their checksum.
+
+        Raises:
+            ValueError: Their size is not that of their shape.
+            chainer_seg.errors.WeightFileError: The shard is missing, cut short or damaged.
+        """
+        if entry.shard >= self.count:
+            raise ValueError(f'only {self.count} shards and not shard {entry.shard}')
+        data = self._bytes(entry)
+        element = ELEMENTS.get(entry.kind)
+        if element is None:
+            return data
+        if element.name == STRING:
+            return self._strings(entry, data)
+        if checksum_of(data) != entry.checksum:
+            self._fail(entry, f'{entry.size} bytes of values', 'their checksum is wrong')
+        return array_of_bytes(data, element, entry.shape, self.order)
+
+    def _bytes(self, entry):
+        if entry.shard not in self._data:
+            data = memoryview(map_file(self._existing(entry.shard))) if entry.size else memoryview(b'')
+            self._data[entry.shard], self._left[entry.shard] = data, len(data)
+        data = self._data[entry.shard]
+        self._left[entry.shard] -= entry.size  # Values of genuine files do not overlap.
+        if entry.offset + entry.size > len(data) or self._left[entry.shard] < 0:
+            self._fail(entry, f'{entry.size} bytes of values', f'the file has {len(data)} in all')
+        return data[entry.offset:entry.offset + entry.size]
+
+    def _strings(self, entry, data):
+        """Strings behind their lengths and the checksum of these."""
+        lengths, at = [], 0
+        for _ in range(int(np.prod(entry.shape))):
+            length, at = _length(data, at)
+            lengths.append(length)
+        head = np.array(lengths, self.order + 'u4').tobytes()
+        begin = at + _CHECKSUM.size
+        if begin + sum(lengths) != len(data):
+            raise ValueError(f'{len(data)} bytes for strings of {sum(lengths)}')
+        if checksum_of(memoryview(head + bytes(data[at:]))) != entry.checksum:
+            self._fail(entry, f'{entry.size} bytes of strings', 'their checksum is wrong')
+        ends = begin + np.cumsum(lengths, dtype=np.int64)
+        return [bytes(data[end - length:end]) for end, length in zip(ends, lengths)]
+
+    def _path(self, shard):
+        return f'{self.index.removesuffix(INDEX)}.data-{shard:05d}-of-{self.count:05d}'
+
+    def _existing(self, shard):
+        path = self._path(shard)
+        try:
+            open(path, 'rb').close()
+        except FileNotFoundError as error:
+            raise WeightFileError(
+                f'{self.index} is the index of a checkpoint whose values lie in {path}, which is '
+                f'missing; copy all files of the checkpoint into one folder.') from error
+        return path
+
+    def _fail(self, entry, expected, found):
+        raise WeightFileError(f'{self._path(entry.shard)} is damaged or cut short: at byte '
+                              f'{entry.offset} {expected} were expected, but {found}.')
+
+
+def _length(data, at):
+    """A number of one to five bytes, and where it ends."""
+    value = 0
+    for place, byte in enumerate(data[at:at + 5]):
+        value |= (byte & 127) << 7 * place
+        if byte < 128:
+            return value, at + place + 1
+    raise ValueError('a length of a string that does not end')
