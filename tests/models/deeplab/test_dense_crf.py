@@ -176,13 +176,18 @@ def test_a_class_of_probability_0_can_win(rng):
     assert np.isfinite(found).all() and (found.argmax(axis=0) == 0).all()
 
 
-@pytest.mark.parametrize('parameters', [
-    CrfParameters(3, 0, 4, 67, 3), CrfParameters(3, 1, -4, 67, 3), CrfParameters(3, 1, 4, 67, -3),
-    CrfParameters(3, 1, 4, float('nan'), 3), CrfParameters(float('inf'), 1, 4, 67, 3),
-    CrfParameters(3, 1, 4, 67, 3, -1)])
-def test_impossible_parameters_are_an_error(parameters):
+@pytest.mark.parametrize('numbers', [
+    (3, 0, 4, 67, 3), (3, 1, -4, 67, 3), (3, 1, 4, 67, -3), (3, 1, 4, float('nan'), 3),
+    (float('inf'), 1, 4, 67, 3), (3, 1, 4, 67, 3, -1)])
+def test_impossible_parameters_are_an_error(numbers):
     with pytest.raises(UserError, match='no dense CRF of .*deviations above 0'):
-        semantic_crf(np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 2), 0.5), preset=parameters)
+        CrfParameters(*numbers)
+
+
+def test_deviations_too_small_for_the_image_are_an_error(rng):
+    image = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    with pytest.raises(UserError, match='use larger deviations'):
+        semantic_crf(image, np.full((2, 40, 50), 0.5), preset=CrfParameters(1, 1, 1, 0.01, 0.01))
 
 
 def test_classes_of_another_size_than_the_image_are_an_error():
