@@ -2,12 +2,13 @@
 
 import contextlib
 import io
+import itertools
 import pathlib
 import warnings
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from chainer_seg.errors import ImageError
 from chainer_seg.files import atomic_write
@@ -42,9 +43,21 @@ def read_picture(path):
     Raises:
         chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
     """
+    return read_pages(path, 1)[0]
+
+
+def read_pages(path, most):
+    """The pages of a file, at most so many, as a list of Pillow pictures as they are stored.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
+    """
+    pages = []
     with _told_by(path), Image.open(_checked_file(path)) as picture:
-        _check_size(picture.size, path)
-        return picture.copy()
+        for page in itertools.islice(ImageSequence.Iterator(picture), most):
+            _check_size(page.size, path)
+            pages.append(page.copy())
+    return pages
 
 
 def read_image_file(path):
@@ -121,15 +134,18 @@ def as_image(image):
     return _rgb_of_bytes(_to_bytes(array))
 
 
-def write_image(path, image):
-    """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``; the ending chooses the format."""
+def write_image(path, image, **options):
+    """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``; the ending chooses the format.
+
+    ``options`` are Pillow's for this format, such as ``quality``.
+    """
     suffix = pathlib.Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise ImageError(f'{path} does not end in an image format; try {path}.png.')
     # Encoded in memory first: Pillow ends a JPEG early and silently where the disk is full.
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(
-        encoded, Image.registered_extensions()[suffix])
+        encoded, Image.registered_extensions()[suffix], **options)
     with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 
@@ -182,7 +198,8 @@ def _told_by(name):
             yield
     except ImageError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError,
+            KeyError, TypeError) as error:  # the last two for pages of a damaged TIFF after its first
         raise _unreadable(name, error) from error
 
 

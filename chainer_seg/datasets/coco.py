@@ -36,6 +36,7 @@ class CocoDataset:
     Attributes:
         ids (list): The COCO image id of each image.
         image_names (list of str): The file name of each image, relative to the folder.
+        image_folder (pathlib.Path): This folder.
         category_ids (list of int): The COCO category id of each label.
         class_names (tuple of str): The name of each label.
         coco (dict): The content of the JSON file.
@@ -45,10 +46,10 @@ class CocoDataset:
     """
 
     def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
-        self.path, self.folder = pathlib.Path(annotations), pathlib.Path(images)
+        self.path, self.image_folder = pathlib.Path(annotations), pathlib.Path(images)
         self.coco = read_coco_json(annotations)
-        if not self.folder.is_dir():
-            raise DatasetError(f'There is no folder of images {self.folder}; check the path.')
+        if not self.image_folder.is_dir():
+            raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')
         self._read_categories(keypoints)
         self._group_annotations()
         self._images = [image for image in self._checked_images()
@@ -88,11 +89,11 @@ class CocoDataset:
     def read_image(self, index):
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""
         data, rotate = self.read_file(index)
-        return decode_image(data, self.folder / self.image_names[index], rotate=rotate)
+        return decode_image(data, self.image_folder / self.image_names[index], rotate=rotate)
 
     def read_file(self, index):
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
-        path, size = self.folder / self.image_names[index], _size_of(self._images[index])
+        path, size = self.image_folder / self.image_names[index], _size_of(self._images[index])
         data, stored, turned = read_image_file(path)
         if size not in (None, stored, turned):
             raise DatasetError(

@@ -37,6 +37,7 @@ class SbdDataset(ImageDataset):
     Attributes:
         ids (list of str): The name of each image.
         image_names (list of str): The file name of each image in ``img``.
+        image_folder (pathlib.Path): The folder ``img``.
         category_ids (list of int): 1 to 20.
         class_names (tuple of str): :data:`PASCAL_NAMES`.
 
@@ -49,6 +50,7 @@ class SbdDataset(ImageDataset):
     def __init__(self, list_file, folder=None, *, skip_empty=False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
+        self.image_folder = self.folder / 'img'
         self.category_ids = list(range(1, len(PASCAL_NAMES) + 1))
         self._marks = SbdMarks(self.folder)
         names = [words[0] for words in read_list(self.path)]
@@ -83,7 +85,7 @@ class SbdDataset(ImageDataset):
         return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
-        return self.folder / 'img' / self.image_names[index]
+        return self.image_folder / self.image_names[index]
 
     def _check_files(self):
         missing = [path for number in range(len(self))

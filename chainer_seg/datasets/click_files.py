@@ -1,0 +1,293 @@
+"""The click data files of the TensorFlow implementation of arXiv 1603.04042: maps, labels, lists.
+
+A sample is an image, an object in it and clicks that mean this object. In a folder of samples there
+is for each of them
+
+- ``data/SAMPLE_pnsamples.tif``: two pages of 8 bits, for each pixel the distance to the nearest
+  positive and to the nearest negative click, multiplied by a scale and cut off at 255;
+- ``labels/SAMPLE_label.tif``: a page of 8 bits, 0 where the object is not;
+
+and a text file names in each line an image, without its folder and the ending ``.jpg``, and a sample.
+"""
+
+import io
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from chainer_seg.errors import DatasetError, writing
+from chainer_seg.files import atomic_write
+from chainer_seg.images import decode_image, read_image_file, read_pages
+
+MAPS_FOLDER, MAPS_ENDING = 'data', '_pnsamples.tif'
+LABELS_FOLDER, LABEL_ENDING = 'labels', '_label.tif'
+IMAGE_ENDING = '.jpg'
+
+# Where the images are, seen from a folder of samples: of ours, and of the TensorFlow implementation's.
+_IMAGE_FOLDERS = ('images', '../sourceData/JPEGImages')
+
+# Deflate, as the TensorFlow implementation writes; every TIFF reader knows it.
+_COMPRESSION = 'tiff_adobe_deflate'
+
+_NO_DISTANCE = 255
+
+
+def maps_path(folder, sample):
+    """The file of a sample's click maps."""
+    return pathlib.Path(folder, MAPS_FOLDER, sample + MAPS_ENDING)
+
+
+def label_path(folder, sample):
+    """The file of a sample's object."""
+    return pathlib.Path(folder, LABELS_FOLDER, sample + LABEL_ENDING)
+
+
+def write_sample(folder, sample, maps, label):
+    """Writes both files of a sample, each of them when it is complete.
+
+    Args:
+        folder: The folder of samples.
+        sample: Its name.
+        maps: (2, H, W) uint8, as :func:`read_maps` gives them.
+        label: (H, W) bool, the object.
+
+    Raises:
+        chainer_seg.errors.DiskFullError: There is no room or no permission.
+    """
+    _write_pages(label_path(folder, sample), [np.where(label, np.uint8(255), np.uint8(0))])
+    write_maps(maps_path(folder, sample), maps)
+
+
+def has_sample(folder, sample):
+    """Whether both files of a sample are there."""
+    # The maps are written last.
+    return maps_path(folder, sample).is_file() and label_path(folder, sample).is_file()
+
+
+def write_maps(path, maps):
+    """Writes click maps (2, H, W) uint8, as :func:`read_maps` gives them, to a TIFF file."""
+    _write_pages(path, maps)
+
+
+def read_maps(path):
+    """The click maps of a file.
+
+    Returns:
+        (2, H, W) uint8: the positive map, then the negative one. A map is 0 at its clicks, and 255
+        everywhere where there is none.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is missing or truncated.
+        chainer_seg.errors.DatasetError: It is not of this form.
+    """
+    return _read_pages(path, 2, 'the distances to positive and to negative clicks')
+
+
+def read_label(path):
+    """The object of a label file, (H, W) bool: all that is not 0.
+
+    The TensorFlow implementation's own files have 255, 254, ... for the objects of an image.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is missing or truncated.
+        chainer_seg.errors.DatasetError: It is not of this form.
+    """
+    return _read_pages(path, 1, 'an object')[0] > 0
+
+
+def stored_scale(maps):
+    """The scale by which distances of stored maps (2, H, W) uint8 were multiplied, without fractions.
+
+    None where no pixel tells it. The nearest pixels to a click are one pixel away from it.
+    """
+    distances = maps[(maps > 0) & (maps < _NO_DISTANCE)]
+    return int(distances.min()) if len(distances) and (maps == 0).any() else None
+
+
+def read_list(path):
+    """The lines of a list file: pairs of an image's and a sample's name.
+
+    A line with one name stands for an image and a sample of that name.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The file cannot be read, is empty, or a line has more names.
+    """
+    try:
+        lines = pathlib.Path(path).read_text(encoding='utf-8').splitlines()
+    except OSError as error:
+        raise DatasetError(f'The list of samples {path} cannot be read: {error.strerror}.') from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f'{path} is no list of samples but binary data.') from error
+    pairs = []
+    for number, line in enumerate(lines, 1):
+        names = line.split()
+        if len(names) > 2:
+            raise DatasetError(f'Line {number} of {path} has {len(names)} names in place of an image '
+                               f'and a sample; names must not have spaces in them.')
+        if names:
+            pairs.append((names[0], names[-1]))
+    if not pairs:
+        raise DatasetError(f'The list of samples {path} is empty.')
+    return pairs
+
+
+class ClickList:
+    """A list file that grows while samples are written, and keeps what an earlier run listed.
+
+    Args:
+        path: Of the file.
+        overwrite (bool): Begin a new list.
+
+    Use it as a context; :meth:`add` then writes whole lines, so the list is good at any moment.
+    """
+
+    def __init__(self, path, overwrite=False):
+        self.path = pathlib.Path(path)
+        self._lines = []
+        if not overwrite and self.path.is_file():
+            self._lines = self.path.read_text(encoding='utf-8').splitlines(keepends=True)
+        # A line without an end was cut off.
+        self._lines = [line for line in self._lines if line.endswith('\n')]
+        self._known = set(self._lines)
+
+    def __len__(self):
+        return len(self._known)
+
+    def __enter__(self):
+        with atomic_write(self.path) as temporary:
+            temporary.write_text(''.join(self._lines), encoding='utf-8')
+        self._file = open(self.path, 'a', encoding='utf-8')
+        return self
+
+    def __exit__(self, *error):
+        self._file.close()
+
+    def add(self, image, samples):
+        """Lists the samples of an image."""
+        lines = [f'{image} {sample}\n' for sample in samples]
+        with writing(self.path):
+            self._file.write(''.join(line for line in lines if line not in self._known))
+            self._file.flush()
+        self._known.update(lines)
+
+
+class ClickFilesDataset:
+    """The samples that a list file names.
+
+    Args:
+        list_file: With an image and a sample in each line; see :func:`read_list`. Names may have
+            folders in them, and absolute paths are taken as they are.
+        folder: With the folders ``data`` and ``labels``; that of the list if left out.
+        images: Folder of the images; if left out, ``images`` in ``folder``, or where the TensorFlow
+            implementation has them.
+
+    ``dataset[i]`` is a tuple: the image (H, W, 3) uint8 RGB, its maps (2, H, W) uint8 and the object
+    (H, W) bool.
+
+    Attributes:
+        ids (list of str): The name of each sample.
+        image_names (list of str): The path of each image in the folder of images.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The list is not good, or names files that are not there.
+    """
+
+    def __init__(self, list_file, folder=None, images=None):
+        self.path = pathlib.Path(list_file)
+        self.folder = self.path.parent if folder is None else pathlib.Path(folder)
+        pairs = read_list(self.path)
+        self.image_folder = _find_images(self.folder) if images is None else pathlib.Path(images)
+        self.ids = [sample for _, sample in pairs]
+        files = _Files()
+        self.image_names = [_with_ending(self.image_folder, name, files) for name, _ in pairs]
+        self._check_files(files)
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        """The image (H, W, 3) uint8 RGB, its maps (2, H, W) uint8 and the object (H, W) bool.
+
+        Raises:
+            IndexError: If index is out of range.
+            chainer_seg.errors.ImageError: A file cannot be read.
+            chainer_seg.errors.DatasetError: A file is of another form, or they differ in size.
+        """
+        sample = self.ids[index]
+        maps = read_maps(maps_path(self.folder, sample))
+        label = read_label(label_path(self.folder, sample))
+        if maps.shape[1:] != label.shape:
+            raise _sizes_differ(maps_path(self.folder, sample), maps.shape[1:],
+                                label_path(self.folder, sample), label.shape)
+        return self._read_image(index, label.shape), maps, label
+
+    def _read_image(self, index, size):
+        """The image, turned as its EXIF data ask where only that gives it the size of the maps."""
+        path = self.image_folder / self.image_names[index]
+        data, stored, turned = read_image_file(path)
+        if size not in (stored, turned):
+            raise _sizes_differ(path, stored, maps_path(self.folder, self.ids[index]), size)
+        return decode_image(data, path, rotate=size != stored)
+
+    def _check_files(self, files):
+        missing = [path for name, sample in zip(self.image_names, self.ids)
+                   for path in (self.image_folder / name, maps_path(self.folder, sample),
+                                label_path(self.folder, sample)) if not files.has(path)]
+        if missing:
+            others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
+            raise DatasetError(f'{self.path} names files that are not there: {missing[0]}{others}; '
+                               f'name the folder that has {MAPS_FOLDER} and {LABELS_FOLDER} in it, and '
+                               f'that of the images.')
+
+
+class _Files:
+    """Tells which files there are, and looks only once into each folder."""
+
+    def __init__(self):
+        self._names = {}
+
+    def has(self, path):
+        folder = path.parent
+        if folder not in self._names:
+            self._names[folder] = set(os.listdir(folder)) if folder.is_dir() else set()
+        return path.name in self._names[folder]
+
+
+def _find_images(folder):
+    for name in _IMAGE_FOLDERS:
+        if (folder / name).is_dir():
+            return folder / name
+    raise DatasetError(f'{folder} has no folder {_IMAGE_FOLDERS[0]}; name the folder of the images '
+                       f'with --images.')
+
+
+def _with_ending(folder, name, files):
+    if files.has(folder / name) and not files.has(folder / (name + IMAGE_ENDING)):
+        return name
+    return name + IMAGE_ENDING
+
+
+def _sizes_differ(path, size, other, other_size):
+    return DatasetError(f'{path} has {size[0]}x{size[1]} pixels, but {other} has {other_size[0]}x'
+                        f'{other_size[1]}; sample the clicks of these images again.')
+
+
+def _write_pages(path, pages):
+    first, *others = map(Image.fromarray, pages)
+    encoded = io.BytesIO()
+    first.save(encoded, 'TIFF', save_all=True, append_images=others, compression=_COMPRESSION)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(encoded.getvalue())
+
+
+def _read_pages(path, count, what):
+    """(count, H, W) uint8."""
+    pages = read_pages(path, count + 1)
+    kinds = {(page.mode, page.size) for page in pages}
+    if len(pages) != count or len(kinds) > 1 or pages[0].mode != 'L':
+        found = ', '.join(f'{page.width}x{page.height} {page.mode}' for page in pages)
+        raise DatasetError(f'{path} has other pages ({found}) than the {count} of 8 bits and one size '
+                           f'for {what}; sample the clicks again.')
+    return np.stack([np.asarray(page) for page in pages])
