@@ -46,6 +46,7 @@ class VocDataset(ImageDataset):
         self._marks = None if sbd is None else SbdMarks(sbd)
         entries = [self._find(words) for words in read_list(self.path)]
         self._pictures, self._labels = zip(*entries)
+        self.image_folder = self._pictures[0].parent
         self._list([picture.stem for picture in self._pictures],
                    [picture.name for picture in self._pictures])
         self._check_files()

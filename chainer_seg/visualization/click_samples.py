@@ -1,4 +1,4 @@
-"""Sampled clicks side by side: what each strategy draws for one object."""
+"""Sampled clicks side by side: what each strategy draws for one object, and samples of many images."""
 
 import numpy as np
 
@@ -42,5 +42,25 @@ def draw_click_samples(image, mask, samples, others=(), columns=3, alpha=0.45):
     axes = axes_grid(len(samples), columns, image.shape[0] / image.shape[1], titles)
     for ax, clicks in zip(axes, samples):
         draw_instances(image, objects, ax, alpha=alpha, labels=False, colors=colors)
+        draw_clicks(None, clicks, ax)
+    return axes
+
+
+def draw_click_sheet(examples, titles=(), columns=4, alpha=0.45):
+    """Draws samples of several images, each with its object and its clicks.
+
+    Args:
+        examples: A sequence of (image, mask, clicks), each as :func:`draw_click_samples` takes it.
+        titles: A line of text over each; may be shorter.
+        columns: Pictures in a row.
+        alpha: Opacity of the masks.
+
+    Returns:
+        (len(examples),) array of matplotlib axes in one new figure.
+    """
+    colors = np.array([POSITIVE], np.uint8)
+    axes = axes_grid(len(examples), columns, titles=titles)
+    for ax, (image, mask, clicks) in zip(axes, examples):
+        draw_instances(image, Instances(mask[None]), ax, alpha=alpha, labels=False, colors=colors)
         draw_clicks(None, clicks, ax)
     return axes

@@ -1,0 +1,129 @@
+"""Click data files of a whole data set, as the TensorFlow code of arXiv 1603.04042 makes them."""
+
+import collections
+import dataclasses
+import pathlib
+
+from chainer_seg.datasets.click_files import (
+    IMAGE_ENDING, ClickList, has_sample, read_list, write_sample)
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import atomic_write
+from chainer_seg.images import write_image
+from chainer_seg.journal import keep_settings
+from chainer_seg.models.deeplab.sampling import find_sampling
+from chainer_seg.models.deeplab.stored_clicks import (
+    STORED_SCALE, sample_objects, stored_maps, usable_objects)
+
+LEAST_AREA = 100
+_LIST_ENDING, _SETTINGS_ENDING = '_converted.txt', '_sampling.json'
+_JPEG_QUALITY = 95
+
+
+def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, scale=STORED_SCALE,
+                      seed=0, least_area=LEAST_AREA, max_objects=None, source='', overwrite=False,
+                      progress=iter):
+    """Samples clicks on the objects of a data set and writes them as files.
+
+    A sample depends on the seed, its image, its object and its pair alone. What is there is kept, so
+    an interrupted call leaves good files and another one goes on. Images are listed by their names;
+    those of a data set without image files of its own are written to ``folder/images``.
+
+    Args:
+        dataset: Any data set of images and their objects.
+        folder: Where to; see :mod:`chainer_seg.datasets.click_files`.
+        split: Names the list, ``SPLIT_converted.txt``.
+        sampling: As :func:`sample_clicks` takes a method.
+        scale: Distances are multiplied by this.
+        seed: A whole number from 0.
+        least_area: Smaller objects (pixels) are left out, and so are crowds.
+        max_objects: Stop after so many objects; None for all.
+        source: Anything that tells which data set this is.
+        overwrite: Replace samples of other settings, which are an error otherwise.
+        progress: Wraps the iteration over numbers of images, as ``tqdm`` does.
+
+    Returns:
+        pathlib.Path: The list.
+
+    Raises:
+        chainer_seg.errors.DatasetError: There is no such object, the folder holds other samples, or
+            the names of the images cannot be listed.
+        chainer_seg.errors.ImageError: An image cannot be read.
+        chainer_seg.errors.DiskFullError: There is no room or no permission.
+    """
+    folder, sampling = pathlib.Path(folder), find_sampling(sampling)
+    writer = _ImageWriter(dataset, folder, split, scale, overwrite)
+    _check_names(writer.names, folder, split)
+    settings = folder / f'{split}{_SETTINGS_ENDING}'
+    if overwrite:
+        settings.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_settings(settings, {
+        'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
+        'energy_scale': scale, **dataclasses.asdict(sampling)}, 'click files')
+    path, left = folder / f'{split}{_LIST_ENDING}', max_objects
+    with ClickList(path, overwrite) as listed:
+        for number in progress(range(len(dataset))):
+            image, instances = dataset[number]
+            chosen = usable_objects(instances, least_area)[:left]
+            if len(chosen):
+                samples = writer.write(number, image, instances.masks, chosen, sampling, (seed, number))
+                listed.add(writer.names[number], samples)
+            left = None if left is None else left - len(chosen)
+            if left == 0:
+                break
+    if not len(listed):
+        raise DatasetError(f'The data set has no object of at least {least_area} pixels to click on; '
+                           f'give a lower least area or another data set.')
+    return path
+
+
+class _ImageWriter:
+    """Writes all files of one image."""
+
+    def __init__(self, dataset, folder, split, scale, overwrite):
+        self._dataset, self._folder = dataset, folder
+        self._scale, self._overwrite = scale, overwrite
+        self._files = getattr(dataset, 'image_names', None) or [
+            f'{split}-{number:06d}{IMAGE_ENDING}' for number in range(len(dataset))]
+        # As they are listed.
+        self.names = [name.removesuffix(IMAGE_ENDING) for name in self._files]
+
+    def write(self, number, image, masks, chosen, sampling, seed):
+        """Writes what is not there; gives the names of all samples of the image."""
+        samples = [f'{self.names[number]}-{part}' for part in range(sampling.n_pairs * len(chosen))]
+        wanted = {part for part, sample in enumerate(samples)
+                  if self._overwrite or not has_sample(self._folder, sample)}
+        for part, clicks, label in sample_objects(masks, chosen, wanted, sampling, seed):
+            maps = stored_maps(clicks, label.shape, self._scale)
+            write_sample(self._folder, samples[part], maps, label)
+        if getattr(self._dataset, 'image_folder', None) is None:
+            self._write_image(self._folder / 'images' / self._files[number], number, image)
+        return samples
+
+    def _write_image(self, path, number, image):
+        if path.exists() and not self._overwrite:
+            return
+        if not hasattr(self._dataset, 'read_file'):
+            write_image(path, image, quality=_JPEG_QUALITY)
+            return
+        data, _ = self._dataset.read_file(number)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
+
+
+def _check_names(names, folder, split):
+    """Tells names that cannot stand in a list or would be those of several images."""
+    for name in names:
+        path = pathlib.Path(name)
+        if len(name.split()) != 1 or path.is_absolute() or '..' in path.parts:
+            raise DatasetError(f'The image {name!r} cannot be listed: its name has a space in it or '
+                               f'leads out of the folder of images; give it another name.')
+    name, count = collections.Counter(names).most_common(1)[0] if names else ('', 0)
+    if count > 1:
+        raise DatasetError(f'{count} images have the name {name}; give each of them its own.')
+    for path in folder.glob(f'*{_LIST_ENDING}'):
+        shared = set() if path.name == f'{split}{_LIST_ENDING}' else (
+            {image for image, _ in read_list(path)} & set(names))
+        if shared:
+            raise DatasetError(f'{path} lists images of the same names as the {split} images '
+                               f'({min(shared)}); write these to another folder.')
