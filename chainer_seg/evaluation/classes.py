@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from chainer_seg.errors import DatasetError
+from chainer_seg.evaluation.semantic import VOID
 
 _LISTED = 6  # Longer lists of names are cut in messages.
 
@@ -35,6 +36,17 @@ class ClassMatch:
     def truth(self, instances):
         """The data set's objects without those of classes that the model does not know."""
         return instances[np.isin(instances.labels, self.labels)]
+
+    def found_labels(self, labels):
+        """Labels of pixels (H, W) that the model found, as the data set's.
+
+        Other classes are 0, the background, in a data set that does not know them.
+        """
+        return np.maximum(self.labels, 0).astype(np.int32)[labels]
+
+    def truth_labels(self, labels):
+        """The data set's labels of pixels (H, W), void where the model does not know the class."""
+        return np.where(np.isin(labels, self.labels), labels, VOID)
 
 
 def match_classes(model_names, dataset_names, *, by=None, count=None):

@@ -40,3 +40,14 @@ def test_a_model_without_names_is_matched_by_number():
 def test_what_does_not_match_is_told(model, options, sentence):
     with pytest.raises(DatasetError, match=sentence):
         match_classes(model, ('cat', 'dog'), **options)
+
+
+def test_labels_of_pixels_become_those_of_the_data_set_or_its_background():
+    match = match_classes(('background', 'Dog', 'bird', 'cat'), ('background', 'cat', 'dog'))
+    found = match.found_labels(np.array([[0, 1], [2, 3]]))
+    assert found.tolist() == [[0, 2], [0, 1]] and found.dtype == np.int32
+
+
+def test_true_pixels_of_unknown_classes_are_void():
+    match = match_classes(('background', 'bird', 'dog'), ('background', 'cat', 'dog'), by='name')
+    assert match.truth_labels(np.array([0, 1, 2, -1])).tolist() == [0, -1, 2, -1]

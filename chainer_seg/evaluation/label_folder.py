@@ -1,0 +1,63 @@
+"""The labels found in the images of a data set, in a folder that a killed run can go on with."""
+
+import pathlib
+
+import numpy as np
+
+from chainer_seg.errors import DatasetError, writing
+from chainer_seg.journal import keep_settings
+from chainer_seg.label_images import read_label_image, write_label_image
+
+_SETTINGS = 'settings.json'
+
+
+class LabelFolder:
+    """A label image with VOC's palette for each image, as VOC's server takes them.
+
+    Args:
+        folder: Where the files lie; made if missing.
+        names: The name of each image's file, without an ending; all are different.
+        settings: A dict, JSON-ready, of all that the labels depend on. A folder goes on only with the
+            settings that it began with.
+        overwrite: Begin anew where the folder holds some of the files.
+
+    Raises:
+        chainer_seg.errors.DatasetError: The folder holds labels of other settings, or it is a file.
+        chainer_seg.errors.DiskFullError: The folder cannot be written to.
+    """
+
+    def __init__(self, folder, names, settings, *, overwrite=False):
+        self.folder = pathlib.Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DatasetError(f'{folder} is a file; name a folder for the labels.')
+        self._paths = [self.folder / f'{name}.png' for name in names]
+        self._done = set(self.folder.glob('*.png')) & set(self._paths)
+        if overwrite:
+            self._clear()
+        elif self._done and not (self.folder / _SETTINGS).exists():
+            raise DatasetError(f'{folder} holds label images that nobody knows the settings of; choose '
+                               f'another folder, or replace them with --overwrite.')
+        keep_settings(self.folder / _SETTINGS, settings, 'labels')
+
+    def __contains__(self, number):
+        return self._paths[number] in self._done
+
+    def __len__(self):
+        """The number of images whose labels are there."""
+        return len(self._done)
+
+    def add(self, number, labels):
+        """Writes the labels (H, W) of the image ``number``."""
+        write_label_image(self._paths[number], labels)
+        self._done.add(self._paths[number])
+
+    def labels(self, number):
+        """The labels of one image, (H, W) int32."""
+        return read_label_image(self._paths[number]).astype(np.int32)
+
+    def _clear(self):
+        # The settings go last: without them, what is left could not be told from a finished run.
+        for path in (*self._done, self.folder / _SETTINGS):
+            with writing(path):
+                path.unlink(missing_ok=True)
+        self._done = set()
