@@ -11,7 +11,7 @@ from chainer_seg import command_line
 from chainer_seg.datasets import SemanticDataset, open_semantic
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.evaluation import evaluate_semantic
-from chainer_seg.links import BatchNorm, FrozenAffine, copy_resnet
+from chainer_seg.links import FrozenAffine, copy_resnet
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.deeplab import DeepLab, SemanticSamples, SemanticTrainChain
@@ -26,7 +26,8 @@ PUBLISHED = (
 
 STAGES = 4
 
-RESNET, PYRAMID = '/model/resnet', '/model/pyramid'
+# The weights and the biases of the pyramid.
+LAST_LAYERS = ('/model/pyramid/*/W', '/model/pyramid/*/b')
 
 
 def add_options(systems):
@@ -87,11 +88,12 @@ def train_deeplab(options):
     chain = SemanticTrainChain(model, SCALES if options.msc else (1,),
                                frozen_norm=options.batch_norm == 'frozen',
                                last_layers=options.fine_tune)
+    rates = {**dict(zip(LAST_LAYERS, options.last_lr)), **dict.fromkeys(chain.fixed, 0)}
     samples = SemanticSamples(options.crop, tuple(options.random_scale), options.mirror)
     result = run_training(
         options, chain, model, dataset, samples,
         functools.partial(evaluate_semantic, dataset=validation, per_class=False),
-        best_metric=('validation/miou', 'max'), lr_multipliers=learning_rates(options, model))
+        best_metric=('validation/miou', 'max'), lr_multipliers=rates)
     if not options.quiet:
         print_classes(evaluate_semantic(load_model(result.best_model), validation), validation)
 
@@ -159,15 +161,6 @@ def _sizes_of(resnet, path):
     return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
             'width': resnet.out_channels[0] // EXPANSION,
             'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}
-
-
-def learning_rates(options, model):
-    """Parameters with a learning rate of their own, by patterns of their paths."""
-    weights, biases = options.last_lr
-    rates = {f'{PYRAMID}/*/W': weights, f'{PYRAMID}/*/b': biases}
-    if options.batch_norm == 'frozen' and isinstance(model.resnet.stem.norm, BatchNorm):
-        rates.update({f'{RESNET}/*/gamma': 0, f'{RESNET}/*/beta': 0})
-    return rates
 
 
 def print_classes(figures, dataset):

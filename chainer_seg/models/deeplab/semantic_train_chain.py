@@ -3,6 +3,7 @@
 import chainer
 from chainer import functions as F
 
+from chainer_seg.links import BatchNorm
 from chainer_seg.models.deeplab.multi_scale import multi_scale_logits
 
 VOID = -1
@@ -20,6 +21,9 @@ class SemanticTrainChain(chainer.Chain):
         frozen_norm: Whether batch normalisation uses its running statistics and leaves them alone.
         last_layers: Whether the pyramid alone is trained, on a ResNet that stays as it is.
 
+    Attributes:
+        fixed (tuple of str): Patterns of the parameters that are to have a learning rate of 0.
+
     Called with a batch of what :class:`~chainer_seg.models.deeplab.SemanticSamples` makes: ``image``
     (B, 3, H, W) float32 and ``labels`` (B, H, W) int32, of which -1 is not counted. Returns the scalar
     loss; reports ``loss``, ``pixel_accuracy``, and with several scales the parts ``loss@1``,
@@ -32,9 +36,12 @@ class SemanticTrainChain(chainer.Chain):
         self.frozen_norm = frozen_norm or last_layers
         with self.init_scope():
             self.model = model
-        if last_layers:
-            model.resnet.disable_update()
         self._network = _LastLayers(model) if last_layers else model
+        self.fixed = ()
+        if last_layers:
+            self.fixed = ('/model/resnet/*',)
+        elif frozen_norm and isinstance(model.resnet.stem.norm, BatchNorm):
+            self.fixed = ('/model/resnet/*/gamma', '/model/resnet/*/beta')
 
     def forward(self, image, labels):
         # There is no other layer that knows the difference between training and use.
