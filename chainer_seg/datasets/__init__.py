@@ -29,7 +29,7 @@ from chainer_seg.datasets.voc import VocDataset
 __all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'DatasetStatistics',
            'FiguresDataset', 'MaskFolder', 'MovingPlainShapes', 'MovingShapes', 'ObjectIndex',
            'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset',
-           'SemanticDataset', 'ShapesDataset', 'TFRecordDataset', 'VocDataset', 'coco_statistics', 'fit_anchors',
-           'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
+           'SemanticDataset', 'ShapesDataset', 'TFRecordDataset', 'VocDataset', 'coco_statistics',
+           'fit_anchors', 'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',
            'validate_coco', 'write_coco']
