@@ -1,6 +1,7 @@
 """Weights that others published, as models of this package.
 
-:func:`read` gives what a file holds, :func:`convert` the model. Nothing in a file is ever executed.
+:func:`read` and :func:`inspect` give what a file holds, :func:`convert` the model. Nothing in a file is
+ever executed.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from converters.configuration import read_configuration
 from converters.formats import find_format
 from converters.ledger import Ledger
 
-__all__ = ['Conversion', 'conversion', 'convert', 'read']
+__all__ = ['Conversion', 'Inspection', 'conversion', 'convert', 'inspect', 'read']
 
 
 class Networks(typing.NamedTuple):
@@ -80,6 +81,32 @@ def read(path):
     return find_format(path).module.read(path)
 
 
+@dataclasses.dataclass
+class Inspection:
+    """What a weight file holds.
+
+    ``format`` and ``network`` are names for people, the latter None where the network is not known;
+    ``tree`` is what :func:`read` gives, and ``arrays`` a dict of those in it by their names.
+    """
+
+    format: str
+    network: str | None
+    tree: object
+    arrays: dict
+
+
+def inspect(path):
+    """Tells what a weight file holds, as an :class:`Inspection`, whether it can be converted or not.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: As :func:`read`.
+    """
+    form = find_format(path)
+    networks, tree = NETWORKS[form.name], form.module.read(path)
+    _, network = _find_network(tree, networks)
+    return Inspection(form.name, network, tree, dict(networks.find_arrays(tree)))
+
+
 def convert(path, config=None):
     """Makes a model of this package from a weight file.
 
@@ -131,12 +158,20 @@ def _arguments(config):
 
 
 def _recognise(path, tree, networks):
+    module, name = _find_network(tree, networks)
+    if module is None:
+        raise WeightFileError(f'{path} holds {networks.describe(tree)}, which is no network that can be '
+                              f'converted from such a file; known are {networks.known}.')
+    return module, name
+
+
+def _find_network(tree, networks):
+    """The module that knows the network of a tree, and its name; None and None where none does."""
     for module in networks.modules:
         name = module.recognise(tree)
         if name is not None:
             return module, name
-    raise WeightFileError(f'{path} holds {networks.describe(tree)}, which is no network that can be '
-                          f'converted from such a file; known are {networks.known}.')
+    return None, None
 
 
 def _build(module, tree, ledger, config):

@@ -14,11 +14,24 @@ def read_configuration(path):
         chainer_seg.errors.UserError: The file is missing, or is not what its ending says.
     """
     path = pathlib.Path(path)
-    kind, parse = ('TOML', tomllib.loads) if path.suffix.lower() == '.toml' else ('JSON', json.loads)
     try:
-        config = parse(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
     except (OSError, ValueError) as error:
-        raise UserError(f'The configuration {path} cannot be read as {kind}: {error}.') from error
+        raise UserError(f'The configuration {path} cannot be read: {error}.') from error
+    return _parse(text, f'The configuration {path}', path.suffix.lower() == '.toml')
+
+
+def parse_configuration(text):
+    """As :func:`read_configuration`, but of text: JSON where it begins with a brace, else TOML."""
+    return _parse(text, 'The configuration', not text.lstrip().startswith('{'))
+
+
+def _parse(text, what, is_toml):
+    kind, parse = ('TOML', tomllib.loads) if is_toml else ('JSON', json.loads)
+    try:
+        config = parse(text)
+    except ValueError as error:
+        raise UserError(f'{what} cannot be read as {kind}: {error}.') from error
     if not isinstance(config, dict):
-        raise UserError(f'The configuration {path} must be a JSON object of arguments and values.')
+        raise UserError(f'{what} must be a JSON object of arguments and values.')
     return config

@@ -1,5 +1,6 @@
 """The tree of a weight file as text: classes, fields, shapes, dtypes, and what is shared with what."""
 
+import collections
 import collections.abc
 
 import numpy as np
@@ -11,28 +12,33 @@ _SHORT = 8  # Values of a list that is shown in one line.
 
 
 def tree_lines(tree):
-    """Yields the lines of a tree.
+    """Yields the lines of a tree, as :func:`tree_rows` tells it, indented."""
+    for depth, label, text in tree_rows(tree):
+        yield f'{"  " * depth}{label}: {text}' if label else '  ' * depth + text
 
-    A module's plain fields stand behind its class, its arrays and what else it holds on lines of
-    their own; ``modules`` of Torch's containers is left out of the nesting. What was shown before is
+
+def tree_rows(tree):
+    """Yields the nodes of a tree, each before those inside it, as depth, label and description.
+
+    A module's plain fields stand behind its class, its arrays and what else it holds are nodes of
+    their own; ``modules`` of Torch's containers is left out of the nesting. What was told before is
     referred to by its name, and arrays in one storage bear its number.
     """
     names, storages = {}, {}
     waiting = [(0, '', '', tree)]
     while waiting:
         depth, label, name, node = waiting.pop()
-        head = f'{"  " * depth}{label}: ' if label else '  ' * depth
         if id(node) in names:
-            yield f'{head}the same as {names[id(node)]}'
+            yield depth, label, f'the same as {names[id(node)]}'
             continue
         fields = _fields(node)
         if fields is None:
-            yield head + _leaf(node, storages)
+            yield depth, label, _leaf(node, storages)
             continue
         names[id(node)] = name or 'the root'
         plain = [(key, value) for key, value in fields if _is_plain(value)]
-        yield ' '.join([head + _class(node)] + [f'{_text(key)}={_leaf(value, storages)}'
-                                                for key, value in plain])
+        yield depth, label, ' '.join([_class(node)] + [f'{_text(key)}={_leaf(value, storages)}'
+                                                       for key, value in plain])
         waiting.extend(
             (depth + 1, _text(key), _joined(name, key), value)
             for key, value in reversed(fields) if not _is_plain(value))
@@ -46,6 +52,22 @@ def mapping_lines(mapping):
     for array, row in zip(arrays, mapping):
         yield (f'{row.name:{name_width}}  {array:{array_width}}  ->  '
                f'{row.parameter} {shape_text(row.parameter_shape)}')
+
+
+def conversion_warnings(conversion):
+    """What a user should know of a :class:`converters.Conversion`, a list of sentences."""
+    reasons = collections.defaultdict(list)
+    for name, reason in conversion.skipped.items():
+        reasons[reason].append(name)
+    found = [f'{len(names)} arrays were skipped, such as {names[0]}: {reason}.'
+             for reason, names in reasons.items()]
+    wide = {row.name for row in conversion.mapping if row.dtype == 'float64'}
+    if wide:
+        found.append(f'{len(wide)} arrays of 64 bits were rounded to 32.')
+    model = conversion.model
+    if not model.class_names and any(hasattr(model, name) for name in ('classes', 'n_class')):
+        found.append('The file does not name its classes; they are numbers until class_names is set.')
+    return found
 
 
 def _fields(node):

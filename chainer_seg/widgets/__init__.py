@@ -14,5 +14,7 @@ from chainer_seg.widgets.click_segmenter import ClickSegmenter
 from chainer_seg.widgets.dataset_viewer import DatasetViewer
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
+from chainer_seg.widgets.weight_converter import WeightConverter
 
-__all__ = ['ClickCanvas', 'ClickSegmenter', 'DatasetViewer', 'DetectionExplorer', 'ProposalExplorer']
+__all__ = ['ClickCanvas', 'ClickSegmenter', 'DatasetViewer', 'DetectionExplorer', 'ProposalExplorer',
+           'WeightConverter']

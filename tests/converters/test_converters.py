@@ -10,7 +10,7 @@ import chainer_seg
 import converters
 from chainer_seg.errors import WeightFileError
 from converters.formats import FORMATS, find_format, torch7_writer
-from converters.inspection import mapping_lines, tree_lines
+from converters.inspection import conversion_warnings, mapping_lines, tree_lines
 from converters.ledger import Ledger, Placement
 from converters.torch_export import torch_tree
 from tests.converters.torch_networks import module
@@ -208,3 +208,27 @@ def test_progress_counts_arrays_and_may_end_the_conversion(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         converters.conversion(tmp_path / 'a.t7', progress=interrupt)
+
+
+def test_a_file_is_inspected_whether_its_network_is_known_or_not(tmp_path):
+    torch7_writer.write(tmp_path / 'a.t7', torch_tree(chainer_seg.load_model('deepmask')))
+    known = converters.inspect(tmp_path / 'a.t7')
+    assert (known.format, known.network) == ('Torch7', 'nn.DeepMask')
+    assert 'model.scoreBranch[2].weight' in known.arrays
+    torch7_writer.write(tmp_path / 'b.t7', {'a': np.ones(3)})
+    other = converters.inspect(tmp_path / 'b.t7')
+    assert other.network is None and list(other.arrays) == ['a'] and other.tree['a'].shape == (3,)
+
+
+def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
+    class Model:
+        class_names, classes = (), 3
+
+    placed = [Placement('w', (2,), 'float64', '/W', (2,))]
+    conversion = converters.Conversion(
+        Model(), ['w'], {'g': 'gradient', 'h': 'gradient'}, placed)
+    assert conversion_warnings(conversion) == [
+        '2 arrays were skipped, such as g: gradient.', '1 arrays of 64 bits were rounded to 32.',
+        'The file does not name its classes; they are numbers until class_names is set.']
+    Model.class_names = ('a', 'b', 'c')
+    assert conversion_warnings(converters.Conversion(Model(), ['w'], {}, [])) == []

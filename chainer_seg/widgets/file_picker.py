@@ -1,0 +1,100 @@
+"""A weight file is chosen: by its path, from the list of a folder, or uploaded."""
+
+import os
+import pathlib
+import tempfile
+
+import ipywidgets
+
+from chainer_seg.errors import UserError
+from chainer_seg.widgets.events import row, told
+
+# What a server of Jupyter takes in one message unless it is told otherwise.
+UPLOAD_LIMIT = '10 MB'
+
+_SUFFIXES = {'.t7', '.pth', '.pt', '.pkl', '.caffemodel', '.prototxt', '.npy', '.ckpt', '.index'}
+
+
+class FilePicker(ipywidgets.VBox):
+    """A field for the path of a file or folder, the folder's weight files, and an upload.
+
+    Args:
+        choose: Called with the path of a file; it shows its errors itself.
+        say: Called with a sentence and whether it is an error.
+        folder: The folder that is listed at first.
+    """
+
+    def __init__(self, choose, say, folder='.'):
+        self._choose, self._say = choose, say
+        self._showing = False
+        self._uploads = None
+        self._path = ipywidgets.Text(
+            placeholder='path of a weight file or of a folder', continuous_update=False,
+            layout={'flex': '1 1 300px', 'width': 'auto'})
+        self._path.observe(self._follow(lambda: self.go_to(self._path.value.strip())), 'value')
+        self._list = ipywidgets.Select(layout={'width': '100%', 'height': '120px'})
+        self._list.observe(self._follow(lambda: self.go_to(self.folder / self._list.value)), 'value')
+        self._upload = ipywidgets.FileUpload(
+            description='Upload', multiple=True, layout={'width': '110px'},
+            tooltip=f'From your computer, at most {UPLOAD_LIMIT}; drag larger files into the file '
+                    f'browser of JupyterLab and choose them here')
+        self._upload.observe(told(self._receive), 'value')
+        hint = ipywidgets.HTML(f'up to {UPLOAD_LIMIT}; for more, use the file browser of JupyterLab')
+        hint.add_class('chainer-seg-hint')
+        super().__init__([row([self._path, self._upload, hint]), self._list])
+        self._show(pathlib.Path(folder))
+
+    @property
+    def folder(self):
+        """The folder that is listed."""
+        return self._folder
+
+    def go_to(self, path):
+        """Lists a folder, or chooses a file."""
+        path = pathlib.Path(os.path.normpath(path))
+        if path.is_dir():
+            self._show(path)
+            return
+        self._show(path.parent, path.name)
+        self._choose(path)
+
+    def _show(self, folder, name=None):
+        """Lists ``folder``, with the file ``name`` chosen."""
+        try:
+            names = _listed(folder) if folder.is_dir() else []
+        except OSError as error:
+            self._say(f'{folder} cannot be listed: {error.strerror or error}.', True)
+            raise UserError from error
+        self._folder = folder
+        self._showing = True
+        try:
+            self._list.options = names
+            self._list.value = name if name in names else None
+            self._path.value = str(folder if name is None else folder / name)
+        finally:
+            self._showing = False
+
+    def _follow(self, action):
+        """``action`` for events of the user, not for what code shows in a control."""
+        return lambda change: None if self._showing or not change['new'] else told(action)()
+
+    def _receive(self, change):
+        files = change['new']
+        if not files:
+            return
+        self._upload.value = ()  # so that the same files can be given again
+        if self._uploads is None:
+            self._uploads = tempfile.TemporaryDirectory()
+        paths = [pathlib.Path(self._uploads.name, pathlib.Path(file['name']).name) for file in files]
+        for path, file in zip(paths, files):
+            path.write_bytes(file['content'])
+        # The files of one checkpoint come together; the one that is known by its name leads to the rest.
+        self._choose(next((path for path in paths if path.suffix in _SUFFIXES), paths[0]))
+
+
+def _listed(folder):
+    """The names of the folders in a folder, with a slash, and of its weight files."""
+    found = [path for path in folder.iterdir() if not path.name.startswith('.')]
+    folders = sorted(f'{path.name}/' for path in found if path.is_dir())
+    files = sorted(path.name for path in found if path.suffix in _SUFFIXES and path.is_file())
+    return ['../', *folders, *files]

@@ -1,0 +1,179 @@
+"""How near a converted model is to its original: the outputs of layers of both on the same input.
+
+The original's outputs are recorded ones, or those that OpenCV's dnn module computes from the files of a
+network of Caffe.
+"""
+
+import collections
+import pathlib
+import re
+import typing
+
+import chainer
+import cv2
+import numpy as np
+
+from chainer_seg.errors import UserError, WeightFileError
+from converters.formats import caffe
+
+OUTPUT = 'output'  # The name of what a model returns; output0, output1, ... where it returns several.
+
+_BLOB = re.compile(r'layers\.(.+)\.blobs\.(\d+)')
+_INPUT_SIDE = 225  # Of images for networks whose definition does not tell.
+
+
+class Difference(typing.NamedTuple):
+    """How far an output of a model is from the original's.
+
+    Attributes:
+        name: Path of the link in the model, or ``output``.
+        shape: Of both.
+        largest: The largest difference.
+        relative: The same as a share of the original's largest value.
+    """
+
+    name: str
+    shape: tuple
+    largest: float
+    relative: float
+
+
+def layer_outputs(model, x):
+    """The outputs of all links of a model.
+
+    Args:
+        model: With ``forward``.
+        x: (B, C, H, W) float32, the network's own input.
+
+    Returns:
+        A dict of arrays by the links' paths, such as ``/resnet/stem``, and ``output``. A link that is
+        called several times is there with its last output.
+    """
+    if not hasattr(model, 'forward'):
+        raise UserError(f'A {type(model).__name__} has no single forward pass whose outputs could be '
+                        f'compared.')
+    recorder = _Recorder(model)
+    with chainer.using_config('train', False), chainer.no_backprop_mode(), recorder:
+        found = model(x)
+    several = isinstance(found, (list, tuple))
+    named = {f'{OUTPUT}{i}': each for i, each in enumerate(found)} if several else {OUTPUT: found}
+    return {name: chainer.as_array(each) for name, each in {**recorder.outputs, **named}.items()}
+
+
+class _Recorder(chainer.LinkHook):
+    """Keeps the output of each link that returns one variable."""
+
+    def __init__(self, model):
+        self.outputs = {}
+        self._paths = {id(link): path for path, link in model.namedlinks(skipself=True)}
+
+    def forward_postprocess(self, args):
+        if id(args.link) in self._paths and isinstance(args.out, chainer.Variable):
+            self.outputs[self._paths[id(args.link)]] = args.out
+
+
+def compare_outputs(model, x, recorded):
+    """Compares outputs of a model with recorded ones.
+
+    Args:
+        model: With ``forward``.
+        x: (B, C, H, W) float32, the input of the recorded ones.
+        recorded: Mapping of names, as :func:`layer_outputs` gives them, to arrays.
+
+    Returns:
+        A list of :class:`Difference` in the order of ``recorded``.
+
+    Raises:
+        chainer_seg.errors.UserError: The model has no such output, or one of another shape.
+    """
+    outputs = layer_outputs(model, np.asarray(x, np.float32))
+    return [_difference(name, outputs, theirs) for name, theirs in recorded.items()]
+
+
+def _difference(name, outputs, theirs):
+    if name not in outputs:
+        raise UserError(f'The model has no output {name}; it has {OUTPUT} and the paths of its links, '
+                        f'such as {next(iter(outputs))}.')
+    ours, theirs = outputs[name], np.asarray(theirs)
+    # A fully connected layer there may be a convolution of one position here.
+    if np.squeeze(ours).shape != np.squeeze(theirs).shape:
+        raise UserError(f'The output {name} has the shape {ours.shape}, but the recorded one '
+                        f'{theirs.shape}.')
+    largest = float(np.abs(ours.reshape(theirs.shape) - theirs).max(initial=0))
+    return Difference(name, ours.shape, largest, largest / (float(np.abs(theirs).max(initial=0)) or 1.0))
+
+
+def compare_recorded(model, path):
+    """As :func:`compare_outputs`, with the arrays of a .npz: ``input``, and outputs by their names."""
+    try:
+        with np.load(path) as file:
+            recorded = dict(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path} cannot be read as a .npz of recorded outputs: {error}.') from error
+    if 'input' not in recorded:
+        raise UserError(f'{path} has no array named input, the one that the outputs were computed from.')
+    return compare_outputs(model, recorded.pop('input'), recorded)
+
+
+def compare_with_opencv(conversion, weights, definition, x=None):
+    """Compares a converted model with what OpenCV computes from the files of the original.
+
+    Args:
+        conversion: The :class:`converters.Conversion` of the weights.
+        weights: The .caffemodel.
+        definition: Its .prototxt.
+        x: (B, C, H, W) float32; random numbers of the size in the definition if left out.
+
+    Returns:
+        A list of :class:`Difference`, one for each layer with weights whose output the model has, too.
+
+    Raises:
+        chainer_seg.errors.UserError: OpenCV cannot read the files or compute the network.
+    """
+    links = _links_of_layers(conversion.mapping)
+    if x is None:
+        x = _random_input(definition, links, conversion)
+    recorded = _opencv_outputs(definition, weights, np.asarray(x, np.float32), list(links))
+    return compare_outputs(
+        conversion.model, x, {links[layer]: output for layer, output in recorded.items()})
+
+
+def _links_of_layers(mapping):
+    """For layers of Caffe the path of the link whose output is theirs.
+
+    Those of which some blob went elsewhere are left out, as a bias that is part of the normalisation.
+    """
+    homes = collections.defaultdict(set)
+    for row in mapping:
+        match = _BLOB.fullmatch(row.name)
+        if match:
+            homes[match[1]].add(row.parameter)
+    ends = {'W', 'b', 'gamma', 'beta'}
+    return {layer: next(iter(paths)).rpartition('/')[0] for layer, paths in homes.items()
+            if len({path.rpartition('/')[0] for path in paths}) == 1
+            and all(path.rpartition('/')[2] in ends for path in paths)}
+
+
+def _random_input(definition, links, conversion):
+    """Whole numbers, as images less their mean have them."""
+    layers = caffe.read(definition)['layers'].values()
+    shapes = [shape['dim'] for layer in layers if layer['type'] == 'Input'
+              for shape in layer.get('input_param', {}).get('shape', [])]
+    channels = next(row.shape[1] for row in conversion.mapping if len(row.shape) == 4)
+    shape = list(map(int, shapes[0])) if shapes else [1, channels, _INPUT_SIDE, _INPUT_SIDE]
+    return np.random.default_rng(0).integers(-100, 100, shape).astype(np.float32)
+
+
+def _opencv_outputs(definition, weights, x, layers):
+    for path in (definition, weights):
+        if not pathlib.Path(path).is_file():
+            raise WeightFileError(f'{path} is no file; OpenCV needs a .prototxt and a .caffemodel.')
+    try:
+        network = cv2.dnn.readNetFromCaffe(str(definition), str(weights))
+        network.enableFusion(False)  # So that there are the outputs of all layers.
+        network.enableWinograd(False)
+        network.setInput(x)
+        return dict(zip(layers, network.forward(layers)))
+    except cv2.error as error:
+        reason = ' '.join(str(error.err or error).split())
+        raise WeightFileError(f'OpenCV cannot compute {definition} with {weights}: {reason}.') from error
