@@ -15,10 +15,10 @@ import chainer
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
 from converters import (
-    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, torch_modules, torch_resnet, trees,
-    yolact)
+    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
+    tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import read_configuration
-from converters.formats import find_format
+from converters.formats import find_format, locate
 from converters.ledger import Ledger
 
 __all__ = ['Conversion', 'Inspection', 'conversion', 'convert', 'inspect', 'read']
@@ -48,6 +48,10 @@ NETWORKS = {
                         'YOLACT, YOLACT++ and ResNets of PyTorch'),
     'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
                       'DeepLab-v2 on ResNets, its click models, and ResNets with an fc1000 layer'),
+    'TensorFlow': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
+                           'DeepLab-v2 on ResNets and its click models'),
+    'kaffe': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
+                      'DeepLab-v2 on ResNets and its click models'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
@@ -71,6 +75,9 @@ class Conversion:
 def read(path):
     """Reads a weight file of any known format, which its bytes tell.
 
+    Args:
+        path: The file; of a checkpoint of TensorFlow also what :func:`converters.formats.locate` takes.
+
     Returns:
         A tree whose leaves are arrays, read-only views on the mapped file. The modules of
         :mod:`converters.formats` describe it.
@@ -78,6 +85,7 @@ def read(path):
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, empty, damaged, or of no known format.
     """
+    path = locate(path)
     return find_format(path).module.read(path)
 
 
@@ -101,6 +109,7 @@ def inspect(path):
     Raises:
         chainer_seg.errors.WeightFileError: As :func:`read`.
     """
+    path = locate(path)
     form = find_format(path)
     networks, tree = NETWORKS[form.name], form.module.read(path)
     _, network = _find_network(tree, networks)
@@ -113,7 +122,9 @@ def convert(path, config=None):
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
             R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth),
-            DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel) are known.
+            DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel), DeepLab-v2
+            and click models of TensorFlow (a checkpoint, named by any of its files) and of kaffe (.npy)
+            are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
             also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
@@ -136,6 +147,7 @@ def conversion(path, config=None, progress=None):
     ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
     ends the conversion.
     """
+    path = locate(path)
     form = find_format(path)
     networks = NETWORKS[form.name]
     config = _arguments(config)

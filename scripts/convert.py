@@ -2,6 +2,7 @@
 
 import collections
 import logging
+import os
 import pathlib
 
 import chainer_seg  # noqa: F401  before Chainer
@@ -49,7 +50,8 @@ def _output_path(options):
     out = pathlib.Path(options.out or pathlib.Path(options.file).stem + '.npz')
     if out.is_dir():
         raise UserError(f'{out} is a folder; name a file in it with -o.')
-    if out.exists() and out.samefile(options.file):
+    # What names a checkpoint of TensorFlow need not be a file.
+    if out.exists() and os.path.exists(options.file) and out.samefile(options.file):
         raise UserError(f'{out} is the file to be converted; name another one with -o.')
     return out
 

@@ -4,7 +4,7 @@ import chainer
 import numpy as np
 from chainer import links as L
 
-from chainer_seg.functions import symmetric_pad
+from chainer_seg.functions import same_pad, symmetric_pad
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from chainer_seg.links.frozen_affine import FrozenAffine
@@ -14,7 +14,7 @@ class LayerBuilder:
     """What all layers of one network have in common.
 
     Args:
-        padding: ``'zero'``, or ``'symmetric'`` for mirrored borders.
+        padding: ``'zero'``, ``'symmetric'`` for mirrored borders, or ``'same'`` for TensorFlow's zeros.
         norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
         rng: numpy Generator of the initial weights.
     """
@@ -43,14 +43,18 @@ class ConvNorm(chainer.Chain):
         super().__init__()
         pad = dilation * (size // 2)
         self.mirrored = pad if build.padding == 'symmetric' else 0
+        # Without a stride TensorFlow pads both sides alike, too.
+        self.same = (size, stride) if build.padding == 'same' and min(size, stride) > 1 else None
         with self.init_scope():
             self.conv = L.Convolution2D(
-                in_channels, out_channels, size, stride, pad - self.mirrored, dilate=dilation,
-                nobias=not bias, groups=groups, initialW=chainer.initializers.HeNormal(rng=build.rng))
+                in_channels, out_channels, size, stride, 0 if self.same else pad - self.mirrored,
+                dilate=dilation, nobias=not bias, groups=groups,
+                initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
     def forward(self, x):
-        return self.norm(self.conv(symmetric_pad(x, self.mirrored)))
+        x = same_pad(x, *self.same) if self.same else symmetric_pad(x, self.mirrored)
+        return self.norm(self.conv(x))
 
 
 class DeformableConvNorm(chainer.Chain):

@@ -4,6 +4,7 @@ import chainer
 import numpy as np
 from chainer import functions as F
 
+from chainer_seg.functions import same_pad
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm, LayerBuilder
 
 EXPANSION = 4  # A block's output is four times as wide as its 3x3 convolution (table 1 there).
@@ -20,7 +21,8 @@ class ResNet(chainer.Chain):
             first (Caffe, Detectron), or ``'3x3'`` (Torch, PyTorch).
         strides: Stride of each stage.
         dilations: Dilation of the 3x3 convolutions of each stage.
-        padding: ``'zero'``, or ``'symmetric'`` for mirrored borders (DeepMask).
+        padding: ``'zero'``, ``'symmetric'`` for mirrored borders (DeepMask), or ``'same'`` for zeros
+            as TensorFlow places them, in front of the pooling, too.
         norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
         pooling: Rounding of the pooled size: ``'floor'`` (Torch, PyTorch) or ``'ceil'`` (Caffe).
         pool_pad: Padding of the 3x3 max pooling of the stem; He's Caffe files have 0 and 'ceil'.
@@ -42,7 +44,7 @@ class ResNet(chainer.Chain):
                  seed=0):
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
-        _check_choice('padding', padding, ('zero', 'symmetric'))
+        _check_choice('padding', padding, ('zero', 'symmetric', 'same'))
         _check_choice('norm', norm, ('batch', 'affine'))
         _check_choice('pooling', pooling, ('floor', 'ceil'))
         deformable = deformable or (0,) * len(blocks)
@@ -51,7 +53,7 @@ class ResNet(chainer.Chain):
         if any(deformable) and padding != 'zero':
             raise ValueError('deformable convolutions have zero padding')
         build = LayerBuilder(padding, norm, np.random.default_rng(seed))
-        self.pooling, self.pool_pad = pooling, pool_pad
+        self.pooling, self.pool_pad, self.padding = pooling, pool_pad, padding
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
         self.out_channels = tuple(EXPANSION * width * 2 ** i for i in range(len(blocks)))
         with self.init_scope():
@@ -73,6 +75,8 @@ class ResNet(chainer.Chain):
 
     def pool(self, x):
         """The 3x3 max pooling of stride 2 behind the stem."""
+        if self.padding == 'same':  # Behind a ReLU zeros are never a larger maximum.
+            return F.max_pooling_2d(same_pad(x, 3, 2), 3, stride=2, cover_all=False)
         return F.max_pooling_2d(x, 3, stride=2, pad=self.pool_pad,
                                 cover_all=self.pooling == 'ceil')
 

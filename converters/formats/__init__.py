@@ -5,7 +5,11 @@ import types
 import typing
 
 from chainer_seg.errors import WeightFileError
-from converters.formats import caffe, detectron, pytorch, torch7
+from converters.formats import caffe, detectron, kaffe, pytorch, tensorflow, torch7
+from converters.formats.sorted_table import MAGIC
+from converters.formats.tensorflow_files import locate
+
+__all__ = ['FORMATS', 'Format', 'find_format', 'locate']
 
 _START = 512  # Bytes by which formats are told apart.
 
@@ -17,22 +21,27 @@ class Format(typing.NamedTuple):
     module: types.ModuleType
 
 
+TENSORFLOW = Format('TensorFlow', tensorflow)
 FORMATS = (
     Format('Torch7', torch7),
     Format('PyTorch', pytorch),
+    TENSORFLOW,
+    Format('kaffe', kaffe),
     Format('Caffe', caffe),
     Format('Detectron', detectron),  # Any pickle may be one.
 )
 
 
 def find_format(path):
-    """The :class:`Format` of a file, by its first bytes.
+    """The :class:`Format` of a file, by its first bytes, or those at its end.
 
     Raises:
         chainer_seg.errors.WeightFileError: There is no such file, it is empty, or of no format that
             is known.
     """
-    start = _first_bytes(path)
+    start, end = _first_and_last_bytes(path)
+    if end == MAGIC:  # A packed table begins with anything.
+        return TENSORFLOW
     for candidate in FORMATS:
         if candidate.module.recognise(start):
             return candidate
@@ -41,14 +50,16 @@ def find_format(path):
         f'read is {", ".join(candidate.name for candidate in FORMATS)}.')
 
 
-def _first_bytes(path):
+def _first_and_last_bytes(path):
     if pathlib.Path(path).is_dir():
         raise WeightFileError(f'{path} is a folder; name a weight file in it.')
     try:
         with open(path, 'rb') as file:
             start = file.read(_START)
+            file.seek(max(file.seek(0, 2) - len(MAGIC), 0))
+            end = file.read(len(MAGIC))
     except OSError as error:
         raise WeightFileError(f'{path} cannot be read: {error.strerror or error}.') from error
     if not start:
         raise WeightFileError(f'{path} is an empty file; copy or download it again.')
-    return start
+    return start, end

@@ -9,6 +9,7 @@ from chainer_seg.errors import WeightFileError
 _INDEX = '.index'
 _DATA = re.compile(r'(.*)\.data-\d{5}-of-\d{5}')  # Of a checkpoint of the second kind.
 _SHARD = re.compile(r'(.*)-\d{5}-of-(\d{5})')  # Of one of the first kind that was saved in shards.
+_ANY_SHARD = re.compile(r'-\?{5}-of-\d{5}')  # How Saver names all shards of the first kind.
 _STATE = 'checkpoint'  # The file that tells the newest checkpoint of a folder.
 _NEWEST = re.compile(r'''^model_checkpoint_path:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*$''', re.M)
 _LONGEST_STATE = 1 << 20  # Bytes.
@@ -66,13 +67,9 @@ def _named(path):
         return None
     if index.exists():
         return index
-    shards = (entry for entry in path.parent.iterdir() if _is_shard(entry.name, path.name))
-    return min(shards, default=None)
-
-
-def _is_shard(name, prefix):
-    match = _SHARD.fullmatch(name)
-    return match is not None and match[1] == prefix
+    prefix = _ANY_SHARD.sub('', path.name)
+    matches = filter(None, (_SHARD.fullmatch(entry.name) for entry in path.parent.iterdir()))
+    return min((path.with_name(match[0]) for match in matches if match[1] == prefix), default=None)
 
 
 def _in_folder(folder):
@@ -114,6 +111,8 @@ def _index_of(shard, name):
 
 
 def _refuse_graphs(path):
+    if not path.exists():
+        return
     if path.suffix == '.meta':
         raise WeightFileError(f'{path} is the graph of a checkpoint and holds no weights; name '
                               f'{path.with_suffix("").name} in place of it.')

@@ -98,6 +98,9 @@ def test_plain_dicts_lists_and_arrays_are_printed_in_the_order_of_the_file():
     (pickle.dumps({'a': 1}, 0), 'Detectron'), (pickle.dumps(print, 0), 'Detectron'),
     (pickle.dumps({'a': 1}, 5), 'Detectron'), (b'\x0a\x03net\xa2\x06', 'Caffe'), (b'\x12\x05', 'Caffe'),
     (b'# The network.\n\nname: "net"', 'Caffe'), (b'layer {\n  name: "a"', 'Caffe'),
+    (b'\0\0\x25\x0a\x23\x0a', 'TensorFlow'), (b'\0\0\x8f\x02\x0a\x8c', 'TensorFlow'),
+    (b'\0\0\6\x08\1\x1a', 'TensorFlow'), (b'\x80\1\x57\xfb\x80\x8b\x24\x75\x47\xdb', 'TensorFlow'),
+    (b'\x93NUMPY\1\0', 'kaffe'),
     (b'\3\0\0\0\1\0\0\0', 'Torch7'), (b'4\n1\n3\nV 1\n', 'Torch7')], ids=repr)
 def test_the_first_bytes_tell_the_format(tmp_path, start, name):
     (tmp_path / 'weights').write_bytes(start)
@@ -106,7 +109,8 @@ def test_the_first_bytes_tell_the_format(tmp_path, start, name):
 
 def test_an_unknown_format_names_what_can_be_read(tmp_path):
     (tmp_path / 'a.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
-    with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, Caffe, Detectron'):
+    with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, TensorFlow, kaffe, '
+                                              'Caffe, Detectron'):
         converters.read(tmp_path / 'a.h5')
 
 

@@ -167,7 +167,7 @@ def test_one_seed_gives_one_network():
 
 
 @pytest.mark.parametrize('wrong', [
-    {'stride_on': '2x2'}, {'padding': 'same'}, {'norm': 'group'}, {'pooling': 'round'},
+    {'stride_on': '2x2'}, {'padding': 'mirrored'}, {'norm': 'group'}, {'pooling': 'round'},
     {'strides': (1, 2)}])
 def test_unknown_variants_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -196,3 +196,17 @@ def test_a_deformable_network_whose_taps_stay_in_place_is_an_ordinary_one(rng, s
     with chainer.using_config('train', False):
         for a, b in zip(plain(x), deformable(x)):
             np.testing.assert_allclose(a.array, b.array, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('height, width, alike', [(65, 33, True), (64, 33, False), (72, 64, False)])
+def test_padding_of_tensorflow_is_that_of_caffe_at_sizes_of_eight_times_something_and_one(
+        rng, evaluating, height, width, alike):
+    options = {'blocks': (1, 1), 'width': 2, 'strides': (1, 2), 'dilations': (1, 1)}
+    caffe = ResNet(**options, pooling='ceil')
+    randomise(caffe, rng)
+    tensorflow = ResNet(**options, padding='same')
+    tensorflow.copyparams(caffe)
+    x = rng.normal(0, 1, (1, 3, height, width)).astype(np.float32)
+    found, expected = tensorflow(x)[-1].array, caffe(x)[-1].array
+    assert found.shape[2:] == (-(-height // 8), -(-width // 8))
+    assert (found.shape == expected.shape and np.allclose(found, expected, atol=1e-5)) == alike

@@ -1,0 +1,177 @@
+"""The convolutions of a network of TensorFlow by their names, and how links are filled with them.
+
+Variables are called ``res3b1_branch2a/weights`` and ``bn3b1_branch2a/moving_mean``, the layers of Caffe
+(kaffe, github.com/ethereon/caffe-tensorflow) with what they hold. What a layer does is not in the file.
+"""
+
+import re
+
+import numpy as np
+
+from chainer_seg.links.batch_norm import EPS
+from converters.caffe_layers import stages_of
+from converters.torch_modules import UPDATES
+
+_WEIGHTS, _BIASES = 'weights', 'biases'
+_FIRST, _BLOCK = 'conv1/weights', 'res2a_branch2a/weights'  # Every ResNet has them.
+
+# Names of a normalisation's variables (scale, shift, mean, variance), and the epsilon of the code that
+# has them: slim's batch_norm in DeepLab-ResNet and in the click model, kaffe's own layer.
+_NORMS = ((('gamma', 'beta', 'moving_mean', 'moving_variance'), 1e-3),
+          (('scale', 'offset', 'mean', 'variance'), 1e-5))
+
+_SLOT = re.compile(r'(Momentum|Adam|AdamW?|AMSGrad|RMSProp|Adagrad|Adadelta|Ftrl|LARS|'
+                   r'ExponentialMovingAverage)(_\d+)?')
+_COUNTER = re.compile(r'(.*/)?(global_step|beta[12]_power|learning_rate)(_\d+)?')
+
+
+def variables(tree):
+    """The variables of a tree by their names: those of a checkpoint, or the dicts of kaffe's layers."""
+    found = {}
+    for name, value in tree.items():
+        if isinstance(value, np.ndarray):
+            found[name] = value
+        elif isinstance(value, dict):
+            found |= {f'{name}/{key}': array for key, array in value.items()
+                      if isinstance(array, np.ndarray)}
+    return found
+
+
+def scopes(names):
+    """The scopes with which the variables of a ResNet begin: '' without one, 'net/', ..."""
+    found = (name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST))
+    return sorted(scope for scope in found if scope + _BLOCK in names and scope[-1:] in ('', '/'))
+
+
+class TensorFlowLayers:
+    """The layers of a file, as :func:`converters.deeplab.build` takes them.
+
+    Args:
+        arrays: The variables by their names.
+        scope: What their names begin with; those of another scope belong to no layer.
+        ledger: The :class:`~converters.ledger.Ledger` of the arrays.
+        eps: What is added to variances, by default that of the code whose names the variables have.
+    """
+
+    def __init__(self, arrays, scope, ledger, eps=None):
+        self.arrays = {name.removeprefix(scope): array for name, array in arrays.items()
+                       if name.startswith(scope)}
+        self.ledger, self.eps = ledger, eps
+        self.names = [name.removesuffix(f'/{_WEIGHTS}') for name, array in self.arrays.items()
+                      if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
+
+    def stages(self):
+        """For each stage the names of its blocks, such as res2a, res2b1, res2b2."""
+        stages = stages_of(sorted(self.names, key=_natural))
+        if list(stages) != list(range(2, 2 + len(stages))):
+            self.ledger.fail(f'its stages are {list(stages)}')
+        return list(stages.values())
+
+    def shape(self, name):
+        """Outputs, inputs, height and width of a convolution."""
+        height, width, inputs, outputs = self._weights(name).shape
+        return outputs, inputs, height, width
+
+    def has_bias(self, name):
+        """Whether a convolution has a bias."""
+        return f'{name}/{_BIASES}' in self.arrays
+
+    def parameters(self, name):
+        """None: no file of TensorFlow tells stride, dilation and pad of a convolution."""
+        return None
+
+    def pooling(self, name):
+        """None, as for :meth:`parameters`."""
+        return None
+
+    def skip(self, name, reason):
+        """Leaves a convolution out."""
+        for kind in (_WEIGHTS, _BIASES):
+            if f'{name}/{kind}' in self.arrays:
+                self.ledger.skip(self.arrays[f'{name}/{kind}'], reason)
+
+    def fill_convolution(self, link, name):
+        """Copies a convolution into one of Chainer, with its bias where that has one."""
+        array = self._weights(name)
+        if self.shape(name) != link.W.shape:
+            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+                             f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))} is needed')
+        self.ledger.put(link.W.array, self.ledger.use(array).transpose(3, 2, 0, 1), array)
+        if link.b is not None:
+            self._put(link.b.array, f'{name}/{_BIASES}')
+
+    def fill_conv_norm(self, link, convolution, suffix):
+        """Copies a convolution and its batch normalisation into a ConvNorm.
+
+        The bias of a convolution in front of a normalisation is subtracted from the mean.
+        """
+        self.fill_convolution(link.conv, convolution)
+        norm, name = link.norm, f'bn{suffix}'
+        (scale, shift, mean, variance), eps = self._names_of_norm(name)
+        for target, key, default in ((norm.gamma, scale, 1), (norm.beta, shift, 0)):
+            if key in self.arrays:
+                self._put(target.array, key)
+            else:
+                self.ledger.put(target.array, default)
+        self._put(norm.avg_mean, mean)
+        self._put(norm.avg_var, variance, eps - EPS)
+        if link.conv.b is None and self.has_bias(convolution):
+            self._put_mean(norm, mean, f'{convolution}/{_BIASES}')
+        norm.N = UPDATES
+
+    def _names_of_norm(self, name):
+        """The names of a normalisation's four variables, and its epsilon."""
+        for keys, eps in _NORMS:
+            names = [f'{name}/{key}' for key in keys]
+            if names[2] in self.arrays:
+                return names, eps if self.eps is None else self.eps
+        return self.ledger.fail(f'it has no mean for {name}')
+
+    def _put(self, target, name, offset=0):
+        """Copies one value for each channel, to which an offset is added."""
+        array = self._channels(name, len(target))
+        values = self.ledger.use(array).reshape(-1)
+        self.ledger.put(target, values + offset if offset else values, array)
+
+    def _put_mean(self, norm, mean, bias):
+        arrays = [self._channels(name, len(norm.avg_mean)) for name in (mean, bias)]
+        values = [self.ledger.use(array).reshape(-1).astype(np.float64) for array in arrays]
+        self.ledger.put(norm.avg_mean, values[0] - values[1], *arrays)
+
+    def _weights(self, name):
+        if name not in self.names:
+            self.ledger.fail(f'it has no convolution {name}')
+        return self.arrays[f'{name}/{_WEIGHTS}']
+
+    def _channels(self, name, channels):
+        """An array with one value for each channel; kaffe keeps some of Caffe's (1, 1, 1, C)."""
+        if name not in self.arrays:
+            self.ledger.fail(f'it has no {name}')
+        array = self.arrays[name]
+        if not array.size == channels == max(array.shape, default=1):
+            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+                             f'{(channels,)} is needed')
+        return array
+
+
+def skip_training(arrays, ledger):
+    """Skips what training leaves in a checkpoint, such as ``conv1/weights/Momentum``."""
+    names = arrays.keys()
+    for name, array in arrays.items():
+        if _COUNTER.fullmatch(name) and array.size == 1:
+            ledger.skip(array, 'counter of training')
+            continue
+        owner, _, slot = name.rpartition('/')
+        if _SLOT.fullmatch(slot) and any(owner[at:] in names for at in _begins(owner)):
+            average = slot.startswith('Exp')
+            ledger.skip(array, 'moving average of training' if average else "optimizer's state")
+
+
+def _begins(name):
+    """Where the parts of a name begin, which optimizers may put their own scope before."""
+    return [0, *(match.end() for match in re.finditer('/', name))]
+
+
+def _natural(name):
+    """A key for which b2 comes before b10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
