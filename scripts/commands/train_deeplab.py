@@ -19,10 +19,9 @@ from chainer_seg.models.deeplab.multi_scale import SCALES
 
 log = logging.getLogger(__name__)
 
-PUBLISHED = (
-    'As published: --backbone RESNET101 --optimizer momentum --lr 2.5e-4 --last-lr 10 20 --weight-decay '
-    '5e-4 --schedule poly --warm-up 0 --batch-norm frozen --msc --crop 321 --batch-size 10 --iterations '
-    '20000. What is left out here trains a small network on a CPU in minutes.')
+# The options of the authors' training, but for the data and the ResNet-101 to start from.
+PUBLISHED = ('--optimizer momentum --lr 2.5e-4 --last-lr 10 20 --weight-decay 5e-4 --schedule poly '
+             '--warm-up 0 --batch-norm frozen --msc --crop 321 --batch-size 10 --iterations 20000')
 
 STAGES = 4
 
@@ -33,7 +32,8 @@ LAST_LAYERS = ('/model/pyramid/*/W', '/model/pyramid/*/b')
 def add_options(systems):
     parser = systems.add_parser(
         'deeplab', help='semantic segmentation with DeepLab',
-        description=f'Train DeepLab. {PUBLISHED}',
+        description=f'Train DeepLab. As published: --backbone RESNET101 {PUBLISHED}. What is left out '
+                    f'trains a small network on a CPU in minutes.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.set_defaults(train=train_deeplab)
     data = add_data_options(parser, 'voc', 'sbd')

@@ -1,0 +1,218 @@
+"""scripts/train.py deeplab as a user calls it."""
+
+import argparse
+import json
+import shlex
+
+import chainer
+import numpy as np
+import pytest
+
+from chainer_seg import load_model, save_model
+from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
+from chainer_seg.errors import UserError
+from chainer_seg.links import FrozenAffine
+from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from tests.datasets.voc_files import write_labels, write_list, write_picture, write_voc
+from tests.scripts.test_scripts import assert_user_error, call  # noqa: F401  a fixture
+
+NET = '--blocks 1 1 1 1 --width 4 --pyramid 1 2'
+RUN = ('--out run --size 48 --val-n 2 --crop 33 --batch-size 2 --warm-up 0 --iterations 1 --log-every 1 '
+       '--snapshot-every 1 --workers 0 --device cpu')
+SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'pyramid': (1, 2)}
+CLASSES = ('background', 'a', 'b')
+
+
+@pytest.fixture
+def command(repository, monkeypatch, tmp_path):
+    """The module of the command, without another process, in a folder of its own."""
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    monkeypatch.chdir(tmp_path)
+    from commands import train_deeplab
+    return train_deeplab
+
+
+@pytest.fixture
+def parse(command):
+    """The options of a command line."""
+    def parse_arguments(arguments):
+        parser = argparse.ArgumentParser()
+        command.add_options(parser.add_subparsers(dest='system'))
+        return parser.parse_args(['deeplab', *shlex.split(arguments)])
+    return parse_arguments
+
+
+@pytest.fixture
+def train(parse, command):
+    """Trains in the folder of the test and gives the last line of the log."""
+    def run(arguments):
+        command.train_deeplab(parse(f'{RUN} {arguments} -q'))
+        with open('run/log.jsonl') as file:
+            return json.loads(file.readlines()[-1])
+    return run
+
+
+def arrays_of(link):
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(link)
+    return {name: value for name, value in serializer.target.items() if value is not None}
+
+
+def changed(before, after):
+    """The names of the arrays that differ in two models of one shape."""
+    return {name for name, value in arrays_of(after).items()
+            if (value != arrays_of(before)[name]).any()}
+
+
+def test_help_tells_what_is_published(call):  # noqa: F811
+    text = ' '.join(call('train', 'deeplab', '--help').stdout.split())
+    for told in ('--lr 2.5e-4', '--weight-decay 5e-4', '--optimizer momentum', '--batch-size 10',
+                 '--iterations 20000', '--crop 321', 'published: 10 20', 'published: 3 4 23 3',
+                 '{train,frozen}'):
+        assert told in text
+
+
+def test_the_published_numbers_can_be_given(parse, command):
+    options = parse(f'--out run {command.PUBLISHED}')
+    assert (options.lr, options.weight_decay, options.optimizer) == (2.5e-4, 5e-4, 'momentum')
+    assert (options.crop, options.batch_size, options.iterations) == ((321, 321), 10, 20000)
+    assert options.last_lr == [10, 20] and options.msc and options.batch_norm == 'frozen'
+    assert options.schedule == parse('--out run').schedule == 'poly'
+
+
+def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, command):
+    source = ResNetClassifier(5, (1, 2, 1, 1), 4, norm='batch', seed=3)
+    save_model('resnet.npz', source)
+    model = command.make_model(parse('--out run --backbone resnet.npz --pyramid 1'), CLASSES)
+    assert model.config['blocks'] == (1, 2, 1, 1) and model.config['n_class'] == 3
+    assert model.class_names == CLASSES
+    for name, value in arrays_of(source.resnet).items():
+        np.testing.assert_array_equal(arrays_of(model.resnet)[name], value)
+
+
+def test_a_frozen_resnet_stays_so(parse, command):
+    save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='affine'))
+    model = command.make_model(parse('--out run --backbone resnet.npz'), CLASSES)
+    assert isinstance(model.resnet.stem.norm, FrozenAffine)
+
+
+def test_a_model_of_the_same_classes_is_gone_on_with(parse, command):
+    source = DeepLab(3, **SIZES, seed=4, longest_side=100)
+    source.class_names = CLASSES
+    save_model('source.npz', source)
+    model = command.make_model(parse('--out run --init source.npz --longest-side 120'), CLASSES)
+    assert not changed(source, model)
+    assert model.longest_side == model.config['longest_side'] == 120
+
+
+@pytest.mark.parametrize('names', [('background', 'a', 'c'), ('background', 'a', 'b', 'c')])
+def test_the_last_layers_start_anew_for_other_classes(parse, command, names):
+    source = DeepLab(3, **SIZES, seed=4)
+    source.class_names = CLASSES
+    save_model('source.npz', source)
+    model = command.make_model(parse('--out run --init source.npz'), names)
+    assert model.class_names == names and model.config['n_class'] == len(names)
+    assert not changed(source.resnet, model.resnet)
+    assert (model.pyramid.branch0.W.array[:3] != source.pyramid.branch0.W.array).any()
+
+
+def test_training_reports_its_loss_and_the_validation(train):
+    last = train(NET)
+    assert last['iteration'] == 1 and 0 < last['loss'] < 1e4
+    assert 0 <= last['validation/miou'] <= 1 and 0 <= last['validation/pixel_accuracy'] <= 1
+    model = load_model('run/model.npz')
+    assert isinstance(model, DeepLab) and model.class_names[0] == 'background'
+    assert model.origin['seed'] == 0
+
+
+def test_several_scales_are_trained_and_reported(train):
+    last = train(f'{NET} --msc')
+    parts = [last[f'loss@{scale}'] for scale in ('1', '0.75', '0.5', 'max')]
+    assert sum(parts) == pytest.approx(last['loss'], rel=1e-4)
+
+
+@pytest.mark.parametrize('arguments, learning', [
+    ('', {'resnet', 'pyramid', 'norm'}), ('--batch-norm frozen', {'resnet', 'pyramid'}),
+    ('--fine-tune', {'pyramid'}), ('--last-lr 0 0', {'resnet', 'norm'})])
+def test_what_is_fixed_does_not_learn(train, arguments, learning):
+    before = DeepLab(7, **SIZES)
+    before.class_names = ('background', *PLAIN_CLASSES)
+    save_model('before.npz', before)
+    train(f'--dataset plain-shapes --init before.npz --optimizer momentum --lr 0.1 {arguments}')
+    names = changed(before, load_model('run/model.npz'))
+    learned = {name.split('/')[0] for name in names if name.endswith('/W')}
+    if any('/norm/' in name for name in names):
+        learned.add('norm')
+    assert learned == learning
+
+
+def test_the_last_layers_have_rates_of_their_own(train):
+    """One step from the same place on the same samples is in proportion to the rates."""
+    before = DeepLab(7, **SIZES)
+    before.class_names = ('background', *PLAIN_CLASSES)
+    save_model('before.npz', before)
+    steps = []
+    for rates in ('1 1', '10 20'):
+        train('--dataset plain-shapes --init before.npz --optimizer momentum --lr 1e-3 --overwrite '
+              f'--weight-decay 0.1 --last-lr {rates}')
+        steps.append({path: value - arrays_of(before)[path]
+                      for path, value in arrays_of(load_model('run/model.npz')).items()})
+    for path, factor in ('pyramid/branch1/W', 10), ('pyramid/branch1/b', 20), ('resnet/stem/conv/W', 1):
+        plain, scaled = (step[path] for step in steps)
+        assert np.abs(plain).max() > 0
+        np.testing.assert_allclose(scaled, factor * plain, rtol=0.02, atol=1e-5)
+
+
+def test_voc_is_trained_on_and_shown_class_by_class(parse, command, capsys, tmp_path):
+    path = write_voc(tmp_path / 'VOC2012')
+    command.train_deeplab(parse(f'{RUN} {NET} --dataset voc --annotations {path}'))
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ['class', 'IoU', 'accuracy'] in table
+    classes = load_model('run/model.npz').class_names
+    assert len(classes) == 21 and [row[0] for row in table[-23:]] == [*classes, 'mean', 'all']
+
+
+def test_label_images_of_ones_own_are_trained_on(train, tmp_path):
+    write_picture(tmp_path, 'x', (40, 48))
+    write_labels(tmp_path / 'masks' / 'x.png', np.eye(40, 48) * 2)
+    path = write_list(tmp_path, 'mine', ['JPEGImages/x.jpg masks/x.png'])
+    train(f'{NET} --dataset voc --annotations {path} --class-names hand tool')
+    assert load_model('run/model.npz').class_names == ('background', 'hand', 'tool')
+
+
+def test_an_interrupted_run_is_gone_on_with(train):
+    train(f'{NET} --iterations 1')
+    assert train(f'{NET} --iterations 2 --resume')['iteration'] == 2
+
+
+# What goes wrong
+
+def test_a_model_of_another_kind_is_told(parse, command):
+    save_model('click.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
+    with pytest.raises(UserError, match='holds a ClickSegmenter, not a DeepLab.*give --backbone'):
+        command.make_model(parse('--out run --init click.npz'), CLASSES)
+
+
+def test_a_resnet_of_too_few_stages_is_told(parse, command):
+    with pytest.raises(UserError, match='The ResNet in deepmask has 3 stages, DeepLab needs 4'):
+        command.make_model(parse('--out run --backbone deepmask'), CLASSES)
+
+
+def test_missing_files_are_told(call):  # noqa: F811
+    assert_user_error(call('train', 'deeplab', '--out', 'run', '--dataset', 'voc'),
+                      '--dataset voc needs --annotations')
+
+
+def test_validation_with_other_classes_is_told(parse, command, tmp_path):
+    train, other = write_voc(tmp_path / 'VOC2012'), write_voc(tmp_path / 'other')
+    options = parse(f'--out run --dataset voc --annotations {train} --val-annotations {other} '
+                    f'--val-images {tmp_path / "other"}')
+    assert len(command.open_labels(options)[1]) == 2
+    options.dataset, options.val_annotations = 'coco', tmp_path / 'mine.json'
+    (tmp_path / 'mine.json').write_text(json.dumps(
+        {'images': [{'id': 1, 'file_name': '2007_000001.jpg', 'height': 20, 'width': 30}],
+         'annotations': [], 'categories': [{'id': 1, 'name': 'hand'}]}))
+    options.val_images = tmp_path / 'VOC2012' / 'JPEGImages'
+    with pytest.raises(UserError, match=r'mine.json has other classes than .*train.txt'):
+        command.open_labels(options)
