@@ -64,7 +64,7 @@ def parse():
     add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
     for name, required in (('train', True), ('val', True), ('test', False)):
         add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
-                   help=f'COCO JSON of the {name} images; a list of SBD; or TFRecord files')
+                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; or TFRecord files')
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
                metavar='N', help='side of the network\'s input, for which anchors are suggested')

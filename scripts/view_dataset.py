@@ -42,8 +42,9 @@ def main():
 
 def parse():
     parser = command_line.parser(__doc__, device=False)
-    parser.add_argument('--annotations', metavar='J', help='COCO JSON, packed data set, list of SBD or '
-                                                           'TFRecord files; left out, shapes are drawn')
+    parser.add_argument('--annotations', metavar='J',
+                        help='COCO JSON, packed data set, list of VOC or SBD, TFRecord files or folder '
+                             'of masks; left out, shapes are drawn')
     parser.add_argument('--images', metavar='D', help='its folder of images')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pages')
     parser.add_argument('--n', type=command_line.count_argument, default=48, metavar='N',

@@ -81,7 +81,8 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None):
 
     Args:
         annotations: What :func:`chainer_seg.datasets.open_dataset` takes: a COCO JSON file, a packed
-            data set, a list of VOC or SBD; or a list of pairs, an image and a label image a line.
+            data set, which knows objects only and no void, a list of VOC or SBD; or a list of pairs, an
+            image and a label image a line.
         images: The folder, as there.
         sbd: A folder of SBD for images of a VOC list that VOC has not marked.
         class_names: The classes from 1 on in the label images of a list; VOC's if left out.

@@ -24,7 +24,8 @@ def add_data_options(parser, *more):
     data.add_argument('--dataset', choices=(*DRAWN, 'coco', *more), default='shapes',
                       help='drawn shapes, with textures or plain, drawn people, or a data set of files')
     data.add_argument('--annotations', metavar='J',
-                      help='COCO JSON to train on, or a packed data set, which needs no --images')
+                      help='COCO JSON to train on; or a packed data set or a list of VOC or SBD, which '
+                           'need no --images')
     data.add_argument('--images', metavar='D', help='its folder of images')
     data.add_argument('--val-annotations', metavar='J', help='COCO JSON to validate on')
     data.add_argument('--val-images', metavar='D', help='its folder of images')
