@@ -4,8 +4,10 @@ import argparse
 import logging
 
 from commands.sampling_options import add_sampling_options, chosen_sampling
+from commands.train_click_files import (
+    add_file_options, frozen_norm, run_length, train_on_files)
 from commands.training_options import (
-    add_data_options, add_training_options, find_resnet, open_datasets, run_training)
+    DRAWN, add_data_options, add_training_options, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line
 from chainer_seg.evaluation import evaluate_clicks
@@ -32,8 +34,11 @@ def add_options(systems):
         'click', help='click segmentation', description='Train click segmentation.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     click.set_defaults(train=train_click)
-    add_data_options(click)
+    add_data_options(click, 'click-files')
+    add_file_options(click)
     add_training_options(click, iterations=2000, batch_size=8, lr=1e-3)
+    click.add_argument('--epochs', type=float, default=None, metavar='N',
+                       help='passes over a data set of files, in place of --iterations')
     model = click.add_argument_group('the model')
     model.add_argument('--init', metavar='MODEL', help='start from this model file and its sizes')
     model.add_argument('--init-trunk', metavar='MODEL',
@@ -48,10 +53,10 @@ def add_options(systems):
                        help='images are shrunk to this when the model is used; 256, or as --init')
     model.add_argument('--zoom-side', type=int, default=None, metavar='PX',
                        help='look closer from the second click on, at this size')
-    model.add_argument('--click-scale', type=float, default=1.0,
-                       help='distances are multiplied by this; TensorFlow code: 6')
-    model.add_argument('--click-mean', type=float, default=0.0,
-                       help='subtracted from the click maps; TensorFlow code: 131')
+    model.add_argument('--click-scale', type=float, default=None,
+                       help='distances are multiplied by this; 1, or as --init; TensorFlow code: 6')
+    model.add_argument('--click-mean', type=float, default=None,
+                       help='subtracted from the click maps; 0, or as --init; TensorFlow code: 131')
     model.add_argument('--click-encoding', choices=CLICK_ENCODINGS, default=None,
                        help='distances to the clicks or disks around them; distance, or as --init')
     model.add_argument('--click-radius', type=float, default=None, metavar='PX',
@@ -93,10 +98,17 @@ def add_options(systems):
     loss.add_argument('--ends-lr', type=float, default=1.0, metavar='FACTOR',
                       help='learning rate of the first convolution and of the pyramid at the '
                            'end, in units of --lr; TensorFlow code: 5')
+    loss.add_argument('--freeze-bn', action=argparse.BooleanOptionalAction, default=False,
+                      help='batch normalisation uses its running statistics and learns nothing, as in '
+                           'the TensorFlow code')
 
 
 def train_click(options):
     sampling = chosen_sampling(options)
+    if options.dataset == 'click-files':
+        model = make_click_model(options)
+        train_on_files(options, model, rates(options, model))
+        return
     dataset, validation = open_datasets(options)
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
@@ -114,17 +126,25 @@ def train_click(options):
         return {name: value for name, value in figures.items() if name != 'objects'}
 
     chain = ClickTrainChain(model, options.positive_weight, options.jaccard_weight,
-                            options.loss_scale)
+                            options.loss_scale, options.freeze_bn)
+    # Drawn pictures have no end, so there are no epochs of them.
+    length = {} if options.dataset in DRAWN else run_length(options)
     run_training(options, chain, model, dataset, samples, mean_ious,
-                 best_metric=('validation/iou@3', 'max'),
-                 lr_multipliers=dict.fromkeys(ENDS, options.ends_lr))
+                 best_metric=('validation/iou@3', 'max'), lr_multipliers=rates(options, model),
+                 **length)
+
+
+def rates(options, model):
+    """The learning rates of parameters that have their own, by patterns of their paths."""
+    return {**dict.fromkeys(ENDS, options.ends_lr), **frozen_norm(options, model)}
 
 
 def make_click_model(options):
     """The model of --init, or a new one of the sizes that the options give."""
     model = load_model(options.init) if options.init else new_click_model(options)
-    for name in ('longest_side', 'zoom_side', 'click_encoding', 'click_radius'):
-        if getattr(options, name):
+    for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
+                 'click_radius'):
+        if getattr(options, name) is not None:
             setattr(model, name, getattr(options, name))
             model.config[name] = getattr(options, name)
     return model
@@ -132,9 +152,8 @@ def make_click_model(options):
 
 def new_click_model(options):
     model = ClickSegmenter(
-        click_scale=options.click_scale, click_mean=options.click_mean, longest_side=256,
-        mask_input=options.mask_input, decoder=options.decoder, blocks=tuple(options.blocks),
-        width=options.width, seed=options.seed)
+        longest_side=256, mask_input=options.mask_input, decoder=options.decoder,
+        blocks=tuple(options.blocks), width=options.width, seed=options.seed)
     if options.init_trunk:
         copied = copy_matching(load_model(options.init_trunk), model)
         log.info('%d arrays of the model come from %s', copied, options.init_trunk)

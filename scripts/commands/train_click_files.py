@@ -1,0 +1,94 @@
+"""python scripts/train.py click --dataset click-files: click segmentation from clicks in files."""
+
+import argparse
+
+from commands.training_options import run_training
+
+from chainer_seg.datasets import ClickFilesDataset
+from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.links import BatchNorm
+from chainer_seg.models.deeplab.map_training import (
+    ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
+
+# As the TensorFlow implementation is trained: one rate all the way, no mirroring.
+PUBLISHED = {
+    'crop': (321, 321), 'whole_images': True, 'sampling': 'tensorflow', 'click_scale': 6.0,
+    'click_mean': 131.0, 'positive_weight': 5.0, 'loss_scale': 20.0, 'freeze_bn': True,
+    'optimizer': 'momentum', 'lr': 1e-5, 'ends_lr': 5.0, 'weight_decay': 2.5e-4,
+    'schedule': 'constant', 'warm_up': 0, 'batch_size': 7, 'epochs': 10.0}
+
+# What needs the objects themselves.
+_NOT_FROM_FILES = ('robot_clicks', 'start_masks', 'composites', 'jaccard_weight')
+
+
+class AsPublished(argparse.Action):
+    """Sets all options of :data:`PUBLISHED`; those behind it change some of them."""
+
+    def __init__(self, option_strings, dest, **settings):
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **settings)
+
+    def __call__(self, parser, options, values, option_string=None):
+        for name, value in PUBLISHED.items():
+            setattr(options, name, value)
+
+
+def add_file_options(parser):
+    """Adds the options of click files, and the one that sets others as published."""
+    files = parser.add_argument_group('click files (scripts/sample_clicks.py)')
+    files.add_argument('--list', metavar='TXT', help='list of samples to train on')
+    files.add_argument('--data', metavar='D',
+                       help='folder of the samples; that of the list. --images are by default in images '
+                            'there')
+    files.add_argument('--val-list', metavar='TXT', help='list of samples to validate on')
+    published = parser.add_argument_group('the TensorFlow code')
+    published.add_argument(
+        '--as-tensorflow', action=AsPublished,
+        help='train as it does: ' + ', '.join(
+            f'--{name.replace("_", "-")}' + ('' if value is True else f' {_written(value)}')
+            for name, value in PUBLISHED.items()) + '; options behind it change some of this')
+
+
+def train_on_files(options, model, lr_multipliers):
+    """Trains a click model on the samples that the options list."""
+    for name in _NOT_FROM_FILES:
+        if getattr(options, name):
+            raise TrainingError(f'--{name.replace("_", "-")} needs images with their objects, not '
+                                f'click files; leave it out or take --dataset coco.')
+    dataset, validation = open_lists(options)
+    check_encoding(model, dataset)
+    samples = ClickMapSamples(options.crop, model.click_mean)
+    chain = ClickMapTrainChain(model, options.positive_weight, options.loss_scale, options.freeze_bn)
+    run_training(
+        options, chain, model, dataset, samples,
+        lambda model: evaluate_maps(chain, validation, samples, 2 * options.val_n),
+        best_metric=('validation/iou', 'max'), lr_multipliers=lr_multipliers,
+        **run_length(options))
+
+
+def open_lists(options):
+    """The samples to train on and to validate with, which are the same ones without --val-list."""
+    if not options.list:
+        raise DatasetError('--dataset click-files needs --list, a list that scripts/sample_clicks.py '
+                           'wrote.')
+    dataset = ClickFilesDataset(options.list, options.data, options.images)
+    if not options.val_list:
+        return dataset, dataset
+    return dataset, ClickFilesDataset(options.val_list, options.data,
+                                      options.val_images or options.images)
+
+
+def run_length(options):
+    """How long the run is, as :class:`chainer_seg.training.Settings` has it."""
+    if options.epochs is None:
+        return {}
+    return {'iterations': None, 'epochs': options.epochs}
+
+
+def frozen_norm(options, model):
+    """The rates of the parameters of batch normalisation: 0 where it is frozen."""
+    frozen = options.freeze_bn and any(isinstance(link, BatchNorm) for link in model.links())
+    return dict.fromkeys(('/model/*/gamma', '/model/*/beta'), 0) if frozen else {}
+
+
+def _written(value):
+    return 'x'.join(map(str, value)) if isinstance(value, tuple) else f'{value}'
