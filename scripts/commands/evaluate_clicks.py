@@ -3,62 +3,148 @@
 NoC@85 is the mean number of clicks until the intersection over union is 85%; an object that does not
 reach it counts with --cap clicks, and is a failure. IoU@3 is the mean intersection over union after
 three clicks. The robot leaves an object once the highest of the --thresholds is reached. Without
---annotations, fresh pictures are drawn.
+--annotations and --masks, fresh pictures are drawn.
 """
 
+import argparse
+import contextlib
 import functools
 import logging
 import pathlib
 import time
 
+import numpy as np
+from commands.click_options import add_view_options, refinement, set_view
+from commands.click_report import class_table, published, table, write
+from commands.crf_options import add_crf_option
+from commands.digests import digest_of_dataset, digest_of_model
 from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
+from chainer_seg import command_line
 from chainer_seg.errors import UserError
-from chainer_seg.evaluation import number_of_clicks
+from chainer_seg.evaluation import ResultFolder, find_labels, number_of_clicks, sample_objects
 from chainer_seg.evaluation.click_baselines import BASELINES
-from chainer_seg.evaluation.clicks import CAP, LEAST_AREA, THRESHOLDS
-from chainer_seg.files import atomic_write, write_json
-from chainer_seg.models.deeplab.refine import REFINEMENTS, find_refinement
-from chainer_seg.visualization import draw_click_curves
+from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
+from chainer_seg.evaluation.clicks import CAP, THRESHOLDS
+from chainer_seg.evaluation.object_choice import LEAST_AREA
+from chainer_seg.models.deeplab.refine import REFINEMENTS
 
 log = logging.getLogger(__name__)
+
+# What a benchmark may want otherwise.
+_USUAL = {'thresholds': THRESHOLDS, 'least_area': LEAST_AREA, 'categories': None, 'per_category': None}
 
 
 def add_options(parser):
     add_data_options(parser, pictures=100)
-    objects = parser.add_argument_group('the objects')
-    objects.add_argument('--least-area', type=int, default=LEAST_AREA, metavar='PX',
-                         help='leave smaller objects out')
-    objects.add_argument('--max-objects', type=int, metavar='N', help='stop after so many objects')
+    add_object_options(parser)
     methods = parser.add_argument_group('what is compared')
     methods.add_argument('--refine', nargs='+', choices=('none', *REFINEMENTS), default=('none',),
                          metavar='R', help=f'the model with each of none, {", ".join(REFINEMENTS)}')
+    add_crf_option(methods)
     methods.add_argument('--baselines', nargs='+', choices=tuple(BASELINES), default=(),
                          metavar='B', help=f'classical methods: {", ".join(BASELINES)}')
+    add_view_options(parser)
     figures = parser.add_argument_group('the figures')
-    figures.add_argument('--thresholds', type=float, nargs='+', default=THRESHOLDS, metavar='IOU',
-                         help='count the clicks until each of these')
-    figures.add_argument('--cap', type=int, default=CAP, metavar='N',
+    figures.add_argument('--thresholds', type=float, nargs='+', default=argparse.SUPPRESS,
+                         metavar='IOU', help='count the clicks until each of these (default: '
+                         f'{" ".join(map(str, THRESHOLDS))}, or that of --benchmark)')
+    figures.add_argument('--cap', type=command_line.count_argument, default=CAP, metavar='N',
                          help='most clicks on an object')
     figures.add_argument('--clicks', type=int, nargs='+', default=(1, 3, 5), metavar='N',
                          help='report the intersection over union after so many clicks')
+    figures.add_argument('--per-class', action='store_true', help='also the clicks of each category')
     figures.add_argument('--out', metavar='JSON',
                          help='also write all figures to this file and their curves to a PNG beside it')
+    figures.add_argument('--results', metavar='DIR',
+                         help='keep what is found in this folder, so that an interrupted run goes on')
+    figures.add_argument('--overwrite', action='store_true', help='replace what is in --results')
+
+
+def add_object_options(parser):
+    """Adds which objects are clicked on."""
+    objects = parser.add_argument_group('the objects')
+    objects.add_argument('--benchmark', choices=tuple(BENCHMARKS),
+                         help='choose objects and threshold as is usual for this data set, and show '
+                              'what was published for it')
+    objects.add_argument('--masks', metavar='D',
+                         help='a folder with a mask for each object, as those of GrabCut, Berkeley and '
+                              'DAVIS; it, or --images alone, may also hold both of their folders')
+    categories = objects.add_mutually_exclusive_group()
+    categories.add_argument('--categories', nargs='+', metavar='NAME', default=argparse.SUPPRESS,
+                            help='objects of these alone')
+    for name, text in (('seen', 'the 20 of COCO that Pascal VOC has'), ('unseen', 'the other 60')):
+        categories.add_argument(f'--{name}', dest='categories', action='store_const', const=name,
+                                default=argparse.SUPPRESS, help=f'objects of {text}')
+    objects.add_argument('--per-category', type=command_line.count_argument, metavar='N',
+                         default=argparse.SUPPRESS,
+                         help='draw so many objects of each category, by --seed (default: all, or as '
+                              'for --benchmark)')
+    objects.add_argument('--least-area', type=int, metavar='PX', default=argparse.SUPPRESS,
+                         help=f'leave smaller objects out (default: {LEAST_AREA}, or 1 for --benchmark)')
+    objects.add_argument('--max-objects', type=command_line.count_argument, metavar='N',
+                         help='stop after so many objects')
 
 
 def run(model, options):
+    references = published(options, changed=any(hasattr(options, name) for name in _USUAL))
+    fill_in(options)
+    started = time.time()
+    set_view(model, options)
+    dataset = open_dataset(with_masks(options))
+    objects = objects_of(dataset, options)
+    results = {}
+    for name, (title, segmenter) in methods_of(model, options).items():
+        with open_results(name, model, dataset, objects, options) as record:
+            results[title] = evaluate(title, segmenter, dataset, objects, record, options)
+    print(table(results, options), *references, sep='\n')
+    if options.per_class:
+        print('\n' + class_table(results, options.thresholds))
+    if options.out:
+        picture = write(results, options, time.time() - started)
+        log.info('wrote %s and %s', options.out, picture)
+
+
+def fill_in(options):
+    """Gives the options that were left out their values, by the benchmark or the usual ones."""
+    usual = dict(_USUAL)
+    if options.benchmark:
+        benchmark = BENCHMARKS[options.benchmark]
+        usual.update(thresholds=(benchmark.threshold,), least_area=benchmark.least_area,
+                     categories=benchmark.categories, per_category=benchmark.per_category)
+    for name, value in usual.items():
+        if not hasattr(options, name):
+            setattr(options, name, value)
     if not 1 <= min(options.clicks) <= max(options.clicks) <= options.cap:
         raise UserError(f'--clicks takes numbers from 1 to --cap, {options.cap}.')
     if not 0 < min(options.thresholds) <= max(options.thresholds) <= 1:
         raise UserError('--thresholds takes numbers above 0, up to 1.')
-    started = time.time()
-    dataset = open_dataset(options)
-    results = {name: evaluate(name, segmenter, dataset, options)
-               for name, segmenter in methods_of(model, options).items()}
-    print(table(results, options))
-    if options.out:
-        write(results, options, time.time() - started)
+    if options.least_area < 1:
+        raise UserError('--least-area takes a number of pixels from 1.')
+
+
+def with_masks(options):
+    """The options with a folder of masks in the place of annotations."""
+    if options.masks is None and (options.annotations is not None or options.images is None):
+        return options
+    if options.annotations is not None:
+        raise UserError('--masks and --annotations both say where the objects are; give one of them.')
+    images = options.images if options.masks else None
+    return argparse.Namespace(**{**vars(options), 'annotations': options.masks or options.images,
+                                 'images': images})
+
+
+def objects_of(dataset, options):
+    """The objects to click on, as arguments of :func:`number_of_clicks`."""
+    labels = None
+    if options.categories is not None:
+        labels = find_labels(dataset.class_names, options.categories)
+    objects = {'least_area': options.least_area, 'labels': labels}
+    if options.per_category is not None:
+        objects['chosen'] = sample_objects(dataset, options.per_category,
+                                           np.random.default_rng(options.seed), **objects)
+    return {**objects, 'max_objects': options.max_objects}
 
 
 class Refined:
@@ -69,55 +155,38 @@ class Refined:
 
 
 def methods_of(model, options):
-    """What the options compare: ``{name: segmenter}``."""
+    """What the options compare: ``{name: (title, segmenter)}``."""
     methods = {}
-    for refinement in options.refine:
-        if refinement == 'none':
-            methods[options.model] = model
-        else:
-            # Here, so that what is not installed is told before the work begins.
-            methods[f'{options.model}, {refinement}'] = Refined(model, find_refinement(refinement))
-    methods.update({name: BASELINES[name]() for name in options.baselines})
+    for name in options.refine:
+        # Here, so that what is not installed is told before the work begins.
+        sharpen = refinement(name, options)
+        methods[name] = ((options.model, model) if sharpen is None else
+                         (f'{options.model}, {name}', Refined(model, sharpen)))
+    methods.update({name: (name, BASELINES[name]()) for name in options.baselines})
     return methods
 
 
-def evaluate(name, segmenter, dataset, options):
+def open_results(name, model, dataset, objects, options):
+    """The folder of a method in --results as a context; it gives None where there is none."""
+    if options.results is None:
+        return contextlib.nullcontext()
+    chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
+    settings = {'data': digest_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
+                'cap': options.cap, **objects, 'chosen': chosen}
+    if name not in BASELINES:
+        settings.update(model=digest_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
+    if name == 'crf':
+        settings['crf_parameters'] = repr(options.crf_parameters)
+    return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)
+
+
+def evaluate(title, segmenter, dataset, objects, record, options):
     """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
-    progress = functools.partial(tqdm, desc=name, unit='image', disable=options.quiet)
-    return number_of_clicks(segmenter, dataset, options.thresholds, options.cap,
-                            least_area=options.least_area, max_objects=options.max_objects,
-                            progress=progress)
-
-
-def table(results, options):
-    """The figures as text: a row for each method."""
-    heads = ['method', *(f'NoC@{100 * goal:g}' for goal in options.thresholds),
-             *(f'failed@{100 * goal:g}' for goal in options.thresholds),
-             *(f'IoU@{count}' for count in options.clicks), 'ms/click']
-    rows = [heads, ['-' * len(head) for head in heads]]
-    for name, figures in results.items():
-        rows.append([
-            name, *(f'{figures.noc(goal):.2f}' for goal in options.thresholds),
-            *(f'{figures.failures(goal)}' for goal in options.thresholds),
-            *(f'{figures.mean_ious[count - 1]:.3f}' for count in options.clicks),
-            f'{1000 * figures.seconds_per_click:.0f}'])
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ['| ' + ' | '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + ' |'
-             for row in rows]
-    count = len(next(iter(results.values())).ious)
-    return '\n'.join([f'{count} objects, at most {options.cap} clicks on each', *lines])
-
-
-def write(results, options, seconds):
-    """Writes the figures as JSON and their curves as a picture."""
-    methods = {name: {**figures.summary(options.thresholds, options.clicks),
-                      'seconds_per_click': figures.seconds_per_click,
-                      'ious': figures.ious.round(4).tolist()} for name, figures in results.items()}
-    write_json(options.out, {'model': options.model, 'cap': options.cap, 'methods': methods,
-                             'seconds': round(seconds, 1)}, indent=2)
-    picture = pathlib.Path(options.out).with_suffix('.png')
-    axes = draw_click_curves({name: figures.ious for name, figures in results.items()},
-                             options.thresholds, max(options.thresholds))
-    with atomic_write(picture) as temporary:
-        axes[0].figure.savefig(temporary, dpi=120)
-    log.info('wrote %s and %s', options.out, picture)
+    progress = functools.partial(tqdm, desc=title, unit='image', disable=options.quiet)
+    try:
+        return number_of_clicks(segmenter, dataset, options.thresholds, options.cap, **objects,
+                                record=record, progress=progress)
+    except KeyboardInterrupt as interrupt:
+        if record is None:
+            raise
+        raise KeyboardInterrupt('what is done is kept; the same command goes on') from interrupt

@@ -12,14 +12,11 @@ import math
 import time
 
 from commands.detector_options import add_detector_options, detector_settings
-from commands.digests import digest, digest_of_file, digest_of_model
+from commands.digests import digest_of_dataset, digest_of_model
+from commands.drawn_data import add_drawn_option, drawn_dataset
 from commands.evaluation_data import add_data_options, open_dataset
-from commands.training_options import DRAWN
 from tqdm import tqdm
 
-from chainer_seg.datasets import FiguresDataset
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
-from chainer_seg.datasets.silhouettes import OUTLINES
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
 from chainer_seg.evaluation.coco import KINDS
@@ -32,15 +29,12 @@ _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
 _FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 _KEYPOINT_FIGURES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 _VOC_OVERLAPS = (0.5, 0.7)  # YOLACT's table of Pascal SBD, arXiv 1904.02689
-_USUAL = {FiguresDataset.class_names: 'figures', PLAIN_CLASSES: 'plain-shapes'}  # by class names
 _COCO_KEYPOINTS = 17  # for which COCO knows how far people place them apart
 
 
 def add_options(parser):
     add_data_options(parser, pictures=200)
-    parser.add_argument('--drawn', choices=tuple(DRAWN),
-                        help='draw shapes, with textures or plain, or people with keypoints; by the '
-                             'classes of the model if left out')
+    add_drawn_option(parser)
     parser.add_argument('--match', choices=('name', 'number'),
                         help='take classes of the same name, or of the same number, for the same; by '
                              'name, and each must be known, if left out')
@@ -60,7 +54,8 @@ def add_options(parser):
 
 def run(model, options):
     started = time.time()
-    dataset = open_dataset(options, draw=functools.partial(drawn_dataset, model, options.drawn))
+    dataset = open_dataset(options, draw=functools.partial(
+        drawn_dataset, model.class_names, options.drawn))
     match = match_classes(model.class_names, dataset.class_names, by=options.match,
                           count=model.config.get('classes'))
     if match.missing:
@@ -91,16 +86,6 @@ def run(model, options):
                                  for name, value in figures.items()}, indent=2)
 
 
-def drawn_dataset(model, kind, length, seed, size):
-    """The drawn data set of that kind, with the classes of the model."""
-    names = tuple(model.class_names)
-    kind = kind or _USUAL.get(names, 'shapes')
-    log.info('the pictures are drawn: %s', kind)
-    if kind == 'figures' or not names or not set(names) <= set(OUTLINES):
-        return DRAWN[kind](length, seed, size)
-    return DRAWN[kind](length, seed, size, classes=names)
-
-
 def kinds_of(model, dataset, wanted):
     """What is measured: what is wanted, or else all that both the model and the data set have."""
     truth = read_truth(dataset, 0).keypoints
@@ -129,11 +114,8 @@ def open_results(model, dataset, settings, options):
     """The folder of --results as a context; it gives None where there is none."""
     if options.results is None:
         return contextlib.nullcontext()
-    described = (digest_of_file(dataset.path) if options.annotations else
-                 repr((type(dataset).__name__, sorted(vars(dataset).items()))))
-    described += repr(getattr(dataset, 'ids', None))
     return ResultFolder(
-        options.results, {'model': digest_of_model(model), 'data': digest(described.encode()),
+        options.results, {'model': digest_of_model(model), 'data': digest_of_dataset(dataset),
                           'match': options.match, **settings},
         overwrite=options.overwrite)
 

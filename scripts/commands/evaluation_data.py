@@ -1,11 +1,10 @@
-"""The images that proposals are evaluated on: of a COCO file or a range of it, or freshly drawn."""
+"""The images that a model is evaluated on: of a data set or a range of it, or freshly drawn."""
 
 import pathlib
 
 from commands.proposal_options import add_range_options, image_range
 
 from chainer_seg import command_line, datasets
-from chainer_seg.datasets.packed import is_packed
 from chainer_seg.errors import DatasetError
 
 # Pictures drawn here come from another seed than those a model was trained or validated on.
@@ -16,8 +15,8 @@ def add_data_options(parser, pictures):
     """Adds the options; ``pictures`` is the default for how many are drawn."""
     data = parser.add_argument_group('the data')
     data.add_argument('--annotations', metavar='J',
-                      help='COCO JSON with the true objects, or a packed data set; left out, pictures '
-                           'are drawn')
+                      help='COCO JSON with the true objects, a packed data set, or a list of images of '
+                           'VOC or SBD; left out, pictures are drawn')
     data.add_argument('--images', metavar='D', help='its folder of images')
     data.add_argument('--n', type=command_line.count_argument, default=pictures, metavar='N',
                       help='number of drawn pictures')
@@ -26,13 +25,18 @@ def add_data_options(parser, pictures):
     add_range_options(parser)
 
 
-def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset):
-    """The data set that the options name; ``draw(length, seed, size)`` makes a drawn one."""
+def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
+                 open_files=datasets.open_dataset):
+    """The data set that the options name.
+
+    ``draw(length, seed, size)`` makes a drawn one, ``open_files(annotations, folder)`` one of files.
+    """
     if options.annotations is None:
         return draw(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)
-    if options.images is None and needs_images and not is_packed(options.annotations):
-        raise DatasetError('--annotations needs --images, the folder of its images.')
-    # Where no image is read, any folder is as good.
-    folder = options.images or pathlib.Path(options.annotations).parent
-    dataset = datasets.open_dataset(options.annotations, folder)
+    folder, annotations = options.images, pathlib.Path(options.annotations)
+    if folder is None and annotations.suffix == '.json':
+        if needs_images:
+            raise DatasetError('--annotations needs --images, the folder of its images.')
+        folder = annotations.parent  # Where no image is read, any folder is as good.
+    dataset = open_files(annotations, folder)
     return dataset.part(image_range(options, len(dataset)))
