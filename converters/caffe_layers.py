@@ -13,7 +13,7 @@ from converters.torch_modules import UPDATES
 from converters.torch_resnet import count_resnet
 
 _FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
-_BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
+BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
 _CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
 
 
@@ -37,7 +37,7 @@ def fill_resnet(resnet, layers):
     layers.fill_conv_norm(resnet.stem, 'conv1', '_conv1')
     for stage, blocks in zip(resnet.stage_names, layers.stages()):
         for link, name in zip(resnet[stage], blocks):
-            for branch, part in _BRANCHES.items():
+            for branch, part in BRANCHES.items():
                 if part != 'shortcut' or link.projects:
                     layers.fill_conv_norm(link[part], f'{name}_{branch}',
                                           f'{name.removeprefix("res")}_{branch}')

@@ -17,11 +17,11 @@ from converters.formats.mapped_file import map_file
 from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
 
 # Numbers of fields in caffe.proto: of a network, a layer of either generation, and a blob.
-_OLD_LAYER, _LAYER = 2, 100
-_BLOBS = {_OLD_LAYER: 6, _LAYER: 7}
-_MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, _LAYER: caffe_pb2.LayerParameter}
+_OLD_LAYER, LAYER = 2, 100
+BLOBS = {_OLD_LAYER: 6, LAYER: 7}
+_MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, LAYER: caffe_pb2.LayerParameter}
 _OLDEST = 1  # In a layer of the old generation: it holds one that is older still.
-_OLD_SIDES, _FLOATS, _SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
+_OLD_SIDES, FLOATS, SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
 
 _STARTS = (b'\x0a', b'\x12', b'\x1a', b'\x20', b'\x22', b'\xa2\x06')  # name, layers, inputs, layer
 _TEXT = re.compile(rb'(\s|#[^\n]*\n)*(name|input(_dim|_shape)?|layers?|force_backward|state)\s*[:{]')
@@ -61,7 +61,7 @@ def read(path):
         return _read_text(data, path)
     wire, layers, rest = Wire(path), [], []
     for number, kind, content, whole, at in wire.fields(data):
-        if number in _BLOBS and kind == COUNTED:
+        if number in BLOBS and kind == COUNTED:
             layers.append(_read_layer(wire, number, content, at))
         else:
             rest.append(whole)
@@ -105,7 +105,7 @@ def _by_name(layers, path):
 def _read_layer(wire, generation, content, begin):
     blobs, rest = [], []
     for number, kind, inside, whole, at in wire.fields(content, begin):
-        if number == _BLOBS[generation] and kind == COUNTED:
+        if number == BLOBS[generation] and kind == COUNTED:
             blobs.append(_read_blob(wire, inside, at))
         elif generation == _OLD_LAYER and number == _OLDEST:
             raise WeightFileError(f'{wire.path} is of the format that Caffe had in 2013; convert it '
@@ -138,11 +138,11 @@ def _described(layer):
 
 def _read_blob(wire, content, begin):
     """The array of a BlobProto."""
-    sides, shape, values = {}, None, {_FLOATS: [], _DOUBLES: []}
+    sides, shape, values = {}, None, {FLOATS: [], _DOUBLES: []}
     for number, kind, inside, _, at in wire.fields(content, begin):
         if number in _OLD_SIDES and kind == VARINT:
             sides[number] = inside
-        elif number == _SHAPE and kind == COUNTED:
+        elif number == SHAPE and kind == COUNTED:
             shape = _read_shape(wire, inside, at)
         elif number in values:
             if kind != COUNTED:
@@ -150,7 +150,7 @@ def _read_blob(wire, content, begin):
             values[number].append(inside)
     if sides:
         shape = tuple(sides.get(number, 0) for number in _OLD_SIDES)
-    parts, dtype = (values[_DOUBLES], '<f8') if any(values[_DOUBLES]) else (values[_FLOATS], '<f4')
+    parts, dtype = (values[_DOUBLES], '<f8') if any(values[_DOUBLES]) else (values[FLOATS], '<f4')
     data = parts[0] if len(parts) == 1 else b''.join(parts)
     shape, size = shape or (), np.dtype(dtype).itemsize
     if len(shape) > _MOST_DIMENSIONS or math.prod(shape) * size != len(data) or (

@@ -1,0 +1,184 @@
+"""Networks of this package as Caffe's: a .caffemodel of layers with weights and the .prototxt beside it.
+
+The layers have the names of He's ResNets and of DeepLab's files, so that :func:`converters.convert`
+gives the same weights back, and OpenCV's dnn module runs them.
+"""
+
+import pathlib
+import string
+
+import chainer_seg  # noqa: F401  before Chainer
+import numpy as np
+from chainer.backends import cuda
+from chainer.links.caffe.protobuf3 import caffe_pb2
+from google.protobuf import text_format
+
+from chainer_seg.errors import UserError
+from chainer_seg.files import atomic_write, write_text
+from chainer_seg.links import FrozenAffine
+from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from converters.caffe_layers import BRANCHES
+from converters.formats.caffe_writer import write_layers
+
+_INPUT = 'data'
+_HEAD = 'fc1_voc12'
+_SIZES = {DeepLab: (321, 321), ClickSegmenter: (321, 321), ResNetClassifier: (224, 224)}
+_CHANNELS = ('blue', 'green', 'red', 'positive clicks', 'negative clicks', 'found before')
+_MOST_LETTERED = 6  # Blocks of a stage; those of larger ResNets have numbers in the middle stages.
+
+
+def export(path, model, size=None):
+    """Writes a model as a .caffemodel, and its definition beside it, both atomically.
+
+    Args:
+        path: The .caffemodel; the definition gets the ending .prototxt.
+        model: A DeepLab, a ClickSegmenter without a decoder, or a ResNetClassifier.
+        size: (height, width) of the input that the definition names; by default 321x321, and 224x224
+            for a classifier.
+
+    Returns:
+        The path of the definition.
+
+    Raises:
+        chainer_seg.errors.UserError: Caffe has nothing like a part of the model.
+        chainer_seg.errors.DiskFullError: There is no room or no permission.
+    """
+    network = _network_of(model)
+    height, width = size or _SIZES[type(model)]
+    channels = network.layers[0][1][0].shape[1]
+    definition = caffe_pb2.NetParameter(
+        name=type(model).__name__, input=[_INPUT], input_dim=[1, channels, height, width],
+        layer=[layer for layer, _ in network.layers])
+    with atomic_write(path) as temporary:
+        write_layers(temporary, definition.name, network.layers)
+    beside = pathlib.Path(path).with_suffix('.prototxt')
+    write_text(beside, _comment(model, channels) + text_format.MessageToString(definition))
+    return beside
+
+
+def _network_of(model):
+    if type(model) not in _SIZES:
+        raise UserError(f'A {type(model).__name__} has no form in Caffe; give a DeepLab, a '
+                        f'ClickSegmenter or a ResNetClassifier.')
+    _check(model)
+    deeplab = getattr(model, 'net', model)
+    network = _Network()
+    bottom = network.resnet(deeplab.resnet)
+    if isinstance(model, ResNetClassifier):
+        network.classifier(model.logits, bottom)
+    else:
+        network.pyramid(deeplab.pyramid, bottom)
+    return network
+
+
+def _check(model):
+    """Refuses what Caffe cannot express."""
+    problems = {
+        'has a decoder, for which Caffe has no layers': hasattr(model, 'decoder'),
+        'rounds the size of what it pools down, and Caffe rounds it up':
+            model.config['pooling'] != 'ceil',
+        f'has {model.config["padding"]} padding, and Caffe knows zeros that are alike on both sides':
+            model.config['padding'] != 'zero'}
+    for problem, found in problems.items():
+        if found:
+            raise UserError(f'This {type(model).__name__} cannot be written for Caffe: it {problem}.')
+
+
+def _comment(model, channels):
+    """What the definition says of its input to people."""
+    lines = [f'Input: {", ".join(_CHANNELS[:channels])}; colours in 0..255 less their mean.']
+    if isinstance(model, ClickSegmenter):
+        lines.append(f'Clicks: {model.click_encoding}, scale {model.click_scale}, less '
+                     f'{model.click_mean}. Output: one logit.')
+    return ''.join(f'# {line}\n' for line in lines)
+
+
+class _Network:
+    """The layers of a network, as pairs of a LayerParameter and its arrays."""
+
+    def __init__(self):
+        self.layers = []
+
+    def add(self, kind, name, bottoms, top, arrays=(), **parameters):
+        """Adds a layer and returns the name of its output."""
+        layer = caffe_pb2.LayerParameter(name=name, type=kind, bottom=bottoms, top=[top], **parameters)
+        self.layers.append((layer, list(map(cuda.to_cpu, arrays))))
+        return top
+
+    def convolution(self, link, name, bottom):
+        arrays = [link.W.array] if link.b is None else [link.W.array, link.b.array]
+        outputs, _, size, _ = link.W.shape
+        parameters = {'num_output': outputs, 'kernel_size': [size], 'pad': [link.pad[0]],
+                      'stride': [link.stride[0]], 'dilation': [link.dilate[0]],
+                      'bias_term': link.b is not None}
+        return self.add('Convolution', name, [bottom], name, arrays, convolution_param=parameters)
+
+    def relu(self, name, bottom):
+        return self.add('ReLU', name, [bottom], bottom)
+
+    def conv_norm(self, link, name, suffix, bottom):
+        """A convolution and its normalisation, which overwrites its output."""
+        top = self.convolution(link.conv, name, bottom)
+        mean, variance, gamma, beta = _statistics(link.norm)
+        self.add('BatchNorm', f'bn{suffix}', [top], top, [mean, variance, np.ones(1, np.float32)],
+                 batch_norm_param={'use_global_stats': True, 'eps': getattr(link.norm, 'eps', 0)})
+        return self.add('Scale', f'scale{suffix}', [top], top, [gamma, beta],
+                        scale_param={'bias_term': True})
+
+    def resnet(self, resnet):
+        """The layers of a ResNet; returns the name of its output."""
+        bottom = self.conv_norm(resnet.stem, 'conv1', '_conv1', _INPUT)
+        bottom = self.relu('conv1_relu', bottom)
+        bottom = self.add('Pooling', 'pool1', [bottom], 'pool1', pooling_param={
+            'pool': 'MAX', 'kernel_size': 3, 'stride': 2, 'pad': resnet.pool_pad})
+        for names, stage in zip(_block_names(resnet), resnet.stage_names):
+            for name, block in zip(names, resnet[stage]):
+                bottom = self.block(block, name, bottom)
+        return bottom
+
+    def block(self, block, name, bottom):
+        def layer(branch, source):
+            return self.conv_norm(block[BRANCHES[branch]], f'{name}_{branch}',
+                                  f'{name.removeprefix("res")}_{branch}', source)
+        shortcut = layer('branch1', bottom) if block.projects else bottom
+        main = bottom
+        for branch in ('branch2a', 'branch2b'):
+            main = self.relu(f'{name}_{branch}_relu', layer(branch, main))
+        main = layer('branch2c', main)
+        return self.relu(f'{name}_relu', self.add('Eltwise', name, [shortcut, main], name))
+
+    def pyramid(self, pyramid, bottom):
+        branches = [pyramid[name] for name in pyramid.names]
+        if len(branches) == 1:
+            return self.convolution(branches[0], _HEAD, bottom)
+        tops = [self.convolution(branch, f'{_HEAD}_c{number}', bottom)
+                for number, branch in enumerate(branches)]
+        return self.add('Eltwise', _HEAD, tops, _HEAD)
+
+    def classifier(self, logits, bottom):
+        pooled = self.add('Pooling', 'pool5', [bottom], 'pool5',
+                          pooling_param={'pool': 'AVE', 'global_pooling': True})
+        outputs, features = logits.W.shape[:2]
+        return self.add('InnerProduct', 'fc1000', [pooled], 'fc1000',
+                        [logits.W.array.reshape(outputs, features), logits.b.array],
+                        inner_product_param={'num_output': outputs})
+
+
+def _statistics(norm):
+    """Mean, variance, gamma and beta of a normalisation, which in a fixed scale are 0, 1 and its own."""
+    if isinstance(norm, FrozenAffine):
+        channels = len(norm.scale)
+        return np.zeros(channels, np.float32), np.ones(channels, np.float32), norm.scale, norm.shift
+    return norm.avg_mean, norm.avg_var, norm.gamma.array, norm.beta.array
+
+
+def _block_names(resnet):
+    """Caffe's names: letters, in ResNet-101 and larger ones a, b1, b2, ... in the middle stages."""
+    counts = [len(resnet[stage]) for stage in resnet.stage_names]
+    for number, (stage, count) in enumerate(zip(resnet.stage_names, counts)):
+        lettered = max(counts) <= _MOST_LETTERED or number in (0, len(counts) - 1)
+        if lettered and count <= len(string.ascii_lowercase):
+            yield [stage + letter for letter in string.ascii_lowercase[:count]]
+        else:
+            yield [f'{stage}a'] + [f'{stage}b{block}' for block in range(1, count)]

@@ -1,0 +1,57 @@
+"""export.py as a user calls it."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import converters
+from chainer_seg import load_model, save_model
+from chainer_seg.models.deeplab import DeepLab
+from converters.formats import find_format
+
+
+@pytest.fixture
+def call(repository, tmp_path):
+    """Runs the script in a folder of its own: ``call(...) -> CompletedProcess``."""
+    def call_script(*arguments):
+        return subprocess.run(
+            [sys.executable, repository / 'scripts' / 'export.py', *map(str, arguments)],
+            cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    return call_script
+
+
+def test_a_model_becomes_two_files_that_opencv_loads(call, tmp_path):
+    model = DeepLab(4, blocks=(1, 1, 1, 1), width=2)
+    save_model(tmp_path / 'model.npz', model)
+    result = call('model.npz', 'new/out.caffemodel', '--size', '65x97')
+    assert result.returncode == 0, result.stderr
+    assert 'wrote new/out.caffemodel' in result.stdout and 'wrote new/out.prototxt' in result.stdout
+    files = [str(tmp_path / 'new' / f'out.{ending}') for ending in ('prototxt', 'caffemodel')]
+    network = cv2.dnn.readNetFromCaffe(*files)
+    network.setInput(np.zeros((1, 3, 65, 97), np.float32))
+    assert network.forward().shape == (1, 4, 9, 13)
+    assert len(list((tmp_path / 'new').iterdir())) == 2
+
+
+def test_deepmask_becomes_a_file_of_torch(call, tmp_path):
+    result = call('deepmask', 'out.t7')
+    assert result.returncode == 0, result.stderr
+    assert find_format(tmp_path / 'out.t7').name == 'Torch7'
+    theirs = dict(load_model('deepmask').namedparams())
+    for name, parameter in converters.convert(tmp_path / 'out.t7').namedparams():
+        np.testing.assert_array_equal(parameter.array, theirs[name].array, err_msg=name)
+
+
+@pytest.mark.parametrize('arguments, problem', [
+    (('deepmask', 'out.onnx'), 'out.onnx cannot be written: the endings known are .caffemodel, .t7.'),
+    (('missing.npz', 'out.caffemodel'), 'There is no model file missing.npz'),
+    (('deepmask', 'out.caffemodel'), 'A DeepMask has no form in Caffe'),
+    (('deepmask', 'out.t7', '--size', '64'), '--size is the size in a .prototxt')])
+def test_a_users_error_is_one_sentence(call, tmp_path, arguments, problem):
+    result = call(*arguments)
+    assert result.returncode == 2 and result.stdout == ''
+    assert problem in result.stderr and result.stderr.count('\n') == 1
+    assert not list(tmp_path.iterdir())
