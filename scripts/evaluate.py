@@ -8,6 +8,7 @@ from chainer_seg import command_line
 _PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
 MODULES = {
     'ClickSegmenter': {'clicks': 'evaluate_clicks'},
+    'DeepLab': {'semantic': 'evaluate_semantic'},
     'DeepMask': _PROPOSALS,
     'MaskRCNN': {'coco': 'evaluate_coco'},
     'SharpMask': _PROPOSALS,

@@ -6,6 +6,7 @@ from chainer_seg import command_line
 
 MODULES = {
     'ClickSegmenter': {'clicks': 'predict_click'},
+    'DeepLab': {'semantic': 'predict_semantic'},
     'DeepMask': {'proposals': 'predict_deepmask'},
     'MaskRCNN': {'instances': 'predict_instances'},
     'SharpMask': {'proposals': 'predict_deepmask'},

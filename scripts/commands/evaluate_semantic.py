@@ -1,0 +1,120 @@
+"""Evaluate a DeepLab by the intersection over union of classes, and by their accuracy.
+
+Pixels that are void in the data set are not counted. Classes that are neither there nor found have no
+figures, and the means leave them out. Without --annotations, fresh pictures are drawn. With
+--save-labels, a run that was killed or interrupted goes on when the same command is given again.
+"""
+
+import functools
+import logging
+import math
+import pathlib
+import time
+
+from commands.digests import digest_of_dataset, digest_of_model
+from commands.drawn_data import add_drawn_option, drawn_dataset
+from commands.evaluation_data import add_data_options, open_dataset
+from commands.result_paths import result_stems
+from commands.semantic_options import add_semantic_options, described_settings, semantic_settings
+from commands.semantic_report import class_table
+from tqdm import tqdm
+
+from chainer_seg.datasets import SemanticDataset, open_semantic
+from chainer_seg.evaluation import SemanticEvaluator, match_classes
+from chainer_seg.evaluation.label_folder import LabelFolder
+from chainer_seg.files import write_json
+
+log = logging.getLogger(__name__)
+
+
+def add_options(parser):
+    add_data_options(parser, pictures=200)
+    lists = parser.add_argument_group('lists of images')
+    lists.add_argument('--sbd', metavar='DIR',
+                       help='folder of SBD, for images that VOC has not marked')
+    lists.add_argument('--class-names', nargs='+', metavar='NAME',
+                       help="the classes from 1 on in the label images; VOC's if left out")
+    add_drawn_option(parser)
+    parser.add_argument('--match', choices=('name', 'number'),
+                        help='take classes of the same name, or of the same number, for the same; by '
+                             'name, and each must be known, if left out')
+    add_semantic_options(parser)
+    results = parser.add_argument_group('the results')
+    results.add_argument('--out', metavar='JSON',
+                         help='also write the figures and the confusion matrix to this file')
+    results.add_argument('--save-labels', metavar='DIR',
+                         help="keep the labels in this folder, as images with VOC's palette that its "
+                              "server takes")
+    results.add_argument('--overwrite', action='store_true', help='replace what is in --save-labels')
+
+
+def run(model, options):
+    started = time.time()
+    dataset = open_labels(model, options)
+    match = match_classes(model.class_names, dataset.class_names, by=options.match,
+                          count=model.config['n_class'])
+    if match.missing:
+        log.info('not counted, for the model does not know them: %s', ', '.join(match.missing))
+    segment = functools.partial(model.segment, **semantic_settings(options))
+    evaluator = SemanticEvaluator(dataset.class_names)
+    folder = open_folder(model, dataset, options)
+    try:
+        evaluate(segment, dataset, match, evaluator, folder, options.quiet)
+    except KeyboardInterrupt as interrupt:
+        if folder is None:
+            raise
+        raise KeyboardInterrupt(f'{len(folder)} of {len(dataset)} images are done; the same command '
+                                f'goes on') from interrupt
+    figures = evaluator.summary()
+    print(f'{len(dataset)} images, {time.time() - started:.0f} s')
+    print(class_table(figures, dataset.class_names))
+    if folder is not None:
+        log.info('wrote %d label images to %s', len(folder), folder.folder)
+    if options.out:
+        write(options.out, figures, evaluator)
+
+
+def open_labels(model, options):
+    """The data set that the options name, with a class for each pixel."""
+    def draw(*arguments):
+        return SemanticDataset(drawn_dataset(model.class_names[1:], options.drawn, *arguments))
+
+    return open_dataset(options, draw=draw, open_files=functools.partial(
+        open_semantic, sbd=options.sbd, class_names=options.class_names))
+
+
+def open_folder(model, dataset, options):
+    """The folder of --save-labels; None where there is none."""
+    if options.save_labels is None:
+        return None
+    names = [stem.name for _, stem in result_stems(map(pathlib.Path, dataset.image_names), '')]
+    settings = {'model': digest_of_model(model), 'data': digest_of_dataset(dataset.dataset),
+                'match': options.match, **described_settings(model, options)}
+    return LabelFolder(options.save_labels, names, settings, overwrite=options.overwrite)
+
+
+def evaluate(segment, dataset, match, evaluator, folder, quiet):
+    """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
+    done = 0 if folder is None else len(folder)
+    if done:
+        log.info('%d of %d images have been done before', done, len(dataset))
+    with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
+              disable=quiet) as bar:
+        for number in range(len(dataset)):
+            image, truth = dataset[number]
+            if folder is not None and number in folder:
+                labels = folder.labels(number)
+            else:
+                labels = match.found_labels(segment(image))
+                if folder is not None:
+                    folder.add(number, labels)
+                bar.update()
+            evaluator.add(match.truth_labels(truth), labels)
+
+
+def write(path, figures, evaluator):
+    """Writes the figures, null where there are none, and the confusion matrix."""
+    numbers = {name: None if math.isnan(value) else value for name, value in figures.items()}
+    write_json(path, {**numbers, 'class_names': evaluator.class_names,
+                      'confusion': evaluator.confusion.tolist()}, indent=2)
+    log.info('wrote %s', path)

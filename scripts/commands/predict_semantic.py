@@ -1,0 +1,130 @@
+"""Find the class of every pixel in images and videos.
+
+Writes the labels of each image as a PNG with VOC's palette, the image with its classes in colours, and
+the share of each class as JSON; of a video, the frames with their classes in colours and the shares in
+each. Ctrl-C ends a video or a camera at the frame it has come to.
+"""
+
+import functools
+import itertools
+import logging
+import pathlib
+
+import numpy as np
+from commands.detector_inputs import add_input_options, find_jobs
+from commands.semantic_options import add_semantic_options, semantic_settings
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.errors import UserError
+from chainer_seg.files import atomic_write, json_list, write_json
+from chainer_seg.images import read_image, write_image
+from chainer_seg.label_images import write_label_image
+from chainer_seg.video import VideoReader, VideoWriter
+from chainer_seg.visualization import overlay_labels
+
+log = logging.getLogger(__name__)
+
+
+def add_options(parser):
+    add_input_options(parser)
+    add_semantic_options(parser)
+    results = parser.add_argument_group('the results')
+    results.add_argument('--save-labels', metavar='DIR',
+                         help="write the labels to this folder, under the names of the images, as VOC's "
+                              "server takes them")
+    results.add_argument('--probabilities', action='store_true',
+                         help='also write the probabilities of all classes, as .npz')
+    results.add_argument('--alpha', type=float, default=0.6,
+                         help='opacity of the colours, from 0 to 1')
+    results.add_argument('--no-legend', dest='legend', action='store_false',
+                         help='do not name the classes in the pictures')
+    results.add_argument('--frames', type=command_line.count_argument, metavar='N',
+                         help='end a video after so many frames')
+
+
+def run(model, options):
+    if not 0 <= options.alpha <= 1:
+        raise UserError('--alpha takes numbers from 0 to 1.')
+    jobs = find_jobs(options)
+    for job in tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
+                    or any(job.is_video for job in jobs)):
+        (annotate if job.is_video else save_found)(model, job, options)
+
+
+def save_found(model, job, options):
+    """Finds the classes in one image and writes all that is wanted of them."""
+    image = read_image(job.source)
+    stem = job.results.with_suffix('')
+    written = [labels_path(stem, options), job.picture, job.results]
+    if options.probabilities:
+        probabilities = model.probabilities(image, **semantic_settings(options))
+        labels = probabilities.argmax(axis=0)
+        written.append(pathlib.Path(f'{stem}_probabilities.npz'))
+        with atomic_write(written[-1]) as temporary:
+            np.savez_compressed(temporary, probabilities=probabilities,
+                                class_names=np.array(names_of(model)))
+    else:
+        labels = model.segment(image, **semantic_settings(options))
+    write_label_image(written[0], labels)
+    write_image(job.picture, draw(model, options)(image, labels))
+    found = shares(labels, names_of(model))
+    write_json(job.results, {'image': job.source.name, 'shares': found}, indent=2)
+    log.info('%s: %s; wrote %s', job.source, describe(found), ', '.join(map(str, written)))
+
+
+def annotate(model, job, options):
+    """Finds the classes in a video's frames and writes the video and the shares of classes."""
+    paint, count, stopped = draw(model, options), 0, None
+    with json_list(job.results) as add:
+        try:
+            with VideoReader(job.source) as reader, VideoWriter(job.picture, reader.fps) as writer:
+                for frame in first_frames(reader, options):
+                    labels = model.segment(frame, **semantic_settings(options))
+                    writer.write(paint(frame, labels))
+                    add({'frame': count, 'shares': shares(labels, names_of(model))})
+                    count += 1
+        except KeyboardInterrupt as interrupt:
+            if not count:
+                raise
+            stopped = interrupt
+    if stopped is not None:
+        raise KeyboardInterrupt(f'{count} frames are in {job.picture} and {job.results}') from stopped
+    log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
+
+
+def first_frames(reader, options):
+    """The frames that are wanted of a video, with progress."""
+    known = [count for count in (reader.count, options.frames) if count is not None]
+    return tqdm(itertools.islice(reader, options.frames), desc=reader.name, unit='frame',
+                total=min(known, default=None), disable=options.quiet)
+
+
+def labels_path(stem, options):
+    """Where the labels of an image go."""
+    if options.save_labels is None:
+        return pathlib.Path(f'{stem}_labels.png')
+    return pathlib.Path(options.save_labels, f'{stem.name}.png')
+
+
+def draw(model, options):
+    """A function of image and labels that draws as the options ask."""
+    return functools.partial(overlay_labels, class_names=names_of(model), alpha=options.alpha,
+                             legend=options.legend)
+
+
+def names_of(model):
+    """The names of the model's classes, or their numbers where it has none."""
+    return tuple(model.class_names) or tuple(map(str, range(model.config['n_class'])))
+
+
+def shares(labels, names):
+    """The share of the pixels of each class that is there, the largest first, by its name."""
+    counts = np.bincount(labels.ravel(), minlength=len(names))
+    return {names[label]: round(counts[label] / labels.size, 6)
+            for label in np.argsort(-counts, kind='stable').tolist() if counts[label]}
+
+
+def describe(found):
+    """The shares in words."""
+    return ', '.join(f'{name} {100 * share:.1f}%' for name, share in found.items())
