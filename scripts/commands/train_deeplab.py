@@ -4,6 +4,7 @@ import argparse
 import functools
 import logging
 
+from commands.semantic_report import class_table
 from commands.training_options import (
     DRAWN, add_data_options, add_training_options, draw_datasets, find_resnet, run_training)
 
@@ -95,7 +96,8 @@ def train_deeplab(options):
         functools.partial(evaluate_semantic, dataset=validation, per_class=False),
         best_metric=('validation/miou', 'max'), lr_multipliers=rates)
     if not options.quiet:
-        print_classes(evaluate_semantic(load_model(result.best_model), validation), validation)
+        figures = evaluate_semantic(load_model(result.best_model, options.device), validation)
+        print(class_table(figures, validation.class_names))
 
 
 def open_labels(options):
@@ -104,7 +106,8 @@ def open_labels(options):
         pictures = max(1, options.iterations * options.batch_size)
         return tuple(map(SemanticDataset, draw_datasets(options, pictures)))
     if not options.annotations:
-        raise DatasetError(f'--dataset {options.dataset} needs --annotations and --images.')
+        raise DatasetError(f'--dataset {options.dataset} needs --annotations, and --images with a COCO '
+                           f'JSON file.')
     open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names)
     dataset = open_files(options.annotations, options.images)
     if not options.val_annotations:
@@ -161,12 +164,3 @@ def _sizes_of(resnet, path):
     return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
             'width': resnet.out_channels[0] // EXPANSION,
             'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}
-
-
-def print_classes(figures, dataset):
-    """Prints the figures of the best model, class by class."""
-    print(f'{"class":20}  {"IoU":>6}  {"accuracy":>8}')
-    for name in dataset.class_names:
-        print(f'{name:20}  {figures[f"iou/{name}"]:6.3f}  {figures[f"class_accuracy/{name}"]:8.3f}')
-    print(f'{"mean":20}  {figures["miou"]:6.3f}  {figures["mean_class_accuracy"]:8.3f}')
-    print(f'{"all pixels":20}  {"":6}  {figures["pixel_accuracy"]:8.3f}')
