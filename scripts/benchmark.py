@@ -8,8 +8,8 @@ import platform
 import time
 
 import numpy as np
-from commands import (benchmark_click, benchmark_common, benchmark_deepmask, benchmark_mask_rcnn,
-                      benchmark_operations, benchmark_yolact)
+from commands import (benchmark_click, benchmark_common, benchmark_deeplab, benchmark_deepmask,
+                      benchmark_mask_rcnn, benchmark_operations, benchmark_yolact)
 
 from chainer_seg import __version__, command_line  # before Chainer, which it makes work
 from chainer_seg.devices import get_device
@@ -21,6 +21,7 @@ import chainer  # isort: skip
 SYSTEMS = {
     'common': benchmark_common.BENCHMARKS,
     'click': benchmark_click.BENCHMARKS,
+    'deeplab': benchmark_deeplab.BENCHMARKS,
     'deepmask': benchmark_deepmask.BENCHMARKS,
     'mask-rcnn': benchmark_mask_rcnn.BENCHMARKS,
     'operations': benchmark_operations.BENCHMARKS,
