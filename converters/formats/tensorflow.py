@@ -8,7 +8,7 @@ from converters.formats.tensorflow_files import shards_of
 from converters.formats.tensorflow_v1 import read_tables
 from converters.formats.tensorflow_v2 import read_bundle
 
-_HEADER = b'\x08'  # With it the first value of the second kind begins.
+_LIST = b'\x0a'  # With it the first value of the first kind begins, a list of its variables.
 _START = re.compile(rb'\0\0[\x80-\xff]{0,4}[\0-\x7f][\x08\x0a]')  # An empty key, then a message.
 
 
@@ -35,7 +35,7 @@ def read(path):
     """
     tables = [SortedTable(memoryview(map_file(shard)), shard) for shard in shards_of(path)]
     for key, value, _ in tables[0]:
-        if key == b'' and value[:1] == _HEADER:
-            return read_bundle(SortedTable(tables[0].data, path))
+        if not key and value[:1] == _LIST:
+            return read_tables(tables)
         break
-    return read_tables(tables)
+    return read_bundle(tables[0])

@@ -19,5 +19,5 @@ def layers():
             'fc1000': {'weights': product.transpose((1, 0)), 'biases': np.arange(5, dtype=np.float32)}}
 
 
-with open('kaffe_python{}.npy'.format(sys.version_info[0]), 'wb') as file:
+with open('kaffe_python' + str(sys.version_info[0]) + '.npy', 'wb') as file:
     np.save(file, layers())

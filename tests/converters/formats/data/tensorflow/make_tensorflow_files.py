@@ -100,7 +100,8 @@ class Network:
 
     def norm(self, x, name, relu):
         # Small variances, so that another epsilon than slim's would be seen.
-        sizes = {'gamma': (1, .3), 'beta': (0, .3), 'moving_mean': (0, .1), 'moving_variance': (.05, .02)}
+        sizes = {'gamma': (1, .3), 'beta': (0, .3), 'moving_mean': (0, .1),
+                 'moving_variance': (.05, .02)}
         gamma, beta, mean, variance = (
             self.variable(f'{name}/{key}', np.abs(self.rng.normal(*size, x.shape[3])))
             for key, size in sizes.items())
