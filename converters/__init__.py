@@ -17,7 +17,7 @@ from chainer_seg.errors import WeightFileError
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
-from converters.configuration import read_configuration
+from converters.configuration import arguments_of
 from converters.formats import find_format, locate
 from converters.ledger import Ledger
 
@@ -150,7 +150,7 @@ def conversion(path, config=None, progress=None):
     path = locate(path)
     form = find_format(path)
     networks = NETWORKS[form.name]
-    config = _arguments(config)
+    config = arguments_of(config)
     tree = form.module.read(path)
     module, name = _recognise(path, tree, networks)
     ledger = Ledger(path, networks.find_arrays(tree), progress)
@@ -160,13 +160,6 @@ def conversion(path, config=None, progress=None):
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **ledger.summary()}
     return Conversion(model, ledger.used, ledger.skipped, ledger.mapping(model))
-
-
-def _arguments(config):
-    if isinstance(config, (str, pathlib.Path)):
-        is_definition = pathlib.Path(config).suffix == '.prototxt'
-        return {'definition': config} if is_definition else read_configuration(config)
-    return dict(config or {})
 
 
 def _recognise(path, tree, networks):

@@ -7,6 +7,19 @@ import tomllib
 from chainer_seg.errors import UserError
 
 
+def arguments_of(config):
+    """What is given as configuration, as a dict of arguments.
+
+    Args:
+        config: A mapping, the path of a JSON or TOML file of one, or None. A .prototxt stands for the
+            argument ``definition``.
+    """
+    if isinstance(config, (str, pathlib.Path)):
+        is_definition = pathlib.Path(config).suffix == '.prototxt'
+        return {'definition': config} if is_definition else read_configuration(config)
+    return dict(config or {})
+
+
 def read_configuration(path):
     """The arguments in a JSON file, or in a TOML file, as a dict.
 

@@ -1,6 +1,8 @@
 """Make a model file of published weights: python scripts/convert.py FILE [-o OUT] [--inspect]."""
 
+import argparse
 import collections
+import json
 import logging
 import os
 import pathlib
@@ -10,6 +12,7 @@ import converters
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
+from converters.configuration import arguments_of
 from converters.inspection import mapping_lines, tree_lines
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,10 @@ def main():
     parser.add_argument('--config', metavar='C',
                         help='a JSON or TOML file of arguments of the model that replace those in FILE; '
                              'for a network of Caffe also its .prototxt')
+    parser.add_argument('--set', metavar='NAME=VALUE', type=_setting, nargs='+', action='extend',
+                        default=[],
+                        help='arguments of the model beside those of --config, such as click=true '
+                             'click_scale=6 click_mean=131, which make a click model of a DeepLab')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
     options = parser.parse_args()
@@ -39,11 +46,23 @@ def main():
 
 def convert(options):
     out = _output_path(options)
-    conversion = converters.conversion(options.file, options.config)
+    config = {**arguments_of(options.config), **dict(options.set)}
+    conversion = converters.conversion(options.file, config)
     _report(conversion)
     save_model(out, conversion.model, dtype='float16' if options.half else None)
     log.info('wrote %s: %s with %d parameters, %.1f MB', out, type(conversion.model).__name__,
              conversion.model.count_params(), out.stat().st_size / 1e6)
+
+
+def _setting(text):
+    """Parses NAME=VALUE; what is no JSON is text."""
+    name, separator, value = text.partition('=')
+    if not name.isidentifier() or not separator:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a name and a value such as click=true')
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _output_path(options):

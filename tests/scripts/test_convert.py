@@ -70,6 +70,23 @@ def test_config_gives_arguments_of_the_model(call, weights, tmp_path):
     assert load_model(tmp_path / 'resnet.npz').config['pooling'] == 'ceil'
 
 
+def test_set_gives_more_arguments(call, weights, tmp_path):
+    (tmp_path / 'c.json').write_text(json.dumps({'pooling': 'floor', 'pool_pad': 1}))
+    result = call(weights, '--config', 'c.json', '--set', 'pooling=ceil', 'pool_pad=0')
+    assert result.returncode == 0, result.stderr
+    config = load_model(tmp_path / 'resnet.npz').config
+    assert (config['pooling'], config['pool_pad']) == ('ceil', 0)
+
+
+def test_one_command_makes_a_click_model_of_a_deeplab(call, shared_data, tmp_path):
+    path = shared_data / 'formats' / 'caffe' / 'deeplab_r101_b2_double.caffemodel'
+    result = call(path, '-o', 'a.npz', '--set', 'click=true', 'click_scale=6', 'click_mean=131')
+    assert result.returncode == 0, result.stderr
+    assert 'skipped 8 arrays: head of 21 classes' in result.stdout
+    model = load_model(tmp_path / 'a.npz')
+    assert (model.click_scale, model.click_mean) == (6, 131)
+
+
 def assert_user_error(result, sentence):
     assert result.returncode == 2, result.stderr
     assert result.stderr.startswith('error: ') and sentence in result.stderr
@@ -86,4 +103,5 @@ def test_what_is_wrong_is_told_in_one_sentence(call, weights, tmp_path):
     assert_user_error(call(weights, '-o', tmp_path), 'is a folder')
     assert_user_error(call(weights, '--config', 'list.json'), 'must be a JSON object')
     assert_user_error(call(weights, '--config', 'none.json'), 'cannot be read')
+    assert call(weights, '--set', 'pooling').returncode == 2
     assert not list(tmp_path.glob('*.npz'))
