@@ -1,11 +1,14 @@
 """Scripts as tests call them: in this process, or as a user does, in a folder of their own."""
 
+import importlib
 import runpy
 import shlex
 import subprocess
 import sys
 
 import pytest
+
+from chainer_seg import command_line
 
 
 @pytest.fixture
@@ -23,6 +26,23 @@ def call_here(repository, monkeypatch, capsys):
             status = end.code
         return status, *capsys.readouterr()
     return call
+
+
+@pytest.fixture
+def command(repository, tmp_path, monkeypatch):
+    """``command('predict_semantic', model, *options)``: runs a command for a model that is no file.
+
+    It runs in this process, quietly, in a folder of its own.
+    """
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, model, *options):
+        module = importlib.import_module(f'commands.{name}')
+        parser = command_line.parser(module.__doc__)
+        module.add_options(parser)
+        module.run(model, parser.parse_args([*map(str, options), '-q']))
+    return run
 
 
 @pytest.fixture

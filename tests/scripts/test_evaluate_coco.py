@@ -7,7 +7,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from chainer_seg import command_line, save_model
+from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, ShapesDataset, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.models.yolact import Yolact
@@ -39,19 +39,12 @@ def figures(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(repository, tmp_path, monkeypatch, capsys):
-    """``evaluate(model, folder, ...)``: what the script prints about a model in this process."""
-    monkeypatch.syspath_prepend(str(repository / 'scripts'))
-    monkeypatch.chdir(tmp_path)
-    from commands import evaluate_coco
-
+def evaluate(command, capsys):
+    """``evaluate(model, folder, ...)``: what the command prints."""
     def run(model, folder, *arguments):
-        parser = command_line.parser(evaluate_coco.__doc__)
-        evaluate_coco.add_options(parser)
         data = () if folder is None else (
             '--annotations', folder / 'annotations.json', '--images', folder / 'images')
-        options = parser.parse_args([*map(str, (*data, *arguments)), '-q'])
-        evaluate_coco.run(model, options)
+        command('evaluate_coco', model, *data, *arguments)
         return capsys.readouterr().out
     return run
 

@@ -8,7 +8,7 @@ import pytest
 from chainercv.evaluations import eval_semantic_segmentation
 from PIL import Image
 
-from chainer_seg import command_line, save_model
+from chainer_seg import save_model
 from chainer_seg.datasets import PASCAL_NAMES, SemanticDataset, ShapesDataset, open_semantic, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab import DeepLab
@@ -29,16 +29,10 @@ def shapes(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(repository, tmp_path, monkeypatch, capsys):
-    """``evaluate(model, ...)``: what the script prints about a model in this process."""
-    monkeypatch.syspath_prepend(str(repository / 'scripts'))
-    monkeypatch.chdir(tmp_path)
-    from commands import evaluate_semantic
-
+def evaluate(command, capsys):
+    """``evaluate(model, ...)``: what the command prints."""
     def run(model, *arguments):
-        parser = command_line.parser(evaluate_semantic.__doc__)
-        evaluate_semantic.add_options(parser)
-        evaluate_semantic.run(model, parser.parse_args([*map(str, arguments), '-q']))
+        command('evaluate_semantic', model, *arguments)
         return capsys.readouterr().out
     return run
 

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from chainer_seg import command_line, save_model
+from chainer_seg import save_model
 from chainer_seg.datasets import FiguresDataset, MovingShapes, ShapesDataset
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
@@ -63,17 +63,11 @@ class Everything(FakeDetector):
 
 
 @pytest.fixture
-def predict(repository, tmp_path, monkeypatch, caplog):
-    """``predict(model, ...)``: runs the command in this process; gives what it logs."""
-    monkeypatch.syspath_prepend(str(repository / 'scripts'))
-    monkeypatch.chdir(tmp_path)
-    from commands import predict_instances
-
+def predict(command, caplog):
+    """``predict(model, ...)``: what the command logs."""
     def run(model, *arguments):
-        parser = command_line.parser(predict_instances.__doc__)
-        predict_instances.add_options(parser)
         with caplog.at_level('INFO'):
-            predict_instances.run(model, parser.parse_args([*map(str, arguments), '-q']))
+            command('predict_instances', model, *arguments)
         return caplog.text
     return run
 

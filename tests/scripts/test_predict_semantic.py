@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainer_seg import command_line, load_model, save_model
+from chainer_seg import load_model, save_model
 from chainer_seg.datasets import MovingShapes, SemanticDataset, ShapesDataset
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
@@ -57,17 +57,11 @@ class Halves(FakeSegmenter):
 
 
 @pytest.fixture
-def predict(repository, tmp_path, monkeypatch, caplog):
-    """``predict(model, ...)``: runs the command in this process; gives what it logs."""
-    monkeypatch.syspath_prepend(str(repository / 'scripts'))
-    monkeypatch.chdir(tmp_path)
-    from commands import predict_semantic
-
+def predict(command, caplog):
+    """``predict(model, ...)``: what the command logs."""
     def run(model, *arguments):
-        parser = command_line.parser(predict_semantic.__doc__)
-        predict_semantic.add_options(parser)
         with caplog.at_level('INFO'):
-            predict_semantic.run(model, parser.parse_args([*map(str, arguments), '-q']))
+            command('predict_semantic', model, *arguments)
         return caplog.text
     return run
 
