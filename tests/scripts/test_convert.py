@@ -1,8 +1,7 @@
 """convert.py as a user calls it."""
 
+import functools
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,13 +12,10 @@ from tests.converters.torch_networks import resnet
 
 
 @pytest.fixture
-def call(repository, tmp_path):
-    """Runs the script in a folder of its own: ``call(...) -> CompletedProcess``."""
-    def call_script(*arguments):
-        return subprocess.run(
-            [sys.executable, repository / 'scripts' / 'convert.py', *map(str, arguments)],
-            cwd=tmp_path, text=True, capture_output=True, timeout=300)
-    return call_script
+def call(call_here, tmp_path, monkeypatch):
+    """``call(...) -> (exit status, output, errors)`` of the script in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(call_here, 'convert.py')
 
 
 @pytest.fixture
@@ -30,22 +26,22 @@ def weights(tmp_path, rng):
 
 
 def test_help_is_there(call):
-    result = call('--help')
-    assert result.returncode == 0 and '--inspect' in result.stdout
+    status, output, _ = call('--help')
+    assert status == 0 and '--inspect' in output
 
 
 def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_path):
-    result = call(weights)
-    assert result.returncode == 0, result.stderr
-    assert '87 arrays used' in result.stdout and 'wrote resnet.npz: ResNetClassifier' in result.stdout
-    assert 'skipped 1 arrays: gradient of training' in result.stdout
+    status, output, errors = call(weights)
+    assert status == 0, errors
+    assert '87 arrays used' in output and 'wrote resnet.npz: ResNetClassifier' in output
+    assert 'skipped 1 arrays: gradient of training' in output
     assert load_model(tmp_path / 'resnet.npz').origin['file'] == 'resnet.t7'
 
 
 def test_v_tells_which_array_went_where(call, weights):
-    result = call(weights, '-v')
-    assert result.returncode == 0, result.stderr
-    [line] = [line for line in result.stdout.splitlines() if '/resnet/stem/conv/W 2x3x7x7' in line]
+    status, output, errors = call(weights, '-v')
+    assert status == 0, errors
+    [line] = [line for line in output.splitlines() if '/resnet/stem/conv/W 2x3x7x7' in line]
     assert line.split()[-6:-2] == ['[1].weight', 'float32', '2x3x7x7', '->']
 
 
@@ -58,39 +54,41 @@ def test_half_precision_halves_the_file(call, weights, tmp_path):
 
 
 def test_inspect_prints_the_tree_and_writes_nothing(call, weights, tmp_path):
-    result = call(weights, '--inspect')
-    assert result.returncode == 0 and result.stdout.startswith('nn.Sequential\n  1: cudnn.SpatialConv')
-    assert 'weight: torch.FloatTensor float32 2x3x7x7, storage 1 from 0 of 294' in result.stdout
+    status, output, _ = call(weights, '--inspect')
+    assert status == 0 and output.startswith('nn.Sequential\n  1: cudnn.SpatialConv')
+    assert 'weight: torch.FloatTensor float32 2x3x7x7, storage 1 from 0 of 294' in output
     assert not (tmp_path / 'resnet.npz').exists()
 
 
 def test_config_gives_arguments_of_the_model(call, weights, tmp_path):
     (tmp_path / 'c.json').write_text(json.dumps({'pooling': 'ceil'}))
-    assert call(weights, '--config', 'c.json').returncode == 0
+    assert call(weights, '--config', 'c.json')[0] == 0
     assert load_model(tmp_path / 'resnet.npz').config['pooling'] == 'ceil'
 
 
 def test_set_gives_more_arguments(call, weights, tmp_path):
     (tmp_path / 'c.json').write_text(json.dumps({'pooling': 'floor', 'pool_pad': 1}))
-    result = call(weights, '--config', 'c.json', '--set', 'pooling=ceil', 'pool_pad=0')
-    assert result.returncode == 0, result.stderr
+    status, _, errors = call(weights, '--config', 'c.json', '--set', 'pooling=ceil', 'pool_pad=0')
+    assert status == 0, errors
     config = load_model(tmp_path / 'resnet.npz').config
     assert (config['pooling'], config['pool_pad']) == ('ceil', 0)
 
 
 def test_one_command_makes_a_click_model_of_a_deeplab(call, shared_data, tmp_path):
     path = shared_data / 'formats' / 'caffe' / 'deeplab_r101_b2_double.caffemodel'
-    result = call(path, '-o', 'a.npz', '--set', 'click=true', 'click_scale=6', 'click_mean=131')
-    assert result.returncode == 0, result.stderr
-    assert 'skipped 8 arrays: head of 21 classes' in result.stdout
+    status, output, errors = call(path, '-o', 'a.npz',
+                                  '--set', 'click=true', 'click_scale=6', 'click_mean=131')
+    assert status == 0, errors
+    assert 'skipped 8 arrays: head of 21 classes' in output
     model = load_model(tmp_path / 'a.npz')
     assert (model.click_scale, model.click_mean) == (6, 131)
 
 
 def assert_user_error(result, sentence):
-    assert result.returncode == 2, result.stderr
-    assert result.stderr.startswith('error: ') and sentence in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+    status, _, errors = result
+    assert status == 2, errors
+    assert errors.startswith('error: ') and sentence in errors
+    assert len(errors.strip().splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -103,5 +101,5 @@ def test_what_is_wrong_is_told_in_one_sentence(call, weights, tmp_path):
     assert_user_error(call(weights, '-o', tmp_path), 'is a folder')
     assert_user_error(call(weights, '--config', 'list.json'), 'must be a JSON object')
     assert_user_error(call(weights, '--config', 'none.json'), 'cannot be read')
-    assert call(weights, '--set', 'pooling').returncode == 2
+    assert call(weights, '--set', 'pooling')[0] == 2
     assert not list(tmp_path.glob('*.npz'))

@@ -1,7 +1,6 @@
 """export.py as a user calls it."""
 
-import subprocess
-import sys
+import functools
 
 import cv2
 import numpy as np
@@ -14,21 +13,18 @@ from converters.formats import find_format
 
 
 @pytest.fixture
-def call(repository, tmp_path):
-    """Runs the script in a folder of its own: ``call(...) -> CompletedProcess``."""
-    def call_script(*arguments):
-        return subprocess.run(
-            [sys.executable, repository / 'scripts' / 'export.py', *map(str, arguments)],
-            cwd=tmp_path, text=True, capture_output=True, timeout=300)
-    return call_script
+def call(call_here, tmp_path, monkeypatch):
+    """``call(...) -> (exit status, output, errors)`` of the script in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(call_here, 'export.py')
 
 
 def test_a_model_becomes_two_files_that_opencv_loads(call, tmp_path):
     model = DeepLab(4, blocks=(1, 1, 1, 1), width=2)
     save_model(tmp_path / 'model.npz', model)
-    result = call('model.npz', 'new/out.caffemodel', '--size', '65x97')
-    assert result.returncode == 0, result.stderr
-    assert 'wrote new/out.caffemodel' in result.stdout and 'wrote new/out.prototxt' in result.stdout
+    status, output, errors = call('model.npz', 'new/out.caffemodel', '--size', '65x97')
+    assert status == 0, errors
+    assert 'wrote new/out.caffemodel' in output and 'wrote new/out.prototxt' in output
     files = [str(tmp_path / 'new' / f'out.{ending}') for ending in ('prototxt', 'caffemodel')]
     network = cv2.dnn.readNetFromCaffe(*files)
     network.setInput(np.zeros((1, 3, 65, 97), np.float32))
@@ -37,8 +33,8 @@ def test_a_model_becomes_two_files_that_opencv_loads(call, tmp_path):
 
 
 def test_deepmask_becomes_a_file_of_torch(call, tmp_path):
-    result = call('deepmask', 'out.t7')
-    assert result.returncode == 0, result.stderr
+    status, _, errors = call('deepmask', 'out.t7')
+    assert status == 0, errors
     assert find_format(tmp_path / 'out.t7').name == 'Torch7'
     theirs = dict(load_model('deepmask').namedparams())
     for name, parameter in converters.convert(tmp_path / 'out.t7').namedparams():
@@ -51,7 +47,7 @@ def test_deepmask_becomes_a_file_of_torch(call, tmp_path):
     (('deepmask', 'out.caffemodel'), 'A DeepMask has no form in Caffe'),
     (('deepmask', 'out.t7', '--size', '64'), '--size is the size in a .prototxt')])
 def test_a_users_error_is_one_sentence(call, tmp_path, arguments, problem):
-    result = call(*arguments)
-    assert result.returncode == 2 and result.stdout == ''
-    assert problem in result.stderr and result.stderr.count('\n') == 1
+    status, output, errors = call(*arguments)
+    assert status == 2 and output == ''
+    assert problem in errors and errors.count('\n') == 1
     assert not list(tmp_path.iterdir())
