@@ -1,20 +1,29 @@
 """Segment what was clicked on: --pos X,Y on the object and --neg X,Y off it, each as often as wanted.
 
-With --mask, the clicks correct an existing mask where they lie.
+With --mask, the clicks correct an existing mask where they lie. With --pnmap, click maps as the
+TensorFlow implementation stores them take the place of the clicks.
 """
 
 import argparse
+import json
 import logging
+import pathlib
 
 import numpy as np
+from commands.click_options import add_view_options, refinement, set_view
+from commands.crf_options import add_crf_option
 from commands.result_paths import result_stems
 
-from chainer_seg.errors import UserError
+from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
+from chainer_seg.datasets.mask_folder import read_mask
+from chainer_seg.errors import ClickError, UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab import Click
+from chainer_seg.models.deeplab.given_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
+from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
@@ -22,28 +31,50 @@ log = logging.getLogger(__name__)
 
 def add_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='+', help='images or folders of images')
-    parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
-    parser.add_argument('--pos', type=point, action='append', default=[], metavar='X,Y',
+    parser.add_argument('--out', '--save', metavar='DIR', default='out/predict',
+                        help='folder for the results')
+    clicks = parser.add_argument_group('what is meant')
+    clicks.add_argument('--pos', type=point, action='append', default=[], metavar='X,Y',
                         help='a click on the object, in pixels from the top left')
-    parser.add_argument('--neg', type=point, action='append', default=[], metavar='X,Y',
+    clicks.add_argument('--neg', type=point, action='append', default=[], metavar='X,Y',
                         help='a click off the object')
-    parser.add_argument('--mask', metavar='IMAGE',
-                        help='begin with this mask, as large as the input: what is not black')
-    parser.add_argument('--refine', choices=('none', *REFINEMENTS), default='none',
+    clicks.add_argument('--clicks', metavar='JSON',
+                        help='more clicks, before these: a list of {"x": X, "y": Y, "positive": true}')
+    clicks.add_argument('--mask', metavar='IMAGE',
+                        help='begin with this mask, as large as the input, the object in white')
+    clicks.add_argument('--pnmap', metavar='TIFF',
+                        help='in the place of clicks, the distances to positive and to negative ones in '
+                             'two pages of 8 bits, as large as the input')
+    result = parser.add_argument_group('the result')
+    result.add_argument('--refine', choices=('none', *REFINEMENTS), default='none',
                         help='sharpen the probability by a graph cut or a dense CRF')
-    parser.add_argument('--threshold', type=float, default=0.5, metavar='P',
+    add_crf_option(result)
+    result.add_argument('--threshold', type=float, default=0.5, metavar='P',
                         help='pixels of a higher probability are the object')
+    result.add_argument('--save-pnmap', action='store_true',
+                        help='also write the clicks as a file for --pnmap')
+    add_view_options(parser)
 
 
 def run(model, options):
-    clicks = [Click(y, x, True) for x, y in options.pos]
-    clicks += [Click(y, x, False) for x, y in options.neg]
-    if not options.pos and not options.mask:
-        raise UserError('A click model needs to know what is meant; give at least one --pos X,Y, '
-                        'or a --mask to begin with.')
+    clicks = given_clicks(options)
+    sharpen = refinement(options.refine, options)
+    set_view(model, options)
     paths = [image for each in options.inputs for image in find_images(each)]
+    if options.pnmap and len(paths) > 1:
+        raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
+                        f'image.')
     for path, stem in result_stems(paths, options.out):
-        save_clicked(model, path, stem, clicks, options)
+        image = read_image(path)
+        try:
+            if options.pnmap:
+                maps = read_maps(options.pnmap)
+                clicks, found = stored_clicks(maps), segment_stored(model, image, maps, sharpen, options)
+            else:
+                found = segment(model, image, clicks, sharpen, options)
+        except ClickError as error:
+            raise ClickError(f'{path}: {error}') from error
+        save(path, stem, image, clicks, found, options)
 
 
 def point(text):
@@ -55,25 +86,60 @@ def point(text):
     return x, y
 
 
-def segment(model, image, clicks, options):
-    """The probability and the mask (H, W) that the options ask for."""
-    session = model.session(image, None if options.refine == 'none' else options.refine)
+def given_clicks(options):
+    """The clicks of --clicks, --pos and --neg; refuses options that do not tell what is meant."""
+    clicks = read_clicks(options.clicks) if options.clicks else []
+    clicks += [Click(y, x, True) for x, y in options.pos]
+    clicks += [Click(y, x, False) for x, y in options.neg]
+    if options.pnmap and (clicks or options.mask):
+        raise UserError('--pnmap takes the place of clicks and of --mask; leave these out.')
+    if not any(click.positive for click in clicks) and not options.mask and not options.pnmap:
+        raise UserError('A click model needs to know what is meant; give at least one --pos X,Y, '
+                        'or a --mask to begin with.')
+    return clicks
+
+
+def read_clicks(path):
+    """The clicks of a JSON file, a list of :class:`Click`."""
+    try:
+        entries = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+        return [Click(float(entry['y']), float(entry['x']), entry.get('positive', True))
+                for entry in entries]
+    except OSError as error:
+        raise UserError(f'The file of clicks {path} cannot be read: {error.strerror}.') from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f'{path} is no list of clicks; write [{{"x": 20, "y": 10, "positive": true}}, '
+                        f'...] into it.') from error
+
+
+def segment(model, image, clicks, sharpen, options):
+    """The probability and the mask (H, W) that the clicks ask for."""
+    session = model.session(image, sharpen)
     session.threshold = options.threshold
     if options.mask:
-        session.start_from(read_image(options.mask).any(axis=2))
+        session.start_from(read_mask(options.mask)[0])
     session.add(*clicks)
     return session.probability, session.mask
 
 
-def save_clicked(model, path, stem, clicks, options):
-    """Segments one image and writes its mask, its probability map, an overlay and COCO JSON."""
-    image = read_image(path)
-    probability, mask = segment(model, image, clicks, options)
+def segment_stored(model, image, maps, sharpen, options):
+    """The probability and the mask (H, W) that stored click maps ask for."""
+    probability = segment_maps(model, image, maps)
+    if sharpen is not None:
+        probability = sharpen(image, probability, stored_clicks(maps))
+    return probability, probability > options.threshold
+
+
+def save(path, stem, image, clicks, found, options):
+    """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
+    probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
     write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
     write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
     picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
     write_image(f'{stem}_overlay.png', picture)
     write_json(f'{stem}.json', instances.to_coco_results(path.name))
-    log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json',
-             path, 100 * mask.mean(), stem)
+    if options.save_pnmap:
+        write_maps(f'{stem}{MAPS_ENDING}', stored_maps(clicks, mask.shape))
+    log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
+             path, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if options.save_pnmap else '')

@@ -113,7 +113,7 @@ def test_predict_begins_with_a_mask_and_refines(call, model_path, picture, tmp_p
     (('model.npz', 'model.npz', '--pos', '1,1'), 'cannot be read'),
     (('model.npz', 'a.png', '--pos', '1,1', '--out', 'a.png'), 'could not be written')])
 def test_wrong_input_to_predict_is_one_sentence(call, model_path, picture, arguments, sentence):
-    Image.new('L', (4, 3)).save(picture.parent / 'other.png')
+    Image.new('L', (4, 3), 255).save(picture.parent / 'other.png')
     assert_user_error(call('predict', *arguments), sentence)
 
 
