@@ -3,19 +3,18 @@
 NumPy would unpickle whatever such a file asks for; here only arrays, dicts and lists are made.
 """
 
-import io
-
-import numpy as np
+import ast
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import map_file
 from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
 
-_MAGIC = np.lib.format.MAGIC_PREFIX
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0,
-            (3, 0): np.lib.format.read_array_header_2_0}  # The third differs in names of fields alone.
-_LONGEST_HEADER = 20_000  # Bytes; NumPy itself takes at most 10,000.
+_MAGIC = b'\x93NUMPY'
+_VERSION_END = len(_MAGIC) + 2
+_SIZES = {b'\1\0': 2, b'\2\0': 4, b'\3\0': 4}  # Bytes of the length of a header, by the version.
+_LONGEST_HEADER = 10_000  # Bytes, as in NumPy.
+_OBJECTS = ('O', '|O', '|O4', '|O8')
 
 
 def recognise(start):
@@ -48,15 +47,23 @@ def read(path):
 
 
 def _begin_of_pickle(data, path):
-    file = io.BytesIO(data[:_LONGEST_HEADER])
-    try:
-        version = np.lib.format.read_magic(file)
-        shape, _, dtype = _HEADERS[version](file)
-    except (ValueError, LookupError, TypeError, SyntaxError, EOFError, RecursionError,
-            MemoryError) as error:
+    """Where the pickle begins, behind a header that must tell of objects (numpy.lib.format)."""
+    size = _SIZES.get(bytes(data[len(_MAGIC):_VERSION_END]), 0)
+    begin = _VERSION_END + size
+    end = begin + int.from_bytes(data[_VERSION_END:begin], 'little')
+    header = _parsed(bytes(data[begin:end])) if end <= min(len(data), _LONGEST_HEADER) else None
+    if not size or not isinstance(header, dict) or not header.keys() >= {'descr', 'shape'}:
         raise WeightFileError(f'{path} is damaged or cut short: at byte 0 the header of an .npy file '
-                              f'was expected, but {" ".join(str(error).split())}.') from error
-    if dtype != np.dtype(object):
-        raise WeightFileError(f'{path} holds one array, {dtype} of the shape {shape}, where a dict of '
-                              f'layers is needed; choose a file that caffe-tensorflow has saved.')
-    return file.tell()
+                              f'was expected, but it cannot be read.')
+    if header['descr'] not in _OBJECTS:
+        raise WeightFileError(f'{path} holds one array, {str(header["descr"])[:80]} of the shape '
+                              f'{str(header["shape"])[:80]}, where a dict of layers is needed; choose a '
+                              f'file that caffe-tensorflow has saved.')
+    return end
+
+
+def _parsed(header):
+    try:
+        return ast.literal_eval(header.decode('latin-1').strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None

@@ -75,7 +75,7 @@ def _bytes(machine, opcode):
 
 @on(pickle.STRING)
 def _string_text(machine, opcode):
-    line = machine.line()
+    line = machine.text_line()
     if len(line) < 2 or line[:1] not in (b"'", b'"') or line[:1] != line[-1:]:
         machine.fail('a quoted string', 'there is none')
     machine.stack.append(codecs.escape_decode(line[1:-1])[0].decode('latin-1'))
@@ -89,7 +89,7 @@ def _text(machine, opcode):
 
 @on(pickle.UNICODE)
 def _text_line(machine, opcode):
-    machine.stack.append(str(machine.line(), 'raw-unicode-escape'))
+    machine.stack.append(str(machine.text_line(), 'raw-unicode-escape'))
 
 
 # Containers.

@@ -95,14 +95,21 @@ class Machine:
         """A number of so many bytes."""
         return int.from_bytes(self.take(size, 'a number'), 'little', signed=signed)
 
-    def line(self):
-        """The bytes up to the next line feed."""
-        start = bytes(self.data[self.at:self.at + _LONGEST_LINE])
-        end = start.find(b'\n')
-        if end < 0:
-            self.fail('a line of text', 'its end is missing')
+    def line(self, longest=_LONGEST_LINE):
+        """The bytes up to the next line feed, which is found within so many."""
+        size, end = _LONGEST_LINE, -1
+        while end < 0:
+            start = bytes(self.data[self.at:self.at + size])
+            end = start.find(b'\n')
+            if end < 0 and size >= min(longest, len(self.data) - self.at):
+                self.fail('a line of text', 'its end is missing')
+            size *= 8
         self.at += end + 1
         return start[:end]
+
+    def text_line(self):
+        """As :meth:`line`, but of any length: protocol 0 writes all bytes of an array in one."""
+        return self.line(len(self.data))
 
     def counted(self, size, what):
         """Bytes behind their number."""
