@@ -14,7 +14,7 @@ import time
 from commands.detector_options import add_detector_options, detector_settings
 from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, open_dataset
+from commands.evaluation_data import add_data_options, add_match_option, open_dataset
 from tqdm import tqdm
 
 from chainer_seg.errors import UserError
@@ -35,9 +35,7 @@ _COCO_KEYPOINTS = 17  # for which COCO knows how far people place them apart
 def add_options(parser):
     add_data_options(parser, pictures=200)
     add_drawn_option(parser)
-    parser.add_argument('--match', choices=('name', 'number'),
-                        help='take classes of the same name, or of the same number, for the same; by '
-                             'name, and each must be known, if left out')
+    add_match_option(parser)
     add_detector_options(parser)
     figures = parser.add_argument_group('the figures')
     figures.add_argument('--kinds', nargs='+', choices=KINDS,

@@ -13,7 +13,7 @@ import time
 
 from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, open_dataset
+from commands.evaluation_data import add_data_options, add_match_option, open_dataset
 from commands.result_paths import result_stems
 from commands.semantic_options import add_semantic_options, described_settings, semantic_settings
 from commands.semantic_report import class_table
@@ -35,9 +35,7 @@ def add_options(parser):
     lists.add_argument('--class-names', nargs='+', metavar='NAME',
                        help="the classes from 1 on in the label images; VOC's if left out")
     add_drawn_option(parser)
-    parser.add_argument('--match', choices=('name', 'number'),
-                        help='take classes of the same name, or of the same number, for the same; by '
-                             'name, and each must be known, if left out')
+    add_match_option(parser)
     add_semantic_options(parser)
     results = parser.add_argument_group('the results')
     results.add_argument('--out', metavar='JSON',

@@ -25,6 +25,13 @@ def add_data_options(parser, pictures):
     add_range_options(parser)
 
 
+def add_match_option(parser):
+    """Adds which classes of the model and of the data set are the same."""
+    parser.add_argument('--match', choices=('name', 'number'),
+                        help='take classes of the same name, or of the same number, for the same; by '
+                             'name, and each must be known, if left out')
+
+
 def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
                  open_files=datasets.open_dataset):
     """The data set that the options name.

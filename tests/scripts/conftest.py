@@ -9,6 +9,9 @@ import sys
 import pytest
 
 from chainer_seg import command_line
+from chainer_seg.datasets import MovingShapes
+from chainer_seg.images import write_image
+from chainer_seg.video import write_video
 
 
 @pytest.fixture
@@ -43,6 +46,21 @@ def command(repository, tmp_path, monkeypatch):
         module.add_options(parser)
         module.run(model, parser.parse_args([*map(str, options), '-q']))
     return run
+
+
+@pytest.fixture
+def pictures(tmp_path, shapes):
+    """A folder with 0.png, 1.png and 2.png, pictures of the data set that a module calls ``shapes``."""
+    for number in range(3):
+        write_image(tmp_path / 'pictures' / f'{number}.png', shapes[number][0])
+    return tmp_path / 'pictures'
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A video of twelve frames of a star."""
+    frames = MovingShapes(12, size=(48, 64), objects=1, classes=('star',))
+    return write_video(tmp_path / 'in.avi', (frames[number][0] for number in range(12)), fps=10)
 
 
 @pytest.fixture

@@ -32,20 +32,6 @@ def shapes():
 
 
 @pytest.fixture
-def pictures(tmp_path, shapes):
-    """A folder with the three pictures 0.png, 1.png and 2.png."""
-    for number in range(3):
-        write_image(tmp_path / 'pictures' / f'{number}.png', shapes[number][0])
-    return tmp_path / 'pictures'
-
-
-@pytest.fixture
-def video(tmp_path):
-    frames = MovingShapes(12, size=(48, 64), objects=1, classes=('star',))
-    return write_video(tmp_path / 'in.avi', (frames[number][0] for number in range(12)), fps=10)
-
-
-@pytest.fixture
 def model(shapes):
     return FakeDetector(shapes, class_names=CLASSES)
 

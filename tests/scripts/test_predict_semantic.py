@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from chainer_seg import load_model, save_model
-from chainer_seg.datasets import MovingShapes, SemanticDataset, ShapesDataset
+from chainer_seg.datasets import SemanticDataset, ShapesDataset
 from chainer_seg.errors import UserError
-from chainer_seg.images import read_image, write_image
+from chainer_seg.images import read_image
 from chainer_seg.models.deeplab import DeepLab
-from chainer_seg.video import VideoReader, write_video
+from chainer_seg.video import VideoReader
 from chainer_seg.visualization import overlay_labels
 from tests.scripts.fake_segmenter import FakeSegmenter
 
@@ -23,20 +23,6 @@ CLASSES = ('ring', 'star')
 def shapes():
     return SemanticDataset(ShapesDataset(3, seed=1, size=(48, 64), classes=CLASSES,
                                          crowd_probability=0))
-
-
-@pytest.fixture
-def pictures(tmp_path, shapes):
-    """A folder with the three pictures 0.png, 1.png and 2.png."""
-    for number in range(3):
-        write_image(tmp_path / 'pictures' / f'{number}.png', shapes[number][0])
-    return tmp_path / 'pictures'
-
-
-@pytest.fixture
-def video(tmp_path):
-    frames = MovingShapes(8, size=(48, 64), objects=1, classes=('star',))
-    return write_video(tmp_path / 'in.avi', (frames[number][0] for number in range(8)), fps=10)
 
 
 @pytest.fixture

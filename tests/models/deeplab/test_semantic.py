@@ -12,6 +12,8 @@ from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.deeplab import DeepLab
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters, semantic_crf
 from chainer_seg.models.deeplab.preparation import network_image
+from converters import convert
+from converters.deeplab import VOC_CLASSES
 
 PUBLISHED_SCALES = (1, 0.75, 0.5)
 
@@ -187,3 +189,14 @@ def test_an_unknown_refinement_is_an_error(model, image):
 def test_what_is_no_image_is_an_error(model):
     with pytest.raises(ImageError, match='is not an image'):
         model.segment(np.zeros((2, 3, 4, 5)))
+
+
+def test_probabilities_of_a_caffe_file_are_those_of_its_recorded_logits(shared_data):
+    folder = shared_data / 'formats' / 'caffe'
+    model = convert(folder / 'deeplab_r101_b5.caffemodel')
+    recorded = np.load(folder / 'deeplab_r101_b5.npz')
+    x, logits = recorded['in0'], recorded['out0/fc1_voc12']
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        found = model.decode(model.forward(x), x).array
+    assert model.class_names == VOC_CLASSES and found.shape == (1, 21, *x.shape[2:])
+    np.testing.assert_allclose(found[0, :, ::8, ::8], softmax(logits[0]), atol=1e-4)
