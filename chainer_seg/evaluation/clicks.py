@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.object_choice import LEAST_AREA, usable_objects
+from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
 from chainer_seg.models.deeplab.robot import next_click
 
 CAP = 20  # The paper's robot user gives up after so many clicks.
@@ -103,7 +103,7 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
             results += record.results(number)
         else:
             image, instances = dataset[number]
-            places = usable_objects(instances, least_area, labels)
+            places = objects_of_classes(instances, least_area, labels)
             if chosen is not None:
                 places = np.intersect1d(places, chosen[number])
             if max_objects is not None:

@@ -5,6 +5,7 @@ import numpy as np
 from chainer_seg.datasets import ObjectIndex
 from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
+from chainer_seg.models.deeplab.stored_clicks import usable_objects
 
 LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
 
@@ -14,7 +15,7 @@ CATEGORY_SETS = {
     'unseen': tuple(name for name in COCO_NAMES if name not in PASCAL_NAMES_IN_COCO)}
 
 
-def usable_objects(instances, least_area=LEAST_AREA, labels=None):
+def objects_of_classes(instances, least_area=LEAST_AREA, labels=None):
     """The numbers of the objects (P,) int64 that are no crowds, large enough, and of these classes.
 
     Args:
@@ -22,10 +23,8 @@ def usable_objects(instances, least_area=LEAST_AREA, labels=None):
         least_area: Of the mask, in pixels.
         labels: Of the classes; None for all.
     """
-    usable = ~instances.crowds & (instances.masks.sum(axis=(1, 2)) >= least_area)
-    if labels is not None:
-        usable &= np.isin(instances.labels, labels)
-    return np.flatnonzero(usable)
+    places = usable_objects(instances, least_area)
+    return places if labels is None else places[np.isin(instances.labels[places], labels)]
 
 
 def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter):

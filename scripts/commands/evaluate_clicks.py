@@ -130,6 +130,8 @@ def with_masks(options):
         return options
     if options.annotations is not None:
         raise UserError('--masks and --annotations both say where the objects are; give one of them.')
+    if options.masks is not None and not pathlib.Path(options.masks).is_dir():
+        raise UserError(f'There is no folder of masks {options.masks}; check the path.')
     images = options.images if options.masks else None
     return argparse.Namespace(**{**vars(options), 'annotations': options.masks or options.images,
                                  'images': images})

@@ -8,7 +8,7 @@ from chainer_seg.datasets import CocoDataset
 from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import find_labels, sample_objects
-from chainer_seg.evaluation.object_choice import usable_objects
+from chainer_seg.evaluation.object_choice import objects_of_classes
 
 SIZE = 20, 30
 
@@ -27,8 +27,8 @@ def dataset_of(*instances):
 
 def test_crowds_small_objects_and_other_classes_are_not_usable():
     instances = squares(4, 5, 6, 7, 8, labels=[0, 1, 0, 1, 2], crowds=[False] * 3 + [True, False])
-    assert usable_objects(instances, 25).tolist() == [1, 2, 4]
-    assert usable_objects(instances, 25, labels=(0, 2)).tolist() == [2, 4]
+    assert objects_of_classes(instances, 25).tolist() == [1, 2, 4]
+    assert objects_of_classes(instances, 25, labels=(0, 2)).tolist() == [2, 4]
 
 
 def test_sample_has_objects_of_each_class_from_different_images(rng):
