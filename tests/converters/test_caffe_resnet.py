@@ -11,7 +11,9 @@ from chainer.links.caffe.protobuf3 import caffe_pb2
 import converters
 from chainer_seg import load_model, save_model
 from chainer_seg.errors import WeightFileError
+from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.deeplab import DeepLab
 
 
 @pytest.fixture(scope='module')
@@ -74,6 +76,17 @@ def test_a_converted_model_is_saved_and_loaded(model, recorded, tmp_path):
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         x = recorded['in0'][:, :, :64, :64]
         np.testing.assert_array_equal(loaded(x).array, model(x).array)
+
+
+@pytest.mark.parametrize('target, tolerance', [
+    (DeepLab(5, blocks=(3, 4, 6, 3), width=4, pool_pad=0).resnet, 1e-6),
+    (ResNet(width=4, norm='affine', pooling='ceil', pool_pad=0), 1e-5)])  # as in Mask R-CNN
+def test_deeplab_and_mask_rcnn_start_from_it(model, recorded, target, tolerance):
+    copy_resnet(model.resnet, target)
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        features = target(recorded['in0'][:, :, :64, :96])[1].array
+        expected = model.resnet(recorded['in0'][:, :, :64, :96])[1].array
+    assert np.abs(features - expected).max() < tolerance * np.abs(expected).max()
 
 
 def changed(path, out, change):
