@@ -92,8 +92,9 @@ class MaskFolder(ImageDataset):
 def read_mask(path):
     """The object of a mask file.
 
-    - Grey levels, also as a palette or RGB: the object is brighter than 128, and 128 itself is unknown,
-      as in GrabCut; or the object is 1 where nothing else occurs but 0 and 255, which then is unknown.
+    - Grey levels, also as a palette or RGB: a single level besides black is the object; otherwise what
+      is brighter than 128, and 128 itself is unknown, as in GrabCut; or 1, where only 0 and 255 occur
+      besides, and 255 is unknown.
     - Colours: the object is what is not black; VOC's index or colour of its void is unknown.
     - With transparency that differs between pixels, the object is what is more opaque than not.
 
@@ -149,14 +150,17 @@ def _parts(picture, path):
 
 def _levels_parts(levels, path):
     """The object and what is unknown by grey levels (H, W)."""
-    occurring = set(np.unique(levels).tolist())
-    if occurring <= {0, 1, _VOID} and 1 in occurring:
+    occurring = set(np.unique(levels).tolist()) - {0}
+    if len(occurring) == 1 and occurring != {_UNKNOWN}:
+        return levels > 0, np.zeros(levels.shape, bool)
+    if occurring == {1, _VOID}:
         return levels == 1, levels == _VOID
-    if max(occurring) > 255:  # 16 bits
+    brightest = max(occurring, default=0)
+    if brightest > 255:  # 16 bits
         levels = levels // 257
-    elif 0 < max(occurring) < _UNKNOWN:
-        raise DatasetError(f'{path} is no mask of one object, for its brightest grey is '
-                           f'{max(occurring)}; give black and white, or 0 and 1.')
+    elif 0 < brightest < _UNKNOWN:
+        raise DatasetError(f'{path} is no mask of one object, for it has {len(occurring)} dark greys, '
+                           f'up to {brightest}; give black and white, or 0 and 1.')
     return levels > _UNKNOWN, levels == _UNKNOWN
 
 

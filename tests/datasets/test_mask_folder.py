@@ -102,7 +102,7 @@ def test_davis_is_opened_by_its_folders(tmp_path, mask):
         np.testing.assert_array_equal(dataset[0][1].masks, mask[None])
 
 
-@pytest.mark.parametrize('levels', [(0, 255), (0, 1), (20, 200)])
+@pytest.mark.parametrize('levels', [(0, 255), (0, 1), (0, 38), (20, 200)])
 @pytest.mark.parametrize('mode', ['L', 'RGB', 'RGBA', 'LA'])
 def test_black_and_white_in_any_mode(tmp_path, mask, levels, mode):
     write_mask(tmp_path / 'a.png', np.where(mask, levels[1], levels[0]).astype(np.uint8), mode)
@@ -200,10 +200,11 @@ def test_mask_without_image_is_told(folder, mask):
         MaskFolder(folder)
 
 
-@pytest.mark.parametrize('grey, sentence', [
-    (0, 'marks no object'), (128, 'marks no object'), (38, 'brightest grey is 38')])
-def test_mask_without_an_object_is_told(folder, mask, grey, sentence):
-    write_mask(folder / 'masks' / 'a.png', mask.astype(np.uint8) * np.uint8(grey))
+@pytest.mark.parametrize('greys, sentence', [
+    ((0, 0), 'a.png marks no object'), ((0, 128), 'a.png marks no object'),
+    ((38, 75), 'a.png is no mask of one object, for it has 2 dark greys, up to 75')])
+def test_mask_without_an_object_is_told(folder, mask, greys, sentence):
+    write_mask(folder / 'masks' / 'a.png', np.where(mask, *greys[::-1]).astype(np.uint8))
     with pytest.raises(DatasetError, match=sentence):
         MaskFolder(folder)[0]
 
