@@ -11,10 +11,11 @@ except ImportError as _error:
 
 from chainer_seg.widgets.click_canvas import ClickCanvas
 from chainer_seg.widgets.click_segmenter import ClickSegmenter
+from chainer_seg.widgets.crf_explorer import CrfExplorer
 from chainer_seg.widgets.dataset_viewer import DatasetViewer
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
 from chainer_seg.widgets.weight_converter import WeightConverter
 
-__all__ = ['ClickCanvas', 'ClickSegmenter', 'DatasetViewer', 'DetectionExplorer', 'ProposalExplorer',
-           'WeightConverter']
+__all__ = ['ClickCanvas', 'ClickSegmenter', 'CrfExplorer', 'DatasetViewer', 'DetectionExplorer',
+           'ProposalExplorer', 'WeightConverter']

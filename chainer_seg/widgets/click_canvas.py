@@ -1,6 +1,5 @@
 """A picture on which clicks select an object: left adds, right removes, the mask follows."""
 
-import html
 import math
 import numbers
 import threading
@@ -8,12 +7,12 @@ import threading
 import ipywidgets
 import numpy as np
 
-from chainer_seg.errors import ClickError, UserError
+from chainer_seg.errors import ClickError
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.visualization.colors import POSITIVE
-from chainer_seg.widgets.events import button, row, told
+from chainer_seg.widgets.events import button, problem_sentence, row, status_html, told
 from chainer_seg.widgets.pictures import list_pictures, name_apart
 from chainer_seg.widgets.stills import StillPicture
 from chainer_seg.widgets.surface import ClickSurface
@@ -191,7 +190,7 @@ class ClickCanvas(StillPicture, ipywidgets.VBox):
             try:
                 note = action()
             except BaseException as problem:
-                self._show(error=_sentence(problem))
+                self._show(error=problem_sentence(problem, 'The mask could not be computed'))
                 raise
             finally:
                 self.surface.busy = False
@@ -207,8 +206,7 @@ class ClickCanvas(StillPicture, ipywidgets.VBox):
 
     def _say(self, message, is_error=False):
         self._message = message
-        color = 'var(--jp-error-color1, #b00020)' if is_error else 'inherit'
-        self._status.value = f'<span style="color: {color}">{html.escape(message)}</span>'
+        self._status.value = status_html(message, is_error)
 
     def _summary(self):
         if self.mask.any():
@@ -226,15 +224,6 @@ class ClickCanvas(StillPicture, ipywidgets.VBox):
             if picture.session is not None:
                 picture.session.threshold = change['new']
         self._say(self._summary())
-
-
-def _sentence(problem):
-    if isinstance(problem, UserError):
-        return str(problem)
-    if isinstance(problem, KeyboardInterrupt):
-        return 'Interrupted; nothing was changed.'
-    reason = str(problem).splitlines()[0] if str(problem) else 'no details'
-    return f'The mask could not be computed ({type(problem).__name__}: {reason}).'
 
 
 def _click(content):

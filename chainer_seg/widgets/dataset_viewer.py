@@ -1,6 +1,5 @@
 """A data set to be leafed through, as it is or as an augmentation changes it."""
 
-import html
 
 import ipywidgets
 import numpy as np
@@ -9,7 +8,7 @@ from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.instances import Instances
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
-from chainer_seg.widgets.events import button, row, told
+from chainer_seg.widgets.events import button, row, status_html, told
 from chainer_seg.widgets.stills import StillPicture
 
 _ALL = 'all classes'
@@ -174,8 +173,7 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
 
     def _say(self, message, is_error=False):
         self._message = message
-        color = 'var(--jp-error-color1, #b00020)' if is_error else 'inherit'
-        self._status.value = f'<span style="color: {color}">{html.escape(message)}</span>'
+        self._status.value = status_html(message, is_error)
 
     def __repr__(self):
         return f'DatasetViewer(picture {self.number} of {len(self.dataset)})'

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
-from chainer_seg.widgets.events import button, row, told
+from chainer_seg.widgets.events import button, problem_sentence, row, status_html, told
 from chainer_seg.widgets.file_link import file_link
 from chainer_seg.widgets.file_picker import FilePicker
 from chainer_seg.widgets.weight_views import WeightTable, WeightTree
@@ -174,16 +174,18 @@ class WeightConverter(ipywidgets.VBox):
 
     def __repr__(self):
         what = 'no file' if self.inspection is None else f'{self._path.name}: {self._network()}'
-        return f'WeightConverter({what}, {len(self.mapping)} arrays placed)'
+        return f'WeightConverter({what}, {len({each.name for each in self.mapping})} arrays placed)'
 
     def _choose(self, path):
         import converters
+        from converters.formats import locate
         with self._telling():
             if self._lock.locked():
                 raise UserError(_RUNNING)
             self._forget()
+            path = pathlib.Path(locate(path))  # A checkpoint of TensorFlow may be named by its prefix.
             inspection = converters.inspect(path)
-        self._path, self.inspection = pathlib.Path(path), inspection
+        self._path, self.inspection = path, inspection
         self._show_inspection()
 
     def _forget(self):
@@ -285,22 +287,13 @@ class WeightConverter(ipywidgets.VBox):
         try:
             yield
         except BaseException as problem:
-            self._say(_sentence(problem), is_error=True)
+            self._say(problem_sentence(problem, 'That failed', 'Interrupted; nothing was written.'),
+                      is_error=True)
             raise
 
     def _say(self, message, is_error=False):
         self._message = message
-        color = 'var(--jp-error-color1, #b00020)' if is_error else 'inherit'
-        self._status.value = f'<span style="color: {color}">{html.escape(message)}</span>'
-
-
-def _sentence(problem):
-    if isinstance(problem, UserError):
-        return str(problem)
-    if isinstance(problem, KeyboardInterrupt):
-        return 'Interrupted; nothing was written.'
-    reason = str(problem).splitlines()[0] if str(problem) else 'no details'
-    return f'That failed ({type(problem).__name__}: {reason}).'
+        self._status.value = status_html(message, is_error)
 
 
 def _shape(shape):

@@ -110,6 +110,14 @@ def test_format_network_and_tree_are_shown_at_once(converter):
     assert weight.startswith('torch.FloatTensor float32 2x3x7x7')
 
 
+@pytest.mark.parametrize('name', ['semantic', 'semantic.index', 'semantic.data-00000-of-00001'])
+def test_a_checkpoint_is_known_by_any_of_its_names(folder, name):
+    files = pathlib.Path(__file__).parents[1] / 'converters' / 'formats' / 'data' / 'tensorflow'
+    converter = WeightConverter(files / name)
+    assert converter.path == files / 'semantic.index'
+    assert 'format TensorFlow, DeepLab of TensorFlow' in converter.children[1].value
+
+
 def test_converting_writes_a_model_and_shows_where_arrays_went(converter):
     written = converter.convert()
     assert written == pathlib.Path('converted/resnet.npz')
