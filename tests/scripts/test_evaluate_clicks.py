@@ -128,6 +128,18 @@ def test_kept_results_are_not_computed_again(evaluate, monkeypatch):
     assert evaluate(*drawn, '--overwrite')[1]['methods'].keys() == first['methods'].keys()
 
 
+def test_interrupted_run_says_that_it_goes_on(call_here, tmp_path, monkeypatch):
+    def session(*_):
+        raise KeyboardInterrupt
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ClickSegmenter, 'session', session)
+    save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
+    drawn = '--n', '1', '--size', '64', '--least-area', '50', '-q'
+    assert call_here('evaluate.py', 'model.npz', *drawn) == (130, '', 'interrupted\n')
+    assert call_here('evaluate.py', 'model.npz', *drawn, '--results', 'r') == (
+        130, '', 'interrupted: what is done is kept; the same command goes on\n')
+
+
 def test_kept_results_of_other_settings_are_told(evaluate, fails):
     drawn = '--n', '2', '--size', '64', '--least-area', '50', '--results', 'r'
     evaluate(*drawn)
