@@ -1,5 +1,6 @@
 """Scripts as tests call them: in this process, or as a user does, in a folder of their own."""
 
+import argparse
 import importlib
 import runpy
 import shlex
@@ -71,3 +72,21 @@ def train(repository, tmp_path):
             [sys.executable, repository / 'scripts' / 'train.py', *shlex.split(arguments)],
             cwd=tmp_path, text=True, capture_output=True, timeout=900)
     return call
+
+
+@pytest.fixture
+def system(request, repository, monkeypatch, tmp_path):
+    """The command of train.py that a module of tests calls ``SYSTEM``, in a folder of its own."""
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    monkeypatch.chdir(tmp_path)
+    return importlib.import_module(f'commands.train_{request.module.SYSTEM.replace("-", "_")}')
+
+
+@pytest.fixture
+def parse(request, system):
+    """``parse('--lr 1')``: the options of that command."""
+    def parse_arguments(arguments):
+        parser = argparse.ArgumentParser()
+        system.add_options(parser.add_subparsers(dest='system'))
+        return parser.parse_args([request.module.SYSTEM, *shlex.split(arguments)])
+    return parse_arguments

@@ -1,10 +1,7 @@
 """scripts/train.py deeplab as a user calls it."""
 
-import argparse
 import json
-import shlex
 
-import chainer
 import numpy as np
 import pytest
 
@@ -14,8 +11,10 @@ from chainer_seg.errors import UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from tests.arrays import arrays_of
 from tests.datasets.voc_files import write_labels, write_list, write_picture, write_voc
-from tests.scripts.test_scripts import assert_user_error, call  # noqa: F401  a fixture
+
+SYSTEM = 'deeplab'
 
 NET = '--blocks 1 1 1 1 --width 4 --pyramid 1 2'
 RUN = ('--out run --size 48 --val-n 2 --crop 33 --batch-size 2 --warm-up 0 --iterations 1 --log-every 1 '
@@ -25,38 +24,13 @@ CLASSES = ('background', 'a', 'b')
 
 
 @pytest.fixture
-def command(repository, monkeypatch, tmp_path):
-    """The module of the command, without another process, in a folder of its own."""
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    monkeypatch.chdir(tmp_path)
-    from commands import train_deeplab
-    return train_deeplab
-
-
-@pytest.fixture
-def parse(command):
-    """The options of a command line."""
-    def parse_arguments(arguments):
-        parser = argparse.ArgumentParser()
-        command.add_options(parser.add_subparsers(dest='system'))
-        return parser.parse_args(['deeplab', *shlex.split(arguments)])
-    return parse_arguments
-
-
-@pytest.fixture
-def train(parse, command):
+def train(parse, system):
     """Trains in the folder of the test and gives the last line of the log."""
     def run(arguments):
-        command.train_deeplab(parse(f'{RUN} {arguments} -q'))
+        system.train_deeplab(parse(f'{RUN} {arguments} -q'))
         with open('run/log.jsonl') as file:
             return json.loads(file.readlines()[-1])
     return run
-
-
-def arrays_of(link):
-    serializer = chainer.serializers.DictionarySerializer()
-    serializer.save(link)
-    return {name: value for name, value in serializer.target.items() if value is not None}
 
 
 def changed(before, after):
@@ -65,53 +39,53 @@ def changed(before, after):
             if (value != arrays_of(before)[name]).any()}
 
 
-def test_help_tells_what_is_published(call):  # noqa: F811
-    text = ' '.join(call('train', 'deeplab', '--help').stdout.split())
+def test_help_tells_what_is_published(call_here):
+    text = ' '.join(call_here('train.py', 'deeplab', '--help')[1].split())
     for told in ('--lr 2.5e-4', '--weight-decay 5e-4', '--optimizer momentum', '--batch-size 10',
                  '--iterations 20000', '--crop 321', 'published: 10 20', 'published: 3 4 23 3',
                  '{train,frozen}'):
         assert told in text
 
 
-def test_the_published_numbers_can_be_given(parse, command):
-    options = parse(f'--out run {command.PUBLISHED}')
+def test_the_published_numbers_can_be_given(parse, system):
+    options = parse(f'--out run {system.PUBLISHED}')
     assert (options.lr, options.weight_decay, options.optimizer) == (2.5e-4, 5e-4, 'momentum')
     assert (options.crop, options.batch_size, options.iterations) == ((321, 321), 10, 20000)
     assert options.last_lr == [10, 20] and options.msc and options.batch_norm == 'frozen'
     assert options.schedule == parse('--out run').schedule == 'poly'
 
 
-def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, command):
+def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system):
     source = ResNetClassifier(5, (1, 2, 1, 1), 4, norm='batch', seed=3)
     save_model('resnet.npz', source)
-    model = command.make_model(parse('--out run --backbone resnet.npz --pyramid 1'), CLASSES)
+    model = system.make_model(parse('--out run --backbone resnet.npz --pyramid 1'), CLASSES)
     assert model.config['blocks'] == (1, 2, 1, 1) and model.config['n_class'] == 3
     assert model.class_names == CLASSES
     for name, value in arrays_of(source.resnet).items():
         np.testing.assert_array_equal(arrays_of(model.resnet)[name], value)
 
 
-def test_a_frozen_resnet_stays_so(parse, command):
+def test_a_frozen_resnet_stays_so(parse, system):
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='affine'))
-    model = command.make_model(parse('--out run --backbone resnet.npz'), CLASSES)
+    model = system.make_model(parse('--out run --backbone resnet.npz'), CLASSES)
     assert isinstance(model.resnet.stem.norm, FrozenAffine)
 
 
-def test_a_model_of_the_same_classes_is_gone_on_with(parse, command):
+def test_a_model_of_the_same_classes_is_gone_on_with(parse, system):
     source = DeepLab(3, **SIZES, seed=4, longest_side=100)
     source.class_names = CLASSES
     save_model('source.npz', source)
-    model = command.make_model(parse('--out run --init source.npz --longest-side 120'), CLASSES)
+    model = system.make_model(parse('--out run --init source.npz --longest-side 120'), CLASSES)
     assert not changed(source, model)
     assert model.longest_side == model.config['longest_side'] == 120
 
 
 @pytest.mark.parametrize('names', [('background', 'a', 'c'), ('background', 'a', 'b', 'c')])
-def test_the_last_layers_start_anew_for_other_classes(parse, command, names):
+def test_the_last_layers_start_anew_for_other_classes(parse, system, names):
     source = DeepLab(3, **SIZES, seed=4)
     source.class_names = CLASSES
     save_model('source.npz', source)
-    model = command.make_model(parse('--out run --init source.npz'), names)
+    model = system.make_model(parse('--out run --init source.npz'), names)
     assert model.class_names == names and model.config['n_class'] == len(names)
     assert not changed(source.resnet, model.resnet)
     assert (model.pyramid.branch0.W.array[:3] != source.pyramid.branch0.W.array).any()
@@ -164,9 +138,9 @@ def test_the_last_layers_have_rates_of_their_own(train):
         np.testing.assert_allclose(scaled, factor * plain, rtol=0.02, atol=1e-5)
 
 
-def test_voc_is_trained_on_and_shown_class_by_class(parse, command, capsys, tmp_path):
+def test_voc_is_trained_on_and_shown_class_by_class(parse, system, capsys, tmp_path):
     path = write_voc(tmp_path / 'VOC2012')
-    command.train_deeplab(parse(f'{RUN} {NET} --dataset voc --annotations {path}'))
+    system.train_deeplab(parse(f'{RUN} {NET} --dataset voc --annotations {path}'))
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ['class', 'IoU', 'accuracy'] in table
     classes = load_model('run/model.npz').class_names
@@ -188,31 +162,31 @@ def test_an_interrupted_run_is_gone_on_with(train):
 
 # What goes wrong
 
-def test_a_model_of_another_kind_is_told(parse, command):
+def test_a_model_of_another_kind_is_told(parse, system):
     save_model('click.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
     with pytest.raises(UserError, match='holds a ClickSegmenter, not a DeepLab.*give --backbone'):
-        command.make_model(parse('--out run --init click.npz'), CLASSES)
+        system.make_model(parse('--out run --init click.npz'), CLASSES)
 
 
-def test_a_resnet_of_too_few_stages_is_told(parse, command):
+def test_a_resnet_of_too_few_stages_is_told(parse, system):
     with pytest.raises(UserError, match='The ResNet in deepmask has 3 stages, DeepLab needs 4'):
-        command.make_model(parse('--out run --backbone deepmask'), CLASSES)
+        system.make_model(parse('--out run --backbone deepmask'), CLASSES)
 
 
-def test_missing_files_are_told(call):  # noqa: F811
-    assert_user_error(call('train', 'deeplab', '--out', 'run', '--dataset', 'voc'),
-                      '--dataset voc needs --annotations')
+def test_missing_files_are_told(call_here):
+    status, _, errors = call_here('train.py', 'deeplab', '--out', 'run', '--dataset', 'voc')
+    assert status == 2 and errors.startswith('error: --dataset voc needs --annotations')
 
 
-def test_validation_with_other_classes_is_told(parse, command, tmp_path):
+def test_validation_with_other_classes_is_told(parse, system, tmp_path):
     train, other = write_voc(tmp_path / 'VOC2012'), write_voc(tmp_path / 'other')
     options = parse(f'--out run --dataset voc --annotations {train} --val-annotations {other} '
                     f'--val-images {tmp_path / "other"}')
-    assert len(command.open_labels(options)[1]) == 2
+    assert len(system.open_labels(options)[1]) == 2
     options.dataset, options.val_annotations = 'coco', tmp_path / 'mine.json'
     (tmp_path / 'mine.json').write_text(json.dumps(
         {'images': [{'id': 1, 'file_name': '2007_000001.jpg', 'height': 20, 'width': 30}],
          'annotations': [], 'categories': [{'id': 1, 'name': 'hand'}]}))
     options.val_images = tmp_path / 'VOC2012' / 'JPEGImages'
     with pytest.raises(UserError, match=r'mine.json has other classes than .*train.txt'):
-        command.open_labels(options)
+        system.open_labels(options)

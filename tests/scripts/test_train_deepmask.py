@@ -5,13 +5,13 @@ import json
 import shlex
 import types
 
-import chainer
 import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
 from chainer_seg.errors import UserError
 from chainer_seg.models.deepmask import DeepMask, SharpMask
+from tests.arrays import arrays_of
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
        '--hidden 7')
@@ -38,12 +38,6 @@ def deepmask_path(tmp_path, monkeypatch):
     path = tmp_path / 'dm.npz'
     save_model(path, DeepMask(48, 10, 24, (1, 1, 1), 3, 'batch', 4, 10, 7, seed=3))
     return path
-
-
-def arrays_of(link):
-    serializer = chainer.serializers.DictionarySerializer()
-    serializer.save(link)
-    return serializer.target
 
 
 def log_of(folder):

@@ -1,8 +1,6 @@
 """scripts/train.py mask-rcnn as a user calls it."""
 
-import argparse
 import json
-import shlex
 
 import chainer
 import numpy as np
@@ -14,6 +12,9 @@ from chainer_seg.errors import UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
+from tests.arrays import arrays_of
+
+SYSTEM = 'mask-rcnn'
 
 NET = ('--neck fpn --blocks 1 1 1 1 --width 4 --fpn-channels 8 --box-features 16 --mask-channels 8 '
        '--keypoint-channels 8 --anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
@@ -22,35 +23,10 @@ RUN = ('--size 64 --val-n 2 --batchsize 2 --iteration 2 --validation 2 --snapsho
        '--log-every 1 --lr 0.001 --lr_initialchange 1')
 
 
-@pytest.fixture
-def command(repository, monkeypatch, tmp_path):
-    """The module of the command, without another process, in a folder of its own."""
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    monkeypatch.chdir(tmp_path)
-    from commands import train_mask_rcnn
-    return train_mask_rcnn
-
-
-@pytest.fixture
-def parse(command):
-    """The options of a command line."""
-    def parse_arguments(arguments):
-        parser = argparse.ArgumentParser()
-        command.add_options(parser.add_subparsers(dest='system'))
-        return parser.parse_args(['mask-rcnn', *shlex.split(arguments)])
-    return parse_arguments
-
-
 class FewClasses:
     """All that making a model needs to know of a data set."""
 
     class_names = ('a', 'b')
-
-
-def arrays_of(link):
-    serializer = chainer.serializers.DictionarySerializer()
-    serializer.save(link)
-    return {name: value for name, value in serializer.target.items() if value is not None}
 
 
 def test_options_of_the_chainer_implementation_have_their_defaults(parse):
@@ -81,32 +57,32 @@ def test_help_tells_the_defaults(train):
         assert told in text
 
 
-def test_published_sizes_are_those_of_the_model(parse, command):
-    config = command.make_model(parse('--blocks 1 1 1 1 --width 4'), FewClasses).config
+def test_published_sizes_are_those_of_the_model(parse, system):
+    config = system.make_model(parse('--blocks 1 1 1 1 --width 4'), FewClasses).config
     published = MaskRCNN(80, 'c4', blocks=(1, 1, 1, 1), width=4, norm='batch').config
     assert {**config, 'classes': 80} == published
 
 
-def test_the_rate_warms_up_and_drops(parse, command):
-    schedule = command.make_schedule(parse(''))
+def test_the_rate_warms_up_and_drops(parse, system):
+    schedule = system.make_schedule(parse(''))
     assert schedule(0, 800000) == pytest.approx(0.1)
     assert schedule(800, 800000) == 1 and schedule(480000, 800000) == pytest.approx(0.1)
 
 
-def test_coco_2017_is_found_by_its_names(parse, command):
+def test_coco_2017_is_found_by_its_names(parse, system):
     options = parse('--dataset coco2017 --coco-folder data --keypoints --neck fpn')
     with pytest.raises(UserError, match='data/annotations/person_keypoints_train2017.json'):
-        command.train_mask_rcnn(options)
+        system.train_mask_rcnn(options)
 
 
 @pytest.mark.parametrize('arguments, norm', [('', 'batch'), ('--bn2affine', 'affine')])
-def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, command, arguments, norm):
+def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, arguments, norm):
     source = ResNetClassifier(5, (1, 2, 1, 1), 4, norm='batch', seed=3)
     for name, value in arrays_of(source.resnet).items():
         if name.endswith('avg_mean'):
             value[...] = 0.5
     save_model('resnet.npz', source)
-    model = command.make_model(parse(f'{NET} --pretrained resnet.npz {arguments}'), FewClasses)
+    model = system.make_model(parse(f'{NET} --pretrained resnet.npz {arguments}'), FewClasses)
     resnet = model.extractor.resnet
     assert model.config['norm'] == norm and model.config['blocks'] == (1, 2, 1, 1)
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 32, 32)).astype(np.float32)
@@ -120,14 +96,14 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, command, argum
     ('', {'stem', 'res2', 'res3', 'norm'}), ('--pretrained resnet.npz', {'res3', 'norm'}),
     ('--pretrained resnet.npz --freeze-at 0 --freeze_bn', {'stem', 'res2', 'res3'}),
     ('--pretrained resnet.npz --bn2affine --freeze_bn', {'res3'})])
-def test_what_is_frozen_does_not_change(parse, command, monkeypatch, arguments, learning):
+def test_what_is_frozen_does_not_change(parse, system, monkeypatch, arguments, learning):
     """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
     options = parse(f'{NET} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 --no-masks '
                     f'--validation 9 --device cpu -q')
-    before = command.make_model(options, ShapesDataset(1))
-    monkeypatch.setattr(command, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
-    command.train_mask_rcnn(options)
+    before = system.make_model(options, ShapesDataset(1))
+    monkeypatch.setattr(system, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
+    system.train_mask_rcnn(options)
     after = load_model('out/mask-rcnn/model.npz')
     changed = {name for name, value in arrays_of(after.extractor.resnet).items()
                if (value != arrays_of(before.extractor.resnet)[name]).any()}
@@ -137,11 +113,11 @@ def test_what_is_frozen_does_not_change(parse, command, monkeypatch, arguments, 
     assert learned == learning
 
 
-def test_a_model_with_other_classes_keeps_what_fits(parse, command):
+def test_a_model_with_other_classes_keeps_what_fits(parse, system):
     source = MaskRCNN(5, blocks=(1, 1, 1, 1), width=4, norm='batch', fpn_channels=8, box_features=16,
                       mask_channels=8, seed=4)
     save_model('source.npz', source)
-    model = command.make_model(parse('--init source.npz'), FewClasses)
+    model = system.make_model(parse('--init source.npz'), FewClasses)
     assert model.classes == 2 and model.class_names == ('a', 'b')
     np.testing.assert_array_equal(model.box.fc6.W.array, source.box.fc6.W.array)
 
@@ -204,7 +180,7 @@ def test_real_pictures_with_their_polygons(train, shared_data):
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
     ('--resume two.npz', 'two.npz knows 2 classes, the data set has 21'),
     ('--dataset coco', '--dataset coco needs --annotations and --images')])
-def test_wrong_options_are_one_sentence(parse, command, arguments, sentence):
+def test_wrong_options_are_one_sentence(parse, system, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,
                                    mask_channels=2))
     options = parse(f'{arguments} --out run {RUN}')

@@ -13,6 +13,7 @@ from chainer_seg.model_file import load_model
 from chainer_seg.models.deeplab import DeepLab, SemanticSamples, SemanticTrainChain
 from chainer_seg.models.deeplab.semantic_samples import resize_labels
 from chainer_seg.models.deeplab.semantic_train_chain import labels_at
+from tests.arrays import arrays_of
 
 SMALL = {'blocks': (1, 1, 1, 1), 'width': 4, 'pyramid': (1, 2)}
 
@@ -47,12 +48,6 @@ def observed(chain, *batch):
         loss = chain(*batch)
     return loss, {name.removeprefix('main/'): float(getattr(value, 'array', value))
                   for name, value in observation.items()}
-
-
-def arrays_of(link):
-    serializer = chainer.serializers.DictionarySerializer()
-    serializer.save(link)
-    return {name: np.array(value) for name, value in serializer.target.items() if value is not None}
 
 
 def changed_by_an_update(chain, batch, **settings):
