@@ -46,7 +46,10 @@ def _scope(arrays, wanted, ledger):
     found = scopes(arrays)
     if wanted is None and ('' in found or len(found) == 1):
         return found[0]
-    if wanted is not None and f'{wanted.rstrip("/")}/' in found:
-        return f'{wanted.rstrip("/")}/'
-    return ledger.fail(f'it has the scopes {", ".join(found) or "none"} and not {wanted!r}; name one of '
-                       f'them as scope in the configuration')
+    if wanted is None:
+        ledger.fail(f'it has networks in the scopes {", ".join(found)}; name one of them as scope in '
+                    f'the configuration')
+    scope = f'{str(wanted).rstrip("/")}/'
+    if scope not in found:
+        ledger.fail(f'it has no network in the scope {wanted!r}, but in {", ".join(found)}')
+    return scope
