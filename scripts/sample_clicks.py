@@ -132,7 +132,7 @@ def training_command(lists, datasets, options):
         folder = image_folder(datasets.get(split))
         if folder is not None:
             words += [f'--{prefix}images', folder]
-    return shlex.join(map(str, [*words, '--out', 'out/click']))
+    return shlex.join(map(str, [*words, '--init', 'MODEL', '--out', 'out/click']))
 
 
 if __name__ == '__main__':

@@ -85,9 +85,18 @@ def run_length(options):
 
 
 def frozen_norm(options, model):
-    """The rates of the parameters of batch normalisation: 0 where it is frozen."""
-    frozen = options.freeze_bn and any(isinstance(link, BatchNorm) for link in model.links())
-    return dict.fromkeys(('/model/*/gamma', '/model/*/beta'), 0) if frozen else {}
+    """The rates of the parameters of batch normalisation: 0 where it is frozen.
+
+    Raises:
+        TrainingError: Statistics are to be kept that are those of no data.
+    """
+    if not options.freeze_bn:
+        return {}
+    if not (options.init or options.init_trunk or options.backbone):
+        raise TrainingError('--freeze-bn, which --as-tensorflow sets, needs a model that has been '
+                            'trained; name one with --init or --backbone, or add --no-freeze-bn.')
+    has_norm = any(isinstance(link, BatchNorm) for link in model.links())
+    return dict.fromkeys(('/model/*/gamma', '/model/*/beta'), 0) if has_norm else {}
 
 
 def _written(value):
