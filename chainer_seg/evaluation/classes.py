@@ -4,9 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
+from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.semantic import VOID
 
+_NAMES_IN_COCO = dict(zip(PASCAL_NAMES, PASCAL_NAMES_IN_COCO))
 _LISTED = 6  # Longer lists of names are cut in messages.
 
 
@@ -55,7 +58,8 @@ def match_classes(model_names, dataset_names, *, by=None, count=None):
     Args:
         model_names: The model's class names by label; may be empty.
         dataset_names: The data set's class names by label.
-        by: ``'name'`` matches what has the same name, whatever its case, and leaves the rest out;
+        by: ``'name'`` matches what has the same name, whatever its case, and Pascal's names with
+            those that COCO has for them, as sofa with couch, and leaves the rest out;
             ``'number'`` matches label 0 with label 0 and so on. None does so by name, or by number
             where the model has no names, and demands that the model knows every class.
         count: The number of the model's classes where it has no names.
@@ -91,7 +95,9 @@ def _match_numbers(count, dataset_names):
 
 
 def _plain(name):
-    return str(name).strip().casefold()
+    """A name without what does not matter, in COCO's words where Pascal has others."""
+    plain = str(name).strip().casefold()
+    return _NAMES_IN_COCO.get(plain, plain)
 
 
 def _listed(names):

@@ -17,6 +17,11 @@ def test_names_are_matched_whatever_their_case_and_order():
     assert match.labels.tolist() == [1, -1, 0] and match.missing == ()
 
 
+def test_names_of_pascal_are_those_of_coco():
+    match = match_classes(('aeroplane', 'sofa', 'tvmonitor'), ('couch', 'airplane', 'tv'))
+    assert match.labels.tolist() == [1, 0, 2]
+
+
 def test_what_is_found_gets_the_labels_of_the_data_set():
     found = match_classes(('dog', 'bird', 'cat'), ('cat', 'dog')).found(objects([2, 1, 0, 0]))
     assert found.labels.tolist() == [0, 1, 1] and found.class_names == ('cat', 'dog')

@@ -90,7 +90,7 @@ def test_a_list_of_voc(evaluate, tmp_path):
                     '--out', 'f.json')
     assert dataset.class_names == ('background', *PASCAL_NAMES)
     assert row_of(text, 'bird') == row_of(text, 'mean') == [100, 100]
-    assert np.isnan(row_of(text, 'cat')).all()
+    assert '\ncat ' not in text and '17 of 21 classes are neither there nor found' in text
     assert json.loads((tmp_path / 'f.json').read_text())['iou/cat'] is None
     picture = Image.open(tmp_path / 'l' / '2007_000002.png')
     assert picture.mode == 'P' and set(np.unique(picture)) == {0, 3}
@@ -127,7 +127,7 @@ def test_classes_are_matched_by_name_in_any_order(evaluate, shapes, tmp_path):
 def test_classes_that_the_model_does_not_know_are_left_out_on_request(evaluate, shapes):
     text = evaluate(segmenter_of(shapes, ('background', 'star', 'ring')), *files(shapes),
                     '--match', 'name')
-    assert row_of(text, 'mean') == [100, 100] and np.isnan(row_of(text, 'letter')).all()
+    assert row_of(text, 'mean') == [100, 100] and '\nletter ' not in text
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(evaluate, shapes, tmp_path):

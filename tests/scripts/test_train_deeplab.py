@@ -142,9 +142,10 @@ def test_voc_is_trained_on_and_shown_class_by_class(parse, system, capsys, tmp_p
     path = write_voc(tmp_path / 'VOC2012')
     system.train_deeplab(parse(f'{RUN} {NET} --dataset voc --annotations {path}'))
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ['class', 'IoU', 'accuracy'] in table
+    rows = [row[0] for row in table[table.index(['class', 'IoU', 'accuracy']) + 1:]]
     classes = load_model('run/model.npz').class_names
-    assert len(classes) == 21 and [row[0] for row in table[-23:]] == [*classes, 'mean', 'all']
+    assert len(classes) == 21
+    assert {'background', 'bird', 'dog', 'person'} <= set(rows[:rows.index('mean')]) <= set(classes)
 
 
 def test_label_images_of_ones_own_are_trained_on(train, tmp_path):

@@ -136,6 +136,11 @@ def test_all_sizes(model, rng, size, options):
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-4)
 
 
+def test_photograph_of_twenty_megapixels(model):
+    labels = model.segment(np.zeros((3648, 5472, 3), np.uint8), mirror=True)
+    assert labels.shape == (3648, 5472)
+
+
 @pytest.mark.parametrize('mode', ['L', 'RGBA', '1', 'P', 'I;16'])
 def test_pictures_of_all_kinds(model, image, mode):
     picture = Image.fromarray(image).convert('L' if mode == 'I;16' else mode).convert(mode)
