@@ -7,6 +7,7 @@ import numpy as np
 from converters import deeplab, trees
 from converters.caffe_layers import CaffeLayers
 from converters.formats import caffe
+from converters.formats.mapped_file import forget
 
 # The layers that see the image at 0.75 or 0.5 of its size: res5a_branch1_res075, fc1_voc12_res05_c0.
 _OTHER_SCALE = re.compile(r'_res0\d+(?=_|$)')
@@ -52,13 +53,14 @@ def build(tree, ledger, config):
 def _one_scale(layers, ledger):
     """The layers that see the image at its own size; the others must have their weights."""
     for name, layer in layers.items():
-        original = layers.get(_OTHER_SCALE.sub('', name), {'blobs': []})
         if not _OTHER_SCALE.search(name):
             continue
+        original = layers.get(_OTHER_SCALE.sub('', name), {'blobs': []})
         if not all(map(np.array_equal, layer['blobs'], original['blobs'])):
             ledger.fail(f'its layer {name} has other weights than that of the full scale')
         for array in layer['blobs']:
             ledger.skip(array, 'the same weights for the image at another scale')
+            forget(array)
     return {name: layer for name, layer in layers.items() if not _OTHER_SCALE.search(name)}
 
 

@@ -26,6 +26,7 @@ LARGE = [(detectron, FORMATS / 'detectron' / 'public_R-50_flat.pkl'),
          (pytorch, FORMATS / 'pytorch' / 'yolact_resnet50_pascal_legacy.pth'),
          (caffe, FORMATS / 'caffe' / 'vgg16_v1_b2.caffemodel'),
          (caffe, FORMATS / 'caffe' / 'resnet50_b4.caffemodel'),
+         (caffe, FORMATS / 'caffe' / 'deeplab_r101_b2_double.caffemodel'),
          (caffe, FORMATS / 'caffe' / 'vgg16_v1_b2.prototxt')]
 NETWORKS = [path for _, path in LARGE if 'vgg16' not in path.name]
 LONGEST = 30  # Seconds that a single file may take, on a busy machine.
