@@ -141,9 +141,13 @@ def _read_stage(layers, blocks):
         return None
     strides = [first['stride'] * second['stride'] for first, second in zip(reduce, middle)]
     dilations = sorted({found['dilation'] for found in middle})
-    if strides[1:] != [1] * (len(blocks) - 1) or shortcut['stride'] != strides[0]:
-        layers.ledger.fail(f'the strides of its blocks {blocks[0]} to {blocks[-1]} are {strides}, and '
-                           f'that of the shortcut is {shortcut["stride"]}')
+    for name, stride in zip(blocks[1:], strides[1:]):
+        if stride != 1:
+            layers.ledger.fail(f'its block {name} has a stride of {stride}, which only the first of a '
+                               f'stage may have')
+    if shortcut['stride'] != strides[0]:
+        layers.ledger.fail(f'its block {blocks[0]} has a stride of {strides[0]} and a shortcut with one '
+                           f'of {shortcut["stride"]}')
     if len(dilations) > 1 or any(found['pad'] != dilations[0] for found in middle):
         layers.ledger.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
                            f'the paddings {sorted({found["pad"] for found in middle})}, which are not '

@@ -377,7 +377,7 @@ def forget_parameters(layers):
     (turn, r'has the shape \(4, 4, 9, 1\) where \(4, 4, 3, 3\) is needed'),
     (narrow_head, 'its layer fc1_voc12_c2 has weights of the shape .* do not fit those of fc1_voc12_c0'),
     (give('conv1', stride=[1]), "its stem has a layer of {'stride': 1"),
-    (give('res3a_branch1', stride=[1]), r'its blocks res3a to res3a are \[2\].*shortcut is 1'),
+    (give('res3a_branch1', stride=[1]), 'res3a has a stride of 2 and a shortcut with one of 1'),
     (give('res4a_branch2b', pad=[1]), r'dilations \[2\] and the paddings \[1\]'),
     (give('fc1_voc12_c3', pad=[0]), 'its layer fc1_voc12_c3 has .* which changes the size'),
     (give('res2a_branch2b', stride=[1, 2]), r'stride \[1, 2\], not the same in both directions'),
@@ -404,10 +404,15 @@ def edited(path, out, old, new):
     return out
 
 
+BLOCK = ('name: "res4b9_branch2b" type: "Convolution" convolution_param { num_output: 20 kernel_size: 3 '
+         'pad: 2 stride: 1')
+
+
 @pytest.mark.parametrize('old, new, problem', [
     ('num_output: 21', 'num_output: 19', 'its layer fc1_voc12_c0 has 19 outputs, and their shape is'),
     ('kernel_size: 7', 'kernel_size: 5', r'its layer conv1 has a kernel of the size \[5\]'),
     ('bias_term: false', 'bias_term: true', 'its layer conv1 needs 2 blobs, and they have 1'),
+    (BLOCK, BLOCK.replace('stride: 1', 'stride: 2'), 'its block res4b9 has a stride of 2, which only'),
     ('name: "res4b7_branch2c"', 'name: "res4b7_branch2d"', 'it has no layer res4b7_branch2c'),
     ('name: "res4b22_branch2a"', 'name: "res4b23_branch2a"', 'it has no layer res4b23_branch2b'),
     ('"BatchNorm"', '"Scale"', 'its layer bn_conv1 is a Scale, and they have a BatchNorm')])
