@@ -9,6 +9,7 @@ from chainer_seg.images import (
     find_images,
     fit_within,
     read_image,
+    read_pages,
     read_picture,
     resize,
     write_image,
@@ -142,6 +143,23 @@ def test_written_image_is_read_back(tmp_path, rng):
     pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
     write_image(tmp_path / 'new' / 'a.png', pixels)
     assert (read_image(tmp_path / 'new' / 'a.png') == pixels).all()
+
+
+def test_a_picture_is_written_with_pillows_options(tmp_path, rng):
+    pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
+    for quality in (10, 95):
+        write_image(tmp_path / f'{quality}.jpg', pixels, quality=quality)
+    assert (tmp_path / '10.jpg').stat().st_size < (tmp_path / '95.jpg').stat().st_size / 2
+
+
+def test_pages_of_a_file_are_read_up_to_a_number(tmp_path, rng):
+    pages = rng.integers(0, 256, (3, 5, 7), np.uint8)
+    first, *others = map(Image.fromarray, pages)
+    first.save(tmp_path / 'a.tif', save_all=True, append_images=others)
+    for most, count in ((1, 1), (2, 2), (9, 3)):
+        found = read_pages(tmp_path / 'a.tif', most)
+        assert (np.stack([np.asarray(page) for page in found]) == pages[:count]).all()
+        assert len(found) == count
 
 
 def test_unknown_ending_is_refused_before_anything_is_written(tmp_path):

@@ -10,7 +10,8 @@ from chainer_seg.links import BatchNorm
 from chainer_seg.models.deeplab.map_training import (
     ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
 
-# As the TensorFlow implementation is trained: one rate all the way, no mirroring.
+# As the TensorFlow implementation is trained: one rate all the way, no mirroring. It counts an update
+# for every sample, so that what it calls ten epochs are seventy passes over the samples.
 PUBLISHED = {
     'crop': (321, 321), 'whole_images': True, 'sampling': 'tensorflow', 'click_scale': 6.0,
     'click_mean': 131.0, 'positive_weight': 5.0, 'loss_scale': 20.0, 'freeze_bn': True,
@@ -39,7 +40,8 @@ def add_file_options(parser):
     files.add_argument('--data', metavar='D',
                        help='folder of the samples; that of the list. --images are by default in images '
                             'there')
-    files.add_argument('--val-list', metavar='TXT', help='list of samples to validate on')
+    files.add_argument('--val-list', metavar='TXT',
+                       help='list of samples to validate on; twice --val-n of them are looked at')
     published = parser.add_argument_group('the TensorFlow code')
     published.add_argument(
         '--as-tensorflow', action=AsPublished,

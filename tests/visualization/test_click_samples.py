@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.models.deeplab import Click
-from chainer_seg.visualization import Picture, draw_click_samples
+from chainer_seg.visualization import Picture, draw_click_samples, draw_click_sheet
 from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
 
 
@@ -55,3 +55,14 @@ def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
 def test_mask_of_another_size_is_refused(image):
     with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
         draw_click_samples(image, np.ones((7, 9), bool), {'one': []})
+
+
+def test_a_sheet_shows_each_image_with_its_object_and_its_clicks(image, mask):
+    examples = [(image, mask, [Click(6, 7)]), (image[:, ::-1], ~mask, [Click(2, 3, False)])]
+    axes = draw_click_sheet(examples, ['first', 'second'])
+    assert [ax.get_title() for ax in axes] == ['first', 'second']
+    assert [discs(ax) for ax in axes] == [{POSITIVE: [[7, 6]]}, {NEGATIVE: [[3, 2]]}]
+    for ax, (shown, object_, _) in zip(axes, examples):
+        picture, layer = (drawn.get_array() for drawn in ax.images)
+        np.testing.assert_array_equal(picture, shown)
+        np.testing.assert_array_equal(layer[:, :, 3] > 0, object_)

@@ -12,7 +12,7 @@ from chainer_seg.images import write_image
 from chainer_seg.journal import keep_settings
 from chainer_seg.models.deeplab.sampling import find_sampling
 from chainer_seg.models.deeplab.stored_clicks import (
-    STORED_SCALE, sample_objects, stored_maps, usable_objects)
+    STORED_SCALE, sample_image, stored_maps, usable_objects)
 
 LEAST_AREA = 100
 _LIST_ENDING, _SETTINGS_ENDING = '_converted.txt', '_sampling.json'
@@ -93,7 +93,7 @@ class _ImageWriter:
         samples = [f'{self.names[number]}-{part}' for part in range(sampling.n_pairs * len(chosen))]
         wanted = {part for part, sample in enumerate(samples)
                   if self._overwrite or not has_sample(self._folder, sample)}
-        for part, clicks, label in sample_objects(masks, chosen, wanted, sampling, seed):
+        for part, clicks, label in sample_image(masks, chosen, wanted, sampling, seed):
             maps = stored_maps(clicks, label.shape, self._scale)
             write_sample(self._folder, samples[part], maps, label)
         if getattr(self._dataset, 'image_folder', None) is None:

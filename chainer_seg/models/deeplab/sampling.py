@@ -92,8 +92,8 @@ def _check_strategy(strategy):
                         f'{", ".join(STRATEGIES)}.')
 
 
-# The TensorFlow implementation draws 20 to 30 negative clicks and uses strategy 1 alone. There a
-# pair may lack a positive click; here it never does, for nothing would say which object is meant.
+# The TensorFlow implementation uses strategy 1 alone. Its loops leave the last number of a range out
+# and may give no positive click; here there is one, for nothing else says which object is meant.
 SAMPLINGS = {
     'paper': ClickSampling(),
     'tensorflow': ClickSampling(

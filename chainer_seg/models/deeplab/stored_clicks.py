@@ -51,7 +51,7 @@ def usable_objects(instances, least_area):
     return np.flatnonzero(~instances.crowds & (areas >= max(1, least_area)))
 
 
-def sample_objects(masks, chosen, wanted, sampling, seed):
+def sample_image(masks, chosen, wanted, sampling, seed):
     """Draws clicks for objects of an image, any of the samples without the others.
 
     There are ``n_pairs`` samples of each object; those of the first pair come first, as in the

@@ -8,7 +8,7 @@ from chainer_seg import Instances
 from chainer_seg.models.deeplab import Click, click_maps
 from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling, sample_clicks
 from chainer_seg.models.deeplab.stored_clicks import (
-    sample_objects,
+    sample_image,
     stored_clicks,
     stored_maps,
     usable_objects,
@@ -64,7 +64,7 @@ def masks():
 
 def samples(masks, chosen, wanted, sampling, seed=(0, 5)):
     return {number: (clicks, label)
-            for number, clicks, label in sample_objects(masks, chosen, wanted, sampling, seed)}
+            for number, clicks, label in sample_image(masks, chosen, wanted, sampling, seed)}
 
 
 def test_samples_are_numbered_pair_by_pair(masks):
