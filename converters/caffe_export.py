@@ -78,8 +78,11 @@ def _check(model):
         'has a decoder, for which Caffe has no layers': hasattr(model, 'decoder'),
         'rounds the size of what it pools down, and Caffe rounds it up':
             model.config['pooling'] != 'ceil',
-        f'has {model.config["padding"]} padding, and Caffe knows zeros that are alike on both sides':
-            model.config['padding'] != 'zero'}
+        'mirrors the borders of images, and Caffe has zeros there':
+            model.config['padding'] == 'symmetric',
+        'has more zeros on one side of images than on the other, and Caffe as many; convert it once '
+        'more with padding=zero, which is the same for sides of 8 n + 1 pixels':
+            model.config['padding'] == 'same'}
     for problem, found in problems.items():
         if found:
             raise UserError(f'This {type(model).__name__} cannot be written for Caffe: it {problem}.')

@@ -164,7 +164,8 @@ def test_the_definition_names_the_input(tmp_path):
     (lambda: DeepMask(32, blocks=(1, 1, 1), width=2, features=4, hidden=4),
      'A DeepMask has no form in Caffe; give a DeepLab'),
     (lambda: ClickSegmenter(decoder=4, **SMALL), 'ClickSegmenter cannot be .* it has a decoder'),
-    (lambda: DeepLab(padding='symmetric', **SMALL), 'it has symmetric padding, and Caffe knows zeros'),
+    (lambda: DeepLab(padding='symmetric', **SMALL), 'it mirrors the borders of images'),
+    (lambda: DeepLab(padding='same', **SMALL), 'convert it once more with padding=zero'),
     (lambda: ResNetClassifier(**SMALL), 'pools down, and Caffe rounds it up')])
 def test_what_caffe_cannot_express_is_told_and_nothing_is_written(make, problem, tmp_path):
     with pytest.raises(UserError, match=problem):
