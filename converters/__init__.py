@@ -128,7 +128,8 @@ def convert(path, config=None):
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
             also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
-            the words of the original's configuration.
+            the words of the original's configuration; of DeepLab what :func:`converters.deeplab.build`
+            names, such as ``click`` for a click model made of it.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
