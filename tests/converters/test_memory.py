@@ -1,5 +1,6 @@
 """Large files are read, converted and saved in little more memory than their models take."""
 
+import io
 import pathlib
 import pickle
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from converters.formats import torch7_writer
+from tests.converters.formats import tensorflow_writer
 from tests.converters.formats.test_caffe import field, network, varint
 from tests.converters.formats.test_pytorch import record, stream_of, tensor
 from tests.converters.torch_networks import resnet
@@ -82,13 +84,38 @@ def caffe(content):
     return network(*[blob] * COUNT)
 
 
+def arrays_of(content):
+    return {str(key): np.frombuffer(content, 'f4').copy() for key in range(COUNT)}
+
+
+def kaffe(content):
+    file = io.BytesIO()
+    np.save(file, np.array({'layer': arrays_of(content)}, object), allow_pickle=True)
+    return file.getvalue()
+
+
+def tensorflow(content):
+    return tensorflow_writer.first_kind(arrays_of(content))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not STATUS.exists(), reason='the peak of memory is read from /proc')
-@pytest.mark.parametrize('make', [archive, stream, detectron, caffe])
+@pytest.mark.parametrize('make', [archive, stream, detectron, caffe, kaffe, tensorflow])
 def test_copying_the_arrays_takes_no_second_copy(tmp_path, repository, make):
     path = tmp_path / 'large'
     path.write_bytes(make(np.full(SIDE, 7, 'f4').tobytes()))
-    size = path.stat().st_size
+    assert_little_memory(path, path.stat().st_size, repository)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATUS.exists(), reason='the peak of memory is read from /proc')
+def test_copying_the_arrays_of_a_checkpoint_in_several_files(tmp_path, repository):
+    tensorflow_writer.write_second_kind(tmp_path / 'large', arrays_of(np.full(SIDE, 7, 'f4').tobytes()))
+    size = sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert_little_memory(tmp_path / 'large', size, repository)
+
+
+def assert_little_memory(path, size, repository):
     assert size > 64e6
     result = subprocess.run([sys.executable, '-c', COPY, path], cwd=repository, text=True,
                             capture_output=True, check=True)

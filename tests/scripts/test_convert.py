@@ -84,6 +84,28 @@ def test_one_command_makes_a_click_model_of_a_deeplab(call, shared_data, tmp_pat
     assert (model.click_scale, model.click_mean) == (6, 131)
 
 
+CHECKPOINTS = 'tests/converters/formats/data/tensorflow'
+
+
+def test_a_checkpoint_of_tensorflow_is_named_by_its_prefix(call, repository, tmp_path):
+    status, output, errors = call(repository / CHECKPOINTS / 'semantic')
+    assert status == 0, errors
+    assert 'DeepLab of TensorFlow: 123 arrays used' in output
+    assert load_model(tmp_path / 'semantic.npz').origin['file'] == 'semantic.index'
+    status, output, _ = call(repository / CHECKPOINTS / 'semantic')  # The model is there by now.
+    assert status == 0 and 'wrote semantic.npz' in output
+
+
+@pytest.mark.parametrize('name, line', [
+    ('training.data-00002-of-00003', 'conv1/weights: float32 3x3x2x2'),
+    ('click_v1.ckpt', 'fc1_voc12_c0/weights: float32 3x3x64x1'),
+    ('kaffe_python2.npy', 'weights: float32 3x3x2x3')])
+def test_inspect_prints_the_variables_of_tensorflow(call, repository, name, line):
+    status, output, errors = call(repository / CHECKPOINTS / name, '--inspect')
+    assert status == 0, errors
+    assert line in [text.strip() for text in output.splitlines()]
+
+
 def assert_user_error(result, sentence):
     status, _, errors = result
     assert status == 2, errors
