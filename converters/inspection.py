@@ -59,11 +59,11 @@ def conversion_warnings(conversion):
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)
-    found = [f'{len(names)} arrays were skipped, such as {names[0]}: {reason}.'
+    found = [f'Skipped {len(names)} array{"s" * (len(names) != 1)}, such as {names[0]}: {reason}.'
              for reason, names in reasons.items()]
     wide = {row.name for row in conversion.mapping if row.dtype == 'float64'}
     if wide:
-        found.append(f'{len(wide)} arrays of 64 bits were rounded to 32.')
+        found.append(f'Rounded {len(wide)} array{"s" * (len(wide) != 1)} of 64 bits to 32.')
     model = conversion.model
     if not model.class_names and any(hasattr(model, name) for name in ('classes', 'n_class')):
         found.append('The file does not name its classes; they are numbers until class_names is set.')

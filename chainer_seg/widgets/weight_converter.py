@@ -169,7 +169,8 @@ class WeightConverter(ipywidgets.VBox):
             for each in found]
         self._tabs.selected_index = _TABS.index('Compare')
         largest = max((each.relative for each in found), default=0)
-        self._say(f'{len(found)} outputs compared; the largest difference is {largest:.1e} of the '
+        outputs = f'{len(found)} output{"s" * (len(found) != 1)}'
+        self._say(f'{outputs} compared; the largest difference is {largest:.1e} of the '
                   f'largest value.')
 
     def __repr__(self):

@@ -15,7 +15,8 @@ function render({ model, el }) {
       line.hidden = !isFound(words, search);
       if (!line.hidden) shown += 1;
     }
-    count.textContent = words.length ? `${shown} of ${lines.length} rows` : `${lines.length} rows`;
+    const all = `${lines.length} row${lines.length === 1 ? "" : "s"}`;
+    count.textContent = words.length ? `${shown} of ${all}` : all;
   };
   const draw = () => {
     const head = make("tr");

@@ -232,7 +232,7 @@ def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
     conversion = converters.Conversion(
         Model(), ['w'], {'g': 'gradient', 'h': 'gradient'}, placed)
     assert conversion_warnings(conversion) == [
-        '2 arrays were skipped, such as g: gradient.', '1 arrays of 64 bits were rounded to 32.',
+        'Skipped 2 arrays, such as g: gradient.', 'Rounded 1 array of 64 bits to 32.',
         'The file does not name its classes; they are numbers until class_names is set.']
     Model.class_names = ('a', 'b', 'c')
     assert conversion_warnings(converters.Conversion(Model(), ['w'], {}, [])) == []

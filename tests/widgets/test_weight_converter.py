@@ -127,7 +127,7 @@ def test_converting_writes_a_model_and_shows_where_arrays_went(converter):
     assert rows[0] == ['[1].weight', 'float32', '2 x 3 x 7 x 7', '/resnet/stem/conv/W', '2 x 3 x 7 x 7']
     assert len(rows) == len(converter.mapping) + 1
     assert rows[-1][3] == 'skipped: gradient of training'
-    assert '1 arrays were skipped' in table(converter, 'Warnings').value
+    assert 'Skipped 1 array, such as' in table(converter, 'Warnings').value
     assert converter.message.startswith(f'Wrote {written}: ResNetClassifier with ')
     assert repr(converter) == ('WeightConverter(resnet.t7: ResNet of fb.resnet.torch, 87 arrays placed)')
 
@@ -254,7 +254,7 @@ def test_recorded_outputs_are_compared(converter, folder, rng):
     control(converter, 'Button', 'Compare').click()
     [found] = converter.differences
     assert found.relative == pytest.approx(0.001 / 1.001, rel=1e-2)
-    assert converter.message.startswith('1 outputs compared; the largest difference is 1.0e-03')
+    assert converter.message.startswith('1 output compared; the largest difference is 1.0e-03')
     assert table(converter, 'Compare').children[1].rows[0][:2] == ['output', '1 x 3']
     with pytest.raises(UserError, match='cannot be read as a .npz'):
         converter.compare('none.npz')
