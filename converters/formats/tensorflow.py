@@ -34,8 +34,7 @@ def read(path):
         chainer_seg.errors.WeightFileError: A file is missing, damaged, cut short, or no checkpoint.
     """
     tables = [SortedTable(memoryview(map_file(shard)), shard) for shard in shards_of(path)]
-    for key, value, _ in tables[0]:
-        if not key and value[:1] == _LIST:
-            return read_tables(tables)
-        break
+    key, value, _ = next(iter(tables[0]), (b'', b'', 0))
+    if not key and value[:1] == _LIST:
+        return read_tables(tables)
     return read_bundle(tables[0])

@@ -105,7 +105,7 @@ def _variable(table, key, entry, entries, shards):
             found = entries.get(slice_key(key, extents))
             starts, sides = place_of(extents, entry.shape)
             if found is None or found.kind != entry.kind or found.shape != sides:
-                raise ValueError(f'no slice from {starts} of the shape {sides}')
+                raise ValueError(f'no slices from {starts} of the shape {sides}')
             parts.append(Part(starts, shards.values(found)))
         return joined(parts, entry.shape)
     except ValueError as error:

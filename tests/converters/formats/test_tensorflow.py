@@ -203,7 +203,7 @@ def test_a_slice_that_is_listed_and_missing_is_an_error(tmp_path):
         7, field(1, field(1, 0) + field(2, 2))) + field(7, field(1, field(1, 2) + field(2, 2)))
     (tmp_path / 'a.index').write_bytes(tensorflow_writer.table([(b'', field(1, 1)), (b'v', entry)]))
     with pytest.raises(WeightFileError, match=r"a variable of the shape \(4,\), 'v' was expected, but "
-                                              r'there are no slice from \(0,\)'):
+                                              r'there are no slices from \(0,\)'):
         converters.read(tmp_path / 'a')
 
 
