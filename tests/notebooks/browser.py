@@ -126,6 +126,12 @@ def check_cells(window):
         pytest.fail(f'a cell of the notebook ended in an error:\n{shown.text}')
 
 
+def errors_of_ours(window):
+    """The errors in the browser's log that name this project."""
+    return [entry for entry in window.get_log('browser')
+            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
+
+
 def keep(window, name):
     """Keeps what the window shows as a picture in :data:`SCREENSHOTS`."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import keep, open_cells, wait_until
+from .browser import errors_of_ours, keep, open_cells, wait_until
 from .clicking import (
     changed_pixels,
     click,
@@ -118,6 +118,4 @@ def test_fast_clicks_wait_their_turn(page):
 
 def test_browser_logs_no_error_of_ours(page):
     window, _ = page
-    ours = [entry for entry in window.get_log('browser')
-            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
-    assert not ours
+    assert errors_of_ours(window) == []

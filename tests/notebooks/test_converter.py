@@ -4,7 +4,7 @@ import pytest
 
 from chainer_seg import load_model
 
-from .browser import check_cells, keep, open_cells, wait_until
+from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -166,6 +166,4 @@ def test_recorded_outputs_are_compared(chosen):
 
 def test_browser_logs_no_error_of_ours(page):
     window, _ = page
-    ours = [entry for entry in window.get_log('browser')
-            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
-    assert not ours
+    assert errors_of_ours(window) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .browser import check_cells, keep, open_cells, wait_until
+from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -184,6 +184,4 @@ def test_all_works_while_the_kernel_is_busy(page):
 
 def test_browser_logs_no_error_of_ours(page):
     window, _ = page
-    ours = [entry for entry in window.get_log('browser')
-            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
-    assert not ours
+    assert errors_of_ours(window) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import check_cells, keep, open_cells, wait_until
+from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -94,6 +94,4 @@ def test_the_augmentation_is_switched_on_and_off(page):
 
 def test_browser_logs_no_error_of_ours(page):
     window, _ = page
-    ours = [entry for entry in window.get_log('browser')
-            if entry['level'] == 'SEVERE' and 'chainer' in entry['message']]
-    assert not ours
+    assert errors_of_ours(window) == []
