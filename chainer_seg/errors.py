@@ -4,8 +4,34 @@ import contextlib
 import errno
 
 
+MAX_QUOTED = 200  # characters of a value that an error quotes
+_MAX_SENTENCE = 2000
+
+
+def quoted(value: object, limit: int = MAX_QUOTED) -> str:
+    """``repr(value)`` for an error message: on one line, printable, at most ``limit`` characters."""
+    return shortened(repr(value), limit)
+
+
+def shortened(text: str, limit: int = MAX_QUOTED) -> str:
+    """``text`` on one line, with control characters escaped and the middle left out beyond ``limit``."""
+    text = ' '.join(text[:4 * limit].split()) if len(text) > 4 * limit else ' '.join(text.split())
+    text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)
+    if len(text) <= limit:
+        return text
+    head = (limit - 3) * 2 // 3
+    return f'{text[:head]}...{text[head + 3 - limit:]}'
+
+
 class UserError(Exception):
-    """Something outside the program is wrong; scripts print the sentence and exit with status 2."""
+    """A fault outside the program; commands print the sentence and exit with status 2.
+
+    The message is one printable line whatever a file put into it; quote values from files by
+    :func:`quoted` so that they stay short.
+    """
+
+    def __str__(self) -> str:
+        return shortened(super().__str__(), _MAX_SENTENCE)
 
 
 class ImageError(UserError):

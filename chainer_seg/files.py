@@ -1,12 +1,100 @@
-"""Files that are never half written: a temporary name beside the target, renamed when all is well."""
+"""Text files as people have them, and files that are never half written."""
 
+import codecs
 import contextlib
 import json
 import os
 import pathlib
 import tempfile
+import tomllib
+from typing import Any
 
-from chainer_seg.errors import writing
+from chainer_seg.errors import UserError, shortened, writing
+
+_BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, 'utf-8'), (codecs.BOM_UTF16_LE, 'utf-16-le'),
+                     (codecs.BOM_UTF16_BE, 'utf-16-be'))
+
+
+def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
+    """The content of a text file in UTF-8, or in what its byte order mark says, without the mark.
+
+    Args:
+        path: The file.
+        what: What it is, for the error, such as ``'annotation file'``.
+        error: The class of the error.
+
+    Raises:
+        chainer_seg.errors.UserError: It is missing, a folder, binary, or in another encoding.
+    """
+    path = pathlib.Path(path)
+    try:
+        if path.is_dir():
+            raise error(f'{path} is a folder; name the {what} in it.')
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise error(f'There is no {what} {path}; check the path.') from None
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the name
+        reason = getattr(failure, 'strerror', None) or str(failure)
+        raise error(f'The {what} {shortened(str(path))} cannot be read: {reason}.') from failure
+    return decode_text(data, f'The {what} {path}', error)
+
+
+def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> str:
+    """As :func:`read_text`, of bytes that an error calls ``name``."""
+    mark, encoding = next((each for each in _BYTE_ORDER_MARKS if data.startswith(each[0])),
+                          (b'', 'utf-8'))
+    try:
+        text = data[len(mark):].decode(encoding)
+    except UnicodeDecodeError as failure:
+        if b'\0' in data[:4096]:
+            raise error(f'{name} is not a text file but binary data.') from failure
+        raise error(f'{name} is not UTF-8 (byte {failure.start} is not); it is in another encoding, '
+                    f'such as GBK or Latin-1: save it as UTF-8.') from failure
+    if '\0' in text:
+        raise error(f'{name} is not a text file but binary data.')
+    return text
+
+
+def read_json(path: str | os.PathLike, what: str = 'file',
+              error: type[UserError] = UserError) -> Any:
+    """The value in a JSON file; arguments and errors as those of :func:`read_text`."""
+    return parse_json(read_text(path, what, error), f'The {what} {path}', error)
+
+
+def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError) -> Any:
+    """The value of a JSON text, which an error calls ``name``."""
+    if isinstance(text, bytes):
+        text = decode_text(text, name, error)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as failure:
+        raise error(_json_fault(text, name, failure)) from failure
+    except RecursionError as failure:
+        raise error(f'{name} is nested too deeply.') from failure
+    except ValueError as failure:  # a whole number of thousands of digits
+        raise error(f'{name} holds a number that is too long.') from failure
+
+
+def read_toml(path: str | os.PathLike, what: str = 'file',
+              error: type[UserError] = UserError) -> dict[str, Any]:
+    """The tables of a TOML file; arguments and errors as those of :func:`read_text`."""
+    return parse_toml(read_text(path, what, error), f'The {what} {path}', error)
+
+
+def parse_toml(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:
+    """The tables of a TOML text, which an error calls ``name``."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as failure:
+        raise error(f'{name} is not valid TOML ({shortened(str(failure))}).') from failure
+
+
+def _json_fault(text, name, failure):
+    if not text.strip():
+        return f'{name} is empty; write or fetch it again.'
+    if failure.pos >= len(text.rstrip()) - 1 or 'Unterminated' in failure.msg:
+        return f'{name} ends too early: it was cut short; fetch it again.'
+    return f'{name} is not valid JSON (line {failure.lineno}: {failure.msg}).'
 
 
 @contextlib.contextmanager

@@ -1,0 +1,42 @@
+"""Text files as people have them: byte order marks, other encodings, cut or binary."""
+
+import pytest
+
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import read_json, read_text, read_toml
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le-mark', 'utf-16-be-mark'])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, encoding):
+    codec = encoding.removesuffix('-mark')
+    mark = '\ufeff' if encoding.endswith('-mark') else ''
+    (tmp_path / 'a').write_bytes((mark + '{"Straße": 1}').encode(codec))
+    assert read_json(tmp_path / 'a') == {'Straße': 1}
+
+
+@pytest.mark.parametrize(('data', 'reason'), [
+    ('{"a": "中国人民"}'.encode('gbk'), 'is not UTF-8'), (b'\x89PNG\r\n\x1a\n\x00\x00', 'binary data'),
+    (b'', 'is empty'), (b'{"a": [1, 2', 'ends too early'), (b'{a: 1}', 'is not valid JSON'),
+    (b'[' * 100_000, 'nested too deeply'), (b'1' * 5000, 'too long'), (b'{"a":\x00 1}', 'binary data')])
+def test_the_error_says_what_the_file_is(tmp_path, data, reason):
+    (tmp_path / 'a.json').write_bytes(data)
+    with pytest.raises(DatasetError, match=reason) as caught:
+        read_json(tmp_path / 'a.json', 'annotation file', DatasetError)
+    assert 'a.json' in str(caught.value)
+
+
+def test_what_is_no_file_is_said(tmp_path):
+    with pytest.raises(DatasetError, match='There is no list of images'):
+        read_text(tmp_path / 'b', 'list of images', DatasetError)
+    with pytest.raises(DatasetError, match='is a folder'):
+        read_text(tmp_path, 'list of images', DatasetError)
+    with pytest.raises(DatasetError, match='cannot be read'):
+        read_text('a\0b', 'list of images', DatasetError)
+
+
+def test_toml_faults_are_one_sentence(tmp_path):
+    (tmp_path / 'a.toml').write_bytes(b'\xef\xbb\xbfx = 1\n')
+    assert read_toml(tmp_path / 'a.toml') == {'x': 1}
+    (tmp_path / 'a.toml').write_text('x = ' + '[' * 100_000)
+    with pytest.raises(DatasetError, match='is not valid TOML'):
+        read_toml(tmp_path / 'a.toml', 'experiment', DatasetError)
