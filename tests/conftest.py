@@ -8,6 +8,7 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
+SHARED_CASES = REPOSITORY.parent / 'shared' / 'cases'
 
 
 @pytest.fixture
@@ -27,3 +28,11 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip('the folder ../shared/data with real pictures and weight files is not here')
     return SHARED_DATA
+
+
+@pytest.fixture(scope='session')
+def shared_cases():
+    """The folder of inputs that once went wrong; tests that need it skip where it is absent."""
+    if not SHARED_CASES.is_dir():
+        pytest.skip('the folder ../shared/cases with inputs that went wrong is not here')
+    return SHARED_CASES

@@ -6,7 +6,8 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.files import read_json, read_text, read_toml
 
 
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le-mark', 'utf-16-be-mark'])
+@pytest.mark.parametrize('encoding', [
+    'utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le-mark', 'utf-16-be-mark'])
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, encoding):
     codec = encoding.removesuffix('-mark')
     mark = '\ufeff' if encoding.endswith('-mark') else ''
