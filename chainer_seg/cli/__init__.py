@@ -1,0 +1,1 @@
+"""The command ``chainer-seg``: one module per subcommand, which parses, calls and prints."""

@@ -1,0 +1,181 @@
+"""The base of all recipes: a training run as a value that is read, written, changed and run."""
+
+import dataclasses
+import os
+import pathlib
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import tomli_w
+
+from chainer_seg.errors import TrainingError, quoted
+from chainer_seg.files import read_toml, write_text
+from chainer_seg.schema import check
+
+if typing.TYPE_CHECKING:
+    import chainer
+
+    from chainer_seg.recipes.run import Run
+    from chainer_seg.training import Trainer
+
+
+@dataclasses.dataclass
+class Parts:
+    """What a recipe builds for two data sets; :meth:`Recipe.trainer` puts it together.
+
+    Attributes:
+        model: The network that is saved and evaluated.
+        train_chain: The chain that owns the targets and the losses.
+        dataset: What the examples are read from.
+        transform: ``transform(example, rng)`` makes a training sample of an example.
+        evaluator: ``evaluator(model)`` returns the validation figures by name.
+        best_metric: Name of the figure that the best model is chosen by, and ``'max'`` or ``'min'``.
+        settings: Further attributes of :class:`chainer_seg.training.Settings`.
+    """
+
+    model: 'chainer.Chain'
+    train_chain: 'chainer.Chain'
+    dataset: Any
+    transform: Callable
+    evaluator: Callable
+    best_metric: tuple[str, str]
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that one training run is, apart from its data and from where it runs.
+
+    A subclass has one field for each section, a frozen dataclass with the published defaults, and
+    builds its :class:`Parts`. A recipe is never changed: :meth:`replace` returns another one.
+    """
+
+    system: ClassVar[str]  # the name of the system on the command line
+    title: ClassVar[str]  # what the system does, in a few words
+
+    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+        """Builds the model, its train chain and the samples for two data sets."""
+        raise NotImplementedError  # every subclass has its own
+
+    def trainer(self, train: Any, validation: Any = None, run: 'Run | None' = None,
+                **run_options: Any) -> 'Trainer':
+        """Assembles the trainer of a run; ``trainer(...).run()`` trains.
+
+        Args:
+            train: The data set to train on.
+            validation: The data set to validate on; the training set if left out.
+            run: Where and how the run is carried out.
+            **run_options: Fields of :class:`chainer_seg.recipes.Run` to change, such as ``out``.
+
+        Raises:
+            chainer_seg.errors.UserError: The recipe does not fit the data set, or the run cannot start.
+        """
+        from chainer_seg.recipes.run import Run, build_trainer
+        run = dataclasses.replace(run or Run(), **run_options)
+        parts = self.parts(train, train if validation is None else validation, run.seed)
+        return build_trainer(self, parts, run)
+
+    def replace(self, **values: Any) -> Self:
+        """The same recipe with other values of fields, such as ``replace(lr=1e-3)``.
+
+        Raises:
+            chainer_seg.errors.TrainingError: A field does not exist, exists in several sections (name
+                it as ``section__field``), or the value is of another type.
+        """
+        tables = self.to_tables()
+        for name, value in values.items():
+            section, field = self._place(name)
+            tables[section][field] = value
+        return self.from_tables(tables, f'The recipe for {self.system}')
+
+    def to_tables(self) -> dict[str, dict[str, Any]]:
+        """The recipe as ``{section: {field: value}}``."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any], name: str) -> Self:
+        """A recipe of ``{section: {field: value}}``; what is left out has its default.
+
+        Raises:
+            chainer_seg.errors.TrainingError: A section or a field is unknown, or a value is of another
+                type; ``name`` is the subject of the sentence.
+        """
+        sections = cls.sections()
+        for section, values in tables.items():
+            if section not in sections:
+                raise TrainingError(f'{name} has a table [{section}]; it can have '
+                                    f'{", ".join(sections)}.')
+            known = [field.name for field in dataclasses.fields(sections[section])]
+            unknown = set(values) - set(known) if isinstance(values, Mapping) else ()
+            if unknown:
+                raise TrainingError(f'{name} has no setting {section}.{sorted(unknown)[0]}; [{section}] '
+                                    f'has {", ".join(known)}.')
+        recipe = check(dict(tables), cls, name, TrainingError)
+        recipe.validate(name)
+        return recipe
+
+    def validate(self, name: str) -> None:
+        """Raises a :class:`chainer_seg.errors.TrainingError` where values contradict each other."""
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """The recipe in a TOML file that :meth:`save` wrote, or that a person did.
+
+        Raises:
+            chainer_seg.errors.TrainingError: The file is missing or not a recipe of this system.
+        """
+        tables = read_toml(path, 'recipe', TrainingError)
+        system = tables.pop('system', cls.system)
+        if system != cls.system:
+            raise TrainingError(f'The recipe {path} is for {quoted(system)}, not for {cls.system}.')
+        return cls.from_tables(tables, f'The recipe {path}')
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the recipe as TOML, atomically."""
+        write_text(pathlib.Path(path), self.to_toml())
+
+    def to_toml(self) -> str:
+        """The recipe as TOML; fields without a value are left out."""
+        return tomli_w.dumps({'system': self.system, **_without_none(self.to_tables())})
+
+    def describe(self) -> str:
+        """A table of all fields, their values, and the defaults of those that differ."""
+        default, lines = type(self)().to_tables(), []
+        for section, values in self.to_tables().items():
+            lines.append(f'[{section}]')
+            for field, value in values.items():
+                usual = default[section][field]
+                note = '' if value == usual else f'    (default: {_written(usual)})'
+                lines.append(f'  {field:24} {_written(value)}{note}')
+        return '\n'.join(lines)
+
+    @classmethod
+    def sections(cls) -> dict[str, type]:
+        """The dataclass of each section."""
+        types = typing.get_type_hints(cls)
+        return {field.name: types[field.name] for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def _place(cls, name):
+        """(section, field) that a name means."""
+        section, _, field = name.rpartition('__')
+        places = [(each, field) for each, form in cls.sections().items()
+                  if section in ('', each) and field in {known.name for known in dataclasses.fields(form)}]
+        if len(places) == 1:
+            return places[0]
+        if places:
+            choices = ' or '.join(f'{each}__{field}' for each, _ in places)
+            raise TrainingError(f'Several sections have a field {field}; name {choices}.')
+        raise TrainingError(f'A recipe for {cls.system} has no field {quoted(name)}.')
+
+
+def _without_none(tables):
+    return {section: {field: value for field, value in values.items() if value is not None}
+            for section, values in tables.items()}
+
+
+def _written(value):
+    if isinstance(value, tuple):
+        return ' '.join(map(str, value))
+    return str(value)

@@ -1,0 +1,306 @@
+"""The recipe of Mask R-CNN (He et al., arXiv 1703.06870), after its Chainer implementation."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import typing
+from typing import Annotated, Any, ClassVar, Literal
+
+from chainer_seg.errors import TrainingError
+from chainer_seg.recipes.data import Data
+from chainer_seg.recipes.base import Parts, Recipe
+from chainer_seg.recipes.options import option
+from chainer_seg.recipes.training import STEP_FACTOR, Training
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.links import ResNet
+    from chainer_seg.models.mask_rcnn import MaskRCNN
+
+log = logging.getLogger(__name__)
+
+BLOCKS = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3)}
+
+# The stages that Detectron leaves as they come from ImageNet (TRAIN.FREEZE_AT 2).
+PUBLISHED_FROZEN = 2
+
+# The published weights that --pretrained imagenet means, by their names in the list of downloads.
+IMAGENET = {'resnet50': 'detectron-r50', 'resnet101': 'detectron-r101'}
+
+# The validation figures that are logged, for each kind of thing that the model finds.
+EVALUATED = ('AP', 'AP50', 'AP75')
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network.
+
+    Attributes:
+        pretrained: Model file whose ResNet the network starts from; "imagenet" stands for
+            resnet50-detectron.npz or resnet101-detectron.npz.
+        init: Mask R-CNN to start from, with its sizes; what does not fit starts from random weights.
+        extractor: Backbone.
+        neck: "c4" runs the last stage on each region, as the Chainer implementation does; "fpn" is a
+            feature pyramid.
+        blocks: Blocks of the four stages, instead of those of --extractor.
+        width: Channels of the stem.
+        stride_on: Convolution of a block that carries its stride.
+        freeze_bn: Keep the statistics, scales and shifts of batch normalisation.
+        bn2affine: Turn the batch normalisation of --pretrained into a fixed scale and shift.
+        freeze_at: Do not train the stem (1) and the stages up to this; 2 with --pretrained, 0 without.
+        roialign: Use RoIAlign; RoI pooling otherwise.
+        roi_size: Side of a region's features; 14 with C4, 7 with FPN.
+        fpn_channels: Channels of the feature pyramid.
+        box_features: Units of the box head of FPN.
+        mask_channels: Channels of the mask head.
+        masks: Train a mask head; boxes only otherwise.
+        keypoints: Train a keypoint head; FPN only.
+        keypoint_channels: Channels of the keypoint head.
+        anchor_sizes: Square roots of the anchors' areas, in pixels.
+        canonical_size: Side of a region, in pixels, that FPN takes from the level of stride 16.
+        test_side: Shorter side of an image at inference, in pixels; the largest of --min-side.
+        test_proposals: Proposals of a level before suppression, and of an image after it, at inference;
+            6000 1000 with C4, 1000 1000 with FPN.
+    """
+
+    pretrained: Annotated[str | None, option(metavar='MODEL')] = None
+    init: Annotated[str | None, option(metavar='MODEL')] = None
+    extractor: Literal['resnet50', 'resnet101'] = 'resnet50'
+    neck: Literal['c4', 'fpn'] = 'c4'
+    blocks: Annotated[tuple[int, int, int, int] | None, option(metavar='N N N N')] = None
+    width: int = 64
+    stride_on: Literal['1x1', '3x3'] = '1x1'
+    freeze_bn: bool = False
+    bn2affine: bool = False
+    freeze_at: Annotated[int | None, option(metavar='STAGE')] = None
+    roialign: bool = True
+    roi_size: int | None = None
+    fpn_channels: int = 256
+    box_features: int = 1024
+    mask_channels: int = 256
+    masks: bool = True
+    keypoints: bool = False
+    keypoint_channels: int = 512
+    anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    canonical_size: float = 224
+    test_side: int | None = None
+    test_proposals: Annotated[tuple[int, int] | None, option(metavar='BEFORE AFTER')] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Images, anchors, proposals and regions of interest.
+
+    Attributes:
+        min_side: Shorter side of an image, in pixels; sampled per image if several are given.
+        max_side: Maximum longer side, in pixels.
+        rpn_anchors: Anchors of an image in the loss of the region proposal network.
+        rois: Regions of interest of an image in the losses of the heads.
+        proposals: Proposals of a level before suppression, and of an image after it, in training;
+            12000 2000 with C4, 2000 2000 with FPN.
+        gamma: Weight of the mask loss.
+    """
+
+    min_side: tuple[int, ...] = (800,)
+    max_side: int = 1333
+    rpn_anchors: int = 256
+    rois: int = 512
+    proposals: Annotated[tuple[int, int] | None, option(metavar='BEFORE AFTER')] = None
+    gamma: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRCNNTraining(Training):
+    """The training, with the defaults of the Chainer implementation.
+
+    Attributes:
+        lr: Base learning rate; 0 trains nothing.
+        lr_step: Updates after which --schedule steps multiplies the learning rate by 0.1.
+        warm_up: Updates over which the learning rate rises linearly from a tenth to its base.
+        evaluate_every: Updates between validations.
+    """
+
+    iterations: Annotated[int, option('--iteration')] = 800_000
+    batch_size: Annotated[int, option('--batchsize')] = 8
+    sub_batches: Annotated[int, option('--subdivision')] = 1
+    optimizer: Literal['adam', 'momentum'] = 'momentum'
+    lr: float = 1e-4
+    schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
+    warm_up: Annotated[int, option('--lr-initialchange')] = 800
+    snapshot_every: Annotated[int, option('--snapshot', metavar='N')] = 4000
+    lr_step: tuple[int, ...] = (480_000,)
+    evaluate_every: Annotated[int, option('--validation', '--validate-every', metavar='N')] = 30_000
+
+    warm_up_start: ClassVar[float] = 0.1
+
+    def _after_warm_up(self):
+        from chainer_seg import training
+        if self.schedule == 'steps':
+            return training.Steps(self.lr_step, STEP_FACTOR)
+        return super()._after_warm_up()
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRCNNRecipe(Recipe):
+    """Train Mask R-CNN: boxes, masks and keypoints of objects. Defaults are as published."""
+
+    network: Network = Network()
+    samples: Samples = Samples()
+    training: MaskRCNNTraining = MaskRCNNTraining()
+
+    data: ClassVar[type] = Data
+    system: ClassVar[str] = 'mask-rcnn'
+    title: ClassVar[str] = 'instance segmentation and keypoints with Mask R-CNN'
+
+    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+        from chainer_seg.models.mask_rcnn import (
+            DetectionSamples, MaskRCNNTrainChain, PolygonDataset, batch_samples)
+        model = self.make_model(train, seed)
+        # Without a learning rate, running statistics stay as well: the model is only evaluated.
+        chain = MaskRCNNTrainChain(
+            model, self.samples.gamma, self.samples.rpn_anchors, self.samples.rois,
+            limits=self._limits(model), freeze_bn=self.network.freeze_bn or self.training.lr == 0)
+        kind = 'keypoints' if model.keypoints else 'segm' if model.with_masks else 'bbox'
+        return Parts(
+            model, chain, PolygonDataset(train),
+            DetectionSamples(self.samples.min_side, self.samples.max_side),
+            functools.partial(evaluate, dataset=validation), (f'validation/{kind}/AP', 'max'),
+            {'converter': functools.partial(batch_samples, multiple=model.size_multiple),
+             'evaluate_every': self.training.evaluate_every,
+             'lr_multipliers': self.frozen(model.extractor.resnet)})
+
+    def make_model(self, dataset: Any, seed: int = 0) -> 'MaskRCNN':
+        """The model of ``init``, or a new one with the ResNet of ``pretrained`` or random weights."""
+        keypoints = self._keypoints_of(dataset)
+        if self.network.init:
+            model = self._model_to_start_from(len(dataset.class_names), keypoints)
+        else:
+            model = self._new_model(len(dataset.class_names), keypoints, seed)
+        model.class_names = tuple(dataset.class_names)
+        return model
+
+    def frozen(self, resnet: 'ResNet') -> dict[str, float]:
+        """Learning-rate factors of 0 for the parameters that are not trained, by patterns of paths."""
+        from chainer_seg.links import BatchNorm
+        stages = self.network.freeze_at
+        if stages is None:
+            stages = PUBLISHED_FROZEN if self.network.pretrained else 0
+        root = '/model/extractor/resnet'
+        patterns = [f'{root}/{name}/*' for name in ('stem', *resnet.stage_names)[:stages]]
+        if self.network.freeze_bn and isinstance(resnet.stem.norm, BatchNorm):
+            patterns += [f'{root}/*/gamma', f'{root}/*/beta']
+        return dict.fromkeys(patterns, 0.0)
+
+    def _keypoints_of(self, dataset):
+        """The number of keypoints of an object, if they are asked for."""
+        if not self.network.keypoints:
+            return 0
+        instances = dataset[0][1]
+        if instances.keypoints is None:
+            raise TrainingError('The data set has no keypoints; omit --keypoints or give a '
+                                'person_keypoints file.')
+        return instances.keypoints.shape[1]
+
+    def _new_model(self, classes, keypoints, seed):
+        from chainer_seg.links import copy_resnet
+        net, source = self.network, self._pretrained_resnet()
+        model = _build(
+            classes=classes, neck=net.neck, **self._resnet_config(source),
+            stride_on=net.stride_on, fpn_channels=net.fpn_channels, box_features=net.box_features,
+            mask_channels=net.mask_channels, with_masks=net.masks, keypoints=keypoints,
+            keypoint_channels=net.keypoint_channels, anchor_sizes=net.anchor_sizes,
+            min_side=net.test_side or max(self.samples.min_side), max_side=self.samples.max_side,
+            roi_size=net.roi_size, pooling='align' if net.roialign else 'pool',
+            canonical_size=net.canonical_size, seed=seed,
+            **dict(zip(('proposals_before_nms', 'proposals'), net.test_proposals or ())))
+        if source is not None:
+            copy_resnet(source, model.extractor.resnet)
+        return model
+
+    def _resnet_config(self, source):
+        """The sizes and the normalisation of the backbone; those of ``source`` if there is one."""
+        net = self.network
+        if source is None and net.bn2affine:
+            raise TrainingError('--bn2affine turns the batch normalisation of --pretrained into a fixed '
+                                'scale and shift; give --pretrained or omit --bn2affine.')
+        if source is None:
+            return {'blocks': net.blocks or BLOCKS[net.extractor], 'width': net.width, 'norm': 'batch'}
+        from chainer_seg.links import FrozenAffine
+        from chainer_seg.links.resnet import EXPANSION
+        affine = net.bn2affine or isinstance(source.stem.norm, FrozenAffine)
+        return {'blocks': tuple(len(source[name]) for name in source.stage_names),
+                'width': source.out_channels[0] // EXPANSION, 'stem_width': source.stem.conv.W.shape[0],
+                'norm': 'affine' if affine else 'batch'}
+
+    def _pretrained_resnet(self):
+        """The ResNet of ``pretrained``, or None."""
+        if not self.network.pretrained:
+            return None
+        from chainer_seg.recipes.start import find_resnet
+        return find_resnet(_pretrained_path(self.network.pretrained, self.network.extractor))
+
+    def _model_to_start_from(self, classes, keypoints):
+        """A model of the sizes in the file of ``init``, with its weights as far as they fit."""
+        from chainer_seg.model_file import copy_matching
+        source = load_mask_rcnn(self.network.init)
+        wanted = {**source.config, 'classes': classes, 'keypoints': keypoints}
+        if wanted == source.config:
+            return source
+        model = _build(**wanted)
+        log.info('%d arrays of the model come from %s', copy_matching(source, model), self.network.init)
+        return model
+
+    def _limits(self, model):
+        """How many proposals there are in training; the published numbers if not given."""
+        if self.samples.proposals is None:
+            return None
+        from chainer_seg.models.mask_rcnn.train_chain import TRAINING_LIMITS
+        before, after = self.samples.proposals
+        return TRAINING_LIMITS[model.config['neck']]._replace(before_nms=before, after_nms=after)
+
+
+def load_mask_rcnn(path: str) -> 'MaskRCNN':
+    """The Mask R-CNN in a model file.
+
+    Raises:
+        chainer_seg.errors.TrainingError: It holds another model.
+    """
+    from chainer_seg.model_file import load_model
+    from chainer_seg.models.mask_rcnn import MaskRCNN
+    model = load_model(path)
+    if not isinstance(model, MaskRCNN):
+        raise TrainingError(f'{path} holds a {type(model).__name__}, not a Mask R-CNN; to start from '
+                            f'its ResNet alone give --pretrained.')
+    return model
+
+
+def evaluate(model: 'MaskRCNN', dataset: Any) -> dict[str, float]:
+    """Average precision of boxes and of whatever else the model finds."""
+    from chainer_seg.evaluation import evaluate_coco
+    kinds = ['bbox'] + ['segm'] * model.with_masks + ['keypoints'] * bool(model.keypoints)
+    figures = evaluate_coco(model, dataset, kinds=tuple(kinds))
+    return {f'{kind}/{name}': figures[f'{kind}/{name}'] for kind in kinds for name in EVALUATED}
+
+
+def _build(**config):
+    from chainer_seg.models.mask_rcnn import MaskRCNN
+    if config['keypoints'] and config['neck'] != 'fpn':
+        raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')
+    try:
+        return MaskRCNN(**config)
+    except ValueError as error:
+        raise TrainingError(f'There is no Mask R-CNN of these sizes: {error}.') from error
+
+
+def _pretrained_path(pretrained, extractor):
+    """The model file that ``pretrained`` means."""
+    if pretrained != 'imagenet':
+        return pretrained
+    from chainer_seg.zoo import public_file
+    published = public_file('weights', IMAGENET[extractor])
+    path = pathlib.Path(f'{extractor}-detectron.npz')
+    if not path.exists():
+        making = published.use.format(path=f'downloads/weights/{published.file}')
+        raise TrainingError(f'There is no {path} here; make it by python scripts/download.py weights '
+                            f'{IMAGENET[extractor]} and {making}.')
+    return path

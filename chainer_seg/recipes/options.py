@@ -1,0 +1,56 @@
+"""Types of recipe fields, which say how a field is written on a command line.
+
+A field of a recipe is declared once: its name, type, default and the sentence in the docstring of its
+class. The command line is generated from that by tyro; what a type alone cannot say - the spelling that
+an original program has for the option, the form of a size - stands in the field's annotation.
+"""
+
+import tomllib
+from typing import Annotated, Any
+
+from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+
+def option(*aliases: str, metavar: str | None = None) -> Any:
+    """An annotation: further spellings of an option, such as ``'--batchsize'``, and its placeholder."""
+    return arg(aliases=aliases, metavar=metavar)
+
+
+def _size(words):
+    sides = words[0].lower().split('x')
+    if len(sides) > 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+        raise ValueError(f'{words[0]!r} is not a size such as 256 or 240x320')
+    return int(sides[0]), int(sides[-1])
+
+
+def _toml_value(words):
+    try:
+        return _as_tuples(tomllib.loads(f'value = {words[0]}')['value'])
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f'{words[0]!r} is not a value in TOML, such as [[24], [48]]') from error
+
+
+def _as_tuples(value):
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+def _toml_text(value):
+    return [str(value).replace('(', '[').replace(',)', ']').replace(')', ']')]
+
+
+# (height, width) in pixels; one number on the command line stands for a square.
+Size = Annotated[tuple[int, int], PrimitiveConstructorSpec(
+    nargs=1, metavar='HxW', instance_from_str=_size, is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda value: ['x'.join(map(str, value))])]
+
+# For lists of lists.
+TOML = PrimitiveConstructorSpec(
+    nargs=1, metavar='TOML', instance_from_str=_toml_value,
+    is_instance=lambda value: isinstance(value, tuple), str_from_instance=_toml_text)
+
+# What a run resumes from: None, 'auto' for the latest snapshot, or a path.
+Resume = Annotated[str | None, PrimitiveConstructorSpec(
+    nargs='*', metavar='[SNAPSHOT]', instance_from_str=lambda words: words[0] if words else 'auto',
+    is_instance=lambda value: value is None or isinstance(value, str),
+    str_from_instance=lambda value: [value or 'not resumed'])]

@@ -1,0 +1,63 @@
+"""The section ``training`` of every recipe: length, batches, optimizer, learning rate, snapshots."""
+
+import dataclasses
+import typing
+from typing import Annotated, ClassVar, Literal
+
+from chainer_seg.recipes.options import option
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.training import Schedule
+
+STEP_FACTOR = 0.1  # what 'steps' multiplies the learning rate by at each step; the same in all papers
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """The training.
+
+    Attributes:
+        iterations: Number of updates.
+        batch_size: Images per update.
+        sub_batches: Compute a batch in this many parts, which takes less memory.
+        optimizer: Momentum SGD or Adam.
+        lr: Base learning rate.
+        momentum: Momentum of SGD.
+        weight_decay: Rate of L2 weight decay.
+        schedule: Shape of the learning rate over the run.
+        warm_up: Updates over which the learning rate rises linearly to its base.
+        snapshot_every: Updates between snapshots.
+        keep_last: Number of snapshots to keep.
+        half: Save the model in half precision.
+    """
+
+    iterations: int = 2000
+    batch_size: int = 8
+    sub_batches: int = 1
+    optimizer: Literal['adam', 'momentum'] = 'adam'
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: Literal['poly', 'cosine', 'constant'] = 'cosine'
+    warm_up: int = 100
+    snapshot_every: Annotated[int, option(metavar='N')] = 500
+    keep_last: int = 3
+    half: bool = False
+
+    warm_up_start: ClassVar[float] = 1 / 3  # share of the learning rate in the first update
+
+    def make_schedule(self) -> 'Schedule':
+        """The learning rate as a factor of ``lr`` for each update."""
+        from chainer_seg import training
+        return training.WarmUp(self.warm_up, self._after_warm_up(), self.warm_up_start)
+
+    def settings(self) -> dict[str, object]:
+        """The section as attributes of :class:`chainer_seg.training.Settings`."""
+        names = ('iterations', 'batch_size', 'sub_batches', 'optimizer', 'lr', 'momentum', 'weight_decay',
+                 'snapshot_every', 'keep_last')
+        return {**{name: getattr(self, name) for name in names}, 'schedule': self.make_schedule()}
+
+    def _after_warm_up(self):
+        from chainer_seg import training
+        shapes = {'poly': training.Poly, 'cosine': training.Cosine, 'constant': training.Constant}
+        return shapes[self.schedule]()
