@@ -7,6 +7,7 @@ import numpy as np
 
 from chainer_seg import boxes, masks as mask_arithmetic
 from chainer_seg.errors import UserError
+from chainer_seg.thumbnail import instances_thumbnail
 
 
 @dataclasses.dataclass(eq=False)
@@ -145,14 +146,7 @@ class Instances:
         return cls(found, bboxes, labels, [result['score'] for result in results],
                    keypoints=keypoints, class_names=class_names)
 
-    def draw(self, image=None, ax=None, **options):
-        """Draws the objects on an axis; see :func:`chainer_seg.visualization.draw_instances`."""
-        # Visualization stands on a floor above: it is needed only by who draws.
-        from chainer_seg.visualization import draw_instances
-        return draw_instances(image, self, ax=ax, **options)
-
     def _repr_html_(self):
-        from chainer_seg.visualization import instances_thumbnail
         return (f'<div>{html.escape(repr(self))}<br>{instances_thumbnail(self)}</div>')
 
     def _counts(self):

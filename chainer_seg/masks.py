@@ -5,6 +5,9 @@ import numpy as np
 from chainer import backend
 from pycocotools import mask as coco_mask
 
+# Rows are worked on together until they hold this many mask pixels, so memory stays bounded.
+_PIXELS_AT_ONCE = 1 << 22
+
 
 def mask_to_bbox(masks):
     """The tight boxes of masks.
@@ -112,3 +115,29 @@ def _extent(occupied, xp):
     first = xp.where(any_there, occupied.argmax(axis=1), 0)
     last = xp.where(any_there, length - occupied[:, ::-1].argmax(axis=1), 0)
     return first, last
+
+
+def topmost(masks):
+    """Which mask is seen at each pixel when smaller ones lie on larger ones.
+
+    Args:
+        masks: (R, H, W) bool or uint8.
+
+    Returns:
+        (H, W) uint16: 1 + the number of the mask; 0 where there is none.
+    """
+    count, height, width = masks.shape
+    if count == 0:
+        return np.zeros((height, width), np.uint16)
+    # A mask's place in the pile, from 1 at the bottom.
+    pile = np.argsort(-np.count_nonzero(masks, axis=(1, 2)), kind='stable')
+    place = np.empty(count, np.uint16)
+    place[pile] = np.arange(1, count + 1)
+    number_at = np.concatenate([[0], pile + 1]).astype(np.uint16)
+    owner = np.empty((height, width), np.uint16)
+    rows = max(1, _PIXELS_AT_ONCE // max(1, count * width))
+    for top in range(0, height, rows):
+        strip = slice(top, top + rows)
+        highest = ((masks[:, strip] != 0) * place[:, None, None]).max(axis=0)
+        owner[strip] = number_at[highest]
+    return owner

@@ -14,7 +14,7 @@ from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError
 from chainer_seg.files import atomic_write
-from chainer_seg.models import MODEL_HOMES, model_class
+from chainer_seg.registry import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
 
 FORMAT = 'chainer_seg model'

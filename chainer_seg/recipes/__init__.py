@@ -14,7 +14,12 @@ from chainer_seg.recipes.run import Run
 
 # The system's name on the command line, and where its recipe is; loaded at first use.
 _HOMES = {
+    'click': ('chainer_seg.recipes.click', 'ClickRecipe'),
+    'deeplab': ('chainer_seg.recipes.deeplab', 'DeepLabRecipe'),
+    'deepmask': ('chainer_seg.recipes.deepmask', 'DeepMaskRecipe'),
+    'sharpmask': ('chainer_seg.recipes.deepmask', 'SharpMaskRecipe'),
     'mask-rcnn': ('chainer_seg.recipes.mask_rcnn', 'MaskRCNNRecipe'),
+    'yolact': ('chainer_seg.recipes.yolact', 'YolactRecipe'),
 }
 SYSTEMS = tuple(_HOMES)
 

@@ -3,14 +3,18 @@
 import dataclasses
 import os
 import pathlib
+import re
+import tomllib
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import tomli_w
 
 from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.files import read_toml, write_text
+from chainer_seg.recipes.data import Data
+from chainer_seg.recipes.options import aliases
 from chainer_seg.schema import check
 
 if typing.TYPE_CHECKING:
@@ -18,6 +22,8 @@ if typing.TYPE_CHECKING:
 
     from chainer_seg.recipes.run import Run
     from chainer_seg.training import Trainer
+
+PUBLISHED = pathlib.Path(__file__).parent / 'published'  # a folder for each system
 
 
 @dataclasses.dataclass
@@ -53,6 +59,8 @@ class Recipe:
 
     system: ClassVar[str]  # the name of the system on the command line
     title: ClassVar[str]  # what the system does, in a few words
+    data: ClassVar[type] = Data  # the options that name the data
+    usual: ClassVar[str | None] = None  # the published recipe that the command line starts from
 
     def parts(self, train: Any, validation: Any, seed: int) -> Parts:
         """Builds the model, its train chain and the samples for two data sets."""
@@ -89,6 +97,28 @@ class Recipe:
             tables[section][field] = value
         return self.from_tables(tables, f'The recipe for {self.system}')
 
+    def assign(self, assignments: Iterable[str]) -> Self:
+        """As :meth:`replace`, by strings ``section.field=value`` or ``field=value``.
+
+        Values are written as in TOML, but text needs no quotes.
+        """
+        values = {}
+        for assignment in assignments:
+            place, equals, value = assignment.partition('=')
+            if not equals:
+                raise TrainingError(f'{quoted(assignment)} sets nothing; write it as field=value.')
+            values[place.strip()] = _value_of(value.strip())
+        return self.replace(**values)
+
+    def started_from(self, arguments: Sequence[str]) -> Self:
+        """The recipe with what the model that ``arguments`` name to start from makes of it."""
+        return self
+
+    @property
+    def wants_keypoints(self) -> bool:
+        """Whether the data set must have keypoints."""
+        return False
+
     def to_tables(self) -> dict[str, dict[str, Any]]:
         """The recipe as ``{section: {field: value}}``."""
         return dataclasses.asdict(self)
@@ -119,17 +149,53 @@ class Recipe:
         """Raises a :class:`chainer_seg.errors.TrainingError` where values contradict each other."""
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
-        """The recipe in a TOML file that :meth:`save` wrote, or that a person did.
+    def published(cls) -> tuple[str, ...]:
+        """The names of the recipes of this system that come with the package."""
+        return tuple(sorted(path.stem for path in (PUBLISHED / cls.system).glob('*.toml')))
+
+    @classmethod
+    def load(cls, name: str | os.PathLike) -> Self:
+        """Reads a recipe.
+
+        Args:
+            name: One of :meth:`published`, or the path of a TOML file that :meth:`save` wrote or that a
+                person did: it may say ``based_on`` another one, and then only what differs.
 
         Raises:
             chainer_seg.errors.TrainingError: The file is missing or not a recipe of this system.
         """
-        tables = read_toml(path, 'recipe', TrainingError)
-        system = tables.pop('system', cls.system)
+        return cls.from_tables(cls._read(os.fspath(name), ()), f'The recipe {name}')
+
+    @classmethod
+    def _read(cls, name, followers):
+        """The tables of a recipe on top of those that it is based on."""
+        if name in followers:
+            raise TrainingError(f'The recipe {name} is based on itself.')
+        published = PUBLISHED / cls.system / f'{name}.toml'
+        if not published.exists() and not pathlib.Path(name).exists() and cls.published():
+            raise TrainingError(f'There is no recipe {name}; name a TOML file or one of '
+                                f'{", ".join(cls.published())}.')
+        tables = read_toml(published if published.exists() else name, 'recipe', TrainingError)
+        system, base = tables.pop('system', cls.system), tables.pop('based_on', None)
         if system != cls.system:
-            raise TrainingError(f'The recipe {path} is for {quoted(system)}, not for {cls.system}.')
-        return cls.from_tables(tables, f'The recipe {path}')
+            raise TrainingError(f'The recipe {name} is for {quoted(system)}, not for {cls.system}.')
+        tables = cls._with_field_names(tables, f'The recipe {name}')
+        if base is None:
+            return tables
+        below = cls._read(str(base), (*followers, name))
+        return {section: {**below.get(section, {}), **tables.get(section, {})}
+                for section in (*below, *(each for each in tables if each not in below))}
+
+    @classmethod
+    def _with_field_names(cls, tables, name):
+        """The tables with every alias of a field in the place of its name."""
+        sections, found = cls.sections(), {}
+        for section, values in tables.items():
+            if not isinstance(values, dict):
+                raise TrainingError(f'{name} sets {section} outside of a table.')
+            names = aliases(sections[section]) if section in sections else {}
+            found[section] = {names.get(key, key): value for key, value in values.items()}
+        return found
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the recipe as TOML, atomically."""
@@ -137,7 +203,9 @@ class Recipe:
 
     def to_toml(self) -> str:
         """The recipe as TOML; fields without a value are left out."""
-        return tomli_w.dumps({'system': self.system, **_without_none(self.to_tables())})
+        text = tomli_w.dumps({'system': self.system, **_without_none(self.to_tables())})
+        # Short lists of numbers stay on their line.
+        return re.sub(r'\[\n\s+([^\[\]]*?),\n\s*\]', lambda found: f'[{_joined(found[1])}]', text)
 
     def describe(self) -> str:
         """A table of all fields, their values, and the defaults of those that differ."""
@@ -159,9 +227,10 @@ class Recipe:
     @classmethod
     def _place(cls, name):
         """(section, field) that a name means."""
-        section, _, field = name.rpartition('__')
-        places = [(each, field) for each, form in cls.sections().items()
-                  if section in ('', each) and field in {known.name for known in dataclasses.fields(form)}]
+        section, _, field = name.replace('.', '__').rpartition('__')
+        places = [(each, aliases(form).get(field, field)) for each, form in cls.sections().items()
+                  if section in ('', each) and field in {
+                      *(known.name for known in dataclasses.fields(form)), *aliases(form)}]
         if len(places) == 1:
             return places[0]
         if places:
@@ -170,9 +239,21 @@ class Recipe:
         raise TrainingError(f'A recipe for {cls.system} has no field {quoted(name)}.')
 
 
+def _value_of(text):
+    """The value that a text means in TOML, or the text itself."""
+    try:
+        return tomllib.loads(f'value = {text}')['value']
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def _without_none(tables):
     return {section: {field: value for field, value in values.items() if value is not None}
             for section, values in tables.items()}
+
+
+def _joined(lines):
+    return ' '.join(line.strip() for line in lines.splitlines())
 
 
 def _written(value):

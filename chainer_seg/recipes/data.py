@@ -71,3 +71,51 @@ class Data:
             return train, train
         return train, open_dataset(self.val_annotations, self.val_images or self.images,
                                    keypoints=keypoints)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedData(Data):
+    """The data.
+
+    Attributes:
+        data_folder: Folder that ``chainer-seg data prepare`` wrote; stands for --annotations and
+            --val-annotations.
+    """
+
+    data_folder: Annotated[pathlib.Path | None, option(metavar='D')] = None
+
+    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
+             keypoints: bool | None = None) -> tuple[Any, Any]:
+        found = self
+        if self.data_folder:
+            validation = self.data_folder / 'val.packed'
+            found = dataclasses.replace(
+                self, data_folder=None, annotations=self.annotations or self.data_folder / 'train.packed',
+                val_annotations=self.val_annotations or (validation if validation.exists() else None))
+        if found.annotations:
+            found = dataclasses.replace(found, dataset='coco', data_folder=None)
+        return super(PreparedData, found).open(examples, seed, skip_empty=skip_empty, keypoints=keypoints)
+
+
+@dataclasses.dataclass(frozen=True)
+class CocoData(Data):
+    """The data.
+
+    Attributes:
+        coco_folder: Folder with annotations, train2017 and val2017, for --dataset coco2017.
+    """
+
+    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'coco2017'] = 'shapes'
+    coco_folder: pathlib.Path = pathlib.Path('downloads/coco')
+
+    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
+             keypoints: bool | None = None) -> tuple[Any, Any]:
+        found = self
+        if self.dataset == 'coco2017':
+            kind = 'person_keypoints' if keypoints else 'instances'
+            train, val = (self.coco_folder / 'annotations' / f'{kind}_{part}2017.json'
+                          for part in ('train', 'val'))
+            found = dataclasses.replace(
+                self, dataset='coco', annotations=train, val_annotations=val,
+                images=self.coco_folder / 'train2017', val_images=self.coco_folder / 'val2017')
+        return super(CocoData, found).open(examples, seed, skip_empty=skip_empty, keypoints=keypoints)

@@ -8,9 +8,9 @@ import typing
 from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.recipes.data import Data
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.options import option
+from chainer_seg.recipes.data import CocoData
+from chainer_seg.recipes.options import Flat, option
 from chainer_seg.recipes.training import STEP_FACTOR, Training
 
 if typing.TYPE_CHECKING:
@@ -144,13 +144,17 @@ class MaskRCNNTraining(Training):
 class MaskRCNNRecipe(Recipe):
     """Train Mask R-CNN: boxes, masks and keypoints of objects. Defaults are as published."""
 
-    network: Network = Network()
-    samples: Samples = Samples()
-    training: MaskRCNNTraining = MaskRCNNTraining()
+    network: Flat[Network] = Network()
+    samples: Flat[Samples] = Samples()
+    training: Flat[MaskRCNNTraining] = MaskRCNNTraining()
 
-    data: ClassVar[type] = Data
+    data: ClassVar[type] = CocoData
     system: ClassVar[str] = 'mask-rcnn'
     title: ClassVar[str] = 'instance segmentation and keypoints with Mask R-CNN'
+
+    @property
+    def wants_keypoints(self) -> bool:
+        return self.network.keypoints
 
     def parts(self, train: Any, validation: Any, seed: int) -> Parts:
         from chainer_seg.models.mask_rcnn import (

@@ -5,16 +5,41 @@ class. The command line is generated from that by tyro; what a type alone cannot
 an original program has for the option, the form of a size - stands in the field's annotation.
 """
 
+import argparse
+import dataclasses
+import functools
 import tomllib
+import typing
+from collections.abc import Sequence
 from typing import Annotated, Any
 
+from tyro.conf import OmitArgPrefixes as Flat  # ``Flat[Section]``: options without the section's name
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
+
+
+__all__ = ['Flat', 'Resume', 'Size', 'TOML', 'aliases', 'option', 'value_of_option']
 
 
 def option(*aliases: str, metavar: str | None = None) -> Any:
     """An annotation: further spellings of an option, such as ``'--batchsize'``, and its placeholder."""
     return arg(aliases=aliases, metavar=metavar)
+
+
+@functools.cache
+def aliases(form: type) -> dict[str, str]:
+    """The fields of a dataclass by their further spellings, as these are written in a file."""
+    hints = typing.get_type_hints(form, include_extras=True)
+    return {alias.lstrip('-').replace('-', '_'): field.name for field in dataclasses.fields(form)
+            for note in getattr(hints[field.name], '__metadata__', ())
+            for alias in getattr(note, 'aliases', None) or ()}
+
+
+def value_of_option(arguments: Sequence[str], name: str) -> str | None:
+    """The value of an option of a command line that is not parsed yet; None where it is not given."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(name, dest='value')
+    return parser.parse_known_args(list(arguments))[0].value
 
 
 def _size(words):

@@ -35,6 +35,7 @@ class TrainingResult:
         model: The path of the newest model file, or None.
         best_model: The path of the best model file, or None.
         best_value: The best value of the metric, or None.
+        best_metric: The name of the metric, or None.
         skipped: How many batches were skipped.
         log: The lines of the log, as dicts.
     """
@@ -45,6 +46,7 @@ class TrainingResult:
     model: pathlib.Path | None
     best_model: pathlib.Path | None
     best_value: float | None
+    best_metric: str | None
     skipped: int
     log: list
 
@@ -68,6 +70,10 @@ class Trainer(chainer.training.Trainer):
     @staticmethod
     def _is_over(trainer):
         return trainer.updater.iteration >= trainer.iterations
+
+    def train(self) -> TrainingResult:
+        """As :func:`train`."""
+        return train(self)
 
     def run(self, show_loop_exception_msg=False):
         with (self.interruption, chainer.using_device(self.device),
@@ -133,7 +139,7 @@ def train(trainer):
     files = [path if path.exists() else None for path in (out / MODEL, out / BEST_MODEL)]
     return TrainingResult(
         trainer.updater.iteration, out, snapshots.newest, *files, snapshots.best_value,
-        trainer.updater.skipped, trainer.log.lines)
+        snapshots.best_metric, trainer.updater.skipped, trainer.log.lines)
 
 
 def _make_optimizer(train_chain, settings):

@@ -34,6 +34,7 @@ class Snapshots(chainer.training.Extension):
     Attributes:
         newest: The path of the newest snapshot of this run, or None.
         best_value: The best value of the metric, or None.
+        best_metric: The name of the metric, or None.
     """
 
     name = 'snapshots'
@@ -48,6 +49,7 @@ class Snapshots(chainer.training.Extension):
             raise ValueError(f'best_metric must end in "max" or "min", not {best_metric[1]!r}')
         self._every, self._keep_last, self._max_skipped = every, keep_last, max_skipped
         self._best_metric, self._about, self._say = best_metric, about or {}, say
+        self.best_metric = None if best_metric is None else best_metric[0]
         self._model, self._save_model = model, save_model
         self._saved_iteration = None
         self.newest = None

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from chainer_seg.boxes import box_iou
-from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.colors import instance_colors
 
 _LEAST_OVERLAP = 0.3  # of the boxes of one object in two frames
 _MEMORY = 10  # frames for which an object that is not found keeps its colour

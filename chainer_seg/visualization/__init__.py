@@ -7,7 +7,7 @@ from chainer_seg.visualization.click_curves import (
 )
 from chainer_seg.visualization.click_marks import overlay_clicks
 from chainer_seg.visualization.click_samples import draw_click_samples, draw_click_sheet
-from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.colors import instance_colors
 from chainer_seg.visualization.contact_sheet import contact_sheet
 from chainer_seg.visualization.detections import overlay_detections
 from chainer_seg.visualization.drawing import (
@@ -28,11 +28,10 @@ from chainer_seg.visualization.overlay import (
 )
 from chainer_seg.visualization.semantic import labels_layer, overlay_labels
 from chainer_seg.visualization.statistics import draw_statistics
-from chainer_seg.visualization.thumbnail import instances_thumbnail
 
 __all__ = ['Picture', 'axes_grid', 'blend', 'contact_sheet', 'draw_click_curves',
            'draw_click_samples', 'draw_click_sheet', 'draw_clicks', 'draw_gallery', 'draw_image',
            'draw_instances', 'draw_iou_curves', 'draw_labels', 'draw_noc_curves', 'draw_probability',
            'draw_semantic', 'draw_statistics', 'instance_colors', 'instances_layer',
-           'instances_thumbnail', 'labels_layer', 'overlay_clicks', 'overlay_detections',
+           'labels_layer', 'overlay_clicks', 'overlay_detections',
            'overlay_labels', 'overlay_masks', 'overlay_probability', 'probability_layer']

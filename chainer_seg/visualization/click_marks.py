@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+from chainer_seg.colors import NEGATIVE, POSITIVE
 
 _WHITE = (255, 255, 255)
 

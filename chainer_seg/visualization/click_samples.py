@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
-from chainer_seg.visualization.colors import PALETTE, POSITIVE
+from chainer_seg.colors import PALETTE, POSITIVE
 from chainer_seg.visualization.drawing import draw_clicks, draw_instances
 from chainer_seg.visualization.figures import axes_grid
 

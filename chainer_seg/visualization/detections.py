@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from chainer_seg.visualization.colors import instance_colors
+from chainer_seg.colors import instance_colors
 from chainer_seg.visualization.overlay import overlay_masks
 from chainer_seg.visualization.skeletons import skeleton_lines
 from chainer_seg.visualization.text import paste, text_height, text_patch

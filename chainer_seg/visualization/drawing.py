@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.visualization.colors import NEGATIVE, POSITIVE, instance_colors, is_light
+from chainer_seg.colors import NEGATIVE, POSITIVE, instance_colors, is_light
 from chainer_seg.visualization.figures import new_axes
 from chainer_seg.visualization.overlay import instances_layer
 from chainer_seg.visualization.semantic import labels_layer, legend_of

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainer_seg.visualization.colors import PALETTE
+from chainer_seg.colors import PALETTE
 from chainer_seg.visualization.figures import Picture
 
 _MOST_CLASSES = 30  # More names cannot be read below the bars.

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from chainer_seg.visualization.colors import is_light
+from chainer_seg.colors import is_light
 
 
 @functools.lru_cache(2048)

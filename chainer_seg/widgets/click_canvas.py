@@ -11,7 +11,7 @@ from chainer_seg.errors import ClickError
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks, overlay_masks
-from chainer_seg.visualization.colors import POSITIVE
+from chainer_seg.colors import POSITIVE
 from chainer_seg.widgets.events import button, problem_sentence, row, status_html, told
 from chainer_seg.widgets.pictures import list_pictures, name_apart
 from chainer_seg.widgets.stills import StillPicture

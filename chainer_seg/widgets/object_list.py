@@ -6,7 +6,7 @@ import ipywidgets
 import numpy as np
 
 from chainer_seg.visualization import instance_colors
-from chainer_seg.visualization.colors import NEGATIVE, PALETTE, POSITIVE
+from chainer_seg.colors import NEGATIVE, PALETTE, POSITIVE
 from chainer_seg.widgets.events import button
 
 # Green and vermilion are those of the current object and of clicks that take away.

@@ -13,7 +13,7 @@ import numpy as np
 import traitlets
 
 from chainer_seg.images import fit_within, resize
-from chainer_seg.visualization.overlay import topmost
+from chainer_seg.masks import topmost
 from chainer_seg.widgets.mask_data import encode_jpeg
 
 _FOLDER = pathlib.Path(__file__).parent

@@ -2,7 +2,7 @@ import numpy as np
 
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks
-from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+from chainer_seg.colors import NEGATIVE, POSITIVE
 
 
 def test_marks_are_where_the_clicks_are_and_nowhere_else():

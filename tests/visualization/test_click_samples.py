@@ -5,7 +5,7 @@ import pytest
 
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import Picture, draw_click_samples, draw_click_sheet
-from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+from chainer_seg.colors import NEGATIVE, POSITIVE
 
 
 @pytest.fixture

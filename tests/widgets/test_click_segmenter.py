@@ -108,7 +108,7 @@ def test_colours_stay_with_their_objects(segmenter):
 
 
 def test_current_object_has_a_colour_of_its_own():
-    from chainer_seg.visualization.colors import NEGATIVE, POSITIVE
+    from chainer_seg.colors import NEGATIVE, POSITIVE
     from chainer_seg.widgets.object_list import object_colors
     colors = {tuple(color) for color in object_colors(range(25)).tolist()}
     assert len(colors) == 25 and not colors & {POSITIVE, NEGATIVE}

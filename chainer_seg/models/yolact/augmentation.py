@@ -4,43 +4,12 @@ Colours are shifted, the picture is laid on a larger canvas, a part of it is cut
 masks and boxes follow.
 """
 
-import dataclasses
-
 import cv2
 import numpy as np
 
 from chainer_seg.boxes import box_iou, clip_boxes
 from chainer_seg.instances import Instances
-
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """What may happen to a picture; each part can be switched off.
-
-    Attributes:
-        photometric: Whether brightness, contrast, saturation and hue are shifted.
-        expand: Whether half of the pictures are laid on a larger canvas.
-        crop: Whether a part is cut out.
-        mirror: Whether half of the pictures are mirrored left to right.
-        brightness: Largest shift of the values, of 255.
-        contrast, saturation: (least, largest) factor.
-        hue: Largest shift in degrees.
-        largest_canvas: Largest side of the canvas in sides of the picture.
-        least_crop: Least side of a part in sides of the picture.
-        canvas_colour: RGB of the canvas; the published mean of ImageNet.
-    """
-
-    photometric: bool = True
-    expand: bool = True
-    crop: bool = True
-    mirror: bool = True
-    brightness: float = 32
-    contrast: tuple = (0.5, 1.5)
-    saturation: tuple = (0.5, 1.5)
-    hue: float = 18
-    largest_canvas: float = 4
-    least_crop: float = 0.3
-    canvas_colour: tuple = (123.68, 116.78, 103.94)
+from chainer_seg.models.yolact.settings import Augmentation
 
 
 # As published, and nothing at all.

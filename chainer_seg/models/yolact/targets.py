@@ -1,29 +1,13 @@
 """What each anchor is to predict: the matching of YOLACT and of SSD (arXiv 1512.02325, section 2.2)."""
 
-import dataclasses
-
 import numpy as np
 from chainer import backend
 
 from chainer_seg.boxes import box_iou
 from chainer_seg.models.yolact.anchors import anchor_corners, encode_boxes
+from chainer_seg.models.yolact.settings import Thresholds
 
 NEUTRAL, BACKGROUND = -1, 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Thresholds:
-    """Which overlaps make an anchor an example.
-
-    Attributes:
-        positive: From this intersection over union with an object on, an anchor is for the object.
-        negative: Below this one with every object it is background; between the two it is neutral.
-        crowd: So much of an anchor in a crowd makes it neutral, if it is not for an object.
-    """
-
-    positive: float = 0.5
-    negative: float = 0.4
-    crowd: float = 0.7
 
 
 PUBLISHED = Thresholds()

@@ -1,32 +1,12 @@
 """YOLACT in training: the targets of a batch and the sum of its losses (arXiv 1904.02689, section 3)."""
 
-import dataclasses
-
 import chainer
 import numpy as np
 from chainer import links as L
 
 from chainer_seg.models.yolact import losses
+from chainer_seg.models.yolact.settings import LossWeights
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
-
-
-@dataclasses.dataclass(frozen=True)
-class LossWeights:
-    """How much each loss counts; the published numbers.
-
-    Attributes:
-        classes: Of the class of anchors.
-        boxes: Of the codes of positive anchors.
-        masks: Of the masks of positive anchors.
-        semantic: Of the map of each class, which is only there in training.
-        rescoring: Of the quality that a net with mask re-scoring predicts for its masks.
-    """
-
-    classes: float = 1
-    boxes: float = 1.5
-    masks: float = 6.125
-    semantic: float = 1
-    rescoring: float = 25
 
 
 PUBLISHED_WEIGHTS = LossWeights()

@@ -1,17 +1,17 @@
-"""A small picture of instances as HTML, for the table cells and outputs of a notebook."""
+"""A small image of instances as HTML, for the table cells and outputs of a notebook."""
 
 import base64
 
 import cv2
 import numpy as np
 
+from chainer_seg.colors import instance_colors
 from chainer_seg.images import fit_within
-from chainer_seg.visualization.colors import instance_colors
-from chainer_seg.visualization.detections import paint_keypoints
-from chainer_seg.visualization.overlay import topmost
+from chainer_seg.masks import topmost
 
 _LONGEST_SIDE = 192
 _BACKGROUND = (38, 38, 42)
+_POINT = (255, 255, 255)
 
 
 def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
@@ -35,9 +35,10 @@ def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
     colors = np.concatenate([[_BACKGROUND], instance_colors(len(instances))]).astype(np.uint8)
     picture = colors[owner]
     if instances.keypoints is not None:
-        scale = np.float32([small[0] / height, small[1] / width, 1])
-        # In white: in its own colour a point could not be told from its mask.
-        paint_keypoints(picture, instances.keypoints * scale, np.full_like(colors[1:], 255))
+        points = instances.keypoints[instances.keypoints[:, :, 2] > 0]
+        # In white: a point of the object's colour could not be told from its mask.
+        for y, x in (points[:, :2] * np.float32(small) / (height, width)).round().astype(int).tolist():
+            cv2.circle(picture, (x, y), 2, _POINT, -1, cv2.LINE_AA)
     _, data = cv2.imencode('.png', np.ascontiguousarray(picture[:, :, ::-1]))
     text = base64.b64encode(data.tobytes()).decode('ascii')
     return (f'<img width="{small[1]}" height="{small[0]}" alt="{len(instances)} objects" '

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from chainer_seg.instances import Instances
-from chainer_seg.visualization import instance_colors, instances_thumbnail
+from chainer_seg.thumbnail import instances_thumbnail
+from chainer_seg.colors import instance_colors
 
 
 def decode(html):

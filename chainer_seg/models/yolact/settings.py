@@ -1,0 +1,71 @@
+"""The numbers of YOLACT's training (arXiv 1904.02689, sections 3 and 6), with the published values.
+
+Nothing here imports Chainer, so that a command line made of them answers at once.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Matching of anchors to objects.
+
+    Attributes:
+        positive: Intersection over union with an object from which an anchor is positive.
+        negative: Intersection over union below which an anchor is background; neutral in between.
+        crowd: Share of an anchor inside a crowd from which it is neutral, unless it is positive.
+    """
+
+    positive: float = 0.5
+    negative: float = 0.4
+    crowd: float = 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses.
+
+    Attributes:
+        classes: Weight of the class loss.
+        boxes: Weight of the box loss.
+        masks: Weight of the mask loss.
+        semantic: Weight of the semantic loss, whose layer exists in training only.
+        rescoring: Weight of the loss of mask re-scoring (YOLACT++).
+    """
+
+    classes: float = 1
+    boxes: float = 1.5
+    masks: float = 6.125
+    semantic: float = 1
+    rescoring: float = 25
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Augmentation of the images.
+
+    Attributes:
+        photometric: Shift brightness, contrast, saturation and hue.
+        expand: Put half of the images on a larger canvas.
+        crop: Crop a part that overlaps some object enough.
+        mirror: Mirror half of the images left to right.
+        brightness: Maximum shift of the values, of 255.
+        contrast: Minimum and maximum factor.
+        saturation: Minimum and maximum factor.
+        hue: Maximum shift, in degrees.
+        largest_canvas: Maximum side of the canvas, in sides of the image.
+        least_crop: Minimum side of a crop, in sides of the image.
+        canvas_colour: RGB of the canvas; the published mean of ImageNet.
+    """
+
+    photometric: bool = True
+    expand: bool = True
+    crop: bool = True
+    mirror: bool = True
+    brightness: float = 32
+    contrast: tuple[float, float] = (0.5, 1.5)
+    saturation: tuple[float, float] = (0.5, 1.5)
+    hue: float = 18
+    largest_canvas: float = 4
+    least_crop: float = 0.3
+    canvas_colour: tuple[float, float, float] = (123.68, 116.78, 103.94)

@@ -1,0 +1,334 @@
+"""The recipe of deep interactive object selection (Xu et al., arXiv 1603.04042)."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import typing
+from typing import Annotated, Any, ClassVar, Literal
+
+from chainer_seg.errors import DatasetError, TrainingError, UserError
+from chainer_seg.recipes.base import Parts, Recipe
+from chainer_seg.recipes.data import Data
+from chainer_seg.recipes.options import Flat, Size, option
+from chainer_seg.recipes.training import Training
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.models.deeplab import ClickSegmenter
+    from chainer_seg.models.deeplab.sampling import ClickSampling
+
+log = logging.getLogger(__name__)
+
+# Synthetic objects below this fraction of the image are not clicked on: 32x32 of 256x256 pixels.
+LEAST_SYNTHETIC_FRACTION = 64
+
+COLOURS = 3  # inputs of a network before those that say where the clicks are
+
+# The parameters that the TensorFlow implementation calls conv1 and fc.
+ENDS = ('/model/net/resnet/stem/conv/*', '/model/net/pyramid/*')
+
+Range = Annotated[tuple[int, int] | None, option(metavar='MIN MAX')]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClickData(Data):
+    """The data.
+
+    Attributes:
+        list: List of samples to train on, for --dataset click-files.
+        data: Folder of the samples; that of the list if not given. --images defaults to "images" there.
+        val_list: List of samples to validate on; twice --val-n of them are used.
+    """
+
+    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'click-files'] = 'shapes'
+    list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
+    data: Annotated[pathlib.Path | None, option(metavar='D')] = None
+    val_list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
+
+    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
+             keypoints: bool | None = None) -> tuple[Any, Any]:
+        if self.dataset != 'click-files':
+            return super().open(examples, seed, skip_empty=skip_empty, keypoints=keypoints)
+        from chainer_seg.datasets import ClickFilesDataset
+        if not self.list:
+            raise DatasetError('--dataset click-files needs --list, a list that chainer-seg data clicks '
+                               'wrote.')
+        train = ClickFilesDataset(self.list, self.data, self.images)
+        if not self.val_list:
+            return train, train
+        return train, ClickFilesDataset(self.val_list, self.data, self.val_images or self.images)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The model.
+
+    Attributes:
+        init: Click model to start from, with its sizes.
+        init_trunk: Model whose fitting weights a new model starts from.
+        backbone: Model file whose ResNet a new model starts from; the weights of the click inputs start
+            at zero.
+        blocks: Blocks of the four stages; 3 4 23 3 is ResNet-101.
+        width: Channels of the stem; published: 64.
+        longest_side: Images are downscaled to this longer side at inference, in pixels; 256, or as --init.
+        zoom_side: Zoom in from the second click on, to crops of this size, in pixels.
+        click_scale: Factor of the click distances; 1, or as --init.
+        click_mean: Subtracted from the click maps; 0, or as --init.
+        click_encoding: Distances to the clicks, or disks around them; distance, or as --init.
+        click_radius: Radius of the disks, in pixels; 5, or as --init.
+        mask_input: Feed the previous mask to the network.
+        decoder: Channels of a decoder for fine details; none if not given.
+    """
+
+    init: Annotated[str | None, option(metavar='MODEL')] = None
+    init_trunk: Annotated[str | None, option(metavar='MODEL')] = None
+    backbone: Annotated[str | None, option(metavar='MODEL')] = None
+    blocks: tuple[int, int, int, int] = (2, 2, 3, 2)
+    width: int = 16
+    longest_side: Annotated[int | None, option(metavar='PX')] = None
+    zoom_side: Annotated[int | None, option(metavar='PX')] = None
+    click_scale: Annotated[float | None, option(metavar='FACTOR')] = None
+    click_mean: Annotated[float | None, option(metavar='VALUE')] = None
+    click_encoding: Literal['distance', 'disk'] | None = None
+    click_radius: Annotated[float | None, option(metavar='PX')] = None
+    mask_input: bool = False
+    decoder: Annotated[int | None, option(metavar='CHANNELS')] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """The samples.
+
+    Attributes:
+        crop: Size of the samples, in pixels.
+        object_scale: Side of a sample in sides of its object, random between these two.
+        whole_images: Resize whole images to --crop instead of cropping.
+        max_positive: Maximum number of positive clicks of --sampling few.
+        max_negative: Maximum number of negative clicks of --sampling few.
+        simulated_clicks: A simulated user adds up to this many clicks to what the model finds.
+        start_masks: Share of these samples that start from a wrong mask.
+        composites: Share of the samples whose object is composed of neighbouring ones.
+    """
+
+    crop: Size = (192, 192)
+    object_scale: Annotated[tuple[float, float], option(metavar='MIN MAX')] = (1.2, 4.0)
+    whole_images: bool = False
+    max_positive: int = 5
+    max_negative: int = 5
+    simulated_clicks: Annotated[int, option('--robot-clicks', metavar='N')] = 0
+    start_masks: Annotated[float, option(metavar='SHARE')] = 0.0
+    composites: Annotated[float, option(metavar='SHARE')] = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """Sampling of the clicks. Distances are in pixels of a sample; defaults are those of --sampling.
+
+    Names in capitals are those of the TensorFlow implementation's configuration.
+
+    Attributes:
+        sampling: A few clicks anywhere, as in the paper, or as in the TensorFlow implementation.
+        strategies: Where negative clicks are placed; samples take turns with these.
+        positives: Number of clicks on the object.
+        background: Number of clicks near the object (strategy 1).
+        others: Number of clicks in each other object (strategy 2).
+        outline: Number of clicks around the object (strategy 3).
+        d_step: Minimum distance between two clicks.
+        ratio_factor: Divisor of the object's size where --d-step depends on it.
+        d_margin: Minimum distance of positive clicks from the boundary; in the TensorFlow implementation
+            the maximum.
+        d: Maximum distance of negative clicks from the object.
+        outline_margin: Minimum distance from both rims of the ring of strategy 3.
+        tries: Maximum number of points tried for one set of clicks.
+        n_pos: Maximum number of clicks on the object.
+        n_neg: Maximum number of clicks off the object, and one and a half times the minimum.
+    """
+
+    sampling: Literal['few', 'paper', 'tensorflow'] = 'few'
+    strategies: tuple[Literal['background', 'others', 'outline'], ...] | None = None
+    positives: Range = None
+    background: Range = None
+    others: Range = None
+    outline: Annotated[int | None, option(metavar='N')] = None
+    d_step: Annotated[float | None, option(metavar='PX')] = None
+    ratio_factor: Annotated[float | None, option('--RATIO_FACTOR', metavar='F')] = None
+    d_margin: Annotated[float | None, option('--D_MARGIN', metavar='PX')] = None
+    d: Annotated[float | None, option('--D', metavar='PX')] = None
+    outline_margin: Annotated[float | None, option('--NEG3_MARGIN', metavar='PX')] = None
+    tries: Annotated[int | None, option(metavar='N')] = None
+    n_pos: Annotated[int | None, option('--N_POS', metavar='N')] = None
+    n_neg: Annotated[int | None, option('--N_NEG', metavar='N')] = None
+
+    def chosen(self) -> 'ClickSampling | None':
+        """The sampling with the numbers that are given; None for ``few``, which has none of them.
+
+        Raises:
+            chainer_seg.errors.UserError: ``few`` is given numbers.
+        """
+        from chainer_seg.models.deeplab.sampling import SAMPLINGS, find_sampling
+        given = {name: value for name, value in dataclasses.asdict(self).items()
+                 if name != 'sampling' and value is not None}
+        if self.sampling == 'few':
+            for name in given:
+                raise UserError(f'--{name.replace("_", "-")} belongs to --sampling '
+                                f'{" or ".join(SAMPLINGS)}, not to --sampling few; give one of these or '
+                                f'omit it.')
+            return None
+        most = given.pop('n_pos', None)
+        changes = {} if most is None else {'positives': (1, most)}
+        count = given.pop('n_neg', None)
+        if count is not None:
+            fewest = 2 * count // 3
+            changes.update(background=(fewest, count), others=(fewest, count), outline=count)
+        return dataclasses.replace(find_sampling(self.sampling), **{**changes, **given})
+
+
+@dataclasses.dataclass(frozen=True)
+class Losses:
+    """The loss.
+
+    Attributes:
+        jaccard_weight: Weight of the soft Jaccard loss beside the cross entropy.
+        positive_weight: Weight of the pixels of the object.
+        loss_scale: Factor of the mean cross entropy.
+        ends_lr: Learning rate of the first convolution and of the pyramid, in units of --lr.
+        freeze_bn: Keep the statistics, scales and shifts of batch normalisation.
+    """
+
+    jaccard_weight: float = 0.0
+    positive_weight: float = 1.0
+    loss_scale: float = 1.0
+    ends_lr: Annotated[float, option(metavar='FACTOR')] = 1.0
+    freeze_bn: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ClickTraining(Training):
+    """The training.
+
+    Attributes:
+        epochs: Passes over a data set of files, instead of --iterations.
+        val_objects: Maximum number of objects to validate on.
+    """
+
+    epochs: Annotated[float | None, option(metavar='N')] = None
+    val_objects: Annotated[int, option(metavar='N')] = 80
+
+    def settings(self) -> dict[str, object]:
+        if self.epochs is None:
+            return super().settings()
+        return {**super().settings(), 'iterations': None, 'epochs': self.epochs}
+
+
+@dataclasses.dataclass(frozen=True)
+class ClickRecipe(Recipe):
+    """Train click segmentation. ``--recipe tensorflow`` is the training of the TensorFlow code."""
+
+    model: Flat[Model] = Model()
+    samples: Flat[Samples] = Samples()
+    sampling: Flat[Sampling] = Sampling()
+    losses: Flat[Losses] = Losses()
+    training: Flat[ClickTraining] = ClickTraining()
+
+    system: ClassVar[str] = 'click'
+    title: ClassVar[str] = 'click segmentation'
+    data: ClassVar[type] = ClickData
+
+    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+        from chainer_seg.datasets import ClickFilesDataset
+        model = self.make_model(seed)
+        build = self._file_parts if isinstance(train, ClickFilesDataset) else self._object_parts
+        return build(model, train, validation)
+
+    def make_model(self, seed: int = 0) -> 'ClickSegmenter':
+        """The model of ``init``, or a new one, with the inference settings that are given."""
+        from chainer_seg.model_file import load_model
+        model = load_model(self.model.init) if self.model.init else self._new_model(seed)
+        for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
+                     'click_radius'):
+            value = getattr(self.model, name)
+            if value is not None:
+                setattr(model, name, value)
+                model.config[name] = value
+        return model
+
+    def _new_model(self, seed):
+        from chainer_seg.links import copy_resnet
+        from chainer_seg.model_file import copy_matching, load_model
+        from chainer_seg.models.deeplab import ClickSegmenter
+        from chainer_seg.recipes.start import find_resnet
+        net = self.model
+        model = ClickSegmenter(longest_side=256, mask_input=net.mask_input, decoder=net.decoder,
+                               blocks=net.blocks, width=net.width, seed=seed)
+        if net.init_trunk:
+            copied = copy_matching(load_model(net.init_trunk), model)
+            log.info('%d arrays of the model come from %s', copied, net.init_trunk)
+        if net.backbone:
+            resnet = model.net.resnet
+            copy_resnet(find_resnet(net.backbone), resnet)
+            # At first, the inputs beyond the colours count for nothing.
+            resnet.stem.conv.W.array[:, COLOURS:] = 0
+            log.info('the ResNet comes from %s', net.backbone)
+        return model
+
+    def _object_parts(self, model, train, validation):
+        from chainer_seg.models.deeplab import ClickSamples, ClickTrainChain
+        samples, losses = self.samples, self.losses
+        transform = ClickSamples(
+            samples.crop, samples.object_scale, samples.max_positive, samples.max_negative,
+            robot_clicks=samples.simulated_clicks,
+            start_masks=samples.start_masks if model.mask_input else 0, composites=samples.composites,
+            sampling=self.sampling.chosen(), whole_images=samples.whole_images)
+        chain = ClickTrainChain(model, losses.positive_weight, losses.jaccard_weight, losses.loss_scale,
+                                losses.freeze_bn)
+        return Parts(model, chain, train, transform,
+                     functools.partial(evaluate, dataset=validation, objects=self.training.val_objects),
+                     ('validation/iou@3', 'max'),
+                     {'lr_multipliers': self.lr_factors(model)})
+
+    def _file_parts(self, model, train, validation):
+        from chainer_seg.models.deeplab.map_training import (
+            ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
+        for section, name in (('samples', 'simulated_clicks'), ('samples', 'start_masks'),
+                              ('samples', 'composites'), ('losses', 'jaccard_weight')):
+            if getattr(getattr(self, section), name):
+                raise TrainingError(f'--{name.replace("_", "-")} needs images with their objects, not '
+                                    f'click files; omit it or use --dataset coco.')
+        check_encoding(model, train)
+        losses = self.losses
+        samples = ClickMapSamples(self.samples.crop, model.click_mean)
+        chain = ClickMapTrainChain(model, losses.positive_weight, losses.loss_scale, losses.freeze_bn)
+        return Parts(model, chain, train, samples,
+                     lambda model: evaluate_maps(chain, validation, samples,
+                                                 self.training.val_objects),
+                     ('validation/iou', 'max'), {'lr_multipliers': self.lr_factors(model)})
+
+    def lr_factors(self, model: 'ClickSegmenter') -> dict[str, float]:
+        """Learning-rate factors of parameters with a rate of their own, by patterns of paths.
+
+        Raises:
+            chainer_seg.errors.TrainingError: Batch normalisation would keep statistics of no data.
+        """
+        from chainer_seg.links import BatchNorm
+        factors = dict.fromkeys(ENDS, self.losses.ends_lr)
+        if not self.losses.freeze_bn:
+            return factors
+        if not (self.model.init or self.model.init_trunk or self.model.backbone):
+            raise TrainingError('--freeze-bn, which --recipe tensorflow sets, needs a model that has been '
+                                'trained; name one with --init or --backbone, or add --no-freeze-bn.')
+        if any(isinstance(link, BatchNorm) for link in model.links()):
+            factors.update(dict.fromkeys(('/model/*/gamma', '/model/*/beta'), 0.0))
+        return factors
+
+
+def evaluate(model: 'ClickSegmenter', dataset: Any, objects: int) -> dict[str, float]:
+    """Mean intersection over union after some clicks of the simulated user."""
+    from chainer_seg.datasets import ShapesDataset
+    from chainer_seg.evaluation import evaluate_clicks
+    from chainer_seg.evaluation.object_choice import LEAST_AREA
+    least_area = LEAST_AREA
+    if isinstance(dataset, ShapesDataset):
+        height, width = dataset.size
+        least_area = height * width // LEAST_SYNTHETIC_FRACTION
+    figures = evaluate_clicks(model, dataset, least_area=least_area, max_objects=objects)
+    return {name: value for name, value in figures.items() if name != 'objects'}

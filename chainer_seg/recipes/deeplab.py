@@ -1,0 +1,207 @@
+"""The recipe of DeepLab-v2 (Chen et al., arXiv 1606.00915)."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import typing
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.recipes.base import Parts, Recipe
+from chainer_seg.recipes.data import Data
+from chainer_seg.recipes.options import Flat, Size, option
+from chainer_seg.recipes.training import Training
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.models.deeplab import DeepLab
+
+log = logging.getLogger(__name__)
+
+STAGES = 4  # of the ResNet
+
+# The weights and the biases of the pyramid.
+LAST_LAYERS = ('/model/pyramid/*/W', '/model/pyramid/*/b')
+
+
+@dataclasses.dataclass(frozen=True)
+class SemanticData(Data):
+    """The data.
+
+    Attributes:
+        sbd: Folder of SBD, which has the classes of images that VOC has not labelled.
+        class_names: Names of the classes from 1 on, for label images of your own.
+    """
+
+    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'voc', 'sbd'] = 'shapes'
+    sbd: Annotated[pathlib.Path | None, option(metavar='D')] = None
+    class_names: Annotated[tuple[str, ...] | None, option(metavar='NAME')] = None
+
+    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
+             keypoints: bool | None = None) -> tuple[Any, Any]:
+        from chainer_seg.datasets import SemanticDataset
+        if not self.is_synthetic:
+            return self._open_labels()
+        train, validation = super().open(examples, seed)
+        return SemanticDataset(train), SemanticDataset(validation)
+
+    def _open_labels(self):
+        from chainer_seg.datasets import open_semantic
+        if not self.annotations:
+            raise DatasetError(f'--dataset {self.dataset} needs --annotations, and --images with a COCO '
+                               f'JSON file.')
+        open_files = functools.partial(open_semantic, sbd=self.sbd, class_names=self.class_names)
+        train = open_files(self.annotations, self.images)
+        if not self.val_annotations:
+            return train, train
+        validation = open_files(self.val_annotations, self.val_images or self.images)
+        if validation.class_names != train.class_names:
+            raise DatasetError(f'{self.val_annotations} has other classes than {self.annotations}; '
+                               f'validate on a part of the same data set.')
+        return train, validation
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network.
+
+    Attributes:
+        init: DeepLab to start from, with its sizes; the last layers start from random weights where the
+            classes differ.
+        backbone: Model file whose ResNet the network starts from, with its sizes; "click" and
+            "mask-rcnn" come with the package.
+        blocks: Blocks of the four stages; published: 3 4 23 3.
+        width: Channels of the stem; published: 64.
+        pyramid: Dilations of the last layers.
+        longest_side: Larger images are downscaled to this longer side at inference, in pixels; 513, or
+            as --init.
+    """
+
+    init: Annotated[str | None, option(metavar='MODEL')] = None
+    backbone: Annotated[str | None, option(metavar='MODEL')] = None
+    blocks: tuple[int, int, int, int] = (2, 2, 3, 2)
+    width: int = 16
+    pyramid: tuple[int, ...] = (6, 12, 18, 24)
+    longest_side: Annotated[int | None, option(metavar='PX')] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """Samples and losses.
+
+    Attributes:
+        msc: Train at the scales 1, 0.75 and 0.5, and on their maximum.
+        fine_tune: Train the last layers only.
+        batch_norm: Train batch normalisation, or keep its statistics, scales and shifts; published:
+            frozen.
+        last_lr: Learning rates of the weights and of the biases of the last layers, in units of --lr;
+            published: 10 20.
+        crop: Size of the samples, in pixels; published: 321.
+        random_scale: Images are resized by a random factor between these two.
+        mirror: Share of the samples that are mirrored.
+    """
+
+    msc: bool = False
+    fine_tune: bool = False
+    batch_norm: Literal['train', 'frozen'] = 'train'
+    last_lr: Annotated[tuple[float, float], option(metavar='WEIGHTS BIASES')] = (1.0, 1.0)
+    crop: Size = (161, 161)
+    random_scale: Annotated[tuple[float, float], option(metavar='MIN MAX')] = (0.5, 1.5)
+    mirror: Annotated[float, option(metavar='SHARE')] = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepLabTraining(Training):
+    """The training."""
+
+    iterations: int = 1500
+    schedule: Literal['poly', 'cosine', 'constant'] = 'poly'
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepLabRecipe(Recipe):
+    """Train DeepLab: the class of every pixel.
+
+    The defaults train a small network on a CPU in minutes; ``--recipe published --backbone RESNET101`` is
+    the training of the authors.
+    """
+
+    network: Flat[Network] = Network()
+    method: Flat[Method] = Method()
+    training: Flat[DeepLabTraining] = DeepLabTraining()
+
+    system: ClassVar[str] = 'deeplab'
+    title: ClassVar[str] = 'semantic segmentation with DeepLab'
+    data: ClassVar[type] = SemanticData
+
+    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+        from chainer_seg.evaluation import evaluate_semantic
+        from chainer_seg.models.deeplab import SemanticSamples, SemanticTrainChain
+        from chainer_seg.models.deeplab.multi_scale import SCALES
+        method = self.method
+        model = self.make_model(train.class_names, seed)
+        chain = SemanticTrainChain(model, SCALES if method.msc else (1,),
+                                   frozen_norm=method.batch_norm == 'frozen',
+                                   last_layers=method.fine_tune)
+        factors = {**dict(zip(LAST_LAYERS, method.last_lr)), **dict.fromkeys(chain.fixed, 0.0)}
+        return Parts(
+            model, chain, train, SemanticSamples(method.crop, method.random_scale, method.mirror),
+            functools.partial(evaluate_semantic, dataset=validation, per_class=False),
+            ('validation/miou', 'max'), {'lr_multipliers': factors})
+
+    def make_model(self, class_names: Sequence[str], seed: int = 0) -> 'DeepLab':
+        """The model of ``init``, or a new one, perhaps with the ResNet of ``backbone``."""
+        if self.network.init:
+            model = self._model_to_start_from(class_names, seed)
+        else:
+            model = self._new_model(class_names, seed)
+        model.class_names = tuple(class_names)
+        return model
+
+    def _model_to_start_from(self, class_names, seed):
+        from chainer_seg.model_file import copy_matching, load_model
+        from chainer_seg.models.deeplab import DeepLab
+        path = self.network.init
+        source = load_model(path)
+        if not isinstance(source, DeepLab):
+            raise TrainingError(f'{path} holds a {type(source).__name__}, not a DeepLab; to start from '
+                                f'its ResNet alone give --backbone.')
+        model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': seed,
+                           'longest_side': self.network.longest_side or source.longest_side})
+        named = tuple(source.class_names)
+        same = named == tuple(class_names) if named else source.config['n_class'] == len(class_names)
+        if same:
+            copy_matching(source, model)
+        else:
+            copy_matching(source.resnet, model.resnet)
+            log.info('The classes differ from those of %s: the last layers start from random weights',
+                     path)
+        return model
+
+    def _new_model(self, class_names, seed):
+        from chainer_seg.links import copy_resnet
+        from chainer_seg.models.deeplab import DeepLab
+        from chainer_seg.recipes.start import find_resnet
+        net = self.network
+        sizes = {'blocks': net.blocks, 'width': net.width}
+        source = find_resnet(net.backbone) if net.backbone else None
+        if source is not None:
+            sizes = _sizes_of(source, net.backbone)
+        model = DeepLab(len(class_names), pyramid=net.pyramid, seed=seed,
+                        longest_side=net.longest_side or 513, **sizes)
+        if source is not None:
+            copy_resnet(source, model.resnet)
+        return model
+
+
+def _sizes_of(resnet, path):
+    """What a DeepLab must be made with to start from a ResNet."""
+    from chainer_seg.links import FrozenAffine
+    from chainer_seg.links.resnet import EXPANSION
+    if len(resnet.stage_names) != STAGES:
+        raise TrainingError(f'The ResNet in {path} has {len(resnet.stage_names)} stages, DeepLab needs '
+                            f'{STAGES}; choose a model with all of them, such as a converted ResNet.')
+    return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
+            'width': resnet.out_channels[0] // EXPANSION,
+            'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}

@@ -1,0 +1,266 @@
+"""The recipe of YOLACT (Bolya et al., arXiv 1904.02689) and YOLACT++ (arXiv 1912.06218)."""
+
+import dataclasses
+import functools
+import logging
+import typing
+from typing import Annotated, Any, ClassVar, Literal
+
+from tyro.conf import arg
+
+from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.models.yolact.settings import Augmentation, LossWeights, Thresholds
+from chainer_seg.recipes.base import Parts, Recipe
+from chainer_seg.recipes.data import PreparedData
+from chainer_seg.recipes.options import TOML, Flat, option, value_of_option
+from chainer_seg.recipes.training import STEP_FACTOR, Training
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.models.yolact import Yolact, YolactSamples, YolactTrainChain
+
+log = logging.getLogger(__name__)
+
+# Multiplies the loss in mixed precision, so that small gradients do not vanish.
+LOSS_SCALE = 128
+
+# The validation figures that are logged.
+EVALUATED = ('segm/AP', 'segm/AP50', 'segm/AP75', 'bbox/AP')
+
+Scales = Annotated[tuple[tuple[float, ...], ...], TOML]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The network.
+
+    Attributes:
+        backbone: Backbone: resnet50, resnet101, darknet53, mobilenetv2, efficientnet-b0, or one that was
+            registered.
+        image_size: Side, in pixels, to which images are resized; their aspect ratio is not kept.
+        width: Width of the backbone; the published one if not given.
+        blocks: Blocks of each stage of the backbone; the published numbers if not given.
+        deformable: For each stage of a ResNet, 0, or n to make every n-th 3x3 convolution deformable.
+        fpn_channels: Channels of the pyramid and of the layers behind it (FPN_CHANNELS).
+        prototypes: Number of prototype masks (NUM_MASK).
+        prototype_scale: Side of the prototypes in sides of the map P3.
+        anchor_scales: Sides of the anchors of each of the maps P3 to P7, in pixels.
+        anchor_ratios: Width over height of the anchors.
+        square_anchors: Make the heights of anchors equal to their widths: a bug of the published models
+            for COCO that their weights need.
+        rescoring: Channels of the network that scores masks, for YOLACT++.
+        anchor_threshold: Score that the best class of an anchor must exceed at inference.
+        score_threshold: Score that a detection must exceed (CONF_THRESHOLD).
+        nms_threshold: Overlap from which the lower-scored of two boxes is suppressed (NMS_THRESHOLD).
+        max_detections: Maximum number of detections of an image (MAX_NUM_DETECTION).
+        suppression: Kind of non-maximum suppression.
+        top_k: Candidates of a class before suppression (TOP_K).
+        rescore: Multiply scores with the mask scores of YOLACT++.
+    """
+
+    backbone: Annotated[str, arg(name='backbone-name')] = 'resnet101'
+    image_size: int = 550
+    width: int | float | None = None
+    blocks: tuple[int, ...] | None = None
+    deformable: tuple[int, ...] | None = None
+    fpn_channels: int = 256
+    prototypes: int = 32
+    prototype_scale: int = 2
+    anchor_scales: Scales = ((24,), (48,), (96,), (192,), (384,))
+    anchor_ratios: tuple[float, ...] = (1, 0.5, 2)
+    square_anchors: bool = True
+    rescoring: tuple[int, ...] = ()
+    anchor_threshold: float = 0.05
+    score_threshold: float = 0.05
+    nms_threshold: float = 0.5
+    max_detections: int = 100
+    suppression: Literal['fast', 'cross_class', 'traditional'] = 'fast'
+    top_k: int = 200
+    rescore: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Losses(LossWeights):
+    """The losses.
+
+    Attributes:
+        negative_ratio: Background anchors in the class loss for each positive one (NEG_POS_RATIO).
+        max_masks: Maximum number of masks of an image in the mask loss.
+    """
+
+    negative_ratio: float = 3
+    max_masks: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """The samples.
+
+    Attributes:
+        least_side: Omit boxes with a shorter side, as a share of the image; 4 pixels of 550.
+        max_objects: Train on the largest objects of an image, up to this number (NUM_MAX_PAD).
+    """
+
+    least_side: float = 0.00727
+    max_objects: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class YolactTraining(Training):
+    """The training.
+
+    Attributes:
+        lr: Base learning rate, for a batch of 8.
+        weight_decay: Rate of L2 weight decay, of all parameters.
+        steps: Updates after which --schedule steps multiplies the learning rate by 0.1.
+        warm_up: Updates over which the learning rate rises linearly from a tenth to its base.
+        snapshot_every: Updates between snapshots and validations.
+        least_norm_batch: Freeze batch normalisation if a device sees fewer images per update.
+        mixed_precision: Compute in half precision and update in single precision; on a GPU.
+    """
+
+    iterations: int = 800_000
+    optimizer: Literal['adam', 'momentum'] = 'momentum'
+    weight_decay: float = 5e-4
+    schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
+    warm_up: int = 500
+    snapshot_every: Annotated[int, option('--save-interval', metavar='N')] = 10_000
+    keep_last: int = 5
+    steps: tuple[int, ...] = (280_000, 600_000, 700_000, 750_000)
+    least_norm_batch: int = 6
+    mixed_precision: bool = False
+
+    warm_up_start: ClassVar[float] = 0.1
+
+    def _after_warm_up(self):
+        from chainer_seg import training
+        if self.schedule == 'steps':
+            return training.Steps(self.steps, STEP_FACTOR)
+        return super()._after_warm_up()
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Weights to start from.
+
+    Attributes:
+        weights: YOLACT to start from, with its sizes; classes are matched by name, and new ones start from
+            random weights.
+        backbone_weights: Model file whose ResNet the backbone starts from.
+        backbone_channels: What that model was trained on: "rgb" as YOLACT; "bgr" in 0..255 as Caffe, for
+            the click model and models converted from Caffe.
+    """
+
+    weights: Annotated[str | None, option(metavar='MODEL')] = None
+    backbone_weights: Annotated[str | None, option('--backbone', metavar='MODEL')] = None
+    backbone_channels: Literal['rgb', 'bgr'] = 'rgb'
+
+
+@dataclasses.dataclass(frozen=True)
+class YolactRecipe(Recipe):
+    """Train YOLACT: instance segmentation from prototypes. Defaults are those of yolact_base."""
+
+    model: Flat[Model] = Model()
+    matching: Thresholds = Thresholds()
+    losses: Losses = Losses()
+    augmentation: Augmentation = Augmentation()
+    samples: Samples = Samples()
+    training: Flat[YolactTraining] = YolactTraining()
+    start: Flat[Start] = Start()
+
+    system: ClassVar[str] = 'yolact'
+    title: ClassVar[str] = 'instance segmentation with YOLACT'
+    data: ClassVar[type] = PreparedData
+    usual: ClassVar[str] = 'resnet50'
+
+    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+        from chainer_seg.models.yolact import stack_examples
+        check_classes(train, validation)
+        model = self.make_model(train.class_names, seed)
+        self._load_weights(model)
+        batch = self.training.batch_size // self.training.sub_batches
+        return Parts(
+            model, self.make_train_chain(model, batch), train, self.make_samples(model),
+            functools.partial(evaluate, dataset=validation), ('validation/segm/AP', 'max'),
+            {'converter': stack_examples, 'weight_decay_exclude': (),
+             'loss_scale': LOSS_SCALE if self.training.mixed_precision else None})
+
+    def started_from(self, arguments: typing.Sequence[str]) -> 'YolactRecipe':
+        """The recipe with the sizes of the YOLACT in ``--weights``; options can change them."""
+        from chainer_seg.models.yolact.pretrained import load_yolact
+        path = value_of_option(arguments, '--weights')
+        return self if path is None else self.with_model(load_yolact(path))
+
+    def with_model(self, model: 'Yolact') -> 'YolactRecipe':
+        """The recipe with the sizes of a model."""
+        names = {field.name for field in dataclasses.fields(Model)}
+        return self.replace(**{f'model__{name}': value for name, value in model.config.items()
+                               if name in names})
+
+    def make_model(self, class_names: typing.Sequence[str], seed: int = 0) -> 'Yolact':
+        """A new :class:`Yolact` for these classes; in half precision if training is mixed.
+
+        Raises:
+            chainer_seg.errors.TrainingError: There is no such network.
+        """
+        import chainer
+
+        from chainer_seg.models.yolact import Yolact
+        dtype = chainer.mixed16 if self.training.mixed_precision else chainer.config.dtype
+        try:
+            with chainer.using_config('dtype', dtype):
+                model = Yolact(classes=len(class_names), seed=seed, **dataclasses.asdict(self.model))
+        except (TypeError, ValueError) as error:
+            raise TrainingError(f'There is no YOLACT of these sizes: {error}.') from error
+        model.class_names = tuple(class_names)
+        return model
+
+    def make_train_chain(self, model: 'Yolact', batch_size: int) -> 'YolactTrainChain':
+        """The :class:`YolactTrainChain` for batches of which a device sees ``batch_size`` images."""
+        from chainer_seg.models.yolact import YolactTrainChain
+        return YolactTrainChain(
+            model, self.losses, self.matching, self.losses.negative_ratio, self.losses.max_masks,
+            freeze_norm=batch_size < self.training.least_norm_batch)
+
+    def make_samples(self, model: 'Yolact') -> 'YolactSamples':
+        """The :class:`YolactSamples` for a model."""
+        from chainer_seg.models.yolact import YolactSamples
+        from chainer_seg.models.yolact.backbones import find_backbone
+        # Not the model's own method: the samples are sent to other processes.
+        normalise = find_backbone(model.config['backbone']).normalise
+        return YolactSamples(model.image_size, normalise, model.classes, self.augmentation,
+                             self.samples.least_side, self.samples.max_objects)
+
+    def _load_weights(self, model):
+        """Copies the weights to start from, and logs what was copied."""
+        from chainer_seg.model_file import load_model
+        from chainer_seg.models.yolact import start_backbone, start_from
+        from chainer_seg.models.yolact.pretrained import load_yolact
+        start = self.start
+        if start.weights:
+            shared = start_from(load_yolact(start.weights), model)
+            log.info('the weights come from %s, those of classes for: %s', start.weights,
+                     ', '.join(shared) or 'none')
+        if start.backbone_weights:
+            start_backbone(load_model(start.backbone_weights), model, start.backbone_channels)
+            log.info('the backbone comes from %s', start.backbone_weights)
+
+
+def check_classes(train: Any, validation: Any) -> None:
+    """Refuses a validation set of other classes; logs the classes that cannot be learned."""
+    if tuple(train.class_names) != tuple(validation.class_names):
+        raise DatasetError('The data sets for training and for validation name different classes; give '
+                           'both annotation files the same categories.')
+    if not hasattr(train, 'read_instances'):
+        return  # Synthetic images have all classes, and would have to be made to count them.
+    from chainer_seg.datasets import ObjectIndex
+    seen = set(ObjectIndex(train).labels.tolist())
+    unseen = [name for label, name in enumerate(train.class_names) if label not in seen]
+    if unseen:
+        log.warning('No object to learn from: %s', ', '.join(unseen))
+
+
+def evaluate(model: 'Yolact', dataset: Any) -> dict[str, float]:
+    """Average precision of masks and of boxes."""
+    from chainer_seg.evaluation import evaluate_coco
+    figures = evaluate_coco(model, dataset)
+    return {name: figures[name] for name in EVALUATED}

@@ -1,0 +1,70 @@
+"""The floors of the package: a module imports only from floors below its own, and there are no circles.
+
+Imports inside functions count as well: they are arrows all the same.
+"""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).resolve().parent.parent / 'chainer_seg'
+
+# The floor of each package or module of chainer_seg; what is not named is a leaf and may be imported
+# from everywhere.
+FLOORS = {
+    'compat': 0,
+    'functions': 1, 'boxes': 1, 'masks': 1, 'run_lengths': 1, 'mask_runs': 1,
+    'links': 2, 'thumbnail': 2, 'instances': 2, 'images': 2, 'label_images': 2, 'model_file': 2, 'video': 3,
+    'datasets': 3, 'models': 3, 'visualization': 3,
+    'training': 4, 'evaluation': 4, 'engines': 4,
+    'recipes': 5, 'jobs': 5,
+    'cli': 6, 'widgets': 6,
+}
+LEAVES = {'colors', 'errors', 'files', 'devices', 'schema', 'lazy', 'zoo', 'registry', 'downloads'}
+
+
+def imports_of(path):
+    """The modules of chainer_seg that a file imports, in dotted form."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                yield f'{node.module}.{alias.name}'
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+
+
+def room(module):
+    """The package or module of chainer_seg that a dotted name is in, or None."""
+    parts = module.split('.')
+    return parts[1] if parts[0] == 'chainer_seg' and len(parts) > 1 else None
+
+
+def arrows():
+    """(file, its room, the room that it imports) of all imports between rooms."""
+    for path in sorted(PACKAGE.rglob('*.py')):
+        place = path.relative_to(PACKAGE.parent)
+        own = room('.'.join(place.with_suffix('').parts))
+        for module in imports_of(path):
+            other = room(module)
+            if own != '__init__' and other not in (None, own):
+                yield place, own, other
+
+
+def test_no_arrow_goes_up():
+    wrong = sorted({f'{place} imports {other}' for place, own, other in arrows()
+                    if other in FLOORS and FLOORS.get(own, -1) < FLOORS[other]})
+    assert wrong == []
+
+
+def test_rooms_of_one_floor_do_not_import_each_other_in_a_circle():
+    known = {(own, other) for _, own, other in arrows()}
+    circles = sorted({tuple(sorted(pair)) for pair in known if pair[::-1] in known})
+    assert circles == []
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.stem for path in PACKAGE.iterdir()
+             if path.suffix == '.py' or (path / '__init__.py').exists()}
+    assert rooms - {'__init__'} <= {*FLOORS, *LEAVES}
