@@ -14,7 +14,7 @@ from chainercv.datasets import sbd_instance_segmentation_label_names
 from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
-from chainer_seg.models.yolact.experiments import read_experiment
+from chainer_seg.recipes import YolactRecipe
 from converters.torch_state import State
 from converters.trees import named_arrays
 from converters.yolact_configuration import translate
@@ -146,7 +146,7 @@ def _published(state, found):
     """The arguments of the published network of the same shapes; by the file's name if several have."""
     anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
     shapes = _shapes({**_DEFAULTS, **found}, anchors)
-    models = {name: read_experiment(name)['model'] for name in _PUBLISHED}
+    models = {name: YolactRecipe.load(name).to_tables()['model'] for name in _PUBLISHED}
     fitting = [name for name, arguments in models.items()
                if _shapes({**_DEFAULTS, **arguments}) == shapes]
     if not fitting:

@@ -228,9 +228,11 @@ class Recipe:
     def _place(cls, name):
         """(section, field) that a name means."""
         section, _, field = name.replace('.', '__').rpartition('__')
-        places = [(each, aliases(form).get(field, field)) for each, form in cls.sections().items()
-                  if section in ('', each) and field in {
-                      *(known.name for known in dataclasses.fields(form)), *aliases(form)}]
+        forms = {each: form for each, form in cls.sections().items() if section in ('', each)}
+        places = [(each, field) for each, form in forms.items()
+                  if field in {known.name for known in dataclasses.fields(form)}]
+        places = places or [(each, aliases(form)[field]) for each, form in forms.items()
+                            if field in aliases(form)]
         if len(places) == 1:
             return places[0]
         if places:

@@ -9,7 +9,7 @@ import pytest
 
 import converters
 from chainer_seg.models.yolact import Yolact
-from chainer_seg.models.yolact.experiments import read_experiment
+from chainer_seg.recipes import YolactRecipe
 from chainer_seg.models.yolact.targets import Thresholds
 from chainer_seg.models.yolact.train_chain import LossWeights, YolactTrainChain, spread
 from chainer_seg.training.parameters import WeightDecay
@@ -165,9 +165,8 @@ def test_what_stands_for_others_is_spread_evenly():
 
 
 def test_a_model_in_half_precision_is_trained():
-    experiment = read_experiment('base')
-    experiment.take_model(Yolact(**SMALL))
-    halved, single = (experiment.make_model(range(21), mixed_precision=mixed)
+    recipe = YolactRecipe().with_model(Yolact(**SMALL))
+    halved, single = (recipe.replace(mixed_precision=mixed).make_model(range(21))
                       for mixed in (True, False))
     batch = drawn_batch(single, 2)
     (loss, found), (_, expected) = (
