@@ -1,6 +1,7 @@
 """The base of all recipes: a training run as a value that is read, written, changed and run."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -15,12 +16,13 @@ from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.files import read_toml, write_text
 from chainer_seg.recipes.data import Data
 from chainer_seg.recipes.options import aliases
+from chainer_seg.recipes.run import Run
 from chainer_seg.schema import check
 
 if typing.TYPE_CHECKING:
     import chainer
 
-    from chainer_seg.recipes.run import Run
+    from chainer_seg.recipes.training import Training
     from chainer_seg.training import Trainer
 
 PUBLISHED = pathlib.Path(__file__).parent / 'published'  # a folder for each system
@@ -57,6 +59,9 @@ class Recipe:
     builds its :class:`Parts`. A recipe is never changed: :meth:`replace` returns another one.
     """
 
+    if typing.TYPE_CHECKING:
+        training: Training  # every recipe has this section, each with fields of its own
+
     system: ClassVar[str]  # the name of the system on the command line
     title: ClassVar[str]  # what the system does, in a few words
     data: ClassVar[type] = Data  # the options that name the data
@@ -66,7 +71,7 @@ class Recipe:
         """Builds the model, its train chain and the samples for two data sets."""
         raise NotImplementedError  # every subclass has its own
 
-    def trainer(self, train: Any, validation: Any = None, run: 'Run | None' = None,
+    def trainer(self, train: Any, validation: Any = None, run: Run | None = None,
                 **run_options: Any) -> 'Trainer':
         """Assembles the trainer of a run; ``trainer(...).run()`` trains.
 
@@ -79,10 +84,17 @@ class Recipe:
         Raises:
             chainer_seg.errors.UserError: The recipe does not fit the data set, or the run cannot start.
         """
-        from chainer_seg.recipes.run import Run, build_trainer
+        from chainer_seg import training
+        from chainer_seg.model_file import save_model
         run = dataclasses.replace(run or Run(), **run_options)
         parts = self.parts(train, train if validation is None else validation, run.seed)
-        return build_trainer(self, parts, run)
+        parts.model.origin = {'recipe': {'system': self.system, **self.to_tables()}, 'seed': run.seed,
+                              **({'command': run.command} if run.command else {})}
+        save = functools.partial(save_model, dtype='float16' if self.training.half else None)
+        return training.build_trainer(parts.train_chain, parts.dataset, **{
+            **self.training.settings(), **run.settings(), 'transform': parts.transform,
+            'evaluator': parts.evaluator, 'best_metric': parts.best_metric,
+            'model_to_save': parts.model, 'save_model': save, **parts.settings})
 
     def replace(self, **values: Any) -> Self:
         """The same recipe with other values of fields, such as ``replace(lr=1e-3)``.

@@ -1,18 +1,12 @@
 """Where and how a training runs: what is not part of its recipe."""
 
 import dataclasses
-import functools
 import pathlib
-import typing
 from typing import Annotated
 
 from tyro.conf import Suppress
 
 from chainer_seg.recipes.options import Resume, option
-
-if typing.TYPE_CHECKING:
-    from chainer_seg.recipes.base import Parts, Recipe
-    from chainer_seg.training import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +35,8 @@ class Run:
     progress: Suppress[str] = 'auto'
     command: Suppress[str | None] = None
 
-
-def build_trainer(recipe: 'Recipe', parts: 'Parts', run: Run) -> 'Trainer':
-    """Assembles the trainer that carries out ``recipe`` with what it built."""
-    from chainer_seg import training
-    from chainer_seg.model_file import save_model
-    parts.model.origin = {'recipe': {'system': recipe.system, **recipe.to_tables()}, 'seed': run.seed,
-                          **({'command': run.command} if run.command else {})}
-    return training.build_trainer(parts.train_chain, parts.dataset, **{
-        **recipe.training.settings(), 'transform': parts.transform, 'evaluator': parts.evaluator,
-        'best_metric': parts.best_metric, 'model_to_save': parts.model,
-        'save_model': functools.partial(save_model, dtype='float16' if recipe.training.half else None),
-        'out': run.out, 'seed': run.seed, 'device': 'cpu' if run.device == '-1' else run.device,
-        'workers': run.workers, 'resume': run.resume, 'overwrite': run.overwrite,
-        'log_every': run.log_every, 'progress': run.progress, **parts.settings})
+    def settings(self) -> dict[str, object]:
+        """The fields as attributes of :class:`chainer_seg.training.Settings`."""
+        names = ('out', 'seed', 'workers', 'resume', 'overwrite', 'log_every', 'progress')
+        return {**{name: getattr(self, name) for name in names},
+                'device': 'cpu' if self.device == '-1' else self.device}
