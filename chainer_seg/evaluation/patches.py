@@ -41,7 +41,8 @@ def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False
     index = dataset if isinstance(dataset, ObjectIndex) else ObjectIndex(dataset)
     samples = PatchSamples(index, model.patch_size, target_size or model.target_size, shift, scale)
     ious, boundaries, correct = [], [], []
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
+    with (chainer.using_device(model.device), chainer.using_config('train', False),
+          chainer.no_backprop_mode()):
         for first in progress(range(0, n, _BATCH)):
             numbers = range(first, min(first + _BATCH, n))
             batch = _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device)

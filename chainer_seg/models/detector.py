@@ -4,9 +4,10 @@ import chainer
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
+from chainer_seg.links import DeviceChain
 
 
-class InstanceDetector(chainer.Chain):
+class InstanceDetector(DeviceChain):
     """Base of the networks that find the objects of known classes.
 
     A subclass has attributes by the names in :attr:`option_names`, and three methods, through which

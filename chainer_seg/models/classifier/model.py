@@ -5,10 +5,10 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.links import ResNet
+from chainer_seg.links import DeviceChain, ResNet
 
 
-class ResNetClassifier(chainer.Chain):
+class ResNetClassifier(DeviceChain):
     """A ResNet with one logit for each class of picture.
 
     Args:

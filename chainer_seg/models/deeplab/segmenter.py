@@ -5,6 +5,7 @@ import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.detail import DetailDecoder
 from chainer_seg.models.deeplab.model import DeepLab
@@ -17,7 +18,7 @@ _HALF_RANGE = 127.5
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
-class ClickSegmenter(chainer.Chain):
+class ClickSegmenter(DeviceChain):
     """DeepLab with two more input channels, which say where the user clicked.
 
     Args:

@@ -10,11 +10,12 @@ from chainer import functions as F
 from chainer_seg.errors import UserError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
 
-class SemanticSegmenter(chainer.Chain):
+class SemanticSegmenter(DeviceChain):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
 
     ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits

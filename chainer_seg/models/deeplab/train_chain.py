@@ -8,6 +8,7 @@ from chainer.backends import cuda
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.robot import next_click
@@ -185,7 +186,7 @@ def _wrong_mask(mask, rng):
     return change(moved, np.ones((side, side), np.uint8)) > 0
 
 
-class ClickTrainChain(chainer.Chain):
+class ClickTrainChain(DeviceChain):
     """The loss of click segmentation: sigmoid cross entropy of the upsampled logits.
 
     Before the loss is computed, a robot user looks at what the model finds and adds the clicks that

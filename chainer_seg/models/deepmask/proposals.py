@@ -12,6 +12,7 @@ from chainercv.utils import non_maximum_suppression
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
+from chainer_seg.links import DeviceChain
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
@@ -64,7 +65,7 @@ class Maps:
     skips: list
 
 
-class ProposalModel(chainer.Chain):
+class ProposalModel(DeviceChain):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
     Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.

@@ -1,5 +1,6 @@
 """Starting a YOLACT from weights that were trained for other classes, or for something else."""
 
+import chainer
 import numpy as np
 
 from chainer_seg.errors import TrainingError
@@ -42,7 +43,8 @@ def start_from(source, model):
     Raises:
         chainer_seg.errors.TrainingError: Nothing fits.
     """
-    initial = [parameter.array.copy() for parameter, _ in _class_parameters(model)]
+    initial = [chainer.cuda.to_cpu(parameter.array).copy()
+               for parameter, _ in _class_parameters(model)]
     if not _any_fits(source, model):
         raise TrainingError('Nothing in the YOLACT to start from has the shapes of the new one; set '
                             'the [model] of the experiment to its sizes.')
@@ -51,9 +53,12 @@ def start_from(source, model):
     labels = [[chain.class_names.index(name) for name in shared] for chain in (source, model)]
     for (given, background), (wanted, _), fresh in zip(
             _class_parameters(source), _class_parameters(model), initial):
-        wanted.array[...] = fresh
         if given.shape[1:] == wanted.shape[1:]:
-            _copy_rows(given.array, wanted.array, *labels, source.classes, model.classes, background)
+            _copy_rows(chainer.cuda.to_cpu(given.array), fresh, *labels, source.classes, model.classes,
+                       background)
+        # Either model may be on a GPU.
+        with chainer.using_device(model.device):
+            wanted.array[...] = model.device.send(fresh)
     return shared
 
 
@@ -82,8 +87,9 @@ def start_backbone(source, model, channels='rgb'):
                             f'only from one ResNet to another.')
     copy_resnet(found, wanted)
     if channels == 'bgr':
-        stem = wanted.stem.conv.W.array
-        stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
+        with chainer.using_device(wanted.device):
+            stem = wanted.stem.conv.W.array
+            stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
 
 
 def _any_fits(source, target):

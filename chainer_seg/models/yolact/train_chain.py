@@ -6,6 +6,7 @@ import chainer
 import numpy as np
 from chainer import links as L
 
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.yolact import losses
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
 
@@ -32,7 +33,7 @@ class LossWeights:
 PUBLISHED_WEIGHTS = LossWeights()
 
 
-class YolactTrainChain(chainer.Chain):
+class YolactTrainChain(DeviceChain):
     """The sum of YOLACT's losses.
 
     Args:

@@ -377,8 +377,8 @@ def _in_place(ufunc_name):
 
 for _short, _long in {'add': 'add', 'sub': 'subtract', 'mul': 'multiply', 'truediv': 'true_divide',
                       'floordiv': 'floor_divide', 'mod': 'remainder', 'pow': 'power',
-                      'and': 'bitwise_and', 'or': 'bitwise_or', 'xor': 'bitwise_xor', 'lshift': 'left_shift',
-                      'rshift': 'right_shift', 'matmul': 'matmul'}.items():
+                      'and': 'bitwise_and', 'or': 'bitwise_or', 'xor': 'bitwise_xor',
+                      'lshift': 'left_shift', 'rshift': 'right_shift', 'matmul': 'matmul'}.items():
     setattr(ndarray, f'__{_short}__', _binary(_short, _long))
     setattr(ndarray, f'__r{_short}__', _binary(_short, _long, True))
     setattr(ndarray, f'__i{_short}__', _in_place(_long))
