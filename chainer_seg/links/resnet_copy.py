@@ -48,7 +48,11 @@ def _copy_layer(path, source, target):
 
 def _on(link, device):
     """The link itself, or a copy of it on another device."""
-    return link if link is None or link.device == device else link.copy('copy').to_device(device)
+    if link is None or link.device == device:
+        return link
+    with chainer.using_device(link.device):
+        copy = link.copy('copy')
+    return copy.to_device(device)
 
 
 def _copy_convolution(path, source, target):
