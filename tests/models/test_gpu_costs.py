@@ -1,4 +1,4 @@
-"""How often a GPU is asked to work and waited for, as the stand-in for CuPy counts: none may become more.
+"""How often a GPU is asked to work and waited for, counted by the stand-in for CuPy: no more than today.
 
 A kernel launch takes 5 to 10 microseconds however small its work is, and while the host waits for a
 number it cannot launch the next one. The ceilings are what was measured in November 2026 and a few

@@ -60,7 +60,7 @@ class ElementwiseKernel:
                     numpy.broadcast_to(numpy.asarray(values[number]).astype(dtype), shape)))
         _log.note('launch')
         body = _host.elementwise(self, params, types, letters)
-        _log.kernels.add((self.name, body))
+        _log.kernels.add((self.name, _host.CUDA_PRELUDE + _host.CLASSES + body))
         if n:
             _host.run_elementwise(body, arrays, n, shape)
         for each, array in zip(given, arrays[n_in:]):
@@ -109,7 +109,7 @@ class ReductionKernel:
         outs = [poison(out_shape, t) for t in out_types]
         _log.note('launch')
         body = _host.reduction(self, in_types, out_types, letters)
-        _log.kernels.add((self.name, body))
+        _log.kernels.add((self.name, _host.CUDA_PRELUDE + _host.CLASSES + body))
         _host.run_reduction(body, ins, outs, n_out, n_red)
         kept = tuple(1 if a in axes else shape[a] for a in range(len(shape)))
         result = outs[0].reshape(kept) if keepdims else outs[0]
@@ -133,4 +133,5 @@ class RawKernel:
             # Python's numbers are passed in their widest types, which the kernel has to declare.
             values.append(numpy.asarray(value)[()] if isinstance(value, (bool, int, float)) else value)
         _log.note('launch')
+        _log.kernels.add((self.name, self.code))
         _host.run_raw(self.code, self.name, grid, block, values)
