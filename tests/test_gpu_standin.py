@@ -48,7 +48,7 @@ def test_gpu_tests_pass_on_the_standin(version, kernels_of):
     done = run_on_standin(version, kernels_of[version])
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     counts = dict(reversed(each) for each in re.findall(r'(\d+) (\w+)', done.stdout.splitlines()[-1]))
-    assert int(counts['passed']) >= 90 and 'skipped' not in counts, done.stdout[-2000:]
+    assert int(counts['passed']) >= 80 and 'skipped' not in counts, done.stdout[-2000:]
 
 
 @pytest.mark.parametrize('architecture', ARCHITECTURES)
