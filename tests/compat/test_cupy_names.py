@@ -1,4 +1,4 @@
-"""Chainer's sums at indices are on a GPU what they are on the CPU, by functions that CuPy still likes."""
+"""Chainer's sums at indices give on a GPU what they give on the CPU, and call nothing deprecated."""
 
 import chainer
 import numpy as np
