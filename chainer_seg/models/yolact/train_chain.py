@@ -110,7 +110,7 @@ def spread(items, count):
     """At most ``count`` of the items of an array (N,), evenly spread over it."""
     if len(items) <= count:
         return items
-    return items[np.arange(count) * len(items) // count]
+    return items[chainer.backend.get_array_module(items).arange(count) * len(items) // count]
 
 
 def _semantic_loss(logits, masks, labels, crowds):
