@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 # Resampling and sharpening overshoot the range of an image by up to so much of it.
 _OVERSHOOT = 0.1
+_ROUNDING = 0.001  # of the range, far from a step that is seen, is not mentioned
 _LARGEST_16_BIT = 65535
 
 
@@ -58,12 +59,21 @@ def rgb_of_pil(picture: Image.Image) -> np.ndarray:
         raise ImageError('An image without pixels has nothing in it.')
     if picture.mode.startswith('I') or picture.mode == 'F':
         return rgb_of_bytes(to_bytes(_wide_grey(picture)[:, :, None]))
-    if picture.mode in ('LA', 'PA', 'RGBA', 'RGBa', 'La') or 'transparency' in picture.info:
-        return rgb_of_bytes(np.asarray(picture.convert('RGBA')))
-    if picture.mode == 'L':  # Pillow's RGB takes four bytes a pixel.
-        return np.repeat(np.asarray(picture)[:, :, None], 3, axis=2)
-    # A copy: the array that Pillow hands out is read-only.
-    return np.array(picture.convert('RGB'))
+    picture.load()  # A strip of an open file has no pixels before.
+    width, height = picture.size
+    image = np.empty((height, width, 3), np.uint8)
+    # Pillow takes up to four bytes a pixel, and blending needs eight more.
+    rows = max(1, _PIXELS_AT_ONCE // width)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        if picture.mode in ('LA', 'PA', 'RGBA', 'RGBa', 'La') or 'transparency' in picture.info:
+            image[top:top + rows] = rgb_of_bytes(np.asarray(strip.convert('RGBA')))
+        else:
+            image[top:top + rows] = np.asarray(strip.convert('RGB'))
+    return image
+
+
+_PIXELS_AT_ONCE = 2_000_000
 
 
 def _wide_grey(picture):
@@ -116,7 +126,8 @@ def _of_floats(array, low, high):
 
 
 def _lies_within(top, low, high):
-    return -_OVERSHOOT * top <= low and high <= (1 + _OVERSHOOT) * top
+    # Below 0 it is measured by the image itself: -2 to 2.6 are values that a mean was taken off.
+    return -max(_OVERSHOOT * high, _ROUNDING * top) <= low and high <= (1 + _OVERSHOOT) * top
 
 
 def _are_whole(array):
@@ -124,8 +135,7 @@ def _are_whole(array):
 
 
 def _clipped(array, top, low, high):
-    # Rounding errors of a share are no news; a thousandth of the range is far from a visible step.
-    if low < -top / 1000 or high > top * 1.001:
+    if low < -_ROUNDING * top or high > (1 + _ROUNDING) * top:
         _say_once('The values of an image overshoot its range and are clipped to 0 and 255.')
     return np.clip(np.round(array), 0, top).astype(np.uint8)
 

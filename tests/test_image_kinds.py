@@ -108,7 +108,7 @@ def test_pillow_keeps_its_own_limit_for_others(tmp_path):
     limit = Image.MAX_IMAGE_PIXELS
     Image.new('L', (8, 8)).save(tmp_path / 'a.png')
     with open_image(tmp_path / 'a.png'), open_image(tmp_path / 'a.png'):
-        assert Image.MAX_IMAGE_PIXELS != limit
+        assert limit != Image.MAX_IMAGE_PIXELS
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
