@@ -4,6 +4,7 @@ import chainer
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
+from chainer_seg.models.inference import check_finite, inference
 
 
 class InstanceDetector(chainer.Chain):
@@ -46,6 +47,7 @@ class InstanceDetector(chainer.Chain):
         Raises:
             chainer_seg.errors.UserError: An option cannot be used.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.detect_batch([image], **options)[0]
 
@@ -55,9 +57,11 @@ class InstanceDetector(chainer.Chain):
         images = [as_image(image) for image in images]
         if not images:
             return []
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             x, sizes = self.prepare(images)
-            return self.decode(self.forward(x), sizes, **options)
+            outputs = self.forward(x)
+            check_finite(self, outputs)
+            return self.decode(outputs, sizes, **options)
 
     def predict(self, imgs):
         """The objects as ChainerCV's instance segmentation models give them.

@@ -13,6 +13,7 @@ from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
+from chainer_seg.models.inference import check_finite, inference
 
 class SemanticSegmenter(chainer.Chain):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
@@ -101,12 +102,13 @@ class SemanticSegmenter(chainer.Chain):
         scales, refine = _checked_scales(scales), find_semantic_refinement(refinement)
         image = resize(image, fit_within(image.shape[:2], longest_side or self.longest_side))
         height, width = image.shape[:2]
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             x = self.prepare(image)
             found = self._decoded(x, scales)
             if mirror:
                 found = (found + self._decoded(x[:, :, :, ::-1], scales)[:, :, :, ::-1]) / 2
         found = chainer.backends.cuda.to_cpu(found[0, :, :height, :width])
+        check_finite(self, found)
         return refine(image, found) if refine else found
 
     def _decoded(self, x, scales):
