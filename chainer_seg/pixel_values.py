@@ -4,6 +4,7 @@ import functools
 import logging
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from chainer_seg.errors import ImageError
@@ -47,6 +48,23 @@ def to_bytes(array: np.ndarray) -> np.ndarray:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ImageError('The image holds NaN or infinite values; replace them first.')
     return _of_floats(array, low, high) if array.dtype.kind == 'f' else _of_integers(array, low, high)
+
+
+def bytes_of_chainercv(img: ArrayLike) -> np.ndarray:
+    """An image in ChainerCV's form as (H, W, 3) uint8, however small or dark it is.
+
+    Args:
+        img: (3, H, W) RGB in [0, 255], mostly float32.
+
+    Raises:
+        chainer_seg.errors.ImageError: The shape is another one, or a value is not finite.
+    """
+    img = np.asarray(img)
+    if img.ndim != 3 or img.shape[0] != 3:
+        raise ImageError(f'An image in the form of ChainerCV has the shape (3, H, W), not {img.shape}.')
+    if not np.isfinite(img).all():
+        raise ImageError('The image holds NaN or infinite values; replace them first.')
+    return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def rgb_of_pil(picture: Image.Image) -> np.ndarray:

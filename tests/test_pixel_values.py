@@ -7,6 +7,7 @@ from PIL import Image
 from chainer_seg import pixel_values
 from chainer_seg.errors import ImageError
 from chainer_seg.images import as_image, read_image
+from chainer_seg.pixel_values import bytes_of_chainercv
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +103,16 @@ def test_pillow_image_of_a_cut_file_is_an_error_of_ours(tmp_path, rng):
     (tmp_path / 'b.png').write_bytes((tmp_path / 'a.png').read_bytes()[:4000])
     with Image.open(tmp_path / 'b.png') as picture, pytest.raises(ImageError, match='cannot be read'):
         as_image(picture)
+
+
+def test_chainercv_images_are_never_shares_of_white_nor_taken_for_rows_first():
+    img = np.zeros((3, 2, 3), np.float32)  # dark, and three columns wide
+    img[0, 1, 2] = 1
+    image = bytes_of_chainercv(img)
+    assert image.shape == (2, 3, 3) and image[1, 2].tolist() == [1, 0, 0] and image.sum() == 1
+
+
+@pytest.mark.parametrize('img', [np.zeros((2, 3, 3)), np.zeros((3, 4)), np.full((3, 2, 2), np.nan)])
+def test_what_is_no_chainercv_image_is_refused(img):
+    with pytest.raises(ImageError):
+        bytes_of_chainercv(img)

@@ -5,6 +5,7 @@ import chainer
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.pixel_values import bytes_of_chainercv
 
 
 class InstanceDetector(chainer.Chain):
@@ -72,7 +73,7 @@ class InstanceDetector(chainer.Chain):
         Returns:
             Lists of masks (R, H, W) bool, labels (R,) int32 and scores (R,) float32.
         """
-        found = [self.detect(image) for image in imgs]
+        found = [self.detect(bytes_of_chainercv(img)) for img in imgs]
         return ([instances.masks for instances in found], [instances.labels for instances in found],
                 [instances.scores for instances in found])
 

@@ -14,6 +14,7 @@ from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.pixel_values import bytes_of_chainercv
 
 class SemanticSegmenter(chainer.Chain):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
@@ -86,7 +87,7 @@ class SemanticSegmenter(chainer.Chain):
         Returns:
             list of (H, W) int32.
         """
-        return [self.segment(_bytes_of_chainercv(img)) for img in imgs]
+        return [self.segment(bytes_of_chainercv(img)) for img in imgs]
 
     def prepare(self, image):
         """The network's input for an (h, w, 3) uint8 image, (1, 3, H, W) float32 on its device."""
@@ -135,8 +136,3 @@ def _checked_scales(scales):
         raise UserError(f'An image cannot be looked at in the scales {scales}; give numbers above 0, '
                         f'such as 1 or 0.5.')
     return scales
-
-
-def _bytes_of_chainercv(img):
-    """An image (3, H, W) in [0, 255] as (H, W, 3) uint8, however small or dark it is."""
-    return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)
