@@ -18,7 +18,7 @@ _UNPACK = 'unpack it first'
 
 _KINDS = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), Kind(name, remedy)) for pattern, name, remedy in (
-    (rb'%!|\xc5\xd0\xd3\xc6|\x04%!', 'an EPS or PostScript file', _CONVERT),
+    (rb'%!|\xc5\xd0\xd3\xc6|\x04%!', 'an EPS (PostScript) file', _CONVERT),
     (rb'\s*%PDF', 'a PDF file', _CONVERT),
     (rb'\xd7\xcd\xc6\x9a|[\x01\x02]\x00\x09\x00\x00[\x01\x03]', 'a WMF file', _CONVERT),
     (rb'\x01\x00\x00\x00.{36} EMF', 'an EMF file', _CONVERT),

@@ -24,10 +24,13 @@ class Picture(Figure):
 
     def draw(self, renderer):
         """Draws, with fonts for names in any script."""
+        for ax in self.axes:  # Only now do ticks get their texts, and each time anew.
+            ax.get_xticklabels()
+            ax.get_yticklabels()
         for text in self.findobj(Text):
             name = text.get_text()
             if not name.isascii():
-                text.set_fontfamily([*text.get_fontfamily(), *families(name)])
+                text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *families(name)])))
                 text.set_text(drawable(name))
         super().draw(renderer)
 

@@ -108,3 +108,15 @@ def test_figures_without_a_font_show_the_numbers(install, recwarn):
     ax.set_title('狗')
     ax.figure.canvas.draw()
     assert ax.get_title() == 'U+72D7' and not [w for w in recwarn if 'Glyph' in str(w.message)]
+
+
+def test_ticks_use_the_fonts_too(install, font, recwarn):
+    for fonts_there, label in (([font], '狗'), ([], 'U+72D7')):
+        install(*fonts_there)
+        ax = new_axes()
+        ax.set_xticks([0, 1], [fonts.drawable('狗'), 'dog'])
+        for _ in range(2):
+            ax.figure.canvas.draw()
+        assert [text.get_text() for text in ax.get_xticklabels()] == [label, 'dog']
+        assert ('Squares' in ax.get_xticklabels()[0].get_fontfamily()) == bool(fonts_there)
+    assert not [w for w in recwarn if 'Glyph' in str(w.message)]
