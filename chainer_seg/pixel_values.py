@@ -112,6 +112,8 @@ def rgb_of_bytes(array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(array)
     if channels == 1:
         return np.repeat(array, 3, axis=2)
+    if (array[:, :, 3] == 255).all():
+        return np.ascontiguousarray(array[:, :, :3])
     alpha = array[:, :, 3:].astype(np.uint16)
     blended = array[:, :, :3] * alpha + 255 * (255 - alpha)
     return ((blended + 127) // 255).astype(np.uint8)
