@@ -1,6 +1,7 @@
 """Pillow's limit of pixels and its warnings, set only while an image of ours is being read."""
 
 import contextlib
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -35,3 +36,14 @@ def pillow_limit(most: int) -> Iterator[None]:
             _readers -= 1
             if _readers == 0:
                 _settings.close()
+
+
+def _begin_anew():
+    """In a forked process: the threads that were reading are not there."""
+    global _lock, _readers
+    _lock, _readers = threading.Lock(), 0
+    _settings.close()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_begin_anew)

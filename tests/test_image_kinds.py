@@ -1,14 +1,20 @@
 """Which files are opened as images: by what they hold, never by their names, and by one function."""
 
 import ast
+import concurrent.futures
+import contextlib
 import io
+import os
 import re
+import signal
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from chainer_seg import pillow_limit
 from chainer_seg.errors import ImageError
 from chainer_seg.images import decode_image, open_image, read_image, read_pages, read_picture
 
@@ -123,3 +129,27 @@ def test_limit_is_ours_in_every_format(monkeypatch, name):
     monkeypatch.setattr('chainer_seg.images.MAX_PIXELS', 9_000)
     with pytest.raises(ImageError, match='claims .*, more than the .* megapixels .*; shrink it first'):
         decode_image(encoded.getvalue())
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes are not forked here')
+@pytest.mark.filterwarnings('ignore:.*multi-threaded.*:DeprecationWarning')
+def test_forked_process_reads_images_though_a_thread_was_reading(tmp_path):
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.new('L', (8, 8)).save(tmp_path / 'a.png')
+    with open_image(tmp_path / 'a.png'), pillow_limit._lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            with contextlib.suppress(BaseException):
+                if limit == Image.MAX_IMAGE_PIXELS and read_image(tmp_path / 'a.png').shape == (8, 8, 3):
+                    os._exit(0)
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_threads_that_read_at_once_leave_pillow_as_it_was(tmp_path):
+    limit, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
+    Image.new('L', (64, 64)).save(tmp_path / 'a.png')
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(read_image, [tmp_path / 'a.png'] * 200))
+    assert limit == Image.MAX_IMAGE_PIXELS and filters == list(warnings.filters)
