@@ -5,14 +5,13 @@ import io
 import pathlib
 
 import numpy as np
-from PIL import Image
 
 from chainer_seg import masks
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.segmentations import box_to_rle
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
-from chainer_seg.errors import DatasetError
-from chainer_seg.images import header_sizes
+from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.images import header_sizes, open_image
 from chainer_seg.instances import Instances
 
 # That tool's names, and those of TensorFlow's own detection models.
@@ -85,11 +84,8 @@ class TFRecordDataset(ImageDataset):
 
     def read_file(self, index):
         """The bytes of the image file, and False: its EXIF data do not count."""
-        data, stored = self._record(index).encoded, None
-        try:
-            stored, _ = header_sizes(io.BytesIO(data))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return data, False  # Who decodes it says what is wrong.
+        data = self._record(index).encoded
+        stored, _ = header_sizes(io.BytesIO(data), self.image_names[index])
         size = self.image_size(index)
         if stored != size:
             raise DatasetError(f'The image {self.image_names[index]} in {self.path} has {stored[0]}x'
@@ -174,12 +170,13 @@ class _Record:
         decoded = np.zeros((len(pictures), *self.size), bool)
         for mask, picture in zip(decoded, pictures):
             try:
-                values = np.asarray(Image.open(io.BytesIO(picture)))
-            except (OSError, ValueError, SyntaxError) as error:
+                with open_image(io.BytesIO(picture), 'of a mask') as opened:
+                    if opened.size[::-1] != self.size or len(opened.getbands()) != 1:
+                        raise ValueError(f'one has {opened.height}x{opened.width} pixels of mode '
+                                         f'{opened.mode} in an image of {self.size}')
+                    mask[:] = np.asarray(opened) != 0
+            except ImageError as error:
                 raise ValueError('one is no PNG file') from error
-            if values.shape != self.size:
-                raise ValueError(f'one has the shape {values.shape} in an image of {self.size}')
-            mask[:] = values != 0
         return decoded
 
     def _one(self, name):

@@ -5,7 +5,6 @@ import dataclasses
 import pathlib
 
 import numpy as np
-from PIL import Image
 
 from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
 from chainer_seg.datasets.segmentations import segmentation_faults
@@ -146,12 +145,9 @@ def _check_files(images, folder, sizes, read_pixels, progress):
         try:
             if read_pixels:
                 read_image(path)
-            stored, turned = header_sizes(path)
+            stored, turned = header_sizes(path, path)
         except ImageError as error:
             problems.append(Problem('unreadable file', where, str(error)))
-            continue
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            problems.append(Problem('unreadable file', where, f'{path} is no readable image'))
             continue
         size = _size_of(image)
         if size is None and is_id(image.get('id')):

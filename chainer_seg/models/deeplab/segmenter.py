@@ -11,6 +11,7 @@ from chainer_seg.models.deeplab.detail import DetailDecoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
+from chainer_seg.models.inference import check_finite, inference
 
 # Brings probabilities to the range of the other channels, and the channels to about 1 for the decoder.
 _HALF_RANGE = 127.5
@@ -135,8 +136,9 @@ class ClickSegmenter(DeviceChain):
         x = self.prepare(image, clicks, previous, side)
         flip = self.flip if flip is None else flip
         views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
+        check_finite(self, logits)
         return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):
@@ -154,6 +156,7 @@ class ClickSegmenter(DeviceChain):
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
 

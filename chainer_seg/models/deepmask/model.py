@@ -156,7 +156,8 @@ class ScoreBranch(chainer.Chain):
 
     def forward(self, features):
         h = self.hidden(F.dropout(features, self.dropout))
-        h = F.where(h.array > 0, h, self.xp.full_like(h.array, SCORE_FLOOR))
+        # NaN is not below 0, and so stays.
+        h = F.where(h.array <= 0, self.xp.full_like(h.array, SCORE_FLOOR), h)
         return self.logit(F.dropout(h, self.dropout))[:, 0]
 
 

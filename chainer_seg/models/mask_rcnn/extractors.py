@@ -114,7 +114,9 @@ def roi_levels(rois, levels, canonical_size=CANONICAL_SIZE):
         (R,) int32 from 0, the finest level, which is the paper's level 2.
     """
     xp = chainer.backend.get_array_module(rois)
-    sides = rois[:, 2:] - rois[:, :2] + 1
+    # A box of a small image that is narrower than a pixel has its maxima before its minima, and that by
+    # any number of pixels once it is enlarged to the network's input.
+    sides = xp.maximum(rois[:, 2:] - rois[:, :2] + 1, 0)
     size = xp.sqrt(sides[:, 0] * sides[:, 1])
     level = xp.floor(CANONICAL_LEVEL + xp.log2(size / canonical_size + _LEVEL_EPS))
     return xp.clip(level - FINEST_LEVEL, 0, levels - 1).astype(np.int32)

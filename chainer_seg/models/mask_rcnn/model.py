@@ -23,6 +23,7 @@ from chainer import functions as F
 
 from chainer_seg.links import ResNet
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import check_finite
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
@@ -218,6 +219,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits, changes = self.box_head(features, rois[part], roi_indices)
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
+        check_finite(self, probabilities, deltas)
         boxes = class_boxes(rois, deltas, size.scale, size.original)
         return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
 
@@ -227,13 +229,17 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits = self.mask_head(features, rois[part], roi_indices).array
             masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
-        return F.sigmoid(self.xp.concatenate(masks[1:] or masks)).array
+        masks = self.xp.concatenate(masks[1:] or masks)
+        check_finite(self, masks)
+        return F.sigmoid(masks).array
 
     def _heatmaps(self, features, rois, number):
         heatmaps = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
         for part, roi_indices in self._groups(rois, number):
             heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
-        return self.xp.concatenate(heatmaps[1:] or heatmaps)
+        heatmaps = self.xp.concatenate(heatmaps[1:] or heatmaps)
+        check_finite(self, heatmaps)
+        return heatmaps
 
     def _groups(self, rois, number):
         """Slices of the RoIs of image ``number``, and the number for each RoI of the slice."""

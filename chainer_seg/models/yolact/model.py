@@ -11,6 +11,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.instances import Instances
 from chainer_seg.links import FeaturePyramid
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import check_finite
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
@@ -170,6 +171,7 @@ class Yolact(InstanceDetector):
     def _rescore(self, detections, masks):
         """The detections and their masks (R, h, w) in the order of their new scores."""
         quality = self.rescoring(masks[:, None]).array
+        check_finite(self, quality)
         scores = detections.scores * quality[self.xp.arange(len(masks)), detections.labels]
         order = self.xp.argsort(-scores, kind='stable')
         rescored = dataclasses.replace(detections, scores=scores)
