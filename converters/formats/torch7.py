@@ -23,10 +23,14 @@ _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _VERSION = re.compile(r'V (\d{1,9})')
 
 
-def recognise(start):
-    """Whether the first bytes of a file (16 or more, or the whole file) may begin a .t7 file."""
-    return _is_ascii(start) or (
-        len(start) >= 4 and start[0] <= FUNCTION and not any(start[1:4]))
+def recognise(data):
+    """Whether the bytes of a file may be a .t7 file."""
+    if _is_ascii(data):
+        return True
+    size = len(data)
+    if size < 4 or data[0] > FUNCTION or any(data[1:4]):
+        return False
+    return data[0] != NIL or size == 4
 
 
 def read(path):
@@ -45,11 +49,10 @@ def read(path):
             says something impossible; with the byte offset and what was expected there.
     """
     data = map_file(path)
-    start = data[:16]
-    if not recognise(start):
+    if not recognise(data):
         raise WeightFileError(f'{path} is not a Torch7 file: at byte 0 a type number from 0 to 8 '
-                              f'was expected, but the file starts with {start[:8]!r}.')
-    if _is_ascii(start):
+                              f'was expected, but the file starts with {data[:8]!r}.')
+    if _is_ascii(data):
         return _Reader(Ascii(data, path)).read()
     usual, small = Binary(data, path, long_size=8), Binary(data, path, long_size=4)
     try:
@@ -65,8 +68,8 @@ def read(path):
             raise
 
 
-def _is_ascii(start):
-    return re.match(rb'[0-8](\n|\Z)', start) is not None
+def _is_ascii(data):
+    return re.match(rb'[0-8](\n|\Z)', data) is not None
 
 
 class _Reader:

@@ -311,7 +311,7 @@ def test_another_archive_is_told_in_one_sentence(tmp_path, data, problem):
 
 def test_numpys_archives_and_programs_are_told_in_one_sentence(tmp_path):
     np.savez(tmp_path / 'a.npz', a=np.zeros(3))
-    with pytest.raises(WeightFileError, match='without the data.pkl of torch.save'):
+    with pytest.raises(WeightFileError, match='is a .npz of NumPy arrays, which no network'):
         pytorch.read(tmp_path / 'a.npz')
     with zipfile.ZipFile(tmp_path / 'b.pth', 'w') as archive:
         archive.writestr('m/data.pkl', written({}))
