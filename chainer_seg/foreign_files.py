@@ -75,8 +75,8 @@ def _message(text):
     body = body[_BLANK.match(body).end():]
     if _PAGE.match(body):
         if _DRIVE.search(text):
-            return ('looks like a web page of Google Drive, which asks for a confirmation or says that a '
-                    'limit is reached; download it in a browser, or with gdown')
+            return ('looks like a web page of Google Drive, which asks for a confirmation or says that '
+                    'a limit is reached; download it in a browser, or with gdown')
         return f'looks like a web page; {_AGAIN}'
     if _SERVER_ERROR.match(body):
         code = _CODE.search(body)

@@ -46,7 +46,8 @@ _UNREAD = (
      'convert the weights that it was exported from'),
     (re.compile(rb'MATLAB 5\.0 MAT-file|MATLAB 7'), 'a MATLAB file, such as MatConvNet\'s',
      'take the weights of another framework'),
-    (re.compile(rb'\x12\x01\0{6}'), 'a file of MXNet\'s parameters', 'take the weights of another framework'),
+    (re.compile(rb'\x12\x01\0{6}'), 'a file of MXNet\'s parameters',
+     'take the weights of another framework'),
     (re.compile(rb'[\0\1]\0{3}[\0-\x09]\0{3}[\0-\x09]\0{3}.{8}', re.S), 'a file of Darknet\'s weights',
      'take the weights of another framework'),
     (re.compile(rb'(?:GGUF|ggjt|GGML)'), 'a GGUF file', 'take the weights of another framework'),
@@ -74,8 +75,8 @@ def find_format(path):
     known = ', '.join(candidate.name for candidate in FORMATS)
     if not _CONTROL.search(start):
         text = quoted(' '.join(start[:4 * _SHOWN].decode('utf-8', 'replace').split()), _SHOWN)
-        raise WeightFileError(f'{path} is a text that begins with {text}, and no weight file; what can be '
-                              f'read is {known}.')
+        raise WeightFileError(f'{path} is a text that begins with {text}, and no weight file; what can '
+                              f'be read is {known}.')
     raise WeightFileError(f'{path} is of no format that is known here: it starts with {start[:8]!r}; '
                           f'what can be read is {known}.')
 

@@ -1,7 +1,7 @@
-"""Definitions of Caffe's networks as people have them (.prototxt), which differ from what caffe.proto says.
+"""Definitions of Caffe's networks as people have them (.prototxt).
 
 They begin with long comments, are saved with byte order marks, have layers and fields of their authors'
-own Caffe, and some are templates that a script fills in.
+own Caffe that caffe.proto does not know, and some are templates that a script fills in.
 """
 
 import re
@@ -18,8 +18,8 @@ _MARKS = (b'\xff\xfe', b'\xfe\xff')  # Byte order marks of UTF-16.
 _BLANK = re.compile(rb'(?:\xef\xbb\xbf)?(?:\s++|#[^\n]*+(?:\n|\Z))*+')
 _FIELD = re.compile(rb'([A-Za-z_]\w*+)\s*+[:{<]')
 _LAYER = re.compile(rb'(?:^|[\s}>;,])layers?\s*+:?\s*+[{<]')
-_SOLVER = {b'net', b'train_net', b'test_net', b'train_net_param', b'net_param', b'base_lr', b'solver_mode',
-           b'test_iter', b'lr_policy', b'snapshot'}
+_SOLVER = {b'net', b'train_net', b'test_net', b'train_net_param', b'net_param', b'base_lr',
+           b'solver_mode', b'test_iter', b'lr_policy', b'snapshot'}
 _FIELDS = {name.encode() for name in caffe_pb2.NetParameter.DESCRIPTOR.fields_by_name}
 
 # Strings and comments, in which nothing is replaced, and what may be.
@@ -62,7 +62,8 @@ def parse(data, path):
     try:
         text_format.Parse(text, network, allow_unknown_field=True)
     except (text_format.ParseError, ValueError, RecursionError) as error:
-        raise WeightFileError(f'{path} is no prototxt that can be read: {shortened(str(error))}.') from error
+        reason = shortened(str(error))
+        raise WeightFileError(f'{path} is no prototxt that can be read: {reason}.') from error
     if not network.layers and not network.layer:
         _refuse_solver(text, path)
     return network, unknown

@@ -243,9 +243,11 @@ def test_halves_are_read_in_both_encodings(tmp_path, rng, number):
 @pytest.mark.parametrize('kind, dtype', [(0, '<f8'), (1, '<f4')])
 def test_raw_numbers_of_other_precisions_are_read(tmp_path, kind, dtype):
     array = np.arange(6, dtype=dtype)
-    blob = field(7, field(1, varint(6))) + varint(10 << 3) + varint(kind) + field(12, array.tobytes())
+    blob = field(7, field(1, varint(6))) + varint(10 << 3) + varint(kind)
+    blob += field(12, array.tobytes())
     (tmp_path / 'a.caffemodel').write_bytes(network_of(blob))
-    np.testing.assert_array_equal(caffe.read(tmp_path / 'a.caffemodel')['layers']['a']['blobs'][0], array)
+    found, = caffe.read(tmp_path / 'a.caffemodel')['layers']['a']['blobs']
+    np.testing.assert_array_equal(found, array)
 
 
 def test_numbers_that_are_not_packed_are_read(tmp_path):
