@@ -116,7 +116,7 @@ def inspect(path):
     return Inspection(form.name, network, tree, dict(networks.find_arrays(tree)))
 
 
-def convert(path, config=None):
+def convert(path, config=None, skip=()):
     """Makes a model of this package from a weight file.
 
     Args:
@@ -130,6 +130,7 @@ def convert(path, config=None):
             also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
             the words of the original's configuration; of DeepLab what :func:`converters.deeplab.build`
             names, such as ``click`` for a click model made of it.
+        skip: Names of arrays that are left out, in which ``*`` stands for any characters.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
@@ -139,10 +140,10 @@ def convert(path, config=None):
         chainer_seg.errors.WeightFileError: The file is damaged, holds another network, or has an
             array that the model has no place for, or lacks one.
     """
-    return conversion(path, config).model
+    return conversion(path, config, skip=skip).model
 
 
-def conversion(path, config=None, progress=None):
+def conversion(path, config=None, progress=None, skip=()):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
 
     ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
@@ -153,8 +154,9 @@ def conversion(path, config=None, progress=None):
     networks = NETWORKS[form.name]
     config = arguments_of(config)
     tree = form.module.read(path)
-    module, name = _recognise(path, tree, networks)
     ledger = Ledger(path, networks.find_arrays(tree), progress)
+    tree = trees.without(tree, ledger.skip_named(skip)) if skip else tree
+    module, name = _recognise(path, tree, networks)
     model = _build(module, tree, ledger, config)
     ledger.close(model)
     model.class_names = tuple(getattr(model, 'class_names', ()))

@@ -8,14 +8,14 @@ from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
-    BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, LINEAR, MAX_POOLING, RELU, check_size, children,
+    BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
     fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, skip_replicas, walk)
 
 _KEYS = ('model', 'net', 'network')  # Where programs put a network beside its settings.
 _REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
 # What may stand behind the last stage beside the head: its input, and what makes shares of logits.
-_TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', 'nn.Reshape', 'nn.Squeeze',
-         'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax', 'cudnn.SoftMax',
+_TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', 'nn.Reshape',
+         'nn.Squeeze', 'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax', 'cudnn.SoftMax',
          'cudnn.LogSoftMax'}
 _ORDERS = {'bottleneck': 'cnrcnrcn', 'basic': 'cnrcn'}  # Convolutions, normalisations, ReLUs of a block.
 
@@ -140,8 +140,8 @@ def count_resnet(arguments):
     count = 3 * arguments.get('stem_size', 7) ** 2 * width
     if arguments.get('block') == 'basic':  # Projections left out.
         inner = [width * 2 ** i for i in range(len(arguments['blocks']))]
-        return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs for inputs, outputs, blocks
-                           in zip([width, *inner], inner, arguments['blocks']))
+        return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs
+                           for inputs, outputs, blocks in zip([width, *inner], inner, arguments['blocks']))
     for i, blocks in enumerate(arguments['blocks']):
         inner, outer = width * 2 ** i, EXPANSION * width * 2 ** i
         count += blocks * (9 * inner + outer) * inner + outer * channels  # and the shortcut
@@ -163,8 +163,8 @@ def _fill_block(link, block, ledger):
     basic, order = isinstance(link, BasicBlock), _order(main, ledger)
     needed = _ORDERS['basic' if basic else 'bottleneck']
     if order != needed:
-        ledger.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} are '
-                    f'needed')
+        ledger.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
+                    f'are needed')
     places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
     found = layers([main], ledger)
     for place, pair in zip(places, zip(found[::2], found[1::2])):
@@ -186,9 +186,9 @@ def _branches(block, ledger):
     branches = children(modules[0])
     names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
     if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
-        ledger.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where 2 '
-                    f'branches, nn.CAddTable and a ReLU are needed; networks with normalisation in front '
-                    f'of convolutions cannot be converted')
+        ledger.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
+                    f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
+                    f'front of convolutions cannot be converted')
     return branches
 
 
@@ -210,8 +210,8 @@ def _check_subsampling(shortcut, link, ledger):
     names = [getattr(module, 'class_name', None) for module in inside]
     parts = children(inside[1]) if len(inside) == 2 else []
     kinds = [getattr(module, 'class_name', None) for module in parts]
-    if names not in (['nn.SpatialAveragePooling', 'nn.Concat'], ['cudnn.SpatialAveragePooling', 'nn.Concat']
-                     ) or kinds != ['nn.Identity', 'nn.MulConstant']:
+    pooled = [name.partition('.')[2] if name else name for name in names]
+    if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
         ledger.fail('a residual block that changes the shape has a shortcut without a convolution that '
                     'is not every n-th pixel beside zeros')
     fields = [number(inside[0], name, ledger) for name in ('kW', 'kH', 'dW', 'dH')]

@@ -32,13 +32,13 @@ class ResNet(chainer.Chain):
         deformable: For each stage, n if the 3x3 convolution of every n-th block is deformable from
             the first one on, 0 if none is; None is none anywhere. YOLACT++ has (0, 1, 1, 1) in
             ResNet-50 and (0, 3, 3, 3) in ResNet-101.
-        block: ``'bottleneck'``, 1x1, 3x3 and 1x1 convolutions, or ``'basic'``, two of 3x3 as in ResNet-18
-            and ResNet-34; basic blocks carry their stride on the first.
+        block: ``'bottleneck'``, 1x1, 3x3 and 1x1 convolutions, or ``'basic'``, two of 3x3 as in
+            ResNet-18 and ResNet-34; basic blocks carry their stride on the first.
         shortcut: The shortcuts of section 4.1: ``'B'``, projections where the shape changes; ``'A'``, of
             basic blocks alone, every n-th pixel and zeros for new channels in their place; ``'C'``,
             projections everywhere.
-        stem_size: Side of the first convolution: 7, of stride 2 and followed by pooling, or 3, of stride 1
-            without pooling, for images of 32 pixels (section 4.2).
+        stem_size: Side of the first convolution: 7, of stride 2 and followed by pooling, or 3, of
+            stride 1 without pooling, for images of 32 pixels (section 4.2).
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each

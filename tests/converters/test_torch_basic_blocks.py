@@ -1,4 +1,4 @@
-"""fb.resnet.torch beyond ResNet-50: basic blocks, small images, other heads, replicas for several GPUs."""
+"""fb.resnet.torch with basic blocks, small images, other heads, replicas for several GPUs."""
 
 import chainer
 import numpy as np
@@ -100,8 +100,8 @@ def test_replicas_for_other_gpus_are_skipped(convert, rng):
     x = rng.normal(size=(1, 3, 64, 64)).astype(np.float32)
     np.testing.assert_allclose(found.model.forward(x).array, run(network, x), **CLOSE)
     assert set(found.skipped.values()) == {
-        'the same weights for another GPU', 'statistics of another GPU', 'the same weights in one vector',
-        'gradient of training'}
+        'the same weights for another GPU', 'statistics of another GPU',
+        'the same weights in one vector', 'gradient of training'}
 
 
 def test_a_replica_of_other_weights_is_an_error(convert, rng):

@@ -3,7 +3,6 @@
 import chainer
 import numpy as np
 import pytest
-from chainer import functions as F
 
 import converters
 from chainer_seg.errors import WeightFileError

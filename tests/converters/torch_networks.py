@@ -56,7 +56,8 @@ def basic_resnet(rng, blocks, width, n_class, shortcut='B', small_images=False):
     if small_images:
         stem = [convolution(rng, 3, width, 3), batch_norm(rng, width), module('cudnn.ReLU')]
     else:
-        stem = [convolution(rng, 3, width, 7, 2), batch_norm(rng, width), module('cudnn.ReLU'), pooling()]
+        stem = [convolution(rng, 3, width, 7, 2), batch_norm(rng, width), module('cudnn.ReLU'),
+                pooling()]
     head = [] if n_class is None else [module('nn.View'), linear(rng, channels, n_class)]
     return module('nn.Sequential', *stem, *stages, module('cudnn.SpatialAveragePooling'), *head)
 
@@ -94,7 +95,8 @@ def resnet(rng, blocks, width, n_class, norm=batch_norm):
         channels = 4 * inner
     return module('nn.Sequential', convolution(rng, 3, width, 7, 2), norm(rng, width),
                   module('cudnn.ReLU'), pooling(), *stages,
-                  module('cudnn.SpatialAveragePooling'), module('nn.View'), linear(rng, channels, n_class))
+                  module('cudnn.SpatialAveragePooling'), module('nn.View'),
+                  linear(rng, channels, n_class))
 
 
 def run(network, x):
@@ -122,7 +124,8 @@ def run(network, x):
         return gamma * (x - mean) / np.sqrt(variance + fields['eps']) + beta
     if name == 'Linear':
         return x @ fields['weight'].T + fields['bias']
-    return {'Identity': lambda x: x, 'CAddTable': sum, 'MulConstant': lambda x: x * fields['constant_scalar'],
+    return {'Identity': lambda x: x, 'CAddTable': sum,
+            'MulConstant': lambda x: x * fields['constant_scalar'],
             'LogSoftMax': lambda x: x, 'Dropout': lambda x: x, 'ReLU': lambda x: np.maximum(x, 0),
             'SpatialMaxPooling': lambda x: F.max_pooling_2d(x, 3, 2, 1, cover_all=False).array,
             'SpatialAveragePooling': lambda x: x.mean(axis=(2, 3)), 'View': lambda x: x}[name](x)

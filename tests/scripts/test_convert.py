@@ -34,7 +34,7 @@ def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_pa
     status, output, errors = call(weights)
     assert status == 0, errors
     assert '87 arrays used' in output and 'wrote resnet.npz: ResNetClassifier' in output
-    assert 'skipped 1 arrays: gradient of training' in output
+    assert 'skipped 1 array: gradient of training ([11].gradInput)' in output
     assert load_model(tmp_path / 'resnet.npz').origin['file'] == 'resnet.t7'
 
 
@@ -125,3 +125,14 @@ def test_what_is_wrong_is_told_in_one_sentence(call, weights, tmp_path):
     assert_user_error(call(weights, '--config', 'none.json'), 'cannot be read')
     assert call(weights, '--set', 'pooling')[0] == 2
     assert not list(tmp_path.glob('*.npz'))
+
+
+def test_arrays_are_left_out_by_their_names(call, weights):
+    status, output, errors = call(weights, '--skip', '*.gradInput')
+    assert status == 0, errors
+    assert 'skipped 1 array: left out as asked ([11].gradInput)' in output
+
+
+def test_a_name_to_leave_out_that_is_not_there_is_an_error(call, weights):
+    status, _, errors = call(weights, '--skip', 'fc.*')
+    assert status == 2 and "no array has the name 'fc.*' of --skip" in errors
