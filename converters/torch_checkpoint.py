@@ -1,4 +1,4 @@
-"""What training programs of PyTorch save around the weights of a network, and which weights are meant."""
+"""What programs of PyTorch save around the weights of a network, and which of several are meant."""
 
 import collections.abc
 import re

@@ -15,8 +15,8 @@ _KEYS = ('model', 'net', 'network')  # Where programs put a network beside its s
 _REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
 # What may stand behind the last stage beside the head: its input, and what makes shares of logits.
 _TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', 'nn.Reshape',
-         'nn.Squeeze', 'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax', 'cudnn.SoftMax',
-         'cudnn.LogSoftMax'}
+         'nn.Squeeze', 'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax',
+         'cudnn.SoftMax', 'cudnn.LogSoftMax'}
 _ORDERS = {'bottleneck': 'cnrcnrcn', 'basic': 'cnrcn'}  # Convolutions, normalisations, ReLUs of a block.
 
 
@@ -141,7 +141,8 @@ def count_resnet(arguments):
     if arguments.get('block') == 'basic':  # Projections left out.
         inner = [width * 2 ** i for i in range(len(arguments['blocks']))]
         return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs
-                           for inputs, outputs, blocks in zip([width, *inner], inner, arguments['blocks']))
+                           for inputs, outputs, blocks
+                           in zip([width, *inner], inner, arguments['blocks']))
     for i, blocks in enumerate(arguments['blocks']):
         inner, outer = width * 2 ** i, EXPANSION * width * 2 ** i
         count += blocks * (9 * inner + outer) * inner + outer * channels  # and the shortcut

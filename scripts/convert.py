@@ -84,6 +84,8 @@ def _report(conversion):
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
     for line in mapping_lines(conversion.mapping):
         log.debug('  %s', line)
+    if conversion.model.config.get('n_class', 0) is None:
+        log.info('it has no layer of logits: a ResNet to start from, for --backbone or --pretrained')
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)

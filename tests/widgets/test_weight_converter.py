@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_read_is_told_and_forgets_the_one_before(converter
     converter.convert()
     with pytest.raises(WeightFileError):
         converter.choose('weights/notes.txt')
-    assert 'of no format that is known' in converter.message
+    assert 'is a text that begins with' in converter.message
     assert converter.inspection is converter.conversion is converter.path is None
     assert control(converter, 'Button', 'Convert').disabled
     assert converter.children[2].layout.display == 'none'
