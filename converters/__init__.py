@@ -13,7 +13,7 @@ import chainer_seg  # noqa: F401  before Chainer
 import chainer
 
 from chainer_seg.compat.blank import blank_parameters
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, shortened
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
@@ -183,13 +183,20 @@ def _find_network(tree, networks):
 
 
 def _build(module, tree, ledger, config):
+    given = list(config)
     try:
         with blank_parameters():
             model = module.build(tree, ledger, config)
     except (TypeError, ValueError, MemoryError) as error:
         raise WeightFileError(
             f'{ledger.path} cannot be converted: its sizes, or the configuration given, do not fit '
-            f'the network: {error}.') from error
+            f'the network: {shortened(str(error)).rstrip(".")}.') from error
+    except (ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        if not given:  # A fault of ours.
+            raise
+        raise WeightFileError(
+            f'{ledger.path} cannot be converted: the configuration given does not fit the network; '
+            f'check the values of {", ".join(map(str, given[:6]))}.') from error
     model.cleargrads()
     return model
 
