@@ -6,8 +6,9 @@ import numpy as np
 
 from chainer_seg.errors import WeightFileError
 from chainer_seg.foreign_files import foreign_file
+from converters.formats.inert_names import inert_names
 from converters.formats.mapped_file import map_file
-from converters.formats.pickled_arrays import Budget
+from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
 from converters.formats.pytorch_tensors import Storage, parse_id, tensor_names
 from converters.formats.stored_zip import StoredZip
@@ -67,9 +68,13 @@ def _read_zip(data, path):
         return storages[key], element
 
     pickle = archive.read(f'{folder}/data.pkl')
-    machine = Machine(pickle, f'{path} ({folder}/data.pkl)', tensor_names(Budget(len(data))),
-                      storage, _REMEDY)
+    machine = Machine(pickle, f'{path} ({folder}/data.pkl)', _names(Budget(len(data))), storage, _REMEDY)
     return machine.load_last()
+
+
+def _names(budget):
+    """What stands for the names in a checkpoint: of tensors, of arrays, and of plain objects."""
+    return {**numpy_names(budget), **inert_names(), **tensor_names(budget)}
 
 
 def _other_archive(archive, path):
@@ -110,7 +115,7 @@ def _read_stream(data, path):
         key, element, count, _ = parse_id(value)
         elements[key] = element, count
 
-    names = tensor_names(budget)
+    names = _names(budget)
     skimmed = {name: _nothing if name.startswith('torch._utils.') else stands_for
                for name, stands_for in names.items()}
     skim = Machine(data, path, skimmed, note, _REMEDY, at=begin)

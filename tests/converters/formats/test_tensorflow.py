@@ -278,7 +278,8 @@ def stored(content, kind=b'\0'):
 
 
 @pytest.mark.parametrize('data, problem', [
-    (stored(b'\0\0\2\x0a\0', b'\2'), 'is of kind 2'), (stored(b'\0\0'), 'a block of keys and values'),
+    (stored(b'\0\0\2\x0a\0', b'\2'), 'is packed in the way 2'),
+    (stored(b'\0\0'), 'a block of keys and values'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<I', 9)), 'a block of keys and values'),
     (stored(b'\1\0\2\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
     (stored(b'\0\0\x7f\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
