@@ -105,11 +105,17 @@ def _kind(stem, stages, ledger):
     convolution, _ = _stem_layers(stem, ledger)
     blocks = [[_shortcut_kind(block) for block in _blocks(stage)] for stage in stages]
     order = _order(_branches(_blocks(stages[0])[0], ledger)[0], ledger)
-    repeated = any(kind == 'B' for stage in blocks for kind in stage[1:])
-    found = {kind for stage in blocks for kind in stage}
-    return {'block': 'basic' if order == _ORDERS['basic'] else 'bottleneck',
-            'shortcut': 'C' if repeated else 'A' if 'A' in found else 'B',
+    block = 'basic' if order == _ORDERS['basic'] else 'bottleneck'
+    return {'block': block, 'shortcut': _shortcut(blocks, block),
             'stem_size': number(convolution.module, 'kW', ledger)}
+
+
+def _shortcut(stages, block):
+    """Which shortcuts a network has, by the kinds of each block of each stage."""
+    found = {kind for stage in stages for kind in stage}
+    if any('B' in stage[1:] for stage in stages) or block == 'basic' and found == {'B'}:
+        return 'C'
+    return 'A' if 'A' in found else 'B'
 
 
 def _shortcut_kind(block):
@@ -175,7 +181,7 @@ def _fill_block(link, block, ledger):
         return
     found = layers([shortcut], ledger)
     if len(found) != 2 * link.projects:
-        ledger.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions, where '
+        ledger.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
                     f'{int(link.projects)} is needed')
     if link.projects:
         fill_conv_norm(link.shortcut, *found, ledger)

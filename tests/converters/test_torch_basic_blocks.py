@@ -29,12 +29,13 @@ def convert(tmp_path):
     return write_and_convert
 
 
+@pytest.mark.parametrize('blocks', [(2, 1, 2, 1), (1, 1)])
 @pytest.mark.parametrize('shortcut', ['A', 'B', 'C'])
-def test_basic_blocks_compute_what_their_modules_define(convert, rng, shortcut):
-    network = basic_resnet(rng, (2, 1, 2, 1), 3, 5, shortcut)
+def test_basic_blocks_compute_what_their_modules_define(convert, rng, shortcut, blocks):
+    network = basic_resnet(rng, blocks, 3, 5, shortcut)
     model = convert(network).model
     assert model.config['block'] == 'basic' and model.config['shortcut'] == shortcut
-    assert model.config['blocks'] == [2, 1, 2, 1] and model.config['n_class'] == 5
+    assert model.config['blocks'] == list(blocks) and model.config['n_class'] == 5
     x = rng.normal(size=(2, 3, 64, 81)).astype(np.float32)
     np.testing.assert_allclose(model.forward(x).array, run(network, x), **CLOSE)
 
