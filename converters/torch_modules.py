@@ -85,25 +85,6 @@ def skip_leftovers(ledger):
             ledger.skip(array, SKIPPED_FIELDS[field])
 
 
-def skip_replicas(replicas, ledger):
-    """Skips what further GPUs have of a network, but for weights that differ from the first one's.
-
-    Args:
-        replicas: Lists of modules that are the same network.
-        ledger: The :class:`~converters.ledger.Ledger` of the arrays.
-    """
-    for first, *others in replicas:
-        known = tensors(first)
-        for other in others:
-            for name, tensor in tensors(other).items():
-                if known.get(name) is tensor:
-                    continue
-                if name in known and np.array_equal(known[name].array, tensor.array):
-                    ledger.skip(tensor, 'the same weights for another GPU')
-                elif name.rpartition('.')[2].startswith('running_'):
-                    ledger.skip(tensor, 'statistics of another GPU')
-
-
 def number(module, name, ledger, default=None):
     """A field that is a whole number, as int.
 
@@ -142,12 +123,7 @@ def walk(modules, ledger):
 
 
 def layers(modules, ledger, plain=PLAIN):
-    """The layers with weights among modules and inside them, in order.
-
-    Args:
-        modules: The modules.
-        ledger: The :class:`~converters.ledger.Ledger` of the arrays.
-        plain: The classes without weights that may stand between them.
+    """The layers with weights among modules and inside them, in order; ``plain`` may stand between.
 
     Raises:
         chainer_seg.errors.WeightFileError: There is a module of a class that no network of this

@@ -4,12 +4,14 @@ Known are those of bottleneck and of basic blocks, for ImageNet and for images o
 head or without one, and inside what spreads them over GPUs.
 """
 
+import numpy as np
+
 from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
     BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
-    fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, skip_replicas, walk)
+    fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, tensors, walk)
 
 _KEYS = ('model', 'net', 'network')  # Where programs put a network beside its settings.
 _REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
@@ -51,7 +53,7 @@ def build(tree, ledger, config):
     fill_resnet(model.resnet, stem, stages, ledger)
     if head is not None:
         fill_linear(model.logits, head, ledger)
-    skip_replicas(_replicas(tree), ledger)
+    _skip_replicas(_replicas(tree), ledger)
     skip_leftovers(ledger)
     return model
 
@@ -88,6 +90,20 @@ def _replicas(tree):
                 found.append(children(module))
             waiting += children(module)
     return found
+
+
+def _skip_replicas(replicas, ledger):
+    """Skips what further GPUs have of a network, but for weights that differ from the first one's."""
+    for first, *others in replicas:
+        known = tensors(first)
+        for other in others:
+            for name, tensor in tensors(other).items():
+                if known.get(name) is tensor:
+                    continue
+                if name in known and np.array_equal(known[name].array, tensor.array):
+                    ledger.skip(tensor, 'the same weights for another GPU')
+                elif name.rpartition('.')[2].startswith('running_'):
+                    ledger.skip(tensor, 'statistics of another GPU')
 
 
 def _head(modules, ledger):

@@ -1,5 +1,7 @@
 """fb.resnet.torch with basic blocks, small images, other heads, replicas for several GPUs."""
 
+import contextlib
+
 import chainer
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from chainer_seg.errors import TrainingError, WeightFileError
 from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.model_file import load_model, save_model
 from converters.formats import torch7_writer
+from converters.formats.torch7_values import Object, Table
 from tests.converters.torch_networks import basic_resnet, linear, module, resnet, run
 
 CLOSE = {'rtol': 1e-4, 'atol': 1e-5}
@@ -145,6 +148,21 @@ def test_the_networks_of_the_reports_convert(shared_cases, tmp_path):
     assert model.config['blocks'] == [2, 2, 2, 2] and model.config['block'] == 'basic'
     trunk = converters.convert(shared_cases / 't7-basic-blocks' / 'resnet50_features.t7')
     assert trunk.config['block'] == 'bottleneck' and trunk.config['n_class'] is None
+
+
+@pytest.mark.parametrize('options', [{}, {'ascii': True}], ids=repr)
+def test_changed_bytes_give_a_model_or_the_error(tmp_path, rng, options):
+    network = module('nn.DataParallelTable', basic_resnet(rng, (1, 1), 2, 3, 'A'))
+    torch7_writer.write(tmp_path / 'a.t7', {'model': network, 'classes': Object(
+        'tds.Hash', Table({'cat': Object('tds.Vec', Table({1: 2.5}))}))}, **options)
+    intact = (tmp_path / 'a.t7').read_bytes()
+    for _ in range(150):
+        changed = bytearray(intact)
+        for at in rng.integers(4, len(changed), 3):
+            changed[at] = rng.integers(256)
+        (tmp_path / 'changed.t7').write_bytes(changed[:rng.integers(len(intact) // 2, len(intact) * 2)])
+        with contextlib.suppress(WeightFileError), np.errstate(all='ignore'):
+            assert converters.convert(tmp_path / 'changed.t7').count_params() > 0
 
 
 def copy_fields(source, target):

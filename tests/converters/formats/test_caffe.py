@@ -325,3 +325,21 @@ def test_a_solver_is_told_from_a_network(tmp_path):
     (tmp_path / 'solver.prototxt').write_text('# SGD\nnet: "train.prototxt"\nbase_lr: 0.001\n')
     with pytest.raises(WeightFileError, match='is the definition of a solver; name the prototxt'):
         caffe.read(tmp_path / 'solver.prototxt')
+
+
+def test_changed_halves_and_definitions_give_a_value_or_the_error(tmp_path, rng):
+    array = rng.normal(size=(2, 3, 3, 3)).astype(np.float16)
+    seeds = [network_of(half_blob(array, 10)), network_of(half_blob(array, 12)), TEXT.encode('utf-16'),
+             b'# x\nlayers { type: ODD convolution_param { hole: 3 num_output: ${N} } name: "a" }']
+    outcomes = set()
+    for _ in range(600):
+        changed = bytearray(seeds[rng.integers(len(seeds))])
+        for at in rng.integers(0, len(changed), 2):
+            changed[at] = rng.integers(256)
+        (tmp_path / 'a').write_bytes(changed)
+        try:
+            outcomes.add(type(caffe.read(tmp_path / 'a')))
+        except WeightFileError as error:
+            assert '\n' not in str(error)
+            outcomes.add(type(error))
+    assert outcomes == {dict, WeightFileError}
