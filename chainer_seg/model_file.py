@@ -14,6 +14,7 @@ from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError
 from chainer_seg.files import atomic_write
+from chainer_seg.foreign_files import foreign_file
 from chainer_seg.models import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
 
@@ -225,6 +226,9 @@ def _what_is_wrong(path, error):
         return f'{path} cannot be read: {failure.strerror}.'
     if not start:
         return f'{path} is an empty file; save or copy it again.'
+    foreign = foreign_file(path)
+    if foreign is not None:
+        return f'{path} {foreign}.'
     if start != b'PK\x03\x04':
         return f'{path} is not a chainer_seg model file.'
     return f'{path} is truncated or damaged ({type(error).__name__}); copy it again.'

@@ -1,10 +1,9 @@
 """Configuration files: what the weights of a network do not tell."""
 
-import json
 import pathlib
-import tomllib
 
-from chainer_seg.errors import UserError
+from chainer_seg.errors import UserError, quoted
+from chainer_seg.files import parse_json, parse_toml, read_json, read_toml
 
 
 def arguments_of(config):
@@ -26,25 +25,20 @@ def read_configuration(path):
     Raises:
         chainer_seg.errors.UserError: The file is missing, or is not what its ending says.
     """
-    path = pathlib.Path(path)
-    try:
-        text = path.read_text(encoding='utf-8')
-    except (OSError, ValueError) as error:
-        raise UserError(f'The configuration {path} cannot be read: {error}.') from error
-    return _parse(text, f'The configuration {path}', path.suffix.lower() == '.toml')
+    read = read_toml if pathlib.Path(path).suffix.lower() == '.toml' else read_json
+    return _checked(read(path, 'configuration'), f'The configuration {path}')
 
 
 def parse_configuration(text):
     """As :func:`read_configuration`, but of text: JSON where it begins with a brace, else TOML."""
-    return _parse(text, 'The configuration', not text.lstrip().startswith('{'))
+    parse = parse_json if text.lstrip().startswith('{') else parse_toml
+    return _checked(parse(text, 'The configuration'), 'The configuration')
 
 
-def _parse(text, what, is_toml):
-    kind, parse = ('TOML', tomllib.loads) if is_toml else ('JSON', json.loads)
-    try:
-        config = parse(text)
-    except ValueError as error:
-        raise UserError(f'{what} cannot be read as {kind}: {error}.') from error
+def _checked(config, name):
     if not isinstance(config, dict):
-        raise UserError(f'{what} must be a JSON object of arguments and values.')
+        raise UserError(f'{name} must be a JSON object of arguments and values.')
+    for key in config:
+        if not key.isidentifier():
+            raise UserError(f'{name} has the entry {quoted(key)}, which is no name of an argument.')
     return config

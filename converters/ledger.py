@@ -1,15 +1,17 @@
 """Accounts for every array of a weight file: used, skipped for a named reason, or an error."""
 
 import collections
+import fnmatch
 import typing
 
 import chainer
 import numpy as np
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, quoted
 from converters.formats.mapped_file import forget
 
 _LISTED = 6  # Longer lists of arrays are cut in messages.
+ASKED = 'left out as asked'  # Why an array is skipped that a user has named.
 
 
 class Placement(typing.NamedTuple):
@@ -83,6 +85,31 @@ class Ledger:
         """Says that an array is not needed."""
         self.skipped[self.name(array)] = reason
 
+    def skip_named(self, patterns):
+        """Skips the arrays of names that a user has given.
+
+        Args:
+            patterns: Names, in which ``*`` stands for any characters.
+
+        Returns:
+            The arrays.
+
+        Raises:
+            chainer_seg.errors.WeightFileError: There is no array of such a name.
+        """
+        arrays = []
+        for pattern in patterns:
+            named = [array for name, array in self._arrays.items()
+                     if fnmatch.fnmatchcase(name, pattern)]
+            if not named:
+                names = ', '.join(list(self._arrays)[:3])
+                self.fail(f'no array has the name {quoted(pattern)} of --skip; its names are like '
+                          f'{names}')
+            arrays += named
+        for array in arrays:
+            self.skip(array, ASKED)
+        return arrays
+
     def fill(self, target, array, shape=None):
         """Copies an array into ``target``, a parameter's array.
 
@@ -126,7 +153,11 @@ class Ledger:
         if left:
             more = f' and {len(left) - _LISTED} more' if len(left) > _LISTED else ''
             self.fail(f'it has arrays that the network has no place for: '
-                      f'{", ".join(left[:_LISTED])}{more}')
+                      f'{", ".join(left[:_LISTED])}{more}; if it does not need them, skip them by '
+                      f'their names with --skip')
+        needed = [name for name in self.used if self.skipped.get(name) == ASKED]
+        if needed:
+            self.fail(f'the network needs {", ".join(needed[:_LISTED])}, which --skip leaves out')
 
     def mapping(self, model):
         """Which array went where in a model: a list of :class:`Placement` in the order of filling."""

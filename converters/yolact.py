@@ -15,6 +15,7 @@ from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.experiments import read_experiment
+from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
 from converters.yolact_configuration import translate
@@ -70,6 +71,7 @@ def build(tree, ledger, config):
     model = Yolact(**{**found, **config})
     _fill(model, state)
     _skip_dropped(state)
+    skip_training(tree, ledger)
     model.class_names = _class_names(class_names, model.classes, ledger)
     return model
 
@@ -85,8 +87,7 @@ def _class_names(given, count, ledger):
 
 def _prefix(names):
     """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
-    key = 'proto_net.0.weight'
-    return next((name.removesuffix(key) for name in names if name.endswith(key)), None)
+    return prefix_of(names, 'proto_net.0.weight')
 
 
 def _arguments(state):

@@ -17,6 +17,8 @@ from converters.inspection import mapping_lines, tree_lines
 
 log = logging.getLogger(__name__)
 
+_LISTED = 4  # Names of skipped arrays that are shown for each reason.
+
 
 def main():
     parser = command_line.parser(__doc__, device=False)
@@ -33,6 +35,9 @@ def main():
                         default=[],
                         help='arguments of the model beside those of --config, such as click=true '
                              'click_scale=6 click_mean=131, which make a click model of a DeepLab')
+    parser.add_argument('--skip', metavar='PATTERN', nargs='+', action='extend', default=[],
+                        help="names of arrays in FILE to leave out, such as 'classifier.*'; * stands "
+                             'for any characters')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
     options = parser.parse_args()
@@ -47,7 +52,7 @@ def main():
 def convert(options):
     out = _output_path(options)
     config = {**arguments_of(options.config), **dict(options.set)}
-    conversion = converters.conversion(options.file, config)
+    conversion = converters.conversion(options.file, config, skip=options.skip)
     _report(conversion)
     save_model(out, conversion.model, dtype='float16' if options.half else None)
     log.info('wrote %s: %s with %d parameters, %.1f MB', out, type(conversion.model).__name__,
@@ -79,11 +84,14 @@ def _report(conversion):
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
     for line in mapping_lines(conversion.mapping):
         log.debug('  %s', line)
+    if conversion.model.config.get('n_class', 0) is None:
+        log.info('it has no layer of logits: a ResNet to start from, for --backbone or --pretrained')
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)
     for reason, names in reasons.items():
-        log.info('skipped %d arrays: %s', len(names), reason)
+        shown = ', '.join(names[:_LISTED]) + (', ...' if len(names) > _LISTED else '')
+        log.info('skipped %d array%s: %s (%s)', len(names), 's' * (len(names) > 1), reason, shown)
         log.debug('  %s', ', '.join(names))
 
 

@@ -196,3 +196,13 @@ def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'deepmask').mkdir()
     assert read_description('deepmask')['class'] == 'DeepMask'
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'<!DOCTYPE html><html>', 'looks like a web page; download it again'),
+    (b'version https://git-lfs.github.com/spec/v1\n', 'is a Git LFS pointer'),
+    (b'\x1f\x8b\x08\0', 'looks like a gzip archive; unpack it first')])
+def test_a_download_that_went_wrong_is_told(tmp_path, content, sentence):
+    (tmp_path / 'model.npz').write_bytes(content)
+    with pytest.raises(ModelFileError, match=f'model.npz {sentence}'):
+        load_model(tmp_path / 'model.npz')

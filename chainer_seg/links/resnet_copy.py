@@ -31,6 +31,9 @@ def copy_resnet(source, target):
     Raises:
         chainer_seg.errors.TrainingError: The two do not have the same shapes.
     """
+    if source.block != target.block:
+        raise TrainingError(f'The network to start from has {source.block} blocks, where {target.block} '
+                            f'blocks are needed; choose a ResNet of these.')
     layers = dict(source.namedlinks())
     for path, layer in target.namedlinks():
         if isinstance(layer, (ConvNorm, DeformableConvNorm)):
