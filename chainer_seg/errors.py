@@ -46,6 +46,10 @@ class DatasetError(UserError):
     """A data set is missing, empty, or not of the form it claims."""
 
 
+class FolderInUseError(DatasetError):
+    """Another run is writing to the same folder."""
+
+
 class ModelFileError(UserError):
     """A model file is missing, damaged, or does not hold what its own description says."""
 
@@ -60,6 +64,10 @@ class DeviceError(UserError):
 
 class DiskFullError(UserError):
     """There was no room, or no permission, to write a file."""
+
+
+class LinkError(UserError):
+    """A link leads out of the folder that is written to."""
 
 
 class TrainingError(UserError):

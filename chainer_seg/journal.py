@@ -3,13 +3,9 @@
 import json
 import os
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
-from chainer_seg.errors import DatasetError, ImageError, writing
+from chainer_seg.errors import DatasetError, FolderInUseError, ImageError, writing
 from chainer_seg.files import write_json
+from chainer_seg.locks import discard, is_at, lock
 
 
 class Journal:
@@ -22,19 +18,13 @@ class Journal:
         path: The file; made if missing.
 
     Raises:
-        chainer_seg.errors.DatasetError: Another process has it open.
+        chainer_seg.errors.FolderInUseError: Another process has it open.
         chainer_seg.errors.DiskFullError: It cannot be written to.
     """
 
     def __init__(self, path):
         self._path = path
-        with writing(path):
-            # Without a buffer, so that nothing is left to be written when the disk is full.
-            self._file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by close()
-        if not _lock(self._file):
-            self._file.close()
-            raise DatasetError(f'Another run is computing the same images for {path.parent}; wait for '
-                               f'it, or choose another folder or other images.')
+        self._file = _open_locked(path)
         self._offsets, length = scan(path)
         with writing(path):
             self._file.truncate(length)
@@ -49,6 +39,10 @@ class Journal:
 
     def close(self):
         self._file.close()
+
+    def remove(self):
+        """Closes the file and removes it."""
+        discard(self._file, self._path)
 
     def fill(self, compute, wanted, progress=None):
         """Adds what is wanted and not there; passes over images that cannot be read.
@@ -90,6 +84,21 @@ class Journal:
             for number in numbers:
                 file.seek(self._offsets[number])
                 yield from json.loads(file.readline())['results']
+
+
+def _open_locked(path):
+    while True:
+        with writing(path):
+            # Without a buffer, so that nothing is left to be written when the disk is full.
+            file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by Journal.close()
+        locked = lock(file)
+        if locked is False:
+            file.close()
+            raise FolderInUseError(f'Another run is computing the same images for {path.parent}; wait '
+                                   f'for it, or choose another folder or other images.')
+        if locked is None or is_at(file, path):
+            return file
+        file.close()  # The run that had it locked has removed it.
 
 
 def scan(path):
@@ -141,16 +150,3 @@ def _number_of(line):
         return int(json.loads(line)['number']) if line.endswith(b'\n') else None
     except (ValueError, TypeError, KeyError):
         return None
-
-
-def _lock(file):
-    """Whether this process alone writes to ``file`` from now on; a killed process unlocks it."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # Some network file systems know no locks.
-        pass
-    return True

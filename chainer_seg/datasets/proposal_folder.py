@@ -15,6 +15,7 @@ from chainer_seg.datasets.proposal_files import KINDS
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
+from chainer_seg.locks import remove_unfinished
 
 CHUNK = 500  # images in a file, as in the published proposals
 
@@ -76,6 +77,7 @@ class ProposalFolder:
         Raises:
             chainer_seg.errors.DiskFullError: There is no room; a later call goes on.
         """
+        remove_unfinished(self.folder)
         unwritten, failures = sorted(set(numbers) - self._written()), []
         for chunk in sorted({number // self.chunk for number in unwritten}):
             wanted = [number for number in unwritten if number // self.chunk == chunk]
@@ -85,14 +87,12 @@ class ProposalFolder:
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
                 if journal.numbers <= self._written():
-                    path.unlink(missing_ok=True)
+                    journal.remove()
         return failures
 
     def _write(self, journal, run):
         for kind in KINDS:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
-            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of a run that was killed here
-                unfinished.unlink(missing_ok=True)
             with json_list(path) as add:
                 for result in journal.results(run):
                     add({name: result[name] for name in (
@@ -115,8 +115,10 @@ class ProposalFolder:
         keep_settings(path, settings, 'proposals')
 
     def _clear(self):
+        for path in self.folder.glob('journal-*.jsonl'):
+            Journal(path).remove()  # It fails where another run is at work.
         # The settings go last: without them, what is left could not be told from a finished run.
-        for path in [*self.files, *self.folder.glob('journal-*.jsonl'), self.folder / _SETTINGS]:
+        for path in [*self.files, self.folder / _SETTINGS]:
             with writing(path):
                 path.unlink(missing_ok=True)
 

@@ -191,4 +191,4 @@ def evaluate(title, segmenter, dataset, objects, record, options):
     except KeyboardInterrupt as interrupt:
         if record is None:
             raise
-        raise KeyboardInterrupt('what is done is kept; the same command goes on') from interrupt
+        raise type(interrupt)('what is done is kept; the same command goes on') from interrupt

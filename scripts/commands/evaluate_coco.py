@@ -67,7 +67,7 @@ def run(model, options):
         except KeyboardInterrupt as interrupt:
             if folder is None:
                 raise
-            raise KeyboardInterrupt(f'{len(evaluator)} of {len(dataset)} images are done; the same '
+            raise type(interrupt)(f'{len(evaluator)} of {len(dataset)} images are done; the same '
                                     f'command goes on') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
         for path in folder.write(kinds, range(len(dataset))) if folder is not None else ():

@@ -61,7 +61,7 @@ def run(model, options):
     except KeyboardInterrupt as interrupt:
         if folder is None:
             raise
-        raise KeyboardInterrupt(f'{len(folder)} of {len(dataset)} images are done; the same command '
+        raise type(interrupt)(f'{len(folder)} of {len(dataset)} images are done; the same command '
                                 f'goes on') from interrupt
     figures = evaluator.summary()
     print(f'{len(dataset)} images, {time.time() - started:.0f} s')
