@@ -2,18 +2,18 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from chainer_seg.errors import (
     ClickError, DatasetError, FolderInUseError, ImageError, UserError, VideoError)
 
 _SHOWN = 10  # bad images, unless all are asked for
 
-OnError = Callable[[int, UserError], object]
+OnError = Callable[[Hashable, UserError], object]
 
 
 @contextlib.contextmanager
-def passing_over(number: int, on_error: OnError | None) -> Iterator[None]:
+def passing_over(number: Hashable, on_error: OnError | None) -> Iterator[None]:
     """Gives what goes wrong with one image to ``on_error(number, error)``; None raises it.
 
     Only what is wrong with an image, its objects or the clicks on it is passed over.
@@ -37,22 +37,22 @@ class BadImages:
         strict: Raise the first error instead.
 
     Attributes:
-        errors: ``{number of the image: error}``.
+        errors: ``{number of the image: error}``; of several sets of images, any other key.
     """
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
-        self.errors: dict[int, UserError] = {}
+        self.errors: dict[Hashable, UserError] = {}
 
     def __len__(self) -> int:
         return len(self.errors)
 
-    def __call__(self, number: int, error: UserError) -> None:
+    def __call__(self, number: Hashable, error: UserError) -> None:
         if self.strict:
             raise error
         self.errors[number] = error
 
-    def passing_over(self, number: int) -> contextlib.AbstractContextManager:
+    def passing_over(self, number: Hashable) -> contextlib.AbstractContextManager:
         """A block of work on the image ``number`` that is left where the image cannot be used."""
         return passing_over(number, self)
 
@@ -70,16 +70,21 @@ class BadImages:
         """
         try:
             yield
-        except DatasetError:
-            if len(self) < total:
+        except BaseException as error:
+            # Where no image was left to work on, the bad ones say why.
+            if not isinstance(error, DatasetError) or len(self) < total:
+                self.show(show_all)
                 raise
-            # Nothing was left to work on, and the bad images say why.
-        if not self.errors:
-            return
-        lines = [f'passed over: {error}' for error in self.errors.values()]
+        if self.errors:
+            self.show(show_all)
+            raise ImageError(f'{len(self)} of {total} images could not be read and {consequence}; '
+                             f'repair or replace them, and run the same command again.')
+
+    def show(self, show_all: bool = False, done: str = 'passed over') -> None:
+        """Lists the bad images on the standard error stream; ``done`` says what became of them."""
+        lines = [f'{done}: {error}' for error in self.errors.values()]
         shown = lines if show_all else lines[:_SHOWN]
-        print(*shown, sep='\n', file=sys.stderr)
+        for line in shown:
+            print(line, file=sys.stderr)
         if len(lines) > len(shown):
             print(f'... and {len(lines) - len(shown)} more; -v lists them', file=sys.stderr)
-        raise ImageError(f'{len(lines)} of {total} images could not be read and {consequence}; repair or '
-                         f'replace them and give the same command again.')

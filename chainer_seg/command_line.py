@@ -32,7 +32,7 @@ def add_common_options(made, *, device=True):
 
 
 def add_strict_option(made: argparse._ActionsContainer) -> None:
-    """Adds what to do about images that cannot be used; see :class:`chainer_seg.bad_images.BadImages`."""
+    """Adds --strict, the argument of :class:`chainer_seg.bad_images.BadImages`."""
     made.add_argument('--strict', action='store_true',
                       help='stop at the first image that cannot be read; otherwise such images are '
                            'passed over and listed at the end, with exit status 2')

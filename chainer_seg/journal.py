@@ -3,7 +3,8 @@
 import json
 import os
 
-from chainer_seg.errors import DatasetError, FolderInUseError, ImageError, writing
+from chainer_seg.bad_images import passing_over
+from chainer_seg.errors import DatasetError, FolderInUseError, writing
 from chainer_seg.files import write_json
 from chainer_seg.locks import discard, is_at, lock
 
@@ -44,7 +45,7 @@ class Journal:
         """Closes the file and removes it."""
         discard(self._file, self._path)
 
-    def fill(self, compute, wanted, progress=None):
+    def fill(self, compute, wanted, progress=None, on_error=None):
         """Adds what is wanted and not there; passes over images that cannot be read.
 
         Args:
@@ -52,18 +53,24 @@ class Journal:
                 DatasetError.
             wanted: Numbers of images.
             progress (callable): Is called after each image that has been computed or passed over.
+            on_error (callable): Is called with the number and the error of an image that is passed
+                over; what it raises ends the work.
 
         Returns:
             list of (number, error): The images that could not be read.
         """
         failures = []
+
+        def note(number, error):
+            failures.append((number, error))
+            if on_error is not None:
+                on_error(number, error)
+
         for number in wanted:
             if number in self:
                 continue
-            try:
+            with passing_over(number, note):
                 self.add(number, compute(number))
-            except (ImageError, DatasetError) as error:
-                failures.append((number, error))
             if progress is not None:
                 progress()
         return failures

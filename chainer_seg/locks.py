@@ -128,7 +128,7 @@ def _owner(file):
 
 
 def _forget_locks():
-    """In a forked process: its copies of open files would keep them locked after the end of its parent."""
+    """In a forked process, whose copies of open files would keep them locked after its parent's end."""
     for file in list(_held):
         file.close()
 

@@ -59,7 +59,7 @@ class ProposalFolder:
             done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
-    def fill(self, compute, numbers, *, progress=None):
+    def fill(self, compute, numbers, *, progress=None, on_error=None):
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be
@@ -70,6 +70,8 @@ class ProposalFolder:
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
             progress (callable): Is called after each image that has been computed or passed over.
+            on_error (callable): Is called with the number and the error of an image that is passed
+                over; what it raises ends the work.
 
         Returns:
             list of (number, error): The images that could not be read.
@@ -83,7 +85,7 @@ class ProposalFolder:
             wanted = [number for number in unwritten if number // self.chunk == chunk]
             path = self.folder / f'journal-{chunk * self.chunk + 1:06d}.jsonl'
             with contextlib.closing(Journal(path)) as journal:
-                failures += journal.fill(compute, wanted, progress)
+                failures += journal.fill(compute, wanted, progress, on_error)
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
                 if journal.numbers <= self._written():
@@ -93,6 +95,8 @@ class ProposalFolder:
     def _write(self, journal, run):
         for kind in KINDS:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
+            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of earlier versions
+                unfinished.unlink(missing_ok=True)
             with json_list(path) as add:
                 for result in journal.results(run):
                     add({name: result[name] for name in (
