@@ -70,11 +70,15 @@ class BadImages:
         """
         try:
             yield
-        except BaseException as error:
-            # Where no image was left to work on, the bad ones say why.
-            if not isinstance(error, DatasetError) or len(self) < total:
-                self.show(show_all)
+        except DatasetError as error:
+            # Too little was left to work on, and the bad images say why.
+            if not self.errors:
                 raise
+            if len(self) == 1:
+                raise next(iter(self.errors.values())) from error
+        except BaseException:
+            self.show(show_all)
+            raise
         if self.errors:
             self.show(show_all)
             raise ImageError(f'{len(self)} of {total} images could not be read and {consequence}; '
