@@ -88,6 +88,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 @contextlib.contextmanager
 def writing(path):
     """Turns an operating-system error while ``path`` is written into a :class:`DiskFullError`."""
+    if '\0' in str(path):
+        raise DiskFullError(f'{shortened(str(path))} cannot be the name of a file; choose another one.')
     try:
         yield
     except OSError as error:

@@ -5,9 +5,10 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chainer_seg.errors import LinkError, UserError, shortened, writing
@@ -15,6 +16,10 @@ from chainer_seg.locks import UNFINISHED, discard, is_at, lock, remove_unfinishe
 
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, 'utf-8'), (codecs.BOM_UTF16_LE, 'utf-16-le'),
                      (codecs.BOM_UTF16_BE, 'utf-16-be'))
+
+_LONGEST_ENDING = 30  # bytes
+_DEVICES = {'AUX', 'CON', 'NUL', 'PRN', *(f'{port}{number}' for port in ('COM', 'LPT')
+                                           for number in range(10))}
 
 _cleaned = set()  # Folders in which this process has removed what killed runs left.
 
@@ -161,6 +166,42 @@ def check_inside(folder: str | os.PathLike, *names: str) -> None:
         if not target.is_relative_to(inside):
             raise LinkError(f'{path} leads out of the folder, to {target}, where other files would be '
                             f'replaced; remove the link or choose another folder.')
+
+
+def file_names(texts: Iterable[str], longest: int = 200) -> list[str]:
+    """Names of files that every system takes, each a different one.
+
+    Args:
+        texts: Anything, such as the names that uploads claim to have.
+        longest: How many bytes a name may have, of which an ending keeps at most 30; systems take 255.
+
+    Returns:
+        A name for each text: its letters, digits, points, dashes and underscores, with dashes for the
+        rest and no point in front; ``'unnamed'`` where nothing is left.
+    """
+    taken, names = set(), []
+    for text in texts:
+        name = wanted = _file_name(text, longest)
+        copies = 1
+        while name.casefold() in taken:  # Some systems tell no case apart.
+            copies += 1
+            stem, ending = os.path.splitext(wanted)
+            name = f'{stem}-{copies}{ending}'
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _file_name(text, longest):
+    text = re.sub(r'[^\w.-]+', '-', str(text)).strip('-.')
+    stem, ending = os.path.splitext(text)
+    if len(ending.encode()) > _LONGEST_ENDING:
+        stem, ending = text, ''
+    stem = stem.encode()[:longest - len(ending.encode())].decode(errors='ignore')
+    # Windows has devices of these names, whatever their ending.
+    if stem.partition('.')[0].upper() in _DEVICES:
+        stem += '-'
+    return stem + ending or 'unnamed'
 
 
 def write_text(path, text):
