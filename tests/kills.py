@@ -34,6 +34,8 @@ _NET = ('width=2', 'blocks=[1,1,1,1]', 'fpn_channels=4', 'prototypes=3', 'image_
         'anchor_scales=[[8],[16],[24],[40],[60]]', 'save_interval=3', 'warm_up=2')
 _TRAINING = ('train', 'yolact', '--name', 'shapes', '--set', *_NET, '--size', '64', '--val-n', '2',
              '--batch-size', '2', '--iterations', '9', '--print-interval', '1', '--device', 'cpu')
+# What a signal saves between two intervals stays beside the rest.
+_BY_THE_WAY = ('tensorboard/*', 'snapshot_iter_*[124578].npz')
 _DATA = ('--annotations', 'data/annotations.json', '--images', 'data/images')
 _SPLITS = ('--train_annotations_file', 'data/annotations.json', '--train_image_dir', 'data/images',
            '--val_annotations_file', 'data/annotations.json', '--val_image_dir', 'data/images')
@@ -56,9 +58,9 @@ class Command:
 
 COMMANDS = {
     'training': Command((*_TRAINING, '--workers', '0', '--out', '{out}'), ('--resume',),
-                        ('tensorboard/*',)),
+                        _BY_THE_WAY),
     'training with workers': Command((*_TRAINING, '--workers', '2', '--out', '{out}'), ('--resume',),
-                                     ('tensorboard/*',)),
+                                     _BY_THE_WAY),
     'proposals': Command(('compute_proposals', 'deepmask', *_DATA, '--np', '30', '--chunk', '3', '--out',
                           '{out}')),
     'evaluation, coco': Command(('evaluate', 'yolact', *_DATA, '--match', 'name', '--results', '{out}',
