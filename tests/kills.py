@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import runpy
 import select
 import shutil
@@ -103,16 +104,18 @@ class Lab:
             self._wholes[name] = content_of(out, COMMANDS[name]), time.monotonic() - started
         return self._wholes[name]
 
-    def run(self, name, out, *more, after=None, number=signal.SIGKILL):
+    def run(self, name, out, *more, after=None, number=signal.SIGKILL, largest_file=None):
         """Runs a command; gives its exit status, or minus the signal that ended it.
 
         Args:
             after: Send it the signal ``number`` after so many seconds; None for no signal.
+            largest_file: How many bytes a file may have before writing fails as on a full disk.
         """
         arguments = [word.format(out=out) for word in (*COMMANDS[name].arguments, *more)]
         process = os.fork()
         if not process:
-            self._become([str(ROOT / 'scripts' / f'{arguments[0]}.py'), *arguments[1:], '-q'])
+            script = str(ROOT / 'scripts' / f'{arguments[0]}.py')
+            self._become([script, *arguments[1:], '-q'], largest_file)
         end = os.pidfd_open(process)
         if after is not None and not select.select([end], [], [], after)[0]:
             os.kill(process, number)
@@ -158,7 +161,7 @@ class Lab:
         assert not wrong, f'{wrong} differ'
         return was_hit, len(left)
 
-    def _become(self, arguments):
+    def _become(self, arguments, largest_file):
         """Turns a forked process into a script; never returns."""
         status = 70
         try:
@@ -170,6 +173,8 @@ class Lab:
             sys.stdout, sys.stderr = (open(number, 'w', closefd=False) for number in (1, 2))  # noqa: SIM115
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, signal.SIG_DFL)
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
             sys.argv = arguments
             runpy.run_path(arguments[0], run_name='__main__')
             status = 0
