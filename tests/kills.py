@@ -25,6 +25,7 @@ import traceback
 import zipfile
 
 import chainer_seg  # noqa: F401  before Chainer
+import cv2
 import numpy as np
 from chainer_seg.datasets import ShapesDataset, write_coco
 
@@ -166,6 +167,7 @@ class Lab:
         status = 70
         try:
             os.setpgid(0, 0)
+            cv2.setNumThreads(0)  # OpenCV's threads are not in a forked process.
             os.chdir(self.folder)
             log = os.open('log.txt', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1)
