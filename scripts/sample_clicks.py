@@ -16,6 +16,7 @@ from commands.training_options import DRAWN, VALIDATION_SEED_OFFSET
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import ClickFilesDataset, open_dataset
 from chainer_seg.datasets.click_files import read_list
 from chainer_seg.errors import DatasetError
@@ -31,8 +32,14 @@ _SHOWN = 12  # samples on the sheet of --preview
 def main():
     options = parse()
     sampling = chosen_sampling(options)
-    datasets = open_splits(options)
-    lists = {name: write(name, dataset, sampling, options) for name, dataset in datasets.items()}
+    datasets, bad = open_splits(options), BadImages(options.strict)
+    with bad.reported(sum(map(len, datasets.values())), 'have no samples', options.verbose):
+        write_splits(datasets, sampling, options, bad)
+
+
+def write_splits(datasets, sampling, options, bad):
+    """Writes the samples of all splits and what is wanted beside them."""
+    lists = {name: write(name, dataset, sampling, options, bad) for name, dataset in datasets.items()}
     train = ClickFilesDataset(lists['train'], options.out, image_folder(datasets['train']))
     if options.preview:
         preview(train, options.preview)
@@ -72,6 +79,7 @@ def parse():
     add_sampling_options(parser, '--method', pairs=True)
     parser.add_argument('--preview', metavar='PNG', help='also draw some of the samples on a sheet')
     parser.add_argument('--overwrite', action='store_true', help='replace samples of other options')
+    command_line.add_strict_option(parser)
     return parser.parse_args()
 
 
@@ -89,7 +97,7 @@ def open_splits(options):
     return splits
 
 
-def write(split, dataset, sampling, options):
+def write(split, dataset, sampling, options, bad):
     """Writes the samples of one split and gives the path of its list."""
     prefix = '' if split == 'train' else 'val_'
     source = getattr(options, f'{prefix}annotations')
@@ -99,7 +107,8 @@ def write(split, dataset, sampling, options):
     path = write_click_files(
         dataset, options.out, split, sampling, scale=options.energy_scale, seed=options.seed,
         least_area=options.least_area, max_objects=options.max_objects, source=source,
-        overwrite=options.overwrite, progress=progress)
+        overwrite=options.overwrite, progress=progress,
+        on_error=lambda number, error: bad((split, number), error))
     if not options.quiet:
         print(f'{split}: {len(read_list(path))} samples in {path}')
     return path

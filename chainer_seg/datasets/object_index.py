@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from chainer_seg import masks
+from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.coco_json import is_id
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 
@@ -18,6 +19,8 @@ class ObjectIndex:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; those made
             of files also read pictures and objects apart.
         progress (callable): Wraps the iteration over pictures, such as tqdm.
+        on_error (callable): Called with the number and the error of a picture that cannot be read,
+            which then has no objects; None raises the error.
 
     Attributes:
         dataset: The data set.
@@ -29,16 +32,19 @@ class ObjectIndex:
         crowds: (N,) bool.
     """
 
-    def __init__(self, dataset, progress=iter):
+    def __init__(self, dataset, progress=iter, on_error=None):
         self.dataset = dataset
         self._annotations = annotations_of(dataset)
-        rows = [self._read(number) for number in progress(range(len(dataset)))]
+        empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
+                 np.zeros(0, bool))
+        rows = [empty] * len(dataset)
+        for number in progress(range(len(dataset))):
+            with passing_over(number, on_error):
+                rows[number] = self._read(number)
         counts = [len(labels) for labels, _, _, _ in rows]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.pictures = np.repeat(np.arange(len(rows)), counts)
         self.places = np.arange(self._starts[-1]) - self._starts[self.pictures]
-        empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
-                 np.zeros(0, bool))
         self.labels, self.bboxes, self.areas, self.crowds = (
             np.concatenate([first, *column]) for first, column in zip(empty, zip(*rows)))
 

@@ -17,9 +17,11 @@ import numpy as np
 from PIL import Image
 
 from chainer_seg import masks
+from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write
+from chainer_seg.images import decode_image
 from chainer_seg.instances import Instances
 
 FORMAT = 'chainer_seg packed data set'
@@ -34,7 +36,7 @@ _OBJECT_ARRAYS = ('labels', 'bboxes', 'crowds', 'areas', 'code_starts')
 _LOCAL_HEADER, _LOCAL_LENGTHS = 30, struct.Struct('<26xHH')
 
 
-def pack_dataset(dataset, path, *, source='', on_error=None, progress=None):
+def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read_pixels=True):
     """Writes a data set into one file, which has its name only when it is complete.
 
     Args:
@@ -46,6 +48,8 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None):
         on_error (callable): Called with the number and the error of an image that cannot be read,
             which is then left out; None raises the error.
         progress (callable): Wraps the iteration over indices, such as tqdm.
+        read_pixels (bool): Decode image files that are stored as they are, and so find those that are
+            cut short or damaged behind their headers.
 
     Returns:
         pathlib.Path: The file.
@@ -59,13 +63,12 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None):
     index = _Index()
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, 'w') as archive:
         for number in (progress or iter)(range(len(dataset))):
-            try:
-                data, rotate, instances = _read_example(dataset, number)
-            except (DatasetError, ImageError) as error:
-                if on_error is None:
-                    raise
-                on_error(number, error)
+            example = None
+            with passing_over(number, on_error):
+                example = _read_example(dataset, number, read_pixels)
+            if example is None:
                 continue
+            data, rotate, instances = example
             archive.writestr(f'images/{number:08d}', data)
             index.add_image(archive.fp.tell() - len(data), data, rotate, instances.image_size)
             index.add_objects(instances)
@@ -271,14 +274,17 @@ def _ends(lengths):
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
-def _read_example(dataset, number):
+def _read_example(dataset, number, read_pixels):
     """The bytes of an image file, whether its EXIF data turn it, and the objects."""
     if not hasattr(dataset, 'read_file'):
         image, instances = dataset[number]
         file = io.BytesIO()
         Image.fromarray(image).save(file, 'PNG', compress_level=1)
         return file.getvalue(), False, instances
-    return *dataset.read_file(number), dataset.read_instances(number)
+    data, rotate = dataset.read_file(number)
+    if read_pixels:
+        decode_image(data, _name_of(dataset, number))
+    return data, rotate, dataset.read_instances(number)
 
 
 def _name_of(dataset, number):

@@ -15,6 +15,7 @@ from chainer_seg.datasets.proposal_files import KINDS
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
+from chainer_seg.locks import remove_unfinished
 
 CHUNK = 500  # images in a file, as in the published proposals
 
@@ -58,7 +59,7 @@ class ProposalFolder:
             done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
-    def fill(self, compute, numbers, *, progress=None):
+    def fill(self, compute, numbers, *, progress=None, on_error=None):
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be
@@ -69,6 +70,8 @@ class ProposalFolder:
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
             progress (callable): Is called after each image that has been computed or passed over.
+            on_error (callable): Is called with the number and the error of an image that is passed
+                over; what it raises ends the work.
 
         Returns:
             list of (number, error): The images that could not be read.
@@ -76,22 +79,23 @@ class ProposalFolder:
         Raises:
             chainer_seg.errors.DiskFullError: There is no room; a later call goes on.
         """
+        remove_unfinished(self.folder)
         unwritten, failures = sorted(set(numbers) - self._written()), []
         for chunk in sorted({number // self.chunk for number in unwritten}):
             wanted = [number for number in unwritten if number // self.chunk == chunk]
             path = self.folder / f'journal-{chunk * self.chunk + 1:06d}.jsonl'
             with contextlib.closing(Journal(path)) as journal:
-                failures += journal.fill(compute, wanted, progress)
+                failures += journal.fill(compute, wanted, progress, on_error)
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
                 if journal.numbers <= self._written():
-                    path.unlink(missing_ok=True)
+                    journal.remove()
         return failures
 
     def _write(self, journal, run):
         for kind in KINDS:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
-            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of a run that was killed here
+            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of earlier versions
                 unfinished.unlink(missing_ok=True)
             with json_list(path) as add:
                 for result in journal.results(run):
@@ -115,8 +119,10 @@ class ProposalFolder:
         keep_settings(path, settings, 'proposals')
 
     def _clear(self):
+        for path in self.folder.glob('journal-*.jsonl'):
+            Journal(path).remove()  # It fails where another run is at work.
         # The settings go last: without them, what is left could not be told from a finished run.
-        for path in [*self.files, *self.folder.glob('journal-*.jsonl'), self.folder / _SETTINGS]:
+        for path in [*self.files, self.folder / _SETTINGS]:
             with writing(path):
                 path.unlink(missing_ok=True)
 

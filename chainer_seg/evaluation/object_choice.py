@@ -27,7 +27,8 @@ def objects_of_classes(instances, least_area=LEAST_AREA, labels=None):
     return places if labels is None else places[np.isin(instances.labels[places], labels)]
 
 
-def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter):
+def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter,
+                   on_error=None):
     """Draws objects of each class, every one from another image.
 
     Args:
@@ -38,6 +39,8 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
             are crowds.
         labels: Of the classes; None for all.
         progress: Wraps the iteration over images, as ``tqdm`` does.
+        on_error: Called with the number and the error of an image that cannot be read, of which then
+            nothing is drawn; None raises the error.
 
     Returns:
         dict: The objects of each image, ``{number of the image: numbers of the objects}``.
@@ -45,7 +48,7 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
     Raises:
         chainer_seg.errors.DatasetError: There is no such object.
     """
-    index = ObjectIndex(dataset, progress)
+    index = ObjectIndex(dataset, progress, on_error)
     usable = ~index.crowds & (index.areas >= least_area)
     if labels is not None:
         usable &= np.isin(index.labels, labels)

@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from chainer_seg import boxes, masks
+from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import DatasetError
 
@@ -104,7 +105,7 @@ class ProposalEvaluator:
         return figures
 
 
-def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
+def evaluate_proposals(proposer, dataset, *, progress=None, on_error=None, **settings):
     """Average recall of a model's proposals, one image at a time.
 
     Args:
@@ -112,6 +113,8 @@ def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
             :meth:`ProposalEvaluator.add` takes.
         dataset: With ``len`` and ``dataset[i] -> (image, Instances)``.
         progress (callable): Wraps the iteration over indices, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
+            which is then not counted; None raises the error.
         settings: See :class:`ProposalEvaluator`.
 
     Returns:
@@ -121,8 +124,9 @@ def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
     if hasattr(proposer, 'propose_rle'):
         proposer = functools.partial(proposer.propose_rle, n=evaluator.counts[-1])
     for index in (progress or iter)(range(len(dataset))):
-        image, ground_truth = dataset[index]
-        evaluator.add(ground_truth, proposer(image))
+        with passing_over(index, on_error):
+            image, ground_truth = dataset[index]
+            evaluator.add(ground_truth, proposer(image))
     return evaluator.summary()
 
 

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError
+from chainer_seg.locks import sole_writer
 from chainer_seg.training.curves import LiveCurve
 from chainer_seg.training.evaluation import Evaluation
 from chainer_seg.training.interrupt import Interruption
@@ -50,13 +51,13 @@ class TrainingResult:
 
 
 class Trainer(chainer.training.Trainer):
-    """Chainer's trainer, ending cleanly at Ctrl-C and leaving the process as it was.
+    """Chainer's trainer, ending cleanly at Ctrl-C and SIGTERM and leaving the process as it was.
 
     Attributes:
         iterations: The length of the run.
         log: The :class:`chainer_seg.training.log.Log`.
         snapshots: The :class:`chainer_seg.training.snapshots.Snapshots`.
-        interruption: Whether Ctrl-C was pressed.
+        interruption: Whether the run is to end early.
     """
 
     def __init__(self, updater, out, iterations, device):
@@ -70,7 +71,7 @@ class Trainer(chainer.training.Trainer):
         return trainer.updater.iteration >= trainer.iterations
 
     def run(self, show_loop_exception_msg=False):
-        with (self.interruption, chainer.using_device(self.device),
+        with (sole_writer(self.out), self.interruption, chainer.using_device(self.device),
               threadpool_limits(computing_threads()), global_random_state_kept(self.device)):
             super().run(show_loop_exception_msg=show_loop_exception_msg)
 
@@ -118,7 +119,8 @@ def build_trainer(train_chain, dataset, **settings):
 def train(trainer):
     """Runs a trainer to its end.
 
-    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt.
+    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt; SIGTERM does
+    so by :class:`chainer_seg.signals.Terminated`, which ends the program with the status 143.
 
     Returns:
         A :class:`TrainingResult`.
@@ -127,6 +129,7 @@ def train(trainer):
         chainer_seg.errors.TrainingError: Too many batches in a row were not finite.
         chainer_seg.errors.DiskFullError: There is no room for a snapshot; the one before it is
             as it was.
+        chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
     """
     trainer.run()
     out, snapshots = pathlib.Path(trainer.out), trainer.snapshots

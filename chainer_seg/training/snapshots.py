@@ -16,7 +16,7 @@ _SNAPSHOT = re.compile(r'snapshot_iter_(\d+)\.npz')
 
 
 class Snapshots(chainer.training.Extension):
-    """Saves the run at intervals, at its end, at Ctrl-C and after an error.
+    """Saves the run at intervals, at its end, at Ctrl-C or SIGTERM, and after an error.
 
     In the folder of the run: ``snapshot_iter_*.npz``, the newest ``keep_last`` of them;
     ``snapshot_best.npz``; and, if there is a model to save, ``model.npz`` and ``model_best.npz``.
@@ -74,7 +74,7 @@ class Snapshots(chainer.training.Extension):
             self.save(trainer)
             self._say(f'Stopped after iteration {updater.iteration}; the run is saved in '
                       f'{self.newest}. Go on from there with resume="auto" (--resume auto).')
-            raise KeyboardInterrupt
+            raise trainer.interruption.exception
         if updater.iteration % self._every == 0 or updater.iteration >= trainer.iterations:
             self.save(trainer)
 

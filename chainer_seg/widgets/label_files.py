@@ -1,14 +1,15 @@
 """Labels as files: masks as pictures, out and in; COCO JSON."""
 
 import pathlib
-import re
 
 import numpy as np
 
 from chainer_seg.datasets import write_coco
 from chainer_seg.errors import ClickError, UserError
+from chainer_seg.files import file_names
 from chainer_seg.images import as_image, decode_image, write_image
 
+_LONGEST_PART = 100  # bytes, of the names of an image and of an object in that of a file
 _NOTHING = 'There is nothing to save yet; click on an object first.'
 
 
@@ -29,10 +30,11 @@ def save_masks(labels, folder):
     if not len(labels):
         raise UserError(_NOTHING)
     written = []
-    for name, (_, instances) in zip(labels.image_names, labels):
+    names = file_names(labels.image_names, _LONGEST_PART)
+    for name, (_, instances) in zip(names, labels):
         for number, mask in enumerate(instances.masks):
-            parts = (name, str(number + 1), instances.name(number))
-            written.append(pathlib.Path(folder) / f'{"_".join(map(file_name, parts))}.png')
+            label, = file_names([instances.name(number)], _LONGEST_PART)
+            written.append(pathlib.Path(folder) / f'{name}_{number + 1}_{label}.png')
             write_image(written[-1], mask.astype(np.uint8) * 255)
     return written
 
@@ -53,7 +55,7 @@ def save_coco(labels, folder, overwrite=False):
         raise UserError(f'The folder {folder} is not empty; choose another one, or save with '
                         f'overwrite=True.')
     return write_coco(labels, folder, overwrite=overwrite,
-                      names=[file_name(name) for name in labels.image_names])
+                      names=file_names(labels.image_names))
 
 
 def read_mask(source):
@@ -80,8 +82,3 @@ def read_mask(source):
     if not mask.any():
         raise ClickError('The mask is empty: nothing in it is white; choose another one.')
     return mask
-
-
-def file_name(text):
-    """``text`` without what some system would not take in the name of a file."""
-    return re.sub(r'[^\w.-]+', '-', text).strip('-.') or 'unnamed'

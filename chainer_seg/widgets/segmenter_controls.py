@@ -5,6 +5,7 @@ import pathlib
 
 import ipywidgets
 
+from chainer_seg.files import file_names
 from chainer_seg.widgets.events import button, row, told
 from chainer_seg.widgets.object_list import ObjectList
 
@@ -106,7 +107,8 @@ class SegmenterControls:
             _upload('Mask', 'Begin the object with a mask from your computer',
                     lambda name, content: segmenter.load_mask(content)),
             _upload('Picture', 'Click on a picture from your computer',
-                    lambda name, content: segmenter.add_images({pathlib.Path(name).stem: content}))],
+                    lambda name, content: segmenter.add_images(
+                        {pathlib.Path(*file_names([name])).stem: content}))],
             justify_content='flex-end')
         return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, load]), uploads])],
                                     titles=('Save', 'Open'), selected_index=0)

@@ -1,10 +1,15 @@
 """What a detector is run on: images, folders and lists of them, videos and cameras."""
 
+import collections
+import contextlib
 import dataclasses
 import pathlib
 
-from commands.result_paths import listed_images, result_stems
+from commands.result_paths import listed_images, result_stems, sole_writers
+from tqdm import tqdm
 
+from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import UserError
 from chainer_seg.video import VIDEO_SUFFIXES
 
@@ -34,6 +39,7 @@ def add_input_options(parser):
                         help='images, folders of images, lists of images (.txt, one in a line), videos, '
                              'or the number of a camera')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
+    command_line.add_strict_option(parser)
     yolact = parser.add_argument_group("inputs in YOLACT's words, each with its output if wanted")
     yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
     yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
@@ -51,6 +57,34 @@ def find_jobs(options):
     sources = [source for pair in pairs for source in expand(*pair)]
     stems = result_stems([_named(source) for source, _ in sources], options.out)
     return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+
+
+def work_on(jobs, options, work, *folders):
+    """Calls ``work(job)`` for each job, with a bar, and passes over inputs that cannot be used.
+
+    Args:
+        folders: Where results go beside the folders of the jobs.
+
+    Raises:
+        chainer_seg.errors.UserError: Another run writes to a folder of results, or the only input, or
+            the first bad one with --strict, cannot be used.
+        chainer_seg.errors.ImageError: Some inputs could not be used.
+    """
+    bad = BadImages(options.strict or len(jobs) == 1)
+    bar = tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
+               or any(job.is_video for job in jobs))
+    with (sole_writers([*_shared_folders(jobs, options), *folders]),
+          bad.reported(len(jobs), 'have no results', options.verbose), contextlib.closing(bar)):
+        for number, job in enumerate(bar):
+            with bad.passing_over(number):
+                work(job)
+
+
+def _shared_folders(jobs, options):
+    """The folders of results but those of single files that the command line names."""
+    counts = collections.Counter(job.results.parent for job in jobs)
+    return [folder for folder, count in counts.items()
+            if count > 1 or folder == pathlib.Path(options.out)]
 
 
 def split_output(text):

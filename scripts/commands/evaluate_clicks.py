@@ -22,6 +22,7 @@ from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation import ResultFolder, find_labels, number_of_clicks, sample_objects
 from chainer_seg.evaluation.click_baselines import BASELINES
@@ -93,17 +94,18 @@ def run(model, options):
     started = time.time()
     set_view(model, options)
     dataset = open_dataset(with_masks(options))
-    objects = objects_of(dataset, options)
-    results = {}
-    for name, (title, segmenter) in methods_of(model, options).items():
-        with open_results(name, model, dataset, objects, options) as record:
-            results[title] = evaluate(title, segmenter, dataset, objects, record, options)
-    print(table(results, options), *references, sep='\n')
-    if options.per_class:
-        print('\n' + class_table(results, options.thresholds))
-    if options.out:
-        picture = write(results, options, time.time() - started)
-        log.info('wrote %s and %s', options.out, picture)
+    bad = BadImages(options.strict)
+    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
+        objects, results = objects_of(dataset, options, bad), {}
+        for name, (title, segmenter) in methods_of(model, options).items():
+            with open_results(name, model, dataset, objects, options) as record:
+                results[title] = evaluate(title, segmenter, dataset, objects, record, options, bad)
+        print(table(results, options), *references, sep='\n')
+        if options.per_class:
+            print('\n' + class_table(results, options.thresholds))
+        if options.out:
+            picture = write(results, options, time.time() - started)
+            log.info('wrote %s and %s', options.out, picture)
 
 
 def fill_in(options):
@@ -137,7 +139,7 @@ def with_masks(options):
                                  'images': images})
 
 
-def objects_of(dataset, options):
+def objects_of(dataset, options, bad):
     """The objects to click on, as arguments of :func:`number_of_clicks`."""
     labels = None
     if options.categories is not None:
@@ -145,7 +147,8 @@ def objects_of(dataset, options):
     objects = {'least_area': options.least_area, 'labels': labels}
     if options.per_category is not None:
         objects['chosen'] = sample_objects(dataset, options.per_category,
-                                           np.random.default_rng(options.seed), **objects)
+                                           np.random.default_rng(options.seed), on_error=bad,
+                                           **objects)
     return {**objects, 'max_objects': options.max_objects}
 
 
@@ -182,13 +185,13 @@ def open_results(name, model, dataset, objects, options):
     return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)
 
 
-def evaluate(title, segmenter, dataset, objects, record, options):
+def evaluate(title, segmenter, dataset, objects, record, options, bad):
     """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
     progress = functools.partial(tqdm, desc=title, unit='image', disable=options.quiet)
     try:
         return number_of_clicks(segmenter, dataset, options.thresholds, options.cap, **objects,
-                                record=record, progress=progress)
+                                record=record, progress=progress, on_error=bad)
     except KeyboardInterrupt as interrupt:
         if record is None:
             raise
-        raise KeyboardInterrupt('what is done is kept; the same command goes on') from interrupt
+        raise type(interrupt)('what is done is kept; the same command goes on') from interrupt

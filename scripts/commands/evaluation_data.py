@@ -23,6 +23,7 @@ def add_data_options(parser, pictures):
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                       metavar='HxW', help='size of drawn pictures')
     add_range_options(parser)
+    command_line.add_strict_option(parser)
 
 
 def add_match_option(parser):

@@ -14,12 +14,15 @@ from commands.click_options import add_view_options, refinement, set_view
 from commands.crf_options import add_crf_option
 from commands.result_paths import result_stems
 
+from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
 from chainer_seg.datasets.mask_folder import read_mask
 from chainer_seg.errors import ClickError, UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
+from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab import Click
 from chainer_seg.models.deeplab.given_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
@@ -33,6 +36,7 @@ def add_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='+', help='images or folders of images')
     parser.add_argument('--out', '--save', metavar='DIR', default='out/predict',
                         help='folder for the results')
+    command_line.add_strict_option(parser)
     clicks = parser.add_argument_group('what is meant')
     clicks.add_argument('--pos', type=point, action='append', default=[], metavar='X,Y',
                         help='a click on the object, in pixels from the top left')
@@ -64,17 +68,23 @@ def run(model, options):
     if options.pnmap and len(paths) > 1:
         raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
                         f'image.')
-    for path, stem in result_stems(paths, options.out):
-        image = read_image(path)
-        try:
-            if options.pnmap:
-                maps = read_maps(options.pnmap)
-                clicks, found = stored_clicks(maps), segment_stored(model, image, maps, sharpen, options)
-            else:
-                found = segment(model, image, clicks, sharpen, options)
-        except ClickError as error:
-            raise ClickError(f'{path}: {error}') from error
-        save(path, stem, image, clicks, found, options)
+    bad = BadImages(options.strict or len(paths) == 1)
+    with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
+        for number, (path, stem) in enumerate(result_stems(paths, options.out)):
+            with bad.passing_over(number):
+                save(path, stem, *find(model, path, clicks, sharpen, options), options)
+
+
+def find(model, path, clicks, sharpen, options):
+    """The image, the clicks on it, and the probability and the mask (H, W) that they ask for."""
+    image = read_image(path)
+    try:
+        if options.pnmap:
+            maps = read_maps(options.pnmap)
+            return image, stored_clicks(maps), segment_stored(model, image, maps, sharpen, options)
+        return image, clicks, segment(model, image, clicks, sharpen, options)
+    except ClickError as error:
+        raise ClickError(f'{path}: {error}') from error
 
 
 def point(text):

@@ -5,10 +5,13 @@ import logging
 from commands.proposal_options import add_proposal_options, proposal_settings
 from commands.result_paths import listed_images, result_stems
 
+from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import read_image, write_image
+from chainer_seg.locks import sole_writer
 from chainer_seg.masks import decode_rle
 from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
 from chainer_seg.visualization import overlay_masks
@@ -22,6 +25,7 @@ def add_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='+',
                         help='images, folders of images, or lists of images (.txt, one in a line)')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
+    command_line.add_strict_option(parser)
     add_proposal_options(parser, PUBLISHED_DEMO)
     parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
                         help='pixels of a higher probability belong to a mask')
@@ -35,8 +39,11 @@ def run(model, options):
     if options.draw < 0:
         raise UserError('--draw takes numbers from 0.')
     paths = [path for each in options.inputs for path in listed_images(each)]
-    for path, stem in result_stems(paths, options.out):
-        save_proposals(model, path, stem, options)
+    bad = BadImages(options.strict or len(paths) == 1)
+    with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
+        for number, (path, stem) in enumerate(result_stems(paths, options.out)):
+            with bad.passing_over(number):
+                save_proposals(model, path, stem, options)
 
 
 def save_proposals(model, path, stem, options):

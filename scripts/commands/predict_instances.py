@@ -10,7 +10,7 @@ import functools
 import logging
 
 import numpy as np
-from commands.detector_inputs import add_input_options, find_jobs
+from commands.detector_inputs import add_input_options, find_jobs, work_on
 from commands.detector_options import add_detector_options, detector_settings
 from tqdm import tqdm
 
@@ -52,9 +52,8 @@ def run(model, options):
     jobs = find_jobs(options)
     find = Finder(model, options)
     window = Window() if options.show else None
-    for job in tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
-                    or any(job.is_video for job in jobs)):
-        (annotate if job.is_video else save_found)(find, job, window, options)
+    work_on(jobs, options, lambda job: (annotate if job.is_video else save_found)(
+        find, job, window, options))
 
 
 class Finder:
@@ -128,7 +127,7 @@ def annotate(find, job, window, options):
             stopped = interrupt
     count = written[0][0] + 1
     if stopped is not None:
-        raise KeyboardInterrupt(f'{count} frames are in {job.picture} and {job.results}') from stopped
+        raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
     log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
 
 

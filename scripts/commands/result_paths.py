@@ -1,10 +1,12 @@
 """Which images an argument names, and where the results for each go."""
 
 import collections
+import contextlib
 import pathlib
 
 from chainer_seg.errors import ImageError
 from chainer_seg.images import find_images
+from chainer_seg.locks import sole_writer
 
 
 def listed_images(path):
@@ -34,3 +36,12 @@ def result_stems(paths, folder):
         seen[path.stem] += 1
         again = f'_{seen[path.stem]}' if seen[path.stem] > 1 else ''
         yield path, pathlib.Path(folder, path.stem + again)
+
+
+@contextlib.contextmanager
+def sole_writers(folders):
+    """Keeps other runs from writing to these folders while the block runs."""
+    with contextlib.ExitStack() as held:
+        for folder in sorted({pathlib.Path(folder).resolve() for folder in folders}):
+            held.enter_context(sole_writer(folder))
+        yield

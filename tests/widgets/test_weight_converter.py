@@ -88,6 +88,26 @@ def test_an_uploaded_file_is_shown_under_its_own_name(folder):
     assert converter.convert().name == 'mine.npz'
 
 
+@pytest.mark.parametrize('name', [
+    '', '.', '..', 'a\0b.t7', '../../up.t7', 'a\\b/c.t7', 'x' * 300 + '.t7'])
+def test_an_upload_may_have_any_name(folder, name):
+    converter = WeightConverter()
+    content = (folder / 'weights' / 'resnet.t7').read_bytes()
+    control(converter, 'FileUpload').value = [{
+        'name': name, 'type': '', 'size': len(content), 'content': memoryview(content),
+        'last_modified': datetime.datetime(2026, 1, 1)}]
+    assert converter.inspection.format == 'Torch7' and converter.path.read_bytes() == content
+    assert converter.convert().parent.name == 'converted'
+
+
+@pytest.mark.parametrize('name', ['', '.', 'a\0b.npz', 'x' * 300 + '.npz'])
+def test_a_model_file_without_a_usable_name_is_one_sentence(converter, name):
+    control(converter, 'Text', 'Save as').value = name
+    with pytest.raises(UserError):
+        converter.convert()
+    assert 'That failed' not in converter.message
+
+
 def test_the_files_of_one_checkpoint_are_uploaded_together(folder, monkeypatch):
     chosen = []
     converter = WeightConverter()
