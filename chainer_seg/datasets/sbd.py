@@ -1,14 +1,11 @@
 """The Semantic Boundaries Dataset (Hariharan et al., ICCV 2011) from its public MATLAB files."""
 
 import pathlib
-import struct
-import zlib
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.mat_files import MatFileError, read_struct
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
@@ -18,10 +15,6 @@ PASCAL_NAMES = (
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
     'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train',
     'tvmonitor')
-
-# What SciPy raises where a file is damaged, cut short, or of MATLAB's later format, which is HDF5.
-_FAULTS = (MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError,
-           NotImplementedError, OverflowError, MemoryError, struct.error, zlib.error)
 
 
 class SbdDataset(ImageDataset):
@@ -113,27 +106,38 @@ class SbdMarks:
 
     def read_objects(self, name):
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
-        entry = self._read('inst', 'GTinst', name)
-        owners, categories = entry['Segmentation'], entry['Categories'].ravel().astype(np.int64)
-        if owners.ndim != 2 or not ((categories >= 1) & (categories <= len(PASCAL_NAMES))).all():
+        entry = self._read('inst', 'GTinst', name, 'Categories')
+        owners, categories = entry['Segmentation'], entry['Categories'].ravel()
+        if ((categories < 1) | (categories > len(PASCAL_NAMES))).any():
             raise self._fault('inst', name, 'its objects have no category from 1 to 20')
-        if owners[owners != VOID].max(initial=0) > len(categories):
-            raise self._fault('inst', name, 'an object in it has no category')
-        return owners, categories
+        if len(categories) > VOID or owners[owners != VOID].max(initial=0) > len(categories):
+            raise self._fault('inst', name, 'its objects are not those that have a category')
+        return owners, categories.astype(np.int64)
 
     def read_classes(self, name):
         """The category of each pixel, (H, W) uint8, 255 where none is given."""
-        return self._read('cls', 'GTcls', name)['Segmentation'].astype(np.uint8)
+        classes = self._read('cls', 'GTcls', name)['Segmentation']
+        if classes[classes != VOID].max(initial=0) > len(PASCAL_NAMES):
+            raise self._fault('cls', name, 'its pixels have other categories than 0 to 20 and 255')
+        return classes
 
-    def _read(self, kind, variable, name):
-        """The structure of a MATLAB file, with its fields."""
+    def _read(self, kind, variable, name, *more):
+        """The fields of a MATLAB file, uint8: Segmentation (H, W) and ``more``."""
+        path = self.path(kind, name)
         try:
-            entry = scipy.io.loadmat(self.path(kind, name), variable_names=[variable])
-            entry = entry[variable][0, 0]
-            entry['Segmentation']  # noqa: B018  another file would fail later, and elsewhere
-            return entry
-        except _FAULTS as error:
-            raise self._fault(kind, name, f'it cannot be read ({type(error).__name__})') from error
+            entry = read_struct(path, variable, ('Segmentation', *more))
+        except FileNotFoundError as error:
+            raise DatasetError(f'There is no file {path}; fetch it again.') from error
+        except (OSError, MatFileError) as error:
+            reason = getattr(error, 'strerror', None) or error
+            raise self._fault(kind, name, f'it cannot be read ({reason})') from error
+        for field, values in entry.items():
+            if not np.isin(values, np.arange(256)).all():
+                raise self._fault(kind, name, f'its {field} has other numbers than 0 to 255')
+            entry[field] = values.astype(np.uint8)
+        if entry['Segmentation'].ndim != 2 or not entry['Segmentation'].size:
+            raise self._fault(kind, name, 'its Segmentation is not one number for each pixel')
+        return entry
 
     def _fault(self, kind, name, reason):
         return DatasetError(f'The file {self.path(kind, name)} is no file of SBD, or is damaged: '
