@@ -20,6 +20,14 @@ IMAGE_SUFFIXES = frozenset(
     ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'))
 
 
+@contextlib.contextmanager
+def open_image(file, name='image'):
+    """Opens an image, a path or an open file that errors call ``name``, for a ``with`` block."""
+    with _told_by(name), Image.open(file) as picture:
+        _check_size(picture.size, name)
+        yield picture
+
+
 def read_image(path, *, rotate=True):
     """Reads a picture file.
 

@@ -31,7 +31,8 @@ class _Element(NamedTuple):
     data: memoryview
 
 
-def read_struct(path: str | os.PathLike, variable: str, fields: tuple[str, ...]) -> dict[str, npt.NDArray]:
+def read_struct(path: str | os.PathLike, variable: str, fields: tuple[str, ...]
+                ) -> dict[str, npt.NDArray]:
     """Some fields of a MATLAB structure.
 
     Args:
@@ -57,7 +58,7 @@ def _byte_order(data):
     if data.startswith(b'\x89HDF') or data.startswith(b'MATLAB 7.3') or data[512:516] == b'\x89HDF':
         raise MatFileError("it is of MATLAB's format 7.3, which is HDF5; save it there with '-v7'")
     if len(data) >= 20 and 0 in data[:4]:
-        raise MatFileError("it is not of MATLAB's format 5; save it there with '-v7' if it is of format 4")
+        raise MatFileError("it is not of MATLAB's format 5; save it there with '-v7' if it is of 4")
     order = {b'IM': '<', b'MI': '>'}.get(data[126:128])
     if order is None or struct.unpack(f'{order}H', data[124:126]) != (0x0100,):
         raise MatFileError("it does not begin as MATLAB's format 5 does")

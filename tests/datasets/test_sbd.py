@@ -152,7 +152,8 @@ def test_another_matlab_file_is_named(folder):
 
 
 @pytest.mark.parametrize('categories, sentence', [
-    ([[21], [1]], 'no category from 1 to 20'), ([[1]], 'its objects are not those that have a category')])
+    ([[21], [1]], 'no category from 1 to 20'),
+    ([[1]], 'its objects are not those that have a category')])
 def test_categories_that_do_not_fit_are_told(folder, categories, sentence):
     owners = np.array(SbdDataset(folder / 'train.txt')._objects_of(0)[0])
     write_mat(folder, 'inst', '2008_000001', Segmentation=owners, Categories=np.array(categories))

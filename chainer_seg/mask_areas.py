@@ -1,0 +1,98 @@
+"""Whether the numbers in a mask may be objects: in areas, not in the thin lines of a blurred edge."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+NEAR = 32  # Levels this near to black or white can be either, disturbed by JPEG.
+_EDGE = 7  # pixels that an edge which JPEG has blurred may be wide
+_MANY = 16  # Numbers up to here are not compared with a photograph's.
+
+
+def share(values: npt.NDArray[np.bool_]) -> float:
+    """The share of True among values; 0 of none."""
+    return float(values.mean()) if values.size else 0.0
+
+
+def is_blurred(levels: npt.NDArray[np.int64]) -> bool:
+    """Whether grey levels (H, W) are black and white with thin lines of other greys between them."""
+    brightest = levels.max()
+    levels = levels * 255 // brightest if brightest > 255 else levels
+    white, between = levels >= 255 - NEAR, (levels > NEAR) & (levels < 255 - NEAR)
+    if levels.min() < 0 or not white.any() or not (levels[between] >= 64).any():
+        return False
+    return (share(_in_squares(levels)[between]) < 0.5 and share(between) <= 0.3
+            and white.sum() >= between.sum() / 2)
+
+
+def is_black_and_white(levels: npt.NDArray[np.int64]) -> bool:
+    """Whether levels (H, W) from a JPEG were black and white: no other grey covers an area."""
+    between = ((levels > NEAR) & (levels < 255 - NEAR)).astype(np.uint8)
+    widest = cv2.erode(between, np.ones((_EDGE, _EDGE), np.uint8), borderValue=0)
+    return bool((levels > 128).any()) and share(between > 0) <= 0.3 and not widest.any()
+
+
+def blurred_color(colors: npt.NDArray[np.uint8], main: npt.NDArray) -> npt.NDArray[np.bool_] | None:
+    """What is nearer to the colour ``main`` (3,) than to black; None where there are other colours.
+
+    Args:
+        colors: (H, W, 3).
+    """
+    main = main.astype(np.float32)
+    # How far a colour is on the way from black to this one, and how far off the way.
+    along = colors @ main / max(float(main @ main), 1)
+    aside = np.abs(colors - along[:, :, None] * main).max(axis=2)
+    between = (along > 0.2) & (along < 0.8)
+    if (share(aside > NEAR) > 0.005 or along.max() > 1.5 or share(between) > 0.3
+            or share(along < 0.2) < 0.01):
+        return None
+    return along > 0.5
+
+
+def are_objects(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]) -> bool:
+    """Whether the numbers ``found`` (K,) in (H, W) may be those of objects.
+
+    They may if most of them lie in areas, and if, where they are many, they do not run into each
+    other as the levels of a photograph do.
+    """
+    if len(found) < 3:
+        return True
+    thin = thin_numbers(numbers, found)
+    if thin.sum() > max(4, 2 * (~thin).sum()):
+        return False
+    if len(found) <= _MANY:
+        return True
+    marked = np.isin(numbers, found)
+    steps = []
+    for before, after in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        edges = (numbers[before] != numbers[after]) & marked[before] & marked[after]
+        steps.append(np.abs(numbers[before][edges] - numbers[after][edges]))
+    steps = np.concatenate(steps)
+    # A photograph without noise has as many edges, and nearly all between neighbouring levels.
+    return len(steps) < marked.sum() / 50 or share(steps <= 3) < 0.8
+
+
+def thin_numbers(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]
+                 ) -> npt.NDArray[np.bool_]:
+    """(K,) bool: of which numbers most pixels are in no square of 2x2 pixels of that number.
+
+    Args:
+        numbers: (H, W).
+        found: (K,), ascending.
+    """
+    places = np.searchsorted(found, numbers).clip(max=len(found) - 1)
+    marked = found[places] == numbers
+    total = np.bincount(places[marked], minlength=len(found))
+    in_squares = np.bincount(places[marked & _in_squares(numbers)], minlength=len(found))
+    return 2 * in_squares < total
+
+
+def _in_squares(numbers):
+    """(H, W) bool: which pixels lie in 2x2 pixels of one number."""
+    alike = numbers[:, :-1] == numbers[:, 1:]
+    alike = alike[:-1] & alike[1:] & (numbers[:-1, :-1] == numbers[1:, :-1])
+    found = np.zeros(numbers.shape, bool)
+    for rows in (np.s_[:-1], np.s_[1:]):
+        for columns in (np.s_[:-1], np.s_[1:]):
+            found[rows, columns] |= alike
+    return found
