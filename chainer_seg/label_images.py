@@ -20,7 +20,7 @@ from chainer_seg.files import atomic_write
 from chainer_seg.stored_pixels import (
     VOC_COLORS, VOID, LabelsAs, StoredPixels, is_grey, numbers_of_colors, stored_pixels)
 
-__all__ = ['VOC_COLORS', 'VOID', 'Guesses', 'choose_labels_as', 'read_label_image',
+__all__ = ['VOC_COLORS', 'VOID', 'Guesses', 'LabelsAs', 'choose_labels_as', 'read_label_image',
            'write_label_image']
 
 log = logging.getLogger(__name__)

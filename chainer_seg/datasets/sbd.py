@@ -5,6 +5,8 @@ import pathlib
 import numpy as np
 
 from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.list_files import (
+    IMAGE_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
 from chainer_seg.datasets.mat_files import MatFileError, read_struct
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
@@ -26,6 +28,7 @@ class SbdDataset(ImageDataset):
         folder: With the folders ``img`` (NAME.jpg), ``inst`` and ``cls`` (NAME.mat); that of the
             list if left out.
         skip_empty (bool): Leave out images without an object; reads all files of objects.
+        allow_outside: Whether the list may name images outside its folder and ``folder``.
 
     Attributes:
         ids (list of str): The name of each image.
@@ -40,15 +43,20 @@ class SbdDataset(ImageDataset):
 
     class_names = PASCAL_NAMES
 
-    def __init__(self, list_file, folder=None, *, skip_empty=False):
+    def __init__(self, list_file, folder=None, *, skip_empty=False, allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         self.image_folder = self.folder / 'img'
         self.category_ids = list(range(1, len(PASCAL_NAMES) + 1))
         self._marks = SbdMarks(self.folder)
-        names = [words[0] for words in read_list(self.path)]
-        self._list(names, [f'{name}.jpg' for name in names])
+        self._files = ListedFiles(self.path, self.folder, allow_outside)
+        self._pictures = [self._find(line) for line in read_lines(self.path)]
+        names = [picture.relative_to(self.image_folder) if is_inside(picture, self.image_folder)
+                 else pathlib.Path(picture.name) for picture in self._pictures]
+        self._list([name.with_suffix('').as_posix() for name in names],
+                   [name.as_posix() for name in names])
         self._check_files()
+        self._files.report()
         if skip_empty:
             self._keep_filled([len(self._objects_of(number)[1]) > 0 for number in range(len(self))])
 
@@ -78,16 +86,26 @@ class SbdDataset(ImageDataset):
         return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
-        return self.image_folder / self.image_names[index]
+        return self._pictures[self._rows[index]]
+
+    def _find(self, line):
+        """The image of a line."""
+        for name in line.names():
+            path = name.removesuffix('.mat')
+            found = self._files.find(line, path, ('img', ''), IMAGE_ENDINGS)
+            if found is not None:
+                if name != line.text:
+                    self._files.note(line, 'lines have further columns, which are not used')
+                return found
+        return self.image_folder / f'{line.name.lstrip("/")}{IMAGE_ENDINGS[0]}'
 
     def _check_files(self):
         missing = [path for number in range(len(self))
                    for path in (self._image_path(number), self._marks.path('inst', self.ids[number]))
-                   if not path.is_file()]
+                   if not self._files.files.has(path)]
         if missing:
-            others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
-            raise DatasetError(f'{self.path} names images whose files are not there: {missing[0]}'
-                               f'{others}; name the folder that has img and inst in it.')
+            raise missing_error(self.path, missing, 'whose files are', 'name the folder that has img '
+                                'and inst in it, and write names as they are there')
 
 
 class SbdMarks:
@@ -157,21 +175,3 @@ def marked_instances(owners, categories, class_names):
     seen = np.isin(numbers, owners) & (numbers != VOID)
     return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
                      class_names=class_names)
-
-
-def read_list(path):
-    """The words of each line of a list of images, a text file.
-
-    Raises:
-        chainer_seg.errors.DatasetError: It cannot be read, or is empty.
-    """
-    try:
-        lines = [line.split() for line in path.read_text(encoding='utf-8').splitlines()
-                 if line.strip()]
-    except OSError as error:
-        raise DatasetError(f'The list of images {path} cannot be read: {error.strerror}.') from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f'{path} is no list of images but binary data.') from error
-    if not lines:
-        raise DatasetError(f'The list of images {path} is empty.')
-    return lines
