@@ -18,12 +18,13 @@ black has another index than 0, where VOC's colour of void has another index tha
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.errors import DatasetError, shortened
+from chainer_seg.errors import DatasetError, quoted, shortened
 from chainer_seg.label_images import palette_void_moved
 from chainer_seg.mask_areas import (
     NEAR, are_objects, blurred_color, is_black_and_white, is_blurred, thin_numbers)
@@ -70,8 +71,7 @@ def read_objects(source: Source, name: object = None, labels_as: LabelsAs = 'aut
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.
         chainer_seg.errors.DatasetError: It marks no object, or is not a mask.
     """
-    pixels = stored_pixels(source, name or ('The mask' if isinstance(source, (
-        bytes, memoryview, np.ndarray)) else f'The mask {getattr(source, "filename", source)}'))
+    pixels = stored_pixels(source, name or _name(source))
     found = _READERS[labels_as](pixels)
     if not len(found.numbers) and not empty:
         raise DatasetError(f'{pixels.name} marks no object; draw one in white, or take the file away.')
@@ -95,18 +95,21 @@ def read_mask(source: Source, name: object = None, labels_as: LabelsAs = 'auto',
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.
         chainer_seg.errors.DatasetError: It has no object, not this one, or several without ``number``.
     """
+    name = name or _name(source)
     found = read_objects(source, name, labels_as)
-    name = name or (f'The mask {source}' if isinstance(source, str) or hasattr(source, '__fspath__')
-                    else 'The mask')
     listed = shortened(', '.join(map(str, found.numbers)))
     if number is None and len(found.numbers) > 1:
         raise DatasetError(f'{name} has {len(found.numbers)} objects, numbered {listed}; choose one of '
                            f'them by its number, or give a mask of one object.')
     if number is not None and number not in found.numbers:
-        raise DatasetError(f'{name} has no object {number}; it has {listed}.')
+        raise DatasetError(f'{name} has no object {quoted(number)}; it has {listed}.')
     if found.guess and report is not None:
         report(name, found.guess)
     return found.masks[0 if number is None else found.numbers.index(number)], found.unknown
+
+
+def _name(source):
+    return f'The mask {source}' if isinstance(source, (str, os.PathLike)) else 'The mask'
 
 
 def _by_fit(pixels):

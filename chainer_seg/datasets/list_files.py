@@ -1,8 +1,8 @@
 """Lists of files as people write them, one name a line, and the files that they mean.
 
-Names may have backslashes, an ending or none, or folders in front of them that are called otherwise here.
-What a name means lies in the folder of the data set, beside the list or below the current folder; names
-that lead out of these by ``..`` or from the root are refused unless that is asked for.
+Names may have backslashes, an ending or none, or folders in front of them that are called otherwise
+here. What a name means lies in the folder of the data set, beside the list or below the current folder;
+names that lead out of these by ``..`` or from the root are refused unless that is asked for.
 """
 
 import collections

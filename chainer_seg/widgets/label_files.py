@@ -1,4 +1,4 @@
-"""Labels as files: masks as pictures, out and in; COCO JSON."""
+"""Labels as files: masks as images, and COCO JSON."""
 
 import pathlib
 import re
@@ -6,8 +6,8 @@ import re
 import numpy as np
 
 from chainer_seg.datasets import write_coco
-from chainer_seg.errors import ClickError, UserError
-from chainer_seg.images import as_image, decode_image, write_image
+from chainer_seg.errors import UserError
+from chainer_seg.images import write_image
 
 _NOTHING = 'There is nothing to save yet; click on an object first.'
 
@@ -54,32 +54,6 @@ def save_coco(labels, folder, overwrite=False):
                         f'overwrite=True.')
     return write_coco(labels, folder, overwrite=overwrite,
                       names=[file_name(name) for name in labels.image_names])
-
-
-def read_mask(source):
-    """A mask from a picture of it.
-
-    Args:
-        source: A path, the bytes of a picture file, a PIL image, or an array (H, W) of bool or
-            numbers.
-
-    Returns:
-        (H, W) bool: brighter than half of the brightest pixel. An array is True where it is not 0.
-
-    Raises:
-        chainer_seg.errors.ImageError: There is no such picture.
-        chainer_seg.errors.ClickError: Nothing in it is white.
-    """
-    if isinstance(source, np.ndarray) and source.ndim == 2:
-        mask = source != 0
-    else:
-        is_file = isinstance(source, (bytes, memoryview))
-        image = decode_image(source, 'of the mask') if is_file else as_image(source)
-        brightness = image.max(axis=2)
-        mask = brightness > brightness.max() / 2
-    if not mask.any():
-        raise ClickError('The mask is empty: nothing in it is white; choose another one.')
-    return mask
 
 
 def file_name(text):

@@ -2,6 +2,7 @@
 
 import logging
 
+from commands.file_options import add_outside_option
 from commands.proposal_options import add_proposal_options, proposal_settings
 from commands.result_paths import listed_images, result_stems
 
@@ -22,6 +23,7 @@ def add_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='+',
                         help='images, folders of images, or lists of images (.txt, one in a line)')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
+    add_outside_option(parser)
     add_proposal_options(parser, PUBLISHED_DEMO)
     parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
                         help='pixels of a higher probability belong to a mask')
@@ -34,7 +36,8 @@ def add_options(parser):
 def run(model, options):
     if options.draw < 0:
         raise UserError('--draw takes numbers from 0.')
-    paths = [path for each in options.inputs for path in listed_images(each)]
+    paths = [path for each in options.inputs for path in
+             listed_images(each, options.allow_outside)]
     for path, stem in result_stems(paths, options.out):
         save_proposals(model, path, stem, options)
 

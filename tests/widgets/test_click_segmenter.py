@@ -13,7 +13,7 @@ pytest.importorskip('anywidget')
 import ipywidgets  # noqa: E402
 
 from chainer_seg.datasets import CocoDataset, ShapesDataset  # noqa: E402
-from chainer_seg.errors import ClickError, ImageError, UserError  # noqa: E402
+from chainer_seg.errors import ClickError, DatasetError, ImageError, UserError  # noqa: E402
 from chainer_seg.images import write_image  # noqa: E402
 from chainer_seg.models.deeplab import Click  # noqa: E402
 from chainer_seg.widgets import ClickSegmenter  # noqa: E402
@@ -352,7 +352,7 @@ def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
 
 
 def test_black_mask_is_refused(segmenter):
-    with pytest.raises(ClickError, match='mask is empty'):
+    with pytest.raises(DatasetError, match='The mask marks no object'):
         segmenter.load_mask(np.zeros(SIZE, bool))
 
 
