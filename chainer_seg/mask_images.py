@@ -100,7 +100,7 @@ def read_mask(source: Source, name: object = None, labels_as: LabelsAs = 'auto',
     listed = shortened(', '.join(map(str, found.numbers)))
     if number is None and len(found.numbers) > 1:
         raise DatasetError(f'{name} has {len(found.numbers)} objects, numbered {listed}; choose one of '
-                           f'them by its number, or give a mask of one object.')
+                           f'them by its number (--object N), or give a mask of one object.')
     if number is not None and number not in found.numbers:
         raise DatasetError(f'{name} has no object {quoted(number)}; it has {listed}.')
     if found.guess and report is not None:

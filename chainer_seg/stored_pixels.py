@@ -4,13 +4,14 @@ import dataclasses
 import io
 import os
 import pathlib
+import stat
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from chainer_seg.errors import DatasetError, ImageError
+from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import open_image
 
 VOID = 255  # The number of a pixel for which nothing is given.
@@ -119,12 +120,7 @@ def stored_pixels(source: Source, name: object = None) -> StoredPixels:
             return _of_image(image, str(name or 'The image'))
     path = pathlib.Path(source)
     name = name or f'The file {path}'
-    if path.is_dir():
-        raise ImageError(f'{path} is a folder; name an image file.')
-    if not path.exists():
-        raise ImageError(f'There is no image {path}; check the path.')
-    if not path.stat().st_size:
-        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
+    _check_file(path)
     with open_image(path, path) as image:
         return _of_image(image, str(name))
 
@@ -146,6 +142,17 @@ def color_codes(colors: npt.NDArray) -> npt.NDArray:
 def is_grey(colors: npt.NDArray) -> bool:
     """Whether all colours (..., 3) are grey."""
     return bool((colors == colors[..., :1]).all())
+
+
+def _check_file(path):
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageError(f'There is no image {shortened(str(path))}; check the path.') from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(f'{path} is a folder; name an image file.')
+    if not status.st_size:
+        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
 
 
 def _of_array(array, name):

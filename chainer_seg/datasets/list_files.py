@@ -91,7 +91,8 @@ class Files:
     def _listed(self, folder):
         if folder not in self._names:
             try:
-                names = set(os.listdir(folder))
+                with os.scandir(folder) as entries:
+                    names = {entry.name for entry in entries if entry.is_file()}
             except (OSError, ValueError):  # missing, no folder, its name too long
                 names = set()
             by_stem = collections.defaultdict(list)

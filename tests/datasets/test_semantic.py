@@ -82,6 +82,30 @@ def test_the_augmented_set_needs_no_objects(tmp_path):
     assert open_semantic(path, class_names=('hand',)).class_names == ('background', 'hand')
 
 
+@pytest.mark.parametrize('labels, sentence', [
+    ([[0, 255]], r'No pixel of the 2 images of .*mine.txt has a class: .* 255, which is void, alone; '
+                 r'write 1 for the first class, or read white as class 1 with --labels-as levels'),
+    ([[0, 0]], 'has a class: their labels are 0, the background, alone; write 1')])
+def test_labels_without_a_class_are_refused(tmp_path, labels, sentence):
+    for name in 'ab':
+        write_picture(tmp_path, name, (6, 8))
+        write_labels(tmp_path / 'SegmentationClass' / f'{name}.png', np.kron(labels, np.ones((6, 4))))
+    path = write_list(tmp_path, 'mine', 'ab')
+    with pytest.raises(DatasetError, match=sentence):
+        open_semantic(path, class_names=('hand',))
+    # One image with a class is enough.
+    write_labels(tmp_path / 'SegmentationClass' / 'b.png', np.ones((6, 8)))
+    assert len(open_semantic(path, class_names=('hand',))) == 2
+
+
+def test_white_is_a_class_on_request(tmp_path):
+    write_picture(tmp_path, 'a', (6, 8))
+    labels = np.kron([[0, 255]], np.ones((6, 4)))
+    write_labels(tmp_path / 'SegmentationClass' / 'a.png', labels)
+    dataset = open_semantic(write_list(tmp_path, 'mine', 'a'), class_names=('hand',), labels_as='levels')
+    np.testing.assert_array_equal(dataset[0][1], labels > 0)
+
+
 def test_sbd_has_labels_alone_and_beside_voc(tmp_path):
     owners = np.zeros((10, 12), int)
     owners[2:6, 3:8], owners[4:9, 9:11] = 1, 2
