@@ -29,8 +29,8 @@ from chainer_seg.label_images import palette_void_moved
 from chainer_seg.mask_areas import (
     NEAR, are_objects, blurred_color, is_black_and_white, is_blurred, thin_numbers)
 from chainer_seg.stored_pixels import (
-    VOC_COLORS, VOID, LabelsAs, Source, color_codes, is_grey, numbers_of_colors,
-    stored_pixels)
+    VOC_COLORS, VOID, LabelsAs, Source, color_codes, is_grey, numbers_of_colors, occurring,
+    places_of, stored_pixels)
 
 _UNKNOWN = 128  # GrabCut's grey along the boundary, for what may belong to either side.
 _WIDE_VOID = 65535
@@ -154,7 +154,7 @@ def _of_transparency(pixels):
         several = len(rest.used[rest.used != 0]) > 1 and are_objects(rest.numbers, rest.used)
     elif pixels.colors is not None:
         rest = dataclasses.replace(rest, colors=np.where(opaque[:, :, None], pixels.colors, 0))
-        found = np.unique(color_codes(rest.colors))
+        found = occurring(color_codes(rest.colors))
         several = (found != 0).sum() > 1 and np.isin(found, color_codes(VOC_COLORS)).all()
     else:
         several = False
@@ -188,16 +188,16 @@ def _of_numbers(pixels, numbers, grey=True):
         if numbers.min() < 0 or numbers.max() > 1:
             raise _refused(pixels, f'has fractions from {numbers.min():g} to {numbers.max():g}')
         return _one(numbers > 0.5, _CUT)
-    occurring = _whole_numbers(pixels, numbers)
-    marked = occurring[occurring > 0]
+    used = _whole_numbers(pixels, numbers)
+    marked = used[used > 0]
     unknown = _UNKNOWN if grey else VOID
     if len(marked) == 1:
         if marked[0] == unknown:
             return _none(numbers != 0)
         return _one(numbers == marked[0], None, int(marked[0]), numbers == -1)
     if not grey:
-        return _each(pixels, numbers, occurring)
-    if len(occurring) == len(marked) == 2 and marked[0] < _UNKNOWN < marked[1] < VOID:
+        return _each(pixels, numbers, used)
+    if len(used) == len(marked) == 2 and marked[0] < _UNKNOWN < marked[1] < VOID:
         return _one(numbers == marked[1], None, int(marked[1]))
     if len(marked) == 2 and _UNKNOWN in marked:
         [number] = marked[marked != _UNKNOWN].tolist()
@@ -208,7 +208,7 @@ def _of_numbers(pixels, numbers, grey=True):
     if len(white) > 1 and marked[-1] == VOID and not ((marked > NEAR) & (marked < VOID - NEAR)).any():
         raise _refused(pixels, f'has the levels {white[0]} and {VOID}, which may be two objects or '
                                f'white alone: say which with --labels-as numbers or levels')
-    return _each(pixels, numbers, occurring)
+    return _each(pixels, numbers, used)
 
 
 def _of_jpeg(pixels, levels):
@@ -221,46 +221,37 @@ def _of_jpeg(pixels, levels):
 def _of_colors(pixels, colors):
     """The objects by colours (H, W, 3): VOC's numbers where all are VOC's, or else 1, 2, ..."""
     codes = color_codes(colors)
-    occurring, numbers = np.unique(codes, return_inverse=True)
-    numbers = numbers.reshape(codes.shape)
-    palette = np.stack([occurring >> 16, occurring >> 8 & 255, occurring & 255], axis=1)
+    found = occurring(codes)
+    numbers = places_of(found, codes)
+    palette = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
     meant = numbers_of_colors(palette)
     if is_grey(palette):
-        return _of_numbers(pixels, colors[:, :, 0].astype(np.int64))
+        return _of_numbers(pixels, colors[:, :, 0])
     if (meant >= 0).all():
         return _of_numbers(pixels, meant[numbers], grey=False)
-    objects = np.flatnonzero((meant != VOID) & (occurring != 0))
-    blurred = _of_blurred_color(colors, palette, numbers, objects)
-    if blurred is not None:
-        return blurred
-    if len(objects) > 1 and (occurring != 0).all() or pixels.format == 'JPEG' or len(objects) >= VOID:
+    objects = np.flatnonzero((meant != VOID) & (found != 0))
+    counts = np.bincount(numbers.ravel(), minlength=len(palette))
+    if len(objects) > 1 and thin_numbers(numbers, objects).any():
+        nearer = blurred_color(palette, counts, objects[counts[objects].argmax()])
+        if nearer is not None:
+            return _one(nearer[numbers], 'has blurred edges; what is nearer to its colour than to black '
+                                         'is the object')
+    if len(objects) > 1 and (found != 0).all() or pixels.format == 'JPEG' or len(objects) >= VOID:
         raise _refused(pixels, f'has {len(palette)} colours, as a photograph has, or none of them is '
                                f'black')
     order = np.zeros(len(palette), np.int64)
     order[objects] = np.arange(1, len(objects) + 1)
     order[meant == VOID] = VOID
-    return _each(pixels, order[numbers], np.unique(order))
+    return _each(pixels, order[numbers], occurring(order))
 
 
-def _of_blurred_color(colors, palette, numbers, objects):
-    """One colour on black whose edges have colours between the two; None where it is not that."""
-    if len(objects) < 2:
-        return None
-    thin = thin_numbers(numbers, objects)
-    main = objects[np.bincount(numbers.ravel(), minlength=len(palette))[objects].argmax()]
-    mask = blurred_color(colors, palette[main]) if thin.any() else None
-    if mask is None:
-        return None
-    return _one(mask, 'has blurred edges; what is nearer to its colour than to black is the object')
-
-
-def _each(pixels, numbers, occurring):
+def _each(pixels, numbers, used):
     """Each number but 0 and void as an object."""
-    void = np.isin(occurring, (-1, _WIDE_VOID))
-    void |= (occurring == VOID) & (occurring[~void].max(initial=0) == VOID)
-    found = occurring[~void & (occurring != 0)]
-    if not len(found) and (occurring > 0).sum() == 1:
-        void, found = occurring == -1, occurring[occurring > 0]
+    void = np.isin(used, (-1, _WIDE_VOID))
+    void |= (used == VOID) & (used[~void].max(initial=0) == VOID)
+    found = used[~void & (used != 0)]
+    if not len(found) and (used > 0).sum() == 1:
+        void, found = used == -1, used[used > 0]
     if not are_objects(numbers, found):
         raise _refused(pixels, f'has {len(found)} levels or colours, neither black and white nor in '
                                f'areas that could be objects')
@@ -271,8 +262,11 @@ def _each(pixels, numbers, occurring):
     if len(found) > 1 or void.any():
         guess = 'has several numbers; each is an object of its own' if len(found) > 1 else (
             f'has the object {found[0]}') if len(found) else 'has no object'
-        guess += ''.join(f', and {number} is unknown' for number in occurring[void].tolist())
-    return ObjectMasks(numbers == found[:, None, None], np.isin(numbers, occurring[void]),
+        guess += ''.join(f', and {number} is unknown' for number in used[void].tolist())
+    unknown = np.zeros(numbers.shape, bool)
+    for number in used[void]:
+        unknown |= numbers == number
+    return ObjectMasks(numbers == found[:, None, None], unknown,
                        tuple(found.tolist()), guess)
 
 
@@ -297,12 +291,12 @@ def _cut(levels, guess):
 
 def _whole_numbers(pixels, numbers):
     """The numbers in use, ascending, int64."""
-    occurring = np.unique(numbers)
     if numbers.dtype.kind == 'f':
         raise _refused(pixels, 'has numbers with fractions')
-    if occurring[0] < -1:
-        raise _refused(pixels, f'has the number {occurring[0]}')
-    return occurring
+    used = occurring(numbers)
+    if used[0] < -1:
+        raise _refused(pixels, f'has the number {used[0]}')
+    return used
 
 
 def _refused(pixels, reason):
