@@ -14,6 +14,7 @@ import os
 import pathlib
 
 from commands.dataset_report import print_anchors, print_figures, print_problems
+from commands.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -68,6 +69,7 @@ def parse():
     for name, required in (('train', True), ('val', True), ('test', False)):
         add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
                    help=f'COCO JSON of the {name} images; a list of VOC or SBD; or TFRecord files')
+    add_reading_options(parser)
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
                metavar='N', help='side of the network\'s input, for which anchors are suggested')
@@ -94,7 +96,8 @@ class Split:
         self.annotations = getattr(options, f'{name}_annotations_file')
         self.images = getattr(options, f'{name}_image_dir')
         self.path = pathlib.Path(options.output_dir) / f'{name}.packed'
-        self.dataset = open_dataset(self.annotations, self.images)
+        self.dataset = open_dataset(self.annotations, self.images,
+                                    **reading_options(options, self.annotations))
         self.bad = BadImages(options.strict)
 
     def files(self):

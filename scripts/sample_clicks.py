@@ -11,6 +11,7 @@ import pathlib
 import shlex
 
 import numpy as np
+from commands.file_options import add_reading_options, reading_options
 from commands.sampling_options import add_sampling_options, chosen_sampling
 from commands.training_options import DRAWN, VALIDATION_SEED_OFFSET
 from tqdm import tqdm
@@ -59,6 +60,7 @@ def parse():
                           help=f'objects of the {name} images: a COCO JSON, a packed data set, a list '
                                f'of VOC or SBD, TFRecord files, or a folder of masks')
         data.add_argument(f'--{prefix}images', metavar='D', help='folder of these images')
+    add_reading_options(data)
     data.add_argument('--draw', choices=tuple(DRAWN), default='shapes',
                       help='what is drawn without --annotations')
     data.add_argument('--n', type=command_line.count_argument, default=200,
@@ -85,15 +87,17 @@ def parse():
 
 def open_splits(options):
     """The data sets by the names of their splits."""
+    reading = reading_options(options, options.annotations)
     if not options.annotations:
         if options.val_annotations:
             raise DatasetError('--val-annotations needs --annotations, the objects to train on.')
         draw = DRAWN[options.draw]
         return {'train': draw(options.n, options.seed, options.size),
                 'val': draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size)}
-    splits = {'train': open_dataset(options.annotations, options.images)}
+    splits = {'train': open_dataset(options.annotations, options.images, **reading)}
     if options.val_annotations:
-        splits['val'] = open_dataset(options.val_annotations, options.val_images or options.images)
+        splits['val'] = open_dataset(options.val_annotations, options.val_images or options.images,
+                                     **reading)
     return splits
 
 

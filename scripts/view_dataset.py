@@ -8,6 +8,7 @@ import itertools
 import pathlib
 
 import numpy as np
+from commands.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -46,6 +47,7 @@ def parse():
                         help='COCO JSON, packed data set, list of VOC or SBD, TFRecord files or folder '
                              'of masks; left out, shapes are drawn')
     parser.add_argument('--images', metavar='D', help='its folder of images')
+    add_reading_options(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pages')
     parser.add_argument('--n', type=command_line.count_argument, default=48, metavar='N',
                         help='number of pictures')
@@ -67,9 +69,10 @@ def parse():
 
 
 def open_data(options):
+    reading = reading_options(options, options.annotations)
     if options.annotations is None:
         return ShapesDataset(options.first + options.n, options.seed)
-    return open_dataset(options.annotations, options.images)
+    return open_dataset(options.annotations, options.images, **reading)
 
 
 def write_page(path, dataset, numbers, columns, options):

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 
+from commands.file_options import add_outside_option
 from commands.result_paths import listed_images, result_stems, sole_writers
 from tqdm import tqdm
 
@@ -40,6 +41,7 @@ def add_input_options(parser):
                              'or the number of a camera')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
+    add_outside_option(parser)
     yolact = parser.add_argument_group("inputs in YOLACT's words, each with its output if wanted")
     yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
     yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
@@ -54,7 +56,7 @@ def find_jobs(options):
     pairs = plain + [split_output(text) for text in options.image + options.images + options.video]
     if not pairs:
         raise UserError('There is nothing to do; name images, folders, videos or a camera.')
-    sources = [source for pair in pairs for source in expand(*pair)]
+    sources = [source for pair in pairs for source in expand(*pair, options.allow_outside)]
     stems = result_stems([_named(source) for source, _ in sources], options.out)
     return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
 
@@ -97,13 +99,13 @@ def split_output(text):
     return source, output
 
 
-def expand(text, output):
+def expand(text, output, allow_outside=False):
     """Pairs of each image, video or camera that an argument names, and where it goes."""
     if is_camera(text):
         return [(int(text), output)]
     if is_video(text):
         return [(pathlib.Path(text), output)]
-    found = listed_images(text)
+    found = listed_images(text, allow_outside)
     if output is None or not (pathlib.Path(text).is_dir() or text.lower().endswith('.txt')):
         return [(path, output) for path in found]
     return [(path, str(stem) + '.png') for path, stem in result_stems(found, output)]

@@ -178,6 +178,8 @@ def open_results(name, model, dataset, objects, options):
     chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
     settings = {'data': digest_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
                 'cap': options.cap, **objects, 'chosen': chosen}
+    if options.labels_as != 'auto':
+        settings['labels_as'] = options.labels_as
     if name not in BASELINES:
         settings.update(model=digest_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
     if name == 'crf':

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from commands.file_options import add_reading_options, reading_options
 from commands.proposal_options import add_range_options, image_range
 
 from chainer_seg import command_line, datasets
@@ -18,6 +19,7 @@ def add_data_options(parser, pictures):
                       help='COCO JSON with the true objects, a packed data set, or a list of images of '
                            'VOC or SBD; left out, pictures are drawn')
     data.add_argument('--images', metavar='D', help='its folder of images')
+    add_reading_options(data)
     data.add_argument('--n', type=command_line.count_argument, default=pictures, metavar='N',
                       help='number of drawn pictures')
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
@@ -37,8 +39,10 @@ def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
                  open_files=datasets.open_dataset):
     """The data set that the options name.
 
-    ``draw(length, seed, size)`` makes a drawn one, ``open_files(annotations, folder)`` one of files.
+    ``draw(length, seed, size)`` makes a drawn one, ``open_files(annotations, folder, **reading)`` one of
+    files.
     """
+    reading = reading_options(options, options.annotations)
     if options.annotations is None:
         return draw(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)
     folder, annotations = options.images, pathlib.Path(options.annotations)
@@ -46,5 +50,5 @@ def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
         if needs_images:
             raise DatasetError('--annotations needs --images, the folder of its images.')
         folder = annotations.parent  # Where no image is read, any folder is as good.
-    dataset = open_files(annotations, folder)
+    dataset = open_files(annotations, folder, **reading)
     return dataset.part(image_range(options, len(dataset)))

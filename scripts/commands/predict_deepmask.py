@@ -2,6 +2,7 @@
 
 import logging
 
+from commands.file_options import add_outside_option
 from commands.proposal_options import add_proposal_options, proposal_settings
 from commands.result_paths import listed_images, result_stems
 
@@ -26,6 +27,7 @@ def add_options(parser):
                         help='images, folders of images, or lists of images (.txt, one in a line)')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
+    add_outside_option(parser)
     add_proposal_options(parser, PUBLISHED_DEMO)
     parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
                         help='pixels of a higher probability belong to a mask')
@@ -38,7 +40,8 @@ def add_options(parser):
 def run(model, options):
     if options.draw < 0:
         raise UserError('--draw takes numbers from 0.')
-    paths = [path for each in options.inputs for path in listed_images(each)]
+    paths = [path for each in options.inputs for path in
+             listed_images(each, options.allow_outside)]
     bad = BadImages(options.strict or len(paths) == 1)
     with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
         for number, (path, stem) in enumerate(result_stems(paths, options.out)):

@@ -4,24 +4,31 @@ import collections
 import contextlib
 import pathlib
 
+from chainer_seg.datasets.list_files import ListedFiles, read_lines
 from chainer_seg.errors import ImageError
 from chainer_seg.images import find_images
 from chainer_seg.locks import sole_writer
 
 
-def listed_images(path):
-    """The images that an argument names: itself, those of a folder, or those of a list of paths."""
+def listed_images(path: str | pathlib.Path, allow_outside: bool = False) -> list[pathlib.Path]:
+    """The images that an argument names: itself, those of a folder, or those of a list of paths.
+
+    Args:
+        path: An image, a folder, or a text file with the path of an image in each line, seen from the
+            list or from the current folder.
+        allow_outside: Whether a list may name images outside of these.
+
+    Raises:
+        chainer_seg.errors.ImageError: A list cannot be read or is empty.
+        chainer_seg.errors.DatasetError: A list names an image outside its folder.
+    """
     path = pathlib.Path(path)
     if path.suffix.lower() != '.txt':
         return find_images(path)
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f'The list {path} cannot be read; give a text file with the path of an image '
-                         f'in each line.') from error
-    found = [path.parent / line.strip() for line in lines if line.strip()]
-    if not found:
-        raise ImageError(f'The list {path} names no images; write the path of one in each line.')
+    files = ListedFiles(path, path.parent, allow_outside)
+    found = [files.find(line, line.text, ('',), ()) or path.parent / line.text
+             for line in read_lines(path, 'list of images', ImageError)]
+    files.report()
     return found
 
 

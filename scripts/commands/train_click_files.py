@@ -72,11 +72,16 @@ def open_lists(options):
     if not options.list:
         raise DatasetError('--dataset click-files needs --list, a list that scripts/sample_clicks.py '
                            'wrote.')
-    dataset = ClickFilesDataset(options.list, options.data, options.images)
+    if options.labels_as != 'auto':
+        raise DatasetError('--labels-as is for masks and label images, not for click files; leave it '
+                           'out.')
+    dataset = ClickFilesDataset(options.list, options.data, options.images,
+                                allow_outside=options.allow_outside)
     if not options.val_list:
         return dataset, dataset
     return dataset, ClickFilesDataset(options.val_list, options.data,
-                                      options.val_images or options.images)
+                                      options.val_images or options.images,
+                                      allow_outside=options.allow_outside)
 
 
 def run_length(options):

@@ -5,6 +5,7 @@ import functools
 import logging
 
 from commands.semantic_report import class_table
+from commands.file_options import reading_options
 from commands.training_options import (
     DRAWN, add_data_options, add_training_options, draw_datasets, find_resnet, run_training)
 
@@ -108,7 +109,8 @@ def open_labels(options):
     if not options.annotations:
         raise DatasetError(f'--dataset {options.dataset} needs --annotations, and --images with a COCO '
                            f'JSON file.')
-    open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names)
+    open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names,
+                                   **reading_options(options, options.annotations))
     dataset = open_files(options.annotations, options.images)
     if not options.val_annotations:
         return dataset, dataset

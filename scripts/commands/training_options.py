@@ -5,6 +5,8 @@ import shlex
 import sys
 import time
 
+from commands.file_options import add_reading_options, reading_options
+
 from chainer_seg import command_line, training
 from chainer_seg.datasets import (
     FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
@@ -29,6 +31,7 @@ def add_data_options(parser, *more):
     data.add_argument('--images', metavar='D', help='its folder of images')
     data.add_argument('--val-annotations', metavar='J', help='COCO JSON to validate on')
     data.add_argument('--val-images', metavar='D', help='its folder of images')
+    add_reading_options(data)
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                       metavar='HxW', help='size of drawn pictures')
     data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
@@ -76,6 +79,7 @@ def open_indices(options):
 
 def draw_datasets(options, length):
     """Drawn pictures: ``length`` of them for training."""
+    reading_options(options, None)
     draw = DRAWN[options.dataset]
     return (draw(length, options.seed, options.size),
             draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
@@ -85,12 +89,13 @@ def open_files(options, *, skip_empty=False, keypoints=None):
     """The data sets of files; without one for validation, the training set serves for both."""
     if not options.annotations:
         raise DatasetError(f'--dataset {options.dataset} needs --annotations and --images.')
+    reading = reading_options(options, options.annotations)
     dataset = open_dataset(options.annotations, options.images, skip_empty=skip_empty,
-                           keypoints=keypoints)
+                           keypoints=keypoints, **reading)
     if not options.val_annotations:
         return dataset, dataset
     return dataset, open_dataset(options.val_annotations, options.val_images or options.images,
-                                 keypoints=keypoints)
+                                 keypoints=keypoints, **reading)
 
 
 def find_resnet(path):

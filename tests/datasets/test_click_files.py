@@ -110,7 +110,8 @@ def test_one_name_in_a_line_is_image_and_sample(tmp_path):
 
 
 @pytest.mark.parametrize('text, sentence', [
-    (b'', 'is empty'), (b'a a-0\na b c\n', 'Line 2 of'), (b'\xff\xfe', 'no list of samples')])
+    (b'', 'is empty'), (b'a a-0\na b c\n', 'Line 2 of'), (b'\xff\xfe', 'is empty'),
+    (b'a\0', 'binary data')])
 def test_a_bad_list_is_told(tmp_path, text, sentence):
     (tmp_path / 'l.txt').write_bytes(text)
     with pytest.raises(DatasetError, match=sentence):

@@ -108,7 +108,7 @@ def test_a_model_that_sees_distances_otherwise_is_told_or_told_so(run, samples, 
 
 @pytest.mark.parametrize('arguments, sentence', [
     ((), '--dataset click-files needs --list'),
-    (('--list', 'none.txt'), 'The list of samples none.txt cannot be read'),
+    (('--list', 'none.txt'), 'There is no list of samples none.txt'),
     (('--as-tensorflow', '--list', 'none.txt'), '--freeze-bn, which --as-tensorflow sets, needs'),
     (('--list', 'none.txt', '--robot-clicks', '3'), '--robot-clicks needs images with their objects')])
 def test_training_without_its_files_is_told(run, arguments, sentence):
