@@ -15,7 +15,7 @@ from chainer_seg.datasets.coco_entries import (
     size_fault,
     size_of,
 )
-from chainer_seg.datasets.coco_json import keypoint_count, read_coco_json
+from chainer_seg.datasets.coco_json import collector_paused, keypoint_count, read_coco_json
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, shortened
@@ -175,7 +175,8 @@ class CocoDataset:
 
     def _check(self):
         """Raises the first fatal problem; tells each other kind once, with its number."""
-        problems = normalise(self.coco)
+        with collector_paused():
+            problems = normalise(self.coco)
         self._refuse(problems)
         habits, doubt = box_habits(self.coco)
         self._refuse(habits)

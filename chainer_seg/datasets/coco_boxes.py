@@ -7,7 +7,7 @@ from chainer_seg.datasets.coco_json import is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_extent
 from chainer_seg.run_lengths import checked_code, code_box
 
-_LOOKED_AT = 300  # annotations from all over the file, to see whether all are written in another way
+_LOOKED_AT = 200  # annotations from all over the file, to see whether all are written in another way
 # Tools round, and people draw boxes by hand: a box of another thing overlaps less.
 _LEAST_OVERLAP, _NEAR = 0.75, 2.0  # IoU of box and segmentation; pixels
 _PIXELS = 'COCO\'s are pixels; multiply x by the width and y by the height of the image'

@@ -1,5 +1,6 @@
 """Reading a COCO annotation file, or saying in one sentence why it is none."""
 
+import contextlib
 import gc
 import math
 import re
@@ -26,14 +27,20 @@ def read_coco_json(path):
     Raises:
         chainer_seg.errors.DatasetError: If it is missing, not JSON, or not COCO.
     """
+    with collector_paused():
+        return _with_lists(path, read_json(path, 'annotation file', DatasetError))
+
+
+@contextlib.contextmanager
+def collector_paused():
+    """Python's garbage collector would look through millions of new lists again and again."""
     collects = gc.isenabled()
-    gc.disable()  # It would look through millions of new lists again and again.
+    gc.disable()
     try:
-        content = read_json(path, 'annotation file', DatasetError)
+        yield
     finally:
         if collects:
             gc.enable()
-    return _with_lists(path, content)
 
 
 def is_number(value):
