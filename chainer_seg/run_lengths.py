@@ -86,7 +86,9 @@ def checked_code(code, size=None) -> dict:
     Raises:
         ValueError: It is no such code, saying why.
     """
-    counts = code.get('counts') if isinstance(code, dict) else None
+    if not isinstance(code, dict):
+        raise ValueError(f'{quoted(code, 60)} is no run-length code')
+    counts = code.get('counts')
     if not isinstance(counts, (list, str, bytes)) or code.get('size') is None:
         raise ValueError('the run-length code lacks its size or its counts')
     try:
