@@ -129,7 +129,10 @@ def polygon_codes(polygons, size) -> list[dict]:
     height, width = checked_size(size)
     if not len(polygons):
         return []
-    parts = [np.asarray(polygon, np.float64).reshape(-1) for polygon in polygons]
+    try:
+        parts = [np.asarray(polygon, np.float64).reshape(-1) for polygon in polygons]
+    except (TypeError, OverflowError) as error:
+        raise ValueError('a polygon has a coordinate that is not a finite number') from error
     lengths = np.array([len(part) for part in parts])
     if lengths.min() < 6 or (lengths % 2).any():
         raise ValueError('a polygon has not at least three points of two coordinates')

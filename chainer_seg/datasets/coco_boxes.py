@@ -52,9 +52,9 @@ def box_habits(content):
     sizes = {image.get('id'): size_of(image) for image in content['images']
              if is_id(image.get('id'))}
     annotations = content['annotations']
-    chosen = np.unique(np.linspace(0, len(annotations) - 1, _LOOKED_AT).astype(int)) if annotations else ()
+    chosen = np.unique(np.linspace(0, max(0, len(annotations) - 1), _LOOKED_AT).astype(int))
     looked_at = [(annotations[number], sizes.get(annotations[number].get('image_id')))
-                 for number in chosen]
+                 for number in chosen if annotations]
     looked_at = [(annotation, size) for annotation, size in looked_at if size is not None]
     shares = _shares([annotation for annotation, _ in looked_at])
     if shares:

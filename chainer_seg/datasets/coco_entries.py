@@ -333,8 +333,8 @@ def _area_faults(annotation):
     del annotation['area']
     if is_number(area):
         return [('negative size', f'its area {area} is negative; that of its mask is taken', False)]
-    return [('not a number', f'its area {quoted(area)} is not a finite number; that of its mask is taken',
-             False)]
+    return [('not a number', f'its area {quoted(area)} is not a finite number; that of its mask is '
+                             f'taken', False)]
 
 
 def _box_faults(annotation):

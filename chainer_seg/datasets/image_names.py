@@ -1,4 +1,4 @@
-"""The files that an annotation file's names mean: names from other systems, folders and web addresses."""
+"""The files that an annotation file's names mean: names from other systems and folders."""
 
 import collections
 import dataclasses
@@ -7,7 +7,6 @@ import posixpath
 import re
 import urllib.parse
 
-from chainer_seg.errors import quoted
 from chainer_seg.images import IMAGE_SUFFIXES
 
 
@@ -83,7 +82,7 @@ class _Tree:
             return FoundName(places[0], 'in a folder below')
         if places:
             return FoundName(name, fault=f'there are {len(places)} files of this name below the folder, '
-                                         f'such as {places[0]} and {places[1]}; name its folder and ending')
+                                         f'such as {places[0]} and {places[1]}; name it in full')
         if outside:
             return FoundName(name, fault='the name lies outside the folder of images; give the folder '
                                          'that has the file in it')
@@ -150,7 +149,7 @@ class _Tree:
 
 
 def _spellings(name):
-    """Other ways to write a name, and what each is, the likeliest first; none leads out of the folder."""
+    """Other ways to write a name, and what each is, the likeliest first; none leads outside."""
     for plain, how in (
             (name, ''), (name.replace('\\', '/'), 'with slashes for backslashes'),
             (urllib.parse.unquote(name).replace('\\', '/'), 'without the escapes of web addresses')):

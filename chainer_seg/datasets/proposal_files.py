@@ -103,10 +103,10 @@ def match_images(files, ids):
     other = [(mine, theirs) for mine, theirs in given.items() if mine != theirs]
     if other:
         log.warning('%d image ids of the proposals are text where the data set has numbers, or the '
-                    'reverse; they are matched, such as %r with %r', len(other), other[0][1], other[0][0])
+                    'reverse; they are matched, such as %r with %r', len(other), *other[0][::-1])
     if lost:
-        log.warning('proposals of %d images that are not evaluated are passed over, such as those of the '
-                    'image %s', len(lost), quoted(lost[0]))
+        log.warning('proposals of %d images that are not evaluated are passed over, such as those of '
+                    'the image %s', len(lost), quoted(lost[0]))
 
 
 def read_proposal_instances(path, n=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainer_seg.errors import quoted
-from chainer_seg.run_lengths import box_code, checked_code, code_area, polygons_code
+from chainer_seg.run_lengths import checked_code, code_area, polygons_code
 
 # A polygon is walked point by point when it is filled: a corner light years away takes years.
 _FARTHEST = 20  # image sides

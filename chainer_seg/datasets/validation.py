@@ -108,7 +108,8 @@ def _shape_faults(annotation, size, keypoints):
     if size and 'segmentation' in annotation:
         faults += segmentation_faults(annotation['segmentation'], size)
         if 'bbox' not in annotation and not _encloses(annotation['segmentation'], size):
-            faults.append(('missing field', 'its segmentation encloses nothing, and it has no box', True))
+            faults.append(
+                ('missing field', 'its segmentation encloses nothing, and it has no box', True))
     if size and 'bbox' in annotation and is_box(annotation['bbox']):
         faults += _place_faults(annotation['bbox'], size)
         doubt = '' if faults else contradiction(annotation, size)
