@@ -69,6 +69,7 @@ class CocoDataset:
         self.coco = read_coco_json(annotations)
         if not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')
+        self._told_of_empty = False  # that a mask has no pixels
         self._check()
         self._read_categories(keypoints)
         self._by_image = {image['id']: [] for image in self.coco['images']}
@@ -146,6 +147,10 @@ class CocoDataset:
                 keypoints=self._keypoint_count if self._with_keypoints else None)
         decoded = masks.decode_checked([self._rle_of(a, size) for a in annotations], size)
         tight = masks.mask_to_bbox(decoded)
+        if not self._told_of_empty and not tight[:, 2].all():
+            self._told_of_empty = True
+            log.warning('%s: annotation %s covers no pixel of its image; others are not told', self.path,
+                        annotations[int(tight[:, 2].argmin())].get('id'))
         keypoints = None
         if self._with_keypoints:
             keypoints = np.stack([self._keypoints_of(a) for a in annotations])

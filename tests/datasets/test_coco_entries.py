@@ -289,7 +289,8 @@ def test_byte_order_marks_are_read(tmp_path, encoding):
 def test_what_the_reader_refuses_the_check_lists(tmp_path, rng):
     values = [None, True, 0, -1, 3, 3.0, 3.5, 7, 7.0, '7', '3', 'x', '', [], {}, [7], float('nan'),
               10**30, [[1, 2, 3, 4, 5, 6]], [1, 2, 3, 4], [2, 3, 6, 6], [[]],
-              {'size': [20, 30], 'counts': [600]}, {'size': [20, 30], 'counts': [5]}, [[2, 3], [8, 3], [8, 9]], [[2, 3, 8, 3, 8]], 'a.png']
+              {'size': [20, 30], 'counts': [600]}, {'size': [20, 30], 'counts': [5]},
+              [[2, 3], [8, 3], [8, 9]], [[2, 3, 8, 3, 8]], 'a.png']
     for _ in range(400):
         value = content(annotation(), annotation(id=2))
         for _ in range(rng.integers(1, 3)):
