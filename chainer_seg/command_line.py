@@ -57,7 +57,7 @@ def set_up_messages(arguments):
     """Sends the log to standard output at the level that -v and -q ask for."""
     level = logging.INFO
     if arguments.quiet:
-        level = logging.ERROR
+        level = logging.WARNING
     elif arguments.verbose:
         level = logging.DEBUG
     logging.basicConfig(level=level, format='%(message)s', stream=sys.stdout, force=True)

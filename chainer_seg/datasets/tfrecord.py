@@ -8,11 +8,11 @@ import numpy as np
 
 from chainer_seg import masks
 from chainer_seg.datasets.base import ImageDataset
-from chainer_seg.datasets.segmentations import box_to_rle
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.images import header_sizes, open_image
 from chainer_seg.instances import Instances
+from chainer_seg.run_lengths import box_code
 
 # That tool's names, and those of TensorFlow's own detection models.
 _LABELS = ('image/object/class/label_id', 'image/object/class/label')
@@ -162,7 +162,7 @@ class _Record:
         """(R, H, W) bool; the pixels of the boxes where the record has no masks."""
         pictures = self._features.get(_MASKS, [])
         if not pictures:
-            codes = [box_to_rle((left, top, right - left, bottom - top), self.size)
+            codes = [box_code((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
             return masks.decode_rle(codes, self.size)
         if len(pictures) != len(bboxes):

@@ -14,7 +14,12 @@ import time
 from commands.detector_options import add_detector_options, detector_settings
 from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, add_match_option, open_dataset
+from commands.evaluation_data import (
+    add_data_options,
+    add_match_option,
+    open_dataset,
+    refuse_without_objects,
+)
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
@@ -72,6 +77,7 @@ def run(model, options):
             raise type(interrupt)(f'{len(evaluator)} of {len(dataset)} images are done; the same '
                                   f'command goes on') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
+        refuse_without_objects(figures)
         good = [number for number in range(len(dataset)) if number not in bad.errors]
         for path in folder.write(kinds, good) if folder is not None else ():
             log.info('wrote %s', path)

@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 
-from commands.evaluation_data import add_data_options, open_dataset
+from commands.evaluation_data import add_data_options, open_dataset, refuse_without_objects
 from commands.proposal_options import add_proposal_options, proposal_settings
 from tqdm import tqdm
 
@@ -45,6 +45,7 @@ def run(model, options):
             proposer = functools.partial(model.propose_rle, **proposal_settings(options))
             figures = evaluate_proposals(proposer, dataset, progress=progress, on_error=bad)
             kinds = KINDS
+        refuse_without_objects(figures)
         print(f'{len(dataset) - len(bad)} images, {time.time() - started:.0f} s')
         print(table(figures, kinds))
         if options.out:

@@ -1,5 +1,6 @@
 """The images that a model is evaluated on: of a data set or a range of it, or freshly drawn."""
 
+import math
 import pathlib
 
 from commands.file_options import add_reading_options, reading_options
@@ -52,3 +53,15 @@ def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
         folder = annotations.parent  # Where no image is read, any folder is as good.
     dataset = open_files(annotations, folder, **reading)
     return dataset.part(image_range(options, len(dataset)))
+
+
+def refuse_without_objects(figures):
+    """Raises a DatasetError where no figure is a number, for then there was nothing to find.
+
+    Args:
+        figures: A dict of numbers; NaN is that of a kind of which the images have no object.
+    """
+    if all(map(math.isnan, figures.values())):
+        raise DatasetError('There is nothing to evaluate: no image has an object that counts. Crowds '
+                           '(iscrowd 1) do not, nor do objects of classes that the model does not know; '
+                           'if each crowd is one object, set its iscrowd to 0.')

@@ -123,7 +123,7 @@ def test_images_must_stand_together(write):
     ([result(segmentation=[[1, 2, 3, 4, 5, 6]])], 'no run-length code'),
     ([result(segmentation={'size': [4, 5], 'counts': '52T'})], 'damaged: the run-length code'),
     ([result(segmentation={'size': [400, 500], 'counts': '52='})], 'damaged: .* covers 20 pixels'),
-    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'no run-length code')])
+    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'not a height and a width')])
 def test_wrong_files_are_one_sentence(write, content, sentence):
     with pytest.raises(DatasetError, match=sentence) as caught:
         list(read_proposals(write(content)))
