@@ -7,7 +7,6 @@ size of the file.
 """
 
 import contextlib
-import io
 import math
 import os
 import pathlib
@@ -33,7 +32,15 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyErr
 
 
 class ArrayFileError(UserError):
-    """A .npz file is missing, truncated, damaged, or holds other things than plain numbers."""
+    """A .npz file is missing, truncated, damaged, or holds other things than plain numbers.
+
+    Attributes:
+        reason (str): What was found, as a part of a sentence.
+    """
+
+    def __init__(self, message: str, reason: str = ''):
+        super().__init__(message)
+        self.reason = reason
 
 
 class ArrayHeader(typing.NamedTuple):
@@ -104,6 +111,11 @@ class ArrayFile(contextlib.AbstractContextManager):
         with self._damage():
             return self._archive.read(name)
 
+    def entry(self, name: str) -> zipfile.ZipInfo:
+        """Where the archive has an entry, and how large it is; raises as :meth:`read`."""
+        with self._damage():
+            return self._archive.getinfo(name)
+
     def _check_sizes(self):
         entries, size = self._archive.infolist(), self.path.stat().st_size
         stored = sum(entry.compress_size for entry in entries)
@@ -132,23 +144,11 @@ class ArrayFile(contextlib.AbstractContextManager):
         try:
             yield
         except FileNotFoundError as error:
-            raise ArrayFileError(f'There is no file {self.path}; check the path.') from error
+            raise ArrayFileError(f'There is no file {self.path}; check the path.', 'missing') from error
         except _DAMAGE as error:
             reason = getattr(error, 'strerror', None) or shortened(str(error)) or type(error).__name__
             raise ArrayFileError(f'{self.path} is truncated or damaged, or is not a .npz file '
-                                 f'({reason}); copy it again.') from error
-
-
-def read_npy_header(data: bytes) -> ArrayHeader:
-    """The header of a .npy file that is in memory; the data behind it must have the size it says.
-
-    Raises:
-        ValueError: It is not the header of an array of plain numbers, or the size differs.
-    """
-    header, length = _read_header(io.BytesIO(data))
-    if length + header.elements * header.dtype.itemsize != len(data):
-        raise ValueError('an array has another size than its header says')
-    return header
+                                 f'({reason}); copy it again.', reason) from error
 
 
 def _read_header(file):

@@ -5,6 +5,8 @@ import numpy as np
 from chainer import backend
 from pycocotools import mask as coco_mask
 
+_DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
+
 
 def mask_to_bbox(masks):
     """The tight boxes of masks.
@@ -66,15 +68,22 @@ def decode_rle(codes, size):
     Args:
         codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.
         size: (height, width), used where ``codes`` is empty.
+
+    Raises:
+        ValueError: They are for images of several sizes.
     """
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
     packed = [coco_mask.frPyObjects(code, *code['size'])
               if isinstance(code['counts'], list) else code for code in codes]
-    columns = decode_columns(packed).T  # (R, width, height)
-    decoded = np.empty((len(columns), *columns.shape[:0:-1]), np.uint8)
-    for mask, column in zip(decoded, columns):
-        cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
+    if len({tuple(code['size']) for code in packed}) > 1:  # Decoding them would break the memory.
+        raise ValueError('the run-length codes are for images of several sizes')
+    decoded = np.empty((len(packed), *packed[0]['size']), np.uint8)
+    step = max(1, _DECODED_AT_ONCE // max(1, decoded[0].size))
+    for start in range(0, len(packed), step):
+        columns = decode_columns(packed[start:start + step]).T  # (r, width, height)
+        for mask, column in zip(decoded[start:], columns):
+            cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
     return decoded.view(bool)
 
 

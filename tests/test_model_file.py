@@ -122,7 +122,7 @@ def test_unknown_class_is_named(path):
 
 def test_configuration_of_another_class_is_told(path):
     change(path, {'config': {'colour': 'red'}})
-    with pytest.raises(ModelFileError, match='configuration of the ClickSegmenter .* unknown field colour'):
+    with pytest.raises(ModelFileError, match='the ClickSegmenter .* unknown field colour'):
         load_model(path)
 
 

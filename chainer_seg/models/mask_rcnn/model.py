@@ -35,7 +35,8 @@ from chainer_seg.models.mask_rcnn.preparation import (
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
 from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
 from chainer_seg.schema import (
-    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share, Stages)
+    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
+    Stages)
 
 # Regions go through a head in groups of so many, for the memory: with C4 the features of one take
 # 0.8 MB and what the last stage makes of them 2 MB more.
