@@ -132,18 +132,28 @@ def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
         size: (height, width) of the image.
 
     Raises:
-        ValueError: A code cannot be read or does not have as many pixels as the image, or the masks
-            together have more pixels than :data:`MAX_PIXELS`.
+        ValueError: A code cannot be read or does not have as many pixels as the image, or there are
+            more masks than :func:`check_room` allows.
     """
-    pixels = size[0] * size[1]
-    if pixels * len(codes) > MAX_PIXELS:
-        raise ValueError(f'{len(codes)} masks of {size[0]}x{size[1]} pixels are more than are read at '
-                         f'once; split the image into parts')
+    check_room(len(codes), size)
     if not codes:
         return
+    pixels = size[0] * size[1]
     lengths, starts = read_runs(codes)
     if lengths.min() < 0 or (np.add.reduceat(lengths, starts) != pixels).any():
         raise ValueError(f'a run-length code does not cover the {pixels} pixels of its image')
+
+
+def check_room(count: int, size: tuple[int, int]) -> None:
+    """Makes sure that ``count`` masks of ``size`` (height, width) do not fill the memory.
+
+    Raises:
+        ValueError: They, and one more that is being decoded, have more pixels than
+            :data:`MAX_PIXELS`.
+    """
+    if count and size[0] * size[1] * (count + 1) > MAX_PIXELS:
+        raise ValueError(f'{count} masks of {size[0]}x{size[1]} pixels are more than are read at '
+                         f'once; split the image into parts')
 
 
 def read_runs(codes: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from chainer_seg.errors import UserError, shortened
+from chainer_seg.files import parse_json
 
 T = TypeVar('T')
 
@@ -74,6 +75,11 @@ def check(value: Any, form: type[T], name: str, error: type[UserError] = UserErr
         raise error(f'{name} is not what it should be: {_sentence(failure)}.') from failure
     except RecursionError as failure:
         raise error(f'{name} is nested too deeply.') from failure
+
+
+def parse(text: str | bytes, form: type[T], name: str, error: type[UserError] = UserError) -> T:
+    """The value of a JSON text in the form ``form``; arguments and errors as those of :func:`check`."""
+    return check(parse_json(text, name, error), form, name, error)
 
 
 def check_arguments(function: Callable, values: Any, name: str,

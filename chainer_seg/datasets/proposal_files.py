@@ -124,6 +124,8 @@ def _checked(result, path, number):
         raise _fault(path, number, 'has no image_id')
     if not is_number(result.get('score')):
         raise _fault(path, number, 'has no score')
+    if not is_id(result.get('category_id', 1)):
+        raise _fault(path, number, 'has a category_id that is no number or text')
     if 'segmentation' in result:
         return {'category_id': 1, **result, 'segmentation': _code_of(result, path, number)}
     box = result.get('bbox')

@@ -5,13 +5,17 @@ which object, so thousands of proposals are matched here as arrays, many times f
 """
 
 import functools
+import typing
 
+import msgspec
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes, masks, schema
 from chainer_seg.datasets.proposal_files import proposal_results
+from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError
+from chainer_seg.mask_runs import check_runs
 
 COUNTS = (10, 100, 1000)
 SIZES = ('all', 'small', 'medium', 'large')
@@ -61,10 +65,12 @@ class ProposalEvaluator:
                 where only boxes are compared.
 
         Raises:
-            chainer_seg.errors.DatasetError: The proposals are for an image of another size, or lack
-                what is to be compared.
+            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack
+                what is to be compared, or are no COCO results.
         """
         results = proposal_results(proposals)
+        if results is proposals:
+            results = _checked_results(results)
         _check_sizes(results, ground_truth.image_size)
         scores = np.array([result['score'] for result in results], np.float64)
         best = np.argsort(-scores, kind='stable')[:self.counts[-1]]
@@ -208,6 +214,46 @@ def _field(result, name):
         raise DatasetError(f'The proposals have no "{name}"; compare boxes only, or give the files of '
                            f'segments.')
     return result[name]
+
+
+class _Code(typing.TypedDict):
+    size: typing.Annotated[list[schema.Side], msgspec.Meta(min_length=2, max_length=2)]
+    counts: typing.Any  # text, bytes or a list of run lengths
+
+
+class _Result(msgspec.Struct):
+    score: schema.Finite
+    segmentation: _Code | msgspec.UnsetType = msgspec.UNSET
+    bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
+        msgspec.UNSET)
+
+
+def _checked_results(results):
+    """COCO result dicts of one image as they are known to be good; codes are compressed."""
+    found = schema.check(results, list[_Result], 'The list of proposals', DatasetError)
+    for size in {tuple(each.segmentation['size']) for each in found if each.segmentation}:
+        codes = [each.segmentation for each in found
+                 if each.segmentation and tuple(each.segmentation['size']) == size]
+        try:
+            for code in codes:
+                code['counts'] = _compressed(code)
+            check_runs([code['counts'] for code in codes], size)
+        except ValueError as error:
+            raise DatasetError(f'The proposals cannot be compared: {error}.') from error
+    return [{name: value for name, value in msgspec.structs.asdict(each).items()
+             if value is not msgspec.UNSET} for each in found]
+
+
+def _compressed(code):
+    """The compressed ``counts`` of a code as bytes."""
+    counts = code['counts']
+    if isinstance(counts, list):
+        return segmentation_to_rle(code, code['size'])['counts']
+    if isinstance(counts, str):
+        return counts.encode('latin-1', 'replace')
+    if not isinstance(counts, bytes):
+        raise ValueError('the counts of a run-length code are neither text nor a list')
+    return counts
 
 
 def _check_sizes(results, size):
