@@ -22,19 +22,19 @@ T = TypeVar('T')
 
 MAX_SIDE = 65_500  # Pixels; what libjpeg, the widest-spread coder, can write is 65,500.
 
-# Where a number may be whole or have a fraction it stays as the file has it.
-def _number(**limits: int) -> Any:
+def number(**limits: int) -> Any:
+    """The form of a number that may have a fraction; it stays whole where it is. Limits: ge, gt, le."""
     return Annotated[int, Meta(**limits)] | Annotated[float, Meta(**limits)]
 
 
 Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]  # the height or width of an image, in pixels
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Share = _number(ge=0, le=1)
-Overlap = _number(gt=0, le=1)  # intersection over union from which something happens
-Finite = _number(ge=-10**12, le=10**12)
-NotNegative = _number(ge=0, le=10**12)
-Above = _number(gt=0, le=10**12)
+Share = number(ge=0, le=1)
+Overlap = number(gt=0, le=1)  # intersection over union from which something happens
+Finite = number(ge=-10**12, le=10**12)
+NotNegative = number(ge=0, le=10**12)
+Above = number(gt=0, le=10**12)
 Text = Annotated[str, Meta(max_length=10_000)]
 
 # Of networks: what a configuration may ask for, beyond which one number asks for gigabytes. The widest
@@ -49,7 +49,7 @@ Stages = Annotated[Sequence[Annotated[int, Meta(ge=1, le=1000)]], Meta(min_lengt
 Strides = Annotated[Sequence[Annotated[int, Meta(ge=1, le=8)]], Meta(min_length=1, max_length=8)]
 Dilations = Annotated[Sequence[Annotated[int, Meta(ge=1, le=128)]], Meta(min_length=1, max_length=64)]
 # Sides of anchors, or their ratios.
-Lengths = Annotated[Sequence[_number(gt=0, le=10**6)], Meta(min_length=1, max_length=100)]
+Lengths = Annotated[Sequence[number(gt=0, le=10**6)], Meta(min_length=1, max_length=100)]
 
 
 def check(value: Any, form: type[T], name: str, error: type[UserError] = UserError) -> T:
@@ -72,7 +72,7 @@ def check(value: Any, form: type[T], name: str, error: type[UserError] = UserErr
         except msgspec.ValidationError:
             return msgspec.convert(_with_whole_numbers(value), form)
     except msgspec.ValidationError as failure:
-        raise error(f'{name} is not what it should be: {_sentence(failure)}.') from failure
+        raise error(f'{name} is not what it should be: {_sentence(failure, form)}.') from failure
     except RecursionError as failure:
         raise error(f'{name} is nested too deeply.') from failure
 
@@ -136,9 +136,19 @@ def _with_whole_numbers(value):
     return value
 
 
-def _sentence(failure):
+def _sentence(failure, form):
     """msgspec's ``Expected `int`, got `str` - at `$.config.width``` as a part of a sentence."""
     text, _, place = str(failure).partition(' - at ')
     place = re.sub(r'^\$\.?', '', place.strip('`'))
     text = text[:1].lower() + text[1:].replace('`', '')
+    choices = _choices(form, place) if text.startswith('invalid enum value') else ()
+    if choices:
+        text = f'{text[len("invalid enum value "):]} is none of {", ".join(map(str, choices))}'
     return shortened(f'{place}: {text}' if place else text)
+
+
+def _choices(form, place):
+    """The values of the ``Literal`` that a form has at a place; none where it is not found."""
+    for field in filter(None, place.split('.')):
+        form = typing.get_type_hints(form).get(field) if isinstance(form, type) else None
+    return typing.get_args(form) if typing.get_origin(form) is Literal else ()
