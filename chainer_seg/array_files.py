@@ -28,7 +28,7 @@ _MAX_AXES = 32
 
 # What zipfile raises for damaged archives, with lengths, names and methods that cannot be.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError,
-           NotImplementedError, OverflowError, MemoryError, IndexError)
+           NotImplementedError, OverflowError, IndexError)
 
 
 class ArrayFileError(UserError):

@@ -1,0 +1,329 @@
+"""Runs readers on damaged files in processes of their own, which may hang or die.
+
+A worker is a fork of a process that has everything imported, so that a new one costs milliseconds. It
+tells in shared memory which input it is at; if it dies or takes too long, the input is known and the
+next worker goes on behind it.
+"""
+
+import collections
+import contextlib
+import ctypes
+import dataclasses
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+import warnings
+
+import cv2
+
+from chainer_seg.errors import UserError
+from tests.fuzz.mutation import mutated
+
+MEMORY = 2 << 30  # Bytes that a reader may take.
+SECONDS = 10  # Of the processor's time for an input; a busy machine makes no failure.
+PATIENCE = 120  # Seconds of the clock, for readers that wait and do not compute.
+
+_BATCH = 0.5  # Seconds for which a worker stays with a reader.
+_KEPT = 3  # Examples of each failure that are kept.
+_CONTEXT = multiprocessing.get_context('fork')
+
+
+@dataclasses.dataclass
+class Figures:
+    """What came of the inputs of a reader."""
+
+    inputs: int = 0
+    values: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    slowest: float = 0.0
+    memory: int = 0
+    failures: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    examples: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def others(self):
+        return sum(self.failures.values())
+
+
+class _Shared(ctypes.Structure):
+    """What a worker tells at each input: its number, since when, and the counts of the batch."""
+
+    _fields_ = [('number', ctypes.c_longlong), ('begun', ctypes.c_double), ('processor', ctypes.c_double),
+                ('values', ctypes.c_longlong), ('errors', ctypes.c_longlong),
+                ('slowest', ctypes.c_double), ('memory', ctypes.c_longlong)]
+
+
+def make_input(reader, number, seed=0):
+    """The path and the bytes of an input: a good file (number 0 and on, as many as there are), or a
+    damaged one."""
+    seeds = reader.seeds
+    if number < len(seeds):
+        return seeds[number][:2]
+    rng = random.Random(f'{seed} {reader.name} {number}')
+    path, data, kind = rng.choice(seeds)
+    others = [other for name, other, _ in seeds if name.rpartition('.')[2] == path.rpartition('.')[2]]
+    return path, mutated(data, kind, rng, others)
+
+
+def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell=lambda figures: None):
+    """Gives each reader its share of the time.
+
+    Args:
+        readers: A list of :class:`tests.fuzz.readers.Reader`.
+        seconds: For how long; or
+        inputs: how many inputs, all readers together.
+        jobs: Number of processes.
+        seed: Of all random numbers. The n-th input of a reader is always the same.
+        folder: Where inputs go that fail.
+        tell: Called with the figures now and then.
+
+    Returns:
+        dict of :class:`Figures` by the names of the readers.
+    """
+    figures = {reader.name: Figures() for reader in readers}
+    state = _Run(readers, figures, jobs, seed, folder)
+    end = time.monotonic() + (seconds or float('inf'))
+    told = time.monotonic()
+    try:
+        while time.monotonic() < end and sum(each.inputs for each in figures.values()) < (inputs or float('inf')):
+            state.step()
+            if time.monotonic() - told > 60:
+                told = time.monotonic()
+                tell(figures)
+    finally:
+        state.close()
+    return figures
+
+
+class _Run:
+    def __init__(self, readers, figures, jobs, seed, folder):
+        self._readers, self._figures, self._seed = readers, figures, seed
+        self._folder = None if folder is None else pathlib.Path(folder)
+        self._next = [0] * len(readers)
+        self._busy = [0] * len(readers)  # So that all workers are not at one reader.
+        self._workers = [_Worker(readers, seed) for _ in range(jobs)]
+
+    def step(self):
+        for place, worker in enumerate(self._workers):
+            if worker.task is None:
+                self._give(worker)
+            elif not worker.is_alive() or worker.is_late():
+                self._workers[place] = self._replace(worker)
+        ready = multiprocessing.connection.wait([worker.pipe for worker in self._workers], timeout=0.2)
+        for worker in self._workers:
+            if worker.pipe in ready:
+                with contextlib.suppress(EOFError, OSError):
+                    self._take(worker, worker.pipe.recv())
+
+    def close(self):
+        for worker in self._workers:
+            worker.close()
+
+    def _give(self, worker):
+        # The reader that had the least time; a batch in progress counts as one.
+        number = min(range(len(self._readers)), key=lambda i: (
+            self._figures[self._readers[i].name].seconds + _BATCH * self._busy[i], i))
+        self._busy[number] += 1
+        # Batches of several workers for one reader do not overlap: each has a range of its own.
+        reader = self._readers[number]
+        figures = self._figures[reader.name]
+        start, count = self._next[number], len(reader.seeds)
+        if figures.seconds:
+            count = min(max(int(_BATCH * figures.inputs / figures.seconds), 1), 2000)
+        self._next[number] += count
+        worker.give(number, start, count)
+
+    def _take(self, worker, message):
+        reader = self._readers[worker.task[0]]
+        if message[0] == 'failure':
+            self._fail(reader, *message[1:])
+            return
+        self._count(worker, worker.task[1] + worker.task[2] - 1)
+        worker.task = None
+
+    def _replace(self, worker):
+        """Notes at which input a worker died, and gives the rest of its batch to a new one."""
+        with contextlib.suppress(EOFError, OSError):
+            while worker.pipe.poll():
+                self._take(worker, worker.pipe.recv())
+        if worker.task is None and worker.is_alive():
+            return worker
+        late = worker.is_alive()
+        worker.close()
+        if worker.task is not None:
+            index, start, count = worker.task
+            number = worker.shared.number
+            reason = f'took more than {SECONDS} s' if late else f'the process died ({worker.ending})'
+            self._fail(self._readers[index], number, reason, reason)
+            self._count(worker, number)
+            self._busy[index] += 1
+            new = _Worker(self._readers, self._seed)
+            if number + 1 < start + count:
+                new.give(index, number + 1, start + count - number - 1)
+            else:
+                self._busy[index] -= 1
+            return new
+        return _Worker(self._readers, self._seed)
+
+    def _count(self, worker, last):
+        index, start, _ = worker.task
+        figures, shared = self._figures[self._readers[index].name], worker.shared
+        figures.inputs += last + 1 - start
+        figures.values += shared.values
+        figures.errors += shared.errors
+        figures.slowest = max(figures.slowest, shared.slowest)
+        figures.memory = max(figures.memory, shared.memory)
+        figures.seconds += time.monotonic() - worker.begun
+        self._busy[index] -= 1
+
+    def _fail(self, reader, number, key, text):
+        figures = self._figures[reader.name]
+        figures.failures[key] += 1
+        examples = figures.examples.setdefault(key, [])
+        if len(examples) >= _KEPT:
+            return
+        examples.append(number)
+        if self._folder is not None:
+            path, data = make_input(reader, number, self._seed)
+            name = f'{reader.name.replace(" ", "_")}-{number}'
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / (name + pathlib.PurePath(path).suffix)).write_bytes(data)
+            (self._folder / f'{name}.txt').write_text(
+                f'reader {reader.name}, input {number}, seed {self._seed}, file {path}\n{text}\n',
+                encoding='utf-8', errors='backslashreplace')
+
+
+class _Worker:
+    def __init__(self, readers, seed):
+        self.shared = _CONTEXT.RawValue(_Shared)
+        self.pipe, theirs = _CONTEXT.Pipe()
+        self.task, self.begun = None, 0.0
+        self._folder = tempfile.mkdtemp(prefix='fuzz-')
+        self._process = _CONTEXT.Process(
+            target=_work, args=(theirs, self.shared, readers, seed, self._folder), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def give(self, index, start, count):
+        self.task, self.begun = (index, start, count), time.monotonic()
+        self.shared.number, self.shared.begun = start, 0.0
+        self.shared.values = self.shared.errors = self.shared.memory = 0
+        self.shared.slowest = 0.0
+        self.pipe.send(self.task)
+
+    def is_alive(self):
+        return self._process.is_alive()
+
+    def is_late(self):
+        shared = self.shared
+        if not shared.begun:
+            return self.task is not None and time.monotonic() - self.begun > 10 * PATIENCE
+        return (_processor_time(self._process.pid) - shared.processor > SECONDS
+                or time.monotonic() - shared.begun > PATIENCE)
+
+    @property
+    def ending(self):
+        code = self._process.exitcode
+        return signal.Signals(-code).name if code is not None and code < 0 else f'status {code}'
+
+    def close(self):
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+        self.pipe.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _processor_time(pid):
+    """Seconds that a process has computed so far."""
+    try:
+        fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def _work(pipe, shared, readers, seed, folder):
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    warnings.simplefilter('ignore')
+    logging.disable()
+    cv2.setNumThreads(1)
+    os.chdir(folder)
+    _limit_memory()
+    prepared = set()
+    while True:
+        try:
+            index, start, count = pipe.recv()
+        except EOFError:
+            return
+        reader, place = readers[index], pathlib.Path(folder, str(index))
+        if index not in prepared:
+            reader.prepare(place)
+            prepared.add(index)
+        _forget_peak()
+        for number in range(start, start + count):
+            path, data = make_input(reader, number, seed)
+            failure = _try(reader, place, path, data, number, shared)
+            if failure:
+                pipe.send(('failure', number, *failure))
+        shared.begun = 0.0
+        pipe.send(('done',))
+
+
+def _try(reader, place, path, data, number, shared):
+    """Reads one input: None, or how it failed in a line and in full."""
+    with reader.changed(place, path, data):
+        shared.number, shared.processor, shared.begun = number, time.process_time(), time.monotonic()
+        failure = None
+        try:
+            reader.read(place, path)
+            shared.values += 1
+        except UserError as error:
+            str(error)
+            shared.errors += 1
+        except BaseException as error:
+            failure = _describe(error)
+        shared.slowest = max(shared.slowest, time.process_time() - shared.processor)
+        memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if memory > MEMORY and memory > shared.memory and failure is None:
+            failure = ('took more than 2 GB', f'{memory >> 20} MB')
+        shared.memory = max(shared.memory, memory)
+        shared.begun = 0.0
+    return failure
+
+
+def _describe(error):
+    frames = traceback.extract_tb(error.__traceback__)
+    root = str(pathlib.Path(__file__).parents[2]) + os.sep
+    ours = [frame for frame in frames if frame.filename.startswith(root) and f'tests{os.sep}' not in frame.filename]
+    frame = (ours or frames)[-1]
+    key = f'{type(error).__name__} in {frame.filename.removeprefix(root)}:{frame.lineno}'
+    text = ''.join(traceback.format_exception(error))
+    return key, text[-6000:]
+
+
+def _limit_memory():
+    pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0])
+    most = pages * os.sysconf('SC_PAGE_SIZE') + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _forget_peak():
+    """Lets the largest memory of the process count from now on."""
+    with contextlib.suppress(OSError):
+        pathlib.Path('/proc/self/clear_refs').write_text('5')

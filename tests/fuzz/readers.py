@@ -1,0 +1,73 @@
+"""Every reader of files that people have, with good files of each kind.
+
+A reader is given a folder with good files of which one has been changed. It must give a value or a
+UserError; what it gives is used as far as the product would use it at once.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable
+
+
+@dataclasses.dataclass
+class Reader:
+    """A reader under test.
+
+    Attributes:
+        name: For the report.
+        write: ``write(folder)`` writes good files into an empty folder.
+        read: ``read(folder, path)`` reads them; ``path`` in the folder is the one that was changed.
+        kinds: ``{pattern: kind}``: which of the files are changed, and how; see
+            :data:`tests.fuzz.mutation.KINDS`.
+        seeds: A list of (path in the folder, bytes, kind) of the files that are changed.
+    """
+
+    name: str
+    write: Callable[[pathlib.Path], object]
+    read: Callable[[pathlib.Path, str], object]
+    kinds: dict[str, str]
+    seeds: list = dataclasses.field(default_factory=list)
+
+    def __post_init__(self):
+        self._good = pathlib.Path(tempfile.mkdtemp(prefix='fuzz-good-'))
+        self.write(self._good)
+        self.seeds = [(path.relative_to(self._good).as_posix(), path.read_bytes(), kind)
+                      for pattern, kind in self.kinds.items() for path in sorted(self._good.glob(pattern))]
+        if not self.seeds:
+            raise ValueError(f'{self.name} has no good file')
+
+    def prepare(self, folder):
+        """Makes a folder of the good files."""
+        shutil.copytree(self._good, folder)
+
+    @contextlib.contextmanager
+    def changed(self, folder, path, data):
+        """In the block, the file ``path`` in ``folder`` holds ``data``."""
+        place = folder / path
+        before = (self._good / path).read_bytes()
+        place.write_bytes(data)
+        try:
+            yield
+        finally:
+            place.write_bytes(before)
+
+    def close(self):
+        shutil.rmtree(self._good, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def all_readers(names=()):
+    """The readers whose names contain one of ``names``, or all; their good files vanish at the end."""
+    from tests.fuzz import data_sets, images, run_files, weights
+    readers = []
+    try:
+        for make in (*data_sets.READERS, *images.READERS, *run_files.READERS, *weights.READERS):
+            if not names or any(name in make[0] for name in names):
+                readers.append(Reader(*make))
+        yield readers
+    finally:
+        for reader in readers:
+            reader.close()
