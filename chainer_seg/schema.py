@@ -75,6 +75,8 @@ def check(value: Any, form: type[T], name: str, error: type[UserError] = UserErr
         raise error(f'{name} is not what it should be: {_sentence(failure, form)}.') from failure
     except RecursionError as failure:
         raise error(f'{name} is nested too deeply.') from failure
+    except UnicodeError as failure:
+        raise error(f'{name} holds text that is not Unicode.') from failure
 
 
 def parse(text: str | bytes, form: type[T], name: str, error: type[UserError] = UserError) -> T:

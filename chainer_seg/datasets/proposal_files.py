@@ -13,8 +13,9 @@ import ijson
 from chainer_seg import boxes
 from chainer_seg.datasets.coco_json import is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_to_rle
-from chainer_seg.errors import DatasetError
+from chainer_seg.errors import DatasetError, quoted, shortened
 from chainer_seg.instances import Instances
+from chainer_seg.mask_runs import check_room
 
 KINDS = ('segm', 'bbox')
 
@@ -61,8 +62,9 @@ def read_proposals(path):
         results = _results_of(file)
         for image_id, group in itertools.groupby(results, key=lambda result: result['image_id']):
             if image_id in seen:
-                raise DatasetError(f'{file} has more proposals of the image {image_id}, which has come '
-                                   f'before; give each image once and keep its proposals together.')
+                raise DatasetError(f'{file} has more proposals of the image {quoted(image_id)}, which '
+                                   f'has come before; give each image once and keep its proposals '
+                                   f'together.')
             seen.add(image_id)
             yield image_id, list(group)
 
@@ -82,10 +84,17 @@ def read_proposal_instances(path, n=None):
             cannot be turned into masks.
     """
     for image_id, results in read_proposals(path):
-        if 'segmentation' not in results[0]:
+        if not all('segmentation' in result for result in results):
             raise DatasetError(f'{path} holds boxes only; give the files of segments.')
         best = sorted(results, key=lambda result: -result['score'])[:n]
-        yield image_id, Instances.from_coco_results(best, tuple(best[0]['segmentation']['size']))
+        try:
+            size = tuple(best[0]['segmentation']['size'])
+            check_room(len(best), size)
+            found = Instances.from_coco_results(best, size)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
+                               f'each other: {shortened(str(error))}.') from error
+        yield image_id, found
 
 
 def _files_of(path):
@@ -126,12 +135,20 @@ def _checked(result, path, number):
         raise _fault(path, number, 'has no score')
     if not is_id(result.get('category_id', 1)):
         raise _fault(path, number, 'has a category_id that is no number or text')
+    box, points = result.get('bbox'), result.get('keypoints', [])
+    if 'bbox' in result and not (_are_numbers(box) and len(box) == 4):
+        raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
+    if not _are_numbers(points) or len(points) % 3:
+        raise _fault(path, number, 'has keypoints that are not three numbers each')
     if 'segmentation' in result:
         return {'category_id': 1, **result, 'segmentation': _code_of(result, path, number)}
-    box = result.get('bbox')
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if 'bbox' not in result:
         raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
     return {'category_id': 1, **result}
+
+
+def _are_numbers(values):
+    return isinstance(values, list) and all(map(is_number, values))
 
 
 def _code_of(result, path, number):
@@ -147,4 +164,5 @@ def _code_of(result, path, number):
 
 
 def _fault(path, number, what):
-    return DatasetError(f'Result {number + 1} of {path} {what}; copy or compute the file again.')
+    return DatasetError(f'Result {number + 1} of {path} {shortened(what)}; copy or compute the file '
+                        f'again.')

@@ -5,19 +5,19 @@ TensorFlow implementation stores them take the place of the clicks.
 """
 
 import argparse
-import json
 import logging
-import pathlib
 
+import msgspec
 import numpy as np
 from commands.click_options import add_view_options, refinement, set_view
 from commands.crf_options import add_crf_option
 from commands.result_paths import result_stems
 
+from chainer_seg import schema
 from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
 from chainer_seg.datasets.mask_folder import read_mask
-from chainer_seg.errors import ClickError, UserError
-from chainer_seg.files import write_json
+from chainer_seg.errors import ClickError, UserError, shortened
+from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab import Click
@@ -99,17 +99,23 @@ def given_clicks(options):
     return clicks
 
 
+class _Entry(msgspec.Struct):
+    """A click in a JSON file."""
+
+    x: schema.Finite
+    y: schema.Finite
+    positive: bool = True
+
+
 def read_clicks(path):
     """The clicks of a JSON file, a list of :class:`Click`."""
+    entries = read_json(path, 'file of clicks')
     try:
-        entries = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-        return [Click(float(entry['y']), float(entry['x']), entry.get('positive', True))
-                for entry in entries]
-    except OSError as error:
-        raise UserError(f'The file of clicks {path} cannot be read: {error.strerror}.') from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f'{path} is no list of clicks; write [{{"x": 20, "y": 10, "positive": true}}, '
-                        f'...] into it.') from error
+        entries = schema.check(entries, list[_Entry], f'The file of clicks {path}')
+    except UserError as error:
+        raise UserError(f'{path} is no list of clicks ({shortened(str(error))}); write [{{"x": 20, '
+                        f'"y": 10, "positive": true}}, ...] into it.') from error
+    return [Click(float(entry.y), float(entry.x), entry.positive) for entry in entries]
 
 
 def segment(model, image, clicks, sharpen, options):

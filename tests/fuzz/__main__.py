@@ -1,8 +1,8 @@
 """Runs every reader on damaged files, for as long as wanted, and tells what came of it.
 
-    python -m tests.fuzz --inputs 1000000 --jobs 2        the long run
-    python -m tests.fuzz --seconds 60 packed journal      some readers for a minute
-    python -m tests.fuzz --replay 'model file' 1234       one input again, with its traceback
+python -m tests.fuzz --inputs 1000000 --jobs 2        the long run
+python -m tests.fuzz --seconds 60 packed journal      some readers for a minute
+python -m tests.fuzz --replay 'model file' 1234       one input again, with its traceback
 """
 
 import argparse
@@ -16,12 +16,15 @@ from tests.fuzz.readers import all_readers
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('readers', nargs='*', metavar='READER',
-                        help='only readers whose names contain one of these')
+    parser.add_argument(
+        'readers', nargs='*', metavar='READER', help='only readers whose names contain one of these'
+    )
     parser.add_argument('--inputs', type=int, help='number of inputs in all')
     parser.add_argument('--seconds', type=float, help='length of the run (default 60 without --inputs)')
     parser.add_argument('--jobs', type=int, default=1, help='number of processes')
-    parser.add_argument('--seed', type=int, default=0, help='of all damage; a run is repeated by its seed')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of all damage; a run is repeated by its seed'
+    )
     parser.add_argument('--out', default='out/fuzz', help='folder of the inputs that fail')
     parser.add_argument('--replay', nargs=2, metavar=('READER', 'NUMBER'), help='reads one input again')
     options = parser.parse_args()
@@ -31,11 +34,20 @@ def main():
         return
     seconds = options.seconds or (None if options.inputs else 60)
     with all_readers(options.readers) as readers:
-        figures = run(readers, seconds=seconds, inputs=options.inputs, jobs=options.jobs, seed=options.seed,
-                      folder=options.out, tell=lambda found: print(report(found), flush=True))
+        figures = run(
+            readers,
+            seconds=seconds,
+            inputs=options.inputs,
+            jobs=options.jobs,
+            seed=options.seed,
+            folder=options.out,
+            tell=lambda found: print(report(found), flush=True),
+        )
     print(report(figures))
     if any(each.others for each in figures.values()):
-        print(f'\nThe inputs that failed are in {options.out}; read one again with --replay READER NUMBER.')
+        print(
+            f'\nThe inputs that failed are in {options.out}; read one again with --replay READER NUMBER.'
+        )
         sys.exit(1)
 
 
@@ -54,21 +66,44 @@ def replay(name, number, seed):
 def report(figures):
     """The figures as a table of text, and under it each failure with the numbers of its inputs."""
     heads = ('reader', 'inputs', 'values', 'errors', 'other', 'slowest', 'memory')
-    rows = [(name, f'{each.inputs:,}', f'{each.values:,}', f'{each.errors:,}', f'{each.others:,}',
-             f'{each.slowest:.2f} s', f'{each.memory >> 20} MB') for name, each in figures.items()]
+    rows = [
+        (
+            name,
+            f'{each.inputs:,}',
+            f'{each.values:,}',
+            f'{each.errors:,}',
+            f'{each.others:,}',
+            f'{each.slowest:.2f} s',
+            f'{each.memory >> 20} MB',
+        )
+        for name, each in figures.items()
+    ]
     every = figures.values()
-    rows.append(('all', f'{sum(each.inputs for each in every):,}', f'{sum(each.values for each in every):,}',
-                 f'{sum(each.errors for each in every):,}', f'{sum(each.others for each in every):,}',
-                 f'{max((each.slowest for each in every), default=0):.2f} s',
-                 f'{max((each.memory for each in every), default=0) >> 20} MB'))
+    rows.append(
+        (
+            'all',
+            f'{sum(each.inputs for each in every):,}',
+            f'{sum(each.values for each in every):,}',
+            f'{sum(each.errors for each in every):,}',
+            f'{sum(each.others for each in every):,}',
+            f'{max((each.slowest for each in every), default=0):.2f} s',
+            f'{max((each.memory for each in every), default=0) >> 20} MB',
+        )
+    )
     widths = [max(map(len, column)) for column in zip(heads, *rows)]
-    lines = ['| ' + ' | '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + ' |'
-             for row in (heads, ['-' * width for width in widths], *rows)]
+    lines = [
+        '| ' + ' | '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + ' |'
+        for row in (heads, ['-' * width for width in widths], *rows)
+    ]
     for name, each in figures.items():
-        lines += [f'{name}: {count} x {key} (inputs {", ".join(map(str, each.examples[key]))})'
-                  for key, count in each.failures.most_common()]
-    lines.append(f'value: read; error: one sentence; other: another exception, a dead process, more than '
-                 f'{SECONDS} s or more than 2 GB')
+        lines += [
+            f'{name}: {count} x {key} (inputs {", ".join(map(str, each.examples[key]))})'
+            for key, count in each.failures.most_common()
+        ]
+    lines.append(
+        f'value: read; error: one sentence; other: another exception, a dead process, more than '
+        f'{SECONDS} s or more than 2 GB'
+    )
     return '\n'.join(lines)
 
 

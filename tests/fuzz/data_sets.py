@@ -7,8 +7,18 @@ import scipy.io
 from PIL import Image
 
 from chainer_seg.datasets import (
-    CocoDataset, MaskFolder, ObjectIndex, PackedDataset, SbdDataset, ShapesDataset, TFRecordDataset,
-    VocDataset, open_dataset, pack_dataset, read_proposals)
+    CocoDataset,
+    MaskFolder,
+    ObjectIndex,
+    PackedDataset,
+    SbdDataset,
+    ShapesDataset,
+    TFRecordDataset,
+    VocDataset,
+    open_dataset,
+    pack_dataset,
+    read_proposals,
+)
 from chainer_seg.datasets.click_files import ClickFilesDataset, write_sample
 from chainer_seg.datasets.proposal_files import read_proposal_instances
 from chainer_seg.datasets.semantic import open_semantic
@@ -17,7 +27,7 @@ from chainer_seg.evaluation.proposals import ProposalEvaluator
 from chainer_seg.files import read_json
 from chainer_seg.instances import Instances
 from chainer_seg.masks import encode_rle
-from tests.datasets.coco_files import SQUARE, annotation, content
+from tests.datasets.coco_files import annotation, content
 from tests.datasets.coco_files import write as write_coco_file
 from tests.datasets.record_files import example, features_of, record
 from tests.datasets.voc_files import write_voc
@@ -43,13 +53,21 @@ def _coco(folder):
     code = encode_rle(_square())[0]
     points = [value for number in range(3) for value in (2 + number, 4, 2)]
     value = content(
-        annotation(), annotation(id=2, category_id=90, segmentation=code), annotation(
-            id=3, iscrowd=1, segmentation={'size': [20, 30], 'counts': [43, 6, 14, 6, 14, 6, 511]}),
+        annotation(),
+        annotation(id=2, category_id=90, segmentation=code),
+        annotation(
+            id=3, iscrowd=1, segmentation={'size': [20, 30], 'counts': [43, 6, 14, 6, 14, 6, 511]}
+        ),
         annotation(id=4, image_id=8, keypoints=points, num_keypoints=3),
-        images=[{'id': 7, 'file_name': 'a.png', 'height': 20, 'width': 30, 'license': 1},
-                {'id': 8, 'file_name': 'a.png', 'height': 20, 'width': 30}],
-        categories=[{'id': 90, 'name': 'cat', 'supercategory': 'animal'},
-                    {'id': 3, 'name': 'dog', 'keypoints': ['a', 'b', 'c'], 'skeleton': [[1, 2]]}])
+        images=[
+            {'id': 7, 'file_name': 'a.png', 'height': 20, 'width': 30, 'license': 1},
+            {'id': 8, 'file_name': 'a.png', 'height': 20, 'width': 30},
+        ],
+        categories=[
+            {'id': 90, 'name': 'cat', 'supercategory': 'animal'},
+            {'id': 3, 'name': 'dog', 'keypoints': ['a', 'b', 'c'], 'skeleton': [[1, 2]]},
+        ],
+    )
     value['info'] = {'year': 2017}
     write_coco_file(folder, value)
 
@@ -80,8 +98,11 @@ def _sbd(folder):
     Image.new('RGB', (30, 20)).save(folder / 'img' / 'a.jpg')
     owners = _square()[0].astype(np.uint8)
     for kind, variable in (('cls', 'GTcls'), ('inst', 'GTinst')):
-        entry = {'Segmentation': owners * (15 if kind == 'cls' else 1), 'Categories': np.uint8([15]),
-                 'Boundaries': np.zeros(1)}
+        entry = {
+            'Segmentation': owners * (15 if kind == 'cls' else 1),
+            'Categories': np.uint8([15]),
+            'Boundaries': np.zeros(1),
+        }
         scipy.io.savemat(folder / kind / 'a.mat', {variable: entry}, do_compression=kind == 'inst')
     (folder / 'train.txt').write_text('a\n')
 
@@ -134,8 +155,17 @@ def _read_clicks(folder, path):
 
 def _results():
     code = encode_rle(_square())[0]
-    return [{'image_id': image, 'category_id': 1, 'score': score, 'segmentation': code, 'bbox': [2.0, 3, 6, 6]}
-            for image in (7, 8) for score in (0.9, 0.25)]
+    return [
+        {
+            'image_id': image,
+            'category_id': 1,
+            'score': score,
+            'segmentation': code,
+            'bbox': [2.0, 3, 6, 6],
+        }
+        for image in (7, 8)
+        for score in (0.9, 0.25)
+    ]
 
 
 def _proposals(folder):
@@ -159,12 +189,26 @@ READERS = (
     ('COCO JSON', _coco, _read_coco, {'annotations.json': 'json'}),
     ('COCO JSON without images', _coco, _read_coco_filled, {'annotations.json': 'json'}),
     ('check of COCO JSON', _coco, _check_coco, {'annotations.json': 'json'}),
-    ('packed data set', _pack, lambda folder, path: use(PackedDataset(folder / 'a.packed')), {'a.packed': 'packed'}),
+    (
+        'packed data set',
+        _pack,
+        lambda folder, path: use(PackedDataset(folder / 'a.packed')),
+        {'a.packed': 'packed'},
+    ),
     ('SBD', _sbd, _read_sbd, {'*/*.mat': 'bytes', '*.txt': 'text'}),
     ('VOC', write_voc, _read_voc, {'Segmentation*/*.png': 'png', 'ImageSets/*/*.txt': 'text'}),
-    ('TFRecord', _records, lambda folder, path: use(TFRecordDataset(folder / 'a.record')), {'a.record': 'records'}),
-    ('folder of masks', _mask_folder, lambda folder, path: use(MaskFolder(folder / 'images', folder / 'masks')),
-     {'masks/*': 'png'}),
+    (
+        'TFRecord',
+        _records,
+        lambda folder, path: use(TFRecordDataset(folder / 'a.record')),
+        {'a.record': 'records'},
+    ),
+    (
+        'folder of masks',
+        _mask_folder,
+        lambda folder, path: use(MaskFolder(folder / 'images', folder / 'masks')),
+        {'masks/*': 'png'},
+    ),
     ('click files', _clicks, _read_clicks, {'*/*.tif': 'bytes', 'train.txt': 'text'}),
     ('proposals', _proposals, _read_proposals, {'p.json': 'json'}),
     ('evaluation of results', _proposals, _evaluate_results, {'p.json': 'json'}),

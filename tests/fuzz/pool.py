@@ -58,9 +58,15 @@ class Figures:
 class _Shared(ctypes.Structure):
     """What a worker tells at each input: its number, since when, and the counts of the batch."""
 
-    _fields_ = [('number', ctypes.c_longlong), ('begun', ctypes.c_double), ('processor', ctypes.c_double),
-                ('values', ctypes.c_longlong), ('errors', ctypes.c_longlong),
-                ('slowest', ctypes.c_double), ('memory', ctypes.c_longlong)]
+    _fields_ = [
+        ('number', ctypes.c_longlong),
+        ('begun', ctypes.c_double),
+        ('processor', ctypes.c_double),
+        ('values', ctypes.c_longlong),
+        ('errors', ctypes.c_longlong),
+        ('slowest', ctypes.c_double),
+        ('memory', ctypes.c_longlong),
+    ]
 
 
 def make_input(reader, number, seed=0):
@@ -95,7 +101,9 @@ def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell
     end = time.monotonic() + (seconds or float('inf'))
     told = time.monotonic()
     try:
-        while time.monotonic() < end and sum(each.inputs for each in figures.values()) < (inputs or float('inf')):
+        while time.monotonic() < end and sum(each.inputs for each in figures.values()) < (
+            inputs or float('inf')
+        ):
             state.step()
             if time.monotonic() - told > 60:
                 told = time.monotonic()
@@ -131,8 +139,10 @@ class _Run:
 
     def _give(self, worker):
         # The reader that had the least time; a batch in progress counts as one.
-        number = min(range(len(self._readers)), key=lambda i: (
-            self._figures[self._readers[i].name].seconds + _BATCH * self._busy[i], i))
+        number = min(
+            range(len(self._readers)),
+            key=lambda i: (self._figures[self._readers[i].name].seconds + _BATCH * self._busy[i], i),
+        )
         self._busy[number] += 1
         # Batches of several workers for one reader do not overlap: each has a range of its own.
         reader = self._readers[number]
@@ -200,7 +210,9 @@ class _Run:
             (self._folder / (name + pathlib.PurePath(path).suffix)).write_bytes(data)
             (self._folder / f'{name}.txt').write_text(
                 f'reader {reader.name}, input {number}, seed {self._seed}, file {path}\n{text}\n',
-                encoding='utf-8', errors='backslashreplace')
+                encoding='utf-8',
+                errors='backslashreplace',
+            )
 
 
 class _Worker:
@@ -210,7 +222,8 @@ class _Worker:
         self.task, self.begun = None, 0.0
         self._folder = tempfile.mkdtemp(prefix='fuzz-')
         self._process = _CONTEXT.Process(
-            target=_work, args=(theirs, self.shared, readers, seed, self._folder), daemon=True)
+            target=_work, args=(theirs, self.shared, readers, seed, self._folder), daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -225,11 +238,14 @@ class _Worker:
         return self._process.is_alive()
 
     def is_late(self):
-        shared = self.shared
-        if not shared.begun:
+        number, begun, processor = self.shared.number, self.shared.begun, self.shared.processor
+        if not begun:  # Between two inputs.
             return self.task is not None and time.monotonic() - self.begun > 10 * PATIENCE
-        return (_processor_time(self._process.pid) - shared.processor > SECONDS
-                or time.monotonic() - shared.begun > PATIENCE)
+        late = (
+            _processor_time(self._process.pid) - processor > SECONDS
+            or time.monotonic() - begun > PATIENCE
+        )
+        return late and number == self.shared.number and bool(self.shared.begun)
 
     @property
     def ending(self):
@@ -309,11 +325,15 @@ def _try(reader, place, path, data, number, shared):
 def _describe(error):
     frames = traceback.extract_tb(error.__traceback__)
     root = str(pathlib.Path(__file__).parents[2]) + os.sep
-    ours = [frame for frame in frames if frame.filename.startswith(root) and f'tests{os.sep}' not in frame.filename]
+    ours = [
+        frame
+        for frame in frames
+        if frame.filename.startswith(root) and f'tests{os.sep}' not in frame.filename
+    ]
     frame = (ours or frames)[-1]
     key = f'{type(error).__name__} in {frame.filename.removeprefix(root)}:{frame.lineno}'
-    text = ''.join(traceback.format_exception(error))
-    return key, text[-6000:]
+    lines = ''.join(traceback.format_exception(error)).splitlines()
+    return key, '\n'.join(line[:300] for line in lines[-60:])
 
 
 def _limit_memory():

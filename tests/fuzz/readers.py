@@ -34,8 +34,11 @@ class Reader:
     def __post_init__(self):
         self._good = pathlib.Path(tempfile.mkdtemp(prefix='fuzz-good-'))
         self.write(self._good)
-        self.seeds = [(path.relative_to(self._good).as_posix(), path.read_bytes(), kind)
-                      for pattern, kind in self.kinds.items() for path in sorted(self._good.glob(pattern))]
+        self.seeds = [
+            (path.relative_to(self._good).as_posix(), path.read_bytes(), kind)
+            for pattern, kind in self.kinds.items()
+            for path in sorted(self._good.glob(pattern))
+        ]
         if not self.seeds:
             raise ValueError(f'{self.name} has no good file')
 
@@ -62,6 +65,7 @@ class Reader:
 def all_readers(names=()):
     """The readers whose names contain one of ``names``, or all; their good files vanish at the end."""
     from tests.fuzz import data_sets, images, run_files, weights
+
     readers = []
     try:
         for make in (*data_sets.READERS, *images.READERS, *run_files.READERS, *weights.READERS):

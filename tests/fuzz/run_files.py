@@ -57,13 +57,17 @@ def _read_journal(folder, path):
 
 
 def _settings(folder):
-    (folder / 'settings.json').write_text(json.dumps(
-        {'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3}))
+    (folder / 'settings.json').write_text(
+        json.dumps({'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3})
+    )
 
 
 def _read_settings(folder, path):
-    keep_settings(folder / 'settings.json',
-                  {'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3}, 'results')
+    keep_settings(
+        folder / 'settings.json',
+        {'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3},
+        'results',
+    )
 
 
 def _proposal_journal(folder):
@@ -100,14 +104,18 @@ def _read_experiment(folder, path):
 
 
 def _click_list(folder):
-    (folder / 'clicks.json').write_text(json.dumps(
-        [{'x': 3, 'y': 4.5, 'positive': True}, {'x': 1, 'y': 1, 'positive': False}, {'x': 2, 'y': 2}]))
+    (folder / 'clicks.json').write_text(
+        json.dumps(
+            [{'x': 3, 'y': 4.5, 'positive': True}, {'x': 1, 'y': 1, 'positive': False}, {'x': 2, 'y': 2}]
+        )
+    )
 
 
 def _read_click_list(folder, path):
     if str(SCRIPTS) not in sys.path:
         sys.path.insert(0, str(SCRIPTS))
     from commands.predict_click import read_clicks
+
     read_clicks(folder / path)
 
 
@@ -119,6 +127,7 @@ def _read_image_list(folder, path):
     if str(SCRIPTS) not in sys.path:
         sys.path.insert(0, str(SCRIPTS))
     from commands.result_paths import listed_images, result_stems
+
     list(result_stems(listed_images(folder / path), folder))
 
 

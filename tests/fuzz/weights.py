@@ -28,30 +28,59 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
 
 def _mask_rcnn():
-    return MaskRCNN(classes=2, fpn_channels=4, box_features=8, mask_channels=4, anchor_sizes=(8, 16, 32, 64, 128),
-                    min_side=32, max_side=48, **SMALL)
+    return MaskRCNN(
+        classes=2,
+        fpn_channels=4,
+        box_features=8,
+        mask_channels=4,
+        anchor_sizes=(8, 16, 32, 64, 128),
+        min_side=32,
+        max_side=48,
+        **SMALL,
+    )
 
 
 def _yolact():
-    return Yolact(classes=2, image_size=64, fpn_channels=4, prototypes=3, rescoring=(4, 4),
-                  anchor_scales=((6,), (12,), (24,), (48,), (96,)), **SMALL)
+    return Yolact(
+        classes=2,
+        image_size=64,
+        fpn_channels=4,
+        prototypes=3,
+        rescoring=(4, 4),
+        anchor_scales=((6,), (12,), (24,), (48,), (96,)),
+        **SMALL,
+    )
 
 
 def _deepmask(kind, **options):
-    return kind(patch_size=32, mask_size=8, blocks=(1, 1, 1), width=2, bottleneck=4, features=8, hidden=8, **options)
+    return kind(
+        patch_size=32,
+        mask_size=8,
+        blocks=(1, 1, 1),
+        width=2,
+        bottleneck=4,
+        features=8,
+        hidden=8,
+        **options,
+    )
 
 
 # A small model of each class, and what is done with it.
 MODELS = {
-    'ClickSegmenter': (lambda: ClickSegmenter(decoder=4, mask_input=True, **SMALL),
-                       lambda model: model.segment(IMAGE, [Click(5, 5, True)])),
+    'ClickSegmenter': (
+        lambda: ClickSegmenter(decoder=4, mask_input=True, **SMALL),
+        lambda model: model.segment(IMAGE, [Click(5, 5, True)]),
+    ),
     'DeepLab': (lambda: DeepLab(n_class=3, **SMALL), lambda model: model.segment(IMAGE)),
     'DeepMask': (lambda: _deepmask(DeepMask, target_size=16), lambda model: model.propose(IMAGE, n=3)),
-    'SharpMask': (lambda: _deepmask(SharpMask, mask_channels=16, skip_channels=4),
-                  lambda model: model.propose(IMAGE, n=3)),
+    'SharpMask': (
+        lambda: _deepmask(SharpMask, mask_channels=16, skip_channels=4),
+        lambda model: model.propose(IMAGE, n=3),
+    ),
     'MaskRCNN': (_mask_rcnn, lambda model: model.detect(IMAGE)),
     'Yolact': (_yolact, lambda model: model.detect(IMAGE)),
-    'ResNetClassifier': (lambda: ResNetClassifier(n_class=3, **SMALL), None)}
+    'ResNetClassifier': (lambda: ResNetClassifier(n_class=3, **SMALL), None),
+}
 
 
 def _models(folder):
@@ -77,7 +106,9 @@ def _use(folder, path):
 def _torch7(folder):
     for ascii in (False, True):
         torch7_writer.write(folder / f'sample{ascii:d}.t7', sample(), ascii=ascii)
-    torch7_writer.write(folder / 'deepmask.t7', torch_export.torch_tree(_deepmask(DeepMask, target_size=16)))
+    torch7_writer.write(
+        folder / 'deepmask.t7', torch_export.torch_tree(_deepmask(DeepMask, target_size=16))
+    )
 
 
 def _pytorch(folder):
@@ -97,9 +128,15 @@ def _caffe(folder):
 
 def _detectron(folder):
     rng = np.random.default_rng(0)
-    blobs = {'conv1_w': rng.normal(size=(4, 3, 7, 7)).astype('f4'), 'res_conv1_bn_s': np.ones(4, 'f4'),
-             'res_conv1_bn_b': np.ones(4, 'f4'), 'fc1000_w': np.ones((5, 4), 'f4')}
-    config = 'MODEL:\n  TYPE: generalized_rcnn\n  NUM_CLASSES: 5\nTEST:\n  SCALES: !!python/tuple [800]\n'
+    blobs = {
+        'conv1_w': rng.normal(size=(4, 3, 7, 7)).astype('f4'),
+        'res_conv1_bn_s': np.ones(4, 'f4'),
+        'res_conv1_bn_b': np.ones(4, 'f4'),
+        'fc1000_w': np.ones((5, 4), 'f4'),
+    }
+    config = (
+        'MODEL:\n  TYPE: generalized_rcnn\n  NUM_CLASSES: 5\nTEST:\n  SCALES: !!python/tuple [800]\n'
+    )
     data = pickle.dumps({'blobs': blobs, 'cfg': config}, 2).replace(b'numpy._core', b'numpy.core')
     (folder / 'a.pkl').write_bytes(data)
 
@@ -139,16 +176,33 @@ READERS = (
     ('model file', _models, _load, {'*.npz': 'zip'}),
     ('model in use', _models, _use, {'*.npz': 'zip'}),
     ('Torch7', _torch7, _read_weights, {'*.t7': 'bytes'}),
-    ('PyTorch archive', _pytorch, _read_weights, {'module.pth': 'zip', 's*.pth': 'bytes', 'types.pth': 'zip',
-                                                  'protocol_4.pth': 'zip'}),
+    (
+        'PyTorch archive',
+        _pytorch,
+        _read_weights,
+        {'module.pth': 'zip', 's*.pth': 'bytes', 'types.pth': 'zip', 'protocol_4.pth': 'zip'},
+    ),
     ('PyTorch stream', _pytorch, _read_weights, {'*_stream.pth': 'bytes'}),
-    ('TensorFlow', _tensorflow, _read_weights, {'*.ckpt': 'bytes', '*.index': 'bytes', '*.data*': 'bytes'}),
+    (
+        'TensorFlow',
+        _tensorflow,
+        _read_weights,
+        {'*.ckpt': 'bytes', '*.index': 'bytes', '*.data*': 'bytes'},
+    ),
     ('kaffe', _tensorflow, _read_weights, {'*.npy': 'bytes'}),
     ('Caffe', _caffe, _read_weights, {'*.caffemodel': 'bytes', '*.prototxt': 'text'}),
     ('Detectron', _detectron, _read_weights, {'*.pkl': 'bytes'}),
-    ('conversion', lambda folder: (_torch7(folder), _caffe(folder), _detectron(folder)), _convert,
-     {'deepmask.t7': 'bytes', '*.caffemodel': 'bytes', '*.pkl': 'bytes'}),
+    (
+        'conversion',
+        lambda folder: (_torch7(folder), _caffe(folder), _detectron(folder)),
+        _convert,
+        {'deepmask.t7': 'bytes', '*.caffemodel': 'bytes', '*.pkl': 'bytes'},
+    ),
     ('recorded outputs', _recorded, _compare, {'recorded.npz': 'zip'}),
-    ('configuration', _configuration, lambda folder, path: arguments_of(folder / path),
-     {'*.json': 'json', '*.toml': 'toml'}),
+    (
+        'configuration',
+        _configuration,
+        lambda folder, path: arguments_of(folder / path),
+        {'*.json': 'json', '*.toml': 'toml'},
+    ),
 )

@@ -149,9 +149,10 @@ def write_bad_files():
     (('--mask', 'small.png'), 'a.png: The mask is 3x4 pixels, but the image is 30x40'),
     (('--mask', 'black.png'), 'black.png marks no object'),
     (('--mask', 'nowhere.png'), 'There is no image nowhere.png'),
-    (('--clicks', 'nowhere.json'), 'nowhere.json cannot be read'),
+    (('--clicks', 'nowhere.json'), 'There is no file of clicks nowhere.json'),
+    (('--clicks', 'text.json'), 'The file of clicks text.json is not valid JSON'),
     *((('--clicks', f'{name}.json'), f'{name}.json is no list of clicks')
-      for name in ('text', 'number', 'points', 'words')),
+      for name in ('number', 'points', 'words')),
     (('--clicks', 'sign.json', '--pos', '1,1'), 'give True or False, not 7'),
     (('--clicks', 'negative.json'), 'give at least one --pos X,Y'),
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
