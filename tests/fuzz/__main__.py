@@ -10,8 +10,12 @@ import pathlib
 import sys
 import tempfile
 
-from tests.fuzz.pool import SECONDS, make_input, run
-from tests.fuzz.readers import all_readers
+from tests.fuzz import data_sets, images, run_files, weights
+from tests.fuzz.pool import SECONDS, run
+from tests.fuzz.readers import made
+from tests.fuzz.worker import make_input
+
+ALL = (*data_sets.READERS, *images.READERS, *run_files.READERS, *weights.READERS)
 
 
 def main():
@@ -33,7 +37,9 @@ def main():
         replay(name, int(number), options.seed)
         return
     seconds = options.seconds or (None if options.inputs else 60)
-    with all_readers(options.readers) as readers:
+    chosen = [entry for entry in ALL if not options.readers
+              or any(part in entry[0] for part in options.readers)]
+    with made(chosen) as readers:
         figures = run(
             readers,
             seconds=seconds,
@@ -53,8 +59,8 @@ def main():
 
 def replay(name, number, seed):
     """Reads one input in this process."""
-    with all_readers([name]) as readers, tempfile.TemporaryDirectory() as folder:
-        reader = next(each for each in readers if each.name == name)
+    with (made(entry for entry in ALL if entry[0] == name) as [reader],
+          tempfile.TemporaryDirectory() as folder):
         place = pathlib.Path(folder, 'good')
         reader.prepare(place)
         path, data = make_input(reader, number, seed)

@@ -21,7 +21,7 @@ class Reader:
         write: ``write(folder)`` writes good files into an empty folder.
         read: ``read(folder, path)`` reads them; ``path`` in the folder is the one that was changed.
         kinds: ``{pattern: kind}``: which of the files are changed, and how; see
-            :data:`tests.fuzz.mutation.KINDS`.
+            :data:`tests.fuzz.damage.KINDS`.
         seeds: A list of (path in the folder, bytes, kind) of the files that are changed.
     """
 
@@ -62,15 +62,12 @@ class Reader:
 
 
 @contextlib.contextmanager
-def all_readers(names=()):
-    """The readers whose names contain one of ``names``, or all; their good files vanish at the end."""
-    from tests.fuzz import data_sets, images, run_files, weights
-
+def made(entries):
+    """The readers of what the modules list as ``READERS``; their good files vanish at the end."""
     readers = []
     try:
-        for make in (*data_sets.READERS, *images.READERS, *run_files.READERS, *weights.READERS):
-            if not names or any(name in make[0] for name in names):
-                readers.append(Reader(*make))
+        for entry in entries:
+            readers.append(Reader(*entry))
         yield readers
     finally:
         for reader in readers:

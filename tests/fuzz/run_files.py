@@ -1,4 +1,4 @@
-"""Readers of what runs leave behind and are told by: snapshots, logs, journals, settings, experiments."""
+"""Readers of what runs leave and begin with: snapshots, logs, journals, settings, experiments."""
 
 import contextlib
 import json

@@ -153,7 +153,7 @@ def write_bad_files():
     (('--clicks', 'text.json'), 'The file of clicks text.json is not valid JSON'),
     *((('--clicks', f'{name}.json'), f'{name}.json is no list of clicks')
       for name in ('number', 'points', 'words')),
-    (('--clicks', 'sign.json', '--pos', '1,1'), 'give True or False, not 7'),
+    (('--clicks', 'sign.json', '--pos', '1,1'), 'sign.json is no list of clicks'),
     (('--clicks', 'negative.json'), 'give at least one --pos X,Y'),
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
     (('--pnmap', 'a.png'), 'a.png has other pages (40x30 RGB)'),
