@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 import tomllib
 from typing import Any
@@ -13,6 +14,8 @@ from chainer_seg.errors import UserError, shortened, writing
 
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, 'utf-8'), (codecs.BOM_UTF16_LE, 'utf-16-le'),
                      (codecs.BOM_UTF16_BE, 'utf-16-be'))
+
+_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped character of JSON
 
 
 def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
@@ -66,7 +69,12 @@ def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError)
     if isinstance(text, bytes):
         text = decode_text(text, name, error)
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as failure:  # Half a character, which can be neither printed nor written.
+        raise error(f'{name} holds text that is not Unicode.') from failure
     except json.JSONDecodeError as failure:
         raise error(_json_fault(text, name, failure)) from failure
     except RecursionError as failure:

@@ -1,11 +1,12 @@
 """Runs every reader on damaged files, for as long as wanted, and tells what came of it.
 
-python -m tests.fuzz --inputs 1000000 --jobs 2        the long run
-python -m tests.fuzz --seconds 60 packed journal      some readers for a minute
-python -m tests.fuzz --replay 'model file' 1234       one input again, with its traceback
+    python -m tests.fuzz --inputs 1000000 --jobs 2        the long run
+    python -m tests.fuzz --seconds 60 packed journal      some readers for a minute
+    python -m tests.fuzz --replay out/fuzz/NAME.npz       an input that failed, with its traceback
 """
 
 import argparse
+import json
 import pathlib
 import sys
 import tempfile
@@ -13,7 +14,6 @@ import tempfile
 from tests.fuzz import data_sets, images, run_files, weights
 from tests.fuzz.pool import SECONDS, run
 from tests.fuzz.readers import made
-from tests.fuzz.worker import make_input
 
 ALL = (*data_sets.READERS, *images.READERS, *run_files.READERS, *weights.READERS)
 
@@ -30,11 +30,10 @@ def main():
         '--seed', type=int, default=0, help='of all damage; a run is repeated by its seed'
     )
     parser.add_argument('--out', default='out/fuzz', help='folder of the inputs that fail')
-    parser.add_argument('--replay', nargs=2, metavar=('READER', 'NUMBER'), help='reads one input again')
+    parser.add_argument('--replay', metavar='FILE', help='reads an input that failed again')
     options = parser.parse_args()
     if options.replay:
-        name, number = options.replay
-        replay(name, int(number), options.seed)
+        replay(pathlib.Path(options.replay))
         return
     seconds = options.seconds or (None if options.inputs else 60)
     chosen = [entry for entry in ALL if not options.readers
@@ -51,22 +50,19 @@ def main():
         )
     print(report(figures))
     if any(each.others for each in figures.values()):
-        print(
-            f'\nThe inputs that failed are in {options.out}; read one again with --replay READER NUMBER.'
-        )
+        print(f'\nThe inputs that failed are in {options.out}; read one again with --replay FILE.')
         sys.exit(1)
 
 
-def replay(name, number, seed):
-    """Reads one input in this process."""
-    with (made(entry for entry in ALL if entry[0] == name) as [reader],
+def replay(file):
+    """Reads an input of the folder of failures in this process; the .about beside it says by what."""
+    about = json.loads(file.with_suffix('.about').read_text(encoding='utf-8').split('\n')[0])
+    with (made(entry for entry in ALL if entry[0] == about['reader']) as [reader],
           tempfile.TemporaryDirectory() as folder):
         place = pathlib.Path(folder, 'good')
         reader.prepare(place)
-        path, data = make_input(reader, number, seed)
-        print(f'{path}: {len(data)} bytes')
-        with reader.changed(place, path, data):
-            print(reader.read(place, path))
+        with reader.changed(place, about['file'], file.read_bytes()):
+            print(reader.read(place, about['file']))
 
 
 def report(figures):

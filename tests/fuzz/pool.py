@@ -8,6 +8,7 @@ next worker goes on behind it.
 import collections
 import contextlib
 import dataclasses
+import json
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -173,11 +174,9 @@ class _Run:
             name = f'{reader.name.replace(" ", "_")}-{number}'
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / (name + pathlib.PurePath(path).suffix)).write_bytes(data)
-            (self._folder / f'{name}.txt').write_text(
-                f'reader {reader.name}, input {number}, seed {self._seed}, file {path}\n{text}\n',
-                encoding='utf-8',
-                errors='backslashreplace',
-            )
+            about = {'reader': reader.name, 'input': number, 'seed': self._seed, 'file': path}
+            (self._folder / f'{name}.about').write_text(
+                f'{json.dumps(about)}\n{text}\n', encoding='utf-8', errors='backslashreplace')
 
 
 class _Worker:
