@@ -61,8 +61,8 @@ def replay(file):
           tempfile.TemporaryDirectory() as folder):
         place = pathlib.Path(folder, 'good')
         reader.prepare(place)
-        with reader.changed(place, about['file'], file.read_bytes()):
-            print(reader.read(place, about['file']))
+        reader.change(place, about['file'], file.read_bytes())
+        print(reader.read(place, about['file']))
 
 
 def report(figures):

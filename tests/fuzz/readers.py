@@ -33,6 +33,7 @@ class Reader:
 
     def __post_init__(self):
         self._good = pathlib.Path(tempfile.mkdtemp(prefix='fuzz-good-'))
+        self._changed = None
         self.write(self._good)
         self.seeds = [
             (path.relative_to(self._good).as_posix(), path.read_bytes(), kind)
@@ -46,16 +47,12 @@ class Reader:
         """Makes a folder of the good files."""
         shutil.copytree(self._good, folder)
 
-    @contextlib.contextmanager
-    def changed(self, folder, path, data):
-        """In the block, the file ``path`` in ``folder`` holds ``data``."""
-        place = folder / path
-        before = (self._good / path).read_bytes()
-        place.write_bytes(data)
-        try:
-            yield
-        finally:
-            place.write_bytes(before)
+    def change(self, folder, path, data):
+        """Puts ``data`` into the file ``path`` of a folder; all others are good files."""
+        if self._changed not in (None, path):
+            shutil.copy(self._good / self._changed, folder / self._changed)
+        self._changed = path
+        (folder / path).write_bytes(data)
 
     def close(self):
         shutil.rmtree(self._good, ignore_errors=True)

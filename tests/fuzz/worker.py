@@ -81,23 +81,23 @@ def work(pipe, shared, readers, seed, folder):
 
 def _try(reader, place, path, data, number, shared):
     """Reads one input: None, or how it failed in a line and in full."""
-    with reader.changed(place, path, data):
-        shared.number, shared.processor, shared.begun = number, time.process_time(), time.monotonic()
-        failure = None
-        try:
-            reader.read(place, path)
-            shared.values += 1
-        except UserError as error:
-            str(error)
-            shared.errors += 1
-        except BaseException as error:
-            failure = _describe(error)
-        shared.slowest = max(shared.slowest, time.process_time() - shared.processor)
-        memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if memory > MEMORY and memory > shared.memory and failure is None:
-            failure = ('took more than 2 GB', f'{memory >> 20} MB')
-        shared.memory = max(shared.memory, memory)
-        shared.begun = 0.0
+    reader.change(place, path, data)
+    shared.number, shared.processor, shared.begun = number, time.process_time(), time.monotonic()
+    failure = None
+    try:
+        reader.read(place, path)
+        shared.values += 1
+    except UserError as error:
+        str(error)
+        shared.errors += 1
+    except BaseException as error:
+        failure = _describe(error)
+    shared.slowest = max(shared.slowest, time.process_time() - shared.processor)
+    memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if memory > MEMORY and memory > shared.memory and failure is None:
+        failure = ('took more than 2 GB', f'{memory >> 20} MB')
+    shared.memory = max(shared.memory, memory)
+    shared.begun = 0.0
     return failure
 
 
