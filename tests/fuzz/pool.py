@@ -103,7 +103,12 @@ class _Run:
 
     def close(self):
         for worker in self._workers:
+            with contextlib.suppress(EOFError, OSError):
+                while worker.pipe.poll():
+                    self._take(worker, worker.pipe.recv())
             worker.close()
+            if worker.task is not None:  # What is done of its batch counts.
+                self._count(worker, worker.shared.number - 1)
 
     def _give(self, worker):
         # The reader that had the least time; a batch in progress counts as one.
@@ -188,9 +193,10 @@ class _Worker:
         self.task, self.begun = None, 0.0
         self._folder = tempfile.mkdtemp(prefix='fuzz-', dir=_MEMORY_DISK)
         self._process = _CONTEXT.Process(
-            target=work, args=(theirs, self.shared, readers, seed, self._folder), daemon=True
-        )
+            target=work, args=(theirs, self.shared, readers, seed, self._folder))
         self._process.start()
+        with contextlib.suppress(OSError):  # It does the same; whoever is first.
+            os.setpgid(self._process.pid, self._process.pid)
         theirs.close()
 
     def give(self, index, start, count):
@@ -219,8 +225,8 @@ class _Worker:
         return signal.Signals(-code).name if code is not None and code < 0 else f'status {code}'
 
     def close(self):
-        if self._process.is_alive():
-            self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # With what a reader started.
         self._process.join()
         self.pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -23,8 +23,6 @@ def test_damaged_files_are_read_or_are_one_sentence(entry, tmp_path):
     with made([entry]) as readers:
         figures = pool.run(readers, seconds=SHARE, folder=tmp_path)
     assert not figures[entry[0]].others, report(figures)
-    # Nearly always: a machine that gets through nothing in this time shows nothing.
-    assert figures[entry[0]].inputs >= 1
 
 
 @pytest.mark.parametrize('entry', ALL, ids=lambda entry: entry[0].replace(' ', '_'))

@@ -49,6 +49,7 @@ def make_input(reader, number, seed=0):
 
 def work(pipe, shared, readers, seed, folder):
     """The life of a worker."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent.
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
