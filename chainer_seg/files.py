@@ -22,6 +22,7 @@ _DEVICES = {'AUX', 'CON', 'NUL', 'PRN', *(f'{port}{number}' for port in ('COM', 
                                            for number in range(10))}
 
 _cleaned = set()  # Folders in which this process has removed what killed runs left.
+_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped character of JSON
 
 
 def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
@@ -75,7 +76,12 @@ def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError)
     if isinstance(text, bytes):
         text = decode_text(text, name, error)
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as failure:  # Half a character, which can be neither printed nor written.
+        raise error(f'{name} holds text that is not Unicode.') from failure
     except json.JSONDecodeError as failure:
         raise error(_json_fault(text, name, failure)) from failure
     except RecursionError as failure:

@@ -8,6 +8,8 @@ from pycocotools import mask as coco_mask
 from chainer_seg import run_lengths
 from chainer_seg.errors import DatasetError
 
+_DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
+
 
 def mask_to_bbox(masks):
     """The tight boxes of masks.
@@ -83,10 +85,12 @@ def decode_checked(codes, size):
     """As :func:`decode_rle`, of codes that :mod:`chainer_seg.run_lengths` has checked or made."""
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
-    columns = decode_columns(codes).T  # (R, width, height)
-    decoded = np.empty((len(columns), *columns.shape[:0:-1]), np.uint8)
-    for mask, column in zip(decoded, columns):
-        cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
+    decoded = np.empty((len(codes), *size), np.uint8)
+    step = max(1, _DECODED_AT_ONCE // max(1, decoded[0].size))
+    for start in range(0, len(codes), step):
+        columns = decode_columns(codes[start:start + step]).T  # (r, width, height)
+        for mask, column in zip(decoded[start:], columns):
+            cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
     return decoded.view(bool)
 
 

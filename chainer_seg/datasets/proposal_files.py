@@ -10,11 +10,13 @@ import logging
 import pathlib
 
 import ijson
+import msgspec
 
-from chainer_seg import boxes
-from chainer_seg.datasets.coco_json import Ids, as_id, is_number
-from chainer_seg.errors import DatasetError, quoted
+from chainer_seg import boxes, schema
+from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
+from chainer_seg.errors import DatasetError, quoted, shortened
 from chainer_seg.instances import Instances
+from chainer_seg.mask_runs import check_room
 from chainer_seg.run_lengths import checked_code
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def proposal_results(proposals, image_id=0):
     if isinstance(proposals, _CheckedResults):
         return proposals
     if not hasattr(proposals, 'codes'):
-        return _CheckedResults(map(_with_checked_code, proposals))
+        return _check_results(proposals)
     return [{'image_id': image_id, 'category_id': 1, 'segmentation': code, 'bbox': box, 'score': score}
             for code, box, score in zip(proposals.codes, boxes.to_xywh(proposals.bboxes).tolist(),
                                         proposals.scores.tolist())]
@@ -69,8 +71,9 @@ def read_proposals(path):
         results = _results_of(file)
         for image_id, group in itertools.groupby(results, key=lambda result: result['image_id']):
             if image_id in seen:
-                raise DatasetError(f'{file} has more proposals of the image {image_id}, which has come '
-                                   f'before; give each image once and keep its proposals together.')
+                raise DatasetError(f'{file} has more proposals of the image {quoted(image_id)}, which '
+                                   f'has come before; give each image once and keep its proposals '
+                                   f'together.')
             seen.add(image_id)
             yield image_id, _CheckedResults(group)
 
@@ -124,10 +127,17 @@ def read_proposal_instances(path, n=None):
             cannot be turned into masks.
     """
     for image_id, results in read_proposals(path):
-        if 'segmentation' not in results[0]:
+        if not all('segmentation' in result for result in results):
             raise DatasetError(f'{path} holds boxes only; give the files of segments.')
         best = sorted(results, key=lambda result: -result['score'])[:n]
-        yield image_id, Instances.from_coco_results(best, tuple(best[0]['segmentation']['size']))
+        try:
+            size = tuple(best[0]['segmentation']['size'])
+            check_room(len(best), size)
+            found = Instances.from_coco_results(best, size)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
+                               f'each other: {shortened(str(error))}.') from error
+        yield image_id, found
 
 
 def _files_of(path):
@@ -167,20 +177,43 @@ def _checked(result, path, number):
         raise _fault(path, number, 'has no image_id')
     if not is_number(result.get('score')):
         raise _fault(path, number, 'has no score')
+    if not is_id(result.get('category_id', 1)):
+        raise _fault(path, number, 'has a category_id that is no number or text')
     result = {'category_id': 1, **result, 'image_id': image_id}
+    box, points = result.get('bbox'), result.get('keypoints', [])
+    if 'bbox' in result and not (_are_numbers(box) and len(box) == 4):
+        raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
+    if not _are_numbers(points) or len(points) % 3:
+        raise _fault(path, number, 'has keypoints that are not three numbers each')
     if 'segmentation' in result:
         try:
             return {**result, 'segmentation': checked_code(result['segmentation'])}
         except ValueError as error:
             raise _fault(path, number, f'is damaged: {error}') from error
-    box = result.get('bbox')
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if 'bbox' not in result:
         raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
     return result
 
 
+def _are_numbers(values):
+    return isinstance(values, list) and all(map(is_number, values))
+
+
+class _Result(msgspec.Struct):
+    """What is needed of a result dict besides its run-length code."""
+
+    score: schema.Finite
+    bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
+        msgspec.UNSET)
+
+
 class _CheckedResults(list):
-    """Result dicts of one image whose codes have been checked."""
+    """Result dicts of one image that are known to be good."""
+
+
+def _check_results(results):
+    schema.check(results, list[_Result], 'The list of proposals', DatasetError)
+    return _CheckedResults(map(_with_checked_code, results))
 
 
 def _with_checked_code(result):
@@ -193,4 +226,5 @@ def _with_checked_code(result):
 
 
 def _fault(path, number, what):
-    return DatasetError(f'Result {number + 1} of {path} {what}; copy or compute the file again.')
+    return DatasetError(f'Result {number + 1} of {path} {shortened(what)}; copy or compute the file '
+                        f'again.')

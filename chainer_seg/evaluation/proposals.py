@@ -62,8 +62,8 @@ class ProposalEvaluator:
                 where only boxes are compared.
 
         Raises:
-            chainer_seg.errors.DatasetError: The proposals are for an image of another size, or lack
-                what is to be compared.
+            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack
+                what is to be compared, or are no COCO results.
         """
         results = proposal_results(proposals)
         _check_sizes(results, ground_truth.image_size)

@@ -6,7 +6,6 @@ TensorFlow implementation stores them take the place of the clicks.
 
 import argparse
 import logging
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -15,11 +14,10 @@ from commands.crf_options import add_crf_option
 from commands.file_options import add_labels_option
 from commands.result_paths import result_stems
 
-from chainer_seg import command_line
+from chainer_seg import command_line, schema
 from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
-from chainer_seg import schema
-from chainer_seg.errors import ClickError, UserError
+from chainer_seg.errors import ClickError, UserError, shortened
 from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
@@ -118,11 +116,11 @@ def given_clicks(options):
     return clicks
 
 
-class StoredClick(msgspec.Struct):
+class _Entry(msgspec.Struct):
     """A click in a JSON file, in pixels from the top left."""
 
-    x: Annotated[float, msgspec.Meta(ge=0, le=schema.MAX_SIDE)]
-    y: Annotated[float, msgspec.Meta(ge=0, le=schema.MAX_SIDE)]
+    x: schema.Finite
+    y: schema.Finite
     positive: bool = True
 
 
@@ -130,11 +128,11 @@ def read_clicks(path):
     """The clicks of a JSON file, a list of :class:`Click`."""
     entries = read_json(path, 'file of clicks')
     try:
-        found = schema.check(entries, list[StoredClick], f'The file of clicks {path}')
+        entries = schema.check(entries, list[_Entry], f'The file of clicks {path}')
     except UserError as error:
-        raise UserError(f'{str(error).rstrip(".")}; write [{{"x": 20, "y": 10, "positive": true}}, ...] '
-                        f'into it.') from error
-    return [Click(each.y, each.x, each.positive) for each in found]
+        raise UserError(f'{path} is no list of clicks ({shortened(str(error))}); write [{{"x": 20, '
+                        f'"y": 10, "positive": true}}, ...] into it.') from error
+    return [Click(float(entry.y), float(entry.x), entry.positive) for entry in entries]
 
 
 def segment(model, image, clicks, sharpen, options):

@@ -123,7 +123,9 @@ def test_images_must_stand_together(write):
     ([result(segmentation=[[1, 2, 3, 4, 5, 6]])], 'no run-length code'),
     ([result(segmentation={'size': [4, 5], 'counts': '52T'})], 'damaged: the run-length code'),
     ([result(segmentation={'size': [400, 500], 'counts': '52='})], 'damaged: .* covers 20 pixels'),
-    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'not a height and a width')])
+    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'not a height and a width'),
+    ([{**result(), 'keypoints': [1, 2]}], 'keypoints that are not three numbers each'),
+    ([{**result(), 'category_id': None}], 'category_id that is no number or text')])
 def test_wrong_files_are_one_sentence(write, content, sentence):
     with pytest.raises(DatasetError, match=sentence) as caught:
         list(read_proposals(write(content)))
@@ -142,3 +144,19 @@ def test_missing_file_and_empty_folder_are_named(tmp_path):
         list(read_proposals(tmp_path / 'nothing'))
     with pytest.raises(DatasetError, match='holds no files of proposals'):
         list(read_proposals(tmp_path))
+
+
+CODE = {'size': [4, 5], 'counts': 'd0'}
+
+
+@pytest.mark.parametrize('results', [
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE},
+     {'image_id': 7, 'score': 0.5, 'segmentation': {'size': [5, 4], 'counts': 'd0'}}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE},
+     {'image_id': 7, 'score': 0.4, 'bbox': [1, 2, 3, 4]}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE, 'category_id': 'a'}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE, 'keypoints': [1, 2, 3]},
+     {'image_id': 7, 'score': 0.4, 'segmentation': CODE, 'keypoints': [1, 2, 3] * 2}]])
+def test_results_that_do_not_fit_each_other_are_one_sentence(write, results):
+    with pytest.raises(DatasetError, match='proposals.json'):
+        list(read_proposal_instances(write(results)))

@@ -170,10 +170,10 @@ def write_bad_files():
     (('--mask', 'black.png'), 'black.png marks no object'),
     (('--mask', 'nowhere.png'), 'There is no image nowhere.png'),
     (('--clicks', 'nowhere.json'), 'There is no file of clicks nowhere.json'),
-    (('--clicks', 'text.json'), 'text.json is not valid JSON'),
-    *((('--clicks', f'{name}.json'), f'{name}.json is not what it should be: ')
+    (('--clicks', 'text.json'), 'The file of clicks text.json is not valid JSON'),
+    *((('--clicks', f'{name}.json'), f'{name}.json is no list of clicks')
       for name in ('number', 'points', 'words')),
-    (('--clicks', 'sign.json', '--pos', '1,1'), '[0].positive: expected bool, got int; write [{"x": 20'),
+    (('--clicks', 'sign.json', '--pos', '1,1'), 'sign.json is no list of clicks'),
     (('--clicks', 'negative.json'), 'give at least one --pos X,Y'),
     (('--pos', '1,1', '--object', '2'), 'give a --mask, too'),
     (('--pos', '1,1', '--labels-as', 'colors'), 'give a --mask, too'),

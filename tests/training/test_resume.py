@@ -244,3 +244,25 @@ def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
     parts = build(tmp_path / 'parts', resume='auto', workers=2, **settings)
     training.train(parts)
     assert_same_run(parts, whole)
+
+
+@pytest.mark.parametrize('changes', [
+    {'updater/iteration': np.array(-3)}, {'updater/iteration': np.array([1, 2])},
+    {'updater/iteration': np.array(float('nan'))}, {'updater/iteration': np.array(2.5)},
+    {'updater/model:main/conv/W': np.zeros((4, 2, 3, 3), complex)},
+    {'updater/first_trouble': np.array([255, 254], np.uint8)},
+    {'extensions/log/state': np.frombuffer(b'{}', np.uint8)},
+    {'extensions/log/state': np.frombuffer(b'[' * 9999, np.uint8)},
+    {'extensions/log/state': np.frombuffer(
+        b'{"lines": [3], "summary": {}, "skipped_before": 0}', np.uint8)},
+    {'extensions/snapshots/best': np.frombuffer(b'["a", 3]', np.uint8)},
+    {'about': np.frombuffer(b'3', np.uint8)}, {'about': np.frombuffer(b'{"kind": [1]}', np.uint8)},
+    {'about': np.zeros((3, 3))}], ids=lambda changes: next(iter(changes)))
+def test_snapshot_that_somebody_changed_is_one_sentence(tmp_path, changes):
+    result = training.train(build(tmp_path))
+    with np.load(result.snapshot) as file:
+        arrays = dict(file)
+    assert changes.keys() <= arrays.keys()
+    np.savez(tmp_path / 'changed.npz', **{**arrays, **changes})
+    with pytest.raises(TrainingError):
+        build(tmp_path / 'on', resume=tmp_path / 'changed.npz')

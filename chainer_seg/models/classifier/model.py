@@ -1,11 +1,14 @@
 """ResNet as it was trained on ImageNet (arXiv 1512.03385, table 1): stages, their mean, logits."""
 
+from typing import Literal
+
 import chainer
 import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
 from chainer_seg.links import DeviceChain, ResNet
+from chainer_seg.schema import Channels, Count, Dilations, Padding, Stages
 
 
 class ResNetClassifier(DeviceChain):
@@ -22,10 +25,15 @@ class ResNetClassifier(DeviceChain):
     ``resnet``.
     """
 
-    def __init__(self, n_class=1000, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
-                 padding='zero', norm='batch', pooling='floor', pool_pad=1, stem_bias=False,
-                 stem_width=None, strides=None, dilations=None, block='bottleneck', shortcut='B',
-                 stem_size=7, seed=0):
+    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3),
+                 width: Channels = 64, in_channels: Channels = 3,
+                 stride_on: Literal['1x1', '3x3'] = '1x1', padding: Padding = 'zero',
+                 norm: Literal['batch', 'affine'] = 'batch', pooling: Literal['floor', 'ceil'] = 'floor',
+                 pool_pad: Literal[0, 1] = 1, stem_bias: bool = False,
+                 stem_width: Channels | None = None, strides: Dilations | None = None,
+                 dilations: Dilations | None = None,
+                 block: Literal['bottleneck', 'basic'] = 'bottleneck',
+                 shortcut: Literal['A', 'B', 'C'] = 'B', stem_size: Literal[3, 7] = 7, seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()

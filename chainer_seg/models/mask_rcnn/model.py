@@ -18,8 +18,11 @@ Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN h
 other anchors, and the stride on other convolutions, so that published weights give other numbers.
 """
 
+from typing import Annotated, Literal
+
 import numpy as np
 from chainer import functions as F
+from msgspec import Meta
 
 from chainer_seg.links import ResNet
 from chainer_seg.models.detector import InstanceDetector
@@ -32,6 +35,9 @@ from chainer_seg.models.mask_rcnn.preparation import (
     InputSize, input_scale, network_image, pad_to_multiple, stack)
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
 from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
+from chainer_seg.schema import (
+    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
+    Stages)
 
 # Regions go through a head in groups of so many, for the memory: with C4 the features of one take
 # 0.8 MB and what the last stage makes of them 2 MB more.
@@ -77,14 +83,21 @@ class MaskRCNN(InstanceDetector):
     each of them, objectness logits (B, A, h, w) and deltas (B, 4 * A, h, w).
     """
 
-    def __init__(self, classes=80, neck='fpn', blocks=(3, 4, 6, 3), width=64, stem_width=None,
-                 norm='affine', stride_on='1x1', fpn_channels=256, box_features=1024, mask_channels=256,
-                 with_masks=True, keypoints=0, keypoint_channels=512,
-                 anchor_sizes=(32, 64, 128, 256, 512), anchor_ratios=(0.5, 1, 2), min_side=800,
-                 max_side=1333, roi_size=None, mask_roi_size=14, pooling='align',
-                 sampling_ratio=None, canonical_size=CANONICAL_SIZE, proposals_before_nms=None,
-                 proposals=None, proposal_nms_threshold=0.7, score_threshold=0.05,
-                 nms_threshold=0.5, max_detections=100, seed=0):
+    def __init__(self, classes: Channels = 80, neck: Literal['fpn', 'c4'] = 'fpn',
+                 blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
+                 stem_width: Channels | None = None, norm: Literal['affine', 'batch'] = 'affine',
+                 stride_on: Literal['1x1', '3x3'] = '1x1', fpn_channels: Channels = 256,
+                 box_features: Channels = 1024, mask_channels: Channels = 256, with_masks: bool = True,
+                 keypoints: Annotated[int, Meta(ge=0, le=1000)] = 0, keypoint_channels: Channels = 512,
+                 anchor_sizes: Lengths = (32, 64, 128, 256, 512),
+                 anchor_ratios: Lengths = (0.5, 1, 2), min_side: InputSide = 800,
+                 max_side: InputSide = 1333, roi_size: RegionSide | None = None,
+                 mask_roi_size: RegionSide = 14, pooling: Literal['align', 'pool'] = 'align',
+                 sampling_ratio: Annotated[int, Meta(ge=0, le=8)] | None = None,
+                 canonical_size: Above = CANONICAL_SIZE, proposals_before_nms: Proposals | None = None,
+                 proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
+                 score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
+                 max_detections: Detections = 100, seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()

@@ -7,6 +7,7 @@ from chainer import backend
 
 from chainer_seg.boxes import box_iou
 from chainer_seg.models.yolact.anchors import anchor_corners, encode_boxes
+from chainer_seg.schema import Share
 
 NEUTRAL, BACKGROUND = -1, 0
 
@@ -21,9 +22,9 @@ class Thresholds:
         crowd: So much of an anchor in a crowd makes it neutral, if it is not for an object.
     """
 
-    positive: float = 0.5
-    negative: float = 0.4
-    crowd: float = 0.7
+    positive: Share = 0.5
+    negative: Share = 0.4
+    crowd: Share = 0.7
 
 
 PUBLISHED = Thresholds()

@@ -9,6 +9,7 @@ from chainer import links as L
 from chainer_seg.links import DeviceChain
 from chainer_seg.models.yolact import losses
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
+from chainer_seg.schema import NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,11 @@ class LossWeights:
         rescoring: Of the quality that a net with mask re-scoring predicts for its masks.
     """
 
-    classes: float = 1
-    boxes: float = 1.5
-    masks: float = 6.125
-    semantic: float = 1
-    rescoring: float = 25
+    classes: NotNegative = 1
+    boxes: NotNegative = 1.5
+    masks: NotNegative = 6.125
+    semantic: NotNegative = 1
+    rescoring: NotNegative = 25
 
 
 PUBLISHED_WEIGHTS = LossWeights()
