@@ -180,7 +180,7 @@ class PackedDataset(ImageDataset):
                                f'cannot be read: {error}.') from error
         codes = [{'size': size, 'counts': code} for code in codes]
         return Instances(
-            masks.decode_rle(codes, size), *self._fields(objects)[1::-1],
+            masks.decode_checked(codes, size), *self._fields(objects)[1::-1],
             keypoints=None if self._keypoints is None else self._keypoints[objects],
             class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
 

@@ -134,7 +134,7 @@ def read_proposal_instances(path, n=None):
             size = tuple(best[0]['segmentation']['size'])
             check_room(len(best), size)
             found = Instances.from_coco_results(best, size)
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, DatasetError) as error:
             raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
                                f'each other: {shortened(str(error))}.') from error
         yield image_id, found

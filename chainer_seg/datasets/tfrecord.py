@@ -176,7 +176,7 @@ class _Record:
         if not pictures:
             codes = [box_code((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
-            return masks.decode_rle(codes, self.size)
+            return masks.decode_checked(codes, self.size)
         if len(pictures) != len(bboxes):
             raise ValueError(f'there are {len(pictures)} for {len(bboxes)} objects')
         decoded = np.zeros((len(pictures), *self.size), bool)
