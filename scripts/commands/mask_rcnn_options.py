@@ -19,8 +19,8 @@ def add_network(net):
                           'ResNet-50-model.caffemodel; imagenet stands for resnet50-detectron.npz or '
                           'resnet101-detectron.npz, as scripts/download.py says how to make them')
     net.add_argument('--init', metavar='MODEL',
-                     help='start from this Mask R-CNN; what does not fit, such as other classes, '
-                          'starts anew')
+                     help='start from this Mask R-CNN and its sizes; classes keep the weights of those '
+                          'of the same name, and others start anew')
     net.add_argument('--extractor', choices=tuple(BLOCKS), default='resnet50')
     net.add_argument('--neck', choices=('c4', 'fpn'), default='c4',
                      help='last stage on each region, as in the Chainer implementation, or a feature '

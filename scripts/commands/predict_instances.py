@@ -15,6 +15,7 @@ from commands.detector_options import add_detector_options, detector_settings
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.class_names import find_names
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
@@ -81,12 +82,12 @@ def labels_of(model, names):
     """The labels of the classes of these names; None for all."""
     if names is None:
         return None
-    known = {name.casefold(): label for label, name in enumerate(model.class_names)}
-    unknown = [name for name in names if name.casefold() not in known]
+    labels = find_names(names, model.class_names)
+    unknown = [name for name, label in zip(names, labels) if label < 0]
     if unknown:
         raise UserError(f'The model knows no {", ".join(unknown)}; it knows '
                         f'{", ".join(model.class_names) or "no names of classes"}.')
-    return [known[name.casefold()] for name in names]
+    return labels
 
 
 def save_found(find, job, window, options):

@@ -5,12 +5,14 @@ import functools
 import logging
 import pathlib
 
-from commands.training_options import add_data_options, open_datasets, run_training
+from commands.training_options import (
+    add_data_options, check_classes, open_datasets, run_training)
 
 from chainer_seg import command_line
+from chainer_seg.class_names import listed
 from chainer_seg.datasets import ObjectIndex
 from chainer_seg.devices import get_device
-from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.model_file import load_model
 from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
@@ -83,7 +85,8 @@ def train_yolact(options):
     _merge(experiment['training'], options)
     _find_data(options)
     dataset, validation = open_datasets(options)
-    _check_classes(dataset, validation)
+    check_classes(dataset, validation)
+    _say_unseen_classes(dataset)
     model = experiment.make_model(dataset.class_names, options.seed, options.mixed_precision)
     _start(model, weights, options)
     chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
@@ -122,11 +125,8 @@ def _find_data(options):
         options.dataset = 'coco'
 
 
-def _check_classes(dataset, validation):
-    """Refuses a validation set of other classes; says which classes cannot be learned."""
-    if tuple(dataset.class_names) != tuple(validation.class_names):
-        raise DatasetError('The data sets for training and for validation name different classes; give '
-                           'both annotation files the same categories.')
+def _say_unseen_classes(dataset):
+    """Says which classes cannot be learned."""
     if not hasattr(dataset, 'read_instances'):
         return  # It is drawn: it has all classes, and would have to be drawn to count them.
     seen = set(ObjectIndex(dataset).labels.tolist())
@@ -139,8 +139,8 @@ def _start(model, weights, options):
     """Copies the weights to start from, and says what was copied."""
     if weights is not None:
         shared = start_from(weights, model)
-        log.info('the weights come from %s, those of classes for: %s', options.weights,
-                 ', '.join(shared) or 'none')
+        log.info('the weights come from %s, those of %d of %d classes by name: %s', options.weights,
+                 len(shared), len(model.class_names), listed(shared))
     if options.backbone:
         start_backbone(load_model(options.backbone), model, options.backbone_channels)
         log.info('the backbone comes from %s', options.backbone)

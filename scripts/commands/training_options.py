@@ -6,6 +6,7 @@ import sys
 import time
 
 from chainer_seg import command_line, training
+from chainer_seg.class_names import listed
 from chainer_seg.datasets import (
     FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
 from chainer_seg.errors import DatasetError, TrainingError
@@ -91,6 +92,15 @@ def open_files(options, *, skip_empty=False, keypoints=None):
         return dataset, dataset
     return dataset, open_dataset(options.val_annotations, options.val_images or options.images,
                                  keypoints=keypoints)
+
+
+def check_classes(dataset, validation):
+    """Refuses a validation set of other classes; their order may differ, for they go by names."""
+    if sorted(dataset.class_names) != sorted(validation.class_names):
+        lacking = sorted(set(dataset.class_names) ^ set(validation.class_names))
+        raise DatasetError(f'The data sets for training and for validation name different classes: only '
+                           f'one of them has {listed(lacking)}; give both annotation files the same '
+                           f'categories.')
 
 
 def find_resnet(path):

@@ -122,6 +122,51 @@ def test_a_model_with_other_classes_keeps_what_fits(parse, system):
     np.testing.assert_array_equal(model.box.fc6.W.array, source.box.fc6.W.array)
 
 
+class Classes:
+    """All that making a model needs to know of a data set of these classes."""
+
+    def __init__(self, *class_names):
+        self.class_names = class_names
+
+
+@pytest.fixture
+def source():
+    """A model of three classes in source.npz."""
+    model = MaskRCNN(3, blocks=(1, 1, 1, 1), width=4, norm='batch', fpn_channels=8, box_features=16,
+                     mask_channels=8, seed=4)
+    model.class_names = 'cat', 'dog', 'cow'
+    save_model('source.npz', model)
+    return model
+
+
+def test_init_keeps_the_classes_that_both_know_by_their_names(parse, system, source, caplog):
+    with caplog.at_level('INFO'):
+        model = system.make_model(parse('--init source.npz'), Classes('bird', 'cow', 'dog', 'cat'))
+    np.testing.assert_array_equal(model.box.logits.W.array[[0, 2, 3, 4]],
+                                  source.box.logits.W.array[[0, 3, 2, 1]])
+    assert 'the weights of 3 of 4 classes: cow, dog, cat' in caplog.text
+
+
+@pytest.mark.parametrize('option', ['--init', '--resume'])
+def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, system, source, option):
+    model = system.make_model(parse(f'{option} source.npz'), Classes('cow', 'cat', 'dog'))
+    order = [0, 3, 1, 2]
+    assert model.class_names == ('cow', 'cat', 'dog')
+    np.testing.assert_array_equal(model.box.logits.b.array, source.box.logits.b.array[order])
+    np.testing.assert_array_equal(model.mask.logits.W.array, source.mask.logits.W.array[order])
+    np.testing.assert_array_equal(
+        model.box.deltas.W.array, source.box.deltas.W.array.reshape(4, 4, -1)[order].reshape(16, -1))
+
+
+@pytest.mark.parametrize('names, difference', [
+    (('cat', 'dog', 'bird'), "class 2 was 'cow' and is 'bird'"),
+    (('cat', 'dog'), 'there were 3 classes and are 2'),
+    (('cat', 'dog', 'cow', 'bird'), 'there were 3 classes and are 4')])
+def test_a_model_of_other_classes_is_not_resumed(parse, system, source, names, difference):
+    with pytest.raises(UserError, match=difference):
+        system.make_model(parse('--resume source.npz'), Classes(*names))
+
+
 @pytest.mark.slow
 def test_training_writes_losses_figures_and_a_model_that_is_evaluated_alone(train, tmp_path):
     result = train(f'mask-rcnn --out one {NET} {RUN} --half')
@@ -178,7 +223,7 @@ def test_real_pictures_with_their_polygons(train, shared_data):
      'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
-    ('--resume two.npz', 'two.npz knows 2 classes, the data set has 21'),
+    ('--resume two.npz', 'two.npz has other classes than the data set: class 0 was 0 and is'),
     ('--dataset coco', '--dataset coco needs --annotations and --images')])
 def test_wrong_options_are_one_sentence(parse, system, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,
