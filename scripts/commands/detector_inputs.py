@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from commands.result_paths import listed_images, result_stems
+from commands.result_paths import image_ids, listed_images, result_stems
 
 from chainer_seg.errors import UserError
 from chainer_seg.video import VIDEO_SUFFIXES
@@ -21,12 +21,14 @@ class Job:
         is_video (bool): Whether it has frames.
         picture: Path of the picture, or of the video, with what was found.
         results: Path of the JSON file.
+        image_id: Of an image in COCO results; the frames of a video have their own.
     """
 
     source: object
     is_video: bool
     picture: pathlib.Path
     results: pathlib.Path
+    image_id: int | None = None
 
 
 def add_input_options(parser):
@@ -50,7 +52,9 @@ def find_jobs(options):
         raise UserError('There is nothing to do; name images, folders, videos or a camera.')
     sources = [source for pair in pairs for source in expand(*pair)]
     stems = result_stems([_named(source) for source, _ in sources], options.out)
-    return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
+    return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
 
 
 def split_output(text):

@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 from commands.click_options import add_view_options, refinement, set_view
 from commands.crf_options import add_crf_option
-from commands.result_paths import result_stems
+from commands.result_paths import image_ids, result_stems
 
 from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
 from chainer_seg.datasets.mask_folder import read_mask
@@ -64,7 +64,7 @@ def run(model, options):
     if options.pnmap and len(paths) > 1:
         raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
                         f'image.')
-    for path, stem in result_stems(paths, options.out):
+    for number, (path, stem) in zip(image_ids(paths), result_stems(paths, options.out)):
         image = read_image(path)
         try:
             if options.pnmap:
@@ -74,7 +74,7 @@ def run(model, options):
                 found = segment(model, image, clicks, sharpen, options)
         except ClickError as error:
             raise ClickError(f'{path}: {error}') from error
-        save(path, stem, image, clicks, found, options)
+        save(path, number, stem, image, clicks, found, options)
 
 
 def point(text):
@@ -130,7 +130,7 @@ def segment_stored(model, image, maps, sharpen, options):
     return probability, probability > options.threshold
 
 
-def save(path, stem, image, clicks, found, options):
+def save(path, image_id, stem, image, clicks, found, options):
     """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
     probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
@@ -138,7 +138,8 @@ def save(path, stem, image, clicks, found, options):
     write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
     picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
     write_image(f'{stem}_overlay.png', picture)
-    write_json(f'{stem}.json', instances.to_coco_results(path.name))
+    write_json(f'{stem}.json', [{**result, 'file_name': path.name}
+                                for result in instances.to_coco_results(image_id)])
     if options.save_pnmap:
         write_maps(f'{stem}{MAPS_ENDING}', stored_maps(clicks, mask.shape))
     log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',

@@ -1,8 +1,12 @@
 """Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
 
-Writes each picture or video with what was found drawn on it, and COCO results beside it; those of a
-video have the number of the frame, from 0, as image_id. Ctrl-C ends a video or a camera at the frame
-it has come to.
+Writes each image or video with what was found drawn on it, and COCO results beside it. Their category_id
+is that of the data set that the model was trained on; without one COCO's, if all classes are COCO's;
+otherwise the number of the class, from 1. Their image_id is the number that names the image, if all
+images are named by numbers as COCO's (000000005802.jpg is 5802); otherwise they are counted from 1; of a
+video it is the number of the frame, from 0. category_name and file_name stand beside them. Results with
+the ids of an annotation file are what evaluate.py --results writes. Ctrl-C ends a video or a camera at
+the frame it has come to.
 """
 
 import collections
@@ -12,6 +16,7 @@ import logging
 import numpy as np
 from commands.detector_inputs import add_input_options, find_jobs
 from commands.detector_options import add_detector_options, detector_settings
+from commands.result_paths import category_ids
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -52,6 +57,7 @@ def run(model, options):
         raise UserError('--alpha takes numbers from 0 to 1.')
     jobs = find_jobs(options)
     find = Finder(model, options)
+    log.info('category ids in the results: %s', find.whose_ids)
     window = Window() if options.show else None
     for job in tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
                     or any(job.is_video for job in jobs)):
@@ -68,6 +74,7 @@ class Finder:
             settings.pop('max_detections', None)
         self._detect = functools.partial(model.detect, **settings)
         self._labels, self._most = labels_of(model, options.classes), options.top_k
+        self.category_ids, self.whose_ids = category_ids(model)
 
     def __call__(self, image):
         found = self._detect(image)
@@ -96,7 +103,7 @@ def save_found(find, job, window, options):
     found = find(image)
     picture = overlay_detections(image, found, **drawing_of(options))
     write_image(job.picture, picture)
-    write_json(job.results, results_of(found, job.source.name))
+    write_json(job.results, results_of(found, job.image_id, find.category_ids, job.source.name))
     log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
     if window is not None:
         window.show(picture)
@@ -115,7 +122,7 @@ def annotate(find, job, window, options):
 
     with json_list(job.results) as add:
         def keep(number, found, picture):
-            for result in results_of(found, number):
+            for result in results_of(found, number, find.category_ids):
                 add(result)
             written.append((number, picture))
 
@@ -139,10 +146,11 @@ def drawing_of(options):
             **{name: name not in options.hide for name in _HIDEABLE if name != 'masks'}}
 
 
-def results_of(found, image_id):
-    """COCO results with the name of the category, which says more than its number."""
-    return [{**result, 'category_name': found.name(number)}
-            for number, result in enumerate(found.to_coco_results(image_id))]
+def results_of(found, image_id, category_ids, file_name=None):
+    """COCO results with the names of the category and of the file, which say more than numbers."""
+    file = {} if file_name is None else {'file_name': file_name}
+    return [{**result, 'category_name': found.name(number), **file}
+            for number, result in enumerate(found.to_coco_results(image_id, category_ids))]
 
 
 def describe(found):

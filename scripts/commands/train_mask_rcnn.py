@@ -65,6 +65,7 @@ def train_mask_rcnn(options):
     run_training(
         options, chain, model, PolygonDataset(dataset), samples,
         functools.partial(evaluate, dataset=validation), (f'validation/{kind}/AP', 'max'),
+        category_ids=getattr(dataset, 'category_ids', None),  # What is drawn has none.
         schedule=make_schedule(options), momentum=options.momentum,
         converter=functools.partial(batch_samples, multiple=model.size_multiple),
         evaluate_every=options.evaluate_every, lr_multipliers=frozen(options, model.extractor.resnet))

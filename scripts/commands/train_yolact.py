@@ -92,7 +92,9 @@ def train_yolact(options):
     chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
     run_training(
         options, chain, model, dataset, experiment.make_samples(model),
-        functools.partial(_evaluate, dataset=validation), BEST, schedule=experiment.make_schedule(),
+        functools.partial(_evaluate, dataset=validation), BEST,
+        category_ids=getattr(dataset, 'category_ids', None),  # What is drawn has none.
+        schedule=experiment.make_schedule(),
         converter=stack_examples, momentum=options.momentum, weight_decay_exclude=(),
         loss_scale=LOSS_SCALE if options.mixed_precision else None)
 

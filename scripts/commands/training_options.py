@@ -5,6 +5,8 @@ import shlex
 import sys
 import time
 
+from commands.result_paths import CATEGORY_IDS
+
 from chainer_seg import command_line, training
 from chainer_seg.class_names import listed
 from chainer_seg.datasets import (
@@ -120,13 +122,15 @@ def make_schedule(options):
 
 
 def run_training(options, train_chain, model, dataset, transform, evaluator, best_metric,
-                 **settings):
+                 category_ids=None, **settings):
     """Runs the training that the options describe, prints where the results are, and returns them.
 
+    ``category_ids`` are those of the model's labels in its data set, which predict.py writes.
     ``settings`` are those of :class:`chainer_seg.training.Settings` and come before the options.
     """
     started = time.time()
-    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed}
+    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed,
+                    **({CATEGORY_IDS: list(category_ids)} if category_ids is not None else {})}
     from_options = {
         name: getattr(options, name) for name in (
             'out', 'optimizer', 'lr', 'weight_decay', 'iterations', 'batch_size', 'sub_batches',

@@ -193,5 +193,5 @@ def test_validation_with_other_classes_is_told(parse, system, tmp_path):
         {'images': [{'id': 1, 'file_name': '2007_000001.jpg', 'height': 20, 'width': 30}],
          'annotations': [], 'categories': [{'id': 1, 'name': 'hand'}]}))
     options.val_images = tmp_path / 'VOC2012' / 'JPEGImages'
-    with pytest.raises(UserError, match='validation name different classes: only one of them has aeroplane'):
+    with pytest.raises(UserError, match='different classes: only one of them has aeroplane'):
         system.open_labels(options)

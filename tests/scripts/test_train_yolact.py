@@ -83,8 +83,9 @@ def test_options_come_before_the_experiment_and_the_experiment_before_nothing(tr
 
 def test_files_of_coco_give_the_classes(train, folder, tmp_path):
     train(f'--out run {RUN} {NET} --annotations {folder}/annotations.json --images {folder}/images')
-    assert load_model(tmp_path / 'run' / 'model.npz').class_names == (
-        'circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
+    model = load_model(tmp_path / 'run' / 'model.npz')
+    assert model.class_names == ('circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
+    assert model.origin['category_ids'] == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_prepare_dataset_wrote_is_taken_as_a_folder(train, tmp_path):

@@ -253,7 +253,8 @@ def of_classes(*names):
 
 
 @pytest.mark.parametrize('names, difference', [
-    (('dog', 'cat'), "class 0 was 'cat' and is 'dog'"), (('cat', 'cow'), "class 1 was 'dog' and is 'cow'"),
+    (('dog', 'cat'), "class 0 was 'cat' and is 'dog'"),
+    (('cat', 'cow'), "class 1 was 'dog' and is 'cow'"),
     (('cat', 'dog', 'cow'), 'there were 2 classes and are 3'),
     ((), 'there were 2 classes and are 0')])
 def test_a_snapshot_of_other_classes_is_not_resumed(tmp_path, names, difference):
