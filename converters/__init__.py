@@ -17,7 +17,7 @@ from chainer_seg.errors import WeightFileError
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
-from converters.configuration import arguments_of
+from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
 from converters.ledger import Ledger
 
@@ -127,9 +127,11 @@ def convert(path, config=None):
             are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
-            also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
-            the words of the original's configuration; of DeepLab what :func:`converters.deeplab.build`
-            names, such as ``click`` for a click model made of it.
+            also that of its .prototxt. Of models that know classes ``class_names`` may be given beside
+            them: a list, or the path of a text file with one in each line. Of YOLACT the name of a
+            published configuration such as ``'yolact_im700'`` may be given, or all in the words of the
+            original's configuration; of DeepLab what :func:`converters.deeplab.build` names, such as
+            ``click`` for a click model made of it.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
@@ -142,8 +144,10 @@ def convert(path, config=None):
     return conversion(path, config).model
 
 
-def conversion(path, config=None, progress=None):
+def conversion(path, config=None, progress=None, settings=None):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
+
+    ``settings`` is a mapping of arguments that replace those of ``config``, whose words those may be.
 
     ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
     ends the conversion.
@@ -151,7 +155,7 @@ def conversion(path, config=None, progress=None):
     path = locate(path)
     form = find_format(path)
     networks = NETWORKS[form.name]
-    config = arguments_of(config)
+    config = join(arguments_of(config), dict(settings or {}))
     tree = form.module.read(path)
     module, name = _recognise(path, tree, networks)
     ledger = Ledger(path, networks.find_arrays(tree), progress)

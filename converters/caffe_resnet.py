@@ -27,7 +27,7 @@ def build(tree, ledger, config):
     layers = CaffeLayers(tree['layers'], ledger)
     arguments = {**_arguments(layers), **config}
     check_size(arguments, ledger)
-    model = ResNetClassifier(**arguments)
+    model = ledger.make(ResNetClassifier, arguments, 'definition')
     fill_resnet(model.resnet, layers)
     layers.fill_logits(model.logits, 'fc1000')
     if definition is not None:

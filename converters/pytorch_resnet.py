@@ -26,7 +26,10 @@ def build(tree, ledger, config):
     """
     state = State(tree, ledger, _prefix(tree))
     stages = [f'layer{number + 1}' for number in range(state.count('layer{}.0.conv1.weight', first=1))]
-    model = ResNetClassifier(**{
+    if 'stride_on' not in config:
+        ledger.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
+                      'others')
+    model = ledger.make(ResNetClassifier, {
         'n_class': state.shape('fc.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
         'width': state.shape('conv1.weight', 4)[0], 'stride_on': '3x3', **config})

@@ -37,7 +37,7 @@ def build(tree, ledger, config):
                  'stride_on': '3x3', **config}
     features = EXPANSION * arguments['width'] * 2 ** (len(stages) - 1)
     check_size(count_resnet(arguments) + features * arguments['n_class'], ledger)
-    model = ResNetClassifier(**arguments)
+    model = ledger.make(ResNetClassifier, arguments)
     fill_resnet(model.resnet, stem, stages, ledger)
     fill_linear(model.logits, head, ledger)
     skip_leftovers(ledger)
