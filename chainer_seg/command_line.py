@@ -6,6 +6,7 @@ import os
 import sys
 
 from chainer_seg.errors import UserError
+from chainer_seg.options import Parser
 
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
@@ -13,7 +14,7 @@ INTERRUPTED_STATUS = 130
 
 def parser(description, *, device=True, **options):
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
     add_common_options(made, device=device)
     return made

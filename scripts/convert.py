@@ -12,6 +12,7 @@ import converters
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
+from chainer_seg.options import without
 from converters.inspection import mapping_lines, tree_lines
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def main():
                              'line')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
+    parser.only(without('--inspect'), '-o', '--config', '--set', '--class-names', '--half')
     options = parser.parse_args()
     command_line.set_up_messages(options)
     if options.inspect:

@@ -34,6 +34,7 @@ from chainer_seg.datasets.statistics import PUBLISHED_RATIOS, PUBLISHED_SCALES, 
 from chainer_seg.datasets.tfrecord_files import find_shards
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, write_json
+from chainer_seg.options import with_any
 from chainer_seg.visualization import draw_statistics
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
@@ -46,6 +47,8 @@ def main():
     splits = {name: Split(name, options) for name in ('train', 'val', 'test')
               if getattr(options, f'{name}_annotations_file')}
     check_classes(splits)
+    if options.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits.values()):
+        raise DatasetError('--quick applies only to COCO files, which alone are checked; leave it out.')
     for split in splits.values():
         split.check(options, shown)
     report(splits['train'].dataset, pathlib.Path(options.output_dir), options, shown)
@@ -71,6 +74,7 @@ def parse():
     add_option(parser, 'quick', action='store_true', help='check only the headers of the images')
     add_option(parser, 'skip_bad', action='store_true', help='leave out images that cannot be read')
     add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
+    parser.only(with_any('--test_annotations_file'), '--test_image_dir')
     return parser.parse_args()
 
 

@@ -34,6 +34,7 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
         chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
     """
     if is_packed(annotations):
+        _refuse_images(annotations, images)
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
     if pathlib.Path(annotations).is_dir():
         _refuse_keypoints(annotations, keypoints)
@@ -41,13 +42,28 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None):
     if pathlib.Path(annotations).suffix == '.txt':
         _refuse_keypoints(annotations, keypoints)
         return _open_list(annotations, images, skip_empty)
-    if any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord')):
+    if _is_tfrecord(annotations):
+        _refuse_images(annotations, images)
         _refuse_keypoints(annotations, keypoints)
         return TFRecordDataset(annotations, skip_empty=skip_empty)
     if images is None:
         raise DatasetError(f'{pathlib.Path(annotations)} needs its folder of images; name it with '
                            f'--images.')
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
+
+
+def folder_for(annotations, images, others=None):
+    """The folder of images to open a data set with: ``images``, or else that of others.
+
+    None of others for a data set that holds its images itself.
+    """
+    if images is None and not is_packed(annotations) and not _is_tfrecord(annotations):
+        return others
+    return images
+
+
+def _is_tfrecord(annotations):
+    return any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord'))
 
 
 def _open_list(list_file, folder, skip_empty):
@@ -58,6 +74,11 @@ def _open_list(list_file, folder, skip_empty):
     if folder is not None and pathlib.Path(folder).name == 'img':
         folder = pathlib.Path(folder).parent
     return SbdDataset(list_file, folder, skip_empty=skip_empty)
+
+
+def _refuse_images(annotations, images):
+    if images is not None:
+        raise DatasetError(f'{annotations} holds its images itself; leave --images {images} out.')
 
 
 def _refuse_keypoints(annotations, keypoints):

@@ -57,6 +57,25 @@ def find_jobs(options):
     return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
 
 
+def check_for_videos(jobs, options, *flags):
+    """Refuses options that apply only to videos where none is among the inputs."""
+    if not any(job.is_video for job in jobs):
+        _refuse(options, flags, 'videos')
+
+
+def check_for_images(jobs, options, *flags):
+    """Refuses options that apply only to images where none is among the inputs."""
+    if all(job.is_video for job in jobs):
+        _refuse(options, flags, 'images')
+
+
+def _refuse(options, flags, kind):
+    for flag in flags:
+        if getattr(options, flag.removeprefix('--').replace('-', '_')):
+            raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; leave '
+                            f'it out.')
+
+
 def split_output(text):
     """``IN:OUT`` as both, ``IN`` as itself and None."""
     source, colon, output = text.rpartition(':')

@@ -24,6 +24,7 @@ from chainer_seg.models.deeplab import Click
 from chainer_seg.models.deeplab.given_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
+from chainer_seg.options import where
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def add_options(parser):
     result.add_argument('--save-pnmap', action='store_true',
                         help='also write the clicks as a file for --pnmap')
     add_view_options(parser)
+    parser.only(where('--refine', 'crf'), '--crf-parameters')
 
 
 def run(model, options):

@@ -47,7 +47,7 @@ def save_proposals(model, path, image_id, stem, options):
     """Proposes objects in one image and writes an overlay and COCO JSON."""
     image = read_image(path)
     found = model.propose_rle(image, threshold=options.threshold, nms=options.nms,
-                              **proposal_settings(options))
+                              **proposal_settings(model, options))
     masks = decode_rle(found.codes[:options.draw], image.shape[:2])
     write_image(f'{stem}_overlay.png', overlay_masks(image, masks, contour=2))
     write_json(f'{stem}.json', [{**result, 'file_name': path.name}

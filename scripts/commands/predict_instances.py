@@ -14,7 +14,7 @@ import functools
 import logging
 
 import numpy as np
-from commands.detector_inputs import add_input_options, find_jobs
+from commands.detector_inputs import add_input_options, check_for_videos, find_jobs
 from commands.detector_options import add_detector_options, detector_settings
 from commands.result_paths import category_ids
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from chainer_seg.class_names import find_names
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
+from chainer_seg.options import When
 from chainer_seg.video import annotate_video
 from chainer_seg.visualization import overlay_detections
 
@@ -50,12 +51,15 @@ def add_options(parser):
     video.add_argument('--frames', type=command_line.count_argument, metavar='N',
                        help='end after so many frames')
     video.add_argument('--no-fps', action='store_true', help='do not write the frames per second')
+    parser.only(When('where masks are drawn, without --hide masks',
+                     lambda options: 'masks' not in options.hide), '--alpha')
 
 
 def run(model, options):
     if not 0 <= options.alpha <= 1:
         raise UserError('--alpha takes numbers from 0 to 1.')
     jobs = find_jobs(options)
+    check_for_videos(jobs, options, '--frames', '--no-fps')
     find = Finder(model, options)
     log.info('category ids in the results: %s', find.whose_ids)
     window = Window() if options.show else None

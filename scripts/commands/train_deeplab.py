@@ -4,10 +4,11 @@ import argparse
 import functools
 import logging
 
+from commands.semantic_options import OF_LISTS
 from commands.semantic_report import class_table
 from commands.training_options import (
-    DRAWN, add_data_options, add_training_options, check_classes, draw_datasets, find_resnet,
-    run_training)
+    DRAWN, OF_DRAWN, add_data_options, add_training_options, check_classes, draw_datasets, find_resnet,
+    run_training, validation_images)
 
 from chainer_seg import command_line
 from chainer_seg.class_names import listed
@@ -20,6 +21,7 @@ from chainer_seg.model_file import load_model
 from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.deeplab import DeepLab, SemanticSamples, SemanticTrainChain
 from chainer_seg.models.deeplab.multi_scale import SCALES
+from chainer_seg.options import with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,11 @@ def add_options(systems):
     add_training_options(parser, iterations=1500, batch_size=8, lr=1e-3, schedule='poly')
     _add_model(parser.add_argument_group('the model'))
     _add_method(parser.add_argument_group('how it learns'))
+    parser.only(OF_DRAWN, '--val-n')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(OF_LISTS, '--sbd', '--class-names')
+    parser.only(without('--init'), '--backbone', '--blocks', '--width', '--pyramid')
+    parser.only(without('--backbone'), '--blocks', '--width')
 
 
 def _add_model(model):
@@ -115,7 +122,7 @@ def open_labels(options):
     dataset = open_files(options.annotations, options.images)
     if not options.val_annotations:
         return dataset, dataset
-    validation = open_files(options.val_annotations, options.val_images or options.images)
+    validation = open_files(options.val_annotations, validation_images(options))
     check_classes(dataset, validation)
     return dataset, validation
 

@@ -6,7 +6,8 @@ import logging
 import pathlib
 
 from commands.mask_rcnn_options import (
-    BLOCKS, FIRST_FACTOR, LAST_FACTOR, PUBLISHED_FROZEN, add_network, add_run, add_samples)
+    BLOCKS, FIRST_FACTOR, LAST_FACTOR, PUBLISHED_FROZEN, add_network, add_run, add_samples,
+    restrict, resumes_model)
 from commands.training_options import (
     add_data_options, check_classes, find_resnet, open_datasets, run_training)
 
@@ -16,7 +17,7 @@ from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.links import BatchNorm, FrozenAffine, copy_resnet
 from chainer_seg.links.resnet import EXPANSION
-from chainer_seg.model_file import is_model_file, load_model
+from chainer_seg.model_file import load_model
 from chainer_seg.models.class_transfer import class_labels, start_by_names
 from chainer_seg.models.mask_rcnn import (
     DetectionSamples, MaskRCNN, MaskRCNNTrainChain, PolygonDataset, batch_samples)
@@ -48,6 +49,7 @@ def add_options(systems):
     add_network(parser.add_argument_group('the network'))
     add_samples(parser.add_argument_group('the samples'))
     add_run(parser.add_argument_group('the training'))
+    restrict(parser)
 
 
 def train_mask_rcnn(options):
@@ -113,7 +115,7 @@ def _keypoints(options, dataset):
 
 def _resumed_model(options):
     """The path of --resume if that is a model file rather than a snapshot; it is no longer resumed."""
-    if options.resume in (None, 'auto') or not is_model_file(options.resume):
+    if not resumes_model(options):
         return None
     path, options.resume = options.resume, None
     return path

@@ -6,7 +6,7 @@ import logging
 import pathlib
 
 from commands.training_options import (
-    add_data_options, check_classes, open_datasets, run_training)
+    OF_DRAWN, OF_FILES, add_data_options, check_classes, open_datasets, run_training)
 
 from chainer_seg import command_line
 from chainer_seg.class_names import listed
@@ -19,6 +19,7 @@ from chainer_seg.models.yolact.experiments import experiment_names, read_experim
 from chainer_seg.models.yolact.pretrained import (
     CHANNEL_ORDERS, load_yolact, start_backbone, start_from)
 from chainer_seg.models.yolact.samples import stack_examples
+from chainer_seg.options import with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,12 @@ def add_options(systems):
     run.add_argument('--mixed-precision', action='store_true',
                      help='compute in half precision, update in single precision; on a GPU')
     run.add_argument('--half', action='store_true', help='save the model in half precision')
+    parser.settle(_find_data)
+    parser.only(OF_FILES, '--data-folder')
+    parser.only(OF_DRAWN, '--val-n')
+    parser.only(without('--data-folder'), '--annotations', '--images')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(with_any('--backbone'), '--backbone-channels')
 
 
 def train_yolact(options):
@@ -83,7 +90,6 @@ def train_yolact(options):
         experiment.take_model(weights)
     experiment.assign(options.assignments)
     _merge(experiment['training'], options)
-    _find_data(options)
     dataset, validation = open_datasets(options)
     check_classes(dataset, validation)
     _say_unseen_classes(dataset)
@@ -101,6 +107,9 @@ def train_yolact(options):
 
 def _merge(settings, options):
     """Gives the options that are not on the command line the experiment's values."""
+    if options.momentum is not None and settings['optimizer'] != 'momentum':
+        raise TrainingError(f'--momentum is for the optimizer momentum, and the experiment trains with '
+                            f'{settings["optimizer"]}; leave it out or add --set optimizer=momentum.')
     for name in ('batch_size', 'iterations', 'lr', 'momentum', 'weight_decay', 'save_interval'):
         if getattr(options, name) is None:
             setattr(options, name, settings[name])
@@ -115,15 +124,16 @@ def _check_precision(options):
                             '--mixed-precision out, or name a GPU by --device.')
 
 
-def _find_data(options):
+def _find_data(options, given):
     """Gives the options of files the values that --data-folder stands for."""
-    if options.data_folder:
-        training, validation = (pathlib.Path(options.data_folder) / f'{name}.packed'
-                                for name in ('train', 'val'))
-        options.annotations = options.annotations or training
-        if validation.exists():
-            options.val_annotations = options.val_annotations or validation
-    if options.annotations:
+    if not options.data_folder:
+        return
+    training, validation = (pathlib.Path(options.data_folder) / f'{name}.packed'
+                            for name in ('train', 'val'))
+    options.annotations = training
+    if validation.exists():
+        options.val_annotations = options.val_annotations or validation
+    if 'dataset' not in given:
         options.dataset = 'coco'
 
 

@@ -11,12 +11,17 @@ from chainer_seg import command_line, training
 from chainer_seg.class_names import listed
 from chainer_seg.datasets import (
     FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
+from chainer_seg.datasets.opening import folder_for
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model, save_model
+from chainer_seg.options import When
 
 # Pictures drawn for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
+
+OF_FILES = When('with a --dataset of files, such as coco', lambda options: options.dataset not in DRAWN)
+OF_DRAWN = When('with a --dataset that is drawn', lambda options: options.dataset in DRAWN)
 
 DRAWN = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset}
 
@@ -25,7 +30,8 @@ def add_data_options(parser, *more):
     """Adds the options and returns their group; ``more`` are values of --dataset of the system's own."""
     data = parser.add_argument_group('the data')
     data.add_argument('--dataset', choices=(*DRAWN, 'coco', *more), default='shapes',
-                      help='drawn shapes, with textures or plain, drawn people, or a data set of files')
+                      help='drawn shapes, with textures or plain, drawn people, or a data set of files; '
+                           'coco where --annotations are named')
     data.add_argument('--annotations', metavar='J',
                       help='COCO JSON to train on; or a packed data set or a list of VOC or SBD, which '
                            'need no --images')
@@ -35,7 +41,16 @@ def add_data_options(parser, *more):
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                       metavar='HxW', help='size of drawn pictures')
     data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
+    parser.settle(_find_kind)
+    parser.only(OF_FILES, '--annotations', '--images', '--val-annotations', '--val-images')
+    parser.only(OF_DRAWN, '--size')
     return data
+
+
+def _find_kind(options, given):
+    """Takes files for the data set where some are named and nothing else is asked for."""
+    if options.annotations and 'dataset' not in given:
+        options.dataset = 'coco'
 
 
 def add_training_options(parser, iterations, batch_size, lr, schedule='cosine'):
@@ -92,8 +107,13 @@ def open_files(options, *, skip_empty=False, keypoints=None):
                            keypoints=keypoints)
     if not options.val_annotations:
         return dataset, dataset
-    return dataset, open_dataset(options.val_annotations, options.val_images or options.images,
+    return dataset, open_dataset(options.val_annotations, validation_images(options),
                                  keypoints=keypoints)
+
+
+def validation_images(options):
+    """The folder of the images of --val-annotations; that of the training where none is named."""
+    return folder_for(options.val_annotations, options.val_images, options.images)
 
 
 def check_classes(dataset, validation):

@@ -17,7 +17,8 @@ from tests.datasets.voc_files import write_labels, write_list, write_picture, wr
 SYSTEM = 'deeplab'
 
 NET = '--blocks 1 1 1 1 --width 4 --pyramid 1 2'
-RUN = ('--out run --size 48 --val-n 2 --crop 33 --batch-size 2 --warm-up 0 --iterations 1 --log-every 1 '
+DRAWN = '--size 48 --val-n 2'
+RUN = ('--out run --crop 33 --batch-size 2 --warm-up 0 --iterations 1 --log-every 1 '
        '--snapshot-every 1 --workers 0 --device cpu')
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'pyramid': (1, 2)}
 CLASSES = ('background', 'a', 'b')
@@ -27,7 +28,8 @@ CLASSES = ('background', 'a', 'b')
 def train(parse, system):
     """Trains in the folder of the test and gives the last line of the log."""
     def run(arguments):
-        system.train_deeplab(parse(f'{RUN} {arguments} -q'))
+        drawn = '' if '--annotations' in arguments else DRAWN
+        system.train_deeplab(parse(f'{RUN} {drawn} {arguments} -q'))
         with open('run/log.jsonl') as file:
             return json.loads(file.readlines()[-1])
     return run

@@ -16,11 +16,14 @@ from tests.arrays import arrays_of
 
 SYSTEM = 'mask-rcnn'
 
-NET = ('--neck fpn --blocks 1 1 1 1 --width 4 --fpn-channels 8 --box-features 16 --mask-channels 8 '
-       '--keypoint-channels 8 --anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
-       '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
-RUN = ('--size 64 --val-n 2 --batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
-       '--log-every 1 --lr 0.001 --lr_initialchange 1')
+HEADS = ('--neck fpn --fpn-channels 8 --box-features 16 '
+         '--anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
+         '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
+NET = f'{HEADS} --mask-channels 8 --blocks 1 1 1 1 --width 4'
+DRAWN = '--size 64 --val-n 2'
+TINY = ('--batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
+        '--log-every 1 --lr 0.001 --lr_initialchange 1')
+RUN = f'{DRAWN} {TINY}'
 
 
 class FewClasses:
@@ -41,10 +44,10 @@ def test_options_of_the_chainer_implementation_have_their_defaults(parse):
 
 def test_options_of_the_chainer_implementation_have_their_names(parse):
     options = parse(
-        '--dataset coco2017 --extractor resnet101 --gpu 1 --lr 1e-3 --batchsize 4 --freeze_bn '
+        '--dataset coco2017 --gpu 1 --lr 1e-3 --batchsize 4 --freeze_bn '
         '--bn2affine --out result --seed 3 --no-roialign --lr_step 10 --lr_initialchange 5 '
-        '--pretrained r.npz --snapshot 7 --validation 8 --resume m.npz --iteration 9 --roi_size 7 '
-        '--gamma 2 --subdivision 4')
+        '--pretrained imagenet --extractor resnet101 --snapshot 7 --validation 8 --resume m.npz '
+        '--iteration 9 --roi_size 7 --gamma 2 --subdivision 4')
     assert (options.dataset, options.device, options.sub_batches) == ('coco2017', '1', 4)
     assert parse('--gpu -1').device == 'cpu' and parse('--device cpu').device == 'cpu'
     assert not options.roialign and options.freeze_bn and options.bn2affine
@@ -82,7 +85,7 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, argume
         if name.endswith('avg_mean'):
             value[...] = 0.5
     save_model('resnet.npz', source)
-    model = system.make_model(parse(f'{NET} --pretrained resnet.npz {arguments}'), FewClasses)
+    model = system.make_model(parse(f'{HEADS} --pretrained resnet.npz {arguments}'), FewClasses)
     resnet = model.extractor.resnet
     assert model.config['norm'] == norm and model.config['blocks'] == (1, 2, 1, 1)
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 32, 32)).astype(np.float32)
@@ -99,8 +102,9 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, argume
 def test_what_is_frozen_does_not_change(parse, system, monkeypatch, arguments, learning):
     """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
-    options = parse(f'{NET} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 --no-masks '
-                    f'--validation 9 --device cpu -q')
+    sizes = '' if 'pretrained' in arguments else '--blocks 1 1 1 1 --width 4'
+    options = parse(f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
+                    f'--no-masks --validation 9 --device cpu -q')
     before = system.make_model(options, ShapesDataset(1))
     monkeypatch.setattr(system, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
     system.train_mask_rcnn(options)
@@ -198,7 +202,8 @@ def test_resume_goes_on_to_the_same_model(train, tmp_path):
 
 @pytest.mark.slow
 def test_keypoints_of_drawn_people(train, tmp_path):
-    result = train(f'mask-rcnn --dataset figures --keypoints --out run {NET} {RUN} --iteration 1')
+    result = train(f'mask-rcnn --dataset figures --keypoints --keypoint-channels 8 --out run {NET} '
+                   f'{RUN} --iteration 1')
     assert result.returncode == 0, result.stderr
     assert load_model(tmp_path / 'run' / 'model.npz').keypoints == 17
     assert '"keypoint_loss"' in (tmp_path / 'run' / 'log.jsonl').read_text()
@@ -208,7 +213,7 @@ def test_keypoints_of_drawn_people(train, tmp_path):
 def test_real_pictures_with_their_polygons(train, shared_data):
     sample = shared_data / 'coco_sample'
     annotations = sample / 'annotations'
-    result = train(f'mask-rcnn --out run {NET} {RUN} --dataset coco --subdivision 2 --iteration 1 '
+    result = train(f'mask-rcnn --out run {NET} {TINY} --dataset coco --subdivision 2 --iteration 1 '
                    f'--annotations {annotations}/instances_train.json --images {sample}/train '
                    f'--val-annotations {annotations}/instances_val.json --val-images {sample}/val')
     assert result.returncode == 0, result.stderr
@@ -228,6 +233,6 @@ def test_real_pictures_with_their_polygons(train, shared_data):
 def test_wrong_options_are_one_sentence(parse, system, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,
                                    mask_channels=2))
-    options = parse(f'{arguments} --out run {RUN}')
+    options = parse(f'{arguments} --out run {TINY}')
     with pytest.raises(UserError, match=sentence):
         options.train(options)
