@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from chainer_seg import signals
 from chainer_seg.errors import UserError
+from chainer_seg.options import Parser
 
 USER_ERROR_STATUS = 2
 
 
 def parser(description, *, device=True, **options):
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
     add_common_options(made, device=device)
     return made

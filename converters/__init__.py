@@ -17,7 +17,7 @@ from chainer_seg.errors import WeightFileError, shortened
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
-from converters.configuration import arguments_of
+from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
 from converters.ledger import Ledger
 
@@ -127,9 +127,11 @@ def convert(path, config=None, skip=()):
             are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
-            also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
-            the words of the original's configuration; of DeepLab what :func:`converters.deeplab.build`
-            names, such as ``click`` for a click model made of it.
+            also that of its .prototxt. Of models that know classes ``class_names`` may be given beside
+            them: a list, or the path of a text file with one in each line. Of YOLACT the name of a
+            published configuration such as ``'yolact_im700'`` may be given, or all in the words of the
+            original's configuration; of DeepLab what :func:`converters.deeplab.build` names, such as
+            ``click`` for a click model made of it.
         skip: Names of arrays that are left out, in which ``*`` stands for any characters.
 
     Returns:
@@ -143,8 +145,10 @@ def convert(path, config=None, skip=()):
     return conversion(path, config, skip=skip).model
 
 
-def conversion(path, config=None, progress=None, skip=()):
+def conversion(path, config=None, progress=None, settings=None, skip=()):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
+
+    ``settings`` is a mapping of arguments that replace those of ``config``, whose words those may be.
 
     ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
     ends the conversion.
@@ -152,7 +156,7 @@ def conversion(path, config=None, progress=None, skip=()):
     path = locate(path)
     form = find_format(path)
     networks = NETWORKS[form.name]
-    config = arguments_of(config)
+    config = join(arguments_of(config), dict(settings or {}))
     tree = form.module.read(path)
     ledger = Ledger(path, networks.find_arrays(tree), progress)
     tree = trees.without(tree, ledger.skip_named(skip)) if skip else tree

@@ -37,7 +37,7 @@ def build(tree, ledger, config):
     head = one_head(heads, ledger)
     arguments = {**_arguments(layers, head), **config}
     check_size(arguments, ledger)
-    model = ResNetClassifier(**arguments)
+    model = ledger.make(ResNetClassifier, arguments, 'definition')
     fill_resnet(model.resnet, layers)
     if head is not None:
         layers.fill_logits(model.logits, head)

@@ -1,9 +1,14 @@
 """Configuration files: what the weights of a network do not tell."""
 
 import pathlib
+import re
 
 from chainer_seg.errors import UserError, quoted
 from chainer_seg.files import parse_json, parse_toml, read_json, read_toml
+
+ORIGINAL = 'original'
+
+_PUBLISHED = re.compile(r'yolact_([a-z0-9_]+?)(?:_config)?')
 
 
 def arguments_of(config):
@@ -11,12 +16,28 @@ def arguments_of(config):
 
     Args:
         config: A mapping, the path of a JSON or TOML file of one, or None. A .prototxt stands for the
-            argument ``definition``.
+            argument ``definition``, and the name of a configuration of YOLACT, such as
+            ``yolact_im700`` or ``yolact_im700_config``, for the argument ``published``.
     """
     if isinstance(config, (str, pathlib.Path)):
+        named = _PUBLISHED.fullmatch(str(config))
+        if named and not pathlib.Path(config).exists():
+            return {'published': named[1]}
         is_definition = pathlib.Path(config).suffix == '.prototxt'
         return {'definition': config} if is_definition else read_configuration(config)
     return dict(config or {})
+
+
+def join(config, settings):
+    """Arguments with settings of a command line over them.
+
+    A configuration in the words of YOLACT's original, which has dozens of settings that only its
+    training needs, stands as a whole under the name :data:`ORIGINAL`, and the settings beside it.
+    """
+    if 'max_size' in config:
+        config = {ORIGINAL: config}
+    # What comes later counts, also where it says the same in other words.
+    return {**{name: value for name, value in config.items() if name not in settings}, **settings}
 
 
 def read_configuration(path):

@@ -13,6 +13,7 @@ from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import DeepLab
 from converters.caffe_layers import check_size, fill_resnet
+from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
@@ -55,6 +56,7 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
         layers.ledger.fail('no convolution with weights reads the last stage of its ResNet')
     weights = config.pop('click_weights', None)
     found = _arguments(layers, branches)
+    _say_assumed(layers, found, config, branches)
     known = [name for name in config if name in found or name in SHARED]
     arguments = {**found, **{name: config.pop(name) for name in known}}
     if arguments['pyramid'] is None:
@@ -64,15 +66,29 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     if click:
         _prepare_click(arguments, layers.ledger)
     check_size(arguments, layers.ledger)
-    network = DeepLab(**arguments, **({} if click else config))
+    network = layers.ledger.make(DeepLab, {**arguments, **({} if click else config)},
+                                 'class_names', 'click', 'click_weights')
     fill_resnet(network.resnet, layers)
     for child, name in zip(network.pyramid.names, branches):
         _fill_branch(network.pyramid[child], layers, name, click)
     if click:
         encoding = {'click_scale': click_scale, 'click_mean': click_mean}
         return click_model(network, layers.ledger, weights, {**encoding, **config})
-    network.class_names = _class_names(names, network, layers.ledger)
+    network.class_names = class_names(names, network.config['n_class'], layers.ledger, VOC_CLASSES,
+                                      "Pascal VOC's", background='background')
     return network
+
+
+def _say_assumed(layers, found, given, branches):
+    """Says what the file does not tell and ``given`` does not say, so that the published is taken."""
+    names = [] if layers.stages() and _read_stage(layers, layers.stages()[0]) else [
+        'strides', 'dilations', 'stride_on']
+    if found['pyramid'] is not None and None in map(layers.parameters, branches):
+        names.append('pyramid')
+    names = [name for name in names if name not in given]
+    if names:
+        layers.ledger.assume(f'the published {", ".join(names)}, which such a file does not tell; '
+                             f'settings of these names say others')
 
 
 def _prepare_click(arguments, ledger):
@@ -186,12 +202,3 @@ def _fill_branch(link, layers, name, click):
     link.W.array[:, :, 1:2, 1:2] = small.W.array
     link.b.array[...] = small.b.array
     layers.ledger.moved([small.W.array, small.b.array], [link.W.array, link.b.array])
-
-
-def _class_names(names, network, ledger):
-    count = network.config['n_class']
-    if names is None:
-        return VOC_CLASSES if count == len(VOC_CLASSES) else ()
-    if len(names) != count:
-        ledger.fail(f'it has {count} classes, and the configuration names {len(names)}')
-    return tuple(names)

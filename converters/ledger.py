@@ -2,6 +2,8 @@
 
 import collections
 import fnmatch
+import inspect
+import logging
 import typing
 
 import chainer
@@ -9,6 +11,8 @@ import numpy as np
 
 from chainer_seg.errors import WeightFileError, quoted
 from converters.formats.mapped_file import forget
+
+log = logging.getLogger(__name__)
 
 _LISTED = 6  # Longer lists of arrays are cut in messages.
 ASKED = 'left out as asked'  # Why an array is skipped that a user has named.
@@ -49,6 +53,7 @@ class Ledger:
             self._names.setdefault(id(array), name)
         self.used = []
         self.skipped = {}
+        self.assumed = []
         self._filled = set()
         self._sources = []  # Pairs of a target and an array that went into it.
         self._progress = progress
@@ -169,9 +174,33 @@ class Ledger:
                 for target, array in self._sources if id(target) in paths]
 
     def summary(self):
-        """Counts for ``model.origin``: arrays used, and skipped by their reason."""
+        """For ``model.origin``: counts of arrays used, and skipped by their reason; what was assumed
+        of the network, if anything."""
         return {'arrays_used': len(set(self.used)),
-                'arrays_skipped': dict(collections.Counter(self.skipped.values()))}
+                'arrays_skipped': dict(collections.Counter(self.skipped.values())),
+                **({'assumed': list(self.assumed)} if self.assumed else {})}
+
+    def assume(self, what: str) -> None:
+        """Logs what the file does not say and the conversion takes for true, and what says otherwise."""
+        self.assumed.append(what)
+        log.info('assumed %s', what)
+
+    def make(self, cls: type, arguments: dict, *others: str) -> chainer.Link:
+        """Makes a network of a class.
+
+        Args:
+            arguments: Those of the class, by their names.
+            others: Names that a user may give beside them, which have been taken out.
+
+        Raises:
+            chainer_seg.errors.WeightFileError: The class has no argument of such a name.
+        """
+        known = list(inspect.signature(cls).parameters)
+        unknown = sorted(arguments.keys() - set(known))
+        if unknown:
+            self.fail(f'a {cls.__name__} has no setting {", ".join(unknown)}; it has '
+                      f'{", ".join([*others, *known])}')
+        return cls(**arguments)
 
     def fail(self, problem):
         """Raises an error about the file."""

@@ -37,10 +37,13 @@ def build(tree, ledger, config):
         ledger.fail(f'its first convolution has a side of {side}, where {_STEM_SIZE} is needed')
     block = 'bottleneck' if f'{stages[0]}.0.conv3.weight' in state else 'basic'
     head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
-    arguments = {'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
-                 'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
-                 'width': width, 'block': block, 'stride_on': '3x3', **config}
-    model = ResNetClassifier(**arguments)
+    if 'stride_on' not in config and block == 'bottleneck':
+        ledger.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
+                      'others')
+    model = ledger.make(ResNetClassifier, {
+        'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
+        'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
+        'width': width, 'block': block, 'stride_on': '3x3', **config})
     state.fill_resnet(model.resnet, '', stages)
     if head is not None:
         ledger.fill(model.logits.W.array, state[f'{head}.weight'], model.logits.W.shape[:2])

@@ -49,7 +49,7 @@ def build(tree, ledger, config):
                  'stride_on': '3x3', **config}
     features = EXPANSIONS[arguments['block']] * arguments['width'] * 2 ** (len(stages) - 1)
     check_size(count_resnet(arguments) + features * (arguments['n_class'] or 0), ledger)
-    model = ResNetClassifier(**arguments)
+    model = ledger.make(ResNetClassifier, arguments)
     fill_resnet(model.resnet, stem, stages, ledger)
     if head is not None:
         fill_linear(model.logits, head, ledger)

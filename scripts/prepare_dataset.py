@@ -36,6 +36,7 @@ from chainer_seg.datasets.tfrecord_files import find_shards
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
+from chainer_seg.options import with_any
 from chainer_seg.visualization import draw_statistics
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
@@ -48,6 +49,8 @@ def main():
     splits = {name: Split(name, options) for name in ('train', 'val', 'test')
               if getattr(options, f'{name}_annotations_file')}
     check_classes(splits)
+    if options.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits.values()):
+        raise DatasetError('--quick applies only to COCO files, which alone are checked; leave it out.')
     with sole_writer(options.output_dir):
         for split in splits.values():
             split.check(options, shown)
@@ -79,6 +82,7 @@ def parse():
                help='leave out images that cannot be read, with exit status 0')
     command_line.add_strict_option(bad)
     add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
+    parser.only(with_any('--test_annotations_file'), '--test_image_dir')
     return parser.parse_args()
 
 

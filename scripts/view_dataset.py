@@ -16,6 +16,7 @@ from chainer_seg.datasets import ShapesDataset, open_dataset
 from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.images import write_image
 from chainer_seg.models.yolact.augmentation import augment
+from chainer_seg.options import When, with_any
 from chainer_seg.visualization import contact_sheet
 
 
@@ -65,6 +66,8 @@ def parse():
     parser.add_argument('--boxes', action='store_true', help='draw boxes')
     parser.add_argument('--no-masks', action='store_true', help='draw no masks')
     parser.add_argument('--no-labels', action='store_true', help='write no names')
+    parser.only(with_any('--annotations'), '--images')
+    parser.only(When('without --augment', lambda options: not options.augment), '--columns')
     return parser.parse_args()
 
 

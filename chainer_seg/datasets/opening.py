@@ -44,6 +44,7 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None,
     if path.suffix != '.txt' and not path.is_dir() and labels_as != 'auto':
         raise DatasetError(f'{annotations} has no masks or label images; leave --labels-as out.')
     if is_packed(annotations):
+        _refuse_images(annotations, images)
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
     if path.is_dir():
         _refuse_keypoints(annotations, keypoints)
@@ -52,13 +53,28 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None,
     if path.suffix == '.txt':
         _refuse_keypoints(annotations, keypoints)
         return _open_list(path, images, skip_empty, labels_as, allow_outside)
-    if any(ending in path.name for ending in ('.record', '.tfrecord')):
+    if _is_tfrecord(annotations):
+        _refuse_images(annotations, images)
         _refuse_keypoints(annotations, keypoints)
         return TFRecordDataset(annotations, skip_empty=skip_empty)
     if images is None:
         raise DatasetError(f'{path} needs its folder of images; name it with '
                            f'--images.')
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
+
+
+def folder_for(annotations, images, others=None):
+    """The folder of images to open a data set with: ``images``, or else that of others.
+
+    None of others for a data set that holds its images itself.
+    """
+    if images is None and not is_packed(annotations) and not _is_tfrecord(annotations):
+        return others
+    return images
+
+
+def _is_tfrecord(annotations):
+    return any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord'))
 
 
 def _open_list(list_file, folder, skip_empty, labels_as, allow_outside):
@@ -90,6 +106,11 @@ def _davis_of(list_file, folder):
         if found is not None:
             return found
     return None
+
+
+def _refuse_images(annotations, images):
+    if images is not None:
+        raise DatasetError(f'{annotations} holds its images itself; leave --images {images} out.')
 
 
 def _refuse_keypoints(annotations, keypoints):

@@ -23,6 +23,7 @@ class InstanceDetector(DeviceChain):
 
     Attributes:
         class_names: Names of the object classes, by label; may be empty.
+        origin: A dict that says where the weights came from, or None.
         option_names: What a call of :meth:`detect` may change for this once.
     """
 
@@ -31,6 +32,7 @@ class InstanceDetector(DeviceChain):
     def __init__(self):
         super().__init__()
         self.class_names = ()
+        self.origin = None
 
     def detect(self, image, **options):
         """Finds the objects of one picture.

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 
 from commands.file_options import add_outside_option
-from commands.result_paths import listed_images, result_stems, sole_writers
+from commands.result_paths import image_ids, listed_images, result_stems, sole_writers
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -27,12 +27,14 @@ class Job:
         is_video (bool): Whether it has frames.
         picture: Path of the picture, or of the video, with what was found.
         results: Path of the JSON file.
+        image_id: Of an image in COCO results; the frames of a video have their own.
     """
 
     source: object
     is_video: bool
     picture: pathlib.Path
     results: pathlib.Path
+    image_id: int | None = None
 
 
 def add_input_options(parser):
@@ -58,7 +60,28 @@ def find_jobs(options):
         raise UserError('There is nothing to do; name images, folders, videos or a camera.')
     sources = [source for pair in pairs for source in expand(*pair, options.allow_outside)]
     stems = result_stems([_named(source) for source, _ in sources], options.out)
-    return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
+    return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
+
+
+def check_for_videos(jobs, options, *flags):
+    """Refuses options that apply only to videos where none is among the inputs."""
+    if not any(job.is_video for job in jobs):
+        _refuse(options, flags, 'videos')
+
+
+def check_for_images(jobs, options, *flags):
+    """Refuses options that apply only to images where none is among the inputs."""
+    if all(job.is_video for job in jobs):
+        _refuse(options, flags, 'images')
+
+
+def _refuse(options, flags, kind):
+    for flag in flags:
+        if getattr(options, flag.removeprefix('--').replace('-', '_')):
+            raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; leave '
+                            f'it out.')
 
 
 def work_on(jobs, options, work, *folders):

@@ -28,6 +28,7 @@ from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
 from chainer_seg.evaluation.coco import KINDS
 from chainer_seg.files import write_json
 from chainer_seg.instances import Instances
+from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def add_options(parser):
     figures.add_argument('--results', metavar='DIR',
                          help="keep the detections in this folder, as COCO's server takes them")
     figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
+    parser.only(with_any('--results'), '--overwrite')
 
 
 def run(model, options):

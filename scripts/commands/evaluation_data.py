@@ -8,13 +8,18 @@ from commands.proposal_options import add_range_options, image_range
 
 from chainer_seg import command_line, datasets
 from chainer_seg.errors import DatasetError
+from chainer_seg.options import with_any, without
 
 # Pictures drawn here come from another seed than those a model was trained or validated on.
 EVALUATION_SEED_OFFSET = 2_000_000
 
 
-def add_data_options(parser, pictures):
-    """Adds the options; ``pictures`` is the default for how many are drawn."""
+def add_data_options(parser, pictures, *others):
+    """Adds the options; ``pictures`` is the default for how many are drawn.
+
+    ``others`` are options that name files, too, and have been added.
+    """
+    files = ('--annotations', *others)
     data = parser.add_argument_group('the data')
     data.add_argument('--annotations', metavar='J',
                       help='COCO JSON with the true objects, a packed data set, or a list of images of '
@@ -27,6 +32,10 @@ def add_data_options(parser, pictures):
                       metavar='HxW', help='size of drawn pictures')
     add_range_options(parser)
     command_line.add_strict_option(parser)
+    parser.only(without(*files), '--n', '--size')
+    parser.only(with_any(*files), '--start-at', '--end-at')
+    if not others:
+        parser.only(with_any(*files), '--images')
 
 
 def add_match_option(parser):

@@ -12,7 +12,7 @@ import numpy as np
 from commands.click_options import add_view_options, refinement, set_view
 from commands.crf_options import add_crf_option
 from commands.file_options import add_labels_option
-from commands.result_paths import result_stems
+from commands.result_paths import image_ids, result_stems
 
 from chainer_seg import command_line, schema
 from chainer_seg.bad_images import BadImages
@@ -28,6 +28,7 @@ from chainer_seg.models.deeplab import Click
 from chainer_seg.models.deeplab.given_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
+from chainer_seg.options import where
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def add_options(parser):
     result.add_argument('--save-pnmap', action='store_true',
                         help='also write the clicks as a file for --pnmap')
     add_view_options(parser)
+    parser.only(where('--refine', 'crf'), '--crf-parameters')
 
 
 def run(model, options):
@@ -75,9 +77,10 @@ def run(model, options):
                         f'image.')
     bad = BadImages(options.strict or len(paths) == 1)
     with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
-        for number, (path, stem) in enumerate(result_stems(paths, options.out)):
+        for number, (image_id, (path, stem)) in enumerate(
+                zip(image_ids(paths), result_stems(paths, options.out))):
             with bad.passing_over(number):
-                save(path, stem, *find(model, path, clicks, sharpen, options), options)
+                save(path, image_id, stem, *find(model, path, clicks, sharpen, options), options)
 
 
 def find(model, path, clicks, sharpen, options):
@@ -155,7 +158,7 @@ def segment_stored(model, image, maps, sharpen, options):
     return probability, probability > options.threshold
 
 
-def save(path, stem, image, clicks, found, options):
+def save(path, image_id, stem, image, clicks, found, options):
     """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
     probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
@@ -163,7 +166,8 @@ def save(path, stem, image, clicks, found, options):
     write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
     picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
     write_image(f'{stem}_overlay.png', picture)
-    write_json(f'{stem}.json', instances.to_coco_results(path.name))
+    write_json(f'{stem}.json', [{**result, 'file_name': path.name}
+                                for result in instances.to_coco_results(image_id)])
     if options.save_pnmap:
         write_maps(f'{stem}{MAPS_ENDING}', stored_maps(clicks, mask.shape))
     log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',

@@ -1,7 +1,5 @@
 """python scripts/train.py click --dataset click-files: click segmentation from clicks in files."""
 
-import argparse
-
 from commands.training_options import run_training
 
 from chainer_seg.datasets import ClickFilesDataset
@@ -18,19 +16,7 @@ PUBLISHED = {
     'optimizer': 'momentum', 'lr': 1e-5, 'ends_lr': 5.0, 'weight_decay': 2.5e-4,
     'schedule': 'constant', 'warm_up': 0, 'batch_size': 7, 'epochs': 10.0}
 
-# What needs the objects themselves.
-_NOT_FROM_FILES = ('robot_clicks', 'start_masks', 'composites', 'jaccard_weight')
-
-
-class AsPublished(argparse.Action):
-    """Sets all options of :data:`PUBLISHED`; those behind it change some of them."""
-
-    def __init__(self, option_strings, dest, **settings):
-        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **settings)
-
-    def __call__(self, parser, options, values, option_string=None):
-        for name, value in PUBLISHED.items():
-            setattr(options, name, value)
+CLICK_FILES = 'click-files'  # what --dataset calls them
 
 
 def add_file_options(parser):
@@ -44,18 +30,24 @@ def add_file_options(parser):
                        help='list of samples to validate on; twice --val-n of them are looked at')
     published = parser.add_argument_group('the TensorFlow code')
     published.add_argument(
-        '--as-tensorflow', action=AsPublished,
+        '--as-tensorflow', action='store_true',
         help='train as it does: ' + ', '.join(
             f'--{name.replace("_", "-")}' + ('' if value is True else f' {_written(value)}')
-            for name, value in PUBLISHED.items()) + '; options behind it change some of this')
+            for name, value in PUBLISHED.items()) + '; other options change some of this')
+
+
+def take_published(options, given):
+    """Gives the options that were left out the values of --as-tensorflow, if that was given."""
+    if not options.as_tensorflow:
+        return
+    for name, value in PUBLISHED.items():
+        # A number of updates says how long the run is, as that of epochs does.
+        if name not in given and not (name == 'epochs' and 'iterations' in given):
+            setattr(options, name, value)
 
 
 def train_on_files(options, model, lr_multipliers):
     """Trains a click model on the samples that the options list."""
-    for name in _NOT_FROM_FILES:
-        if getattr(options, name):
-            raise TrainingError(f'--{name.replace("_", "-")} needs images with their objects, not '
-                                f'click files; leave it out or take --dataset coco.')
     dataset, validation = open_lists(options)
     check_encoding(model, dataset)
     samples = ClickMapSamples(options.crop, model.click_mean)

@@ -154,3 +154,30 @@ def test_a_configuration_that_cannot_be_meant_is_told(call, weights, tmp_path, c
 def test_a_configuration_may_begin_with_a_byte_order_mark(call, weights, tmp_path):
     (tmp_path / 'a.json').write_bytes(b'\xef\xbb\xbf{"seed": 3}')
     assert call(weights, '--config', 'a.json')[0] == 0
+
+
+def test_set_comes_over_a_configuration_in_the_words_of_the_original(call, shared_data, tmp_path):
+    folder = shared_data / 'formats' / 'pytorch'
+    arguments = (folder / 'yolact_resnet50_1_10.pth', '--config', folder / 'yolact_resnet50_config.json',
+                 '--set', 'max_detections=5', 'nms_top_k=11', '-o', 'y.npz')
+    status, _, errors = call(*arguments, '--class-names', *'abcde')
+    assert status == 0, errors
+    model = load_model(tmp_path / 'y.npz')
+    assert model.class_names == tuple('abcde')
+    assert (model.config['max_detections'], model.config['top_k']) == (5, 11)
+    (tmp_path / 'names.txt').write_text('v\nw\nx\ny\nz\n')
+    assert call(*arguments, '--class-names', 'names.txt')[0] == 0
+    assert load_model(tmp_path / 'y.npz').class_names == tuple('vwxyz')
+
+
+@pytest.mark.parametrize('file, known', [
+    ('pytorch/yolact_resnet50_1_10.pth', 'Yolact has no setting nonsense; it has class_names'),
+    ('detectron/public_mask_c4_5.pkl', 'MaskRCNN has no setting nonsense; it has class_names, classes'),
+    ('detectron/public_R-50_flat.pkl', 'ResNetClassifier has no setting nonsense; it has n_class'),
+    ('caffe/resnet50_b4.caffemodel', 'ResNetClassifier has no setting nonsense; it has definition'),
+    ('caffe/deeplab_r101_b2_double.caffemodel', 'DeepLab has no setting nonsense; it has class_names')])
+def test_unknown_settings_are_refused_with_the_known_ones(call, shared_data, file, known):
+    path = shared_data / 'formats' / file
+    config = ('--config', path.parent / 'yolact_resnet50_config.json') if 'yolact' in file else ()
+    status, _, errors = call(path, *config, '--set', 'nonsense=7')
+    assert status == 2 and known in errors

@@ -35,7 +35,7 @@ def test_proposals_of_a_folder_are_drawn_and_written(call, model_path, pictures,
     assert 'a.png: 4 proposals' in result.stdout and 'o/b_overlay.png' in result.stdout
     assert read_image(tmp_path / 'o' / 'a_overlay.png').shape == (50, 70, 3)
     results = json.loads((tmp_path / 'o' / 'a.json').read_text())
-    assert [each['image_id'] for each in results] == ['a.png'] * 4
+    assert [(each['image_id'], each['file_name']) for each in results] == [(1, 'a.png')] * 4
     found = Instances.from_coco_results(results, (50, 70))
     assert found.masks.any(axis=(1, 2)).all() and (np.diff(found.scores) <= 0).all()
 

@@ -266,3 +266,39 @@ def test_snapshot_that_somebody_changed_is_one_sentence(tmp_path, changes):
     np.savez(tmp_path / 'changed.npz', **{**arrays, **changes})
     with pytest.raises(TrainingError):
         build(tmp_path / 'on', resume=tmp_path / 'changed.npz')
+
+
+def of_classes(*names):
+    net = Net()
+    net.class_names = names
+    return {'net': net, 'model_to_save': net, 'evaluator': None}
+
+
+@pytest.mark.parametrize('names, difference', [
+    (('dog', 'cat'), "class 0 was 'cat' and is 'dog'"),
+    (('cat', 'cow'), "class 1 was 'dog' and is 'cow'"),
+    (('cat', 'dog', 'cow'), 'there were 2 classes and are 3'),
+    ((), 'there were 2 classes and are 0')])
+def test_a_snapshot_of_other_classes_is_not_resumed(tmp_path, names, difference):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    with pytest.raises(TrainingError, match=f'is of other classes than the data set: {difference}'):
+        build(tmp_path, iterations=4, resume='auto', **of_classes(*names))
+
+
+def test_a_snapshot_of_the_same_classes_is_resumed(tmp_path, capfd):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    build(tmp_path, iterations=4, resume='auto', **of_classes('cat', 'dog'))
+    assert 'class' not in ''.join(capfd.readouterr())
+
+
+def test_an_older_snapshot_without_classes_is_resumed_with_one_warning(tmp_path, capfd):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    path = tmp_path / 'snapshot_iter_00000002.npz'
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = json.loads(arrays['about'].tobytes())
+    del about['class_names']
+    arrays['about'] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(path, **arrays)
+    build(tmp_path, iterations=4, resume='auto', **of_classes('cat', 'dog'))
+    assert ''.join(capfd.readouterr()).count('does not say which classes it is of') == 1

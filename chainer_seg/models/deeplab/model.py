@@ -7,6 +7,7 @@ import numpy as np
 from chainer import links as L
 
 from chainer_seg.links import ResNet
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 from chainer_seg.schema import Channels, Count, Dilations, Padding, Positive, Stages, Strides
 
@@ -76,3 +77,8 @@ class DeepLab(SemanticSegmenter):
 
     def forward(self, x):
         return self.pyramid(self.resnet(x)[-1])
+
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`; the background has a name."""
+        return [ClassRows(parameter, self.config['n_class']) for name in self.pyramid.names
+                for parameter in (self.pyramid[name].W, self.pyramid[name].b)]

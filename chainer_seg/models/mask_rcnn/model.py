@@ -25,6 +25,7 @@ from chainer import functions as F
 from msgspec import Meta
 
 from chainer_seg.links import ResNet
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.inference import check_finite
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
@@ -208,6 +209,12 @@ class MaskRCNN(InstanceDetector):
     def keypoint_head(self, features, rois, roi_indices):
         """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
         return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
+
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`."""
+        layers = [self.box.logits, self.box.deltas, *([self.mask.logits] if self.with_masks else [])]
+        return [ClassRows(parameter, self.classes + 1, background=True)
+                for layer in layers for parameter in (layer.W, layer.b)]
 
     def decode(self, outputs, sizes, **options):
         """The objects of a batch, by what ``forward`` returned and the sizes of ``prepare``."""

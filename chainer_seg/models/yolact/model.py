@@ -13,6 +13,7 @@ from msgspec import Meta
 from chainer_seg.errors import UserError
 from chainer_seg.instances import Instances
 from chainer_seg.links import FeaturePyramid
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.inference import check_finite
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
@@ -169,6 +170,15 @@ class Yolact(InstanceDetector):
                                          **options)
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
+
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`."""
+        count = self.classes + 1
+        logits = [ClassRows(parameter, count, groups=len(parameter.array) // count, background=True)
+                  for parameter in (self.head.logits.W, self.head.logits.b)]
+        layers = [self.semantic, *([self.rescoring.layers[-1]] if self.rescores else [])]
+        return logits + [ClassRows(parameter, self.classes)
+                         for layer in layers for parameter in (layer.W, layer.b)]
 
     def _predict(self, maps):
         prototypes = F.transpose(self.protonet(maps[0]), (0, 2, 3, 1))
