@@ -21,9 +21,11 @@ from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import (
     CocoDataset,
+    MaskFolder,
     PackedDataset,
     SbdDataset,
     TFRecordDataset,
+    VocDataset,
     fit_anchors,
     measure_dataset,
     open_dataset,
@@ -71,7 +73,8 @@ def parse():
     add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
     for name, required in (('train', True), ('val', True), ('test', False)):
         add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
-                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; or TFRecord files')
+                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; a folder of masks; or '
+                        f'TFRecord files')
     add_reading_options(parser)
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
@@ -108,10 +111,15 @@ class Split:
         """All files that the data set is made of."""
         if isinstance(self.dataset, TFRecordDataset):
             return find_shards(self.annotations)
-        folders = [self.images]
-        if isinstance(self.dataset, SbdDataset):
-            folders = [self.dataset.folder / 'img', self.dataset.folder / 'inst']
-        return [pathlib.Path(self.annotations), *(
+        dataset, annotations = self.dataset, pathlib.Path(self.annotations)
+        folders = [] if self.images is None else [self.images]
+        if isinstance(dataset, SbdDataset):
+            folders = [dataset.folder / 'img', dataset.folder / 'inst']
+        elif isinstance(dataset, VocDataset):
+            folders = [dataset.image_folder, *sorted(dataset.folder.glob('Segmentation*'))]
+        elif isinstance(dataset, MaskFolder):
+            folders = [dataset.image_folder, dataset.path]
+        return [*([annotations] if annotations.is_file() else []), *(
             path for folder in folders for path in sorted(pathlib.Path(folder).rglob('*'))
             if path.is_file())]
 
@@ -137,6 +145,8 @@ class Split:
     def pack(self, options):
         """Writes the packed file unless an earlier run wrote it from the same files."""
         source = fingerprint(self.files())
+        if options.labels_as != 'auto':
+            source += f' {options.labels_as}'
         if self.path.exists() and not options.overwrite:
             packed = PackedDataset(self.path)
             if packed.source == source:

@@ -109,6 +109,8 @@ def write(split, dataset, sampling, options, bad):
     source = getattr(options, f'{prefix}annotations')
     source = str(pathlib.Path(source).resolve()) if source else (
         f'{options.draw} {getattr(options, f"{prefix}n")} {options.size}')
+    if options.labels_as != 'auto':
+        source += f', labels as {options.labels_as}'
     progress = functools.partial(tqdm, desc=f'sampling {split}', unit='image', disable=options.quiet)
     path = write_click_files(
         dataset, options.out, split, sampling, scale=options.energy_scale, seed=options.seed,

@@ -116,6 +116,7 @@ class ListedFiles:
         self.path, self.folder = pathlib.Path(list_file), pathlib.Path(folder)
         self.files = Files()
         self._allow_outside = allow_outside
+        self._below = {}  # of each folder, the files anywhere in it by their names without ending
         self._odd = {}  # of names that were not as they should be, what was odd
 
     def find(self, line: Line, name: str, bases: Iterable[str], endings: Iterable[str]
@@ -134,8 +135,8 @@ class ListedFiles:
         Raises:
             chainer_seg.errors.DatasetError: The file is outside of the folders.
         """
-        outside = None
-        for place, path in self._places(name, list(bases)):
+        outside, bases, endings = None, list(bases), list(endings)
+        for place, path in self._places(name, bases):
             found = self.files.find(path, endings)
             if found is None:
                 continue
@@ -154,7 +155,7 @@ class ListedFiles:
             return found
         if outside is not None or ('..' in name.split('/') and not self._allow_outside):
             raise outside_error(self.path, line, name)
-        return None
+        return self._find_below(line, name, bases, endings)
 
     def note(self, line: Line, oddity: str) -> None:
         """Adds something odd to :meth:`report`."""
@@ -166,6 +167,24 @@ class ListedFiles:
             meaning = '' if found is None else f', which is {found}'
             log.warning('%s: %s, such as line %d, %s%s', self.path, oddity, line.number,
                         quoted(line.text), meaning)
+
+    def _find_below(self, line, name, bases, endings):
+        """The only file of that name in folders below, however deep; None where there are more."""
+        for folder in (self.folder / base for base in bases if base):
+            if folder not in self._below:
+                found = collections.defaultdict(list)
+                for parent, _, names in os.walk(folder):
+                    for each in names:
+                        found[pathlib.PurePath(each).stem].append(pathlib.Path(parent, each))
+                self._below[folder] = found
+            path = pathlib.PurePath(name)
+            stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+            found = [each for each in self._below[folder].get(stem, ())
+                     if each.suffix.lower() in endings]
+            if len(found) == 1:
+                self._odd.setdefault('files lie in folders below', (line, found[0]))
+                return found[0]
+        return None
 
     def _places(self, name, bases) -> Iterator[tuple[str, pathlib.Path]]:
         """Where the file may be, and what is odd about it; '' for nothing, 'outside' for outside."""

@@ -1,8 +1,10 @@
 """The Semantic Boundaries Dataset (Hariharan et al., ICCV 2011) from its public MATLAB files."""
 
+import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import (
@@ -43,7 +45,8 @@ class SbdDataset(ImageDataset):
 
     class_names = PASCAL_NAMES
 
-    def __init__(self, list_file, folder=None, *, skip_empty=False, allow_outside: bool = False):
+    def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
+                 skip_empty: bool = False, allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         self.image_folder = self.folder / 'img'
@@ -122,7 +125,7 @@ class SbdMarks:
         """The file of an image; the kind is 'inst' or 'cls'."""
         return self.folder / kind / f'{name}.mat'
 
-    def read_objects(self, name):
+    def read_objects(self, name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
         entry = self._read('inst', 'GTinst', name, 'Categories')
         owners, categories = entry['Segmentation'], entry['Categories'].ravel()
@@ -132,7 +135,7 @@ class SbdMarks:
             raise self._fault('inst', name, 'its objects are not those that have a category')
         return owners, categories.astype(np.int64)
 
-    def read_classes(self, name):
+    def read_classes(self, name: str) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8, 255 where none is given."""
         classes = self._read('cls', 'GTcls', name)['Segmentation']
         if classes[classes != VOID].max(initial=0) > len(PASCAL_NAMES):

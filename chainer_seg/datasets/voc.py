@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,8 +48,9 @@ class VocDataset(ImageDataset):
         chainer_seg.errors.DatasetError: The list or files that it names are missing.
     """
 
-    def __init__(self, list_file, folder=None, *, sbd=None, class_names=PASCAL_NAMES,
-                 skip_empty=False, labels_as: LabelsAs = 'auto', allow_outside: bool = False):
+    def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
+                 sbd: str | os.PathLike | None = None, class_names: Sequence[str] = PASCAL_NAMES,
+                 skip_empty: bool = False, labels_as: LabelsAs = 'auto', allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = voc_folder(list_file, folder)
         self.class_names = tuple(class_names)
@@ -133,7 +135,8 @@ class VocDataset(ImageDataset):
             picture = self.folder / _IMAGES / (line.name.lstrip('/') + IMAGE_ENDINGS[0])
         folder = self.folder / _IMAGES
         name = picture.relative_to(folder) if is_inside(picture, folder) else pathlib.Path(picture.name)
-        candidates = [self.folder / each / name.with_suffix('.png') for each in _CLASS_FOLDERS]
+        candidates = [self.folder / each / label for label in dict.fromkeys(
+            (name.with_suffix('.png'), pathlib.Path(name.stem + '.png'))) for each in _CLASS_FOLDERS]
         found = [path for path in (self._files.files.find(each, LABEL_ENDINGS) for each in candidates)
                  if path is not None]
         if not found and self._marks is not None:
@@ -165,7 +168,8 @@ class VocDataset(ImageDataset):
 
     def _objects_path(self, index):
         path = self.folder / _OBJECTS / f'{self.ids[index]}.png'
-        found = self._files.files.find(path, LABEL_ENDINGS)
+        find = self._files.files.find
+        found = find(path, LABEL_ENDINGS) or find(self.folder / _OBJECTS / path.name, LABEL_ENDINGS)
         if found is None and self._marks is not None:
             return self._marks.path('inst', self.ids[index])
         return found or path

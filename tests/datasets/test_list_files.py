@@ -103,6 +103,25 @@ def test_whole_paths_and_links_in_the_folder_are_the_owners(folder, tmp_path):
     assert listed(folder, f'{folder}/JPEGImages/2007_000001.jpg\n2007_000002\n').ids == NAMES
 
 
+def test_images_may_lie_in_folders_below(folder, caplog):
+    for kind in ('JPEGImages', 'SegmentationClass'):
+        (folder / kind / 'Train' / 'Data').mkdir(parents=True)
+    [image] = (folder / 'JPEGImages').glob('2007_000001.*')
+    image.rename(folder / 'JPEGImages' / 'Train' / 'Data' / image.name)
+    dataset = listed(folder, '2007_000001\n2007_000002.jpg\n')
+    assert dataset.image_names == ['Train/Data/2007_000001.jpg', '2007_000002.jpg']
+    assert ['files lie in folders below, such as line 1' in text for text in caplog.messages] == [True]
+    dataset.check_objects()
+    assert dataset[0][0].shape == (20, 30, 3) and dataset.read_classes(0).shape == (20, 30)
+
+
+def test_a_label_image_is_not_taken_for_a_missing_image(folder):
+    (folder / 'JPEGImages' / '2007_000001.jpg').unlink()
+    (folder / 'SegmentationObject' / '2007_000001.png').unlink()
+    with pytest.raises(DatasetError, match='not there: .*JPEGImages/2007_000001.jpg'):
+        listed(folder, '2007_000001\n')
+
+
 @pytest.mark.parametrize('name', ['nowhere', 'a' * 5000, 'a' * 300 + '.jpg', '/' * 50, '.', '*', '-1'])
 def test_what_is_not_there_is_one_sentence(folder, name):
     with pytest.raises(DatasetError) as told:

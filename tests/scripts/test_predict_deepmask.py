@@ -56,3 +56,16 @@ def test_what_is_wrong_is_told_in_one_sentence(call, model_path, pictures):  # n
     for arguments, sentence in [((empty,), 'empty.txt is empty; write a name into each line'),
                                 ((pictures, '--si', '1', '--sf', '0'), 'has no level')]:
         assert_user_error(call('predict', model_path, *arguments), sentence)
+
+
+def test_a_list_keeps_to_its_folder_unless_asked(call, model_path, pictures, tmp_path):  # noqa: F811
+    (tmp_path / 'lists').mkdir()
+    path = tmp_path / 'lists' / 'l.txt'
+    for name in ('../pictures/a.png', f'{pictures}/a.png'):
+        path.write_bytes(b'\xef\xbb\xbf' + name.encode())
+        assert_user_error(call('predict', model_path, path), 'outside the folder of the list')
+    result = call('predict', model_path, path, '--np', '1', '--allow-outside')
+    assert result.returncode == 0, result.stderr
+    (pictures / 'l.txt').write_text('pictures\\a.png\n')  # seen from the current folder
+    result = call('predict', model_path, pictures / 'l.txt', '--np', '1')
+    assert result.returncode == 0 and 'written with backslashes' in result.stdout
