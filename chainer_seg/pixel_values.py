@@ -78,6 +78,8 @@ def rgb_of_pil(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith('I') or picture.mode == 'F':
         return rgb_of_bytes(to_bytes(_wide_grey(picture)[:, :, None]))
     picture.load()  # A strip of an open file has no pixels before.
+    if picture.mode == 'P':
+        return _palette_of(picture)[np.asarray(picture)]
     width, height = picture.size
     image = np.empty((height, width, 3), np.uint8)
     # Pillow takes up to four bytes a pixel, and blending needs eight more.
@@ -92,6 +94,13 @@ def rgb_of_pil(picture: Image.Image) -> np.ndarray:
 
 
 _PIXELS_AT_ONCE = 2_000_000
+
+
+def _palette_of(picture):
+    """The colour (256, 3) uint8 of each number in an image with a palette."""
+    numbers = picture.crop((0, 0, 256, 1))  # with its palette and its transparency
+    numbers.putdata(range(256))
+    return rgb_of_bytes(np.asarray(numbers.convert('RGBA')))[0]
 
 
 def _wide_grey(picture):

@@ -98,6 +98,23 @@ def test_large_images_are_converted_in_strips_as_in_one(monkeypatch, rng, mode):
     np.testing.assert_array_equal(as_image(picture), whole)
 
 
+@pytest.mark.parametrize('transparency', [None, 2, bytes([255, 0, 51])])
+@pytest.mark.parametrize('suffix', ['.png', '.gif', '.tif'])
+def test_palettes_give_the_colours_that_pillow_gives(tmp_path, rng, suffix, transparency):
+    picture = Image.fromarray(rng.integers(0, 4, (5, 7), np.uint8), 'P')
+    picture.putpalette([0, 0, 0, 9, 8, 7, 200, 30, 0, 1, 2, 3])
+    if suffix == '.png' or isinstance(transparency, int):
+        picture.info['transparency'] = transparency
+    if transparency is None:
+        picture.info.pop('transparency', None)
+    picture.save(tmp_path / f'a{suffix}', **picture.info)
+    with Image.open(tmp_path / f'a{suffix}') as stored:
+        rgba = np.asarray(stored.convert('RGBA')).astype(float)
+    share = rgba[..., 3:] / 255
+    np.testing.assert_allclose(read_image(tmp_path / f'a{suffix}'),
+                               rgba[..., :3] * share + 255 * (1 - share), atol=0.51)
+
+
 def test_pillow_image_of_a_cut_file_is_an_error_of_ours(tmp_path, rng):
     Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / 'a.png')
     (tmp_path / 'b.png').write_bytes((tmp_path / 'a.png').read_bytes()[:4000])
