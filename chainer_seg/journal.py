@@ -186,6 +186,7 @@ def _told(value):
 def _number_of(line):
     """The number of the image of a journal's line; None where the line is not whole."""
     try:
+        line.decode()  # Text that is passed over by the decoder would fail later.
         return _DECODER.decode(line).number if line.endswith(b'\n') else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

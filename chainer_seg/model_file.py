@@ -204,7 +204,8 @@ def _checked_config(cls, config, path):
 
 def _check_parameters(file, model, path):
     """Compares names and shapes before any array is read, so that a lying file costs nothing."""
-    expected = {name: value.shape for name, value in _arrays_of(model).items()}
+    values = _arrays_of(model)
+    expected = {name: np.shape(value) for name, value in values.items()}
     found = {name: header.shape for name, header in file.headers.items() if name != DESCRIPTION}
     problems = []
     missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
@@ -214,11 +215,19 @@ def _check_parameters(file, model, path):
         problems.append(f'the model has no {_listing(extra)}')
     wrong = [f'{name} is {found[name]} where {expected[name]} is needed'
              for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    wrong += [f'{name} is {file.headers[name].dtype} where {values[name].dtype} is needed'
+              for name in sorted(expected.keys() & found.keys())
+              if not _can_be(file.headers[name].dtype, np.asarray(values[name]).dtype)]
     if wrong:
         problems.append(_listing(wrong))
     if problems:
         raise ModelFileError(f'The parameters in {path} are not those of its '
                              f'{type(model).__name__}: {"; ".join(problems)}.')
+
+
+def _can_be(found, needed):
+    """Whether numbers may be rounded to the type that is needed; whole numbers may not."""
+    return np.can_cast(found, needed, 'same_kind' if needed.kind == 'f' else 'safe')
 
 
 def _listing(items):

@@ -275,3 +275,16 @@ def test_model_that_could_not_be_loaded_is_not_saved(tmp_path):
 def test_files_that_once_took_gigabytes_are_refused(shared_cases, name):
     with pytest.raises(ModelFileError, match='expected int <='):
         load_model(shared_cases / 'attacks' / name)
+
+
+@pytest.mark.parametrize('dtype', ['f8', 'u8', '?'])
+def test_counter_of_another_type_is_named(path, dtype):
+    counter = 'net/resnet/stem/norm/N'
+    with np.load(path) as file:
+        before = file[counter]
+    change(path, **{counter: before.astype(dtype)})
+    if dtype == '?':  # A truth value is a whole number.
+        load_model(path)
+        return
+    with pytest.raises(ModelFileError, match=f'{counter} is {np.dtype(dtype)} where int'):
+        load_model(path)

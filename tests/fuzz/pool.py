@@ -24,7 +24,7 @@ from tests.fuzz.worker import Shared, make_input, work
 SECONDS = 10  # Of the processor's time for an input; a busy machine makes no failure.
 PATIENCE = 120  # Seconds of the clock, for readers that wait and do not compute.
 
-_BATCH = 0.5  # Seconds for which a worker stays with a reader.
+_BATCH = 0.5  # Seconds for which a worker stays with a reader, about.
 _KEPT = 3  # Examples of each failure that are kept.
 # Where files take no time, on Linux.
 _MEMORY_DISK = next((path for path in ('/dev/shm',) if os.access(path, os.W_OK)), None)
@@ -65,7 +65,7 @@ def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell
         dict of :class:`Figures` by the names of the readers.
     """
     figures = {reader.name: Figures() for reader in readers}
-    state = _Run(readers, figures, jobs, seed, folder)
+    state = _Run(readers, figures, jobs, seed, folder, inputs or float('inf'))
     end = time.monotonic() + (seconds or float('inf'))
     told = time.monotonic()
     try:
@@ -82,10 +82,12 @@ def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell
 
 
 class _Run:
-    def __init__(self, readers, figures, jobs, seed, folder):
+    def __init__(self, readers, figures, jobs, seed, folder, most):
         self._readers, self._figures, self._seed = readers, figures, seed
         self._folder = None if folder is None else pathlib.Path(folder)
         self._next = [0] * len(readers)
+        self._left = [[] for _ in readers]  # Parts of batches: (first number, count).
+        self._most, self._given = most, 0
         self._busy = [0] * len(readers)  # So that all workers are not at one reader.
         self._workers = [_Worker(readers, seed) for _ in range(jobs)]
 
@@ -118,20 +120,27 @@ class _Run:
         )
         self._busy[number] += 1
         # Batches of several workers for one reader do not overlap: each has a range of its own.
-        reader = self._readers[number]
-        figures = self._figures[reader.name]
-        start, count = self._next[number], len(reader.seeds)
+        if self._left[number]:
+            worker.give(number, *self._left[number].pop())
+            return
+        figures, count = self._figures[self._readers[number].name], 1
         if figures.seconds:
             count = min(max(int(_BATCH * figures.inputs / figures.seconds), 1), 2000)
+        count = max(1, min(count, self._most - self._given))
+        self._given += count
         self._next[number] += count
-        worker.give(number, start, count)
+        worker.give(number, self._next[number] - count, count)
 
     def _take(self, worker, message):
         reader = self._readers[worker.task[0]]
         if message[0] == 'failure':
             self._fail(reader, *message[1:])
             return
-        self._count(worker, worker.task[1] + worker.task[2] - 1)
+        index, start, count = worker.task
+        done = message[1]
+        self._count(worker, start + done - 1)
+        if done < count:  # They took longer than expected.
+            self._left[index].append((start + done, count - done))
         worker.task = None
 
     def _replace(self, worker):
@@ -149,13 +158,8 @@ class _Run:
             reason = f'took more than {SECONDS} s' if late else f'the process died ({worker.ending})'
             self._fail(self._readers[index], number, reason, reason)
             self._count(worker, number)
-            self._busy[index] += 1
-            new = _Worker(self._readers, self._seed)
             if number + 1 < start + count:
-                new.give(index, number + 1, start + count - number - 1)
-            else:
-                self._busy[index] -= 1
-            return new
+                self._left[index].append((number + 1, start + count - number - 1))
         return _Worker(self._readers, self._seed)
 
     def _count(self, worker, last):

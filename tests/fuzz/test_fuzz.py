@@ -106,7 +106,7 @@ def test_an_input_that_takes_too_long_is_a_failure(monkeypatch):
 
 def test_waiting_for_a_slow_machine_is_no_failure(monkeypatch):
     monkeypatch.setattr(pool, 'SECONDS', 0.3)
-    figures = outcome(fail_sometimes(lambda: time.sleep(1)), inputs=3)
+    figures = outcome(fail_sometimes(lambda: time.sleep(1)), inputs=2)
     assert not figures.others
 
 

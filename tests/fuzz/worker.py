@@ -20,6 +20,8 @@ from tests.fuzz.damage import mutated
 
 MEMORY = 2 << 30  # Bytes that a reader may take.
 
+_LONGEST_BATCH = 2  # Seconds after which a worker asks for something else.
+
 
 class Shared(ctypes.Structure):
     """What a worker tells at each input: its number, since when, and the counts of the batch."""
@@ -71,13 +73,15 @@ def work(pipe, shared, readers, seed, folder):
             reader.prepare(place)
             prepared.add(index)
         _forget_peak()
+        end = time.monotonic() + _LONGEST_BATCH
         for number in range(start, start + count):
             path, data = make_input(reader, number, seed)
             failure = _try(reader, place, path, data, number, shared)
             if failure:
                 pipe.send(('failure', number, *failure))
-        shared.begun = 0.0
-        pipe.send(('done',))
+            if time.monotonic() > end:
+                break
+        pipe.send(('done', number + 1 - start))
 
 
 def _try(reader, place, path, data, number, shared):
