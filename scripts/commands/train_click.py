@@ -135,13 +135,13 @@ def train_click(options):
                            start_masks=options.start_masks,
                            composites=options.composites, sampling=sampling,
                            whole_images=options.whole_images)
-    least_area = LEAST_AREA
+    least_area, most = LEAST_AREA, 2 * options.val_n
     if options.dataset == 'shapes':
         least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
 
     def mean_ious(model):
         figures = evaluate_clicks(model, validation, least_area=least_area,
-                                  max_objects=2 * options.val_n)
+                                  max_objects=most)
         return {name: value for name, value in figures.items() if name != 'objects'}
 
     chain = ClickTrainChain(model, options.positive_weight, options.jaccard_weight,

@@ -52,9 +52,10 @@ def train_on_files(options, model, lr_multipliers):
     check_encoding(model, dataset)
     samples = ClickMapSamples(options.crop, model.click_mean)
     chain = ClickMapTrainChain(model, options.positive_weight, options.loss_scale, options.freeze_bn)
+    most = 2 * options.val_n
     run_training(
         options, chain, model, dataset, samples,
-        lambda model: evaluate_maps(chain, validation, samples, 2 * options.val_n),
+        lambda model: evaluate_maps(chain, validation, samples, most),
         best_metric=('validation/iou', 'max'), lr_multipliers=lr_multipliers,
         **run_length(options))
 
