@@ -1,4 +1,5 @@
 import argparse
+import logging
 
 import pytest
 
@@ -43,3 +44,11 @@ def test_size_is_height_by_width():
 def test_other_sizes_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         command_line.size_argument(text)
+
+
+def test_quiet_keeps_warnings(capsys):
+    parser = command_line.parser('')
+    command_line.set_up_messages(parser.parse_args(['-q']))
+    logging.getLogger('chainer_seg.a').info('progress')
+    logging.getLogger('chainer_seg.a').warning('a text id')
+    assert capsys.readouterr().out == 'a text id\n'

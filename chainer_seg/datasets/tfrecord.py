@@ -13,7 +13,7 @@ from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import header_sizes
 from chainer_seg.instances import Instances
-from chainer_seg.run_lengths import box_code
+from chainer_seg.run_lengths import box_code, checked_size
 
 # That tool's names, and those of TensorFlow's own detection models.
 _LABELS = ('image/object/class/label_id', 'image/object/class/label')
@@ -134,7 +134,7 @@ class _Record:
 
     def __init__(self, data):
         self._features = parse_example(data)
-        self.size = int(self._one('image/height')), int(self._one('image/width'))
+        self.size = checked_size([self._one('image/height'), self._one('image/width')])
         self.encoded = self._one('image/encoded')
 
     def text(self, name, otherwise):
