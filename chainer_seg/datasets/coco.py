@@ -47,14 +47,14 @@ class CocoDataset:
 
     Args:
         annotations: Path of the JSON file.
-        images: Folder of the images.
+        images: Folder of the images; None where only the objects are read.
         skip_empty (bool): Leave out images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where a category names some.
 
     Attributes:
         ids (list): The COCO image id of each image.
         image_names (list of str): The file of each image, relative to the folder.
-        image_folder (pathlib.Path): This folder.
+        image_folder (pathlib.Path): This folder, or None.
         category_ids (list of int): The COCO category id of each label.
         class_names (tuple of str): The name of each label.
         coco (dict): The content of the JSON file, in this form.
@@ -65,9 +65,9 @@ class CocoDataset:
     """
 
     def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
-        self.path, self.image_folder = pathlib.Path(annotations), pathlib.Path(images)
+        self.path, self.image_folder = pathlib.Path(annotations), images and pathlib.Path(images)
         self.coco = read_coco_json(annotations)
-        if not self.image_folder.is_dir():
+        if self.image_folder is not None and not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')
         self._told_of_empty = False  # that a mask has no pixels
         self._check()
@@ -117,6 +117,8 @@ class CocoDataset:
     def read_file(self, index):
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         name, image = self.image_names[index], self._images[index]
+        if self.image_folder is None:
+            raise DatasetError(f'The images of {self.path} are not known; name their folder.')
         if name in self._not_found:
             raise ImageError(f'There is no image {shortened(name)} of {self.path} in '
                              f'{self.image_folder}: {self._not_found[name]}.')
@@ -216,7 +218,10 @@ class CocoDataset:
 
     def _find_images(self):
         """Sets the names of the image files; tells once of those that are called otherwise."""
-        found = find_images([image['file_name'] for image in self._images], self.image_folder)
+        self.image_names, self._not_found = [image['file_name'] for image in self._images], {}
+        if self.image_folder is None:
+            return
+        found = find_images(self.image_names, self.image_folder)
         self.image_names = [each.name for each in found]
         self._not_found = {each.name: each.fault for each in found if each.fault}
         renamed = [(image['file_name'], each) for image, each in zip(self._images, found) if each.how]

@@ -29,9 +29,9 @@ def contradiction(annotation, size):
     if pair is None or _agree(*pair):
         return ''
     box, extent = pair
-    x, y, right, bottom = (round(float(value), 2) for value in extent)
+    x, y, right, bottom = (round(value, 2) for value in extent)
     meant = ''
-    if np.abs(_as_corners(annotation, size) - extent).max() <= _NEAR:
+    if _distance(_cut(annotation['bbox'], size), extent) <= _NEAR:
         meant = ': it is x1, y1, x2, y2 and not x, y, width, height'
     elif _are_shares(annotation['bbox']):
         meant = f': it is in shares of the image; {_PIXELS}'
@@ -59,11 +59,11 @@ def box_habits(content):
     shares = _shares([annotation for annotation, _ in looked_at])
     if shares:
         return [Problem('coordinates as shares', 'annotations', shares, True)], ''
-    pairs = [(annotation, size, _corners(annotation, size)) for annotation, size in looked_at]
-    pairs = [(_as_corners(annotation, size), *pair) for annotation, size, pair in pairs if pair]
+    pairs = [(_cut(annotation['bbox'], size), *pair) for annotation, size in looked_at
+             if (pair := _corners(annotation, size))]
     wrong = sum(not _agree(box, extent) for _, box, extent in pairs)
-    near = sum(np.abs(box - extent).max() <= _NEAR for _, box, extent in pairs)
-    corners = sum(np.abs(other - extent).max() <= _NEAR for other, _, extent in pairs)
+    near = sum(_distance(box, extent) <= _NEAR for _, box, extent in pairs)
+    corners = sum(_distance(other, extent) <= _NEAR for other, _, extent in pairs)
     if wrong and corners >= 0.9 * len(pairs) and near < 0.5 * len(pairs):
         return [Problem('boxes as corners', 'annotations', 'the boxes are x1, y1, x2, y2, as their '
                         'segmentations show; COCO\'s are x, y, width, height', True)], ''
@@ -95,7 +95,7 @@ def _are_inside(values):
 
 
 def _corners(annotation, size):
-    """Box and extent of the segmentation as (4,) x1, y1, x2, y2 in the image; None without both."""
+    """Box and extent of the segmentation as x1, y1, x2, y2 in the image; None without both."""
     if not is_box(annotation.get('bbox')) or annotation.get('iscrowd'):
         return None
     extent = _extent(annotation.get('segmentation'), size)
@@ -103,7 +103,7 @@ def _corners(annotation, size):
     if extent is None or width <= 0 or height <= 0:
         return None
     box, extent = _cut((x, y, x + width, y + height), size), _cut(extent, size)
-    return (box, extent) if (extent[2:] > extent[:2]).all() else None
+    return (box, extent) if extent[2] > extent[0] and extent[3] > extent[1] else None
 
 
 def _extent(segmentation, size):
@@ -115,17 +115,21 @@ def _extent(segmentation, size):
         return None  # Reading the annotation says what is wrong.
 
 
-def _as_corners(annotation, size):
-    return _cut(annotation['bbox'], size)
-
-
 def _cut(corners, size):
-    return np.clip(np.array(corners, np.float64), 0, (size[1], size[0], size[1], size[0]))
+    height, width = size
+    x1, y1, x2, y2 = corners
+    return (min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width),
+            min(max(y2, 0), height))
+
+
+def _distance(corners, others):
+    return max(abs(corner - other) for corner, other in zip(corners, others))
 
 
 def _agree(box, extent):
-    if np.abs(box - extent).max() <= _NEAR:
+    if _distance(box, extent) <= _NEAR:
         return True
-    shared = np.prod(np.maximum(np.minimum(box[2:], extent[2:]) - np.maximum(box[:2], extent[:2]), 0))
-    union = np.prod(box[2:] - box[:2]) + np.prod(extent[2:] - extent[:2]) - shared
+    shared = (max(min(box[2], extent[2]) - max(box[0], extent[0]), 0)
+              * max(min(box[3], extent[3]) - max(box[1], extent[1]), 0))
+    union = sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, extent)) - shared
     return shared >= _LEAST_OVERLAP * union

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainer_seg.datasets.coco_json import is_number
 from chainer_seg.errors import quoted
 from chainer_seg.run_lengths import checked_code, code_area, polygons_code
 
@@ -22,7 +23,7 @@ def segmentation_faults(segmentation, size):
         segmentation for it; empty for a good one.
     """
     faults = _faults(segmentation, size)
-    if any(fatal for _, _, fatal in faults):
+    if any(fatal for _, _, fatal in faults) or _surely_encloses(segmentation, size):
         return faults
     try:
         code = _code(segmentation, size)
@@ -81,10 +82,13 @@ def segmentation_extent(segmentation):
     """(x_min, y_min, x_max, y_max) of the polygons of a segmentation; None where it has none."""
     if not isinstance(segmentation, list) or not segmentation or not all(
             isinstance(polygon, list) and polygon and len(polygon) % 2 == 0
-            for polygon in segmentation):
+            and set(map(type, polygon)) <= {int, float} for polygon in segmentation):
         return None
-    points = _points([value for polygon in segmentation for value in polygon])
-    return None if points is None else (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    columns = [value for polygon in segmentation for value in polygon[::2]]
+    rows = [value for polygon in segmentation for value in polygon[1::2]]
+    if not is_number(sum(columns)) or not is_number(sum(rows)):
+        return None
+    return min(columns), min(rows), max(columns), max(rows)
 
 
 def _code(segmentation, size):
@@ -93,6 +97,21 @@ def _code(segmentation, size):
         return checked_code(segmentation, size)
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
     return polygons_code(polygons, size) if polygons else None
+
+
+def _surely_encloses(segmentation, size):
+    """Whether a polygon without fatal faults has pixels, seen without drawing it.
+
+    A region with more area than outline has a point that is a pixel away from its outline.
+    """
+    if not isinstance(segmentation, list) or not segmentation or len(segmentation[0]) < 6:
+        return False
+    points = np.array(segmentation[0], np.float64).reshape(-1, 2)
+    if points.min() < 0 or (points > (size[1], size[0])).any() or len(points) > 10_000:
+        return False
+    following = np.roll(points, -1, axis=0)
+    area = abs((points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0]).sum()) / 2
+    return area > np.abs(following - points).sum() + 1
 
 
 def _faults(segmentation, size):

@@ -59,8 +59,9 @@ def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
     if folder is None and annotations.suffix == '.json':
         if needs_images:
             raise DatasetError('--annotations needs --images, the folder of its images.')
-        folder = annotations.parent  # Where no image is read, any folder is as good.
-    dataset = open_files(annotations, folder, **reading)
+        dataset = datasets.CocoDataset(annotations, None)
+    else:
+        dataset = open_files(annotations, folder, **reading)
     return dataset.part(image_range(options, len(dataset)))
 
 

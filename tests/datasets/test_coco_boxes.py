@@ -24,8 +24,8 @@ def square(number, **fields):
               for name, value in fields.items()}
     return annotation(**{
         'id': number + 1, 'segmentation': polygon(left, top, right, bottom),
-        'bbox': [left, top, right - left, bottom - top],
-        'area': (right - left) * (bottom - top), **fields})
+        'bbox': [left, top, right - left, bottom - top], 'area': (right - left) * (bottom - top),
+        **fields})
 
 
 def polygon(left, top, right, bottom):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.datasets import read_proposal_instances, read_proposals
+from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
@@ -160,3 +161,32 @@ CODE = {'size': [4, 5], 'counts': 'd0'}
 def test_results_that_do_not_fit_each_other_are_one_sentence(write, results):
     with pytest.raises(DatasetError, match='proposals.json'):
         list(read_proposal_instances(write(results)))
+
+
+def test_ids_written_as_floats_are_numbers(write):
+    [(image_id, [read])] = read_proposals(write([result(7.0)]))
+    assert type(image_id) is int and type(read['image_id']) is int
+
+
+@pytest.mark.parametrize('theirs, mine', [('7', 7), (7, '7'), ('7.0', 7), ('007', 7)])
+def test_ids_of_another_type_are_matched_and_told_once(caplog, theirs, mine):
+    files = [(theirs, ['a']), (8, ['b'])]
+    assert list(match_images(files, [mine, 8])) == [(mine, ['a']), (8, ['b'])]
+    assert len(caplog.records) == 1 and '1 image ids' in caplog.text
+
+
+def test_results_of_other_images_are_counted_with_an_example(caplog):
+    assert list(match_images([(7, ['a']), (5, ['b']), ('x', ['c'])], [7])) == [(7, ['a'])]
+    assert len(caplog.records) == 1 and 'of 2 images' in caplog.text and 'image 5' in caplog.text
+
+
+def test_one_image_under_two_ids_is_refused():
+    with pytest.raises(DatasetError, match="under the ids 7 and '7'"):
+        list(match_images([(7, ['a']), ('7', ['b'])], [7]))
+
+
+@pytest.mark.parametrize('counts', [[5, 2], [21], '5', 'zz'])
+def test_codes_in_results_that_come_from_elsewhere_are_checked(counts):
+    # pycocotools walks for ever along two codes of which one is shorter.
+    with pytest.raises(DatasetError, match='A proposal cannot be used: the run-length code'):
+        proposal_results([result(segmentation={'size': [4, 5], 'counts': counts})])
