@@ -56,7 +56,9 @@ def foreign_file(path: str | os.PathLike) -> str | None:
 
 
 def foreign_content(start: bytes) -> str | None:
-    """As :func:`foreign_file`, by the first bytes (some kB, or all) of what is no zip archive."""
+    """As :func:`foreign_file`, by the first bytes (some kB, or all); zip archives are not told apart."""
+    if start.startswith(b'PK\3\4'):
+        return None
     for mark, kind, at in _ARCHIVES:
         if start[at:at + len(mark)] == mark:
             return f'looks like {"an" if kind == "xz" else "a"} {kind} archive; unpack it first'

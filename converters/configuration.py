@@ -5,6 +5,7 @@ import re
 
 from chainer_seg.errors import UserError, quoted
 from chainer_seg.files import parse_json, parse_toml, read_json, read_toml
+from converters.formats import caffe_text
 
 ORIGINAL = 'original'
 
@@ -15,16 +16,15 @@ def arguments_of(config):
     """What is given as configuration, as a dict of arguments.
 
     Args:
-        config: A mapping, the path of a JSON or TOML file of one, or None. A .prototxt stands for the
-            argument ``definition``, and the name of a configuration of YOLACT, such as
-            ``yolact_im700`` or ``yolact_im700_config``, for the argument ``published``.
+        config: A mapping, the path of a JSON or TOML file of one, or None. A .prototxt, under whatever
+            name, stands for the argument ``definition``, and the name of a configuration of YOLACT,
+            such as ``yolact_im700`` or ``yolact_im700_config``, for the argument ``published``.
     """
     if isinstance(config, (str, pathlib.Path)):
         named = _PUBLISHED.fullmatch(str(config))
         if named and not pathlib.Path(config).exists():
             return {'published': named[1]}
-        is_definition = pathlib.Path(config).suffix == '.prototxt'
-        return {'definition': config} if is_definition else read_configuration(config)
+        return {'definition': config} if _is_definition(config) else read_configuration(config)
     return dict(config or {})
 
 
@@ -38,6 +38,18 @@ def join(config, settings):
         config = {ORIGINAL: config}
     # What comes later counts, also where it says the same in other words.
     return {**{name: value for name, value in config.items() if name not in settings}, **settings}
+
+
+def _is_definition(path):
+    """Whether a file is a .prototxt, by its ending, or by what is in it under other endings."""
+    ending = pathlib.Path(path).suffix.lower()
+    if ending in ('.prototxt', '.json', '.toml'):
+        return ending == '.prototxt'
+    try:
+        with open(path, 'rb') as file:
+            return caffe_text.is_text(file.read(1 << 20))
+    except (OSError, ValueError):
+        return False  # Whoever reads it says so.
 
 
 def read_configuration(path):

@@ -52,3 +52,13 @@ def test_escaped_characters_are_read(text, value):
 def test_half_a_character_is_told(text):
     with pytest.raises(UserError, match='The file holds text that is not Unicode'):
         parse_json(text, 'The file')
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'<!DOCTYPE html><html></html>', 'looks like a web page; download it again'),
+    (b'version https://git-lfs.github.com/spec/v1\noid sha256:1\n', 'is a Git LFS pointer'),
+    (b'\x1f\x8b\x08\0\0\0\0\0', 'looks like a gzip archive; unpack it first')])
+def test_what_stands_in_place_of_a_json_file_is_told(tmp_path, content, sentence):
+    (tmp_path / 'a.json').write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        read_json(tmp_path / 'a.json')

@@ -156,3 +156,9 @@ def test_old_shapes_a_missing_factor_and_another_eps_are_understood(genuine, tmp
     np.testing.assert_allclose(ours.reduce.norm.avg_mean, theirs.reduce.norm.avg_mean, rtol=1e-6)
     np.testing.assert_allclose(ours.reduce.norm.avg_var, theirs.reduce.norm.avg_var + .5, rtol=1e-4)
     assert not ours.middle.norm.avg_mean.any() and not ours.middle.norm.avg_var.any()
+
+
+@pytest.mark.parametrize('name', ['deploy.PROTOTXT', 'deploy.txt', 'deploy'])
+def test_a_definition_may_have_another_ending(genuine, tmp_path, model, name):
+    (tmp_path / name).write_bytes((genuine / 'resnet50_b4.prototxt').read_bytes())
+    assert converters.convert(genuine / 'resnet50_b4.caffemodel', tmp_path / name).config == model.config

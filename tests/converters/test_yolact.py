@@ -276,3 +276,13 @@ def test_a_configuration_of_other_anchors_on_each_level_is_an_error(tree):
 def test_a_configuration_that_the_class_does_not_know_is_an_error(tree):
     assert_refused("a Yolact has no setting anchor_sides; it has class_names",
                    config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
+
+
+def test_a_checkpoint_with_its_optimizer_is_the_network_in_it(shared_cases, shared_data):
+    folder = shared_data / 'formats' / 'pytorch'
+    config = folder / 'yolact_resnet50_config.json'
+    found = converters.conversion(shared_cases / 'optimizer-state' / 'with_optimizer.pth', config)
+    assert sum(reason == 'training state' for reason in found.skipped.values()) == 301
+    expected = converters.convert(folder / 'yolact_resnet50_1_10.pth', config)
+    for (path, ours), (_, theirs) in zip(found.model.namedparams(), expected.namedparams()):
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
