@@ -249,7 +249,8 @@ def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path,
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match='no image has an object that counts'):
         command(command_name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
-                *(['--proposals', proposals_of(shapes, tmp_path)] if 'proposals' in command_name else ()))
+                *(['--proposals', proposals_of(shapes, tmp_path)]
+                  if 'proposals' in command_name else ()))
 
 
 def proposals_of(folder, tmp_path):
