@@ -136,7 +136,8 @@ REFUSED = [
         '--mask-input', '--decoder 4')),
     *(('click', f'--dataset click-files --list l.txt {words}', 'applies only without --dataset')
       for words in ('--sampling paper', '--whole-images', '--object-scale 1 2', '--d-step 3',
-          '--composites 0.1', '--annotations set/annotations.json', '--robot-clicks 1', '--jaccard-weight 1')),
+                    '--composites 0.1', '--annotations set/annotations.json', '--robot-clicks 1',
+                    '--jaccard-weight 1')),
     ('click', '--list l.txt', '--list applies only with --dataset click-files'),
     ('click', '--data d', '--data applies only with --dataset click-files'),
     ('click', '--val-list l.txt', '--val-list applies only with --dataset click-files'),
