@@ -247,3 +247,34 @@ def test_a_damaged_file_is_read_or_told(rng):
             except (DatasetError, ImageError):
                 told += 1
     assert told > 100
+
+
+def test_a_few_pixels_beside_white_are_not_guessed():
+    image = WHITE.copy()
+    image[2, 3] = image[90, 120] = 1
+    with pytest.raises(DatasetError, match='levels 1 and 255, which may be an object and void'):
+        read_objects(encoded(image))
+    np.testing.assert_array_equal(read_mask(encoded(image), labels_as='levels')[0], LEFT)
+
+
+def test_a_blurred_colour_in_a_palette_is_cut_at_half():
+    ramp = np.linspace(0, 1, 5)[:, None] * [240, 20, 10]
+    steps = np.minimum(cv2.blur(LEFT.astype(np.float32), (3, 3)) * 4.99, 4).astype(np.uint8)
+    found = read_objects(encoded(with_palette(steps, ramp)))
+    assert len(found.numbers) == 1 and (found.masks[0] != LEFT).mean() < 0.01
+
+
+def test_numbers_that_are_asked_for_need_not_look_like_objects(rng):
+    noise = rng.integers(0, 20, SIZE).astype(np.uint8)
+    with pytest.raises(DatasetError, match='is not a mask'):
+        read_objects(encoded(noise))
+    assert read_objects(encoded(noise), labels_as='numbers').numbers == tuple(range(1, 20))
+    with pytest.raises(DatasetError, match='is a JPEG, which keeps no numbers'):
+        read_objects(encoded(noise, 'JPEG'), labels_as='numbers')
+
+
+def test_colours_without_black_are_refused():
+    colors = np.full((*SIZE, 3), 255, np.uint8)
+    colors[LEFT] = 200, 0, 0
+    with pytest.raises(DatasetError, match='has 2 colours, and nothing in it is black'):
+        read_objects(encoded(colors))
