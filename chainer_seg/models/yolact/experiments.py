@@ -57,7 +57,7 @@ class _Training:
     batch_size: Annotated[int, Meta(ge=1, le=4096)]
     iterations: schema.Positive
     optimizer: Literal['momentum', 'adam']
-    lr: schema.Above
+    lr: schema.NotNegative
     momentum: schema.Share
     weight_decay: schema.NotNegative
     schedule: Literal['steps', 'cosine', 'constant']
