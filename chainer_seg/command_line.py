@@ -1,19 +1,22 @@
-"""What every script shares: common options, messages, and the exit statuses 0, 2 and 130."""
+"""What every script shares: common options, messages, and the exit statuses 0, 2, 130 and 143."""
 
 import argparse
 import logging
 import os
+import signal
 import sys
+from collections.abc import Callable
 
+from chainer_seg import signals
 from chainer_seg.errors import UserError
+from chainer_seg.options import Parser
 
 USER_ERROR_STATUS = 2
-INTERRUPTED_STATUS = 130
 
 
 def parser(description, *, device=True, **options):
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
     add_common_options(made, device=device)
     return made
@@ -27,6 +30,13 @@ def add_common_options(made, *, device=True):
                           help='cpu, or the number of a GPU; the first GPU when there is one')
     made.add_argument('-v', '--verbose', action='count', default=0, help='say more')
     made.add_argument('-q', '--quiet', action='store_true', help='say only what went wrong')
+
+
+def add_strict_option(made: argparse._ActionsContainer) -> None:
+    """Adds --strict, the argument of :class:`chainer_seg.bad_images.BadImages`."""
+    made.add_argument('--strict', action='store_true',
+                      help='stop at the first image that cannot be read; otherwise such images are '
+                           'passed over and listed at the end, with exit status 2')
 
 
 def size_argument(text):
@@ -48,7 +58,7 @@ def set_up_messages(arguments):
     """Sends the log to standard output at the level that -v and -q ask for."""
     level = logging.INFO
     if arguments.quiet:
-        level = logging.ERROR
+        level = logging.WARNING
     elif arguments.verbose:
         level = logging.DEBUG
     logging.basicConfig(level=level, format='%(message)s', stream=sys.stdout, force=True)
@@ -57,8 +67,22 @@ def set_up_messages(arguments):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def run(main):
-    """Calls ``main()`` and ends the process: 0, 2 for a user's error, 130 when interrupted."""
+def run(main: Callable[[], object]) -> None:
+    """Calls ``main()`` and ends the process.
+
+    The status is 0, 2 for a user's error, 130 when interrupted and 143 when terminated by SIGTERM.
+    """
+    received = []
+
+    def terminate(number, frame):
+        received.append(number)
+        raise signals.Terminated
+
+    with signals.handled(terminate, (signal.SIGTERM,)):
+        _run(main, received)
+
+
+def _run(main, received):
     try:
         main()
         sys.stdout.flush()
@@ -66,8 +90,11 @@ def run(main):
         print(f'error: {error}', file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt as interrupt:
-        print(f'interrupted{f": {interrupt}" if str(interrupt) else ""}', file=sys.stderr)
-        sys.exit(INTERRUPTED_STATUS)
+        # A library may have turned the one into the other.
+        terminated = received or isinstance(interrupt, signals.Terminated)
+        print(f'{"terminated" if terminated else "interrupted"}'
+              f'{f": {interrupt}" if str(interrupt) else ""}', file=sys.stderr)
+        sys.exit(signals.TERMINATED_STATUS if terminated else signals.INTERRUPTED_STATUS)
     except BrokenPipeError:
         # The reader of a pipe (head, less) left; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

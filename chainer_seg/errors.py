@@ -46,8 +46,16 @@ class DatasetError(UserError):
     """A data set is missing, empty, or not of the form it claims."""
 
 
+class FolderInUseError(DatasetError):
+    """Another run is writing to the same folder."""
+
+
 class ModelFileError(UserError):
     """A model file is missing, damaged, or does not hold what its own description says."""
+
+
+class ModelError(UserError):
+    """A model cannot be used: its outputs are not finite."""
 
 
 class WeightFileError(UserError):
@@ -60,6 +68,10 @@ class DeviceError(UserError):
 
 class DiskFullError(UserError):
     """There was no room, or no permission, to write a file."""
+
+
+class LinkError(UserError):
+    """A link leads out of the folder that is written to."""
 
 
 class TrainingError(UserError):
@@ -80,6 +92,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 @contextlib.contextmanager
 def writing(path):
     """Turns an operating-system error while ``path`` is written into a :class:`DiskFullError`."""
+    if '\0' in str(path):
+        raise DiskFullError(f'{shortened(str(path))} cannot be the name of a file; choose another one.')
     try:
         yield
     except OSError as error:

@@ -2,14 +2,38 @@
 
 import json
 import os
+import typing
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+import msgspec
 
-from chainer_seg.errors import DatasetError, ImageError, writing
-from chainer_seg.files import write_json
+from chainer_seg import schema
+from chainer_seg.bad_images import passing_over
+from chainer_seg.errors import DatasetError, FolderInUseError, shortened, writing
+from chainer_seg.files import read_json, write_json
+from chainer_seg.locks import discard, is_at, lock
+
+
+class _Code(typing.TypedDict):
+    """A run-length code as it is written."""
+
+    size: list[schema.Side]
+    counts: str
+
+
+class _Result(msgspec.Struct):
+    """What every result of an image has, and the forms of what it may have."""
+
+    image_id: int | str
+    category_id: int | str
+    score: int | float
+    segmentation: _Code | None = None
+    bbox: list[int | float] | None = None
+    keypoints: list[int | float] | None = None
+
+
+class _Line(msgspec.Struct):
+    number: schema.Count
+    results: list[_Result]
 
 
 class Journal:
@@ -22,19 +46,13 @@ class Journal:
         path: The file; made if missing.
 
     Raises:
-        chainer_seg.errors.DatasetError: Another process has it open.
+        chainer_seg.errors.FolderInUseError: Another process has it open.
         chainer_seg.errors.DiskFullError: It cannot be written to.
     """
 
     def __init__(self, path):
         self._path = path
-        with writing(path):
-            # Without a buffer, so that nothing is left to be written when the disk is full.
-            self._file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by close()
-        if not _lock(self._file):
-            self._file.close()
-            raise DatasetError(f'Another run is computing the same images for {path.parent}; wait for '
-                               f'it, or choose another folder or other images.')
+        self._file = _open_locked(path)
         self._offsets, length = scan(path)
         with writing(path):
             self._file.truncate(length)
@@ -50,7 +68,11 @@ class Journal:
     def close(self):
         self._file.close()
 
-    def fill(self, compute, wanted, progress=None):
+    def remove(self):
+        """Closes the file and removes it."""
+        discard(self._file, self._path)
+
+    def fill(self, compute, wanted, progress=None, on_error=None):
         """Adds what is wanted and not there; passes over images that cannot be read.
 
         Args:
@@ -58,18 +80,24 @@ class Journal:
                 DatasetError.
             wanted: Numbers of images.
             progress (callable): Is called after each image that has been computed or passed over.
+            on_error (callable): Is called with the number and the error of an image that is passed
+                over; what it raises ends the work.
 
         Returns:
             list of (number, error): The images that could not be read.
         """
         failures = []
+
+        def note(number, error):
+            failures.append((number, error))
+            if on_error is not None:
+                on_error(number, error)
+
         for number in wanted:
             if number in self:
                 continue
-            try:
+            with passing_over(number, note):
                 self.add(number, compute(number))
-            except (ImageError, DatasetError) as error:
-                failures.append((number, error))
             if progress is not None:
                 progress()
         return failures
@@ -90,6 +118,21 @@ class Journal:
             for number in numbers:
                 file.seek(self._offsets[number])
                 yield from json.loads(file.readline())['results']
+
+
+def _open_locked(path):
+    while True:
+        with writing(path):
+            # Without a buffer, so that nothing is left to be written when the disk is full.
+            file = open(path, 'ab', buffering=0)  # noqa: SIM115 - closed by Journal.close()
+        locked = lock(file)
+        if locked is False:
+            file.close()
+            raise FolderInUseError(f'Another run is computing the same images for {path.parent}; wait '
+                                   f'for it, or choose another folder or other images.')
+        if locked is None or is_at(file, path):
+            return file
+        file.close()  # The run that had it locked has removed it.
 
 
 def scan(path):
@@ -121,8 +164,8 @@ def keep_settings(path, settings, content):
         write_json(path, settings, indent=2)
         return
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = read_json(path, 'file of settings', DatasetError)
+    except DatasetError:
         found = None
     if not isinstance(found, dict):
         raise DatasetError(f'{path} is damaged; choose another folder, or begin anew with '
@@ -130,27 +173,23 @@ def keep_settings(path, settings, content):
     for name in sorted(set(found) | set(settings)):
         if found.get(name) != settings.get(name):
             raise DatasetError(
-                f'{path.parent} holds {content} of other settings ({name} is {found.get(name)} '
-                f'there and {settings.get(name)} here); choose another folder, or replace them '
+                f'{path.parent} holds {content} of other settings ({name} is '
+                f'{_told(found.get(name))} there and {_told(settings.get(name))} here); choose '
+                f'another folder, or replace them '
                 f'with --overwrite.')
+
+
+def _told(value):
+    return shortened(str(value))
 
 
 def _number_of(line):
     """The number of the image of a journal's line; None where the line is not whole."""
     try:
-        return int(json.loads(line)['number']) if line.endswith(b'\n') else None
-    except (ValueError, TypeError, KeyError):
+        line.decode()  # Text that is passed over by the decoder would fail later.
+        return _DECODER.decode(line).number if line.endswith(b'\n') else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _lock(file):
-    """Whether this process alone writes to ``file`` from now on; a killed process unlocks it."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # Some network file systems know no locks.
-        pass
-    return True
+_DECODER = msgspec.json.Decoder(_Line)

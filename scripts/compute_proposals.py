@@ -1,12 +1,11 @@
 """Compute the proposals of a data set: compute_proposals.py MODEL --annotations J --images D --out DIR.
 
 Writes COCO result files of segments and of boxes, 500 images in each, to --out. A run that was killed or
-interrupted goes on when the same command is given again. An image that cannot be read is named and
-passed over; the same command computes it when it is mended.
+interrupted goes on when the same command is given again. Images that cannot be read are
+passed over and listed at the end; the same command computes them when they are repaired.
 """
 
 import functools
-import sys
 
 from commands.digests import digest, digest_of_model
 from commands.proposal_options import (
@@ -19,10 +18,10 @@ from commands.proposal_options import (
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import CocoDataset, ProposalFolder
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.datasets.proposal_folder import CHUNK
-from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.model_file import load_model
 
 
@@ -35,6 +34,7 @@ def main():
     parser.add_argument('--chunk', type=command_line.count_argument, default=CHUNK, metavar='N',
                         help='number of images in a file')
     parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
+    command_line.add_strict_option(parser)
     add_proposal_options(parser, n=1000)
     add_range_options(parser)
     options = parser.parse_args()
@@ -43,35 +43,30 @@ def main():
     check_makes_proposals(model, options.model)
     dataset = CocoDataset(options.annotations, options.images)
     numbers = image_range(options, len(dataset))
-    settings = proposal_settings(options)
+    settings = proposal_settings(model, options)
     folder = ProposalFolder(
         options.out, {'model': digest_of_model(model), 'images': digest(repr(dataset.ids).encode()),
                       **settings}, chunk=options.chunk, overwrite=options.overwrite)
-    failures = fill(folder, model, dataset, numbers, settings, options.quiet)
-    if not options.quiet:
-        print(f'proposals of {len(numbers) - len(failures)} images: {options.out}')
-    if failures:
-        raise ImageError(f'{len(failures)} of {len(numbers)} images could not be read and have no '
-                         f'proposals; mend them and give the same command again.')
+    bad = BadImages(options.strict)
+    with bad.reported(len(numbers), 'have no proposals', options.verbose):
+        fill(folder, model, dataset, numbers, settings, options.quiet, bad)
+        if not options.quiet:
+            print(f'proposals of {len(numbers) - len(bad)} images: {options.out}')
 
 
-def fill(folder, model, dataset, numbers, settings, quiet):
-    """Computes what is missing in the folder, with a bar; gives the images that cannot be read."""
+def fill(folder, model, dataset, numbers, settings, quiet, bad):
+    """Computes what is missing in the folder, with a bar."""
     missing = len(folder.missing(numbers))
     if missing < len(numbers) and not quiet:
         print(f'{len(numbers) - missing} of {len(numbers)} images have been done before')
 
     def compute(number):
-        try:
-            found = model.propose_rle(dataset.read_image(number), **settings)
-        except (DatasetError, ImageError) as error:
-            tqdm.write(f'passed over: {error}', file=sys.stderr)
-            raise
+        found = model.propose_rle(dataset.read_image(number), **settings)
         return proposal_results(found, dataset.ids[number])
 
     with tqdm(total=len(numbers), initial=len(numbers) - missing, desc='proposing', unit='image',
               disable=quiet) as bar:
-        return folder.fill(compute, numbers, progress=functools.partial(bar.update, 1))
+        folder.fill(compute, numbers, progress=functools.partial(bar.update, 1), on_error=bad)
 
 
 if __name__ == '__main__':

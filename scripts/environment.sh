@@ -2,6 +2,7 @@
 #
 #     make_environment EXTRAS    EXTRAS such as notebook,tensorboard
 #
+# The dependencies are those of requirements-hashed.lock, and pip checks the checksums of their files.
 # Nothing is done twice: a stamp in .venv remembers what was installed from which files. PYTHON names
 # another Python than the newest of 3.11 to 3.13 that is found.
 
@@ -41,8 +42,23 @@ make_venv() {
 }
 
 fingerprint() {
-    cat pyproject.toml requirements.lock packaging/*.py packaging/*/*.py packaging/*/pyproject.toml |
+    cat pyproject.toml requirements-hashed.lock packaging/*.py packaging/*/*.py packaging/*/pyproject.toml |
         sha256sum | cut -c 1-16
+}
+
+# The entries of requirements-hashed.lock for these extras; a comment before each names those that need it.
+locked_for() {
+    awk -v extras="$1" '
+        BEGIN { count = split("base," extras, list, ","); for (i = 1; i <= count; i++) wanted[list[i]] = 1 }
+        /^# / { chosen = 0; for (i = 2; i <= NF; i++) if ($i in wanted) chosen = 1 }
+        chosen' requirements-hashed.lock
+}
+
+install_all() {
+    local pip=("$ENVIRONMENT/bin/python" -m pip install --disable-pip-version-check --no-deps)
+    locked_for "$1" >"$ENVIRONMENT/requirements.txt"
+    "${pip[@]}" --require-hashes --requirement "$ENVIRONMENT/requirements.txt" &&
+        "${pip[@]}" ./packaging/chainer ./packaging/chainercv --editable .
 }
 
 make_environment() {
@@ -61,8 +77,7 @@ make_environment() {
     fi
     echo "Installing chainer_seg with [$extras]; this takes a minute or two."
     log="$ENVIRONMENT/install.log"
-    if ! "$ENVIRONMENT/bin/python" -m pip install --disable-pip-version-check \
-            --constraint requirements.lock --editable ".[$extras]" >"$log" 2>&1; then
+    if ! install_all "$extras" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         fail "The installation failed (the whole log is in $log); check the network and run it again."
     fi
@@ -79,5 +94,8 @@ gpu_extra() {
         echo cuda13
     elif [ "$version" -eq 12 ]; then
         echo cuda12
+    else
+        echo "The driver of the NVIDIA GPU is for CUDA $version, CuPy needs 12 or later; the CPU is used" \
+            "until the driver is updated." >&2
     fi
 }

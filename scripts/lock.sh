@@ -1,13 +1,70 @@
 #!/usr/bin/env bash
-# Writes requirements.lock anew: the exact version of every dependency for Python 3.11 and later.
+# Writes anew the exact version of every dependency for Python 3.11 and later:
+#
+#     requirements.lock           for the option -c of pip, uv and conda
+#     requirements-hashed.lock    the same with the checksums of the files and the extras that need each,
+#                                 for scripts/environment.sh; it also has CUDA's libraries
+#
+#     bash scripts/lock.sh [--upgrade]    without --upgrade, versions that are locked already stay
+#
 # Needs uv (it is in the dev extra). Chainer and ChainerCV are left out: packaging/ pins them by checksum.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-    --extra notebook --extra tensorboard --extra onnx --extra dev --extra cuda12 --extra cuda13 \
-    --no-header --no-emit-index-url --no-annotate --upgrade --output-file requirements.tmp
+source scripts/environment.sh
+python=$(find_python)
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+extras="notebook refine tensorboard onnx dev cuda12 cuda13"
+upgrade=${1:-}
+
+compile() {
+    uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-header \
+        --no-emit-index-url --no-annotate ${upgrade:+"$upgrade"} "$@"
+}
+
+all=()
+for extra in $extras; do
+    all+=(--extra "$extra")
+done
+# What is in the output file already is preferred.
+[ -n "$upgrade" ] || cp requirements.lock "$temporary/plain"
+# CUDA's libraries, of which CuPy wants those of 12 or those of 13, cannot both stand in one set.
+echo "cuda-toolkit ; sys_platform == 'none'" >"$temporary/overrides"
+compile "${all[@]}" --override "$temporary/overrides" --output-file "$temporary/plain" >/dev/null
 {
     echo "# Exact versions for Python 3.11 and later; made by scripts/lock.sh."
-    grep --invert-match --extended-regexp '^(-e |chainer|chainercv|#)' requirements.tmp
-} > requirements.lock
-rm requirements.tmp
+    grep --invert-match --extended-regexp '^(-e |chainer|chainercv|cuda-toolkit|#)' "$temporary/plain"
+} >requirements.lock
+
+for extra in base $extras; do
+    options=(--generate-hashes --constraint requirements.lock --output-file "$temporary/hashed-$extra")
+    [ "$extra" = base ] || options+=(--extra "$extra")
+    [ -n "$upgrade" ] || locked_for "$extra" >"$temporary/hashed-$extra" 2>/dev/null || true
+    compile "${options[@]}" >/dev/null
+done
+
+"$python" - "$temporary" base $extras >"$temporary/hashed" <<'PYTHON'
+"""Puts the files of the extras together: each entry once, behind a comment with the extras that need it."""
+import pathlib
+import re
+import sys
+
+folder, *extras = sys.argv[1:]
+# An entry that stands in several files has the marker that holds for all of them.
+locked = {line.partition(' ;')[0]: line
+          for line in pathlib.Path('requirements.lock').read_text().splitlines()}
+hashes, needed = {}, {}
+for extra in extras:
+    text = pathlib.Path(folder, f'hashed-{extra}').read_text()
+    for entry in re.findall(r'^[\w.-]+==.*(?:\n .*)*', text, re.MULTILINE):
+        first, _, rest = entry.partition(' \\\n')
+        first = locked.get(first.partition(' ;')[0], first)
+        hashes[first] = rest
+        needed.setdefault(first, []).append(extra)
+print('#: Exact versions for Python 3.11 and later with the checksums of their files, and which extras need\n'
+      '#: each of them; made by scripts/lock.sh for scripts/environment.sh.')
+for first in sorted(needed):
+    print('#', 'base' if 'base' in needed[first] else ' '.join(needed[first]))
+    print(first, '\\\n' + hashes[first])
+PYTHON
+mv "$temporary/hashed" requirements-hashed.lock

@@ -1,4 +1,9 @@
 import argparse
+import logging
+import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -43,3 +48,56 @@ def test_size_is_height_by_width():
 def test_other_sizes_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         command_line.size_argument(text)
+
+
+def test_sigterm_is_status_143_with_what_is_said_of_it(capsys):
+    def main():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as interrupt:
+            raise type(interrupt)('2 of 3 images are done') from interrupt
+    with pytest.raises(SystemExit) as end:
+        command_line.run(main)
+    assert end.value.code == 143
+    assert capsys.readouterr().err == 'terminated: 2 of 3 images are done\n'
+
+
+def test_sigterm_that_a_library_turns_into_an_interruption_is_status_143():
+    def main():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None
+    with pytest.raises(SystemExit) as end:
+        command_line.run(main)
+    assert end.value.code == 143
+
+
+def test_handlers_of_signals_are_as_before_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    command_line.run(lambda: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_commands_run_in_threads_too():
+    thread = threading.Thread(target=command_line.run, args=(lambda: done.append(1),))
+    done = []
+    thread.start()
+    thread.join()
+    assert done == [1]
+
+
+def test_an_unhandled_sigterm_ends_a_program_with_143_and_no_traceback(repository):
+    code = ('from chainer_seg.signals import *; import signal\n'
+            'def stop(number, frame): raise Terminated\n'
+            'with handled(stop, (signal.SIGTERM,)): signal.raise_signal(signal.SIGTERM)')
+    result = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True)
+    assert result.returncode == 143 and result.stderr == ''
+
+
+def test_quiet_keeps_warnings(capsys):
+    parser = command_line.parser('')
+    command_line.set_up_messages(parser.parse_args(['-q']))
+    logging.getLogger('chainer_seg.a').info('progress')
+    logging.getLogger('chainer_seg.a').warning('a text id')
+    assert capsys.readouterr().out == 'a text id\n'

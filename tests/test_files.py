@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from chainer_seg.errors import DiskFullError
-from chainer_seg.files import atomic_write, write_json, write_text
+from chainer_seg.errors import DiskFullError, LinkError
+from chainer_seg.files import atomic_write, check_inside, file_names, write_json, write_text
 
 
 def test_content_appears_under_the_name_when_all_is_written(tmp_path):
@@ -66,3 +66,53 @@ def test_written_files_are_readable_as_the_umask_says(tmp_path):
 def test_json_is_written(tmp_path):
     write_json(tmp_path / 'a.json', {'a': [1, 2]})
     assert json.loads((tmp_path / 'a.json').read_text()) == {'a': [1, 2]}
+
+
+@pytest.mark.parametrize('text, name', [
+    ('model.pth', 'model.pth'), ('m.data-00000-of-00001', 'm.data-00000-of-00001'),
+    ('yolact_base_54_800000.pth', 'yolact_base_54_800000.pth'), ('Käse 模型.t7', 'Käse-模型.t7'),
+    ('', 'unnamed'), ('.', 'unnamed'), ('..', 'unnamed'), ('...', 'unnamed'), ('/', 'unnamed'),
+    ('a\0b.pth', 'a-b.pth'), ('\0', 'unnamed'), ('../../etc/passwd', 'etc-passwd'),
+    ('C:\\fakepath\\a.npz', 'C-fakepath-a.npz'), ('/a/b.npz', 'a-b.npz'), ('.hidden.pth', 'hidden.pth'),
+    ('a\nb?.pth ', 'a-b-.pth'), ('NUL', 'NUL-'), ('con.tar.npz', 'con.tar-.npz'), ('\ud800.pth', 'pth')])
+def test_names_from_elsewhere_become_names_of_files(tmp_path, text, name):
+    assert file_names([text]) == [name]
+    write_text(tmp_path / name, 'x')
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize('text', ['x' * 300 + '.pth', '猫' * 300 + '.pth', 'x' * 5000])
+def test_long_names_are_shortened_and_keep_their_ending(tmp_path, text):
+    name, = file_names([text])
+    assert len(name.encode()) <= 200 and name.endswith('.pth') == text.endswith('.pth')
+    write_text(tmp_path / name, 'x')
+
+
+def test_an_ending_of_any_length_is_shortened():
+    assert len(file_names(['a.' + 'x' * 300])[0]) <= 200
+
+
+def test_names_that_become_the_same_are_told_apart():
+    assert file_names(['a b.pth', 'a-b.pth', 'A/B.pth', '']) == [
+        'a-b.pth', 'a-b-2.pth', 'A-B-3.pth', 'unnamed']
+
+
+def test_nul_in_a_name_is_one_sentence(tmp_path):
+    with pytest.raises(DiskFullError, match=r'a\\x00b.txt cannot be the name of a file'):
+        write_text(f'{tmp_path}/a\0b.txt', 'x')
+
+
+def test_link_out_of_the_folder_is_refused(tmp_path):
+    inside, outside = tmp_path / 'in', tmp_path / 'out'
+    inside.mkdir()
+    outside.mkdir()
+    (inside / 'images').symlink_to(outside)
+    with pytest.raises(LinkError, match=f'images leads out of the folder, to {outside}'):
+        check_inside(inside, 'images')
+
+
+def test_links_within_the_folder_and_to_it_are_followed(tmp_path):
+    (tmp_path / 'real' / 'a').mkdir(parents=True)
+    (tmp_path / 'real' / 'images').symlink_to('a')
+    (tmp_path / 'link').symlink_to('real')
+    check_inside(tmp_path / 'link', 'images', 'missing')

@@ -8,7 +8,8 @@ from PIL import Image
 
 from chainer_seg import boxes, masks
 from chainer_seg.errors import DatasetError
-from chainer_seg.files import atomic_write, write_json
+from chainer_seg.files import atomic_write, check_inside, write_json
+from chainer_seg.locks import is_empty, sole_writer
 
 _JPEG_QUALITY = 95
 
@@ -34,16 +35,24 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
 
     Raises:
         chainer_seg.errors.DatasetError: If the data set is empty, or the folder holds
-            something and overwrite is False.
+            something and overwrite is False, or its images are a link that leads out of it.
+        chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.DiskFullError: If the files cannot be written.
     """
     if not len(dataset):
         raise DatasetError('There is nothing to write: the data set is empty.')
     folder = pathlib.Path(folder)
-    _clear(folder, overwrite)
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f'{folder} is a file; name a folder to write the data set to.')
+    with sole_writer(folder):
+        _clear(folder, overwrite)
+        return _write(dataset, folder, suffix, names, progress or iter)
+
+
+def _write(dataset, folder, suffix, names, progress):
     content = {'images': [], 'annotations': [], 'categories': _categories(dataset)}
     digits = max(6, len(str(len(dataset))))
-    for index in (progress or iter)(range(len(dataset))):
+    for index in progress(range(len(dataset))):
         image, instances = dataset[index]
         name = (names[index] if names else f'{index:0{digits}d}') + suffix
         with atomic_write(folder / 'images' / name) as temporary:
@@ -65,13 +74,12 @@ def _encoded(image, suffix):
 
 
 def _clear(folder, overwrite):
-    if folder.exists() and not folder.is_dir():
-        raise DatasetError(f'{folder} is a file; name a folder to write the data set to.')
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if is_empty(folder):
         return
     if not overwrite:
         raise DatasetError(f'The folder {folder} is not empty; choose another one or overwrite it '
                            f'with --overwrite.')
+    check_inside(folder, 'images')
     # First the annotations: a half replaced set must not look like a whole one.
     (folder / 'annotations.json').unlink(missing_ok=True)
     for path in sorted((folder / 'images').glob('*')):

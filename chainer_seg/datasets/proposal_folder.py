@@ -15,11 +15,12 @@ from chainer_seg.datasets.proposal_files import KINDS
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
+from chainer_seg.locks import remove_unfinished
 
 CHUNK = 500  # images in a file, as in the published proposals
 
 _SETTINGS = 'settings.json'
-_NAME = re.compile(r'(segm|bbox)-(\d+)-(\d+)\.json')
+_NAME = re.compile(r'(segm|bbox)-(\d{1,12})-(\d{1,12})\.json')
 _CONTENT = {'segm': 'segmentation', 'bbox': 'bbox'}
 
 
@@ -58,7 +59,7 @@ class ProposalFolder:
             done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
-    def fill(self, compute, numbers, *, progress=None):
+    def fill(self, compute, numbers, *, progress=None, on_error=None):
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be
@@ -69,6 +70,8 @@ class ProposalFolder:
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
             progress (callable): Is called after each image that has been computed or passed over.
+            on_error (callable): Is called with the number and the error of an image that is passed
+                over; what it raises ends the work.
 
         Returns:
             list of (number, error): The images that could not be read.
@@ -76,27 +79,31 @@ class ProposalFolder:
         Raises:
             chainer_seg.errors.DiskFullError: There is no room; a later call goes on.
         """
+        remove_unfinished(self.folder)
         unwritten, failures = sorted(set(numbers) - self._written()), []
         for chunk in sorted({number // self.chunk for number in unwritten}):
             wanted = [number for number in unwritten if number // self.chunk == chunk]
             path = self.folder / f'journal-{chunk * self.chunk + 1:06d}.jsonl'
             with contextlib.closing(Journal(path)) as journal:
-                failures += journal.fill(compute, wanted, progress)
+                failures += journal.fill(compute, wanted, progress, on_error)
                 for run in _runs(number for number in wanted if number in journal):
                     self._write(journal, run)
                 if journal.numbers <= self._written():
-                    path.unlink(missing_ok=True)
+                    journal.remove()
         return failures
 
     def _write(self, journal, run):
         for kind in KINDS:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
-            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of a run that was killed here
+            for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of earlier versions
                 unfinished.unlink(missing_ok=True)
+            names = 'image_id', 'category_id', 'score', _CONTENT[kind]
             with json_list(path) as add:
                 for result in journal.results(run):
-                    add({name: result[name] for name in (
-                        'image_id', 'category_id', 'score', _CONTENT[kind])})
+                    if _CONTENT[kind] not in result:
+                        raise DatasetError(f'A journal in {self.folder} has a proposal without '
+                                           f'{_CONTENT[kind]}; begin anew with --overwrite.')
+                    add({name: result[name] for name in names})
 
     def _written(self):
         """The numbers of the images that are in files of all kinds."""
@@ -104,7 +111,9 @@ class ProposalFolder:
         for path in self.files:
             match = _NAME.fullmatch(path.name)
             if match:
-                ranges[match[1]].update(range(int(match[2]) - 1, int(match[3])))
+                first, last = int(match[2]), int(match[3])
+                if last - first < self.chunk:  # Others are not ours, whatever they are called.
+                    ranges[match[1]].update(range(first - 1, last))
         return set.intersection(*ranges.values())
 
     def _check_settings(self, settings):
@@ -115,8 +124,10 @@ class ProposalFolder:
         keep_settings(path, settings, 'proposals')
 
     def _clear(self):
+        for path in self.folder.glob('journal-*.jsonl'):
+            Journal(path).remove()  # It fails where another run is at work.
         # The settings go last: without them, what is left could not be told from a finished run.
-        for path in [*self.files, *self.folder.glob('journal-*.jsonl'), self.folder / _SETTINGS]:
+        for path in [*self.files, self.folder / _SETTINGS]:
             with writing(path):
                 path.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from scipy.cluster import vq
 
+from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
 
@@ -108,21 +109,27 @@ class Anchors:
     matched: float
 
 
-def measure_dataset(dataset, progress=iter):
+def measure_dataset(dataset, progress=iter, on_error=None):
     """The :class:`DatasetStatistics` of a data set.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Pictures are
             not read where the data set gives objects and ``image_size(i)`` without them.
         progress (callable): Wraps the iteration over pictures, such as tqdm.
+        on_error (callable): Called with the number and the error of a picture that cannot be read,
+            which is then not counted; None raises the error.
     """
-    index = ObjectIndex(dataset, progress)
-    sizes = [dataset.image_size(number) if hasattr(dataset, 'image_size')
-             else dataset[number][0].shape[:2] for number in range(len(dataset))]
-    single = ~index.crowds
+    index = ObjectIndex(dataset, progress, on_error)
+    sizes = {}
+    for number in range(len(dataset)):
+        with passing_over(number, on_error):
+            sizes[number] = (dataset.image_size(number) if hasattr(dataset, 'image_size')
+                             else dataset[number][0].shape[:2])
+    single = ~index.crowds & np.isin(index.pictures, list(sizes))
     return DatasetStatistics(
-        tuple(dataset.class_names), np.array(sizes).reshape(-1, 2), int(index.crowds.sum()),
-        index.pictures[single], index.labels[single], index.bboxes[single], index.areas[single])
+        tuple(dataset.class_names), np.array(list(sizes.values())).reshape(-1, 2),
+        int(index.crowds.sum()), np.searchsorted(list(sizes), index.pictures[single]),
+        index.labels[single], index.bboxes[single], index.areas[single])
 
 
 def suggest_anchors(sizes, scales=5, ratios=3):

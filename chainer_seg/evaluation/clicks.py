@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from chainer_seg.bad_images import passing_over
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
 from chainer_seg.models.deeplab.robot import next_click
@@ -66,7 +67,8 @@ class ClickFigures:
 
 
 def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, least_area=LEAST_AREA,
-                     labels=None, chosen=None, max_objects=None, record=None, progress=iter):
+                     labels=None, chosen=None, max_objects=None, record=None, progress=iter,
+                     on_error=None):
     """Lets the robot user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
@@ -89,6 +91,8 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
         record: Keeps what was found image by image, so that a killed run goes on: a
             :class:`chainer_seg.evaluation.ResultFolder`. None keeps nothing.
         progress: Wraps the iteration over images, as ``tqdm`` does.
+        on_error: Called with the number and the error of an image that cannot be read, whose objects
+            are then not clicked on; None raises the error.
 
     Returns:
         A :class:`ClickFigures`.
@@ -101,7 +105,8 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     for number in progress(range(len(dataset)) if chosen is None else sorted(chosen)):
         if record is not None and number in record:
             results += record.results(number)
-        else:
+            continue
+        with passing_over(number, on_error):
             image, instances = dataset[number]
             places = objects_of_classes(instances, least_area, labels)
             if chosen is not None:

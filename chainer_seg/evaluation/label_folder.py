@@ -1,5 +1,6 @@
 """The labels found in the images of a data set, in a folder that a killed run can go on with."""
 
+import contextlib
 import pathlib
 
 import numpy as np
@@ -7,12 +8,15 @@ import numpy as np
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.journal import keep_settings
 from chainer_seg.label_images import read_label_image, write_label_image
+from chainer_seg.locks import sole_writer
 
 _SETTINGS = 'settings.json'
 
 
-class LabelFolder:
+class LabelFolder(contextlib.AbstractContextManager):
     """A label image with VOC's palette for each image, as VOC's server takes them.
+
+    No other run can write to the folder until the end of the block.
 
     Args:
         folder: Where the files lie; made if missing.
@@ -23,6 +27,7 @@ class LabelFolder:
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds labels of other settings, or it is a file.
+        chainer_seg.errors.FolderInUseError: Another run is writing to it.
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
@@ -31,13 +36,22 @@ class LabelFolder:
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the labels.')
         self._paths = [self.folder / f'{name}.png' for name in names]
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(sole_writer(self.folder))
+            self._begin(settings, overwrite)
+            self._opened = opened.pop_all()
+
+    def _begin(self, settings, overwrite):
         self._done = set(self.folder.glob('*.png')) & set(self._paths)
         if overwrite:
             self._clear()
         elif self._done and not (self.folder / _SETTINGS).exists():
-            raise DatasetError(f'{folder} holds label images that nobody knows the settings of; choose '
-                               f'another folder, or replace them with --overwrite.')
+            raise DatasetError(f'{self.folder} holds label images that nobody knows the settings of; '
+                               f'choose another folder, or replace them with --overwrite.')
         keep_settings(self.folder / _SETTINGS, settings, 'labels')
+
+    def __exit__(self, *exception):
+        self._opened.close()
 
     def __contains__(self, number):
         return self._paths[number] in self._done
@@ -53,7 +67,7 @@ class LabelFolder:
 
     def labels(self, number):
         """The labels of one image, (H, W) int32."""
-        return read_label_image(self._paths[number]).astype(np.int32)
+        return read_label_image(self._paths[number], 'numbers').astype(np.int32)
 
     def _clear(self):
         # The settings go last: without them, what is left could not be told from a finished run.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainer_seg.class_names import find_names
 from chainer_seg.datasets import ObjectIndex
 from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
@@ -27,7 +28,8 @@ def objects_of_classes(instances, least_area=LEAST_AREA, labels=None):
     return places if labels is None else places[np.isin(instances.labels[places], labels)]
 
 
-def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter):
+def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter,
+                   on_error=None):
     """Draws objects of each class, every one from another image.
 
     Args:
@@ -38,6 +40,8 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
             are crowds.
         labels: Of the classes; None for all.
         progress: Wraps the iteration over images, as ``tqdm`` does.
+        on_error: Called with the number and the error of an image that cannot be read, of which then
+            nothing is drawn; None raises the error.
 
     Returns:
         dict: The objects of each image, ``{number of the image: numbers of the objects}``.
@@ -45,7 +49,7 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
     Raises:
         chainer_seg.errors.DatasetError: There is no such object.
     """
-    index = ObjectIndex(dataset, progress)
+    index = ObjectIndex(dataset, progress, on_error)
     usable = ~index.crowds & (index.areas >= least_area)
     if labels is not None:
         usable &= np.isin(index.labels, labels)
@@ -64,7 +68,8 @@ def find_labels(class_names, wanted):
 
     Args:
         class_names: The data set's class names by label.
-        wanted: Names, whatever their case, or the name of one of :data:`CATEGORY_SETS`, of which the
+        wanted: Names, whose case counts only where it tells two classes apart, or the name of one of
+            :data:`CATEGORY_SETS`, of which the
             data set need not have all.
 
     Returns:
@@ -73,14 +78,14 @@ def find_labels(class_names, wanted):
     Raises:
         chainer_seg.errors.DatasetError: The data set has no such class.
     """
-    label_of = {name.casefold(): label for label, name in enumerate(class_names)}
     names = CATEGORY_SETS[wanted] if isinstance(wanted, str) else wanted
-    unknown = [name for name in names if name.casefold() not in label_of]
+    labels = find_names(names, class_names)
+    unknown = [name for name, label in zip(names, labels) if label < 0]
     if unknown and (not isinstance(wanted, str) or len(unknown) == len(names)):
         more = ', ...' if len(class_names) > 10 else ''
         raise DatasetError(f'The data set has no category {unknown[0]!r}; it has '
                            f'{", ".join(class_names[:10]) or "no names of categories"}{more}.')
-    return tuple(sorted(label_of[name.casefold()] for name in names if name.casefold() in label_of))
+    return tuple(sorted({label for label in labels if label >= 0}))
 
 
 def _from_different(pictures, objects, count):

@@ -10,7 +10,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from chainer_seg import boxes, masks
-from chainer_seg.datasets.proposal_files import proposal_results
+from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
 
 COUNTS = (10, 100, 1000)
@@ -61,8 +62,8 @@ class ProposalEvaluator:
                 where only boxes are compared.
 
         Raises:
-            chainer_seg.errors.DatasetError: The proposals are for an image of another size, or lack
-                what is to be compared.
+            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack
+                what is to be compared, or are no COCO results.
         """
         results = proposal_results(proposals)
         _check_sizes(results, ground_truth.image_size)
@@ -104,7 +105,7 @@ class ProposalEvaluator:
         return figures
 
 
-def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
+def evaluate_proposals(proposer, dataset, *, progress=None, on_error=None, **settings):
     """Average recall of a model's proposals, one image at a time.
 
     Args:
@@ -112,6 +113,8 @@ def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
             :meth:`ProposalEvaluator.add` takes.
         dataset: With ``len`` and ``dataset[i] -> (image, Instances)``.
         progress (callable): Wraps the iteration over indices, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
+            which is then not counted; None raises the error.
         settings: See :class:`ProposalEvaluator`.
 
     Returns:
@@ -121,8 +124,9 @@ def evaluate_proposals(proposer, dataset, *, progress=None, **settings):
     if hasattr(proposer, 'propose_rle'):
         proposer = functools.partial(proposer.propose_rle, n=evaluator.counts[-1])
     for index in (progress or iter)(range(len(dataset))):
-        image, ground_truth = dataset[index]
-        evaluator.add(ground_truth, proposer(image))
+        with passing_over(index, on_error):
+            image, ground_truth = dataset[index]
+            evaluator.add(ground_truth, proposer(image))
     return evaluator.summary()
 
 
@@ -145,7 +149,7 @@ def evaluate_proposal_files(files, dataset, *, progress=None, **settings):
     """
     evaluator = ProposalEvaluator(**settings)
     missing = {image_id: index for index, image_id in enumerate(dataset.ids)}
-    for image_id, results in (progress or iter)(files):
+    for image_id, results in (progress or iter)(match_images(files, dataset.ids)):
         index = missing.pop(image_id, None)
         if index is not None:
             evaluator.add(dataset.read_instances(index), results)

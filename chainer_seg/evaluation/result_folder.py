@@ -6,6 +6,7 @@ import pathlib
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings
+from chainer_seg.locks import sole_writer
 
 _JOURNAL, _SETTINGS = 'journal.jsonl', 'settings.json'
 _CONTENT = {'bbox': 'bbox', 'segm': 'segmentation', 'keypoints': 'keypoints'}
@@ -25,8 +26,8 @@ class ResultFolder(contextlib.AbstractContextManager):
         overwrite: Begin anew where the folder holds results.
 
     Raises:
-        chainer_seg.errors.DatasetError: The folder holds results of other settings, another process
-            is writing to it, or it is a file.
+        chainer_seg.errors.DatasetError: The folder holds results of other settings, or it is a file.
+        chainer_seg.errors.FolderInUseError: Another run is writing to it.
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
@@ -35,16 +36,23 @@ class ResultFolder(contextlib.AbstractContextManager):
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the results.')
         journal = self.folder / _JOURNAL
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(sole_writer(self.folder))
+            self._open(journal, settings, overwrite)
+            opened.callback(self._journal.close)
+            self._opened = opened.pop_all()
+
+    def _open(self, journal, settings, overwrite):
         if overwrite:
             self._clear()
         elif journal.exists() and not (self.folder / _SETTINGS).exists():
-            raise DatasetError(f'{folder} holds results that nobody knows the settings of; choose '
+            raise DatasetError(f'{self.folder} holds results that nobody knows the settings of; choose '
                                f'another folder, or replace them with --overwrite.')
         keep_settings(self.folder / _SETTINGS, settings, 'results')
         self._journal = Journal(journal)
 
     def __exit__(self, *exception):
-        self._journal.close()
+        self._opened.close()
 
     def __contains__(self, number):
         return number in self._journal

@@ -8,8 +8,10 @@ import pathlib
 import chainer
 from threadpoolctl import threadpool_limits
 
+from chainer_seg.class_names import first_difference
 from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError
+from chainer_seg.locks import sole_writer
 from chainer_seg.training.curves import LiveCurve
 from chainer_seg.training.evaluation import Evaluation
 from chainer_seg.training.interrupt import Interruption
@@ -22,6 +24,8 @@ from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_sn
 from chainer_seg.training.state import restore_state
 from chainer_seg.training.stream import ExampleStream, computing_threads
 from chainer_seg.training.updater import Updater, global_random_state_kept
+
+CLASSES = 'class_names'  # What a snapshot calls the names of the model's classes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +56,13 @@ class TrainingResult:
 
 
 class Trainer(chainer.training.Trainer):
-    """Chainer's trainer, ending cleanly at Ctrl-C and leaving the process as it was.
+    """Chainer's trainer, ending cleanly at Ctrl-C and SIGTERM and leaving the process as it was.
 
     Attributes:
         iterations: The length of the run.
         log: The :class:`chainer_seg.training.log.Log`.
         snapshots: The :class:`chainer_seg.training.snapshots.Snapshots`.
-        interruption: Whether Ctrl-C was pressed.
+        interruption: Whether the run is to end early.
     """
 
     def __init__(self, updater, out, iterations, device):
@@ -76,7 +80,7 @@ class Trainer(chainer.training.Trainer):
         return train(self)
 
     def run(self, show_loop_exception_msg=False):
-        with (self.interruption, chainer.using_device(self.device),
+        with (sole_writer(self.out), self.interruption, chainer.using_device(self.device),
               threadpool_limits(computing_threads()), global_random_state_kept(self.device)):
             super().run(show_loop_exception_msg=show_loop_exception_msg)
 
@@ -124,7 +128,8 @@ def build_trainer(train_chain, dataset, **settings):
 def train(trainer):
     """Runs a trainer to its end.
 
-    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt.
+    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt; SIGTERM does
+    so by :class:`chainer_seg.signals.Terminated`, which ends the program with the status 143.
 
     Returns:
         A :class:`TrainingResult`.
@@ -133,6 +138,7 @@ def train(trainer):
         chainer_seg.errors.TrainingError: Too many batches in a row were not finite.
         chainer_seg.errors.DiskFullError: There is no room for a snapshot; the one before it is
             as it was.
+        chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
     """
     trainer.run()
     out, snapshots = pathlib.Path(trainer.out), trainer.snapshots
@@ -197,7 +203,8 @@ def _add_displays(trainer, settings):
 def _about(trainer, settings):
     stream = trainer.updater.get_iterator('main')
     return {'seed': settings.seed, 'batch_size': settings.batch_size,
-            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset)}
+            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset),
+            CLASSES: list(getattr(settings.model_to_save, 'class_names', ()))}
 
 
 def _resume(trainer, settings):
@@ -211,15 +218,29 @@ def _resume(trainer, settings):
     if found is None:
         return
     path, arrays, about = found
+    now = _about(trainer, settings)
+    _check_classes(path, about.pop(CLASSES, None), now.pop(CLASSES))
     restore_state(path, trainer, arrays)
     trainer.snapshots.newest = path
     changes = [f'{name} was {about.get(name)} and is {value}'
-               for name, value in _about(trainer, settings).items() if about.get(name) != value]
+               for name, value in now.items() if about.get(name) != value]
     if changes:
         say(f'Going on from {path} with other settings, so not exactly as without the '
             f'interruption: {", ".join(changes)}.')
     elif settings.progress != 'none':
         say(f'Going on from {path}, after iteration {trainer.updater.iteration}.')
+
+
+def _check_classes(path, before, now):
+    """Refuses a snapshot of other classes: its weights would go to classes that they are not of."""
+    if before is None and now:
+        say(f'{path} does not say which classes it is of, as older snapshots do not; it is resumed '
+            f'with those of the data set.')
+    elif before is not None and before != now:
+        before = before if isinstance(before, list) else []
+        raise TrainingError(
+            f'{path} is of other classes than the data set: {first_difference(before, now)}; resume '
+            f'with the annotations of that run, or start a new run from its model file.')
 
 
 def _save_model(path, model):

@@ -1,41 +1,46 @@
-"""Ctrl-C while training: the first asks for a clean end, the second ends at once."""
+"""Ctrl-C and SIGTERM while training: the first asks for a clean end, the second ends at once."""
 
 import contextlib
 import signal
-import threading
+
+from chainer_seg import signals
+from chainer_seg.training.progress import in_notebook
 
 
-class Interruption:
-    """Listens for SIGINT while its block runs.
+class Interruption(contextlib.ExitStack):
+    """Listens for SIGINT and SIGTERM while its block runs.
 
-    The first SIGINT sets :attr:`requested` and calls ``say``; whoever runs the loop is to end it
-    at the next good moment. The second raises KeyboardInterrupt wherever the program is. In a
-    thread other than the main one, where Python allows no signal handlers, nothing is done.
+    The first signal sets :attr:`requested` and calls ``say``; whoever runs the loop is to end it
+    at the next good moment by raising :attr:`exception`. The second raises it wherever the program is.
+    In a thread other than the main one, where Python allows no signal handlers, nothing is done; in a
+    Jupyter kernel, which SIGTERM is to end, SIGTERM is left alone.
 
     Args:
         say: ``say(sentence)``.
+
+    Attributes:
+        requested (bool): Whether there was a signal.
+        exception: What to raise: KeyboardInterrupt or :class:`chainer_seg.signals.Terminated`.
     """
 
     def __init__(self, say=print):
+        super().__init__()
         self._say = say
-        self._previous = None
-        self.requested = False
+        self.requested, self.exception = False, KeyboardInterrupt
 
     def __enter__(self):
-        self.requested = False
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        self.requested, self.exception = False, KeyboardInterrupt
+        numbers = (signal.SIGINT,) if in_notebook() else (signal.SIGINT, signal.SIGTERM)
+        self.enter_context(signals.handled(self._on_signal, numbers))
         return self
 
-    def __exit__(self, *exception):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
-
     def _on_signal(self, number, frame):
+        self.exception = signals.Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if self.requested:
-            raise KeyboardInterrupt
+            raise self.exception
         self.requested = True
         # The signal may come while the main thread is printing, which then cannot print.
         with contextlib.suppress(RuntimeError):
-            self._say('Finishing this iteration and saving; press Ctrl-C again to stop at once.')
+            self._say('Finishing this iteration and saving; press Ctrl-C again to stop at once.'
+                      if number == signal.SIGINT else
+                      'Finishing this iteration and saving; a second SIGTERM stops at once.')

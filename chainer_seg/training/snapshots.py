@@ -6,6 +6,7 @@ import re
 
 import chainer
 
+from chainer_seg import schema
 from chainer_seg.errors import DiskFullError, TrainingError
 from chainer_seg.training.log import VALIDATION
 from chainer_seg.training.state import read_state, write_state
@@ -16,7 +17,7 @@ _SNAPSHOT = re.compile(r'snapshot_iter_(\d+)\.npz')
 
 
 class Snapshots(chainer.training.Extension):
-    """Saves the run at intervals, at its end, at Ctrl-C and after an error.
+    """Saves the run at intervals, at its end, at Ctrl-C or SIGTERM, and after an error.
 
     In the folder of the run: ``snapshot_iter_*.npz``, the newest ``keep_last`` of them;
     ``snapshot_best.npz``; and, if there is a model to save, ``model.npz`` and ``model_best.npz``.
@@ -76,7 +77,7 @@ class Snapshots(chainer.training.Extension):
             self.save(trainer)
             self._say(f'Stopped after iteration {updater.iteration}; the run is saved in '
                       f'{self.newest}. Go on from there with resume="auto" (--resume auto).')
-            raise KeyboardInterrupt
+            raise trainer.interruption.exception
         if updater.iteration % self._every == 0 or updater.iteration >= trainer.iterations:
             self.save(trainer)
 
@@ -141,7 +142,9 @@ class Snapshots(chainer.training.Extension):
 
     def serialize(self, serializer):
         best = json.dumps([self.best_value, self.best_iteration])
-        self.best_value, self.best_iteration = json.loads(serializer('best', best))
+        self.best_value, self.best_iteration = schema.parse(
+            serializer('best', best), tuple[float | None, schema.Count | None],
+            'The best value in the snapshot', TrainingError)
 
 
 def find_snapshots(out):

@@ -1,6 +1,7 @@
 """Loads examples ahead of their use: in worker processes, in threads, or in place."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import pickle
 import queue
@@ -9,6 +10,9 @@ import traceback
 import warnings
 
 from chainer_seg.errors import TrainingError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CAN_HOLD = hasattr(signal, 'pthread_sigmask')  # not on Windows
 
 
 class InPlace:
@@ -85,7 +89,7 @@ class Processes:
         inherited = [*self._connections, ours] if context.get_start_method() == 'fork' else []
         process = context.Process(
             target=_serve, args=(load, theirs, inherited), daemon=True, name='example-loader')
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals_held():
             # Python 3.12 warns of any fork beside threads; the workers touch none of those threads.
             warnings.filterwarnings('ignore', category=DeprecationWarning, message='.*fork')
             try:
@@ -154,11 +158,27 @@ def make_workers(load, count, kind='process', start_method=None):
     return Processes(load, count, start_method)
 
 
+@contextlib.contextmanager
+def _signals_held():
+    """Signals wait while a process starts: until it ignores them, it has the handlers of its parent."""
+    if not _CAN_HOLD:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(load, connection, inherited):
     """The life of a worker process: load what is asked for until the trainer goes away."""
-    # Ctrl-C reaches every process of the terminal; how training ends is the trainer's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C reaches every process of the terminal, and SIGTERM that of a batch system every process
+    # of a job; how training ends is the trainer's decision.
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if _CAN_HOLD:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for other in inherited:
         other.close()
     _use_one_opencv_thread()

@@ -2,10 +2,13 @@
 
 import base64
 import html
+import os
 import pathlib
 import urllib.parse
 
 import ipywidgets
+
+from chainer_seg.errors import UserError, shortened
 
 _SMALL = 4_000_000  # bytes: so much may travel inside a page
 
@@ -15,7 +18,12 @@ def file_link(path):
 
     The server of Jupyter sends a file that lies below the working folder, of any size, without loading
     it into the page. A small file elsewhere is part of the link; of a large one the path is told.
+
+    Raises:
+        chainer_seg.errors.UserError: There is no such file.
     """
+    if not os.path.isfile(path):
+        raise UserError(f'There is no file {shortened(str(path))} to link to.')
     path = pathlib.Path(path)
     size = path.stat().st_size
     about = f'{html.escape(path.name)} ({size / 1e6:.1f} MB)'

@@ -6,7 +6,8 @@ import tempfile
 
 import ipywidgets
 
-from chainer_seg.errors import UserError
+from chainer_seg.errors import UserError, writing
+from chainer_seg.files import file_names
 from chainer_seg.widgets.events import row, told
 
 # What a server of Jupyter takes in one message unless it is told otherwise.
@@ -52,7 +53,7 @@ class FilePicker(ipywidgets.VBox):
     def go_to(self, path):
         """Lists a folder, or chooses a file."""
         path = pathlib.Path(os.path.normpath(path))
-        if path.is_dir():
+        if os.path.isdir(path):  # False for what cannot be a path, too
             self._show(path)
             return
         self._show(path.parent, path.name)
@@ -61,7 +62,7 @@ class FilePicker(ipywidgets.VBox):
     def _show(self, folder, name=None):
         """Lists ``folder``, with the file ``name`` chosen."""
         try:
-            names = _listed(folder) if folder.is_dir() else []
+            names = _listed(folder) if os.path.isdir(folder) else []
         except OSError as error:
             self._say(f'{folder} cannot be listed: {error.strerror or error}.', True)
             raise UserError from error
@@ -85,9 +86,15 @@ class FilePicker(ipywidgets.VBox):
         self._upload.value = ()  # so that the same files can be given again
         if self._uploads is None:
             self._uploads = tempfile.TemporaryDirectory()
-        paths = [pathlib.Path(self._uploads.name, pathlib.Path(file['name']).name) for file in files]
+        names = file_names(file['name'] for file in files)
+        paths = [pathlib.Path(self._uploads.name, name) for name in names]
         for path, file in zip(paths, files):
-            path.write_bytes(file['content'])
+            try:
+                with writing(path):
+                    path.write_bytes(file['content'])
+            except UserError as error:
+                self._say(str(error), True)
+                raise
         # The files of one checkpoint come together; the one that is known by its name leads to the rest.
         self._choose(next((path for path in paths if path.suffix in _SUFFIXES), paths[0]))
 

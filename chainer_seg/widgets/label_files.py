@@ -1,14 +1,15 @@
-"""Labels as files: masks as pictures, out and in; COCO JSON."""
+"""Labels as files: masks as images, and COCO JSON."""
 
 import pathlib
-import re
 
 import numpy as np
 
 from chainer_seg.datasets import write_coco
-from chainer_seg.errors import ClickError, UserError
-from chainer_seg.images import as_image, decode_image, write_image
+from chainer_seg.errors import UserError
+from chainer_seg.files import file_names
+from chainer_seg.images import write_image
 
+_LONGEST_PART = 100  # bytes, of the names of an image and of an object in that of a file
 _NOTHING = 'There is nothing to save yet; click on an object first.'
 
 
@@ -29,10 +30,11 @@ def save_masks(labels, folder):
     if not len(labels):
         raise UserError(_NOTHING)
     written = []
-    for name, (_, instances) in zip(labels.image_names, labels):
+    names = file_names(labels.image_names, _LONGEST_PART)
+    for name, (_, instances) in zip(names, labels):
         for number, mask in enumerate(instances.masks):
-            parts = (name, str(number + 1), instances.name(number))
-            written.append(pathlib.Path(folder) / f'{"_".join(map(file_name, parts))}.png')
+            label, = file_names([instances.name(number)], _LONGEST_PART)
+            written.append(pathlib.Path(folder) / f'{name}_{number + 1}_{label}.png')
             write_image(written[-1], mask.astype(np.uint8) * 255)
     return written
 
@@ -53,35 +55,6 @@ def save_coco(labels, folder, overwrite=False):
         raise UserError(f'The folder {folder} is not empty; choose another one, or save with '
                         f'overwrite=True.')
     return write_coco(labels, folder, overwrite=overwrite,
-                      names=[file_name(name) for name in labels.image_names])
+                      names=file_names(labels.image_names))
 
 
-def read_mask(source):
-    """A mask from a picture of it.
-
-    Args:
-        source: A path, the bytes of a picture file, a PIL image, or an array (H, W) of bool or
-            numbers.
-
-    Returns:
-        (H, W) bool: brighter than half of the brightest pixel. An array is True where it is not 0.
-
-    Raises:
-        chainer_seg.errors.ImageError: There is no such picture.
-        chainer_seg.errors.ClickError: Nothing in it is white.
-    """
-    if isinstance(source, np.ndarray) and source.ndim == 2:
-        mask = source != 0
-    else:
-        is_file = isinstance(source, (bytes, memoryview))
-        image = decode_image(source, 'of the mask') if is_file else as_image(source)
-        brightness = image.max(axis=2)
-        mask = brightness > brightness.max() / 2
-    if not mask.any():
-        raise ClickError('The mask is empty: nothing in it is white; choose another one.')
-    return mask
-
-
-def file_name(text):
-    """``text`` without what some system would not take in the name of a file."""
-    return re.sub(r'[^\w.-]+', '-', text).strip('-.') or 'unnamed'

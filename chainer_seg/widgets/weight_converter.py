@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import os
 import pathlib
 import threading
 
@@ -241,7 +242,7 @@ class WeightConverter(ipywidgets.VBox):
         if self.inspection is None:
             raise UserError('There is nothing to convert; choose a weight file first.')
         target = pathlib.Path(self._target.value.strip())
-        if target.is_dir() or (target.exists() and target.samefile(self._path)):
+        if os.path.isdir(target) or (os.path.exists(target) and target.samefile(self._path)):
             raise UserError(f'{target} cannot be written to; give the model file another name.')
         conversion = converters.conversion(self._path, config, self._step)
         save_model(target, conversion.model, dtype='float16' if self._half.value else None)

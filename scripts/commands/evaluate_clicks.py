@@ -22,6 +22,7 @@ from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation import ResultFolder, find_labels, number_of_clicks, sample_objects
 from chainer_seg.evaluation.click_baselines import BASELINES
@@ -29,6 +30,7 @@ from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
 from chainer_seg.evaluation.clicks import CAP, THRESHOLDS
 from chainer_seg.evaluation.object_choice import LEAST_AREA
 from chainer_seg.models.deeplab.refine import REFINEMENTS
+from chainer_seg.options import where, with_any
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,8 @@ _USUAL = {'thresholds': THRESHOLDS, 'least_area': LEAST_AREA, 'categories': None
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=100)
     add_object_options(parser)
+    add_data_options(parser, 100, '--masks', '--images')
     methods = parser.add_argument_group('what is compared')
     methods.add_argument('--refine', nargs='+', choices=('none', *REFINEMENTS), default=('none',),
                          metavar='R', help=f'the model with each of none, {", ".join(REFINEMENTS)}')
@@ -60,6 +62,8 @@ def add_options(parser):
     figures.add_argument('--results', metavar='DIR',
                          help='keep what is found in this folder, so that an interrupted run goes on')
     figures.add_argument('--overwrite', action='store_true', help='replace what is in --results')
+    parser.only(where('--refine', 'crf'), '--crf-parameters')
+    parser.only(with_any('--results'), '--overwrite')
 
 
 def add_object_options(parser):
@@ -93,17 +97,18 @@ def run(model, options):
     started = time.time()
     set_view(model, options)
     dataset = open_dataset(with_masks(options))
-    objects = objects_of(dataset, options)
-    results = {}
-    for name, (title, segmenter) in methods_of(model, options).items():
-        with open_results(name, model, dataset, objects, options) as record:
-            results[title] = evaluate(title, segmenter, dataset, objects, record, options)
-    print(table(results, options), *references, sep='\n')
-    if options.per_class:
-        print('\n' + class_table(results, options.thresholds))
-    if options.out:
-        picture = write(results, options, time.time() - started)
-        log.info('wrote %s and %s', options.out, picture)
+    bad = BadImages(options.strict)
+    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
+        objects, results = objects_of(dataset, options, bad), {}
+        for name, (title, segmenter) in methods_of(model, options).items():
+            with open_results(name, model, dataset, objects, options) as record:
+                results[title] = evaluate(title, segmenter, dataset, objects, record, options, bad)
+        print(table(results, options), *references, sep='\n')
+        if options.per_class:
+            print('\n' + class_table(results, options.thresholds))
+        if options.out:
+            picture = write(results, options, time.time() - started)
+            log.info('wrote %s and %s', options.out, picture)
 
 
 def fill_in(options):
@@ -137,7 +142,7 @@ def with_masks(options):
                                  'images': images})
 
 
-def objects_of(dataset, options):
+def objects_of(dataset, options, bad):
     """The objects to click on, as arguments of :func:`number_of_clicks`."""
     labels = None
     if options.categories is not None:
@@ -145,7 +150,8 @@ def objects_of(dataset, options):
     objects = {'least_area': options.least_area, 'labels': labels}
     if options.per_category is not None:
         objects['chosen'] = sample_objects(dataset, options.per_category,
-                                           np.random.default_rng(options.seed), **objects)
+                                           np.random.default_rng(options.seed), on_error=bad,
+                                           **objects)
     return {**objects, 'max_objects': options.max_objects}
 
 
@@ -175,6 +181,8 @@ def open_results(name, model, dataset, objects, options):
     chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
     settings = {'data': digest_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
                 'cap': options.cap, **objects, 'chosen': chosen}
+    if options.labels_as != 'auto':
+        settings['labels_as'] = options.labels_as
     if name not in BASELINES:
         settings.update(model=digest_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
     if name == 'crf':
@@ -182,13 +190,13 @@ def open_results(name, model, dataset, objects, options):
     return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)
 
 
-def evaluate(title, segmenter, dataset, objects, record, options):
+def evaluate(title, segmenter, dataset, objects, record, options, bad):
     """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
     progress = functools.partial(tqdm, desc=title, unit='image', disable=options.quiet)
     try:
         return number_of_clicks(segmenter, dataset, options.thresholds, options.cap, **objects,
-                                record=record, progress=progress)
+                                record=record, progress=progress, on_error=bad)
     except KeyboardInterrupt as interrupt:
         if record is None:
             raise
-        raise KeyboardInterrupt('what is done is kept; the same command goes on') from interrupt
+        raise type(interrupt)('what is done is kept; the same command goes on') from interrupt

@@ -14,14 +14,21 @@ import time
 from commands.detector_options import add_detector_options, detector_settings
 from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, add_match_option, open_dataset
+from commands.evaluation_data import (
+    add_data_options,
+    add_match_option,
+    open_dataset,
+    refuse_without_objects,
+)
 from tqdm import tqdm
 
-from chainer_seg.errors import UserError
+from chainer_seg.bad_images import BadImages
+from chainer_seg.errors import DatasetError, ImageError, UserError
 from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
 from chainer_seg.evaluation.coco import KINDS
 from chainer_seg.files import write_json
 from chainer_seg.instances import Instances
+from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,7 @@ def add_options(parser):
     figures.add_argument('--results', metavar='DIR',
                          help="keep the detections in this folder, as COCO's server takes them")
     figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
+    parser.only(with_any('--results'), '--overwrite')
 
 
 def run(model, options):
@@ -59,25 +67,33 @@ def run(model, options):
     if match.missing:
         log.info('left out, for the model does not know them: %s', ', '.join(match.missing))
     kinds = kinds_of(model, dataset, options.kinds)
-    evaluator = CocoEvaluator(dataset.class_names, kinds=kinds)
+    evaluator, bad = CocoEvaluator(dataset.class_names, kinds=kinds), BadImages(options.strict)
     settings = settings_of(model, kinds, options)
-    with open_results(model, dataset, settings, options) as folder:
+    with (open_results(model, dataset, settings, options) as folder,
+          bad.reported(len(dataset), 'are not in the figures', options.verbose)):
         try:
-            evaluate(model, dataset, match, evaluator, folder, settings, options.quiet)
+            evaluate(model, dataset, match, evaluator, folder, settings, options.quiet, bad)
         except KeyboardInterrupt as interrupt:
             if folder is None:
                 raise
-            raise KeyboardInterrupt(f'{len(evaluator)} of {len(dataset)} images are done; the same '
-                                    f'command goes on') from interrupt
+            raise type(interrupt)(f'{len(evaluator)} of {len(dataset)} images are done; the same '
+                                  f'command goes on') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
-        for path in folder.write(kinds, range(len(dataset))) if folder is not None else ():
+        refuse_without_objects(figures)
+        good = [number for number in range(len(dataset)) if number not in bad.errors]
+        for path in folder.write(kinds, good) if folder is not None else ():
             log.info('wrote %s', path)
-    print(f'{len(dataset)} images, {time.time() - started:.0f} s')
+        print(f'{len(good)} images, {time.time() - started:.0f} s')
+        show(figures, kinds, dataset.class_names, options)
+
+
+def show(figures, kinds, class_names, options):
+    """Prints the figures that the options ask for, and writes them."""
     print(table(figures, kinds))
     if options.voc:
         print('\n' + voc_table(figures, kinds))
     if options.per_class:
-        print('\n' + class_table(figures, kinds, dataset.class_names))
+        print('\n' + class_table(figures, kinds, class_names))
     if options.out:
         # JSON knows no NaN.
         write_json(options.out, {name: None if math.isnan(value) else value
@@ -86,7 +102,7 @@ def run(model, options):
 
 def kinds_of(model, dataset, wanted):
     """What is measured: what is wanted, or else all that both the model and the data set have."""
-    truth = read_truth(dataset, 0).keypoints
+    truth = first_truth(dataset).keypoints
     counts = model.config.get('keypoints', 0), 0 if truth is None else truth.shape[1]
     possible = ['bbox', *(['segm'] if model.config.get('with_masks', True) else []),
                 *(['keypoints'] if counts == (_COCO_KEYPOINTS, _COCO_KEYPOINTS) else [])]
@@ -118,7 +134,7 @@ def open_results(model, dataset, settings, options):
         overwrite=options.overwrite)
 
 
-def evaluate(model, dataset, match, evaluator, folder, settings, quiet):
+def evaluate(model, dataset, match, evaluator, folder, settings, quiet, bad):
     """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
     category_ids = getattr(dataset, 'category_ids', None)
     done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
@@ -128,18 +144,28 @@ def evaluate(model, dataset, match, evaluator, folder, settings, quiet):
               disable=quiet) as bar:
         # In the order of the data set, which decides between equal scores.
         for number in range(len(dataset)):
-            if folder is not None and number in folder:
-                results, truth = folder.results(number), read_truth(dataset, number)
-            else:
-                image, truth = dataset[number]
-                results = match.found(model.detect(image, **settings)).to_coco_results(
-                    id_of(dataset, number), category_ids)
-                if folder is not None:
-                    folder.add(number, results)
-                bar.update()
-            # What is measured is what the results say: a run in two parts measures the same.
-            found = Instances.from_coco_results(results, truth.image_size, category_ids, match.names)
-            evaluator.add(match.truth(truth), found)
+            is_done = folder is not None and number in folder
+            with bad.passing_over(number):
+                if is_done:
+                    results, truth = folder.results(number), read_truth(dataset, number)
+                else:
+                    image, truth = dataset[number]
+                    results = match.found(model.detect(image, **settings)).to_coco_results(
+                        id_of(dataset, number), category_ids)
+                    if folder is not None:
+                        folder.add(number, results)
+                # What is measured is what the results say: a run in two parts measures the same.
+                found = Instances.from_coco_results(results, truth.image_size, category_ids, match.names)
+                evaluator.add(match.truth(truth), found)
+            bar.update(not is_done)
+
+
+def first_truth(dataset):
+    """The true objects of the first image that can be read."""
+    for number in range(len(dataset)):
+        with contextlib.suppress(ImageError, DatasetError):
+            return read_truth(dataset, number)
+    return read_truth(dataset, 0)
 
 
 def read_truth(dataset, number):

@@ -11,6 +11,7 @@ from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.evaluation import evaluate_patches
 from chainer_seg.files import write_json
 
@@ -30,11 +31,15 @@ def add_options(parser):
 
 
 def run(model, options):
-    figures = evaluate_patches(
-        model, open_dataset(options), options.patches, target_size=options.gSz,
-        boundary=options.boundary, shift=options.shift, scale=options.scale, seed=options.seed,
-        progress=functools.partial(tqdm, desc='evaluating', unit='batch', disable=options.quiet))
-    for name, value in figures.items():
-        print(f'{name:15} {value:.3f}')
-    if options.out:
-        write_json(options.out, figures, indent=2)
+    dataset, bad = open_dataset(options), BadImages(options.strict)
+    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
+        figures = evaluate_patches(
+            model, dataset, options.patches, target_size=options.gSz,
+            boundary=options.boundary, shift=options.shift, scale=options.scale, seed=options.seed,
+            progress=functools.partial(tqdm, desc='evaluating', unit='batch', disable=options.quiet),
+            # Several patches are of one image.
+            on_error=lambda _, error: bad(str(error), error))
+        for name, value in figures.items():
+            print(f'{name:15} {value:.3f}')
+        if options.out:
+            write_json(options.out, figures, indent=2)

@@ -11,15 +11,17 @@ import itertools
 import math
 import time
 
-from commands.evaluation_data import add_data_options, open_dataset
-from commands.proposal_options import add_proposal_options, proposal_settings
+from commands.evaluation_data import add_data_options, open_dataset, refuse_without_objects
+from commands.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
 from tqdm import tqdm
 
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import read_proposals
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import evaluate_proposal_files, evaluate_proposals
 from chainer_seg.evaluation.proposals import COUNTS, KINDS, SIZES
 from chainer_seg.files import write_json
+from chainer_seg.options import without
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks'}
 
@@ -30,23 +32,28 @@ def add_options(parser):
     parser.add_argument('--proposals', metavar='DIR', nargs='+',
                         help='read the proposals from these files or folders')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
+    parser.only(without('--proposals'), *PROPOSAL_FLAGS)
 
 
 def run(model, options):
     started = time.time()
     dataset = open_dataset(options, needs_images=not options.proposals)
     progress = functools.partial(tqdm, desc='evaluating', unit='image', disable=options.quiet)
-    if options.proposals:
-        figures, kinds = evaluate_files(dataset, options, progress)
-    else:
-        proposer = functools.partial(model.propose_rle, **proposal_settings(options))
-        figures, kinds = evaluate_proposals(proposer, dataset, progress=progress), KINDS
-    print(f'{len(dataset)} images, {time.time() - started:.0f} s')
-    print(table(figures, kinds))
-    if options.out:
-        # JSON knows no NaN.
-        write_json(options.out, {name: None if math.isnan(value) else value
-                                 for name, value in figures.items()}, indent=2)
+    bad = BadImages(options.strict)
+    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
+        if options.proposals:
+            figures, kinds = evaluate_files(dataset, options, progress)
+        else:
+            proposer = functools.partial(model.propose_rle, **proposal_settings(model, options))
+            figures = evaluate_proposals(proposer, dataset, progress=progress, on_error=bad)
+            kinds = KINDS
+        refuse_without_objects(figures)
+        print(f'{len(dataset) - len(bad)} images, {time.time() - started:.0f} s')
+        print(table(figures, kinds))
+        if options.out:
+            # JSON knows no NaN.
+            write_json(options.out, {name: None if math.isnan(value) else value
+                                     for name, value in figures.items()}, indent=2)
 
 
 def evaluate_files(dataset, options, progress):

@@ -5,6 +5,7 @@ figures, and the means leave them out. Without --annotations, fresh pictures are
 --save-labels, a run that was killed or interrupted goes on when the same command is given again.
 """
 
+import contextlib
 import functools
 import logging
 import math
@@ -15,14 +16,17 @@ from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
 from commands.evaluation_data import add_data_options, add_match_option, open_dataset
 from commands.result_paths import result_stems
-from commands.semantic_options import add_semantic_options, described_settings, semantic_settings
+from commands.semantic_options import (
+    OF_LISTS, add_semantic_options, described_settings, semantic_settings)
 from commands.semantic_report import class_table
 from tqdm import tqdm
 
+from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import SemanticDataset, open_semantic
 from chainer_seg.evaluation import SemanticEvaluator, match_classes
 from chainer_seg.evaluation.label_folder import LabelFolder
 from chainer_seg.files import write_json
+from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ def add_options(parser):
                          help="keep the labels in this folder, as images with VOC's palette that its "
                               "server takes")
     results.add_argument('--overwrite', action='store_true', help='replace what is in --save-labels')
+    parser.only(OF_LISTS, '--sbd', '--class-names')
+    parser.only(with_any('--save-labels'), '--overwrite')
 
 
 def run(model, options):
@@ -54,22 +60,23 @@ def run(model, options):
     if match.missing:
         log.info('not counted, for the model does not know them: %s', ', '.join(match.missing))
     segment = functools.partial(model.segment, **semantic_settings(options))
-    evaluator = SemanticEvaluator(dataset.class_names)
-    folder = open_folder(model, dataset, options)
-    try:
-        evaluate(segment, dataset, match, evaluator, folder, options.quiet)
-    except KeyboardInterrupt as interrupt:
-        if folder is None:
-            raise
-        raise KeyboardInterrupt(f'{len(folder)} of {len(dataset)} images are done; the same command '
-                                f'goes on') from interrupt
-    figures = evaluator.summary()
-    print(f'{len(dataset)} images, {time.time() - started:.0f} s')
-    print(class_table(figures, dataset.class_names))
-    if folder is not None:
-        log.info('wrote %d label images to %s', len(folder), folder.folder)
-    if options.out:
-        write(options.out, figures, evaluator)
+    evaluator, bad = SemanticEvaluator(dataset.class_names), BadImages(options.strict)
+    with (open_folder(model, dataset, options) as folder,
+          bad.reported(len(dataset), 'are not in the figures', options.verbose)):
+        try:
+            evaluate(segment, dataset, match, evaluator, folder, options.quiet, bad)
+        except KeyboardInterrupt as interrupt:
+            if folder is None:
+                raise
+            raise type(interrupt)(f'{len(folder)} of {len(dataset)} images are done; the same command '
+                                  f'goes on') from interrupt
+        figures = evaluator.summary()
+        print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
+        print(class_table(figures, dataset.class_names))
+        if folder is not None:
+            log.info('wrote %d label images to %s', len(folder), folder.folder)
+        if options.out:
+            write(options.out, figures, evaluator)
 
 
 def open_labels(model, options):
@@ -82,16 +89,16 @@ def open_labels(model, options):
 
 
 def open_folder(model, dataset, options):
-    """The folder of --save-labels; None where there is none."""
+    """The folder of --save-labels as a context; it gives None where there is none."""
     if options.save_labels is None:
-        return None
+        return contextlib.nullcontext()
     names = [stem.name for _, stem in result_stems(map(pathlib.Path, dataset.image_names), '')]
     settings = {'model': digest_of_model(model), 'data': digest_of_dataset(dataset.dataset),
                 'match': options.match, **described_settings(model, options)}
     return LabelFolder(options.save_labels, names, settings, overwrite=options.overwrite)
 
 
-def evaluate(segment, dataset, match, evaluator, folder, quiet):
+def evaluate(segment, dataset, match, evaluator, folder, quiet, bad):
     """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
     done = 0 if folder is None else len(folder)
     if done:
@@ -99,15 +106,14 @@ def evaluate(segment, dataset, match, evaluator, folder, quiet):
     with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
               disable=quiet) as bar:
         for number in range(len(dataset)):
-            image, truth = dataset[number]
-            if folder is not None and number in folder:
-                labels = folder.labels(number)
-            else:
-                labels = match.found_labels(segment(image))
-                if folder is not None:
+            is_done = folder is not None and number in folder
+            with bad.passing_over(number):
+                image, truth = dataset[number]
+                labels = folder.labels(number) if is_done else match.found_labels(segment(image))
+                if folder is not None and not is_done:
                     folder.add(number, labels)
-                bar.update()
-            evaluator.add(match.truth_labels(truth), labels)
+                evaluator.add(match.truth_labels(truth), labels)
+            bar.update(not is_done)
 
 
 def write(path, figures, evaluator):

@@ -11,7 +11,8 @@ import logging
 import pathlib
 
 import numpy as np
-from commands.detector_inputs import add_input_options, find_jobs
+from commands.detector_inputs import (
+    add_input_options, check_for_images, check_for_videos, find_jobs, work_on)
 from commands.semantic_options import add_semantic_options, semantic_settings
 from tqdm import tqdm
 
@@ -47,9 +48,10 @@ def run(model, options):
     if not 0 <= options.alpha <= 1:
         raise UserError('--alpha takes numbers from 0 to 1.')
     jobs = find_jobs(options)
-    for job in tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
-                    or any(job.is_video for job in jobs)):
-        (annotate if job.is_video else save_found)(model, job, options)
+    check_for_videos(jobs, options, '--frames')
+    check_for_images(jobs, options, '--save-labels', '--probabilities')
+    work_on(jobs, options, lambda job: (annotate if job.is_video else save_found)(
+        model, job, options), *([options.save_labels] if options.save_labels else []))
 
 
 def save_found(model, job, options):
@@ -89,7 +91,7 @@ def annotate(model, job, options):
                 raise
             stopped = interrupt
     if stopped is not None:
-        raise KeyboardInterrupt(f'{count} frames are in {job.picture} and {job.results}') from stopped
+        raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
     log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
 
 

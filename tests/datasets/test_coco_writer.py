@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from chainer_seg.datasets import CocoDataset, ShapesDataset, validate_coco, write_coco
-from chainer_seg.errors import DatasetError, DiskFullError
+from chainer_seg.errors import DatasetError, DiskFullError, FolderInUseError, UserError
 from chainer_seg.instances import Instances
+from chainer_seg.locks import sole_writer
 
 
 class Listed:
@@ -136,3 +137,38 @@ def test_an_image_without_objects_is_written(tmp_path):
 def test_an_empty_data_set_is_refused(tmp_path):
     with pytest.raises(DatasetError, match='data set is empty'):
         write_coco(Listed(), tmp_path)
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_a_link_out_of_the_folder_is_not_written_through(tmp_path, overwrite):
+    outside, folder = tmp_path / 'photographs', tmp_path / 'out'
+    outside.mkdir()
+    folder.mkdir()
+    (outside / '000000.jpg').write_text('mine')
+    (folder / 'images').symlink_to(outside)
+    with pytest.raises(UserError, match='is not empty' if not overwrite else 'images leads out of'):
+        write_coco(ShapesDataset(1, size=(32, 32)), folder, overwrite=overwrite)
+    assert (outside / '000000.jpg').read_text() == 'mine'
+
+
+def test_a_linked_image_is_replaced_and_not_what_it_names(tmp_path):
+    folder = tmp_path / 'out'
+    (folder / 'images').mkdir(parents=True)
+    (tmp_path / 'photograph.jpg').write_text('mine')
+    (folder / 'images' / '000000.jpg').symlink_to(tmp_path / 'photograph.jpg')
+    (folder / 'annotations.json').symlink_to(tmp_path / 'photograph.jpg')
+    write_coco(ShapesDataset(1, size=(32, 32)), folder, overwrite=True)
+    assert (tmp_path / 'photograph.jpg').read_text() == 'mine'
+    assert not (folder / 'images' / '000000.jpg').is_symlink()
+
+
+def test_another_run_in_the_folder_is_refused(tmp_path):
+    with sole_writer(tmp_path), pytest.raises(FolderInUseError, match='is writing to'):
+        write_coco(ShapesDataset(1, size=(32, 32)), tmp_path)
+
+
+def test_what_a_killed_run_left_does_not_fill_the_folder(tmp_path):
+    (tmp_path / '.lock').write_text('1 here')
+    (tmp_path / '.annotations-abcdefgh.unfinished.json').touch()
+    write_coco(ShapesDataset(1, size=(32, 32)), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['annotations.json', 'images']

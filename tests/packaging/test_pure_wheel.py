@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -134,3 +135,35 @@ def test_every_dependency_is_pinned_and_no_host_is_named(repository):
     lines = [line for line in lock.splitlines() if line and not line.startswith('#')]
     assert len(lines) > 50 and all('==' in line for line in lines)
     assert '://' not in lock
+
+
+def entries_for(repository, extras):
+    """The entries of requirements-hashed.lock that scripts/environment.sh installs for some extras."""
+    text = run('bash', '-c', 'source scripts/environment.sh; locked_for "$1"', 'bash', extras,
+               cwd=repository)
+    return re.findall(r'^([\w.-]+==\S+)(.*(?:\n .*)*)', text, re.MULTILINE)
+
+
+def test_every_locked_version_has_checksums_and_no_host_is_named(repository):
+    lock = (repository / 'requirements.lock').read_text()
+    plain = {line.split()[0] for line in lock.splitlines() if not line.startswith('#')}
+    entries = entries_for(repository, 'dev,cuda12,cuda13')
+    assert plain <= {name for name, _ in entries}
+    assert all(re.search(r' \\\n    --hash=sha256:[0-9a-f]{64}', rest) for _, rest in entries)
+    assert '://' not in (repository / 'requirements-hashed.lock').read_text()
+
+
+def test_each_extra_installs_what_it_needs(repository):
+    base, notebook, dev, cuda = (
+        {name.partition('==')[0] for name, _ in entries_for(repository, extras)}
+        for extras in ('', 'notebook', 'dev', 'cuda12'))
+    assert {'numpy', 'scipy', 'msgspec', 'six'} <= base < notebook < dev
+    assert 'jupyterlab' in notebook - base and 'pytest' in dev - notebook
+    assert 'cupy-cuda12x' in cuda and not {'cupy-cuda13x', 'pytest', 'jupyterlab'} & cuda
+    assert not {'chainer', 'chainercv', 'chainer-seg'} & dev
+
+
+def test_no_version_is_installed_twice(repository):
+    for extras in ('notebook,tensorboard,cuda12', 'notebook,tensorboard,cuda13', 'dev,cuda12'):
+        names = [name for name, rest in entries_for(repository, extras) if ' ; ' not in rest]
+        assert len({name.partition('==')[0] for name in names}) == len(names)

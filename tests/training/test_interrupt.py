@@ -1,4 +1,4 @@
-"""Ctrl-C in a process of its own: a clean end, a snapshot, and no process left behind."""
+"""Ctrl-C and SIGTERM in a process of its own: a clean end, a snapshot, and no process left behind."""
 
 import os
 import pathlib
@@ -10,6 +10,8 @@ import time
 import pytest
 
 from chainer_seg import training
+from chainer_seg.errors import FolderInUseError
+from chainer_seg.training import interrupt
 
 from .toys import Net, assert_same_run, build
 
@@ -19,6 +21,8 @@ sys.path[:0] = {path!r}
 import chainer_seg
 from toys import build, add_noise
 from chainer_seg import training
+from chainer_seg.errors import FolderInUseError
+from chainer_seg.training import interrupt
 
 def slow(example, rng):
     time.sleep({seconds})
@@ -28,8 +32,8 @@ trainer = build({out!r}, transform=slow, iterations=2000, workers={workers}, log
 trainer.extend(lambda t: print('iteration', flush=True), name='tell', trigger=(1, 'iteration'))
 try:
     training.train(trainer)
-except KeyboardInterrupt:
-    sys.exit(130)
+except KeyboardInterrupt as interrupt:
+    sys.exit(getattr(interrupt, 'code', 130))
 '''
 
 
@@ -56,13 +60,15 @@ def group_is_gone(process):
     return False
 
 
+@pytest.mark.parametrize('number, status, text', [
+    (signal.SIGINT, 130, 'press Ctrl-C again'), (signal.SIGTERM, 143, 'a second SIGTERM')])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_ctrl_c_saves_and_the_run_goes_on_exactly(tmp_path, workers):
+def test_signal_saves_and_the_run_goes_on_exactly(tmp_path, workers, number, status, text):
     process = start(tmp_path / 'run', workers)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, message = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert 'press Ctrl-C again' in message
+    assert process.returncode == status
+    assert text in message
     assert 'Go on from there with resume="auto"' in message
     assert 'Traceback' not in message
     assert group_is_gone(process)
@@ -76,13 +82,14 @@ def test_ctrl_c_saves_and_the_run_goes_on_exactly(tmp_path, workers):
     assert_same_run(parts, whole)
 
 
-def test_second_ctrl_c_stops_at_once(tmp_path):
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_second_signal_stops_at_once(tmp_path, number, status):
     process = start(tmp_path / 'run', workers=2, seconds=0.2)
-    os.killpg(process.pid, signal.SIGINT)
-    assert 'press Ctrl-C again' in process.stderr.readline()
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
+    assert 'Finishing this iteration' in process.stderr.readline()
+    os.killpg(process.pid, number)
     process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert group_is_gone(process)
     assert training.find_snapshots(tmp_path / 'run') == []
 
@@ -92,6 +99,30 @@ def test_workers_follow_a_killed_trainer(tmp_path):
     process.kill()
     process.communicate(timeout=60)
     assert group_is_gone(process)
+
+
+def test_killed_run_unlocks_its_folder_though_its_workers_live(tmp_path):
+    process = start(tmp_path / 'run', workers=2, seconds=0.2)
+    process.kill()
+    process.wait()
+    training.train(build(tmp_path / 'run', resume='auto', iterations=1))
+    process.communicate(timeout=60)
+
+
+def test_second_training_in_the_same_folder_is_refused(tmp_path):
+    process = start(tmp_path / 'run', workers=0)
+    with pytest.raises(FolderInUseError, match=f'process {process.pid}.* is writing to'):
+        training.train(build(tmp_path / 'run', overwrite=True))
+    process.kill()
+    process.communicate(timeout=60)
+
+
+def test_sigterm_is_left_alone_in_a_kernel(tmp_path, monkeypatch):
+    monkeypatch.setattr(interrupt, 'in_notebook', lambda: True)
+    before = signal.getsignal(signal.SIGTERM)
+    with interrupt.Interruption():
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
 def test_training_in_a_thread_leaves_signals_alone(tmp_path):

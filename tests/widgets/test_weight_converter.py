@@ -88,6 +88,26 @@ def test_an_uploaded_file_is_shown_under_its_own_name(folder):
     assert converter.convert().name == 'mine.npz'
 
 
+@pytest.mark.parametrize('name', [
+    '', '.', '..', 'a\0b.t7', '../../up.t7', 'a\\b/c.t7', 'x' * 300 + '.t7'])
+def test_an_upload_may_have_any_name(folder, name):
+    converter = WeightConverter()
+    content = (folder / 'weights' / 'resnet.t7').read_bytes()
+    control(converter, 'FileUpload').value = [{
+        'name': name, 'type': '', 'size': len(content), 'content': memoryview(content),
+        'last_modified': datetime.datetime(2026, 1, 1)}]
+    assert converter.inspection.format == 'Torch7' and converter.path.read_bytes() == content
+    assert converter.convert().parent.name == 'converted'
+
+
+@pytest.mark.parametrize('name', ['', '.', 'a\0b.npz', 'x' * 300 + '.npz'])
+def test_a_model_file_without_a_usable_name_is_one_sentence(converter, name):
+    control(converter, 'Text', 'Save as').value = name
+    with pytest.raises(UserError):
+        converter.convert()
+    assert 'That failed' not in converter.message
+
+
 def test_the_files_of_one_checkpoint_are_uploaded_together(folder, monkeypatch):
     chosen = []
     converter = WeightConverter()
@@ -158,8 +178,9 @@ def test_configurations_are_json_toml_or_a_file(converter, folder, text, value):
 
 
 @pytest.mark.parametrize('text, problem', [
-    ('{"a": ', 'cannot be read as JSON'), ('[1', 'cannot be read as TOML'),
-    ('none.json', 'none.json cannot be read'), ('{"no_such_argument": 1}', 'cannot be converted')])
+    ('{"a": ', 'ends too early'), ('[1', 'is not valid TOML'),
+    ('none.json', 'There is no configuration none.json'),
+    ('{"no_such_argument": 1}', 'cannot be converted')])
 def test_a_bad_configuration_is_told_and_nothing_is_written(converter, folder, text, problem):
     control(converter, 'Textarea').value = text
     with pytest.raises(UserError, match=problem):
@@ -182,7 +203,7 @@ def test_a_file_that_cannot_be_read_is_told_and_forgets_the_one_before(converter
     converter.convert()
     with pytest.raises(WeightFileError):
         converter.choose('weights/notes.txt')
-    assert 'of no format that is known' in converter.message
+    assert 'is a text that begins with' in converter.message
     assert converter.inspection is converter.conversion is converter.path is None
     assert control(converter, 'Button', 'Convert').disabled
     assert converter.children[2].layout.display == 'none'

@@ -4,12 +4,15 @@ import collections
 import dataclasses
 import pathlib
 
+from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.click_files import (
-    IMAGE_ENDING, ClickList, has_sample, read_list, write_sample)
-from chainer_seg.errors import DatasetError
-from chainer_seg.files import atomic_write
+    IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, ClickList, has_sample, label_path, read_list,
+    write_sample)
+from chainer_seg.errors import DatasetError, writing
+from chainer_seg.files import atomic_write, check_inside
 from chainer_seg.images import write_image
 from chainer_seg.journal import keep_settings
+from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab.sampling import find_sampling
 from chainer_seg.models.deeplab.stored_clicks import (
     STORED_SCALE, sample_image, stored_maps, usable_objects)
@@ -21,7 +24,7 @@ _JPEG_QUALITY = 95
 
 def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, scale=STORED_SCALE,
                       seed=0, least_area=LEAST_AREA, max_objects=None, source='', overwrite=False,
-                      progress=iter):
+                      on_error=None, progress=iter):
     """Samples clicks on the objects of a data set and writes them as files.
 
     A sample depends on the seed, its image, its object and its pair alone. What is there is kept, so
@@ -39,6 +42,8 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
         max_objects: Stop after so many objects; None for all.
         source: Anything that tells which data set this is.
         overwrite: Replace samples of other settings, which are an error otherwise.
+        on_error: Called with the number and the error of an image that cannot be read, which is then
+            passed over; None raises the error.
         progress: Wraps the iteration over numbers of images, as ``tqdm`` does.
 
     Returns:
@@ -49,40 +54,53 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
             the names of the images cannot be listed.
         chainer_seg.errors.ImageError: An image cannot be read.
         chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
+        chainer_seg.errors.LinkError: A folder in it is a link that leads out of it.
     """
     folder, sampling = pathlib.Path(folder), find_sampling(sampling)
-    writer = _ImageWriter(dataset, folder, split, scale, overwrite)
-    _check_names(writer.names, folder, split)
-    settings = folder / f'{split}{_SETTINGS_ENDING}'
-    if overwrite:
-        settings.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    keep_settings(settings, {
-        'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
-        'energy_scale': scale, **dataclasses.asdict(sampling)}, 'click files')
-    path, left = folder / f'{split}{_LIST_ENDING}', max_objects
-    with ClickList(path, overwrite) as listed:
-        for number in progress(range(len(dataset))):
+    settings = {'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
+                'energy_scale': scale, **dataclasses.asdict(sampling)}
+    with sole_writer(folder):
+        writer = _ImageWriter(dataset, folder, split, scale)
+        _check_names(writer.names, folder, split)
+        check_inside(folder, 'images', MAPS_FOLDER, LABELS_FOLDER)
+        path, settings_path = folder / f'{split}{_LIST_ENDING}', folder / f'{split}{_SETTINGS_ENDING}'
+        if overwrite:
+            # The settings go last: until then, what is left cannot be taken for samples of this run.
+            for old in (path, *writer.written(), settings_path):
+                with writing(old):
+                    old.unlink(missing_ok=True)
+        keep_settings(settings_path, settings, 'click files')
+        with ClickList(path) as listed:
+            _write_all(dataset, writer, listed, sampling, seed, least_area, max_objects, on_error,
+                       progress)
+        if not len(listed):
+            raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
+                               f'on; give a lower least area or another data set.')
+    return path
+
+
+def _write_all(dataset, writer, listed, sampling, seed, least_area, left, on_error, progress):
+    """Writes the samples of all images; ``left`` is how many objects are wanted, None for all."""
+    for number in progress(range(len(dataset))):
+        with passing_over(number, on_error):
             image, instances = dataset[number]
             chosen = usable_objects(instances, least_area)[:left]
             if len(chosen):
                 samples = writer.write(number, image, instances.masks, chosen, sampling, (seed, number))
                 listed.add(writer.names[number], samples)
             left = None if left is None else left - len(chosen)
-            if left == 0:
-                break
-    if not len(listed):
-        raise DatasetError(f'The data set has no object of at least {least_area} pixels to click on; '
-                           f'give a lower least area or another data set.')
-    return path
+        if left == 0:
+            break
 
 
 class _ImageWriter:
     """Writes all files of one image."""
 
-    def __init__(self, dataset, folder, split, scale, overwrite):
-        self._dataset, self._folder = dataset, folder
-        self._scale, self._overwrite = scale, overwrite
+    def __init__(self, dataset, folder, split, scale):
+        self._dataset, self._folder, self._scale = dataset, folder, scale
+        # Those of a data set without image files are written, too.
+        self._has_images = getattr(dataset, 'image_folder', None) is None
         self._files = getattr(dataset, 'image_names', None) or [
             f'{split}-{number:06d}{IMAGE_ENDING}' for number in range(len(dataset))]
         # As they are listed.
@@ -92,16 +110,26 @@ class _ImageWriter:
         """Writes what is not there; gives the names of all samples of the image."""
         samples = [f'{self.names[number]}-{part}' for part in range(sampling.n_pairs * len(chosen))]
         wanted = {part for part, sample in enumerate(samples)
-                  if self._overwrite or not has_sample(self._folder, sample)}
+                  if not has_sample(self._folder, sample)}
         for part, clicks, label in sample_image(masks, chosen, wanted, sampling, seed):
             maps = stored_maps(clicks, label.shape, self._scale)
             write_sample(self._folder, samples[part], maps, label)
-        if getattr(self._dataset, 'image_folder', None) is None:
+        if self._has_images:
             self._write_image(self._folder / 'images' / self._files[number], number, image)
         return samples
 
+    def written(self):
+        """Yields the files of these images that an earlier run wrote."""
+        names, maps = set(self.names), self._folder / MAPS_FOLDER
+        for path in list(maps.rglob(f'*{MAPS_ENDING}')):
+            sample = path.relative_to(maps).as_posix().removesuffix(MAPS_ENDING)
+            if sample.rpartition('-')[0] in names:
+                yield from (path, label_path(self._folder, sample))
+        if self._has_images:
+            yield from (self._folder / 'images' / file for file in self._files)
+
     def _write_image(self, path, number, image):
-        if path.exists() and not self._overwrite:
+        if path.exists():
             return
         if not hasattr(self._dataset, 'read_file'):
             write_image(path, image, quality=_JPEG_QUALITY)

@@ -5,6 +5,11 @@ Nothing here imports Chainer, so that a command line made of them answers at onc
 
 import dataclasses
 
+from chainer_seg.schema import NotNegative, Overlap, Share, number
+
+Byte = number(ge=0, le=255)
+Factors = tuple[number(ge=0, le=100), number(ge=0, le=100)]
+
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
@@ -16,9 +21,9 @@ class Thresholds:
         crowd: Share of an anchor inside a crowd from which it is neutral, unless it is positive.
     """
 
-    positive: float = 0.5
-    negative: float = 0.4
-    crowd: float = 0.7
+    positive: Share = 0.5
+    negative: Share = 0.4
+    crowd: Share = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +38,11 @@ class LossWeights:
         rescoring: Weight of the loss of mask re-scoring (YOLACT++).
     """
 
-    classes: float = 1
-    boxes: float = 1.5
-    masks: float = 6.125
-    semantic: float = 1
-    rescoring: float = 25
+    classes: NotNegative = 1
+    boxes: NotNegative = 1.5
+    masks: NotNegative = 6.125
+    semantic: NotNegative = 1
+    rescoring: NotNegative = 25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +67,10 @@ class Augmentation:
     expand: bool = True
     crop: bool = True
     mirror: bool = True
-    brightness: float = 32
-    contrast: tuple[float, float] = (0.5, 1.5)
-    saturation: tuple[float, float] = (0.5, 1.5)
-    hue: float = 18
-    largest_canvas: float = 4
-    least_crop: float = 0.3
-    canvas_colour: tuple[float, float, float] = (123.68, 116.78, 103.94)
+    brightness: Byte = 32
+    contrast: Factors = (0.5, 1.5)
+    saturation: Factors = (0.5, 1.5)
+    hue: number(ge=0, le=360) = 18
+    largest_canvas: number(ge=1, le=8) = 4
+    least_crop: Overlap = 0.3
+    canvas_colour: tuple[Byte, Byte, Byte] = (123.68, 116.78, 103.94)

@@ -4,6 +4,7 @@ import chainer
 import numpy as np
 from chainer import links as L
 
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.yolact import losses
 from chainer_seg.models.yolact.settings import LossWeights
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
@@ -12,7 +13,7 @@ from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targ
 PUBLISHED_WEIGHTS = LossWeights()
 
 
-class YolactTrainChain(chainer.Chain):
+class YolactTrainChain(DeviceChain):
     """The sum of YOLACT's losses.
 
     Args:
@@ -89,7 +90,7 @@ def spread(items, count):
     """At most ``count`` of the items of an array (N,), evenly spread over it."""
     if len(items) <= count:
         return items
-    return items[np.arange(count) * len(items) // count]
+    return items[chainer.backend.get_array_module(items).arange(count) * len(items) // count]
 
 
 def _semantic_loss(logits, masks, labels, crowds):
