@@ -226,3 +226,10 @@ def test_missing_shards_are_told(prefix):
         find_shards(prefix)
     with pytest.raises(DatasetError, match='There are no TFRecord files .*nothing'):
         find_shards(prefix.parent / 'nothing')
+
+
+@pytest.mark.parametrize('side', [0, 2**40])
+def test_a_size_that_no_image_has_is_refused_before_masks_are_made(tmp_path, examples, side):
+    write_shards(tmp_path, [{**examples[0], 'image__height': [side]}], shards=1)
+    with pytest.raises(DatasetError, match='record 0 cannot be used: its size'):
+        TFRecordDataset(tmp_path / 'coco_train.record')
