@@ -1,6 +1,7 @@
 """Reading a COCO annotation file, or saying in one sentence why it is none."""
 
 import contextlib
+import dataclasses
 import gc
 import math
 import re
@@ -11,6 +12,27 @@ from chainer_seg.schema import whole_number
 
 _EXACT = 2**53  # Larger whole numbers are not exact as floats.
 _LARGEST_ID = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind (str): What it is, the same for like problems: 'duplicate id', 'missing file', ...
+        where (str): The entry: 'image 12', 'annotation 7', 'category 3'.
+        sentence (str): What is wrong with it.
+        fatal (bool): Whether :class:`chainer_seg.datasets.CocoDataset` refuses the file, or the entry
+            when it is read, for it; else it goes on as the sentence says.
+    """
+
+    kind: str
+    where: str
+    sentence: str
+    fatal: bool = False
+
+    def __str__(self):
+        return f'{self.where}: {self.sentence}'
 
 
 def read_coco_json(path):
@@ -105,6 +127,11 @@ class Ids:
     def like(self, value):
         """Whether there is an id of the type of ``value``, a number or text."""
         return any(type(each) is type(value) for each in self._ids)
+
+
+def where_is(noun, entry, number):
+    """What a problem calls an entry: by its id, or by its number in the list."""
+    return f'{noun} {entry["id"]}' if is_id(entry.get('id')) else f'{noun} number {number}'
 
 
 def keypoint_count(category):

@@ -305,3 +305,29 @@ def test_what_the_reader_refuses_the_check_lists(tmp_path, rng):
             assert any(problem.fatal for problem in listed), (str(error), value)
         else:
             assert not any(problem.fatal for problem in validate_coco(*paths)), value
+
+
+IDS = {'float': float, 'text': str, 'half float': lambda each: float(each) if each % 2 else each,
+       'half text': lambda each: str(each) if each % 2 else each}
+
+
+@pytest.mark.parametrize('side', ['images', 'annotations'])
+@pytest.mark.parametrize('name', IDS)
+def test_no_object_of_a_drawn_set_is_lost_by_how_ids_are_written(shared_cases, tmp_path, side, name):
+    folder = shared_cases / 'lost-annotations'
+    value = json.loads((folder / 'annotations.json').read_text())
+    field = 'id' if side == 'images' else 'image_id'
+    for entry in value[side]:
+        entry[field] = IDS[name](entry[field])
+    path = tmp_path / 'ids.json'
+    path.write_text(json.dumps(value))
+    dataset = CocoDataset(path, folder / 'images')
+    # pycocotools finds 25 in the file as it was.
+    assert sum(len(dataset.read_instances(number)) for number in range(len(dataset))) == 25
+
+
+def test_a_crafted_size_is_one_sentence_in_the_reader_and_in_the_check(shared_cases, tmp_path):
+    path = shared_cases / 'attacks' / 'coco_huge_size.json'
+    with pytest.raises(DatasetError, match=r'Image 1 of .*\[50000, 50000\] is more than the 400 mega'):
+        CocoDataset(path, tmp_path)
+    assert ('image size', True) in [(each.kind, each.fatal) for each in validate_coco(path)]

@@ -240,8 +240,8 @@ def test_the_script_evaluates_a_model_file(call, shapes, tmp_path):  # noqa: F81
     assert_user_error(call('evaluate', 'm.npz', *data, '--results', 'm.npz', '-q'), 'name a folder')
 
 
-@pytest.mark.parametrize('command_name', ['evaluate_coco', 'evaluate_proposals'])
-def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path, command_name):
+@pytest.mark.parametrize('name', ['evaluate_coco', 'evaluate_proposals'])
+def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path, name):
     content = json.loads((shapes / 'annotations.json').read_text())
     for annotation in content['annotations']:
         annotation['iscrowd'] = 1
