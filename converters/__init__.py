@@ -14,6 +14,7 @@ import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError, shortened
+from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
@@ -201,8 +202,16 @@ def _build(module, tree, ledger, config):
         raise WeightFileError(
             f'{ledger.path} cannot be converted: the configuration given does not fit the network; '
             f'check the values of {", ".join(map(str, given[:6]))}.') from error
+    _check_configuration(model, given, ledger.path)
     model.cleargrads()
     return model
+
+
+def _check_configuration(model, given, path):
+    """Refuses values of another form than the model's class declares; it keeps some without a look."""
+    forms = argument_forms(type(model))
+    values = {name: model.config[name] for name in given if name in forms and name in model.config}
+    check_arguments(type(model), values, f'The configuration for {path}', WeightFileError)
 
 
 def _md5(path):

@@ -10,6 +10,7 @@ import re
 from chainer import links as L
 
 from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.errors import quoted
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import DeepLab
 from converters.caffe_layers import check_size, fill_resnet
@@ -61,8 +62,13 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     arguments = {**found, **{name: config.pop(name) for name in known}}
     if arguments['pyramid'] is None:
         layers.ledger.fail('it does not tell the dilations of its head; give them as pyramid')
+    if click not in (None, True, False):
+        layers.ledger.fail(f'the configuration has click = {quoted(click)}, where true or false is '
+                           f'needed')
     if click is None:
         click = arguments['in_channels'] > COLOURS
+    if weights is not None and not click:
+        layers.ledger.fail('click_weights belong to a click model; give click=true with them')
     if click:
         _prepare_click(arguments, layers.ledger)
     check_size(arguments, layers.ledger)
