@@ -81,8 +81,9 @@ def _reference_faults(annotation, noun, known):
     if found is None:
         annotation[field] = value
         # Of another type than all ids of images: no list cut short, but two kinds of ids.
-        return [(f'dangling {noun} id', f'there is no {noun} with the id {quoted(value)}',
-                 noun == 'category' or not known.like(value))]
+        fatal = noun == 'category' or not known.like(value)
+        return [(f'dangling {noun} id', f'there is no {noun} with the id {quoted(value)}'
+                 f'{"" if fatal else "; it is passed over"}', fatal)]
     # The categories' own ids are turned into numbers later.
     annotation[field] = as_number(found) if noun == 'category' else found
     if isinstance(value, str) and (noun == 'category' or value != found):

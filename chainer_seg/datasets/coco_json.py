@@ -105,6 +105,7 @@ class Ids:
 
     def __init__(self, ids):
         self._ids = set(ids)
+        self._types = set(map(type, self._ids))
         self._by_number = {}
         for each in self._ids:
             number = as_number(each)
@@ -126,7 +127,7 @@ class Ids:
 
     def like(self, value):
         """Whether there is an id of the type of ``value``, a number or text."""
-        return any(type(each) is type(value) for each in self._ids)
+        return type(value) in self._types
 
 
 def where_is(noun, entry, number):

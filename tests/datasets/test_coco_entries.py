@@ -107,7 +107,7 @@ def test_annotations_of_missing_images_are_counted_with_an_example(tmp_path, cap
     lost = [annotation(id=number, image_id=99) for number in range(2, 5)]
     assert objects(tmp_path, content(annotation(), *lost)) == [[0]]
     [warning] = warnings(caplog)
-    assert 'annotation 2: there is no image with the id 99 (3 such entries' in warning
+    assert 'annotation 2: there is no image with the id 99; it is passed over (3 such entries' in warning
     assert problems(tmp_path, content(annotation(), *lost)) == [('dangling image id', False)] * 3
 
 
