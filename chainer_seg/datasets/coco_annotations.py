@@ -5,7 +5,15 @@ import itertools
 
 import numpy as np
 
-from chainer_seg.datasets.coco_json import Ids, Problem, as_id, as_number, is_number, where_is
+from chainer_seg.datasets.coco_json import (
+    LARGEST_NUMBER,
+    Ids,
+    Problem,
+    as_id,
+    as_number,
+    is_number,
+    where_is,
+)
 from chainer_seg.errors import quoted
 
 _CROWD = {0: 0, 1: 1, '0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1}
@@ -36,7 +44,7 @@ def is_clean(annotations, images, categories):
         return False
     sides = numbers[:4 * len(annotations)].reshape(-1, 4)[:, 2:]
     areas = numbers[4 * len(annotations):]
-    return bool(np.isfinite(numbers).all() and (sides > 0).all() and (areas >= 0).all())
+    return bool((np.abs(numbers) < LARGEST_NUMBER).all() and (sides > 0).all() and (areas >= 0).all())
 
 
 def normalise_annotations(annotations, images, categories):
