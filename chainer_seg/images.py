@@ -278,8 +278,9 @@ def _unknown(file, name):
         file.seek(0)
         start = file.read(file_kinds.SIZE)
     kind = file_kinds.kind_of(start)
-    return (ImageError(f'The image {name} is {kind.name}; {kind.remedy}.') if kind else
-            _unreadable(name, 'its format is unknown'))
+    if kind is None:
+        return _unreadable(name, 'its format is unknown')
+    return ImageError(f'The image {name} cannot be read: it is {kind.name}; {kind.remedy}.')
 
 
 def _unreadable(name, error):
