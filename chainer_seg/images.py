@@ -24,8 +24,7 @@ from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000
 
-# Pillow reads 40 formats, and one of them, EPS, by running a program. JPEG includes the files of several
-# images (MPO) of phones and stereo cameras.
+# Pillow reads EPS by running a program. JPEG includes the files of several images (MPO) of phones.
 FORMATS = ('JPEG', 'PNG', 'TIFF', 'BMP', 'GIF', 'WEBP', 'JPEG2000', 'PPM')
 
 IMAGE_SUFFIXES = frozenset(
