@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 from chainer_seg import signals
 from chainer_seg.errors import UserError
+from chainer_seg.options import Parser
 
 USER_ERROR_STATUS = 2
 
 
 def parser(description, *, device=True, **options):
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
     add_common_options(made, device=device)
     return made
@@ -57,7 +58,7 @@ def set_up_messages(arguments):
     """Sends the log to standard output at the level that -v and -q ask for."""
     level = logging.INFO
     if arguments.quiet:
-        level = logging.ERROR
+        level = logging.WARNING
     elif arguments.verbose:
         level = logging.DEBUG
     logging.basicConfig(level=level, format='%(message)s', stream=sys.stdout, force=True)

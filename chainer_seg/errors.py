@@ -54,6 +54,10 @@ class ModelFileError(UserError):
     """A model file is missing, damaged, or does not hold what its own description says."""
 
 
+class ModelError(UserError):
+    """A model cannot be used: its outputs are not finite."""
+
+
 class WeightFileError(UserError):
     """A file of another framework's weights is missing, damaged, or of a network that is not known."""
 

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chainer_seg.errors import LinkError, UserError, shortened, writing
+from chainer_seg.foreign_files import foreign_content
 from chainer_seg.locks import UNFINISHED, discard, is_at, lock, remove_unfinished
+
+_BEGINNING = 1 << 16  # Characters in which a web page or an archive shows what it is.
 
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, 'utf-8'), (codecs.BOM_UTF16_LE, 'utf-16-le'),
                      (codecs.BOM_UTF16_BE, 'utf-16-be'))
@@ -22,6 +25,7 @@ _DEVICES = {'AUX', 'CON', 'NUL', 'PRN', *(f'{port}{number}' for port in ('COM', 
                                            for number in range(10))}
 
 _cleaned = set()  # Folders in which this process has removed what killed runs left.
+_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped character of JSON
 
 
 def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
@@ -55,6 +59,9 @@ def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> s
     try:
         text = data[len(mark):].decode(encoding)
     except UnicodeDecodeError as failure:
+        foreign = foreign_content(data[:_BEGINNING])
+        if foreign is not None:
+            raise error(f'{name} {foreign}.') from failure
         if b'\0' in data[:4096]:
             raise error(f'{name} is not a text file but binary data.') from failure
         raise error(f'{name} is not UTF-8 (byte {failure.start} is not); it is in another encoding, '
@@ -75,7 +82,12 @@ def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError)
     if isinstance(text, bytes):
         text = decode_text(text, name, error)
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as failure:  # Half a character, which can be neither printed nor written.
+        raise error(f'{name} holds text that is not Unicode.') from failure
     except json.JSONDecodeError as failure:
         raise error(_json_fault(text, name, failure)) from failure
     except RecursionError as failure:
@@ -101,6 +113,9 @@ def parse_toml(text: str, name: str, error: type[UserError] = UserError) -> dict
 def _json_fault(text, name, failure):
     if not text.strip():
         return f'{name} is empty; write or fetch it again.'
+    foreign = foreign_content(text[:_BEGINNING].encode('utf-8', 'replace'))
+    if foreign is not None:
+        return f'{name} {foreign}.'
     if failure.pos >= len(text.rstrip()) - 1 or 'Unterminated' in failure.msg:
         return f'{name} ends too early: it was cut short; fetch it again.'
     return f'{name} is not valid JSON (line {failure.lineno}: {failure.msg}).'

@@ -1,59 +1,99 @@
-"""Pictures in and out: whatever a user has becomes an (H, W, 3) uint8 RGB array."""
+"""Images in and out: whatever a user has becomes an (H, W, 3) uint8 RGB array."""
 
 import contextlib
 import io
 import itertools
+import os
 import pathlib
-import warnings
+import re
+import stat
+import typing
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from chainer_seg.errors import ImageError
+from chainer_seg import file_kinds
+from chainer_seg.errors import ImageError, UserError, shortened
+from chainer_seg.exif import UPRIGHT, orientation
 from chainer_seg.files import atomic_write
+from chainer_seg.pillow_limit import pillow_limit
+from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
 
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000
+
+# Pillow reads 40 formats, and one of them, EPS, by running a program. JPEG includes the files of several
+# images (MPO) of phones and stereo cameras.
+FORMATS = ('JPEG', 'PNG', 'TIFF', 'BMP', 'GIF', 'WEBP', 'JPEG2000', 'PPM')
 
 IMAGE_SUFFIXES = frozenset(
     ('.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'))
 
 
-def read_image(path, *, rotate=True):
-    """Reads a picture file.
+@contextlib.contextmanager
+def open_image(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
+               ) -> Iterator[Image.Image]:
+    """Opens an image by its header, for a ``with`` block; nothing else in the package opens images.
+
+    What Pillow raises in the block for a damaged file becomes an ImageError, too.
 
     Args:
-        path: A file in any format that Pillow reads: JPEG, PNG, TIFF, WebP, ...
-        rotate: Turn the picture as its EXIF orientation asks, as every viewer does.
+        file: A path, or a file that is open for reading.
+        name: What to call the image in an error.
+
+    Yields:
+        The image as Pillow has it, not decoded yet: its first page, as it is stored.
+
+    Raises:
+        chainer_seg.errors.ImageError: The file is none of :data:`FORMATS`, is damaged, or has more
+            than :data:`MAX_PIXELS` pixels.
+    """
+    with _reported(name), pillow_limit(MAX_PIXELS):
+        try:
+            picture = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError as error:
+            raise _unknown(file, name) from error
+        with picture:
+            _check_size(picture.size, name)
+            yield picture
+
+
+def read_image(path, *, rotate=True):
+    """Reads an image file.
+
+    Args:
+        path: A file in one of :data:`FORMATS`, whatever its name.
+        rotate: Turn the image as its EXIF orientation asks, as every viewer does.
 
     Returns:
         (H, W, 3) uint8 RGB. Grey is repeated, 16 bits are scaled to 8 and transparency is laid
         over white.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
+        chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
     """
     return _decode(_checked_file(path), path, rotate)
 
 
 def read_picture(path):
-    """The Pillow picture of a file as it is stored: with its palette, transparency and depth.
+    """The Pillow image of a file as it is stored: with its palette, transparency and depth.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
+        chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
     """
     return read_pages(path, 1)[0]
 
 
 def read_pages(path, most):
-    """The pages of a file, at most so many, as a list of Pillow pictures as they are stored.
+    """The pages of a file, at most so many, as a list of Pillow images as they are stored.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is missing, truncated, or not a picture.
+        chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
     """
     pages = []
-    with _told_by(path), Image.open(_checked_file(path)) as picture:
+    with open_image(_checked_file(path), path) as picture:
         for page in itertools.islice(ImageSequence.Iterator(picture), most):
             _check_size(page.size, path)
             pages.append(page.copy())
@@ -61,31 +101,35 @@ def read_pages(path, most):
 
 
 def read_image_file(path):
-    """The bytes of a picture file, and the sizes of the picture by its header.
+    """The bytes of an image file, and the sizes of the image by its header.
 
     Returns:
         tuple: bytes, (height, width) as stored, and (height, width) when turned as its EXIF
         orientation asks.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is missing or not a picture.
+        chainer_seg.errors.ImageError: The file is missing or not an image.
     """
-    try:
+    with _reported(path):
         data = _checked_file(path).read_bytes()
-        return data, *header_sizes(io.BytesIO(data))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
+    return data, *header_sizes(io.BytesIO(data), path)
 
 
-def header_sizes(file):
-    """The (height, width) of a picture file as stored, and when turned as its EXIF data ask.
+def header_sizes(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
+                 ) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The (height, width) of an image file as stored, and when turned as its EXIF data ask.
 
     Args:
         file: A path, or a file that is open for reading.
+        name: What to call the image in an error.
+
+    Raises:
+        chainer_seg.errors.ImageError: As :func:`open_image`.
     """
-    with Image.open(file) as picture:
+    with open_image(file, name) as picture:
         stored = picture.size[::-1]
-        quarter_turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        # Pillow gives the size of a TIFF as it is turned, which it does itself.
+        quarter_turned = picture.format != 'TIFF' and orientation(picture) in (5, 6, 7, 8)
     return stored, stored[::-1] if quarter_turned else stored
 
 
@@ -111,7 +155,8 @@ def as_image(image):
 
     Args:
         image: A path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8,
-            uint16, bool, or float in [0, 1] or [0, 255]; or ChainerCV's (3, H, W) float32 in
+            bool, other whole numbers, or floats, read by the rules of
+            :func:`chainer_seg.pixel_values.to_bytes`; or ChainerCV's (3, H, W) float32 in
             [0, 255].
 
     Raises:
@@ -120,7 +165,8 @@ def as_image(image):
     if isinstance(image, (str, pathlib.Path)):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return _rgb_of_pil(image)
+        with _reported('image'), pillow_limit(MAX_PIXELS):
+            return rgb_of_pil(image)
     array = np.asarray(image)
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3, 4):
         array = array.transpose(1, 2, 0)
@@ -131,7 +177,7 @@ def as_image(image):
                          f'give (H, W), (H, W, 3), (H, W, 4) or (3, H, W).')
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ImageError(f'An image of {array.shape[0]}x{array.shape[1]} pixels has nothing in it.')
-    return _rgb_of_bytes(_to_bytes(array))
+    return rgb_of_bytes(to_bytes(array))
 
 
 def write_image(path, image, **options):
@@ -180,106 +226,74 @@ def find_images(path):
 
 
 def _decode(file, name, rotate):
-    """The picture in a path or an open file."""
-    with _told_by(name), Image.open(file) as picture:
-        _check_size(picture.size, name)
+    """The image in a path or an open file."""
+    with open_image(file, name) as picture:
         picture.load()
         if rotate:
-            picture = ImageOps.exif_transpose(picture)
-        return _rgb_of_pil(picture)
+            method = UPRIGHT.get(orientation(picture))
+            picture = picture if method is None else picture.transpose(method)
+        return rgb_of_pil(picture)
 
 
 @contextlib.contextmanager
-def _told_by(name):
-    """Turns what Pillow raises for a bad file into an ImageError that names it."""
+def _reported(name):
+    """Turns whatever Pillow raises for a bad file into an ImageError that names it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's own hints mean nothing to the user.
-            yield
-    except ImageError:
+        yield
+    except UserError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError,
-            KeyError, TypeError) as error:  # the last two for pages of a damaged TIFF after its first
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r'\d+', str(error))[0]
+        raise ImageError(f'The image {name} claims {pixels} pixels, more than the {MAX_PIXELS // 10**6} '
+                         f'megapixels that are read; shrink it first.') from error
+    except MemoryError as error:
+        raise ImageError(f'The image {name} does not fit into memory; shrink it first.') from error
+    except Exception as error:
         raise _unreadable(name, error) from error
 
 
 def _checked_file(path):
     path = pathlib.Path(path)
-    if not path.exists():
-        raise ImageError(f'There is no image {path}; check the path.')
-    if path.is_dir():
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL in the name
+        raise ImageError(f'There is no image {shortened(str(path))}; check the path.') from None
+    except OSError as error:
+        raise _unreadable(shortened(str(path)), error) from error
+    if stat.S_ISDIR(status.st_mode):
         raise ImageError(f'{path} is a folder; name an image file.')
-    if path.stat().st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(f'{path} is a device or a pipe; name an image file.')
+    if status.st_size == 0:
         raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
     return path
 
 
+def _unknown(file, name):
+    """What to say of a file that is in none of our formats."""
+    if isinstance(file, (str, os.PathLike)):
+        with open(file, 'rb') as opened:
+            start = opened.read(file_kinds.SIZE)
+    else:
+        file.seek(0)
+        start = file.read(file_kinds.SIZE)
+    kind = file_kinds.kind_of(start)
+    return (ImageError(f'The image {name} is {kind.name}; {kind.remedy}.') if kind else
+            _unreadable(name, 'its format is unknown'))
+
+
 def _unreadable(name, error):
-    return ImageError(f'The image {name} cannot be read ({_short(error)}); '
-                      f'it is damaged or not an image file.')
+    if isinstance(error, OSError) and error.errno is not None:
+        return ImageError(f'The image {name} cannot be read: {error.strerror}.')
+    if 'MAX_TEXT' in str(error):
+        return ImageError(f'The image {name} cannot be read: the text beside its pixels unpacks to more '
+                          f'than an image file needs; save it again without metadata.')
+    reason = shortened(str(error) or type(error).__name__, 120).rstrip('.')
+    return ImageError(f'The image {name} cannot be read ({reason}); it is damaged or not an image file.')
 
 
-def _check_size(size, path):
+def _check_size(size, name):
     width, height = size
     if width * height > MAX_PIXELS:
-        raise ImageError(f'The image {path} claims {width}x{height} pixels, more than the '
+        raise ImageError(f'The image {name} claims {width}x{height} pixels, more than the '
                          f'{MAX_PIXELS // 1_000_000} megapixels that are read; shrink it first.')
-
-
-def _rgb_of_pil(picture):
-    if 0 in picture.size:
-        raise ImageError('An image without pixels has nothing in it.')
-    if picture.mode.startswith('I') or picture.mode == 'F':
-        return _rgb_of_bytes(_to_bytes(_wide_grey(picture)[:, :, None]))
-    if picture.mode in ('LA', 'PA', 'RGBA', 'RGBa', 'La') or 'transparency' in picture.info:
-        return _rgb_of_bytes(np.asarray(picture.convert('RGBA')))
-    # A copy: the array that Pillow hands out is read-only.
-    return np.array(picture.convert('RGB'))
-
-
-def _wide_grey(picture):
-    """(H, W) of a 16-bit, 32-bit or float grey picture, as uint16 where it fits."""
-    array = np.asarray(picture)
-    if array.dtype.kind in 'iu' and array.min() >= 0 and array.max() <= 65535:
-        return array.astype(np.uint16)
-    low, high = float(np.nanmin(array)), float(np.nanmax(array))
-    # No scale is known for such a picture, so its own range is spread over the whole of it.
-    scaled = (array - low) / max(high - low, np.finfo(np.float32).tiny)
-    return np.nan_to_num(scaled * 65535).astype(np.uint16)
-
-
-def _to_bytes(array):
-    """Any numeric image array as uint8 on 0..255."""
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == bool:
-        return array.astype(np.uint8) * 255
-    if array.dtype == np.uint16:
-        return np.round(array / 257.0).astype(np.uint8)
-    if array.dtype.kind not in 'fiu':
-        raise ImageError(f'An image cannot have values of type {array.dtype}.')
-    if array.dtype.kind == 'f':
-        if not np.isfinite(array).all():
-            raise ImageError('The image holds NaN or infinite values; mend them first.')
-        if array.size and array.max() <= 1.0:
-            array = array * 255.0
-    return np.clip(np.round(array), 0, 255).astype(np.uint8)
-
-
-def _rgb_of_bytes(array):
-    """(H, W, 1), (H, W, 3) or (H, W, 4) uint8 as RGB; transparency is laid over white."""
-    channels = array.shape[2]
-    if channels == 3:
-        return np.ascontiguousarray(array)
-    if channels == 1:
-        return np.repeat(array, 3, axis=2)
-    alpha = array[:, :, 3:].astype(np.uint16)
-    blended = array[:, :, :3] * alpha + 255 * (255 - alpha)
-    return ((blended + 127) // 255).astype(np.uint8)
-
-
-def _short(error):
-    if isinstance(error, UnidentifiedImageError):
-        return 'its format is unknown'  # Pillow names an object in memory here
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text[:120].rstrip('.')

@@ -6,7 +6,8 @@ import html
 import numpy as np
 
 from chainer_seg import boxes, masks as mask_arithmetic
-from chainer_seg.errors import UserError
+from chainer_seg.errors import UserError, quoted
+from chainer_seg.schema import whole_number
 
 
 @dataclasses.dataclass(eq=False)
@@ -130,7 +131,8 @@ class Instances:
             class_names: A name for each label.
 
         Raises:
-            chainer_seg.errors.UserError: A result's category is not among ``category_ids``.
+            chainer_seg.errors.UserError: A result's category is not among ``category_ids``, or its
+                run-length code is damaged or of an image of another size.
         """
         if not results:
             return cls.empty(*image_size, class_names=class_names)
@@ -174,11 +176,15 @@ def _column(name, values, dtype, shape, fill=None):
 
 
 def _labels_of(results, category_ids):
-    categories = [result['category_id'] for result in results]
+    categories = [whole_number(result.get('category_id')) for result in results]
+    if None in categories:
+        wrong = results[categories.index(None)].get('category_id')
+        raise UserError(f'The results have a category_id {quoted(wrong)}, which is no whole number.')
     if category_ids is None:
         return np.array(categories) - 1
     label_of = {category: label for label, category in enumerate(category_ids)}
     unknown = sorted(set(categories) - set(label_of))
     if unknown:
-        raise UserError(f'The results name categories {unknown} that the data set does not have.')
+        raise UserError(f'The results name categories {quoted(unknown)} that the data set does not '
+                        f'have.')
     return np.array([label_of[category] for category in categories])

@@ -2,11 +2,38 @@
 
 import json
 import os
+import typing
 
+import msgspec
+
+from chainer_seg import schema
 from chainer_seg.bad_images import passing_over
-from chainer_seg.errors import DatasetError, FolderInUseError, writing
-from chainer_seg.files import write_json
+from chainer_seg.errors import DatasetError, FolderInUseError, shortened, writing
+from chainer_seg.files import read_json, write_json
 from chainer_seg.locks import discard, is_at, lock
+
+
+class _Code(typing.TypedDict):
+    """A run-length code as it is written."""
+
+    size: list[schema.Side]
+    counts: str
+
+
+class _Result(msgspec.Struct):
+    """What every result of an image has, and the forms of what it may have."""
+
+    image_id: int | str
+    category_id: int | str
+    score: int | float
+    segmentation: _Code | None = None
+    bbox: list[int | float] | None = None
+    keypoints: list[int | float] | None = None
+
+
+class _Line(msgspec.Struct):
+    number: schema.Count
+    results: list[_Result]
 
 
 class Journal:
@@ -137,8 +164,8 @@ def keep_settings(path, settings, content):
         write_json(path, settings, indent=2)
         return
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = read_json(path, 'file of settings', DatasetError)
+    except DatasetError:
         found = None
     if not isinstance(found, dict):
         raise DatasetError(f'{path} is damaged; choose another folder, or begin anew with '
@@ -146,14 +173,23 @@ def keep_settings(path, settings, content):
     for name in sorted(set(found) | set(settings)):
         if found.get(name) != settings.get(name):
             raise DatasetError(
-                f'{path.parent} holds {content} of other settings ({name} is {found.get(name)} '
-                f'there and {settings.get(name)} here); choose another folder, or replace them '
+                f'{path.parent} holds {content} of other settings ({name} is '
+                f'{_told(found.get(name))} there and {_told(settings.get(name))} here); choose '
+                f'another folder, or replace them '
                 f'with --overwrite.')
+
+
+def _told(value):
+    return shortened(str(value))
 
 
 def _number_of(line):
     """The number of the image of a journal's line; None where the line is not whole."""
     try:
-        return int(json.loads(line)['number']) if line.endswith(b'\n') else None
-    except (ValueError, TypeError, KeyError):
+        line.decode()  # Text that is passed over by the decoder would fail later.
+        return _DECODER.decode(line).number if line.endswith(b'\n') else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+_DECODER = msgspec.json.Decoder(_Line)

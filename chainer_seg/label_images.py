@@ -1,53 +1,114 @@
-"""Label images: pictures whose pixels are the numbers of classes or objects, as PASCAL VOC has them."""
+"""Label images: images whose pixels are the numbers of classes or objects, as PASCAL VOC has them.
+
+What a pixel belongs to is the number that the file stores; in a file with a palette, the index. Colours
+count only where there are no numbers, where the numbers cannot be those of the labels, or on request:
+:data:`chainer_seg.stored_pixels.LabelsAs`.
+"""
 
 import io
+import logging
+import os
 import pathlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write
-from chainer_seg.images import read_picture
+from chainer_seg.stored_pixels import (
+    VOC_COLORS, VOID, LabelsAs, StoredPixels, is_grey, numbers_of_colors, stored_pixels)
 
-# The number of a pixel for which nothing is given.
-VOID = 255
+__all__ = ['VOC_COLORS', 'VOID', 'Guesses', 'LabelsAs', 'choose_labels_as', 'read_label_image',
+           'write_label_image']
+
+log = logging.getLogger(__name__)
+
+_WIDE_VOID = 65535  # VOID where numbers have 16 bits.
+_LOOKED_AT = 20  # label images by which it is decided how those of a data set are read
+_REORDERED = ("has a palette of VOC's colours in another order; its numbers are taken for the labels, "
+              'and its colours with --labels-as colors')
+_BY_COLORS = ("has numbers that cannot be the labels; the colours of its palette, which are VOC's, are "
+              'taken for the labels')
+_GREYS = "has numbers that cannot be the labels; its greys, which are VOC's colours, are taken for them"
 
 
-def _voc_colors():
-    """The bits of a number, dealt out in turn to red, green and blue from their highest bits down."""
-    bits = np.arange(256)[:, None, None] >> np.arange(9).reshape(3, 3) & 1
-    return (bits << np.array([[7], [6], [5]])).sum(axis=1).astype(np.uint8)
+class Guesses:
+    """Reports what readers of a data set guess about its files, each kind of guess once."""
+
+    def __init__(self):
+        self._made = set()
+
+    def __call__(self, path: object, guess: str) -> None:
+        """Logs that the file ``path`` ``guess``, unless this was logged of another one."""
+        if guess not in self._made:
+            self._made.add(guess)
+            log.warning('%s %s (reported once for all files of a data set)', path, guess)
 
 
-# The RGB colour (256, 3) uint8 of each number in the palette of VOC's development kit; the last is void.
-VOC_COLORS = _voc_colors()
-
-
-def read_label_image(path):
+def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', largest: int = VOID - 1,
+                     report: Callable[[object, str], None] | None = None) -> npt.NDArray[np.uint8]:
     """The numbers in a label image.
 
     Args:
-        path: A PNG file or another that keeps each pixel as it is: with a palette, grey, or in colours
-            of :data:`VOC_COLORS`. A palette whose colours are all among these is read by its colours,
-            for programs that shrink files bring palettes into another order.
+        path: A file in a format that keeps each pixel as it is: grey of up to 32 bits, with a palette,
+            or in colours of :data:`VOC_COLORS`.
+        labels_as: How the file says what a pixel belongs to. 'auto' takes the numbers, unless they
+            cannot be those of labels: one is larger than ``largest``, or VOC's colour of void has
+            another number than 255. Then VOC's colours count, if there are no others. A GIF, whose
+            palette is numbered anew when it is saved, is read by VOC's colours or its grey levels.
+        largest: The largest label.
+        report: Called with the path and what was guessed.
 
     Returns:
-        (H, W) uint8; 255 is void by custom.
+        (H, W) uint8; 255 is void by custom, as are -1 and, in 16 bits, 65535.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is missing or not a picture.
-        chainer_seg.errors.DatasetError: It is no label image.
+        chainer_seg.errors.ImageError: The file is missing or not an image.
+        chainer_seg.errors.DatasetError: It is not a label image.
     """
-    picture = read_picture(path)
-    if picture.mode == 'P':
-        return _numbers_of_palette(np.array(picture), np.reshape(picture.getpalette('RGB'), (-1, 3)))
-    if picture.mode in ('1', 'L', 'LA') or picture.mode.startswith('I'):
-        return _numbers_of_grey(np.atleast_3d(np.array(picture))[:, :, 0], path)
-    return _numbers_of_colors(np.array(picture.convert('RGB')), path)
+    pixels = stored_pixels(path, f'The label image {path}')
+    if labels_as in ('levels', 'alpha'):
+        return _two_classes(pixels, labels_as)
+    if pixels.format == 'JPEG':
+        raise DatasetError(f'{pixels.name} is a JPEG, which does not keep numbers; save labels as PNG, '
+                           f'or read black and white with --labels-as levels.')
+    if labels_as == 'auto':
+        labels_as, guess = _fitting(pixels, largest)
+        if guess and report is not None:
+            report(path, guess)
+    if labels_as == 'colors' or pixels.numbers is None:
+        return _by_colors(pixels)
+    return _by_numbers(pixels)
 
 
-def write_label_image(path, labels):
+def choose_labels_as(paths: Sequence[os.PathLike], largest: int,
+                     report: Callable[[object, str], None]) -> LabelsAs:
+    """How all label images of a data set are read, by some of them; see :func:`read_label_image`.
+
+    Returns:
+        'colors' where one that was looked at has numbers that cannot be labels, or else 'numbers';
+        'auto' for images without a palette, and those that cannot be read.
+    """
+    chosen = 'auto'
+    for number in sorted(set(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int))):
+        try:
+            pixels = stored_pixels(paths[number])
+        except (ImageError, DatasetError):
+            continue  # Reading it will tell.
+        if pixels.palette is None:
+            continue
+        found, guess = _fitting(pixels, largest)
+        if guess:
+            report(paths[number], guess)
+        if found == 'colors':
+            return found
+        chosen = 'numbers' if pixels.format != 'GIF' else 'auto'
+    return chosen
+
+
+def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
     """Writes labels as a PNG with VOC's palette, as VOC's server takes them, atomically.
 
     Args:
@@ -73,41 +134,75 @@ def write_label_image(path, labels):
         temporary.write_bytes(encoded.getvalue())
 
 
-def _numbers_of_palette(entries, palette):
-    used = np.unique(entries)
-    meant = np.arange(256)
-    meant[:len(palette)] = _find_colors(palette)
-    if (meant[used] >= 0).all() and len(np.unique(meant[used])) == len(used):
-        return meant.astype(np.uint8)[entries]
-    return entries
+def palette_void_moved(pixels: StoredPixels) -> bool:
+    """Whether all colours in use are VOC's, and void has another number than 255."""
+    meant = _meant_by_palette(pixels)
+    if meant is None or VOID not in meant:
+        return False
+    return int(pixels.used[meant == VOID][0]) != VOID
 
 
-def _numbers_of_grey(numbers, path):
+def _fitting(pixels, largest):
+    """'numbers' or 'colors', whichever the pixels can be read by, and what is guessed by that."""
+    if pixels.numbers is None:
+        return 'colors', None
+    used, meant = pixels.used, _meant_by_palette(pixels)
+    if meant is None or (meant == used).all():
+        return 'numbers', None
+    colors_fit = _fit(meant, largest)
+    if pixels.palette is None:
+        return ('colors', _GREYS) if colors_fit and not _fit(used, largest) else ('numbers', None)
+    if colors_fit and (pixels.format == 'GIF' or not _fit(used, largest) or palette_void_moved(pixels)):
+        return 'colors', _BY_COLORS
+    return 'numbers', _REORDERED
+
+
+def _fit(numbers, largest):
+    return bool(((numbers <= largest) | (numbers == VOID) | (numbers == _WIDE_VOID)).all())
+
+
+def _meant_by_palette(pixels):
+    """(K,) the numbers that VOC has for the colours in use; None where not all are VOC's, or twice."""
+    colors = pixels.used_colors()
+    if pixels.from_rgb:
+        colors = pixels.used[:, None].repeat(3, 1)
+    if colors is None:
+        return None
+    meant = numbers_of_colors(colors)
+    return meant if (meant >= 0).all() and len(np.unique(meant)) == len(meant) else None
+
+
+def _by_numbers(pixels):
+    numbers = pixels.numbers
+    if pixels.format == 'GIF' and (colors := pixels.used_colors()) is not None and is_grey(colors):
+        numbers = pixels.levels()
+    if numbers.dtype.kind == 'f':
+        raise DatasetError(f'{pixels.name} has numbers with fractions; save labels as whole numbers '
+                           f'from 0 to {VOID}.')
+    void = (numbers == -1) | (numbers == _WIDE_VOID)
+    if void.any():
+        numbers = np.where(void, VOID, numbers)
     if numbers.min() < 0 or numbers.max() > VOID:
-        raise DatasetError(f'The label image {path} has numbers from {numbers.min()} to '
-                           f'{numbers.max()}; save labels as numbers from 0 to {VOID}.')
+        raise DatasetError(f'{pixels.name} has numbers from {numbers.min()} to {numbers.max()}; save '
+                           f'labels as numbers from 0 to {VOID}.')
     return numbers.astype(np.uint8)
 
 
-def _numbers_of_colors(image, path):
-    numbers = _find_colors(image)
+def _by_colors(pixels):
+    colors = pixels.as_colors()
+    numbers = numbers_of_colors(colors)
     unknown = numbers < 0
     if unknown.any():
-        color = tuple(image[unknown][0].tolist())
-        raise DatasetError(f'The label image {path} has the colour {color}, which is not in the palette '
-                           f'of VOC; save the numbers of the classes as a PNG, grey or with a palette.')
+        color = tuple(colors[unknown][0].tolist())
+        raise DatasetError(f'{pixels.name} has the colour {color}, which is not in the palette of VOC; '
+                           f'save the numbers of the classes as a PNG, grey or with a palette.')
     return numbers.astype(np.uint8)
 
 
-def _find_colors(colors):
-    """The number of each VOC colour (..., 3), -1 for other colours."""
-    codes = _code(VOC_COLORS)
-    order = np.argsort(codes)
-    wanted = _code(colors)
-    found = order[np.searchsorted(codes, wanted, sorter=order).clip(max=len(codes) - 1)]
-    return np.where(codes[found] == wanted, found, -1)
-
-
-def _code(colors):
-    """Each RGB colour (..., 3) as one number."""
-    return np.asarray(colors, np.int64) @ np.array([1 << 16, 1 << 8, 1])
+def _two_classes(pixels, labels_as):
+    if labels_as == 'levels':
+        levels = pixels.levels()
+        return (levels > max(levels.max(), 1) / 2).astype(np.uint8)
+    if pixels.alpha is None:
+        raise DatasetError(f'{pixels.name} is equally opaque everywhere; read it by numbers.')
+    return (pixels.alpha > pixels.alpha.max() / 2).astype(np.uint8)

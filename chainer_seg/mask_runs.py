@@ -116,3 +116,79 @@ def _compress(lengths, starts):
     text = np.stack(digits, axis=1).astype(np.uint8)[used].tobytes().decode('ascii')
     ends = np.cumsum(used.sum(axis=1))[np.append(starts[1:], len(lengths)) - 1].tolist()
     return [text[start:end] for start, end in zip([0] + ends, ends)]
+
+
+# Of all masks of an image together: 90 objects in a photograph of 12 megapixels.
+MAX_PIXELS = 2 ** 30
+
+_RUN_CHARACTERS = 7  # of 5 bits: more than any image has pixels
+
+
+def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
+    """Makes sure that pycocotools can decode masks: its C code trusts what it is given.
+
+    Args:
+        codes: The compressed run-length code of each mask, COCO's ``counts``.
+        size: (height, width) of the image.
+
+    Raises:
+        ValueError: A code cannot be read or does not have as many pixels as the image, or there are
+            more masks than :func:`check_room` allows.
+    """
+    check_room(len(codes), size)
+    if not codes:
+        return
+    pixels = size[0] * size[1]
+    lengths, starts = read_runs(codes)
+    if lengths.min() < 0 or (np.add.reduceat(lengths, starts) != pixels).any():
+        raise ValueError(f'a run-length code does not cover the {pixels} pixels of its image')
+
+
+def check_room(count: int, size: tuple[int, int]) -> None:
+    """Makes sure that ``count`` masks of ``size`` (height, width) do not fill the memory.
+
+    Raises:
+        ValueError: They, and one more that is being decoded, have more pixels than
+            :data:`MAX_PIXELS`.
+    """
+    if count and size[0] * size[1] * (count + 1) > MAX_PIXELS:
+        raise ValueError(f'{count} masks of {size[0]}x{size[1]} pixels are more than are read at '
+                         f'once; split the image into parts')
+
+
+def read_runs(codes: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """The run lengths of compressed codes; the inverse of what :meth:`MaskRuns.to_rle` writes.
+
+    Args:
+        codes: At least one, as of :func:`check_runs`.
+
+    Returns:
+        (N,) int64, the runs of all masks one after the other, and (R,) int64, where each begins.
+
+    Raises:
+        ValueError: One is empty, ends too early, or has characters that cannot occur.
+    """
+    data = np.frombuffer(b''.join(codes), np.uint8).astype(np.int64) - 48
+    ends = np.cumsum([len(code) for code in codes])
+    if min(map(len, codes)) == 0 or data.min() < 0 or data.max() > 63 or (data[ends - 1] & 32).any():
+        raise ValueError('a run-length code is empty, cut short or damaged')
+    last = np.flatnonzero((data & 32) == 0)  # The last character of each run.
+    first = np.concatenate([[0], last[:-1] + 1])
+    if (last - first).max() >= _RUN_CHARACTERS:
+        raise ValueError('a run-length code has a run that is longer than any image')
+    digit = np.arange(len(data)) - np.repeat(first, last - first + 1)
+    runs = np.add.reduceat((data & 31) << (5 * digit), first)
+    runs -= np.where(data[last] & 16, 1 << (5 * (last - first + 1)), 0)
+    starts = np.searchsorted(last, np.concatenate([[0], ends[:-1]]))
+    return _undo_changes(runs, starts), starts
+
+
+def _undo_changes(runs, starts):
+    """The runs of which from the fourth of each mask on the change from the last but one is given."""
+    place = np.arange(len(runs)) - np.repeat(starts, np.diff(starts, append=len(runs)))
+    for chain in (np.flatnonzero(place % 2 == 1), np.flatnonzero((place % 2 == 0) & (place > 0))):
+        sums = np.cumsum(runs[chain])
+        begins = np.flatnonzero(place[chain] <= 2)
+        before = sums[begins] - runs[chain][begins]
+        runs[chain] = sums - np.repeat(before, np.diff(begins, append=len(chain)))
+    return runs

@@ -5,6 +5,11 @@ import numpy as np
 from chainer import backend
 from pycocotools import mask as coco_mask
 
+from chainer_seg import run_lengths
+from chainer_seg.errors import DatasetError
+
+_DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
+
 
 def mask_to_bbox(masks):
     """The tight boxes of masks.
@@ -65,16 +70,27 @@ def decode_rle(codes, size):
 
     Args:
         codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.
-        size: (height, width), used where ``codes`` is empty.
+        size: (height, width) of the image, which is that of every code.
+
+    Raises:
+        chainer_seg.errors.DatasetError: A code is damaged, or of an image of another size.
     """
+    try:
+        return decode_checked([run_lengths.checked_code(code, size) for code in codes], size)
+    except ValueError as error:
+        raise DatasetError(f'A mask cannot be decoded: {error}.') from error
+
+
+def decode_checked(codes, size):
+    """As :func:`decode_rle`, of codes that :mod:`chainer_seg.run_lengths` has checked or made."""
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
-    packed = [coco_mask.frPyObjects(code, *code['size'])
-              if isinstance(code['counts'], list) else code for code in codes]
-    columns = decode_columns(packed).T  # (R, width, height)
-    decoded = np.empty((len(columns), *columns.shape[:0:-1]), np.uint8)
-    for mask, column in zip(decoded, columns):
-        cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
+    decoded = np.empty((len(codes), *size), np.uint8)
+    step = max(1, _DECODED_AT_ONCE // max(1, decoded[0].size))
+    for start in range(0, len(codes), step):
+        columns = decode_columns(codes[start:start + step]).T  # (r, width, height)
+        for mask, column in zip(decoded[start:], columns):
+            cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
     return decoded.view(bool)
 
 
@@ -99,10 +115,7 @@ def polygons_to_mask(polygons, size):
         polygons: Lists of numbers x0, y0, x1, y1, ... in pixels, at least three points each.
         size: (height, width).
     """
-    height, width = size
-    codes = coco_mask.frPyObjects([list(map(float, polygon)) for polygon in polygons],
-                                  height, width)
-    return decode_columns(coco_mask.merge(codes)).astype(bool)
+    return decode_columns(run_lengths.polygons_code(polygons, size)).astype(bool)
 
 
 def _extent(occupied, xp):

@@ -1,19 +1,21 @@
 """The model file: a .npz of Chainer's parameter paths and a JSON entry that says what they are."""
 
+import contextlib
 import json
 import pathlib
-import struct
-import tokenize
-import zipfile
-import zlib
+import typing
 
 import chainer
+import msgspec
 import numpy as np
 
-from chainer_seg.compat.blank import blank_parameters
+from chainer_seg import schema
+from chainer_seg.array_files import ArrayFile, ArrayFileError
+from chainer_seg.compat.blank import TooManyParameters, blank_parameters
 from chainer_seg.devices import get_device
-from chainer_seg.errors import ModelFileError
-from chainer_seg.files import atomic_write
+from chainer_seg.errors import ModelFileError, quoted, shortened
+from chainer_seg.files import atomic_write, parse_json
+from chainer_seg.foreign_files import foreign_file
 from chainer_seg.models import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
 
@@ -21,9 +23,16 @@ FORMAT = 'chainer_seg model'
 FORMAT_VERSION = 1
 DESCRIPTION = 'chainer_seg.json'  # The JSON entry; no parameter path can have this name.
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, KeyError, struct.error,
-           NotImplementedError, SyntaxError, tokenize.TokenError, MemoryError)
 _LISTED = 8  # Longer lists of parameters are cut in messages.
+
+
+class _Description(msgspec.Struct):
+    """The JSON entry."""
+
+    config: dict[str, typing.Any]
+    class_: schema.Text = msgspec.field(name='class')
+    class_names: typing.Annotated[list[schema.Text], msgspec.Meta(max_length=100_000)] | None = None
+    origin: dict[str, typing.Any] | None = None
 
 
 def save_model(path, model, *, dtype=None):
@@ -38,7 +47,10 @@ def save_model(path, model, *, dtype=None):
 
     Raises:
         chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.ModelFileError: Its configuration is beyond what :func:`load_model` takes.
     """
+    if model_class(type(model).__name__) is type(model):
+        _checked_config(type(model), json.loads(json.dumps(model.config)), path)
     arrays = _arrays_of(model)
     if dtype is not None:
         arrays = {name: value.astype(dtype) if _fits(value, dtype) else value
@@ -70,15 +82,13 @@ def load_model(path, device='cpu'):
     """
     path = _find(path)
     device = get_device(device)
-    try:
-        with open(path, 'rb') as file, zipfile.ZipFile(file) as archive:
-            description = _read_description(archive, path)
-            model = _build(description, path)
-            _check_parameters(archive, model, path)
-            _read_parameters(archive, model)
-            model.cleargrads()
-    except _DAMAGE as error:
-        raise ModelFileError(_what_is_wrong(path, error)) from error
+    with _opened(path) as file:
+        description = _read_description(file, path)
+        model = _build(description, file.elements, path)
+        _check_parameters(file, model, path)
+        arrays = {name: file.read(name) for name in file.headers if name != DESCRIPTION}
+    chainer.serializers.NpzDeserializer(arrays).load(model)
+    model.cleargrads()
     model.class_names = tuple(description.get('class_names') or ())
     model.origin = description.get('origin')
     model.to_device(device)
@@ -101,11 +111,8 @@ def copy_matching(source, target):
 def read_description(path):
     """The JSON entry of a model file as a dict: format, version, class, config, class_names, origin."""
     path = _find(path)
-    try:
-        with open(path, 'rb') as file, zipfile.ZipFile(file) as archive:
-            return _read_description(archive, path)
-    except _DAMAGE as error:
-        raise ModelFileError(_what_is_wrong(path, error)) from error
+    with _opened(path) as file:
+        return _read_description(file, path)
 
 
 def is_model_file(path):
@@ -141,40 +148,65 @@ def _arrays_of(model):
     return serializer.target
 
 
-def _read_description(archive, path):
-    if DESCRIPTION + '.npy' not in archive.namelist():
+@contextlib.contextmanager
+def _opened(path):
+    """The ArrayFile; what is wrong with it is said of a model file."""
+    try:
+        with ArrayFile(path) as file:
+            yield file
+    except ArrayFileError as error:
+        raise ModelFileError(_what_is_wrong(path, error)) from error
+
+
+def _read_description(file, path):
+    if DESCRIPTION not in file.headers:
         raise ModelFileError(f'{path} is not a chainer_seg model file: it is a .npz or .zip of '
                              f'something else.')
-    text = _read_array(archive, DESCRIPTION).tobytes()
-    description = json.loads(text.decode('utf-8'))
+    if file.headers[DESCRIPTION].dtype != np.uint8:
+        raise ModelFileError(f'{path} is not a chainer_seg model file.')
+    name = f'The description in the model file {path}'
+    description = parse_json(file.read(DESCRIPTION).tobytes(), name, ModelFileError)
     if not isinstance(description, dict) or description.get('format') != FORMAT:
         raise ModelFileError(f'{path} is not a chainer_seg model file.')
-    if description.get('version', 0) > FORMAT_VERSION:
+    version = schema.check(description.get('version', 0), schema.Count, f'The version of {path}',
+                           ModelFileError)
+    if version > FORMAT_VERSION:
         raise ModelFileError(
-            f'{path} has model format version {description["version"]}, but this chainer_seg '
+            f'{path} has model format version {version}, but this chainer_seg '
             f'reads up to version {FORMAT_VERSION}; install a newer chainer_seg.')
+    schema.check(description, _Description, name, ModelFileError)
     return description
 
 
-def _build(description, path):
-    name = description.get('class')
+def _build(description, elements, path):
+    """The model, without its weights, if it has no more parameters than the ``elements`` of the file."""
+    name = description['class']
     cls = model_class(name)
     if cls is None:
-        raise ModelFileError(f'{path} holds a model of the class {name!r}, which this chainer_seg '
+        raise ModelFileError(f'{path} holds a model of the class {quoted(name)}, which this chainer_seg '
                              f'does not have; it has {", ".join(sorted(MODEL_HOMES))}.')
+    config = _checked_config(cls, description['config'], path)
     try:
-        with blank_parameters():
-            return cls(**description['config'])
-    except (TypeError, ValueError, KeyError) as error:
+        with blank_parameters(elements):
+            return cls(**config)
+    except TooManyParameters as error:
+        raise ModelFileError(f'The configuration in {path} is of a {name} with more parameters than '
+                             f'the {elements:,} numbers in the file; copy it again.') from error
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ModelFileError(f'The configuration in {path} does not fit the class {name}: '
-                             f'{error}.') from error
+                             f'{shortened(str(error))}.') from error
 
 
-def _check_parameters(archive, model, path):
+def _checked_config(cls, config, path):
+    return schema.check_arguments(cls, config, f'The configuration of the {cls.__name__} in {path}',
+                                  ModelFileError)
+
+
+def _check_parameters(file, model, path):
     """Compares names and shapes before any array is read, so that a lying file costs nothing."""
-    expected = {name: value.shape for name, value in _arrays_of(model).items()}
-    found = {name[:-len('.npy')]: _read_shape(archive, name)
-             for name in archive.namelist() if name != DESCRIPTION + '.npy'}
+    values = _arrays_of(model)
+    expected = {name: np.shape(value) for name, value in values.items()}
+    found = {name: header.shape for name, header in file.headers.items() if name != DESCRIPTION}
     problems = []
     missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
     if missing:
@@ -183,6 +215,9 @@ def _check_parameters(archive, model, path):
         problems.append(f'the model has no {_listing(extra)}')
     wrong = [f'{name} is {found[name]} where {expected[name]} is needed'
              for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    wrong += [f'{name} is {file.headers[name].dtype} where {values[name].dtype} is needed'
+              for name in sorted(expected.keys() & found.keys())
+              if not _can_be(file.headers[name].dtype, np.asarray(values[name]).dtype)]
     if wrong:
         problems.append(_listing(wrong))
     if problems:
@@ -190,29 +225,13 @@ def _check_parameters(archive, model, path):
                              f'{type(model).__name__}: {"; ".join(problems)}.')
 
 
-def _read_parameters(archive, model):
-    names = [name[:-len('.npy')] for name in archive.namelist()]
-    arrays = {name: _read_array(archive, name) for name in names if name != DESCRIPTION}
-    chainer.serializers.NpzDeserializer(arrays).load(model)
-
-
-def _read_array(archive, name):
-    with archive.open(name + '.npy') as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        file.read()  # To the end, so that the checksum is compared.
-    return array
-
-
-def _read_shape(archive, name):
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
-                else np.lib.format.read_array_header_2_0)
-        return read(file)[0]
+def _can_be(found, needed):
+    """Whether numbers may be rounded to the type that is needed; whole numbers may not."""
+    return np.can_cast(found, needed, 'same_kind' if needed.kind == 'f' else 'safe')
 
 
 def _listing(items):
-    items = sorted(items)
+    items = [shortened(item) for item in sorted(items)]
     more = f' and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
     return ', '.join(items[:_LISTED]) + more
 
@@ -225,6 +244,9 @@ def _what_is_wrong(path, error):
         return f'{path} cannot be read: {failure.strerror}.'
     if not start:
         return f'{path} is an empty file; save or copy it again.'
+    foreign = foreign_file(path)
+    if foreign is not None:
+        return f'{path} {foreign}.'
     if start != b'PK\x03\x04':
         return f'{path} is not a chainer_seg model file.'
-    return f'{path} is truncated or damaged ({type(error).__name__}); copy it again.'
+    return str(error)

@@ -13,11 +13,11 @@ import chainer_seg  # noqa: F401  before Chainer
 import chainer
 
 from chainer_seg.compat.blank import blank_parameters
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, shortened
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
-from converters.configuration import arguments_of
+from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
 from converters.ledger import Ledger
 
@@ -47,11 +47,11 @@ NETWORKS = {
     'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, pytorch_resnet),
                         'YOLACT, YOLACT++ and ResNets of PyTorch'),
     'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
-                      'DeepLab-v2 on ResNets, its click models, and ResNets with an fc1000 layer'),
+                      'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'TensorFlow': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
-                           'DeepLab-v2 on ResNets and its click models'),
+                           'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'kaffe': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
-                      'DeepLab-v2 on ResNets and its click models'),
+                      'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
                           'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
 }
@@ -116,7 +116,7 @@ def inspect(path):
     return Inspection(form.name, network, tree, dict(networks.find_arrays(tree)))
 
 
-def convert(path, config=None):
+def convert(path, config=None, skip=()):
     """Makes a model of this package from a weight file.
 
     Args:
@@ -127,9 +127,12 @@ def convert(path, config=None):
             are known.
         config: Mapping of arguments of the model's class that replace those that the file tells,
             such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
-            also that of its .prototxt. Of YOLACT ``class_names`` may be given beside them, or all in
-            the words of the original's configuration; of DeepLab what :func:`converters.deeplab.build`
-            names, such as ``click`` for a click model made of it.
+            also that of its .prototxt. Of models that know classes ``class_names`` may be given beside
+            them: a list, or the path of a text file with one in each line. Of YOLACT the name of a
+            published configuration such as ``'yolact_im700'`` may be given, or all in the words of the
+            original's configuration; of DeepLab what :func:`converters.deeplab.build` names, such as
+            ``click`` for a click model made of it.
+        skip: Names of arrays that are left out, in which ``*`` stands for any characters.
 
     Returns:
         The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
@@ -139,11 +142,13 @@ def convert(path, config=None):
         chainer_seg.errors.WeightFileError: The file is damaged, holds another network, or has an
             array that the model has no place for, or lacks one.
     """
-    return conversion(path, config).model
+    return conversion(path, config, skip=skip).model
 
 
-def conversion(path, config=None, progress=None):
+def conversion(path, config=None, progress=None, settings=None, skip=()):
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
+
+    ``settings`` is a mapping of arguments that replace those of ``config``, whose words those may be.
 
     ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
     ends the conversion.
@@ -151,10 +156,11 @@ def conversion(path, config=None, progress=None):
     path = locate(path)
     form = find_format(path)
     networks = NETWORKS[form.name]
-    config = arguments_of(config)
+    config = join(arguments_of(config), dict(settings or {}))
     tree = form.module.read(path)
-    module, name = _recognise(path, tree, networks)
     ledger = Ledger(path, networks.find_arrays(tree), progress)
+    tree = trees.without(tree, ledger.skip_named(skip)) if skip else tree
+    module, name = _recognise(path, tree, networks)
     model = _build(module, tree, ledger, config)
     ledger.close(model)
     model.class_names = tuple(getattr(model, 'class_names', ()))
@@ -181,13 +187,20 @@ def _find_network(tree, networks):
 
 
 def _build(module, tree, ledger, config):
+    given = list(config)
     try:
         with blank_parameters():
             model = module.build(tree, ledger, config)
     except (TypeError, ValueError, MemoryError) as error:
         raise WeightFileError(
             f'{ledger.path} cannot be converted: its sizes, or the configuration given, do not fit '
-            f'the network: {error}.') from error
+            f'the network: {shortened(str(error)).rstrip(".")}.') from error
+    except (ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        if not given:  # A fault of ours.
+            raise
+        raise WeightFileError(
+            f'{ledger.path} cannot be converted: the configuration given does not fit the network; '
+            f'check the values of {", ".join(map(str, given[:6]))}.') from error
     model.cleargrads()
     return model
 

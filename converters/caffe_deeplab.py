@@ -1,23 +1,23 @@
 """DeepLab-v2 on a ResNet as Caffe saves it, with one scale or the three of its training."""
 
-import re
-
 import numpy as np
 
 from converters import deeplab, trees
+from converters.caffe_graph import Graph, full_scale, original_of
 from converters.caffe_layers import CaffeLayers
+from converters.caffe_names import is_resnet
 from converters.formats import caffe
 from converters.formats.mapped_file import forget
 
-# The layers that see the image at 0.75 or 0.5 of its size: res5a_branch1_res075, fc1_voc12_res05_c0.
-_OTHER_SCALE = re.compile(r'_res0\d+(?=_|$)')
 _VGG = {'conv1_1', 'conv5_3', 'fc6'}
 
 
 def recognise(tree):
     """The name of the network in a tree, None where this module does not know it."""
-    names = CaffeLayers(tree['layers'], None).names
-    return 'DeepLab of Caffe' if deeplab.recognise(names) else None
+    layers, _ = full_scale(tree['layers'])
+    if not is_resnet(CaffeLayers(layers, None).names):
+        return None
+    return 'DeepLab of Caffe' if Graph(layers).heads()[0] else None
 
 
 def describe(tree):
@@ -41,36 +41,21 @@ def build(tree, ledger, config):
     definition = config.pop('definition', None)
     if definition is not None:
         tree = caffe.with_definition(tree, definition)
-    layers = _one_scale(tree['layers'], ledger)
-    _check_sums(layers, ledger)
-    model = deeplab.build(CaffeLayers(layers, ledger), config)
+    model = deeplab.build(CaffeLayers(one_scale(tree['layers'], ledger), ledger), config)
     if definition is not None:
         for _, array in ledger.left():
             ledger.skip(array, 'layer that the definition leaves out')
     return model
 
 
-def _one_scale(layers, ledger):
+def one_scale(layers, ledger):
     """The layers that see the image at its own size; the others must have their weights."""
-    for name, layer in layers.items():
-        if not _OTHER_SCALE.search(name):
-            continue
-        original = layers.get(_OTHER_SCALE.sub('', name), {'blobs': []})
+    kept, others = full_scale(layers)
+    for name, layer in others.items():
+        original = layers.get(original_of(name), {'blobs': []})
         if not all(map(np.array_equal, layer['blobs'], original['blobs'])):
             ledger.fail(f'its layer {name} has other weights than that of the full scale')
         for array in layer['blobs']:
             ledger.skip(array, 'the same weights for the image at another scale')
             forget(array)
-    return {name: layer for name, layer in layers.items() if not _OTHER_SCALE.search(name)}
-
-
-def _check_sums(layers, ledger):
-    """Refuses residual blocks and heads whose branches are not simply added."""
-    branches = {name for name in layers if deeplab.is_branch(name)}
-    for name, layer in layers.items():
-        if layer['type'] != 'Eltwise':
-            continue
-        parameters = layer.get('eltwise_param', {})
-        plain = parameters.get('operation', 'SUM') == 'SUM' and set(parameters.get('coeff', ())) <= {1}
-        if not plain and (name.startswith('res') or branches >= set(layer['bottom'])):
-            ledger.fail(f'its layer {name} is no plain sum, but has {parameters}')
+    return kept

@@ -66,7 +66,8 @@ def _network_of(model):
     network = _Network()
     bottom = network.resnet(deeplab.resnet)
     if isinstance(model, ResNetClassifier):
-        network.classifier(model.logits, bottom)
+        if model.config['n_class'] is not None:
+            network.classifier(model.logits, bottom)
     else:
         network.pyramid(deeplab.pyramid, bottom)
     return network
@@ -76,6 +77,9 @@ def _check(model):
     """Refuses what Caffe cannot express."""
     problems = {
         'has a decoder, for which Caffe has no layers': hasattr(model, 'decoder'),
+        'has basic blocks, for which there are no names in Caffe\'s ResNets':
+            model.config.get('block') == 'basic',
+        'has a first convolution of size 3 without pooling': model.config.get('stem_size') == 3,
         'rounds the size of what it pools down, and Caffe rounds it up':
             model.config['pooling'] != 'ceil',
         'mirrors the borders of images, and Caffe has zeros there':

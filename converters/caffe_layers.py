@@ -1,28 +1,19 @@
 """The convolutions of a network of Caffe by their names, and how links are filled with them.
 
 The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) name their layers alike:
-``res3b_branch2a`` (``res3b1_...`` in ResNet-101) with ``bn3b_branch2a`` and ``scale3b_branch2a``.
+:mod:`converters.caffe_names` says how.
 """
-
-import re
 
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
+from converters.caffe_graph import Graph
+from converters.caffe_names import stages_of
 from converters.torch_modules import UPDATES
 from converters.torch_resnet import count_resnet
 
-_FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
 BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
 _CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
-
-
-def stages_of(names):
-    """Numbers of stages and, for each, the names of its blocks: {2: ['res2a', 'res2b', ...], ...}."""
-    stages = {}
-    for match in filter(None, map(_FIRST.fullmatch, names)):
-        stages.setdefault(int(match[2]), []).append(match[1])
-    return dict(sorted(stages.items()))
 
 
 def check_size(arguments, ledger):
@@ -62,6 +53,22 @@ class CaffeLayers:
         if list(stages) != list(range(2, 2 + len(stages))):
             self.ledger.fail(f'its stages are {list(stages)}')
         return list(stages.values())
+
+    def heads(self):
+        """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
+
+        Refuses sums of residual blocks and of heads in which not all parts count alike.
+        """
+        graph = Graph(self.layers)
+        maps, means = graph.heads()
+        for name, layer in graph.sums(maps).items():
+            parameters = layer.get('eltwise_param', {})
+            if parameters.get('operation', 'SUM') != 'SUM' or set(parameters.get('coeff', ())) - {1}:
+                self.ledger.fail(f'its layer {name} is no plain sum, but has {parameters}')
+        if not graph.are_summed(maps):
+            self.ledger.fail(f'its layers {", ".join(maps[:6])} read the last stage, and no sum has all '
+                             f'of them; leave out those of other heads with --skip')
+        return maps, means
 
     def array(self, name, number):
         """A blob of a layer."""
@@ -130,12 +137,13 @@ class CaffeLayers:
         norm.N = UPDATES
 
     def fill_logits(self, link, name):
-        """Copies an InnerProduct layer into a convolution of size 1."""
+        """Copies an InnerProduct layer, or a convolution of size 1, into a convolution of size 1."""
         weight, bias = self.array(name, 0), self.array(name, 1)
         outputs, features = link.W.shape[:2]
         for target, array, shape in ((link.W, weight, (outputs, features)), (link.b, bias, (outputs,))):
             old = (1,) * (4 - len(shape)) + shape
-            self.ledger.fill(target.array, array, old if array.ndim == 4 else shape)
+            known = (old, target.shape) if array.ndim == 4 else (shape,)  # Perhaps a convolution.
+            self.ledger.fill(target.array, array, array.shape if array.shape in known else shape)
 
     def _layer(self, name):
         if name not in self.layers:

@@ -1,15 +1,20 @@
 """The ResNets of Caffe, as classifiers; what a layer does is read from its parameters."""
 
 from chainer_seg.models.classifier import ResNetClassifier
+from converters.caffe_deeplab import one_scale
+from converters.caffe_graph import Graph, full_scale
 from converters.caffe_layers import CaffeLayers, check_size, fill_resnet
+from converters.caffe_names import is_resnet
+from converters.deeplab import told_of_stages
 from converters.formats import caffe
 
 
 def recognise(tree):
     """The name of the network in a tree, None where this module does not know it."""
-    layers = tree['layers']
-    known = {'conv1', 'bn_conv1', 'res2a_branch2a', 'fc1000'} <= layers.keys()
-    return 'ResNet of Caffe' if known and layers['conv1']['blobs'] else None
+    layers, _ = full_scale(tree['layers'])
+    if not is_resnet(CaffeLayers(layers, None).names):
+        return None
+    return None if Graph(layers).heads()[0] else 'ResNet of Caffe'
 
 
 def build(tree, ledger, config):
@@ -20,39 +25,48 @@ def build(tree, ledger, config):
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
         config: Arguments of the class that replace those found in the file, and perhaps
             ``definition``, the path of its .prototxt.
+
+    The layer of the logits is what reads the mean of the last stage, whatever its name; without one the
+    model has no logits.
     """
     definition = config.pop('definition', None)
     if definition is not None:
         tree = caffe.with_definition(tree, definition)
-    layers = CaffeLayers(tree['layers'], ledger)
-    arguments = {**_arguments(layers), **config}
+    layers = CaffeLayers(one_scale(tree['layers'], ledger), ledger)
+    _, heads = layers.heads()
+    head = one_head(heads, ledger)
+    arguments = {**_arguments(layers, head), **config}
     check_size(arguments, ledger)
-    model = ResNetClassifier(**arguments)
+    model = ledger.make(ResNetClassifier, arguments, 'definition')
     fill_resnet(model.resnet, layers)
-    layers.fill_logits(model.logits, 'fc1000')
+    if head is not None:
+        layers.fill_logits(model.logits, head)
     if definition is not None:
         for _, array in ledger.left():
             ledger.skip(array, 'layer that the definition leaves out')
     return model
 
 
-def _arguments(layers):
+def one_head(heads, ledger):
+    """The only layer of logits; None where there is none."""
+    if len(heads) > 1:
+        ledger.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '
+                    f'or none, is needed; leave out the others with --skip')
+    return heads[0] if heads else None
+
+
+def _arguments(layers, head):
     stages = layers.stages()
-    strides, places = [], []
-    for blocks in stages:
-        first, second = (layers.parameters(f'{blocks[0]}_{branch}')
-                         for branch in ('branch2a', 'branch2b'))
-        strides.append(first['stride'] * second['stride'])
-        places.append('3x3' if second['stride'] > 1 else '1x1')
-        if second['dilation'] != 1:
-            layers.ledger.fail(f'its block {blocks[0]} is dilated, as that of no classifier is')
-    if strides != [1] + [2] * (len(stages) - 1):
-        layers.ledger.fail(f'the strides of its stages are {strides}, which is no ResNet')
     pooling = layers.pooling('pool1')
     if pooling['kernel_size'] != 3 or pooling['stride'] != 2:
         layers.ledger.fail('its stem does not end with max pooling of size 3 and stride 2')
-    return {'n_class': layers.array('fc1000', 0).shape[-2], 'blocks': [len(blocks) for blocks in stages],
+    return {'n_class': None if head is None else _outputs(layers.array(head, 0)),
+            'blocks': [len(blocks) for blocks in stages],
             'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
-            'stem_width': layers.shape('conv1')[0],
-            'stride_on': '3x3' if '3x3' in places else '1x1',
+            'stem_width': layers.shape('conv1')[0], **told_of_stages(layers, stages),
             'pooling': 'ceil', 'pool_pad': pooling['pad']}  # Caffe always rounds up.
+
+
+def _outputs(weights):
+    """The outputs of a layer of logits: (O, I), the same behind two axes of 1, or a convolution's."""
+    return weights.shape[0] if weights.shape[2:] == (1, 1) else weights.shape[-2]

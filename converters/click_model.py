@@ -27,7 +27,8 @@ def click_model(network, ledger, weights, config):
     """
     arguments = {name: network.config[name] for name in SHARED}
     has_mask = network.config['in_channels'] > COLOURS + _CLICK_INPUTS
-    model = ClickSegmenter(**{**arguments, 'mask_input': has_mask, **config})
+    model = ledger.make(ClickSegmenter, {**arguments, 'mask_input': has_mask, **config},
+                        'click', 'click_weights')
     old = _arrays(network)
     stem = network.resnet.stem.conv
     stem.W.array = _widened(stem.W.array, model.net.config['in_channels'], weights, ledger)

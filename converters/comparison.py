@@ -12,9 +12,11 @@ import typing
 import chainer
 import cv2
 import numpy as np
+from chainer.utils import type_check
 
-from chainer_seg.errors import UserError, WeightFileError
+from chainer_seg.errors import UserError, WeightFileError, shortened
 from converters.formats import caffe
+from converters.recorded import INPUT, read_recorded
 
 OUTPUT = 'output'  # The name of what a model returns; output0, output1, ... where it returns several.
 
@@ -86,14 +88,24 @@ def compare_outputs(model, x, recorded):
     Raises:
         chainer_seg.errors.UserError: The model has no such output, or one of another shape.
     """
-    outputs = layer_outputs(model, np.asarray(x, np.float32))
+    outputs = _outputs_for(model, np.asarray(x, np.float32))
     return [_difference(name, outputs, theirs) for name, theirs in recorded.items()]
+
+
+def _outputs_for(model, x):
+    """As :func:`layer_outputs`, of an input that may not be one of the model."""
+    try:
+        return layer_outputs(model, x)
+    except (type_check.InvalidType, ValueError, IndexError, AssertionError, ArithmeticError,
+            RuntimeError, MemoryError) as error:
+        raise UserError(f'The {type(model).__name__} cannot compute its outputs for an input of the '
+                        f'shape {x.shape}; record one of its own channels and sides.') from error
 
 
 def _difference(name, outputs, theirs):
     if name not in outputs:
-        raise UserError(f'The model has no output {name}; it has {OUTPUT} and the paths of its links, '
-                        f'such as {next(iter(outputs))}.')
+        raise UserError(f'The model has no output {shortened(name)}; it has {OUTPUT} and the paths of '
+                        f'its links, such as {next(iter(outputs))}.')
     ours, theirs = outputs[name], np.asarray(theirs)
     # A fully connected layer there may be a convolution of one position here.
     if np.squeeze(ours).shape != np.squeeze(theirs).shape:
@@ -105,14 +117,8 @@ def _difference(name, outputs, theirs):
 
 def compare_recorded(model, path):
     """As :func:`compare_outputs`, with the arrays of a .npz: ``input``, and outputs by their names."""
-    try:
-        with np.load(path) as file:
-            recorded = dict(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as a .npz of recorded outputs: {error}.') from error
-    if 'input' not in recorded:
-        raise UserError(f'{path} has no array named input, the one that the outputs were computed from.')
-    return compare_outputs(model, recorded.pop('input'), recorded)
+    recorded = read_recorded(path)
+    return compare_outputs(model, recorded.pop(INPUT), recorded)
 
 
 def compare_with_opencv(conversion, weights, definition, x=None):

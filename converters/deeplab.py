@@ -13,11 +13,11 @@ from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import DeepLab
 from converters.caffe_layers import check_size, fill_resnet
+from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
 
-_BRANCH = re.compile(r'fc\d*(_[a-z]\w*)?')  # fc1_voc12_c0
 _PUBLISHED_PYRAMID = (6, 12, 18, 24)
 _STEM = {'stride': 2, 'dilation': 1, 'pad': 3}
 _STEM_POOLING = {'kernel_size': 3, 'stride': 2}
@@ -26,26 +26,17 @@ _STRIDES, _DILATIONS = (1, 2, 1, 1), (1, 1, 2, 4)
 _MOST_CLICK_LOGITS = 2  # One of the object, or one of everything else and one of the object.
 
 
-def recognise(names):
-    """Whether convolutions of these names are a DeepLab on a ResNet."""
-    return {'conv1', 'res2a_branch2a'} <= set(names) and bool(_branches(names))
-
-
-def is_branch(name):
-    """Whether a convolution of this name belongs to the head."""
-    return _BRANCH.fullmatch(name) is not None
-
-
 def build(layers, config, click_scale=1.0, click_mean=0.0):
     """A DeepLab of layers, or a click model.
 
     Args:
-        layers: A view of the layers. Its ``names`` are those of its convolutions; ``shape(name)``
-            gives (outputs, inputs, height, width), ``has_bias(name)`` a bool, ``parameters(name)`` the
-            stride, dilation and pad and ``pooling(name)`` the kernel_size, stride and pad as dicts, or
-            None where the format does not tell, and ``stages()`` the names of blocks.
-            ``fill_convolution(link, name)`` and ``fill_conv_norm(link, name, suffix)`` fill links, and
-            ``skip(name, reason)`` leaves a convolution out. ``ledger`` is that of the file.
+        layers: A view of the layers. Its ``heads()`` are the names of the convolutions behind the last
+            stage, and of what reads the mean of that; ``shape(name)`` gives (outputs, inputs, height,
+            width), ``has_bias(name)`` a bool, ``parameters(name)`` the stride, dilation and pad and
+            ``pooling(name)`` the kernel_size, stride and pad as dicts, or None where the format does not
+            tell, and ``stages()`` the names of blocks. ``fill_convolution(link, name)`` and
+            ``fill_conv_norm(link, name, suffix)`` fill links, and ``skip(name, reason)`` leaves a
+            convolution out. ``ledger`` is that of the file.
         config: Arguments of :class:`~chainer_seg.models.deeplab.DeepLab` or
             :class:`~chainer_seg.models.deeplab.ClickSegmenter` that replace those found in the file.
             Beside them: ``class_names``; ``click``, whether to make a click model, by default where
@@ -60,8 +51,12 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     """
     config = dict(config)
     names, click = config.pop('class_names', None), config.pop('click', None)
+    branches = sorted(layers.heads()[0], key=_natural)
+    if not branches:
+        layers.ledger.fail('no convolution with weights reads the last stage of its ResNet')
     weights = config.pop('click_weights', None)
-    found = _arguments(layers)
+    found = _arguments(layers, branches)
+    _say_assumed(layers, found, config, branches)
     known = [name for name in config if name in found or name in SHARED]
     arguments = {**found, **{name: config.pop(name) for name in known}}
     if arguments['pyramid'] is None:
@@ -71,15 +66,29 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     if click:
         _prepare_click(arguments, layers.ledger)
     check_size(arguments, layers.ledger)
-    network = DeepLab(**arguments, **({} if click else config))
+    network = layers.ledger.make(DeepLab, {**arguments, **({} if click else config)},
+                                 'class_names', 'click', 'click_weights')
     fill_resnet(network.resnet, layers)
-    for child, name in zip(network.pyramid.names, _branches(layers.names)):
+    for child, name in zip(network.pyramid.names, branches):
         _fill_branch(network.pyramid[child], layers, name, click)
     if click:
         encoding = {'click_scale': click_scale, 'click_mean': click_mean}
         return click_model(network, layers.ledger, weights, {**encoding, **config})
-    network.class_names = _class_names(names, network, layers.ledger)
+    network.class_names = class_names(names, network.config['n_class'], layers.ledger, VOC_CLASSES,
+                                      "Pascal VOC's", background='background')
     return network
+
+
+def _say_assumed(layers, found, given, branches):
+    """Says what the file does not tell and ``given`` does not say, so that the published is taken."""
+    names = [] if layers.stages() and _read_stage(layers, layers.stages()[0]) else [
+        'strides', 'dilations', 'stride_on']
+    if found['pyramid'] is not None and None in map(layers.parameters, branches):
+        names.append('pyramid')
+    names = [name for name in names if name not in given]
+    if names:
+        layers.ledger.assume(f'the published {", ".join(names)}, which such a file does not tell; '
+                             f'settings of these names say others')
 
 
 def _prepare_click(arguments, ledger):
@@ -92,11 +101,10 @@ def _prepare_click(arguments, ledger):
         arguments['n_class'] = 1
 
 
-def _arguments(layers):
+def _arguments(layers, branches):
     """The arguments of DeepLab that the layers tell."""
     stages = layers.stages()
     _check_stem(layers)
-    branches = _branches(layers.names)
     inputs = EXPANSION * layers.shape(f'{stages[-1][0]}_branch2a')[0]
     for name in branches:
         if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
@@ -110,10 +118,9 @@ def _arguments(layers):
             'pyramid': _pyramid(layers, branches), **_stage_arguments(layers, stages)}
 
 
-def _branches(names):
-    """The convolutions of the head, in the order of their numbers."""
-    return sorted(filter(is_branch, names), key=lambda name: [int(part) if part.isdigit() else part
-                                                      for part in re.split(r'(\d+)', name)])
+def _natural(name):
+    """A key for which c2 comes before c10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
 
 
 def _check_stem(layers):
@@ -124,9 +131,20 @@ def _check_stem(layers):
 
 
 def _stage_arguments(layers, stages):
+    told = told_of_stages(layers, stages)
+    return told or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
+
+
+def told_of_stages(layers, stages):
+    """The strides, dilations and stride_on of a ResNet, empty where the format does not tell.
+
+    Args:
+        layers: A view of the layers, as that of :func:`build`.
+        stages: The names of the blocks of each stage.
+    """
     told = [_read_stage(layers, blocks) for blocks in stages]
     if None in told:
-        return {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
+        return {}
     places, strides, dilations = zip(*told)
     return {'strides': strides, 'dilations': dilations,
             'stride_on': '3x3' if '3x3' in places else '1x1'}
@@ -184,12 +202,3 @@ def _fill_branch(link, layers, name, click):
     link.W.array[:, :, 1:2, 1:2] = small.W.array
     link.b.array[...] = small.b.array
     layers.ledger.moved([small.W.array, small.b.array], [link.W.array, link.b.array])
-
-
-def _class_names(names, network, ledger):
-    count = network.config['n_class']
-    if names is None:
-        return VOC_CLASSES if count == len(VOC_CLASSES) else ()
-    if len(names) != count:
-        ledger.fail(f'it has {count} classes, and the configuration names {len(names)}')
-    return tuple(names)

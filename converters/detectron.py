@@ -16,6 +16,7 @@ from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.extractors import FINEST_LEVEL
 from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
 from converters import detectron_settings
+from converters.class_names import class_names
 from converters.torch_resnet import count_resnet
 
 DETECTOR, CLASSIFIER = 'Mask R-CNN of Detectron', 'ResNet of Detectron'
@@ -53,8 +54,10 @@ def build(tree, ledger, config):
     Args:
         tree: What the reader made of the file.
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
-        config: Arguments of the class that replace those found in the file.
+        config: Arguments of the class that replace those found in the file, and of a MaskRCNN
+            ``class_names``.
     """
+    config = dict(config)
     blobs = _Blobs(tree['blobs'], ledger)
     if recognise(tree) == CLASSIFIER:
         return _build_classifier(blobs, config)
@@ -144,7 +147,7 @@ class _Blobs:
 def _build_classifier(blobs, config):
     arguments = {**_resnet_arguments(blobs), 'n_class': blobs.shape('fc1000_w', 2)[0], **config}
     blobs.check_size(count_resnet(arguments) + np.size(blobs.arrays['fc1000_w']))
-    model = ResNetClassifier(**arguments)
+    model = blobs.ledger.make(ResNetClassifier, arguments)
     _fill_resnet(model.resnet, blobs)
     blobs.fill(model.logits, 'fc1000')
     blobs.skip_leftovers()
@@ -154,11 +157,16 @@ def _build_classifier(blobs, config):
 def _build_detector(blobs, cfg, config):
     _check_kind(blobs)
     arguments = _arguments(blobs)
+    if cfg is None:
+        blobs.ledger.assume("Detectron's published test settings, for it has no configuration")
     arguments.update(detectron_settings.arguments(cfg, arguments, blobs.ledger))
+    names = config.pop('class_names', None)
     arguments.update(config)
     blobs.check_size(_count(arguments))
-    model = MaskRCNN(**arguments)
-    model.class_names = _class_names(model)
+    model = blobs.ledger.make(MaskRCNN, arguments, 'class_names')
+    of_people = model.keypoints and model.classes == 1
+    model.class_names = class_names(names, model.classes, blobs.ledger,
+                                    COCO_NAMES[:1] if of_people else COCO_NAMES, "COCO's")
     _fill_resnet(model.extractor.resnet, blobs)
     if arguments['neck'] == 'fpn':
         _fill_pyramid(model, blobs)
@@ -275,9 +283,3 @@ def _fill_heads(model, blobs):
 def _fill_convolutions(head, name, blobs):
     for number, convolution in enumerate(head.convs, start=1):
         blobs.fill(convolution, f'{name}{number}')
-
-
-def _class_names(model):
-    if model.keypoints and model.classes == 1:
-        return COCO_NAMES[:1]
-    return COCO_NAMES if model.classes == len(COCO_NAMES) else ()

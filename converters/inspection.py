@@ -5,6 +5,7 @@ import collections.abc
 
 import numpy as np
 
+from chainer_seg.errors import shortened
 from converters.formats.torch7_values import Function, Object, Storage, Table, Tensor, readable
 
 _LONGEST = 60  # Characters of a string, or numbers of a storage, that are shown.
@@ -152,7 +153,7 @@ def shape_text(shape):
 
 def _text(key):
     if isinstance(key, str):
-        return readable(key)
+        return shortened(readable(key))  # On one line, and nothing that a terminal would obey.
     return f'{key:g}' if isinstance(key, float) else str(key)
 
 

@@ -1,15 +1,21 @@
 """Accounts for every array of a weight file: used, skipped for a named reason, or an error."""
 
 import collections
+import fnmatch
+import inspect
+import logging
 import typing
 
 import chainer
 import numpy as np
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, quoted
 from converters.formats.mapped_file import forget
 
+log = logging.getLogger(__name__)
+
 _LISTED = 6  # Longer lists of arrays are cut in messages.
+ASKED = 'left out as asked'  # Why an array is skipped that a user has named.
 
 
 class Placement(typing.NamedTuple):
@@ -47,6 +53,7 @@ class Ledger:
             self._names.setdefault(id(array), name)
         self.used = []
         self.skipped = {}
+        self.assumed = []
         self._filled = set()
         self._sources = []  # Pairs of a target and an array that went into it.
         self._progress = progress
@@ -82,6 +89,31 @@ class Ledger:
     def skip(self, array, reason):
         """Says that an array is not needed."""
         self.skipped[self.name(array)] = reason
+
+    def skip_named(self, patterns):
+        """Skips the arrays of names that a user has given.
+
+        Args:
+            patterns: Names, in which ``*`` stands for any characters.
+
+        Returns:
+            The arrays.
+
+        Raises:
+            chainer_seg.errors.WeightFileError: There is no array of such a name.
+        """
+        arrays = []
+        for pattern in patterns:
+            named = [array for name, array in self._arrays.items()
+                     if fnmatch.fnmatchcase(name, pattern)]
+            if not named:
+                names = ', '.join(list(self._arrays)[:3])
+                self.fail(f'no array has the name {quoted(pattern)} of --skip; its names are like '
+                          f'{names}')
+            arrays += named
+        for array in arrays:
+            self.skip(array, ASKED)
+        return arrays
 
     def fill(self, target, array, shape=None):
         """Copies an array into ``target``, a parameter's array.
@@ -126,7 +158,11 @@ class Ledger:
         if left:
             more = f' and {len(left) - _LISTED} more' if len(left) > _LISTED else ''
             self.fail(f'it has arrays that the network has no place for: '
-                      f'{", ".join(left[:_LISTED])}{more}')
+                      f'{", ".join(left[:_LISTED])}{more}; if it does not need them, skip them by '
+                      f'their names with --skip')
+        needed = [name for name in self.used if self.skipped.get(name) == ASKED]
+        if needed:
+            self.fail(f'the network needs {", ".join(needed[:_LISTED])}, which --skip leaves out')
 
     def mapping(self, model):
         """Which array went where in a model: a list of :class:`Placement` in the order of filling."""
@@ -138,9 +174,33 @@ class Ledger:
                 for target, array in self._sources if id(target) in paths]
 
     def summary(self):
-        """Counts for ``model.origin``: arrays used, and skipped by their reason."""
+        """For ``model.origin``: counts of arrays used, and skipped by their reason; what was assumed
+        of the network, if anything."""
         return {'arrays_used': len(set(self.used)),
-                'arrays_skipped': dict(collections.Counter(self.skipped.values()))}
+                'arrays_skipped': dict(collections.Counter(self.skipped.values())),
+                **({'assumed': list(self.assumed)} if self.assumed else {})}
+
+    def assume(self, what: str) -> None:
+        """Logs what the file does not say and the conversion takes for true, and what says otherwise."""
+        self.assumed.append(what)
+        log.info('assumed %s', what)
+
+    def make(self, cls: type, arguments: dict, *others: str) -> chainer.Link:
+        """Makes a network of a class.
+
+        Args:
+            arguments: Those of the class, by their names.
+            others: Names that a user may give beside them, which have been taken out.
+
+        Raises:
+            chainer_seg.errors.WeightFileError: The class has no argument of such a name.
+        """
+        known = list(inspect.signature(cls).parameters)
+        unknown = sorted(arguments.keys() - set(known))
+        if unknown:
+            self.fail(f'a {cls.__name__} has no setting {", ".join(unknown)}; it has '
+                      f'{", ".join([*others, *known])}')
+        return cls(**arguments)
 
     def fail(self, problem):
         """Raises an error about the file."""

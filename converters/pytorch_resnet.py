@@ -4,11 +4,14 @@ They expect red, green and blue in 0..1 less (0.485, 0.456, 0.406) and over (0.2
 but for rounding is what YOLACT's backbones expect.
 """
 
+from chainer_seg.links.resnet import EXPANSIONS
 from chainer_seg.models.classifier import ResNetClassifier
+from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
 
-_FIRST = 'layer1.0.conv3.weight'  # Smaller ResNets, whose blocks have two convolutions, lack it.
+_BLOCK = 'layer1.0.conv2.weight'  # Both kinds of blocks have it.
+_STEM_SIZE = 7
 
 
 def recognise(tree):
@@ -23,22 +26,46 @@ def build(tree, ledger, config):
         tree: What the reader made of the file.
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
         config: Arguments of the class that replace those found in the file.
+
+    The layer of the logits is the matrix behind the last stage, whatever its name; without one the model
+    has no logits.
     """
     state = State(tree, ledger, _prefix(tree))
     stages = [f'layer{number + 1}' for number in range(state.count('layer{}.0.conv1.weight', first=1))]
-    model = ResNetClassifier(**{
-        'n_class': state.shape('fc.weight', 2)[0],
+    width, _, side, _ = state.shape('conv1.weight', 4)
+    if side != _STEM_SIZE:
+        ledger.fail(f'its first convolution has a side of {side}, where {_STEM_SIZE} is needed')
+    block = 'bottleneck' if f'{stages[0]}.0.conv3.weight' in state else 'basic'
+    head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
+    if 'stride_on' not in config and block == 'bottleneck':
+        ledger.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
+                      'others')
+    model = ledger.make(ResNetClassifier, {
+        'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
-        'width': state.shape('conv1.weight', 4)[0], 'stride_on': '3x3', **config})
+        'width': width, 'block': block, 'stride_on': '3x3', **config})
     state.fill_resnet(model.resnet, '', stages)
-    ledger.fill(model.logits.W.array, state['fc.weight'], model.logits.W.shape[:2])
-    ledger.fill(model.logits.b.array, state['fc.bias'])
+    if head is not None:
+        ledger.fill(model.logits.W.array, state[f'{head}.weight'], model.logits.W.shape[:2])
+        ledger.fill(model.logits.b.array, state[f'{head}.bias'])
+    skip_training(tree, ledger)
     return model
 
 
 def _prefix(tree):
     """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
     names = named_arrays(tree)
-    found = next((name for name in names if name.endswith(_FIRST)), None)
-    prefix = None if found is None else found.removesuffix(_FIRST)
-    return prefix if f'{prefix}fc.weight' in names else None
+    prefix = prefix_of(names, _BLOCK)
+    return prefix if f'{prefix}conv1.weight' in names else None
+
+
+def _head(state, features):
+    """The name of the linear layer behind so many features; None where there is none."""
+    found = [name.removesuffix('.weight') for name, array in state.arrays.items()
+             if name.endswith('.weight') and array.ndim == 2]
+    fitting = [name for name in found if state.arrays[f'{name}.weight'].shape[1] == features]
+    if len(fitting) != len(found) or len(found) > 1:
+        state.ledger.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, where '
+                          f'one of {features} inputs, or none, is needed; leave out the others with '
+                          f'--skip')
+    return found[0] if found else None

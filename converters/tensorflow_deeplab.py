@@ -5,8 +5,12 @@ github.com/jia2lin3yuan1/deep-interactive, whose first convolution has five inpu
 caffe-tensorflow makes of Caffe's files.
 """
 
+from chainer_seg.models.classifier import ResNetClassifier
 from converters import deeplab
-from converters.tensorflow_layers import TensorFlowLayers, scopes, skip_training, variables
+from converters.caffe_layers import check_size, fill_resnet
+from converters.caffe_resnet import one_head
+from converters.tensorflow_layers import (
+    TensorFlowLayers, scopes, skip_numbers, skip_training, variables)
 
 # The click model sees six times the distance to the nearest click, minus 131 (config_pascal.py there).
 _CLICK_SCALE, _CLICK_MEAN = 6.0, 131.0
@@ -15,13 +19,17 @@ _CLICK_SCALE, _CLICK_MEAN = 6.0, 131.0
 def recognise(tree):
     """The name of the network in a tree, None where this module does not know it."""
     arrays = variables(tree)
-    known = any(deeplab.recognise(TensorFlowLayers(arrays, scope, None).names)
-                for scope in scopes(arrays))
-    return 'DeepLab of TensorFlow' if known else None
+    found = scopes(arrays)
+    if any(TensorFlowLayers(arrays, scope, None).heads()[0] for scope in found):
+        return 'DeepLab of TensorFlow'
+    return 'ResNet of TensorFlow' if found else None
 
 
 def build(tree, ledger, config):
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
+
+    A ResNet without a head of DeepLab becomes a
+    :class:`~chainer_seg.models.classifier.ResNetClassifier`, with logits where the file has them.
 
     Args:
         tree: What the reader made of the file.
@@ -38,8 +46,28 @@ def build(tree, ledger, config):
     for name, array in arrays.items():
         if not name.startswith(scope) or name.startswith(others):
             ledger.skip(array, 'variable of another scope')
-    return deeplab.build(TensorFlowLayers(arrays, scope, ledger, eps), config,
-                         _CLICK_SCALE, _CLICK_MEAN)
+    layers = TensorFlowLayers(arrays, scope, ledger, eps)
+    maps, means = layers.heads()
+    model = (deeplab.build(layers, config, _CLICK_SCALE, _CLICK_MEAN) if maps else
+             _build_resnet(layers, one_head(means, ledger), config))
+    skip_numbers(ledger)
+    return model
+
+
+def _build_resnet(layers, head, config):
+    """A ResNet with the strides of the paper, which no file of TensorFlow tells."""
+    stages = layers.stages()
+    arguments = {'n_class': None if head is None else layers.outputs(head),
+                 'blocks': [len(blocks) for blocks in stages],
+                 'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
+                 'stem_width': layers.shape('conv1')[0], 'in_channels': layers.shape('conv1')[1],
+                 **config}
+    check_size(arguments, layers.ledger)
+    model = ResNetClassifier(**arguments)
+    fill_resnet(model.resnet, layers)
+    if head is not None:
+        layers.fill_logits(model.logits, head)
+    return model
 
 
 def _scope(arrays, wanted, ledger):

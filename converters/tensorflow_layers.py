@@ -9,7 +9,8 @@ import re
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
-from converters.caffe_layers import stages_of
+from chainer_seg.links.resnet import EXPANSION
+from converters.caffe_names import is_trunk, stages_of
 from converters.torch_modules import UPDATES
 
 _WEIGHTS, _BIASES = 'weights', 'biases'
@@ -66,6 +67,36 @@ class TensorFlowLayers:
         if list(stages) != list(range(2, 2 + len(stages))):
             self.ledger.fail(f'its stages are {list(stages)}')
         return list(stages.values())
+
+    def heads(self):
+        """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
+
+        No file of TensorFlow tells what a layer reads, but its number of inputs does.
+        """
+        stages = stages_of(self.names)
+        block = f'{stages[max(stages)][0]}_branch2a' if stages else None
+        if block not in self.names:
+            return [], []
+        features = EXPANSION * self.arrays[f'{block}/{_WEIGHTS}'].shape[3]
+        found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in self.arrays.items()
+                 if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4)
+                 and array.shape[-2] == features]
+        found = [(name, ndim) for name, ndim in found if not is_trunk(name)]
+        found = [each for each in found if '/' not in each[0]] or found  # Others may be other networks.
+        return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
+
+    def outputs(self, name):
+        """The number of outputs of a fully connected layer."""
+        return self.arrays[f'{name}/{_WEIGHTS}'].shape[1]
+
+    def fill_logits(self, link, name):
+        """Copies a fully connected layer into a convolution of size 1."""
+        array = self.arrays[f'{name}/{_WEIGHTS}']
+        if array.shape != link.W.shape[1::-1]:
+            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+                             f'{link.W.shape[1::-1]} is needed')
+        self.ledger.put(link.W.array, self.ledger.use(array).T[:, :, None, None], array)
+        self._put(link.b.array, f'{name}/{_BIASES}')
 
     def shape(self, name):
         """Outputs, inputs, height and width of a convolution."""
@@ -165,6 +196,16 @@ def skip_training(arrays, ledger):
         if _SLOT.fullmatch(slot) and any(owner[at:] in names for at in _begins(owner)):
             average = slot.startswith('Exp')
             ledger.skip(array, 'moving average of training' if average else "optimizer's state")
+
+
+def skip_numbers(ledger):
+    """Skips single numbers in no layer of the network, as programs keep them beside it."""
+    layers = {name.rpartition('/')[0] for name in ledger.used}
+    for name, array in ledger.left():
+        home = name.rpartition('/')[0]
+        if array.size == 1 and (not home or not any(
+                layer == home or layer.startswith(f'{home}/') for layer in layers)):
+            ledger.skip(array, 'a number in no layer of the network')
 
 
 def _begins(name):

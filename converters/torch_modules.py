@@ -13,23 +13,25 @@ FIXED_AFFINE = {'inn.ConstAffine', 'nn.SpatialConstDiagonal'}
 BATCH_NORM = {'cudnn.SpatialBatchNormalization', 'nn.SpatialBatchNormalization'}
 LINEAR = {'nn.Linear'}
 MAX_POOLING = {'cudnn.SpatialMaxPooling', 'nn.SpatialMaxPooling'}
+RELU = {'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold'}
 WEIGHTED = CONVOLUTIONS | FIXED_AFFINE | BATCH_NORM | LINEAR
 CONTAINERS = {'nn.Sequential', 'nn.ConcatTable'}
 
 # What does without weights and stands where the networks of this package have it, too.
-PLAIN = MAX_POOLING | {
-    'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold', 'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
+PLAIN = MAX_POOLING | RELU | {
+    'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
     'nn.Reshape', 'nn.Copy', 'nn.SpatialSymmetricPadding', 'nn.SpatialZeroPadding',
     'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.SpatialReSamplingEx',
     'nn.SpatialUpSamplingNearest'}
 
 # Fields in which modules keep what has no part in what they compute in evaluation.
 SKIPPED_FIELDS = {
-    **dict.fromkeys(('gradWeight', 'gradBias', 'gradInput', 'gradInputs', 'fgradInput', 'dl_dx'),
-                    'gradient of training'),
+    **dict.fromkeys(('gradWeight', 'gradBias', 'gradInput', 'gradInputs', 'fgradInput', 'dl_dx',
+                     'gradInputGpu', 'gradOutputGpu'), 'gradient of training'),
+    'flattenedParams': 'the same weights in one vector',
     **dict.fromkeys(('output', 'indices', 'noise', 'finput', 'buffer', 'buffer2', 'centered', 'std',
                      'normalized', 'save_mean', 'save_std', 'addBuffer', 'weightBuffer', '_input',
-                     '_output', '_gradOutput', 'inps'), 'result of a layer'),
+                     '_output', '_gradOutput', 'inps', 'inputGpu', 'outputGpu'), 'result of a layer'),
 }
 
 # So many updates are behind the running statistics of a published network, as far as BatchNorm counts.
@@ -120,8 +122,8 @@ def walk(modules, ledger):
             waiting.extend(reversed(children(module)))
 
 
-def layers(modules, ledger):
-    """The layers with weights among modules and inside them, in order.
+def layers(modules, ledger, plain=PLAIN):
+    """The layers with weights among modules and inside them, in order; ``plain`` may stand between.
 
     Raises:
         chainer_seg.errors.WeightFileError: There is a module of a class that no network of this
@@ -132,7 +134,7 @@ def layers(modules, ledger):
         name = module.class_name
         if name in WEIGHTED:
             found.append(Layer(module, mirrored))
-        elif name not in PLAIN | CONTAINERS:
+        elif name not in plain | CONTAINERS:
             ledger.fail(f'it has a {name}, which its network is not known to have')
         mirrored = number(module, 'pad_l', ledger) if name == 'nn.SpatialSymmetricPadding' else 0
     return found

@@ -1,23 +1,31 @@
-"""The ResNets of fb.resnet.torch, as classifiers and as the trunk of DeepMask."""
+"""The ResNets of fb.resnet.torch, as classifiers and as the trunk of DeepMask.
 
-from chainer_seg.links.resnet import EXPANSION
+Known are those of bottleneck and of basic blocks, for ImageNet and for images of 32 pixels, with another
+head or without one, and inside what spreads them over GPUs.
+"""
+
+import numpy as np
+
+from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
-    BATCH_NORM, LINEAR, MAX_POOLING, check_size, children, fill_conv_norm, fill_linear, layers,
-    number, outputs_of, skip_leftovers)
+    BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
+    fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, tensors, walk)
+
+_KEYS = ('model', 'net', 'network')  # Where programs put a network beside its settings.
+_REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
+# What may stand behind the last stage beside the head: its input, and what makes shares of logits.
+_TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', 'nn.Reshape',
+         'nn.Squeeze', 'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax',
+         'cudnn.SoftMax', 'cudnn.LogSoftMax'}
+_ORDERS = {'bottleneck': 'cnrcnrcn', 'basic': 'cnrcn'}  # Convolutions, normalisations, ReLUs of a block.
 
 
 def recognise(tree):
     """The name of the network in a tree, None where this module does not know it."""
-    network = tree.get('model') if isinstance(tree, Table) else tree
-    if not isinstance(network, Object) or network.class_name != 'nn.Sequential':
-        return None
-    stages = [child for child in children(network) if is_stage(child)]
-    ends = children(network)[-1:]
-    if len(stages) < 2 or not isinstance(ends[0], Object) or ends[0].class_name not in LINEAR:
-        return None
-    return 'ResNet of fb.resnet.torch'
+    stages = [module for module in _modules(tree) if is_stage(module)]
+    return 'ResNet of fb.resnet.torch' if len(stages) >= 2 else None
 
 
 def build(tree, ledger, config):
@@ -27,21 +35,111 @@ def build(tree, ledger, config):
         tree: What the reader made of the file.
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
         config: Arguments of the class that replace those found in the file.
+
+    A network without a layer behind its stages becomes one without logits.
     """
-    network = tree.get('model') if isinstance(tree, Table) else tree
-    modules = children(network)
-    stages = [child for child in modules if is_stage(child)]
-    stem = modules[:modules.index(stages[0])]
-    head, = layers(modules[-1:], ledger)
-    arguments = {**resnet_arguments(stem, stages, ledger), 'n_class': outputs_of(head, ledger),
+    modules = _modules(tree)
+    places = [place for place, module in enumerate(modules) if is_stage(module)]
+    stages = [modules[place] for place in places]
+    if places != list(range(places[0], places[-1] + 1)):
+        ledger.fail(f'it has a {modules[places[0] + len(places)].class_name} between its stages')
+    stem, head = modules[:places[0]], _head(modules[places[-1] + 1:], ledger)
+    arguments = {**resnet_arguments(stem, stages, ledger), **_kind(stem, stages, ledger),
+                 'n_class': None if head is None else outputs_of(head, ledger),
                  'stride_on': '3x3', **config}
-    features = EXPANSION * arguments['width'] * 2 ** (len(stages) - 1)
-    check_size(count_resnet(arguments) + features * arguments['n_class'], ledger)
-    model = ResNetClassifier(**arguments)
+    features = EXPANSIONS[arguments['block']] * arguments['width'] * 2 ** (len(stages) - 1)
+    check_size(count_resnet(arguments) + features * (arguments['n_class'] or 0), ledger)
+    model = ledger.make(ResNetClassifier, arguments)
     fill_resnet(model.resnet, stem, stages, ledger)
-    fill_linear(model.logits, head, ledger)
+    if head is not None:
+        fill_linear(model.logits, head, ledger)
+    _skip_replicas(_replicas(tree), ledger)
     skip_leftovers(ledger)
     return model
+
+
+def _modules(tree):
+    """The modules of a network in order, those of containers around its stages in their places."""
+    found, seen, waiting = [], set(), [tree]
+    while waiting:
+        module = waiting.pop()
+        if isinstance(module, Table):
+            waiting += [module[key] for key in _KEYS if isinstance(module.get(key), Object)][:1]
+        elif isinstance(module, Object) and id(module) not in seen:
+            seen.add(id(module))
+            inside = children(module)
+            if module.class_name in _REPLICATED:
+                waiting += inside[:1]
+            elif module.class_name == 'nn.Sequential' and not is_stage(module) and not _is_block(module):
+                waiting += reversed(inside)
+            else:
+                found.append(module)
+    return found
+
+
+def _replicas(tree):
+    """The modules inside every container that has the same network for several GPUs, as lists."""
+    found, seen, waiting = [], set(), [tree]
+    while waiting:
+        module = waiting.pop()
+        if isinstance(module, Table):
+            waiting += [module[key] for key in _KEYS if isinstance(module.get(key), Object)][:1]
+        elif isinstance(module, Object) and id(module) not in seen:
+            seen.add(id(module))
+            if module.class_name in _REPLICATED:
+                found.append(children(module))
+            waiting += children(module)
+    return found
+
+
+def _skip_replicas(replicas, ledger):
+    """Skips what further GPUs have of a network, but for weights that differ from the first one's."""
+    for first, *others in replicas:
+        known = tensors(first)
+        for other in others:
+            for name, tensor in tensors(other).items():
+                if known.get(name) is tensor:
+                    continue
+                if name in known and np.array_equal(known[name].array, tensor.array):
+                    ledger.skip(tensor, 'the same weights for another GPU')
+                elif name.rpartition('.')[2].startswith('running_'):
+                    ledger.skip(tensor, 'statistics of another GPU')
+
+
+def _head(modules, ledger):
+    """The layer of the logits, None where there is none behind the stages."""
+    found = layers(modules, ledger, _TAIL)
+    if len(found) > 1:
+        names = ', '.join(layer.module.class_name for layer in found)
+        ledger.fail(f'it has {len(found)} layers with weights behind its stages ({names}), where one of '
+                    f'logits, or none, is needed')
+    return found[0] if found else None
+
+
+def _kind(stem, stages, ledger):
+    """The kinds of blocks, shortcuts and stem, by the first convolutions of the branches."""
+    convolution, _ = _stem_layers(stem, ledger)
+    blocks = [[_shortcut_kind(block) for block in _blocks(stage)] for stage in stages]
+    order = _order(_branches(_blocks(stages[0])[0], ledger)[0], ledger)
+    block = 'basic' if order == _ORDERS['basic'] else 'bottleneck'
+    return {'block': block, 'shortcut': _shortcut(blocks, block),
+            'stem_size': number(convolution.module, 'kW', ledger)}
+
+
+def _shortcut(stages, block):
+    """Which shortcuts a network has, by the kinds of each block of each stage."""
+    found = {kind for stage in stages for kind in stage}
+    if any('B' in stage[1:] for stage in stages) or block == 'basic' and found == {'B'}:
+        return 'C'
+    return 'A' if 'A' in found else 'B'
+
+
+def _shortcut_kind(block):
+    """A for every n-th pixel and zeros, B for a projection, None for the input itself."""
+    branches = children(children(block)[0])
+    inside = children(branches[1]) if len(branches) == 2 else []
+    names = {getattr(module, 'class_name', None) for module in inside}
+    return 'A' if 'nn.Concat' in names else 'B' if names & CONVOLUTIONS else None
 
 
 def is_stage(module):
@@ -61,7 +159,12 @@ def resnet_arguments(stem, stages, ledger):
 def count_resnet(arguments):
     """The number of weights of the convolutions of a ResNet, without building it."""
     width, channels = arguments['width'], arguments['width']
-    count = 3 * 7 * 7 * width
+    count = 3 * arguments.get('stem_size', 7) ** 2 * width
+    if arguments.get('block') == 'basic':  # Projections left out.
+        inner = [width * 2 ** i for i in range(len(arguments['blocks']))]
+        return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs
+                           for inputs, outputs, blocks
+                           in zip([width, *inner], inner, arguments['blocks']))
     for i, blocks in enumerate(arguments['blocks']):
         inner, outer = width * 2 ** i, EXPANSION * width * 2 ** i
         count += blocks * (9 * inner + outer) * inner + outer * channels  # and the shortcut
@@ -79,19 +182,73 @@ def fill_resnet(resnet, stem, stages, ledger):
 
 
 def _fill_block(link, block, ledger):
-    branches = [layers([branch], ledger) for branch in children(children(block)[0])]
-    main, shortcut = branches if len(branches) == 2 else ([], [])
-    if len(main) != 6 or len(shortcut) != 2 * link.projects:
-        ledger.fail(f'a residual block has {len(main) // 2} convolutions and a shortcut with '
-                    f'{len(shortcut) // 2}, where 3 and {int(link.projects)} are needed')
-    for place, pair in zip((link.reduce, link.middle, link.expand), zip(main[::2], main[1::2])):
+    main, shortcut = _branches(block, ledger)
+    basic, order = isinstance(link, BasicBlock), _order(main, ledger)
+    needed = _ORDERS['basic' if basic else 'bottleneck']
+    if order != needed:
+        ledger.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
+                    f'are needed')
+    places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
+    found = layers([main], ledger)
+    for place, pair in zip(places, zip(found[::2], found[1::2])):
         fill_conv_norm(place, *pair, ledger)
+    if basic and not link.projects and (link.stride != 1 or link.new_channels):
+        _check_subsampling(shortcut, link, ledger)
+        return
+    found = layers([shortcut], ledger)
+    if len(found) != 2 * link.projects:
+        ledger.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
+                    f'{int(link.projects)} is needed')
     if link.projects:
-        fill_conv_norm(link.shortcut, *shortcut, ledger)
+        fill_conv_norm(link.shortcut, *found, ledger)
+
+
+def _branches(block, ledger):
+    """The convolutions and the shortcut of a block, whose sum goes through a ReLU."""
+    modules = children(block)
+    branches = children(modules[0])
+    names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
+    if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
+        ledger.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
+                    f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
+                    f'front of convolutions cannot be converted')
+    return branches
+
+
+def _order(main, ledger):
+    """The convolutions (c), normalisations (n) and ReLUs (r) of a branch in order, one of the known."""
+    kinds = [(CONVOLUTIONS, 'c'), (BATCH_NORM | FIXED_AFFINE, 'n'), (RELU, 'r')]
+    order = ''.join(letter for module in walk([main], ledger) for classes, letter in kinds
+                    if module.class_name in classes)
+    if order not in _ORDERS.values():
+        ledger.fail(f'a residual block has {order.count("c")} convolutions, {order.count("n")} '
+                    f'normalisations and {order.count("r")} ReLUs in the order {order}, where '
+                    f'{" or ".join(_ORDERS.values())} is needed')
+    return order
+
+
+def _check_subsampling(shortcut, link, ledger):
+    """Refuses a shortcut that is not every n-th pixel beside as many zeros (option A there)."""
+    inside = children(shortcut)
+    names = [getattr(module, 'class_name', None) for module in inside]
+    parts = children(inside[1]) if len(inside) == 2 else []
+    kinds = [getattr(module, 'class_name', None) for module in parts]
+    pooled = [name.partition('.')[2] if name else name for name in names]
+    if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
+        ledger.fail('a residual block that changes the shape has a shortcut without a convolution that '
+                    'is not every n-th pixel beside zeros')
+    fields = [number(inside[0], name, ledger) for name in ('kW', 'kH', 'dW', 'dH')]
+    fields += [number(inside[1], 'dimension', ledger), number(parts[1], 'constant_scalar', ledger)]
+    if fields != [1, 1, link.stride, link.stride, 2, 0]:
+        ledger.fail(f'the shortcut of a residual block has the sizes, strides, dimension and factor '
+                    f'{fields}, where {[1, 1, link.stride, link.stride, 2, 0]} are needed')
 
 
 def _check_pooling(stem, ledger):
     found = [module for module in stem if module.class_name in MAX_POOLING]
+    convolution, _ = _stem_layers(stem, ledger)
+    if number(convolution.module, 'kW', ledger) == 3 and not found:  # For images of 32 pixels.
+        return
     fields = [(number(module, 'kW', ledger), number(module, 'dW', ledger),
                number(module, 'padW', ledger, default=0), module.get('ceil_mode', False))
               for module in found]

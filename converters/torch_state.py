@@ -1,6 +1,7 @@
 """State dicts of PyTorch: weights by their dotted names, copied into links."""
 
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
+from chainer_seg.links.resnet import BasicBlock
 from converters.torch_modules import UPDATES
 from converters.trees import named_arrays
 
@@ -78,7 +79,9 @@ class State:
                 self._fill_block(block, f'{prefix}{stage}.{number}')
 
     def _fill_block(self, block, name):
-        for link, number in ((block.reduce, 1), (block.middle, 2), (block.expand, 3)):
+        basic = isinstance(block, BasicBlock)
+        links = (block.first, block.second) if basic else (block.reduce, block.middle, block.expand)
+        for number, link in enumerate(links, start=1):
             self.fill_conv_norm(link, f'{name}.conv{number}', f'{name}.bn{number}')
         if block.projects:
             self.fill_conv_norm(block.shortcut, f'{name}.downsample.0', f'{name}.downsample.1')

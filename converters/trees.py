@@ -24,6 +24,31 @@ def named_arrays(tree):
     return found
 
 
+def without(tree, arrays):
+    """A tree of dicts, lists and tuples without some of its arrays; anything else is kept as it is."""
+    gone, copies = {id(array) for array in arrays}, {}
+
+    def copy(node):
+        if not isinstance(node, (dict, list, tuple)) or id(node) in copies:
+            return copies.get(id(node), node)
+        copies[id(node)] = result = {} if isinstance(node, dict) else []
+        waiting.append((node, result))
+        return result
+
+    waiting = []
+    whole = copy(tree)
+    while waiting:
+        node, result = waiting.pop()
+        for key, value in _parts(node):
+            if id(value) in gone:
+                continue
+            if isinstance(result, dict):
+                result[key] = copy(value)
+            else:
+                result.append(copy(value))
+    return whole
+
+
 def describe(tree):
     """What a tree holds, in few words, for messages."""
     arrays = named_arrays(tree)

@@ -15,9 +15,11 @@ from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.experiments import read_experiment
+from converters.class_names import class_names
+from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
-from converters.yolact_configuration import translate
+from converters.yolact_configuration import WORDS, translate
 
 HEAD = 'prediction_layers.0'
 _STAGE = 'backbone.layers.{}'
@@ -27,12 +29,14 @@ _PROTONET = {0: 'conv1', 2: 'conv2', 4: 'conv3', 8: 'conv4', 10: 'prototypes'}
 _HEAD = {'upfeature.0': 'shared', 'bbox_layer': 'codes', 'conf_layer': 'logits',
          'mask_layer': 'coefficients'}
 
-# The published networks; of those with the same shapes a file is the first, unless its name tells.
+# The published networks; of those with the same shapes a file is the first, unless its name or the
+# number of its classes tells.
 _PUBLISHED = ('base', 'im700', 'im400', 'resnet50', 'resnet50_pascal', 'darknet53', 'plus_base',
               'plus_resnet50')
 _PASCAL_CLASSES = 20
 
-_CLASS_NAMES = {80: COCO_NAMES, _PASCAL_CLASSES: sbd_instance_segmentation_label_names}
+_CLASS_NAMES = {80: (COCO_NAMES, "COCO's"),
+                _PASCAL_CLASSES: (sbd_instance_segmentation_label_names, "Pascal VOC's")}
 
 _DEFAULTS = {name: parameter.default
              for name, parameter in inspect.signature(Yolact).parameters.items()}
@@ -59,34 +63,28 @@ def build(tree, ledger, config):
     Args:
         tree: What the reader made of the file.
         ledger: The :class:`~converters.ledger.Ledger` of its arrays.
-        config: Arguments of the class and ``class_names``, or the original's configuration.
+        config: Arguments of the class and ``class_names``; the original's configuration, as
+            :func:`converters.configuration.join` hands it over; or ``published``, the name of one of
+            the published configurations.
     """
     state = State(tree, ledger, _prefix(named_arrays(tree)))
     found = _arguments(state)
     config = translate(config, found['backbone'], ledger)
-    if 'anchor_scales' not in config:
-        config = {**_published(state, found), **config}
-    class_names = config.pop('class_names', None)
-    model = Yolact(**{**found, **config})
+    published, names = config.pop('published', None), config.pop('class_names', None)
+    if published is not None or 'anchor_scales' not in config:
+        config = {**_published(state, found, published), **config}
+    model = ledger.make(Yolact, {**found, **config}, 'class_names', 'published', *WORDS)
     _fill(model, state)
     _skip_dropped(state)
-    model.class_names = _class_names(class_names, model.classes, ledger)
+    skip_training(tree, ledger)
+    model.class_names = class_names(names, model.classes, ledger,
+                                    *_CLASS_NAMES.get(model.classes, ()))
     return model
-
-
-def _class_names(given, count, ledger):
-    """The names that were given, or those of the published network of so many classes."""
-    if given is None:
-        return _CLASS_NAMES.get(count, ())
-    if isinstance(given, str) or len(given) != count:
-        ledger.fail(f'its configuration has the class names {given!r} where {count} are needed')
-    return tuple(map(str, given))
 
 
 def _prefix(names):
     """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
-    key = 'proto_net.0.weight'
-    return next((name.removesuffix(key) for name in names if name.endswith(key)), None)
+    return prefix_of(names, 'proto_net.0.weight')
 
 
 def _arguments(state):
@@ -142,21 +140,43 @@ def _rescoring_channels(state):
     return tuple(channels[:-1])
 
 
-def _published(state, found):
-    """The arguments of the published network of the same shapes; by the file's name if several have."""
+def _published(state, found, wanted):
+    """The arguments of the published network that is wanted, or that the file most likely is."""
+    models = {name: read_experiment(name)['model'] for name in _PUBLISHED}
     anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
     shapes = _shapes({**_DEFAULTS, **found}, anchors)
-    models = {name: read_experiment(name)['model'] for name in _PUBLISHED}
     fitting = [name for name, arguments in models.items()
                if _shapes({**_DEFAULTS, **arguments}) == shapes]
+    if wanted is not None:
+        if wanted not in fitting:
+            others = ' and '.join(f'yolact_{name}' for name in fitting) or 'no published network'
+            state.ledger.fail(f'its shapes are not those of yolact_{wanted}, but of {others}')
+        return models[wanted]
     if not fitting:
         state.ledger.fail('its shapes are those of no published network; give its configuration '
                           'with --config FILE')
-    stem = pathlib.Path(state.ledger.path).stem
-    named = [name for name in fitting if re.fullmatch(rf'yolact_{name}(_\d+)*', stem)]
-    pascal = found['classes'] == _PASCAL_CLASSES
+    name, reason = _most_likely(fitting, pathlib.Path(state.ledger.path).stem, found['classes'])
+    state.ledger.assume(f'yolact_{name} {reason}; --config names another')
+    return models[name]
+
+
+def _most_likely(fitting, stem, classes):
+    """One of several published networks, and why; the original goes by the name of the file, too."""
+    model = model_name(stem)
+    named = [name for name in fitting if re.match(rf'yolact_{name}(?![a-z0-9])', model)]
+    if named:
+        return max(named, key=len), 'from the file name'
+    pascal = classes == _PASCAL_CLASSES
     likely = [name for name in fitting if name.endswith('pascal') == pascal]
-    return models[(named or likely or fitting)[0]]
+    if pascal and likely:
+        return likely[0], f'from its {classes} classes'
+    return (likely or fitting)[0], 'from its shapes, for its name tells no configuration'
+
+
+def model_name(stem: str) -> str:
+    """The name of a model in that of its file, in lower case: without the epoch and the iteration at
+    its end, nor what the original appends when a training is interrupted."""
+    return re.sub(r'_\d+_\d+$', '', stem.lower().removesuffix('_interrupt'))
 
 
 def _shapes(arguments, anchors=None):

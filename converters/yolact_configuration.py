@@ -1,10 +1,17 @@
 """The configuration of a YOLACT in the words of the original."""
 
+import inspect
+
+from chainer_seg.models.yolact import Yolact
+from converters.configuration import ORIGINAL
+
 # The original's names of what the weights do not tell, and those here.
 _WORDS = {
     'max_size': 'image_size', 'pred_scales_px': 'anchor_scales', 'use_square_anchors': 'square_anchors',
     'nms_conf_thresh': 'anchor_threshold', 'nms_thresh': 'nms_threshold', 'nms_top_k': 'top_k',
     'max_num_detections': 'max_detections'}
+
+_OWN = {*inspect.signature(Yolact).parameters, 'class_names'} - {'backbone'}  # Another thing there.
 
 # What the original can be set to and this implementation, like all published weights, is not.
 _NEEDED = {
@@ -19,31 +26,42 @@ def translate(config, backbone, ledger):
     """A configuration in the words of :class:`chainer_seg.models.yolact.Yolact`.
 
     Args:
-        config: A mapping in these words already, or in those of the original, where it has
-            ``max_size``.
+        config: A mapping in these words or in those of the original, of which later ones count where
+            two mean the same; a whole configuration of the original stands under the name
+            :data:`converters.configuration.ORIGINAL`.
         backbone: The name of the backbone.
         ledger: The :class:`~converters.ledger.Ledger` of the file, for errors.
 
     Returns:
         A new dict.
     """
-    if 'max_size' not in config:
-        return dict(config)
+    config = dict(config)
+    original = config.pop(ORIGINAL, None)
+    translated = {} if original is None else _translate_all(original, backbone, ledger)
+    for name, value in config.items():
+        if name in _MEANINGS:
+            name, value = _MEANINGS[name](value, ledger)
+        translated[_WORDS.get(name, name)] = value
+    return translated
+
+
+def _translate_all(original, backbone, ledger):
     needed = {**_NEEDED, ('transform', 'normalize'): backbone != 'darknet53',
               ('transform', 'to_float'): backbone == 'darknet53'}
     for keys, value in needed.items():
-        found = _find(config, keys, value)
+        found = _find(original, keys, value)
         if found != value:
             ledger.fail(f'its configuration says {".".join(keys)} = {found!r} where {value!r} is needed')
-    translated = {ours: config[theirs] for theirs, ours in _WORDS.items() if theirs in config}
-    if 'num_classes' in config:
-        translated['classes'] = config['num_classes'] - 1
-    class_names = _find(config, ('dataset', 'class_names'), None)
-    if class_names is not None:
-        translated['class_names'] = class_names
-    if 'pred_aspect_ratios' in config:
-        translated['anchor_ratios'] = _ratios(config['pred_aspect_ratios'], ledger)
-    return translated
+    names = _find(original, ('dataset', 'class_names'), None)
+    translated = {} if names is None else {'class_names': names}
+    for name, value in original.items():
+        if name in _MEANINGS:
+            name, value = _MEANINGS[name](value, ledger)
+            translated[name] = value
+        elif name in _WORDS:
+            translated[_WORDS[name]] = value
+    # What was added to the file in the words of this package.
+    return {**translated, **{name: value for name, value in original.items() if name in _OWN}}
 
 
 def _find(config, keys, default):
@@ -54,8 +72,20 @@ def _find(config, keys, default):
     return config
 
 
+def _classes(count, ledger):
+    """The number of classes without the background."""
+    if not isinstance(count, int) or count < 2:
+        ledger.fail(f'its configuration has num_classes = {count!r}, where a number from 2 is needed')
+    return 'classes', count - 1
+
+
 def _ratios(levels, ledger):
     """The aspect ratios that all levels have in common."""
     if not levels or any(level != levels[0] for level in levels) or len(levels[0]) != 1:
         ledger.fail(f'its configuration has other aspect ratios on some levels than on others: {levels}')
-    return levels[0][0]
+    return 'anchor_ratios', levels[0][0]
+
+
+_MEANINGS = {'num_classes': _classes, 'pred_aspect_ratios': _ratios}
+
+WORDS = (*_WORDS, *_MEANINGS)

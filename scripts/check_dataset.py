@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.datasets import coco_statistics, validate_coco
+from chainer_seg.options import with_any
 
 _SHOWN = 10  # problems of a kind, unless --verbose asks for all
 
@@ -33,6 +34,7 @@ def main():
                                                       'the files are not checked')
     parser.add_argument('--quick', action='store_true', help='read only the headers of the images')
     parser.add_argument('--json', action='store_true', help='print problems and figures as JSON')
+    parser.only(with_any('--images'), '--quick')
     options = parser.parse_args()
     problems = validate_coco(
         options.annotations, options.images, read_pixels=not options.quick,

@@ -43,7 +43,7 @@ def main():
     check_makes_proposals(model, options.model)
     dataset = CocoDataset(options.annotations, options.images)
     numbers = image_range(options, len(dataset))
-    settings = proposal_settings(options)
+    settings = proposal_settings(model, options)
     folder = ProposalFolder(
         options.out, {'model': digest_of_model(model), 'images': digest(repr(dataset.ids).encode()),
                       **settings}, chunk=options.chunk, overwrite=options.overwrite)

@@ -12,10 +12,12 @@ import converters
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
-from converters.configuration import arguments_of
+from chainer_seg.options import without
 from converters.inspection import mapping_lines, tree_lines
 
 log = logging.getLogger(__name__)
+
+_LISTED = 4  # Names of skipped arrays that are shown for each reason.
 
 
 def main():
@@ -28,13 +30,21 @@ def main():
                         help='print what FILE holds, and write nothing')
     parser.add_argument('--config', metavar='C',
                         help='a JSON or TOML file of arguments of the model that replace those in FILE; '
-                             'for a network of Caffe also its .prototxt')
+                             'for a network of Caffe also its .prototxt; for a YOLACT also the name of '
+                             'a published configuration, such as yolact_im700')
     parser.add_argument('--set', metavar='NAME=VALUE', type=_setting, nargs='+', action='extend',
                         default=[],
-                        help='arguments of the model beside those of --config, such as click=true '
+                        help='arguments of the model that replace those of --config, such as click=true '
                              'click_scale=6 click_mean=131, which make a click model of a DeepLab')
+    parser.add_argument('--skip', metavar='PATTERN', nargs='+', action='extend', default=[],
+                        help="names of arrays in FILE to leave out, such as 'classifier.*'; * stands "
+                             'for any characters')
+    parser.add_argument('--class-names', metavar='NAME', nargs='+',
+                        help='the names of the classes in their order, or a text file with one in each '
+                             'line')
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
+    parser.only(without('--inspect'), '-o', '--config', '--set', '--skip', '--class-names', '--half')
     options = parser.parse_args()
     command_line.set_up_messages(options)
     if options.inspect:
@@ -46,12 +56,20 @@ def main():
 
 def convert(options):
     out = _output_path(options)
-    config = {**arguments_of(options.config), **dict(options.set)}
-    conversion = converters.conversion(options.file, config)
+    settings = dict(options.set)
+    if options.class_names:
+        settings['class_names'] = _names_of(options.class_names)
+    conversion = converters.conversion(options.file, options.config, settings=settings,
+                                       skip=options.skip)
     _report(conversion)
     save_model(out, conversion.model, dtype='float16' if options.half else None)
     log.info('wrote %s: %s with %d parameters, %.1f MB', out, type(conversion.model).__name__,
              conversion.model.count_params(), out.stat().st_size / 1e6)
+
+
+def _names_of(words):
+    """The names, or the file of them that a single word names."""
+    return words[0] if len(words) == 1 and pathlib.Path(words[0]).is_file() else words
 
 
 def _setting(text):
@@ -79,11 +97,14 @@ def _report(conversion):
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
     for line in mapping_lines(conversion.mapping):
         log.debug('  %s', line)
+    if conversion.model.config.get('n_class', 0) is None:
+        log.info('it has no layer of logits: a ResNet to start from, for --backbone or --pretrained')
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)
     for reason, names in reasons.items():
-        log.info('skipped %d arrays: %s', len(names), reason)
+        shown = ', '.join(names[:_LISTED]) + (', ...' if len(names) > _LISTED else '')
+        log.info('skipped %d array%s: %s (%s)', len(names), 's' * (len(names) > 1), reason, shown)
         log.debug('  %s', ', '.join(names))
 
 

@@ -94,5 +94,8 @@ gpu_extra() {
         echo cuda13
     elif [ "$version" -eq 12 ]; then
         echo cuda12
+    else
+        echo "The driver of the NVIDIA GPU is for CUDA $version, CuPy needs 12 or later; the CPU is used" \
+            "until the driver is updated." >&2
     fi
 }

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from chainer_seg import command_line
 from chainer_seg.datasets import (
     FiguresDataset, MovingPlainShapes, MovingShapes, PlainShapesDataset, ShapesDataset, write_coco)
-from chainer_seg.errors import UserError
+from chainer_seg.options import where
 from chainer_seg.video import write_video
 
 _KINDS = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset,
@@ -18,10 +18,11 @@ _RATE = 25.0  # frames a second
 def main():
     parser = command_line.parser(__doc__, device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to; the file of a video')
-    parser.add_argument('--kind', choices=tuple(_KINDS), default='shapes',
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument('--kind', choices=tuple(_KINDS), default='shapes',
                         help='shapes with textures or plain, people with keypoints, or a video of '
                              'shapes that move')
-    parser.add_argument('--plain', dest='kind', action='store_const', const='plain-shapes',
+    kinds.add_argument('--plain', dest='kind', action='store_const', const='plain-shapes',
                         help='the same as --kind plain-shapes')
     parser.add_argument('--n', type=int, default=200, help='number of pictures, or of frames')
     parser.add_argument('--size', type=command_line.size_argument, default=(256, 256),
@@ -34,6 +35,10 @@ def main():
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='draw only these shapes')
     parser.add_argument('--png', action='store_true', help='write PNG instead of JPEG')
     parser.add_argument('--overwrite', action='store_true', help='replace a data set in OUT')
+    parser.only(where('--kind', 'shapes', 'figures'), '--crowds')
+    parser.only(where('--kind', *(kind for kind in _KINDS if kind != 'figures')), '--classes')
+    parser.only(where('--kind', *(kind for kind in _KINDS if not kind.endswith('video'))), '--png',
+                '--overwrite')
     options = parser.parse_args()
     dataset = drawn(options)
     progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
@@ -52,8 +57,6 @@ def main():
 def drawn(options):
     """The data set that the options describe."""
     common = {'length': options.n, 'seed': options.seed, 'size': options.size}
-    if options.kind == 'figures' and options.classes:
-        raise UserError('--kind figures draws people only; leave --classes out.')
     if options.objects is not None:
         common['people' if options.kind == 'figures' else 'objects'] = (
             options.objects[1] if options.kind.endswith('video') else options.objects)

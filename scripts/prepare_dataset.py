@@ -14,15 +14,18 @@ import os
 import pathlib
 
 from commands.dataset_report import print_anchors, print_figures, print_problems
+from commands.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import (
     CocoDataset,
+    MaskFolder,
     PackedDataset,
     SbdDataset,
     TFRecordDataset,
+    VocDataset,
     fit_anchors,
     measure_dataset,
     open_dataset,
@@ -35,6 +38,7 @@ from chainer_seg.datasets.tfrecord_files import find_shards
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
+from chainer_seg.options import with_any
 from chainer_seg.visualization import draw_statistics
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
@@ -47,6 +51,8 @@ def main():
     splits = {name: Split(name, options) for name in ('train', 'val', 'test')
               if getattr(options, f'{name}_annotations_file')}
     check_classes(splits)
+    if options.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits.values()):
+        raise DatasetError('--quick applies only to COCO files, which alone are checked; leave it out.')
     with sole_writer(options.output_dir):
         for split in splits.values():
             split.check(options, shown)
@@ -67,7 +73,9 @@ def parse():
     add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
     for name, required in (('train', True), ('val', True), ('test', False)):
         add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
-                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; or TFRecord files')
+                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; a folder of masks; or '
+                        f'TFRecord files')
+    add_reading_options(parser)
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
                metavar='N', help='side of the network\'s input, for which anchors are suggested')
@@ -77,6 +85,7 @@ def parse():
                help='leave out images that cannot be read, with exit status 0')
     command_line.add_strict_option(bad)
     add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
+    parser.only(with_any('--test_annotations_file'), '--test_image_dir')
     return parser.parse_args()
 
 
@@ -94,17 +103,23 @@ class Split:
         self.annotations = getattr(options, f'{name}_annotations_file')
         self.images = getattr(options, f'{name}_image_dir')
         self.path = pathlib.Path(options.output_dir) / f'{name}.packed'
-        self.dataset = open_dataset(self.annotations, self.images)
+        self.dataset = open_dataset(self.annotations, self.images,
+                                    **reading_options(options, self.annotations))
         self.bad = BadImages(options.strict)
 
     def files(self):
         """All files that the data set is made of."""
         if isinstance(self.dataset, TFRecordDataset):
             return find_shards(self.annotations)
-        folders = [self.images]
-        if isinstance(self.dataset, SbdDataset):
-            folders = [self.dataset.folder / 'img', self.dataset.folder / 'inst']
-        return [pathlib.Path(self.annotations), *(
+        dataset, annotations = self.dataset, pathlib.Path(self.annotations)
+        folders = [] if self.images is None else [self.images]
+        if isinstance(dataset, SbdDataset):
+            folders = [dataset.folder / 'img', dataset.folder / 'inst']
+        elif isinstance(dataset, VocDataset):
+            folders = [dataset.image_folder, *sorted(dataset.folder.glob('Segmentation*'))]
+        elif isinstance(dataset, MaskFolder):
+            folders = [dataset.image_folder, dataset.path]
+        return [*([annotations] if annotations.is_file() else []), *(
             path for folder in folders for path in sorted(pathlib.Path(folder).rglob('*'))
             if path.is_file())]
 
@@ -130,6 +145,8 @@ class Split:
     def pack(self, options):
         """Writes the packed file unless an earlier run wrote it from the same files."""
         source = fingerprint(self.files())
+        if options.labels_as != 'auto':
+            source += f' {options.labels_as}'
         if self.path.exists() and not options.overwrite:
             packed = PackedDataset(self.path)
             if packed.source == source:

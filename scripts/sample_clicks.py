@@ -11,6 +11,7 @@ import pathlib
 import shlex
 
 import numpy as np
+from commands.file_options import add_reading_options, reading_options
 from commands.sampling_options import add_sampling_options, chosen_sampling
 from commands.training_options import DRAWN, VALIDATION_SEED_OFFSET
 from tqdm import tqdm
@@ -19,11 +20,12 @@ from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets import ClickFilesDataset, open_dataset
 from chainer_seg.datasets.click_files import read_list
-from chainer_seg.errors import DatasetError
+from chainer_seg.datasets.opening import folder_for
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.click_writer import LEAST_AREA, write_click_files
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
 from chainer_seg.models.deeplab.stored_clicks import STORED_SCALE, stored_clicks
+from chainer_seg.options import with_any, without
 from chainer_seg.visualization import draw_click_sheet
 
 _SHOWN = 12  # samples on the sheet of --preview
@@ -59,6 +61,7 @@ def parse():
                           help=f'objects of the {name} images: a COCO JSON, a packed data set, a list '
                                f'of VOC or SBD, TFRecord files, or a folder of masks')
         data.add_argument(f'--{prefix}images', metavar='D', help='folder of these images')
+    add_reading_options(data)
     data.add_argument('--draw', choices=tuple(DRAWN), default='shapes',
                       help='what is drawn without --annotations')
     data.add_argument('--n', type=command_line.count_argument, default=200,
@@ -80,20 +83,23 @@ def parse():
     parser.add_argument('--preview', metavar='PNG', help='also draw some of the samples on a sheet')
     parser.add_argument('--overwrite', action='store_true', help='replace samples of other options')
     command_line.add_strict_option(parser)
+    parser.only(without('--annotations'), '--draw', '--n', '--val-n', '--size')
+    parser.only(with_any('--annotations'), '--images', '--val-annotations')
+    parser.only(with_any('--val-annotations'), '--val-images')
     return parser.parse_args()
 
 
 def open_splits(options):
     """The data sets by the names of their splits."""
+    reading = reading_options(options, options.annotations)
     if not options.annotations:
-        if options.val_annotations:
-            raise DatasetError('--val-annotations needs --annotations, the objects to train on.')
         draw = DRAWN[options.draw]
         return {'train': draw(options.n, options.seed, options.size),
                 'val': draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size)}
-    splits = {'train': open_dataset(options.annotations, options.images)}
+    splits = {'train': open_dataset(options.annotations, options.images, **reading)}
     if options.val_annotations:
-        splits['val'] = open_dataset(options.val_annotations, options.val_images or options.images)
+        splits['val'] = open_dataset(options.val_annotations, folder_for(
+            options.val_annotations, options.val_images, options.images), **reading)
     return splits
 
 
@@ -103,6 +109,8 @@ def write(split, dataset, sampling, options, bad):
     source = getattr(options, f'{prefix}annotations')
     source = str(pathlib.Path(source).resolve()) if source else (
         f'{options.draw} {getattr(options, f"{prefix}n")} {options.size}')
+    if options.labels_as != 'auto':
+        source += f', labels as {options.labels_as}'
     progress = functools.partial(tqdm, desc=f'sampling {split}', unit='image', disable=options.quiet)
     path = write_click_files(
         dataset, options.out, split, sampling, scale=options.energy_scale, seed=options.seed,

@@ -1,16 +1,15 @@
 """Train one of the systems: python scripts/train.py SYSTEM [options]."""
 
-import argparse
-
 from commands import train_click, train_deeplab, train_deepmask, train_mask_rcnn, train_yolact
 
 from chainer_seg import command_line
+from chainer_seg.options import Parser
 
 SYSTEMS = (train_click, train_deeplab, train_deepmask, train_mask_rcnn, train_yolact)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     systems = parser.add_subparsers(dest='system', required=True, metavar='SYSTEM')
     for system in SYSTEMS:
         system.add_options(systems)

@@ -8,6 +8,7 @@ import itertools
 import pathlib
 
 import numpy as np
+from commands.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -15,6 +16,7 @@ from chainer_seg.datasets import ShapesDataset, open_dataset
 from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.images import write_image
 from chainer_seg.models.yolact.augmentation import augment
+from chainer_seg.options import When, with_any
 from chainer_seg.visualization import contact_sheet
 
 
@@ -46,6 +48,7 @@ def parse():
                         help='COCO JSON, packed data set, list of VOC or SBD, TFRecord files or folder '
                              'of masks; left out, shapes are drawn')
     parser.add_argument('--images', metavar='D', help='its folder of images')
+    add_reading_options(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pages')
     parser.add_argument('--n', type=command_line.count_argument, default=48, metavar='N',
                         help='number of pictures')
@@ -63,13 +66,16 @@ def parse():
     parser.add_argument('--boxes', action='store_true', help='draw boxes')
     parser.add_argument('--no-masks', action='store_true', help='draw no masks')
     parser.add_argument('--no-labels', action='store_true', help='write no names')
+    parser.only(with_any('--annotations'), '--images')
+    parser.only(When('without --augment', lambda options: not options.augment), '--columns')
     return parser.parse_args()
 
 
 def open_data(options):
+    reading = reading_options(options, options.annotations)
     if options.annotations is None:
         return ShapesDataset(options.first + options.n, options.seed)
-    return open_dataset(options.annotations, options.images)
+    return open_dataset(options.annotations, options.images, **reading)
 
 
 def write_page(path, dataset, numbers, columns, options):

@@ -11,6 +11,14 @@ SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
 SHARED_CASES = REPOSITORY.parent / 'shared' / 'cases'
 
 
+def pytest_runtest_setup(item):
+    """CuPy may be installed where there is no GPU."""
+    if item.get_closest_marker('gpu'):
+        from chainer_seg.devices import gpu_count
+        if not gpu_count():
+            pytest.skip('CuPy finds no GPU here')
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -1,4 +1,5 @@
 import argparse
+import logging
 import signal
 import subprocess
 import sys
@@ -92,3 +93,11 @@ def test_an_unhandled_sigterm_ends_a_program_with_143_and_no_traceback(repositor
             'with handled(stop, (signal.SIGTERM,)): signal.raise_signal(signal.SIGTERM)')
     result = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True)
     assert result.returncode == 143 and result.stderr == ''
+
+
+def test_quiet_keeps_warnings(capsys):
+    parser = command_line.parser('')
+    command_line.set_up_messages(parser.parse_args(['-q']))
+    logging.getLogger('chainer_seg.a').info('progress')
+    logging.getLogger('chainer_seg.a').warning('a text id')
+    assert capsys.readouterr().out == 'a text id\n'

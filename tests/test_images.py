@@ -1,6 +1,8 @@
+import os
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from chainer_seg.errors import ImageError
 from chainer_seg.images import (
@@ -8,6 +10,7 @@ from chainer_seg.images import (
     decode_image,
     find_images,
     fit_within,
+    header_sizes,
     read_image,
     read_pages,
     read_picture,
@@ -188,3 +191,35 @@ def test_images_of_a_folder_are_found_in_order(tmp_path):
 def test_folder_without_images_is_named(tmp_path):
     with pytest.raises(ImageError, match='holds no images'):
         find_images(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['a' * 300, 'a\0b.png', 'file/a.png'])
+def test_names_that_no_file_can_have_are_one_sentence(tmp_path, name):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ImageError, match=r'^(There is no image|The image) .*'):
+        read_image(tmp_path / name)
+
+
+def test_a_pipe_is_refused_before_it_blocks(tmp_path):
+    os.mkfifo(tmp_path / 'a.png')
+    with pytest.raises(ImageError, match='a device or a pipe'):
+        read_image(tmp_path / 'a.png')
+
+
+def test_damaged_exif_data_leave_the_image_upright(tmp_path, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    save(tmp_path / 'a.png', pixels, exif=b'Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0')
+    np.testing.assert_array_equal(read_image(tmp_path / 'a.png'), pixels)
+
+
+@pytest.mark.parametrize('turn', range(1, 9))
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_all_orientations_are_turned_as_pillow_does(tmp_path, rng, turn, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    path = save(tmp_path / f'a{suffix}', rng.integers(0, 256, (2, 3, 3), np.uint8), exif=exif)
+    with Image.open(path) as picture:
+        picture.load()
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    np.testing.assert_array_equal(read_image(path), upright)
+    assert header_sizes(path)[1] == upright.shape[:2]

@@ -44,11 +44,68 @@ def test_black_and_white_is_nothing_and_one(path):
     np.testing.assert_array_equal(read_label_image(path), LABELS == 2)
 
 
-def test_a_palette_in_another_order_is_read_by_its_colours(path):
-    order = np.array([20, 0, 255, 2, 1, 15])
-    with_palette(np.argsort(order)[np.searchsorted(np.sort(order), LABELS)].astype(np.uint8),
-                 VOC_COLORS[order]).save(path)
+def reordered(order):
+    """LABELS by the places of their colours in a palette of another order."""
+    order = np.asarray(order)
+    places = np.argsort(order)[np.searchsorted(np.sort(order), LABELS)]
+    return with_palette(places.astype(np.uint8), VOC_COLORS[order]), places
+
+
+def test_numbers_count_though_the_palette_has_vocs_colours_in_another_order(path):
+    picture, places = reordered([0, 20, 15, 2, 1, 255])
+    numbers = np.where(places == 5, 255, places).astype(np.uint8)
+    palette = VOC_COLORS.copy()
+    palette[:5] = VOC_COLORS[[0, 20, 15, 2, 1]]
+    with_palette(numbers, palette).save(path)
+    said = []
+    found = read_label_image(path, report=lambda *guess: said.append(guess))
+    np.testing.assert_array_equal(found, numbers)
+    [(said_of, guess)] = said
+    assert said_of == path and "VOC's colours in another order" in guess
+    np.testing.assert_array_equal(read_label_image(path, 'colors'), LABELS)
+
+
+def test_colours_count_where_void_has_another_number(path):
+    reordered([20, 0, 255, 2, 1, 15])[0].save(path)
     np.testing.assert_array_equal(read_label_image(path), LABELS)
+
+
+def test_colours_count_where_a_number_is_larger_than_the_labels(path):
+    palette = VOC_COLORS[np.arange(256) % 250]
+    palette[[30, 31]] = VOC_COLORS[[1, 2]]
+    with_palette(np.array([[0, 30], [31, 255]], np.uint8), np.concatenate(
+        [palette[:255], VOC_COLORS[255:]])).save(path)
+    assert read_label_image(path, largest=20).tolist() == [[0, 1], [2, 255]]
+    assert read_label_image(path).tolist() == [[0, 30], [31, 255]]
+
+
+def test_a_gif_is_read_by_the_colours_that_it_keeps(path):
+    for picture in with_palette(LABELS, VOC_COLORS), Image.fromarray(LABELS):
+        picture.save(path.with_suffix('.gif'))
+        np.testing.assert_array_equal(read_label_image(path.with_suffix('.gif')), LABELS)
+
+
+def test_grey_in_three_channels_has_numbers(path):
+    Image.fromarray(LABELS[:, :, None].repeat(3, 2)).save(path)
+    np.testing.assert_array_equal(read_label_image(path), LABELS)
+
+
+def test_void_may_be_minus_one_or_65535(path):
+    for numbers in (np.where(LABELS == 255, -1, LABELS).astype(np.int32),
+                    np.where(LABELS == 255, 65535, LABELS).astype(np.uint16)):
+        Image.fromarray(numbers).save(path.with_suffix('.tif'))
+        np.testing.assert_array_equal(read_label_image(path.with_suffix('.tif')), LABELS)
+
+
+def test_white_is_class_1_on_request(path):
+    Image.fromarray(np.where(LABELS > 2, 255, 0).astype(np.uint8)).save(path)
+    np.testing.assert_array_equal(read_label_image(path, 'levels'), LABELS > 2)
+
+
+def test_jpeg_is_refused(path):
+    Image.fromarray(LABELS).save(path.with_suffix('.jpg'))
+    with pytest.raises(DatasetError, match='is a JPEG, which does not keep numbers; save labels as PNG'):
+        read_label_image(path.with_suffix('.jpg'))
 
 
 @pytest.mark.parametrize('palette', [

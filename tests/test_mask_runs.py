@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from chainer_seg.mask_runs import MaskRuns
-from chainer_seg.masks import encode_rle, mask_to_bbox
+from chainer_seg.mask_runs import MaskRuns, check_runs, read_runs
+from chainer_seg.masks import decode_rle, encode_rle, mask_to_bbox
 
 
 def runs_of(masks):
@@ -59,3 +59,35 @@ def test_no_masks():
     none = MaskRuns.collect([], 0, (4, 5))
     assert none.to_rle() == [] and none.to_masks().shape == (0, 4, 5)
     assert none.bboxes().shape == (0, 4)
+
+
+def test_runs_are_read_as_they_were_written(masks):
+    codes = [code['counts'].encode() for code in encode_rle(masks)]
+    lengths, starts = read_runs(codes)
+    for mask, runs in zip(masks, np.split(lengths, starts[1:])):
+        flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        np.testing.assert_array_equal(flat.reshape(mask.shape[::-1]).T, mask)
+    check_runs(codes, masks.shape[1:])
+
+
+@pytest.mark.parametrize('size', [(20, 16), (15, 19), (1, 1)])
+def test_runs_of_another_size_are_an_error(masks, size):
+    with pytest.raises(ValueError, match='does not cover'):
+        check_runs([code['counts'].encode() for code in encode_rle(masks)], size)
+
+
+def test_one_damaged_code_among_many_is_found(masks, rng):
+    codes = [code['counts'].encode() for code in encode_rle(masks)]
+    for number in range(len(codes)):
+        for damaged in (codes[number][:-1], b'', codes[number] + b'1', codes[number] + b'\x80'):
+            with pytest.raises(ValueError, match='run-length code'):
+                check_runs([*codes[:number], damaged, *codes[number + 1:]], masks.shape[1:])
+
+
+def test_no_masks_are_right():
+    check_runs([], (20, 15))
+
+
+def test_codes_of_several_sizes_are_not_decoded_together(masks):
+    with pytest.raises(ValueError, match='several sizes'):
+        decode_rle(encode_rle(masks)[:1] + encode_rle(masks[:, :5])[:1], (20, 15))

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import pathlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from chainer_seg import load_model, model_file, save_model
 from chainer_seg.errors import DeviceError, DiskFullError, ModelFileError
 from chainer_seg.model_file import DESCRIPTION, copy_matching, read_description
 from chainer_seg.models.deeplab import ClickSegmenter
-from chainer_seg.zoo import SHIPPED
+from chainer_seg.zoo import SHIPPED, shipped_path
 
 
 @pytest.fixture(scope='module')
@@ -121,7 +122,7 @@ def test_unknown_class_is_named(path):
 
 def test_configuration_of_another_class_is_told(path):
     change(path, {'config': {'colour': 'red'}})
-    with pytest.raises(ModelFileError, match='does not fit the class ClickSegmenter'):
+    with pytest.raises(ModelFileError, match='the ClickSegmenter .* unknown field colour'):
         load_model(path)
 
 
@@ -196,3 +197,94 @@ def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'deepmask').mkdir()
     assert read_description('deepmask')['class'] == 'DeepMask'
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'<!DOCTYPE html><html>', 'looks like a web page; download it again'),
+    (b'version https://git-lfs.github.com/spec/v1\n', 'is a Git LFS pointer'),
+    (b'\x1f\x8b\x08\0', 'looks like a gzip archive; unpack it first')])
+def test_a_download_that_went_wrong_is_told(tmp_path, content, sentence):
+    (tmp_path / 'model.npz').write_bytes(content)
+    with pytest.raises(ModelFileError, match=f'model.npz {sentence}'):
+        load_model(tmp_path / 'model.npz')
+
+
+@pytest.mark.parametrize('config', [
+    {'width': 10_000_000}, {'width': 60_000}, {'blocks': [1000] * 4}, {'blocks': []},
+    {'blocks': [1, 1, 1, 1] * 100}, {'decoder': 60_000}, {'pyramid': [10 ** 6]}, {'pyramid': [6] * 64},
+    {'width': '2'}, {'width': True}, {'width': 2.5}, {'blocks': 4}, {'zoom_side': 10 ** 6},
+    {'click_radius': 'wide'}, {'padding': ['zero']}, {'seed': -1}, {'longest_side': 0},
+    {'stride_on': 'x' * 5000}])
+def test_configuration_that_asks_for_more_than_the_file_holds_takes_no_memory(path, config):
+    """One number of a small file must not make gigabytes."""
+    with np.load(path) as file:
+        before = json.loads(file[DESCRIPTION].tobytes())['config']
+    change(path, {'config': {**before, **config}})
+    tracemalloc.start()
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50 << 20 and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(('name', 'key', 'value'), [
+    ('yolact', 'image_size', 10_000_000), ('yolact', 'image_size', 5000), ('yolact', 'top_k', 10 ** 6),
+    ('yolact', 'max_detections', 10 ** 9), ('yolact', 'score_threshold', 'high'),
+    ('yolact', 'prototype_scale', 1000), ('yolact', 'anchor_ratios', [10 ** 400]),
+    ('yolact', 'anchor_scales', [[24]] * 4), ('yolact', 'backbone', ['resnet50']),
+    ('mask-rcnn', 'min_side', 10 ** 6), ('mask-rcnn', 'mask_roi_size', 10 ** 5),
+    ('mask-rcnn', 'sampling_ratio', 10 ** 4), ('mask-rcnn', 'nms_threshold', None),
+    ('mask-rcnn', 'blocks', [1]), ('mask-rcnn', 'keypoints', 1.5), ('deepmask', 'patch_size', 10 ** 5),
+    ('deepmask', 'blocks', [3, 4]), ('sharpmask', 'skip_channels', 65_000), ('deeplab', 'n_class', 0),
+    ('deeplab', 'strides', [1, 2, 100, 1]), ('deeplab', 'dilations', [1, 1, 2])])
+def test_every_model_checks_its_configuration(tmp_path, name, key, value):
+    with np.load(shipped_path(name)) as file:
+        content = dict(file)
+    description = json.loads(content[DESCRIPTION].tobytes())
+    description['config'][key] = value
+    text = json.dumps(description).encode()
+    np.savez(tmp_path / 'model.npz', **{**content, DESCRIPTION: np.frombuffer(text, np.uint8)})
+    with pytest.raises(ModelFileError):
+        load_model(tmp_path / 'model.npz')
+
+
+def test_whole_number_written_as_a_float_is_one(path, model):
+    with np.load(path) as file:
+        config = json.loads(file[DESCRIPTION].tobytes())['config']
+    change(path, {'config': {**config, 'width': 2.0, 'blocks': [1.0, 1, 1, 1]}})
+    assert load_model(path).config == json.loads(json.dumps(model.config))
+
+
+@pytest.mark.parametrize('change_of', [
+    {'class': ['ClickSegmenter']}, {'class': None}, {'config': []}, {'config': None},
+    {'class_names': 'thing'}, {'class_names': [1]}, {'origin': 'here'}, {'version': 'new'}])
+def test_description_of_another_form_is_one_sentence(path, change_of):
+    change(path, change_of)
+    with pytest.raises(ModelFileError):
+        load_model(path)
+
+
+def test_model_that_could_not_be_loaded_is_not_saved(tmp_path):
+    model = ClickSegmenter(blocks=(1, 1, 1, 1), width=2, zoom_side=5000)
+    with pytest.raises(ModelFileError, match='zoom_side: expected int <= 4096'):
+        save_model(tmp_path / 'model.npz', model)
+
+
+@pytest.mark.parametrize('name', ['bomb_width.npz', 'bomb_image_size.npz'])
+def test_files_that_once_took_gigabytes_are_refused(shared_cases, name):
+    with pytest.raises(ModelFileError, match='expected int <='):
+        load_model(shared_cases / 'attacks' / name)
+
+
+@pytest.mark.parametrize('dtype', ['f8', 'u8', '?'])
+def test_counter_of_another_type_is_named(path, dtype):
+    counter = 'net/resnet/stem/norm/N'
+    with np.load(path) as file:
+        before = file[counter]
+    change(path, **{counter: before.astype(dtype)})
+    if dtype == '?':  # A truth value is a whole number.
+        load_model(path)
+        return
+    with pytest.raises(ModelFileError, match=f'{counter} is {np.dtype(dtype)} where int'):
+        load_model(path)

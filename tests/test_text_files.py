@@ -2,8 +2,8 @@
 
 import pytest
 
-from chainer_seg.errors import DatasetError
-from chainer_seg.files import read_json, read_text, read_toml
+from chainer_seg.errors import DatasetError, UserError
+from chainer_seg.files import parse_json, read_json, read_text, read_toml
 
 
 @pytest.mark.parametrize('encoding', [
@@ -41,3 +41,24 @@ def test_toml_faults_are_one_sentence(tmp_path):
     (tmp_path / 'a.toml').write_text('x = ' + '[' * 100_000)
     with pytest.raises(DatasetError, match='is not valid TOML'):
         read_toml(tmp_path / 'a.toml', 'experiment', DatasetError)
+
+
+@pytest.mark.parametrize(('text', 'value'), [('"\\ud83d\\ude42"', '🙂'), ('{"\\u00e9": 1}', {'é': 1})])
+def test_escaped_characters_are_read(text, value):
+    assert parse_json(text, 'The file') == value
+
+
+@pytest.mark.parametrize('text', ['"\\ud83d"', '{"a": [{"\\uDE42": 1}]}', '["\\ude42\\ud83d"]'])
+def test_half_a_character_is_told(text):
+    with pytest.raises(UserError, match='The file holds text that is not Unicode'):
+        parse_json(text, 'The file')
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'<!DOCTYPE html><html></html>', 'looks like a web page; download it again'),
+    (b'version https://git-lfs.github.com/spec/v1\noid sha256:1\n', 'is a Git LFS pointer'),
+    (b'\x1f\x8b\x08\0\0\0\0\0', 'looks like a gzip archive; unpack it first')])
+def test_what_stands_in_place_of_a_json_file_is_told(tmp_path, content, sentence):
+    (tmp_path / 'a.json').write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        read_json(tmp_path / 'a.json')

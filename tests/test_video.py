@@ -104,12 +104,31 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path):
 
 
 @pytest.mark.parametrize('images, sentence', [
-    ([], 'there are no frames'), ([(8, 8), (8, 10)], 'Frame 2 .* all of one size'),
-    ([(1, 9)], 'too small')])
+    ([], 'there are no frames'), ([(8, 8), (8, 10)], 'Frame 2 .* all of one size')])
 def test_frames_that_make_no_video_leave_no_file(tmp_path, images, sentence):
     with pytest.raises(VideoError, match=sentence):
         write_video(tmp_path / 'out.avi', (np.zeros((*size, 3), np.uint8) for size in images))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('size, even', [((65, 97), (66, 98)), ((64, 97), (64, 98)), ((1, 9), (2, 10))])
+@pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.webm', '.mkv'])
+def test_odd_sides_are_padded_by_the_edge_and_it_is_said(tmp_path, caplog, suffix, size, even):
+    """The last row and column are kept: those of this frame are white on black."""
+    frame = np.zeros((*size, 3), np.uint8)
+    frame[-1:], frame[:, -1:] = 255, 255
+    path = write_video(tmp_path / f'out{suffix}', [frame] * 3)
+    assert [record.message for record in caplog.records] == [
+        f'The frames of {size[0]}x{size[1]} pixels become {even[0]}x{even[1]} in {path} by repeating '
+        f'the last row or column: videos have even sides.']
+    decoded = read(path)[0]
+    assert decoded.shape == (*even, 3)
+    assert decoded[-1].mean() > 150 and (size[1] % 2 == 0 or decoded[:, -1].mean() > 150)
+
+
+def test_grey_frames_are_written(tmp_path):
+    path = write_video(tmp_path / 'out.avi', [np.full((8, 10), 200, np.uint8)] * 2)
+    assert abs(read(path)[0].mean() - 200) < 3
 
 
 def test_an_error_leaves_the_file_that_was_there(tmp_path, frames):

@@ -8,12 +8,12 @@ lists every change and its reason.
 
 import sys
 
-from chainer_seg.compat import (blank, caffe_messages, chainercv_names, convolution, cpu_loops,
-                                cupy_names, numpy_names, onnx_names, standard_library)
+from chainer_seg.compat import (blank, caffe_messages, chainer_faults, chainercv_names, convolution,
+                                cpu_loops, cupy_names, numpy_names, onnx_names, standard_library)
 from chainer_seg.compat.import_hook import PACKAGES, MendingFinder, Mends
 
 _TOPICS = (numpy_names, standard_library, cupy_names, caffe_messages, onnx_names, cpu_loops,
-           convolution, chainercv_names, blank)
+           convolution, chainercv_names, blank, chainer_faults)
 
 
 def apply():

@@ -7,23 +7,47 @@ and doubles the memory of a model that is about to be loaded.
 import contextlib
 import contextvars
 import functools
+import math
 
 from chainer_seg.compat.import_hook import Mends
 
-_blank = contextvars.ContextVar('blank', default=False)
+_blank = contextvars.ContextVar('blank', default=None)
+
+
+class TooManyParameters(ValueError):
+    """A network that is being built has more parameters than it may have."""
 
 
 @contextlib.contextmanager
-def blank_parameters():
+def blank_parameters(most: int | None = None):
     """Parameters made inside hold zeros, which take no memory until they are written to.
 
     Their gradients are the same until ``cleargrads`` drops them.
+
+    Args:
+        most: How many numbers the parameters made inside may have in all; None for any number. So
+            a network that a few bytes describe is given up before it fills the memory.
+
+    Raises:
+        TooManyParameters: From inside, as soon as there are more.
     """
-    token = _blank.set(True)
+    token = _blank.set(_Budget(most))
     try:
         yield
     finally:
         _blank.reset(token)
+
+
+class _Budget:
+    def __init__(self, most):
+        self._most, self._made = most, 0
+
+    def take(self, shape):
+        if self._most is None:
+            return
+        self._made += math.prod(shape) if isinstance(shape, tuple) else shape
+        if self._made > self._most:
+            raise TooManyParameters(f'it has more than {self._most:,} parameters')
 
 
 def _let_arrays_stay_blank(initializers):
@@ -31,8 +55,11 @@ def _let_arrays_stay_blank(initializers):
 
     @functools.wraps(generate_array)
     def generate_unless_blank(initializer, shape, xp, dtype=None, device=None):
-        if not _blank.get():
+        budget = _blank.get()
+        if budget is None:
             return generate_array(initializer, shape, xp, dtype, device)
+        if not isinstance(initializer, initializers.NaN):  # A gradient, as large as its parameter.
+            budget.take(shape)
         scalar = generate_array(_Nothing(initializer), (), xp, dtype, device)
         return xp.zeros(shape, scalar.dtype)
 

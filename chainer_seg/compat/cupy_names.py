@@ -6,6 +6,8 @@ Chainer asks for both with a fallback. So little but complaints remains to be me
 
 from chainer_seg.compat.import_hook import Mends
 
+# CuPy 14 warns at each call that `scatter_add` is deprecated; `add.at` is the same in CuPy 13, too.
+_SCATTER_ADD = (('cuda.cupyx.scatter_add', 'cuda.cupy.add.at'),)
 
 
 def _quietly(statement):
@@ -36,6 +38,12 @@ MENDS = Mends(replacements={
     'chainer.training.updaters.multiprocess_parallel_updater': (
         _quietly('from cupy.cuda import nccl\n'),),
     'chainermn.nccl': (_quietly('from cupy.cuda.nccl import get_build_version  # NOQA\n'),),
+    **{f'chainer.{name}': _SCATTER_ADD for name in (
+        'functions.array.as_strided', 'functions.array.scatter_add',
+        'functions.array.spatial_transformer_sampler', 'utils.sparse')},
+    'chainer.functions.array.get_item': (
+        ('gx.scatter_add(slices, inputs[0])',
+         'chainer.backends.cuda.cupy.add.at(gx, slices, inputs[0])'),),
     # NumPy 2 and CuPy 14 understand copy=False as "raise if a copy is needed".
     'chainermn.communicators._memory_utility': (
         ('xp.array(v, copy=False, dtype=transfer_dtype)',

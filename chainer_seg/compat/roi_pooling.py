@@ -21,9 +21,15 @@ def bin_ranges(starts, ends, bins, limit, dtype=np.float64):
     return np.clip(first, 0, limit), np.clip(last, 0, limit)
 
 
+def whole_pixels(x):
+    """Numbers rounded half away from zero as C's and CUDA's ``round``, int."""
+    x = np.float64(x)  # 0.5 added in float32 could round up to the next whole number
+    return np.trunc(x + np.copysign(0.5, x)).astype(int)
+
+
 def _to_pixels(rois, spatial_scale):
-    """RoIs in whole pixels of the feature map, rounded half to even as Python's round."""
-    return np.rint(rois.astype(np.float64) * spatial_scale).astype(int)
+    """RoIs in whole pixels of the feature map, scaled in their own type as on a GPU."""
+    return whole_pixels(rois * rois.dtype.type(spatial_scale))
 
 
 def _average_matrix(self, rois, indices, shape):

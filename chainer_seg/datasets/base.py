@@ -61,5 +61,6 @@ class ImageDataset:
             chainer_seg.errors.DatasetError: There is none.
         """
         if not np.any(filled):
-            raise DatasetError(f'The data set {self.path} has no images with objects.')
+            raise DatasetError(f'The data set {self.path} has no images with objects; crowds do not '
+                               f'count.')
         self._keep(np.flatnonzero(filled).tolist())

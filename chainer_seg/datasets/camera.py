@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from chainer_seg.datasets.textures import scale_colours, value_noise
+from chainer_seg.images import decode_image
 
 
 def light_patches(rng, canvas):
@@ -52,7 +53,7 @@ def photograph(rng, canvas):
     if chance[4] < 0.25:
         quality = int(rng.integers(25, 90))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        image = np.ascontiguousarray(decode_image(data)[:, :, ::-1])  # OpenCV took it for BGR.
     return image
 
 

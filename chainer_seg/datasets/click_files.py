@@ -17,9 +17,11 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from chainer_seg.datasets.list_files import Files, is_inside, outside_error, read_lines
 from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import atomic_write
-from chainer_seg.images import decode_image, read_image_file, read_pages
+from chainer_seg.files import atomic_write, read_text
+from chainer_seg.images import IMAGE_SUFFIXES, decode_image, read_image_file, read_pages
+from chainer_seg.mask_images import read_mask
 
 MAPS_FOLDER, MAPS_ENDING = 'data', '_pnsamples.tif'
 LABELS_FOLDER, LABEL_ENDING = 'labels', '_label.tif'
@@ -86,15 +88,16 @@ def read_maps(path):
 
 
 def read_label(path):
-    """The object of a label file, (H, W) bool: all that is not 0.
+    """The object of a label file, (H, W) bool, read as a mask of one object.
 
-    The TensorFlow implementation's own files have 255, 254, ... for the objects of an image.
+    The TensorFlow implementation's own files have 255, 254, ... for the objects of an image, one number
+    in each file.
 
     Raises:
         chainer_seg.errors.ImageError: The file is missing or truncated.
-        chainer_seg.errors.DatasetError: It is not of this form.
+        chainer_seg.errors.DatasetError: It is not of this form, or has no object or several.
     """
-    return _read_pages(path, 1, 'an object')[0] > 0
+    return read_mask(_read_pages(path, 1, 'an object')[0], f'The label file {path}')[0]
 
 
 def stored_scale(maps):
@@ -106,7 +109,7 @@ def stored_scale(maps):
     return int(distances.min()) if len(distances) and (maps == 0).any() else None
 
 
-def read_list(path):
+def read_list(path: str | os.PathLike) -> list[tuple[str, str]]:
     """The lines of a list file: pairs of an image's and a sample's name.
 
     A line with one name stands for an image and a sample of that name.
@@ -114,22 +117,18 @@ def read_list(path):
     Raises:
         chainer_seg.errors.DatasetError: The file cannot be read, is empty, or a line has more names.
     """
-    try:
-        lines = pathlib.Path(path).read_text(encoding='utf-8').splitlines()
-    except OSError as error:
-        raise DatasetError(f'The list of samples {path} cannot be read: {error.strerror}.') from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f'{path} is no list of samples but binary data.') from error
+    return [names for _, names in _read_pairs(path)]
+
+
+def _read_pairs(path):
+    """The lines, and the names of image and sample in each."""
     pairs = []
-    for number, line in enumerate(lines, 1):
-        names = line.split()
+    for line in read_lines(path, 'list of samples'):
+        names = line.text.split()
         if len(names) > 2:
-            raise DatasetError(f'Line {number} of {path} has {len(names)} names in place of an image '
-                               f'and a sample; names must not have spaces in them.')
-        if names:
-            pairs.append((names[0], names[-1]))
-    if not pairs:
-        raise DatasetError(f'The list of samples {path} is empty.')
+            raise DatasetError(f'Line {line.number} of {path} has {len(names)} names in place of an '
+                               f'image and a sample; names must not have spaces in them.')
+        pairs.append((line, (names[0], names[-1])))
     return pairs
 
 
@@ -147,7 +146,7 @@ class ClickList:
         self.path = pathlib.Path(path)
         self._lines = []
         if not overwrite and self.path.is_file():
-            self._lines = self.path.read_text(encoding='utf-8').splitlines(keepends=True)
+            self._lines = read_text(self.path, 'list of samples', DatasetError).splitlines(keepends=True)
         # A line without an end was cut off.
         self._lines = [line for line in self._lines if line.endswith('\n')]
         self._known = set(self._lines)
@@ -178,10 +177,11 @@ class ClickFilesDataset:
 
     Args:
         list_file: With an image and a sample in each line; see :func:`read_list`. Names may have
-            folders in them, and absolute paths are taken as they are.
+            folders in them, and begin at the root.
         folder: With the folders ``data`` and ``labels``; that of the list if left out.
         images: Folder of the images; if left out, ``images`` in ``folder``, or where the TensorFlow
             implementation has them.
+        allow_outside: Whether the list may name files outside these folders.
 
     ``dataset[i]`` is a tuple: the image (H, W, 3) uint8 RGB, its maps (2, H, W) uint8 and the object
     (H, W) bool.
@@ -194,14 +194,16 @@ class ClickFilesDataset:
         chainer_seg.errors.DatasetError: The list is not good, or names files that are not there.
     """
 
-    def __init__(self, list_file, folder=None, images=None):
+    def __init__(self, list_file, folder=None, images=None, *, allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
-        pairs = read_list(self.path)
+        pairs = _read_pairs(self.path)
         self.image_folder = _find_images(self.folder) if images is None else pathlib.Path(images)
-        self.ids = [sample for _, sample in pairs]
-        files = _Files()
-        self.image_names = [_with_ending(self.image_folder, name, files) for name, _ in pairs]
+        if not allow_outside:
+            self._refuse_outside(pairs)
+        self.ids = [sample for _, (_, sample) in pairs]
+        files = Files()
+        self.image_names = [_with_ending(self.image_folder, name, files) for _, (name, _) in pairs]
         self._check_files(files)
 
     def __len__(self):
@@ -231,6 +233,13 @@ class ClickFilesDataset:
             raise _sizes_differ(path, stored, maps_path(self.folder, self.ids[index]), size)
         return decode_image(data, path, rotate=size != stored)
 
+    def _refuse_outside(self, pairs):
+        folders = self.image_folder, self.folder, self.path.parent
+        for line, names in pairs:
+            for folder, name in zip(folders, names):
+                if not any(is_inside(folder / name, each) for each in folders):
+                    raise outside_error(self.path, line, name)
+
     def _check_files(self, files):
         missing = [path for name, sample in zip(self.image_names, self.ids)
                    for path in (self.image_folder / name, maps_path(self.folder, sample),
@@ -242,19 +251,6 @@ class ClickFilesDataset:
                                f'that of the images.')
 
 
-class _Files:
-    """Tells which files there are, and looks only once into each folder."""
-
-    def __init__(self):
-        self._names = {}
-
-    def has(self, path):
-        folder = path.parent
-        if folder not in self._names:
-            self._names[folder] = set(os.listdir(folder)) if folder.is_dir() else set()
-        return path.name in self._names[folder]
-
-
 def _find_images(folder):
     for name in _IMAGE_FOLDERS:
         if (folder / name).is_dir():
@@ -264,9 +260,11 @@ def _find_images(folder):
 
 
 def _with_ending(folder, name, files):
-    if files.has(folder / name) and not files.has(folder / (name + IMAGE_ENDING)):
-        return name
-    return name + IMAGE_ENDING
+    """The file name of a listed image: with the ending that is left out, or another one."""
+    if files.has(folder / (name + IMAGE_ENDING)):
+        return name + IMAGE_ENDING
+    found = files.find(folder / name, (IMAGE_ENDING, *sorted(IMAGE_SUFFIXES - {IMAGE_ENDING})))
+    return name + IMAGE_ENDING if found is None else os.path.relpath(found, folder)
 
 
 def _sizes_differ(path, size, other, other_size):

@@ -1,16 +1,29 @@
 """The data set of a COCO annotation file and its folder of images."""
 
 import copy
+import logging
 import pathlib
 
 import numpy as np
 
 from chainer_seg import boxes, masks
-from chainer_seg.datasets.coco_json import is_id, is_number, keypoint_count, read_coco_json
-from chainer_seg.datasets.segmentations import box_to_rle, segmentation_to_rle
-from chainer_seg.errors import DatasetError
+from chainer_seg.datasets.coco_annotations import keypoint_faults
+from chainer_seg.datasets.coco_boxes import box_habits
+from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
+from chainer_seg.datasets.coco_json import (
+    Problem,
+    collector_paused,
+    keypoint_count,
+    read_coco_json,
+)
+from chainer_seg.datasets.image_names import find_images
+from chainer_seg.datasets.segmentations import segmentation_to_rle
+from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import decode_image, read_image_file
 from chainer_seg.instances import Instances
+from chainer_seg.run_lengths import box_code
+
+log = logging.getLogger(__name__)
 
 _CHECK = 'run scripts/check_dataset.py to see all that is wrong'
 
@@ -27,38 +40,48 @@ class CocoDataset:
     size is the one in the JSON is not turned, whatever its EXIF orientation says. Where only
     the turned picture has the JSON's size, or the JSON gives no size, it is turned as viewers do.
 
+    Numbers, ids and names as other programs write them are brought to one form as
+    :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names` say. What has
+    one meaning is read, with a warning for each kind of thing and their number in the log; what
+    has none is refused. ``scripts/check_dataset.py`` lists both.
+
     Args:
         annotations: Path of the JSON file.
-        images: Folder of the images.
+        images: Folder of the images; None where only the objects are read.
         skip_empty (bool): Leave out images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where a category names some.
 
     Attributes:
         ids (list): The COCO image id of each image.
-        image_names (list of str): The file name of each image, relative to the folder.
-        image_folder (pathlib.Path): This folder.
+        image_names (list of str): The file of each image, relative to the folder.
+        image_folder (pathlib.Path): This folder, or None.
         category_ids (list of int): The COCO category id of each label.
         class_names (tuple of str): The name of each label.
-        coco (dict): The content of the JSON file.
+        coco (dict): The content of the JSON file, in this form.
 
     Raises:
-        chainer_seg.errors.DatasetError: If the file or folder is missing, not COCO, or empty.
+        chainer_seg.errors.DatasetError: If the file or folder is missing, not COCO, or empty, or an
+            entry has no meaning.
     """
 
     def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
-        self.path, self.image_folder = pathlib.Path(annotations), pathlib.Path(images)
+        self.path, self.image_folder = pathlib.Path(annotations), images and pathlib.Path(images)
         self.coco = read_coco_json(annotations)
-        if not self.image_folder.is_dir():
+        if self.image_folder is not None and not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')
+        self._told_of_empty = False  # that a mask has no pixels
+        self._check()
         self._read_categories(keypoints)
-        self._group_annotations()
-        self._images = [image for image in self._checked_images()
+        self._by_image = {image['id']: [] for image in self.coco['images']}
+        for annotation in self.coco['annotations']:
+            if annotation['image_id'] in self._by_image:
+                self._by_image[annotation['image_id']].append(annotation)
+        self._images = [image for image in self.coco['images']
                         if not skip_empty or self._has_objects(image['id'])]
-        self.ids = [image['id'] for image in self._images]
-        self.image_names = [image['file_name'] for image in self._images]
         if not self._images:
-            without = ' with objects' if skip_empty else ''
-            raise DatasetError(f'The data set {self.path} has no images{without}.')
+            raise DatasetError(f'The data set {self.path} has no images{self._why_empty(skip_empty)}.')
+        self.ids = [image['id'] for image in self._images]
+        self._find_images()
 
     def __len__(self):
         return len(self._images)
@@ -93,17 +116,22 @@ class CocoDataset:
 
     def read_file(self, index):
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
-        path, size = self.image_folder / self.image_names[index], _size_of(self._images[index])
-        data, stored, turned = read_image_file(path)
-        if size not in (None, stored, turned):
-            raise DatasetError(
-                f'The image {path} has {stored[0]}x{stored[1]} pixels, but {self.path} '
-                f'says {size[0]}x{size[1]}; use the images that were annotated.')
-        return data, size != stored
+        name, image = self.image_names[index], self._images[index]
+        if self.image_folder is None:
+            raise DatasetError(f'The images of {self.path} are not known; name their folder.')
+        if name in self._not_found:
+            raise ImageError(f'There is no image {shortened(name)} of {self.path} in '
+                             f'{self.image_folder}: {self._not_found[name]}.')
+        data, stored, turned = read_image_file(self.image_folder / name)
+        fault = size_fault(image, stored, turned, self.path)
+        if fault:
+            raise DatasetError(f'The image {self.image_folder / name} has {fault}; use the images that '
+                               f'were annotated.')
+        return data, size_of(image) != stored
 
     def image_size(self, index):
         """(H, W) in pixels; read from the image where the JSON does not give it."""
-        return _size_of(self._images[index]) or self.read_image(index).shape[:2]
+        return size_of(self._images[index]) or self.read_image(index).shape[:2]
 
     def read_instances(self, index, size=None):
         """The objects of one image without reading the image.
@@ -113,25 +141,28 @@ class CocoDataset:
             size: (height, width); needed where the JSON does not give it, and read from the
                 image where left out.
         """
-        entry = self._images[index]
         size = size or self.image_size(index)
-        annotations = self._by_image.get(entry['id'], [])
+        annotations = self._by_image[self.ids[index]]
         if not annotations:
             return Instances.empty(
                 *size, class_names=self.class_names,
                 keypoints=self._keypoint_count if self._with_keypoints else None)
-        decoded = masks.decode_rle([self._rle_of(a, size) for a in annotations], size)
+        decoded = masks.decode_checked([self._rle_of(a, size) for a in annotations], size)
         tight = masks.mask_to_bbox(decoded)
+        if not self._told_of_empty and not tight[:, 2].all():
+            self._told_of_empty = True
+            log.warning('%s: annotation %s covers no pixel of its image; others are not told', self.path,
+                        annotations[int(tight[:, 2].argmin())].get('id'))
         keypoints = None
         if self._with_keypoints:
             keypoints = np.stack([self._keypoints_of(a) for a in annotations])
         return Instances(
             masks=decoded,
             bboxes=np.stack([self._box_of(a, t) for a, t in zip(annotations, tight, strict=True)]),
-            labels=[self._label_of(a) for a in annotations],
+            labels=[self._labels[a['category_id']] for a in annotations],
             keypoints=keypoints, class_names=self.class_names,
             crowds=[bool(a.get('iscrowd', 0)) for a in annotations],
-            areas=[a['area'] if is_number(a.get('area')) else mask.sum()
+            areas=[a['area'] if 'area' in a else mask.sum()
                    for a, mask in zip(annotations, decoded, strict=True)])
 
     def read_boxes(self, index):
@@ -139,98 +170,112 @@ class CocoDataset:
 
         Masks are decoded only where an annotation lacks its box or its area.
         """
-        annotations = self._by_image.get(self.ids[index], [])
-        if not all('bbox' in each and is_number(each.get('area')) for each in annotations):
+        annotations = self._by_image[self.ids[index]]
+        if not all('bbox' in each and 'area' in each for each in annotations):
             instances = self.read_instances(index)
             return instances.labels, instances.bboxes, instances.areas, instances.crowds
         bboxes = [self._box_of(each, None) for each in annotations]
-        return (np.array([self._label_of(each) for each in annotations], np.int32),
+        return (np.array([self._labels[each['category_id']] for each in annotations], np.int32),
                 np.array(bboxes, np.float32).reshape(-1, 4),
                 np.array([each['area'] for each in annotations], np.float32),
                 np.array([bool(each.get('iscrowd', 0)) for each in annotations], bool))
 
+    def _check(self):
+        """Raises the first fatal problem; tells each other kind once, with its number."""
+        with collector_paused():
+            problems = normalise(self.coco)
+        self._refuse(problems)
+        habits, doubt = box_habits(self.coco)
+        self._refuse(habits)
+        if doubt:
+            problems.append(Problem('boxes', 'annotations', f'{doubt}; {_CHECK}'))
+        kinds = {}
+        for problem in problems:
+            kinds.setdefault((problem.kind, problem.where.split()[0]), []).append(problem)
+        for (kind, _), found in kinds.items():
+            count = f' ({len(found)} such entries: {kind})' if len(found) > 1 else ''
+            log.warning('%s: %s%s', self.path, found[0], count)
+
+    def _refuse(self, problems):
+        fatal = [problem for problem in problems if problem.fatal]
+        if fatal:
+            where = fatal[0].where[0].upper() + fatal[0].where[1:]
+            more = f' (and {len(fatal) - 1} more)' if len(fatal) > 1 else ''
+            raise DatasetError(f'{where} of {self.path} cannot be used: {fatal[0].sentence}{more}; '
+                               f'{_CHECK}.')
+
     def _read_categories(self, keypoints):
-        for category in self.coco['categories']:
-            if not isinstance(category.get('id'), int):
-                raise DatasetError(f'{self.path} has a category without a whole number as id; '
-                                   f'{_CHECK}.')
         categories = sorted(self.coco['categories'], key=lambda category: category['id'])
         self.category_ids = [category['id'] for category in categories]
         self.class_names = tuple(str(c.get('name', c['id'])) for c in categories)
         self._labels = {category: label for label, category in enumerate(self.category_ids)}
-        if len(self._labels) < len(categories):
-            raise DatasetError(f'{self.path} gives one category id twice; {_CHECK}.')
-        self._keypoint_count = max(map(keypoint_count, categories), default=0)
+        self._keypoint_counts = {c['id']: keypoint_count(c) for c in categories}
+        self._keypoint_count = max(self._keypoint_counts.values(), default=0)
         if keypoints and not self._keypoint_count:
             raise DatasetError(f'{self.path} has no category with keypoints; use a '
                                f'person_keypoints file or leave keypoints out.')
         self._with_keypoints = bool(self._keypoint_count) if keypoints is None else bool(keypoints)
 
-    def _group_annotations(self):
-        self._by_image = {}
-        for annotation in self.coco['annotations']:
-            if is_id(annotation.get('image_id')):
-                self._by_image.setdefault(annotation['image_id'], []).append(annotation)
-
-    def _checked_images(self):
-        seen = set()
-        for image in self.coco['images']:
-            if not is_id(image.get('id')) or not isinstance(image.get('file_name'), str):
-                raise DatasetError(f'{self.path} has an image without an id or a file_name; '
-                                   f'{_CHECK}.')
-            if image['id'] in seen:
-                raise DatasetError(f'{self.path} gives the image id {image["id"]} twice; {_CHECK}.')
-            seen.add(image['id'])
-        return self.coco['images']
+    def _find_images(self):
+        """Sets the names of the image files; tells once of those that are called otherwise."""
+        self.image_names, self._not_found = [image['file_name'] for image in self._images], {}
+        if self.image_folder is None:
+            return
+        found = find_images(self.image_names, self.image_folder)
+        self.image_names = [each.name for each in found]
+        self._not_found = {each.name: each.fault for each in found if each.fault}
+        renamed = [(image['file_name'], each) for image, each in zip(self._images, found) if each.how]
+        if renamed:
+            name, each = renamed[0]
+            log.warning('%s: %d of %d images are found otherwise than their file_name says, such as %s '
+                        'as %s (%s)', self.path, len(renamed), len(found), shortened(name), each.name,
+                        each.how)
 
     def _has_objects(self, image_id):
-        return any(not a.get('iscrowd', 0) for a in self._by_image.get(image_id, ()))
+        return any(not a.get('iscrowd', 0) for a in self._by_image[image_id])
+
+    def _why_empty(self, skip_empty):
+        """The end of the sentence that there are no images."""
+        if not skip_empty or not self.coco['images']:
+            return ''
+        annotations = self.coco['annotations']
+        if not annotations:
+            return ' with objects: it has no annotations'
+        if all(annotation.get('iscrowd') for annotation in annotations):
+            return (f' with objects: all {len(annotations)} annotations are crowds (iscrowd 1), which '
+                    f'are not learned from; if each is one object, set their iscrowd to 0')
+        return ' with objects'
 
     def _fault(self, annotation, reason):
         return DatasetError(f'Annotation {annotation.get("id")} of {self.path} cannot be used: '
                             f'{reason}; {_CHECK}.')
 
-    def _label_of(self, annotation):
-        category = annotation.get('category_id')
-        if not is_id(category) or category not in self._labels:
-            raise self._fault(annotation, f'its category {category} is not in the list')
-        return self._labels[category]
-
     def _rle_of(self, annotation, size):
-        code = None
-        if annotation.get('segmentation'):
+        segmentation, code = annotation.get('segmentation'), None
+        if segmentation is not None:
             try:
-                code = segmentation_to_rle(annotation['segmentation'], size)
+                code = segmentation_to_rle(segmentation, size)
             except ValueError as error:
                 raise self._fault(annotation, str(error)) from error
         if code is not None:
             return code
         if 'bbox' not in annotation:
-            raise self._fault(annotation, 'it has neither a segmentation nor a box')
-        self._box_of(annotation, None)
-        return box_to_rle(annotation['bbox'], size)
+            raise self._fault(annotation, 'its segmentation encloses nothing, and it has no box')
+        return box_code(annotation['bbox'], size)
 
-    def _box_of(self, annotation, tight):
+    @staticmethod
+    def _box_of(annotation, tight):
         if 'bbox' not in annotation:
             return tight
-        box = annotation['bbox']
-        if not isinstance(box, list) or len(box) != 4 or not all(is_number(v) for v in box):
-            raise self._fault(annotation, 'its box is not four numbers')
-        return boxes.from_xywh(np.array([box], np.float32))[0]
+        return boxes.from_xywh(np.array([annotation['bbox']], np.float32))[0]
 
     def _keypoints_of(self, annotation):
         """(K, 3) float32 (y, x, visibility); zeros where the annotation has none."""
         points = np.zeros((self._keypoint_count, 3), np.float32)
         flat = annotation.get('keypoints') or []
-        if (not isinstance(flat, list) or len(flat) % 3 or len(flat) > 3 * len(points)
-                or not all(is_number(value) for value in flat)):
-            raise self._fault(annotation, f'its keypoints are not 3 times {len(points)} numbers')
+        faults = keypoint_faults(annotation, self._keypoint_counts[annotation['category_id']])
+        if any(fatal for _, _, fatal in faults):
+            raise self._fault(annotation, faults[0][1])
         given = np.asarray(flat, np.float32).reshape(-1, 3)
         points[:len(given)] = given[:, [1, 0, 2]]
         return points
-
-
-def _size_of(entry):
-    """(height, width) that the JSON gives for an image, or None."""
-    size = entry.get('height'), entry.get('width')
-    return size if all(isinstance(s, int) and s > 0 for s in size) else None

@@ -1,14 +1,42 @@
 """Reading a COCO annotation file, or saying in one sentence why it is none."""
 
-import json
+import contextlib
+import dataclasses
+import gc
 import math
-import pathlib
+import re
 
 from chainer_seg.errors import DatasetError
+from chainer_seg.files import read_json
+from chainer_seg.schema import whole_number
+
+_EXACT = 2**53  # Larger whole numbers are not exact as floats.
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind (str): What it is, the same for like problems: 'duplicate id', 'missing file', ...
+        where (str): The entry: 'image 12', 'annotation 7', 'category 3'.
+        sentence (str): What is wrong with it.
+        fatal (bool): Whether :class:`chainer_seg.datasets.CocoDataset` refuses the file, or the entry
+            when it is read, for it; else it goes on as the sentence says.
+    """
+
+    kind: str
+    where: str
+    sentence: str
+    fatal: bool = False
+
+    def __str__(self):
+        return f'{self.where}: {self.sentence}'
 
 
 def read_coco_json(path):
-    """The content of a COCO annotation file.
+    """The content of a COCO annotation file, its entries as they are written.
 
     Args:
         path: The JSON file.
@@ -21,28 +49,28 @@ def read_coco_json(path):
     Raises:
         chainer_seg.errors.DatasetError: If it is missing, not JSON, or not COCO.
     """
-    path = pathlib.Path(path)
-    if path.is_dir():
-        raise DatasetError(f'{path} is a folder; name the annotation JSON file in it.')
-    if not path.exists():
-        raise DatasetError(f'There is no annotation file {path}; check the path.')
+    with collector_paused():
+        return _with_lists(path, read_json(path, 'annotation file', DatasetError))
+
+
+@contextlib.contextmanager
+def collector_paused():
+    """Python's garbage collector would look through millions of new lists again and again."""
+    collects = gc.isenabled()
+    gc.disable()
     try:
-        content = json.loads(path.read_bytes())
-    except UnicodeDecodeError as error:
-        raise DatasetError(f'{path} is not a JSON file but binary data.') from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(_json_fault(path, error)) from error
-    except RecursionError as error:
-        raise DatasetError(f'{path} is not a COCO annotation file: it is nested too deeply.'
-                           ) from error
-    except OSError as error:
-        raise DatasetError(f'{path} cannot be read: {error.strerror}.') from error
-    return _with_lists(path, content)
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def is_number(value):
     """Whether a JSON value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def is_id(value):
@@ -50,18 +78,66 @@ def is_id(value):
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
+def as_id(value):
+    """A JSON value as an id: 3.0 is 3, text stays text; None for what can be no id."""
+    if isinstance(value, str):
+        return value
+    number = whole_number(value)
+    if number is None or abs(number) > (_EXACT if isinstance(value, float) else _LARGEST_ID):
+        return None
+    return number
+
+
+def as_number(value):
+    """The whole number that an id or a size says, also as text ("3", "3.0"); None where it says none."""
+    if isinstance(value, str):
+        found = re.fullmatch(r'\s*([+-]?[0-9]{1,18})(\.0+)?\s*', value)
+        return int(found[1]) if found else None
+    return as_id(value)
+
+
+class Ids:
+    """The ids of a list of entries, found also by what others wrote for them.
+
+    Args:
+        ids: As :func:`as_id` gives them.
+    """
+
+    def __init__(self, ids):
+        self._ids = set(ids)
+        self._by_number = {}
+        for each in self._ids:
+            number = as_number(each)
+            if number is not None:
+                self._by_number.setdefault(number, []).append(each)
+
+    def __contains__(self, value):
+        return value in self._ids
+
+    def find(self, value):
+        """The id that ``value`` is, as it is or as text for a number or the reverse; else None.
+
+        Two ids that are one number as text, "3" and "03", are found by their own text alone.
+        """
+        if value in self._ids:
+            return value
+        found = self._by_number.get(as_number(value), ())
+        return found[0] if len(found) == 1 else None
+
+    def like(self, value):
+        """Whether there is an id of the type of ``value``, a number or text."""
+        return any(type(each) is type(value) for each in self._ids)
+
+
+def where_is(noun, entry, number):
+    """What a problem calls an entry: by its id, or by its number in the list."""
+    return f'{noun} {entry["id"]}' if is_id(entry.get('id')) else f'{noun} number {number}'
+
+
 def keypoint_count(category):
     """The number of keypoints that a category names."""
     names = category.get('keypoints')
     return len(names) if isinstance(names, list) else 0
-
-
-def _json_fault(path, error):
-    if not error.doc.strip():
-        return f'The annotation file {path} is empty; write or fetch it again.'
-    if error.pos >= len(error.doc.rstrip()) - 1 or 'Unterminated' in error.msg:
-        return f'The annotation file {path} ends too early: it was cut short; fetch it again.'
-    return f'{path} is not valid JSON (line {error.lineno}: {error.msg}).'
 
 
 def _with_lists(path, content):
@@ -78,6 +154,6 @@ def _with_lists(path, content):
             raise DatasetError(f'{path} is not a COCO annotation file: "{name}" is not a list of '
                                f'objects.')
     if 'categories' not in content:
-        used = {a['category_id'] for a in content['annotations'] if is_id(a.get('category_id'))}
+        used = {as_id(a.get('category_id')) for a in content['annotations']} - {None}
         content['categories'] = [{'id': i, 'name': str(i)} for i in sorted(used, key=str)]
     return content

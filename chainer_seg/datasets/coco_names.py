@@ -1,5 +1,9 @@
 """The names of COCO's 80 object categories (arXiv 1405.0312), in the order of their category ids."""
 
+from collections.abc import Sequence
+
+from chainer_seg.class_names import find_names
+
 COCO_NAMES = (
     'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train', 'truck', 'boat',
     'traffic light', 'fire hydrant', 'stop sign', 'parking meter', 'bench', 'bird', 'cat', 'dog',
@@ -12,8 +16,18 @@ COCO_NAMES = (
     'microwave', 'oven', 'toaster', 'sink', 'refrigerator', 'book', 'clock', 'vase', 'scissors',
     'teddy bear', 'hair drier', 'toothbrush')
 
+# The category id of each of them: those of 1 to 90 that the data set uses.
+COCO_CATEGORY_IDS = tuple(number for number in range(1, 91)
+                          if number not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
+
 # What Pascal VOC's 20 classes are called in COCO, in Pascal's order.
 PASCAL_NAMES_IN_COCO = (
     'airplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
     'dining table', 'dog', 'horse', 'motorcycle', 'person', 'potted plant', 'sheep', 'couch', 'train',
     'tv')
+
+
+def coco_category_ids(class_names: Sequence[str]) -> list[int] | None:
+    """COCO's category id of each class; None unless COCO has a category of every name."""
+    labels = find_names(class_names, COCO_NAMES)
+    return [COCO_CATEGORY_IDS[label] for label in labels] if labels and min(labels) >= 0 else None

@@ -1,36 +1,48 @@
-"""A folder of images and one of masks, an object for each, as GrabCut, Berkeley and DAVIS have them.
+"""A folder of images and one of masks, as GrabCut, Berkeley and DAVIS have them.
 
-The public copies of these sets are those of the authors of f-BRS (arXiv 2001.10331).
+The public copies of these sets are those of the authors of f-BRS (arXiv 2001.10331); DAVIS
+(arXiv 1704.00675) is also read as its own archives have it.
 """
 
+import os
 import pathlib
 
 import numpy as np
 
 from chainer_seg.datasets.base import ImageDataset
-from chainer_seg.errors import DatasetError
-from chainer_seg.images import IMAGE_SUFFIXES, read_image_file, read_picture
+from chainer_seg.datasets.list_files import read_lines
+from chainer_seg.errors import DatasetError, quoted
+from chainer_seg.images import IMAGE_SUFFIXES, read_image_file
 from chainer_seg.instances import Instances
+from chainer_seg.label_images import Guesses, LabelsAs
+from chainer_seg.mask_images import ObjectMasks, read_mask, read_objects
 
-# The folders of images and of masks in GrabCut, in Berkeley, and in DAVIS and COCO_MVal.
+__all__ = ['LAYOUTS', 'MaskFolder', 'davis_folders', 'find_layout', 'read_mask']
+
+# The folders of images and of masks in GrabCut, in Berkeley, and in f-BRS's DAVIS and COCO_MVal.
 LAYOUTS = (('data_GT', 'boundary_GT'), ('images', 'masks'), ('img', 'gt'))
-
-_UNKNOWN = 128  # GrabCut's grey along the boundary, for what may belong to either side.
-_VOID = 255  # VOC's index for it, and its colour.
-_VOID_COLOUR = (224, 224, 192)
+_DAVIS = ('JPEGImages', 'Annotations')
+_RESOLUTIONS = ('480p', 'Full-Resolution', '1080p')  # folders in both, of which the first is read
 
 
 class MaskFolder(ImageDataset):
-    """Images with one or more masks, each of one object.
+    """Images with one or more masks, each of one or more objects.
 
     A mask has the name of its image, or that name, ``#`` and more: ``112082.png``, or ``112082#1.png``
-    and ``112082#2.png`` for two objects. The files may have different endings. Images without a mask
-    are left out. :func:`read_mask` says what a mask may look like.
+    and ``112082#2.png`` for two objects. The files may have different endings, and lie in folders of the
+    same names, as those of DAVIS's sequences do. Images without a mask are left out.
+    :mod:`chainer_seg.mask_images` says what a mask may look like; each object in it has a row.
 
     Args:
         images: Folder of the images.
         masks: Folder of the masks; left out, ``images`` holds both folders, named as in one of
-            :data:`LAYOUTS`.
+            :data:`LAYOUTS` or as DAVIS's.
+        list_file: A text file that names, in each line, an image, an image and its mask, or a folder of
+            images; all others are left out.
+        labels_as: How masks say what a pixel belongs to; see
+            :func:`chainer_seg.mask_images.read_objects`.
+        skip_empty (bool): Leave out images without an object, which only sequences may have; reads all
+            masks.
 
     Attributes:
         ids (list of str): The name of each image, without its ending.
@@ -45,13 +57,19 @@ class MaskFolder(ImageDataset):
 
     class_names = ('object',)
 
-    def __init__(self, images, masks=None):
+    def __init__(self, images, masks=None, *, list_file: str | os.PathLike | None = None,
+                 labels_as: LabelsAs = 'auto', skip_empty: bool = False):
         images, masks = find_layout(images) if masks is None else (images, masks)
         self.image_folder, self.path = pathlib.Path(images), pathlib.Path(masks)
         self.category_ids = [1]
-        self._masks = _masks_of_images(self.image_folder, self.path)
-        self._list([path.stem for path in self._masks], [path.name for path in self._masks])
-        self._masks = list(self._masks.values())
+        self._labels_as, self._guesses = labels_as, Guesses()
+        masks_of = _masks_of_images(self.image_folder, self.path)
+        if list_file is not None:
+            masks_of = _listed(masks_of, pathlib.Path(list_file))
+        self._masks = list(masks_of.values())
+        self._list([str(pathlib.PurePosixPath(name).with_suffix('')) for name in masks_of], masks_of)
+        if skip_empty and any('/' in name for name in masks_of):
+            self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
 
     def read_file(self, index):
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
@@ -68,55 +86,35 @@ class MaskFolder(ImageDataset):
 
     def read_instances(self, index):
         """The objects of one image, without reading the image."""
-        return Instances(self._read_masks(index)[0], class_names=self.class_names)
+        masks = np.concatenate([each.masks for each in self._read_masks(index)])
+        return Instances(masks, class_names=self.class_names)
 
     def read_void(self, index):
         """(R, H, W) bool: where the mask of an object does not tell whether a pixel belongs to it."""
-        return self._read_masks(index)[1]
+        return np.concatenate([np.broadcast_to(each.unknown, each.masks.shape)
+                               for each in self._read_masks(index)])
 
-    def _read_masks(self, index):
-        """The objects of an image, and what is unknown of each, both (R, H, W) bool."""
+    def _read_masks(self, index) -> list[ObjectMasks]:
+        """What each mask of an image says."""
         paths = self._mask_paths(index)
-        masks = [read_mask(path) for path in paths]
-        for path, (mask, _) in zip(paths, masks):
-            if mask.shape != masks[0][0].shape:
-                raise DatasetError(f'The mask {path} has {_written(mask.shape)} pixels, but {paths[0]} '
-                                   f'of the same image has {_written(masks[0][0].shape)}; give both in '
-                                   f'one size.')
-        return tuple(np.stack(part) for part in zip(*masks))
+        # In a sequence, an object may be out of sight for a while.
+        found = [read_objects(path, labels_as=self._labels_as, empty='/' in self.image_names[index])
+                 for path in paths]
+        for path, each in zip(paths, found):
+            if each.guess is not None:
+                self._guesses(path, each.guess)
+            if each.unknown.shape != found[0].unknown.shape:
+                raise DatasetError(f'The mask {path} has {_written(each.unknown.shape)} pixels, but '
+                                   f'{paths[0]} of the same image has '
+                                   f'{_written(found[0].unknown.shape)}; give both in one size.')
+        return found
 
     def _mask_paths(self, index):
         return self._masks[self._rows[index]]
 
 
-def read_mask(path):
-    """The object of a mask file.
-
-    - Grey levels, also as a palette or RGB: a single level besides black is the object; otherwise what
-      is brighter than 128, and 128 itself is unknown, as in GrabCut; or 1, where only 0 and 255 occur
-      besides, and 255 is unknown.
-    - Colours: the object is what is not black; VOC's index or colour of its void is unknown.
-    - With transparency that differs between pixels, the object is what is more opaque than not.
-
-    Args:
-        path: A picture file.
-
-    Returns:
-        Two (H, W) bool: the object, and where it is unknown whether a pixel belongs to it.
-
-    Raises:
-        chainer_seg.errors.ImageError: The file is missing or not a picture.
-        chainer_seg.errors.DatasetError: It marks no object, or is no mask.
-    """
-    picture = read_picture(path)
-    mask, unknown = _parts(picture, path)
-    if not mask.any():
-        raise DatasetError(f'The mask {path} marks no object; draw one in white, or take the file away.')
-    return mask, unknown
-
-
-def find_layout(folder):
-    """The folders of images and of masks in ``folder``, named as in one of :data:`LAYOUTS`.
+def find_layout(folder: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
+    """The folders of images and of masks in ``folder``, by :data:`LAYOUTS` or as DAVIS has them.
 
     Raises:
         chainer_seg.errors.DatasetError: There are none.
@@ -125,47 +123,21 @@ def find_layout(folder):
     for names in LAYOUTS:
         if all((folder / name).is_dir() for name in names):
             return tuple(folder / name for name in names)
+    davis = davis_folders(folder)
+    if davis is not None:
+        return davis
     layouts = ', or '.join(' and '.join(names) for names in LAYOUTS)
-    raise DatasetError(f'{folder} does not hold a folder of images and one of masks named {layouts}; '
-                       f'name both folders.')
+    raise DatasetError(f'{folder} does not hold a folder of images and one of masks named {layouts}, or '
+                       f'JPEGImages/480p and Annotations/480p; name both folders.')
 
 
-def _parts(picture, path):
-    """The object and what is unknown, (H, W) bool, of a Pillow picture."""
-    if picture.mode == 'P' and not _is_grey(np.asarray(picture.convert('RGB'))):
-        indices = np.asarray(picture)
-        return (indices != 0) & (indices != _VOID), indices == _VOID
-    if picture.mode in ('LA', 'RGBA', 'PA'):
-        alpha = np.asarray(picture.getchannel('A'))
-        if np.ptp(alpha):
-            return alpha > 127, np.zeros(alpha.shape, bool)
-    if picture.mode in ('1', 'L') or picture.mode.startswith('I'):
-        return _levels_parts(np.asarray(picture), path)
-    colours = np.asarray(picture.convert('RGB'))
-    if _is_grey(colours):
-        return _levels_parts(colours[:, :, 0], path)
-    unknown = (colours == _VOID_COLOUR).all(axis=2)
-    return colours.any(axis=2) & ~unknown, unknown
-
-
-def _levels_parts(levels, path):
-    """The object and what is unknown by grey levels (H, W)."""
-    occurring = set(np.unique(levels).tolist()) - {0}
-    if len(occurring) == 1 and occurring != {_UNKNOWN}:
-        return levels > 0, np.zeros(levels.shape, bool)
-    if occurring == {1, _VOID}:
-        return levels == 1, levels == _VOID
-    brightest = max(occurring, default=0)
-    if brightest > 255:  # 16 bits
-        levels = levels // 257
-    elif 0 < brightest < _UNKNOWN:
-        raise DatasetError(f'{path} is no mask of one object, for it has {len(occurring)} dark greys, '
-                           f'up to {brightest}; give black and white, or 0 and 1.')
-    return levels > _UNKNOWN, levels == _UNKNOWN
-
-
-def _is_grey(colours):
-    return (colours == colours[:, :, :1]).all()
+def davis_folders(folder: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path] | None:
+    """The folders of images and of masks where ``folder`` is that of DAVIS's archives, or None."""
+    for resolution in _RESOLUTIONS:
+        found = tuple(pathlib.Path(folder, name, resolution) for name in _DAVIS)
+        if all(each.is_dir() for each in found):
+            return found
+    return None
 
 
 def _masks_of_images(images, masks):
@@ -177,7 +149,7 @@ def _masks_of_images(images, masks):
         if image is None:
             alone.append(mask)
         else:
-            found.setdefault(image, []).append(mask)
+            found.setdefault(image.relative_to(images).as_posix(), []).append(mask)
     if alone:
         others = f' and {len(alone) - 1} others have' if len(alone) > 1 else ' has'
         raise DatasetError(f'The mask {alone[0]}{others} no image of that name in {images}; add the '
@@ -185,20 +157,50 @@ def _masks_of_images(images, masks):
     return dict(sorted(found.items()))
 
 
+def _listed(masks_of, list_file):
+    """The part of ``{image file: masks}`` that a list names, in the order of the list."""
+    by_name = {str(pathlib.PurePosixPath(name).with_suffix('')): name for name in masks_of}
+    by_folder = {}
+    for name in masks_of:
+        for folder in pathlib.PurePosixPath(name).parents:
+            by_folder.setdefault(str(folder), []).append(name)
+    chosen, unknown = {}, []
+    for line in read_lines(list_file):
+        found = None
+        for name in [line.pair()[0]] if line.pair() else line.names():
+            parts = [part for part in name.split('/') if part not in ('', '.')]
+            for start in range(len(parts)):
+                path = pathlib.PurePosixPath(*parts[start:])
+                stem = str(path.with_suffix('') if path.suffix.lower() in IMAGE_SUFFIXES else path)
+                found = found or ([by_name[stem]] if stem in by_name else by_folder.get(stem))
+        if found is None:
+            unknown.append(line)
+        chosen.update({name: masks_of[name] for name in found or ()})
+    if unknown:
+        others = f' and {len(unknown) - 1} other lines name' if len(unknown) > 1 else ' names'
+        raise DatasetError(f'Line {unknown[0].number} of {list_file}{others} no image with a mask: '
+                           f'{quoted(unknown[0].text)}; name images or folders of images as they are '
+                           f'called here.')
+    return chosen
+
+
 def _files_by_name(folder, content):
-    """The picture files of a folder by their names without ending, sorted."""
+    """The image files in a folder and those in it, by their paths there without ending, sorted."""
     if not folder.is_dir():
         raise DatasetError(f'There is no folder of {content} {folder}; check the path.')
     files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.'):
-            continue
-        if path.stem in files:
-            raise DatasetError(f'{files[path.stem].name} and {path.name} in the folder of {content} '
-                               f'{folder} have one name; take one of them away.')
-        files[path.stem] = path
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for path in (pathlib.Path(parent, name) for name in sorted(names)):
+            if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.'):
+                continue
+            name = path.relative_to(folder).with_suffix('').as_posix()
+            if name in files:
+                raise DatasetError(f'{files[name].name} and {path.name} in the folder of {content} '
+                                   f'{path.parent} have one name; take one of them away.')
+            files[name] = path
     if not files:
-        raise DatasetError(f'The folder of {content} {folder} holds no pictures.')
+        raise DatasetError(f'The folder of {content} {folder} holds no images.')
     return files
 
 

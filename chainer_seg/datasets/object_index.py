@@ -5,8 +5,7 @@ import numpy as np
 
 from chainer_seg import masks
 from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.coco_json import is_id
-from chainer_seg.datasets.segmentations import segmentation_to_rle
+from chainer_seg.datasets.segmentations import drawable_polygons
 
 
 class ObjectIndex:
@@ -77,7 +76,7 @@ class ObjectIndex:
             image, instances = self.dataset[picture]
             return image, _cut_mask(instances.masks[place], window, side)
         image = self.dataset.read_image(picture)
-        mask = _draw_polygons(self._annotations[picture][place], window, side)
+        mask = _draw_polygons(self._annotations[picture][place], image.shape[:2], window, side)
         if mask is None:
             instances = self.dataset.read_instances(picture, image.shape[:2])
             mask = _cut_mask(instances.masks[place], window, side)
@@ -132,18 +131,17 @@ def _cut_mask(mask, window, side):
     return cut_window(mask, window, side, 0) > 0.5
 
 
-def _draw_polygons(annotation, window, side):
+def _draw_polygons(annotation, size, window, side):
     """The window's mask (side, side) bool from polygons; None where there are none to draw."""
-    if not isinstance(annotation.get('segmentation'), list):
+    polygons = drawable_polygons(annotation.get('segmentation'), size)
+    if polygons is None:
         return None
     top, left, length = window
+    moved = [(np.reshape(polygon, (-1, 2)) - (left, top)) * (side / length) for polygon in polygons]
     try:
-        moved = [((np.reshape(polygon, (-1, 2)) - (left, top)) * (side / length)).ravel().tolist()
-                 for polygon in annotation['segmentation']]
-        code = segmentation_to_rle(moved, (side, side))
-    except (TypeError, ValueError):
-        return None  # Reading it as a whole mends it or says what is wrong.
-    return None if code is None else masks.decode_rle([code], (side, side))[0]
+        return masks.polygons_to_mask(moved, (side, side))
+    except ValueError:
+        return None  # Too long an outline at this resolution: its pixels do.
 
 
 def annotations_of(dataset):
@@ -153,7 +151,6 @@ def annotations_of(dataset):
     number_of = {image_id: number for number, image_id in enumerate(dataset.ids)}
     annotations = [[] for _ in dataset.ids]
     for annotation in dataset.coco['annotations']:
-        image_id = annotation.get('image_id')
-        if is_id(image_id) and image_id in number_of:
-            annotations[number_of[image_id]].append(annotation)
+        if annotation['image_id'] in number_of:
+            annotations[number_of[annotation['image_id']]].append(annotation)
     return annotations

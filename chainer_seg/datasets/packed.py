@@ -10,30 +10,51 @@ import json
 import mmap
 import pathlib
 import struct
+import typing
 import zipfile
 import zlib
 
+import msgspec
 import numpy as np
 from PIL import Image
 
-from chainer_seg import masks
+from chainer_seg import masks, schema
+from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.base import ImageDataset
-from chainer_seg.errors import DatasetError, ImageError
-from chainer_seg.files import atomic_write
+from chainer_seg.errors import DatasetError, ImageError, shortened
+from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.images import decode_image
 from chainer_seg.instances import Instances
+from chainer_seg.mask_runs import check_runs
 
 FORMAT = 'chainer_seg packed data set'
 VERSION = 1
 
 _HEADER, _CODES = 'index/header.json', 'index/codes'
-_PICTURE_ARRAYS = ('image_starts', 'image_lengths', 'image_checksums', 'turned', 'sizes',
-                   'object_starts', 'code_checksums')
-_OBJECT_ARRAYS = ('labels', 'bboxes', 'crowds', 'areas', 'code_starts')
+
+# The arrays by name: their type and their shape, where N is the number of images, R that of objects
+# and K that of keypoints.
+_ARRAYS = {
+    'image_starts': ('i8', 'N'), 'image_lengths': ('i8', 'N'), 'image_checksums': ('u4', 'N'),
+    'turned': ('?', 'N'), 'sizes': ('i4', 'N2'), 'object_starts': ('i8', 'N+'),
+    'code_checksums': ('u4', 'N'), 'labels': ('i4', 'R'), 'bboxes': ('f4', 'R4'), 'crowds': ('?', 'R'),
+    'areas': ('f4', 'R'), 'code_starts': ('i8', 'R+')}
+_KEYPOINTS = {'keypoints': ('f4', 'RK3')}
 
 # A local header of a ZIP file: 26 bytes, then the lengths of the name and of the extra field.
 _LOCAL_HEADER, _LOCAL_LENGTHS = 30, struct.Struct('<26xHH')
+
+
+class _Header(msgspec.Struct):
+    format: typing.Literal[FORMAT]
+    version: schema.Count
+    source: typing.Any
+    optional: list[typing.Literal['keypoints']]
+    class_names: list[schema.Text]
+    category_ids: list[int | schema.Text]
+    ids: list[int | schema.Text]
+    image_names: list[schema.Text]
 
 
 def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read_pixels=True):
@@ -117,16 +138,17 @@ class PackedDataset(ImageDataset):
         except OSError as error:
             raise DatasetError(f'There is no packed data set {self.path} that can be read '
                                f'({error.strerror}); check the path.') from error
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
+        except (ArrayFileError, ValueError, KeyError) as error:
+            reason = shortened(getattr(error, 'reason', str(error)))
             raise DatasetError(f'{self.path} is no packed data set, or is damaged or cut short; pack '
-                               f'the data again with scripts/prepare_dataset.py.') from error
-        self.category_ids, self.class_names = header['category_ids'], tuple(header['class_names'])
-        self.source = header['source']
+                               f'the data again with scripts/prepare_dataset.py ({reason}).') from error
+        self.category_ids, self.class_names = header.category_ids, tuple(header.class_names)
+        self.source = header.source
         if keypoints and self._keypoints is None:
             raise DatasetError(f'{self.path} has no keypoints; leave keypoints out.')
         if keypoints is False:
             self._keypoints = None
-        self._list(header['ids'], header['image_names'])
+        self._list(header.ids, header.image_names)
         self._map()
         if skip_empty:
             pictures = np.repeat(self._rows, np.diff(self._object_starts))
@@ -150,9 +172,15 @@ class PackedDataset(ImageDataset):
         row = self._rows[index]
         objects = slice(*self._object_starts[row:row + 2])
         size = self.image_size(index)
-        codes = [{'size': size, 'counts': code} for code in self._read_codes(index, row, objects)]
+        codes = self._read_codes(index, row, objects)
+        try:
+            check_runs(codes, size)
+        except ValueError as error:
+            raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
+                               f'cannot be read: {error}.') from error
+        codes = [{'size': size, 'counts': code} for code in codes]
         return Instances(
-            masks.decode_rle(codes, size), *self._fields(objects)[1::-1],
+            masks.decode_checked(codes, size), *self._fields(objects)[1::-1],
             keypoints=None if self._keypoints is None else self._keypoints[objects],
             class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
 
@@ -190,24 +218,67 @@ class PackedDataset(ImageDataset):
             self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def _read_index(self):
-        """Sets the arrays from the file and gives the header; ZIP's own checksums are checked."""
-        with zipfile.ZipFile(self.path) as archive:
-            header = json.loads(archive.read(_HEADER))
-            if header['format'] != FORMAT:
-                raise ValueError('another format')
-            if header['version'] > VERSION:
+        """Sets the arrays from the file and gives the header.
+
+        What a checksum cannot tell is checked, too: that all numbers are where numbers can be.
+        """
+        self._file_size = self.path.stat().st_size
+        with ArrayFile(self.path, select=lambda name: name.startswith('index/')
+                       and name.endswith('.npy')) as file:
+            name = f'The header of {self.path}'
+            header = schema.check(parse_json(file.read_bytes(_HEADER), name, ValueError), _Header, name,
+                                  ValueError)
+            if header.version > VERSION:
                 raise DatasetError(f'{self.path} was packed by a newer chainer_seg; update this one.')
-            for name in (*_PICTURE_ARRAYS, *_OBJECT_ARRAYS, *header['optional']):
-                data = io.BytesIO(archive.read(f'index/{name}.npy'))
-                setattr(self, f'_{name}', np.load(data, allow_pickle=False))
-            if not header['optional']:
-                self._keypoints = None
-            codes = archive.getinfo(_CODES)
+            arrays = {name: file.read(f'index/{name}')
+                      for name in (*_ARRAYS, *(_KEYPOINTS if header.optional else ()))}
+            codes = file.entry(_CODES)
+        _check_arrays(arrays, header, codes.file_size, self._file_size)
+        self._keypoints = None
+        for name, array in arrays.items():
+            setattr(self, f'_{name}', array)
         with open(self.path, 'rb') as file:
             file.seek(codes.header_offset)
             lengths = _LOCAL_LENGTHS.unpack(file.read(_LOCAL_HEADER))
         self._codes_start = codes.header_offset + _LOCAL_HEADER + sum(lengths)
+        if self._codes_start + codes.file_size > self._file_size or codes.compress_type:
+            raise ValueError('the run-length codes are cut short')
         return header
+
+
+def _check_arrays(arrays, header, code_bytes, file_size):
+    """Raises a ValueError where an array is of another type or shape, or points to where nothing is."""
+    sides = {'N': len(header.ids), 'R': len(arrays['labels']), '2': 2, '3': 3, '4': 4,
+             'K': arrays['keypoints'].shape[1] if np.ndim(arrays.get('keypoints')) == 3 else 0}
+    for name, (kind, shape) in {**_ARRAYS, **_KEYPOINTS}.items():
+        if name not in arrays:
+            continue
+        expected = tuple(sides[side] for side in shape.rstrip('+'))
+        if shape.endswith('+'):  # The starts and the end of the last one.
+            expected = (expected[0] + 1,)
+        if arrays[name].dtype != kind or arrays[name].shape != expected:
+            raise ValueError(f'its {name} have another form than {expected} {np.dtype(kind)}')
+        if kind == 'f4' and not np.isfinite(arrays[name]).all():
+            raise ValueError(f'its {name} are not finite')
+    starts, lengths = arrays['image_starts'], arrays['image_lengths']
+    labels, classes = arrays['labels'], len(header.class_names)
+    faults = {
+        'numbers of names': len(header.image_names) != len(header.ids)
+                            or len(header.category_ids) != classes,
+        'places of images': ((starts < 0) | (lengths < 0) | (starts > file_size)
+                             | (lengths > file_size - starts)).any(),
+        'sizes': ((arrays['sizes'] < 1) | (arrays['sizes'] > schema.MAX_SIDE)).any(),
+        'labels': ((labels < 0) | (labels >= classes)).any(),
+        'numbers of objects': _are_no_starts(arrays['object_starts'], len(labels)),
+        'places of run-length codes': _are_no_starts(arrays['code_starts'], code_bytes)}
+    for what, wrong in faults.items():
+        if wrong:
+            raise ValueError(f'its {what} cannot be')
+
+
+def _are_no_starts(starts, end):
+    """Whether an array is anything but numbers that rise from 0 to ``end``."""
+    return starts[0] != 0 or starts[-1] != end or (starts[1:] < starts[:-1]).any()
 
 
 class _Index:

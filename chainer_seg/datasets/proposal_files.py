@@ -6,15 +6,20 @@ the memory of a small machine, so it is never read as a whole.
 """
 
 import itertools
+import logging
 import pathlib
 
 import ijson
+import msgspec
 
-from chainer_seg import boxes
-from chainer_seg.datasets.coco_json import is_id, is_number
-from chainer_seg.datasets.segmentations import segmentation_to_rle
-from chainer_seg.errors import DatasetError
+from chainer_seg import boxes, schema
+from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
+from chainer_seg.errors import DatasetError, quoted, shortened
 from chainer_seg.instances import Instances
+from chainer_seg.mask_runs import check_room
+from chainer_seg.run_lengths import checked_code
+
+log = logging.getLogger(__name__)
 
 KINDS = ('segm', 'bbox')
 
@@ -24,16 +29,21 @@ def proposal_results(proposals, image_id=0):
 
     Args:
         proposals: :class:`chainer_seg.Instances`; what ``model.propose_rle`` gives; or result dicts,
-            which are returned as they are.
+            whose run-length codes are checked and compressed.
         image_id: The image's id in its annotation file.
 
     Returns:
         list of dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
+
+    Raises:
+        chainer_seg.errors.DatasetError: A run-length code is damaged.
     """
     if isinstance(proposals, Instances):
         return proposals.to_coco_results(image_id)
-    if not hasattr(proposals, 'codes'):
+    if isinstance(proposals, _CheckedResults):
         return proposals
+    if not hasattr(proposals, 'codes'):
+        return _check_results(proposals)
     return [{'image_id': image_id, 'category_id': 1, 'segmentation': code, 'bbox': box, 'score': score}
             for code, box, score in zip(proposals.codes, boxes.to_xywh(proposals.bboxes).tolist(),
                                         proposals.scores.tolist())]
@@ -61,10 +71,45 @@ def read_proposals(path):
         results = _results_of(file)
         for image_id, group in itertools.groupby(results, key=lambda result: result['image_id']):
             if image_id in seen:
-                raise DatasetError(f'{file} has more proposals of the image {image_id}, which has come '
-                                   f'before; give each image once and keep its proposals together.')
+                raise DatasetError(f'{file} has more proposals of the image {quoted(image_id)}, which '
+                                   f'has come before; give each image once and keep its proposals '
+                                   f'together.')
             seen.add(image_id)
-            yield image_id, list(group)
+            yield image_id, _CheckedResults(group)
+
+
+def match_images(files, ids):
+    """What :func:`read_proposals` gives, by the image ids of a data set.
+
+    Args:
+        files: Pairs of an image id and its results. An id may be text where the data set has a number,
+            or the reverse, which is told once.
+        ids: The image ids of the data set. Results of other images are passed over, which is told.
+
+    Yields:
+        (one of ``ids``, the results).
+
+    Raises:
+        chainer_seg.errors.DatasetError: The results of an image come under two ids.
+    """
+    known, given, lost = Ids(ids), {}, []
+    for image_id, results in files:
+        found = known.find(image_id)
+        if found is None:
+            lost.append(image_id)
+            continue
+        if found in given:
+            raise DatasetError(f'The proposals of the image {found} come twice, under the ids '
+                               f'{quoted(given[found])} and {quoted(image_id)}; give them once.')
+        given[found] = image_id
+        yield found, results
+    other = [(mine, theirs) for mine, theirs in given.items() if mine != theirs]
+    if other:
+        log.warning('%d image ids of the proposals are text where the data set has numbers, or the '
+                    'reverse; they are matched, such as %r with %r', len(other), *other[0][::-1])
+    if lost:
+        log.warning('proposals of %d images that are not evaluated are passed over, such as those of '
+                    'the image %s', len(lost), quoted(lost[0]))
 
 
 def read_proposal_instances(path, n=None):
@@ -82,10 +127,17 @@ def read_proposal_instances(path, n=None):
             cannot be turned into masks.
     """
     for image_id, results in read_proposals(path):
-        if 'segmentation' not in results[0]:
+        if not all('segmentation' in result for result in results):
             raise DatasetError(f'{path} holds boxes only; give the files of segments.')
         best = sorted(results, key=lambda result: -result['score'])[:n]
-        yield image_id, Instances.from_coco_results(best, tuple(best[0]['segmentation']['size']))
+        try:
+            size = tuple(best[0]['segmentation']['size'])
+            check_room(len(best), size)
+            found = Instances.from_coco_results(best, size)
+        except (ValueError, TypeError, OverflowError, DatasetError) as error:
+            raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
+                               f'each other: {shortened(str(error))}.') from error
+        yield image_id, found
 
 
 def _files_of(path):
@@ -120,29 +172,59 @@ def _results_of(path):
 
 
 def _checked(result, path, number):
-    if not isinstance(result, dict) or not is_id(result.get('image_id')):
+    image_id = as_id(result.get('image_id')) if isinstance(result, dict) else None
+    if image_id is None:
         raise _fault(path, number, 'has no image_id')
     if not is_number(result.get('score')):
         raise _fault(path, number, 'has no score')
-    if 'segmentation' in result:
-        return {'category_id': 1, **result, 'segmentation': _code_of(result, path, number)}
-    box = result.get('bbox')
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
+    if not is_id(result.get('category_id', 1)):
+        raise _fault(path, number, 'has a category_id that is no number or text')
+    result = {'category_id': 1, **result, 'image_id': image_id}
+    box, points = result.get('bbox'), result.get('keypoints', [])
+    if 'bbox' in result and not (_are_numbers(box) and len(box) == 4):
         raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
-    return {'category_id': 1, **result}
+    if not _are_numbers(points) or len(points) % 3:
+        raise _fault(path, number, 'has keypoints that are not three numbers each')
+    if 'segmentation' in result:
+        try:
+            return {**result, 'segmentation': checked_code(result['segmentation'])}
+        except ValueError as error:
+            raise _fault(path, number, f'is damaged: {error}') from error
+    if 'bbox' not in result:
+        raise _fault(path, number, 'has neither a segmentation nor a box of four numbers')
+    return result
 
 
-def _code_of(result, path, number):
-    code = result['segmentation']
-    size = code.get('size') if isinstance(code, dict) else None
-    if not isinstance(size, list) or len(size) != 2 or not all(
-            isinstance(side, int) and 0 < side < 1 << 20 for side in size):
-        raise _fault(path, number, 'has a segmentation that is no run-length code')
+def _are_numbers(values):
+    return isinstance(values, list) and all(map(is_number, values))
+
+
+class _Result(msgspec.Struct):
+    """What is needed of a result dict besides its run-length code."""
+
+    score: schema.Finite
+    bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
+        msgspec.UNSET)
+
+
+class _CheckedResults(list):
+    """Result dicts of one image that are known to be good."""
+
+
+def _check_results(results):
+    schema.check(results, list[_Result], 'The list of proposals', DatasetError)
+    return _CheckedResults(map(_with_checked_code, results))
+
+
+def _with_checked_code(result):
+    if 'segmentation' not in result:
+        return result
     try:
-        return segmentation_to_rle(code, size)
+        return {**result, 'segmentation': checked_code(result['segmentation'])}
     except ValueError as error:
-        raise _fault(path, number, f'is damaged: {error}') from error
+        raise DatasetError(f'A proposal cannot be used: {error}.') from error
 
 
 def _fault(path, number, what):
-    return DatasetError(f'Result {number + 1} of {path} {what}; copy or compute the file again.')
+    return DatasetError(f'Result {number + 1} of {path} {shortened(what)}; copy or compute the file '
+                        f'again.')

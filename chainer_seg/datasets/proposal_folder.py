@@ -20,7 +20,7 @@ from chainer_seg.locks import remove_unfinished
 CHUNK = 500  # images in a file, as in the published proposals
 
 _SETTINGS = 'settings.json'
-_NAME = re.compile(r'(segm|bbox)-(\d+)-(\d+)\.json')
+_NAME = re.compile(r'(segm|bbox)-(\d{1,12})-(\d{1,12})\.json')
 _CONTENT = {'segm': 'segmentation', 'bbox': 'bbox'}
 
 
@@ -97,10 +97,13 @@ class ProposalFolder:
             path = self.folder / f'{kind}-{run[0] + 1:06d}-{run[-1] + 1:06d}.json'
             for unfinished in self.folder.glob(f'.{path.stem}-*'):  # of earlier versions
                 unfinished.unlink(missing_ok=True)
+            names = 'image_id', 'category_id', 'score', _CONTENT[kind]
             with json_list(path) as add:
                 for result in journal.results(run):
-                    add({name: result[name] for name in (
-                        'image_id', 'category_id', 'score', _CONTENT[kind])})
+                    if _CONTENT[kind] not in result:
+                        raise DatasetError(f'A journal in {self.folder} has a proposal without '
+                                           f'{_CONTENT[kind]}; begin anew with --overwrite.')
+                    add({name: result[name] for name in names})
 
     def _written(self):
         """The numbers of the images that are in files of all kinds."""
@@ -108,7 +111,9 @@ class ProposalFolder:
         for path in self.files:
             match = _NAME.fullmatch(path.name)
             if match:
-                ranges[match[1]].update(range(int(match[2]) - 1, int(match[3])))
+                first, last = int(match[2]), int(match[3])
+                if last - first < self.chunk:  # Others are not ours, whatever they are called.
+                    ranges[match[1]].update(range(first - 1, last))
         return set.intersection(*ranges.values())
 
     def _check_settings(self, settings):

@@ -1,14 +1,15 @@
 """The Semantic Boundaries Dataset (Hariharan et al., ICCV 2011) from its public MATLAB files."""
 
+import os
 import pathlib
-import struct
-import zlib
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
+import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.list_files import (
+    IMAGE_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
+from chainer_seg.datasets.mat_files import MatFileError, read_struct
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
@@ -18,10 +19,6 @@ PASCAL_NAMES = (
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
     'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train',
     'tvmonitor')
-
-# What SciPy raises where a file is damaged, cut short, or of MATLAB's later format, which is HDF5.
-_FAULTS = (MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError,
-           NotImplementedError, OverflowError, MemoryError, struct.error, zlib.error)
 
 
 class SbdDataset(ImageDataset):
@@ -33,6 +30,7 @@ class SbdDataset(ImageDataset):
         folder: With the folders ``img`` (NAME.jpg), ``inst`` and ``cls`` (NAME.mat); that of the
             list if left out.
         skip_empty (bool): Leave out images without an object; reads all files of objects.
+        allow_outside: Whether the list may name images outside its folder and ``folder``.
 
     Attributes:
         ids (list of str): The name of each image.
@@ -47,15 +45,21 @@ class SbdDataset(ImageDataset):
 
     class_names = PASCAL_NAMES
 
-    def __init__(self, list_file, folder=None, *, skip_empty=False):
+    def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
+                 skip_empty: bool = False, allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         self.image_folder = self.folder / 'img'
         self.category_ids = list(range(1, len(PASCAL_NAMES) + 1))
         self._marks = SbdMarks(self.folder)
-        names = [words[0] for words in read_list(self.path)]
-        self._list(names, [f'{name}.jpg' for name in names])
+        self._files = ListedFiles(self.path, self.folder, allow_outside)
+        self._pictures = [self._find(line) for line in read_lines(self.path)]
+        names = [picture.relative_to(self.image_folder) if is_inside(picture, self.image_folder)
+                 else pathlib.Path(picture.name) for picture in self._pictures]
+        self._list([name.with_suffix('').as_posix() for name in names],
+                   [name.as_posix() for name in names])
         self._check_files()
+        self._files.report()
         if skip_empty:
             self._keep_filled([len(self._objects_of(number)[1]) > 0 for number in range(len(self))])
 
@@ -85,16 +89,26 @@ class SbdDataset(ImageDataset):
         return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
-        return self.image_folder / self.image_names[index]
+        return self._pictures[self._rows[index]]
+
+    def _find(self, line):
+        """The image of a line."""
+        for name in line.names():
+            path = name.removesuffix('.mat')
+            found = self._files.find(line, path, ('img', ''), IMAGE_ENDINGS)
+            if found is not None:
+                if name != line.text:
+                    self._files.note(line, 'lines have further columns, which are not used')
+                return found
+        return self.image_folder / f'{line.name.lstrip("/")}{IMAGE_ENDINGS[0]}'
 
     def _check_files(self):
         missing = [path for number in range(len(self))
                    for path in (self._image_path(number), self._marks.path('inst', self.ids[number]))
-                   if not path.is_file()]
+                   if not self._files.files.has(path)]
         if missing:
-            others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
-            raise DatasetError(f'{self.path} names images whose files are not there: {missing[0]}'
-                               f'{others}; name the folder that has img and inst in it.')
+            raise missing_error(self.path, missing, 'whose files are', 'name the folder that has img '
+                                'and inst in it, and write names as they are there')
 
 
 class SbdMarks:
@@ -111,29 +125,40 @@ class SbdMarks:
         """The file of an image; the kind is 'inst' or 'cls'."""
         return self.folder / kind / f'{name}.mat'
 
-    def read_objects(self, name):
+    def read_objects(self, name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
-        entry = self._read('inst', 'GTinst', name)
-        owners, categories = entry['Segmentation'], entry['Categories'].ravel().astype(np.int64)
-        if owners.ndim != 2 or not ((categories >= 1) & (categories <= len(PASCAL_NAMES))).all():
+        entry = self._read('inst', 'GTinst', name, 'Categories')
+        owners, categories = entry['Segmentation'], entry['Categories'].ravel()
+        if ((categories < 1) | (categories > len(PASCAL_NAMES))).any():
             raise self._fault('inst', name, 'its objects have no category from 1 to 20')
-        if owners[owners != VOID].max(initial=0) > len(categories):
-            raise self._fault('inst', name, 'an object in it has no category')
-        return owners, categories
+        if len(categories) > VOID or owners[owners != VOID].max(initial=0) > len(categories):
+            raise self._fault('inst', name, 'its objects are not those that have a category')
+        return owners, categories.astype(np.int64)
 
-    def read_classes(self, name):
+    def read_classes(self, name: str) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8, 255 where none is given."""
-        return self._read('cls', 'GTcls', name)['Segmentation'].astype(np.uint8)
+        classes = self._read('cls', 'GTcls', name)['Segmentation']
+        if classes[classes != VOID].max(initial=0) > len(PASCAL_NAMES):
+            raise self._fault('cls', name, 'its pixels have other categories than 0 to 20 and 255')
+        return classes
 
-    def _read(self, kind, variable, name):
-        """The structure of a MATLAB file, with its fields."""
+    def _read(self, kind, variable, name, *more):
+        """The fields of a MATLAB file, uint8: Segmentation (H, W) and ``more``."""
+        path = self.path(kind, name)
         try:
-            entry = scipy.io.loadmat(self.path(kind, name), variable_names=[variable])
-            entry = entry[variable][0, 0]
-            entry['Segmentation']  # noqa: B018  another file would fail later, and elsewhere
-            return entry
-        except _FAULTS as error:
-            raise self._fault(kind, name, f'it cannot be read ({type(error).__name__})') from error
+            entry = read_struct(path, variable, ('Segmentation', *more))
+        except FileNotFoundError as error:
+            raise DatasetError(f'There is no file {path}; fetch it again.') from error
+        except (OSError, MatFileError) as error:
+            reason = getattr(error, 'strerror', None) or error
+            raise self._fault(kind, name, f'it cannot be read ({reason})') from error
+        for field, values in entry.items():
+            if not np.isin(values, np.arange(256)).all():
+                raise self._fault(kind, name, f'its {field} has other numbers than 0 to 255')
+            entry[field] = values.astype(np.uint8)
+        if entry['Segmentation'].ndim != 2 or not entry['Segmentation'].size:
+            raise self._fault(kind, name, 'its Segmentation is not one number for each pixel')
+        return entry
 
     def _fault(self, kind, name, reason):
         return DatasetError(f'The file {self.path(kind, name)} is no file of SBD, or is damaged: '
@@ -153,21 +178,3 @@ def marked_instances(owners, categories, class_names):
     seen = np.isin(numbers, owners) & (numbers != VOID)
     return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
                      class_names=class_names)
-
-
-def read_list(path):
-    """The words of each line of a list of images, a text file.
-
-    Raises:
-        chainer_seg.errors.DatasetError: It cannot be read, or is empty.
-    """
-    try:
-        lines = [line.split() for line in path.read_text(encoding='utf-8').splitlines()
-                 if line.strip()]
-    except OSError as error:
-        raise DatasetError(f'The list of images {path} cannot be read: {error.strerror}.') from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f'{path} is no list of images but binary data.') from error
-    if not lines:
-        raise DatasetError(f'The list of images {path} is empty.')
-    return lines

@@ -6,7 +6,9 @@ import numpy as np
 
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.voc import VocDataset, is_voc
+from chainer_seg.errors import DatasetError
 from chainer_seg.label_images import VOID
+from chainer_seg.stored_pixels import LabelsAs
 
 BACKGROUND = 'background'
 
@@ -51,6 +53,29 @@ class SemanticDataset:
         image, instances = self.dataset[index]
         return image, semantic_labels(instances)
 
+    def check_classes(self, source: object) -> None:
+        """Makes sure that a pixel of some image has a class other than the background.
+
+        Args:
+            source: What the error calls the data set.
+
+        Raises:
+            chainer_seg.errors.DatasetError: There is none, so that nothing could be learnt or counted.
+        """
+        if not hasattr(self.dataset, 'read_classes'):
+            return
+        void = False
+        for number in range(len(self)):
+            classes = self.dataset.read_classes(number)
+            if ((classes != 0) & (classes != VOID)).any():
+                return
+            void = void or (classes == VOID).any()
+        raise DatasetError(
+            f'No pixel of the {len(self)} images of {source} has a class: their labels are '
+            + (f'0, the background, and {VOID}, which is void, alone; write 1 for the first class, or '
+               f'read white as class 1 with --labels-as levels.' if void else
+               '0, the background, alone; write 1 for the first class.'))
+
     def part(self, numbers):
         """The same data set with only the images of these numbers, in this order."""
         return SemanticDataset(self.dataset.part(numbers))
@@ -76,7 +101,8 @@ def semantic_labels(instances):
     return np.append(labels, 0).astype(np.int32)[layers.argmax(axis=0)]
 
 
-def open_semantic(annotations, images=None, *, sbd=None, class_names=None):
+def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
+                  labels_as: LabelsAs = 'auto', allow_outside: bool = False):
     """The data set of semantic segmentation in files.
 
     Args:
@@ -86,6 +112,7 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None):
         images: The folder, as there.
         sbd: A folder of SBD for images of a VOC list that VOC has not marked.
         class_names: The classes from 1 on in the label images of a list; VOC's if left out.
+        labels_as, allow_outside: As :func:`chainer_seg.datasets.open_dataset` takes them.
 
     Returns:
         A :class:`SemanticDataset`.
@@ -95,8 +122,13 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None):
     """
     if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
         names = {} if class_names is None else {'class_names': class_names}
-        return SemanticDataset(VocDataset(annotations, images, sbd=sbd, **names))
-    return SemanticDataset(open_dataset(annotations, images))
+        dataset = SemanticDataset(VocDataset(annotations, images, sbd=sbd, labels_as=labels_as,
+                                             allow_outside=allow_outside, **names))
+    else:
+        dataset = SemanticDataset(open_dataset(annotations, images, labels_as=labels_as,
+                                               allow_outside=allow_outside))
+    dataset.check_classes(annotations)
+    return dataset
 
 
 def _with_void(classes):

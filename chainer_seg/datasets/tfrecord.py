@@ -5,21 +5,26 @@ import io
 import pathlib
 
 import numpy as np
-from PIL import Image
 
 from chainer_seg import masks
 from chainer_seg.datasets.base import ImageDataset
-from chainer_seg.datasets.segmentations import box_to_rle
+from chainer_seg.datasets.coco_json import is_number
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
-from chainer_seg.errors import DatasetError
-from chainer_seg.images import header_sizes
+from chainer_seg.errors import DatasetError, ImageError, quoted, shortened
+from chainer_seg.images import header_sizes, open_image
 from chainer_seg.instances import Instances
+from chainer_seg.mask_runs import check_room
+from chainer_seg.run_lengths import box_code
+from chainer_seg.schema import MAX_SIDE, whole_number
 
 # That tool's names, and those of TensorFlow's own detection models.
 _LABELS = ('image/object/class/label_id', 'image/object/class/label')
 _TEXTS = ('image/object/class/label_text', 'image/object/class/text')
 _SIDES = tuple(f'image/object/bbox/{side}' for side in ('ymin', 'xmin', 'ymax', 'xmax'))
 _MASKS = 'image/object/mask'
+
+_FARTHEST = 100  # sides of the image, beyond which a corner of a box is an error
+_ID_DIGITS = 19  # of a number of 64 bits; longer ids are names
 
 
 class TFRecordDataset(ImageDataset):
@@ -54,14 +59,14 @@ class TFRecordDataset(ImageDataset):
                 try:
                     record = _Record(data)
                     self._objects.append(record.objects())
+                    ids.append(record.image_id(len(ids)))
+                    names.append(record.text('image/filename', f'{len(ids):08d}.jpg'))
+                    categories.update(record.categories())
                 except ValueError as error:
                     raise DatasetError(f'In the TFRecord file {shard} record {number} cannot be used: '
-                                       f'{error}; make the file again.') from error
+                                       f'{shortened(str(error))}; make the file again.') from error
                 self._places.append((shard, place))
                 self._sizes.append(record.size)
-                ids.append(record.image_id(len(ids)))
-                names.append(record.text('image/filename', f'{len(ids):08d}.jpg'))
-                categories.update(record.categories())
         if not ids:
             raise DatasetError(f'The TFRecord files {self.path} hold no record.')
         self._list(ids, names)
@@ -85,11 +90,8 @@ class TFRecordDataset(ImageDataset):
 
     def read_file(self, index):
         """The bytes of the image file, and False: its EXIF data do not count."""
-        data, stored = self._record(index).encoded, None
-        try:
-            stored, _ = header_sizes(io.BytesIO(data))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return data, False  # Who decodes it says what is wrong.
+        data = self._record(index).encoded
+        stored, _ = header_sizes(io.BytesIO(data), self.image_names[index])
         size = self.image_size(index)
         if stored != size:
             raise DatasetError(f'The image {self.image_names[index]} in {self.path} has {stored[0]}x'
@@ -112,8 +114,8 @@ class TFRecordDataset(ImageDataset):
         try:
             decoded = self._record(index).masks(bboxes)
         except ValueError as error:
-            raise DatasetError(f'The masks of {self.image_names[index]} in {self.path} cannot be used: '
-                               f'{error}; make the files again.') from error
+            raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
+                               f'cannot be used: {error}; make the files again.') from error
         return Instances(decoded, bboxes, labels, class_names=self.class_names, crowds=crowds,
                          areas=areas)
 
@@ -134,23 +136,26 @@ class _Record:
 
     def __init__(self, data):
         self._features = parse_example(data)
-        self.size = int(self._one('image/height')), int(self._one('image/width'))
-        self.encoded = self._one('image/encoded')
+        self.size = self._side('image/height'), self._side('image/width')
+        self.encoded = self._one('image/encoded', bytes)
 
     def text(self, name, otherwise):
-        values = self._features.get(name)
-        return values[0].decode('utf-8', 'replace') if values else otherwise
+        if not self._features.get(name):
+            return otherwise
+        return self._one(name, bytes).decode('utf-8', 'replace')
 
     def image_id(self, otherwise):
         """The image's id in its COCO file, as a number where it is one."""
         text = self.text('image/source_id', '')
-        return int(text) if text.isdecimal() else text or otherwise
+        return int(text) if text.isdecimal() and len(text) < _ID_DIGITS else text or otherwise
 
     def objects(self):
         """Category ids (R,), bboxes (R, 4), areas (R,) and crowds (R,)."""
-        categories = np.array(self._either(_LABELS), np.int64)
+        categories = np.array(self._category_ids(), np.int64)
         count, (height, width) = len(categories), self.size
         bboxes = np.stack([self._list(side, count) for side in _SIDES], axis=1)
+        if (np.abs(bboxes) > _FARTHEST).any():
+            raise ValueError(f'it has boxes beyond {_FARTHEST} times the size of the image')
         bboxes = (bboxes * (height, width, height, width)).astype(np.float32).reshape(count, 4)
         areas = self._list('image/object/area', count, (bboxes[:, 2:] - bboxes[:, :2]).prod(axis=1))
         crowds = self._list('image/object/is_crowd', count, np.zeros(count))
@@ -158,44 +163,67 @@ class _Record:
 
     def categories(self):
         """The name of each category id that occurs."""
-        ids, texts = self._either(_LABELS), self._either(_TEXTS)
+        ids, texts = self._category_ids(), self._either(_TEXTS)
+        if not all(isinstance(text, bytes) for text in texts):
+            raise ValueError('it has names of classes that are no text')
         names = [text.decode('utf-8', 'replace') for text in texts] or map(str, ids)
         return dict(zip(ids, names))
 
     def masks(self, bboxes):
         """(R, H, W) bool; the pixels of the boxes where the record has no masks."""
+        check_room(len(bboxes), self.size)
         pictures = self._features.get(_MASKS, [])
         if not pictures:
-            codes = [box_to_rle((left, top, right - left, bottom - top), self.size)
+            codes = [box_code((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
-            return masks.decode_rle(codes, self.size)
+            return masks.decode_checked(codes, self.size)
         if len(pictures) != len(bboxes):
             raise ValueError(f'there are {len(pictures)} for {len(bboxes)} objects')
         decoded = np.zeros((len(pictures), *self.size), bool)
         for mask, picture in zip(decoded, pictures):
-            try:
-                values = np.asarray(Image.open(io.BytesIO(picture)))
-            except (OSError, ValueError, SyntaxError) as error:
-                raise ValueError('one is no PNG file') from error
-            if values.shape != self.size:
-                raise ValueError(f'one has the shape {values.shape} in an image of {self.size}')
-            mask[:] = values != 0
+            mask[:] = self._mask_of(picture)
         return decoded
 
-    def _one(self, name):
+    def _mask_of(self, picture):
+        """The mask (H, W) bool of a PNG file in memory."""
+        try:
+            with open_image(io.BytesIO(picture), 'of a mask') as opened:
+                if opened.size[::-1] != self.size or len(opened.getbands()) != 1:
+                    raise ValueError(f'one has {opened.height}x{opened.width} pixels of mode '
+                                     f'{opened.mode} in an image of {self.size}')
+                return np.asarray(opened) != 0
+        except ImageError as error:
+            raise ValueError('one is no PNG file') from error
+
+    def _one(self, name, kind):
+        """The first value of a feature."""
         values = self._features.get(name)
-        if not values:
+        if not values or not isinstance(values[0], kind):
             raise ValueError(f'it has no {name}')
         return values[0]
+
+    def _side(self, name):
+        side = whole_number(self._one(name, (int, float)))
+        if side is None or not 1 <= side <= MAX_SIDE:
+            raise ValueError(f'its {name} is {quoted(side)}, not from 1 to {MAX_SIDE}')
+        return side
+
+    def _category_ids(self):
+        ids = [whole_number(value) for value in self._either(_LABELS)]
+        if None in ids:
+            raise ValueError('it has labels that are no whole numbers')
+        return ids
 
     def _either(self, names):
         return next((self._features[name] for name in names if name in self._features), [])
 
     def _list(self, name, count, otherwise=None):
-        """The ``count`` numbers of a feature as (count,) float64."""
+        """The ``count`` numbers of a feature as (count,) float64, all finite."""
         values = self._features.get(name, [])
         if not values and otherwise is not None:
             return np.asarray(otherwise, np.float64)
         if len(values) != count:
             raise ValueError(f'{name} has {len(values)} values for {count} objects')
+        if not all(map(is_number, values)):
+            raise ValueError(f'{name} has values that are no finite numbers')
         return np.array(values, np.float64)

@@ -1,15 +1,21 @@
 """PASCAL VOC (Everingham et al., IJCV 2010) from its label images, and its augmented training set."""
 
+import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from chainer_seg.datasets.base import ImageDataset
-from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances, read_list
+from chainer_seg.datasets.list_files import (
+    IMAGE_ENDINGS, LABEL_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
+from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
-from chainer_seg.label_images import VOID, read_label_image
+from chainer_seg.label_images import (
+    VOID, Guesses, LabelsAs, choose_labels_as, read_label_image)
 
+_IMAGES, _OBJECTS = 'JPEGImages', 'SegmentationObject'
 # Where the classes of an image may be given; where both do, VOC's own are the more exact.
 _CLASS_FOLDERS = ('SegmentationClass', 'SegmentationClassAug')
 
@@ -20,6 +26,8 @@ class VocDataset(ImageDataset):
     Args:
         list_file: A text file: in each line the name of an image, as in VOC's lists, or an image and
             its label image, as in those of DeepLab: ``/JPEGImages/x.jpg /SegmentationClassAug/x.png``.
+            Names that are written otherwise are found as :mod:`chainer_seg.datasets.list_files` says;
+            the second column of VOC's lists of a class is not used.
         folder: With the folders ``JPEGImages``, ``SegmentationClass`` and ``SegmentationObject``, such
             as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if left out it is found from the list's own
             place. Images without classes in ``SegmentationClass`` may have them in
@@ -28,6 +36,9 @@ class VocDataset(ImageDataset):
             objects and classes of images that VOC has not marked: the augmented set.
         class_names: Of the classes from 1 on, for label images of one's own.
         skip_empty (bool): Leave out images without an object; reads all label images.
+        labels_as: How label images say what a pixel belongs to; see
+            :func:`chainer_seg.label_images.read_label_image`. With 'auto', some of them decide for all.
+        allow_outside: Whether the list may name files outside its folder and ``folder``.
 
     Attributes:
         ids, image_names, category_ids, class_names: As those of
@@ -37,19 +48,27 @@ class VocDataset(ImageDataset):
         chainer_seg.errors.DatasetError: The list or files that it names are missing.
     """
 
-    def __init__(self, list_file, folder=None, *, sbd=None, class_names=PASCAL_NAMES,
-                 skip_empty=False):
+    def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
+                 sbd: str | os.PathLike | None = None, class_names: Sequence[str] = PASCAL_NAMES,
+                 skip_empty: bool = False, labels_as: LabelsAs = 'auto', allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = voc_folder(list_file, folder)
         self.class_names = tuple(class_names)
         self.category_ids = list(range(1, len(self.class_names) + 1))
         self._marks = None if sbd is None else SbdMarks(sbd)
-        entries = [self._find(words) for words in read_list(self.path)]
-        self._pictures, self._labels = zip(*entries)
-        self.image_folder = self._pictures[0].parent
-        self._list([picture.stem for picture in self._pictures],
-                   [picture.name for picture in self._pictures])
+        self._files = ListedFiles(self.path, self.folder, allow_outside)
+        self._pictures, self._labels = zip(*map(self._find, read_lines(self.path)))
+        self.image_folder = self._folder_of_images()
+        names = [pathlib.Path(os.path.relpath(picture, self.image_folder)) for picture in self._pictures]
+        self._list([name.with_suffix('').as_posix() for name in names],
+                   [name.as_posix() for name in names])
         self._check_files()
+        self._files.report()
+        self._guesses = Guesses()
+        self._labels_as = self._objects_as = labels_as
+        if labels_as == 'auto':
+            self._labels_as = self._choose([path for path in self._labels if path is not None],
+                                           len(self.class_names))
         if skip_empty:
             self.check_objects()
             self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
@@ -68,12 +87,13 @@ class VocDataset(ImageDataset):
         if path is None:
             name = self.ids[index]
             return self._fitting(self._marks.read_classes(name), self._marks.path('cls', name), index)
-        classes = self._fitting(read_label_image(path), path, index)
+        classes = read_label_image(path, self._labels_as, len(self.class_names), self._guesses)
+        classes = self._fitting(classes, path, index)
         largest = classes[classes != VOID].max(initial=0)
         if largest > len(self.class_names):
             raise DatasetError(f'The label image {path} has the label {largest}, but labels are from 0 '
-                               f'to {len(self.class_names)}, and {VOID} where none is given; check the '
-                               f'classes.')
+                               f'to {len(self.class_names)}, and {VOID} where none is given; name all '
+                               f'classes with --class-names, or see --labels-as.')
         return classes
 
     def read_instances(self, index):
@@ -90,39 +110,69 @@ class VocDataset(ImageDataset):
         Raises:
             chainer_seg.errors.DatasetError: One has not.
         """
-        self._refuse_missing([self._objects_path(number) for number in range(len(self))],
-                             'whose objects are', 'give the folder of SBD, too, or take a list of '
-                             'images whose objects are marked')
+        paths = [self._objects_path(number) for number in range(len(self))]
+        self._refuse_missing(paths, 'whose objects are', 'give the folder of SBD, too, or take a list '
+                             'of images whose objects are marked')
+        if self._objects_as == 'auto':
+            self._objects_as = self._choose([path for path in paths if path.suffix != '.mat'])
 
-    def _find(self, words):
-        """The picture of a line, and its label image; None where SBD has the classes."""
-        if _is_pair(words):
-            picture, labels = (self.folder / word.lstrip('/') for word in words[:2])
-            return picture, labels
-        picture = self.folder / 'JPEGImages' / f'{words[0]}.jpg'
-        candidates = [self.folder / name / f'{words[0]}.png' for name in _CLASS_FOLDERS]
-        found = [path for path in candidates if path.is_file()]
+    def _choose(self, paths, largest=VOID - 1):
+        return choose_labels_as(paths, largest, self._guesses) if paths else 'auto'
+
+    def _find(self, line):
+        """The image of a line, and its label image; None where SBD has the classes."""
+        pair = line.pair()
+        if pair is not None:
+            return (self._find_file(line, pair[0], ('', _IMAGES), IMAGE_ENDINGS),
+                    self._find_file(line, pair[1], ('', *_CLASS_FOLDERS), LABEL_ENDINGS))
+        for name in line.names():
+            picture = self._files.find(line, name, (_IMAGES, ''), IMAGE_ENDINGS)
+            if picture is not None:
+                if name != line.text:
+                    self._files.note(line, 'lines have further columns, which are not used')
+                break
+        else:
+            picture = self.folder / _IMAGES / (line.name.lstrip('/') + IMAGE_ENDINGS[0])
+        folder = self.folder / _IMAGES
+        name = picture.relative_to(folder) if is_inside(picture, folder) else pathlib.Path(picture.name)
+        candidates = [self.folder / each / label for label in dict.fromkeys(
+            (name.with_suffix('.png'), pathlib.Path(name.stem + '.png'))) for each in _CLASS_FOLDERS]
+        found = [path for path in (self._files.files.find(each, LABEL_ENDINGS) for each in candidates)
+                 if path is not None]
         if not found and self._marks is not None:
             return picture, None
         return picture, (found or candidates)[0]
 
+    def _find_file(self, line, name, folders, endings):
+        found = self._files.find(line, name, folders, endings)
+        return self.folder / name.lstrip('/') if found is None else found
+
+    def _folder_of_images(self):
+        """JPEGImages, or the folder that all images share."""
+        folder = self.folder / _IMAGES
+        if all(picture.is_relative_to(folder) for picture in self._pictures):
+            return folder
+        return pathlib.Path(os.path.commonpath(
+            [os.path.abspath(picture.parent) for picture in self._pictures]))
+
     def _check_files(self):
         labels = [path or self._marks.path('cls', name) for path, name in zip(self._labels, self.ids)]
         self._refuse_missing([path for pair in zip(self._pictures, labels) for path in pair],
-                             'whose files are', 'name the folder that has JPEGImages in it')
+                             'whose files are', 'name the folder that has JPEGImages in it, and write '
+                             'names as they are there')
 
     def _refuse_missing(self, paths, what, remedy):
-        missing = [path for path in paths if not path.is_file()]
+        missing = [path for path in paths if not self._files.files.has(path)]
         if missing:
-            others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
-            raise DatasetError(f'{self.path} names images {what} not there: {missing[0]}{others}; '
-                               f'{remedy}.')
+            raise missing_error(self.path, missing, what, remedy)
 
     def _objects_path(self, index):
-        path = self.folder / 'SegmentationObject' / f'{self.ids[index]}.png'
-        if self._marks is not None and not path.is_file():
+        path = self.folder / _OBJECTS / f'{self.ids[index]}.png'
+        find = self._files.files.find
+        found = find(path, LABEL_ENDINGS) or find(self.folder / _OBJECTS / path.name, LABEL_ENDINGS)
+        if found is None and self._marks is not None:
             return self._marks.path('inst', self.ids[index])
-        return path
+        return found or path
 
     def _objects_of(self, index):
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
@@ -130,7 +180,8 @@ class VocDataset(ImageDataset):
         if path.suffix == '.mat':
             owners, categories = self._marks.read_objects(self.ids[index])
             return self._fitting(owners, path, index), categories
-        owners = self._fitting(read_label_image(path), path, index)
+        owners = read_label_image(path, self._objects_as, report=self._guesses)
+        owners = self._fitting(owners, path, index)
         return owners, self._categories(owners, self.read_classes(index), path)
 
     def _categories(self, owners, classes, path):
@@ -158,7 +209,8 @@ class VocDataset(ImageDataset):
         return self._pictures[self._rows[index]]
 
 
-def voc_folder(list_file, folder=None):
+def voc_folder(list_file: str | os.PathLike, folder: str | os.PathLike | None = None
+               ) -> pathlib.Path:
     """The folder of VOC that a list belongs to: as given, or from where the list lies."""
     list_file = pathlib.Path(list_file)
     if folder is not None:
@@ -169,12 +221,7 @@ def voc_folder(list_file, folder=None):
     return (candidates or [list_file.parent])[0]
 
 
-def is_voc(list_file, folder=None):
+def is_voc(list_file: str | os.PathLike, folder: str | os.PathLike | None = None) -> bool:
     """Whether a list of images is one of VOC rather than of SBD."""
-    return ((voc_folder(list_file, folder) / 'JPEGImages').is_dir()
-            or _is_pair(read_list(pathlib.Path(list_file))[0]))
-
-
-def _is_pair(words):
-    """Whether a line names the files of an image and its labels."""
-    return len(words) > 1 and pathlib.PurePath(words[1]).suffix == '.png'
+    return ((voc_folder(list_file, folder) / _IMAGES).is_dir()
+            or read_lines(pathlib.Path(list_file))[0].pair() is not None)

@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 
+from chainer_seg.class_names import listed, match_by_position, match_names
 from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
 from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.semantic import VOID
 
 _NAMES_IN_COCO = dict(zip(PASCAL_NAMES, PASCAL_NAMES_IN_COCO))
-_LISTED = 6  # Longer lists of names are cut in messages.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +58,9 @@ def match_classes(model_names, dataset_names, *, by=None, count=None):
     Args:
         model_names: The model's class names by label; may be empty.
         dataset_names: The data set's class names by label.
-        by: ``'name'`` matches what has the same name, whatever its case, and Pascal's names with
-            those that COCO has for them, as sofa with couch, and leaves the rest out;
+        by: ``'name'`` matches what has the same name, else one that differs in case alone, and
+            Pascal's names with those that COCO has for them, as sofa with couch, and leaves the rest
+            out (:func:`chainer_seg.class_names.match_names`);
             ``'number'`` matches label 0 with label 0 and so on. None does so by name, or by number
             where the model has no names, and demands that the model knows every class.
         count: The number of the model's classes where it has no names.
@@ -72,35 +73,23 @@ def match_classes(model_names, dataset_names, *, by=None, count=None):
     """
     count = len(model_names) or count
     if by == 'number' or (by is None and not model_names):
-        return _match_numbers(count, dataset_names)
-    place = {_plain(name): label for label, name in enumerate(dataset_names)}
-    match = ClassMatch(np.array([place.get(_plain(name), -1) for name in model_names], int),
-                       tuple(dataset_names))
+        return _match_numbers(count, dataset_names, said=by == 'number')
+    match = ClassMatch(match_names(model_names, dataset_names, _NAMES_IN_COCO), tuple(dataset_names))
     if not (match.labels >= 0).any():
         raise DatasetError(
-            f'The model finds {_listed(model_names)}, and the data set has {_listed(dataset_names)}: '
+            f'The model finds {listed(model_names)}, and the data set has {listed(dataset_names)}: '
             f'no class has the same name; use a model of this data set, or match them by number.')
     if by is None and match.missing:
         raise DatasetError(
-            f'The model does not know {_listed(match.missing)} of the data set; use a model of this '
+            f'The model does not know {listed(match.missing)} of the data set; use a model of this '
             f'data set, or match by name to leave such classes out.')
     return match
 
 
-def _match_numbers(count, dataset_names):
+def _match_numbers(count, dataset_names, said):
+    """``said`` is whether the user asked for it."""
     if count != len(dataset_names):
         raise DatasetError(f'The model has {count or "an unknown number of"} classes and the data set '
                            f'{len(dataset_names)}; use a model of this data set.')
-    return ClassMatch(np.arange(count), tuple(dataset_names))
-
-
-def _plain(name):
-    """A name without what does not matter, in COCO's words where Pascal has others."""
-    plain = str(name).strip().casefold()
-    return _NAMES_IN_COCO.get(plain, plain)
-
-
-def _listed(names):
-    more = len(names) - _LISTED
-    text = ', '.join(map(str, names[:_LISTED]))
-    return f'{text} and {more} more' if more > 0 else text or 'nothing'
+    labels = np.arange(count) if said else match_by_position(count, dataset_names)
+    return ClassMatch(labels, tuple(dataset_names))

@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import boxes, masks
 from chainer_seg.errors import DatasetError
+from chainer_seg.evaluation.classes import match_classes
 
 KINDS = ('bbox', 'segm', 'keypoints')
 _COCO_DETECTIONS = {'bbox': (1, 10, 100), 'segm': (1, 10, 100), 'keypoints': (20,)}
@@ -51,13 +52,14 @@ class CocoEvaluator:
         self.keypoint_sigmas = keypoint_sigmas
         self._records = {kind: [] for kind in self.kinds}
         self._label_count = len(self.class_names)
+        self._matches = {}
 
     def __len__(self):
         """The number of images added."""
         return len(self._records[self.kinds[0]])
 
     def add(self, ground_truth, prediction):
-        """Match the detections of one image.
+        """Match the detections of one image; classes go by their names where both sides have names.
 
         Args:
             ground_truth (Instances): What is there.
@@ -65,8 +67,10 @@ class CocoEvaluator:
 
         Raises:
             chainer_seg.errors.DatasetError: If the two are not of one size, a label has no
-                class, or keypoints are asked for and not there.
+                class, the classes of the prediction are not those of the evaluator, or keypoints
+                are asked for and not there.
         """
+        ground_truth, prediction = self._renamed(ground_truth), self._renamed(prediction)
         if ground_truth.image_size != prediction.image_size:
             raise DatasetError(
                 f'The prediction is for an image of {prediction.image_size} pixels, its ground '
@@ -82,6 +86,15 @@ class CocoEvaluator:
             evaluation.cocoGt = _as_coco(_truth_entries(ground_truth, kind), ground_truth)
             evaluation.cocoDt = _as_coco(_result_entries(prediction, kind), ground_truth)
             self._records[kind].append(_match(evaluation, present))
+
+    def _renamed(self, instances):
+        """The instances with the labels that the evaluator has for the names of their classes."""
+        names = instances.class_names
+        if self.class_agnostic or not self.class_names or names in ((), self.class_names):
+            return instances
+        if names not in self._matches:
+            self._matches[names] = match_classes(names, self.class_names)
+        return self._matches[names].found(instances)
 
     def merge(self, other):
         """Take over the images of another evaluator of the same settings, such as a worker's."""

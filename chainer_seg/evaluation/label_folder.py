@@ -67,7 +67,7 @@ class LabelFolder(contextlib.AbstractContextManager):
 
     def labels(self, number):
         """The labels of one image, (H, W) int32."""
-        return read_label_image(self._paths[number]).astype(np.int32)
+        return read_label_image(self._paths[number], 'numbers').astype(np.int32)
 
     def _clear(self):
         # The settings go last: without them, what is left could not be told from a finished run.

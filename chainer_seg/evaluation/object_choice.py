@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainer_seg.class_names import find_names
 from chainer_seg.datasets import ObjectIndex
 from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
@@ -67,7 +68,8 @@ def find_labels(class_names, wanted):
 
     Args:
         class_names: The data set's class names by label.
-        wanted: Names, whatever their case, or the name of one of :data:`CATEGORY_SETS`, of which the
+        wanted: Names, whose case counts only where it tells two classes apart, or the name of one of
+            :data:`CATEGORY_SETS`, of which the
             data set need not have all.
 
     Returns:
@@ -76,14 +78,14 @@ def find_labels(class_names, wanted):
     Raises:
         chainer_seg.errors.DatasetError: The data set has no such class.
     """
-    label_of = {name.casefold(): label for label, name in enumerate(class_names)}
     names = CATEGORY_SETS[wanted] if isinstance(wanted, str) else wanted
-    unknown = [name for name in names if name.casefold() not in label_of]
+    labels = find_names(names, class_names)
+    unknown = [name for name, label in zip(names, labels) if label < 0]
     if unknown and (not isinstance(wanted, str) or len(unknown) == len(names)):
         more = ', ...' if len(class_names) > 10 else ''
         raise DatasetError(f'The data set has no category {unknown[0]!r}; it has '
                            f'{", ".join(class_names[:10]) or "no names of categories"}{more}.')
-    return tuple(sorted(label_of[name.casefold()] for name in names if name.casefold() in label_of))
+    return tuple(sorted({label for label in labels if label >= 0}))
 
 
 def _from_different(pictures, objects, count):

@@ -10,6 +10,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.models.deepmask.samples import PatchSamples, stack_patches
 from chainer_seg.models.deepmask.train_chain import enlarge, patch_ious
+from chainer_seg.models.inference import check_finite, inference
 
 # Tells the generators of these patches from those of a training run.
 _MASKS, _SCORES = 4, 5
@@ -45,17 +46,19 @@ def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False
     index = dataset if isinstance(dataset, ObjectIndex) else ObjectIndex(dataset, on_error=on_error)
     samples = PatchSamples(index, model.patch_size, target_size or model.target_size, shift, scale)
     ious, boundaries, correct = [], [], []
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
+    with chainer.using_device(model.device), inference():
         for first in progress(range(0, n, _BATCH)):
             numbers = range(first, min(first + _BATCH, n))
             for batch in _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device, on_error):
                 logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
+                check_finite(model, logits)
                 ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
                 if boundary:
                     found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
                     boundaries.append(boundary_iou(found, truth))
             for batch in _draw(samples.draw_score, numbers, (seed, _SCORES), model.device, on_error):
                 logits = model.forward(batch['x'])[1].array
+                check_finite(model, logits)
                 correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
     if not ious or not correct:
         raise DatasetError('There is nothing to judge by: no image of the data set can be read.')

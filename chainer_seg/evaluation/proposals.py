@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from chainer_seg import boxes, masks
 from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.proposal_files import proposal_results
+from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
 
 COUNTS = (10, 100, 1000)
@@ -62,8 +62,8 @@ class ProposalEvaluator:
                 where only boxes are compared.
 
         Raises:
-            chainer_seg.errors.DatasetError: The proposals are for an image of another size, or lack
-                what is to be compared.
+            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack
+                what is to be compared, or are no COCO results.
         """
         results = proposal_results(proposals)
         _check_sizes(results, ground_truth.image_size)
@@ -149,7 +149,7 @@ def evaluate_proposal_files(files, dataset, *, progress=None, **settings):
     """
     evaluator = ProposalEvaluator(**settings)
     missing = {image_id: index for index, image_id in enumerate(dataset.ids)}
-    for image_id, results in (progress or iter)(files):
+    for image_id, results in (progress or iter)(match_images(files, dataset.ids)):
         index = missing.pop(image_id, None)
         if index is not None:
             evaluator.add(dataset.read_instances(index), results)

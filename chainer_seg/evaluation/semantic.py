@@ -117,7 +117,8 @@ def evaluate_semantic(predictor, dataset, *, progress=None, per_class=True, **op
     """Evaluates a model on a data set, one image at a time.
 
     Args:
-        predictor: A model with ``segment(image, **options) -> labels (H, W)``, or such a function.
+        predictor: A model with ``segment(image, **options) -> labels (H, W)``, whose classes are
+            found by their names where it has ``class_names``; or such a function.
         dataset: With ``len``, ``dataset[i] -> (image, labels)`` and ``class_names``, which begin
             with the background.
         progress (callable): Wraps the iteration over indices, such as tqdm.
@@ -131,11 +132,14 @@ def evaluate_semantic(predictor, dataset, *, progress=None, per_class=True, **op
         chainer_seg.errors.DatasetError: If the data set is empty, or its classes are not those of
             the model.
     """
-    segment = getattr(predictor, 'segment', predictor)
+    from chainer_seg.evaluation.classes import match_classes  # It needs this module's void label.
+    segment, names = getattr(predictor, 'segment', predictor), getattr(predictor, 'class_names', ())
+    match = match_classes(names or dataset.class_names, dataset.class_names)
     evaluator = SemanticEvaluator(dataset.class_names)
     for index in (progress or iter)(range(len(dataset))):
         image, truth = dataset[index]
-        evaluator.add(truth, segment(image, **options))
+        found = segment(image, **options)
+        evaluator.add(truth, match.found_labels(found) if names else found)
     return evaluator.summary(per_class)
 
 

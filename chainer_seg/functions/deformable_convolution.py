@@ -263,7 +263,8 @@ class DeformableConvolution(function.Function):
         gcolumns = gcolumns.astype(dtype, copy=False)
         pixels, shifts, scales = (array.astype(dtype, copy=False) for array in inputs[:3])
         gx = cuda.cupy.zeros(x.shape, dtype)
-        goffset, gmask = cuda.cupy.empty_like(shifts), cuda.cupy.empty_like(scales)
+        # Not empty_like, which would keep the strides of an input that is not contiguous.
+        goffset, gmask = (cuda.cupy.empty(array.shape, dtype) for array in (shifts, scales))
         self._launch('deformable_gradient_of_image', gcolumns.size, x, offset,
                      gcolumns, shifts, scales, gx)
         self._launch('deformable_gradient_of_samples', mask.size, x, offset,

@@ -3,6 +3,7 @@
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.darknet import DarkNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
+from chainer_seg.links.device_chain import DeviceChain
 from chainer_seg.links.efficientnet import EfficientNet
 from chainer_seg.links.feature_pyramid import FeaturePyramid
 from chainer_seg.links.frozen_affine import FrozenAffine
@@ -10,5 +11,5 @@ from chainer_seg.links.mobilenet_v2 import MobileNetV2
 from chainer_seg.links.resnet import ResNet
 from chainer_seg.links.resnet_copy import copy_resnet
 
-__all__ = ['BatchNorm', 'DarkNet', 'DeformableConvolution2D', 'EfficientNet', 'FeaturePyramid',
-           'FrozenAffine', 'MobileNetV2', 'ResNet', 'copy_resnet']
+__all__ = ['BatchNorm', 'DarkNet', 'DeformableConvolution2D', 'DeviceChain', 'EfficientNet',
+           'FeaturePyramid', 'FrozenAffine', 'MobileNetV2', 'ResNet', 'copy_resnet']

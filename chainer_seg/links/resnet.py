@@ -7,11 +7,12 @@ from chainer import functions as F
 from chainer_seg.functions import same_pad
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm, LayerBuilder
 
-EXPANSION = 4  # A block's output is four times as wide as its 3x3 convolution (table 1 there).
+EXPANSION = 4  # A bottleneck's output is four times as wide as its 3x3 convolution (table 1 there).
+EXPANSIONS = {'bottleneck': EXPANSION, 'basic': 1}  # Of both kinds of blocks (figure 5 there).
 
 
 class ResNet(chainer.Chain):
-    """A stem and stages of bottleneck blocks.
+    """A stem and stages of residual blocks.
 
     Args:
         blocks: Number of blocks of each stage; (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
@@ -31,37 +32,53 @@ class ResNet(chainer.Chain):
         deformable: For each stage, n if the 3x3 convolution of every n-th block is deformable from
             the first one on, 0 if none is; None is none anywhere. YOLACT++ has (0, 1, 1, 1) in
             ResNet-50 and (0, 3, 3, 3) in ResNet-101.
+        block: ``'bottleneck'``, 1x1, 3x3 and 1x1 convolutions, or ``'basic'``, two of 3x3 as in
+            ResNet-18 and ResNet-34; basic blocks carry their stride on the first.
+        shortcut: The shortcuts of section 4.1: ``'B'``, projections where the shape changes; ``'A'``, of
+            basic blocks alone, every n-th pixel and zeros for new channels in their place; ``'C'``,
+            projections everywhere.
+        stem_size: Side of the first convolution: 7, of stride 2 and followed by pooling, or 3, of
+            stride 1 without pooling, for images of 32 pixels (section 4.2).
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
-    stage, the i-th of ``EXPANSION * width * 2 ** i`` channels. The stages are the children ``res2``,
+    stage, the i-th of ``expansion * width * 2 ** i`` channels. The stages are the children ``res2``,
     ``res3``, ... as in the paper, their blocks numbered from 0.
     """
 
     def __init__(self, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
                  strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), padding='zero', norm='batch',
                  pooling='floor', pool_pad=1, stem_bias=False, stem_width=None, deformable=None,
-                 seed=0):
+                 block='bottleneck', shortcut='B', stem_size=7, seed=0):
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric', 'same'))
         _check_choice('norm', norm, ('batch', 'affine'))
         _check_choice('pooling', pooling, ('floor', 'ceil'))
+        _check_choice('block', block, tuple(EXPANSIONS))
+        _check_choice('shortcut', shortcut, ('A', 'B', 'C'))
+        _check_choice('stem_size', stem_size, (3, 7))
         deformable = deformable or (0,) * len(blocks)
         if not len(blocks) == len(strides) == len(dilations) == len(deformable):
             raise ValueError('blocks, strides, dilations and deformable must name equally many stages')
         if any(deformable) and padding != 'zero':
             raise ValueError('deformable convolutions have zero padding')
+        if block == 'basic' and any(deformable):
+            raise ValueError('basic blocks have no deformable convolutions')
+        if block == 'bottleneck' and shortcut == 'A':
+            raise ValueError('shortcuts of the kind A belong to basic blocks')
         build = LayerBuilder(padding, norm, np.random.default_rng(seed))
         self.pooling, self.pool_pad, self.padding = pooling, pool_pad, padding
+        self.block, self.expansion, self.stem_size = block, EXPANSIONS[block], stem_size
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
-        self.out_channels = tuple(EXPANSION * width * 2 ** i for i in range(len(blocks)))
+        self.out_channels = tuple(self.expansion * width * 2 ** i for i in range(len(blocks)))
         with self.init_scope():
             channels = stem_width or width
-            self.stem = ConvNorm(build, in_channels, channels, 7, stride=2, bias=stem_bias)
+            self.stem = ConvNorm(build, in_channels, channels, stem_size,
+                                 stride=2 if stem_size == 7 else 1, bias=stem_bias)
             for i, name in enumerate(self.stage_names):
                 stage = Stage(build, blocks[i], channels, width * 2 ** i, strides[i],
-                              dilations[i], stride_on, deformable[i])
+                              dilations[i], stride_on, deformable[i], block, shortcut)
                 setattr(self, name, stage)
                 channels = self.out_channels[i]
 
@@ -74,7 +91,9 @@ class ResNet(chainer.Chain):
         return tuple(outputs)
 
     def pool(self, x):
-        """The 3x3 max pooling of stride 2 behind the stem."""
+        """The 3x3 max pooling of stride 2 behind a stem of size 7."""
+        if self.stem_size == 3:
+            return x
         if self.padding == 'same':  # Behind a ReLU zeros are never a larger maximum.
             return F.max_pooling_2d(same_pad(x, 3, 2), 3, stride=2, cover_all=False)
         return F.max_pooling_2d(x, 3, stride=2, pad=self.pool_pad,
@@ -87,12 +106,18 @@ class Stage(chainer.ChainList):
     Every ``deformable``-th block has a deformable convolution; 0 is none.
     """
 
-    def __init__(self, build, count, in_channels, width, stride, dilation, stride_on, deformable=0):
+    def __init__(self, build, count, in_channels, width, stride, dilation, stride_on, deformable=0,
+                 block='bottleneck', shortcut='B'):
         super().__init__()
+        outer = EXPANSIONS[block] * width
         for number in range(count):
+            channels, step = (in_channels, stride) if number == 0 else (outer, 1)
+            if block == 'basic':
+                self.add_link(BasicBlock(build, channels, width, step, dilation, shortcut))
+                continue
             self.add_link(Bottleneck(
-                build, in_channels if number == 0 else EXPANSION * width, width,
-                stride if number == 0 else 1, dilation, stride_on, projects=number == 0,
+                build, channels, width, step, dilation, stride_on,
+                projects=number == 0 or shortcut == 'C',
                 middle=DeformableConvNorm if deformable and number % deformable == 0 else ConvNorm))
 
     def forward(self, x):
@@ -121,6 +146,35 @@ class Bottleneck(chainer.Chain):
         h = F.relu(self.middle(h))
         h = self.expand(h)
         return F.relu(h + (self.shortcut(x) if self.projects else x))
+
+
+class BasicBlock(chainer.Chain):
+    """Two 3x3 convolutions around a shortcut (figure 5, left); see :class:`ResNet` for its kinds."""
+
+    def __init__(self, build, in_channels, width, stride, dilation, shortcut='B'):
+        super().__init__()
+        projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != width)
+        if shortcut == 'A' and in_channels > width:
+            raise ValueError('shortcuts of the kind A cannot leave out channels')
+        with self.init_scope():
+            self.first = ConvNorm(build, in_channels, width, 3, stride=stride, dilation=dilation)
+            self.second = ConvNorm(build, width, width, 3, dilation=dilation)
+            if projects:
+                self.shortcut = ConvNorm(build, in_channels, width, 1, stride=stride)
+        self.projects = projects
+        self.stride, self.new_channels = stride, width - in_channels
+
+    def forward(self, x):
+        h = self.second(F.relu(self.first(x)))
+        return F.relu(h + (self.shortcut(x) if self.projects else self._kept(x)))
+
+    def _kept(self, x):
+        """Every n-th pixel, and zeros for the channels that the input lacks."""
+        if self.stride != 1:
+            x = x[:, :, ::self.stride, ::self.stride]
+        if self.new_channels:
+            x = F.pad(x, ((0, 0), (0, self.new_channels), (0, 0), (0, 0)), 'constant')
+        return x
 
 
 def _check_choice(name, value, choices):

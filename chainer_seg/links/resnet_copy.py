@@ -1,5 +1,6 @@
 """Starting a ResNet from the weights of another one."""
 
+import chainer
 import numpy as np
 from chainer import backend
 from chainer import links as L
@@ -13,7 +14,7 @@ LARGEST_VARIANCE = float(np.finfo(np.float16).max)
 
 
 def copy_resnet(source, target):
-    """Copies the weights of a ResNet to another one, as far as the other goes.
+    """Copies the weights of a ResNet to another one, as far as the other goes, on whatever devices.
 
     A trunk starts in this way from a network that was trained to classify:
     ``copy_resnet(converted, model.trunk.resnet)``. Left out are later stages of ``source`` and inputs
@@ -30,15 +31,31 @@ def copy_resnet(source, target):
     Raises:
         chainer_seg.errors.TrainingError: The two do not have the same shapes.
     """
+    if source.block != target.block:
+        raise TrainingError(f'The network to start from has {source.block} blocks, where {target.block} '
+                            f'blocks are needed; choose a ResNet of these.')
     layers = dict(source.namedlinks())
     for path, layer in target.namedlinks():
         if isinstance(layer, (ConvNorm, DeformableConvNorm)):
-            given = layers.get(path)
-            conv, norm = getattr(given, 'conv', None), getattr(given, 'norm', None)
-            _copy_convolution(f'{path}/conv', conv, layer.conv)
-            bias = getattr(getattr(conv, 'b', None), 'array', None)
-            _copy_norm(f'{path}/norm', norm, layer.norm,
-                       0 if bias is None or layer.conv.b is not None else bias)
+            with chainer.using_device(layer.device):
+                _copy_layer(path, layers.get(path), layer)
+
+
+def _copy_layer(path, source, target):
+    conv, norm = (_on(getattr(source, name, None), target.device) for name in ('conv', 'norm'))
+    _copy_convolution(f'{path}/conv', conv, target.conv)
+    bias = getattr(getattr(conv, 'b', None), 'array', None)
+    _copy_norm(f'{path}/norm', norm, target.norm,
+               0 if bias is None or target.conv.b is not None else bias)
+
+
+def _on(link, device):
+    """The link itself, or a copy of it on another device."""
+    if link is None or link.device == device:
+        return link
+    with chainer.using_device(link.device):
+        copy = link.copy('copy')
+    return copy.to_device(device)
 
 
 def _copy_convolution(path, source, target):

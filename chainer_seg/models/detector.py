@@ -1,12 +1,14 @@
 """What the detectors share: pictures in, :class:`chainer_seg.instances.Instances` out."""
 
-import chainer
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
+from chainer_seg.links import DeviceChain
+from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.pixel_values import bytes_of_chainercv
 
 
-class InstanceDetector(chainer.Chain):
+class InstanceDetector(DeviceChain):
     """Base of the networks that find the objects of known classes.
 
     A subclass has attributes by the names in :attr:`option_names`, and three methods, through which
@@ -21,6 +23,7 @@ class InstanceDetector(chainer.Chain):
 
     Attributes:
         class_names: Names of the object classes, by label; may be empty.
+        origin: A dict that says where the weights came from, or None.
         option_names: What a call of :meth:`detect` may change for this once.
     """
 
@@ -29,6 +32,7 @@ class InstanceDetector(chainer.Chain):
     def __init__(self):
         super().__init__()
         self.class_names = ()
+        self.origin = None
 
     def detect(self, image, **options):
         """Finds the objects of one picture.
@@ -46,6 +50,7 @@ class InstanceDetector(chainer.Chain):
         Raises:
             chainer_seg.errors.UserError: An option cannot be used.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.detect_batch([image], **options)[0]
 
@@ -55,9 +60,11 @@ class InstanceDetector(chainer.Chain):
         images = [as_image(image) for image in images]
         if not images:
             return []
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             x, sizes = self.prepare(images)
-            return self.decode(self.forward(x), sizes, **options)
+            outputs = self.forward(x)
+            check_finite(self, outputs)
+            return self.decode(outputs, sizes, **options)
 
     def predict(self, imgs):
         """The objects as ChainerCV's instance segmentation models give them.
@@ -68,7 +75,7 @@ class InstanceDetector(chainer.Chain):
         Returns:
             Lists of masks (R, H, W) bool, labels (R,) int32 and scores (R,) float32.
         """
-        found = [self.detect(image) for image in imgs]
+        found = [self.detect(bytes_of_chainercv(img)) for img in imgs]
         return ([instances.masks for instances in found], [instances.labels for instances in found],
                 [instances.scores for instances in found])
 

@@ -8,6 +8,11 @@
         resume='auto')
     result = training.train(trainer)
 
+On a CPU a resumed run equals one that was never interrupted, to the last bit. On a GPU it does where no
+sum depends on the order of threads: the gradients of RoIAlign, of RoI pooling, of deformable convolution
+and of indexing by arrays are summed by atomic additions, as they come. Mask R-CNN and YOLACT need
+these, so two of their runs on a GPU agree to rounding, interrupted or not.
+
 What can be set is described in :class:`Settings`, what a run writes in
 :mod:`chainer_seg.training.snapshots` and :mod:`chainer_seg.training.log`.
 """

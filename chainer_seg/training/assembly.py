@@ -8,6 +8,7 @@ import pathlib
 import chainer
 from threadpoolctl import threadpool_limits
 
+from chainer_seg.class_names import first_difference
 from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError
 from chainer_seg.locks import sole_writer
@@ -23,6 +24,8 @@ from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_sn
 from chainer_seg.training.state import restore_state
 from chainer_seg.training.stream import ExampleStream, computing_threads
 from chainer_seg.training.updater import Updater, global_random_state_kept
+
+CLASSES = 'class_names'  # What a snapshot calls the names of the model's classes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +197,8 @@ def _add_displays(trainer, settings):
 def _about(trainer, settings):
     stream = trainer.updater.get_iterator('main')
     return {'seed': settings.seed, 'batch_size': settings.batch_size,
-            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset)}
+            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset),
+            CLASSES: list(getattr(settings.model_to_save, 'class_names', ()))}
 
 
 def _resume(trainer, settings):
@@ -208,15 +212,29 @@ def _resume(trainer, settings):
     if found is None:
         return
     path, arrays, about = found
+    now = _about(trainer, settings)
+    _check_classes(path, about.pop(CLASSES, None), now.pop(CLASSES))
     restore_state(path, trainer, arrays)
     trainer.snapshots.newest = path
     changes = [f'{name} was {about.get(name)} and is {value}'
-               for name, value in _about(trainer, settings).items() if about.get(name) != value]
+               for name, value in now.items() if about.get(name) != value]
     if changes:
         say(f'Going on from {path} with other settings, so not exactly as without the '
             f'interruption: {", ".join(changes)}.')
     elif settings.progress != 'none':
         say(f'Going on from {path}, after iteration {trainer.updater.iteration}.')
+
+
+def _check_classes(path, before, now):
+    """Refuses a snapshot of other classes: its weights would go to classes that they are not of."""
+    if before is None and now:
+        say(f'{path} does not say which classes it is of, as older snapshots do not; it is resumed '
+            f'with those of the data set.')
+    elif before is not None and before != now:
+        before = before if isinstance(before, list) else []
+        raise TrainingError(
+            f'{path} is of other classes than the data set: {first_difference(before, now)}; resume '
+            f'with the annotations of that run, or start a new run from its model file.')
 
 
 def _save_model(path, model):

@@ -6,12 +6,26 @@ import pathlib
 import re
 
 import chainer
+import msgspec
 
-from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import write_text
+from chainer_seg import schema
+from chainer_seg.errors import DatasetError, TrainingError, writing
+from chainer_seg.files import read_text, write_text
 
 LOG_NAME = 'log.jsonl'
 VALIDATION = 'validation/'
+
+
+# A line of the log: numbers by their names, null for what was not finite.
+_Line = dict[str, int | float | None]
+
+
+class _State(msgspec.Struct):
+    """What a snapshot keeps of the log."""
+
+    lines: list[_Line]
+    summary: dict[str, tuple[float, int]]
+    skipped_before: schema.Count
 
 
 class Log(chainer.training.Extension):
@@ -112,11 +126,12 @@ class Log(chainer.training.Extension):
         """Saves or restores the lines and the sums of the interval under way."""
         state = json.dumps({'lines': self._kept, 'summary': self._summary,
                             'skipped_before': self._skipped_before})
-        state = json.loads(serializer('state', state))
+        state = serializer('state', state)
         if isinstance(serializer, chainer.Deserializer):
-            self._kept, self.lines = state['lines'], list(state['lines'])
-            self._summary = {name: tuple(pair) for name, pair in state['summary'].items()}
-            self._skipped_before = state['skipped_before']
+            state = schema.parse(state, _State, 'The log in the snapshot', TrainingError)
+            self._kept, self.lines = state.lines, list(state.lines)
+            self._summary = state.summary
+            self._skipped_before = state.skipped_before
 
 
 def read_log(path):
@@ -126,7 +141,7 @@ def read_log(path):
         path: The file, or the folder of the run. A last line that a kill cut off is left out.
 
     Raises:
-        chainer_seg.errors.DatasetError: There is no log.
+        chainer_seg.errors.DatasetError: There is no log, or a line of it is damaged.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -134,12 +149,14 @@ def read_log(path):
     if not path.exists():
         raise DatasetError(f'There is no training log {path}; give the folder of a run or its '
                            f'{LOG_NAME}.')
+    *whole, _ = read_text(path, 'training log', DatasetError).split('\n')
     lines = []
-    for text in path.read_text(encoding='utf-8').split('\n'):
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
+    for number, text in enumerate(whole, 1):
+        if text:
+            name = f'Line {number} of the training log {path}'
+            lines.append(schema.parse(text, _Line, name, DatasetError))
+            if lines[-1].get('iteration') is None:
+                raise DatasetError(f'{name} has no iteration; remove the line.')
     return lines
 
 

@@ -6,6 +6,7 @@ import re
 
 import chainer
 
+from chainer_seg import schema
 from chainer_seg.errors import DiskFullError, TrainingError
 from chainer_seg.training.log import VALIDATION
 from chainer_seg.training.state import read_state, write_state
@@ -139,7 +140,9 @@ class Snapshots(chainer.training.Extension):
 
     def serialize(self, serializer):
         best = json.dumps([self.best_value, self.best_iteration])
-        self.best_value, self.best_iteration = json.loads(serializer('best', best))
+        self.best_value, self.best_iteration = schema.parse(
+            serializer('best', best), tuple[float | None, schema.Count | None],
+            'The best value in the snapshot', TrainingError)
 
 
 def find_snapshots(out):

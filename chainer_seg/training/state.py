@@ -1,19 +1,29 @@
 """The state of a training run as plain arrays in one .npz file, without pickles."""
 
 import json
-import struct
-import zipfile
-import zlib
+import math
+import typing
 
 import chainer
+import msgspec
 import numpy as np
 from chainer.backends import cuda
 
-from chainer_seg.errors import TrainingError
-from chainer_seg.files import atomic_write
+from chainer_seg import schema
+from chainer_seg.array_files import ArrayFile, ArrayFileError
+from chainer_seg.errors import TrainingError, quoted, shortened
+from chainer_seg.files import atomic_write, parse_json
 
 _KIND = 'chainer_seg training snapshot'
 _FORMAT = 1
+
+
+class _About(msgspec.Struct):
+    """What every snapshot says of itself; more may be told by :func:`write_state`'s caller."""
+
+    kind: typing.Any
+    format: typing.Any
+    iteration: schema.Count = 0
 
 
 class _Saver(chainer.Serializer):
@@ -58,14 +68,31 @@ class _Loader(chainer.Deserializer):
         if value is None:
             return stored
         if isinstance(value, str):
-            return stored.tobytes().decode('utf-8')
+            return self._text(path, stored, value)
         if not isinstance(value, chainer.get_array_types()):
-            return type(value)(stored.item())
+            return self._number(path, stored, value)
         if value.shape != stored.shape:
             self.wrong.append(f'{path} is {stored.shape} and not {value.shape}')
+        elif not np.can_cast(stored.dtype, value.dtype, 'same_kind'):
+            self.wrong.append(f'{path} is {stored.dtype} and not {value.dtype}')
         else:
             chainer.backend.copyto(value, stored.astype(value.dtype, copy=False))
         return value
+
+    def _text(self, path, stored, value):
+        try:
+            return stored.tobytes().decode('utf-8')
+        except UnicodeDecodeError:
+            self.wrong.append(f'{path} is not text')
+            return value
+
+    def _number(self, path, stored, value):
+        """A number of the run: a counter, which is not negative, or a measure."""
+        fits = stored.shape == () and np.can_cast(stored.dtype, np.asarray(value).dtype, 'same_kind')
+        if not fits or not math.isfinite(stored) or stored < 0:
+            self.wrong.append(f'{path} is not a number like {value}')
+            return value
+        return type(value)(stored.item())
 
 
 def write_state(path, trainer, about):
@@ -97,25 +124,31 @@ def read_state(path):
         chainer_seg.errors.TrainingError: The file is missing, damaged, or not a snapshot.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        about = json.loads(arrays.pop('about').tobytes())
-        kind, version = about['kind'], about['format']
-    except FileNotFoundError as error:
-        raise TrainingError(
-            f'There is no snapshot {path}; give one that exists, or resume=None.') from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError,
-            zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError) as error:
-        raise TrainingError(
-            f'{path} is damaged or is not a training snapshot; resume from another '
-            f'one, or start anew with resume=None.') from error
+        with ArrayFile(path) as file:
+            arrays = {name: file.read(name) for name in file.headers}
+    except ArrayFileError as error:
+        if error.reason == 'missing':
+            raise TrainingError(
+                f'There is no snapshot {path}; give one that exists, or resume=None.') from error
+        raise _no_snapshot(path) from error
+    if 'about' not in arrays:
+        raise _no_snapshot(path)
+    name = f'The description in the snapshot {path}'
+    about = parse_json(arrays.pop('about').tobytes(), name, TrainingError)
+    checked = schema.check(about, _About, name, TrainingError)
+    kind, version = checked.kind, checked.format
     if kind != _KIND:
-        raise TrainingError(f'{path} is not a training snapshot but holds {kind!r}; resume from '
+        raise TrainingError(f'{path} is not a training snapshot but holds {quoted(kind)}; resume from '
                             f'a snapshot_iter_*.npz file.')
     if version != _FORMAT:
-        raise TrainingError(f'{path} has snapshot format {version} and this version of '
+        raise TrainingError(f'{path} has snapshot format {quoted(version)} and this version of '
                             f'chainer_seg reads {_FORMAT}; install a newer chainer_seg.')
     return arrays, about
+
+
+def _no_snapshot(path):
+    return TrainingError(f'{path} is damaged or is not a training snapshot; resume from another '
+                         f'one, or start anew with resume=None.')
 
 
 def restore_state(path, trainer, arrays):
@@ -125,10 +158,14 @@ def restore_state(path, trainer, arrays):
         chainer_seg.errors.TrainingError: They belong to another model or optimizer.
     """
     loader = _Loader(arrays)
-    trainer.serialize(loader)
+    try:
+        trainer.serialize(loader)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # of Chainer's own links
+        raise TrainingError(f'{path} cannot be restored: {shortened(str(error))}; resume with the '
+                            f'settings of that run, or from another snapshot.') from error
     surplus = [f'{key} is unknown here' for key in sorted(set(arrays) - loader.used)
                if key.startswith('updater/')]
-    wrong = loader.wrong + surplus
+    wrong = [shortened(fault) for fault in loader.wrong + surplus]
     if wrong:
         more = f' and {len(wrong) - 3} more' if len(wrong) > 3 else ''
         raise TrainingError(f'{path} belongs to another model or optimizer: '

@@ -1,6 +1,7 @@
 """Frames into a video file, which appears under its name when it can be played."""
 
 import contextlib
+import logging
 import math
 import pathlib
 
@@ -8,7 +9,10 @@ import numpy as np
 
 from chainer_seg.errors import DiskFullError, VideoError
 from chainer_seg.files import atomic_write
+from chainer_seg.images import as_image
 from chainer_seg.video.backend import cv2, without_remarks
+
+log = logging.getLogger(__name__)
 
 # What OpenCV's own FFmpeg can encode for the usual endings; browsers and notebooks play .webm.
 _CODECS = {'.avi': 'MJPG', '.m4v': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v', '.mp4': 'mp4v',
@@ -21,6 +25,9 @@ class VideoWriter(contextlib.AbstractContextManager):
 
     The file has a temporary name until it is finished, at the end of the block. An interruption
     (Ctrl-C) finishes it, too, with the frames that it has; any other exception leaves nothing.
+
+    The formats have even sides only: an odd last row or column of the frames is repeated, and the log
+    says so.
 
     Args:
         path: Where to; the ending chooses the format: .mp4, .m4v, .mov and .mkv with MPEG-4, .avi
@@ -52,14 +59,18 @@ class VideoWriter(contextlib.AbstractContextManager):
         return self
 
     def write(self, frame):
-        """Adds a frame, (H, W, 3) uint8 RGB; all must be of one size."""
+        """Adds a frame, (H, W, 3) uint8 RGB or what else ``as_image`` takes; all must be of one size."""
+        frame = as_image(frame)
         if self._encoder is None:
             self._open(frame.shape[:2])
         if frame.shape[:2] != self._size:
             raise VideoError(f'Frame {self.count + 1} for {self.path} has {frame.shape[0]}x'
                              f'{frame.shape[1]} pixels, the first {self._size[0]}x{self._size[1]}; '
                              f'make them all of one size.')
-        self._encoder.write(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR))
+        height, width = self._size
+        # OpenCV would cut an odd row or column off.
+        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
+        self._encoder.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
         self.count += 1
 
     def __exit__(self, kind, error, trace):
@@ -75,17 +86,18 @@ class VideoWriter(contextlib.AbstractContextManager):
             raise fault
 
     def _open(self, size):
-        height, width = size
-        if min(size) < 2:
-            raise VideoError(f'Frames of {height}x{width} pixels are too small for {self.path}.')
+        height, width = (side + side % 2 for side in size)
+        if (height, width) != size:
+            log.warning('The frames of %dx%d pixels become %dx%d in %s by repeating the last row or '
+                        'column: videos have even sides.', *size, height, width, self.path)
         codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix.lower()])
         with without_remarks():
             self._encoder = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, codec, self.fps,
                                             (width, height))
         if not self._encoder.isOpened():
-            raise VideoError(f'Frames of {height}x{width} pixels at {self.fps:g} a second cannot be '
+            raise VideoError(f'Frames of {size[0]}x{size[1]} pixels at {self.fps:g} a second cannot be '
                              f'encoded for {self.path}; try another format, such as .avi.')
-        self._size = (height, width)
+        self._size = size
 
     def _fault(self):
         """What is wrong with the finished file; None if nothing is."""

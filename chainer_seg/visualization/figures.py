@@ -5,6 +5,9 @@ import io
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from chainer_seg.visualization.fonts import drawable, families
 
 _DPI = 80
 _WIDTH = 9.0  # inches of a full row, as wide as a notebook's column
@@ -18,6 +21,18 @@ class Picture(Figure):
         options.setdefault('layout', 'constrained')
         super().__init__(*args, **options)
         FigureCanvasAgg(self)
+
+    def draw(self, renderer):
+        """Draws, with fonts for names in any script."""
+        for ax in self.axes:  # Only now do ticks get their texts, and each time anew.
+            ax.get_xticklabels()
+            ax.get_yticklabels()
+        for text in self.findobj(Text):
+            name = text.get_text()
+            if not name.isascii():
+                text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *families(name)])))
+                text.set_text(drawable(name))
+        super().draw(renderer)
 
     def _repr_png_(self):
         buffer = io.BytesIO()

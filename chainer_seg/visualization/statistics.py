@@ -4,6 +4,7 @@ import numpy as np
 
 from chainer_seg.visualization.colors import PALETTE
 from chainer_seg.visualization.figures import Picture
+from chainer_seg.visualization.fonts import drawable
 
 _MOST_CLASSES = 30  # More names cannot be read below the bars.
 _BAR, _LINE = (PALETTE[number] / 255 for number in (1, 5))
@@ -37,8 +38,8 @@ def _draw_classes(ax, statistics):
     counts = statistics.objects_per_class
     order = np.argsort(-counts, kind='stable')[:_MOST_CLASSES]
     ax.bar(np.arange(len(order)), counts[order], color=_BAR)
-    ax.set_xticks(np.arange(len(order)), [statistics.class_names[label] for label in order],
-                  rotation=90, fontsize=8)
+    names = [drawable(statistics.class_names[label]) for label in order]
+    ax.set_xticks(np.arange(len(order)), names, rotation=90, fontsize=8)
     left_out = len(counts) - len(order)
     ax.set_title('objects of each class' + (f' ({left_out} rarer ones not shown)' if left_out else ''),
                  fontsize=10)

@@ -1,13 +1,14 @@
-"""Lines of text as small pictures, in the font that comes with matplotlib."""
+"""Lines of text as small pictures."""
 
 import functools
-import pathlib
+import itertools
+import math
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from chainer_seg.visualization.colors import is_light
+from chainer_seg.visualization.fonts import USUAL, split_by_font
 
 
 @functools.lru_cache(2048)
@@ -22,13 +23,17 @@ def text_patch(text, height, color):
     Returns:
         (h, w, 3) uint8; do not change it.
     """
-    font = _font(height)
-    left, _, right, _ = font.getbbox(text)
-    ascent, descent = font.getmetrics()
+    parts = [(part, _font(path, height)) for part, path in split_by_font(text)]
+    starts = list(itertools.accumulate((font.getlength(part) for part, font in parts), initial=0))
+    boxes = [font.getbbox(part) for part, font in parts] or [(0, 0, 0, 0)]
+    left, right = boxes[0][0], starts[-2 if parts else 0] + boxes[-1][2]
+    ascent, descent = np.max([font.getmetrics() for _, font in parts]
+                             or [_font(USUAL, height).getmetrics()], axis=0).tolist()
     margin = max(1, height // 8)
-    patch = Image.new('RGB', (right - left + 2 * margin + 1, ascent + descent), color)
-    ImageDraw.Draw(patch).text((margin - left, 0), text, font=font,
-                               fill='black' if is_light(color) else 'white')
+    patch = Image.new('RGB', (math.ceil(right - left) + 2 * margin + 1, ascent + descent), color)
+    for (part, font), start in zip(parts, starts):
+        ImageDraw.Draw(patch).text((margin - left + start, ascent), part, font=font, anchor='ls',
+                                   fill='black' if is_light(color) else 'white')
     return np.asarray(patch)
 
 
@@ -43,7 +48,6 @@ def paste(picture, patch, top, left):
     target[:] = patch[:target.shape[0], :target.shape[1]]
 
 
-@functools.lru_cache(16)
-def _font(height):
-    folder = pathlib.Path(matplotlib.get_data_path(), 'fonts', 'ttf')
-    return ImageFont.truetype(folder / 'DejaVuSans.ttf', height)
+@functools.lru_cache(64)
+def _font(path, height):
+    return ImageFont.truetype(path, height)

@@ -8,10 +8,12 @@ import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import resize
+from chainer_seg.mask_images import Source, read_mask
+from chainer_seg.stored_pixels import LabelsAs
 from chainer_seg.visualization import overlay_masks
 from chainer_seg.widgets.click_canvas import ClickCanvas
 from chainer_seg.widgets.events import row
-from chainer_seg.widgets.label_files import read_mask, save_coco, save_masks
+from chainer_seg.widgets.label_files import save_coco, save_masks
 from chainer_seg.widgets.object_list import SteadyColors, object_colors
 from chainer_seg.widgets.pictures import Labels, list_pictures, name_apart
 from chainer_seg.widgets.segmenter_controls import SegmenterControls
@@ -143,17 +145,27 @@ class ClickSegmenter(ClickCanvas):
         """Gives finished object ``number`` another name."""
         self._change(lambda session: session.rename(number, name))
 
-    def load_mask(self, mask):
+    def load_mask(self, mask: Source, number: int | None = None, labels_as: LabelsAs = 'auto') -> None:
         """Begins the current object with a mask, which clicks then correct.
 
         Args:
-            mask: An image file or PIL image that is white on the object, or an array (H, W) that
-                is not 0 there; as large as the image.
+            mask: An image file, its bytes, a PIL image or an array, as large as the image;
+                :mod:`chainer_seg.mask_images` says what it may look like.
+            number: Of the object in the mask, where it has several.
+            labels_as: How the mask says what a pixel belongs to.
 
         Raises:
-            chainer_seg.errors.UserError: It cannot be read, is empty, or has another size.
+            chainer_seg.errors.UserError: It cannot be read, is empty, has another size, or has several
+                objects and no ``number`` is given.
         """
-        self._change(lambda session: session.start_from(read_mask(mask)))
+        def run():
+            guesses = []
+            found, _ = read_mask(mask, labels_as=labels_as, number=number,
+                                 report=lambda name, guess: guesses.append(f'{name} {guess}.'))
+            self._open(self._number).start_from(found)
+            return guesses[0] if guesses else None
+
+        self._do(run)
 
     def add_images(self, images):
         """Adds images at the end and goes to the first of them.

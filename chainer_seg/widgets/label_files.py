@@ -1,13 +1,13 @@
-"""Labels as files: masks as pictures, out and in; COCO JSON."""
+"""Labels as files: masks as images, and COCO JSON."""
 
 import pathlib
 
 import numpy as np
 
 from chainer_seg.datasets import write_coco
-from chainer_seg.errors import ClickError, UserError
+from chainer_seg.errors import UserError
 from chainer_seg.files import file_names
-from chainer_seg.images import as_image, decode_image, write_image
+from chainer_seg.images import write_image
 
 _LONGEST_PART = 100  # bytes, of the names of an image and of an object in that of a file
 _NOTHING = 'There is nothing to save yet; click on an object first.'
@@ -58,27 +58,3 @@ def save_coco(labels, folder, overwrite=False):
                       names=file_names(labels.image_names))
 
 
-def read_mask(source):
-    """A mask from a picture of it.
-
-    Args:
-        source: A path, the bytes of a picture file, a PIL image, or an array (H, W) of bool or
-            numbers.
-
-    Returns:
-        (H, W) bool: brighter than half of the brightest pixel. An array is True where it is not 0.
-
-    Raises:
-        chainer_seg.errors.ImageError: There is no such picture.
-        chainer_seg.errors.ClickError: Nothing in it is white.
-    """
-    if isinstance(source, np.ndarray) and source.ndim == 2:
-        mask = source != 0
-    else:
-        is_file = isinstance(source, (bytes, memoryview))
-        image = decode_image(source, 'of the mask') if is_file else as_image(source)
-        brightness = image.max(axis=2)
-        mask = brightness > brightness.max() / 2
-    if not mask.any():
-        raise ClickError('The mask is empty: nothing in it is white; choose another one.')
-    return mask

@@ -101,17 +101,27 @@ class SegmenterControls:
             button('Masks (PNG)', 'download', 'A black and white picture of each object',
                    segmenter.save_png, '120px')], justify_content='flex-end')])
         path = ipywidgets.Text(placeholder='path of a mask', layout={'flex': '1 1 0', 'min_width': '0'})
+        number = ipywidgets.Text(placeholder='object', layout={'width': '64px'},
+                                 tooltip='The number of the object in a mask of several objects')
         load = button('Load', 'folder-open', 'Begin the object with this mask; clicks correct it',
-                      lambda: segmenter.load_mask(path.value.strip()), '84px')
+                      lambda: self._load_mask(path.value.strip(), number.value), '84px')
         uploads = row([
             _upload('Mask', 'Begin the object with a mask from your computer',
-                    lambda name, content: segmenter.load_mask(content)),
+                    lambda name, content: self._load_mask(content, number.value)),
             _upload('Picture', 'Click on a picture from your computer',
                     lambda name, content: segmenter.add_images(
                         {pathlib.Path(*file_names([name])).stem: content}))],
             justify_content='flex-end')
-        return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, load]), uploads])],
+        return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, number, load]), uploads])],
                                     titles=('Save', 'Open'), selected_index=0)
+
+    def _load_mask(self, mask, number):
+        """Loads a mask; ``number`` is what is written in the field, of the object in the mask."""
+        number = number.strip()
+        if number.isdecimal() and len(number) < 10:
+            number = int(number)
+        # What is not a number is refused by the reader, with the numbers that there are.
+        self._segmenter.load_mask(mask, None if number == '' else number)
 
 
 class _RefinementChoice(ipywidgets.Dropdown):

@@ -1,21 +1,24 @@
 """The formats of weight files: from bytes to trees of arrays, knowing nothing of networks."""
 
-import pathlib
+import re
 import types
 import typing
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, quoted
+from chainer_seg.foreign_files import foreign_content
 from converters.formats import caffe, detectron, kaffe, pytorch, tensorflow, torch7
+from converters.formats.mapped_file import map_file
 from converters.formats.sorted_table import MAGIC
 from converters.formats.tensorflow_files import locate
 
 __all__ = ['FORMATS', 'Format', 'find_format', 'locate']
 
-_START = 512  # Bytes by which formats are told apart.
-
 
 class Format(typing.NamedTuple):
-    """A format: its name for people, and a module with ``recognise(start)`` and ``read(path)``."""
+    """A format: its name for people, and a module with ``recognise(data)`` and ``read(path)``.
+
+    ``recognise`` takes the whole file, as ``bytes`` or an ``mmap``.
+    """
 
     name: str
     module: types.ModuleType
@@ -31,35 +34,58 @@ FORMATS = (
     Format('Detectron', detectron),  # Any pickle may be one.
 )
 
+# Formats that are known by name only: how a file of them begins, and the way to one that is read.
+_SAVE_STATE = "load it with its own library and save the model's state_dict() with torch.save"
+_UNREAD = (
+    (re.compile(rb'\x89HDF\r\n\x1a\n'), 'an HDF5 file (of Keras, or a .caffemodel.h5)',
+     'save the weights of Caffe as a .caffemodel, those of TensorFlow as a checkpoint'),
+    (re.compile(rb'.{3}[\0-\x7f]\0{4}\{\s*"', re.S), 'a safetensors file', _SAVE_STATE),
+    (re.compile(rb'.{4}TFL3', re.S), 'a TensorFlow Lite model',
+     'convert the checkpoint that it was made of'),
+    (re.compile(rb'\x08[\x01-\x20](?:[\x12\x1a\x22\x32\x3a\x42])'), 'an ONNX model',
+     'convert the weights that it was exported from'),
+    (re.compile(rb'MATLAB 5\.0 MAT-file|MATLAB 7'), 'a MATLAB file, such as MatConvNet\'s',
+     'take the weights of another framework'),
+    (re.compile(rb'\x12\x01\0{6}'), 'a file of MXNet\'s parameters',
+     'take the weights of another framework'),
+    (re.compile(rb'[\0\1]\0{3}[\0-\x09]\0{3}[\0-\x09]\0{3}.{8}', re.S), 'a file of Darknet\'s weights',
+     'take the weights of another framework'),
+    (re.compile(rb'(?:GGUF|ggjt|GGML)'), 'a GGUF file', 'take the weights of another framework'),
+)
+_WINDOW_OF_PAGES = 1 << 16  # Bytes; pages and pointers, which are no weights, show what they are early.
+_SHOWN = 60  # Characters of a text that is no weight file.
+_CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
+
 
 def find_format(path):
-    """The :class:`Format` of a file, by its first bytes, or those at its end.
+    """The :class:`Format` of a file, by its bytes.
 
     Raises:
         chainer_seg.errors.WeightFileError: There is no such file, it is empty, or of no format that
-            is known.
+            is read.
     """
-    start, end = _first_and_last_bytes(path)
-    if end == MAGIC:  # A packed table begins with anything.
+    data = map_file(path)
+    if data[-len(MAGIC):] == MAGIC:  # A packed table begins with anything.
         return TENSORFLOW
+    _refuse_unread(data, path)
     for candidate in FORMATS:
-        if candidate.module.recognise(start):
+        if candidate.module.recognise(data):
             return candidate
-    raise WeightFileError(
-        f'{path} is of no format that is known here: it starts with {start[:8]!r}; what can be '
-        f'read is {", ".join(candidate.name for candidate in FORMATS)}.')
+    start = data[:_WINDOW_OF_PAGES]
+    known = ', '.join(candidate.name for candidate in FORMATS)
+    if not _CONTROL.search(start):
+        text = quoted(' '.join(start[:4 * _SHOWN].decode('utf-8', 'replace').split()), _SHOWN)
+        raise WeightFileError(f'{path} is a text that begins with {text}, and no weight file; what can '
+                              f'be read is {known}.')
+    raise WeightFileError(f'{path} is of no format that is known here: it starts with {start[:8]!r}; '
+                          f'what can be read is {known}.')
 
 
-def _first_and_last_bytes(path):
-    if pathlib.Path(path).is_dir():
-        raise WeightFileError(f'{path} is a folder; name a weight file in it.')
-    try:
-        with open(path, 'rb') as file:
-            start = file.read(_START)
-            file.seek(max(file.seek(0, 2) - len(MAGIC), 0))
-            end = file.read(len(MAGIC))
-    except OSError as error:
-        raise WeightFileError(f'{path} cannot be read: {error.strerror or error}.') from error
-    if not start:
-        raise WeightFileError(f'{path} is an empty file; copy or download it again.')
-    return start, end
+def _refuse_unread(data, path):
+    """Names a file that is known to be no weight file, or of a format that is not read."""
+    foreign = foreign_content(data[:_WINDOW_OF_PAGES])
+    if foreign is not None:
+        raise WeightFileError(f'{path} {foreign}.')
+    for pattern, kind, remedy in _UNREAD:
+        if pattern.match(data):
+            raise WeightFileError(f'{path} is {kind}, which is not read; {remedy}.')

@@ -10,11 +10,13 @@ import re
 
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
-from google.protobuf import json_format, message, text_format
+from google.protobuf import json_format, message
 
 from chainer_seg.errors import WeightFileError
+from converters.formats import caffe_text
 from converters.formats.mapped_file import map_file
-from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+from converters.formats.protobuf_wire import COUNTED, EIGHT_BYTES, FOUR_BYTES, VARINT, Wire
+from converters.formats.tensorflow_values import Element, array_of_field
 
 # Numbers of fields in caffe.proto: of a network, a layer of either generation, and a blob.
 _OLD_LAYER, LAYER = 2, 100
@@ -22,10 +24,19 @@ BLOBS = {_OLD_LAYER: 6, LAYER: 7}
 _MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, LAYER: caffe_pb2.LayerParameter}
 _OLDEST = 1  # In a layer of the old generation: it holds one that is older still.
 _OLD_SIDES, FLOATS, SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
+_DIFFERENCES = (6, 9, 11, 13)  # Of training, in any encoding.
 
-_STARTS = (b'\x0a', b'\x12', b'\x1a', b'\x20', b'\x22', b'\xa2\x06')  # name, layers, inputs, layer
-_TEXT = re.compile(rb'(\s|#[^\n]*\n)*(name|input(_dim|_shape)?|layers?|force_backward|state)\s*[:{]')
-_LONGEST_TEXT = 1 << 20  # Bytes of the parameters of a layer, or of a definition.
+# Numbers of NVIDIA's Caffe and of OpenCV's shrinkCaffeModel: 10 is the type of the bytes in 12, and in
+# NVIDIA's first versions the numbers themselves, each the bits of a half as a varint.
+_RAW_TYPE, _RAW = 10, 12
+_RAW_DTYPES = {0: '<f8', 1: '<f4', 2: '<f2'}
+_HALVES = Element('float16', 'f2', 13)
+_SINGLE = {FOUR_BYTES: FLOATS, EIGHT_BYTES: _DOUBLES}  # Numbers that are not packed.
+
+# name, layers, inputs, force_backward, state, debug_info, layer: fields that a network begins with.
+_START = re.compile(rb'[\x0a\x12\x1a\x20\x22\x28\x32\x38\x42]|\xa2\x06')
+_CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f-\xff]')  # What no text in ASCII has.
+_LONGEST_TEXT = 1 << 20  # Bytes of the parameters of a layer.
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _LONGEST_SIDE = 2 ** 31 - 1  # Caffe's.
 _WITH_BIAS = {'Convolution': 'convolution_param', 'InnerProduct': 'inner_product_param'}
@@ -35,9 +46,10 @@ _TYPES = {'RELU': 'ReLU', 'LRN': 'LRN', 'MVN': 'MVN', 'BNLL': 'BNLL', 'TANH': 'T
           'SOFTMAX_LOSS': 'SoftmaxWithLoss', 'HDF5_DATA': 'HDF5Data', 'HDF5_OUTPUT': 'HDF5Output'}
 
 
-def recognise(start):
-    """Whether the first bytes of a file may begin a network of Caffe."""
-    return start.startswith(_STARTS) and not _is_text(start) or _is_text(start)
+def recognise(data):
+    """Whether a file, its bytes or a map of it, may be a network of Caffe or the definition of one."""
+    return caffe_text.is_text(data) or (
+        _START.match(data) is not None and _CONTROL.search(data, 1) is not None)
 
 
 def read(path):
@@ -56,8 +68,9 @@ def read(path):
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, damaged, cut short, or no network.
     """
-    data = memoryview(map_file(path))
-    if _is_text(data[:256].tobytes()):
+    mapped = map_file(path)
+    data = memoryview(mapped)
+    if caffe_text.is_text(mapped):
         return _read_text(data, path)
     wire, layers, rest = Wire(path), [], []
     for number, kind, content, whole, at in wire.fields(data):
@@ -69,20 +82,17 @@ def read(path):
     return {'name': network.get('name', ''), 'layers': _by_name(layers, path)}
 
 
-def _is_text(start):
-    return _TEXT.match(start) is not None
-
-
 def _read_text(data, path):
-    if len(data) > _LONGEST_TEXT:
-        raise WeightFileError(f'{path} has {len(data)} bytes, which is too long for a prototxt.')
-    network = caffe_pb2.NetParameter()
+    network, unknown = caffe_text.parse(data, path)
     try:
-        text_format.Parse(data.tobytes(), network, allow_unknown_field=True)
         layers = [_described(layer) for layer in (*network.layers, *network.layer)]
-    except (text_format.ParseError, json_format.Error, ValueError, RecursionError) as error:
+    except (json_format.Error, ValueError, RecursionError) as error:
         reason = ' '.join(str(error).split())
         raise WeightFileError(f'{path} is no prototxt that can be read: {reason}.') from error
+    nameless = [layer for layer in layers[:len(network.layers)] if layer['type'] == 'None']
+    if len(nameless) == len(unknown):
+        for layer, kind in zip(nameless, unknown):
+            layer['type'] = _new_type(kind)
     return {'name': network.name, 'layers': _by_name(layers, path)}
 
 
@@ -131,33 +141,72 @@ def _described(layer):
     if isinstance(layer, caffe_pb2.NetParameter):
         return fields
     if isinstance(layer, caffe_pb2.V1LayerParameter):
-        old = str(fields.get('type', 'NONE'))
-        fields['type'] = _TYPES.get(old, ''.join(part.capitalize() for part in old.split('_')))
+        fields['type'] = _new_type(str(fields.get('type', 'NONE')))
     return {'type': '', 'bottom': [], 'top': [], **fields, 'blobs': []}
 
 
+def _new_type(old):
+    """How today's Caffe writes a type of layers of the old generation."""
+    return _TYPES.get(old, ''.join(part.capitalize() for part in old.split('_')))
+
+
 def _read_blob(wire, content, begin):
-    """The array of a BlobProto."""
-    sides, shape, values = {}, None, {FLOATS: [], _DOUBLES: []}
+    """The array of a BlobProto: float32 or float64, or float16 where the file has halves."""
+    sides, shape, raw_type, halves = {}, None, None, None
+    values, others = {FLOATS: [], _DOUBLES: [], _RAW: []}, set()
     for number, kind, inside, _, at in wire.fields(content, begin):
         if number in _OLD_SIDES and kind == VARINT:
             sides[number] = inside
         elif number == SHAPE and kind == COUNTED:
             shape = _read_shape(wire, inside, at)
-        elif number in values:
-            if kind != COUNTED:
-                wire.fail('packed numbers', 'they are not packed', at)
+        elif number in values and (kind == COUNTED or _SINGLE.get(kind) == number):
             values[number].append(inside)
+        elif number == _RAW_TYPE and kind == VARINT:
+            raw_type = inside
+        elif number == _RAW_TYPE and kind == COUNTED:
+            halves = inside
+        elif number not in _DIFFERENCES:
+            others.add(number)
     if sides:
         shape = tuple(sides.get(number, 0) for number in _OLD_SIDES)
-    parts, dtype = (values[_DOUBLES], '<f8') if any(values[_DOUBLES]) else (values[FLOATS], '<f4')
-    data = parts[0] if len(parts) == 1 else b''.join(parts)
-    shape, size = shape or (), np.dtype(dtype).itemsize
-    if len(shape) > _MOST_DIMENSIONS or math.prod(shape) * size != len(data) or (
-            max(shape, default=0) > _LONGEST_SIDE):
-        wire.fail(f'a blob of the shape {shape[:_MOST_DIMENSIONS]}',
-                  f'it has {len(data)} bytes of numbers', begin)
+    shape = shape or ()
+    if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > _LONGEST_SIDE:
+        wire.fail(f'a blob of the shape {shape[:_MOST_DIMENSIONS]}', 'no array can have it', begin)
+    if halves is not None:
+        return _read_halves(wire, halves, shape, begin)
+    if any(values[_RAW]):
+        data, dtype = _joined(values[_RAW]), _raw_dtype(wire, raw_type, begin)
+    elif any(values[_DOUBLES]):
+        data, dtype = _joined(values[_DOUBLES]), '<f8'
+    else:
+        data, dtype = _joined(values[FLOATS]), '<f4'
+    if not len(data) and others and math.prod(shape):
+        raise WeightFileError(f'{wire.path} has a blob at byte {begin} whose numbers are in an encoding '
+                              f'that is not read (field {min(others)} of a BlobProto); save the network '
+                              f'in single precision.')
+    if math.prod(shape) * np.dtype(dtype).itemsize != len(data):
+        wire.fail(f'a blob of the shape {shape}', f'it has {len(data)} bytes of numbers', begin)
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else b''.join(parts)
+
+
+def _raw_dtype(wire, kind, begin):
+    if kind not in _RAW_DTYPES:
+        raise WeightFileError(f'{wire.path} has a blob at byte {begin} of numbers of the type {kind} of '
+                              f'NVIDIA\'s Caffe, which is not read; save the network in single or half '
+                              f'precision.')
+    return _RAW_DTYPES[kind]
+
+
+def _read_halves(wire, content, shape, begin):
+    """The array of halves that are written as varints of their bits."""
+    try:
+        return array_of_field(content, _HALVES, shape)
+    except ValueError as error:
+        return wire.fail(f'a blob of the shape {shape}', f'it has {error}', begin)
 
 
 def _read_shape(wire, content, begin):

@@ -1,5 +1,7 @@
 """Reads Detectron's .pkl files: Python 2's pickles of blobs and a configuration (utils/net.py there)."""
 
+import re
+
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
@@ -8,13 +10,13 @@ from converters.formats.mapped_file import map_file
 from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
 
-_STARTS = (b'(dp', b'(lp', b'}q', b']q')  # Of pickles of protocols 0 and 1, which do not say so.
+# How pickles begin: those of protocols 0 and 1 do not say so.
+_START = re.compile(rb'\x80|\(dp|\(lp|\}q|\]q|c[\w.]+\r?\n')
 
 
-def recognise(start):
-    """Whether the first bytes of a file may begin a pickle."""
-    return start[:1] == b'\x80' or start.startswith(_STARTS) or (
-        start[:1] == b'c' and start[1:].split(b'\n')[0].replace(b'.', b'').replace(b'_', b'').isalnum())
+def recognise(data):
+    """Whether the bytes of a file may be a pickle."""
+    return _START.match(data) is not None
 
 
 def read(path):

@@ -17,9 +17,9 @@ _LONGEST_HEADER = 10_000  # Bytes, as in NumPy.
 _OBJECTS = ('O', '|O', '|O4', '|O8')
 
 
-def recognise(start):
-    """Whether the first bytes of a file are those of an .npy file."""
-    return start.startswith(_MAGIC)
+def recognise(data):
+    """Whether the bytes of a file are those of an .npy file."""
+    return data[:len(_MAGIC)] == _MAGIC
 
 
 def read(path):

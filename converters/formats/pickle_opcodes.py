@@ -143,6 +143,23 @@ def _extend(machine, opcode):
     machine.top(list).extend(values)
 
 
+@on(pickle.EMPTY_SET)
+def _set(machine, opcode):
+    """Sets are lists here, so that nothing in a file is ever hashed."""
+    machine.stack.append([])
+
+
+@on(pickle.ADDITEMS)
+def _add(machine, opcode):
+    values = machine.pop_to_mark()
+    machine.top(list).extend(values)
+
+
+@on(pickle.FROZENSET)
+def _frozen_set(machine, opcode):
+    machine.stack.append(machine.pop_to_mark())
+
+
 def _fill(machine, target, values):
     if len(values) % 2:
         machine.fail('keys and values in pairs', f'there are {len(values)}')

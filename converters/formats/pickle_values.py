@@ -3,6 +3,10 @@
 import collections
 
 
+class UnreadError(Exception):
+    """A pickle holds what is valid but is not read, such as arrays of text."""
+
+
 class Name:
     """Something that a pickle may refer to but that is not called, such as a class of storages."""
 

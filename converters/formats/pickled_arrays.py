@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from converters.formats.pickle_values import Name, Unfinished
+from converters.formats.pickle_values import Name, Unfinished, UnreadError
 
 NDARRAY = Name('numpy.ndarray')
 OBJECTS = Name('numpy.dtype(object)')  # No dtype of NumPy, so that no array is ever made of it.
@@ -62,7 +62,7 @@ def numpy_names(budget):
 
     def reconstruct(kind, shape, code):
         if kind is not NDARRAY:
-            raise TypeError('a subclass of arrays')
+            raise UnreadError('arrays of a subclass of NumPy\'s')
         return Unfinished(finish)
 
     def finish(state):
@@ -87,7 +87,7 @@ def _dtype(code, align=False, copy=True):
     if code in _OBJECTS:
         return Unfinished(lambda state: OBJECTS)
     if code not in _ELEMENTS:
-        raise ValueError(f'arrays of {code!r} are no numbers')
+        raise UnreadError(f'arrays of the type {code!r}')
     return Unfinished(lambda state: np.dtype(code).newbyteorder(_byte_order(state[1])))
 
 

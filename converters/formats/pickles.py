@@ -7,8 +7,9 @@ names that it is given. Any other name is refused, and nothing in a file is ever
 
 import pickle
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, shortened
 from converters.formats.pickle_opcodes import ACTIONS, MARK
+from converters.formats.pickle_values import UnreadError
 
 # Weight files have some fifty opcodes for an array; a file with more than this was made to exhaust
 # the memory, in which an opcode of one byte can take a hundred.
@@ -54,6 +55,9 @@ class Machine:
                 self.fail('an opcode of a pickle', f'there is {bytes([opcode])!r}')
             try:
                 action(self, opcode)
+            except UnreadError as error:
+                raise WeightFileError(f'{self.path} cannot be read: at byte {self._start} it has '
+                                      f'{shortened(str(error))}, which are not read.') from error
             except (TypeError, ValueError, OverflowError, LookupError) as error:
                 self.fail('what makes sense', f'{error}')
         self.fail('the end of the pickle', f'it has more than {_MOST_OPCODES} opcodes')

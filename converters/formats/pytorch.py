@@ -1,23 +1,30 @@
 """Reads PyTorch's .pth files, zip archives and the older stream, without PyTorch (its serialization)."""
 
+import re
+
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
+from chainer_seg.foreign_files import foreign_file
+from converters.formats.inert_names import inert_names
 from converters.formats.mapped_file import map_file
-from converters.formats.pickled_arrays import Budget
+from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
 from converters.formats.pytorch_tensors import Storage, parse_id, tensor_names
 from converters.formats.stored_zip import StoredZip
 
 _ZIP = b'PK\3\4'
 _MAGIC = 0x1950a86a20f9469cfc6c
+# The pickle of that number with which the older stream begins, in any protocol.
+_STREAM = re.compile(rb'(?:\x80[\2-\5](?:\x95.{8})?)?\x8a\x0a' + re.escape(_MAGIC.to_bytes(10, 'little'))
+                     + rb'|L%dL?\n' % _MAGIC, re.S)
 _PROTOCOL = 1001
 _REMEDY = "; if you trust the file, load it with PyTorch and save the model's state_dict() alone"
 
 
-def recognise(start):
-    """Whether the first bytes of a file may begin a .pth file."""
-    return start.startswith(_ZIP) or _MAGIC.to_bytes(10, 'little') in start[:32]
+def recognise(data):
+    """Whether the bytes of a file may be those of a .pth file."""
+    return data[:len(_ZIP)] == _ZIP or _STREAM.match(data) is not None
 
 
 def read(path):
@@ -44,8 +51,7 @@ def _read_zip(data, path):
     folders = [name.removesuffix('/data.pkl') for name in archive.entries
                if name.endswith('/data.pkl') and name.count('/') == 1]
     if len(folders) != 1:
-        raise WeightFileError(f'{path} is a zip archive without the data.pkl of torch.save; choose a '
-                              f'.pth file, or the model file itself where this is one.')
+        raise WeightFileError(f'{path} {_other_archive(archive, path)}.')
     folder, storages = folders[0], {}
     if f'{folder}/constants.pkl' in archive.entries:
         raise WeightFileError(f"{path} is a TorchScript program; save the model's state_dict() with "
@@ -62,9 +68,23 @@ def _read_zip(data, path):
         return storages[key], element
 
     pickle = archive.read(f'{folder}/data.pkl')
-    machine = Machine(pickle, f'{path} ({folder}/data.pkl)', tensor_names(Budget(len(data))),
-                      storage, _REMEDY)
+    machine = Machine(pickle, f'{path} ({folder}/data.pkl)', _names(Budget(len(data))), storage, _REMEDY)
     return machine.load_last()
+
+
+def _names(budget):
+    """What stands for the names in a checkpoint: of tensors, of arrays, and of plain objects."""
+    return {**numpy_names(budget), **inert_names(), **tensor_names(budget)}
+
+
+def _other_archive(archive, path):
+    """What a zip archive is that torch.save did not write."""
+    if 'chainer_seg.json.npy' in archive.entries:
+        return 'is a model file of chainer_seg already; use it as it is'
+    if archive.entries and all(name.endswith('.npy') for name in archive.entries):
+        return 'is a .npz of NumPy arrays, which no network is known to be saved as; choose a .pth file'
+    return foreign_file(path) or (
+        'is a zip archive without the data.pkl of torch.save; choose a .pth file')
 
 
 def _order(archive, folder):
@@ -95,7 +115,7 @@ def _read_stream(data, path):
         key, element, count, _ = parse_id(value)
         elements[key] = element, count
 
-    names = tensor_names(budget)
+    names = _names(budget)
     skimmed = {name: _nothing if name.startswith('torch._utils.') else stands_for
                for name, stands_for in names.items()}
     skim = Machine(data, path, skimmed, note, _REMEDY, at=begin)

@@ -103,7 +103,8 @@ class SortedTable:
         if packing == _PLAIN:
             return content, True
         if packing != _SNAPPY:
-            self.fail('a block that is plain or packed by Snappy', f'it is of kind {packing}', offset)
+            raise WeightFileError(f'{self.path} cannot be read: its block at byte {offset} is packed in '
+                                  f'the way {packing}, where none (0) and Snappy (1) are read.')
         try:
             content = snappy.unpack(bytes(content), self._unpacked)
         except ValueError as error:

@@ -38,7 +38,9 @@ class StoredZip:
         if entry is None:
             self.fail(f'it has no entry {name}')
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-            self.fail(f'its entry {name} is compressed or encrypted, as torch.save never does')
+            raise WeightFileError(f'{self.path} cannot be read: its entry {name} is compressed or '
+                                  f'encrypted, as torch.save never does; load it with PyTorch and save '
+                                  f'it again.')
         start = self._start(entry)
         content = self.data[start:start + entry.file_size]
         self._left -= entry.file_size

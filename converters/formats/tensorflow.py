@@ -12,9 +12,9 @@ _LIST = b'\x0a'  # With it the first value of the first kind begins, a list of i
 _START = re.compile(rb'\0\0[\x80-\xff]{0,4}[\0-\x7f][\x08\x0a]')  # An empty key, then a message.
 
 
-def recognise(start):
-    """Whether the first bytes of a file may begin a table whose first key is empty."""
-    return _START.match(start) is not None
+def recognise(data):
+    """Whether the bytes of a file may begin a table whose first key is empty."""
+    return _START.match(data) is not None
 
 
 def read(path):

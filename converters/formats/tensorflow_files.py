@@ -1,10 +1,13 @@
 """The files of TensorFlow's checkpoints, whichever of them a user names (naming.cc, Saver there)."""
 
 import ast
+import logging
 import pathlib
 import re
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, quoted, shortened
+
+log = logging.getLogger(__name__)
 
 _INDEX = '.index'
 _DATA = re.compile(r'(.*)\.data-\d{5}-of-\d{5}')  # Of a checkpoint of the second kind.
@@ -13,6 +16,7 @@ _ANY_SHARD = re.compile(r'-\?{5}-of-\d{5}')  # How Saver names all shards of the
 _STATE = 'checkpoint'  # The file that tells the newest checkpoint of a folder.
 _NEWEST = re.compile(r'''^model_checkpoint_path:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*$''', re.M)
 _LONGEST_STATE = 1 << 20  # Bytes.
+_LONGEST_NAME = 200  # Characters, less than what file systems take, as endings follow.
 _SAVED_MODEL = pathlib.Path('variables', 'variables.index')
 _GRAPHS = ('.pb', '.pbtxt')
 
@@ -90,16 +94,35 @@ def _newest(state):
         raise WeightFileError(f'{state} does not name a checkpoint with model_checkpoint_path; name the '
                               f'checkpoint itself.')
     try:
-        name = pathlib.PurePath(ast.literal_eval(match[1]))
+        name = ast.literal_eval(match[1])
     except (ValueError, SyntaxError) as error:
-        raise WeightFileError(f'{state} names a checkpoint that cannot be read: {match[1][:80]}.'
-                              ) from error
-    for path in (state.parent / name, state.parent / name.name):  # The folder may have been moved.
+        raise WeightFileError(f'{state} names a checkpoint that cannot be read: '
+                              f'{shortened(match[1], 80)}.') from error
+    return _beside(state, name)
+
+
+def _beside(state, name):
+    """The checkpoint of a name in the folder of the text file that names it, or in a folder in that.
+
+    Of a place elsewhere, as where the folder has been moved, the last part alone counts.
+    """
+    parts = re.split(r'[\\/]', name)
+    is_elsewhere = '..' in parts or not parts[0] or ':' in parts[0]
+    if not parts[-1].strip('.') or '\0' in name or max(map(len, parts)) > _LONGEST_NAME:
+        raise WeightFileError(f'{state} names the checkpoint {quoted(name, 80)}, which is the name of '
+                              f'no file; name the checkpoint itself.')
+    for path in ((state.parent / parts[-1],) if is_elsewhere else
+                 (state.parent.joinpath(*parts), state.parent / parts[-1])):
         found = path if path.is_file() else _named(path)
         if found:
+            if is_elsewhere:
+                log.warning('%s names the checkpoint %s outside its folder; %s in the folder is read.',
+                            state, shortened(name, 80), found.name)
             return found
-    raise WeightFileError(f'{state} names the checkpoint {name}, which is neither there nor in its '
-                          f'folder; copy it there.')
+    where = 'outside its folder, and there is none of that name in it' if is_elsewhere else (
+        'which is neither there nor in its folder')
+    raise WeightFileError(f'{state} names the checkpoint {shortened(name, 80)}, {where}; copy it there, '
+                          f'or name the checkpoint itself.')
 
 
 def _index_of(shard, name):

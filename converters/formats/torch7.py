@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from chainer_seg.errors import WeightFileError
+from chainer_seg.errors import WeightFileError, quoted
 from converters.formats.mapped_file import map_file
 from converters.formats.torch7_sources import Ascii, Binary
 from converters.formats.torch7_values import (
@@ -17,16 +17,21 @@ from converters.formats.windows import window
 
 NIL, NUMBER, STRING, TABLE, OBJECT, BOOLEAN = range(6)
 OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = 6, 7, 8
+TDS_HASH, TDS_VEC = 'tds.Hash', 'tds.Vec'  # Structures outside Lua's memory.
 
 _DEEPEST = 5000  # Levels; Torch itself recurses and gives up earlier.
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _VERSION = re.compile(r'V (\d{1,9})')
 
 
-def recognise(start):
-    """Whether the first bytes of a file (16 or more, or the whole file) may begin a .t7 file."""
-    return _is_ascii(start) or (
-        len(start) >= 4 and start[0] <= FUNCTION and not any(start[1:4]))
+def recognise(data):
+    """Whether the bytes of a file may be a .t7 file."""
+    if _is_ascii(data):
+        return True
+    size = len(data)
+    if size < 4 or data[0] > FUNCTION or any(data[1:4]):
+        return False
+    return data[0] != NIL or size == 4
 
 
 def read(path):
@@ -45,11 +50,10 @@ def read(path):
             says something impossible; with the byte offset and what was expected there.
     """
     data = map_file(path)
-    start = data[:16]
-    if not recognise(start):
+    if not recognise(data):
         raise WeightFileError(f'{path} is not a Torch7 file: at byte 0 a type number from 0 to 8 '
-                              f'was expected, but the file starts with {start[:8]!r}.')
-    if _is_ascii(start):
+                              f'was expected, but the file starts with {data[:8]!r}.')
+    if _is_ascii(data):
         return _Reader(Ascii(data, path)).read()
     usual, small = Binary(data, path, long_size=8), Binary(data, path, long_size=4)
     try:
@@ -65,8 +69,8 @@ def read(path):
             raise
 
 
-def _is_ascii(start):
-    return re.match(rb'[0-8](\n|\Z)', start) is not None
+def _is_ascii(data):
+    return re.match(rb'[0-8](\n|\Z)', data) is not None
 
 
 class _Reader:
@@ -76,12 +80,22 @@ class _Reader:
         self.source = source
         self.seen = {}
         self.depth = 0
+        self.odd = None  # The first object that does not write a table, and where it lies.
 
     def read(self):
-        value = run(self._value())
-        if not self.source.at_end():
-            self.source.fail('the end of the file', f'{self.source.left} bytes follow')
-        return value
+        try:
+            value = run(self._value())
+            if not self.source.at_end():
+                self.source.fail('the end of the file', f'{self.source.left} bytes follow')
+            return value
+        except WeightFileError as error:
+            if self.odd is None:
+                raise
+            name, at = self.odd
+            raise WeightFileError(
+                f'{self.source.path} cannot be read: at byte {at} there is an object of the class '
+                f'{quoted(name, 60)}, which writes itself in a way that is not known here; save the '
+                f'file in Torch without it.') from error
 
     def _value(self):
         """Reads one value; yields for each value inside it (see :func:`run`)."""
@@ -120,7 +134,11 @@ class _Reader:
 
     def _table(self, index):
         table = self.seen[index] = Table()
-        for _ in range(self.source.length('a table')):
+        yield from self._pairs(table, self.source.length('a table'))
+        return table
+
+    def _pairs(self, table, count):
+        for _ in range(count):
             at = self.source.at
             key = yield self._value()
             if key is None:
@@ -128,7 +146,6 @@ class _Reader:
             value = yield self._value()
             if value is not None:
                 table[key] = value
-        return table
 
     def _function(self, index, tag):
         function = Function(bytes(self.source.bytes('the code of a function')), tag=tag)
@@ -153,8 +170,35 @@ class _Reader:
         if kind == 'Tensor':
             return (yield from self._tensor(index, name, version))
         value = self.seen[index] = Object(name, version=version)
+        if name in (TDS_HASH, TDS_VEC):
+            value.fields = Table()
+            yield from self._tds(value)
+            return value
+        if self.odd is None and self._tag_ahead() != TABLE:
+            self.odd = name, self.source.at
         value.fields = yield self._value()
         return value
+
+    def _tds(self, value):
+        """The payload of a tds.Hash, a long n and n pairs, or of a tds.Vec, a long n and n values."""
+        at, count = self.source.at, self.source.long(f'the size of a {value.class_name}')
+        if count < 0:
+            self.source.fail(f'the size of a {value.class_name}', f'there is {count}', at)
+        if value.class_name == TDS_HASH:
+            yield from self._pairs(value.fields, count)
+            return
+        for number in range(1, count + 1):
+            value.fields[number] = yield self._value()
+
+    def _tag_ahead(self):
+        """The type number of the next value, TABLE where the file ends."""
+        at = self.source.at
+        try:
+            return self.source.integer('a type number')
+        except WeightFileError:
+            return TABLE
+        finally:
+            self.source.at = at
 
     def _tensor(self, index, name, version):
         source, at = self.source, self.source.at

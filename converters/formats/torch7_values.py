@@ -33,8 +33,14 @@ def element_of(class_name):
 
 
 def readable(text):
-    """A string of a file as a reader expects it: its bytes as UTF-8, odd ones replaced."""
-    return text.encode('latin-1').decode('utf-8', 'replace')
+    """A string of a file as a reader expects it: its bytes as UTF-8, odd ones replaced.
+
+    Text with characters beyond Latin-1, as other formats have it, is text already.
+    """
+    try:
+        return text.encode('latin-1').decode('utf-8', 'replace')
+    except UnicodeEncodeError:
+        return text.encode('utf-8', 'replace').decode('utf-8')
 
 
 class Table(collections.abc.MutableMapping):
@@ -84,8 +90,9 @@ class Table(collections.abc.MutableMapping):
 class Object:
     """An object of a Torch class without a reader of its own.
 
-    ``fields`` is what the class wrote, nearly always a :class:`Table`. ``version`` is the number in
-    the file's header, None where very old files have no header.
+    ``fields`` is what the class wrote, nearly always a :class:`Table`; of a ``tds.Hash`` and a
+    ``tds.Vec`` it is a table of what is in them. ``version`` is the number in the file's header, None
+    where very old files have no header.
     """
 
     class_name: str

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainer_seg.files import atomic_write
 from converters.formats.torch7 import (
-    BOOLEAN, NIL, NUMBER, OBJECT, OLDEST_FUNCTION, STRING, TABLE)
+    BOOLEAN, NIL, NUMBER, OBJECT, OLDEST_FUNCTION, STRING, TABLE, TDS_HASH, TDS_VEC)
 from converters.formats.torch7_values import (
     ELEMENTS, Function, Object, Storage, Table, Tensor, element_of, run)
 
@@ -163,7 +163,14 @@ class _Writer:
 
     def _object(self, value):
         self._header(value)
-        yield self.value(value.fields)
+        if value.class_name not in (TDS_HASH, TDS_VEC):
+            yield self.value(value.fields)
+            return
+        self.sink.longs((len(value.fields),))
+        for key, inside in value.fields.items():
+            if value.class_name == TDS_HASH:
+                yield self.value(key)
+            yield self.value(inside)
 
     def _storage(self, storage):
         element, _ = element_of(storage.class_name)

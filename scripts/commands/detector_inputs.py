@@ -5,7 +5,8 @@ import contextlib
 import dataclasses
 import pathlib
 
-from commands.result_paths import listed_images, result_stems, sole_writers
+from commands.file_options import add_outside_option
+from commands.result_paths import image_ids, listed_images, result_stems, sole_writers
 from tqdm import tqdm
 
 from chainer_seg import command_line
@@ -26,12 +27,14 @@ class Job:
         is_video (bool): Whether it has frames.
         picture: Path of the picture, or of the video, with what was found.
         results: Path of the JSON file.
+        image_id: Of an image in COCO results; the frames of a video have their own.
     """
 
     source: object
     is_video: bool
     picture: pathlib.Path
     results: pathlib.Path
+    image_id: int | None = None
 
 
 def add_input_options(parser):
@@ -40,6 +43,7 @@ def add_input_options(parser):
                              'or the number of a camera')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
+    add_outside_option(parser)
     yolact = parser.add_argument_group("inputs in YOLACT's words, each with its output if wanted")
     yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
     yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
@@ -54,9 +58,30 @@ def find_jobs(options):
     pairs = plain + [split_output(text) for text in options.image + options.images + options.video]
     if not pairs:
         raise UserError('There is nothing to do; name images, folders, videos or a camera.')
-    sources = [source for pair in pairs for source in expand(*pair)]
+    sources = [source for pair in pairs for source in expand(*pair, options.allow_outside)]
     stems = result_stems([_named(source) for source, _ in sources], options.out)
-    return [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+    numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
+    return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
+
+
+def check_for_videos(jobs, options, *flags):
+    """Refuses options that apply only to videos where none is among the inputs."""
+    if not any(job.is_video for job in jobs):
+        _refuse(options, flags, 'videos')
+
+
+def check_for_images(jobs, options, *flags):
+    """Refuses options that apply only to images where none is among the inputs."""
+    if all(job.is_video for job in jobs):
+        _refuse(options, flags, 'images')
+
+
+def _refuse(options, flags, kind):
+    for flag in flags:
+        if getattr(options, flag.removeprefix('--').replace('-', '_')):
+            raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; leave '
+                            f'it out.')
 
 
 def work_on(jobs, options, work, *folders):
@@ -97,13 +122,13 @@ def split_output(text):
     return source, output
 
 
-def expand(text, output):
+def expand(text, output, allow_outside=False):
     """Pairs of each image, video or camera that an argument names, and where it goes."""
     if is_camera(text):
         return [(int(text), output)]
     if is_video(text):
         return [(pathlib.Path(text), output)]
-    found = listed_images(text)
+    found = listed_images(text, allow_outside)
     if output is None or not (pathlib.Path(text).is_dir() or text.lower().endswith('.txt')):
         return [(path, output) for path in found]
     return [(path, str(stem) + '.png') for path, stem in result_stems(found, output)]

@@ -8,10 +8,11 @@ import chainer  # isort: skip
 
 
 def digest_of_model(model):
-    """The same text for models of the same class, sizes and weights."""
+    """The same text for models of the same class, sizes, weights and names of classes."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
     content = hashlib.sha256(repr((type(model).__name__, model.config)).encode())
+    content.update(repr(tuple(getattr(model, 'class_names', ()))).encode())
     for name in sorted(serializer.target):
         content.update(name.encode() + serializer.target[name].tobytes())
     return content.hexdigest()[:16]

@@ -7,6 +7,7 @@ from commands.training_options import DRAWN
 from chainer_seg.datasets import FiguresDataset
 from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
 from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.options import without
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,7 @@ def add_drawn_option(parser):
     parser.add_argument('--drawn', choices=tuple(DRAWN),
                         help='draw shapes, with textures or plain, or people with keypoints; by the '
                              'classes of the model if left out')
+    parser.only(without('--annotations'), '--drawn')
 
 
 def drawn_dataset(names, kind, length, seed, size):

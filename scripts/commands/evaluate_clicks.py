@@ -30,6 +30,7 @@ from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
 from chainer_seg.evaluation.clicks import CAP, THRESHOLDS
 from chainer_seg.evaluation.object_choice import LEAST_AREA
 from chainer_seg.models.deeplab.refine import REFINEMENTS
+from chainer_seg.options import where, with_any
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ _USUAL = {'thresholds': THRESHOLDS, 'least_area': LEAST_AREA, 'categories': None
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=100)
     add_object_options(parser)
+    add_data_options(parser, 100, '--masks', '--images')
     methods = parser.add_argument_group('what is compared')
     methods.add_argument('--refine', nargs='+', choices=('none', *REFINEMENTS), default=('none',),
                          metavar='R', help=f'the model with each of none, {", ".join(REFINEMENTS)}')
@@ -61,6 +62,8 @@ def add_options(parser):
     figures.add_argument('--results', metavar='DIR',
                          help='keep what is found in this folder, so that an interrupted run goes on')
     figures.add_argument('--overwrite', action='store_true', help='replace what is in --results')
+    parser.only(where('--refine', 'crf'), '--crf-parameters')
+    parser.only(with_any('--results'), '--overwrite')
 
 
 def add_object_options(parser):
@@ -178,6 +181,8 @@ def open_results(name, model, dataset, objects, options):
     chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
     settings = {'data': digest_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
                 'cap': options.cap, **objects, 'chosen': chosen}
+    if options.labels_as != 'auto':
+        settings['labels_as'] = options.labels_as
     if name not in BASELINES:
         settings.update(model=digest_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
     if name == 'crf':

@@ -14,7 +14,12 @@ import time
 from commands.detector_options import add_detector_options, detector_settings
 from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, add_match_option, open_dataset
+from commands.evaluation_data import (
+    add_data_options,
+    add_match_option,
+    open_dataset,
+    refuse_without_objects,
+)
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
@@ -23,6 +28,7 @@ from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
 from chainer_seg.evaluation.coco import KINDS
 from chainer_seg.files import write_json
 from chainer_seg.instances import Instances
+from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +55,7 @@ def add_options(parser):
     figures.add_argument('--results', metavar='DIR',
                          help="keep the detections in this folder, as COCO's server takes them")
     figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
+    parser.only(with_any('--results'), '--overwrite')
 
 
 def run(model, options):
@@ -72,6 +79,7 @@ def run(model, options):
             raise type(interrupt)(f'{len(evaluator)} of {len(dataset)} images are done; the same '
                                   f'command goes on') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
+        refuse_without_objects(figures)
         good = [number for number in range(len(dataset)) if number not in bad.errors]
         for path in folder.write(kinds, good) if folder is not None else ():
             log.info('wrote %s', path)

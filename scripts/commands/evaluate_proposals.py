@@ -11,8 +11,8 @@ import itertools
 import math
 import time
 
-from commands.evaluation_data import add_data_options, open_dataset
-from commands.proposal_options import add_proposal_options, proposal_settings
+from commands.evaluation_data import add_data_options, open_dataset, refuse_without_objects
+from commands.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
@@ -21,6 +21,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import evaluate_proposal_files, evaluate_proposals
 from chainer_seg.evaluation.proposals import COUNTS, KINDS, SIZES
 from chainer_seg.files import write_json
+from chainer_seg.options import without
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks'}
 
@@ -31,6 +32,7 @@ def add_options(parser):
     parser.add_argument('--proposals', metavar='DIR', nargs='+',
                         help='read the proposals from these files or folders')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
+    parser.only(without('--proposals'), *PROPOSAL_FLAGS)
 
 
 def run(model, options):
@@ -42,9 +44,10 @@ def run(model, options):
         if options.proposals:
             figures, kinds = evaluate_files(dataset, options, progress)
         else:
-            proposer = functools.partial(model.propose_rle, **proposal_settings(options))
+            proposer = functools.partial(model.propose_rle, **proposal_settings(model, options))
             figures = evaluate_proposals(proposer, dataset, progress=progress, on_error=bad)
             kinds = KINDS
+        refuse_without_objects(figures)
         print(f'{len(dataset) - len(bad)} images, {time.time() - started:.0f} s')
         print(table(figures, kinds))
         if options.out:

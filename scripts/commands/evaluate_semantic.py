@@ -16,7 +16,8 @@ from commands.digests import digest_of_dataset, digest_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
 from commands.evaluation_data import add_data_options, add_match_option, open_dataset
 from commands.result_paths import result_stems
-from commands.semantic_options import add_semantic_options, described_settings, semantic_settings
+from commands.semantic_options import (
+    OF_LISTS, add_semantic_options, described_settings, semantic_settings)
 from commands.semantic_report import class_table
 from tqdm import tqdm
 
@@ -25,6 +26,7 @@ from chainer_seg.datasets import SemanticDataset, open_semantic
 from chainer_seg.evaluation import SemanticEvaluator, match_classes
 from chainer_seg.evaluation.label_folder import LabelFolder
 from chainer_seg.files import write_json
+from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ def add_options(parser):
                          help="keep the labels in this folder, as images with VOC's palette that its "
                               "server takes")
     results.add_argument('--overwrite', action='store_true', help='replace what is in --save-labels')
+    parser.only(OF_LISTS, '--sbd', '--class-names')
+    parser.only(with_any('--save-labels'), '--overwrite')
 
 
 def run(model, options):

@@ -2,7 +2,11 @@
 
 import argparse
 
+from commands.training_options import OF_DRAWN
+
 from chainer_seg import command_line
+from chainer_seg.model_file import is_model_file
+from chainer_seg.options import When, where, with_any, without
 
 BLOCKS = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3)}
 
@@ -19,8 +23,8 @@ def add_network(net):
                           'ResNet-50-model.caffemodel; imagenet stands for resnet50-detectron.npz or '
                           'resnet101-detectron.npz, as scripts/download.py says how to make them')
     net.add_argument('--init', metavar='MODEL',
-                     help='start from this Mask R-CNN; what does not fit, such as other classes, '
-                          'starts anew')
+                     help='start from this Mask R-CNN and its sizes; classes keep the weights of those '
+                          'of the same name, and others start anew')
     net.add_argument('--extractor', choices=tuple(BLOCKS), default='resnet50')
     net.add_argument('--neck', choices=('c4', 'fpn'), default='c4',
                      help='last stage on each region, as in the Chainer implementation, or a feature '
@@ -106,3 +110,36 @@ def add_run(run):
                      help='go on from the newest snapshot in --out, or from this one; with --lr 0 '
                           '--iteration 1 --validation 1 a model file is evaluated')
     run.add_argument('--overwrite', action='store_true', help='replace a run in --out')
+
+
+def resumes_model(options):
+    """Whether --resume names a model file rather than a snapshot."""
+    return options.resume not in (None, 'auto') and is_model_file(options.resume)
+
+
+def restrict(parser):
+    """Says where options apply."""
+    parser.only(OF_DRAWN, '--val-n')
+    parser.only(where('--dataset', 'coco2017'), '--coco-folder')
+    parser.only(When('without --dataset coco2017, which has its files in --coco-folder',
+                     lambda options: options.dataset != 'coco2017'),
+                '--annotations', '--images', '--val-annotations', '--val-images')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(When('without a model file to --resume', lambda options: not resumes_model(options)),
+                '--init')
+    parser.only(When('to a new model, and not with --init or a model file to --resume',
+                     lambda options: not options.init and not resumes_model(options)),
+                '--pretrained', '--extractor', '--neck', '--blocks', '--width', '--stride-on',
+                '--bn2affine', '--roialign', '--roi_size', '--fpn-channels', '--box-features',
+                '--mask-channels', '--no-masks', '--keypoint-channels', '--anchor-sizes',
+                '--canonical-size', '--test-side', '--test-proposals')
+    parser.only(When('without --blocks, and with --pretrained only if that is imagenet',
+                     lambda options: not options.blocks and options.pretrained in (None, 'imagenet')),
+                '--extractor')
+    parser.only(without('--pretrained'), '--blocks', '--width')
+    parser.only(where('--neck', 'fpn'), '--fpn-channels', '--box-features', '--canonical-size')
+    parser.only(with_any('--keypoints'), '--keypoint-channels')
+    parser.only(When('without --no-masks', lambda options: options.with_masks),
+                '--mask-channels', '--gamma')
+    parser.only(where('--schedule', 'steps'), '--lr_step')
+    parser.only(where('--optimizer', 'momentum'), '--momentum')

@@ -5,28 +5,30 @@ TensorFlow implementation stores them take the place of the clicks.
 """
 
 import argparse
-import json
 import logging
-import pathlib
 
+import msgspec
 import numpy as np
 from commands.click_options import add_view_options, refinement, set_view
 from commands.crf_options import add_crf_option
-from commands.result_paths import result_stems
+from commands.file_options import add_labels_option
+from commands.result_paths import image_ids, result_stems
 
-from chainer_seg import command_line
+from chainer_seg import command_line, schema
 from chainer_seg.bad_images import BadImages
 from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
-from chainer_seg.datasets.mask_folder import read_mask
-from chainer_seg.errors import ClickError, UserError
-from chainer_seg.files import write_json
+from chainer_seg.errors import ClickError, UserError, shortened
+from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
 from chainer_seg.instances import Instances
 from chainer_seg.locks import sole_writer
+from chainer_seg.label_images import Guesses
+from chainer_seg.mask_images import read_mask
 from chainer_seg.models.deeplab import Click
 from chainer_seg.models.deeplab.given_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
+from chainer_seg.options import where
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,11 @@ def add_options(parser):
     clicks.add_argument('--clicks', metavar='JSON',
                         help='more clicks, before these: a list of {"x": X, "y": Y, "positive": true}')
     clicks.add_argument('--mask', metavar='IMAGE',
-                        help='begin with this mask, as large as the input, the object in white')
+                        help='begin with this mask, as large as the input, the object in white or by '
+                             'its number')
+    clicks.add_argument('--object', type=int, metavar='N',
+                        help='the number of the object in --mask, where it has several')
+    add_labels_option(clicks)
     clicks.add_argument('--pnmap', metavar='TIFF',
                         help='in the place of clicks, the distances to positive and to negative ones in '
                              'two pages of 8 bits, as large as the input')
@@ -58,6 +64,7 @@ def add_options(parser):
     result.add_argument('--save-pnmap', action='store_true',
                         help='also write the clicks as a file for --pnmap')
     add_view_options(parser)
+    parser.only(where('--refine', 'crf'), '--crf-parameters')
 
 
 def run(model, options):
@@ -70,9 +77,10 @@ def run(model, options):
                         f'image.')
     bad = BadImages(options.strict or len(paths) == 1)
     with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
-        for number, (path, stem) in enumerate(result_stems(paths, options.out)):
+        for number, (image_id, (path, stem)) in enumerate(
+                zip(image_ids(paths), result_stems(paths, options.out))):
             with bad.passing_over(number):
-                save(path, stem, *find(model, path, clicks, sharpen, options), options)
+                save(path, image_id, stem, *find(model, path, clicks, sharpen, options), options)
 
 
 def find(model, path, clicks, sharpen, options):
@@ -101,6 +109,8 @@ def given_clicks(options):
     clicks = read_clicks(options.clicks) if options.clicks else []
     clicks += [Click(y, x, True) for x, y in options.pos]
     clicks += [Click(y, x, False) for x, y in options.neg]
+    if not options.mask and (options.object is not None or options.labels_as != 'auto'):
+        raise UserError('--object and --labels-as say how --mask is read; give a --mask, too.')
     if options.pnmap and (clicks or options.mask):
         raise UserError('--pnmap takes the place of clicks and of --mask; leave these out.')
     if not any(click.positive for click in clicks) and not options.mask and not options.pnmap:
@@ -109,17 +119,23 @@ def given_clicks(options):
     return clicks
 
 
+class _Entry(msgspec.Struct):
+    """A click in a JSON file, in pixels from the top left."""
+
+    x: schema.Finite
+    y: schema.Finite
+    positive: bool = True
+
+
 def read_clicks(path):
     """The clicks of a JSON file, a list of :class:`Click`."""
+    entries = read_json(path, 'file of clicks')
     try:
-        entries = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-        return [Click(float(entry['y']), float(entry['x']), entry.get('positive', True))
-                for entry in entries]
-    except OSError as error:
-        raise UserError(f'The file of clicks {path} cannot be read: {error.strerror}.') from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f'{path} is no list of clicks; write [{{"x": 20, "y": 10, "positive": true}}, '
-                        f'...] into it.') from error
+        entries = schema.check(entries, list[_Entry], f'The file of clicks {path}')
+    except UserError as error:
+        raise UserError(f'{path} is no list of clicks ({shortened(str(error))}); write [{{"x": 20, '
+                        f'"y": 10, "positive": true}}, ...] into it.') from error
+    return [Click(float(entry.y), float(entry.x), entry.positive) for entry in entries]
 
 
 def segment(model, image, clicks, sharpen, options):
@@ -127,7 +143,9 @@ def segment(model, image, clicks, sharpen, options):
     session = model.session(image, sharpen)
     session.threshold = options.threshold
     if options.mask:
-        session.start_from(read_mask(options.mask)[0])
+        mask, _ = read_mask(options.mask, labels_as=options.labels_as, number=options.object,
+                            report=Guesses())
+        session.start_from(mask)
     session.add(*clicks)
     return session.probability, session.mask
 
@@ -140,7 +158,7 @@ def segment_stored(model, image, maps, sharpen, options):
     return probability, probability > options.threshold
 
 
-def save(path, stem, image, clicks, found, options):
+def save(path, image_id, stem, image, clicks, found, options):
     """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
     probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
@@ -148,7 +166,8 @@ def save(path, stem, image, clicks, found, options):
     write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
     picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
     write_image(f'{stem}_overlay.png', picture)
-    write_json(f'{stem}.json', instances.to_coco_results(path.name))
+    write_json(f'{stem}.json', [{**result, 'file_name': path.name}
+                                for result in instances.to_coco_results(image_id)])
     if options.save_pnmap:
         write_maps(f'{stem}{MAPS_ENDING}', stored_maps(clicks, mask.shape))
     log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',

@@ -1,9 +1,14 @@
-"""Propose objects in images: masks and scores, the best first."""
+"""Propose objects in images: masks and scores, the best first.
+
+Their image_id is the number that names the image, if all images are named by numbers as COCO's
+(000000005802.jpg is 5802); otherwise they are counted from 1.
+"""
 
 import logging
 
+from commands.file_options import add_outside_option
 from commands.proposal_options import add_proposal_options, proposal_settings
-from commands.result_paths import listed_images, result_stems
+from commands.result_paths import image_ids, listed_images, result_stems
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
@@ -26,6 +31,7 @@ def add_options(parser):
                         help='images, folders of images, or lists of images (.txt, one in a line)')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
+    add_outside_option(parser)
     add_proposal_options(parser, PUBLISHED_DEMO)
     parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
                         help='pixels of a higher probability belong to a mask')
@@ -38,22 +44,25 @@ def add_options(parser):
 def run(model, options):
     if options.draw < 0:
         raise UserError('--draw takes numbers from 0.')
-    paths = [path for each in options.inputs for path in listed_images(each)]
+    paths = [path for each in options.inputs for path in
+             listed_images(each, options.allow_outside)]
     bad = BadImages(options.strict or len(paths) == 1)
     with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
-        for number, (path, stem) in enumerate(result_stems(paths, options.out)):
+        for number, (image_id, (path, stem)) in enumerate(
+                zip(image_ids(paths), result_stems(paths, options.out))):
             with bad.passing_over(number):
-                save_proposals(model, path, stem, options)
+                save_proposals(model, path, image_id, stem, options)
 
 
-def save_proposals(model, path, stem, options):
+def save_proposals(model, path, image_id, stem, options):
     """Proposes objects in one image and writes an overlay and COCO JSON."""
     image = read_image(path)
     found = model.propose_rle(image, threshold=options.threshold, nms=options.nms,
-                              **proposal_settings(options))
+                              **proposal_settings(model, options))
     masks = decode_rle(found.codes[:options.draw], image.shape[:2])
     write_image(f'{stem}_overlay.png', overlay_masks(image, masks, contour=2))
-    write_json(f'{stem}.json', proposal_results(found, path.name))
+    write_json(f'{stem}.json', [{**result, 'file_name': path.name}
+                                for result in proposal_results(found, image_id)])
     log.info('%s: %s; wrote %s_overlay.png and .json', path, describe(found), stem)
     for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
         log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',

@@ -1,8 +1,12 @@
 """Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
 
-Writes each picture or video with what was found drawn on it, and COCO results beside it; those of a
-video have the number of the frame, from 0, as image_id. Ctrl-C ends a video or a camera at the frame
-it has come to.
+Writes each image or video with what was found drawn on it, and COCO results beside it. Their category_id
+is that of the data set that the model was trained on; without one COCO's, if all classes are COCO's;
+otherwise the number of the class, from 1. Their image_id is the number that names the image, if all
+images are named by numbers as COCO's (000000005802.jpg is 5802); otherwise they are counted from 1; of a
+video it is the number of the frame, from 0. category_name and file_name stand beside them. Results with
+the ids of an annotation file are what evaluate.py --results writes. Ctrl-C ends a video or a camera at
+the frame it has come to.
 """
 
 import collections
@@ -10,14 +14,17 @@ import functools
 import logging
 
 import numpy as np
-from commands.detector_inputs import add_input_options, find_jobs, work_on
+from commands.detector_inputs import add_input_options, check_for_videos, find_jobs, work_on
 from commands.detector_options import add_detector_options, detector_settings
+from commands.result_paths import category_ids
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.class_names import find_names
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
+from chainer_seg.options import When
 from chainer_seg.video import annotate_video
 from chainer_seg.visualization import overlay_detections
 
@@ -44,13 +51,17 @@ def add_options(parser):
     video.add_argument('--frames', type=command_line.count_argument, metavar='N',
                        help='end after so many frames')
     video.add_argument('--no-fps', action='store_true', help='do not write the frames per second')
+    parser.only(When('where masks are drawn, without --hide masks',
+                     lambda options: 'masks' not in options.hide), '--alpha')
 
 
 def run(model, options):
     if not 0 <= options.alpha <= 1:
         raise UserError('--alpha takes numbers from 0 to 1.')
     jobs = find_jobs(options)
+    check_for_videos(jobs, options, '--frames', '--no-fps')
     find = Finder(model, options)
+    log.info('category ids in the results: %s', find.whose_ids)
     window = Window() if options.show else None
     work_on(jobs, options, lambda job: (annotate if job.is_video else save_found)(
         find, job, window, options))
@@ -66,6 +77,7 @@ class Finder:
             settings.pop('max_detections', None)
         self._detect = functools.partial(model.detect, **settings)
         self._labels, self._most = labels_of(model, options.classes), options.top_k
+        self.category_ids, self.whose_ids = category_ids(model)
 
     def __call__(self, image):
         found = self._detect(image)
@@ -80,12 +92,12 @@ def labels_of(model, names):
     """The labels of the classes of these names; None for all."""
     if names is None:
         return None
-    known = {name.casefold(): label for label, name in enumerate(model.class_names)}
-    unknown = [name for name in names if name.casefold() not in known]
+    labels = find_names(names, model.class_names)
+    unknown = [name for name, label in zip(names, labels) if label < 0]
     if unknown:
         raise UserError(f'The model knows no {", ".join(unknown)}; it knows '
                         f'{", ".join(model.class_names) or "no names of classes"}.')
-    return [known[name.casefold()] for name in names]
+    return labels
 
 
 def save_found(find, job, window, options):
@@ -94,7 +106,7 @@ def save_found(find, job, window, options):
     found = find(image)
     picture = overlay_detections(image, found, **drawing_of(options))
     write_image(job.picture, picture)
-    write_json(job.results, results_of(found, job.source.name))
+    write_json(job.results, results_of(found, job.image_id, find.category_ids, job.source.name))
     log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
     if window is not None:
         window.show(picture)
@@ -113,7 +125,7 @@ def annotate(find, job, window, options):
 
     with json_list(job.results) as add:
         def keep(number, found, picture):
-            for result in results_of(found, number):
+            for result in results_of(found, number, find.category_ids):
                 add(result)
             written.append((number, picture))
 
@@ -137,10 +149,11 @@ def drawing_of(options):
             **{name: name not in options.hide for name in _HIDEABLE if name != 'masks'}}
 
 
-def results_of(found, image_id):
-    """COCO results with the name of the category, which says more than its number."""
-    return [{**result, 'category_name': found.name(number)}
-            for number, result in enumerate(found.to_coco_results(image_id))]
+def results_of(found, image_id, category_ids, file_name=None):
+    """COCO results with the names of the category and of the file, which say more than numbers."""
+    file = {} if file_name is None else {'file_name': file_name}
+    return [{**result, 'category_name': found.name(number), **file}
+            for number, result in enumerate(found.to_coco_results(image_id, category_ids))]
 
 
 def describe(found):

@@ -11,7 +11,8 @@ import logging
 import pathlib
 
 import numpy as np
-from commands.detector_inputs import add_input_options, find_jobs, work_on
+from commands.detector_inputs import (
+    add_input_options, check_for_images, check_for_videos, find_jobs, work_on)
 from commands.semantic_options import add_semantic_options, semantic_settings
 from tqdm import tqdm
 
@@ -46,7 +47,10 @@ def add_options(parser):
 def run(model, options):
     if not 0 <= options.alpha <= 1:
         raise UserError('--alpha takes numbers from 0 to 1.')
-    work_on(find_jobs(options), options, lambda job: (annotate if job.is_video else save_found)(
+    jobs = find_jobs(options)
+    check_for_videos(jobs, options, '--frames')
+    check_for_images(jobs, options, '--save-labels', '--probabilities')
+    work_on(jobs, options, lambda job: (annotate if job.is_video else save_found)(
         model, job, options), *([options.save_labels] if options.save_labels else []))
 
 

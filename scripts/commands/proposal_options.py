@@ -2,12 +2,16 @@
 
 from chainer_seg import command_line  # before Chainer, which it makes work
 from chainer_seg.errors import UserError
+from chainer_seg.models.deepmask import SharpMask
 from chainer_seg.models.deepmask.pyramid import (
     EXPONENT_STEP,
     FIRST_EXPONENT,
     LAST_EXPONENT,
     pyramid_scales,
 )
+
+
+PROPOSAL_FLAGS = ('--np', '--si', '--sf', '--ss', '--zoom', '--dm', '--exact')
 
 
 def add_proposal_options(parser, n):
@@ -27,8 +31,11 @@ def add_proposal_options(parser, n):
                        help="choose windows as the Torch implementation does, off by one as there")
 
 
-def proposal_settings(options):
+def proposal_settings(model, options):
     """The options as arguments of ``model.propose_rle``."""
+    if options.dm and not isinstance(model, SharpMask):
+        raise UserError('--dm asks a SharpMask for the masks of its DeepMask, and this is a DeepMask, '
+                        'which has no others; leave it out.')
     return {'n': options.n, 'scales': pyramid_scales(options.si, options.sf, options.ss),
             'zoom': options.zoom, 'dm': options.dm, 'exact': options.exact}
 

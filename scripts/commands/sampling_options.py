@@ -37,6 +37,13 @@ _COUNTS = {
 }
 
 
+def _flag(name):
+    return f'--{name.replace("_", "-")}'
+
+
+SAMPLING_FLAGS = tuple(_flag(name.lower()) for name in (*_FIELDS, *_COUNTS) if name != 'n_pairs')
+
+
 def add_sampling_options(parser, flag='--sampling', pairs=False):
     """Adds an option for each number of a sampling, with the defaults of every sampling.
 
@@ -78,10 +85,6 @@ def chosen_sampling(options):
         if name in given:
             changes.update(counts(given.pop(name)))
     return dataclasses.replace(find_sampling(options.sampling), **{**changes, **given})
-
-
-def _flag(name):
-    return f'--{name.replace("_", "-")}'
 
 
 def _written(value):

@@ -8,6 +8,10 @@ from commands.crf_options import crf_parameters
 from chainer_seg import command_line
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 from chainer_seg.models.deeplab.multi_scale import SCALES
+from chainer_seg.options import When
+
+OF_LISTS = When('to a list of images (.txt) as --annotations',
+                lambda options: str(options.annotations).endswith('.txt'))
 
 _CRF_NUMBERS = ', '.join(field.name for field in dataclasses.fields(CrfParameters))
 

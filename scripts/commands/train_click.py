@@ -3,13 +3,14 @@
 import argparse
 import logging
 
-from commands.sampling_options import add_sampling_options, chosen_sampling
+from commands.sampling_options import SAMPLING_FLAGS, add_sampling_options, chosen_sampling
 from commands.train_click_files import (
-    add_file_options, frozen_norm, run_length, train_on_files)
+    CLICK_FILES, add_file_options, frozen_norm, run_length, take_published, train_on_files)
 from commands.training_options import (
-    DRAWN, add_data_options, add_training_options, find_resnet, open_datasets, run_training)
+    DRAWN, OF_FILES, add_data_options, add_training_options, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line
+from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_clicks
 from chainer_seg.evaluation.clicks import LEAST_AREA
 from chainer_seg.links import copy_resnet
@@ -17,6 +18,7 @@ from chainer_seg.model_file import copy_matching, load_model
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
 from chainer_seg.models.deeplab.segmenter import CLICK_ENCODINGS
+from chainer_seg.options import When, where, with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def add_options(systems):
         'click', help='click segmentation', description='Train click segmentation.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     click.set_defaults(train=train_click)
-    add_data_options(click, 'click-files')
+    add_data_options(click, CLICK_FILES)
     add_file_options(click)
     add_training_options(click, iterations=2000, batch_size=8, lr=1e-3)
     click.add_argument('--epochs', type=float, default=None, metavar='N',
@@ -101,11 +103,28 @@ def add_options(systems):
     loss.add_argument('--freeze-bn', action=argparse.BooleanOptionalAction, default=False,
                       help='batch normalisation uses its running statistics and learns nothing, as in '
                            'the TensorFlow code')
+    restrict(click)
+
+
+def restrict(click):
+    """Says where options apply."""
+    click.settle(take_published)
+    click.only(where('--dataset', CLICK_FILES), '--list', '--data', '--val-list')
+    click.only(When('without --dataset click-files', lambda options: options.dataset != CLICK_FILES),
+               '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--sampling',
+               '--robot-clicks', '--start-masks', '--composites', '--jaccard-weight', *SAMPLING_FLAGS)
+    click.only(with_any('--val-annotations', '--val-list'), '--val-images')
+    click.only(OF_FILES, '--epochs')
+    click.only(without('--epochs'), '--iterations')
+    click.only(without('--init'), '--init-trunk', '--backbone', '--blocks', '--width', '--mask-input',
+               '--decoder')
+    click.only(without('--whole-images'), '--object-scale')
+    click.only(where('--sampling', 'few'), '--max-positive', '--max-negative')
 
 
 def train_click(options):
     sampling = chosen_sampling(options)
-    if options.dataset == 'click-files':
+    if options.dataset == CLICK_FILES:
         model = make_click_model(options)
         train_on_files(options, model, rates(options, model))
         return
@@ -113,16 +132,16 @@ def train_click(options):
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
                            options.max_negative, robot_clicks=options.robot_clicks,
-                           start_masks=options.start_masks if model.mask_input else 0,
+                           start_masks=options.start_masks,
                            composites=options.composites, sampling=sampling,
                            whole_images=options.whole_images)
-    least_area = LEAST_AREA
+    least_area, most = LEAST_AREA, 2 * options.val_n
     if options.dataset == 'shapes':
         least_area = options.size[0] * options.size[1] // LEAST_DRAWN_FRACTION
 
     def mean_ious(model):
         figures = evaluate_clicks(model, validation, least_area=least_area,
-                                  max_objects=2 * options.val_n)
+                                  max_objects=most)
         return {name: value for name, value in figures.items() if name != 'objects'}
 
     chain = ClickTrainChain(model, options.positive_weight, options.jaccard_weight,
@@ -142,11 +161,18 @@ def rates(options, model):
 def make_click_model(options):
     """The model of --init, or a new one of the sizes that the options give."""
     model = load_model(options.init) if options.init else new_click_model(options)
+    if options.start_masks and not model.mask_input:
+        raise TrainingError('--start-masks shows the network a mask, and this one takes none; add '
+                            '--mask-input, or leave it out.')
     for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
                  'click_radius'):
         if getattr(options, name) is not None:
             setattr(model, name, getattr(options, name))
             model.config[name] = getattr(options, name)
+    useless = {'distance': 'click_radius', 'disk': 'click_scale'}[model.click_encoding]
+    if getattr(options, useless) is not None and not options.as_tensorflow:
+        raise TrainingError(f'--{useless.replace("_", "-")} changes nothing for clicks that are encoded '
+                            f'as {model.click_encoding}; leave it out or change --click-encoding.')
     return model
 
 

@@ -1,7 +1,5 @@
 """python scripts/train.py click --dataset click-files: click segmentation from clicks in files."""
 
-import argparse
-
 from commands.training_options import run_training
 
 from chainer_seg.datasets import ClickFilesDataset
@@ -18,19 +16,7 @@ PUBLISHED = {
     'optimizer': 'momentum', 'lr': 1e-5, 'ends_lr': 5.0, 'weight_decay': 2.5e-4,
     'schedule': 'constant', 'warm_up': 0, 'batch_size': 7, 'epochs': 10.0}
 
-# What needs the objects themselves.
-_NOT_FROM_FILES = ('robot_clicks', 'start_masks', 'composites', 'jaccard_weight')
-
-
-class AsPublished(argparse.Action):
-    """Sets all options of :data:`PUBLISHED`; those behind it change some of them."""
-
-    def __init__(self, option_strings, dest, **settings):
-        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **settings)
-
-    def __call__(self, parser, options, values, option_string=None):
-        for name, value in PUBLISHED.items():
-            setattr(options, name, value)
+CLICK_FILES = 'click-files'  # what --dataset calls them
 
 
 def add_file_options(parser):
@@ -44,25 +30,32 @@ def add_file_options(parser):
                        help='list of samples to validate on; twice --val-n of them are looked at')
     published = parser.add_argument_group('the TensorFlow code')
     published.add_argument(
-        '--as-tensorflow', action=AsPublished,
+        '--as-tensorflow', action='store_true',
         help='train as it does: ' + ', '.join(
             f'--{name.replace("_", "-")}' + ('' if value is True else f' {_written(value)}')
-            for name, value in PUBLISHED.items()) + '; options behind it change some of this')
+            for name, value in PUBLISHED.items()) + '; other options change some of this')
+
+
+def take_published(options, given):
+    """Gives the options that were left out the values of --as-tensorflow, if that was given."""
+    if not options.as_tensorflow:
+        return
+    for name, value in PUBLISHED.items():
+        # A number of updates says how long the run is, as that of epochs does.
+        if name not in given and not (name == 'epochs' and 'iterations' in given):
+            setattr(options, name, value)
 
 
 def train_on_files(options, model, lr_multipliers):
     """Trains a click model on the samples that the options list."""
-    for name in _NOT_FROM_FILES:
-        if getattr(options, name):
-            raise TrainingError(f'--{name.replace("_", "-")} needs images with their objects, not '
-                                f'click files; leave it out or take --dataset coco.')
     dataset, validation = open_lists(options)
     check_encoding(model, dataset)
     samples = ClickMapSamples(options.crop, model.click_mean)
     chain = ClickMapTrainChain(model, options.positive_weight, options.loss_scale, options.freeze_bn)
+    most = 2 * options.val_n
     run_training(
         options, chain, model, dataset, samples,
-        lambda model: evaluate_maps(chain, validation, samples, 2 * options.val_n),
+        lambda model: evaluate_maps(chain, validation, samples, most),
         best_metric=('validation/iou', 'max'), lr_multipliers=lr_multipliers,
         **run_length(options))
 
@@ -72,11 +65,16 @@ def open_lists(options):
     if not options.list:
         raise DatasetError('--dataset click-files needs --list, a list that scripts/sample_clicks.py '
                            'wrote.')
-    dataset = ClickFilesDataset(options.list, options.data, options.images)
+    if options.labels_as != 'auto':
+        raise DatasetError('--labels-as is for masks and label images, not for click files; leave it '
+                           'out.')
+    dataset = ClickFilesDataset(options.list, options.data, options.images,
+                                allow_outside=options.allow_outside)
     if not options.val_list:
         return dataset, dataset
     return dataset, ClickFilesDataset(options.val_list, options.data,
-                                      options.val_images or options.images)
+                                      options.val_images or options.images,
+                                      allow_outside=options.allow_outside)
 
 
 def run_length(options):

@@ -4,19 +4,25 @@ import argparse
 import functools
 import logging
 
+from commands.semantic_options import OF_LISTS
 from commands.semantic_report import class_table
+from commands.file_options import reading_options
 from commands.training_options import (
-    DRAWN, add_data_options, add_training_options, draw_datasets, find_resnet, run_training)
+    DRAWN, OF_DRAWN, add_data_options, add_training_options, check_classes, draw_datasets, find_resnet,
+    run_training, validation_images)
 
 from chainer_seg import command_line
+from chainer_seg.class_names import listed
 from chainer_seg.datasets import SemanticDataset, open_semantic
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.evaluation import evaluate_semantic
 from chainer_seg.links import FrozenAffine, copy_resnet
 from chainer_seg.links.resnet import EXPANSION
-from chainer_seg.model_file import copy_matching, load_model
+from chainer_seg.model_file import load_model
+from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.deeplab import DeepLab, SemanticSamples, SemanticTrainChain
 from chainer_seg.models.deeplab.multi_scale import SCALES
+from chainer_seg.options import with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +51,17 @@ def add_options(systems):
     add_training_options(parser, iterations=1500, batch_size=8, lr=1e-3, schedule='poly')
     _add_model(parser.add_argument_group('the model'))
     _add_method(parser.add_argument_group('how it learns'))
+    parser.only(OF_DRAWN, '--val-n')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(OF_LISTS, '--sbd', '--class-names')
+    parser.only(without('--init'), '--backbone', '--blocks', '--width', '--pyramid')
+    parser.only(without('--backbone'), '--blocks', '--width')
 
 
 def _add_model(model):
     model.add_argument('--init', metavar='MODEL',
-                       help='start from this DeepLab and its sizes; the last layers start anew where '
-                            'the classes are others')
+                       help='start from this DeepLab and its sizes; classes keep the weights of those '
+                            'of the same name, and others start anew')
     model.add_argument('--backbone', metavar='MODEL',
                        help='start from the ResNet in this model file, which gives --blocks and '
                             '--width; click and mask-rcnn come with the package')
@@ -108,14 +119,13 @@ def open_labels(options):
     if not options.annotations:
         raise DatasetError(f'--dataset {options.dataset} needs --annotations, and --images with a COCO '
                            f'JSON file.')
-    open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names)
+    open_files = functools.partial(open_semantic, sbd=options.sbd, class_names=options.class_names,
+                                   **reading_options(options, options.annotations))
     dataset = open_files(options.annotations, options.images)
     if not options.val_annotations:
         return dataset, dataset
-    validation = open_files(options.val_annotations, options.val_images or options.images)
-    if validation.class_names != dataset.class_names:
-        raise DatasetError(f'{options.val_annotations} has other classes than {options.annotations}; '
-                           f'validate on a part of the same data set.')
+    validation = open_files(options.val_annotations, validation_images(options))
+    check_classes(dataset, validation)
     return dataset, validation
 
 
@@ -134,13 +144,10 @@ def _continue_model(options, class_names):
     longest_side = options.longest_side or source.longest_side
     model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': options.seed,
                        'longest_side': longest_side})
-    named = tuple(source.class_names)
-    same = named == tuple(class_names) if named else source.config['n_class'] == len(class_names)
-    if same:
-        copy_matching(source, model)
-    else:
-        copy_matching(source.resnet, model.resnet)
-        log.info('The classes are others than those of %s: the last layers start anew', options.init)
+    model.class_names = tuple(class_names)
+    shared = start_by_names(source, model).shared
+    log.info('The weights come from %s, those of %d of %d classes by name: %s', options.init,
+             len(shared), len(class_names), listed(shared))
     return model
 
 

@@ -4,7 +4,7 @@ import argparse
 import functools
 
 from commands.training_options import (
-    add_data_options, find_resnet, make_schedule, open_indices, run_training)
+    OF_DRAWN, add_data_options, find_resnet, make_schedule, open_indices, run_training)
 
 from chainer_seg import command_line, training
 from chainer_seg.errors import TrainingError
@@ -17,6 +17,7 @@ from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.samples import NUMBERS, stack_patches
 from chainer_seg.models.deepmask.train_chain import begin_at_prior
 from chainer_seg.models.deepmask.trunk import STRIDE
+from chainer_seg.options import When, where, with_any, without
 
 # The published rates: to epoch 50, to epoch 120 (DeepMask) or 80 (SharpMask), and from there on.
 PUBLISHED_LR = 1e-3
@@ -46,6 +47,7 @@ def add_options(systems):
     net.add_argument('--bottleneck', type=int, default=128, help='channels behind the last stage')
     net.add_argument('--features', type=int, default=512, help='length of the feature vector')
     net.add_argument('--hidden', type=int, default=1024, help='hidden units of the score')
+    deepmask.only(without('--trunk'), '--blocks', '--width')
     deepmask.set_defaults(train=train_deepmask)
 
     sharpmask = _add_system(systems, 'sharpmask', 'SharpMask: refines the masks of a DeepMask',
@@ -108,6 +110,10 @@ def _add_system(systems, name, description, momentum, weight_decay, score_share)
     run.add_argument('--log-every', type=int, default=20, metavar='N')
     run.add_argument('--overwrite', action='store_true', help='replace a run in --out')
     run.add_argument('--half', action='store_true', help='save the model in half precision')
+    parser.only(OF_DRAWN, '--pictures', '--val-n')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(When('with an --lr above 0', lambda options: options.lr), '--schedule', '--warm-up')
+    parser.only(where('--optimizer', 'momentum'), '--momentum')
     return parser
 
 

@@ -6,15 +6,19 @@ import logging
 import pathlib
 
 from commands.mask_rcnn_options import (
-    BLOCKS, FIRST_FACTOR, LAST_FACTOR, PUBLISHED_FROZEN, add_network, add_run, add_samples)
-from commands.training_options import add_data_options, find_resnet, open_datasets, run_training
+    BLOCKS, FIRST_FACTOR, LAST_FACTOR, PUBLISHED_FROZEN, add_network, add_run, add_samples,
+    restrict, resumes_model)
+from commands.training_options import (
+    add_data_options, check_classes, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line, training
+from chainer_seg.class_names import first_difference, listed
 from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.links import BatchNorm, FrozenAffine, copy_resnet
 from chainer_seg.links.resnet import EXPANSION
-from chainer_seg.model_file import copy_matching, is_model_file, load_model
+from chainer_seg.model_file import load_model
+from chainer_seg.models.class_transfer import class_labels, start_by_names
 from chainer_seg.models.mask_rcnn import (
     DetectionSamples, MaskRCNN, MaskRCNNTrainChain, PolygonDataset, batch_samples)
 from chainer_seg.models.mask_rcnn.train_chain import TRAINING_LIMITS
@@ -45,12 +49,14 @@ def add_options(systems):
     add_network(parser.add_argument_group('the network'))
     add_samples(parser.add_argument_group('the samples'))
     add_run(parser.add_argument_group('the training'))
+    restrict(parser)
 
 
 def train_mask_rcnn(options):
     if options.dataset == 'coco2017':
         _find_coco(options)
     dataset, validation = open_datasets(options, keypoints=options.keypoints or None)
+    check_classes(dataset, validation)
     model = make_model(options, dataset)
     # Without a learning rate, running statistics stay, too: the model is only evaluated.
     chain = MaskRCNNTrainChain(
@@ -61,6 +67,7 @@ def train_mask_rcnn(options):
     run_training(
         options, chain, model, PolygonDataset(dataset), samples,
         functools.partial(evaluate, dataset=validation), (f'validation/{kind}/AP', 'max'),
+        category_ids=getattr(dataset, 'category_ids', None),  # What is drawn has none.
         schedule=make_schedule(options), momentum=options.momentum,
         converter=functools.partial(batch_samples, multiple=model.size_multiple),
         evaluate_every=options.evaluate_every, lr_multipliers=frozen(options, model.extractor.resnet))
@@ -84,15 +91,14 @@ def _find_coco(options):
 
 def make_model(options, dataset):
     """The model of --init or --resume, or a new one with the ResNet of --pretrained or from nowhere."""
-    classes, keypoints = len(dataset.class_names), _keypoints(options, dataset)
+    names, keypoints = tuple(dataset.class_names), _keypoints(options, dataset)
     resumed = _resumed_model(options)
     if resumed:
-        model = _resume_model(resumed, classes)
-    elif options.init:
-        model = _continue_model(options.init, classes, keypoints)
-    else:
-        model = _new_model(options, classes, keypoints)
-    model.class_names = dataset.class_names
+        return _resume_model(resumed, names)
+    if options.init:
+        return _continue_model(options.init, names, keypoints)
+    model = _new_model(options, len(names), keypoints)
+    model.class_names = names
     return model
 
 
@@ -109,17 +115,21 @@ def _keypoints(options, dataset):
 
 def _resumed_model(options):
     """The path of --resume if that is a model file rather than a snapshot; it is no longer resumed."""
-    if options.resume in (None, 'auto') or not is_model_file(options.resume):
+    if not resumes_model(options):
         return None
     path, options.resume = options.resume, None
     return path
 
 
-def _resume_model(path, classes):
-    model = _load_mask_rcnn(path)
-    if model.classes != classes:
-        raise TrainingError(f'{path} knows {model.classes} classes, the data set has {classes}; give '
-                            f'the data set that it was made for, or start from it by --init.')
+def _resume_model(path, names):
+    """The model of a file, with its classes in the order of the data set, which must have the same."""
+    source = _load_mask_rcnn(path)
+    model = _named_network(names, **{**source.config, 'classes': len(names)})
+    if not len(class_labels(source, model)[0]) == source.classes == len(names):
+        difference = first_difference(source.class_names or range(source.classes), names)
+        raise TrainingError(f'{path} has other classes than the data set: {difference}; give the data '
+                            f'set that it was made for, or start from it by --init.')
+    start_by_names(source, model)
     return model
 
 
@@ -131,14 +141,19 @@ def _load_mask_rcnn(path):
     return model
 
 
-def _continue_model(path, classes, keypoints):
-    """A model of the sizes in a file, with its weights as far as they fit."""
+def _continue_model(path, names, keypoints):
+    """A model of the sizes in a file, with its weights as far as they fit; classes go by names."""
     source = _load_mask_rcnn(path)
-    wanted = {**source.config, 'classes': classes, 'keypoints': keypoints}
-    if wanted == source.config:
-        return source
-    model = _make_network(**wanted)
-    log.info('%d arrays of the model come from %s', copy_matching(source, model), path)
+    model = _named_network(names, **{**source.config, 'classes': len(names), 'keypoints': keypoints})
+    started = start_by_names(source, model)
+    log.info('%d arrays of the model come from %s, and the weights of %d of %d classes: %s',
+             started.arrays, path, len(started.shared), len(names), listed(started.shared))
+    return model
+
+
+def _named_network(names, **config):
+    model = _make_network(**config)
+    model.class_names = names
     return model
 
 

@@ -5,18 +5,21 @@ import functools
 import logging
 import pathlib
 
-from commands.training_options import add_data_options, open_datasets, run_training
+from commands.training_options import (
+    OF_DRAWN, OF_FILES, add_data_options, check_classes, open_datasets, run_training)
 
 from chainer_seg import command_line
+from chainer_seg.class_names import listed
 from chainer_seg.datasets import ObjectIndex
 from chainer_seg.devices import get_device
-from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.errors import TrainingError
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.model_file import load_model
 from chainer_seg.models.yolact.experiments import experiment_names, read_experiment
 from chainer_seg.models.yolact.pretrained import (
     CHANNEL_ORDERS, load_yolact, start_backbone, start_from)
 from chainer_seg.models.yolact.samples import stack_examples
+from chainer_seg.options import with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,12 @@ def add_options(systems):
     run.add_argument('--mixed-precision', action='store_true',
                      help='compute in half precision, update in single precision; on a GPU')
     run.add_argument('--half', action='store_true', help='save the model in half precision')
+    parser.settle(_find_data)
+    parser.only(OF_FILES, '--data-folder')
+    parser.only(OF_DRAWN, '--val-n')
+    parser.only(without('--data-folder'), '--annotations', '--images')
+    parser.only(with_any('--val-annotations'), '--val-images')
+    parser.only(with_any('--backbone'), '--backbone-channels')
 
 
 def train_yolact(options):
@@ -81,21 +90,26 @@ def train_yolact(options):
         experiment.take_model(weights)
     experiment.assign(options.assignments)
     _merge(experiment['training'], options)
-    _find_data(options)
     dataset, validation = open_datasets(options)
-    _check_classes(dataset, validation)
+    check_classes(dataset, validation)
+    _say_unseen_classes(dataset)
     model = experiment.make_model(dataset.class_names, options.seed, options.mixed_precision)
     _start(model, weights, options)
     chain = experiment.make_train_chain(model, options.batch_size // options.sub_batches)
     run_training(
         options, chain, model, dataset, experiment.make_samples(model),
-        functools.partial(_evaluate, dataset=validation), BEST, schedule=experiment.make_schedule(),
+        functools.partial(_evaluate, dataset=validation), BEST,
+        category_ids=getattr(dataset, 'category_ids', None),  # What is drawn has none.
+        schedule=experiment.make_schedule(),
         converter=stack_examples, momentum=options.momentum, weight_decay_exclude=(),
         loss_scale=LOSS_SCALE if options.mixed_precision else None)
 
 
 def _merge(settings, options):
     """Gives the options that are not on the command line the experiment's values."""
+    if options.momentum is not None and settings['optimizer'] != 'momentum':
+        raise TrainingError(f'--momentum is for the optimizer momentum, and the experiment trains with '
+                            f'{settings["optimizer"]}; leave it out or add --set optimizer=momentum.')
     for name in ('batch_size', 'iterations', 'lr', 'momentum', 'weight_decay', 'save_interval'):
         if getattr(options, name) is None:
             setattr(options, name, settings[name])
@@ -110,23 +124,21 @@ def _check_precision(options):
                             '--mixed-precision out, or name a GPU by --device.')
 
 
-def _find_data(options):
+def _find_data(options, given):
     """Gives the options of files the values that --data-folder stands for."""
-    if options.data_folder:
-        training, validation = (pathlib.Path(options.data_folder) / f'{name}.packed'
-                                for name in ('train', 'val'))
-        options.annotations = options.annotations or training
-        if validation.exists():
-            options.val_annotations = options.val_annotations or validation
-    if options.annotations:
+    if not options.data_folder:
+        return
+    training, validation = (pathlib.Path(options.data_folder) / f'{name}.packed'
+                            for name in ('train', 'val'))
+    options.annotations = training
+    if validation.exists():
+        options.val_annotations = options.val_annotations or validation
+    if 'dataset' not in given:
         options.dataset = 'coco'
 
 
-def _check_classes(dataset, validation):
-    """Refuses a validation set of other classes; says which classes cannot be learned."""
-    if tuple(dataset.class_names) != tuple(validation.class_names):
-        raise DatasetError('The data sets for training and for validation name different classes; give '
-                           'both annotation files the same categories.')
+def _say_unseen_classes(dataset):
+    """Says which classes cannot be learned."""
     if not hasattr(dataset, 'read_instances'):
         return  # It is drawn: it has all classes, and would have to be drawn to count them.
     seen = set(ObjectIndex(dataset).labels.tolist())
@@ -139,8 +151,8 @@ def _start(model, weights, options):
     """Copies the weights to start from, and says what was copied."""
     if weights is not None:
         shared = start_from(weights, model)
-        log.info('the weights come from %s, those of classes for: %s', options.weights,
-                 ', '.join(shared) or 'none')
+        log.info('the weights come from %s, those of %d of %d classes by name: %s', options.weights,
+                 len(shared), len(model.class_names), listed(shared))
     if options.backbone:
         start_backbone(load_model(options.backbone), model, options.backbone_channels)
         log.info('the backbone comes from %s', options.backbone)

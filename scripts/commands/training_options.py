@@ -5,15 +5,24 @@ import shlex
 import sys
 import time
 
+from commands.file_options import add_reading_options, reading_options
+from commands.result_paths import CATEGORY_IDS
+
 from chainer_seg import command_line, training
+from chainer_seg.class_names import listed
 from chainer_seg.datasets import (
     FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
+from chainer_seg.datasets.opening import folder_for
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.links import ResNet
 from chainer_seg.model_file import load_model, save_model
+from chainer_seg.options import When
 
 # Pictures drawn for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
+
+OF_FILES = When('with a --dataset of files, such as coco', lambda options: options.dataset not in DRAWN)
+OF_DRAWN = When('with a --dataset that is drawn', lambda options: options.dataset in DRAWN)
 
 DRAWN = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset}
 
@@ -22,17 +31,28 @@ def add_data_options(parser, *more):
     """Adds the options and returns their group; ``more`` are values of --dataset of the system's own."""
     data = parser.add_argument_group('the data')
     data.add_argument('--dataset', choices=(*DRAWN, 'coco', *more), default='shapes',
-                      help='drawn shapes, with textures or plain, drawn people, or a data set of files')
+                      help='drawn shapes, with textures or plain, drawn people, or a data set of files; '
+                           'coco where --annotations are named')
     data.add_argument('--annotations', metavar='J',
                       help='COCO JSON to train on; or a packed data set or a list of VOC or SBD, which '
                            'need no --images')
     data.add_argument('--images', metavar='D', help='its folder of images')
     data.add_argument('--val-annotations', metavar='J', help='COCO JSON to validate on')
     data.add_argument('--val-images', metavar='D', help='its folder of images')
+    add_reading_options(data)
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                       metavar='HxW', help='size of drawn pictures')
     data.add_argument('--val-n', type=int, default=40, help='number of drawn validation pictures')
+    parser.settle(_find_kind)
+    parser.only(OF_FILES, '--annotations', '--images', '--val-annotations', '--val-images')
+    parser.only(OF_DRAWN, '--size')
     return data
+
+
+def _find_kind(options, given):
+    """Takes files for the data set where some are named and nothing else is asked for."""
+    if options.annotations and 'dataset' not in given:
+        options.dataset = 'coco'
 
 
 def add_training_options(parser, iterations, batch_size, lr, schedule='cosine'):
@@ -76,6 +96,7 @@ def open_indices(options):
 
 def draw_datasets(options, length):
     """Drawn pictures: ``length`` of them for training."""
+    reading_options(options, None)
     draw = DRAWN[options.dataset]
     return (draw(length, options.seed, options.size),
             draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size))
@@ -85,12 +106,27 @@ def open_files(options, *, skip_empty=False, keypoints=None):
     """The data sets of files; without one for validation, the training set serves for both."""
     if not options.annotations:
         raise DatasetError(f'--dataset {options.dataset} needs --annotations and --images.')
+    reading = reading_options(options, options.annotations)
     dataset = open_dataset(options.annotations, options.images, skip_empty=skip_empty,
-                           keypoints=keypoints)
+                           keypoints=keypoints, **reading)
     if not options.val_annotations:
         return dataset, dataset
-    return dataset, open_dataset(options.val_annotations, options.val_images or options.images,
-                                 keypoints=keypoints)
+    return dataset, open_dataset(options.val_annotations, validation_images(options),
+                                 keypoints=keypoints, **reading)
+
+
+def validation_images(options):
+    """The folder of the images of --val-annotations; that of the training where none is named."""
+    return folder_for(options.val_annotations, options.val_images, options.images)
+
+
+def check_classes(dataset, validation):
+    """Refuses a validation set of other classes; their order may differ, for they go by names."""
+    if sorted(dataset.class_names) != sorted(validation.class_names):
+        lacking = sorted(set(dataset.class_names) ^ set(validation.class_names))
+        raise DatasetError(f'The data sets for training and for validation name different classes: only '
+                           f'one of them has {listed(lacking)}; give both annotation files the same '
+                           f'categories.')
 
 
 def find_resnet(path):
@@ -110,13 +146,15 @@ def make_schedule(options):
 
 
 def run_training(options, train_chain, model, dataset, transform, evaluator, best_metric,
-                 **settings):
+                 category_ids=None, **settings):
     """Runs the training that the options describe, prints where the results are, and returns them.
 
+    ``category_ids`` are those of the model's labels in its data set, which predict.py writes.
     ``settings`` are those of :class:`chainer_seg.training.Settings` and come before the options.
     """
     started = time.time()
-    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed}
+    model.origin = {'command': shlex.join(['python', *sys.argv]), 'seed': options.seed,
+                    **({CATEGORY_IDS: list(category_ids)} if category_ids is not None else {})}
     from_options = {
         name: getattr(options, name) for name in (
             'out', 'optimizer', 'lr', 'weight_decay', 'iterations', 'batch_size', 'sub_batches',

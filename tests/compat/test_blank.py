@@ -5,8 +5,9 @@ import tracemalloc
 import chainer
 import chainer.links as L
 import numpy as np
+import pytest
 
-from chainer_seg.compat.blank import blank_parameters
+from chainer_seg.compat.blank import TooManyParameters, blank_parameters
 
 
 def test_parameters_are_blank_inside_only():
@@ -47,3 +48,17 @@ def test_no_temporary_numbers_take_memory():
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 2.1 * 4_000_000  # The parameter and its gradient, which no one has written to.
+
+
+def test_a_network_with_more_parameters_than_allowed_is_given_up_at_once():
+    with blank_parameters(most=100):
+        L.Linear(9, 10)  # 100 with the bias; gradients do not count.
+    with pytest.raises(TooManyParameters, match='more than 100 parameters'), blank_parameters(most=100):
+        L.Linear(10, 10)
+
+
+def test_the_allowance_holds_inside_only():
+    with blank_parameters(most=1):
+        pass
+    with blank_parameters():
+        assert L.Linear(10, 10).W.size == 100

@@ -126,14 +126,18 @@ def forget_parameters(layers):
     (remove('res4c_branch2b'), 'its layer res4c_branch2b has 0 blobs where 1 are needed'),
     (remove('bn2a_branch1'), 'its layer bn2a_branch1 has 0 blobs'),
     (reshape, r'layers.res3b_branch2b.blobs.0 has the shape \(8, 8, 9, 1\) where \(8, 8, 3, 3\)'),
-    (dilate, 'its block res5a is dilated'),
-    (flatten_strides, r'strides of its stages are \[1, 2, 2, 1\]'),
+    (dilate, r'blocks res5a to res5c have the dilations \[1, 2\]'),
     (widen_pooling, 'max pooling of size 3 and stride 2'),
     (forget_parameters, 'res4a_branch2a does not tell its parameters; give the .prototxt')])
 def test_another_network_is_told_in_one_sentence(genuine, tmp_path, change, problem):
     path = changed(genuine / 'resnet50_b4.caffemodel', tmp_path / 'a.caffemodel', change)
     with pytest.raises(WeightFileError, match=problem):
         converters.convert(path)
+
+
+def test_other_strides_are_those_of_the_file(genuine, tmp_path):
+    path = changed(genuine / 'resnet50_b4.caffemodel', tmp_path / 'a.caffemodel', flatten_strides)
+    assert converters.convert(path).config['strides'] == (1, 2, 2, 1)
 
 
 def test_old_shapes_a_missing_factor_and_another_eps_are_understood(genuine, tmp_path, model):
@@ -152,3 +156,9 @@ def test_old_shapes_a_missing_factor_and_another_eps_are_understood(genuine, tmp
     np.testing.assert_allclose(ours.reduce.norm.avg_mean, theirs.reduce.norm.avg_mean, rtol=1e-6)
     np.testing.assert_allclose(ours.reduce.norm.avg_var, theirs.reduce.norm.avg_var + .5, rtol=1e-4)
     assert not ours.middle.norm.avg_mean.any() and not ours.middle.norm.avg_var.any()
+
+
+@pytest.mark.parametrize('name', ['deploy.PROTOTXT', 'deploy.txt', 'deploy'])
+def test_a_definition_may_have_another_ending(genuine, tmp_path, model, name):
+    (tmp_path / name).write_bytes((genuine / 'resnet50_b4.prototxt').read_bytes())
+    assert converters.convert(genuine / 'resnet50_b4.caffemodel', tmp_path / name).config == model.config

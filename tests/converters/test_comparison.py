@@ -1,5 +1,9 @@
 """Outputs of a model and of its original, whose differences are known or computed by OpenCV."""
 
+import io
+import tracemalloc
+import zipfile
+
 import chainer
 import numpy as np
 import pytest
@@ -117,3 +121,77 @@ def test_what_opencv_needs_is_told(genuine, tmp_path):
     (tmp_path / 'other.prototxt').write_text('name: "a" input: "data" layer { name: "b" type: "Odd" }')
     with pytest.raises(WeightFileError, match='OpenCV cannot compute'):
         compare_with_opencv(conversion, genuine, tmp_path / 'other.prototxt', np.zeros((1, 3, 9, 9)))
+
+
+def npz(path, **arrays):
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize('arrays, problem', [
+    ({'input': np.array([1, 'x'], object)}, "array 'input' of the type 'object'"),
+    ({'input': np.zeros((1, 3, 9, 9), complex)}, "of the type 'complex128'"),
+    ({'input': np.zeros((1, 3, 9, 9), bool)}, "of the type 'bool'"),
+    ({'input': np.array(['a'])}, "of the type '<U1'"),
+    ({'input': np.zeros(3)}, r'an input of the shape'),
+    ({'input': np.zeros((0, 3, 9, 9))}, 'an input of the shape'),
+    ({'input': np.full((1, 3, 9, 9), np.nan)}, 'that are not finite'),
+    ({'input': np.zeros((1, 3, 9, 9)), 'output': np.array(np.inf)}, "array 'output' that are not"),
+    ({'input': np.zeros((1, 2, 9, 9))}, r'an input of the shape \(1, 2, 9, 9\); record one of its own'),
+    ({'input': np.zeros((1, 3, 1, 1))}, r'an input of the shape \(1, 3, 1, 1\)'),
+    ({'input': np.zeros((1, 3, 4000, 4000), np.uint8)}, 'at most 33554432 numbers')])
+def test_recorded_arrays_that_cannot_be_meant_are_told(net, tmp_path, arrays, problem):
+    with pytest.raises(UserError, match=problem) as caught:
+        compare_recorded(net, npz(tmp_path / 'a.npz', **arrays))
+    assert len(str(caught.value)) < 400
+
+
+def test_recorded_arrays_are_refused_before_they_take_memory(net, tmp_path):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 40000, 40000), }\n"
+    array = b'\x93NUMPY\1\0' + len(header).to_bytes(2, 'little') + header
+    with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as archive:
+        archive.writestr('input.npy', array)
+    tracemalloc.start()
+    with pytest.raises(UserError, match='says that it has the shape'):
+        compare_recorded(net, tmp_path / 'a.npz')
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
+
+
+def test_damaged_recordings_give_a_comparison_or_the_error(net, x, tmp_path, rng):
+    data = npz(tmp_path / 'a.npz', input=x, output=net(x).array).read_bytes()
+    plain = io.BytesIO()
+    np.savez(plain, input=x, output=net(x).array)
+    outcomes = set()
+    for intact in (data, plain.getvalue()):
+        for size in rng.integers(0, len(intact), 30):
+            outcomes.add(outcome(net, tmp_path / 'cut.npz', intact[:size]))
+        for _ in range(300):
+            changed = bytearray(intact)
+            for at in rng.integers(0, len(changed), 3):
+                changed[at] = rng.integers(256)
+            outcomes.add(outcome(net, tmp_path / 'changed.npz', bytes(changed)))
+    assert 'error' in outcomes
+
+
+def test_headers_of_recordings_may_be_anything(net, tmp_path, rng):
+    """The checksums are right, so that the headers are read."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 2, 2), }"
+    for _ in range(400):
+        changed = bytearray(header)
+        for at in rng.integers(0, len(changed), 2):
+            changed[at] = rng.choice(list(b"()[]{}'\"\\\0\xff9,:-fOV"))
+        with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as archive:
+            archive.writestr('input.npy', b'\x93NUMPY\1\0' + len(changed).to_bytes(2, 'little')
+                             + bytes(changed) + bytes(48))
+        outcome(net, tmp_path / 'b.npz', (tmp_path / 'a.npz').read_bytes())
+
+
+def outcome(net, path, data):
+    path.write_bytes(data)
+    try:
+        compare_recorded(net, path)
+        return 'comparison'
+    except UserError as error:
+        assert '\n' not in str(error)
+        return 'error'

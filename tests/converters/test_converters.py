@@ -1,6 +1,7 @@
 """read and convert: the format by the bytes, the network by the tree; what no one knows is named."""
 
 import pickle
+import zipfile
 
 import chainer
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import chainer_seg
 import converters
 from chainer_seg.errors import WeightFileError
+from chainer_seg.model_file import save_model
+from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats import FORMATS, find_format, torch7_writer
 from converters.inspection import conversion_warnings, mapping_lines, tree_lines
 from converters.ledger import Ledger, Placement
@@ -32,7 +35,7 @@ def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
     (tmp_path / 'text').write_text('Weights')
     (tmp_path / 'empty').touch()
     for path, sentence in (
-            (tmp_path / 'text', "no format that is known here: it starts with b'Weights'"),
+            (tmp_path / 'text', "is a text that begins with 'Weights', and no weight file"),
             (tmp_path / 'empty', 'is an empty file'), (tmp_path, 'is a folder'),
             (tmp_path / 'none', 'cannot be read: No such file')):
         with pytest.raises(WeightFileError, match=sentence) as caught:
@@ -108,10 +111,10 @@ def test_the_first_bytes_tell_the_format(tmp_path, start, name):
 
 
 def test_an_unknown_format_names_what_can_be_read(tmp_path):
-    (tmp_path / 'a.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+    (tmp_path / 'a.bin').write_bytes(b'\xde\xad\xbe\xef\0\0\0\0')
     with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, TensorFlow, kaffe, '
                                               'Caffe, Detectron'):
-        converters.read(tmp_path / 'a.h5')
+        converters.read(tmp_path / 'a.bin')
 
 
 @pytest.mark.parametrize('path, lines', [
@@ -236,3 +239,34 @@ def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
         'The file does not name its classes; they are numbers until class_names is set.']
     Model.class_names = ('a', 'b', 'c')
     assert conversion_warnings(converters.Conversion(Model(), ['w'], {}, [])) == []
+
+
+@pytest.mark.parametrize('content, sentence', [
+    (b'<!DOCTYPE html><html>', 'looks like a web page; download it again'),
+    (b'version https://git-lfs.github.com/spec/v1\n', 'is a Git LFS pointer'),
+    (b'\x1f\x8b\x08\0', 'looks like a gzip archive; unpack it first'),
+    (b'\x89HDF\r\n\x1a\n', 'is an HDF5 file'), (b'\x40\0\0\0\0\0\0\0{"a":{}}', 'is a safetensors file'),
+    (b'\x08\0\0\0\0\0\0\0{"a":{}}', 'is a safetensors file'),
+    (b'\x1c\0\0\0TFL3', 'is a TensorFlow Lite model'),
+    (b'\x08\x07\x12\x07pytorch', 'is an ONNX model'),
+    (b'MATLAB 5.0 MAT-file, Platform', 'is a MATLAB file'),
+    (b'\x12\1\0\0\0\0\0\0', "of MXNet's parameters"),
+    (b'\0\0\0\0\2\0\0\0\5\0\0\0' + bytes(12), "of Darknet's weights")])
+def test_a_file_of_another_kind_is_named_and_not_called_damaged(tmp_path, content, sentence):
+    (tmp_path / 'weights').write_bytes(content)
+    with pytest.raises(WeightFileError, match=sentence) as caught:
+        converters.convert(tmp_path / 'weights')
+    assert 'damaged' not in str(caught.value)
+
+
+def test_a_model_file_of_this_package_needs_no_conversion(tmp_path):
+    save_model(tmp_path / 'a.npz', ResNetClassifier(n_class=2, blocks=(1, 1), width=2))
+    with pytest.raises(WeightFileError, match='is a model file of chainer_seg already; use it as it is'):
+        converters.convert(tmp_path / 'a.npz')
+
+
+def test_an_archive_of_weights_is_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        archive.writestr('weights.caffemodel', b'x')
+    with pytest.raises(WeightFileError, match='zip archive .weights.caffemodel.; unpack it first'):
+        converters.convert(tmp_path / 'a.zip')

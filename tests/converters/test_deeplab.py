@@ -281,8 +281,8 @@ def test_a_click_model_is_saved_and_loaded(shorten, tmp_path, rng):
      r'click_weights have the shape \(2, 3, 7, 7\), where \(2, 2, 7, 7\) is needed'),
     ({'click': True, 'click_weights': 'missing.npy'}, 'missing.npy cannot be read as .npy'),
     ({'click': True, 'strides': (1, 2, 2, 1)}, r'strides of its stages are \(1, 2, 2, 1\)'),
-    ({'class_names': ['a', 'b']}, 'it has 21 classes, and the configuration names 2'),
-    ({'dropout': .5}, 'configuration given, do not fit the network'),
+    ({'class_names': ['a', 'b']}, 'has 2 class names where 21 are needed: a, b'),
+    ({'dropout': .5}, 'a DeepLab has no setting dropout; it has class_names, click'),
     ({'pyramid': [1, 2, 3]}, 'arrays that the network has no place for: layers.fc1_voc12_c3')])
 def test_a_configuration_that_does_not_fit_is_told(shorten, config, problem):
     with pytest.raises(WeightFileError, match=problem):

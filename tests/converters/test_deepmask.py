@@ -241,7 +241,8 @@ def test_a_container_inside_itself_is_an_error(tiny, tmp_path):
 
 
 def test_an_argument_that_the_class_lacks_is_an_error(tiny, tmp_path):
-    assert_refused(tiny, tmp_path, "'dept'", config={'dept': 3})
+    assert_refused(tiny, tmp_path, "a DeepMask has no setting dept; it has patch_size, mask_size",
+                   config={'dept': 3})
 
 
 def test_shapes_that_ask_for_more_than_the_file_holds_get_no_memory(tiny, tmp_path):

@@ -56,6 +56,38 @@ def test_every_blob_is_used_or_skipped_for_a_reason(name, tree_of):
     assert not set(conversion.used) & conversion.skipped.keys()
 
 
+@pytest.mark.parametrize('as_file', [False, True])
+def test_class_names_are_given_beside_the_arguments(shared_data, tmp_path, as_file):
+    names = ['a', 'b b', 'c', 'd']
+    if as_file:
+        (tmp_path / 'names.txt').write_text('\ufeffa\r\nb b\n\nc\nd\n', encoding='utf-8')
+    model = converters.convert(FOLDER / 'public_mask_c4_5.pkl', {
+        'class_names': str(tmp_path / 'names.txt') if as_file else names, 'max_detections': 7})
+    assert model.class_names == tuple(names) and model.max_detections == 7
+
+
+@pytest.mark.parametrize('names, sentence', [
+    (['a', 'b'], 'has 2 class names where 4 are needed: a, b'),
+    (['a', 'b', 'a', 'c'], "has the class name 'a' twice"),
+    ('nowhere.txt', "class_names is 'nowhere.txt', which is neither a list of names nor a text file"),
+    ([1, 2, 3, 4], 'which is no list of names'), (7, 'class_names is 7, which is no list of names')])
+def test_class_names_that_cannot_be_are_refused(shared_data, names, sentence):
+    with pytest.raises(WeightFileError, match=sentence):
+        converters.convert(FOLDER / 'public_mask_c4_5.pkl', {'class_names': names})
+
+
+@pytest.mark.parametrize('name, assumed', [
+    ('public_mask_fpn_81', ["COCO's class names, for it has 80; class_names says others"]),
+    ('public_kp_fpn_2', ["COCO's class names, for it has 1; class_names says others"]),
+    ('public_mask_c4_5', [])])
+def test_classes_that_are_assumed_are_said(shared_data, name, assumed, caplog):
+    with caplog.at_level('INFO'):
+        origin = model_of(name).origin
+    assert [text for text in origin.get('assumed', []) if 'class names' in text] == assumed
+    assert [text for text in caplog.messages if 'class names' in text] == [
+        f'assumed {text}' for text in assumed]
+
+
 def test_what_is_skipped_and_why(shared_data):
     skipped = converters.conversion(FOLDER / 'public_mask_c4_81.pkl').skipped
     assert skipped['cls_score_w_momentum'] == 'momentum of training'

@@ -10,6 +10,7 @@ import converters
 from chainer_seg import load_model, save_model
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError
+from chainer_seg.links import copy_resnet
 from chainer_seg.links.batch_norm import EPS
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters import tensorflow_deeplab
@@ -262,3 +263,63 @@ def test_another_network_is_told_in_one_sentence(small, convert, change, problem
 def test_a_checkpoint_of_another_model_is_told_in_one_sentence(name, holds):
     with pytest.raises(WeightFileError, match=f'holds {holds} .*no network that can be converted'):
         converters.convert(DATA / name)
+
+
+# What is beside a network, and what is left of one.
+
+def test_numbers_beside_a_network_are_skipped_and_named(small, convert):
+    numbers = {'Variable': (), 'step': (), 'ema/loss': (1,)}
+    tree = {**small, **{name: np.ones(shape, np.float32) for name, shape in numbers.items()}}
+    conversion = convert(tree)
+    assert {name for name, reason in conversion.skipped.items()
+            if reason == 'a number in no layer of the network'} == {'Variable', 'step', 'ema/loss'}
+
+
+def test_a_number_in_a_layer_is_an_error(small, convert):
+    with pytest.raises(WeightFileError, match='no place for: conv1/gain'):
+        convert({**small, 'conv1/gain': np.array(2.0, np.float32)})
+
+
+def test_without_its_head_it_is_a_resnet_to_start_from(small, convert):
+    trunk = {name: array for name, array in small.items() if not name.startswith('fc')}
+    model, whole = convert(trunk).model, convert(small).model
+    assert model.config['n_class'] is None and model.config['padding'] == 'same'
+    target = ClickSegmenter(**{**whole.config, 'seed': 9})
+    copy_resnet(model.resnet, target.net.resnet)
+    for (path, ours), (_, theirs) in zip(target.net.resnet.namedparams(),
+                                         whole.net.resnet.namedparams()):
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+
+
+def test_a_head_may_have_any_name(small, convert):
+    renamed = {name.replace('fc1_voc12', 'score_mine'): array for name, array in small.items()}
+    for (path, ours), (_, theirs) in zip(convert(renamed).model.namedparams(),
+                                         convert(small).model.namedparams()):
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+
+
+@pytest.mark.parametrize('as_kaffe', [False, True])
+def test_a_classifier_has_its_logits(small, convert, tmp_path, rng, as_kaffe):
+    tree = {name: array for name, array in small.items() if not name.startswith('fc')}
+    features = small['fc1_voc12_c0/weights'].shape[2]
+    weights, biases = rng.normal(size=(features, 9)).astype('f4'), rng.normal(size=9).astype('f4')
+    tree |= {'fc_mine/weights': weights, 'fc_mine/biases': biases}
+    if as_kaffe:
+        layers = {}
+        for name, array in tree.items():
+            layer, _, key = name.rpartition('/')
+            layers.setdefault(layer, {})[key] = array
+        write_kaffe(tmp_path / 'layers.npy', layers)
+        model = converters.convert(tmp_path / 'layers.npy')
+    else:
+        model = convert(tree).model
+    assert model.config['n_class'] == 9 and model.config['strides'] is None
+    x = rng.normal(0, 50, (1, 5, 64, 64)).astype(np.float32)
+    pooled = model.resnet(x)[-1].array.mean(axis=(2, 3))
+    np.testing.assert_allclose(model.forward(x).array, pooled @ weights + biases, rtol=1e-4, atol=1e-4)
+
+
+def test_the_checkpoints_of_the_reports_convert(shared_cases):
+    folder = shared_cases / 'tf-stray' / 'my snapshots'
+    assert isinstance(converters.convert(folder / 'ownvars'), DeepLab)
+    assert converters.convert(folder / 'model.ckpt-5000').config['n_class'] is None

@@ -3,7 +3,6 @@
 import chainer
 import numpy as np
 import pytest
-from chainer import functions as F
 
 import converters
 from chainer_seg.errors import WeightFileError
@@ -12,7 +11,7 @@ from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deepmask import DeepMask
 from converters.formats import torch7, torch7_writer
-from tests.converters.torch_networks import batch_norm, convolution, module, resnet
+from tests.converters.torch_networks import batch_norm, convolution, module, resnet, run
 
 CLOSE = {'rtol': 1e-4, 'atol': 1e-5}
 
@@ -35,30 +34,6 @@ def convert(tmp_path):
         torch7_writer.write(tmp_path / 'resnet.t7', network)
         return converters.convert(tmp_path / 'resnet.t7', **options)
     return write_and_convert
-
-
-def run(network, x):
-    """What Torch computes for a module in evaluation, by its definition."""
-    name, fields = network.class_name.partition('.')[2], network.fields
-    inside = [fields['modules'][key] for key in fields.get('modules', ())]
-    if name == 'Sequential':
-        for child in inside:
-            x = run(child, x)
-        return x
-    if name == 'ConcatTable':
-        return [run(child, x) for child in inside]
-    if name == 'SpatialConvolution':
-        return F.convolution_2d(x, fields['weight'], fields.get('bias'), fields['dW'],
-                                fields['padW']).array
-    if name == 'SpatialBatchNormalization':
-        gamma, beta, mean, variance = (fields[key].reshape(-1, 1, 1) for key in (
-            'weight', 'bias', 'running_mean', 'running_var'))
-        return gamma * (x - mean) / np.sqrt(variance + fields['eps']) + beta
-    if name == 'Linear':
-        return x @ fields['weight'].T + fields['bias']
-    return {'Identity': lambda x: x, 'CAddTable': sum, 'ReLU': lambda x: np.maximum(x, 0),
-            'SpatialMaxPooling': lambda x: F.max_pooling_2d(x, 3, 2, 1, cover_all=False).array,
-            'SpatialAveragePooling': lambda x: x.mean(axis=(2, 3)), 'View': lambda x: x}[name](x)
 
 
 def test_a_converted_resnet_computes_what_its_modules_define(network, convert, rng):

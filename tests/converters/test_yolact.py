@@ -10,6 +10,8 @@ import pytest
 import converters
 from chainer_seg.errors import UserError, WeightFileError
 from chainer_seg.model_file import load_model, save_model
+from chainer_seg.models.yolact import Yolact
+from chainer_seg.models.yolact.experiments import read_experiment
 from converters.formats import pytorch
 from tests.models.yolact import reference
 
@@ -88,10 +90,70 @@ def test_a_configuration_in_the_words_of_the_class(tmp_path):
     np.testing.assert_array_equal(model.anchors(), converted('yolact_resnet50').anchors())
 
 
+NAMES = ['disc', 'box', 'star', 'ring', 'cross']
+
+
 def blank_state(name):
     """The arrays of a network of the published sizes, all zero, which take no memory."""
     return {key: np.broadcast_to(np.float32(0), shape)
             for key, shape in reference.full_width_shapes(name).items()}
+
+
+@pytest.mark.parametrize('file, classes, expected, assumed', [
+    ('yolact_im700_54_800000', 3, 'im700', 'yolact_im700 from the file name'),
+    ('yolact_im700_12_3456_interrupt', 3, 'im700', 'yolact_im700 from the file name'),
+    ('yolact_im700_cars_12_3456', 3, 'im700', 'yolact_im700 from the file name'),
+    ('YOLACT_im400-cars_2_7_interrupt', 3, 'im400', 'yolact_im400 from the file name'),
+    ('yolact_im4000_1_2', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
+    ('cars_54_800000', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
+    ('yolact_resnet50_pascal_12_3456_interrupt', 3, 'resnet50_pascal',
+     'yolact_resnet50_pascal from the file name'),
+    ('yolact_resnet50_pascal_cars_1_2', 3, 'resnet50_pascal',
+     'yolact_resnet50_pascal from the file name'),
+    ('yolact_resnet50_cars_1_2', 20, 'resnet50', 'yolact_resnet50 from the file name'),
+    ('renamed', 20, 'resnet50_pascal', 'yolact_resnet50_pascal from its 20 classes')])
+def test_the_configuration_is_that_whose_name_begins_the_files_name(
+        file, classes, expected, assumed, monkeypatch, tmp_path, caplog):
+    shapes = 'yolact_resnet50_pascal' if 'resnet50' in expected else 'yolact_base'
+    state = blank_state(shapes)
+    for name in list(state):
+        if 'conf_layer' in name or 'semantic_seg_conv' in name:
+            rows = 3 * (classes + 1) if 'conf_layer' in name else classes
+            state[name] = np.broadcast_to(np.float32(0), (rows, *state[name].shape[1:]))
+    monkeypatch.setattr(pytorch, 'read', lambda path: state)
+    shutil.copy(reference.path_of('yolact_base'), tmp_path / f'{file}.pth')
+    with caplog.at_level('INFO'):
+        model = converters.convert(tmp_path / f'{file}.pth')
+    wanted = Yolact(**{**read_experiment(expected)['model'], 'width': 2, 'blocks': (1, 1, 1, 1)})
+    assert model.image_size == wanted.image_size
+    np.testing.assert_array_equal(model.anchors(), wanted.anchors())
+    assert f'assumed {assumed}; --config names another' in caplog.messages
+    assert f'{assumed}; --config names another' in model.origin['assumed']
+
+
+def test_a_published_configuration_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(pytorch, 'read', lambda path: blank_state('yolact_base'))
+    path = shutil.copy(reference.path_of('yolact_base'), tmp_path / 'yolact_im700_1_2.pth')
+    for config in ('yolact_im400', 'yolact_im400_config'):
+        assert converters.convert(path, config).image_size == 400
+    with pytest.raises(UserError, match='not those of yolact_resnet50, but of yolact_base and '):
+        converters.convert(path, 'yolact_resnet50')
+
+
+@pytest.mark.parametrize('config', ['original', 'own'])
+@pytest.mark.parametrize('settings, expected', [
+    ({'max_detections': 5, 'score_threshold': 0.5}, {'max_detections': 5, 'score_threshold': 0.5}),
+    ({'image_size': 96}, {'image_size': 96}), ({'max_size': 96}, {'image_size': 96}),
+    ({'pred_aspect_ratios': [[[1, 2, 3]]]}, {'anchor_ratios': [1, 2, 3]}),
+    ({'class_names': NAMES}, {})])
+def test_settings_come_over_a_configuration_in_either_words(config, settings, expected, tree):
+    path, original = reference.path_of('yolact_resnet50'), reference.small_config('yolact_resnet50')
+    if config == 'own':
+        original = {'image_size': 138, 'anchor_scales': original['pred_scales_px'],
+                    'max_detections': 7, 'anchor_ratios': [1, 0.5, 2]}
+    model = converters.conversion(path, original, settings=settings).model
+    assert {name: model.config[name] for name in expected} == expected
+    assert model.class_names == tuple(settings.get('class_names', ()))
 
 
 @pytest.mark.parametrize('file, shapes, expected', [
@@ -127,9 +189,6 @@ def test_a_network_inside_of_a_checkpoint(tree):
     assert convert_tree().origin['arrays_used'] == 301
 
 
-NAMES = ['disc', 'box', 'star', 'ring', 'cross']
-
-
 @pytest.mark.parametrize('words', [{'class_names': NAMES}, {'dataset': {'class_names': NAMES}}])
 def test_class_names_come_from_the_configuration(words, tree):
     config = reference.small_config('yolact_resnet50')
@@ -140,7 +199,7 @@ def test_class_names_come_from_the_configuration(words, tree):
 
 def test_class_names_of_another_number_are_an_error(tree):
     config = {**reference.small_config('yolact_resnet50'), 'dataset': {'class_names': NAMES[:2]}}
-    assert_refused("['disc', 'box'] where 5 are needed", config=config)
+    assert_refused("has 2 class names where 5 are needed: disc, box", config=config)
 
 
 def assert_refused(*parts, config=None):
@@ -215,4 +274,15 @@ def test_a_configuration_of_other_anchors_on_each_level_is_an_error(tree):
 
 
 def test_a_configuration_that_the_class_does_not_know_is_an_error(tree):
-    assert_refused("'anchor_sides'", config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
+    assert_refused("a Yolact has no setting anchor_sides; it has class_names",
+                   config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
+
+
+def test_a_checkpoint_with_its_optimizer_is_the_network_in_it(shared_cases, shared_data):
+    folder = shared_data / 'formats' / 'pytorch'
+    config = folder / 'yolact_resnet50_config.json'
+    found = converters.conversion(shared_cases / 'optimizer-state' / 'with_optimizer.pth', config)
+    assert sum(reason == 'training state' for reason in found.skipped.values()) == 301
+    expected = converters.convert(folder / 'yolact_resnet50_1_10.pth', config)
+    for (path, ours), (_, theirs) in zip(found.model.namedparams(), expected.namedparams()):
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)

@@ -104,13 +104,35 @@ def test_an_image_is_turned_where_only_that_fits_the_maps(folder, rng):
     assert ClickFilesDataset(folder / 'train.txt')[0][0].shape == (*SIZE, 3)
 
 
+@pytest.mark.parametrize('line', ['../../secret a-0', '/nowhere/b a-0', 'a ../../secret'])
+def test_names_outside_the_folders_are_refused(folder, line):
+    (folder / 'train.txt').write_text(f'a a-0\n{line}\n')
+    with pytest.raises(DatasetError, match='Line 2 of .*train.txt names .*outside .*--allow-outside'):
+        ClickFilesDataset(folder / 'train.txt')
+    with pytest.raises(DatasetError, match='names files that are not there'):
+        ClickFilesDataset(folder / 'train.txt', allow_outside=True)
+
+
+def test_a_list_as_windows_writes_it(folder):
+    (folder / 'train.txt').write_bytes(b'\xef\xbb\xbfa a-0\r\na.jpg a-1\r\n')
+    assert ClickFilesDataset(folder / 'train.txt').image_names == ['a.jpg', 'a.jpg']
+
+
+def test_a_label_of_several_objects_is_told(folder, label):
+    image = Image.fromarray(np.where(label, np.uint8(1), np.uint8(2)))
+    image.save(label_path(folder, 'a-0'))
+    with pytest.raises(DatasetError, match='a-0_label.tif has 2 objects, numbered 1, 2'):
+        ClickFilesDataset(folder / 'train.txt')[0]
+
+
 def test_one_name_in_a_line_is_image_and_sample(tmp_path):
     (tmp_path / 'l.txt').write_text('a\n\nb  b-0\n')
     assert read_list(tmp_path / 'l.txt') == [('a', 'a'), ('b', 'b-0')]
 
 
 @pytest.mark.parametrize('text, sentence', [
-    (b'', 'is empty'), (b'a a-0\na b c\n', 'Line 2 of'), (b'\xff\xfe', 'no list of samples')])
+    (b'', 'is empty'), (b'a a-0\na b c\n', 'Line 2 of'), (b'\xff\xfe', 'is empty'),
+    (b'a\0', 'binary data')])
 def test_a_bad_list_is_told(tmp_path, text, sentence):
     (tmp_path / 'l.txt').write_bytes(text)
     with pytest.raises(DatasetError, match=sentence):

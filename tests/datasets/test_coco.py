@@ -228,7 +228,7 @@ BAD_FILES = {
     'image without name': ('{"images": [{"id": 1}]}', 'file_name'),
     'double image': (json.dumps(content(images=[{'id': 1, 'file_name': 'a.png'}] * 2)), 'twice'),
     'double category': (json.dumps(content(categories=[{'id': 1, 'name': 'a'}] * 2)), 'twice'),
-    'category without id': (json.dumps(content(categories=[{'name': 'a'}])), 'whole number'),
+    'category without id': (json.dumps(content(categories=[{'name': 'a'}])), 'has no id'),
 }
 
 
@@ -274,7 +274,7 @@ def test_keypoints_asked_for_and_absent(tmp_path):
 
 
 @pytest.mark.parametrize('fields, message', [
-    ({'category_id': 4}, 'category 4'),
+    ({'category_id': 4}, 'no category with the id 4'),
     ({'segmentation': None, 'bbox': None}, 'neither a segmentation nor a box'),
     ({'segmentation': [[1, 2, 3, 4, 5, 6, 7]]}, 'odd number'),
     ({'segmentation': [[1, 2, 3, 'x', 5, 6]]}, 'finite'),

@@ -64,7 +64,7 @@ def test_data_set_without_objects():
 
 
 def test_broken_annotation_is_one_sentence(tmp_path):
-    with pytest.raises(DatasetError, match='its category 55 is not in the list'):
+    with pytest.raises(DatasetError, match='no category with the id 55'):
         index_of(tmp_path, annotation(category_id=55))
 
 

@@ -1,10 +1,12 @@
 """A packed data set gives what was packed, to any number of processes, and tells what is damaged."""
 
 import io
+import json
 import multiprocessing
 import pickle
 import resource
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -279,3 +281,81 @@ def test_an_interruption_leaves_the_file_before_untouched(shapes):
         pack_dataset(Interrupted(6, size=(48, 64)), shapes[1])
     assert shapes[1].read_bytes() == before
     assert [path.name for path in shapes[1].parent.iterdir()] == ['shapes.packed']
+
+
+# What somebody made with right checksums
+
+def forged(path, tmp_path, **changes):
+    """A copy with other arrays, header entries, or codes; all checksums are right."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    header = json.loads(entries['index/header.json'])
+    header.update({name: changes.pop(name) for name in list(changes) if name in header})
+    entries['index/header.json'] = json.dumps(header).encode()
+    if 'codes' in changes:  # of the one object of each image
+        codes = changes.pop('codes')
+        entries['index/codes'] = b''.join(codes)
+        changes['code_checksums'] = np.array([zlib.crc32(code) for code in codes], np.uint32)
+        changes['code_starts'] = np.cumsum([0] + [len(code) for code in codes])
+    for name, array in changes.items():
+        file = io.BytesIO()
+        np.save(file, array)
+        entries[f'index/{name}.npy'] = file.getvalue()
+    with zipfile.ZipFile(tmp_path / 'forged.packed', 'w') as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return tmp_path / 'forged.packed'
+
+
+@pytest.fixture
+def two(tmp_path):
+    """The packed file of two images of 8x8 pixels with one object each."""
+    class Two(list):
+        class_names = ('thing',)
+
+    objects = Instances(np.eye(8, dtype=bool)[None])
+    image = np.zeros((8, 8, 3), np.uint8)
+    return pack_dataset(Two([(image, objects), (image, objects)]), tmp_path / 'two.packed')
+
+
+def test_forged_is_as_the_original_without_changes(two, tmp_path):
+    assert_same_examples(PackedDataset(forged(two, tmp_path)), PackedDataset(two))
+
+
+@pytest.mark.parametrize('code', [
+    b'', b'`', b'0', b'P3', b'Q2', b'P10', b'1n1', b'N', b'oooooooo0', b'\xff', b'\x00', b'5' * 3000,
+    b'n_O' * 20])
+def test_run_lengths_that_do_not_cover_the_image_do_not_reach_c_code(two, tmp_path, code):
+    packed = PackedDataset(forged(two, tmp_path, codes=[b'P2', code]))
+    assert not packed.read_instances(0).masks.any()  # P2 is one run of 64 pixels.
+    with pytest.raises(DatasetError, match='masks of 000001.png in .* cannot be read'):
+        packed.read_instances(1)
+
+
+def test_masks_that_would_fill_the_memory_are_refused(two, tmp_path):
+    path = forged(two, tmp_path, sizes=np.array([[60_000, 60_000], [8, 8]], np.int32))
+    with pytest.raises(DatasetError, match='masks of 60000x60000 pixels are more than are read'):
+        PackedDataset(path).read_instances(0)
+
+
+@pytest.mark.parametrize('change', [
+    {'sizes': np.array([[0, 8], [8, 8]], np.int32)}, {'sizes': np.array([[-8, 8], [8, 8]], np.int32)},
+    {'sizes': np.array([[8, 8]], np.int32)}, {'sizes': np.full((2, 2), 10 ** 9, np.int32)},
+    {'sizes': np.full((2, 2), 8.0)}, {'image_starts': np.array([-1, 0])},
+    {'image_starts': np.array([2 ** 62, 0])}, {'image_lengths': np.array([2 ** 62, 5])},
+    {'labels': np.array([0, 1], np.int32)}, {'labels': np.array([-1, 0], np.int32)},
+    {'labels': np.array(['a', 'b'])}, {'bboxes': np.full((2, 4), np.nan, np.float32)},
+    {'object_starts': np.array([0, 2, 1])}, {'object_starts': np.array([0, 1, 3])},
+    {'object_starts': np.array([0, -1, 2])}, {'code_starts': np.array([0, 10 ** 9, 2])},
+    {'code_starts': np.array([1, 1, 1])}, {'areas': np.zeros((2, 1), np.float32)},
+    {'ids': [1]}, {'ids': 'ab'}, {'image_names': [1, 2]}, {'image_names': ['a']}, {'class_names': []},
+    {'category_ids': [1, 2]}, {'class_names': None}, {'optional': ['keypoints']}, {'optional': ['x']},
+    {'version': '1'}, {'version': -1}, {'format': 'another'}])
+def test_an_index_that_cannot_be_is_told(two, tmp_path, change):
+    with pytest.raises(DatasetError, match='is no packed data set, or is damaged'):
+        PackedDataset(forged(two, tmp_path, **change))
+
+
+def test_a_file_that_once_ended_the_process_is_one_sentence(shared_cases):
+    with pytest.raises(DatasetError, match='is no packed data set, or is damaged'):
+        PackedDataset(shared_cases / 'attacks' / 'x.packed')

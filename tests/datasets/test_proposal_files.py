@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.datasets import read_proposal_instances, read_proposals
+from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
@@ -123,7 +124,9 @@ def test_images_must_stand_together(write):
     ([result(segmentation=[[1, 2, 3, 4, 5, 6]])], 'no run-length code'),
     ([result(segmentation={'size': [4, 5], 'counts': '52T'})], 'damaged: the run-length code'),
     ([result(segmentation={'size': [400, 500], 'counts': '52='})], 'damaged: .* covers 20 pixels'),
-    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'no run-length code')])
+    ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'not a height and a width'),
+    ([{**result(), 'keypoints': [1, 2]}], 'keypoints that are not three numbers each'),
+    ([{**result(), 'category_id': None}], 'category_id that is no number or text')])
 def test_wrong_files_are_one_sentence(write, content, sentence):
     with pytest.raises(DatasetError, match=sentence) as caught:
         list(read_proposals(write(content)))
@@ -142,3 +145,48 @@ def test_missing_file_and_empty_folder_are_named(tmp_path):
         list(read_proposals(tmp_path / 'nothing'))
     with pytest.raises(DatasetError, match='holds no files of proposals'):
         list(read_proposals(tmp_path))
+
+
+CODE = {'size': [4, 5], 'counts': 'd0'}
+
+
+@pytest.mark.parametrize('results', [
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE},
+     {'image_id': 7, 'score': 0.5, 'segmentation': {'size': [5, 4], 'counts': 'd0'}}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE},
+     {'image_id': 7, 'score': 0.4, 'bbox': [1, 2, 3, 4]}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE, 'category_id': 'a'}],
+    [{'image_id': 7, 'score': 0.5, 'segmentation': CODE, 'keypoints': [1, 2, 3]},
+     {'image_id': 7, 'score': 0.4, 'segmentation': CODE, 'keypoints': [1, 2, 3] * 2}]])
+def test_results_that_do_not_fit_each_other_are_one_sentence(write, results):
+    with pytest.raises(DatasetError, match='proposals.json'):
+        list(read_proposal_instances(write(results)))
+
+
+def test_ids_written_as_floats_are_numbers(write):
+    [(image_id, [read])] = read_proposals(write([result(7.0)]))
+    assert type(image_id) is int and type(read['image_id']) is int
+
+
+@pytest.mark.parametrize('theirs, mine', [('7', 7), (7, '7'), ('7.0', 7), ('007', 7)])
+def test_ids_of_another_type_are_matched_and_told_once(caplog, theirs, mine):
+    files = [(theirs, ['a']), (8, ['b'])]
+    assert list(match_images(files, [mine, 8])) == [(mine, ['a']), (8, ['b'])]
+    assert len(caplog.records) == 1 and '1 image ids' in caplog.text
+
+
+def test_results_of_other_images_are_counted_with_an_example(caplog):
+    assert list(match_images([(7, ['a']), (5, ['b']), ('x', ['c'])], [7])) == [(7, ['a'])]
+    assert len(caplog.records) == 1 and 'of 2 images' in caplog.text and 'image 5' in caplog.text
+
+
+def test_one_image_under_two_ids_is_refused():
+    with pytest.raises(DatasetError, match="under the ids 7 and '7'"):
+        list(match_images([(7, ['a']), ('7', ['b'])], [7]))
+
+
+@pytest.mark.parametrize('counts', [[5, 2], [21], '5', 'zz'])
+def test_codes_in_results_that_come_from_elsewhere_are_checked(counts):
+    # pycocotools walks for ever along two codes of which one is shorter.
+    with pytest.raises(DatasetError, match='A proposal cannot be used: the run-length code'):
+        proposal_results([result(segmentation={'size': [4, 5], 'counts': counts})])

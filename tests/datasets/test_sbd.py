@@ -152,7 +152,8 @@ def test_another_matlab_file_is_named(folder):
 
 
 @pytest.mark.parametrize('categories, sentence', [
-    ([[21], [1]], 'no category from 1 to 20'), ([[1]], 'an object in it has no category')])
+    ([[21], [1]], 'no category from 1 to 20'),
+    ([[1]], 'its objects are not those that have a category')])
 def test_categories_that_do_not_fit_are_told(folder, categories, sentence):
     owners = np.array(SbdDataset(folder / 'train.txt')._objects_of(0)[0])
     write_mat(folder, 'inst', '2008_000001', Segmentation=owners, Categories=np.array(categories))
@@ -173,7 +174,7 @@ def test_an_image_that_is_none_is_told(folder):
 
 
 @pytest.mark.parametrize('data, sentence', [
-    (None, 'cannot be read: No such file'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
+    (None, 'There is no list of images'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
 def test_a_list_that_is_none_is_told(tmp_path, data, sentence):
     if data is not None:
         (tmp_path / 'train.txt').write_bytes(data)

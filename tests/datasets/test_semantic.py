@@ -73,11 +73,37 @@ def test_vocs_labels_are_its_own(tmp_path):
 
 def test_the_augmented_set_needs_no_objects(tmp_path):
     write_picture(tmp_path, 'a', (6, 8))
-    write_labels(tmp_path / 'SegmentationClassAug' / 'a.png', np.full((6, 8), 255))
+    labels = np.full((6, 8), 255)
+    labels[2:4, 1:5] = 1
+    write_labels(tmp_path / 'SegmentationClassAug' / 'a.png', labels)
     path = write_list(tmp_path, 'train_aug', ['/JPEGImages/a.jpg /SegmentationClassAug/a.png'])
-    assert (open_semantic(path, tmp_path)[0][1] == -1).all()
+    np.testing.assert_array_equal(open_semantic(path, tmp_path)[0][1], np.where(labels == 1, 1, -1))
     path = write_list(tmp_path, 'mine', ['JPEGImages/a.jpg SegmentationClassAug/a.png'])
     assert open_semantic(path, class_names=('hand',)).class_names == ('background', 'hand')
+
+
+@pytest.mark.parametrize('labels, sentence', [
+    ([[0, 255]], r'No pixel of the 2 images of .*mine.txt has a class: .* 255, which is void, alone; '
+                 r'write 1 for the first class, or read white as class 1 with --labels-as levels'),
+    ([[0, 0]], 'has a class: their labels are 0, the background, alone; write 1')])
+def test_labels_without_a_class_are_refused(tmp_path, labels, sentence):
+    for name in 'ab':
+        write_picture(tmp_path, name, (6, 8))
+        write_labels(tmp_path / 'SegmentationClass' / f'{name}.png', np.kron(labels, np.ones((6, 4))))
+    path = write_list(tmp_path, 'mine', 'ab')
+    with pytest.raises(DatasetError, match=sentence):
+        open_semantic(path, class_names=('hand',))
+    # One image with a class is enough.
+    write_labels(tmp_path / 'SegmentationClass' / 'b.png', np.ones((6, 8)))
+    assert len(open_semantic(path, class_names=('hand',))) == 2
+
+
+def test_white_is_a_class_on_request(tmp_path):
+    write_picture(tmp_path, 'a', (6, 8))
+    labels = np.kron([[0, 255]], np.ones((6, 4)))
+    write_labels(tmp_path / 'SegmentationClass' / 'a.png', labels)
+    dataset = open_semantic(write_list(tmp_path, 'mine', 'a'), class_names=('hand',), labels_as='levels')
+    np.testing.assert_array_equal(dataset[0][1], labels > 0)
 
 
 def test_sbd_has_labels_alone_and_beside_voc(tmp_path):
@@ -107,5 +133,5 @@ def test_photographs_have_labels_packed_or_not(shared_data, tmp_path):
 
 
 def test_what_is_no_data_set_is_told(tmp_path):
-    with pytest.raises(DatasetError, match='cannot be read: No such file'):
+    with pytest.raises(DatasetError, match='There is no list of images'):
         open_semantic(tmp_path / 'train.txt')

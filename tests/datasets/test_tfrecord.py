@@ -226,3 +226,24 @@ def test_missing_shards_are_told(prefix):
         find_shards(prefix)
     with pytest.raises(DatasetError, match='There are no TFRecord files .*nothing'):
         find_shards(prefix.parent / 'nothing')
+
+
+@pytest.mark.parametrize('change', [
+    {'image__height': [0]}, {'image__height': [10 ** 6]}, {'image__width': [b'56']},
+    {'image__width': [float('inf')]}, {'image__height': [40.5]}, {'image__encoded': [3]},
+    {'image__filename': [3]}, {'image__source_id': [0.5]}, {'image__object__class__label_id': [b'x']},
+    {'image__object__class__label_text': [3]}, {'image__object__area': [float('nan')]},
+    {'image__object__bbox__xmin': [1e30]}, {'image__object__is_crowd': [b'0']}])
+def test_features_of_another_kind_are_one_sentence(tmp_path, examples, change):
+    count = len(examples[0]['image__object__area'])
+    one = {**examples[0], **{name: values * (count if 'object' in name else 1)
+                             for name, values in change.items()}}
+    with pytest.raises(DatasetError, match='record 0 cannot be used'):
+        TFRecordDataset(write_shards(tmp_path, [one], shards=1))
+
+
+def test_masks_that_would_fill_the_memory_are_refused(tmp_path, examples):
+    huge = {**examples[0], 'image__height': [50_000], 'image__width': [50_000]}
+    dataset = TFRecordDataset(write_shards(tmp_path, [huge], shards=1))
+    with pytest.raises(DatasetError, match='masks of 50000x50000 pixels are more than are read'):
+        dataset.read_instances(0)

@@ -187,7 +187,7 @@ def test_a_broken_picture_is_told(train, folder):
 
 
 @pytest.mark.parametrize('data, sentence', [
-    (None, 'cannot be read: No such file'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
+    (None, 'There is no list of images'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
 def test_a_list_that_is_none_is_told(tmp_path, data, sentence):
     if data is not None:
         (tmp_path / 'train.txt').write_bytes(data)

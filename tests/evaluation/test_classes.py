@@ -56,3 +56,9 @@ def test_labels_of_pixels_become_those_of_the_data_set_or_its_background():
 def test_true_pixels_of_unknown_classes_are_void():
     match = match_classes(('background', 'bird', 'dog'), ('background', 'cat', 'dog'), by='name')
     assert match.truth_labels(np.array([0, 1, 2, -1])).tolist() == [0, -1, 2, -1]
+
+
+def test_two_classes_that_differ_in_case_are_two():
+    assert match_classes(('car', 'Car'), ('Car', 'car')).labels.tolist() == [1, 0]
+    with pytest.raises(DatasetError, match='The model does not know car of the data set'):
+        match_classes(('Car',), ('Car', 'car'))

@@ -255,6 +255,21 @@ def test_a_label_beyond_the_classes_is_named():
         one(squares((10, 10)), squares((10, 10), labels=[2]))
 
 
+@pytest.mark.parametrize('per_class', ['star', 'disc'])
+def test_labels_go_by_the_names_of_classes(per_class):
+    truth = squares((10, 10), (90, 90), labels=[0, 1], class_names=('star', 'disc'))
+    found = squares((10, 10), (90, 90), labels=[1, 0], class_names=('disc', 'star'))
+    evaluator = CocoEvaluator(('star', 'disc'))
+    evaluator.add(truth, found)
+    assert evaluator.summary(per_class=True)[f'segm/AP/{per_class}'] == pytest.approx(1)
+
+
+def test_a_prediction_of_other_classes_is_refused():
+    with pytest.raises(DatasetError, match='The model does not know disc of the data set'):
+        CocoEvaluator(('star', 'disc')).add(
+            squares((10, 10)), squares((10, 10), class_names=('star', 'cross')))
+
+
 def test_nothing_added_is_an_error():
     with pytest.raises(DatasetError, match='nothing to evaluate'):
         CocoEvaluator().summary()

@@ -207,3 +207,31 @@ def test_files_are_matched_by_the_ids_of_the_images():
 def test_figures_can_be_written_as_json():
     figures = recall(squares((10, 10)), squares((10, 10)))
     assert json.loads(json.dumps(figures))['segm/AR@100'] == 1
+
+
+CODE = {'size': [4, 5], 'counts': '52='}
+
+
+@pytest.mark.parametrize('results', [
+    3, 'text', {}, [3], [None], [{}], [{'score': 'high', 'segmentation': CODE}],
+    [{'score': 0.5, 'segmentation': 3}], [{'score': 0.5, 'segmentation': {'size': [4, 5]}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'size': [4]}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'size': [10 ** 6, 10 ** 6]}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'counts': '52T'}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'counts': 'é'}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'counts': [5, -2, 17]}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'counts': 7}}],
+    [{'score': 0.5, 'segmentation': CODE, 'bbox': [1, 2, 3]}],
+    [{'score': 0.5, 'segmentation': CODE, 'bbox': [1, 2, 3, 10 ** 400]}],
+    [{'score': float('nan'), 'segmentation': CODE}], [{'score': 0.5, 'bbox': [1, 2, 3, 4]}]],
+    ids=lambda results: repr(results)[:60])
+def test_results_of_another_form_are_one_sentence(results):
+    with pytest.raises(DatasetError):
+        recall(squares((0, 0), side=2, size=(4, 5)), results)
+
+
+def test_uncompressed_codes_are_compared_as_compressed_ones_are():
+    truth = squares((0, 1), side=2, size=(4, 5))
+    for counts in ('42208', [4, 2, 2, 2, 10]):
+        figures = recall(truth, [{'score': 0.5, 'segmentation': {'size': [4, 5], 'counts': counts}}])
+        assert figures['segm/AR@10'] == 1

@@ -129,3 +129,15 @@ def test_labels_that_do_not_fit_are_an_error(truth, labels, sentence):
 def test_nothing_to_evaluate_is_an_error():
     with pytest.raises(DatasetError, match='nothing to evaluate'):
         evaluate_semantic(None, Labelled([]))
+
+
+def test_the_classes_of_a_model_go_by_their_names():
+    class Model:
+        class_names = ('c', 'background', 'a')
+
+        def segment(self, image):
+            return np.array([[1, 2], [2, 0]])  # background, a, a, c
+
+    dataset = Labelled([np.array([[0, 1], [1, 2]])])
+    dataset.class_names = ('background', 'a', 'c')
+    assert evaluate_semantic(Model(), dataset)['miou'] == 1

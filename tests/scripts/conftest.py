@@ -1,6 +1,5 @@
 """Scripts as tests call them: in this process, or as a user does, in a folder of their own."""
 
-import argparse
 import importlib
 import logging
 import runpy
@@ -13,6 +12,7 @@ import pytest
 from chainer_seg import command_line
 from chainer_seg.datasets import MovingShapes
 from chainer_seg.images import write_image
+from chainer_seg.options import Parser
 from chainer_seg.video import write_video
 
 
@@ -98,7 +98,7 @@ def system(request, repository, monkeypatch, tmp_path):
 def parse(request, system):
     """``parse('--lr 1')``: the options of that command."""
     def parse_arguments(arguments):
-        parser = argparse.ArgumentParser()
+        parser = Parser()
         system.add_options(parser.add_subparsers(dest='system'))
         return parser.parse_args([request.module.SYSTEM, *shlex.split(arguments)])
     return parse_arguments

@@ -34,7 +34,7 @@ def test_a_file_becomes_a_model_file_in_the_current_folder(call, weights, tmp_pa
     status, output, errors = call(weights)
     assert status == 0, errors
     assert '87 arrays used' in output and 'wrote resnet.npz: ResNetClassifier' in output
-    assert 'skipped 1 arrays: gradient of training' in output
+    assert 'skipped 1 array: gradient of training ([11].gradInput)' in output
     assert load_model(tmp_path / 'resnet.npz').origin['file'] == 'resnet.t7'
 
 
@@ -122,6 +122,62 @@ def test_what_is_wrong_is_told_in_one_sentence(call, weights, tmp_path):
     assert_user_error(call(weights, '-o', weights), 'is the file to be converted')
     assert_user_error(call(weights, '-o', tmp_path), 'is a folder')
     assert_user_error(call(weights, '--config', 'list.json'), 'must be a JSON object')
-    assert_user_error(call(weights, '--config', 'none.json'), 'cannot be read')
+    assert_user_error(call(weights, '--config', 'none.json'), 'There is no configuration none.json')
     assert call(weights, '--set', 'pooling')[0] == 2
     assert not list(tmp_path.glob('*.npz'))
+
+
+def test_arrays_are_left_out_by_their_names(call, weights):
+    status, output, errors = call(weights, '--skip', '*.gradInput')
+    assert status == 0, errors
+    assert 'skipped 1 array: left out as asked ([11].gradInput)' in output
+
+
+def test_a_name_to_leave_out_that_is_not_there_is_an_error(call, weights):
+    status, _, errors = call(weights, '--skip', 'fc.*')
+    assert status == 2 and "no array has the name 'fc.*' of --skip" in errors
+
+
+@pytest.mark.parametrize('content, problem', [
+    ('', 'is empty'), ('{"width": ', 'ends too early'), ('{"a b": 1}', "has the entry 'a b'"),
+    ('{"width": "wide"}', 'do not fit the network'), ('{"blocks": {}}', 'cannot be converted'),
+    ('{"blocks": [1, [2]]}', 'cannot be converted'), ('{"width": 1e400}', 'cannot be converted'),
+    ('{"width": -1}', 'cannot be converted'), ('{"width": null}', 'cannot be converted'),
+    ('{"width": 1000000000}', 'cannot be converted'), ('{"blocks": [99999999]}', 'cannot be converted'),
+    ('{"seed": "x"}', 'cannot be converted'), ('{"strides": 5}', 'cannot be converted'),
+    ('{"n_class": {"a": 1}}', 'cannot be converted'), ('[' * 100_000, 'nested too deeply')])
+def test_a_configuration_that_cannot_be_meant_is_told(call, weights, tmp_path, content, problem):
+    (tmp_path / 'a.json').write_text(content)
+    assert_user_error(call(weights, '--config', 'a.json'), problem)
+
+
+def test_a_configuration_may_begin_with_a_byte_order_mark(call, weights, tmp_path):
+    (tmp_path / 'a.json').write_bytes(b'\xef\xbb\xbf{"seed": 3}')
+    assert call(weights, '--config', 'a.json')[0] == 0
+
+
+def test_set_comes_over_a_configuration_in_the_words_of_the_original(call, shared_data, tmp_path):
+    folder = shared_data / 'formats' / 'pytorch'
+    arguments = (folder / 'yolact_resnet50_1_10.pth', '--config', folder / 'yolact_resnet50_config.json',
+                 '--set', 'max_detections=5', 'nms_top_k=11', '-o', 'y.npz')
+    status, _, errors = call(*arguments, '--class-names', *'abcde')
+    assert status == 0, errors
+    model = load_model(tmp_path / 'y.npz')
+    assert model.class_names == tuple('abcde')
+    assert (model.config['max_detections'], model.config['top_k']) == (5, 11)
+    (tmp_path / 'names.txt').write_text('v\nw\nx\ny\nz\n')
+    assert call(*arguments, '--class-names', 'names.txt')[0] == 0
+    assert load_model(tmp_path / 'y.npz').class_names == tuple('vwxyz')
+
+
+@pytest.mark.parametrize('file, known', [
+    ('pytorch/yolact_resnet50_1_10.pth', 'Yolact has no setting nonsense; it has class_names'),
+    ('detectron/public_mask_c4_5.pkl', 'MaskRCNN has no setting nonsense; it has class_names, classes'),
+    ('detectron/public_R-50_flat.pkl', 'ResNetClassifier has no setting nonsense; it has n_class'),
+    ('caffe/resnet50_b4.caffemodel', 'ResNetClassifier has no setting nonsense; it has definition'),
+    ('caffe/deeplab_r101_b2_double.caffemodel', 'DeepLab has no setting nonsense; it has class_names')])
+def test_unknown_settings_are_refused_with_the_known_ones(call, shared_data, file, known):
+    path = shared_data / 'formats' / file
+    config = ('--config', path.parent / 'yolact_resnet50_config.json') if 'yolact' in file else ()
+    status, _, errors = call(path, *config, '--set', 'nonsense=7')
+    assert status == 2 and known in errors

@@ -87,6 +87,20 @@ def test_both_folders_may_be_given_by_the_one_that_holds_them(evaluate, grabcut)
     assert by_masks['objects'] == 2 and by_masks['ious'] == by_images['ious']
 
 
+def test_masks_of_several_objects_have_a_row_for_each(evaluate, fails, grabcut):
+    numbers = np.zeros((48, 64), np.uint8)
+    numbers[4:20, 5:30], numbers[25:44, 20:60], numbers[20:25] = 1, 2, 255
+    folder = grabcut.parent / 'own'
+    for name in ('images', 'masks'):
+        (folder / name).mkdir(parents=True)
+        Image.fromarray(numbers).save(folder / name / 'x.png')
+    assert evaluate('--masks', 'own', '--least-area', '9')[1]['methods']['model.npz']['objects'] == 2
+    assert evaluate('--masks', 'own', '--least-area', '9', '--labels-as', 'levels'
+                    )[1]['methods']['model.npz']['objects'] == 1
+    assert 'is not a list of images; leave --allow-outside out' in fails(
+        '--masks', 'own', '--allow-outside')
+
+
 def test_voc_list_needs_no_folder_of_images(evaluate, tmp_path):
     _, found = evaluate('--annotations', write_voc(tmp_path / 'VOC2012'), '--least-area', '1')
     assert found['objects'] and set(found['objects']) <= {'person', 'dog', 'bird', 'cat', 'aeroplane'}
@@ -171,9 +185,11 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
     (('--categories', 'unicorn'), "no category 'unicorn'; it has"),
     (('--masks', 'GrabCut', '--seen'), "no category 'airplane'; it has object."),
     (('--per-category', '3', '--least-area', '99999'), 'no object of at least 99999 pixels'),
-    (('--least-area', '0'), '--least-area takes a number of pixels from 1')])
+    (('--least-area', '0'), '--least-area takes a number of pixels from 1'),
+    (('--labels-as', 'numbers'), '--labels-as and --allow-outside are for data sets of files')])
 def test_wrong_options_are_one_sentence(fails, grabcut, options, sentence):
-    assert sentence in fails('--n', '2', *options)
+    of_files = {'--masks', '--annotations', '--images'} & set(options)
+    assert sentence in fails(*(() if of_files else ('--n', '2')), *options)
 
 
 def test_mask_of_another_size_is_one_sentence(fails, grabcut):

@@ -238,3 +238,24 @@ def test_the_script_evaluates_a_model_file(call, shapes, tmp_path):  # noqa: F81
     assert '3 images' in result.stdout and 'wrote r/segm.json' in result.stdout
     assert '3/3' in result.stderr and 'Traceback' not in result.stderr
     assert_user_error(call('evaluate', 'm.npz', *data, '--results', 'm.npz', '-q'), 'name a folder')
+
+
+@pytest.mark.parametrize('name', ['evaluate_coco', 'evaluate_proposals'])
+def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path, name):
+    content = json.loads((shapes / 'annotations.json').read_text())
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = 1
+    path = tmp_path / 'crowds.json'
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match='no image has an object that counts'):
+        command(command_name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
+                *(['--proposals', proposals_of(shapes, tmp_path)]
+                  if 'proposals' in command_name else ()))
+
+
+def proposals_of(folder, tmp_path):
+    """A file with the objects of a data set as their proposals."""
+    dataset, path = dataset_of(folder), tmp_path / 'proposals.json'
+    path.write_text(json.dumps([result for number in range(len(dataset)) for result in
+                                dataset.read_instances(number).to_coco_results(dataset.ids[number])]))
+    return path

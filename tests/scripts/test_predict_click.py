@@ -127,6 +127,26 @@ def test_masks_to_begin_with_of_all_modes(predict, mode):
     np.testing.assert_array_equal(np.asarray(Image.open('o/a_mask.png')) > 0, mask)
 
 
+def test_a_mask_of_several_objects_begins_with_the_one_that_is_named(predict):
+    numbers = np.zeros(SIZE, np.uint8)
+    numbers[5:12, 8:30], numbers[15:25, 3:9], numbers[26:, :] = 1, 2, 255
+    Image.fromarray(numbers).save('m.png')
+    status, errors = predict('--mask', 'm.png')
+    assert status == 2 and 'm.png has 2 objects, numbered 1, 2; choose one of them' in errors
+    assert predict('--mask', 'm.png', '--object', '2') == (0, '')
+    np.testing.assert_array_equal(np.asarray(Image.open('o/a_mask.png')) > 0, numbers == 2)
+    assert predict('--mask', 'm.png', '--labels-as', 'levels') == (0, '')
+    np.testing.assert_array_equal(np.asarray(Image.open('o/a_mask.png')) > 0, numbers == 255)
+
+
+def test_clicks_with_a_byte_order_mark(predict):
+    content = json.dumps([{'x': 10, 'y': 12}, {'x': 30, 'y': 5, 'positive': False}])
+    for encoding in ('utf-8-sig', 'utf-16'):
+        pathlib.Path('clicks.json').write_text(content, encoding=encoding)
+        assert predict('--clicks', 'clicks.json') == (0, '')
+        assert_found(expected())
+
+
 def write_bad_files():
     Image.new('L', (4, 3), 255).save('small.png')
     Image.new('L', SIZE[::-1]).save('black.png')
@@ -149,11 +169,14 @@ def write_bad_files():
     (('--mask', 'small.png'), 'a.png: The mask is 3x4 pixels, but the image is 30x40'),
     (('--mask', 'black.png'), 'black.png marks no object'),
     (('--mask', 'nowhere.png'), 'There is no image nowhere.png'),
-    (('--clicks', 'nowhere.json'), 'nowhere.json cannot be read'),
+    (('--clicks', 'nowhere.json'), 'There is no file of clicks nowhere.json'),
+    (('--clicks', 'text.json'), 'The file of clicks text.json is not valid JSON'),
     *((('--clicks', f'{name}.json'), f'{name}.json is no list of clicks')
-      for name in ('text', 'number', 'points', 'words')),
-    (('--clicks', 'sign.json', '--pos', '1,1'), 'give True or False, not 7'),
+      for name in ('number', 'points', 'words')),
+    (('--clicks', 'sign.json', '--pos', '1,1'), 'sign.json is no list of clicks'),
     (('--clicks', 'negative.json'), 'give at least one --pos X,Y'),
+    (('--pos', '1,1', '--object', '2'), 'give a --mask, too'),
+    (('--pos', '1,1', '--labels-as', 'colors'), 'give a --mask, too'),
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
     (('--pnmap', 'a.png'), 'a.png has other pages (40x30 RGB)'),
     (('--pnmap', 'small.tif'), 'a.png: The click maps are 3x4 pixels, but the image is 30x40'),

@@ -35,7 +35,7 @@ def test_proposals_of_a_folder_are_drawn_and_written(call, model_path, pictures,
     assert 'a.png: 4 proposals' in result.stdout and 'o/b_overlay.png' in result.stdout
     assert read_image(tmp_path / 'o' / 'a_overlay.png').shape == (50, 70, 3)
     results = json.loads((tmp_path / 'o' / 'a.json').read_text())
-    assert [each['image_id'] for each in results] == ['a.png'] * 4
+    assert [(each['image_id'], each['file_name']) for each in results] == [(1, 'a.png')] * 4
     found = Instances.from_coco_results(results, (50, 70))
     assert found.masks.any(axis=(1, 2)).all() and (np.diff(found.scores) <= 0).all()
 
@@ -53,6 +53,19 @@ def test_list_of_images_and_all_options(call, model_path, pictures, tmp_path):  
 def test_what_is_wrong_is_told_in_one_sentence(call, model_path, pictures):  # noqa: F811
     empty = pictures / 'empty.txt'
     empty.write_text('\n')
-    for arguments, sentence in [((empty,), 'names no images'),
+    for arguments, sentence in [((empty,), 'empty.txt is empty; write a name into each line'),
                                 ((pictures, '--si', '1', '--sf', '0'), 'has no level')]:
         assert_user_error(call('predict', model_path, *arguments), sentence)
+
+
+def test_a_list_keeps_to_its_folder_unless_asked(call, model_path, pictures, tmp_path):  # noqa: F811
+    (tmp_path / 'lists').mkdir()
+    path = tmp_path / 'lists' / 'l.txt'
+    for name in ('../pictures/a.png', f'{pictures}/a.png'):
+        path.write_bytes(b'\xef\xbb\xbf' + name.encode())
+        assert_user_error(call('predict', model_path, path), 'outside the folder of the list')
+    result = call('predict', model_path, path, '--np', '1', '--allow-outside')
+    assert result.returncode == 0, result.stderr
+    (pictures / 'l.txt').write_text('pictures\\a.png\n')  # seen from the current folder
+    result = call('predict', model_path, pictures / 'l.txt', '--np', '1')
+    assert result.returncode == 0 and 'written with backslashes' in result.stdout

@@ -11,9 +11,12 @@ import time
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import save_model
-from chainer_seg.datasets import FiguresDataset, MovingShapes, ShapesDataset
+from chainer_seg.datasets import CocoDataset, FiguresDataset, MovingShapes, ShapesDataset, write_coco
+from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
 from chainer_seg.instances import Instances
@@ -24,6 +27,10 @@ from tests.scripts.fake_detector import FakeDetector
 from tests.scripts.test_scripts import assert_user_error, call  # noqa: F401  a fixture
 
 CLASSES = ('ring', 'star')
+
+# The ids of COCO's categories, as its annotation files have them.
+COCO_IDS = [*range(1, 12), *range(13, 26), 27, 28, *range(31, 45), *range(46, 66), 67, 70,
+            *range(72, 83), *range(84, 91)]
 
 
 @pytest.fixture(scope='module')
@@ -73,12 +80,60 @@ def test_each_image_gets_an_overlay_and_results(predict, model, shapes, pictures
     found = model.detect(shapes[1][0])
     assert '1.png: ' in text and f'{len(found)} ' in text
     results = json.loads(pathlib.Path('out/predict/1.json').read_text())
-    assert [each['image_id'] for each in results] == ['1.png'] * len(found)
+    assert {(each['image_id'], each['file_name']) for each in results} == {(1, '1.png')}
     assert [each['category_name'] for each in results] == [found.name(n) for n in range(len(found))]
     again = Instances.from_coco_results(results, (72, 96))
     assert np.array_equal(again.masks, found.masks) and np.array_equal(again.labels, found.labels)
     np.testing.assert_array_equal(read_image('out/predict/1_overlay.png'),
                                   overlay_detections(shapes[1][0], found))
+
+
+@pytest.mark.parametrize('names, ids', [
+    (('000000005802.jpg', '000000000009.png'), [5802, 9]),
+    (('COCO_val2014_000000000042.jpg', '7.jpg'), [42, 7]),
+    (('000000.jpg', '000001.jpg'), [1, 2]), (('a/1.jpg', 'b/1.jpg'), [1, 2]),
+    (('5.jpg', 'dog.jpg'), [1, 2]), (('7_crop.jpg',), [1]), ((), [])])
+def test_images_that_are_named_by_numbers_have_these_as_ids(command, names, ids):
+    from commands.result_paths import image_ids
+    assert image_ids([pathlib.Path(name) for name in names]) == ids
+
+
+@pytest.mark.parametrize('class_names, origin, ids', [
+    (COCO_NAMES, None, COCO_IDS), (('toothbrush', 'Stop sign', 'person'), None, [90, 13, 1]),
+    (('person', 'hand'), None, [1, 2]), ((), None, [1, 2]),
+    (('person', 'dog'), {'category_ids': [7, 3]}, [7, 3]),
+    (('dog', 'person'), {'category_ids': [7]}, [18, 1]),
+    (('dog', 'person'), {'category_ids': ['7', None]}, [18, 1]), (('dog', 'person'), 'x', [18, 1])])
+def test_category_ids_are_those_of_the_data_set_or_of_coco(command, class_names, origin, ids):
+    from commands.result_paths import category_ids
+    model = FakeDetector(class_names=class_names)
+    model.config['classes'], model.origin = len(ids), origin
+    assert category_ids(model)[0] == ids
+
+
+def test_results_are_evaluated_by_pycocotools_as_they_are(predict, shapes, tmp_path, capsys):
+    """On a set of its own ids: what is found exactly has an AP of 1 where all ids are the set's."""
+    path = write_coco(shapes, tmp_path / 'set', suffix='.png')
+    content = json.loads(path.read_text())
+    new = {category['id']: 10 * category['id'] + 3 for category in content['categories']}
+    for category in content['categories']:
+        category['id'] = new[category['id']]
+    for annotation in content['annotations']:
+        annotation['category_id'] = new[annotation['category_id']]
+    path.write_text(json.dumps(content))
+    dataset = CocoDataset(path, path.parent / 'images')
+    model = FakeDetector(dataset, class_names=('star', 'ring'))
+    ids = dict(zip(dataset.class_names, dataset.category_ids))
+    model.origin = {'category_ids': [ids['star'], ids['ring']]}
+    predict(model, path.parent / 'images', '--score', '0')
+    results = [each for file in sorted(pathlib.Path('out/predict').glob('*.json'))
+               for each in json.loads(file.read_text())]
+    truth = COCO(str(path))
+    evaluation = COCOeval(truth, truth.loadRes(results), 'segm')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1)
 
 
 def test_a_folder_and_a_list_are_taken(predict, model, pictures, tmp_path):

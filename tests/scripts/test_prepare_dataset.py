@@ -15,6 +15,7 @@ from PIL import Image
 from chainer_seg.datasets import CocoDataset, PackedDataset, ShapesDataset, write_coco
 
 from ..datasets.record_files import example, features_of, record
+from ..datasets.voc_files import write_voc
 
 
 @pytest.fixture(scope='module')
@@ -128,6 +129,21 @@ def test_missing_files_are_one_sentence(call, drawn, tmp_path, missing, sentence
 
 
 @pytest.mark.slow
+def test_lists_of_voc_and_folders_of_masks_need_no_folder_of_images(call, tmp_path):
+    train = write_voc(tmp_path / 'VOC2012')
+    masks = tmp_path / 'own'
+    for name in ('images', 'masks'):
+        (masks / name).mkdir(parents=True)
+        Image.fromarray(np.eye(30, dtype=np.uint8) * 255).save(masks / name / 'a.png')
+    for number, source in enumerate((train, masks)):
+        options = [text for name in ('train', 'val')
+                   for text in (f'--{name}_annotations_file', str(source))]
+        status, _, errors = call(*options, '--output_dir', str(tmp_path / f'o{number}'))
+        assert status == 0, errors
+    assert len(PackedDataset(tmp_path / 'o0' / 'train.packed')) == 2
+    assert len(PackedDataset(tmp_path / 'o1' / 'train.packed')[0][1]) == 1
+
+
 def test_interrupted_it_leaves_no_half_written_file(repository, tmp_path):
     write_coco(ShapesDataset(400, size=(32, 32), objects=(1, 1)), tmp_path / 'many')
     process = subprocess.Popen(

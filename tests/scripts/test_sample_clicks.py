@@ -71,7 +71,7 @@ def test_n_neg_sets_the_counts_of_all_strategies(run, tmp_path):
 
 @pytest.mark.parametrize('arguments, sentence', [
     (('--annotations', 'none.json', '--images', '.'), 'none.json'),
-    (('--val-annotations', 'a.json'), '--val-annotations needs --annotations'),
+    (('--val-annotations', 'a.json'), '--val-annotations applies only with --annotations'),
     ((*DRAWN, '--least-area', '99999'), 'no object of at least 99999 pixels'),
     ((*DRAWN, '--positives', '3', '1'), 'positives takes two numbers')])
 def test_what_is_wrong_is_told(run, arguments, sentence):
@@ -108,8 +108,9 @@ def test_a_model_that_sees_distances_otherwise_is_told_or_told_so(run, samples, 
 
 @pytest.mark.parametrize('arguments, sentence', [
     ((), '--dataset click-files needs --list'),
-    (('--list', 'none.txt'), 'The list of samples none.txt cannot be read'),
+    (('--list', 'none.txt'), 'There is no list of samples none.txt'),
     (('--as-tensorflow', '--list', 'none.txt'), '--freeze-bn, which --as-tensorflow sets, needs'),
-    (('--list', 'none.txt', '--robot-clicks', '3'), '--robot-clicks needs images with their objects')])
+    (('--list', 'none.txt', '--robot-clicks', '3'),
+     '--robot-clicks applies only without --dataset click-files')])
 def test_training_without_its_files_is_told(run, arguments, sentence):
     assert_told(run('train', 'click', '--dataset', 'click-files', '--out', 'run', *arguments), sentence)

@@ -1,13 +1,13 @@
 """What a click model starts from: scripts/train.py click --backbone, --init and the click encodings."""
 
-import argparse
-
 import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from chainer_seg.options import Parser
 
+NEW = ('--blocks', '1', '1', '1', '1', '--width', '2')
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 2}
 
 
@@ -19,10 +19,10 @@ def make(repository, monkeypatch, tmp_path):
     from commands import train_click
 
     def call(*arguments):
-        parser = argparse.ArgumentParser()
+        parser = Parser()
         train_click.add_options(parser.add_subparsers(dest='system'))
         return train_click.make_click_model(parser.parse_args(
-            ['click', '--out', 'run', '--blocks', '1', '1', '1', '1', '--width', '2', *arguments]))
+            ['click', '--out', 'run', *(() if '--init' in arguments else NEW), *arguments]))
     return call
 
 

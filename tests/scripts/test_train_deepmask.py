@@ -1,6 +1,5 @@
 """scripts/train.py deepmask and sharpmask as a user calls them."""
 
-import argparse
 import json
 import shlex
 import types
@@ -11,12 +10,15 @@ import pytest
 from chainer_seg import load_model, save_model
 from chainer_seg.errors import UserError
 from chainer_seg.models.deepmask import DeepMask, SharpMask
+from chainer_seg.options import Parser
 from tests.arrays import arrays_of
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
        '--hidden 7')
-RUN = ('--size 64 --pictures 3 --val-n 2 --batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
-       '--nthreads 0 --log-every 1')
+DRAWN = '--size 64 --pictures 3 --val-n 2'
+TINY = ('--batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
+        '--nthreads 0 --log-every 1')
+RUN = f'{DRAWN} {TINY}'
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def parse(repository, monkeypatch):
     from commands import train_deepmask
 
     def parse_arguments(arguments):
-        parser = argparse.ArgumentParser()
+        parser = Parser()
         train_deepmask.add_options(parser.add_subparsers(dest='system'))
         return parser.parse_args(shlex.split(arguments))
     return parse_arguments
@@ -115,14 +117,14 @@ def test_trunk_comes_from_a_model_file_with_its_sizes(train, tmp_path, deepmask_
 @pytest.mark.slow
 def test_training_on_real_pictures(train, shared_data):
     sample = shared_data / 'coco_sample'
-    result = train(f'deepmask --scratch --out run {NET} {RUN} --dataset coco '
+    result = train(f'deepmask --scratch --out run {NET} {TINY} --dataset coco '
                    f'--annotations {sample}/annotations/instances_train.json --images {sample}/train')
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize('arguments, sentence', [
     (f'deepmask {NET}', 'Give either --trunk'),
-    (f'deepmask --scratch --trunk dm.npz {NET}', 'Give either --trunk'),
+    ('deepmask --scratch --trunk dm.npz', 'Give either --trunk'),
     ('deepmask --trunk nothing.npz', 'There is no model file nothing.npz'),
     ('deepmask --scratch --iSz 50', '--iSz is 50; give a multiple of 16'),
     ('sharpmask --dm click', 'holds a ClickSegmenter; --dm needs a trained DeepMask'),
@@ -131,7 +133,7 @@ def test_training_on_real_pictures(train, shared_data):
     ('sharpmask --dm dm.npz --hfreq 0.5', 'leave --hfreq out'),
     ('sharpmask --dm dm.npz --dataset coco', '--dataset coco needs --annotations and --images')])
 def test_wrong_options_are_one_sentence(parse, deepmask_path, arguments, sentence):
-    options = parse(f'{arguments} --out run {RUN}')
+    options = parse(f'{arguments} --out run {TINY}')
     with pytest.raises(UserError, match=sentence):
         options.train(options)
 

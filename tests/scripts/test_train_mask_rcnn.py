@@ -16,11 +16,14 @@ from tests.arrays import arrays_of
 
 SYSTEM = 'mask-rcnn'
 
-NET = ('--neck fpn --blocks 1 1 1 1 --width 4 --fpn-channels 8 --box-features 16 --mask-channels 8 '
-       '--keypoint-channels 8 --anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
-       '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
-RUN = ('--size 64 --val-n 2 --batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
-       '--log-every 1 --lr 0.001 --lr_initialchange 1')
+HEADS = ('--neck fpn --fpn-channels 8 --box-features 16 '
+         '--anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
+         '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
+NET = f'{HEADS} --mask-channels 8 --blocks 1 1 1 1 --width 4'
+DRAWN = '--size 64 --val-n 2'
+TINY = ('--batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
+        '--log-every 1 --lr 0.001 --lr_initialchange 1')
+RUN = f'{DRAWN} {TINY}'
 
 
 class FewClasses:
@@ -41,10 +44,10 @@ def test_options_of_the_chainer_implementation_have_their_defaults(parse):
 
 def test_options_of_the_chainer_implementation_have_their_names(parse):
     options = parse(
-        '--dataset coco2017 --extractor resnet101 --gpu 1 --lr 1e-3 --batchsize 4 --freeze_bn '
+        '--dataset coco2017 --gpu 1 --lr 1e-3 --batchsize 4 --freeze_bn '
         '--bn2affine --out result --seed 3 --no-roialign --lr_step 10 --lr_initialchange 5 '
-        '--pretrained r.npz --snapshot 7 --validation 8 --resume m.npz --iteration 9 --roi_size 7 '
-        '--gamma 2 --subdivision 4')
+        '--pretrained imagenet --extractor resnet101 --snapshot 7 --validation 8 --resume m.npz '
+        '--iteration 9 --roi_size 7 --gamma 2 --subdivision 4')
     assert (options.dataset, options.device, options.sub_batches) == ('coco2017', '1', 4)
     assert parse('--gpu -1').device == 'cpu' and parse('--device cpu').device == 'cpu'
     assert not options.roialign and options.freeze_bn and options.bn2affine
@@ -82,7 +85,7 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, argume
         if name.endswith('avg_mean'):
             value[...] = 0.5
     save_model('resnet.npz', source)
-    model = system.make_model(parse(f'{NET} --pretrained resnet.npz {arguments}'), FewClasses)
+    model = system.make_model(parse(f'{HEADS} --pretrained resnet.npz {arguments}'), FewClasses)
     resnet = model.extractor.resnet
     assert model.config['norm'] == norm and model.config['blocks'] == (1, 2, 1, 1)
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 32, 32)).astype(np.float32)
@@ -99,8 +102,9 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, argume
 def test_what_is_frozen_does_not_change(parse, system, monkeypatch, arguments, learning):
     """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
-    options = parse(f'{NET} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 --no-masks '
-                    f'--validation 9 --device cpu -q')
+    sizes = '' if 'pretrained' in arguments else '--blocks 1 1 1 1 --width 4'
+    options = parse(f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
+                    f'--no-masks --validation 9 --device cpu -q')
     before = system.make_model(options, ShapesDataset(1))
     monkeypatch.setattr(system, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
     system.train_mask_rcnn(options)
@@ -120,6 +124,51 @@ def test_a_model_with_other_classes_keeps_what_fits(parse, system):
     model = system.make_model(parse('--init source.npz'), FewClasses)
     assert model.classes == 2 and model.class_names == ('a', 'b')
     np.testing.assert_array_equal(model.box.fc6.W.array, source.box.fc6.W.array)
+
+
+class Classes:
+    """All that making a model needs to know of a data set of these classes."""
+
+    def __init__(self, *class_names):
+        self.class_names = class_names
+
+
+@pytest.fixture
+def source():
+    """A model of three classes in source.npz."""
+    model = MaskRCNN(3, blocks=(1, 1, 1, 1), width=4, norm='batch', fpn_channels=8, box_features=16,
+                     mask_channels=8, seed=4)
+    model.class_names = 'cat', 'dog', 'cow'
+    save_model('source.npz', model)
+    return model
+
+
+def test_init_keeps_the_classes_that_both_know_by_their_names(parse, system, source, caplog):
+    with caplog.at_level('INFO'):
+        model = system.make_model(parse('--init source.npz'), Classes('bird', 'cow', 'dog', 'cat'))
+    np.testing.assert_array_equal(model.box.logits.W.array[[0, 2, 3, 4]],
+                                  source.box.logits.W.array[[0, 3, 2, 1]])
+    assert 'the weights of 3 of 4 classes: cow, dog, cat' in caplog.text
+
+
+@pytest.mark.parametrize('option', ['--init', '--resume'])
+def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, system, source, option):
+    model = system.make_model(parse(f'{option} source.npz'), Classes('cow', 'cat', 'dog'))
+    order = [0, 3, 1, 2]
+    assert model.class_names == ('cow', 'cat', 'dog')
+    np.testing.assert_array_equal(model.box.logits.b.array, source.box.logits.b.array[order])
+    np.testing.assert_array_equal(model.mask.logits.W.array, source.mask.logits.W.array[order])
+    np.testing.assert_array_equal(
+        model.box.deltas.W.array, source.box.deltas.W.array.reshape(4, 4, -1)[order].reshape(16, -1))
+
+
+@pytest.mark.parametrize('names, difference', [
+    (('cat', 'dog', 'bird'), "class 2 was 'cow' and is 'bird'"),
+    (('cat', 'dog'), 'there were 3 classes and are 2'),
+    (('cat', 'dog', 'cow', 'bird'), 'there were 3 classes and are 4')])
+def test_a_model_of_other_classes_is_not_resumed(parse, system, source, names, difference):
+    with pytest.raises(UserError, match=difference):
+        system.make_model(parse('--resume source.npz'), Classes(*names))
 
 
 @pytest.mark.slow
@@ -153,7 +202,8 @@ def test_resume_goes_on_to_the_same_model(train, tmp_path):
 
 @pytest.mark.slow
 def test_keypoints_of_drawn_people(train, tmp_path):
-    result = train(f'mask-rcnn --dataset figures --keypoints --out run {NET} {RUN} --iteration 1')
+    result = train(f'mask-rcnn --dataset figures --keypoints --keypoint-channels 8 --out run {NET} '
+                   f'{RUN} --iteration 1')
     assert result.returncode == 0, result.stderr
     assert load_model(tmp_path / 'run' / 'model.npz').keypoints == 17
     assert '"keypoint_loss"' in (tmp_path / 'run' / 'log.jsonl').read_text()
@@ -163,7 +213,7 @@ def test_keypoints_of_drawn_people(train, tmp_path):
 def test_real_pictures_with_their_polygons(train, shared_data):
     sample = shared_data / 'coco_sample'
     annotations = sample / 'annotations'
-    result = train(f'mask-rcnn --out run {NET} {RUN} --dataset coco --subdivision 2 --iteration 1 '
+    result = train(f'mask-rcnn --out run {NET} {TINY} --dataset coco --subdivision 2 --iteration 1 '
                    f'--annotations {annotations}/instances_train.json --images {sample}/train '
                    f'--val-annotations {annotations}/instances_val.json --val-images {sample}/val')
     assert result.returncode == 0, result.stderr
@@ -178,11 +228,11 @@ def test_real_pictures_with_their_polygons(train, shared_data):
      'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
-    ('--resume two.npz', 'two.npz knows 2 classes, the data set has 21'),
+    ('--resume two.npz', 'two.npz has other classes than the data set: class 0 was 0 and is'),
     ('--dataset coco', '--dataset coco needs --annotations and --images')])
 def test_wrong_options_are_one_sentence(parse, system, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,
                                    mask_channels=2))
-    options = parse(f'{arguments} --out run {RUN}')
+    options = parse(f'{arguments} --out run {TINY}')
     with pytest.raises(UserError, match=sentence):
         options.train(options)

@@ -1,6 +1,5 @@
 """scripts/train.py yolact as a user calls it."""
 
-import argparse
 import json
 import shlex
 import subprocess
@@ -13,11 +12,15 @@ from chainer_seg import load_model, save_model
 from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.options import Parser
 from chainer_seg.training import find_snapshots
 
 NET = ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64 '
        'anchor_scales=[[8],[16],[24],[40],[60]]')
 RUN = '--size 64 --val-n 2 --batch-size 2 --iterations 2 --print-interval 1 --workers 0 --device cpu -q'
+
+
+FILES = RUN.replace('--size 64 --val-n 2 ', '')  # without what is for drawn images
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def train(repository, monkeypatch, tmp_path):
     from commands import train_yolact
 
     def call(arguments):
-        parser = argparse.ArgumentParser()
+        parser = Parser()
         train_yolact.add_options(parser.add_subparsers(dest='system'))
         options = parser.parse_args(['yolact', *shlex.split(arguments)])
         options.train(options)
@@ -82,16 +85,17 @@ def test_options_come_before_the_experiment_and_the_experiment_before_nothing(tr
 
 
 def test_files_of_coco_give_the_classes(train, folder, tmp_path):
-    train(f'--out run {RUN} {NET} --annotations {folder}/annotations.json --images {folder}/images')
-    assert load_model(tmp_path / 'run' / 'model.npz').class_names == (
-        'circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
+    train(f'--out run {FILES} {NET} --annotations {folder}/annotations.json --images {folder}/images')
+    model = load_model(tmp_path / 'run' / 'model.npz')
+    assert model.class_names == ('circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
+    assert model.origin['category_ids'] == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_prepare_dataset_wrote_is_taken_as_a_folder(train, tmp_path):
     (tmp_path / 'data').mkdir()
     for name in ('train', 'val'):
         pack_dataset(PlainShapesDataset(3, seed=2, size=(64, 64)), tmp_path / 'data' / f'{name}.packed')
-    train(f'--out run {RUN} {NET} --data-folder data')
+    train(f'--out run {FILES} {NET} --data-folder data')
     assert load_model(tmp_path / 'run' / 'model.npz').classes == 6
 
 
@@ -106,9 +110,9 @@ def test_own_classes_start_from_a_model_of_other_classes(train, folder, tmp_path
         annotation['category_id'] *= 10
     path.write_text(json.dumps(content))
     with caplog.at_level('INFO'):
-        train(f'--out second {RUN} --annotations {path} --images {folder}/images '
+        train(f'--out second {FILES} --annotations {path} --images {folder}/images '
               f'--weights first/model.npz --set lr=0 warm_up=0 weight_decay=0')
-    assert 'those of classes for: circle, star' in caplog.text
+    assert 'those of 2 of 6 classes by name: circle, star' in caplog.text
     first, second = (load_model(tmp_path / name / 'model.npz') for name in ('first', 'second'))
     assert second.class_names == ('circle', 'plate', 'box', 'star', 'bagel', 'plus')
     assert {**first.config, 'seed': 0} == {**second.config, 'seed': 0}
@@ -129,7 +133,7 @@ def test_classes_without_an_object_are_told(train, folder, caplog):
     content = json.loads(path.read_text())
     content['categories'].append({'id': 90, 'name': 'unicorn'})
     path.write_text(json.dumps(content))
-    train(f'--out run {RUN} {NET} --annotations {path} --images {folder}/images')
+    train(f'--out run {FILES} {NET} --annotations {path} --images {folder}/images')
     assert 'No object to learn from: ' in caplog.text and 'unicorn' in caplog.text
 
 
@@ -138,7 +142,7 @@ def test_a_validation_set_of_other_classes_is_told(train, folder):
     content['categories'][0]['name'] = 'disc'
     (folder / 'val.json').write_text(json.dumps(content))
     with pytest.raises(DatasetError, match='name different classes'):
-        train(f'--out run {RUN} {NET} --annotations {folder}/annotations.json '
+        train(f'--out run {FILES} {NET} --annotations {folder}/annotations.json '
               f'--images {folder}/images --val-annotations {folder}/val.json')
 
 
@@ -157,7 +161,7 @@ def test_a_batch_that_is_not_finite_is_skipped_and_named(train, folder, capsys, 
     from chainer_seg.models.yolact import losses
     monkeypatch.setattr(losses, 'box_loss', lambda *arguments: np.float32(np.nan))
     with pytest.raises(TrainingError, match='5 batches in a row were not finite'):
-        train(f'--out run {RUN} {NET} --iterations 9 --annotations {folder}/annotations.json '
+        train(f'--out run {FILES} {NET} --iterations 9 --annotations {folder}/annotations.json '
               f'--images {folder}/images')
     message = capsys.readouterr().err
     assert 'Skipped a batch: the loss box_loss was nan in iteration 1' in message

@@ -103,3 +103,19 @@ def test_plot_log_of_chosen_names(tmp_path):
     lines = [{'iteration': 1, 'loss': 3.0, 'lr': 0.1}, {'iteration': 2, 'loss': None, 'lr': 0.2}]
     ax = training.plot_log(lines, ax=Figure().subplots(), names=['lr'])
     assert list(ax.lines[0].get_ydata()) == [0.1, 0.2]
+
+
+@pytest.mark.parametrize('line', [
+    '3', 'null', '{}', '{"iteration": "5"}', '{"iteration": 5, "loss": "low"}',
+    '{"iteration": 5, "loss": [1]}',
+    '{"iteration": null}', '{"iteration": 5', '[' * 5000, '{"iteration": 5, "\\ud800": 1}'])
+def test_damaged_line_is_named_and_not_passed_over(tmp_path, line):
+    (tmp_path / 'log.jsonl').write_text(f'{{"iteration": 1, "loss": 2}}\n{line}\n')
+    with pytest.raises(DatasetError, match='Line 2 of the training log'):
+        training.read_log(tmp_path)
+
+
+def test_binary_log_is_one_sentence(tmp_path):
+    (tmp_path / 'log.jsonl').write_bytes(b'\xff\x00\x01\n')
+    with pytest.raises(DatasetError, match='is not a text file'):
+        training.read_log(tmp_path)

@@ -244,3 +244,61 @@ def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
     parts = build(tmp_path / 'parts', resume='auto', workers=2, **settings)
     training.train(parts)
     assert_same_run(parts, whole)
+
+
+@pytest.mark.parametrize('changes', [
+    {'updater/iteration': np.array(-3)}, {'updater/iteration': np.array([1, 2])},
+    {'updater/iteration': np.array(float('nan'))}, {'updater/iteration': np.array(2.5)},
+    {'updater/model:main/conv/W': np.zeros((4, 2, 3, 3), complex)},
+    {'updater/first_trouble': np.array([255, 254], np.uint8)},
+    {'extensions/log/state': np.frombuffer(b'{}', np.uint8)},
+    {'extensions/log/state': np.frombuffer(b'[' * 9999, np.uint8)},
+    {'extensions/log/state': np.frombuffer(
+        b'{"lines": [3], "summary": {}, "skipped_before": 0}', np.uint8)},
+    {'extensions/snapshots/best': np.frombuffer(b'["a", 3]', np.uint8)},
+    {'about': np.frombuffer(b'3', np.uint8)}, {'about': np.frombuffer(b'{"kind": [1]}', np.uint8)},
+    {'about': np.zeros((3, 3))}], ids=lambda changes: next(iter(changes)))
+def test_snapshot_that_somebody_changed_is_one_sentence(tmp_path, changes):
+    result = training.train(build(tmp_path))
+    with np.load(result.snapshot) as file:
+        arrays = dict(file)
+    assert changes.keys() <= arrays.keys()
+    np.savez(tmp_path / 'changed.npz', **{**arrays, **changes})
+    with pytest.raises(TrainingError):
+        build(tmp_path / 'on', resume=tmp_path / 'changed.npz')
+
+
+def of_classes(*names):
+    net = Net()
+    net.class_names = names
+    return {'net': net, 'model_to_save': net, 'evaluator': None}
+
+
+@pytest.mark.parametrize('names, difference', [
+    (('dog', 'cat'), "class 0 was 'cat' and is 'dog'"),
+    (('cat', 'cow'), "class 1 was 'dog' and is 'cow'"),
+    (('cat', 'dog', 'cow'), 'there were 2 classes and are 3'),
+    ((), 'there were 2 classes and are 0')])
+def test_a_snapshot_of_other_classes_is_not_resumed(tmp_path, names, difference):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    with pytest.raises(TrainingError, match=f'is of other classes than the data set: {difference}'):
+        build(tmp_path, iterations=4, resume='auto', **of_classes(*names))
+
+
+def test_a_snapshot_of_the_same_classes_is_resumed(tmp_path, capfd):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    build(tmp_path, iterations=4, resume='auto', **of_classes('cat', 'dog'))
+    assert 'class' not in ''.join(capfd.readouterr())
+
+
+def test_an_older_snapshot_without_classes_is_resumed_with_one_warning(tmp_path, capfd):
+    training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
+    path = tmp_path / 'snapshot_iter_00000002.npz'
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = json.loads(arrays['about'].tobytes())
+    del about['class_names']
+    arrays['about'] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(path, **arrays)
+    build(tmp_path, iterations=4, resume='auto', **of_classes('cat', 'dog'))
+    assert ''.join(capfd.readouterr()).count('does not say which classes it is of') == 1

@@ -13,7 +13,7 @@ pytest.importorskip('anywidget')
 import ipywidgets  # noqa: E402
 
 from chainer_seg.datasets import CocoDataset, ShapesDataset  # noqa: E402
-from chainer_seg.errors import ClickError, ImageError, UserError  # noqa: E402
+from chainer_seg.errors import ClickError, DatasetError, ImageError, UserError  # noqa: E402
 from chainer_seg.images import write_image  # noqa: E402
 from chainer_seg.models.deeplab import Click  # noqa: E402
 from chainer_seg.widgets import ClickSegmenter  # noqa: E402
@@ -344,6 +344,33 @@ def test_mask_with_two_colours_of_a_palette(segmenter, tmp_path):
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 30, 30))
 
 
+def test_mask_with_void_beside_the_object_and_a_cut_out_image(segmenter, tmp_path):
+    start, rim = disc(SIZE, 30, 30), disc(SIZE, 34, 30)
+    write_image(tmp_path / 'void.png', np.where(start, 1, np.where(rim, 255, 0)).astype(np.uint8))
+    write_image(tmp_path / 'cut_out.png', np.dstack([picture(5), start.astype(np.uint8) * 255]))
+    for name, guess in (('void', 'has the object 1, and 255 is unknown'),
+                        ('cut_out', 'is transparent in parts; what is opaque is the object')):
+        segmenter.load_mask(tmp_path / f'{name}.png')
+        np.testing.assert_array_equal(segmenter.mask, start)
+        assert guess in segmenter.message
+        segmenter.reset()
+
+
+def test_one_of_several_objects_in_a_mask_is_chosen(segmenter):
+    first, second = disc(SIZE, 15, 20), disc(SIZE, 40, 60)
+    data = png((first + 2 * second).astype(np.uint8))
+    upload(segmenter, 'Mask', data)
+    assert 'has 2 objects, numbered 1, 2' in segmenter.message and not segmenter.mask.any()
+    controls(segmenter, 'Text')['object'].value = '2'
+    upload(segmenter, 'Mask', data)
+    np.testing.assert_array_equal(segmenter.mask, second)
+    controls(segmenter, 'Text')['object'].value = 'cup'
+    upload(segmenter, 'Mask', data)
+    assert "no object 'cup'; it has 1, 2" in segmenter.message
+    segmenter.load_mask(data, number=1)
+    np.testing.assert_array_equal(segmenter.mask, first)
+
+
 def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
     segmenter.add(Click(20, 20))
     with pytest.raises(ClickError, match='30x40.*60x80'):
@@ -352,7 +379,7 @@ def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
 
 
 def test_black_mask_is_refused(segmenter):
-    with pytest.raises(ClickError, match='mask is empty'):
+    with pytest.raises(DatasetError, match='The mask marks no object'):
         segmenter.load_mask(np.zeros(SIZE, bool))
 
 

@@ -178,8 +178,9 @@ def test_configurations_are_json_toml_or_a_file(converter, folder, text, value):
 
 
 @pytest.mark.parametrize('text, problem', [
-    ('{"a": ', 'cannot be read as JSON'), ('[1', 'cannot be read as TOML'),
-    ('none.json', 'none.json cannot be read'), ('{"no_such_argument": 1}', 'cannot be converted')])
+    ('{"a": ', 'ends too early'), ('[1', 'is not valid TOML'),
+    ('none.json', 'There is no configuration none.json'),
+    ('{"no_such_argument": 1}', 'cannot be converted')])
 def test_a_bad_configuration_is_told_and_nothing_is_written(converter, folder, text, problem):
     control(converter, 'Textarea').value = text
     with pytest.raises(UserError, match=problem):
@@ -202,7 +203,7 @@ def test_a_file_that_cannot_be_read_is_told_and_forgets_the_one_before(converter
     converter.convert()
     with pytest.raises(WeightFileError):
         converter.choose('weights/notes.txt')
-    assert 'of no format that is known' in converter.message
+    assert 'is a text that begins with' in converter.message
     assert converter.inspection is converter.conversion is converter.path is None
     assert control(converter, 'Button', 'Convert').disabled
     assert converter.children[2].layout.display == 'none'

@@ -1,42 +1,56 @@
 """ResNet as it was trained on ImageNet (arXiv 1512.03385, table 1): stages, their mean, logits."""
 
+from typing import Literal
+
 import chainer
 import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.links import ResNet
+from chainer_seg.links import DeviceChain, ResNet
+from chainer_seg.schema import Channels, Count, Dilations, Padding, Stages
 
 
-class ResNetClassifier(chainer.Chain):
-    """A ResNet with one logit for each class of picture.
+class ResNetClassifier(DeviceChain):
+    """A ResNet with one logit for each class of image, or without logits, for others to start from.
 
     Args:
-        n_class: Number of classes; ImageNet has 1000.
+        n_class: Number of classes; ImageNet has 1000. None for a ResNet without logits.
         blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, stem_width,
-            seed: As those of :class:`chainer_seg.links.ResNet`.
+            block, shortcut, stem_size, seed: As those of :class:`chainer_seg.links.ResNet`.
+        strides, dilations: As there; None is a stride of 1 and then 2 everywhere, and no dilation.
 
     ``forward`` takes (B, in_channels, H, W) float32, normalised as the weights want it, and returns
-    logits (B, n_class). The trunk alone is ``resnet``.
+    logits (B, n_class), or without logits the mean features (B, channels). The trunk alone is
+    ``resnet``.
     """
 
-    def __init__(self, n_class=1000, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
-                 padding='zero', norm='batch', pooling='floor', pool_pad=1, stem_bias=False,
-                 stem_width=None, seed=0):
+    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3),
+                 width: Channels = 64, in_channels: Channels = 3,
+                 stride_on: Literal['1x1', '3x3'] = '1x1', padding: Padding = 'zero',
+                 norm: Literal['batch', 'affine'] = 'batch', pooling: Literal['floor', 'ceil'] = 'floor',
+                 pool_pad: Literal[0, 1] = 1, stem_bias: bool = False,
+                 stem_width: Channels | None = None, strides: Dilations | None = None,
+                 dilations: Dilations | None = None,
+                 block: Literal['bottleneck', 'basic'] = 'bottleneck',
+                 shortcut: Literal['A', 'B', 'C'] = 'B', stem_size: Literal[3, 7] = 7, seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
         stages = len(blocks)
         with self.init_scope():
             self.resnet = ResNet(
-                blocks, width, in_channels, stride_on, strides=(1,) + (2,) * (stages - 1),
-                dilations=(1,) * stages, padding=padding, norm=norm, pooling=pooling,
-                pool_pad=pool_pad, stem_bias=stem_bias, stem_width=stem_width, seed=seed)
-            # Torch's Linear, as a convolution as everywhere in this package.
-            self.logits = L.Convolution2D(
-                self.resnet.out_channels[-1], n_class, 1,
-                initialW=chainer.initializers.LeCunNormal(rng=np.random.default_rng((seed, 1))))
+                blocks, width, in_channels, stride_on, strides or (1,) + (2,) * (stages - 1),
+                dilations or (1,) * stages, padding=padding, norm=norm, pooling=pooling,
+                pool_pad=pool_pad, stem_bias=stem_bias, stem_width=stem_width, block=block,
+                shortcut=shortcut, stem_size=stem_size, seed=seed)
+            if n_class is not None:  # Torch's Linear, as a convolution as everywhere in this package.
+                self.logits = L.Convolution2D(
+                    self.resnet.out_channels[-1], n_class, 1,
+                    initialW=chainer.initializers.LeCunNormal(rng=np.random.default_rng((seed, 1))))
 
     def forward(self, x):
         pooled = F.mean(self.resnet(x)[-1], axis=(2, 3), keepdims=True)
-        return self.logits(pooled)[:, :, 0, 0]
+        if self.config['n_class'] is not None:
+            pooled = self.logits(pooled)
+        return pooled[:, :, 0, 0]

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from scipy.special import softmax
 
-from chainer_seg.errors import ImageError, UserError
+from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus
 from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
+from chainer_seg.models.deeplab.refinement_input import image_and_probabilities, image_and_probability
 
 # No pixel is believed more than this, whatever the network says.
 _CERTAINTY = 0.999
@@ -62,7 +63,7 @@ def dense_crf(image, probability, clicks, *, preset='deeplab', longest_side=256,
     """The probability of the object under a dense CRF, by mean field.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
         probability: (H, W) float32 in 0..1.
         clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
         preset: A name of :data:`PRESETS`, or :class:`CrfParameters`. On training photographs
@@ -74,11 +75,13 @@ def dense_crf(image, probability, clicks, *, preset='deeplab', longest_side=256,
         (H, W) float32 in 0..1.
 
     Raises:
-        chainer_seg.errors.UserError: No preset has that name.
-        chainer_seg.errors.ImageError: Image and probability differ in size.
+        chainer_seg.errors.UserError: No preset has that name, or ``probability`` is none.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or it and the
+            probability differ in size.
         chainer_seg.errors.ClickError: A click lies outside the image.
     """
     parameters = find_parameters(preset)
+    image, probability = image_and_probability(image, probability)
     focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
     if focus is None:
         return probability
@@ -100,24 +103,23 @@ def semantic_crf(image, probabilities, *, preset='deeplab'):
     for all 21 and 0.8 s for 5 in an image of 500x375.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        probabilities: (C, H, W) float32 in 0..1, which sum to 1.
+        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+        probabilities: (C, H, W) float32 in 0..1, which sum to 1; at least two classes.
         preset: A name of :data:`PRESETS`, or :class:`CrfParameters`.
 
     Returns:
         (C, H, W) float32, which sum to 1.
 
     Raises:
-        chainer_seg.errors.UserError: No preset has that name, or the deviations are too
-            small for the image.
-        chainer_seg.errors.ImageError: Image and probabilities differ in size.
+        chainer_seg.errors.UserError: No preset has that name, the deviations are too small for the
+            image, or ``probabilities`` are none.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or it and the
+            probabilities differ in size.
     """
     parameters = find_parameters(preset)
-    if image.shape[:2] != probabilities.shape[1:]:
-        raise ImageError(f'The image is {image.shape[:2]} pixels and the probabilities '
-                         f'{probabilities.shape[1:]}; give both in one size.')
+    image, probabilities = image_and_probabilities(image, probabilities)
     kept = probabilities.max(axis=(1, 2)) >= min(_NO_CLASS, 0.5 / len(probabilities))
-    refined = np.array(probabilities, np.float32)
+    refined = probabilities.copy()
     share = refined[kept].sum(axis=0)
     believed = np.maximum(probabilities[kept], _LEAST_BELIEF)
     refined[kept] = mean_field(image, believed, parameters) * share

@@ -8,6 +8,7 @@ from chainer_seg.errors import ClickError
 from chainer_seg.images import fit_within, resize
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks
+from chainer_seg.models.inference import check_finite, inference
 
 
 def segment_maps(model, image, maps):
@@ -41,8 +42,9 @@ def segment_maps(model, image, maps):
     shrunk = resize(np.ascontiguousarray(maps.transpose(1, 2, 0), np.float32), size)
     x = np.concatenate([network_image(resize(image, size)),
                         shrunk.transpose(2, 0, 1) - np.float32(model.click_mean)])
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
+    with inference():
         logits = chainer.backends.cuda.to_cpu(model(model.device.send(x[None])).array[0])
+    check_finite(model, logits)
     return model.decode(logits, image.shape[:2])
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage, special
 
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus, click_discs
+from chainer_seg.models.deeplab.refinement_input import image_and_probability
 
 # The four of a pixel's eight neighbours that come after it: (rows, columns) to go.
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -28,7 +29,7 @@ def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5,
     which is a ``colour_weight`` of 0; the defaults did best on training photographs.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
         probability: (H, W) float32 in 0..1.
         clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
         smoothness: How much a border costs where the image shows none.
@@ -45,11 +46,13 @@ def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5,
         are 1 and 0, so that they hold for every threshold.
 
     Raises:
-        chainer_seg.errors.UserError: PyMaxflow is not installed.
-        chainer_seg.errors.ImageError: Image and probability differ in size.
+        chainer_seg.errors.UserError: PyMaxflow is not installed, or ``probability`` is none.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or it and the
+            probability differ in size.
         chainer_seg.errors.ClickError: A click lies outside the image.
     """
     import_maxflow()
+    image, probability = image_and_probability(image, probability)
     focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
     if focus is None:
         return probability / 2

@@ -12,6 +12,7 @@ import numpy as np
 from chainer_seg.datasets.click_files import stored_scale
 from chainer_seg.errors import TrainingError
 from chainer_seg.functions import resize_bilinear
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.train_chain import mean_iou, weighted_cross_entropy
 
@@ -44,7 +45,7 @@ class ClickMapSamples:
         return cv2.resize(np.ascontiguousarray(array), self.size[::-1], interpolation=method)
 
 
-class ClickMapTrainChain(chainer.Chain):
+class ClickMapTrainChain(DeviceChain):
     """The loss of the TensorFlow implementation: weighted cross entropy at the size of the logits.
 
     Args:

@@ -1,11 +1,15 @@
 """The network of DeepLab-v2 (arXiv 1606.00915, section 3): a dilated ResNet and dilated convolutions."""
 
+from typing import Literal
+
 import chainer
 import numpy as np
 from chainer import links as L
 
 from chainer_seg.links import ResNet
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.deeplab.semantic import SemanticSegmenter
+from chainer_seg.schema import Channels, Count, Dilations, Padding, Positive, Stages, Strides
 
 
 class AtrousPyramid(chainer.Chain):
@@ -54,10 +58,13 @@ class DeepLab(SemanticSegmenter):
     minus their mean, and returns logits (B, n_class, h, w).
     """
 
-    def __init__(self, n_class=21, in_channels=3, blocks=(3, 4, 23, 3), width=64, stride_on='1x1',
-                 padding='zero', norm='batch', pooling='ceil', pool_pad=1, stem_bias=False,
-                 pyramid=(6, 12, 18, 24), seed=0, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4),
-                 longest_side=513):
+    def __init__(self, n_class: Channels = 21, in_channels: Channels = 3, blocks: Stages = (3, 4, 23, 3),
+                 width: Channels = 64, stride_on: Literal['1x1', '3x3'] = '1x1',
+                 padding: Padding = 'zero', norm: Literal['batch', 'affine'] = 'batch',
+                 pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
+                 stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
+                 strides: Strides = (1, 2, 1, 1), dilations: Dilations = (1, 1, 2, 4),
+                 longest_side: Positive = 513):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__(longest_side)
@@ -70,3 +77,8 @@ class DeepLab(SemanticSegmenter):
 
     def forward(self, x):
         return self.pyramid(self.resnet(x)[-1])
+
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`; the background has a name."""
+        return [ClassRows(parameter, self.config['n_class']) for name in self.pyramid.names
+                for parameter in (self.pyramid[name].W, self.pyramid[name].b)]

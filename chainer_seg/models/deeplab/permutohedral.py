@@ -22,11 +22,15 @@ class PermutohedralLattice:
         size: The number of lattice points in use.
 
     Raises:
-        chainer_seg.errors.UserError: The features spread too far for the lattice to be numbered.
+        chainer_seg.errors.UserError: The features are not finite, or spread too far for the lattice to
+            be numbered.
     """
 
     def __init__(self, features):
-        nearest, rank, weights = _simplices(np.asarray(features, np.float64).T)
+        features = np.asarray(features, np.float64)
+        if not np.isfinite(features).all():
+            raise UserError('The features of the lattice hold NaN or infinite values.')
+        nearest, rank, weights = _simplices(features.T)
         codes, steps = _corner_codes(nearest, rank)
         corners = np.unique(codes)
         places = np.searchsorted(corners, codes)  # many times faster than unique's own inverse

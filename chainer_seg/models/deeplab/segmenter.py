@@ -1,15 +1,21 @@
 """Click segmentation: an image and clicks in, the probability of the object out (arXiv 1603.04042)."""
 
+from typing import Literal
+
 import chainer
 import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.detail import DetailDecoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
+from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.schema import (
+    Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
 
 # Brings probabilities to the range of the other channels, and the channels to about 1 for the decoder.
 _HALF_RANGE = 127.5
@@ -17,7 +23,7 @@ _HALF_RANGE = 127.5
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
-class ClickSegmenter(chainer.Chain):
+class ClickSegmenter(DeviceChain):
     """DeepLab with two more input channels, which say where the user clicked.
 
     Args:
@@ -44,11 +50,16 @@ class ClickSegmenter(chainer.Chain):
     negative click map, what was found before) and returns logits (B, 1, h, w).
     """
 
-    def __init__(self, click_scale=1.0, click_mean=0.0, longest_side=512, zoom_side=None,
-                 mask_input=False, decoder=None,
-                 blocks=(3, 4, 23, 3), width=64, stride_on='1x1', padding='zero', norm='batch',
-                 pooling='ceil', pool_pad=1, stem_bias=False, pyramid=(6, 12, 18, 24), seed=0,
-                 click_encoding='distance', click_radius=5.0, flip=False):
+    def __init__(self, click_scale: Finite = 1.0, click_mean: Finite = 0.0,
+                 longest_side: Positive = 512, zoom_side: InputSide | None = None,
+                 mask_input: bool = False, decoder: Channels | None = None,
+                 blocks: Stages = (3, 4, 23, 3), width: Channels = 64,
+                 stride_on: Literal['1x1', '3x3'] = '1x1', padding: Padding = 'zero',
+                 norm: Literal['batch', 'affine'] = 'batch',
+                 pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
+                 stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
+                 click_encoding: Literal['distance', 'disk'] = 'distance', click_radius: Above = 5.0,
+                 flip: bool = False):
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
         self.config = {name: value for name, value in locals().items()
@@ -134,8 +145,9 @@ class ClickSegmenter(chainer.Chain):
         x = self.prepare(image, clicks, previous, side)
         flip = self.flip if flip is None else flip
         views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
+        check_finite(self, logits)
         return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):
@@ -153,6 +165,7 @@ class ClickSegmenter(chainer.Chain):
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
 

@@ -10,11 +10,14 @@ from chainer import functions as F
 from chainer_seg.errors import UserError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
+from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.pixel_values import bytes_of_chainercv
 
-class SemanticSegmenter(chainer.Chain):
+class SemanticSegmenter(DeviceChain):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
 
     ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits
@@ -85,7 +88,7 @@ class SemanticSegmenter(chainer.Chain):
         Returns:
             list of (H, W) int32.
         """
-        return [self.segment(_bytes_of_chainercv(img)) for img in imgs]
+        return [self.segment(bytes_of_chainercv(img)) for img in imgs]
 
     def prepare(self, image):
         """The network's input for an (h, w, 3) uint8 image, (1, 3, H, W) float32 on its device."""
@@ -101,12 +104,13 @@ class SemanticSegmenter(chainer.Chain):
         scales, refine = _checked_scales(scales), find_semantic_refinement(refinement)
         image = resize(image, fit_within(image.shape[:2], longest_side or self.longest_side))
         height, width = image.shape[:2]
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
+        with inference():
             x = self.prepare(image)
             found = self._decoded(x, scales)
             if mirror:
                 found = (found + self._decoded(x[:, :, :, ::-1], scales)[:, :, :, ::-1]) / 2
         found = chainer.backends.cuda.to_cpu(found[0, :, :height, :width])
+        check_finite(self, found)
         return refine(image, found) if refine else found
 
     def _decoded(self, x, scales):
@@ -133,8 +137,3 @@ def _checked_scales(scales):
         raise UserError(f'An image cannot be looked at in the scales {scales}; give numbers above 0, '
                         f'such as 1 or 0.5.')
     return scales
-
-
-def _bytes_of_chainercv(img):
-    """An image (3, H, W) in [0, 255] as (H, W, 3) uint8, however small or dark it is."""
-    return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)

@@ -3,13 +3,13 @@
 import chainer
 from chainer import functions as F
 
-from chainer_seg.links import BatchNorm
+from chainer_seg.links import BatchNorm, DeviceChain
 from chainer_seg.models.deeplab.multi_scale import multi_scale_logits
 
 VOID = -1
 
 
-class SemanticTrainChain(chainer.Chain):
+class SemanticTrainChain(DeviceChain):
     """Computes the loss of a DeepLab, at one scale or at several.
 
     With several scales there is a loss for each and one for their maximum, and the labels are compared

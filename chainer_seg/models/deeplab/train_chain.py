@@ -8,6 +8,7 @@ from chainer.backends import cuda
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import resize
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.robot import next_click
@@ -185,7 +186,7 @@ def _wrong_mask(mask, rng):
     return change(moved, np.ones((side, side), np.uint8)) > 0
 
 
-class ClickTrainChain(chainer.Chain):
+class ClickTrainChain(DeviceChain):
     """The loss of click segmentation: sigmoid cross entropy of the upsampled logits.
 
     Before the loss is computed, a robot user looks at what the model finds and adds the clicks that
@@ -230,32 +231,36 @@ class ClickTrainChain(chainer.Chain):
             ``points`` (B, K, 3) with the robot's clicks, and ``previous`` (B, H, W), what the model
             found before the last one.
         """
-        points, previous = points.copy(), previous.copy()
+        send = self.device.send
+        points, previous = np.array(cuda.to_cpu(points)), previous.copy()
         rounds, truth = cuda.to_cpu(robot_clicks), cuda.to_cpu(target) == 1
         for number in range(rounds.max(initial=0)):
             playing = np.flatnonzero(rounds > number)
             # Who begins with a mask has no click at first, and nothing to ask the model yet.
-            begun = playing[cuda.to_cpu(points[playing, :, 2]).any(axis=1)]
+            begun = playing[points[playing, :, 2].any(axis=1)]
             if len(begun):
-                previous[begun] = self._probability(image[begun], points[begun], previous[begun])
-            for each in playing:
-                self._click(points[each], cuda.to_cpu(previous[each]) > 0.5, truth[each])
-        return points, previous
+                there = send(begun)
+                previous[there] = self._probability(
+                    image[there], send(points[begun]), previous[there])
+            found = cuda.to_cpu(previous[send(playing)]) > 0.5
+            for each, mask in zip(playing, found):
+                _click(points[each], mask, truth[each])
+        return send(points), previous
 
     def _probability(self, image, points, previous):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             return F.sigmoid(self._logits(image, points, previous)).array
 
-    def _click(self, points, found, truth):
-        """Writes the robot's click into the first free row of ``points`` (K, 3)."""
-        click = next_click(found, truth)
-        if click is not None:
-            free = int(cuda.to_cpu(points[:, 2] != 0).argmin())
-            points[free] = self.xp.asarray(click_points([click])[0])
-
     def _logits(self, image, points, previous):
         x = self.model.encode(image, points, previous)
         return resize_bilinear(self.model.forward(x), image.shape[2:])[:, 0]
+
+
+def _click(points, found, truth):
+    """Writes the robot's click into the first free row of ``points`` (K, 3)."""
+    click = next_click(found, truth)
+    if click is not None:
+        points[(points[:, 2] != 0).argmin()] = click_points([click])[0]
 
 
 def weighted_cross_entropy(logits, target, positive_weight=1.0):

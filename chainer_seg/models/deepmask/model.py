@@ -16,6 +16,8 @@ Where the parts of the Torch implementation are found, W and b being Torch's wei
 k goes from 1 to 4. The arrays of a Linear need only be reshaped.
 """
 
+from typing import Literal
+
 import chainer
 import numpy as np
 from chainer import functions as F
@@ -25,6 +27,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.functions import symmetric_pad
 from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk, WindowLinear
+from chainer_seg.schema import Channels, Count, InputSide, Share, Stages
 
 STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from stride 16 to 1.
 
@@ -53,8 +56,11 @@ class DeepMask(ProposalModel):
     mask_size) of their windows, and the score logits (B,).
     """
 
-    def __init__(self, patch_size=160, mask_size=56, target_size=112, blocks=(3, 4, 6), width=64,
-                 norm='affine', bottleneck=128, features=512, hidden=1024, dropout=0.5, seed=0):
+    def __init__(self, patch_size: InputSide = 160, mask_size: InputSide = 56,
+                 target_size: InputSide = 112, blocks: Stages = (3, 4, 6), width: Channels = 64,
+                 norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
+                 features: Channels = 512, hidden: Channels = 1024, dropout: Share = 0.5,
+                 seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
@@ -105,9 +111,11 @@ class SharpMask(ProposalModel):
 
     clips_to_mask = True
 
-    def __init__(self, patch_size=160, mask_size=56, blocks=(3, 4, 6), width=64, norm='affine',
-                 bottleneck=128, features=512, hidden=1024, mask_channels=32, skip_channels=64,
-                 dropout=0.5, seed=0):
+    def __init__(self, patch_size: InputSide = 160, mask_size: InputSide | None = 56,
+                 blocks: Stages = (3, 4, 6), width: Channels = 64,
+                 norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
+                 features: Channels = 512, hidden: Channels = 1024, mask_channels: Channels = 32,
+                 skip_channels: Channels = 64, dropout: Share = 0.5, seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
@@ -156,7 +164,8 @@ class ScoreBranch(chainer.Chain):
 
     def forward(self, features):
         h = self.hidden(F.dropout(features, self.dropout))
-        h = F.where(h.array > 0, h, self.xp.full_like(h.array, SCORE_FLOOR))
+        # NaN is not below 0, and so stays.
+        h = F.where(h.array <= 0, self.xp.full_like(h.array, SCORE_FLOOR), h)
         return self.logit(F.dropout(h, self.dropout))[:, 0]
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import typing
 
-import chainer
 import numpy as np
 from chainer.backends import cuda
 from chainercv.utils import non_maximum_suppression
@@ -12,12 +11,14 @@ from chainercv.utils import non_maximum_suppression
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
+from chainer_seg.links import DeviceChain
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
+from chainer_seg.models.inference import check_finite, inference, total_of
 
 # A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
 MASK_THRESHOLD = 0.2
@@ -64,7 +65,7 @@ class Maps:
     skips: list
 
 
-class ProposalModel(chainer.Chain):
+class ProposalModel(DeviceChain):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
     Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
@@ -104,6 +105,7 @@ class ProposalModel(chainer.Chain):
         Raises:
             chainer_seg.errors.UserError: An argument cannot be used.
             chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         runs, scores, _ = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
         return Instances(runs.to_masks(), runs.bboxes(), scores=scores, class_names=('object',))
@@ -178,8 +180,13 @@ class ProposalModel(chainer.Chain):
         skips_of, logits_of = self.branch(dm)
         pick = torch_candidates if exact else best_candidates
         select = torch_selection if exact else best_selection
-        with chainer.using_config('train', False), chainer.no_backprop_mode():
-            candidates = [pick(level, self.look(level, skips_of), n) for level in levels]
+        with inference():
+            candidates, totals = [], []
+            for level in levels:
+                maps = self.look(level, skips_of)
+                totals.append(total_of(maps.features, maps.scores))
+                candidates.append(pick(level, maps, n))
+            check_finite(self, totals)
             chosen = select(candidates, n)
             runs = self.paste(self.draw_masks(candidates, chosen, logits_of), len(chosen[0]),
                               image.shape[:2], threshold, exact)
@@ -207,6 +214,7 @@ class ProposalModel(chainer.Chain):
                 part = mine[first:first + MASKS_AT_ONCE]
                 features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
                 logits = cuda.to_cpu(logits_of(features, windows).array)
+                check_finite(self, logits)
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
                 yield part, of_level.level, rows, columns, logits
 

@@ -5,6 +5,7 @@ import numpy as np
 from chainer import functions as F
 
 from chainer_seg.functions import resize_bilinear
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.deepmask.model import STEPS, crop
 
 
@@ -13,7 +14,7 @@ from chainer_seg.models.deepmask.model import STEPS, crop
 OBJECT_SHARE = 0.12
 
 
-class DeepMaskTrainChain(chainer.Chain):
+class DeepMaskTrainChain(DeviceChain):
     """The loss of the head for which a batch has targets.
 
     Args:
@@ -47,7 +48,7 @@ class DeepMaskTrainChain(chainer.Chain):
         return _mask_loss(self, enlarge(logits, mask.shape[1]), mask)
 
 
-class SharpMaskTrainChain(chainer.Chain):
+class SharpMaskTrainChain(DeviceChain):
     """The loss of the refined mask; the trunk and the score stay as they are.
 
     Args:
@@ -85,8 +86,9 @@ def begin_at_prior(refine):
     Args:
         refine: The refinement of a :class:`SharpMask`; its last convolution is changed.
     """
-    refine.logit.W.array *= np.float32(0.1)
-    refine.logit.b.array[...] = np.log(OBJECT_SHARE / (1 - OBJECT_SHARE))
+    with chainer.using_device(refine.device):
+        refine.logit.W.array *= np.float32(0.1)
+        refine.logit.b.array[...] = np.log(OBJECT_SHARE / (1 - OBJECT_SHARE))
 
 
 def soft_margin(logits, target):

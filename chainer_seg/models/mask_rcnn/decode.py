@@ -26,8 +26,8 @@ def class_boxes(rois, deltas, scale, size):
     Returns:
         (R, C + 1, 4) float32 with inclusive maxima, in pixels of the image, clipped to it.
     """
-    boxes = deltas_to_boxes((rois / np.float32(scale))[:, None], deltas.reshape(len(rois), -1, 4),
-                            DELTA_WEIGHTS)
+    boxes = deltas_to_boxes((rois / np.float32(scale))[:, None],
+                            deltas.reshape(len(rois), deltas.shape[1] // 4, 4), DELTA_WEIGHTS)
     return clip_boxes(boxes, size)
 
 

@@ -6,6 +6,7 @@ C4 is arXiv 1506.01497 on a ResNet (arXiv 1703.06870, figure 4 left), FPN arXiv 
 import chainer
 import numpy as np
 from chainer import functions as F
+from chainer.backends import cuda
 
 from chainer_seg.functions import roi_align, roi_pool
 from chainer_seg.links import FeaturePyramid
@@ -85,17 +86,19 @@ class FPNExtractor(chainer.Chain):
 
     def region_features(self, features, rois, roi_indices, size):
         """What RoIAlign takes from the level of each RoI: (R, channels, size, size)."""
-        levels = roi_levels(rois, len(features) - 1, self.canonical_size)
+        # On the CPU, so that a GPU is waited for once and not at each level.
+        levels = cuda.to_cpu(roi_levels(rois, len(features) - 1, self.canonical_size))
         pooled, members = [], []
         for level, (x, stride) in enumerate(zip(features[:-1], self.strides)):
-            chosen = self.xp.flatnonzero(levels == level)
+            chosen = np.flatnonzero(levels == level).astype(np.int32)
             if len(chosen):
+                chosen = self.device.send(chosen)
                 pooled.append(self.pool(x, rois[chosen], roi_indices[chosen], size, 1 / stride))
                 members.append(chosen)
         if len(pooled) == 1:
             return pooled[0]
         # Back from the order by levels to that of the RoIs.
-        order = self.xp.concatenate(members).astype(np.int32)
+        order = self.xp.concatenate(members)
         return F.permutate(F.concat(pooled, axis=0), order, axis=0, inv=True)
 
 
@@ -111,7 +114,9 @@ def roi_levels(rois, levels, canonical_size=CANONICAL_SIZE):
         (R,) int32 from 0, the finest level, which is the paper's level 2.
     """
     xp = chainer.backend.get_array_module(rois)
-    sides = rois[:, 2:] - rois[:, :2] + 1
+    # A box of a small image that is narrower than a pixel has its maxima before its minima, and that by
+    # any number of pixels once it is enlarged to the network's input.
+    sides = xp.maximum(rois[:, 2:] - rois[:, :2] + 1, 0)
     size = xp.sqrt(sides[:, 0] * sides[:, 1])
     level = xp.floor(CANONICAL_LEVEL + xp.log2(size / canonical_size + _LEVEL_EPS))
     return xp.clip(level - FINEST_LEVEL, 0, levels - 1).astype(np.int32)

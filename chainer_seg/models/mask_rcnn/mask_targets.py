@@ -7,9 +7,9 @@ a detour over the pixels of the image; masks known as pixels are interpolated th
 import dataclasses
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from chainer_seg.masks import decode_columns, mask_to_bbox
+from chainer_seg.run_lengths import polygon_codes
 
 # From boxes with inclusive maxima to where pasting puts the edges of a mask: half a pixel beyond its
 # first and last pixel's places. Detectron leaves this out here but not in pasting, so that its masks
@@ -96,8 +96,7 @@ class ObjectMasks:
         corners, sides = regions[:, 1::-1], (regions[:, 2:] - regions[:, :2])[:, ::-1]
         places = (np.concatenate(parts) - corners[of_point]) * (size / sides[of_point])
         moved = np.split(places, np.cumsum(lengths)[:-1])
-        codes = coco_mask.frPyObjects([part.ravel().tolist() for part in moved], size, size)
-        pixels = decode_columns(codes).transpose(2, 0, 1)
+        pixels = decode_columns(polygon_codes(moved, (size, size))).transpose(2, 0, 1)
         starts = np.cumsum(counts) - counts
         return np.maximum.reduceat(pixels, starts).astype(bool)
 

@@ -18,11 +18,16 @@ Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN h
 other anchors, and the stride on other convolutions, so that published weights give other numbers.
 """
 
+from typing import Annotated, Literal
+
 import numpy as np
 from chainer import functions as F
+from msgspec import Meta
 
 from chainer_seg.links import ResNet
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import check_finite
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
@@ -31,6 +36,9 @@ from chainer_seg.models.mask_rcnn.preparation import (
     InputSize, input_scale, network_image, pad_to_multiple, stack)
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
 from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
+from chainer_seg.schema import (
+    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
+    Stages)
 
 # Regions go through a head in groups of so many, for the memory: with C4 the features of one take
 # 0.8 MB and what the last stage makes of them 2 MB more.
@@ -76,14 +84,21 @@ class MaskRCNN(InstanceDetector):
     each of them, objectness logits (B, A, h, w) and deltas (B, 4 * A, h, w).
     """
 
-    def __init__(self, classes=80, neck='fpn', blocks=(3, 4, 6, 3), width=64, stem_width=None,
-                 norm='affine', stride_on='1x1', fpn_channels=256, box_features=1024, mask_channels=256,
-                 with_masks=True, keypoints=0, keypoint_channels=512,
-                 anchor_sizes=(32, 64, 128, 256, 512), anchor_ratios=(0.5, 1, 2), min_side=800,
-                 max_side=1333, roi_size=None, mask_roi_size=14, pooling='align',
-                 sampling_ratio=None, canonical_size=CANONICAL_SIZE, proposals_before_nms=None,
-                 proposals=None, proposal_nms_threshold=0.7, score_threshold=0.05,
-                 nms_threshold=0.5, max_detections=100, seed=0):
+    def __init__(self, classes: Channels = 80, neck: Literal['fpn', 'c4'] = 'fpn',
+                 blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
+                 stem_width: Channels | None = None, norm: Literal['affine', 'batch'] = 'affine',
+                 stride_on: Literal['1x1', '3x3'] = '1x1', fpn_channels: Channels = 256,
+                 box_features: Channels = 1024, mask_channels: Channels = 256, with_masks: bool = True,
+                 keypoints: Annotated[int, Meta(ge=0, le=1000)] = 0, keypoint_channels: Channels = 512,
+                 anchor_sizes: Lengths = (32, 64, 128, 256, 512),
+                 anchor_ratios: Lengths = (0.5, 1, 2), min_side: InputSide = 800,
+                 max_side: InputSide = 1333, roi_size: RegionSide | None = None,
+                 mask_roi_size: RegionSide = 14, pooling: Literal['align', 'pool'] = 'align',
+                 sampling_ratio: Annotated[int, Meta(ge=0, le=8)] | None = None,
+                 canonical_size: Above = CANONICAL_SIZE, proposals_before_nms: Proposals | None = None,
+                 proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
+                 score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
+                 max_detections: Detections = 100, seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
@@ -195,6 +210,12 @@ class MaskRCNN(InstanceDetector):
         """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
         return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
 
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`."""
+        layers = [self.box.logits, self.box.deltas, *([self.mask.logits] if self.with_masks else [])]
+        return [ClassRows(parameter, self.classes + 1, background=True)
+                for layer in layers for parameter in (layer.W, layer.b)]
+
     def decode(self, outputs, sizes, **options):
         """The objects of a batch, by what ``forward`` returned and the sizes of ``prepare``."""
         features, objectness, deltas = outputs
@@ -218,6 +239,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits, changes = self.box_head(features, rois[part], roi_indices)
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
+        check_finite(self, probabilities, deltas)
         boxes = class_boxes(rois, deltas, size.scale, size.original)
         return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
 
@@ -227,13 +249,17 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits = self.mask_head(features, rois[part], roi_indices).array
             masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
-        return F.sigmoid(self.xp.concatenate(masks[1:] or masks)).array
+        masks = self.xp.concatenate(masks[1:] or masks)
+        check_finite(self, masks)
+        return F.sigmoid(masks).array
 
     def _heatmaps(self, features, rois, number):
         heatmaps = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
         for part, roi_indices in self._groups(rois, number):
             heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
-        return self.xp.concatenate(heatmaps[1:] or heatmaps)
+        heatmaps = self.xp.concatenate(heatmaps[1:] or heatmaps)
+        check_finite(self, heatmaps)
+        return heatmaps
 
     def _groups(self, rois, number):
         """Slices of the RoIs of image ``number``, and the number for each RoI of the slice."""

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from chainer_seg.datasets.coco_json import is_number
 from chainer_seg.datasets.keypoints import PERSON_MIRROR
 from chainer_seg.datasets.object_index import annotations_of
+from chainer_seg.datasets.segmentations import drawable_polygons
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
 from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
 
@@ -64,7 +64,8 @@ class PolygonDataset:
         if self._annotations is None:
             return image, instances, [None] * len(instances)
         return image, instances, [
-            _polygons(annotation.get('segmentation')) for annotation in self._annotations[index]]
+            drawable_polygons(annotation.get('segmentation'), image.shape[:2])
+            for annotation in self._annotations[index]]
 
 
 class DetectionSamples:
@@ -141,12 +142,3 @@ def _inclusive(bboxes, size):
     """Half-open boxes as boxes with inclusive maxima, cut off at the picture's last pixels."""
     limits = np.array([size[0], size[1]] * 2, np.float32)
     return np.clip(bboxes, 0, limits) - np.array([0, 0, 1, 1], np.float32)
-
-
-def _polygons(segmentation):
-    """The polygons of an annotation that enclose something; None where there are none."""
-    if not isinstance(segmentation, list):
-        return None
-    usable = [polygon for polygon in segmentation if isinstance(polygon, list) and len(polygon) >= 6
-              and len(polygon) % 2 == 0 and all(map(is_number, polygon))]
-    return usable or None

@@ -6,6 +6,7 @@ from chainer import functions as F
 from chainer.backends import cuda
 
 from chainer_seg.errors import TrainingError
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.mask_rcnn.keypoint_targets import keypoint_targets, shows_keypoints
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits
 from chainer_seg.models.mask_rcnn.targets import anchor_targets, region_targets
@@ -17,7 +18,7 @@ ANCHOR_BETA, REGION_BETA = 1 / 9, 1
 TRAINING_LIMITS = {'c4': ProposalLimits(12000, 2000), 'fpn': ProposalLimits(2000, 2000)}
 
 
-class MaskRCNNTrainChain(chainer.Chain):
+class MaskRCNNTrainChain(DeviceChain):
     """The sum of all losses of a :class:`MaskRCNN`.
 
     Args:

@@ -5,12 +5,19 @@ masks and boxes follow.
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Annotated
 
 import cv2
 import numpy as np
+from msgspec import Meta
 
 from chainer_seg.boxes import box_iou, clip_boxes
 from chainer_seg.instances import Instances
+from chainer_seg.schema import Overlap, number
+
+Byte = number(ge=0, le=255)
+Factors = Annotated[Sequence[number(ge=0, le=100)], Meta(min_length=2, max_length=2)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +41,14 @@ class Augmentation:
     expand: bool = True
     crop: bool = True
     mirror: bool = True
-    brightness: float = 32
-    contrast: tuple = (0.5, 1.5)
-    saturation: tuple = (0.5, 1.5)
-    hue: float = 18
-    largest_canvas: float = 4
-    least_crop: float = 0.3
-    canvas_colour: tuple = (123.68, 116.78, 103.94)
+    brightness: Byte = 32
+    contrast: Factors = (0.5, 1.5)
+    saturation: Factors = (0.5, 1.5)
+    hue: number(ge=0, le=360) = 18
+    largest_canvas: number(ge=1, le=8) = 4
+    least_crop: Overlap = 0.3
+    canvas_colour: Annotated[Sequence[Byte], Meta(min_length=3, max_length=3)] = (
+        123.68, 116.78, 103.94)
 
 
 # As published, and nothing at all.

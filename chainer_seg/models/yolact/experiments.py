@@ -1,13 +1,19 @@
 """Experiments: everything that a training of YOLACT depends on, as one readable TOML file each."""
 
-import inspect
+import dataclasses
+import os
 import pathlib
 import tomllib
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import chainer
+from msgspec import Meta
 
-from chainer_seg import training
-from chainer_seg.errors import TrainingError
+from chainer_seg import schema, training
+from chainer_seg.compat.blank import TooManyParameters, blank_parameters
+from chainer_seg.errors import TrainingError, quoted, shortened
+from chainer_seg.files import read_toml
 from chainer_seg.models.yolact.augmentation import Augmentation
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.model import Yolact
@@ -22,7 +28,50 @@ BASE = 'base'
 WARM_UP_START, STEP_FACTOR = 0.1, 0.1
 
 # What the data set and the seed of a run say, not the experiment.
-_NOT_SET = ('self', 'classes', 'seed')
+_NOT_SET = ('classes', 'seed')
+
+# The parameters of a network that an experiment may ask for: 1 GB, four times the published one's.
+_MOST_PARAMETERS = 2 ** 28
+
+
+@dataclasses.dataclass
+class _Counts:
+    """What is set beside the weights of the losses; see :class:`YolactTrainChain`."""
+
+    negative_ratio: schema.NotNegative
+    max_masks: Annotated[int, Meta(ge=1, le=10_000)]
+
+
+@dataclasses.dataclass
+class _Samples:
+    """See :class:`YolactSamples`."""
+
+    least_side: schema.Share
+    max_objects: Annotated[int, Meta(ge=1, le=10_000)]
+
+
+@dataclasses.dataclass
+class _Training:
+    """How long and how fast is trained; base.toml says what each setting is."""
+
+    batch_size: Annotated[int, Meta(ge=1, le=4096)]
+    iterations: schema.Positive
+    optimizer: Literal['momentum', 'adam']
+    lr: schema.NotNegative
+    momentum: schema.Share
+    weight_decay: schema.NotNegative
+    schedule: Literal['steps', 'cosine', 'constant']
+    steps: Annotated[Sequence[schema.Positive], Meta(max_length=1000)]
+    warm_up: schema.Count
+    least_norm_batch: schema.Count
+    save_interval: schema.Positive
+    keep_last: schema.Positive
+
+
+# The settings of each table by the types of what they are arguments of.
+_TABLES = {
+    'model': (Yolact,), 'matching': (Thresholds,), 'losses': (LossWeights, _Counts),
+    'augmentation': (Augmentation,), 'samples': (_Samples,), 'training': (_Training,)}
 
 
 class Experiment:
@@ -50,11 +99,8 @@ class Experiment:
             chainer_seg.errors.TrainingError: There is no such setting, or the value is of another kind.
         """
         table, key = self._find(place)
-        before = self.tables[table].get(key)
-        if before is not None and _kind(before) != _kind(value):
-            raise TrainingError(f'{table}.{key} must be {_kind(before)} like {before!r}, '
-                                f'not {value!r}.')
-        self.tables[table][key] = value
+        self.tables[table][key] = schema.check(value, _forms(table)[key], f'The setting {table}.{key}',
+                                               TrainingError)
 
     def assign(self, assignments):
         """Changes settings by strings ``table.key=value`` or ``key=value``, as of a command line.
@@ -64,7 +110,7 @@ class Experiment:
         for assignment in assignments:
             place, equals, value = assignment.partition('=')
             if not equals:
-                raise TrainingError(f'{assignment!r} sets nothing; write it as key=value.')
+                raise TrainingError(f'{quoted(assignment)} sets nothing; write it as key=value.')
             self.set(place.strip(), _parse(value.strip()))
 
     def take_model(self, model):
@@ -77,9 +123,15 @@ class Experiment:
         dtype = chainer.mixed16 if mixed_precision else chainer.config.dtype
         try:
             with chainer.using_config('dtype', dtype):
+                with blank_parameters(_MOST_PARAMETERS):
+                    Yolact(classes=len(class_names), seed=seed, **self['model'])
                 model = Yolact(classes=len(class_names), seed=seed, **self['model'])
-        except (TypeError, ValueError) as error:
-            raise TrainingError(f'The [model] of the experiment cannot be built: {error}.') from error
+        except (TooManyParameters, MemoryError) as error:
+            raise TrainingError(f'The [model] of the experiment is too large: {error}; choose a smaller '
+                                f'width, fpn_channels or backbone.') from error
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise TrainingError(f'The [model] of the experiment cannot be built: '
+                                f'{shortened(str(error))}.') from error
         model.class_names = tuple(class_names)
         return model
 
@@ -103,28 +155,20 @@ class Experiment:
         name = self['training']['schedule']
         schedules = {'steps': training.Steps(tuple(self['training']['steps']), STEP_FACTOR),
                      'cosine': training.Cosine(), 'constant': training.Constant()}
-        if name not in schedules:
-            raise TrainingError(f'There is no schedule {name!r}; choose one of '
-                                f'{", ".join(schedules)}.')
         return training.WarmUp(self['training']['warm_up'], schedules[name], WARM_UP_START)
 
     def _find(self, place):
         """(table, key) that a place means."""
         named, _, key = place.rpartition('.')
-        places = [(table, known) for table in self.tables for known in self._keys(table)
+        places = [(table, known) for table in _TABLES for known in _forms(table)
                   if known == key and named in ('', table)]
         if len(places) == 1:
             return places[0]
         if places:
             tables = ' or '.join(table for table, _ in places)
             raise TrainingError(f'Several tables have a setting {key}; name {tables} before it.')
-        known = '; '.join(f'{table}: {", ".join(self._keys(table))}' for table in self.tables)
-        raise TrainingError(f'There is no setting {place!r}; there are {known}.')
-
-    def _keys(self, table):
-        if table != 'model':
-            return list(self.tables[table])
-        return [name for name in inspect.signature(Yolact).parameters if name not in _NOT_SET]
+        known = '; '.join(f'{table}: {", ".join(_forms(table))}' for table in _TABLES)
+        raise TrainingError(f'There is no setting {quoted(place)}; there are {known}.')
 
 
 def experiment_names():
@@ -153,10 +197,12 @@ def _read(name, followers=()):
     tables = _load(name)
     if name == BASE:
         return Experiment(tables)
-    experiment = _read(tables.pop('based_on', BASE), (*followers, name))
+    base = schema.check(tables.pop('based_on', BASE), schema.Text,
+                        f'What the experiment {name} is based on', TrainingError)
+    experiment = _read(base, (*followers, name))
     for table, settings in tables.items():
         if not isinstance(settings, dict):
-            raise TrainingError(f'The experiment {name} sets {table} outside of a table.')
+            raise TrainingError(f'The experiment {name} sets {shortened(table)} outside of a table.')
         for key, value in settings.items():
             experiment.set(f'{table}.{key}', value)
     return experiment
@@ -164,24 +210,22 @@ def _read(name, followers=()):
 
 def _load(name):
     path = FOLDER / f'{name}.toml' if name in experiment_names() else pathlib.Path(name)
-    try:
-        return tomllib.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise TrainingError(f'There is no experiment {name}; name a TOML file or one of '
-                            f'{", ".join(experiment_names())}.') from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TrainingError(f'The experiment {path} cannot be read ({error}); mend it.') from error
+    if not os.path.isfile(path):  # Of what is no file, such as a device, there might be no end.
+        raise TrainingError(f'There is no experiment {shortened(name)}; name a TOML file or one of '
+                            f'{", ".join(experiment_names())}.')
+    return read_toml(path, 'experiment', TrainingError)
 
 
 def _parse(text):
     """The value that a text means in TOML, or the text itself."""
     try:
         return tomllib.loads(f'value = {text}')['value']
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
-def _kind(value):
-    """What a value is, in words."""
-    kinds = {bool: 'true or false', int: 'a number', float: 'a number', str: 'a text'}
-    return kinds.get(type(value), 'a list')
+def _forms(table):
+    """The type of each setting of a table."""
+    forms = [schema.argument_forms(function) for function in _TABLES[table]]
+    return {key: form for each in forms for key, form in each.items()
+            if table != 'model' or key not in _NOT_SET}

@@ -1,23 +1,34 @@
 """YOLACT (arXiv 1904.02689) and YOLACT++ (arXiv 1912.06218): instance segmentation from prototypes."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import chainer
 import cv2
 import numpy as np
 from chainer import functions as F
+from msgspec import Meta
 
 from chainer_seg.errors import UserError
 from chainer_seg.instances import Instances
 from chainer_seg.links import FeaturePyramid
+from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import check_finite
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
 from chainer_seg.models.yolact.heads import MaskRescoring, PredictionHead, ProtoNet, convolution
 from chainer_seg.models.yolact.masks import assemble_masks, enlarge_masks
+from chainer_seg.schema import (
+    Channels, Count, Detections, InputSide, Lengths, Overlap, Share, Stages, Text)
 
 _ADDED_LEVELS = 2  # P6 and P7 of the pyramid.
+
+# Channels of the stem of a ResNet or a DarkNet, a factor for those of MobileNet and EfficientNet.
+Width = Annotated[int, Meta(ge=1, le=2**16)] | Annotated[float, Meta(gt=0, le=64)]
+Deformable = Annotated[Sequence[Annotated[int, Meta(ge=0, le=1000)]], Meta(max_length=8)]
 
 
 class Yolact(InstanceDetector):
@@ -62,12 +73,19 @@ class Yolact(InstanceDetector):
     option_names = (*InstanceDetector.option_names, 'anchor_threshold', 'suppression', 'top_k',
                     'rescore')
 
-    def __init__(self, backbone='resnet50', classes=80, image_size=550, width=None, blocks=None,
-                 deformable=None, fpn_channels=256, prototypes=32, prototype_scale=2,
-                 anchor_scales=((24,), (48,), (96,), (192,), (384,)), anchor_ratios=(1, 0.5, 2),
-                 square_anchors=True, rescoring=(), anchor_threshold=0.05, score_threshold=0.05,
-                 nms_threshold=0.5, max_detections=100, suppression='fast', top_k=200, rescore=True,
-                 seed=0):
+    def __init__(self, backbone: Text = 'resnet50', classes: Channels = 80,
+                 image_size: InputSide = 550, width: Width | None = None,
+                 blocks: Stages | None = None, deformable: Deformable | None = None,
+                 fpn_channels: Channels = 256, prototypes: Channels = 32,
+                 prototype_scale: Annotated[int, Meta(ge=1, le=8)] = 2,
+                 anchor_scales: Sequence[Lengths] = ((24,), (48,), (96,), (192,), (384,)),
+                 anchor_ratios: Lengths = (1, 0.5, 2), square_anchors: bool = True,
+                 rescoring: Annotated[Sequence[Channels], Meta(max_length=12)] = (),
+                 anchor_threshold: Share = 0.05, score_threshold: Share = 0.05,
+                 nms_threshold: Overlap = 0.5, max_detections: Detections = 100,
+                 suppression: Literal['fast', 'cross_class', 'traditional'] = 'fast',
+                 top_k: Annotated[int, Meta(ge=1, le=2000)] = 200, rescore: bool = True,
+                 seed: Count = 0):
         self.config = {name: value for name, value in locals().items()
                        if name != 'self' and not name.startswith('__')}
         super().__init__()
@@ -153,6 +171,15 @@ class Yolact(InstanceDetector):
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
 
+    def class_rows(self):
+        """The parameters with rows for each class, as :class:`ClassRows`."""
+        count = self.classes + 1
+        logits = [ClassRows(parameter, count, groups=len(parameter.array) // count, background=True)
+                  for parameter in (self.head.logits.W, self.head.logits.b)]
+        layers = [self.semantic, *([self.rescoring.layers[-1]] if self.rescores else [])]
+        return logits + [ClassRows(parameter, self.classes)
+                         for layer in layers for parameter in (layer.W, layer.b)]
+
     def _predict(self, maps):
         prototypes = F.transpose(self.protonet(maps[0]), (0, 2, 3, 1))
         return tuple(F.cast(output, np.float32) for output in (*self.head(maps), prototypes))
@@ -170,6 +197,7 @@ class Yolact(InstanceDetector):
     def _rescore(self, detections, masks):
         """The detections and their masks (R, h, w) in the order of their new scores."""
         quality = self.rescoring(masks[:, None]).array
+        check_finite(self, quality)
         scores = detections.scores * quality[self.xp.arange(len(masks)), detections.labels]
         order = self.xp.argsort(-scores, kind='stable')
         rescored = dataclasses.replace(detections, scores=scores)

@@ -1,10 +1,12 @@
 """Starting a YOLACT from weights that were trained for other classes, or for something else."""
 
+import chainer
 import numpy as np
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.links import ResNet, copy_resnet
-from chainer_seg.model_file import copy_matching, load_model
+from chainer_seg.model_file import load_model
+from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.yolact.backbones import RESNET_STD
 from chainer_seg.models.yolact.model import Yolact
 
@@ -42,19 +44,10 @@ def start_from(source, model):
     Raises:
         chainer_seg.errors.TrainingError: Nothing fits.
     """
-    initial = [parameter.array.copy() for parameter, _ in _class_parameters(model)]
     if not _any_fits(source, model):
         raise TrainingError('Nothing in the YOLACT to start from has the shapes of the new one; set '
                             'the [model] of the experiment to its sizes.')
-    copy_matching(source, model)
-    shared = [name for name in model.class_names if name in source.class_names]
-    labels = [[chain.class_names.index(name) for name in shared] for chain in (source, model)]
-    for (given, background), (wanted, _), fresh in zip(
-            _class_parameters(source), _class_parameters(model), initial):
-        wanted.array[...] = fresh
-        if given.shape[1:] == wanted.shape[1:]:
-            _copy_rows(given.array, wanted.array, *labels, source.classes, model.classes, background)
-    return shared
+    return start_by_names(source, model).shared
 
 
 def start_backbone(source, model, channels='rgb'):
@@ -82,32 +75,12 @@ def start_backbone(source, model, channels='rgb'):
                             f'only from one ResNet to another.')
     copy_resnet(found, wanted)
     if channels == 'bgr':
-        stem = wanted.stem.conv.W.array
-        stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
+        with chainer.using_device(wanted.device):
+            stem = wanted.stem.conv.W.array
+            stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
 
 
 def _any_fits(source, target):
     """Whether any convolution has the same weights' shape in both."""
     shapes = {path: weights.shape for path, weights in source.namedparams() if weights.ndim == 4}
     return any(shapes.get(path) == weights.shape for path, weights in target.namedparams())
-
-
-def _class_parameters(model):
-    """The parameters with rows for each class, and whether one of them is the background's."""
-    layers = [(model.head.logits, True), (model.semantic, False)]
-    if model.rescores:
-        layers.append((model.rescoring.layers[-1], False))
-    return [(parameter, background) for layer, background in layers
-            for parameter in (layer.W, layer.b)]
-
-
-def _copy_rows(given, wanted, given_labels, wanted_labels, given_classes, wanted_classes, background):
-    """Copies the rows of labels, for every anchor."""
-    shift = int(background)
-    given = given.reshape(-1, given_classes + shift, *given.shape[1:])
-    wanted = wanted.reshape(-1, wanted_classes + shift, *wanted.shape[1:])
-    if len(given) != len(wanted):  # Another number of anchors.
-        return
-    before = [0] if background else []
-    wanted[:, before + [label + shift for label in wanted_labels]] = (
-        given[:, before + [label + shift for label in given_labels]])

@@ -7,6 +7,7 @@ from chainer import backend
 
 from chainer_seg.boxes import box_iou
 from chainer_seg.models.yolact.anchors import anchor_corners, encode_boxes
+from chainer_seg.schema import Share
 
 NEUTRAL, BACKGROUND = -1, 0
 
@@ -21,9 +22,9 @@ class Thresholds:
         crowd: So much of an anchor in a crowd makes it neutral, if it is not for an object.
     """
 
-    positive: float = 0.5
-    negative: float = 0.4
-    crowd: float = 0.7
+    positive: Share = 0.5
+    negative: Share = 0.4
+    crowd: Share = 0.7
 
 
 PUBLISHED = Thresholds()
@@ -96,17 +97,19 @@ def best_anchors(overlaps):
     if len(overlaps) > overlaps.shape[1]:
         raise ValueError(f'{overlaps.shape[1]} anchors are not enough for {len(overlaps)} objects')
     xp = backend.get_array_module(overlaps)
-    left = overlaps.copy()
+    left = overlaps
     chosen = xp.full(len(overlaps), -1)
-    numbers = xp.arange(len(overlaps))
+    numbers, nowhere = xp.arange(len(overlaps)), overlaps.shape[1]
     # The largest overlap left is the best one both of its object and of its anchor. All pairs of
-    # which that is true can be taken at once: none of them stands in another's way.
+    # which that is true can be taken at once: none of them stands in another's way. A GPU is waited
+    # for once a round, as nothing has a size that depends on numbers.
     while (chosen < 0).any():
         favourites = left.argmax(axis=1)
         mutual = (chosen < 0) & (left[:, favourites].argmax(axis=0) == numbers)
-        chosen[mutual] = favourites[mutual]
-        left[mutual] = -1
-        left[:, favourites[mutual]] = -1
+        chosen = xp.where(mutual, favourites, chosen)
+        taken = xp.zeros(nowhere + 1, bool)
+        taken[xp.where(mutual, favourites, nowhere)] = True
+        left = xp.where(mutual[:, None] | taken[:-1], overlaps.dtype.type(-1), left)
     return chosen
 
 

@@ -6,8 +6,10 @@ import chainer
 import numpy as np
 from chainer import links as L
 
+from chainer_seg.links import DeviceChain
 from chainer_seg.models.yolact import losses
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
+from chainer_seg.schema import NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,17 +24,17 @@ class LossWeights:
         rescoring: Of the quality that a net with mask re-scoring predicts for its masks.
     """
 
-    classes: float = 1
-    boxes: float = 1.5
-    masks: float = 6.125
-    semantic: float = 1
-    rescoring: float = 25
+    classes: NotNegative = 1
+    boxes: NotNegative = 1.5
+    masks: NotNegative = 6.125
+    semantic: NotNegative = 1
+    rescoring: NotNegative = 25
 
 
 PUBLISHED_WEIGHTS = LossWeights()
 
 
-class YolactTrainChain(chainer.Chain):
+class YolactTrainChain(DeviceChain):
     """The sum of YOLACT's losses.
 
     Args:
@@ -109,7 +111,7 @@ def spread(items, count):
     """At most ``count`` of the items of an array (N,), evenly spread over it."""
     if len(items) <= count:
         return items
-    return items[np.arange(count) * len(items) // count]
+    return items[chainer.backend.get_array_module(items).arange(count) * len(items) // count]
 
 
 def _semantic_loss(logits, masks, labels, crowds):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from chainer.links.caffe.protobuf3 import caffe_pb2
 
+import converters
 from chainer_seg.errors import WeightFileError
-from converters.formats import caffe, protobuf_wire
+from converters.formats import caffe, find_format, protobuf_wire
 
 NETWORKS = ('deeplab_r101_b2_double', 'deeplab_r101_b5', 'resnet50_b4', 'vgg16_v1_b2')
 
@@ -102,7 +103,7 @@ def test_a_definition_of_another_network_is_an_error(genuine, tmp_path, change, 
 @pytest.mark.parametrize('text, problem', [
     ('name: "x"', 'has no layers'), ('layer { name: "a" ', 'no prototxt that can be read'),
     ('layer { type: 5 }', 'no prototxt that can be read: 1:15'), ('layer { name: "a" } }', 'be read'),
-    ('layers { type: NO_SUCH }', 'NO_SUCH'), ('layer {' * 3000, 'be read'),
+    ('layer {' * 3000, 'be read'),
     ('name: "' + 'x' * (1 << 20) + '"', 'too long for a prototxt')])
 def test_a_definition_that_cannot_be_read_is_one_error(tmp_path, text, problem):
     (tmp_path / 'a.prototxt').write_text(text)
@@ -169,7 +170,8 @@ def test_every_way_of_writing_a_blob(tmp_path, blob, expected):
     (field(7, field(1, varint(-2) + varint(-3))) + field(5, FLOATS), 'a blob of the shape'),
     (field(7, field(1, varint(1 << 40) + varint(0))) + field(5, b''), 'a blob of the shape'),
     (field(7, field(1, b'\1' * 33)) + field(5, FLOATS[:4]), 'at most 32 dimensions'),
-    (field(7, field(1, b'\6')) + b'\x2d' + FLOATS[:4], 'packed numbers'),
+    (field(7, field(1, b'\6')) + b'\x2d' + FLOATS[:4],
+     r'a blob of the shape \(6,\) .* 4 bytes'),
     (field(7, field(1, b'\xff' * 11)), 'a number was expected, but it does not end'),
     (b'\x3a\xff\x7f', 'it has 16383 bytes and 0 are left'), (b'\x3b', 'there is field 7 of type 3'),
     (b'\x02\x00', 'there is field 0 of type 2')])
@@ -213,3 +215,131 @@ def test_reading_takes_no_memory_for_the_weights(tmp_path):
     finally:
         tracemalloc.stop()
     assert tree['layers']['fc']['blobs'][0].shape == (count,)
+
+
+def half_blob(array, number=12):
+    """A blob of halves: as NVIDIA's Caffe writes them today, or in its first versions (10)."""
+    shape = field(7, field(1, b''.join(map(varint, array.shape))))
+    with np.errstate(over='ignore'):
+        halves = array.astype('<f2')
+    if number == 12:
+        return shape + varint(10 << 3) + varint(2) + field(12, halves.tobytes())
+    return shape + field(10, b''.join(varint(int(bits)) for bits in halves.view('<u2').ravel()))
+
+
+def network_of(blob):
+    return field(100, field(1, b'a') + field(2, b'Convolution') + field(7, blob))
+
+
+@pytest.mark.parametrize('number', [10, 12])
+def test_halves_are_read_in_both_encodings(tmp_path, rng, number):
+    array = rng.normal(size=(2, 3, 1, 1)).astype(np.float16)
+    (tmp_path / 'a.caffemodel').write_bytes(network_of(half_blob(array, number)))
+    found, = caffe.read(tmp_path / 'a.caffemodel')['layers']['a']['blobs']
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize('kind, dtype', [(0, '<f8'), (1, '<f4')])
+def test_raw_numbers_of_other_precisions_are_read(tmp_path, kind, dtype):
+    array = np.arange(6, dtype=dtype)
+    blob = field(7, field(1, varint(6))) + varint(10 << 3) + varint(kind)
+    blob += field(12, array.tobytes())
+    (tmp_path / 'a.caffemodel').write_bytes(network_of(blob))
+    found, = caffe.read(tmp_path / 'a.caffemodel')['layers']['a']['blobs']
+    np.testing.assert_array_equal(found, array)
+
+
+def test_numbers_that_are_not_packed_are_read(tmp_path):
+    single = b''.join(varint(5 << 3 | 5) + struct.pack('<f', value) for value in (1.5, -2.5))
+    (tmp_path / 'a.caffemodel').write_bytes(network_of(field(7, field(1, varint(2))) + single))
+    found, = caffe.read(tmp_path / 'a.caffemodel')['layers']['a']['blobs']
+    assert found.tolist() == [1.5, -2.5]
+
+
+@pytest.mark.parametrize('encoded, named', [
+    (varint(10 << 3) + varint(3) + field(12, b'\1\2'), 'numbers of the type 3'),
+    (field(15, b'\1\2'), 'an encoding that is not read .field 15')])
+def test_an_encoding_that_is_not_read_is_not_called_damage(tmp_path, encoded, named):
+    (tmp_path / 'a.caffemodel').write_bytes(network_of(field(7, field(1, varint(2))) + encoded))
+    with pytest.raises(WeightFileError, match=named) as caught:
+        caffe.read(tmp_path / 'a.caffemodel')
+    assert 'damaged' not in str(caught.value)
+
+
+def test_a_half_precision_network_converts_to_its_rounded_weights(genuine, tmp_path):
+    network = caffe_pb2.NetParameter.FromString((genuine / 'resnet50_b4.caffemodel').read_bytes())
+    parts = [field(1, b'shrunk')]
+    for layer in network.layer:
+        blobs = [half_blob(np.float32(blob.data).reshape(blob.shape.dim)) for blob in layer.blobs]
+        del layer.blobs[:]
+        parts.append(field(100, layer.SerializeToString() + b''.join(field(7, blob) for blob in blobs)))
+    (tmp_path / 'half.caffemodel').write_bytes(b''.join(parts))
+    ours, theirs = (converters.convert(path) for path in (
+        tmp_path / 'half.caffemodel', genuine / 'resnet50_b4.caffemodel'))
+    expected = theirs.resnet.res3[1].middle.conv.W.array
+    np.testing.assert_array_equal(ours.resnet.res3[1].middle.conv.W.array,
+                                  expected.astype(np.float16).astype(np.float32))
+
+
+TEXT = 'name: "net"\nlayer { name: "a" type: "Convolution" }\n'
+
+
+@pytest.mark.parametrize('content', [
+    ('# a comment\n' * 100 + TEXT).encode(), b'\xef\xbb\xbf' + TEXT.encode(), TEXT.encode('utf-16'),
+    ('\ufeff' + TEXT).encode('utf-16-be'), b'# \xb5\xda\xd2\xbb\xb2\xe3 in GBK\n' + TEXT.encode(),
+    ('\r\n' * 500 + TEXT.replace('\n', '\r\n')).encode(), ('# no end' + '\n' + TEXT.rstrip()).encode(),
+    b'default_forward_type: FLOAT16\n' + TEXT.encode(), b'debug_info: true\n' + TEXT.encode(),
+    b'layer < name: "a" type: "Convolution" >'], ids=range(10))
+def test_a_definition_is_known_whatever_it_begins_with(tmp_path, content):
+    (tmp_path / 'a.prototxt').write_bytes(content)
+    assert find_format(tmp_path / 'a.prototxt').name == 'Caffe'
+    assert caffe.read(tmp_path / 'a.prototxt')['layers']['a']['type'] == 'Convolution'
+
+
+def test_layers_of_an_authors_own_caffe_keep_their_types(tmp_path):
+    (tmp_path / 'a.prototxt').write_text(
+        'layers { name: "d" type: IMAGE_SEG_DATA image_data_param { label_type: PIXEL } }\n'
+        'layers { name: "c" type: CONVOLUTION convolution_param { num_output: 2 hole: 12 } }\n'
+        'layers { name: "i" type: INTERP }')
+    layers = caffe.read(tmp_path / 'a.prototxt')['layers']
+    assert [layer['type'] for layer in layers.values()] == ['ImageSegData', 'Convolution', 'Interp']
+    assert layers['c']['convolution_param']['dilation'] == [12]  # DeepLab's hole is Caffe's dilation.
+
+
+@pytest.mark.parametrize('value', ['${NUM_LABELS}', '$NUM_LABELS', '{{ classes }}', '@CLASSES@'])
+def test_a_template_is_told_with_what_is_missing(tmp_path, value):
+    (tmp_path / 'a.prototxt').write_text(
+        f'# ${{IN_A_COMMENT}}\nlayer {{ name: "${{EXP}}" convolution_param {{ num_output: {value} }} }}')
+    with pytest.raises(WeightFileError, match='is a template, not a prototxt') as caught:
+        caffe.read(tmp_path / 'a.prototxt')
+    assert repr(value) in str(caught.value)
+
+
+def test_placeholders_in_strings_do_no_harm(tmp_path):
+    (tmp_path / 'a.prototxt').write_text('layer { name: "a" include { stage: "${EXP}/list" } }')
+    assert list(caffe.read(tmp_path / 'a.prototxt')['layers']) == ['a']
+
+
+def test_a_solver_is_told_from_a_network(tmp_path):
+    (tmp_path / 'solver.prototxt').write_text('# SGD\nnet: "train.prototxt"\nbase_lr: 0.001\n')
+    with pytest.raises(WeightFileError, match='is the definition of a solver; name the prototxt'):
+        caffe.read(tmp_path / 'solver.prototxt')
+
+
+def test_changed_halves_and_definitions_give_a_value_or_the_error(tmp_path, rng):
+    array = rng.normal(size=(2, 3, 3, 3)).astype(np.float16)
+    seeds = [network_of(half_blob(array, 10)), network_of(half_blob(array, 12)), TEXT.encode('utf-16'),
+             b'# x\nlayers { type: ODD convolution_param { hole: 3 num_output: ${N} } name: "a" }']
+    outcomes = set()
+    for _ in range(600):
+        changed = bytearray(seeds[rng.integers(len(seeds))])
+        for at in rng.integers(0, len(changed), 2):
+            changed[at] = rng.integers(256)
+        (tmp_path / 'a').write_bytes(changed)
+        try:
+            outcomes.add(type(caffe.read(tmp_path / 'a')))
+        except WeightFileError as error:
+            assert '\n' not in str(error)
+            outcomes.add(type(error))
+    assert outcomes == {dict, WeightFileError}

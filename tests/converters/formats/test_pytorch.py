@@ -1,12 +1,15 @@
 """PyTorch's files: tensors as PyTorch itself saved them (data/), their types, windows and sharing."""
 
+import argparse
 import collections
+import contextlib
 import io
 import os
 import pathlib
 import pickle
 import struct
 import tracemalloc
+import types
 import zipfile
 
 import numpy as np
@@ -204,8 +207,8 @@ def test_a_tensor_that_lies_is_an_error(tmp_path, changed, problem):
 
 @pytest.mark.parametrize('name', [
     'os.system', 'builtins.eval', 'torch.load', 'torch.jit.load', 'torch.storage._load_from_bytes',
-    'torch._utils._rebuild_qtensor', 'torch.nn.modules.conv.Conv2d',
-    'numpy.core.multiarray._reconstruct'])
+    'torch._utils._rebuild_qtensor', 'torch.nn.modules.conv.Conv2d', 'numpy.load', 'pathlib.Path',
+    'argparse.ArgumentParser', 'builtins.getattr', 'functools.partial'])
 def test_every_other_name_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     data = record({'w': tensor(), 'x': Written(name, 'touch ran')}, [STORAGE])
@@ -311,7 +314,7 @@ def test_another_archive_is_told_in_one_sentence(tmp_path, data, problem):
 
 def test_numpys_archives_and_programs_are_told_in_one_sentence(tmp_path):
     np.savez(tmp_path / 'a.npz', a=np.zeros(3))
-    with pytest.raises(WeightFileError, match='without the data.pkl of torch.save'):
+    with pytest.raises(WeightFileError, match='is a .npz of NumPy arrays, which no network'):
         pytorch.read(tmp_path / 'a.npz')
     with zipfile.ZipFile(tmp_path / 'b.pth', 'w') as archive:
         archive.writestr('m/data.pkl', written({}))
@@ -340,3 +343,38 @@ def test_reading_takes_no_memory_for_the_weights(tmp_path):
     finally:
         tracemalloc.stop()
     assert tree['1'][-1] == 4_999_999
+
+
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_plain_objects_of_training_programs_are_plain_values(tmp_path, protocol):
+    counts = collections.defaultdict(list, a=[1, 2])
+    value = {'args': argparse.Namespace(lr=0.1, names=['a']), 'milestones': collections.Counter({30: 1}),
+             'counts': counts, 'best': np.float64(71.5),
+             'rng': np.arange(4, dtype=np.uint32), 'seen': {3}, 'out': pathlib.PurePosixPath('runs/a'),
+             'again': counts, 'space': types.SimpleNamespace(x=1)}
+    (tmp_path / 'a.pth').write_bytes(archive_of(pickle.dumps(value, protocol)))
+    found = pytorch.read(tmp_path / 'a.pth')
+    assert found['args'] == {'lr': 0.1, 'names': ['a']} and found['milestones'] == {30: 1}
+    assert found['counts'] == {'a': [1, 2]} and found['again'] is found['counts']
+    assert found['best'] == 71.5 and found['rng'].tolist() == [0, 1, 2, 3] and found['seen'] == [3]
+    assert found['out'] == 'runs/a' and found['space'] == {'x': 1}
+
+
+def archive_of(data):
+    """The archive that torch.save makes of a pickle without tensors."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('m/data.pkl', data)
+        archive.writestr('m/version', '3\n')
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('function, arguments', [
+    ('argparse.Namespace', ('x',)), ('collections.Counter', ([1],)),
+    ('collections.Counter', ({(1,): 2},)),
+    ('builtins.set', (5,)), ('pathlib.PosixPath', (3,)), ('collections.defaultdict', (1, 2)),
+    ('torch.device', ({},))])
+def test_plain_objects_of_a_wrong_form_are_an_error_or_nothing(tmp_path, function, arguments):
+    (tmp_path / 'a.pth').write_bytes(record({'x': Written(function, *arguments)}))
+    with contextlib.suppress(WeightFileError):
+        assert pytorch.read(tmp_path / 'a.pth') == {'x': ''}

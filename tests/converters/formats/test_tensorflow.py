@@ -150,6 +150,25 @@ def test_the_newest_checkpoint_of_a_folder_is_that_which_its_text_file_names(gen
     assert locate(genuine / 'checkpoint') == locate(genuine) == genuine / found
 
 
+@pytest.mark.parametrize('name', ['/elsewhere/training', '../secret/training', 'a/../../training',
+                                  r'C:\\runs\\training', '//server/training'])
+def test_a_text_file_does_not_lead_out_of_its_folder(genuine, tmp_path, caplog, name):
+    for folder in (tmp_path / 'secret', tmp_path.parent):
+        folder.mkdir(exist_ok=True)
+    (genuine / 'checkpoint').write_text(f'model_checkpoint_path: "{name}"\n')
+    assert locate(genuine) == genuine / 'training.index'
+    assert 'outside its folder; training.index in the folder is read' in caplog.text
+
+
+@pytest.mark.parametrize('name', ['/etc/passwd', '../outside', '..', '', '.', 'a' * 300, r'a\0b'])
+def test_a_text_file_that_names_what_is_not_in_its_folder_is_an_error(genuine, name):
+    (genuine.parent / 'outside').write_bytes(b'\0\0\2\x0a\0')
+    (genuine / 'checkpoint').write_text(f'model_checkpoint_path: "{name}"\n')
+    with pytest.raises(WeightFileError, match='name the checkpoint itself') as caught:
+        locate(genuine)
+    assert len(str(caught.value)) < 400
+
+
 def test_the_variables_of_a_saved_model_are_a_checkpoint(genuine):
     (genuine / 'saved_model.pb').write_bytes(b'\x08\1\x12')
     with pytest.raises(WeightFileError, match='is a SavedModel without variables'):
@@ -259,7 +278,8 @@ def stored(content, kind=b'\0'):
 
 
 @pytest.mark.parametrize('data, problem', [
-    (stored(b'\0\0\2\x0a\0', b'\2'), 'is of kind 2'), (stored(b'\0\0'), 'a block of keys and values'),
+    (stored(b'\0\0\2\x0a\0', b'\2'), 'is packed in the way 2'),
+    (stored(b'\0\0'), 'a block of keys and values'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<I', 9)), 'a block of keys and values'),
     (stored(b'\1\0\2\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
     (stored(b'\0\0\x7f\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),

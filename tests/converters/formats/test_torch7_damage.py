@@ -30,7 +30,9 @@ def sample():
     table = Table({'name': 'x', 2: True, True: 'y', 'flat': flat, 'view': flat[2:8].reshape(2, 3),
                    'long': np.arange(3), 'bytes': np.arange(4, dtype=np.uint8),
                    'object': Object('nn.Linear', Table({'weight': np.ones((2, 2))})),
-                   'function': Function(b'\x1bLJ code', Table({1: 2.5}))})
+                   'function': Function(b'\x1bLJ code', Table({1: 2.5})),
+                   'hash': Object('tds.Hash', Table({'cat': 1})),
+                   'vec': Object('tds.Vec', Table({1: 2.5, 2: 'x'}))})
     table['self'] = table
     return table
 

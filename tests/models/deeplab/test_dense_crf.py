@@ -191,5 +191,5 @@ def test_deviations_too_small_for_the_image_are_an_error(rng):
 
 
 def test_classes_of_another_size_than_the_image_are_an_error():
-    with pytest.raises(ImageError, match=r'image is \(2, 3\) pixels and the probabilities \(3, 2\)'):
+    with pytest.raises(ImageError, match='image is 2x3 pixels and the probabilities 3x2'):
         semantic_crf(np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 2), 0.5))

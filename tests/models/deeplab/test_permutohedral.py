@@ -50,3 +50,8 @@ def test_all_points_in_one_place_are_summed(rng):
 def test_features_beyond_all_numbering_are_an_error():
     with pytest.raises(UserError, match='use larger deviations'):
         PermutohedralLattice(np.array([[0.0] * 5, [1e9] * 5]))
+
+
+def test_features_that_are_not_finite_are_refused():
+    with pytest.raises(UserError, match='NaN or infinite'):
+        PermutohedralLattice(np.array([[0, np.nan], [1, 2]]))

@@ -70,3 +70,10 @@ def test_regions_may_be_pooled(image):
 def test_another_pooling_is_refused():
     with pytest.raises(ValueError, match='pooling'):
         C4Extractor(resnet(), 'warp', 0)
+
+
+def test_regions_of_less_than_no_width_belong_to_the_finest_level():
+    """Such are enlarged boxes that were narrower than a pixel; two negative sides make no large one."""
+    rois = np.array([[10, 10, 9.5, 40], [90, 10, 2, 900], [900, 900, 10, 10]], np.float32)
+    with np.errstate(all='raise'):
+        assert roi_levels(rois, 4).tolist() == [0, 0, 0]

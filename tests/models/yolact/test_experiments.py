@@ -1,5 +1,7 @@
 """Experiment files: the published ones, files of one's own, and single settings changed."""
 
+import tracemalloc
+
 import pytest
 
 from chainer_seg import training
@@ -81,9 +83,9 @@ def test_settings_are_changed_by_their_names():
     ('training.mirror=true', "There is no setting 'training.mirror'"),
     ('model.classes=3', "There is no setting 'model.classes'"),
     ('lr', "'lr' sets nothing; write it as key=value"),
-    ('lr=fast', "training.lr must be a number like 0.001, not 'fast'"),
-    ('mirror=1', 'augmentation.mirror must be true or false like True, not 1'),
-    ('steps=100', 'training.steps must be a list'),
+    ('lr=fast', 'The setting training.lr is not what it should be: expected int | float, got str'),
+    ('mirror=1', 'augmentation.mirror is not what it should be: expected bool, got int'),
+    ('steps=100', 'training.steps is not what it should be: expected array, got int'),
 ])
 def test_what_cannot_be_set_is_told(assignment, message):
     with pytest.raises(TrainingError) as caught:
@@ -92,7 +94,7 @@ def test_what_cannot_be_set_is_told(assignment, message):
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    ('[model', 'cannot be read'),
+    ('[model', 'is not valid TOML'),
     ('lr = 3', 'sets lr outside of a table'),
     ('[model]\nsize = 3', "There is no setting 'model.size'"),
     ('[optimiser]\nlr = 3', "There is no setting 'optimiser.lr'"),
@@ -120,10 +122,38 @@ def test_a_network_that_cannot_be_built_is_told(assignment):
 
 
 def test_an_unknown_schedule_is_told():
-    experiment = read_experiment('base')
-    experiment.assign(['schedule=linear'])
-    with pytest.raises(TrainingError, match="no schedule 'linear'; choose one of steps, cosine"):
-        experiment.make_schedule()
+    with pytest.raises(TrainingError, match="'linear' is none of steps, cosine, constant"):
+        read_experiment('base').assign(['schedule=linear'])
+
+
+@pytest.mark.parametrize('text', [
+    '[model]\nfpn_channels = 60000', '[model]\nwidth = 30000', '[model]\nblocks = [900, 900, 900, 900]'])
+def test_a_network_that_would_fill_the_memory_is_not_built(own, text):
+    tracemalloc.start()
+    with pytest.raises(TrainingError, match='has more than 268,435,456 parameters'):
+        read_experiment(own(text)).make_model(['cat'])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.1e9 * 2  # Zeros that nobody writes to: claimed, but not taken.
+
+
+@pytest.mark.parametrize('text', [
+    'based_on = 3', 'based_on = "/dev/zero"', '[model]\nimage_size = 100000',
+    '[model]\nimage_size = "big"', '[samples]\nmax_objects = -1',
+    '[model]\nanchor_scales = 3', '[model]\ntop_k = 1_000_000', '[model]\nmax_detections = 10_000_000',
+    '[matching]\npositive = nan', '[losses]\nmasks = "many"', '[losses]\nmax_masks = 1_000_000_000',
+    '[augmentation]\ncontrast = 1', '[augmentation]\ncontrast = [1, 2, 3]',
+    '[augmentation]\nlargest_canvas = 1000', '[augmentation]\nleast_crop = 0',
+    '[training]\nbatch_size = 1_000_000_000', '[training]\nsteps = [1.5]', '[training]\nlr = inf',
+    '[training]\noptimizer = "lbfgs"', '[training]\niterations = 0', 'training = 3',
+    '[training]\nlr = 1979-05-27', '[model]\nrescoring = [[8]]', 'a = ' + '[' * 5000, 'x = "\x00"'])
+def test_settings_that_cannot_be_are_told_where_they_are_read(own, text):
+    with pytest.raises(TrainingError):
+        read_experiment(own(text))
+
+
+def test_whole_numbers_may_be_written_as_floats(own):
+    assert read_experiment(own('[training]\niterations = 1e4'))['training']['iterations'] == 10_000
 
 
 def test_the_sizes_of_a_model_are_taken_over():

@@ -200,3 +200,27 @@ def test_losses_on_a_gpu_are_those_on_the_cpu():
     _, found = observe(chain, {name: send(values) if name == 'x' else [send(v) for v in values]
                                for name, values in batch.items()})
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.gpu
+def test_gradients_of_yolact_plus_plus_on_a_gpu_are_those_on_the_cpu():
+    """Chainer's convolutions without cuDNN give maps in NHWC order, as all are with CuPy 14."""
+    pytest.importorskip('cupy')
+    chain = YolactTrainChain(Yolact(**SMALL, deformable=(0, 1, 1, 1)), freeze_norm=True)
+    rng = np.random.default_rng(0)
+    for path, weights in chain.namedparams():
+        if '/offset/' in path:  # They begin at 0, where the gradient jumps.
+            weights.array[...] = rng.normal(0.3, 0.05, weights.shape)
+    batch = drawn_batch(chain.model, 2)
+    norms = []
+    for device in ('@numpy', '@cupy:0'):
+        chain.to_device(device)
+        send = chain.device.send
+        loss = chain(**{name: send(values) if name == 'x' else [send(v) for v in values]
+                        for name, values in batch.items()})
+        chain.cleargrads()
+        loss.backward()
+        norms.append({path: float(abs(weights.grad).sum()) for path, weights in chain.namedparams()
+                      if weights.grad is not None})
+    assert any('/offset/' in path and norm > 0 for path, norm in norms[0].items())
+    assert norms[1] == pytest.approx(norms[0], rel=1e-2, abs=1e-6)

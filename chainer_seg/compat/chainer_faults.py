@@ -1,0 +1,29 @@
+"""Faults of Chainer 7.8.1 itself that give wrong numbers or a crash, whatever the libraries below."""
+
+from chainer_seg.compat.import_hook import Mends
+
+_POOLING = 'chainer.functions.pooling.'
+# Chainer rounds the corners of RoIs half to even on a CPU, and half away from zero on a GPU.
+_ROUNDING = (('import numpy\n', 'import numpy\n'
+              'from chainer_seg.compat.roi_pooling import whole_pixels\n'),
+             ('int(round(', 'int(whole_pixels('))
+
+MENDS = Mends(replacements={
+    # backward raised where only the weights have gradients, as in the first layer of a network.
+    'chainer.functions.connection.deconvolution_2d': (
+        ('self._set_cover_all(x, W)', 'self._set_cover_all(x.shape, W.shape)'),),
+    # The weights of a new link were NaN; those of NegativeSampling, its neighbour, are 0.
+    'chainer.links.loss.black_out': (
+        ('variable.Parameter(shape=(vocab_size, in_size))',
+         'variable.Parameter(0, (vocab_size, in_size))'),),
+    _POOLING + 'roi_pooling_2d': _ROUNDING,
+    _POOLING + 'roi_max_pooling_2d': _ROUNDING,
+    _POOLING + 'roi_average_pooling_2d': _ROUNDING,
+    'chainer.links.caffe.caffe_function': (
+        ('import numpy\n', 'import numpy\nfrom chainer_seg.compat import caffe_layers\n'),
+        ('n_in, n_out, ksize, stride, pad, nobias=not bias_term,',
+         'n_in, n_out, ksize, stride, pad, nobias=not bias_term,\n'
+         '            dilate=caffe_layers.dilation_of(param),'),
+        ('functions.max_pooling_2d', 'caffe_layers.max_pooling'),
+        ('functions.average_pooling_2d', 'caffe_layers.average_pooling')),
+})

@@ -1,0 +1,179 @@
+"""The entries of a COCO annotation file in one form, and all that is wrong with their fields.
+
+The data set and the check of a file both begin here, so that neither takes what the other refuses:
+
+- A whole number written as a float (3.0) is that number: ids, image and category ids, sizes.
+- Ids written as text match the numbers that they say ("3" and 3), and the reverse; this is told.
+  Category ids become numbers.
+- An annotation without an image_id or category_id, or with null, is refused, and so is one of a category
+  that is not in the list. One of an image that is not in the list is told: people cut lists of images
+  short, not those of annotations. If no annotation belongs to an image, the file is refused.
+- ``iscrowd`` may be 0, 1, true, false, or these as text. Null is everywhere as if the field were not
+  there.
+- An area that is no number from 0 is told, and that of the mask is taken. A box must be four finite
+  numbers with a width and a height that are not negative.
+- A height and a width are whole numbers from 1, also as text, which is told. Where one is missing, which
+  is told, both are read from the image.
+"""
+
+import collections
+import urllib.parse
+
+from chainer_seg.datasets.coco_annotations import is_clean, normalise_annotations
+from chainer_seg.datasets.coco_json import Problem, as_id, as_number, where_is
+from chainer_seg.errors import quoted
+from chainer_seg.run_lengths import checked_size
+
+_URLS = ('coco_url', 'flickr_url', 'url')
+
+
+def normalise(content):
+    """Brings the entries of a file to one form, in place.
+
+    Args:
+        content: As :func:`chainer_seg.datasets.coco_json.read_coco_json` gives it. Afterwards ids are
+            int, or text for images and annotations; image and category ids of annotations are those
+            of entries where there is one; 'height' and 'width' are int and there both or not at all;
+            'iscrowd' is 0 or 1; null fields are gone; 'area' is a number from 0.
+
+    Returns:
+        list of Problem: Of the images, the categories and the annotations, in the order of the file.
+    """
+    images, annotations, categories = (content[name] for name in ('images', 'annotations', 'categories'))
+    problems = _check_ids(images, 'image', fatal=True)
+    annotation_problems = []
+    if not is_clean(annotations, images, categories):
+        annotation_problems = normalise_annotations(annotations, images, categories)
+        problems += _check_ids(annotations, 'annotation', fatal=False)
+    problems += _category_ids(categories) + _category_names(categories) + _images(images)
+    problems += annotation_problems
+    if annotations and all(annotation.get('iscrowd') == 1 for annotation in annotations):
+        problems.append(Problem(
+            'all crowds', 'annotations', 'all annotations are crowds (iscrowd 1), which are neither '
+            'learned from nor counted; if each is one object, set their iscrowd to 0'))
+    return problems
+
+
+def size_of(image):
+    """(height, width) that a normalised file gives for an image, or None."""
+    return (image['height'], image['width']) if 'height' in image else None
+
+
+def size_fault(image, stored, turned, path):
+    """How the size of an image in a normalised file differs from its file's; '' where it does not.
+
+    Args:
+        image: The entry.
+        stored, turned: (height, width) of the file, and when turned as its EXIF data ask.
+        path: Of the annotation file.
+    """
+    size = size_of(image)
+    if size in (None, stored, turned):
+        return ''
+    swapped = ': height and width are swapped' if size == stored[::-1] else ''
+    return f'{stored[0]}x{stored[1]} pixels, but {path} says {size[0]}x{size[1]}{swapped}'
+
+
+def _check_ids(entries, noun, fatal):
+    """Missing and repeated ids of a list of entries."""
+    problems, seen = [], set()
+    for number, entry in enumerate(entries):
+        given, identity = entry.get('id'), as_id(entry.get('id'))
+        where = where_is(noun, entry, number)
+        if given is None:
+            problems.append(Problem('missing field', where, 'it has no id', fatal))
+        elif identity is None:
+            problems.append(Problem('id', where, f'its id {quoted(given)} is no whole number', fatal))
+        elif identity in seen:
+            problems.append(Problem('duplicate id', where, f'the id {quoted(identity)} occurs twice',
+                                    fatal))
+        else:
+            seen.add(identity)
+        if identity is not None:
+            entry['id'] = identity
+    return problems
+
+
+def _category_ids(categories):
+    """Category ids count labels, so they become numbers."""
+    problems = []
+    for number, category in enumerate(categories):
+        given, where = category.get('id'), where_is('category', category, number)
+        if isinstance(given, str) and as_number(given) is not None:
+            problems.append(Problem('text id', where, f'its id {quoted(given)} is text; it is read as '
+                                                      f'the number {as_number(given)}'))
+        if isinstance(given, str):
+            category['id'] = as_number(given)
+            if category['id'] is None:
+                problems.append(Problem('id', where, f'its id {quoted(given)} is no whole number', True))
+                category['id'] = given
+    return problems + _check_ids(categories, 'category', fatal=True)
+
+
+def _category_names(categories):
+    problems = []
+    for category in categories:
+        if category.get('name') is None or category['name'] == '':
+            category.pop('name', None)
+    names = collections.Counter(str(c['name']) for c in categories if 'name' in c)
+    for number, category in enumerate(categories):
+        where = where_is('category', category, number)
+        if 'name' not in category:
+            problems.append(Problem('missing field', where, 'it has no name; its id is taken'))
+        elif not isinstance(category['name'], str):
+            problems.append(Problem('name', where, f'its name {quoted(category["name"])} is not text'))
+        elif names[category['name']] > 1:
+            problems.append(Problem('duplicate name', where,
+                                    f'the name {quoted(category["name"])} occurs twice'))
+    return problems
+
+
+def _images(images):
+    """File names and sizes."""
+    problems = []
+    for number, image in enumerate(images):
+        where = where_is('image', image, number)
+        problems += [Problem(kind, where, sentence, fatal)
+                     for kind, sentence, fatal in (*_name_faults(image), *_size_faults(image))]
+    names = collections.Counter(image.get('file_name') for image in images)
+    for number, image in enumerate(images):
+        if image.get('file_name') is not None and names[image['file_name']] > 1:
+            problems.append(Problem('duplicate file', where_is('image', image, number),
+                                    f'the file {image["file_name"]} is listed twice'))
+    return problems
+
+
+def _name_faults(image):
+    name = image.get('file_name')
+    if isinstance(name, str) and name:
+        return []
+    image.pop('file_name', None)
+    for field in _URLS:
+        parts = urllib.parse.urlsplit(image[field]) if isinstance(image.get(field), str) else None
+        last = urllib.parse.unquote(parts.path).rpartition('/')[2] if parts else ''
+        if last:
+            image['file_name'] = last
+            return [('file name', f'it has no file_name; the name {last} is taken from its {field}',
+                     False)]
+    return [('missing field', 'it has no file_name', True)]
+
+
+def _size_faults(image):
+    given = {side: image.pop(side, None) for side in ('height', 'width')}
+    given = {side: value for side, value in given.items() if value is not None}
+    faults = [('missing field', f'it has no {side}; its size is read from the file', False)
+              for side in ('height', 'width') if side not in given]
+    size = [as_number(value) for value in given.values()]
+    for (side, value), number in zip(given.items(), size):
+        if number is None or number < 1:
+            faults.append(('image size', f'its {side} {quoted(value)} is no whole number above 0; '
+                                         f'without the field the size is read from the file', True))
+        elif isinstance(value, str):
+            faults.append(('image size', f'its {side} {quoted(value)} is text; it is read as a number',
+                           False))
+    if len(size) == 2 and not any(fatal for _, _, fatal in faults):
+        try:
+            image['height'], image['width'] = checked_size(size)
+        except ValueError as error:
+            faults.append(('image size', str(error), True))
+    return faults

@@ -1,0 +1,88 @@
+"""An image and probabilities as refinements are given them, checked before any mathematics."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainer_seg.errors import ImageError, UserError
+from chainer_seg.images import as_image
+
+_ROUNDING = 0.01  # of probabilities that were stored in 8 or 16 bits, or resampled
+
+
+def image_and_probability(image: object, probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """An image and the probability of its object.
+
+    Args:
+        image: Anything that :func:`chainer_seg.images.as_image` takes.
+        probability: (H, W), in 0..1; a mask of bool is one.
+
+    Returns:
+        (H, W, 3) uint8 RGB and (H, W) float32 in 0..1.
+
+    Raises:
+        chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
+        chainer_seg.errors.UserError: ``probability`` is none.
+    """
+    probability = np.asarray(probability)
+    if probability.ndim != 2:
+        raise UserError(f'The probability of an object has the shape (H, W), not {probability.shape}; '
+                        f'give that of one object.')
+    probability = _in_range(probability, 'a sigmoid')
+    return _of_size(image, probability.shape, 'probability'), probability
+
+
+def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """An image and the probabilities of its classes.
+
+    Args:
+        image: Anything that :func:`chainer_seg.images.as_image` takes.
+        probabilities: (C, H, W), in 0..1, which sum to 1 over at least two classes.
+
+    Returns:
+        (H, W, 3) uint8 RGB and (C, H, W) float32 in 0..1.
+
+    Raises:
+        chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
+        chainer_seg.errors.UserError: ``probabilities`` are none.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim != 3:
+        raise UserError(f'The probabilities of classes have the shape (C, H, W), not '
+                        f'{probabilities.shape}; give a plane for each class, the background included.')
+    image = _of_size(image, probabilities.shape[1:], 'probabilities')
+    if len(probabilities) < 2:
+        raise UserError('The probabilities are those of one class, but it takes two to compare; give '
+                        'the background too, as np.stack([1 - p, p]).')
+    probabilities = _in_range(probabilities, 'a softmax over the classes')
+    sums = probabilities.sum(axis=0)
+    worst = sums.flat[np.argmax(np.abs(sums - 1))]
+    if abs(worst - 1) > _ROUNDING:
+        raise UserError(f'The probabilities of the classes sum to {worst:.4g} at a pixel, not to 1; '
+                        f'divide them by their sum, or apply a softmax to logits.')
+    return image, probabilities
+
+
+def _of_size(image, size, what):
+    image = as_image(image)
+    if image.shape[:2] != size:
+        raise ImageError(f'The image is {image.shape[0]}x{image.shape[1]} pixels and the {what} '
+                         f'{size[0]}x{size[1]}; give both in one size.')
+    return image
+
+
+def _in_range(values, function):
+    """Probabilities as float32 in 0..1; ``function`` would make them of logits."""
+    if values.dtype.kind not in 'fiub':
+        raise UserError(f'Probabilities are numbers, not {values.dtype}; give float32 in 0..1.')
+    if not values.size:
+        raise UserError(f'Probabilities of the shape {values.shape} have nothing in them.')
+    low, high = float(values.min()), float(values.max())
+    # A NaN anywhere makes both of them NaN.
+    if not (np.isfinite(low) and np.isfinite(high)):
+        count = int((~np.isfinite(values)).sum())
+        raise UserError(f'{count} of {values.size} probabilities are NaN or infinite; what computed '
+                        f'them went wrong.')
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise UserError(f'The probabilities are from {low:.4g} to {high:.4g}, not in 0..1; apply '
+                        f'{function} to logits.')
+    return np.clip(values, 0, 1).astype(np.float32)

@@ -1,0 +1,36 @@
+"""The names that the ResNets of Caffe gave their layers, which TensorFlow's kept (He et al.).
+
+``res3b_branch2a`` (``res3b1_...`` in ResNet-101) with ``bn3b_branch2a`` and ``scale3b_branch2a``.
+"""
+
+import re
+
+from chainer_seg.links.resnet import EXPANSION
+
+_FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
+_TRUNK = re.compile(r'((bn_|scale_)?conv1|(res|bn|scale)\d[a-z]\d*_branch(1|2[abc]))(#\d+)?')
+
+
+def stages_of(names):
+    """Numbers of stages and, for each, the names of its blocks: {2: ['res2a', 'res2b', ...], ...}."""
+    stages = {}
+    for match in filter(None, map(_FIRST.fullmatch, names)):
+        stages.setdefault(int(match[2]), []).append(match[1])
+    return dict(sorted(stages.items()))
+
+
+def is_trunk(name):
+    """Whether a layer of this name belongs to the ResNet, and not to what stands behind it."""
+    return _TRUNK.fullmatch(name) is not None
+
+
+def is_resnet(names):
+    """Whether layers of these names are a ResNet."""
+    return {'conv1', 'res2a_branch2a'} <= set(names)
+
+
+def features_of(layers):
+    """The channels of the last stage of a network of Caffe; None where its layers do not tell."""
+    stages = stages_of(layers)
+    blobs = layers[f'{stages[max(stages)][0]}_branch2a']['blobs'] if stages else []
+    return EXPANSION * blobs[0].shape[0] if blobs and blobs[0].ndim else None

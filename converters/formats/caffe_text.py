@@ -1,0 +1,111 @@
+"""Definitions of Caffe's networks as people have them (.prototxt).
+
+They begin with long comments, are saved with byte order marks, have layers and fields of their authors'
+own Caffe that caffe.proto does not know, and some are templates that a script fills in.
+"""
+
+import re
+
+from chainer.links.caffe.protobuf3 import caffe_pb2
+from google.protobuf import text_format
+
+from chainer_seg.errors import WeightFileError, quoted, shortened
+from chainer_seg.files import decode_text
+
+_LONGEST = 1 << 20  # Bytes of a definition.
+
+_MARKS = (b'\xff\xfe', b'\xfe\xff')  # Byte order marks of UTF-16.
+_BLANK = re.compile(rb'(?:\xef\xbb\xbf)?(?:\s++|#[^\n]*+(?:\n|\Z))*+')
+_FIELD = re.compile(rb'([A-Za-z_]\w*+)\s*+[:{<]')
+_LAYER = re.compile(rb'(?:^|[\s}>;,])layers?\s*+:?\s*+[{<]')
+_SOLVER = {b'net', b'train_net', b'test_net', b'train_net_param', b'net_param', b'base_lr',
+           b'solver_mode', b'test_iter', b'lr_policy', b'snapshot'}
+_FIELDS = {name.encode() for name in caffe_pb2.NetParameter.DESCRIPTOR.fields_by_name}
+
+# Strings and comments, in which nothing is replaced, and what may be.
+_TOKEN = re.compile(r'''
+    (?P<kept> "(?:[^"\\\n]|\\.)*+" | '(?:[^'\\\n]|\\.)*+' | \#[^\n]*+ )
+    | (?P<template> \$\{[^}\n]*+\} | \$\([^)\n]*+\) | \{\{[^}\n]*+\}\} | \$[A-Za-z_]\w*+ | @\w++@ )
+    | \btype\s*+:\s*+(?P<type> [A-Za-z_]\w*+ )
+    | \b(?P<hole> hole )(?=\s*+:)''', re.X)
+_OLD_TYPES = caffe_pb2.V1LayerParameter.LayerType.keys()
+
+
+def is_text(data) -> bool:
+    """Whether the bytes of a file, an ``mmap`` or ``bytes``, are a definition and no weights."""
+    if data[:2] in _MARKS:
+        data = _decoded_utf16(data)
+    first = _FIELD.match(data, _BLANK.match(data).end())
+    return first is not None and (
+        first[1] in _FIELDS or first[1] in _SOLVER or _LAYER.search(data) is not None)
+
+
+def parse(data, path):
+    """The network of a definition.
+
+    Args:
+        data: The bytes of the file.
+        path: The file, for messages.
+
+    Returns:
+        A ``NetParameter``, and the types of the layers in it that caffe.proto does not know in their
+        order, as the old generation writes types. Fields that caffe.proto does not know are dropped,
+        but for DeepLab's ``hole``, which is today's ``dilation``.
+
+    Raises:
+        chainer_seg.errors.WeightFileError: It is too long, a template, a solver, or no definition.
+    """
+    if len(data) > _LONGEST:
+        raise WeightFileError(f'{path} has {len(data)} bytes, which is too long for a prototxt.')
+    text, unknown = _known_words(_decoded(bytes(data), path), path)
+    network = caffe_pb2.NetParameter()
+    try:
+        text_format.Parse(text, network, allow_unknown_field=True)
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        reason = shortened(str(error))
+        raise WeightFileError(f'{path} is no prototxt that can be read: {reason}.') from error
+    if not network.layers and not network.layer:
+        _refuse_solver(text, path)
+    return network, unknown
+
+
+def _decoded(data, path):
+    """The text, without comments where these are in another encoding than the rest."""
+    try:
+        return decode_text(data, str(path), WeightFileError)
+    except WeightFileError:
+        if data[:2] in _MARKS:
+            raise
+        return decode_text(re.sub(rb'#[^\n]*', b'', data), str(path), WeightFileError)
+
+
+def _decoded_utf16(data):
+    return bytes(data[:_LONGEST]).decode('utf-16', 'replace').encode('utf-8', 'replace')
+
+
+def _known_words(text, path):
+    """A text with the words that caffe.proto knows, and a list of types that it did not know."""
+    unknown = []
+
+    def replaced(match):
+        if match['kept']:
+            return match[0]
+        if match['template']:
+            raise WeightFileError(
+                f'{path} is a template, not a prototxt: it has {quoted(match["template"], 60)} where a '
+                f'value belongs; write the value in its place, such as the number of classes.')
+        if match['hole']:
+            return 'dilation'
+        if match['type'] in _OLD_TYPES and match['type'] != 'NONE':
+            return match[0]
+        unknown.append(match['type'])
+        return 'type: NONE'
+
+    return _TOKEN.sub(replaced, text), unknown
+
+
+def _refuse_solver(text, path):
+    first = _FIELD.match(text.encode('utf-8'), _BLANK.match(text.encode('utf-8')).end())
+    if first is not None and first[1] in _SOLVER:
+        raise WeightFileError(f'{path} is the definition of a solver; name the prototxt of the network '
+                              f'that it trains.')

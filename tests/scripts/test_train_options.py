@@ -1,0 +1,317 @@
+"""Every option of every training changes what reaches the trainer, or is refused."""
+
+import shlex
+
+import pytest
+
+from chainer_seg import save_model, training
+from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
+from chainer_seg.errors import UserError
+from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from chainer_seg.models.deepmask import DeepMask
+from chainer_seg.models.mask_rcnn import MaskRCNN
+from chainer_seg.models.yolact import Yolact
+from chainer_seg.options import Parser
+from tests.models.yolact.toys import SMALL
+from tests.scripts.reached import described
+
+# Options that change what is said, not what is done.
+SAID = {'-h', '--help', '-v', '--verbose'}
+
+RUN = {'--seed': '3', '--device': 'cpu', '-q': '', '--overwrite': '', '--out': 'other', '--resume': '',
+       '--half': '', '--sub-batches': '2', '--workers': '0', '--log-every': '7', '--keep-last': '9'}
+FILES = '--annotations set/annotations.json --images set/images'
+DATA = {'--dataset': 'plain-shapes', '--annotations': 'set/annotations.json --images set/images',
+        '--images': (FILES, '--images linked'),
+        '--val-images': (f'{FILES} {FILES.replace("--", "--val-")}', '--val-images linked'),
+        '--val-annotations': (FILES, '--val-annotations other.json'), '--size': '48', '--val-n': '3'}
+
+# Of each system what is always given, and of each option its value, or a pair of the words that are
+# given without and, in addition, with it. Behind '-' stand all words.
+SYSTEMS = {
+    'click': ('--blocks 1 1 1 1 --width 2', {
+        **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5',
+        '--optimizer': 'momentum',
+        '--schedule': 'poly', '--warm-up': '9', '--weight-decay': '0.5', '--snapshot-every': '7',
+        '--epochs': (FILES, '--epochs 3'), '--as-tensorflow': ('--no-freeze-bn', '--as-tensorflow'),
+        '--list': ('', None), '--data': ('', None), '--val-list': ('', None),
+        '--init': ('-', '--init click.npz'), '--init-trunk': '--init-trunk click.npz',
+        '--backbone': '--backbone resnet.npz', '--blocks': ('-', '--blocks 1 1 1 1'),
+        '--width': ('--blocks 1 1 1 1', '--width 3'), '--longest-side': '99', '--zoom-side': '99',
+        '--click-scale': '2', '--click-mean': '2', '--click-encoding': 'disk',
+        '--click-radius': ('--click-encoding disk', '--click-radius 3'), '--mask-input': '',
+        '--decoder': '4', '--crop': '48', '--object-scale': '2 3', '--whole-images': '',
+        '--sampling': 'paper', '--max-positive': '2', '--max-negative': '2', '--robot-clicks': '2',
+        '--start-masks': ('--mask-input', '--start-masks 0.5'), '--composites': '0.5',
+        **{f'--{name}': ('--sampling paper', f'--{name} {value}') for name, value in {
+            'strategies': 'outline', 'positives': '2 3', 'background': '2 3', 'others': '2 3',
+            'outline': '3', 'd-step': '7', 'ratio-factor': '7', 'd-margin': '7', 'd': '77',
+            'outline-margin': '7', 'tries': '7', 'n-pos': '3', 'n-neg': '9'}.items()},
+        '--jaccard-weight': '0.5', '--positive-weight': '2', '--loss-scale': '2', '--ends-lr': '2',
+        '--freeze-bn': ('- --init click.npz', '--freeze-bn')}),
+    'deeplab': ('--blocks 1 1 1 1 --width 2 --pyramid 1 2', {
+        **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5',
+        '--optimizer': 'momentum',
+        '--schedule': 'cosine', '--warm-up': '9', '--weight-decay': '0.5', '--snapshot-every': '7',
+        '--sbd': ('', None), '--class-names': ('', None),
+        '--init': ('-', '--init deeplab.npz'), '--backbone': ('--pyramid 1 2', '--backbone resnet.npz'),
+        '--blocks': ('-', '--blocks 1 1 1 1'), '--width': ('--blocks 1 1 1 1', '--width 3'),
+        '--pyramid': ('--blocks 1 1 1 1 --width 2', '--pyramid 3'), '--longest-side': '99', '--msc': '',
+        '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3', '--crop': '65',
+        '--random-scale': '1 2', '--mirror': '0'}),
+    'deepmask': ('--scratch --iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 '
+                 '--features 10 --hidden 7 --pictures 2 --val-n 2 --size 64', {
+        **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
+        '--annotations': ('- --scratch --width 3', FILES),
+        '--images': (f'- --scratch --width 3 {FILES}', '--images linked'),
+        '--val-annotations': (f'- --scratch --width 3 {FILES}', '--val-annotations other.json'),
+        '--val-images': (f'- --scratch --width 3 {FILES} {FILES.replace("--", "--val-")}',
+                         '--val-images linked'),
+        '--pictures': '3', '--shift': '3', '--scale': '0.5', '--hfreq': '0.3', '--batch': '5',
+        '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
+        '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
+        '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
+        '--nthreads': '0', '--reload': '', '--snapshot-every': '3',
+        '--trunk': (
+            '- --pictures 2 --scratch --width 2', '- --pictures 2 --trunk resnet.npz'),
+        '--scratch': ('', None),
+        '--iSz': '64', '--oSz': '12', '--gSz': '30', '--blocks': '2 1 1', '--width': '4',
+        '--norm': 'affine', '--bottleneck': '5', '--features': '5', '--hidden': '5'}),
+    'sharpmask': ('--dm deepmask.npz --pictures 2 --val-n 2 --size 64', {
+        **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
+        '--annotations': ('- --dm deepmask.npz', FILES),
+        '--images': (f'- --dm deepmask.npz {FILES}', '--images linked'),
+        '--val-annotations': (f'- --dm deepmask.npz {FILES}', '--val-annotations other.json'),
+        '--val-images': (f'- --dm deepmask.npz {FILES} {FILES.replace("--", "--val-")}',
+                         '--val-images linked'),
+        '--pictures': '3', '--shift': '3', '--scale': '0.5', '--hfreq': ('', None), '--batch': '5',
+        '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
+        '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
+        '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
+        '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--dm': 'other-deepmask.npz',
+        '--km': '16', '--ks': ('', None), '--skip-channels': '8'}),
+    'mask-rcnn': ('--neck fpn --blocks 1 1 1 1 --width 2 --fpn-channels 4 --box-features 6', {
+        **RUN, **DATA, '--gpu': '-1', '--coco-folder': ('', None), '--pretrained': (
+            '--neck fpn --fpn-channels 4 --box-features 6', '--pretrained resnet.npz'),
+        '--init': ('-', '--init rcnn.npz'), '--extractor': ('- --width 1', '--extractor resnet101'),
+        '--neck': ('- --blocks 1 1 1 1 --width 2', '--neck fpn'), '--blocks': '2 1 1 1', '--width': '3',
+        '--stride-on': '3x3', '--freeze_bn': '', '--freeze-at': '2', '--no-roialign': '',
+        '--bn2affine': ('- --pretrained resnet.npz', '--bn2affine'),
+        '--roi_size': '5', '--fpn-channels': '5', '--box-features': '5', '--mask-channels': '5',
+        '--no-masks': '', '--keypoints': ('--dataset figures', '--keypoints'),
+        '--keypoint-channels': ('--dataset figures --keypoints', '--keypoint-channels 8'),
+        '--anchor-sizes': '9 16 32 64 128', '--canonical-size': '99', '--min-side': '99',
+        '--max-side': '999', '--test-side': '99', '--rpn-anchors': '9', '--rois': '9',
+        '--proposals': '9 9', '--test-proposals': '9 9', '--lr': '0.5', '--optimizer': 'adam',
+        '--momentum': '0.5', '--weight-decay': '0.5', '--schedule': 'cosine', '--lr_step': '9',
+        '--lr_initialchange': '9', '--gamma': '2', '--batchsize': '9', '--subdivision': '2',
+        '--iteration': '9', '--snapshot': '9', '--validation': '9'}),
+    'yolact': ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64 '
+               'anchor_scales=[[8],[16],[24],[40],[60]]', {
+        **RUN, **DATA, '--keep-last': None, '--log-every': None, '--name': 'resnet50_pascal',
+        '--set': 'max_masks=3', '--data-folder': 'prepared', '--weights': ('-', '--weights yolact.npz'),
+        '--backbone': '--backbone resnet3.npz', '--backbone-channels': (
+            '--backbone resnet3.npz', '--backbone-channels bgr'),
+        '--batch-size': '2', '--iterations': '9', '--lr': '0.5', '--momentum': '0.5',
+        '--weight-decay': '0.5', '--save-interval': '9', '--print-interval': '9',
+        '--mixed-precision': ('', None)}),
+}
+
+# Options that are refused, with the sentence.
+REFUSED = [
+    *((system, words, sentence) for system in ('click', 'deeplab', 'mask-rcnn', 'yolact') for
+      words, sentence in [
+        (f'{FILES} --size 48', '--size applies only with a --dataset that is drawn'),
+        (f'--dataset plain-shapes {FILES}', '--annotations applies only with a --dataset of files'),
+        ('--images set/images', '--images applies only with a --dataset of files'),
+        ('--val-annotations set/annotations.json', '--val-annotations applies only with a --dataset'),
+        (f'{FILES} --val-images set/images', '--val-images applies only with --val-annotations')]),
+    *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is drawn')
+      for system in ('deeplab', 'mask-rcnn', 'yolact')),
+    ('click', '--epochs 3', '--epochs applies only with a --dataset of files'),
+    ('click', f'{FILES} --epochs 3 --iterations 4', '--iterations applies only without --epochs'),
+    *(('click', f'--init click.npz {words}', 'applies only without --init') for words in (
+        '--width 2', '--blocks 1 1 1 1', '--init-trunk click.npz', '--backbone resnet.npz',
+        '--mask-input', '--decoder 4')),
+    *(('click', f'--dataset click-files --list l.txt {words}', 'applies only without --dataset')
+      for words in ('--sampling paper', '--whole-images', '--object-scale 1 2', '--d-step 3',
+                    '--composites 0.1', '--annotations set/annotations.json', '--robot-clicks 1',
+                    '--jaccard-weight 1')),
+    ('click', '--list l.txt', '--list applies only with --dataset click-files'),
+    ('click', '--data d', '--data applies only with --dataset click-files'),
+    ('click', '--val-list l.txt', '--val-list applies only with --dataset click-files'),
+    ('click', '--whole-images --object-scale 1 2', '--object-scale applies only without --whole-images'),
+    ('click', '--sampling paper --max-positive 2', '--max-positive applies only with --sampling few'),
+    ('click', '--max-negative 2 --as-tensorflow', '--max-negative applies only with --sampling few'),
+    ('click', '--d-step 3', '--d-step belongs to --sampling'),
+    ('click', '--start-masks 0.5', '--start-masks shows the network a mask, and this one takes none'),
+    ('click', '--click-radius 3', '--click-radius changes nothing for clicks that are encoded as dist'),
+    ('click', '--click-encoding disk --click-scale 2', '--click-scale changes nothing for clicks'),
+    *(('deeplab', words, f'{words.split()[0]} applies only to a list of images') for words in (
+        '--sbd d', '--class-names a', f'--sbd d {FILES}', f'--class-names a b {FILES}')),
+    *(('deeplab', f'--init deeplab.npz {words}', 'applies only without --init') for words in (
+        '--width 2', '--blocks 1 1 1 1', '--pyramid 1', '--backbone resnet.npz')),
+    ('deeplab', '--backbone resnet.npz --width 2', '--width applies only without --backbone'),
+    ('deepmask', '--trunk resnet.npz --width 2', '--width applies only without --trunk'),
+    ('deepmask', '--scratch --schedule poly', '--schedule applies only with an --lr above 0'),
+    ('deepmask', '--scratch --warm-up 9', '--warm-up applies only with an --lr above 0'),
+    ('deepmask', '--scratch --optimizer adam --momentum 0.5', '--momentum applies only with --opt'),
+    ('deepmask', f'--scratch {FILES} --pictures 9', '--pictures applies only with a --dataset that is'),
+    ('sharpmask', '--dm deepmask.npz --hfreq 0.5', 'leave --hfreq out'),
+    ('sharpmask', '--dm deepmask.npz --km 32 --ks 16', 'give one number for both'),
+    ('mask-rcnn', '--coco-folder d', '--coco-folder applies only with --dataset coco2017'),
+    ('mask-rcnn', '--dataset coco2017 --annotations a.json', '--annotations applies only without'),
+    *(('mask-rcnn', f'{option} rcnn.npz {words}', 'applies only to a new model') for words in (
+        '--width 2', '--neck fpn', '--no-masks', '--anchor-sizes 1 2', '--pretrained resnet.npz',
+        '--no-roialign', '--roi-size 3', '--test-side 9') for option in ('--init', '--resume')),
+    ('mask-rcnn', '--init rcnn.npz --resume rcnn.npz', '--init applies only without a model file'),
+    ('mask-rcnn', '--pretrained resnet.npz --width 2', '--width applies only without --pretrained'),
+    ('mask-rcnn', '--blocks 1 1 1 1 --extractor resnet50', '--extractor applies only without --blocks'),
+    ('mask-rcnn', '--neck c4 --fpn-channels 3', '--fpn-channels applies only with --neck fpn'),
+    ('mask-rcnn', '--canonical-size 3', '--canonical-size applies only with --neck fpn'),
+    ('mask-rcnn', '--keypoint-channels 3', '--keypoint-channels applies only with --keypoints'),
+    ('mask-rcnn', '--no-masks --gamma 2', '--gamma applies only without --no-masks'),
+    ('mask-rcnn', '--no-masks --mask-channels 2', '--mask-channels applies only without --no-masks'),
+    ('mask-rcnn', '--schedule cosine --lr-step 2', '--lr_step applies only with --schedule steps'),
+    ('mask-rcnn', '--optimizer adam --momentum 0.1', '--momentum applies only with --opt'),
+    ('yolact', f'--data-folder prepared {FILES}', '--annotations applies only without --data-folder'),
+    ('yolact', '--data-folder prepared --dataset shapes', '--data-folder applies only with a --dataset'),
+    ('yolact', '--data-folder prepared --images set/images', '--images applies only without'),
+    ('yolact', '--backbone-channels bgr', '--backbone-channels applies only with --backbone'),
+    ('yolact', '--set optimizer=adam --momentum 0.5', '--momentum is for the optimizer momentum'),
+    ('yolact', '--mixed-precision --device cpu', 'leave --mixed-precision out'),
+    ('yolact', '--annotations prepared/train.packed --images set/images', 'holds its images itself'),
+]
+
+
+KNOWN = {}  # What has reached the trainer so far, by the system and the words.
+
+
+class Reached(Exception):
+    """The trainer has been called."""
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A folder with models and data sets."""
+    folder = tmp_path_factory.mktemp('options')
+    for name in ('set', 'other'):
+        path = write_coco(PlainShapesDataset(3, seed=len(name), size=(48, 48)), folder / name)
+    (folder / 'linked').symlink_to(folder / 'set' / 'images')
+    (folder / 'other.json').write_bytes(path.read_bytes())
+    (folder / 'prepared').mkdir()
+    pack_dataset(PlainShapesDataset(3, seed=2, size=(48, 48)), folder / 'prepared' / 'train.packed')
+    tiny = {'blocks': (1, 1, 1, 1), 'width': 2}
+    models = {
+        'click': ClickSegmenter(**tiny, seed=5), 'deeplab': DeepLab(3, **tiny, pyramid=(1,), seed=5),
+        'resnet': ResNetClassifier(3, (1, 1, 1, 1), 2, seed=5),
+        'resnet3': ResNetClassifier(3, (1, 1, 1, 1), 2, stride_on='3x3', seed=5),
+        'rcnn': MaskRCNN(3, 'fpn', **tiny, fpn_channels=4, box_features=6, mask_channels=4),
+        'yolact': Yolact(**{**SMALL, 'classes': 3}),
+        **{name: DeepMask(48, 10, 24, (1, 1, 1), width, bottleneck=4, features=10, hidden=7)
+           for name, width in (('deepmask', 3), ('other-deepmask', 4))}}
+    for name, model in models.items():
+        save_model(folder / f'{name}.npz', model)
+    return folder
+
+
+@pytest.fixture
+def reach(folder, repository, monkeypatch):
+    """``reach('click', '--lr 1')``: what the trainer is called with, as text."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(repository / 'scripts')
+    import train
+
+    def call(system, words):
+        if (system, words) in KNOWN:
+            return KNOWN[system, words]
+        monkeypatch.setattr('sys.argv', ['train.py'])
+        parser = Parser()
+        systems = parser.add_subparsers(dest='system')
+        for each in train.SYSTEMS:
+            each.add_options(systems)
+        reached = []
+
+        def record(*arguments, **settings):
+            reached.append(described((arguments, settings)))
+            raise Reached
+        monkeypatch.setattr(training, 'build_trainer', record)
+        words_given, words = words, shlex.split(words)
+        if '--out' not in words:
+            words += ['--out', 'run']
+        options = parser.parse_args([system, *words])
+        with pytest.raises(Reached):
+            options.train(options)
+        KNOWN[system, words_given] = reached[0]
+        return reached[0]
+    return call
+
+
+def words_of(system, flag, given):
+    """The words without and with an option; behind '-' stand all of them."""
+    always, _ = SYSTEMS[system]
+    if not isinstance(given, tuple):
+        given = given if given.startswith('--') else f'{flag} {given}'
+        return always, f'{always} {given}'
+    before, option = given
+    own = {word for word in before.split() if word.startswith('--')}
+    if before.startswith('-') and not before.startswith('--'):
+        always, before = '', before[1:]
+    elif own & set(always.split()):
+        always = ''
+    if option.startswith('- '):
+        return before, option[1:]
+    return f'{always} {before}', f'{always} {before} {option}'
+
+
+CHANGES = [(system, flag, given) for system, (_, table) in SYSTEMS.items()
+           for flag, given in table.items() if given is not None and given != ('', None)]
+
+
+@pytest.mark.parametrize('system, flag, given', CHANGES, ids=lambda value: str(value)[:40])
+def test_the_option_changes_what_reaches_the_trainer(reach, system, flag, given):
+    without, with_option = words_of(system, flag, given)
+    assert reach(system, without) != reach(system, with_option)
+
+
+@pytest.mark.parametrize('system, words, sentence', REFUSED, ids=lambda value: str(value)[:40])
+def test_the_option_is_refused_where_it_changes_nothing(reach, system, words, sentence):
+    with pytest.raises(UserError, match=sentence):
+        reach(system, words)
+
+
+@pytest.mark.parametrize('system', SYSTEMS)
+def test_every_option_is_in_a_table(reach, repository, system):
+    import train
+    parser = Parser()
+    systems = parser.add_subparsers(dest='system')
+    for each in train.SYSTEMS:
+        each.add_options(systems)
+    refused = {word for each, words, _ in REFUSED if each == system for word in words.split()}
+    for action in systems.choices[system]._actions:
+        flags = set(action.option_strings)
+        changed = {flag for flag, given in SYSTEMS[system][1].items() if given not in (None, ('', None))}
+        assert flags & (changed | refused | SAID), f'{system} {action.option_strings}'
+
+
+@pytest.mark.parametrize('words, iterations, epochs', [
+    ('--as-tensorflow --no-freeze-bn --iterations 9', 9, None),
+    ('--iterations 9 --as-tensorflow --no-freeze-bn', 9, None),
+    ('--as-tensorflow --no-freeze-bn', None, 10),
+    ('--as-tensorflow --no-freeze-bn --epochs 2', None, 2)])
+def test_the_length_that_is_given_wins_over_that_of_tensorflow(reach, words, iterations, epochs):
+    text = reach('click', f'--blocks 1 1 1 1 --width 2 {FILES} {words}')
+    assert f'iterations: {iterations},' in text
+    assert (f'epochs: {epochs}' in text) if epochs else ('epochs' not in text)
+
+
+@pytest.mark.parametrize('system', SYSTEMS)
+def test_the_same_options_reach_the_trainer_as_the_same(reach, system):
+    always, _ = SYSTEMS[system]
+    assert reach(system, always) == reach(system, f'{always} ')
+
+
+def test_what_is_given_before_as_tensorflow_stays(reach):
+    text = reach('click', f'--lr 0.25 --no-freeze-bn --as-tensorflow {FILES} --blocks 1 1 1 1 --width 2')
+    assert 'lr: 0.25' in text and 'batch_size: 7' in text
