@@ -65,7 +65,8 @@ class CocoDataset:
     """
 
     def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
-        self.path, self.image_folder = pathlib.Path(annotations), images and pathlib.Path(images)
+        self.path = pathlib.Path(annotations)
+        self.image_folder = None if images is None else pathlib.Path(images)
         self.coco = read_coco_json(annotations)
         if self.image_folder is not None and not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')

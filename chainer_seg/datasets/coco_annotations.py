@@ -5,7 +5,15 @@ import itertools
 
 import numpy as np
 
-from chainer_seg.datasets.coco_json import Ids, Problem, as_id, as_number, is_number, where_is
+from chainer_seg.datasets.coco_json import (
+    LARGEST_NUMBER,
+    Ids,
+    Problem,
+    as_id,
+    as_number,
+    is_number,
+    where_is,
+)
 from chainer_seg.errors import quoted
 
 _CROWD = {0: 0, 1: 1, '0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1}
@@ -36,7 +44,7 @@ def is_clean(annotations, images, categories):
         return False
     sides = numbers[:4 * len(annotations)].reshape(-1, 4)[:, 2:]
     areas = numbers[4 * len(annotations):]
-    return bool(np.isfinite(numbers).all() and (sides > 0).all() and (areas >= 0).all())
+    return bool((np.abs(numbers) < LARGEST_NUMBER).all() and (sides > 0).all() and (areas >= 0).all())
 
 
 def normalise_annotations(annotations, images, categories):
@@ -81,8 +89,9 @@ def _reference_faults(annotation, noun, known):
     if found is None:
         annotation[field] = value
         # Of another type than all ids of images: no list cut short, but two kinds of ids.
-        return [(f'dangling {noun} id', f'there is no {noun} with the id {quoted(value)}',
-                 noun == 'category' or not known.like(value))]
+        fatal = noun == 'category' or not known.like(value)
+        return [(f'dangling {noun} id', f'there is no {noun} with the id {quoted(value)}'
+                 f'{"" if fatal else "; it is passed over"}', fatal)]
     # The categories' own ids are turned into numbers later.
     annotation[field] = as_number(found) if noun == 'category' else found
     if isinstance(value, str) and (noun == 'category' or value != found):

@@ -3,13 +3,13 @@
 import contextlib
 import dataclasses
 import gc
-import math
 import re
 
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import read_json
 from chainer_seg.schema import whole_number
 
+LARGEST_NUMBER = 1e30  # far within float32, so that sums and areas stay there, too
 _EXACT = 2**53  # Larger whole numbers are not exact as floats.
 _LARGEST_ID = 2**63 - 1
 
@@ -66,11 +66,9 @@ def collector_paused():
 
 
 def is_number(value):
-    """Whether a JSON value is a finite number."""
-    try:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
+    """Whether a JSON value is a number, and finite also as a float32, in which boxes are kept."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) < LARGEST_NUMBER)
 
 
 def is_id(value):
@@ -105,6 +103,7 @@ class Ids:
 
     def __init__(self, ids):
         self._ids = set(ids)
+        self._types = set(map(type, self._ids))
         self._by_number = {}
         for each in self._ids:
             number = as_number(each)
@@ -126,7 +125,7 @@ class Ids:
 
     def like(self, value):
         """Whether there is an id of the type of ``value``, a number or text."""
-        return any(type(each) is type(value) for each in self._ids)
+        return type(value) in self._types
 
 
 def where_is(noun, entry, number):

@@ -107,7 +107,7 @@ def test_annotations_of_missing_images_are_counted_with_an_example(tmp_path, cap
     lost = [annotation(id=number, image_id=99) for number in range(2, 5)]
     assert objects(tmp_path, content(annotation(), *lost)) == [[0]]
     [warning] = warnings(caplog)
-    assert 'annotation 2: there is no image with the id 99 (3 such entries' in warning
+    assert 'annotation 2: there is no image with the id 99; it is passed over (3 such entries' in warning
     assert problems(tmp_path, content(annotation(), *lost)) == [('dangling image id', False)] * 3
 
 
@@ -178,7 +178,7 @@ def test_another_iscrowd_is_refused_and_listed(tmp_path, crowd):
     assert problems(tmp_path, value) == [('iscrowd', True)]
 
 
-@pytest.mark.parametrize('area', [-5, float('nan'), float('inf'), 'big', [], True])
+@pytest.mark.parametrize('area', [-5, float('nan'), float('inf'), 1e300, 'big', [], True])
 def test_an_area_that_cannot_be_is_told_and_that_of_the_mask_is_taken(tmp_path, caplog, area):
     dataset = CocoDataset(*write(tmp_path, content(annotation(area=area))))
     assert dataset[0][1].areas.tolist() == [36] and dataset.read_boxes(0)[2].tolist() == [36]
@@ -187,7 +187,8 @@ def test_an_area_that_cannot_be_is_told_and_that_of_the_mask_is_taken(tmp_path, 
 
 @pytest.mark.parametrize('box', [
     [1, 2, 3], [1, 2, 3, 4, 5], [], 'x', 3, [1, 2, 3, '4'], [1, 2, 3, None], [1, 2, 3, float('nan')],
-    [1, 2, 3, float('inf')], [8, 9, -6, 6], [8, 9, 6, -6], {'x': 1}, [[1, 2, 3, 4]], [1, 2, 3, True]])
+    [1, 2, 3, float('inf')], [1, 2, 3, 1e300], [1, 2, 3, 10**400],
+    [8, 9, -6, 6], [8, 9, 6, -6], {'x': 1}, [[1, 2, 3, 4]], [1, 2, 3, True]])
 def test_a_box_without_meaning_is_refused_and_listed(tmp_path, box):
     value = content(annotation(bbox=box))
     with pytest.raises(DatasetError, match='Annotation 1 of .* its box'):

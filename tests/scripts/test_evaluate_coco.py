@@ -248,9 +248,9 @@ def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path,
     path = tmp_path / 'crowds.json'
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match='no image has an object that counts'):
-        command(command_name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
+        command(name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
                 *(['--proposals', proposals_of(shapes, tmp_path)]
-                  if 'proposals' in command_name else ()))
+                  if 'proposals' in name else ()))
 
 
 def proposals_of(folder, tmp_path):
