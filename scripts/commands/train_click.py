@@ -131,7 +131,7 @@ def train_click(options):
     dataset, validation = open_datasets(options)
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
-                           options.max_negative, robot_clicks=options.robot_clicks,
+                           options.max_negative, simulated_clicks=options.simulated_clicks,
                            start_masks=options.start_masks,
                            composites=options.composites, sampling=sampling,
                            whole_images=options.whole_images)
