@@ -83,7 +83,7 @@ def add_options(systems):
                          help='most positive clicks of --sampling few')
     samples.add_argument('--max-negative', type=int, default=5,
                          help='most negative clicks of --sampling few')
-    samples.add_argument('--robot-clicks', type=int, default=0, metavar='N',
+    samples.add_argument('--simulated-clicks', '--robot-clicks', type=int, default=0, metavar='N',
                          help='a robot user adds up to so many clicks to what the model finds')
     samples.add_argument('--start-masks', type=float, default=0.0, metavar='P',
                          help='share of these samples that begin with a wrong mask')
