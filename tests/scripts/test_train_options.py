@@ -45,7 +45,7 @@ SYSTEMS = {
         '--click-scale': '2', '--click-mean': '2', '--click-encoding': 'disk',
         '--click-radius': ('--click-encoding disk', '--click-radius 3'), '--mask-input': '',
         '--decoder': '4', '--crop': '48', '--object-scale': '2 3', '--whole-images': '',
-        '--sampling': 'paper', '--max-positive': '2', '--max-negative': '2', '--robot-clicks': '2',
+        '--sampling': 'paper', '--max-positive': '2', '--max-negative': '2', '--simulated-clicks': '2',
         '--start-masks': ('--mask-input', '--start-masks 0.5'), '--composites': '0.5',
         **{f'--{name}': ('--sampling paper', f'--{name} {value}') for name, value in {
             'strategies': 'outline', 'positives': '2 3', 'background': '2 3', 'others': '2 3',
@@ -139,7 +139,7 @@ REFUSED = [
     *(('click', f'--dataset click-files --list l.txt {words}', 'applies only without --dataset')
       for words in (
           '--sampling paper', '--whole-images', '--object-scale 1 2', '--d-step 3', '--composites 0.1',
-          '--annotations set/annotations.json', '--robot-clicks 1', '--jaccard-weight 1')),
+          '--annotations set/annotations.json', '--simulated-clicks 1', '--jaccard-weight 1')),
     ('click', '--list l.txt', '--list applies only with --dataset click-files'),
     ('click', '--data d', '--data applies only with --dataset click-files'),
     ('click', '--val-list l.txt', '--val-list applies only with --dataset click-files'),
