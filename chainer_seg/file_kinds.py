@@ -46,7 +46,7 @@ _KINDS = tuple(
      'fetch the image by git lfs pull'),
     (rb'\x93NUMPY', 'a NumPy file', f'load it and {_CONVERT}'),
     (rb'\x89HDF\r\n', 'an HDF5 file', _UNPACK),
-    (rb'PK\x03\x04', 'a zip archive', _UNPACK),
+    (rb'PK\x03\x04', 'a zip archive or an .npz file', _UNPACK),
     (rb'\x1f\x8b', 'a gzip archive', _UNPACK),
 ))
 

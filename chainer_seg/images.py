@@ -24,8 +24,7 @@ from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000
 
-# Pillow reads 40 formats, and one of them, EPS, by running a program. JPEG includes the files of several
-# images (MPO) of phones and stereo cameras.
+# Pillow reads EPS by running a program. JPEG includes the files of several images (MPO) of phones.
 FORMATS = ('JPEG', 'PNG', 'TIFF', 'BMP', 'GIF', 'WEBP', 'JPEG2000', 'PPM')
 
 IMAGE_SUFFIXES = frozenset(
@@ -278,8 +277,9 @@ def _unknown(file, name):
         file.seek(0)
         start = file.read(file_kinds.SIZE)
     kind = file_kinds.kind_of(start)
-    return (ImageError(f'The image {name} is {kind.name}; {kind.remedy}.') if kind else
-            _unreadable(name, 'its format is unknown'))
+    if kind is None:
+        return _unreadable(name, 'its format is unknown')
+    return ImageError(f'The image {name} cannot be read: it is {kind.name}; {kind.remedy}.')
 
 
 def _unreadable(name, error):

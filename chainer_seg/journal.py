@@ -1,5 +1,6 @@
 """A file of results that grows image by image; a killed run leaves it whole, the next one goes on."""
 
+import contextlib
 import json
 import os
 import typing
@@ -31,9 +32,24 @@ class _Result(msgspec.Struct):
     keypoints: list[int | float] | None = None
 
 
+class _Clicks(msgspec.Struct):
+    """What the simulated user's clicks on an object gave."""
+
+    object: schema.Count
+    label: schema.Count
+    ious: list[int | float]
+    clicks: schema.Count
+    seconds: int | float
+
+
 class _Line(msgspec.Struct):
     number: schema.Count
     results: list[_Result]
+
+
+class _LineOfClicks(msgspec.Struct):
+    number: schema.Count
+    results: list[_Clicks]
 
 
 class Journal:
@@ -185,11 +201,13 @@ def _told(value):
 
 def _number_of(line):
     """The number of the image of a journal's line; None where the line is not whole."""
-    try:
-        line.decode()  # Text that is passed over by the decoder would fail later.
-        return _DECODER.decode(line).number if line.endswith(b'\n') else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    if not line.endswith(b'\n'):
         return None
+    for decoder in _DECODERS:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            line.decode()  # Text that is passed over by the decoder would fail later.
+            return decoder.decode(line).number
+    return None
 
 
-_DECODER = msgspec.json.Decoder(_Line)
+_DECODERS = tuple(map(msgspec.json.Decoder, (_Line, _LineOfClicks)))

@@ -8,6 +8,7 @@ from chainer_seg.stored_pixels import places_of
 
 NEAR = 32  # Levels this near to black or white can be either, disturbed by JPEG.
 _EDGE = 7  # pixels that an edge which JPEG has blurred may be wide
+_PIECES = 30  # an object may lie in; those of COCO's images lie in 2, the levels of photographs in 80
 _MANY = 16  # Numbers up to here are not compared with a photograph's.
 
 
@@ -61,17 +62,19 @@ def blurred_color(palette: npt.NDArray[np.uint8], counts: npt.NDArray[np.integer
 def are_objects(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]) -> bool:
     """Whether the numbers ``found`` (K,) in (H, W) may be those of objects.
 
-    They may if most of them lie in areas, and if, where they are many, they do not run into each
-    other as the levels of a photograph do.
+    They may if most of them lie in areas, and these in a few pieces each, and if, where they are many,
+    they do not run into each other as the levels of a photograph do.
     """
     if len(found) < 3:
         return True
     thin = thin_numbers(numbers, found)
     if thin.sum() > max(4, 2 * (~thin).sum()):
         return False
+    marked = places_of(found, numbers) >= 0
+    if _pieces(numbers, marked) > _PIECES * len(found):
+        return False
     if len(found) <= _MANY:
         return True
-    marked = np.isin(numbers, found)
     steps = []
     for before, after in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         edges = (numbers[before] != numbers[after]) & marked[before] & marked[after]
@@ -94,6 +97,17 @@ def thin_numbers(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer
     total = np.bincount(places[marked], minlength=len(found))
     in_squares = np.bincount(places[marked & _in_squares(numbers)], minlength=len(found))
     return 2 * in_squares < total
+
+
+def _pieces(numbers, marked):
+    """The number of connected pieces of one number in (H, W), less that of the holes in them.
+
+    This is Euler's characteristic: pixels, less pairs of neighbours of one number, and squares of four.
+    """
+    across = (numbers[:, 1:] == numbers[:, :-1]) & marked[:, 1:]
+    down = (numbers[1:] == numbers[:-1]) & marked[1:]
+    squares = across[1:] & across[:-1] & down[:, 1:] & down[:, :-1]
+    return int(marked.sum()) - int(across.sum()) - int(down.sum()) + int(squares.sum())
 
 
 def _in_squares(numbers):

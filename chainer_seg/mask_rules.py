@@ -201,7 +201,7 @@ def _each(pixels, numbers, used, sure=False):
         void, found = used == -1, used[used > 0]
     if not sure and not are_objects(numbers, found):
         raise _refused(pixels, f'has {len(found)} levels or colours, neither black and white nor in '
-                               f'areas that could be objects')
+                               f'areas that could be objects (--labels-as numbers takes them for such)')
     if len(found) * numbers.size > _MAX_BYTES:
         raise _refused(pixels, f'has {len(found)} numbers, too many for objects in an image of '
                                f'{numbers.shape[0]}x{numbers.shape[1]}')

@@ -14,12 +14,13 @@ import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError, shortened
+from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
-from converters.ledger import Ledger
+from converters.weight_mapping import WeightMapping
 
 __all__ = ['Conversion', 'Inspection', 'conversion', 'convert', 'inspect', 'read']
 
@@ -30,7 +31,7 @@ class Networks(typing.NamedTuple):
     Attributes:
         find_arrays: The arrays of a tree by their names.
         describe: What a tree holds, in a few words, where no module knows it.
-        modules: Those that know networks; each has ``recognise(tree)`` and ``build(tree, ledger,
+        modules: Those that know networks; each has ``recognise(tree)`` and ``build(tree, mapping,
             config)``.
         known: The networks that can be converted, for people.
     """
@@ -63,7 +64,7 @@ class Conversion:
 
     ``used`` is a list of the names of arrays in the file, ``skipped`` a dict of their names to the
     reasons why they are not needed, and ``mapping`` tells as a list of
-    :class:`~converters.ledger.Placement` where in the model the used ones went.
+    :class:`~converters.weight_mapping.Placement` where in the model the used ones went.
     """
 
     model: chainer.Chain
@@ -158,15 +159,15 @@ def conversion(path, config=None, progress=None, settings=None, skip=()):
     networks = NETWORKS[form.name]
     config = join(arguments_of(config), dict(settings or {}))
     tree = form.module.read(path)
-    ledger = Ledger(path, networks.find_arrays(tree), progress)
-    tree = trees.without(tree, ledger.skip_named(skip)) if skip else tree
+    mapping = WeightMapping(path, networks.find_arrays(tree), progress)
+    tree = trees.without(tree, mapping.skip_named(skip)) if skip else tree
     module, name = _recognise(path, tree, networks)
-    model = _build(module, tree, ledger, config)
-    ledger.close(model)
+    model = _build(module, tree, mapping, config)
+    mapping.close(model)
     model.class_names = tuple(getattr(model, 'class_names', ()))
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
-                    'network': name, **ledger.summary()}
-    return Conversion(model, ledger.used, ledger.skipped, ledger.mapping(model))
+                    'network': name, **mapping.summary()}
+    return Conversion(model, mapping.used, mapping.skipped, mapping.mapping(model))
 
 
 def _recognise(path, tree, networks):
@@ -186,23 +187,31 @@ def _find_network(tree, networks):
     return None, None
 
 
-def _build(module, tree, ledger, config):
+def _build(module, tree, mapping, config):
     given = list(config)
     try:
         with blank_parameters():
-            model = module.build(tree, ledger, config)
+            model = module.build(tree, mapping, config)
     except (TypeError, ValueError, MemoryError) as error:
         raise WeightFileError(
-            f'{ledger.path} cannot be converted: its sizes, or the configuration given, do not fit '
+            f'{mapping.path} cannot be converted: its sizes, or the configuration given, do not fit '
             f'the network: {shortened(str(error)).rstrip(".")}.') from error
     except (ArithmeticError, LookupError, AttributeError, RecursionError) as error:
         if not given:  # A fault of ours.
             raise
         raise WeightFileError(
-            f'{ledger.path} cannot be converted: the configuration given does not fit the network; '
+            f'{mapping.path} cannot be converted: the configuration given does not fit the network; '
             f'check the values of {", ".join(map(str, given[:6]))}.') from error
+    _check_configuration(model, given, mapping.path)
     model.cleargrads()
     return model
+
+
+def _check_configuration(model, given, path):
+    """Refuses values of another form than the model's class declares; it keeps some without a look."""
+    forms = argument_forms(type(model))
+    values = {name: model.config[name] for name in given if name in forms and name in model.config}
+    check_arguments(type(model), values, f'The configuration for {path}', WeightFileError)
 
 
 def _md5(path):

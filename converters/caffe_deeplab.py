@@ -28,12 +28,12 @@ def describe(tree):
     return trees.describe(tree)
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: As that of :func:`converters.deeplab.build`, and perhaps ``definition``, the path of
             the network's .prototxt.
     """
@@ -41,21 +41,21 @@ def build(tree, ledger, config):
     definition = config.pop('definition', None)
     if definition is not None:
         tree = caffe.with_definition(tree, definition)
-    model = deeplab.build(CaffeLayers(one_scale(tree['layers'], ledger), ledger), config)
+    model = deeplab.build(CaffeLayers(one_scale(tree['layers'], mapping), mapping), config)
     if definition is not None:
-        for _, array in ledger.left():
-            ledger.skip(array, 'layer that the definition leaves out')
+        for _, array in mapping.left():
+            mapping.skip(array, 'layer that the definition leaves out')
     return model
 
 
-def one_scale(layers, ledger):
+def one_scale(layers, mapping):
     """The layers that see the image at its own size; the others must have their weights."""
     kept, others = full_scale(layers)
     for name, layer in others.items():
         original = layers.get(original_of(name), {'blobs': []})
         if not all(map(np.array_equal, layer['blobs'], original['blobs'])):
-            ledger.fail(f'its layer {name} has other weights than that of the full scale')
+            mapping.fail(f'its layer {name} has other weights than that of the full scale')
         for array in layer['blobs']:
-            ledger.skip(array, 'the same weights for the image at another scale')
+            mapping.skip(array, 'the same weights for the image at another scale')
             forget(array)
     return kept

@@ -16,11 +16,11 @@ BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'b
 _CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
 
 
-def check_size(arguments, ledger):
+def check_size(arguments, mapping):
     """Refuses a file whose shapes ask for more weights than it has, before they get memory."""
-    available = sum(array.size for array in ledger.arrays())
+    available = sum(array.size for array in mapping.arrays())
     if count_resnet(arguments) > available:
-        ledger.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
+        mapping.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
 
 
 def fill_resnet(resnet, layers):
@@ -39,11 +39,11 @@ class CaffeLayers:
 
     Args:
         layers: The layers by their names, as :func:`converters.formats.caffe.read` gives them.
-        ledger: The :class:`~converters.ledger.Ledger` of their arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of their arrays.
     """
 
-    def __init__(self, layers, ledger):
-        self.layers, self.ledger = layers, ledger
+    def __init__(self, layers, mapping):
+        self.layers, self.mapping = layers, mapping
         self.names = [name for name, layer in layers.items()
                       if layer['type'] == 'Convolution' and layer['blobs']]
 
@@ -51,7 +51,7 @@ class CaffeLayers:
         """For each stage the names of its blocks, such as res2a, res2b, res2c."""
         stages = stages_of(self.layers)
         if list(stages) != list(range(2, 2 + len(stages))):
-            self.ledger.fail(f'its stages are {list(stages)}')
+            self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
     def heads(self):
@@ -64,9 +64,9 @@ class CaffeLayers:
         for name, layer in graph.sums(maps).items():
             parameters = layer.get('eltwise_param', {})
             if parameters.get('operation', 'SUM') != 'SUM' or set(parameters.get('coeff', ())) - {1}:
-                self.ledger.fail(f'its layer {name} is no plain sum, but has {parameters}')
+                self.mapping.fail(f'its layer {name} is no plain sum, but has {parameters}')
         if not graph.are_summed(maps):
-            self.ledger.fail(f'its layers {", ".join(maps[:6])} read the last stage, and no sum has all '
+            self.mapping.fail(f'its layers {", ".join(maps[:6])} read the last stage, and no sum has all '
                              f'of them; leave out those of other heads with --skip')
         return maps, means
 
@@ -74,14 +74,14 @@ class CaffeLayers:
         """A blob of a layer."""
         blobs = self._layer(name)['blobs']
         if number >= len(blobs):
-            self.ledger.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
+            self.mapping.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
         return blobs[number]
 
     def shape(self, name):
         """Outputs, inputs, height and width of a convolution."""
         shape = self.array(name, 0).shape
         if len(shape) != 4:
-            self.ledger.fail(f'its layer {name} has weights of the shape {shape}, which are those of '
+            self.mapping.fail(f'its layer {name} has weights of the shape {shape}, which are those of '
                              f'no convolution')
         return shape
 
@@ -92,13 +92,13 @@ class CaffeLayers:
     def skip(self, name, reason):
         """Leaves a convolution out."""
         for array in self._layer(name)['blobs']:
-            self.ledger.skip(array, reason)
+            self.mapping.skip(array, reason)
 
     def parameters(self, name):
         """``stride``, ``dilation`` and ``pad`` of a convolution, the same in both directions."""
         found = self._layer(name).get('convolution_param')
         if not found:
-            self.ledger.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
+            self.mapping.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
                              f'network as configuration')
         return {'stride': self._one(name, found, 'stride', 1),
                 'dilation': self._one(name, found, 'dilation', 1),
@@ -111,7 +111,7 @@ class CaffeLayers:
 
     def fill_convolution(self, link, name):
         """Copies a convolution into one of Chainer, with its bias where that has one."""
-        self.ledger.fill(link.W.array, self.array(name, 0))
+        self.mapping.fill(link.W.array, self.array(name, 0))
         if link.b is not None:
             self._put(link.b.array, self._channels(name, 1, len(link.b)), (name, 1))
 
@@ -120,7 +120,7 @@ class CaffeLayers:
 
         The bias of a convolution in front of a BatchNorm is subtracted from the mean.
         """
-        self.ledger.fill(link.conv.W.array, self.array(convolution, 0))
+        self.mapping.fill(link.conv.W.array, self.array(convolution, 0))
         channels = len(link.norm.gamma)
         bias = self._channels(convolution, 1, channels) if self.has_bias(convolution) else 0
         mean, variance = (self._channels(f'bn{suffix}', number, channels) for number in (0, 1))
@@ -143,22 +143,22 @@ class CaffeLayers:
         for target, array, shape in ((link.W, weight, (outputs, features)), (link.b, bias, (outputs,))):
             old = (1,) * (4 - len(shape)) + shape
             known = (old, target.shape) if array.ndim == 4 else (shape,)  # Perhaps a convolution.
-            self.ledger.fill(target.array, array, array.shape if array.shape in known else shape)
+            self.mapping.fill(target.array, array, array.shape if array.shape in known else shape)
 
     def _layer(self, name):
         if name not in self.layers:
-            self.ledger.fail(f'it has no layer {name}')
+            self.mapping.fail(f'it has no layer {name}')
         return self.layers[name]
 
     def _put(self, target, values, *places):
         """Writes values that come from blobs, each told by the name of its layer and its number."""
-        self.ledger.put(target, values, *(self.layers[name]['blobs'][number] for name, number in places))
+        self.mapping.put(target, values, *(self.layers[name]['blobs'][number] for name, number in places))
 
     def _one(self, name, found, key, default):
         values = {found[side] for side in (f'{key}_h', f'{key}_w') if side in found}
         values = values or set(found.get(key, ())) or {default}
         if len(values) > 1:
-            self.ledger.fail(f'its layer {name} has the {key} {sorted(values)}, not the same in both '
+            self.mapping.fail(f'its layer {name} has the {key} {sorted(values)}, not the same in both '
                              f'directions')
         return values.pop()
 
@@ -166,6 +166,6 @@ class CaffeLayers:
         """One value for each channel, as float64."""
         array = self.array(name, number)
         if array.shape not in ((channels,), (1, 1, 1, channels)):
-            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
                              f'{(channels,)} is needed')
-        return self.ledger.use(array).reshape(-1).astype(np.float64)
+        return self.mapping.use(array).reshape(-1).astype(np.float64)

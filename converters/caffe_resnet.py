@@ -17,12 +17,12 @@ def recognise(tree):
     return None if Graph(layers).heads()[0] else 'ResNet of Caffe'
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class that replace those found in the file, and perhaps
             ``definition``, the path of its .prototxt.
 
@@ -32,25 +32,25 @@ def build(tree, ledger, config):
     definition = config.pop('definition', None)
     if definition is not None:
         tree = caffe.with_definition(tree, definition)
-    layers = CaffeLayers(one_scale(tree['layers'], ledger), ledger)
+    layers = CaffeLayers(one_scale(tree['layers'], mapping), mapping)
     _, heads = layers.heads()
-    head = one_head(heads, ledger)
+    head = one_head(heads, mapping)
     arguments = {**_arguments(layers, head), **config}
-    check_size(arguments, ledger)
-    model = ledger.make(ResNetClassifier, arguments, 'definition')
+    check_size(arguments, mapping)
+    model = mapping.make(ResNetClassifier, arguments, 'definition')
     fill_resnet(model.resnet, layers)
     if head is not None:
         layers.fill_logits(model.logits, head)
     if definition is not None:
-        for _, array in ledger.left():
-            ledger.skip(array, 'layer that the definition leaves out')
+        for _, array in mapping.left():
+            mapping.skip(array, 'layer that the definition leaves out')
     return model
 
 
-def one_head(heads, ledger):
+def one_head(heads, mapping):
     """The only layer of logits; None where there is none."""
     if len(heads) > 1:
-        ledger.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '
+        mapping.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '
                     f'or none, is needed; leave out the others with --skip')
     return heads[0] if heads else None
 
@@ -59,7 +59,7 @@ def _arguments(layers, head):
     stages = layers.stages()
     pooling = layers.pooling('pool1')
     if pooling['kernel_size'] != 3 or pooling['stride'] != 2:
-        layers.ledger.fail('its stem does not end with max pooling of size 3 and stride 2')
+        layers.mapping.fail('its stem does not end with max pooling of size 3 and stride 2')
     return {'n_class': None if head is None else _outputs(layers.array(head, 0)),
             'blocks': [len(blocks) for blocks in stages],
             'width': layers.shape(f'{stages[0][0]}_branch2a')[0],

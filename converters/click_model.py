@@ -13,32 +13,32 @@ SHARED = ('blocks', 'width', 'stride_on', 'padding', 'norm', 'pooling', 'pool_pa
           'pyramid', 'seed')
 
 
-def click_model(network, ledger, weights, config):
+def click_model(network, mapping, weights, config):
     """The :class:`~chainer_seg.models.deeplab.ClickSegmenter` of a filled DeepLab.
 
     Args:
         network: A DeepLab with one or two logits, which is changed. Inputs that only the click
             model has get the weights given, or zeros; of two logits, whose softmax is the sigmoid
             of their difference, the difference is taken.
-        ledger: The :class:`~converters.ledger.Ledger` that knows its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` that knows its arrays.
         weights: An array (width, inputs, 7, 7) for the inputs that ``network`` lacks, the path of
             an .npy file of one, or None for zeros.
         config: Arguments of the class.
     """
     arguments = {name: network.config[name] for name in SHARED}
     has_mask = network.config['in_channels'] > COLOURS + _CLICK_INPUTS
-    model = ledger.make(ClickSegmenter, {**arguments, 'mask_input': has_mask, **config},
+    model = mapping.make(ClickSegmenter, {**arguments, 'mask_input': has_mask, **config},
                         'click', 'click_weights')
     old = _arrays(network)
     stem = network.resnet.stem.conv
-    stem.W.array = _widened(stem.W.array, model.net.config['in_channels'], weights, ledger)
+    stem.W.array = _widened(stem.W.array, model.net.config['in_channels'], weights, mapping)
     if network.config['n_class'] == 2:
         for branch in network.pyramid.children():
             branch.W.array = branch.W.array[1:] - branch.W.array[:1]
             branch.b.array = branch.b.array[1:] - branch.b.array[:1]
     model.net.copyparams(network)
     new = _arrays(model.net)
-    ledger.moved([old[path] for path in new], list(new.values()))
+    mapping.moved([old[path] for path in new], list(new.values()))
     return model
 
 
@@ -49,17 +49,17 @@ def _arrays(link):
     return serializer.target
 
 
-def _widened(colours, inputs, weights, ledger):
+def _widened(colours, inputs, weights, mapping):
     """The weights of the first convolution with more inputs."""
     width, known, height, length = colours.shape
     if known > inputs:
-        ledger.fail(f'its network has {known} inputs, and the click model {inputs}')
+        mapping.fail(f'its network has {known} inputs, and the click model {inputs}')
     wide = np.zeros((width, inputs, height, length), np.float32)
     wide[:, :known] = colours
     if weights is not None:
         clicks = _read_weights(weights)
         if clicks.shape != wide[:, known:].shape:
-            ledger.fail(f'the click_weights have the shape {clicks.shape}, where '
+            mapping.fail(f'the click_weights have the shape {clicks.shape}, where '
                         f'{wide[:, known:].shape} is needed')
         wide[:, known:] = clicks
     return wide

@@ -10,6 +10,7 @@ import re
 from chainer import links as L
 
 from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.errors import quoted
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import DeepLab
 from converters.caffe_layers import check_size, fill_resnet
@@ -36,7 +37,7 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
             ``pooling(name)`` the kernel_size, stride and pad as dicts, or None where the format does not
             tell, and ``stages()`` the names of blocks. ``fill_convolution(link, name)`` and
             ``fill_conv_norm(link, name, suffix)`` fill links, and ``skip(name, reason)`` leaves a
-            convolution out. ``ledger`` is that of the file.
+            convolution out. ``mapping`` is that of the file.
         config: Arguments of :class:`~chainer_seg.models.deeplab.DeepLab` or
             :class:`~chainer_seg.models.deeplab.ClickSegmenter` that replace those found in the file.
             Beside them: ``class_names``; ``click``, whether to make a click model, by default where
@@ -53,28 +54,33 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     names, click = config.pop('class_names', None), config.pop('click', None)
     branches = sorted(layers.heads()[0], key=_natural)
     if not branches:
-        layers.ledger.fail('no convolution with weights reads the last stage of its ResNet')
+        layers.mapping.fail('no convolution with weights reads the last stage of its ResNet')
     weights = config.pop('click_weights', None)
     found = _arguments(layers, branches)
     _say_assumed(layers, found, config, branches)
     known = [name for name in config if name in found or name in SHARED]
     arguments = {**found, **{name: config.pop(name) for name in known}}
     if arguments['pyramid'] is None:
-        layers.ledger.fail('it does not tell the dilations of its head; give them as pyramid')
+        layers.mapping.fail('it does not tell the dilations of its head; give them as pyramid')
+    if click not in (None, True, False):
+        layers.mapping.fail(f'the configuration has click = {quoted(click)}, where true or false is '
+                           f'needed')
     if click is None:
         click = arguments['in_channels'] > COLOURS
+    if weights is not None and not click:
+        layers.mapping.fail('click_weights belong to a click model; give click=true with them')
     if click:
-        _prepare_click(arguments, layers.ledger)
-    check_size(arguments, layers.ledger)
-    network = layers.ledger.make(DeepLab, {**arguments, **({} if click else config)},
+        _prepare_click(arguments, layers.mapping)
+    check_size(arguments, layers.mapping)
+    network = layers.mapping.make(DeepLab, {**arguments, **({} if click else config)},
                                  'class_names', 'click', 'click_weights')
     fill_resnet(network.resnet, layers)
     for child, name in zip(network.pyramid.names, branches):
         _fill_branch(network.pyramid[child], layers, name, click)
     if click:
         encoding = {'click_scale': click_scale, 'click_mean': click_mean}
-        return click_model(network, layers.ledger, weights, {**encoding, **config})
-    network.class_names = class_names(names, network.config['n_class'], layers.ledger, VOC_CLASSES,
+        return click_model(network, layers.mapping, weights, {**encoding, **config})
+    network.class_names = class_names(names, network.config['n_class'], layers.mapping, VOC_CLASSES,
                                       "Pascal VOC's", background='background')
     return network
 
@@ -87,15 +93,15 @@ def _say_assumed(layers, found, given, branches):
         names.append('pyramid')
     names = [name for name in names if name not in given]
     if names:
-        layers.ledger.assume(f'the published {", ".join(names)}, which such a file does not tell; '
+        layers.mapping.assume(f'the published {", ".join(names)}, which such a file does not tell; '
                              f'settings of these names say others')
 
 
-def _prepare_click(arguments, ledger):
+def _prepare_click(arguments, mapping):
     """Sets the logits that a click model is made of."""
     for name, published in (('strides', _STRIDES), ('dilations', _DILATIONS)):
         if tuple(arguments[name]) != published:
-            ledger.fail(f'the {name} of its stages are {arguments[name]}, and those of a click model '
+            mapping.fail(f'the {name} of its stages are {arguments[name]}, and those of a click model '
                         f'{published}')
     if arguments['n_class'] > _MOST_CLICK_LOGITS:
         arguments['n_class'] = 1
@@ -108,7 +114,7 @@ def _arguments(layers, branches):
     inputs = EXPANSION * layers.shape(f'{stages[-1][0]}_branch2a')[0]
     for name in branches:
         if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
-            layers.ledger.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
+            layers.mapping.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
                                f'do not fit those of {branches[0]} behind a ResNet of {inputs} channels')
     pooling = layers.pooling('pool1')
     return {'n_class': layers.shape(branches[0])[0], 'in_channels': layers.shape('conv1')[1],
@@ -127,7 +133,7 @@ def _check_stem(layers):
     for found, needed in ((layers.parameters('conv1'), _STEM),
                           (layers.pooling('pool1'), _STEM_POOLING)):
         if found is not None and any(found[key] != value for key, value in needed.items()):
-            layers.ledger.fail(f'its stem has a layer of {found}, where a ResNet has {needed}')
+            layers.mapping.fail(f'its stem has a layer of {found}, where a ResNet has {needed}')
 
 
 def _stage_arguments(layers, stages):
@@ -161,13 +167,13 @@ def _read_stage(layers, blocks):
     dilations = sorted({found['dilation'] for found in middle})
     for name, stride in zip(blocks[1:], strides[1:]):
         if stride != 1:
-            layers.ledger.fail(f'its block {name} has a stride of {stride}, which only the first of a '
+            layers.mapping.fail(f'its block {name} has a stride of {stride}, which only the first of a '
                                f'stage may have')
     if shortcut['stride'] != strides[0]:
-        layers.ledger.fail(f'its block {blocks[0]} has a stride of {strides[0]} and a shortcut with one '
+        layers.mapping.fail(f'its block {blocks[0]} has a stride of {strides[0]} and a shortcut with one '
                            f'of {shortcut["stride"]}')
     if len(dilations) > 1 or any(found['pad'] != dilations[0] for found in middle):
-        layers.ledger.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
+        layers.mapping.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
                            f'the paddings {sorted({found["pad"] for found in middle})}, which are not '
                            f'all the same')
     return '3x3' if middle[0]['stride'] > 1 else '1x1', strides[0], dilations[0]
@@ -181,7 +187,7 @@ def _pyramid(layers, branches):
     for name, found in zip(branches, told):
         covered = found['dilation'] * (layers.shape(name)[2] // 2)
         if found['stride'] != 1 or found['pad'] != covered:
-            layers.ledger.fail(f'its layer {name} has {found}, which changes the size of its input')
+            layers.mapping.fail(f'its layer {name} has {found}, which changes the size of its input')
     return [found['dilation'] for found in told]
 
 
@@ -190,8 +196,8 @@ def _fill_branch(link, layers, name, click):
     outputs, inputs, *size = layers.shape(name)
     if click and outputs > _MOST_CLICK_LOGITS:
         layers.skip(name, f'head of {outputs} classes, where a click model has one logit')
-        layers.ledger.put(link.W.array, 0)
-        layers.ledger.put(link.b.array, 0)
+        layers.mapping.put(link.W.array, 0)
+        layers.mapping.put(link.b.array, 0)
         return
     if size != [1, 1]:
         layers.fill_convolution(link, name)
@@ -201,4 +207,4 @@ def _fill_branch(link, layers, name, click):
     link.W.array[...] = 0
     link.W.array[:, :, 1:2, 1:2] = small.W.array
     link.b.array[...] = small.b.array
-    layers.ledger.moved([small.W.array, small.b.array], [link.W.array, link.b.array])
+    layers.mapping.moved([small.W.array, small.b.array], [link.W.array, link.b.array])

@@ -23,79 +23,79 @@ def recognise(tree):
     return network.class_name if network is not None else None
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.deepmask.DeepMask` or ``SharpMask`` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class that replace those found in the file.
     """
     network = _network(tree)
-    trunk = _Trunk(network, ledger)
-    score = _branch(network, 'scoreBranch', 2, ledger)
-    arguments = {**trunk.arguments, 'hidden': outputs_of(score[0], ledger),
-                 'dropout': _dropout(network, ledger)}
+    trunk = _Trunk(network, mapping)
+    score = _branch(network, 'scoreBranch', 2, mapping)
+    arguments = {**trunk.arguments, 'hidden': outputs_of(score[0], mapping),
+                 'dropout': _dropout(network, mapping)}
     if network.class_name == 'nn.SharpMask':
-        return _sharpmask(network, trunk, score, arguments, config, ledger)
-    mask, = _branch(network, 'maskBranch', 1, ledger)
-    arguments.update(mask_size=_side(mask, ledger), target_size=_target_size(network, ledger))
+        return _sharpmask(network, trunk, score, arguments, config, mapping)
+    mask, = _branch(network, 'maskBranch', 1, mapping)
+    arguments.update(mask_size=_side(mask, mapping), target_size=_target_size(network, mapping))
     arguments.update(config)
-    check_size(_count(arguments), ledger)
-    model = ledger.make(DeepMask, arguments)
-    trunk.fill(model, ledger)
-    _fill_heads(model, score, mask, ledger)
-    skip_leftovers(ledger)
+    check_size(_count(arguments), mapping)
+    model = mapping.make(DeepMask, arguments)
+    trunk.fill(model, mapping)
+    _fill_heads(model, score, mask, mapping)
+    skip_leftovers(mapping)
     return model
 
 
 class _Trunk:
     """The parts of a trunk in a file, and the arguments of a model that they tell."""
 
-    def __init__(self, network, ledger):
-        modules = children(_field(network, 'trunk', ledger))
+    def __init__(self, network, mapping):
+        modules = children(_field(network, 'trunk', mapping))
         self.stages = [module for module in modules if is_stage(module)]
         if len(self.stages) != 3:
-            ledger.fail(f'its trunk has {len(self.stages)} stages of residual blocks where 3 are needed')
+            mapping.fail(f'its trunk has {len(self.stages)} stages of residual blocks where 3 are needed')
         self.stem = modules[:modules.index(self.stages[0])]
         rest = modules[modules.index(self.stages[-1]) + 1:]
-        self.rest = layers(rest, ledger)
+        self.rest = layers(rest, mapping)
         if len(self.rest) != 2:
-            ledger.fail(f'its trunk ends with {len(self.rest)} layers with weights where 2 are needed')
+            mapping.fail(f'its trunk ends with {len(self.rest)} layers with weights where 2 are needed')
         self.arguments = {
-            **resnet_arguments(self.stem, self.stages, ledger),
-            'patch_size': STRIDE * number(network, 'fSz', ledger),
-            'bottleneck': outputs_of(self.rest[0], ledger), 'features': outputs_of(self.rest[1], ledger)}
+            **resnet_arguments(self.stem, self.stages, mapping),
+            'patch_size': STRIDE * number(network, 'fSz', mapping),
+            'bottleneck': outputs_of(self.rest[0], mapping), 'features': outputs_of(self.rest[1], mapping)}
 
-    def fill(self, model, ledger):
-        fill_resnet(model.trunk.resnet, self.stem, self.stages, ledger)
+    def fill(self, model, mapping):
+        fill_resnet(model.trunk.resnet, self.stem, self.stages, mapping)
         bottleneck, features = self.rest
-        fill_convolution(model.trunk.bottleneck, bottleneck, ledger)
-        fill_linear(model.trunk.features, features, ledger)
+        fill_convolution(model.trunk.bottleneck, bottleneck, mapping)
+        fill_linear(model.trunk.features, features, mapping)
 
 
-def _sharpmask(network, trunk, score, arguments, config, ledger):
-    coarse, = _items(network, 'netvs', 0, 1, ledger)
-    horizontal = {k: _items(network, 'neths', k, 3, ledger) for k in range(1, STEPS + 1)}
-    vertical = {k: _items(network, 'netvs', k, 2, ledger) for k in range(1, STEPS + 1)}
-    logit = _last_layer(network, ledger)
-    mask = _branch(network, 'maskBranchDM', 1, ledger)[0] if network.get('maskBranchDM') else None
+def _sharpmask(network, trunk, score, arguments, config, mapping):
+    coarse, = _items(network, 'netvs', 0, 1, mapping)
+    horizontal = {k: _items(network, 'neths', k, 3, mapping) for k in range(1, STEPS + 1)}
+    vertical = {k: _items(network, 'netvs', k, 2, mapping) for k in range(1, STEPS + 1)}
+    logit = _last_layer(network, mapping)
+    mask = _branch(network, 'maskBranchDM', 1, mapping)[0] if network.get('maskBranchDM') else None
     window = arguments['patch_size'] // STRIDE
     arguments.update(
-        mask_size=_side(mask, ledger) if mask else None,
-        mask_channels=outputs_of(coarse, ledger) // max(window, 1) ** 2,
-        skip_channels=outputs_of(horizontal[1][0], ledger))
+        mask_size=_side(mask, mapping) if mask else None,
+        mask_channels=outputs_of(coarse, mapping) // max(window, 1) ** 2,
+        skip_channels=outputs_of(horizontal[1][0], mapping))
     arguments.update(config)
-    check_size(_count(arguments), ledger)
-    model = ledger.make(SharpMask, arguments)
-    trunk.fill(model, ledger)
-    _fill_heads(model, score, mask, ledger)
-    fill_linear(model.refine.coarse, coarse, ledger)
+    check_size(_count(arguments), mapping)
+    model = mapping.make(SharpMask, arguments)
+    trunk.fill(model, mapping)
+    _fill_heads(model, score, mask, mapping)
+    fill_linear(model.refine.coarse, coarse, mapping)
     for k in range(1, STEPS + 1):
-        _fill_all(model.refine[f'horizontal{k}'], horizontal[k], ledger)
-        _fill_all(model.refine[f'vertical{k}'], vertical[k], ledger)
-    fill_convolution(model.refine.logit, logit, ledger)
-    skip_leftovers(ledger)
+        _fill_all(model.refine[f'horizontal{k}'], horizontal[k], mapping)
+        _fill_all(model.refine[f'vertical{k}'], vertical[k], mapping)
+    fill_convolution(model.refine.logit, logit, mapping)
+    skip_leftovers(mapping)
     return model
 
 
@@ -110,17 +110,17 @@ def _count(arguments):
             + features * outputs + widest * 9 * arguments.get('skip_channels', 0))
 
 
-def _fill_heads(model, score, mask, ledger):
+def _fill_heads(model, score, mask, mapping):
     hidden, logit = score
-    fill_linear(model.score.hidden, hidden, ledger)
-    fill_linear(model.score.logit, logit, ledger)
+    fill_linear(model.score.hidden, hidden, mapping)
+    fill_linear(model.score.logit, logit, mapping)
     if mask is not None:
-        fill_linear(model.mask, mask, ledger)
+        fill_linear(model.mask, mask, mapping)
 
 
-def _fill_all(chain, found, ledger):
+def _fill_all(chain, found, mapping):
     for name, layer in zip(chain.names, found):
-        fill_convolution(chain[name], layer, ledger)
+        fill_convolution(chain[name], layer, mapping)
 
 
 def _network(tree):
@@ -131,63 +131,63 @@ def _network(tree):
     return None
 
 
-def _field(network, name, ledger):
+def _field(network, name, mapping):
     module = network.get(name)
     if not isinstance(module, Object):
-        ledger.fail(f'its {network.class_name} has no {name}')
+        mapping.fail(f'its {network.class_name} has no {name}')
     return module
 
 
-def _branch(network, name, count, ledger):
-    return _counted(layers([_field(network, name, ledger)], ledger), count, name, ledger)
+def _branch(network, name, count, mapping):
+    return _counted(layers([_field(network, name, mapping)], mapping), count, name, mapping)
 
 
-def _items(network, name, number, count, ledger):
+def _items(network, name, number, count, mapping):
     """The layers of one of the nets of the refinement."""
     table = network.get(name)
     module = table.get(number) if isinstance(table, Table) else None
     if not isinstance(module, Object):
-        ledger.fail(f'its {network.class_name} has no {name}[{number}]')
-    return _counted(layers([module], ledger), count, f'{name}[{number}]', ledger)
+        mapping.fail(f'its {network.class_name} has no {name}[{number}]')
+    return _counted(layers([module], mapping), count, f'{name}[{number}]', mapping)
 
 
-def _last_layer(network, ledger):
+def _last_layer(network, mapping):
     """The convolution behind the last step; the nets of the step itself stand in neths and netvs."""
     table = network.get('refs')
     module = table.get(STEPS) if isinstance(table, Table) else None
     if not isinstance(module, Object):
-        ledger.fail(f'its {network.class_name} has no refs[{STEPS}]')
-    return _counted(layers(children(module)[1:], ledger), 1, f'refs[{STEPS}]', ledger)[0]
+        mapping.fail(f'its {network.class_name} has no refs[{STEPS}]')
+    return _counted(layers(children(module)[1:], mapping), 1, f'refs[{STEPS}]', mapping)[0]
 
 
-def _counted(found, count, name, ledger):
+def _counted(found, count, name, mapping):
     if len(found) != count:
-        ledger.fail(f'its {name} has {len(found)} layers with weights where {count} are needed')
+        mapping.fail(f'its {name} has {len(found)} layers with weights where {count} are needed')
     return found
 
 
-def _side(mask, ledger):
+def _side(mask, mapping):
     """The side of the square masks that a layer predicts."""
-    outputs = outputs_of(mask, ledger)
+    outputs = outputs_of(mask, mapping)
     side = math.isqrt(outputs)
     if side * side != outputs:
-        ledger.fail(f'its masks have {outputs} pixels, which is no square')
+        mapping.fail(f'its masks have {outputs} pixels, which is no square')
     return side
 
 
-def _target_size(network, ledger):
+def _target_size(network, mapping):
     """The side to which masks are enlarged for the loss; that of the mask where nothing enlarges it."""
-    for module in walk([network['maskBranch']], ledger):
+    for module in walk([network['maskBranch']], mapping):
         if module.class_name == 'nn.SpatialReSamplingEx':
-            return number(module, 'owidth', ledger)
-    return _side(_branch(network, 'maskBranch', 1, ledger)[0], ledger)
+            return number(module, 'owidth', mapping)
+    return _side(_branch(network, 'maskBranch', 1, mapping)[0], mapping)
 
 
-def _dropout(network, ledger):
-    for module in walk([network['scoreBranch']], ledger):
+def _dropout(network, mapping):
+    for module in walk([network['scoreBranch']], mapping):
         if module.class_name == 'nn.Dropout':
             share = module.get('p')
             if not isinstance(share, float) or not 0 <= share < 1:
-                ledger.fail(f'the field p of an nn.Dropout is {share!r}')
+                mapping.fail(f'the field p of an nn.Dropout is {share!r}')
             return share
     return 0.0

@@ -48,17 +48,17 @@ def recognise(tree):
     return DETECTOR if any(name in blobs for name in heads) else CLASSIFIER
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The model of a file: a MaskRCNN, or a ResNetClassifier for the weights that training starts from.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class that replace those found in the file, and of a MaskRCNN
             ``class_names``.
     """
     config = dict(config)
-    blobs = _Blobs(tree['blobs'], ledger)
+    blobs = _Blobs(tree['blobs'], mapping)
     if recognise(tree) == CLASSIFIER:
         return _build_classifier(blobs, config)
     return _build_detector(blobs, tree['cfg'], config)
@@ -67,9 +67,9 @@ def build(tree, ledger, config):
 class _Blobs:
     """The blobs of a file, and how links are filled with them."""
 
-    def __init__(self, arrays, ledger):
+    def __init__(self, arrays, mapping):
         self.arrays = arrays
-        self.ledger = ledger
+        self.mapping = mapping
 
     def __contains__(self, name):
         return name in self.arrays
@@ -78,42 +78,42 @@ class _Blobs:
         """The shape of a blob, which must have so many dimensions and no empty one."""
         shape = np.shape(self._get(name))
         if len(shape) != dimensions or 0 in shape:
-            self.ledger.fail(f'{name} has the shape {shape} where {dimensions} dimensions are needed')
+            self.mapping.fail(f'{name} has the shape {shape} where {dimensions} dimensions are needed')
         return shape
 
     def fill(self, link, name):
         """Fills the weights and the bias of a convolution or a linear layer."""
-        self.ledger.fill(link.W.array, self._get(f'{name}_w'), self._file_shape(link, f'{name}_w'))
-        self.ledger.fill(link.b.array, self._get(f'{name}_b'))
+        self.mapping.fill(link.W.array, self._get(f'{name}_w'), self._file_shape(link, f'{name}_w'))
+        self.mapping.fill(link.b.array, self._get(f'{name}_b'))
 
     def fill_deltas(self, link, name):
         """Fills a layer that gives deltas, in the order that they have here."""
         for target, suffix in ((link.W.array, '_w'), (link.b.array, '_b')):
             array = self._get(name + suffix)
             if np.shape(array) != target.shape:
-                self.ledger.fail(f'{name + suffix} has the shape {np.shape(array)} where '
+                self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)} where '
                                  f'{target.shape} is needed')
-            groups = self.ledger.use(array).reshape((-1, 4) + target.shape[1:])
-            self.ledger.put(target, groups[:, _DELTAS].reshape(target.shape), array)
+            groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
+            self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
 
     def fill_conv_norm(self, link, convolution, norm):
         """Fills a convolution without bias and the fixed scale and shift behind it."""
-        self.ledger.fill(link.conv.W.array, self._get(f'{convolution}_w'))
-        self.ledger.fill(link.norm.scale, self._get(f'{norm}_s'))
-        self.ledger.fill(link.norm.shift, self._get(f'{norm}_b'))
+        self.mapping.fill(link.conv.W.array, self._get(f'{convolution}_w'))
+        self.mapping.fill(link.norm.scale, self._get(f'{norm}_s'))
+        self.mapping.fill(link.norm.shift, self._get(f'{norm}_b'))
 
     def check_size(self, count):
         """Refuses shapes that ask for more weights than there are numbers, before they get memory."""
         available = sum(np.size(array) for array in self.arrays.values())
         if count > available:
-            self.ledger.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+            self.mapping.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
 
     def skip_leftovers(self):
         """Says of what is left why it is not needed; what has no reason stays."""
-        for name, array in self.ledger.left():
+        for name, array in self.mapping.left():
             reason = self._reason(name, array)
             if reason is not None:
-                self.ledger.skip(array, reason)
+                self.mapping.skip(array, reason)
 
     def _reason(self, name, array):
         if name.endswith('_momentum') and name[:-len('_momentum')] in self.arrays:
@@ -135,7 +135,7 @@ class _Blobs:
 
     def _get(self, name):
         if name not in self.arrays:
-            self.ledger.fail(f'it has no blob {name}')
+            self.mapping.fail(f'it has no blob {name}')
         return self.arrays[name]
 
     def _file_shape(self, link, name):
@@ -147,7 +147,7 @@ class _Blobs:
 def _build_classifier(blobs, config):
     arguments = {**_resnet_arguments(blobs), 'n_class': blobs.shape('fc1000_w', 2)[0], **config}
     blobs.check_size(count_resnet(arguments) + np.size(blobs.arrays['fc1000_w']))
-    model = blobs.ledger.make(ResNetClassifier, arguments)
+    model = blobs.mapping.make(ResNetClassifier, arguments)
     _fill_resnet(model.resnet, blobs)
     blobs.fill(model.logits, 'fc1000')
     blobs.skip_leftovers()
@@ -158,14 +158,14 @@ def _build_detector(blobs, cfg, config):
     _check_kind(blobs)
     arguments = _arguments(blobs)
     if cfg is None:
-        blobs.ledger.assume("Detectron's published test settings, for it has no configuration")
-    arguments.update(detectron_settings.arguments(cfg, arguments, blobs.ledger))
+        blobs.mapping.assume("Detectron's published test settings, for it has no configuration")
+    arguments.update(detectron_settings.arguments(cfg, arguments, blobs.mapping))
     names = config.pop('class_names', None)
     arguments.update(config)
     blobs.check_size(_count(arguments))
-    model = blobs.ledger.make(MaskRCNN, arguments, 'class_names')
+    model = blobs.mapping.make(MaskRCNN, arguments, 'class_names')
     of_people = model.keypoints and model.classes == 1
-    model.class_names = class_names(names, model.classes, blobs.ledger,
+    model.class_names = class_names(names, model.classes, blobs.mapping,
                                     COCO_NAMES[:1] if of_people else COCO_NAMES, "COCO's")
     _fill_resnet(model.extractor.resnet, blobs)
     if arguments['neck'] == 'fpn':
@@ -178,15 +178,15 @@ def _build_detector(blobs, cfg, config):
 def _check_kind(blobs):
     """Refuses Detectron's other networks with a sentence of their own."""
     if 'retnet_cls_conv_n0_fpn3_w' in blobs:
-        blobs.ledger.fail('it holds a RetinaNet; Mask R-CNN and Faster R-CNN can be')
+        blobs.mapping.fail('it holds a RetinaNet; Mask R-CNN and Faster R-CNN can be')
     if 'cls_score_w' not in blobs:
-        blobs.ledger.fail('it holds a region proposal network alone, which finds no classes; '
+        blobs.mapping.fail('it holds a region proposal network alone, which finds no classes; '
                           'Mask R-CNN and Faster R-CNN can be')
     if 'conv_rpn_w' not in blobs and 'conv_rpn_fpn2_w' not in blobs:
-        blobs.ledger.fail('it holds a Fast R-CNN, whose proposals come from elsewhere; Mask R-CNN and '
+        blobs.mapping.fail('it holds a Fast R-CNN, whose proposals come from elsewhere; Mask R-CNN and '
                           'Faster R-CNN, which make their own, can be')
     if 'conv1_gn_s' in blobs:
-        blobs.ledger.fail('it has group normalisation; networks with frozen batch normalisation can be')
+        blobs.mapping.fail('it has group normalisation; networks with frozen batch normalisation can be')
 
 
 def _arguments(blobs):
@@ -203,7 +203,7 @@ def _arguments(blobs):
         channels = blobs.shape('conv_rpn_fpn2_w', 4)[0]
         hidden, inputs = blobs.shape('fc6_w', 2)
         found.update(fpn_channels=channels, box_features=hidden,
-                     roi_size=_side(inputs, channels, blobs.ledger))
+                     roi_size=_side(inputs, channels, blobs.mapping))
     return found
 
 
@@ -223,10 +223,10 @@ def _count(arguments):
     return count + 64 * arguments.get('keypoint_channels', 0) ** 2
 
 
-def _side(inputs, channels, ledger):
+def _side(inputs, channels, mapping):
     side = math.isqrt(inputs // channels)
     if side == 0 or side * side * channels != inputs:
-        ledger.fail(f'fc6_w takes {inputs} values, which is no square of {channels} channels')
+        mapping.fail(f'fc6_w takes {inputs} values, which is no square of {channels} channels')
     return side
 
 
@@ -236,7 +236,7 @@ def _resnet_arguments(blobs):
         blocks[int(match[1])] = max(blocks.get(int(match[1]), 0), int(match[2]) + 1)
     stages = sorted(blocks)
     if stages != list(range(2, 6)):
-        blobs.ledger.fail(f'its ResNet has the stages {stages} where 2 to 5 are needed')
+        blobs.mapping.fail(f'its ResNet has the stages {stages} where 2 to 5 are needed')
     stem, width = blobs.shape('conv1_w', 4)[0], blobs.shape('res2_0_branch2a_w', 4)[0]
     return {'blocks': [blocks[stage] for stage in stages], 'width': width, 'norm': 'affine',
             'stem_width': None if stem == width else stem}

@@ -34,17 +34,17 @@ _NEEDED_WITH_KEYPOINTS = {'KRCNN.UP_SCALE': 2, 'KRCNN.USE_DECONV': False,
                           'KRCNN.USE_DECONV_OUTPUT': True, 'KRCNN.INFERENCE_MIN_SIZE': 0}
 
 
-def arguments(cfg, found, ledger):
+def arguments(cfg, found, mapping):
     """Arguments of a MaskRCNN.
 
     Args:
         cfg: The configuration as nested dicts; None where there is none, which gives no arguments.
         found: The arguments that the blobs tell; the configuration must agree with them.
-        ledger: The :class:`~converters.ledger.Ledger` of the file, for errors.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of the file, for errors.
     """
     if cfg is None:
         return {}
-    settings = _Settings(cfg, ledger)
+    settings = _Settings(cfg, mapping)
     pooling = _pooling(settings)
     _check(settings, found)
     given = {name: settings.number(key) for name, key in _NUMBERS.items()}
@@ -80,9 +80,9 @@ def _canonical_size(size, level):
 class _Settings:
     """A configuration, read by names such as TEST.SCALE; what is not set is None."""
 
-    def __init__(self, cfg, ledger):
+    def __init__(self, cfg, mapping):
         self.cfg = cfg
-        self.ledger = ledger
+        self.mapping = mapping
 
     def get(self, name):
         value = self.cfg
@@ -120,7 +120,7 @@ class _Settings:
         return value
 
     def _refuse(self, name, given, needed):
-        self.ledger.fail(f'its configuration has {name} = {given!r} where {needed} is needed')
+        self.mapping.fail(f'its configuration has {name} = {given!r} where {needed} is needed')
 
 
 def _check(settings, found):

@@ -46,7 +46,7 @@ def tree_rows(tree):
 
 
 def mapping_lines(mapping):
-    """Yields a line for each :class:`~converters.ledger.Placement`: the array, and where it went."""
+    """Yields a line for each :class:`~converters.weight_mapping.Placement`: the array, and where it went."""
     arrays = [f'{row.dtype} {shape_text(row.shape)}' for row in mapping]
     name_width = max((len(row.name) for row in mapping), default=0)
     array_width = max(map(len, arrays), default=0)

@@ -19,36 +19,36 @@ def recognise(tree):
     return None if _prefix(tree) is None else 'ResNet of PyTorch'
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class that replace those found in the file.
 
     The layer of the logits is the matrix behind the last stage, whatever its name; without one the model
     has no logits.
     """
-    state = State(tree, ledger, _prefix(tree))
+    state = State(tree, mapping, _prefix(tree))
     stages = [f'layer{number + 1}' for number in range(state.count('layer{}.0.conv1.weight', first=1))]
     width, _, side, _ = state.shape('conv1.weight', 4)
     if side != _STEM_SIZE:
-        ledger.fail(f'its first convolution has a side of {side}, where {_STEM_SIZE} is needed')
+        mapping.fail(f'its first convolution has a side of {side}, where {_STEM_SIZE} is needed')
     block = 'bottleneck' if f'{stages[0]}.0.conv3.weight' in state else 'basic'
     head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
     if 'stride_on' not in config and block == 'bottleneck':
-        ledger.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
+        mapping.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
                       'others')
-    model = ledger.make(ResNetClassifier, {
+    model = mapping.make(ResNetClassifier, {
         'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
         'width': width, 'block': block, 'stride_on': '3x3', **config})
     state.fill_resnet(model.resnet, '', stages)
     if head is not None:
-        ledger.fill(model.logits.W.array, state[f'{head}.weight'], model.logits.W.shape[:2])
-        ledger.fill(model.logits.b.array, state[f'{head}.bias'])
-    skip_training(tree, ledger)
+        mapping.fill(model.logits.W.array, state[f'{head}.weight'], model.logits.W.shape[:2])
+        mapping.fill(model.logits.b.array, state[f'{head}.bias'])
+    skip_training(tree, mapping)
     return model
 
 
@@ -65,7 +65,7 @@ def _head(state, features):
              if name.endswith('.weight') and array.ndim == 2]
     fitting = [name for name in found if state.arrays[f'{name}.weight'].shape[1] == features]
     if len(fitting) != len(found) or len(found) > 1:
-        state.ledger.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, where '
+        state.mapping.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, where '
                           f'one of {features} inputs, or none, is needed; leave out the others with '
                           f'--skip')
     return found[0] if found else None

@@ -25,7 +25,7 @@ def recognise(tree):
     return 'ResNet of TensorFlow' if found else None
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
 
     A ResNet without a head of DeepLab becomes a
@@ -33,24 +33,24 @@ def build(tree, ledger, config):
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: As that of :func:`converters.deeplab.build`; beside it ``scope``, what the names of the
             variables begin with, where there are several networks, and ``norm_eps``, what batch
             normalisation adds to variances, by default what the code with such variables adds.
     """
     config = {'padding': 'same', **config}
     arrays, eps = variables(tree), config.pop('norm_eps', None)
-    skip_training(arrays, ledger)
-    scope = _scope(arrays, config.pop('scope', None), ledger)
+    skip_training(arrays, mapping)
+    scope = _scope(arrays, config.pop('scope', None), mapping)
     others = tuple(other for other in scopes(arrays) if not scope.startswith(other))
     for name, array in arrays.items():
         if not name.startswith(scope) or name.startswith(others):
-            ledger.skip(array, 'variable of another scope')
-    layers = TensorFlowLayers(arrays, scope, ledger, eps)
+            mapping.skip(array, 'variable of another scope')
+    layers = TensorFlowLayers(arrays, scope, mapping, eps)
     maps, means = layers.heads()
     model = (deeplab.build(layers, config, _CLICK_SCALE, _CLICK_MEAN) if maps else
-             _build_resnet(layers, one_head(means, ledger), config))
-    skip_numbers(ledger)
+             _build_resnet(layers, one_head(means, mapping), config))
+    skip_numbers(mapping)
     return model
 
 
@@ -62,7 +62,7 @@ def _build_resnet(layers, head, config):
                  'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
                  'stem_width': layers.shape('conv1')[0], 'in_channels': layers.shape('conv1')[1],
                  **config}
-    check_size(arguments, layers.ledger)
+    check_size(arguments, layers.mapping)
     model = ResNetClassifier(**arguments)
     fill_resnet(model.resnet, layers)
     if head is not None:
@@ -70,14 +70,14 @@ def _build_resnet(layers, head, config):
     return model
 
 
-def _scope(arrays, wanted, ledger):
+def _scope(arrays, wanted, mapping):
     found = scopes(arrays)
     if wanted is None and ('' in found or len(found) == 1):
         return found[0]
     if wanted is None:
-        ledger.fail(f'it has networks in the scopes {", ".join(found)}; name one of them as scope in '
+        mapping.fail(f'it has networks in the scopes {", ".join(found)}; name one of them as scope in '
                     f'the configuration')
     scope = f'{str(wanted).rstrip("/")}/'
     if scope not in found:
-        ledger.fail(f'it has no network in the scope {wanted!r}, but in {", ".join(found)}')
+        mapping.fail(f'it has no network in the scope {wanted!r}, but in {", ".join(found)}')
     return scope

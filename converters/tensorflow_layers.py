@@ -50,14 +50,14 @@ class TensorFlowLayers:
     Args:
         arrays: The variables by their names.
         scope: What their names begin with; those of another scope belong to no layer.
-        ledger: The :class:`~converters.ledger.Ledger` of the arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of the arrays.
         eps: What is added to variances, by default that of the code whose names the variables have.
     """
 
-    def __init__(self, arrays, scope, ledger, eps=None):
+    def __init__(self, arrays, scope, mapping, eps=None):
         self.arrays = {name.removeprefix(scope): array for name, array in arrays.items()
                        if name.startswith(scope)}
-        self.ledger, self.eps = ledger, eps
+        self.mapping, self.eps = mapping, eps
         self.names = [name.removesuffix(f'/{_WEIGHTS}') for name, array in self.arrays.items()
                       if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
 
@@ -65,7 +65,7 @@ class TensorFlowLayers:
         """For each stage the names of its blocks, such as res2a, res2b1, res2b2."""
         stages = stages_of(sorted(self.names, key=_natural))
         if list(stages) != list(range(2, 2 + len(stages))):
-            self.ledger.fail(f'its stages are {list(stages)}')
+            self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
     def heads(self):
@@ -93,9 +93,9 @@ class TensorFlowLayers:
         """Copies a fully connected layer into a convolution of size 1."""
         array = self.arrays[f'{name}/{_WEIGHTS}']
         if array.shape != link.W.shape[1::-1]:
-            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
                              f'{link.W.shape[1::-1]} is needed')
-        self.ledger.put(link.W.array, self.ledger.use(array).T[:, :, None, None], array)
+        self.mapping.put(link.W.array, self.mapping.use(array).T[:, :, None, None], array)
         self._put(link.b.array, f'{name}/{_BIASES}')
 
     def shape(self, name):
@@ -119,15 +119,15 @@ class TensorFlowLayers:
         """Leaves a convolution out."""
         for kind in (_WEIGHTS, _BIASES):
             if f'{name}/{kind}' in self.arrays:
-                self.ledger.skip(self.arrays[f'{name}/{kind}'], reason)
+                self.mapping.skip(self.arrays[f'{name}/{kind}'], reason)
 
     def fill_convolution(self, link, name):
         """Copies a convolution into one of Chainer, with its bias where that has one."""
         array = self._weights(name)
         if self.shape(name) != link.W.shape:
-            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
                              f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))} is needed')
-        self.ledger.put(link.W.array, self.ledger.use(array).transpose(3, 2, 0, 1), array)
+        self.mapping.put(link.W.array, self.mapping.use(array).transpose(3, 2, 0, 1), array)
         if link.b is not None:
             self._put(link.b.array, f'{name}/{_BIASES}')
 
@@ -143,7 +143,7 @@ class TensorFlowLayers:
             if key in self.arrays:
                 self._put(target.array, key)
             else:
-                self.ledger.put(target.array, default)
+                self.mapping.put(target.array, default)
         self._put(norm.avg_mean, mean)
         self._put(norm.avg_var, variance, eps - EPS)
         if link.conv.b is None and self.has_bias(convolution):
@@ -156,56 +156,56 @@ class TensorFlowLayers:
             names = [f'{name}/{key}' for key in keys]
             if names[2] in self.arrays:
                 return names, eps if self.eps is None else self.eps
-        return self.ledger.fail(f'it has no mean for {name}')
+        return self.mapping.fail(f'it has no mean for {name}')
 
     def _put(self, target, name, offset=0):
         """Copies one value for each channel, to which an offset is added."""
         array = self._channels(name, len(target))
-        values = self.ledger.use(array).reshape(-1)
-        self.ledger.put(target, values + offset if offset else values, array)
+        values = self.mapping.use(array).reshape(-1)
+        self.mapping.put(target, values + offset if offset else values, array)
 
     def _put_mean(self, norm, mean, bias):
         arrays = [self._channels(name, len(norm.avg_mean)) for name in (mean, bias)]
-        values = [self.ledger.use(array).reshape(-1).astype(np.float64) for array in arrays]
-        self.ledger.put(norm.avg_mean, values[0] - values[1], *arrays)
+        values = [self.mapping.use(array).reshape(-1).astype(np.float64) for array in arrays]
+        self.mapping.put(norm.avg_mean, values[0] - values[1], *arrays)
 
     def _weights(self, name):
         if name not in self.names:
-            self.ledger.fail(f'it has no convolution {name}')
+            self.mapping.fail(f'it has no convolution {name}')
         return self.arrays[f'{name}/{_WEIGHTS}']
 
     def _channels(self, name, channels):
         """An array with one value for each channel; kaffe keeps some of Caffe's (1, 1, 1, C)."""
         if name not in self.arrays:
-            self.ledger.fail(f'it has no {name}')
+            self.mapping.fail(f'it has no {name}')
         array = self.arrays[name]
         if not array.size == channels == max(array.shape, default=1):
-            self.ledger.fail(f'{self.ledger.name(array)} has the shape {array.shape} where '
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
                              f'{(channels,)} is needed')
         return array
 
 
-def skip_training(arrays, ledger):
+def skip_training(arrays, mapping):
     """Skips what training leaves in a checkpoint, such as ``conv1/weights/Momentum``."""
     names = arrays.keys()
     for name, array in arrays.items():
         if _COUNTER.fullmatch(name) and array.size == 1:
-            ledger.skip(array, 'counter of training')
+            mapping.skip(array, 'counter of training')
             continue
         owner, _, slot = name.rpartition('/')
         if _SLOT.fullmatch(slot) and any(owner[at:] in names for at in _begins(owner)):
             average = slot.startswith('Exp')
-            ledger.skip(array, 'moving average of training' if average else "optimizer's state")
+            mapping.skip(array, 'moving average of training' if average else "optimizer's state")
 
 
-def skip_numbers(ledger):
+def skip_numbers(mapping):
     """Skips single numbers in no layer of the network, as programs keep them beside it."""
-    layers = {name.rpartition('/')[0] for name in ledger.used}
-    for name, array in ledger.left():
+    layers = {name.rpartition('/')[0] for name in mapping.used}
+    for name, array in mapping.left():
         home = name.rpartition('/')[0]
         if array.size == 1 and (not home or not any(
                 layer == home or layer.startswith(f'{home}/') for layer in layers)):
-            ledger.skip(array, 'a number in no layer of the network')
+            mapping.skip(array, 'a number in no layer of the network')
 
 
 def _begins(name):

@@ -33,15 +33,15 @@ def prefix_of(names, ending):
     return min(found, key=lambda prefix: _AVERAGE.search(prefix) is not None, default=None)
 
 
-def skip_training(tree, ledger):
+def skip_training(tree, mapping):
     """Skips what lies beside the network, by the names of its entries and by what they hold.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays, in which those of the network are
-            used or skipped already.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays, in which those of the
+            network are used or skipped already.
     """
-    left = {id(array) for _, array in ledger.left()}
+    left = {id(array) for _, array in mapping.left()}
     seen, node = set(), tree
     while isinstance(node, collections.abc.Mapping) and id(node) not in seen:
         seen.add(id(node))
@@ -52,7 +52,7 @@ def skip_training(tree, ledger):
         for key in inside.keys() - set(homes):
             reason = _reason(str(key), node[key], inside[key], network, own)
             for array in inside[key] if reason else ():
-                ledger.skip(array, reason)
+                mapping.skip(array, reason)
         node = node[homes[0]] if len(homes) == 1 else None
 
 

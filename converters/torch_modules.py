@@ -77,15 +77,15 @@ def describe(tree):
     return f'{tree.class_name} ({", ".join(inside[:4])}{more})' if inside else tree.class_name
 
 
-def skip_leftovers(ledger):
+def skip_leftovers(mapping):
     """Skips what training and evaluation left in the modules."""
-    for name, array in ledger.left():
+    for name, array in mapping.left():
         field = re.sub(r'(\[[^]]*\])+$', '', name).rpartition('.')[2]
         if field in SKIPPED_FIELDS:
-            ledger.skip(array, SKIPPED_FIELDS[field])
+            mapping.skip(array, SKIPPED_FIELDS[field])
 
 
-def number(module, name, ledger, default=None):
+def number(module, name, mapping, default=None):
     """A field that is a whole number, as int.
 
     Raises:
@@ -93,7 +93,7 @@ def number(module, name, ledger, default=None):
     """
     value = module.get(name, default)
     if not isinstance(value, (int, float)) or not -2 ** 31 < value < 2 ** 31 or value != int(value):
-        ledger.fail(f'the field {name} of a {module.class_name} is {value!r}, which is no whole number')
+        mapping.fail(f'the field {name} of a {module.class_name} is {value!r}, which is no whole number')
     return int(value)
 
 
@@ -103,7 +103,7 @@ def children(module):
     return modules.sequence() if isinstance(modules, Table) else []
 
 
-def walk(modules, ledger):
+def walk(modules, mapping):
     """All modules of a list and those inside them, in order.
 
     Raises:
@@ -113,16 +113,16 @@ def walk(modules, ledger):
     while waiting:
         module = waiting.pop()
         if not isinstance(module, Object):
-            ledger.fail(f'it has {module!r} where a layer of the network is needed')
+            mapping.fail(f'it has {module!r} where a layer of the network is needed')
         yield module
         if children(module):
             if id(module) in seen:
-                ledger.fail(f'the same {module.class_name} stands in two places')
+                mapping.fail(f'the same {module.class_name} stands in two places')
             seen.add(id(module))
             waiting.extend(reversed(children(module)))
 
 
-def layers(modules, ledger, plain=PLAIN):
+def layers(modules, mapping, plain=PLAIN):
     """The layers with weights among modules and inside them, in order; ``plain`` may stand between.
 
     Raises:
@@ -130,78 +130,78 @@ def layers(modules, ledger, plain=PLAIN):
             package has.
     """
     found, mirrored = [], 0
-    for module in walk(modules, ledger):
+    for module in walk(modules, mapping):
         name = module.class_name
         if name in WEIGHTED:
             found.append(Layer(module, mirrored))
         elif name not in plain | CONTAINERS:
-            ledger.fail(f'it has a {name}, which its network is not known to have')
-        mirrored = number(module, 'pad_l', ledger) if name == 'nn.SpatialSymmetricPadding' else 0
+            mapping.fail(f'it has a {name}, which its network is not known to have')
+        mirrored = number(module, 'pad_l', mapping) if name == 'nn.SpatialSymmetricPadding' else 0
     return found
 
 
-def outputs_of(layer, ledger):
+def outputs_of(layer, mapping):
     """The number of outputs of a layer, by its weight."""
-    return (_tensor(layer.module, 'weight', ledger).shape or (0,))[0]
+    return (_tensor(layer.module, 'weight', mapping).shape or (0,))[0]
 
 
-def check_size(count, ledger):
+def check_size(count, mapping):
     """Refuses a file whose shapes ask for more weights than it has numbers, before they get memory."""
-    storages = {id(tensor.storage): tensor.storage for tensor in ledger.arrays() if tensor.storage}
+    storages = {id(tensor.storage): tensor.storage for tensor in mapping.arrays() if tensor.storage}
     available = sum(len(storage.values) for storage in storages.values())
     if count > available:
-        ledger.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+        mapping.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
 
 
-def fill_linear(link, layer, ledger):
+def fill_linear(link, layer, mapping):
     """Copies an nn.Linear, or the convolution that inference made of it, into a convolution."""
-    _expect(layer, LINEAR | CONVOLUTIONS, ledger)
-    weight = _tensor(layer.module, 'weight', ledger)
-    ledger.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
-    ledger.fill(link.b.array, _tensor(layer.module, 'bias', ledger))
+    _expect(layer, LINEAR | CONVOLUTIONS, mapping)
+    weight = _tensor(layer.module, 'weight', mapping)
+    mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
+    mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_convolution(link, layer, ledger):
+def fill_convolution(link, layer, mapping):
     """Copies a convolution with a bias into ``link``, a Convolution2D of the same geometry."""
-    _fill_weight(link, layer, ledger)
-    ledger.fill(link.b.array, _tensor(layer.module, 'bias', ledger))
+    _fill_weight(link, layer, mapping)
+    mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_conv_norm(link, convolution, norm, ledger):
+def fill_conv_norm(link, convolution, norm, mapping):
     """Copies a convolution and the normalisation behind it into a ConvNorm.
 
     A bias of the convolution becomes part of the normalisation where the link has no place for it.
     """
-    _fill_weight(link.conv, convolution, ledger, mirrored=link.mirrored)
+    _fill_weight(link.conv, convolution, mapping, mirrored=link.mirrored)
     bias = convolution.module.get('bias')
     if link.conv.b is not None:
-        ledger.fill(link.conv.b.array, _tensor(convolution.module, 'bias', ledger))
+        mapping.fill(link.conv.b.array, _tensor(convolution.module, 'bias', mapping))
         bias = None
     channels = link.conv.W.shape[0]
     if bias is not None and bias.shape != (channels,):
-        ledger.fail(f'{ledger.name(bias)} has the shape {bias.shape} where {(channels,)} is needed')
+        mapping.fail(f'{mapping.name(bias)} has the shape {bias.shape} where {(channels,)} is needed')
     if hasattr(link.norm, 'scale'):
-        _fill_affine(link.norm, norm, bias, ledger)
+        _fill_affine(link.norm, norm, bias, mapping)
     else:
-        _fill_batch_norm(link.norm, norm, bias, ledger)
+        _fill_batch_norm(link.norm, norm, bias, mapping)
 
 
-def _fill_weight(link, layer, ledger, mirrored=1):
-    _expect(layer, CONVOLUTIONS, ledger)
-    module, weight = layer.module, _tensor(layer.module, 'weight', ledger)
+def _fill_weight(link, layer, mapping, mirrored=1):
+    _expect(layer, CONVOLUTIONS, mapping)
+    module, weight = layer.module, _tensor(layer.module, 'weight', mapping)
     geometry = {'kW': link.ksize, 'kH': link.ksize, 'dW': link.stride[1], 'dH': link.stride[0],
                 'padW': link.pad[1], 'padH': link.pad[0], 'groups': 1}
     for name, needed in geometry.items():
-        found = number(module, name, ledger, default=0 if name.startswith('pad') else 1)
+        found = number(module, name, mapping, default=0 if name.startswith('pad') else 1)
         if found != needed:
-            ledger.fail(f'the convolution of {ledger.name(weight)} has {name} = {found} where '
+            mapping.fail(f'the convolution of {mapping.name(weight)} has {name} = {found} where '
                         f'{needed} is needed')
     needed = mirrored if link.ksize > 1 else 0
     if layer.mirrored != needed:
-        ledger.fail(f'the convolution of {ledger.name(weight)} has a border of {layer.mirrored} '
+        mapping.fail(f'the convolution of {mapping.name(weight)} has a border of {layer.mirrored} '
                     f'mirrored pixels where {needed} is needed')
     # nn.SpatialConvolutionMM keeps its weight as a matrix.
-    ledger.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
+    mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
 
 
 def _flat_shape(link):
@@ -209,37 +209,37 @@ def _flat_shape(link):
     return outputs, link.W.size // outputs
 
 
-def _fill_affine(link, layer, bias, ledger):
+def _fill_affine(link, layer, bias, mapping):
     """A fixed affine layer, or batch normalisation in evaluation, as scale and shift."""
-    _expect(layer, FIXED_AFFINE | BATCH_NORM, ledger)
+    _expect(layer, FIXED_AFFINE | BATCH_NORM, mapping)
     found = layer.module.get
     if layer.module.class_name in BATCH_NORM:
-        gamma, beta, mean, variance, eps = _statistics(layer.module, len(link.scale), ledger)
+        gamma, beta, mean, variance, eps = _statistics(layer.module, len(link.scale), mapping)
         scale = gamma / np.sqrt(variance + eps)
         shift = beta - mean * scale
         sources = ((found('weight'), _variance(layer.module)), (found('bias'), found('running_mean')))
     else:
         # The oldest files have them as 1xCx1x1.
-        scale, shift = (_channels(layer.module, name, len(link.scale), ledger) for name in 'ab')
+        scale, shift = (_channels(layer.module, name, len(link.scale), mapping) for name in 'ab')
         sources = (found('a'),), (found('b'),)
-    ledger.put(link.scale, scale, *sources[0])
-    ledger.put(link.shift, shift + scale * _numbers(bias, ledger), *sources[1], bias)
+    mapping.put(link.scale, scale, *sources[0])
+    mapping.put(link.shift, shift + scale * _numbers(bias, mapping), *sources[1], bias)
 
 
-def _fill_batch_norm(link, layer, bias, ledger):
-    _expect(layer, BATCH_NORM, ledger)
+def _fill_batch_norm(link, layer, bias, mapping):
+    _expect(layer, BATCH_NORM, mapping)
     found = layer.module.get
-    gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, ledger)
-    ledger.put(link.gamma.array, gamma, found('weight'))
-    ledger.put(link.beta.array, beta, found('bias'))
-    ledger.put(link.avg_mean, mean - _numbers(bias, ledger), found('running_mean'), bias)
-    ledger.put(link.avg_var, variance + eps - EPS, _variance(layer.module))
+    gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, mapping)
+    mapping.put(link.gamma.array, gamma, found('weight'))
+    mapping.put(link.beta.array, beta, found('bias'))
+    mapping.put(link.avg_mean, mean - _numbers(bias, mapping), found('running_mean'), bias)
+    mapping.put(link.avg_var, variance + eps - EPS, _variance(layer.module))
     link.N = UPDATES
 
 
-def _numbers(bias, ledger):
+def _numbers(bias, mapping):
     """The numbers of the bias of a convolution, 0 where it has none."""
-    return 0 if bias is None else ledger.use(bias)
+    return 0 if bias is None else mapping.use(bias)
 
 
 def _variance(module):
@@ -248,42 +248,42 @@ def _variance(module):
     return module.get('running_std') if found is None else found
 
 
-def _statistics(module, channels, ledger):
+def _statistics(module, channels, mapping):
     """gamma, beta, mean and variance as float64, and eps, of a batch normalisation."""
     affine = module.get('weight') is not None
-    gamma = _channels(module, 'weight', channels, ledger) if affine else np.ones(channels)
-    beta = _channels(module, 'bias', channels, ledger) if affine else np.zeros(channels)
-    mean, eps = _channels(module, 'running_mean', channels, ledger), module.get('eps', EPS)
+    gamma = _channels(module, 'weight', channels, mapping) if affine else np.ones(channels)
+    beta = _channels(module, 'bias', channels, mapping) if affine else np.zeros(channels)
+    mean, eps = _channels(module, 'running_mean', channels, mapping), module.get('eps', EPS)
     if not isinstance(eps, float) or not 0 <= eps < 1:
-        ledger.fail(f'the field eps of a {module.class_name} is {eps!r}')
+        mapping.fail(f'the field eps of a {module.class_name} is {eps!r}')
     if module.get('running_var') is None:
         # Until 2015 nn kept 1 / sqrt(variance + eps) under this name.
-        variance = _channels(module, 'running_std', channels, ledger) ** -2.0 - eps
+        variance = _channels(module, 'running_std', channels, mapping) ** -2.0 - eps
     else:
-        variance = _channels(module, 'running_var', channels, ledger)
+        variance = _channels(module, 'running_var', channels, mapping)
     return gamma, beta, mean, variance, eps
 
 
-def _channels(module, name, channels, ledger):
+def _channels(module, name, channels, mapping):
     """One value for each channel, as float64."""
-    tensor = _tensor(module, name, ledger)
+    tensor = _tensor(module, name, mapping)
     if tensor.shape not in ((channels,), (1, channels, 1, 1)):
-        ledger.fail(f'{ledger.name(tensor)} has the shape {tensor.shape} where {(channels,)} is needed')
-    return ledger.use(tensor).reshape(-1).astype(np.float64)
+        mapping.fail(f'{mapping.name(tensor)} has the shape {tensor.shape} where {(channels,)} is needed')
+    return mapping.use(tensor).reshape(-1).astype(np.float64)
 
 
-def _tensor(module, name, ledger):
+def _tensor(module, name, mapping):
     tensor = module.get(name)
     if not isinstance(tensor, Tensor):
-        ledger.fail(f'a {module.class_name} has no {name}')
+        mapping.fail(f'a {module.class_name} has no {name}')
     if tensor.array.size > len(tensor.storage.values if tensor.storage else ()):
-        ledger.fail(f'{ledger.name(tensor)} repeats the elements of its storage')
+        mapping.fail(f'{mapping.name(tensor)} repeats the elements of its storage')
     return tensor
 
 
-def _expect(layer, classes, ledger):
+def _expect(layer, classes, mapping):
     if layer.module.class_name not in classes:
-        ledger.fail(f'it has a {layer.module.class_name} where one of {", ".join(sorted(classes))} '
+        mapping.fail(f'it has a {layer.module.class_name} where one of {", ".join(sorted(classes))} '
                     f'is needed')
 
 

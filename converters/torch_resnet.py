@@ -28,12 +28,12 @@ def recognise(tree):
     return 'ResNet of fb.resnet.torch' if len(stages) >= 2 else None
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class that replace those found in the file.
 
     A network without a layer behind its stages becomes one without logits.
@@ -42,19 +42,19 @@ def build(tree, ledger, config):
     places = [place for place, module in enumerate(modules) if is_stage(module)]
     stages = [modules[place] for place in places]
     if places != list(range(places[0], places[-1] + 1)):
-        ledger.fail(f'it has a {modules[places[0] + len(places)].class_name} between its stages')
-    stem, head = modules[:places[0]], _head(modules[places[-1] + 1:], ledger)
-    arguments = {**resnet_arguments(stem, stages, ledger), **_kind(stem, stages, ledger),
-                 'n_class': None if head is None else outputs_of(head, ledger),
+        mapping.fail(f'it has a {modules[places[0] + len(places)].class_name} between its stages')
+    stem, head = modules[:places[0]], _head(modules[places[-1] + 1:], mapping)
+    arguments = {**resnet_arguments(stem, stages, mapping), **_kind(stem, stages, mapping),
+                 'n_class': None if head is None else outputs_of(head, mapping),
                  'stride_on': '3x3', **config}
     features = EXPANSIONS[arguments['block']] * arguments['width'] * 2 ** (len(stages) - 1)
-    check_size(count_resnet(arguments) + features * (arguments['n_class'] or 0), ledger)
-    model = ledger.make(ResNetClassifier, arguments)
-    fill_resnet(model.resnet, stem, stages, ledger)
+    check_size(count_resnet(arguments) + features * (arguments['n_class'] or 0), mapping)
+    model = mapping.make(ResNetClassifier, arguments)
+    fill_resnet(model.resnet, stem, stages, mapping)
     if head is not None:
-        fill_linear(model.logits, head, ledger)
-    _skip_replicas(_replicas(tree), ledger)
-    skip_leftovers(ledger)
+        fill_linear(model.logits, head, mapping)
+    _skip_replicas(_replicas(tree), mapping)
+    skip_leftovers(mapping)
     return model
 
 
@@ -92,7 +92,7 @@ def _replicas(tree):
     return found
 
 
-def _skip_replicas(replicas, ledger):
+def _skip_replicas(replicas, mapping):
     """Skips what further GPUs have of a network, but for weights that differ from the first one's."""
     for first, *others in replicas:
         known = tensors(first)
@@ -101,29 +101,29 @@ def _skip_replicas(replicas, ledger):
                 if known.get(name) is tensor:
                     continue
                 if name in known and np.array_equal(known[name].array, tensor.array):
-                    ledger.skip(tensor, 'the same weights for another GPU')
+                    mapping.skip(tensor, 'the same weights for another GPU')
                 elif name.rpartition('.')[2].startswith('running_'):
-                    ledger.skip(tensor, 'statistics of another GPU')
+                    mapping.skip(tensor, 'statistics of another GPU')
 
 
-def _head(modules, ledger):
+def _head(modules, mapping):
     """The layer of the logits, None where there is none behind the stages."""
-    found = layers(modules, ledger, _TAIL)
+    found = layers(modules, mapping, _TAIL)
     if len(found) > 1:
         names = ', '.join(layer.module.class_name for layer in found)
-        ledger.fail(f'it has {len(found)} layers with weights behind its stages ({names}), where one of '
+        mapping.fail(f'it has {len(found)} layers with weights behind its stages ({names}), where one of '
                     f'logits, or none, is needed')
     return found[0] if found else None
 
 
-def _kind(stem, stages, ledger):
+def _kind(stem, stages, mapping):
     """The kinds of blocks, shortcuts and stem, by the first convolutions of the branches."""
-    convolution, _ = _stem_layers(stem, ledger)
+    convolution, _ = _stem_layers(stem, mapping)
     blocks = [[_shortcut_kind(block) for block in _blocks(stage)] for stage in stages]
-    order = _order(_branches(_blocks(stages[0])[0], ledger)[0], ledger)
+    order = _order(_branches(_blocks(stages[0])[0], mapping)[0], mapping)
     block = 'basic' if order == _ORDERS['basic'] else 'bottleneck'
     return {'block': block, 'shortcut': _shortcut(blocks, block),
-            'stem_size': number(convolution.module, 'kW', ledger)}
+            'stem_size': number(convolution.module, 'kW', mapping)}
 
 
 def _shortcut(stages, block):
@@ -147,12 +147,12 @@ def is_stage(module):
     return bool(_blocks(module))
 
 
-def resnet_arguments(stem, stages, ledger):
+def resnet_arguments(stem, stages, mapping):
     """The number of blocks, the width and the norm of a ResNet, by its modules."""
-    convolution, norm = _stem_layers(stem, ledger)
-    _check_pooling(stem, ledger)
+    convolution, norm = _stem_layers(stem, mapping)
+    _check_pooling(stem, mapping)
     return {'blocks': [len(_blocks(stage)) for stage in stages],
-            'width': outputs_of(convolution, ledger),
+            'width': outputs_of(convolution, mapping),
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
 
 
@@ -173,61 +173,61 @@ def count_resnet(arguments):
     return count
 
 
-def fill_resnet(resnet, stem, stages, ledger):
+def fill_resnet(resnet, stem, stages, mapping):
     """Copies the modules of a ResNet into a :class:`chainer_seg.links.ResNet` of the same blocks."""
-    fill_conv_norm(resnet.stem, *_stem_layers(stem, ledger), ledger)
+    fill_conv_norm(resnet.stem, *_stem_layers(stem, mapping), mapping)
     for name, stage in zip(resnet.stage_names, stages):
         for link, block in zip(resnet[name], _blocks(stage)):
-            _fill_block(link, block, ledger)
+            _fill_block(link, block, mapping)
 
 
-def _fill_block(link, block, ledger):
-    main, shortcut = _branches(block, ledger)
-    basic, order = isinstance(link, BasicBlock), _order(main, ledger)
+def _fill_block(link, block, mapping):
+    main, shortcut = _branches(block, mapping)
+    basic, order = isinstance(link, BasicBlock), _order(main, mapping)
     needed = _ORDERS['basic' if basic else 'bottleneck']
     if order != needed:
-        ledger.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
+        mapping.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
                     f'are needed')
     places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
-    found = layers([main], ledger)
+    found = layers([main], mapping)
     for place, pair in zip(places, zip(found[::2], found[1::2])):
-        fill_conv_norm(place, *pair, ledger)
+        fill_conv_norm(place, *pair, mapping)
     if basic and not link.projects and (link.stride != 1 or link.new_channels):
-        _check_subsampling(shortcut, link, ledger)
+        _check_subsampling(shortcut, link, mapping)
         return
-    found = layers([shortcut], ledger)
+    found = layers([shortcut], mapping)
     if len(found) != 2 * link.projects:
-        ledger.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
+        mapping.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
                     f'{int(link.projects)} is needed')
     if link.projects:
-        fill_conv_norm(link.shortcut, *found, ledger)
+        fill_conv_norm(link.shortcut, *found, mapping)
 
 
-def _branches(block, ledger):
+def _branches(block, mapping):
     """The convolutions and the shortcut of a block, whose sum goes through a ReLU."""
     modules = children(block)
     branches = children(modules[0])
     names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
     if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
-        ledger.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
+        mapping.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
                     f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
                     f'front of convolutions cannot be converted')
     return branches
 
 
-def _order(main, ledger):
+def _order(main, mapping):
     """The convolutions (c), normalisations (n) and ReLUs (r) of a branch in order, one of the known."""
     kinds = [(CONVOLUTIONS, 'c'), (BATCH_NORM | FIXED_AFFINE, 'n'), (RELU, 'r')]
-    order = ''.join(letter for module in walk([main], ledger) for classes, letter in kinds
+    order = ''.join(letter for module in walk([main], mapping) for classes, letter in kinds
                     if module.class_name in classes)
     if order not in _ORDERS.values():
-        ledger.fail(f'a residual block has {order.count("c")} convolutions, {order.count("n")} '
+        mapping.fail(f'a residual block has {order.count("c")} convolutions, {order.count("n")} '
                     f'normalisations and {order.count("r")} ReLUs in the order {order}, where '
                     f'{" or ".join(_ORDERS.values())} is needed')
     return order
 
 
-def _check_subsampling(shortcut, link, ledger):
+def _check_subsampling(shortcut, link, mapping):
     """Refuses a shortcut that is not every n-th pixel beside as many zeros (option A there)."""
     inside = children(shortcut)
     names = [getattr(module, 'class_name', None) for module in inside]
@@ -235,32 +235,32 @@ def _check_subsampling(shortcut, link, ledger):
     kinds = [getattr(module, 'class_name', None) for module in parts]
     pooled = [name.partition('.')[2] if name else name for name in names]
     if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
-        ledger.fail('a residual block that changes the shape has a shortcut without a convolution that '
+        mapping.fail('a residual block that changes the shape has a shortcut without a convolution that '
                     'is not every n-th pixel beside zeros')
-    fields = [number(inside[0], name, ledger) for name in ('kW', 'kH', 'dW', 'dH')]
-    fields += [number(inside[1], 'dimension', ledger), number(parts[1], 'constant_scalar', ledger)]
+    fields = [number(inside[0], name, mapping) for name in ('kW', 'kH', 'dW', 'dH')]
+    fields += [number(inside[1], 'dimension', mapping), number(parts[1], 'constant_scalar', mapping)]
     if fields != [1, 1, link.stride, link.stride, 2, 0]:
-        ledger.fail(f'the shortcut of a residual block has the sizes, strides, dimension and factor '
+        mapping.fail(f'the shortcut of a residual block has the sizes, strides, dimension and factor '
                     f'{fields}, where {[1, 1, link.stride, link.stride, 2, 0]} are needed')
 
 
-def _check_pooling(stem, ledger):
+def _check_pooling(stem, mapping):
     found = [module for module in stem if module.class_name in MAX_POOLING]
-    convolution, _ = _stem_layers(stem, ledger)
-    if number(convolution.module, 'kW', ledger) == 3 and not found:  # For images of 32 pixels.
+    convolution, _ = _stem_layers(stem, mapping)
+    if number(convolution.module, 'kW', mapping) == 3 and not found:  # For images of 32 pixels.
         return
-    fields = [(number(module, 'kW', ledger), number(module, 'dW', ledger),
-               number(module, 'padW', ledger, default=0), module.get('ceil_mode', False))
+    fields = [(number(module, 'kW', mapping), number(module, 'dW', mapping),
+               number(module, 'padW', mapping, default=0), module.get('ceil_mode', False))
               for module in found]
     if fields != [(3, 2, 1, False)]:
-        ledger.fail('its stem does not end with one max pooling of size 3, stride 2, padding 1 and '
+        mapping.fail('its stem does not end with one max pooling of size 3, stride 2, padding 1 and '
                     'sides rounded down')
 
 
-def _stem_layers(stem, ledger):
-    found = layers(stem, ledger)
+def _stem_layers(stem, mapping):
+    found = layers(stem, mapping)
     if len(found) != 2:
-        ledger.fail(f'its stem has {len(found)} layers with weights where 2 are needed')
+        mapping.fail(f'its stem has {len(found)} layers with weights where 2 are needed')
     return found
 
 

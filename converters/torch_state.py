@@ -7,16 +7,16 @@ from converters.trees import named_arrays
 
 
 class State:
-    """The arrays of a network and the ledger in which their use is written down.
+    """The arrays of a network and the mapping in which their use is written down.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         prefix: What stands before every name of the network in the file.
     """
 
-    def __init__(self, tree, ledger, prefix=''):
-        self.ledger = ledger
+    def __init__(self, tree, mapping, prefix=''):
+        self.mapping = mapping
         self.arrays = {name.removeprefix(prefix): array for name, array in named_arrays(tree).items()
                        if name.startswith(prefix)}
 
@@ -26,14 +26,14 @@ class State:
     def __getitem__(self, name):
         """The array of that name; its absence is an error about the file."""
         if name not in self.arrays:
-            self.ledger.fail(f'it has no {name}')
+            self.mapping.fail(f'it has no {name}')
         return self.arrays[name]
 
     def shape(self, name, ndim):
         """The shape of an array that must have ``ndim`` axes."""
         shape = self[name].shape
         if len(shape) != ndim:
-            self.ledger.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
+            self.mapping.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
         return shape
 
     def count(self, pattern, first=0):
@@ -45,9 +45,9 @@ class State:
 
     def fill_convolution(self, link, name):
         """Copies a convolution: its bias where the link has one, its offsets where they are learned."""
-        self.ledger.fill(link.W.array, self[f'{name}.weight'])
+        self.mapping.fill(link.W.array, self[f'{name}.weight'])
         if link.b is not None:
-            self.ledger.fill(link.b.array, self[f'{name}.bias'])
+            self.mapping.fill(link.b.array, self[f'{name}.bias'])
         if isinstance(link, DeformableConvolution2D):
             self.fill_convolution(link.offset, f'{name}.conv_offset_mask')
 
@@ -55,10 +55,10 @@ class State:
         """Copies a batch normalisation and its statistics."""
         for target, key in ((link.gamma.array, 'weight'), (link.beta.array, 'bias'),
                             (link.avg_mean, 'running_mean'), (link.avg_var, 'running_var')):
-            self.ledger.fill(target, self[f'{name}.{key}'])
+            self.mapping.fill(target, self[f'{name}.{key}'])
         link.N = UPDATES
         if f'{name}.num_batches_tracked' in self:
-            self.ledger.skip(self[f'{name}.num_batches_tracked'], 'counter of training')
+            self.mapping.skip(self[f'{name}.num_batches_tracked'], 'counter of training')
 
     def fill_conv_norm(self, link, convolution, norm):
         """Copies a convolution and the normalisation behind it into a ``ConvNorm``."""

@@ -57,27 +57,27 @@ def recognise(tree):
     return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
 
 
-def build(tree, ledger, config):
+def build(tree, mapping, config):
     """The :class:`~chainer_seg.models.yolact.Yolact` of a file.
 
     Args:
         tree: What the reader made of the file.
-        ledger: The :class:`~converters.ledger.Ledger` of its arrays.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class and ``class_names``; the original's configuration, as
             :func:`converters.configuration.join` hands it over; or ``published``, the name of one of
             the published configurations.
     """
-    state = State(tree, ledger, _prefix(named_arrays(tree)))
+    state = State(tree, mapping, _prefix(named_arrays(tree)))
     found = _arguments(state)
-    config = translate(config, found['backbone'], ledger)
+    config = translate(config, found['backbone'], mapping)
     published, names = config.pop('published', None), config.pop('class_names', None)
     if published is not None or 'anchor_scales' not in config:
         config = {**_published(state, found, published), **config}
-    model = ledger.make(Yolact, {**found, **config}, 'class_names', 'published', *WORDS)
+    model = mapping.make(Yolact, {**found, **config}, 'class_names', 'published', *WORDS)
     _fill(model, state)
     _skip_dropped(state)
-    skip_training(tree, ledger)
-    model.class_names = class_names(names, model.classes, ledger,
+    skip_training(tree, mapping)
+    model.class_names = class_names(names, model.classes, mapping,
                                     *_CLASS_NAMES.get(model.classes, ()))
     return model
 
@@ -117,7 +117,7 @@ def _interval(state, stage, blocks):
         return 0
     interval = numbers[1] if len(numbers) > 1 else blocks
     if numbers != list(range(0, blocks, interval)):
-        state.ledger.fail(f'the blocks {numbers} of its stage {stage} are deformable, which are not '
+        state.mapping.fail(f'the blocks {numbers} of its stage {stage} are deformable, which are not '
                           f'every n-th one')
     return interval
 
@@ -150,13 +150,13 @@ def _published(state, found, wanted):
     if wanted is not None:
         if wanted not in fitting:
             others = ' and '.join(f'yolact_{name}' for name in fitting) or 'no published network'
-            state.ledger.fail(f'its shapes are not those of yolact_{wanted}, but of {others}')
+            state.mapping.fail(f'its shapes are not those of yolact_{wanted}, but of {others}')
         return models[wanted]
     if not fitting:
-        state.ledger.fail('its shapes are those of no published network; give its configuration '
+        state.mapping.fail('its shapes are those of no published network; give its configuration '
                           'with --config FILE')
-    name, reason = _most_likely(fitting, pathlib.Path(state.ledger.path).stem, found['classes'])
-    state.ledger.assume(f'yolact_{name} {reason}; --config names another')
+    name, reason = _most_likely(fitting, pathlib.Path(state.mapping.path).stem, found['classes'])
+    state.mapping.assume(f'yolact_{name} {reason}; --config names another')
     return models[name]
 
 
@@ -224,4 +224,4 @@ def _skip_dropped(state):
     for name, array in state.arrays.items():
         for pattern, reason in _DROPPED.items():
             if re.match(pattern, name):
-                state.ledger.skip(array, reason)
+                state.mapping.skip(array, reason)

@@ -22,7 +22,7 @@ _NEEDED = {
     ('transform', 'subtract_means'): False}
 
 
-def translate(config, backbone, ledger):
+def translate(config, backbone, mapping):
     """A configuration in the words of :class:`chainer_seg.models.yolact.Yolact`.
 
     Args:
@@ -30,33 +30,33 @@ def translate(config, backbone, ledger):
             two mean the same; a whole configuration of the original stands under the name
             :data:`converters.configuration.ORIGINAL`.
         backbone: The name of the backbone.
-        ledger: The :class:`~converters.ledger.Ledger` of the file, for errors.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of the file, for errors.
 
     Returns:
         A new dict.
     """
     config = dict(config)
     original = config.pop(ORIGINAL, None)
-    translated = {} if original is None else _translate_all(original, backbone, ledger)
+    translated = {} if original is None else _translate_all(original, backbone, mapping)
     for name, value in config.items():
         if name in _MEANINGS:
-            name, value = _MEANINGS[name](value, ledger)
+            name, value = _MEANINGS[name](value, mapping)
         translated[_WORDS.get(name, name)] = value
     return translated
 
 
-def _translate_all(original, backbone, ledger):
+def _translate_all(original, backbone, mapping):
     needed = {**_NEEDED, ('transform', 'normalize'): backbone != 'darknet53',
               ('transform', 'to_float'): backbone == 'darknet53'}
     for keys, value in needed.items():
         found = _find(original, keys, value)
         if found != value:
-            ledger.fail(f'its configuration says {".".join(keys)} = {found!r} where {value!r} is needed')
+            mapping.fail(f'its configuration says {".".join(keys)} = {found!r} where {value!r} is needed')
     names = _find(original, ('dataset', 'class_names'), None)
     translated = {} if names is None else {'class_names': names}
     for name, value in original.items():
         if name in _MEANINGS:
-            name, value = _MEANINGS[name](value, ledger)
+            name, value = _MEANINGS[name](value, mapping)
             translated[name] = value
         elif name in _WORDS:
             translated[_WORDS[name]] = value
@@ -72,17 +72,17 @@ def _find(config, keys, default):
     return config
 
 
-def _classes(count, ledger):
+def _classes(count, mapping):
     """The number of classes without the background."""
     if not isinstance(count, int) or count < 2:
-        ledger.fail(f'its configuration has num_classes = {count!r}, where a number from 2 is needed')
+        mapping.fail(f'its configuration has num_classes = {count!r}, where a number from 2 is needed')
     return 'classes', count - 1
 
 
-def _ratios(levels, ledger):
+def _ratios(levels, mapping):
     """The aspect ratios that all levels have in common."""
     if not levels or any(level != levels[0] for level in levels) or len(levels[0]) != 1:
-        ledger.fail(f'its configuration has other aspect ratios on some levels than on others: {levels}')
+        mapping.fail(f'its configuration has other aspect ratios on some levels than on others: {levels}')
     return 'anchor_ratios', levels[0][0]
 
 

@@ -7,7 +7,7 @@ passed over and listed at the end; the same command computes them when they are 
 
 import functools
 
-from commands.digests import digest, digest_of_model
+from commands.fingerprints import digest, fingerprint_of_model
 from commands.proposal_options import (
     add_proposal_options,
     add_range_options,
@@ -45,7 +45,7 @@ def main():
     numbers = image_range(options, len(dataset))
     settings = proposal_settings(model, options)
     folder = ProposalFolder(
-        options.out, {'model': digest_of_model(model), 'images': digest(repr(dataset.ids).encode()),
+        options.out, {'model': fingerprint_of_model(model), 'images': digest(repr(dataset.ids).encode()),
                       **settings}, chunk=options.chunk, overwrite=options.overwrite)
     bad = BadImages(options.strict)
     with bad.reported(len(numbers), 'have no proposals', options.verbose):

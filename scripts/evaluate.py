@@ -1,6 +1,6 @@
 """Evaluate a model: python scripts/evaluate.py MODEL [options]."""
 
-from commands import by_model
+from commands import dispatch
 
 from chainer_seg import command_line
 
@@ -17,7 +17,7 @@ MODULES = {
 
 
 def main():
-    by_model.run(__doc__, MODULES)
+    dispatch.run(__doc__, MODULES)
 
 
 if __name__ == '__main__':

@@ -50,21 +50,22 @@ import re
 import sys
 
 folder, *extras = sys.argv[1:]
-# An entry that stands in several files has the marker that holds for all of them.
-locked = {line.partition(' ;')[0]: line
-          for line in pathlib.Path('requirements.lock').read_text().splitlines()}
-hashes, needed = {}, {}
+hashes, markers, needed = {}, {}, {}
 for extra in extras:
     text = pathlib.Path(folder, f'hashed-{extra}').read_text()
     for entry in re.findall(r'^[\w.-]+==.*(?:\n .*)*', text, re.MULTILINE):
         first, _, rest = entry.partition(' \\\n')
-        first = locked.get(first.partition(' ;')[0], first)
-        hashes[first] = rest
-        needed.setdefault(first, []).append(extra)
+        version, _, marker = first.partition(' ; ')
+        hashes[version] = rest
+        markers.setdefault(version, {})[marker] = True
+        needed.setdefault(version, []).append(extra)
 print('#: Exact versions for Python 3.11 and later with the checksums of their files, and which extras need\n'
       '#: each of them; made by scripts/lock.sh for scripts/environment.sh.')
-for first in sorted(needed):
-    print('#', 'base' if 'base' in needed[first] else ' '.join(needed[first]))
-    print(first, '\\\n' + hashes[first])
+for version in sorted(needed):
+    print('#', 'base' if 'base' in needed[version] else ' '.join(needed[version]))
+    alternatives = list(markers[version])
+    marker = '' if '' in alternatives else (
+        alternatives[0] if len(alternatives) == 1 else ' or '.join(f'({each})' for each in alternatives))
+    print(version, *([';', marker] if marker else []), '\\\n' + hashes[version])
 PYTHON
 mv "$temporary/hashed" requirements-hashed.lock

@@ -1,6 +1,6 @@
 """Use a model on images or videos: python scripts/predict.py MODEL INPUT... [options]."""
 
-from commands import by_model
+from commands import dispatch
 
 from chainer_seg import command_line
 
@@ -15,7 +15,7 @@ MODULES = {
 
 
 def main():
-    by_model.run(__doc__, MODULES)
+    dispatch.run(__doc__, MODULES)
 
 
 if __name__ == '__main__':

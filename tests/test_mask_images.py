@@ -44,6 +44,12 @@ def photograph(rng, channels=3):
     return cv2.GaussianBlur(noise, (9, 9), 0)
 
 
+def posterised(rng):
+    """Five greys, as some areas of a photograph."""
+    grey = photograph(rng)[:, :, 0].astype(float)
+    return (np.clip((grey - grey.mean()) / grey.std() * 60 + 127, 0, 255) // 52 * 51).astype(np.uint8)
+
+
 def assert_both(data, unknown=RIM, numbers=(1, 2)):
     """Both objects are there, one by one, and only the rim is unknown."""
     found = read_objects(data)
@@ -176,9 +182,10 @@ def test_the_same_opacity_everywhere_says_nothing():
     lambda rng: encoded(photograph(rng)), lambda rng: encoded(photograph(rng)[:, :, 0]),
     lambda rng: encoded(photograph(rng)[:, :, 0] // 3), lambda rng: encoded(photograph(rng), 'JPEG'),
     lambda rng: encoded(Image.fromarray(photograph(rng)).quantize(64)),
+    lambda rng: encoded(cv2.resize(posterised(rng), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)),
     lambda rng: encoded(np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)),
     lambda rng: encoded(np.uint8(100) * (LEFT + 2 * RIGHT).astype(np.uint8), 'JPEG')],
-    ids=['colour', 'grey', 'dark', 'JPEG', 'palette', 'gradient', 'numbers as JPEG'])
+    ids=['colour', 'grey', 'dark', 'JPEG', 'palette', 'posterised', 'gradient', 'numbers as JPEG'])
 def test_a_photograph_is_refused(rng, make):
     with pytest.raises(DatasetError, match='The mask is not a mask: it .*; save black and white'):
         read_objects(make(rng))

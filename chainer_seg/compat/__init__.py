@@ -10,7 +10,7 @@ import sys
 
 from chainer_seg.compat import (blank, caffe_messages, chainer_faults, chainercv_names, convolution,
                                 cpu_loops, cupy_names, numpy_names, onnx_names, standard_library)
-from chainer_seg.compat.import_hook import PACKAGES, MendingFinder, Mends
+from chainer_seg.compat.import_hook import PACKAGES, MendingFinder, Patches
 
 _TOPICS = (numpy_names, standard_library, cupy_names, caffe_messages, onnx_names, cpu_loops,
            convolution, chainercv_names, blank, chainer_faults)
@@ -30,4 +30,4 @@ def apply():
         raise ImportError(
             f'{early[0].partition(".")[0]} was imported before chainer_seg, which has to mend it '
             f'while it is imported: put "import chainer_seg" first, then restart Python')
-    sys.meta_path.insert(0, MendingFinder(Mends.merged(_TOPICS)))
+    sys.meta_path.insert(0, MendingFinder(Patches.merged(_TOPICS)))

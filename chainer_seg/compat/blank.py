@@ -9,7 +9,7 @@ import contextvars
 import functools
 import math
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 _blank = contextvars.ContextVar('blank', default=None)
 
@@ -76,4 +76,4 @@ class _Nothing:
         pass
 
 
-MENDS = Mends(patches={'chainer.initializers': _let_arrays_stay_blank})
+PATCHES = Patches(patches={'chainer.initializers': _let_arrays_stay_blank})

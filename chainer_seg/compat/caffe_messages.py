@@ -6,7 +6,7 @@ longer accepts, and as a serialised FileDescriptorProto, from which the messages
 
 import ast
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 
 def rewrite(source):
@@ -47,4 +47,4 @@ def build(serialized):
     return names
 
 
-MENDS = Mends(rewrites={'chainer.links.caffe.protobuf3.caffe_pb2': rewrite})
+PATCHES = Patches(rewrites={'chainer.links.caffe.protobuf3.caffe_pb2': rewrite})

@@ -1,6 +1,6 @@
 """Faults of Chainer 7.8.1 itself that give wrong numbers or a crash, whatever the libraries below."""
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 _POOLING = 'chainer.functions.pooling.'
 # Chainer rounds the corners of RoIs half to even on a CPU, and half away from zero on a GPU.
@@ -8,7 +8,7 @@ _ROUNDING = (('import numpy\n', 'import numpy\n'
               'from chainer_seg.compat.roi_pooling import whole_pixels\n'),
              ('int(round(', 'int(whole_pixels('))
 
-MENDS = Mends(replacements={
+PATCHES = Patches(replacements={
     # backward raised where only the weights have gradients, as in the first layer of a network.
     'chainer.functions.connection.deconvolution_2d': (
         ('self._set_cover_all(x, W)', 'self._set_cover_all(x.shape, W.shape)'),),

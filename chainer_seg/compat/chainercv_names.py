@@ -1,8 +1,8 @@
 """What ChainerCV lacks today: its compiled helper, and a quick suppression on the CPU."""
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
-MENDS = Mends(
+PATCHES = Patches(
     # ChainerCV overrides Link.to_cpu and to_gpu, which works and which Chainer only deprecates.
     replacements={'chainer.utils.meta': (
         ('if issubclass(action, Warning):\n',

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from chainer_seg.compat import depthwise
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _with_bias(y, b):
     return y
 
 
-MENDS = Mends(patches={
+PATCHES = Patches(patches={
     'chainer.functions.connection.convolution_2d': patch_convolution,
     'chainer.functions.connection.deconvolution_2d': patch_deconvolution,
 })

@@ -1,12 +1,12 @@
 """Chainer's RoI functions that are nested Python loops on the CPU, replaced by vectorised ones."""
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 _POOLING = 'chainer.functions.pooling.'
 _ALIGN_HERE = 'chainer_seg.compat.roi_align'
 _POOLING_HERE = 'chainer_seg.compat.roi_pooling'
 
-MENDS = Mends(functions={
+PATCHES = Patches(functions={
     _POOLING + 'roi_average_align_2d': (_ALIGN_HERE, {
         'ROIAverageAlign2D.forward_cpu': 'average_forward',
         'ROIAverageAlign2D.backward_cpu': 'average_backward'}),

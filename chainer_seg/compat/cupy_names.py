@@ -4,7 +4,7 @@ Every name of CuPy that Chainer uses still exists but `cupy.util` and, from CuPy
 Chainer asks for both with a fallback. So little but complaints remains to be mended.
 """
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 # CuPy 14 warns at each call that `scatter_add` is deprecated; `add.at` is the same in CuPy 13, too.
 _SCATTER_ADD = (('cuda.cupyx.scatter_add', 'cuda.cupy.add.at'),)
@@ -19,7 +19,7 @@ def _quietly(statement):
             f'        {statement}')
 
 
-MENDS = Mends(replacements={
+PATCHES = Patches(replacements={
     # It wants CuPy 7, and iDeep, which is no more.
     'chainer._environment_check': (
         ('    _check_osx_numpy_backend()\n    _check_optional_dependencies()\n', ''),),

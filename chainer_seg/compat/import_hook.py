@@ -11,7 +11,7 @@ PACKAGES = frozenset({'chainer', 'chainermn', 'chainerx', 'onnx_chainer', 'chain
 
 
 @dataclass(frozen=True)
-class Mends:
+class Patches:
     """What to do to which module.
 
     Attributes:
@@ -33,9 +33,9 @@ class Mends:
 
     @classmethod
     def merged(cls, topics):
-        """The mends of all `topics`, modules of this package that each hold one in `MENDS`."""
+        """The mends of all `topics`, modules of this package that each hold one in `PATCHES`."""
         merged = cls()
-        for mends in (topic.MENDS for topic in topics):
+        for mends in (topic.PATCHES for topic in topics):
             for name, pairs in mends.replacements.items():
                 merged.replacements[name] = merged.replacements.get(name, ()) + tuple(pairs)
             merged.rewrites.update(mends.rewrites)

@@ -4,7 +4,7 @@ The numpy namespace itself stays as it is: other packages ask `hasattr(np, 'floa
 which NumPy they run on.
 """
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 _SIGNED = '(np.int8, np.int16, np.int32, np.int64)'
 _FLOATING = '(np.float16, np.float32, np.float64, np.longdouble)'
@@ -13,7 +13,7 @@ _LEVELS = ('xp.array((l,) * len(rois[l])) for l in range(n_level))',
            '[xp.array((l,) * len(rois[l])) for l in range(n_level)])')
 _INT = (('np.int)', 'np.int_)'),)
 
-MENDS = Mends(replacements={
+PATCHES = Patches(replacements={
     'chainer.functions.array.as_strided': (
         ("np.sctypes['int']", _SIGNED), ("np.sctypes['float']", _FLOATING)),
     'chainer.functions.array.resize_images': (('numpy.float)', 'numpy.float64)'),),

@@ -1,13 +1,13 @@
 """onnx_chainer for the onnx and onnxruntime of today."""
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 # Initializers need not be graph inputs since this version of the format (onnx 1.5).
 _FIRST_IR_VERSION_WITH_FREE_INITIALIZERS = 4
 
 _MAPPING = ('from onnx.mapping import', 'from chainer_seg.compat.onnx_mapping import')
 
-MENDS = Mends(replacements={
+PATCHES = Patches(replacements={
     'onnx_chainer.export': (
         _MAPPING,
         ('model.ir_version = onnx.IR_VERSION',

@@ -1,6 +1,6 @@
 """What Python, setuptools and NumPy removed: distutils, pkg_resources, numpy.distutils."""
 
-from chainer_seg.compat.import_hook import Mends
+from chainer_seg.compat.import_hook import Patches
 
 _TRUE = ('y', 'yes', 't', 'true', 'on', '1')
 _FALSE = ('n', 'no', 'f', 'false', 'off', '0')
@@ -8,7 +8,7 @@ _FALSE = ('n', 'no', 'f', 'false', 'off', '0')
 _REQUIREMENTS = ('import pkg_resources',
                  'from chainer_seg.compat import requirements as pkg_resources')
 
-MENDS = Mends(replacements={
+PATCHES = Patches(replacements={
     'chainer._environment_check': (('import numpy.distutils.system_info', ''), _REQUIREMENTS),
     'chainer.testing.helper': (_REQUIREMENTS,),
     'chainer.testing.doctest_helper': (_REQUIREMENTS,),

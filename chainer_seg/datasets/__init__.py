@@ -3,18 +3,18 @@
 from chainer_seg.datasets.click_files import ClickFilesDataset
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco
-from chainer_seg.datasets.figures import FiguresDataset
+from chainer_seg.datasets.synthetic.figures import FiguresDataset
 from chainer_seg.datasets.mask_folder import MaskFolder
-from chainer_seg.datasets.moving_shapes import MovingPlainShapes, MovingShapes
+from chainer_seg.datasets.synthetic.moving_shapes import MovingPlainShapes, MovingShapes
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.packed import PackedDataset, pack_dataset
-from chainer_seg.datasets.plain_shapes import PlainShapesDataset
+from chainer_seg.datasets.synthetic.plain_shapes import PlainShapesDataset
 from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
 from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdDataset
 from chainer_seg.datasets.semantic import SemanticDataset, open_semantic, semantic_labels
-from chainer_seg.datasets.shapes import ShapesDataset
+from chainer_seg.datasets.synthetic.shapes import ShapesDataset
 from chainer_seg.datasets.statistics import (
     Anchors,
     DatasetStatistics,

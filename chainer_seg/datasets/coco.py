@@ -7,15 +7,15 @@ import pathlib
 import numpy as np
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits
-from chainer_seg.datasets.coco_entries import (
+from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
+from chainer_seg.datasets.coco_json import (
     Problem,
-    keypoint_faults,
-    normalise,
-    size_fault,
-    size_of,
+    collector_paused,
+    keypoint_count,
+    read_coco_json,
 )
-from chainer_seg.datasets.coco_json import collector_paused, keypoint_count, read_coco_json
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, shortened
@@ -65,7 +65,8 @@ class CocoDataset:
     """
 
     def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
-        self.path, self.image_folder = pathlib.Path(annotations), images and pathlib.Path(images)
+        self.path = pathlib.Path(annotations)
+        self.image_folder = None if images is None else pathlib.Path(images)
         self.coco = read_coco_json(annotations)
         if self.image_folder is not None and not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')

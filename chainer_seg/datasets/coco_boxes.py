@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from chainer_seg.datasets.coco_entries import Problem, size_of
-from chainer_seg.datasets.coco_json import is_id, is_number
+from chainer_seg.datasets.coco_entries import size_of
+from chainer_seg.datasets.coco_json import Problem, is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_extent
 from chainer_seg.run_lengths import checked_code, code_box
 

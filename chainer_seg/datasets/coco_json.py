@@ -1,16 +1,38 @@
 """Reading a COCO annotation file, or saying in one sentence why it is none."""
 
 import contextlib
+import dataclasses
 import gc
-import math
 import re
 
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import read_json
 from chainer_seg.schema import whole_number
 
+LARGEST_NUMBER = 1e30  # far within float32, so that sums and areas stay there, too
 _EXACT = 2**53  # Larger whole numbers are not exact as floats.
 _LARGEST_ID = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind (str): What it is, the same for like problems: 'duplicate id', 'missing file', ...
+        where (str): The entry: 'image 12', 'annotation 7', 'category 3'.
+        sentence (str): What is wrong with it.
+        fatal (bool): Whether :class:`chainer_seg.datasets.CocoDataset` refuses the file, or the entry
+            when it is read, for it; else it goes on as the sentence says.
+    """
+
+    kind: str
+    where: str
+    sentence: str
+    fatal: bool = False
+
+    def __str__(self):
+        return f'{self.where}: {self.sentence}'
 
 
 def read_coco_json(path):
@@ -44,11 +66,9 @@ def collector_paused():
 
 
 def is_number(value):
-    """Whether a JSON value is a finite number."""
-    try:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
+    """Whether a JSON value is a number, and finite also as a float32, in which boxes are kept."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) < LARGEST_NUMBER)
 
 
 def is_id(value):
@@ -83,6 +103,7 @@ class Ids:
 
     def __init__(self, ids):
         self._ids = set(ids)
+        self._types = set(map(type, self._ids))
         self._by_number = {}
         for each in self._ids:
             number = as_number(each)
@@ -104,7 +125,12 @@ class Ids:
 
     def like(self, value):
         """Whether there is an id of the type of ``value``, a number or text."""
-        return any(type(each) is type(value) for each in self._ids)
+        return type(value) in self._types
+
+
+def where_is(noun, entry, number):
+    """What a problem calls an entry: by its id, or by its number in the list."""
+    return f'{noun} {entry["id"]}' if is_id(entry.get('id')) else f'{noun} number {number}'
 
 
 def keypoint_count(category):

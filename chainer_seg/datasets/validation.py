@@ -5,16 +5,10 @@ import pathlib
 
 import numpy as np
 
+from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits, contradiction, is_box
-from chainer_seg.datasets.coco_entries import (
-    Problem,
-    keypoint_faults,
-    normalise,
-    size_fault,
-    size_of,
-    where_is,
-)
-from chainer_seg.datasets.coco_json import is_id, keypoint_count, read_coco_json
+from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
+from chainer_seg.datasets.coco_json import Problem, is_id, keypoint_count, read_coco_json, where_is
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_faults, segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, quoted, shortened

@@ -6,7 +6,7 @@ import numpy as np
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.models.deeplab.clicks import check_clicks
-from chainer_seg.models.deeplab.focus import click_discs
+from chainer_seg.models.deeplab.crop import click_discs
 
 
 class GrabCut:

@@ -8,7 +8,7 @@ import numpy as np
 from chainer_seg.bad_images import passing_over
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
-from chainer_seg.models.deeplab.robot import next_click
+from chainer_seg.models.deeplab.simulated_user import next_click
 
 CAP = 20  # The paper's robot user gives up after so many clicks.
 THRESHOLDS = (0.8, 0.85, 0.9)

@@ -56,8 +56,7 @@ def start_by_names(source: chainer.Chain, model: chainer.Chain) -> Started:
             first = int(wanted.background)
             new[:, :first] = known[:, :first]
             new[:, labels[1] + first] = known[:, labels[0] + first]
-        chainer.backend.copyto(wanted.parameter.array, new.reshape(wanted.parameter.shape).astype(
-            wanted.parameter.dtype, copy=False))
+        _fill(wanted.parameter, new)
     names = model.class_names or source.class_names
     return Started(arrays, [names[label] if names else str(label) for label in sorted(labels[1])])
 
@@ -75,6 +74,12 @@ def class_labels(source: chainer.Chain, model: chainer.Chain) -> tuple[np.ndarra
 def _count(model):
     rows = model.class_rows()[0]
     return rows.classes - rows.background
+
+
+def _fill(parameter, array):
+    with chainer.using_device(parameter.device):  # Either model may be on a GPU.
+        parameter.array[...] = parameter.device.send(
+            array.reshape(parameter.shape).astype(parameter.dtype, copy=False))
 
 
 def _array(parameter):

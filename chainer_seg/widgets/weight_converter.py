@@ -103,7 +103,7 @@ class WeightConverter(ipywidgets.VBox):
 
     @property
     def mapping(self):
-        """Which array went where: a list of :class:`converters.ledger.Placement`."""
+        """Which array went where: a list of :class:`converters.weight_mapping.Placement`."""
         return [] if self.conversion is None else self.conversion.mapping
 
     @property

@@ -44,7 +44,7 @@ def scene_of(network, device, seed):
         scene.inputs = read(scene)
         scene.stages = [model.trunk(x) for x in scene.inputs]
         scene.skips_of = skips_of
-        scene.maps = [model.look(level, skips_of) for level in scene.levels]
+        scene.maps = [model.predict_logits(level, skips_of) for level in scene.levels]
         scene.candidates, scene.chosen = select(scene)
         scene.drawn = [(*where, discs(logits)) for *where, logits in draw(scene)]
         scene.runs = paste(scene)

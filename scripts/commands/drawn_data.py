@@ -5,8 +5,8 @@ import logging
 from commands.training_options import DRAWN
 
 from chainer_seg.datasets import FiguresDataset
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
-from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.options import without
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import numpy as np
 from commands.click_options import add_view_options, refinement, set_view
 from commands.click_report import class_table, published, table, write
 from commands.crf_options import add_crf_option
-from commands.digests import digest_of_dataset, digest_of_model
+from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from commands.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
@@ -179,12 +179,12 @@ def open_results(name, model, dataset, objects, options):
     if options.results is None:
         return contextlib.nullcontext()
     chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
-    settings = {'data': digest_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
+    settings = {'data': fingerprint_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
                 'cap': options.cap, **objects, 'chosen': chosen}
     if options.labels_as != 'auto':
         settings['labels_as'] = options.labels_as
     if name not in BASELINES:
-        settings.update(model=digest_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
+        settings.update(model=fingerprint_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
     if name == 'crf':
         settings['crf_parameters'] = repr(options.crf_parameters)
     return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)

@@ -12,7 +12,7 @@ import math
 import time
 
 from commands.detector_options import add_detector_options, detector_settings
-from commands.digests import digest_of_dataset, digest_of_model
+from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
 from commands.evaluation_data import (
     add_data_options,
@@ -129,7 +129,7 @@ def open_results(model, dataset, settings, options):
     if options.results is None:
         return contextlib.nullcontext()
     return ResultFolder(
-        options.results, {'model': digest_of_model(model), 'data': digest_of_dataset(dataset),
+        options.results, {'model': fingerprint_of_model(model), 'data': fingerprint_of_dataset(dataset),
                           'match': options.match, **settings},
         overwrite=options.overwrite)
 

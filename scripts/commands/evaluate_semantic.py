@@ -12,7 +12,7 @@ import math
 import pathlib
 import time
 
-from commands.digests import digest_of_dataset, digest_of_model
+from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from commands.drawn_data import add_drawn_option, drawn_dataset
 from commands.evaluation_data import add_data_options, add_match_option, open_dataset
 from commands.result_paths import result_stems
@@ -93,7 +93,7 @@ def open_folder(model, dataset, options):
     if options.save_labels is None:
         return contextlib.nullcontext()
     names = [stem.name for _, stem in result_stems(map(pathlib.Path, dataset.image_names), '')]
-    settings = {'model': digest_of_model(model), 'data': digest_of_dataset(dataset.dataset),
+    settings = {'model': fingerprint_of_model(model), 'data': fingerprint_of_dataset(dataset.dataset),
                 'match': options.match, **described_settings(model, options)}
     return LabelFolder(options.save_labels, names, settings, overwrite=options.overwrite)
 

@@ -25,7 +25,7 @@ from chainer_seg.locks import sole_writer
 from chainer_seg.label_images import Guesses
 from chainer_seg.mask_images import read_mask
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.given_maps import segment_maps
+from chainer_seg.models.deeplab.precomputed_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
 from chainer_seg.options import where

@@ -83,7 +83,7 @@ def add_options(systems):
                          help='most positive clicks of --sampling few')
     samples.add_argument('--max-negative', type=int, default=5,
                          help='most negative clicks of --sampling few')
-    samples.add_argument('--robot-clicks', type=int, default=0, metavar='N',
+    samples.add_argument('--simulated-clicks', '--robot-clicks', type=int, default=0, metavar='N',
                          help='a robot user adds up to so many clicks to what the model finds')
     samples.add_argument('--start-masks', type=float, default=0.0, metavar='P',
                          help='share of these samples that begin with a wrong mask')
@@ -131,7 +131,7 @@ def train_click(options):
     dataset, validation = open_datasets(options)
     model = make_click_model(options)
     samples = ClickSamples(options.crop, tuple(options.object_scale), options.max_positive,
-                           options.max_negative, robot_clicks=options.robot_clicks,
+                           options.max_negative, simulated_clicks=options.simulated_clicks,
                            start_masks=options.start_masks,
                            composites=options.composites, sampling=sampling,
                            whole_images=options.whole_images)

@@ -88,7 +88,7 @@ def test_a_file_of_recorded_outputs_needs_an_input(net, x, tmp_path):
     with pytest.raises(UserError, match='no array named input'):
         compare_recorded(net, tmp_path / 'b.npz')
     (tmp_path / 'c.npz').write_text('no arrays')
-    with pytest.raises(UserError, match='cannot be read as a .npz'):
+    with pytest.raises(UserError, match='is not a .npz file'):
         compare_recorded(net, tmp_path / 'c.npz')
 
 
@@ -129,10 +129,10 @@ def npz(path, **arrays):
 
 
 @pytest.mark.parametrize('arrays, problem', [
-    ({'input': np.array([1, 'x'], object)}, "array 'input' of the type 'object'"),
-    ({'input': np.zeros((1, 3, 9, 9), complex)}, "of the type 'complex128'"),
-    ({'input': np.zeros((1, 3, 9, 9), bool)}, "of the type 'bool'"),
-    ({'input': np.array(['a'])}, "of the type '<U1'"),
+    ({'input': np.array([1, 'x'], object)}, 'it holds object where plain numbers are expected'),
+    ({'input': np.zeros((1, 3, 9, 9), complex)}, 'it holds complex128 where'),
+    ({'input': np.zeros((1, 3, 9, 9), bool)}, "array 'input' of the type bool, where numbers"),
+    ({'input': np.array(['a'])}, 'it holds <U1 where'),
     ({'input': np.zeros(3)}, r'an input of the shape'),
     ({'input': np.zeros((0, 3, 9, 9))}, 'an input of the shape'),
     ({'input': np.full((1, 3, 9, 9), np.nan)}, 'that are not finite'),
@@ -152,7 +152,7 @@ def test_recorded_arrays_are_refused_before_they_take_memory(net, tmp_path):
     with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as archive:
         archive.writestr('input.npy', array)
     tracemalloc.start()
-    with pytest.raises(UserError, match='says that it has the shape'):
+    with pytest.raises(UserError, match='has another size than its header says'):
         compare_recorded(net, tmp_path / 'a.npz')
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()

@@ -14,7 +14,7 @@ from chainer_seg.model_file import save_model
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats import FORMATS, find_format, torch7_writer
 from converters.inspection import conversion_warnings, mapping_lines, tree_lines
-from converters.ledger import Ledger, Placement
+from converters.weight_mapping import WeightMapping, Placement
 from converters.torch_export import torch_tree
 from tests.converters.torch_networks import module
 
@@ -136,34 +136,34 @@ def test_every_format_is_printed(shared_data, path, lines):
 
 def test_the_ledger_names_what_was_forgotten():
     arrays = {f'a{number}': np.zeros(2) for number in range(9)}
-    ledger = Ledger('file', arrays)
-    ledger.use(arrays['a0'])
-    ledger.skip(arrays['a1'], 'left over')
+    mapping = WeightMapping('file', arrays)
+    mapping.use(arrays['a0'])
+    mapping.skip(arrays['a1'], 'left over')
     with pytest.raises(WeightFileError, match='no place for: a2, a3, a4, a5, a6, a7 and 1 more'):
-        ledger.close(chainer.Chain())
+        mapping.close(chainer.Chain())
 
 
 def test_the_ledger_names_parameters_without_a_value():
-    ledger, model = Ledger('file', {}), chainer.links.Linear(2, 3)
-    ledger.put(model.b.array, 1)
+    mapping, model = WeightMapping('file', {}), chainer.links.Linear(2, 3)
+    mapping.put(model.b.array, 1)
     with pytest.raises(WeightFileError, match='it has nothing for /W'):
-        ledger.close(model)
+        mapping.close(model)
 
 
 def test_the_ledger_counts_an_array_under_two_names_once():
     array = np.zeros(2)
-    ledger = Ledger('file', {'first': array, 'second': array})
-    ledger.use(array)
-    ledger.close(chainer.Chain())
-    assert ledger.used == ['first'] and ledger.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
+    mapping = WeightMapping('file', {'first': array, 'second': array})
+    mapping.use(array)
+    mapping.close(chainer.Chain())
+    assert mapping.used == ['first'] and mapping.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
 
 
 def test_the_ledger_refuses_another_shape():
     array, target = np.ones((2, 3)), np.zeros((2, 3, 1, 1))
-    ledger = Ledger('file', {'w': array})
+    mapping = WeightMapping('file', {'w': array})
     with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\) where \(2, 3, 1, 1\)'):
-        ledger.fill(target, array)
-    ledger.fill(target, array, shape=(2, 3))
+        mapping.fill(target, array)
+    mapping.fill(target, array, shape=(2, 3))
     assert target.sum() == 6
 
 
@@ -176,11 +176,11 @@ def test_the_ledger_tells_where_arrays_went():
                 self.norm = chainer.links.BatchNormalization(3)
 
     arrays = {'weight': np.ones((3, 2, 1, 1), np.float16), 'bias': np.ones(3), 'mean': np.ones(3)}
-    model, ledger = Net(), Ledger('file', arrays)
-    ledger.fill(model.fc.W.array, arrays['weight'], (3, 2, 1, 1))
+    model, mapping = Net(), WeightMapping('file', arrays)
+    mapping.fill(model.fc.W.array, arrays['weight'], (3, 2, 1, 1))
     shifted = arrays['mean'] - arrays['bias']
-    ledger.put(model.norm.avg_mean, shifted, arrays['mean'], None, arrays['bias'])
-    assert ledger.mapping(model) == [
+    mapping.put(model.norm.avg_mean, shifted, arrays['mean'], None, arrays['bias'])
+    assert mapping.mapping(model) == [
         ('weight', (3, 2, 1, 1), 'float16', '/fc/W', (3, 2)),
         ('mean', (3,), 'float64', '/norm/avg_mean', (3,)),
         ('bias', (3,), 'float64', '/norm/avg_mean', (3,))]

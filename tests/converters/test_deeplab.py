@@ -289,6 +289,22 @@ def test_a_configuration_that_does_not_fit_is_told(shorten, config, problem):
         converters.convert(shorten(), config)
 
 
+@pytest.mark.parametrize('config, problem', [
+    ({'click_weights': np.zeros((2, 2, 7, 7))}, 'click_weights belong to a click model'),
+    ({'click': [5]}, r'click = \[5\], where true or false is needed')])
+def test_settings_of_click_models_are_not_dropped(shorten, config, problem):
+    with pytest.raises(WeightFileError, match=problem):
+        converters.convert(shorten(), config)
+
+
+@pytest.mark.parametrize('config', [
+    {'pool_pad': '1'}, {'longest_side': 'long'}, {'longest_side': [-1]},
+    {'click': True, 'click_radius': {'a': 1}}, {'click': True, 'click_mean': [None]}])
+def test_values_of_another_form_are_refused(shorten, config):
+    with pytest.raises(WeightFileError, match=list(config)[-1]):
+        converters.convert(shorten(), config)
+
+
 # The three scales of the published training.
 
 def add_scale(suffix, change=None):

@@ -15,7 +15,7 @@ from chainer_seg.links.batch_norm import EPS
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters import tensorflow_deeplab
 from converters.formats import caffe
-from converters.ledger import Ledger
+from converters.weight_mapping import WeightMapping
 from tests.converters.formats import tensorflow_writer
 from tests.converters.test_deeplab import blobs_of, sampled
 
@@ -164,11 +164,11 @@ def zeros(shapes):
 def test_every_variable_of_the_published_checkpoints_has_its_place(classes, inputs):
     tree = zeros(published(classes, inputs))
     assert len(tree) == 104 + 104 * 4 + 4 * 2
-    ledger = Ledger('deeplab_resnet.ckpt', tree)
+    mapping = WeightMapping('deeplab_resnet.ckpt', tree)
     with blank_parameters():
-        model = tensorflow_deeplab.build(tree, ledger, {})
-    ledger.close(model)
-    assert sorted(ledger.used) == sorted(tree) and not ledger.skipped
+        model = tensorflow_deeplab.build(tree, mapping, {})
+    mapping.close(model)
+    assert sorted(mapping.used) == sorted(tree) and not mapping.skipped
     config = model.config
     assert (config['blocks'], config['width'], config['pyramid']) == ([3, 4, 23, 3], 64, (6, 12, 18, 24))
     assert isinstance(model, DeepLab if classes == 21 else ClickSegmenter)

@@ -107,7 +107,7 @@ def test_annotations_of_missing_images_are_counted_with_an_example(tmp_path, cap
     lost = [annotation(id=number, image_id=99) for number in range(2, 5)]
     assert objects(tmp_path, content(annotation(), *lost)) == [[0]]
     [warning] = warnings(caplog)
-    assert 'annotation 2: there is no image with the id 99 (3 such entries' in warning
+    assert 'annotation 2: there is no image with the id 99; it is passed over (3 such entries' in warning
     assert problems(tmp_path, content(annotation(), *lost)) == [('dangling image id', False)] * 3
 
 
@@ -178,7 +178,7 @@ def test_another_iscrowd_is_refused_and_listed(tmp_path, crowd):
     assert problems(tmp_path, value) == [('iscrowd', True)]
 
 
-@pytest.mark.parametrize('area', [-5, float('nan'), float('inf'), 'big', [], True])
+@pytest.mark.parametrize('area', [-5, float('nan'), float('inf'), 1e300, 'big', [], True])
 def test_an_area_that_cannot_be_is_told_and_that_of_the_mask_is_taken(tmp_path, caplog, area):
     dataset = CocoDataset(*write(tmp_path, content(annotation(area=area))))
     assert dataset[0][1].areas.tolist() == [36] and dataset.read_boxes(0)[2].tolist() == [36]
@@ -187,7 +187,8 @@ def test_an_area_that_cannot_be_is_told_and_that_of_the_mask_is_taken(tmp_path, 
 
 @pytest.mark.parametrize('box', [
     [1, 2, 3], [1, 2, 3, 4, 5], [], 'x', 3, [1, 2, 3, '4'], [1, 2, 3, None], [1, 2, 3, float('nan')],
-    [1, 2, 3, float('inf')], [8, 9, -6, 6], [8, 9, 6, -6], {'x': 1}, [[1, 2, 3, 4]], [1, 2, 3, True]])
+    [1, 2, 3, float('inf')], [1, 2, 3, 1e300], [1, 2, 3, 10**400],
+    [8, 9, -6, 6], [8, 9, 6, -6], {'x': 1}, [[1, 2, 3, 4]], [1, 2, 3, True]])
 def test_a_box_without_meaning_is_refused_and_listed(tmp_path, box):
     value = content(annotation(bbox=box))
     with pytest.raises(DatasetError, match='Annotation 1 of .* its box'):
@@ -305,3 +306,29 @@ def test_what_the_reader_refuses_the_check_lists(tmp_path, rng):
             assert any(problem.fatal for problem in listed), (str(error), value)
         else:
             assert not any(problem.fatal for problem in validate_coco(*paths)), value
+
+
+IDS = {'float': float, 'text': str, 'half float': lambda each: float(each) if each % 2 else each,
+       'half text': lambda each: str(each) if each % 2 else each}
+
+
+@pytest.mark.parametrize('side', ['images', 'annotations'])
+@pytest.mark.parametrize('name', IDS)
+def test_no_object_of_a_drawn_set_is_lost_by_how_ids_are_written(shared_cases, tmp_path, side, name):
+    folder = shared_cases / 'lost-annotations'
+    value = json.loads((folder / 'annotations.json').read_text())
+    field = 'id' if side == 'images' else 'image_id'
+    for entry in value[side]:
+        entry[field] = IDS[name](entry[field])
+    path = tmp_path / 'ids.json'
+    path.write_text(json.dumps(value))
+    dataset = CocoDataset(path, folder / 'images')
+    # pycocotools finds 25 in the file as it was.
+    assert sum(len(dataset.read_instances(number)) for number in range(len(dataset))) == 25
+
+
+def test_a_crafted_size_is_one_sentence_in_the_reader_and_in_the_check(shared_cases, tmp_path):
+    path = shared_cases / 'attacks' / 'coco_huge_size.json'
+    with pytest.raises(DatasetError, match=r'Image 1 of .*\[50000, 50000\] is more than the 400 mega'):
+        CocoDataset(path, tmp_path)
+    assert ('image size', True) in [(each.kind, each.fatal) for each in validate_coco(path)]

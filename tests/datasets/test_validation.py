@@ -155,7 +155,7 @@ def test_all_problems_are_listed_and_name_their_place(tmp_path):
     value = content(annotation(category_id=4, bbox=[2, 3, -1, 6]), annotation(id=2, image_id=9))
     problems = validate_coco(*write(tmp_path, value))
     assert [p.where for p in problems] == ['annotation 1', 'annotation 1', 'annotation 2']
-    assert str(problems[2]) == 'annotation 2: there is no image with the id 9'
+    assert str(problems[2]) == 'annotation 2: there is no image with the id 9; it is passed over'
 
 
 def test_what_is_not_coco_at_all_is_an_error(tmp_path):

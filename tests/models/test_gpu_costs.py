@@ -116,7 +116,7 @@ def test_simulated_clicks_are_waited_for_once_a_round_and_not_once_an_image(log,
     points = np.zeros((images, 4, 3), np.float32)
     points[:, 0] = 20, 20, 1
     batch = {'image': np.zeros((images, 3, 64, 64), np.float32), 'points': points,
-             'robot_clicks': np.full(images, 2, np.int32),
+             'simulated_clicks': np.full(images, 2, np.int32),
              'previous': np.zeros((images, 64, 64), np.float32), 'target': target}
     batch = {name: chain.device.send(array) for name, array in batch.items()}
     assert_within(log, training_step(chain, batch), launches=1050, waits=5)

@@ -27,14 +27,14 @@ import chainer_seg
 from chainer_seg.widgets import ClickSegmenter
 
 model = chainer_seg.load_model('click')
-look, gate = model.look, threading.Event()
+look, gate = model.predict_logits, threading.Event()
 gate.set()
 
 def look_if_open(*arguments):
     gate.wait(10)
     return look(*arguments)
 
-model.look = look_if_open""",
+model.predict_logits = look_if_open""",
     """segmenter = ClickSegmenter({'coffee': data.coffee(), 'cat': data.chelsea()}, model)
 segmenter""",
 ]

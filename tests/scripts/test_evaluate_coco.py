@@ -240,17 +240,17 @@ def test_the_script_evaluates_a_model_file(call, shapes, tmp_path):  # noqa: F81
     assert_user_error(call('evaluate', 'm.npz', *data, '--results', 'm.npz', '-q'), 'name a folder')
 
 
-@pytest.mark.parametrize('command_name', ['evaluate_coco', 'evaluate_proposals'])
-def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path, command_name):
+@pytest.mark.parametrize('name', ['evaluate_coco', 'evaluate_proposals'])
+def test_an_evaluation_without_any_object_is_an_error(command, shapes, tmp_path, name):
     content = json.loads((shapes / 'annotations.json').read_text())
     for annotation in content['annotations']:
         annotation['iscrowd'] = 1
     path = tmp_path / 'crowds.json'
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match='no image has an object that counts'):
-        command(command_name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
+        command(name, detector_of(shapes), '--annotations', path, '--images', shapes / 'images',
                 *(['--proposals', proposals_of(shapes, tmp_path)]
-                  if 'proposals' in command_name else ()))
+                  if 'proposals' in name else ()))
 
 
 def proposals_of(folder, tmp_path):

@@ -13,7 +13,7 @@ from chainer_seg.datasets.click_files import read_maps, write_maps
 from chainer_seg.images import read_image
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.dense_crf import CrfParameters, dense_crf
-from chainer_seg.models.deeplab.given_maps import segment_maps
+from chainer_seg.models.deeplab.precomputed_maps import segment_maps
 from chainer_seg.models.deeplab.stored_clicks import stored_maps
 
 SIZE = 30, 40

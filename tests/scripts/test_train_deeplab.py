@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES
 from chainer_seg.errors import UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier

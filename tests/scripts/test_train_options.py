@@ -16,6 +16,9 @@ from chainer_seg.options import Parser
 from tests.models.yolact.toys import SMALL
 from tests.scripts.reached import described
 
+TRUNK = '--iSz 48 --oSz 10 --gSz 24 --bottleneck 4 --features 10 --hidden 7'
+SCRATCH = f'--scratch --blocks 1 1 1 --width 3 {TRUNK}'
+
 # Options that change what is said, not what is done.
 SAID = {'-h', '--help', '-v', '--verbose'}
 
@@ -42,7 +45,7 @@ SYSTEMS = {
         '--click-scale': '2', '--click-mean': '2', '--click-encoding': 'disk',
         '--click-radius': ('--click-encoding disk', '--click-radius 3'), '--mask-input': '',
         '--decoder': '4', '--crop': '48', '--object-scale': '2 3', '--whole-images': '',
-        '--sampling': 'paper', '--max-positive': '2', '--max-negative': '2', '--robot-clicks': '2',
+        '--sampling': 'paper', '--max-positive': '2', '--max-negative': '2', '--simulated-clicks': '2',
         '--start-masks': ('--mask-input', '--start-masks 0.5'), '--composites': '0.5',
         **{f'--{name}': ('--sampling paper', f'--{name} {value}') for name, value in {
             'strategies': 'outline', 'positives': '2 3', 'background': '2 3', 'others': '2 3',
@@ -60,13 +63,12 @@ SYSTEMS = {
         '--pyramid': ('--blocks 1 1 1 1 --width 2', '--pyramid 3'), '--longest-side': '99', '--msc': '',
         '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3', '--crop': '65',
         '--random-scale': '1 2', '--mirror': '0'}),
-    'deepmask': ('--scratch --iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 '
-                 '--features 10 --hidden 7 --pictures 2 --val-n 2 --size 64', {
+    'deepmask': (f'{SCRATCH} --pictures 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
-        '--annotations': ('- --scratch --width 3', FILES),
-        '--images': (f'- --scratch --width 3 {FILES}', '--images linked'),
-        '--val-annotations': (f'- --scratch --width 3 {FILES}', '--val-annotations other.json'),
-        '--val-images': (f'- --scratch --width 3 {FILES} {FILES.replace("--", "--val-")}',
+        '--annotations': (f'- {SCRATCH} --pictures 2', f'- {SCRATCH} {FILES}'),
+        '--images': (f'- {SCRATCH} {FILES}', '--images linked'),
+        '--val-annotations': (f'- {SCRATCH} {FILES}', '--val-annotations other.json'),
+        '--val-images': (f'- {SCRATCH} {FILES} {FILES.replace("--", "--val-")}',
                          '--val-images linked'),
         '--pictures': '3', '--shift': '3', '--scale': '0.5', '--hfreq': '0.3', '--batch': '5',
         '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
@@ -74,13 +76,13 @@ SYSTEMS = {
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
         '--nthreads': '0', '--reload': '', '--snapshot-every': '3',
         '--trunk': (
-            '- --pictures 2 --scratch --width 2', '- --pictures 2 --trunk resnet.npz'),
+            f'- {SCRATCH} --pictures 2', f'- {TRUNK} --trunk resnet.npz --pictures 2'),
         '--scratch': ('', None),
         '--iSz': '64', '--oSz': '12', '--gSz': '30', '--blocks': '2 1 1', '--width': '4',
         '--norm': 'affine', '--bottleneck': '5', '--features': '5', '--hidden': '5'}),
     'sharpmask': ('--dm deepmask.npz --pictures 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
-        '--annotations': ('- --dm deepmask.npz', FILES),
+        '--annotations': ('- --dm deepmask.npz --pictures 2', f'- --dm deepmask.npz {FILES}'),
         '--images': (f'- --dm deepmask.npz {FILES}', '--images linked'),
         '--val-annotations': (f'- --dm deepmask.npz {FILES}', '--val-annotations other.json'),
         '--val-images': (f'- --dm deepmask.npz {FILES} {FILES.replace("--", "--val-")}',
@@ -135,9 +137,9 @@ REFUSED = [
         '--width 2', '--blocks 1 1 1 1', '--init-trunk click.npz', '--backbone resnet.npz',
         '--mask-input', '--decoder 4')),
     *(('click', f'--dataset click-files --list l.txt {words}', 'applies only without --dataset')
-      for words in ('--sampling paper', '--whole-images', '--object-scale 1 2', '--d-step 3',
-                    '--composites 0.1', '--annotations set/annotations.json', '--robot-clicks 1',
-                    '--jaccard-weight 1')),
+      for words in (
+          '--sampling paper', '--whole-images', '--object-scale 1 2', '--d-step 3', '--composites 0.1',
+          '--annotations set/annotations.json', '--simulated-clicks 1', '--jaccard-weight 1')),
     ('click', '--list l.txt', '--list applies only with --dataset click-files'),
     ('click', '--data d', '--data applies only with --dataset click-files'),
     ('click', '--val-list l.txt', '--val-list applies only with --dataset click-files'),
@@ -261,7 +263,7 @@ def words_of(system, flag, given):
     elif own & set(always.split()):
         always = ''
     if option.startswith('- '):
-        return before, option[1:]
+        return before, option[2:]
     return f'{always} {before}', f'{always} {before} {option}'
 
 

@@ -14,7 +14,7 @@ class Discs:
     def session(self, image, refinement=None):
         return ClickSession(self, as_image(image), refinement)
 
-    def look(self, image, clicks, previous=None, side=None):
+    def predict_logits(self, image, clicks, previous=None, side=None):
         rows, columns = np.mgrid[:image.shape[0], :image.shape[1]]
         found = np.zeros(image.shape[:2], np.float32)
         for click in clicks:
@@ -32,7 +32,7 @@ class Broken(Discs):
     def __init__(self, error):
         self.error = error
 
-    def look(self, *arguments):
+    def predict_logits(self, *arguments):
         raise self.error
 
 

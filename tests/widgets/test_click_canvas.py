@@ -159,7 +159,7 @@ def test_large_image_is_shown_shrunk_with_coordinates_of_the_image():
 @pytest.mark.parametrize('threshold, covered', [(0.3, 70), (0.8, 20)])
 def test_threshold_of_the_browser_counts_in_python(image, threshold, covered):
     class Ramp(Discs):
-        def look(self, image, clicks, previous=None, side=None):
+        def predict_logits(self, image, clicks, previous=None, side=None):
             steps = np.linspace(0, 1, 100, endpoint=False, dtype=np.float32)
             return steps.repeat(48).reshape(1, 60, 80)
 

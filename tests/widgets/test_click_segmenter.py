@@ -211,10 +211,10 @@ def test_image_changed_while_a_click_is_computed():
     started, go_on = threading.Event(), threading.Event()
 
     class Slow(Discs):
-        def look(self, *arguments):
+        def predict_logits(self, *arguments):
             started.set()
             assert go_on.wait(10)
-            return super().look(*arguments)
+            return super().predict_logits(*arguments)
 
     segmenter = ClickSegmenter([picture(0), picture(1)], Slow())
     click = threading.Thread(target=press, args=(segmenter, 20, 20))

@@ -277,7 +277,7 @@ def test_recorded_outputs_are_compared(converter, folder, rng):
     assert found.relative == pytest.approx(0.001 / 1.001, rel=1e-2)
     assert converter.message.startswith('1 output compared; the largest difference is 1.0e-03')
     assert table(converter, 'Compare').children[1].rows[0][:2] == ['output', '1 x 3']
-    with pytest.raises(UserError, match='cannot be read as a .npz'):
+    with pytest.raises(UserError, match='There is no file none.npz'):
         converter.compare('none.npz')
 
 

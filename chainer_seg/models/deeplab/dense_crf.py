@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import softmax
 
 from chainer_seg.errors import UserError
-from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus
+from chainer_seg.models.deeplab.crop import SEED_RADIUS, RefinementCrop
 from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
 from chainer_seg.models.deeplab.refinement_input import image_and_probabilities, image_and_probability
 
@@ -82,7 +82,7 @@ def dense_crf(image, probability, clicks, *, preset='deeplab', longest_side=256,
     """
     parameters = find_parameters(preset)
     image, probability = image_and_probability(image, probability)
-    focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
+    focus = RefinementCrop.on_object(image, probability, clicks, longest_side, seed_radius)
     if focus is None:
         return probability
     parameters = dataclasses.replace(

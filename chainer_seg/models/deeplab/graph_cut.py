@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, special
 
 from chainer_seg.errors import UserError
-from chainer_seg.models.deeplab.focus import SEED_RADIUS, Focus, click_discs
+from chainer_seg.models.deeplab.crop import SEED_RADIUS, RefinementCrop, click_discs
 from chainer_seg.models.deeplab.refinement_input import image_and_probability
 
 # The four of a pixel's eight neighbours that come after it: (rows, columns) to go.
@@ -53,7 +53,7 @@ def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5,
     """
     import_maxflow()
     image, probability = image_and_probability(image, probability)
-    focus = Focus.on_object(image, probability, clicks, longest_side, seed_radius)
+    focus = RefinementCrop.on_object(image, probability, clicks, longest_side, seed_radius)
     if focus is None:
         return probability / 2
     believed = np.clip(focus.probability, 1 - certainty, certainty)

@@ -9,7 +9,7 @@ from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
-from chainer_seg.models.deeplab.detail import DetailDecoder
+from chainer_seg.models.deeplab.decoder import Decoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
@@ -39,7 +39,7 @@ class ClickSegmenter(DeviceChain):
             image.
         mask_input: Whether a sixth input channel shows the network what it found before the last
             click (arXiv 2102.06583, section 3.2).
-        decoder: Width of a :class:`DetailDecoder`, which gives logits at a quarter of the input's
+        decoder: Width of a :class:`Decoder`, which gives logits at a quarter of the input's
             size; None for the published network, whose logits are at an eighth.
         flip: Whether the mirror image is looked at, too, and the logits are averaged: twice the
             work for each click.
@@ -74,7 +74,7 @@ class ClickSegmenter(DeviceChain):
                                pooling, pool_pad, stem_bias, pyramid, seed)
             if decoder is not None:
                 channels = self.net.resnet.out_channels
-                self.decoder = DetailDecoder(channels[-1], channels[0], 3 if mask_input else 2,
+                self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2,
                                              decoder, seed)
 
     def forward(self, x):
@@ -132,10 +132,10 @@ class ClickSegmenter(DeviceChain):
                            previous[None])[0]
 
     def decode(self, logits, size):
-        """The probability (H, W) float32 of ``size`` = (H, W) from :meth:`look`'s logits (1, h, w)."""
+        """The probability (H, W) float32 of ``size`` = (H, W) from the logits (1, h, w)."""
         return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
 
-    def look(self, image, clicks, previous=None, side=None, flip=None):
+    def predict_logits(self, image, clicks, previous=None, side=None, flip=None):
         """The logits (1, h, w) for one image, on the CPU.
 
         Args:

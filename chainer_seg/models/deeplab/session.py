@@ -9,8 +9,8 @@ from chainer_seg.errors import ClickError
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.clicks import check_clicks, pixel_of
 from chainer_seg.models.deeplab.refine import find_refinement
-from chainer_seg.models.deeplab.robot import next_click
-from chainer_seg.models.deeplab.windows import merge_changes, window_iou, zoom_window
+from chainer_seg.models.deeplab.simulated_user import next_click
+from chainer_seg.models.deeplab.zoom_in import merge_changes, window_iou, zoom_crop
 
 # Windows that overlap by less (intersection over union) show so different things that it pays to
 # look again.
@@ -69,7 +69,9 @@ class ClickSession:
         self.objects = ()
         self.threshold = 0.5
         self._model = model
-        self._see = model.look if flip is None else functools.partial(model.look, flip=flip)
+        self._see = model.predict_logits
+        if flip is not None:
+            self._see = functools.partial(self._see, flip=flip)
         self._refine, self._refinement = find_refinement(refinement), refinement
         self._begin(_State())
 
@@ -246,13 +248,13 @@ class ClickSession:
         if side is None:
             return whole, self._look_at(whole, clicks, previous)
         found = previous > 0.5
-        window = zoom_window(found, clicks) if found.any() else whole
+        window = zoom_crop(found, clicks) if found.any() else whole
         logits = self._look_at(window, clicks, previous, side if window != whole else None)
         probability = self._paste(window, logits)
         found = probability > 0.5
         if not found.any() and not any(click.positive for click in clicks):
             return window, logits
-        closer = zoom_window(found, clicks)
+        closer = zoom_crop(found, clicks)
         if window_iou(window, closer) > _SAME_WINDOW:
             return window, logits
         return closer, self._look_at(closer, clicks, probability, side)

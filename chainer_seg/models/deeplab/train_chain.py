@@ -11,7 +11,7 @@ from chainer_seg.images import resize
 from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.clicks import Click, click_points
 from chainer_seg.models.deeplab.preparation import network_image
-from chainer_seg.models.deeplab.robot import next_click
+from chainer_seg.models.deeplab.simulated_user import next_click
 from chainer_seg.models.deeplab.sampling import find_sampling, sample_clicks
 
 RING = 40  # Negative clicks of the paper's first strategy lie this near the object, in pixels.
@@ -36,7 +36,7 @@ class ClickSamples:
             numbers being as likely as large ones on a logarithmic scale.
         max_positive, max_negative: Largest numbers of clicks; there is always one positive click.
         least_area: Smaller objects (pixels of the original image) are not drawn.
-        robot_clicks: Largest number of clicks that :class:`ClickTrainChain` lets a robot user add
+        simulated_clicks: Largest number of clicks that :class:`ClickTrainChain` lets a robot user add
             (iterative training, arXiv 2102.06583, section 3.2); a sample with robot clicks begins
             with few others.
         start_masks: Share of the samples that begin with a wrong mask in place of clicks, for
@@ -52,19 +52,19 @@ class ClickSamples:
     Returns:
         A tuple, or None for an image without a usable object: ``image`` (3, height, width) float32
         as :func:`network_image` gives it; ``points`` (K, 3) float32 as :func:`click_points` gives
-        them, filled up with zeros; ``robot_clicks`` () int32; ``previous`` (height, width) float32,
+        them, filled up with zeros; ``simulated_clicks`` () int32; ``previous`` (height, width) float32,
         the mask that the object begins with, 0 for none; ``target`` (height, width) int32, 1 on the
         object and 0 elsewhere.
     """
 
     def __init__(self, size=(192, 192), scale_range=(1.2, 4.0), max_positive=5, max_negative=5,
-                 least_area=100, robot_clicks=0, start_masks=0.0, composites=0.0,
+                 least_area=100, simulated_clicks=0, start_masks=0.0, composites=0.0,
                  sampling=None, whole_images=False):
         self.size = tuple(size)
         self.scale_range = scale_range
         self.max_positive, self.max_negative = max_positive, max_negative
         self.least_area = least_area
-        self.robot_clicks, self.start_masks = robot_clicks, start_masks
+        self.simulated_clicks, self.start_masks = simulated_clicks, start_masks
         self.composites = composites
         self.sampling = None if sampling is None else find_sampling(sampling)
         self.whole_images = whole_images
@@ -85,10 +85,10 @@ class ClickSamples:
         image, (mask, *others) = self._view(image, masks, bbox, rng)
         if not mask.any():
             return None
-        clicks, robot_clicks, previous = self._begin(mask, others, rng)
-        points = np.zeros((self._most_clicks() + self.robot_clicks, 3), np.float32)
+        clicks, simulated_clicks, previous = self._begin(mask, others, rng)
+        points = np.zeros((self._most_clicks() + self.simulated_clicks, 3), np.float32)
         points[:len(clicks)] = click_points(clicks)
-        return (network_image(image), points, np.int32(robot_clicks), previous,
+        return (network_image(image), points, np.int32(simulated_clicks), previous,
                 mask.astype(np.int32))
 
     def _others(self, chosen, count, rng):
@@ -105,11 +105,11 @@ class ClickSamples:
     def _begin(self, mask, others, rng):
         """The clicks and the mask that the sample begins with, and how many clicks the robot adds."""
         nothing = np.zeros(self.size, np.float32)
-        robot_clicks = int(rng.integers(self.robot_clicks + 1))
-        if robot_clicks and rng.random() < self.start_masks:
-            return [], robot_clicks, _wrong_mask(mask, rng).astype(np.float32)
-        if robot_clicks:
-            return draw_clicks(mask, rng, 1, 0), robot_clicks, nothing
+        simulated_clicks = int(rng.integers(self.simulated_clicks + 1))
+        if simulated_clicks and rng.random() < self.start_masks:
+            return [], simulated_clicks, _wrong_mask(mask, rng).astype(np.float32)
+        if simulated_clicks:
+            return draw_clicks(mask, rng, 1, 0), simulated_clicks, nothing
         if self.sampling is None:
             return draw_clicks(mask, rng, self.max_positive, self.max_negative), 0, nothing
         strategy = rng.choice(self.sampling.strategies)
@@ -214,8 +214,8 @@ class ClickTrainChain(DeviceChain):
         with self.init_scope():
             self.model = model
 
-    def forward(self, image, points, robot_clicks, previous, target):
-        points, previous = self.play(image, points, robot_clicks, previous, target)
+    def forward(self, image, points, simulated_clicks, previous, target):
+        points, previous = self.play(image, points, simulated_clicks, previous, target)
         with chainer.using_config('train', chainer.config.train and not self.freeze_bn):
             logits = self._logits(image, points, previous)
         loss = self.loss_scale * weighted_cross_entropy(logits, target, self.positive_weight)
@@ -224,7 +224,7 @@ class ClickTrainChain(DeviceChain):
         chainer.report({'loss': loss, 'iou': mean_iou(logits.array, target)}, self)
         return loss
 
-    def play(self, image, points, robot_clicks, previous, target):
+    def play(self, image, points, simulated_clicks, previous, target):
         """Lets the robot user click; arguments as those of the chain.
 
         Returns:
@@ -233,7 +233,7 @@ class ClickTrainChain(DeviceChain):
         """
         send = self.device.send
         points, previous = np.array(cuda.to_cpu(points)), previous.copy()
-        rounds, truth = cuda.to_cpu(robot_clicks), cuda.to_cpu(target) == 1
+        rounds, truth = cuda.to_cpu(simulated_clicks), cuda.to_cpu(target) == 1
         for number in range(rounds.max(initial=0)):
             playing = np.flatnonzero(rounds > number)
             # Who begins with a mask has no click at first, and nothing to ask the model yet.

@@ -136,7 +136,7 @@ class ProposalModel(DeviceChain):
         """
         raise NotImplementedError
 
-    def look(self, level, skips_of):
+    def predict_logits(self, level, skips_of):
         """Runs the trunk and the score branch over a level of the pyramid: its :class:`Maps`."""
         across = _piece_positions(level, self._halo)
         spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
@@ -183,7 +183,7 @@ class ProposalModel(DeviceChain):
         with inference():
             candidates, totals = [], []
             for level in levels:
-                maps = self.look(level, skips_of)
+                maps = self.predict_logits(level, skips_of)
                 totals.append(total_of(maps.features, maps.scores))
                 candidates.append(pick(level, maps, n))
             check_finite(self, totals)

@@ -47,7 +47,7 @@ def best_candidates(level, maps, n):
 
     Args:
         level: The level.
-        maps: What :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.look` saw in it.
+        maps: What :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.predict_logits` saw in it.
     """
     scores = _probabilities(maps)
     best = np.argsort(-scores, kind='stable')[:n]

@@ -63,10 +63,10 @@ def mirrored(image, clicks):
 def test_flip_averages_the_logits_of_image_and_mirror_image(image, options):
     model = ClickSegmenter(blocks=(1, 1, 1, 1), width=4, longest_side=64, **options)
     clicks = [Click(5, 7), Click(30, 40, False)]
-    plain = model.look(image, clicks)
-    other = model.look(*mirrored(image, clicks))[:, :, ::-1]
+    plain = model.predict_logits(image, clicks)
+    other = model.predict_logits(*mirrored(image, clicks))[:, :, ::-1]
     assert abs(plain - other).max() > 1e-4
-    np.testing.assert_allclose(model.look(image, clicks, flip=True), (plain + other) / 2, atol=1e-5)
+    np.testing.assert_allclose(model.predict_logits(image, clicks, flip=True), (plain + other) / 2, atol=1e-5)
 
 
 def test_with_flip_the_mirror_image_gives_the_mirrored_probability(image):

@@ -3,7 +3,7 @@ import pytest
 
 from chainer_seg.errors import ClickError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.models.deeplab.windows import merge_changes, zoom_window
+from chainer_seg.models.deeplab.zoom_in import merge_changes, zoom_crop
 
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'longest_side': 64}
 
@@ -254,17 +254,17 @@ def test_window_surrounds_mask_and_positive_clicks():
     mask = np.zeros((200, 300), bool)
     mask[80:120, 100:150] = True
     # The mask is 40 x 50 pixels around (100, 125): a square of 1.6 * 50 = 80.
-    assert zoom_window(mask, [Click(100, 125), Click(3, 3, False)]) == (60, 85, 80, 80)
+    assert zoom_crop(mask, [Click(100, 125), Click(3, 3, False)]) == (60, 85, 80, 80)
     # A click at (100, 199) makes it 99 wide.
-    assert zoom_window(mask, [Click(100, 199)]) == (21, 70, 158, 158)
+    assert zoom_crop(mask, [Click(100, 199)]) == (21, 70, 158, 158)
 
 
 def test_window_stays_in_the_image_and_has_a_least_size():
-    corner = zoom_window(np.zeros((200, 240), bool), [Click(0, 239)])
+    corner = zoom_crop(np.zeros((200, 240), bool), [Click(0, 239)])
     # A twelfth of 240 pixels, with the margin.
     assert corner == (0, 208, 32, 32)
-    assert zoom_window(np.ones((20, 30), bool), [Click(5, 5)]) == (0, 0, 20, 30)
-    assert zoom_window(np.zeros((1, 1), bool), [Click(0, 0)]) == (0, 0, 1, 1)
+    assert zoom_crop(np.ones((20, 30), bool), [Click(5, 5)]) == (0, 0, 20, 30)
+    assert zoom_crop(np.zeros((1, 1), bool), [Click(0, 0)]) == (0, 0, 1, 1)
 
 
 def test_a_look_closer_finds_nothing_outside_its_window(rng):
@@ -284,7 +284,7 @@ def test_window_of_the_second_look_is_where_the_object_was_found(rng):
     class Finding(ClickSegmenter):
         """Finds the middle of whatever it is shown."""
 
-        def look(self, image, clicks, previous=None, side=None):
+        def predict_logits(self, image, clicks, previous=None, side=None):
             self.looks.append((image.shape[:2], side))
             logits = np.full((1, 9, 9), -9, np.float32)
             logits[:, 3:6, 3:6] = 9

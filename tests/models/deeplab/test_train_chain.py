@@ -61,10 +61,10 @@ def test_one_pixel_object_and_object_that_fills_the_image():
 
 
 def test_sample_has_the_asked_size_and_one_object(example, rng):
-    image, points, robot_clicks, previous, target = ClickSamples((48, 64))(example, rng)
+    image, points, simulated_clicks, previous, target = ClickSamples((48, 64))(example, rng)
     assert image.shape == (3, 48, 64) and image.dtype == np.float32
     assert points.shape == (10, 3) and points.dtype == np.float32
-    assert robot_clicks == 0 and robot_clicks.dtype == np.int32
+    assert simulated_clicks == 0 and simulated_clicks.dtype == np.int32
     assert previous.shape == (48, 64) and not previous.any()
     assert target.shape == (48, 64) and target.dtype == np.int32
     assert set(np.unique(target)) == {0, 1}
@@ -90,13 +90,13 @@ def distance(mask, masks):
 
 
 def test_samples_for_the_robot_begin_with_one_click_or_a_wrong_mask(example):
-    samples = ClickSamples((48, 64), robot_clicks=3, start_masks=0.5)
+    samples = ClickSamples((48, 64), simulated_clicks=3, start_masks=0.5)
     rounds, masks = [], 0
     for seed in range(200):
-        _, points, robot_clicks, previous, target = samples(example, np.random.default_rng(seed))
+        _, points, simulated_clicks, previous, target = samples(example, np.random.default_rng(seed))
         assert points.shape == (13, 3)
-        rounds.append(int(robot_clicks))
-        if robot_clicks == 0:
+        rounds.append(int(simulated_clicks))
+        if simulated_clicks == 0:
             assert not previous.any()
         elif previous.any():
             masks += 1
@@ -227,7 +227,7 @@ def test_training_learns_one_object(example, mask_input):
                            decoder=8 if mask_input else None)
     chain = ClickTrainChain(model)
     optimizer = chainer.optimizers.Adam(3e-3).setup(chain)
-    samples = ClickSamples((48, 48), robot_clicks=int(mask_input))
+    samples = ClickSamples((48, 48), simulated_clicks=int(mask_input))
     drawn = (samples(example, np.random.default_rng(seed)) for seed in range(4))
     batch = [np.stack(arrays) for arrays in zip(*drawn)]
     losses = []

@@ -67,7 +67,7 @@ def test_clicks_on_others_follow_crop_and_mirror(example):
     (None, 5 + 5), ('paper', 5 + 8 * 5), ('tensorflow', 5 + 30),
     (ClickSampling(positives=(1, 2), strategies=('outline',), outline=4), 2 + 4)])
 def test_all_samples_have_room_for_as_many_clicks(example, sampling, rows):
-    samples = ClickSamples((96, 96), sampling=sampling, robot_clicks=3)
+    samples = ClickSamples((96, 96), sampling=sampling, simulated_clicks=3)
     shapes = {samples(example, np.random.default_rng(seed))[1].shape for seed in range(20)}
     assert shapes == {(rows + 3, 3)}
 
@@ -84,10 +84,10 @@ def test_a_crowd_of_other_objects_fills_no_more_rows_than_there_are(rng):
 
 
 def test_robot_samples_begin_with_one_click_under_any_sampling(example):
-    samples = ClickSamples((96, 96), sampling='tensorflow', robot_clicks=2)
+    samples = ClickSamples((96, 96), sampling='tensorflow', simulated_clicks=2)
     for seed in range(30):
-        _, points, robot_clicks, _, _ = samples(example, np.random.default_rng(seed))
-        assert robot_clicks == 0 or (points[:, 2] != 0).sum() == 1
+        _, points, simulated_clicks, _, _ = samples(example, np.random.default_rng(seed))
+        assert simulated_clicks == 0 or (points[:, 2] != 0).sum() == 1
 
 
 def test_whole_images_are_resized_and_mirrored_half_the_time(example):

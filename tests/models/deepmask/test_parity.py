@@ -86,7 +86,7 @@ def test_sharpmask_on_patches(genuine):
 def test_whole_picture_at_its_own_size(genuine):
     model, recorded = genuine
     skips_of, _ = model.branch(dm=False)
-    maps = model.look(PyramidLevel(image(recorded), 1.0, model.patch_size), skips_of)
+    maps = model.predict_logits(PyramidLevel(image(recorded), 1.0, model.patch_size), skips_of)
     assert_same(maps.features, recorded['conv_trunk'])
     assert_same(maps.scores, recorded['conv_score'])
     if 'conv_mask' in recorded:
@@ -103,7 +103,7 @@ def test_levels_of_the_pyramid(genuine):
             build_pyramid(image(recorded), recorded['scales'], model.patch_size), start=1):
         border = model.patch_size // 2
         inner = level.read()[:, border:-border, border:-border]
-        maps = model.look(level, lambda stages: [])
+        maps = model.predict_logits(level, lambda stages: [])
         found = {f'infer_score_scale{number}': F.sigmoid(maps.scores),
                  f'infer_scorelogit_scale{number}': maps.scores}
         if f'infer_resized_scale{number}' in recorded:
@@ -138,7 +138,7 @@ def test_windows_of_the_exact_mode_and_their_refinement(genuine):
     levels = build_pyramid(image(recorded), recorded['scales'], model.patch_size)
     n = len(recorded['infer_top'])
     skips_of, logits_of = model.branch(dm=False)
-    candidates = [torch_candidates(level, model.look(level, skips_of), n) for level in levels]
+    candidates = [torch_candidates(level, model.predict_logits(level, skips_of), n) for level in levels]
     chosen = list(zip(*torch_selection(candidates, n)))
     rows = [(score, level + 1, candidates[level].rows[within] + 1, candidates[level].columns[within] + 1)
             for level, within, score in chosen]

@@ -98,7 +98,7 @@ def test_windows_over_the_edge_are_cut_off():
 def test_proposals_are_the_best_of_all_levels(model, image):
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         levels = build_pyramid(image, SCALES, model.patch_size)
-        logits = np.concatenate([model.look(level, lambda stages: []).scores.ravel()
+        logits = np.concatenate([model.predict_logits(level, lambda stages: []).scores.ravel()
                                  for level in levels])
     expected = np.sort(1 / (1 + np.exp(-logits)))[::-1][:12]
     found = model.propose_rle(image, 12, SCALES, threshold=0.01)
@@ -195,9 +195,9 @@ def test_maps_of_pieces_are_those_of_the_whole(model, rng, monkeypatch):
     level, = build_pyramid(rng.integers(0, 256, (390, 610, 3), np.uint8), [1.0], model.patch_size)
     skips_of, _ = model.branch(dm=False)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
-        whole = model.look(level, skips_of)
+        whole = model.predict_logits(level, skips_of)
         monkeypatch.setattr(proposals, 'PIECE_PIXELS', 300 ** 2)
-        joined = model.look(level, skips_of)
+        joined = model.predict_logits(level, skips_of)
     for a, b in zip([whole.features, whole.scores, *whole.skips],
                     [joined.features, joined.scores, *joined.skips]):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max())

@@ -4,7 +4,7 @@ import pytest
 
 from chainer_seg import load_model
 from chainer_seg.datasets import PlainShapesDataset
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES
 from chainer_seg.evaluation import evaluate_coco
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.zoo import shipped_path

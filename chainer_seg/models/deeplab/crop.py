@@ -18,7 +18,7 @@ _LEAST_MARGIN = 12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Focus:
+class RefinementCrop:
     """A window of an image, brought to (h, w), and the way back.
 
     Attributes:
@@ -48,7 +48,7 @@ class Focus:
             radius: Of the disc that a click settles, in pixels of the image.
 
         Returns:
-            A :class:`Focus`; None where there is neither an object nor a click.
+            A :class:`RefinementCrop`; None where there is neither an object nor a click.
 
         Raises:
             chainer_seg.errors.ImageError: Image and probability differ in size.

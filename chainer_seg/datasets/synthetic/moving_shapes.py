@@ -5,11 +5,11 @@ import dataclasses
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.backdrops import paint_backdrop
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES, other_colour, plain_ground
-from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
-from chainer_seg.datasets.scene import CLUTTER, SMALLEST_DIAMETER, SMALLEST_SIDE, textured_shape
-from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.backdrops import paint_backdrop
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES, other_colour, plain_ground
+from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.synthetic.scene import CLUTTER, SMALLEST_DIAMETER, SMALLEST_SIDE, textured_shape
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 

@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.backdrops import paint_backdrop
-from chainer_seg.datasets.camera import light_patches, photograph
-from chainer_seg.datasets.painting import cast_shadow, edge_line, paint_surface, shading
-from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
-from chainer_seg.datasets.silhouettes import OUTLINES
-from chainer_seg.datasets.textures import random_colour, random_palette, scale_colours
+from chainer_seg.datasets.synthetic.backdrops import paint_backdrop
+from chainer_seg.datasets.synthetic.camera import light_patches, photograph
+from chainer_seg.datasets.synthetic.painting import cast_shadow, edge_line, paint_surface, shading
+from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.textures import random_colour, random_palette, scale_colours
 from chainer_seg.instances import Instances
 
 CLUTTER = -1  # the label of what is drawn but not annotated

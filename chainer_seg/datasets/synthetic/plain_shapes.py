@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from chainer_seg.datasets.rasterise import blend, place_outline, rasterise
-from chainer_seg.datasets.shapes import ShapesDataset
-from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
+from chainer_seg.datasets.synthetic.shapes import ShapesDataset
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.instances import Instances
 
 PLAIN_CLASSES = ('circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
@@ -16,7 +16,7 @@ _LEAST_VISIBLE = 0.25  # share of an object of which less is not annotated
 class PlainShapesDataset(ShapesDataset):
     """Drawn pictures of a few shapes, each of one colour, with the masks of their visible parts.
 
-    The easy relative of :class:`~chainer_seg.datasets.shapes.ShapesDataset`, for tutorials and for
+    The easy relative of :class:`~chainer_seg.datasets.synthetic.shapes.ShapesDataset`, for tutorials and for
     models that are to be trained without a GPU: no textures, no shadows, no camouflage, no crowds, few
     classes and no tiny objects. Shapes still hide each other and leave the picture.
 

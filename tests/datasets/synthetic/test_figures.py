@@ -7,7 +7,7 @@ import pytest
 
 from chainer_seg.datasets import CocoDataset, FiguresDataset, validate_coco, write_coco
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_MIRROR, PERSON_SKELETON
-from chainer_seg.datasets.people import random_body
+from chainer_seg.datasets.synthetic.people import random_body
 from chainer_seg.errors import DatasetError
 
 

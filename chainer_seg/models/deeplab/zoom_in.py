@@ -7,11 +7,11 @@ from chainer_seg.models.deeplab.clicks import pixel_of
 
 # A window is so many times as large as the object in it, and at least this part of the image: a
 # single click must not lead to a window of a few pixels.
-ZOOM_MARGIN = 1.6
+CROP_MARGIN = 1.6
 LEAST_ZOOM = 1 / 12
 
 
-def zoom_window(mask, clicks):
+def zoom_crop(mask, clicks):
     """Where to look closer: a square around the object, as far as the image reaches.
 
     Args:
@@ -28,7 +28,7 @@ def zoom_window(mask, clicks):
     if len(rows):
         points += [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)]
     first, last = np.min(points, axis=0), np.max(points, axis=0)
-    side = ZOOM_MARGIN * max(*(last - first), LEAST_ZOOM * size.max())
+    side = CROP_MARGIN * max(*(last - first), LEAST_ZOOM * size.max())
     window = np.clip(np.round(side), 1, size).astype(int)
     corner = np.clip(np.round((first + last - window) / 2), 0, size - window).astype(int)
     return (*corner.tolist(), *window.tolist())

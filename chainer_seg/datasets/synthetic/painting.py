@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.rasterise import blend
-from chainer_seg.datasets.textures import (
+from chainer_seg.datasets.synthetic.rasterise import blend
+from chainer_seg.datasets.synthetic.textures import (
     paint_texture,
     random_colour,
     random_coordinates,

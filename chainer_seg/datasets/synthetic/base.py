@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from chainer_seg.datasets.scene import SMALLEST_SIDE
+from chainer_seg.datasets.synthetic.scene import SMALLEST_SIDE
 from chainer_seg.errors import DatasetError
 
 
-class DrawnPictures:
+class SyntheticDataset:
     """Pictures that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
 
     Args:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES, PlainShapesDataset
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES, PlainShapesDataset
 
 
 def test_a_picture_depends_on_seed_and_index_alone():

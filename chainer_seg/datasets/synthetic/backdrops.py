@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.rasterise import blend
-from chainer_seg.datasets.textures import paint_texture, random_colour, scale_colours, value_noise
+from chainer_seg.datasets.synthetic.rasterise import blend
+from chainer_seg.datasets.synthetic.textures import paint_texture, random_colour, scale_colours, value_noise
 
 
 def paint_backdrop(rng, height, width):

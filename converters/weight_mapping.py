@@ -34,7 +34,7 @@ class Placement(typing.NamedTuple):
     parameter_shape: tuple
 
 
-class Ledger:
+class WeightMapping:
     """The arrays of one file and what became of each.
 
     Args:

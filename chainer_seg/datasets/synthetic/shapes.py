@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from chainer_seg.datasets.drawn import DrawnPictures
-from chainer_seg.datasets.scene import SMALLEST_DIAMETER, Scene
-from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.base import SyntheticDataset
+from chainer_seg.datasets.synthetic.scene import SMALLEST_DIAMETER, Scene
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 
 
-class ShapesDataset(DrawnPictures):
+class ShapesDataset(SyntheticDataset):
     """Drawn pictures of overlapping shapes with the masks of their visible parts.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
-    in any order. Class names are those of :data:`chainer_seg.datasets.silhouettes.OUTLINES`.
+    in any order. Class names are those of :data:`chainer_seg.datasets.synthetic.silhouettes.OUTLINES`.
 
     A scene is painted back to front: a backdrop of one to three textured regions, then objects
     from far to near with their cast shadows, and what a camera adds. Masks are the visible

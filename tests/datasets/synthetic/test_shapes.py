@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from chainer_seg.datasets import ShapesDataset
-from chainer_seg.datasets.rasterise import rasterise
-from chainer_seg.datasets.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.rasterise import rasterise
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 
 

@@ -7,7 +7,7 @@ from chainer import functions as F
 
 from chainer_seg.errors import ClickError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.models.deeplab.given_maps import segment_maps, takes_maps
+from chainer_seg.models.deeplab.precomputed_maps import segment_maps, takes_maps
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
 
 SIZE = 33, 41

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.textures import scale_colours, value_noise
+from chainer_seg.datasets.synthetic.textures import scale_colours, value_noise
 from chainer_seg.images import decode_image
 
 

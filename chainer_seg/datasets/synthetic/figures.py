@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.drawn import DrawnPictures
+from chainer_seg.datasets.synthetic.base import SyntheticDataset
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
-from chainer_seg.datasets.people import random_body
-from chainer_seg.datasets.rasterise import rasterise
-from chainer_seg.datasets.scene import CLUTTER, Scene, lit
-from chainer_seg.datasets.silhouettes import OUTLINES
-from chainer_seg.datasets.textures import paint_texture, random_colour, value_noise
+from chainer_seg.datasets.synthetic.people import random_body
+from chainer_seg.datasets.synthetic.rasterise import rasterise
+from chainer_seg.datasets.synthetic.scene import CLUTTER, Scene, lit
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.textures import paint_texture, random_colour, value_noise
 from chainer_seg.errors import DatasetError
 
 _CLUTTER_SHAPES = tuple(name for name in OUTLINES if name != 'figure')  # which has no keypoints
@@ -18,7 +18,7 @@ _SMALLEST_HEIGHT = 14  # pixels: smaller drawings are no longer recognisable peo
 _UNSEEN, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibility of a keypoint
 
 
-class FiguresDataset(DrawnPictures):
+class FiguresDataset(SyntheticDataset):
     """Drawn pictures of people among shapes, with the masks of their visible parts and keypoints.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it

@@ -7,7 +7,7 @@ from chainer_seg import command_line  # noqa: F401  before Chainer, which it mak
 import chainer  # isort: skip
 
 
-def digest_of_model(model):
+def fingerprint_of_model(model):
     """The same text for models of the same class, sizes, weights and names of classes."""
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
@@ -23,13 +23,13 @@ def digest(content):
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def digest_of_file(path):
+def fingerprint_of_file(path):
     """A text for the content of a file."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()[:16]
 
 
-def digest_of_dataset(dataset):
+def fingerprint_of_dataset(dataset):
     """The same text for data sets of the same file, or drawn alike; images are not looked into."""
     path = getattr(dataset, 'path', None)
     if path is None:
@@ -37,5 +37,5 @@ def digest_of_dataset(dataset):
     elif path.is_dir():
         described = repr(sorted((file.name, file.stat().st_size) for file in path.iterdir()))
     else:
-        described = digest_of_file(path)
+        described = fingerprint_of_file(path)
     return digest((described + repr(getattr(dataset, 'ids', None))).encode())

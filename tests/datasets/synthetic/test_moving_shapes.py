@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.datasets import MovingPlainShapes, MovingShapes
-from chainer_seg.datasets.plain_shapes import PLAIN_CLASSES
+from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES
 from chainer_seg.errors import DatasetError
 from chainer_seg.masks import mask_iou
 

@@ -11,7 +11,7 @@ from chainer_seg.links import BatchNorm
 _FINE_SHARE = 4  # The early features are reduced to a quarter as many channels as the late ones.
 
 
-class DetailDecoder(chainer.Chain):
+class Decoder(chainer.Chain):
     """Adds to coarse logits what early features and the clicks themselves say about details.
 
     Args:

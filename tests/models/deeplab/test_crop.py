@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.focus import Focus, click_discs
+from chainer_seg.models.deeplab.crop import RefinementCrop, click_discs
 
 
 def naive_discs(clicks, size, radius):
@@ -40,7 +40,7 @@ def test_window_holds_the_object_and_the_clicks_with_a_margin(rng):
     image = rng.integers(0, 256, (200, 300, 3), np.uint8)
     probability = np.zeros((200, 300), np.float32)
     probability[80:121, 100:201] = 0.9
-    focus = Focus.on_object(image, probability, [Click(150, 110, False)], longest_side=1000)
+    focus = RefinementCrop.on_object(image, probability, [Click(150, 110, False)], longest_side=1000)
     # Rows 80 to 150 and columns 100 to 200, with 12 and 15 pixels around them.
     np.testing.assert_array_equal(focus.image, image[68:163, 85:216])
     np.testing.assert_array_equal(focus.probability, probability[68:163, 85:216])
@@ -51,7 +51,7 @@ def test_window_is_shrunk_and_comes_back(rng):
     probability = np.zeros((200, 300), np.float32)
     probability[80:121, 100:201] = 1
     image = np.zeros((200, 300, 3), np.uint8)
-    focus = Focus.on_object(image, probability, [], longest_side=50)
+    focus = RefinementCrop.on_object(image, probability, [], longest_side=50)
     assert max(focus.probability.shape) == 50 and focus.scale == pytest.approx(131 / 50)
     back = focus.paste(focus.probability)
     np.testing.assert_array_equal(back[:68], probability[:68])
@@ -60,4 +60,4 @@ def test_window_is_shrunk_and_comes_back(rng):
 
 def test_nothing_to_focus_on():
     image = np.zeros((20, 30, 3), np.uint8)
-    assert Focus.on_object(image, np.full((20, 30), 0.04, np.float32), [], 50) is None
+    assert RefinementCrop.on_object(image, np.full((20, 30), 0.04, np.float32), [], 50) is None
