@@ -122,6 +122,10 @@ SYSTEMS = {
 
 # Options that are refused, with the sentence.
 REFUSED = [
+    *((system, f'{always} {words}', 'are for data sets of files') for system, always in {
+        'click': '', 'deeplab': '', 'mask-rcnn': '', 'yolact': '', 'deepmask': f'{SCRATCH} --pictures 2',
+        'sharpmask': '--dm deepmask.npz --pictures 2'}.items()
+      for words in ('--labels-as colors', '--allow-outside')),
     *((system, words, sentence) for system in ('click', 'deeplab', 'mask-rcnn', 'yolact') for
       words, sentence in [
         (f'{FILES} --size 48', '--size applies only with a --dataset that is drawn'),
