@@ -41,7 +41,7 @@ def test_replace_returns_another_recipe():
 @pytest.mark.parametrize(('values', 'message'), [
     ({'speed': 3}, "has no field 'speed'"),
     ({'lr': 'fast'}, 'training.lr: expected float, got str'),
-    ({'neck': 'c5'}, "network.neck: invalid enum value 'c5'"),
+    ({'neck': 'c5'}, "network.neck: 'c5' is none of c4, fpn"),
     ({'blocks': (1, 2)}, 'network.blocks: expected array of length 4, got 2'),
     ({'training__neck': 'fpn'}, "has no field 'training__neck'")])
 def test_a_value_that_does_not_fit_is_one_sentence(values, message):
