@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from chainer_seg import boxes, masks, schema
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.datasets.segmentations import segmentation_to_rle
-from chainer_seg.errors import DatasetError
+from chainer_seg.errors import DatasetError, shortened
 from chainer_seg.mask_runs import check_runs
 
 COUNTS = (10, 100, 1000)
@@ -238,8 +238,8 @@ def _checked_results(results):
             for code in codes:
                 code['counts'] = _compressed(code)
             check_runs([code['counts'] for code in codes], size)
-        except ValueError as error:
-            raise DatasetError(f'The proposals cannot be compared: {error}.') from error
+        except (ValueError, OverflowError) as error:
+            raise DatasetError(f'The proposals cannot be compared: {shortened(str(error))}.') from error
     return [{name: value for name, value in msgspec.structs.asdict(each).items()
              if value is not msgspec.UNSET} for each in found]
 
