@@ -13,8 +13,6 @@ import time
 import traceback
 import warnings
 
-import cv2
-
 from chainer_seg.errors import UserError
 from tests.fuzz.damage import mutated
 
@@ -59,7 +57,6 @@ def work(pipe, shared, readers, seed, folder):
     faulthandler.disable()
     warnings.simplefilter('ignore')
     logging.disable()
-    cv2.setNumThreads(1)
     os.chdir(folder)
     _limit_memory()
     prepared = set()
