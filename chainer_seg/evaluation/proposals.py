@@ -9,18 +9,10 @@ import functools
 import numpy as np
 from pycocotools import mask as coco_mask
 
-<<<<<<< HEAD
 from chainer_seg import boxes, masks
 from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
-=======
-from chainer_seg import boxes, masks, schema
-from chainer_seg.datasets.proposal_files import proposal_results
-from chainer_seg.datasets.segmentations import segmentation_to_rle
-from chainer_seg.errors import DatasetError, shortened
-from chainer_seg.mask_runs import check_runs
->>>>>>> attack
 
 COUNTS = (10, 100, 1000)
 SIZES = ('all', 'small', 'medium', 'large')
@@ -222,49 +214,6 @@ def _field(result, name):
     return result[name]
 
 
-<<<<<<< HEAD
-=======
-class _Code(typing.TypedDict):
-    size: typing.Annotated[list[schema.Side], msgspec.Meta(min_length=2, max_length=2)]
-    counts: typing.Any  # text, bytes or a list of run lengths
-
-
-class _Result(msgspec.Struct):
-    score: schema.Finite
-    segmentation: _Code | msgspec.UnsetType = msgspec.UNSET
-    bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
-        msgspec.UNSET)
-
-
-def _checked_results(results):
-    """COCO result dicts of one image as they are known to be good; codes are compressed."""
-    found = schema.check(results, list[_Result], 'The list of proposals', DatasetError)
-    for size in {tuple(each.segmentation['size']) for each in found if each.segmentation}:
-        codes = [each.segmentation for each in found
-                 if each.segmentation and tuple(each.segmentation['size']) == size]
-        try:
-            for code in codes:
-                code['counts'] = _compressed(code)
-            check_runs([code['counts'] for code in codes], size)
-        except (ValueError, OverflowError) as error:
-            raise DatasetError(f'The proposals cannot be compared: {shortened(str(error))}.') from error
-    return [{name: value for name, value in msgspec.structs.asdict(each).items()
-             if value is not msgspec.UNSET} for each in found]
-
-
-def _compressed(code):
-    """The compressed ``counts`` of a code as bytes."""
-    counts = code['counts']
-    if isinstance(counts, list):
-        return segmentation_to_rle(code, code['size'])['counts']
-    if isinstance(counts, str):
-        return counts.encode('latin-1', 'replace')
-    if not isinstance(counts, bytes):
-        raise ValueError('the counts of a run-length code are neither text nor a list')
-    return counts
-
-
->>>>>>> attack
 def _check_sizes(results, size):
     sizes = {tuple(result['segmentation']['size']) for result in results if 'segmentation' in result}
     if sizes - {tuple(size)}:

@@ -18,7 +18,6 @@ import signal
 import tempfile
 import time
 
-import cv2
 
 from tests.fuzz.worker import Shared, make_input, work
 
@@ -66,9 +65,6 @@ def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell
         dict of :class:`Figures` by the names of the readers.
     """
     figures = {reader.name: Figures() for reader in readers}
-    # Before forking: in a fork the threads of OpenCV are gone, and ending them would wait for ever.
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
     state = _Run(readers, figures, jobs, seed, folder, inputs or float('inf'))
     end = time.monotonic() + (seconds or float('inf'))
     told = time.monotonic()
@@ -82,7 +78,6 @@ def run(readers, *, seconds=None, inputs=None, jobs=1, seed=0, folder=None, tell
                 tell(figures)
     finally:
         state.close()
-        cv2.setNumThreads(threads)
     return figures
 
 
