@@ -248,7 +248,7 @@ class PackedDataset(ImageDataset):
 
 def _check_arrays(arrays, header, code_bytes, file_size):
     """Raises a ValueError where an array is of another type or shape, or points to where nothing is."""
-    sides = {'N': len(header.ids), 'R': len(arrays['labels']), '2': 2, '3': 3, '4': 4,
+    sides = {'N': len(header.ids), 'R': arrays['labels'].size, '2': 2, '3': 3, '4': 4,
              'K': arrays['keypoints'].shape[1] if np.ndim(arrays.get('keypoints')) == 3 else 0}
     for name, (kind, shape) in {**_ARRAYS, **_KEYPOINTS}.items():
         if name not in arrays:

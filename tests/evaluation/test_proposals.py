@@ -221,6 +221,7 @@ CODE = {'size': [4, 5], 'counts': '52='}
     [{'score': 0.5, 'segmentation': {**CODE, 'counts': 'é'}}],
     [{'score': 0.5, 'segmentation': {**CODE, 'counts': [5, -2, 17]}}],
     [{'score': 0.5, 'segmentation': {**CODE, 'counts': 7}}],
+    [{'score': 0.5, 'segmentation': {**CODE, 'counts': [10 ** 400]}}],
     [{'score': 0.5, 'segmentation': CODE, 'bbox': [1, 2, 3]}],
     [{'score': 0.5, 'segmentation': CODE, 'bbox': [1, 2, 3, 10 ** 400]}],
     [{'score': float('nan'), 'segmentation': CODE}], [{'score': 0.5, 'bbox': [1, 2, 3, 4]}]],

@@ -59,7 +59,7 @@ def work(pipe, shared, readers, seed, folder):
     faulthandler.disable()
     warnings.simplefilter('ignore')
     logging.disable()
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # 1 would end threads that are not in a fork, and wait for them for ever.
     os.chdir(folder)
     _limit_memory()
     prepared = set()

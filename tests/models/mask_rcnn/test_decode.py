@@ -79,3 +79,8 @@ def test_nothing_found_is_no_error():
     found = instances_of([], masks=np.zeros((0, 1, 1), np.float32),
                          heatmaps=np.zeros((0, 17, 1, 1), np.float32))
     assert len(found) == 0 and found.masks.shape == (0, *SIZE) and found.keypoints.shape == (0, 17, 3)
+
+
+def test_no_regions_have_no_boxes():
+    boxes = class_boxes(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32), 1.0, (20, 30))
+    assert boxes.shape == (0, 3, 4)
