@@ -115,13 +115,13 @@ def _about(form):
     """The text above the options."""
     names = form.published()
     files = f'{", ".join(names)}, or a TOML file' if names else 'a TOML file'
-    return (f'{form.__doc__}\n\n--recipe NAME starts from a recipe: {files}. --set FIELD=VALUE ... changes its '
-            f'fields; options given beside it do, too.')
+    return (f'{form.__doc__}\n\n--recipe NAME starts from a recipe: {files}. --set FIELD=VALUE ... changes '
+            f'its fields; so do the options below.')
 
 
 def _namespace(form, recipe, data, run):
     """All options without a section in their name, for the rules."""
-    flat = {section for section in flat_sections(form)}
+    flat = set(flat_sections(form))
     values: dict[str, Any] = {}
     for part in (*(getattr(recipe, name) for name in form.sections()), data, run):
         if type(part) in flat or part in (data, run):
