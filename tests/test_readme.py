@@ -1,4 +1,4 @@
-"""README.md: its Python runs, its commands and their options exist, and its links lead somewhere."""
+"""README.md and docs/coming_from.md: their Python runs, their commands, options and links exist."""
 
 import os
 import pathlib
@@ -15,7 +15,11 @@ from chainer_seg.images import write_image
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 README = (REPOSITORY / 'README.md').read_text(encoding='utf-8')
 BLOCKS = re.findall(r'^```python\n(.*?)^```', README, re.DOTALL | re.MULTILINE)
-COMMANDS = sorted(set(re.findall(r'`(chainer-seg (?!train \.)[^`]*)`', README)))
+GUIDE = (REPOSITORY / 'docs' / 'coming_from.md').read_text(encoding='utf-8')
+COMMANDS = sorted(set(re.findall(r'`(chainer-seg (?!train \.)[a-z][^`]*)`', README + GUIDE)))
+
+PROJECT = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']
+SCRIPTS = PROJECT.get('scripts', {})
 
 # What makes the training of the README short enough for a test.
 SHORTER = {'iterations=1000': 'iterations=2', '(40, seed=2)': '(4, seed=2)'}
@@ -48,8 +52,7 @@ def test_python_blocks_run_from_the_first_to_the_last(tmp_path):
 
 def entry():
     """The program that runs the installed command ``chainer-seg``."""
-    project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']
-    module, _, function = project['scripts']['chainer-seg'].partition(':')
+    module, _, function = SCRIPTS['chainer-seg'].partition(':')
     return f'import sys; sys.argv[0] = "chainer-seg"; from {module} import {function}; sys.exit({function}())'
 
 
@@ -65,6 +68,7 @@ def subcommand(command):
     return words
 
 
+@pytest.mark.skipif('chainer-seg' not in SCRIPTS, reason='pyproject.toml installs no command yet')
 @pytest.mark.parametrize('command', COMMANDS)
 def test_every_printed_command_and_its_options_are_in_the_help(command, tmp_path):
     done = run(sys.executable, '-c', entry(), *subcommand(command), '--help', cwd=tmp_path)
