@@ -46,7 +46,7 @@ def _read_journal(folder, path):
     copy = folder / 'copy.jsonl'
     shutil.copy(folder / 'journal.jsonl', copy)
     with contextlib.closing(Journal(copy)) as journal:
-        list(journal.results(journal.numbers))
+        Instances.from_coco_results(list(journal.results(journal.numbers)), (20, 30))
     before = (folder / 'results' / 'journal.jsonl').read_bytes()
     try:
         with ResultFolder(folder / 'results', {'a': 1}) as results:
