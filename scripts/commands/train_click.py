@@ -3,10 +3,10 @@
 import argparse
 import logging
 
-from commands.sampling_options import SAMPLING_FLAGS, add_sampling_options, chosen_sampling
+from chainer_seg.cli.sampling_options import SAMPLING_FLAGS, add_sampling_options, chosen_sampling
 from commands.train_click_files import (
     CLICK_FILES, add_file_options, frozen_norm, run_length, take_published, train_on_files)
-from commands.training_options import (
+from chainer_seg.cli.training_options import (
     DRAWN, OF_FILES, add_data_options, add_training_options, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line

@@ -1,6 +1,6 @@
 """python scripts/train.py click --dataset click-files: click segmentation from clicks in files."""
 
-from commands.training_options import run_training
+from chainer_seg.cli.training_options import run_training
 
 from chainer_seg.datasets import ClickFilesDataset
 from chainer_seg.errors import DatasetError, TrainingError

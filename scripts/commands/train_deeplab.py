@@ -4,10 +4,10 @@ import argparse
 import functools
 import logging
 
-from commands.semantic_options import OF_LISTS
-from commands.semantic_report import class_table
-from commands.file_options import reading_options
-from commands.training_options import (
+from chainer_seg.cli.semantic_options import OF_LISTS
+from chainer_seg.cli.semantic_report import class_table
+from chainer_seg.cli.file_options import reading_options
+from chainer_seg.cli.training_options import (
     DRAWN, OF_DRAWN, add_data_options, add_training_options, check_classes, draw_datasets, find_resnet,
     run_training, validation_images)
 

@@ -3,7 +3,7 @@
 import argparse
 import functools
 
-from commands.training_options import (
+from chainer_seg.cli.training_options import (
     OF_DRAWN, add_data_options, find_resnet, make_schedule, open_indices, run_training)
 
 from chainer_seg import command_line, training

@@ -5,10 +5,10 @@ import functools
 import logging
 import pathlib
 
-from commands.mask_rcnn_options import (
+from chainer_seg.cli.mask_rcnn_options import (
     BLOCKS, FIRST_FACTOR, LAST_FACTOR, PUBLISHED_FROZEN, add_network, add_run, add_samples,
     restrict, resumes_model)
-from commands.training_options import (
+from chainer_seg.cli.training_options import (
     add_data_options, check_classes, find_resnet, open_datasets, run_training)
 
 from chainer_seg import command_line, training

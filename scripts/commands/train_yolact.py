@@ -5,7 +5,7 @@ import functools
 import logging
 import pathlib
 
-from commands.training_options import (
+from chainer_seg.cli.training_options import (
     OF_DRAWN, OF_FILES, add_data_options, check_classes, open_datasets, run_training)
 
 from chainer_seg import command_line

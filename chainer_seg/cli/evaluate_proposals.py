@@ -11,8 +11,8 @@ import itertools
 import math
 import time
 
-from commands.evaluation_data import add_data_options, open_dataset, refuse_without_objects
-from commands.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset, refuse_without_objects
+from chainer_seg.cli.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages

@@ -9,25 +9,28 @@ from chainer_seg.model_file import load_model, read_description
 from chainer_seg.zoo import SHIPPED
 
 
-def run(description, modules):
+def run(name, description, modules, arguments=None):
     """Reads the command line, loads the model and lets the module of its class work.
 
     Args:
-        description: What the script is for.
+        name: The name of the subcommand.
+        description: What the subcommand is for.
         modules: ``{class of the model: {protocol: module of this package}}``; the first protocol
             is the default. A module has ``add_options(parser)`` and ``run(model, options)``, and
             its docstring says what it does.
+        arguments: Those of the subcommand; the arguments of the process by default.
     """
-    arguments = sys.argv[1:]
+    prog = f'chainer-seg {name}'
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0].startswith('-'):
-        _explain(description, modules)
+        _explain(prog, description, modules, arguments)
     kind = read_description(arguments[0])['class']
     if kind not in modules:
-        raise UserError(f'{arguments[0]} holds a {kind}, which this script does not take; it takes '
-                        f'{", ".join(modules)}.')
+        raise UserError(f'{arguments[0]} holds a {kind}, which {prog} does not support; give one '
+                        f'of {", ".join(modules)}.')
     protocols = modules[kind]
-    module = importlib.import_module(f'commands.{protocols[_protocol(protocols, arguments)]}')
-    parser = command_line.parser(module.__doc__)
+    module = importlib.import_module(f'chainer_seg.cli.{protocols[_protocol(protocols, arguments)]}')
+    parser = command_line.parser(module.__doc__, prog=prog)
     _add_model(parser)
     if len(protocols) > 1:
         _add_protocol(parser, protocols)
@@ -37,13 +40,13 @@ def run(description, modules):
     module.run(load_model(options.model, options.device), options)
 
 
-def _explain(description, modules):
+def _explain(prog, description, modules, arguments):
     """Ends the process with the general help, or with what is missing."""
-    parser = command_line.parser(description, epilog='MODEL --help tells the options for a model.')
+    parser = command_line.parser(description, prog=prog, epilog='MODEL --help tells the options for a model.')
     _add_model(parser)
     _add_protocol(parser, dict.fromkeys(
         name for each in modules.values() if len(each) > 1 for name in each))
-    parser.parse_known_args()
+    parser.parse_known_args(arguments)
     parser.error('MODEL comes first')
 
 

@@ -9,10 +9,10 @@ import logging
 
 import msgspec
 import numpy as np
-from commands.click_options import add_view_options, refinement, set_view
-from commands.crf_options import add_crf_option
-from commands.file_options import add_labels_option
-from commands.result_paths import image_ids, result_stems
+from chainer_seg.cli.click_options import add_view_options, refinement, set_view
+from chainer_seg.cli.crf_options import add_crf_option
+from chainer_seg.cli.file_options import add_labels_option
+from chainer_seg.cli.result_paths import image_ids, result_stems
 
 from chainer_seg import command_line, schema
 from chainer_seg.bad_images import BadImages

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from commands.crf_options import crf_parameters
+from chainer_seg.cli.crf_options import crf_parameters
 
 from chainer_seg import command_line
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters

@@ -2,7 +2,7 @@
 
 import logging
 
-from commands.training_options import DRAWN
+from chainer_seg.cli.training_options import DRAWN
 
 from chainer_seg.datasets import FiguresDataset
 from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES

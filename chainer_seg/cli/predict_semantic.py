@@ -11,9 +11,9 @@ import logging
 import pathlib
 
 import numpy as np
-from commands.detector_inputs import (
+from chainer_seg.cli.detector_inputs import (
     add_input_options, check_for_images, check_for_videos, find_jobs, work_on)
-from commands.semantic_options import add_semantic_options, semantic_settings
+from chainer_seg.cli.semantic_options import add_semantic_options, semantic_settings
 from tqdm import tqdm
 
 from chainer_seg import command_line

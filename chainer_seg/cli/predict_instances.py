@@ -14,9 +14,9 @@ import functools
 import logging
 
 import numpy as np
-from commands.detector_inputs import add_input_options, check_for_videos, find_jobs, work_on
-from commands.detector_options import add_detector_options, detector_settings
-from commands.result_paths import category_ids
+from chainer_seg.cli.detector_inputs import add_input_options, check_for_videos, find_jobs, work_on
+from chainer_seg.cli.detector_options import add_detector_options, detector_settings
+from chainer_seg.cli.result_paths import category_ids
 from tqdm import tqdm
 
 from chainer_seg import command_line

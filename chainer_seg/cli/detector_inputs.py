@@ -5,8 +5,8 @@ import contextlib
 import dataclasses
 import pathlib
 
-from commands.file_options import add_outside_option
-from commands.result_paths import image_ids, listed_images, result_stems, sole_writers
+from chainer_seg.cli.file_options import add_outside_option
+from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems, sole_writers
 from tqdm import tqdm
 
 from chainer_seg import command_line

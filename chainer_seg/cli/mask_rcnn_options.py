@@ -2,7 +2,7 @@
 
 import argparse
 
-from commands.training_options import OF_DRAWN
+from chainer_seg.cli.training_options import OF_DRAWN
 
 from chainer_seg import command_line
 from chainer_seg.model_file import is_model_file

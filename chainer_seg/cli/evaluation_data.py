@@ -3,8 +3,8 @@
 import math
 import pathlib
 
-from commands.file_options import add_reading_options, reading_options
-from commands.proposal_options import add_range_options, image_range
+from chainer_seg.cli.file_options import add_reading_options, reading_options
+from chainer_seg.cli.proposal_options import add_range_options, image_range
 
 from chainer_seg import command_line, datasets
 from chainer_seg.errors import DatasetError

@@ -12,13 +12,13 @@ import math
 import pathlib
 import time
 
-from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import add_data_options, add_match_option, open_dataset
-from commands.result_paths import result_stems
-from commands.semantic_options import (
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
+from chainer_seg.cli.drawn_data import add_drawn_option, drawn_dataset
+from chainer_seg.cli.evaluation_data import add_data_options, add_match_option, open_dataset
+from chainer_seg.cli.result_paths import result_stems
+from chainer_seg.cli.semantic_options import (
     OF_LISTS, add_semantic_options, described_settings, semantic_settings)
-from commands.semantic_report import class_table
+from chainer_seg.cli.semantic_report import class_table
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages

@@ -14,11 +14,11 @@ import pathlib
 import time
 
 import numpy as np
-from commands.click_options import add_view_options, refinement, set_view
-from commands.click_report import class_table, published, table, write
-from commands.crf_options import add_crf_option
-from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from commands.evaluation_data import add_data_options, open_dataset
+from chainer_seg.cli.click_options import add_view_options, refinement, set_view
+from chainer_seg.cli.click_report import class_table, published, table, write
+from chainer_seg.cli.crf_options import add_crf_option
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line

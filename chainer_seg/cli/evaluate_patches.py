@@ -7,7 +7,7 @@ fresh pictures are drawn.
 
 import functools
 
-from commands.evaluation_data import add_data_options, open_dataset
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line

@@ -5,8 +5,8 @@ import shlex
 import sys
 import time
 
-from commands.file_options import add_reading_options, reading_options
-from commands.result_paths import CATEGORY_IDS
+from chainer_seg.cli.file_options import add_reading_options, reading_options
+from chainer_seg.cli.result_paths import CATEGORY_IDS
 
 from chainer_seg import command_line, training
 from chainer_seg.class_names import listed

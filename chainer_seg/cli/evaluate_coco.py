@@ -11,10 +11,10 @@ import logging
 import math
 import time
 
-from commands.detector_options import add_detector_options, detector_settings
-from commands.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from commands.drawn_data import add_drawn_option, drawn_dataset
-from commands.evaluation_data import (
+from chainer_seg.cli.detector_options import add_detector_options, detector_settings
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
+from chainer_seg.cli.drawn_data import add_drawn_option, drawn_dataset
+from chainer_seg.cli.evaluation_data import (
     add_data_options,
     add_match_option,
     open_dataset,

@@ -1,0 +1,20 @@
+"""Evaluate a model: python scripts/evaluate.py MODEL [options]."""
+
+from collections.abc import Sequence
+
+from chainer_seg.cli import dispatch
+
+# The class of a model, its protocols (the first is the default), and who carries them out.
+_PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
+MODULES = {
+    'ClickSegmenter': {'clicks': 'evaluate_clicks'},
+    'DeepLab': {'semantic': 'evaluate_semantic'},
+    'DeepMask': _PROPOSALS,
+    'MaskRCNN': {'coco': 'evaluate_coco'},
+    'SharpMask': _PROPOSALS,
+    'Yolact': {'coco': 'evaluate_coco'},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    dispatch.run('evaluate', __doc__, MODULES, arguments)

@@ -1,0 +1,18 @@
+"""Use a model on images or videos: python scripts/predict.py MODEL INPUT... [options]."""
+
+from collections.abc import Sequence
+
+from chainer_seg.cli import dispatch
+
+MODULES = {
+    'ClickSegmenter': {'clicks': 'predict_click'},
+    'DeepLab': {'semantic': 'predict_semantic'},
+    'DeepMask': {'proposals': 'predict_deepmask'},
+    'MaskRCNN': {'instances': 'predict_instances'},
+    'SharpMask': {'proposals': 'predict_deepmask'},
+    'Yolact': {'instances': 'predict_instances'},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    dispatch.run('predict', __doc__, MODULES, arguments)
