@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.datasets import coco_statistics, validate_coco
-from chainer_seg.options import with_any
+from chainer_seg.options import Parser, with_any
 
 _SHOWN = 10  # problems of a kind, unless --verbose asks for all
 
@@ -28,7 +28,8 @@ def print_statistics(statistics):
         print('most frequent: ' + ', '.join(f'{name} {count}' for name, count in most))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg data check', device=False)
     parser.add_argument('--annotations', required=True, metavar='J', help='COCO JSON file')
     parser.add_argument('--images', metavar='D', help='folder of the images; left out, '
@@ -36,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--quick', action='store_true', help='read only the headers of the images')
     parser.add_argument('--json', action='store_true', help='print problems and figures as JSON')
     parser.only(with_any('--images'), '--quick')
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
     problems = validate_coco(
         options.annotations, options.images, read_pixels=not options.quick,
         progress=functools.partial(tqdm, desc='checking', unit='image',

@@ -3,8 +3,6 @@
 import argparse
 import functools
 
-from chainer_seg.models.deeplab.dense_crf import dense_crf
-from chainer_seg.models.deeplab.refine import find_refinement
 
 
 def add_view_options(parser):
@@ -27,6 +25,8 @@ def set_view(model, options):
 
 def refinement(name, options):
     """The refinement of a name, with the numbers that the options give; None for 'none'."""
+    from chainer_seg.models.deeplab.dense_crf import dense_crf
+    from chainer_seg.models.deeplab.refine import find_refinement
     if name == 'none':
         return None
     if name == 'crf':

@@ -5,7 +5,6 @@ import pathlib
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
 from chainer_seg.evaluation.clicks import CAP
 from chainer_seg.files import atomic_write, write_json
-from chainer_seg.visualization import draw_click_curves
 
 
 def table(results, options):
@@ -55,6 +54,7 @@ def published(options, changed):
 
 def write(results, options, seconds):
     """Writes the figures as JSON and their curves as a picture, whose path it returns."""
+    from chainer_seg.visualization import draw_click_curves
     methods = {title: {**figures.summary(options.thresholds, options.clicks),
                        'seconds_per_click': figures.seconds_per_click,
                        'ious': figures.ious.round(4).tolist()} for title, figures in results.items()}

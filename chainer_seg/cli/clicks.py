@@ -14,26 +14,22 @@ from collections.abc import Sequence
 import numpy as np
 from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampling
-from chainer_seg.cli.training_options import DRAWN, VALIDATION_SEED_OFFSET
+from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets import ClickFilesDataset, open_dataset
-from chainer_seg.datasets.click_files import read_list
-from chainer_seg.datasets.opening import folder_for
 from chainer_seg.files import atomic_write
-from chainer_seg.models.deeplab.click_writer import LEAST_AREA, write_click_files
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
 from chainer_seg.models.deeplab.stored_clicks import STORED_SCALE, stored_clicks
-from chainer_seg.options import with_any, without
-from chainer_seg.visualization import draw_click_sheet
+from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
+from chainer_seg.options import Parser, with_any, without
 
 _SHOWN = 12  # samples on the sheet of --preview
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
+    options = make_parser().parse_args(arguments)
     sampling = chosen_sampling(options)
     datasets, bad = open_splits(options), BadImages(options.strict)
     with bad.reported(sum(map(len, datasets.values())), 'have no samples', options.verbose):
@@ -42,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def write_splits(datasets, sampling, options, bad):
     """Writes the samples of all splits and what is wanted beside them."""
+    from chainer_seg.datasets import ClickFilesDataset
     lists = {name: write(name, dataset, sampling, options, bad) for name, dataset in datasets.items()}
     train = ClickFilesDataset(lists['train'], options.out, image_folder(datasets['train']))
     if options.preview:
@@ -53,7 +50,9 @@ def write_splits(datasets, sampling, options, bad):
     print(f'train on it with: {training_command(lists, datasets, options)}')
 
 
-def parse(arguments):
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
+    from chainer_seg.models.deeplab.click_writer import LEAST_AREA
     parser = command_line.parser(__doc__, prog='chainer-seg data clicks', device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to')
     data = parser.add_argument_group('the data')
@@ -63,7 +62,7 @@ def parse(arguments):
                                f'of VOC or SBD, TFRecord files, or a folder of masks')
         data.add_argument(f'--{prefix}images', metavar='D', help='folder of these images')
     add_reading_options(data)
-    data.add_argument('--draw', choices=tuple(DRAWN), default='shapes',
+    data.add_argument('--draw', choices=tuple(SYNTHETIC), default='shapes',
                       help='what is drawn without --annotations')
     data.add_argument('--n', type=command_line.count_argument, default=200,
                       help='number of drawn training pictures')
@@ -87,14 +86,16 @@ def parse(arguments):
     parser.only(without('--annotations'), '--draw', '--n', '--val-n', '--size')
     parser.only(with_any('--annotations'), '--images', '--val-annotations')
     parser.only(with_any('--val-annotations'), '--val-images')
-    return parser.parse_args(arguments)
+    return parser
 
 
 def open_splits(options):
     """The data sets by the names of their splits."""
+    from chainer_seg.datasets import open_dataset
+    from chainer_seg.datasets.opening import folder_for
     reading = reading_options(options, options.annotations)
     if not options.annotations:
-        draw = DRAWN[options.draw]
+        draw = synthetic_class(options.draw)
         return {'train': draw(options.n, options.seed, options.size),
                 'val': draw(options.val_n, options.seed + VALIDATION_SEED_OFFSET, options.size)}
     splits = {'train': open_dataset(options.annotations, options.images, **reading)}
@@ -106,6 +107,8 @@ def open_splits(options):
 
 def write(split, dataset, sampling, options, bad):
     """Writes the samples of one split and gives the path of its list."""
+    from chainer_seg.datasets.click_files import read_list
+    from chainer_seg.models.deeplab.click_writer import write_click_files
     prefix = '' if split == 'train' else 'val_'
     source = getattr(options, f'{prefix}annotations')
     source = str(pathlib.Path(source).resolve()) if source else (
@@ -130,6 +133,7 @@ def image_folder(dataset):
 
 def preview(dataset, path):
     """Draws samples from all over a list, as they were written."""
+    from chainer_seg.visualization import draw_click_sheet
     numbers = np.linspace(0, len(dataset) - 1, min(_SHOWN, len(dataset))).astype(int)
     examples = [dataset[number] for number in numbers]
     axes = draw_click_sheet([(image, label, stored_clicks(maps)) for image, maps, label in examples],

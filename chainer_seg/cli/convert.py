@@ -9,19 +9,17 @@ import pathlib
 from collections.abc import Sequence
 
 import chainer_seg  # noqa: F401  before Chainer
-import converters
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
-from chainer_seg.model_file import save_model
-from chainer_seg.options import without
-from converters.inspection import mapping_lines, tree_lines
+from chainer_seg.options import Parser, without
 
 log = logging.getLogger(__name__)
 
 _LISTED = 4  # Names of skipped arrays that are shown for each reason.
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg convert', device=False)
     parser.add_argument('file', metavar='FILE', help='a weight file; its bytes tell the format')
     parser.add_argument('-o', '--out', metavar='OUT',
@@ -46,7 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--half', action='store_true',
                         help='round the weights to 16 bits, for a file of half the size')
     parser.only(without('--inspect'), '-o', '--config', '--set', '--skip', '--class-names', '--half')
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    import converters
+    from converters.inspection import tree_lines
+    options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
     if options.inspect:
         for line in tree_lines(converters.read(options.file)):
@@ -56,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def convert(options):
+    import converters
+    from chainer_seg.model_file import save_model
     out = _output_path(options)
     settings = dict(options.set)
     if options.class_names:
@@ -95,6 +101,7 @@ def _output_path(options):
 
 
 def _report(conversion):
+    from converters.inspection import mapping_lines
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
     for line in mapping_lines(conversion.mapping):
         log.debug('  %s', line)

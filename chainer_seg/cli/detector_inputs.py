@@ -12,7 +12,6 @@ from tqdm import tqdm
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import UserError
-from chainer_seg.video import VIDEO_SUFFIXES
 
 # Kinds of videos that can be read, beside those that can be written, too.
 _MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
@@ -135,6 +134,7 @@ def expand(text, output, allow_outside=False):
 
 
 def job_of(source, output, stem):
+    from chainer_seg.video import VIDEO_SUFFIXES
     video = isinstance(source, int) or is_video(source)
     if output is not None:
         return Job(source, video, pathlib.Path(output), pathlib.Path(output).with_suffix('.json'))
@@ -150,6 +150,7 @@ def is_camera(text):
 
 
 def is_video(path):
+    from chainer_seg.video import VIDEO_SUFFIXES
     path = pathlib.Path(path)
     return path.suffix.lower() in VIDEO_SUFFIXES | _MORE_VIDEO_SUFFIXES and not path.is_dir()
 

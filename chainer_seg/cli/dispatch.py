@@ -5,7 +5,6 @@ import sys
 
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
-from chainer_seg.model_file import load_model, read_description
 from chainer_seg.zoo import SHIPPED
 
 
@@ -20,6 +19,7 @@ def run(name, description, modules, arguments=None):
             its docstring says what it does.
         arguments: Those of the subcommand; the arguments of the process by default.
     """
+    from chainer_seg.model_file import load_model, read_description
     prog = f'chainer-seg {name}'
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0].startswith('-'):

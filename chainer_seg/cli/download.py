@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from chainer_seg import command_line, downloads
 from chainer_seg.errors import DownloadError
 from chainer_seg.zoo import public_file, public_files
+from chainer_seg.options import Parser
 
 log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(
         __doc__, prog='chainer-seg download', device=False,
         epilog='Without NAME it lists what there is. The files belong to their authors; mind their '
@@ -21,7 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', metavar='DIR', default=None,
                         help='folder for the files; downloads/KIND if left out')
     parser.add_argument('--extract', action='store_true', help='unpack archives beside themselves')
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
     if not options.names:
         list_files(options.kind)

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from chainer_seg import command_line
-from chainer_seg.datasets import (
-    FiguresDataset, MovingPlainShapes, MovingShapes, PlainShapesDataset, ShapesDataset, write_coco)
-from chainer_seg.options import where
-from chainer_seg.video import write_video
+from chainer_seg.cli.synthetic_data import SYNTHETIC
+from chainer_seg.options import Parser, where
 
-_KINDS = {'shapes': ShapesDataset, 'plain-shapes': PlainShapesDataset, 'figures': FiguresDataset,
-          'video': MovingShapes, 'plain-video': MovingPlainShapes}
+# The class of each kind; loaded at first use.
+_KINDS = {**SYNTHETIC, 'video': 'MovingShapes', 'plain-video': 'MovingPlainShapes'}
 _RATE = 25.0  # frames a second
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
+    from chainer_seg import command_line
     parser = command_line.parser(__doc__, prog='chainer-seg data draw', device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to; the file of a video')
     kinds = parser.add_mutually_exclusive_group()
@@ -40,7 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.only(where('--kind', *(kind for kind in _KINDS if kind != 'figures')), '--classes')
     parser.only(where('--kind', *(kind for kind in _KINDS if not kind.endswith('video'))), '--png',
                 '--overwrite')
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    from chainer_seg.datasets import write_coco
+    from chainer_seg.video import write_video
+    options = make_parser().parse_args(arguments)
     dataset = drawn(options)
     progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
     if options.kind.endswith('video'):
@@ -57,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def drawn(options):
     """The data set that the options describe."""
+    from chainer_seg import datasets
     common = {'length': options.n, 'seed': options.seed, 'size': options.size}
     if options.objects is not None:
         common['people' if options.kind == 'figures' else 'objects'] = (
@@ -65,4 +71,4 @@ def drawn(options):
         common['classes'] = options.classes
     if options.kind in ('shapes', 'figures'):
         common['crowd_probability'] = options.crowds
-    return _KINDS[options.kind](**common)
+    return getattr(datasets, _KINDS[options.kind])(**common)

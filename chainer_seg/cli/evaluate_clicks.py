@@ -24,7 +24,6 @@ from tqdm import tqdm
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import UserError
-from chainer_seg.evaluation import ResultFolder, find_labels, number_of_clicks, sample_objects
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
 from chainer_seg.evaluation.clicks import CAP, THRESHOLDS
@@ -144,6 +143,7 @@ def with_masks(options):
 
 def objects_of(dataset, options, bad):
     """The objects to click on, as arguments of :func:`number_of_clicks`."""
+    from chainer_seg.evaluation import find_labels, sample_objects
     labels = None
     if options.categories is not None:
         labels = find_labels(dataset.class_names, options.categories)
@@ -176,6 +176,7 @@ def methods_of(model, options):
 
 def open_results(name, model, dataset, objects, options):
     """The folder of a method in --results as a context; it gives None where there is none."""
+    from chainer_seg.evaluation import ResultFolder
     if options.results is None:
         return contextlib.nullcontext()
     chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
@@ -192,6 +193,7 @@ def open_results(name, model, dataset, objects, options):
 
 def evaluate(title, segmenter, dataset, objects, record, options, bad):
     """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
+    from chainer_seg.evaluation import number_of_clicks
     progress = functools.partial(tqdm, desc=title, unit='image', disable=options.quiet)
     try:
         return number_of_clicks(segmenter, dataset, options.thresholds, options.cap, **objects,

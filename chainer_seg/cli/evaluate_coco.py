@@ -13,7 +13,7 @@ import time
 
 from chainer_seg.cli.detector_options import add_detector_options, detector_settings
 from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.drawn_data import add_drawn_option, drawn_dataset
+from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
 from chainer_seg.cli.evaluation_data import (
     add_data_options,
     add_match_option,
@@ -24,10 +24,8 @@ from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import DatasetError, ImageError, UserError
-from chainer_seg.evaluation import CocoEvaluator, ResultFolder, match_classes
 from chainer_seg.evaluation.coco import KINDS
 from chainer_seg.files import write_json
-from chainer_seg.instances import Instances
 from chainer_seg.options import with_any
 
 log = logging.getLogger(__name__)
@@ -59,9 +57,10 @@ def add_options(parser):
 
 
 def run(model, options):
+    from chainer_seg.evaluation import CocoEvaluator, match_classes
     started = time.time()
     dataset = open_dataset(options, draw=functools.partial(
-        drawn_dataset, model.class_names, options.drawn))
+        dataset_for_classes, model.class_names, options.drawn))
     match = match_classes(model.class_names, dataset.class_names, by=options.match,
                           count=model.config.get('classes'))
     if match.missing:
@@ -126,6 +125,7 @@ def settings_of(model, kinds, options):
 
 def open_results(model, dataset, settings, options):
     """The folder of --results as a context; it gives None where there is none."""
+    from chainer_seg.evaluation import ResultFolder
     if options.results is None:
         return contextlib.nullcontext()
     return ResultFolder(
@@ -136,6 +136,7 @@ def open_results(model, dataset, settings, options):
 
 def evaluate(model, dataset, match, evaluator, folder, settings, quiet, bad):
     """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
+    from chainer_seg.instances import Instances
     category_ids = getattr(dataset, 'category_ids', None)
     done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
     if done:

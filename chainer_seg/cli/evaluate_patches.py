@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.evaluation import evaluate_patches
 from chainer_seg.files import write_json
 
 
@@ -31,6 +30,7 @@ def add_options(parser):
 
 
 def run(model, options):
+    from chainer_seg.evaluation import evaluate_patches
     dataset, bad = open_dataset(options), BadImages(options.strict)
     with bad.reported(len(dataset), 'are not in the figures', options.verbose):
         figures = evaluate_patches(

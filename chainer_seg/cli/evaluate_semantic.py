@@ -13,7 +13,7 @@ import pathlib
 import time
 
 from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.drawn_data import add_drawn_option, drawn_dataset
+from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
 from chainer_seg.cli.evaluation_data import add_data_options, add_match_option, open_dataset
 from chainer_seg.cli.result_paths import result_stems
 from chainer_seg.cli.semantic_options import (
@@ -22,9 +22,6 @@ from chainer_seg.cli.semantic_report import class_table
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets import SemanticDataset, open_semantic
-from chainer_seg.evaluation import SemanticEvaluator, match_classes
-from chainer_seg.evaluation.label_folder import LabelFolder
 from chainer_seg.files import write_json
 from chainer_seg.options import with_any
 
@@ -53,6 +50,7 @@ def add_options(parser):
 
 
 def run(model, options):
+    from chainer_seg.evaluation import SemanticEvaluator, match_classes
     started = time.time()
     dataset = open_labels(model, options)
     match = match_classes(model.class_names, dataset.class_names, by=options.match,
@@ -81,8 +79,9 @@ def run(model, options):
 
 def open_labels(model, options):
     """The data set that the options name, with a class for each pixel."""
+    from chainer_seg.datasets import SemanticDataset, open_semantic
     def draw(*arguments):
-        return SemanticDataset(drawn_dataset(model.class_names[1:], options.drawn, *arguments))
+        return SemanticDataset(dataset_for_classes(model.class_names[1:], options.drawn, *arguments))
 
     return open_dataset(options, draw=draw, open_files=functools.partial(
         open_semantic, sbd=options.sbd, class_names=options.class_names))
@@ -90,6 +89,7 @@ def open_labels(model, options):
 
 def open_folder(model, dataset, options):
     """The folder of --save-labels as a context; it gives None where there is none."""
+    from chainer_seg.evaluation.label_folder import LabelFolder
     if options.save_labels is None:
         return contextlib.nullcontext()
     names = [stem.name for _, stem in result_stems(map(pathlib.Path, dataset.image_names), '')]

@@ -1,12 +1,15 @@
 """The images that a model is evaluated on: of a data set or a range of it, or freshly drawn."""
 
+import argparse
 import math
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.cli.proposal_options import add_range_options, image_range
 
-from chainer_seg import command_line, datasets
+from chainer_seg import command_line
 from chainer_seg.errors import DatasetError
 from chainer_seg.options import with_any, without
 
@@ -45,13 +48,20 @@ def add_match_option(parser):
                              'name, and each must be known, if left out')
 
 
-def open_dataset(options, *, needs_images=True, draw=datasets.ShapesDataset,
-                 open_files=datasets.open_dataset):
+def open_dataset(options: argparse.Namespace, *, needs_images: bool = True,
+                 draw: Callable[..., Any] | None = None, open_files: Callable[..., Any] | None = None) -> Any:
     """The data set that the options name.
 
-    ``draw(length, seed, size)`` makes a drawn one, ``open_files(annotations, folder, **reading)`` one of
-    files.
+    Args:
+        options: The parsed options.
+        needs_images: Whether a COCO JSON file without --images is an error.
+        draw: ``draw(length, seed, size)`` makes a synthetic data set; shapes by default.
+        open_files: ``open_files(annotations, folder, **reading)`` opens one of files;
+            :func:`chainer_seg.datasets.open_dataset` by default.
     """
+    from chainer_seg import datasets
+    draw = datasets.ShapesDataset if draw is None else draw
+    open_files = datasets.open_dataset if open_files is None else open_files
     reading = reading_options(options, options.annotations)
     if options.annotations is None:
         return draw(options.n, options.seed + EVALUATION_SEED_OFFSET, options.size)

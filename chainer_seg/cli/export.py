@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import chainer_seg  # noqa: F401  before Chainer
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
-from chainer_seg.model_file import load_model
-from converters import caffe_export
-from converters.formats import torch7_writer
-from converters.torch_export import torch_tree
+from chainer_seg.options import Parser
 
 log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg export', device=False)
     parser.add_argument('model', metavar='MODEL',
                         help='a model file, or the name of a model that comes with the package')
@@ -25,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                              '(DeepMask, SharpMask)')
     parser.add_argument('--size', type=command_line.size_argument, metavar='HxW',
                         help='size of the input that the .prototxt names; 321, of a ResNet 224')
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    from chainer_seg.model_file import load_model
+    options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
     out = pathlib.Path(options.out)
     if out.suffix not in EXPORTERS:
@@ -36,10 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _write_caffe(out, model, options):
+    from converters import caffe_export
     return out, caffe_export.export(out, model, options.size)
 
 
 def _write_torch(out, model, options):
+    from converters.formats import torch7_writer
+    from converters.torch_export import torch_tree
     if options.size is not None:
         raise UserError('--size is the size in a .prototxt; leave it out for a .t7 file.')
     torch7_writer.write(out, torch_tree(model))

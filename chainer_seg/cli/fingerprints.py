@@ -4,11 +4,11 @@ import hashlib
 
 from chainer_seg import command_line  # noqa: F401  before Chainer, which it makes work
 
-import chainer  # isort: skip
 
 
 def fingerprint_of_model(model):
     """The same text for models of the same class, sizes, weights and names of classes."""
+    import chainer
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
     content = hashlib.sha256(repr((type(model).__name__, model.config)).encode())

@@ -16,20 +16,13 @@ from chainer_seg.cli.result_paths import image_ids, result_stems
 
 from chainer_seg import command_line, schema
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets.click_files import MAPS_ENDING, read_maps, write_maps
 from chainer_seg.errors import ClickError, UserError, shortened
 from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
-from chainer_seg.instances import Instances
 from chainer_seg.locks import sole_writer
 from chainer_seg.label_images import Guesses
-from chainer_seg.mask_images import read_mask
-from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.precomputed_maps import segment_maps
 from chainer_seg.models.deeplab.refine import REFINEMENTS
-from chainer_seg.models.deeplab.stored_clicks import stored_clicks, stored_maps
 from chainer_seg.options import where
-from chainer_seg.visualization import overlay_clicks, overlay_masks
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +78,8 @@ def run(model, options):
 
 def find(model, path, clicks, sharpen, options):
     """The image, the clicks on it, and the probability and the mask (H, W) that they ask for."""
+    from chainer_seg.datasets.click_files import read_maps
+    from chainer_seg.models.deeplab.stored_clicks import stored_clicks
     image = read_image(path)
     try:
         if options.pnmap:
@@ -106,6 +101,7 @@ def point(text):
 
 def given_clicks(options):
     """The clicks of --clicks, --pos and --neg; refuses options that do not tell what is meant."""
+    from chainer_seg.models.deeplab import Click
     clicks = read_clicks(options.clicks) if options.clicks else []
     clicks += [Click(y, x, True) for x, y in options.pos]
     clicks += [Click(y, x, False) for x, y in options.neg]
@@ -129,6 +125,7 @@ class _Entry(msgspec.Struct):
 
 def read_clicks(path):
     """The clicks of a JSON file, a list of :class:`Click`."""
+    from chainer_seg.models.deeplab import Click
     entries = read_json(path, 'file of clicks')
     try:
         entries = schema.check(entries, list[_Entry], f'The file of clicks {path}')
@@ -140,6 +137,7 @@ def read_clicks(path):
 
 def segment(model, image, clicks, sharpen, options):
     """The probability and the mask (H, W) that the clicks ask for."""
+    from chainer_seg.mask_images import read_mask
     session = model.session(image, sharpen)
     session.threshold = options.threshold
     if options.mask:
@@ -152,6 +150,8 @@ def segment(model, image, clicks, sharpen, options):
 
 def segment_stored(model, image, maps, sharpen, options):
     """The probability and the mask (H, W) that stored click maps ask for."""
+    from chainer_seg.models.deeplab.precomputed_maps import segment_maps
+    from chainer_seg.models.deeplab.stored_clicks import stored_clicks
     probability = segment_maps(model, image, maps)
     if sharpen is not None:
         probability = sharpen(image, probability, stored_clicks(maps))
@@ -160,6 +160,10 @@ def segment_stored(model, image, maps, sharpen, options):
 
 def save(path, image_id, stem, image, clicks, found, options):
     """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
+    from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
+    from chainer_seg.instances import Instances
+    from chainer_seg.models.deeplab.stored_clicks import stored_maps
+    from chainer_seg.visualization import overlay_clicks, overlay_masks
     probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
     write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)

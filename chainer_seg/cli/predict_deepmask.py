@@ -12,14 +12,11 @@ from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import read_image, write_image
 from chainer_seg.locks import sole_writer
-from chainer_seg.masks import decode_rle
 from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
-from chainer_seg.visualization import overlay_masks
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +53,9 @@ def run(model, options):
 
 def save_proposals(model, path, image_id, stem, options):
     """Proposes objects in one image and writes an overlay and COCO JSON."""
+    from chainer_seg.datasets.proposal_files import proposal_results
+    from chainer_seg.masks import decode_rle
+    from chainer_seg.visualization import overlay_masks
     image = read_image(path)
     found = model.propose_rle(image, threshold=options.threshold, nms=options.nms,
                               **proposal_settings(model, options))

@@ -25,8 +25,6 @@ from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
 from chainer_seg.options import When
-from chainer_seg.video import annotate_video
-from chainer_seg.visualization import overlay_detections
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +100,7 @@ def labels_of(model, names):
 
 def save_found(find, job, window, options):
     """Finds the objects of one image and writes an overlay and COCO results."""
+    from chainer_seg.visualization import overlay_detections
     image = read_image(job.source)
     found = find(image)
     picture = overlay_detections(image, found, **drawing_of(options))
@@ -115,6 +114,7 @@ def save_found(find, job, window, options):
 
 def annotate(find, job, window, options):
     """Finds the objects of a video's frames and writes the video and COCO results."""
+    from chainer_seg.video import annotate_video
     written, stopped = collections.deque([None], maxlen=1), None
     progress = functools.partial(tqdm, desc=str(job.source), unit='frame', disable=options.quiet)
 

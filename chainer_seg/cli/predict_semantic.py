@@ -21,8 +21,6 @@ from chainer_seg.errors import UserError
 from chainer_seg.files import atomic_write, json_list, write_json
 from chainer_seg.images import read_image, write_image
 from chainer_seg.label_images import write_label_image
-from chainer_seg.video import VideoReader, VideoWriter
-from chainer_seg.visualization import overlay_labels
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +75,7 @@ def save_found(model, job, options):
 
 def annotate(model, job, options):
     """Finds the classes in a video's frames and writes the video and the shares of classes."""
+    from chainer_seg.video import VideoReader, VideoWriter
     paint, count, stopped = draw(model, options), 0, None
     with json_list(job.results) as add:
         try:
@@ -111,6 +110,7 @@ def labels_path(stem, options):
 
 def draw(model, options):
     """A function of image and labels that draws as the options ask."""
+    from chainer_seg.visualization import overlay_labels
     return functools.partial(overlay_labels, class_names=names_of(model), alpha=options.alpha,
                              legend=options.legend)
 

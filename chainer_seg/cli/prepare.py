@@ -20,34 +20,19 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets import (
-    CocoDataset,
-    MaskFolder,
-    PackedDataset,
-    SbdDataset,
-    TFRecordDataset,
-    VocDataset,
-    fit_anchors,
-    measure_dataset,
-    open_dataset,
-    pack_dataset,
-    suggest_anchors,
-    validate_coco,
-)
 from chainer_seg.datasets.statistics import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
-from chainer_seg.datasets.tfrecord_files import find_shards
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
-from chainer_seg.options import with_any
-from chainer_seg.visualization import draw_statistics
+from chainer_seg.options import Parser, with_any
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
 _UNREADABLE = ('missing file', 'unreadable file', 'size mismatch')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
+    from chainer_seg.datasets import CocoDataset
+    options = make_parser().parse_args(arguments)
     shown = None if options.verbose else _SHOWN
     splits = {name: Split(name, options) for name in ('train', 'val', 'test')
               if getattr(options, f'{name}_annotations_file')}
@@ -67,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report_bad(splits.values(), options)
 
 
-def parse(arguments):
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg data prepare', device=False)
     add_option(parser, 'train_image_dir', metavar='D', help='folder of the training images')
     add_option(parser, 'val_image_dir', metavar='D', help='folder of the validation images')
@@ -87,7 +73,7 @@ def parse(arguments):
     command_line.add_strict_option(bad)
     add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
     parser.only(with_any('--test_annotations_file'), '--test_image_dir')
-    return parser.parse_args(arguments)
+    return parser
 
 
 def add_option(parser, name, **settings):
@@ -100,6 +86,7 @@ class Split:
     """The training, validation or test images."""
 
     def __init__(self, name, options):
+        from chainer_seg.datasets import open_dataset
         self.name = name
         self.annotations = getattr(options, f'{name}_annotations_file')
         self.images = getattr(options, f'{name}_image_dir')
@@ -110,6 +97,8 @@ class Split:
 
     def files(self):
         """All files that the data set is made of."""
+        from chainer_seg.datasets import MaskFolder, SbdDataset, TFRecordDataset, VocDataset
+        from chainer_seg.datasets.tfrecord_files import find_shards
         if isinstance(self.dataset, TFRecordDataset):
             return find_shards(self.annotations)
         dataset, annotations = self.dataset, pathlib.Path(self.annotations)
@@ -130,6 +119,7 @@ class Split:
         Raises:
             DatasetError: There are images that cannot be read, with --strict.
         """
+        from chainer_seg.datasets import CocoDataset, validate_coco
         if not isinstance(self.dataset, CocoDataset):
             return
         problems = validate_coco(self.annotations, self.images, read_pixels=not options.quick,
@@ -145,6 +135,7 @@ class Split:
 
     def pack(self, options):
         """Writes the packed file unless an earlier run wrote it from the same files."""
+        from chainer_seg.datasets import PackedDataset, pack_dataset
         source = fingerprint(self.files())
         if options.labels_as != 'auto':
             source += f' {options.labels_as}'
@@ -174,6 +165,7 @@ class Split:
 
 def check_classes(splits):
     """Labels must mean the same everywhere; TFRecord files only tell those that occur."""
+    from chainer_seg.datasets import TFRecordDataset
     splits = splits.values()
     if all(isinstance(split.dataset, TFRecordDataset) for split in splits):
         categories = {}
@@ -191,6 +183,8 @@ def check_classes(splits):
 
 def report(split, folder, options, shown):
     """Prints and writes the figures of the training images, and anchors that fit them."""
+    from chainer_seg.datasets import measure_dataset
+    from chainer_seg.visualization import draw_statistics
     statistics = measure_dataset(split.dataset, progress('measuring', options), split.bad)
     figures, sizes = statistics.to_dict(), statistics.sizes_at(options.image_size)
     candidates = anchor_choices(sizes, options.image_size)
@@ -212,6 +206,7 @@ def report(split, folder, options, shown):
 
 def anchor_choices(sizes, image_size):
     """Anchors by name for boxes of ``sizes`` (M, 2) in an input of ``image_size``; {} without boxes."""
+    from chainer_seg.datasets import fit_anchors, suggest_anchors
     suggested = suggest_anchors(sizes)
     if suggested is None:
         return {}

@@ -8,7 +8,6 @@ passed over and listed at the end; the same command computes them when they are 
 import functools
 from collections.abc import Sequence
 
-from chainer_seg.cli.fingerprints import digest, fingerprint_of_model
 from chainer_seg.cli.proposal_options import (
     add_proposal_options,
     add_range_options,
@@ -20,13 +19,12 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets import CocoDataset, ProposalFolder
-from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.datasets.proposal_folder import CHUNK
-from chainer_seg.model_file import load_model
+from chainer_seg.options import Parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg propose')
     parser.add_argument('model', metavar='MODEL', help='model file, or the name of a shipped model')
     parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON of the images')
@@ -38,7 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command_line.add_strict_option(parser)
     add_proposal_options(parser, n=1000)
     add_range_options(parser)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    from chainer_seg.cli.fingerprints import digest, fingerprint_of_model
+    from chainer_seg.datasets import CocoDataset, ProposalFolder
+    from chainer_seg.model_file import load_model
+    options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
     model = load_model(options.model, options.device)
     check_makes_proposals(model, options.model)
@@ -57,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def fill(folder, model, dataset, numbers, settings, quiet, bad):
     """Computes what is missing in the folder, with a bar."""
+    from chainer_seg.datasets.proposal_files import proposal_results
     missing = len(folder.missing(numbers))
     if missing < len(numbers) and not quiet:
         print(f'{len(numbers) - missing} of {len(numbers)} images have been done before')

@@ -13,16 +13,13 @@ from chainer_seg.cli.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
-from chainer_seg.datasets import ShapesDataset, open_dataset
-from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.images import write_image
-from chainer_seg.models.yolact.augmentation import augment
-from chainer_seg.options import When, with_any
-from chainer_seg.visualization import contact_sheet
+from chainer_seg.options import Parser, When, with_any
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parse(arguments)
+    from chainer_seg.datasets.browsing import find_label, pictures_with
+    options = make_parser().parse_args(arguments)
     dataset = open_data(options)
     label = None if options.class_name is None else find_label(dataset, options.class_name)
     numbers = pictures_with(dataset, label, range(options.first, len(dataset)))
@@ -43,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f'wrote {pages} pages to {options.out}' if pages else 'no such pictures')
 
 
-def parse(arguments):
+def make_parser() -> Parser:
+    """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg data view', device=False)
     parser.add_argument('--annotations', metavar='J',
                         help='COCO JSON, packed data set, list of VOC or SBD, TFRecord files or folder '
@@ -69,10 +67,11 @@ def parse(arguments):
     parser.add_argument('--no-labels', action='store_true', help='write no names')
     parser.only(with_any('--annotations'), '--images')
     parser.only(When('without --augment', lambda options: not options.augment), '--columns')
-    return parser.parse_args(arguments)
+    return parser
 
 
 def open_data(options):
+    from chainer_seg.datasets import ShapesDataset, open_dataset
     reading = reading_options(options, options.annotations)
     if options.annotations is None:
         return ShapesDataset(options.first + options.n, options.seed)
@@ -81,6 +80,8 @@ def open_data(options):
 
 def write_page(path, dataset, numbers, columns, options):
     """Draws the pictures of these numbers, each followed by its augmented versions, on one page."""
+    from chainer_seg.models.yolact.augmentation import augment
+    from chainer_seg.visualization import contact_sheet
     examples, captions = [], []
     for number in numbers:
         image, instances = dataset[number]
