@@ -35,8 +35,8 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    from chainer_seg.devices import get_device
     options = make_parser().parse_args(arguments)
+    from chainer_seg.devices import get_device
     device = get_device(options.device)
     figures = {}
     for system in options.systems or SYSTEMS:

@@ -48,10 +48,10 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    import converters
-    from converters.inspection import tree_lines
     options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
+    import converters
+    from converters.inspection import tree_lines
     if options.inspect:
         for line in tree_lines(converters.read(options.file)):
             print(line)

@@ -43,9 +43,9 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
     from chainer_seg.datasets import write_coco
     from chainer_seg.video import write_video
-    options = make_parser().parse_args(arguments)
     dataset = drawn(options)
     progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
     if options.kind.endswith('video'):

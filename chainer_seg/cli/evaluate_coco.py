@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import DatasetError, ImageError, UserError
-from chainer_seg.evaluation.coco import KINDS
 from chainer_seg.files import write_json
 from chainer_seg.options import with_any
 
@@ -43,7 +42,7 @@ def add_options(parser):
     add_match_option(parser)
     add_detector_options(parser)
     figures = parser.add_argument_group('the figures')
-    figures.add_argument('--kinds', nargs='+', choices=KINDS,
+    figures.add_argument('--kinds', nargs='+', choices=tuple(_TITLES),
                          help='what is measured; all that model and data set have if left out; of a '
                               'YOLACT++, bbox alone is measured by the scores of the boxes')
     figures.add_argument('--per-class', action='store_true', help='also the AP of each class')

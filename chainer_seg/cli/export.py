@@ -27,9 +27,9 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    from chainer_seg.model_file import load_model
     options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
+    from chainer_seg.model_file import load_model
     out = pathlib.Path(options.out)
     if out.suffix not in EXPORTERS:
         raise UserError(f'{out} cannot be written: the endings known are {", ".join(EXPORTERS)}.')

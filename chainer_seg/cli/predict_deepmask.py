@@ -16,7 +16,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import read_image, write_image
 from chainer_seg.locks import sole_writer
-from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
+from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 
 log = logging.getLogger(__name__)
 

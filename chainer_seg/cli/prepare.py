@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets.statistics import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
+from chainer_seg.datasets.published_anchors import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
@@ -31,8 +31,8 @@ _UNREADABLE = ('missing file', 'unreadable file', 'size mismatch')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    from chainer_seg.datasets import CocoDataset
     options = make_parser().parse_args(arguments)
+    from chainer_seg.datasets import CocoDataset
     shown = None if options.verbose else _SHOWN
     splits = {name: Split(name, options) for name in ('train', 'val', 'test')
               if getattr(options, f'{name}_annotations_file')}

@@ -2,13 +2,7 @@
 
 from chainer_seg import command_line  # before Chainer, which it makes work
 from chainer_seg.errors import UserError
-from chainer_seg.models.deepmask.pyramid import (
-    EXPONENT_STEP,
-    FIRST_EXPONENT,
-    LAST_EXPONENT,
-    pyramid_scales,
-)
-
+from chainer_seg.models.deepmask.defaults import EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT
 
 PROPOSAL_FLAGS = ('--np', '--si', '--sf', '--ss', '--zoom', '--dm', '--exact')
 
@@ -32,7 +26,7 @@ def add_proposal_options(parser, n):
 
 def proposal_settings(model, options):
     """The options as arguments of ``model.propose_rle``."""
-    from chainer_seg.models.deepmask import SharpMask
+    from chainer_seg.models.deepmask import SharpMask, pyramid_scales
     if options.dm and not isinstance(model, SharpMask):
         raise UserError('--dm asks a SharpMask for the masks of its DeepMask, and this is a DeepMask, '
                         'which has no others; leave it out.')

@@ -40,11 +40,11 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    options = make_parser().parse_args(arguments)
+    command_line.set_up_messages(options)
     from chainer_seg.cli.fingerprints import digest, fingerprint_of_model
     from chainer_seg.datasets import CocoDataset, ProposalFolder
     from chainer_seg.model_file import load_model
-    options = make_parser().parse_args(arguments)
-    command_line.set_up_messages(options)
     model = load_model(options.model, options.device)
     check_makes_proposals(model, options.model)
     dataset = CocoDataset(options.annotations, options.images)

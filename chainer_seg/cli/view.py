@@ -18,8 +18,8 @@ from chainer_seg.options import Parser, When, with_any
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    from chainer_seg.datasets.browsing import find_label, pictures_with
     options = make_parser().parse_args(arguments)
+    from chainer_seg.datasets.browsing import find_label, pictures_with
     dataset = open_data(options)
     label = None if options.class_name is None else find_label(dataset, options.class_name)
     numbers = pictures_with(dataset, label, range(options.first, len(dataset)))
