@@ -17,16 +17,18 @@ from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.proposals import COUNTS, KINDS, SIZES
 from chainer_seg.files import write_json
 from chainer_seg.options import without
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks'}
 
 
+_PROPOSALS = 1000  # the largest number of proposals that average recall is measured for
+
+
 def add_options(parser):
     add_data_options(parser, pictures=100)
-    add_proposal_options(parser, n=max(COUNTS))
+    add_proposal_options(parser, n=_PROPOSALS)
     parser.add_argument('--proposals', metavar='DIR', nargs='+',
                         help='read the proposals from these files or folders')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
@@ -34,6 +36,7 @@ def add_options(parser):
 
 
 def run(model, options):
+    from chainer_seg.evaluation.proposals import KINDS
     from chainer_seg.evaluation import evaluate_proposals
     started = time.time()
     dataset = open_dataset(options, needs_images=not options.proposals)
@@ -57,6 +60,7 @@ def run(model, options):
 
 def evaluate_files(dataset, options, progress):
     """The figures of proposals in files, and of which kinds they are."""
+    from chainer_seg.evaluation.proposals import KINDS
     from chainer_seg.datasets import read_proposals
     from chainer_seg.evaluation import evaluate_proposal_files
     if options.annotations is None:
@@ -72,6 +76,7 @@ def evaluate_files(dataset, options, progress):
 
 def table(figures, kinds):
     """The figures in percent, a row for each kind and size."""
+    from chainer_seg.evaluation.proposals import COUNTS, SIZES
     lines = [f'{"":16}' + ''.join(f'{f"AR@{count}":>9}' for count in COUNTS)]
     for kind, size in itertools.product(kinds, SIZES):
         values = [figures[f'{kind}/AR@{count}' + ('' if size == 'all' else f'/{size}')]

@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets.proposal_folder import CHUNK
 from chainer_seg.options import Parser
+
+_CHUNK = 500  # images in a file, as in the published proposals
 
 
 def make_parser() -> Parser:
@@ -30,7 +31,7 @@ def make_parser() -> Parser:
     parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON of the images')
     parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
     parser.add_argument('--out', metavar='DIR', required=True, help='folder of the files')
-    parser.add_argument('--chunk', type=command_line.count_argument, default=CHUNK, metavar='N',
+    parser.add_argument('--chunk', type=command_line.count_argument, default=_CHUNK, metavar='N',
                         help='number of images in a file')
     parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
     command_line.add_strict_option(parser)

@@ -12,6 +12,7 @@ import pathlib
 import ijson
 import msgspec
 
+from chainer_seg import boxes, schema
 from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
 from chainer_seg.errors import DatasetError, quoted, shortened
 from chainer_seg.instances import Instances
@@ -37,7 +38,6 @@ def proposal_results(proposals, image_id=0):
     Raises:
         chainer_seg.errors.DatasetError: A run-length code is damaged.
     """
-    from chainer_seg import boxes
     if isinstance(proposals, Instances):
         return proposals.to_coco_results(image_id)
     if isinstance(proposals, _CheckedResults):
@@ -212,7 +212,6 @@ class _CheckedResults(list):
 
 
 def _check_results(results):
-    from chainer_seg import schema
     schema.check(results, list[_Result], 'The list of proposals', DatasetError)
     return _CheckedResults(map(_with_checked_code, results))
 
