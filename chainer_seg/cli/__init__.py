@@ -13,7 +13,7 @@ PROGRAM = 'chainer-seg'
 
 
 class Subcommand(typing.NamedTuple):
-    """A subcommand; its module has ``main(arguments)`` and ``make_parsers()``.
+    """A subcommand; its module has ``main(arguments)`` and ``make_parser()``.
 
     Attributes:
         module: Module of this package.

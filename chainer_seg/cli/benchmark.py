@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+
 from chainer_seg import __version__, command_line  # before Chainer, which it makes work
 from chainer_seg.files import write_json
 from chainer_seg.options import Parser
-
 
 SYSTEMS = ('common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact')
 

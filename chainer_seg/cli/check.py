@@ -9,10 +9,10 @@ import json
 import sys
 from collections.abc import Sequence
 
-from chainer_seg.cli.dataset_report import print_problems
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.cli.dataset_report import print_problems
 from chainer_seg.datasets import coco_statistics, validate_coco
 from chainer_seg.options import Parser, with_any
 

@@ -4,7 +4,6 @@ import argparse
 import functools
 
 
-
 def add_view_options(parser):
     """Adds the options of how the network looks at a picture."""
     group = parser.add_argument_group('how the network looks')

@@ -12,18 +12,18 @@ import shlex
 from collections.abc import Sequence
 
 import numpy as np
-from chainer_seg.cli.file_options import add_reading_options, reading_options
-from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampling
-from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.file_options import add_reading_options, reading_options
+from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampling
+from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
 from chainer_seg.models.deeplab.stored_clicks import STORED_SCALE, stored_clicks
-from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 from chainer_seg.options import Parser, with_any, without
+from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 
 _SHOWN = 12  # samples on the sheet of --preview
 

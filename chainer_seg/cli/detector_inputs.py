@@ -5,12 +5,12 @@ import contextlib
 import dataclasses
 import pathlib
 
-from chainer_seg.cli.file_options import add_outside_option
-from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems, sole_writers
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.file_options import add_outside_option
+from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems, sole_writers
 from chainer_seg.errors import UserError
 
 # Kinds of videos that can be read, beside those that can be written, too.

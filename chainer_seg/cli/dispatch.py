@@ -2,13 +2,19 @@
 
 import importlib
 import sys
+from collections.abc import Mapping, Sequence
 
 from chainer_seg import command_line
 from chainer_seg.errors import UserError
+from chainer_seg.options import Parser
 from chainer_seg.zoo import SHIPPED
 
+# {class of the model: {protocol: module of this package}}
+Modules = Mapping[str, Mapping[str, str]]
 
-def run(name, description, modules, arguments=None):
+
+def run(name: str, description: str | None, modules: Modules,
+        arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, loads the model and lets the module of its class work.
 
     Args:
@@ -38,6 +44,19 @@ def run(name, description, modules, arguments=None):
     options = parser.parse_args(arguments)
     command_line.set_up_messages(options)
     module.run(load_model(options.model, options.device), options)
+
+
+def joint_parser(modules: Modules) -> Parser:
+    """A parser that has the options for all models."""
+    parser = Parser(conflict_handler='resolve')
+    command_line.add_common_options(parser)
+    _add_model(parser)
+    names = {protocol: module for protocols in modules.values() for protocol, module in protocols.items()}
+    if any(len(protocols) > 1 for protocols in modules.values()):
+        _add_protocol(parser, names)
+    for name in dict.fromkeys(names.values()):
+        importlib.import_module(f'chainer_seg.cli.{name}').add_options(parser)
+    return parser
 
 
 def _explain(prog, description, modules, arguments):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from chainer_seg import command_line, downloads
 from chainer_seg.errors import DownloadError
-from chainer_seg.zoo import public_file, public_files
 from chainer_seg.options import Parser
+from chainer_seg.zoo import public_file, public_files
 
 log = logging.getLogger(__name__)
 

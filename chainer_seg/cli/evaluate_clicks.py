@@ -14,15 +14,15 @@ import pathlib
 import time
 
 import numpy as np
-from chainer_seg.cli.click_options import add_view_options, refinement, set_view
-from chainer_seg.cli.click_report import class_table, published, table, write
-from chainer_seg.cli.crf_options import add_crf_option
-from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.click_options import add_view_options, refinement, set_view
+from chainer_seg.cli.click_report import class_table, published, table, write
+from chainer_seg.cli.crf_options import add_crf_option
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS

@@ -11,18 +11,18 @@ import logging
 import math
 import time
 
+from tqdm import tqdm
+
+from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.detector_options import add_detector_options, detector_settings
-from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
 from chainer_seg.cli.evaluation_data import (
     add_data_options,
     add_match_option,
     open_dataset,
     refuse_without_objects,
 )
-from tqdm import tqdm
-
-from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
+from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
 from chainer_seg.errors import DatasetError, ImageError, UserError
 from chainer_seg.files import write_json
 from chainer_seg.options import with_any

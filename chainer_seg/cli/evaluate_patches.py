@@ -7,11 +7,11 @@ fresh pictures are drawn.
 
 import functools
 
-from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from chainer_seg.files import write_json
 
 

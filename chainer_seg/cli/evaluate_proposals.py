@@ -11,11 +11,11 @@ import itertools
 import math
 import time
 
-from chainer_seg.cli.evaluation_data import add_data_options, open_dataset, refuse_without_objects
-from chainer_seg.cli.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.evaluation_data import add_data_options, open_dataset, refuse_without_objects
+from chainer_seg.cli.proposal_options import PROPOSAL_FLAGS, add_proposal_options, proposal_settings
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import write_json
 from chainer_seg.options import without
@@ -36,8 +36,8 @@ def add_options(parser):
 
 
 def run(model, options):
-    from chainer_seg.evaluation.proposals import KINDS
     from chainer_seg.evaluation import evaluate_proposals
+    from chainer_seg.evaluation.proposals import KINDS
     started = time.time()
     dataset = open_dataset(options, needs_images=not options.proposals)
     progress = functools.partial(tqdm, desc='evaluating', unit='image', disable=options.quiet)
@@ -60,9 +60,9 @@ def run(model, options):
 
 def evaluate_files(dataset, options, progress):
     """The figures of proposals in files, and of which kinds they are."""
-    from chainer_seg.evaluation.proposals import KINDS
     from chainer_seg.datasets import read_proposals
     from chainer_seg.evaluation import evaluate_proposal_files
+    from chainer_seg.evaluation.proposals import KINDS
     if options.annotations is None:
         raise DatasetError('--proposals needs --annotations, the COCO JSON of their images.')
     files = read_proposals(options.proposals)

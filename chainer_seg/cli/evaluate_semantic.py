@@ -12,16 +12,20 @@ import math
 import pathlib
 import time
 
-from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
-from chainer_seg.cli.evaluation_data import add_data_options, add_match_option, open_dataset
-from chainer_seg.cli.result_paths import result_stems
-from chainer_seg.cli.semantic_options import (
-    OF_LISTS, add_semantic_options, described_settings, semantic_settings)
-from chainer_seg.cli.semantic_report import class_table
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.evaluation_data import add_data_options, add_match_option, open_dataset
+from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
+from chainer_seg.cli.result_paths import result_stems
+from chainer_seg.cli.semantic_options import (
+    OF_LISTS,
+    add_semantic_options,
+    described_settings,
+    semantic_settings,
+)
+from chainer_seg.cli.semantic_report import class_table
+from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
 from chainer_seg.files import write_json
 from chainer_seg.options import with_any
 

@@ -6,10 +6,9 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from chainer_seg import command_line
 from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.cli.proposal_options import add_range_options, image_range
-
-from chainer_seg import command_line
 from chainer_seg.errors import DatasetError
 from chainer_seg.options import with_any, without
 

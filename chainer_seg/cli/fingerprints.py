@@ -5,7 +5,6 @@ import hashlib
 from chainer_seg import command_line  # noqa: F401  before Chainer, which it makes work
 
 
-
 def fingerprint_of_model(model):
     """The same text for models of the same class, sizes, weights and names of classes."""
     import chainer

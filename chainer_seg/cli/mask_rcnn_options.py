@@ -2,9 +2,8 @@
 
 import argparse
 
-from chainer_seg.cli.training_options import OF_DRAWN
-
 from chainer_seg import command_line
+from chainer_seg.cli.training_options import OF_DRAWN
 from chainer_seg.model_file import is_model_file
 from chainer_seg.options import When, where, with_any, without
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
+from chainer_seg.options import Parser
 
 MODULES = {
     'ClickSegmenter': {'clicks': 'predict_click'},
@@ -16,3 +17,8 @@ MODULES = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     dispatch.run('predict', __doc__, MODULES, arguments)
+
+
+def make_parser() -> Parser:
+    """A parser of the options for all models, for their names."""
+    return dispatch.joint_parser(MODULES)

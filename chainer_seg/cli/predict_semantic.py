@@ -11,12 +11,17 @@ import logging
 import pathlib
 
 import numpy as np
-from chainer_seg.cli.detector_inputs import (
-    add_input_options, check_for_images, check_for_videos, find_jobs, work_on)
-from chainer_seg.cli.semantic_options import add_semantic_options, semantic_settings
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.cli.detector_inputs import (
+    add_input_options,
+    check_for_images,
+    check_for_videos,
+    find_jobs,
+    work_on,
+)
+from chainer_seg.cli.semantic_options import add_semantic_options, semantic_settings
 from chainer_seg.errors import UserError
 from chainer_seg.files import atomic_write, json_list, write_json
 from chainer_seg.images import read_image, write_image

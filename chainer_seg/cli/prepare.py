@@ -14,12 +14,12 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from chainer_seg.cli.dataset_report import print_anchors, print_figures, print_problems
-from chainer_seg.cli.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.dataset_report import print_anchors, print_figures, print_problems
+from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.datasets.published_anchors import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json

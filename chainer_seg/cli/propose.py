@@ -8,6 +8,10 @@ passed over and listed at the end; the same command computes them when they are 
 import functools
 from collections.abc import Sequence
 
+from tqdm import tqdm
+
+from chainer_seg import command_line
+from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.proposal_options import (
     add_proposal_options,
     add_range_options,
@@ -15,10 +19,6 @@ from chainer_seg.cli.proposal_options import (
     image_range,
     proposal_settings,
 )
-from tqdm import tqdm
-
-from chainer_seg import command_line
-from chainer_seg.bad_images import BadImages
 from chainer_seg.options import Parser
 
 _CHUNK = 500  # images in a file, as in the published proposals

@@ -3,9 +3,8 @@
 import argparse
 import dataclasses
 
-from chainer_seg.cli.crf_options import crf_parameters
-
 from chainer_seg import command_line
+from chainer_seg.cli.crf_options import crf_parameters
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 from chainer_seg.models.deeplab.multi_scale import SCALES
 from chainer_seg.options import When

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from chainer_seg.cli import PROGRAM, find_name
 from chainer_seg.command_line import USER_ERROR_STATUS
@@ -24,14 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train(find_name(system, SYSTEMS, _PROGRAM, 'system'), rest, _PROGRAM)
 
 
-def make_parsers() -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
-    """The words that follow ``train``, and a parser of the options after them."""
+def make_parser(system: str) -> argparse.ArgumentParser:
+    """A parser of the options of training a system, for their names."""
     import tyro
 
     from chainer_seg.cli import train
-    for system in SYSTEMS:
-        form = recipe_class(system)
-        yield (system,), tyro.extras.get_parser(train._command(form, form()))
+    form = recipe_class(system)
+    return tyro.extras.get_parser(train._command(form, form()))
 
 
 def _help():

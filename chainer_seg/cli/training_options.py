@@ -5,13 +5,11 @@ import shlex
 import sys
 import time
 
-from chainer_seg.cli.file_options import add_reading_options, reading_options
-from chainer_seg.cli.result_paths import CATEGORY_IDS
-
 from chainer_seg import command_line, training
 from chainer_seg.class_names import listed
-from chainer_seg.datasets import (
-    FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset)
+from chainer_seg.cli.file_options import add_reading_options, reading_options
+from chainer_seg.cli.result_paths import CATEGORY_IDS
+from chainer_seg.datasets import FiguresDataset, ObjectIndex, PlainShapesDataset, ShapesDataset, open_dataset
 from chainer_seg.datasets.opening import folder_for
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.links import ResNet

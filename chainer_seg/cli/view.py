@@ -9,10 +9,10 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from chainer_seg.cli.file_options import add_reading_options, reading_options
 from tqdm import tqdm
 
 from chainer_seg import command_line
+from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.images import write_image
 from chainer_seg.options import Parser, When, with_any
 
