@@ -72,7 +72,7 @@ def find_name(name: str, known: Sequence[str], program: str, kind: str = 'subcom
     """
     if name in known:
         return name
-    nearest = difflib.get_close_matches(name, known, 1, 0.5)
+    nearest = difflib.get_close_matches(name, known, 1)
     hint = f'did you mean {nearest[0]}?' if nearest else f'choose one of {", ".join(known)}.'
     raise UserError(f'{program} has no {kind} {name!r}; {hint}')
 

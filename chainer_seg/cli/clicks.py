@@ -144,7 +144,7 @@ def preview(dataset, path):
 
 def training_command(lists, datasets, options):
     """What trains on the samples as the TensorFlow implementation does."""
-    words = ['python', 'scripts/train.py', 'click', '--as-tensorflow', '--dataset', 'click-files',
+    words = ['chainer-seg', 'train', 'click', '--recipe', 'tensorflow', '--dataset', 'click-files',
              '--list', lists['train'], '--data', options.out]
     if options.energy_scale != STORED_SCALE:
         words += ['--click-scale', f'{options.energy_scale:g}']

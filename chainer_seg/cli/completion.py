@@ -57,7 +57,7 @@ def _cases() -> Iterator[tuple[str, list[str]]]:
     yield '""', [*SUBCOMMANDS, '--help', '--version']
     yield 'train', [*systems.SYSTEMS, '--help']
     for system in systems.SYSTEMS:
-        yield f'"train {system}"', _words_of(systems.make_parser(system))
+        yield f'"train {system}"', systems.options_of(system)
     for name, each in SUBCOMMANDS.items():
         if name == 'train':
             continue

@@ -1,4 +1,4 @@
-"""Make a model file of published weights: python scripts/convert.py FILE [-o OUT] [--inspect]."""
+"""Make a model file of published weights: chainer-seg convert FILE [-o OUT] [--inspect]."""
 
 import argparse
 import collections

@@ -1,4 +1,4 @@
-"""Download public weights and data sets: python scripts/download.py KIND [NAME...]."""
+"""Download public weights and data sets: chainer-seg download KIND [NAME...]."""
 
 import logging
 import pathlib

@@ -1,4 +1,4 @@
-"""Evaluate a model: python scripts/evaluate.py MODEL [options]."""
+"""Evaluate a model: chainer-seg evaluate MODEL [options]."""
 
 from collections.abc import Sequence
 

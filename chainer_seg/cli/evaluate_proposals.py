@@ -2,7 +2,7 @@
 
 As in the papers and in COCO: without classes, over intersections over union from 0.5 to 0.95, for boxes
 and for masks, and by the size of the objects. --proposals takes them from files that
-compute_proposals.py wrote, or from published ones, instead of computing them. Without --annotations,
+chainer-seg propose wrote, or from published ones, instead of computing them. Without --annotations,
 fresh pictures are drawn.
 """
 

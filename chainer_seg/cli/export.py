@@ -1,4 +1,4 @@
-"""Write a model as another framework's file: python scripts/export.py MODEL OUT.caffemodel|OUT.t7"""
+"""Write a model as another framework's file: chainer-seg export MODEL OUT.caffemodel|OUT.t7"""
 
 import logging
 import pathlib

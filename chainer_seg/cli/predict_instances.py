@@ -5,7 +5,7 @@ is that of the data set that the model was trained on; without one COCO's, if al
 otherwise the number of the class, from 1. Their image_id is the number that names the image, if all
 images are named by numbers as COCO's (000000005802.jpg is 5802); otherwise they are counted from 1; of a
 video it is the number of the frame, from 0. category_name and file_name stand beside them. Results with
-the ids of an annotation file are what evaluate.py --results writes. Ctrl-C ends a video or a camera at
+the ids of an annotation file are what chainer-seg evaluate --results writes. Ctrl-C ends a video or a camera at
 the frame it has come to.
 """
 

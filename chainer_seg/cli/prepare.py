@@ -1,7 +1,7 @@
 """Check a data set, report what it holds, and pack it for fast reading.
 
 Writes to the output folder: train.packed, val.packed (and test.packed), which the --annotations of
-train.py and evaluate.py take without --images; statistics.json with the figures of the training images
+chainer-seg train and chainer-seg evaluate take without --images; statistics.json with the figures of the training images
 and of anchors that fit them; statistics.png with pictures of both. The options are those of the
 TensorFlow implementation's tool, with one dash or two. The same command given again goes on where it
 was interrupted.
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for split in splits.values():
             split.pack(options)
     if not options.quiet:
-        print('train on it with: python scripts/train.py SYSTEM ' + ' '.join(
+        print('train on it with: chainer-seg train SYSTEM ' + ' '.join(
             f'--{"" if name == "train" else name + "-"}annotations {split.path}'
             for name, split in splits.items() if name != 'test'))
     report_bad(splits.values(), options)

@@ -1,4 +1,4 @@
-"""Compute the proposals of a data set: compute_proposals.py MODEL --annotations J --images D --out DIR.
+"""Compute the proposals of a data set: chainer-seg propose MODEL --annotations J --images D --out DIR.
 
 Writes COCO result files of segments and of boxes, 500 images in each, to --out. A run that was killed or
 interrupted goes on when the same command is given again. Images that cannot be read are

@@ -1,6 +1,8 @@
 """The subcommand ``train SYSTEM``: finds the system, whose recipe has the options."""
 
-import argparse
+import contextlib
+import io
+import re
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +11,8 @@ from chainer_seg.command_line import USER_ERROR_STATUS
 from chainer_seg.recipes import SYSTEMS, recipe_class
 
 _PROGRAM = f'{PROGRAM} train'
+_OPTION = re.compile(r'(?<![\w-])--?[A-Za-z][\w-]*(?:\.[\w-]+)*')
+_OPTION_LINE = re.compile(r'^\W*?((?:\[?--?[A-Za-z].*))', re.MULTILINE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,13 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train(find_name(system, SYSTEMS, _PROGRAM, 'system'), rest, _PROGRAM)
 
 
-def make_parser(system: str) -> argparse.ArgumentParser:
-    """A parser of the options of training a system, for their names."""
-    import tyro
-
-    from chainer_seg.cli import train
-    form = recipe_class(system)
-    return tyro.extras.get_parser(train._command(form, form()))
+def options_of(system: str) -> list[str]:
+    """The options of training a system, in all their spellings, as its help lists them."""
+    from chainer_seg.cli.train import train
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        train(system, ['--help'], _PROGRAM)
+    found = [word for line in _OPTION_LINE.findall(text.getvalue()) for word in _OPTION.findall(line)]
+    return list(dict.fromkeys(['--recipe', '--set', *found]))
 
 
 def _help():

@@ -1,4 +1,4 @@
-"""Draw the pictures of a data set with their objects on pages: view_dataset.py --out DIR.
+"""Draw the pictures of a data set with their objects on pages: chainer-seg data view --out DIR.
 
 Writes DIR/page_01.png and so on. With --augment N each picture is followed by N versions of it as the
 augmentation of YOLACT's training changes it.
