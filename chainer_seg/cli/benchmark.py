@@ -1,12 +1,13 @@
-"""Measure speed on this machine; nothing here passes or fails.
+"""Measure speed on this machine.
 
-Prints a table and, with --out, writes the figures as JSON together with what they were measured on.
+Prints a table; --out also writes the figures as JSON, with a description of the machine.
 """
 
 import importlib
 import os
 import platform
 import time
+import typing
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from chainer_seg import __version__, command_line  # before Chainer, which it ma
 from chainer_seg.files import write_json
 from chainer_seg.options import Parser
 
+if typing.TYPE_CHECKING:
+    import chainer
 SYSTEMS = ('common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact')
 
 
@@ -28,8 +31,8 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg benchmark')
     parser.add_argument('systems', metavar='SYSTEM', nargs='*', choices=(*SYSTEMS, []),
-                        help=f'what to measure: {", ".join(SYSTEMS)}; all if left out')
-    parser.add_argument('--repeat', type=int, default=5, help='the median of so many runs')
+                        help=f'what to measure: {", ".join(SYSTEMS)}; all if omitted')
+    parser.add_argument('--repeat', type=int, default=5, help='number of runs, of which the median counts')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
     return parser
 
@@ -47,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(options.out, {'seconds': figures, 'on': describe(device)}, indent=2)
 
 
-def measure(action, device, repeat):
-    """Median seconds of ``repeat`` calls after a first one that does not count."""
+def measure(action: Callable[[], object], device: 'chainer.backend.Device', repeat: int) -> float:
+    """Median seconds of ``repeat`` calls, after one warm-up call."""
     import chainer
     action()
     times = []
@@ -61,8 +64,8 @@ def measure(action, device, repeat):
     return float(np.median(times))
 
 
-def describe(device):
-    """What the figures were measured on."""
+def describe(device: 'chainer.backend.Device') -> dict[str, object]:
+    """The versions and the hardware that the figures were measured with."""
     import chainer
     return {'chainer_seg': __version__, 'chainer': chainer.__version__, 'numpy': np.__version__,
             'python': platform.python_version(), 'device': str(device),

@@ -1,6 +1,6 @@
-"""List everything that is wrong with a COCO annotation file and its images.
+"""List all problems of a COCO annotation file and its images.
 
-Exit status 0 for a clean data set, 2 if there are problems.
+The exit status is 0 for a data set without problems and 2 otherwise.
 """
 
 import dataclasses
@@ -32,10 +32,10 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg data check', device=False)
     parser.add_argument('--annotations', required=True, metavar='J', help='COCO JSON file')
-    parser.add_argument('--images', metavar='D', help='folder of the images; left out, '
-                                                      'the files are not checked')
-    parser.add_argument('--quick', action='store_true', help='read only the headers of the images')
-    parser.add_argument('--json', action='store_true', help='print problems and figures as JSON')
+    parser.add_argument('--images', metavar='D', help='folder of the images; if omitted, '
+                                                      'the images are not checked')
+    parser.add_argument('--quick', action='store_true', help='only read the headers of the images')
+    parser.add_argument('--json', action='store_true', help='print problems and statistics as JSON')
     parser.only(with_any('--images'), '--quick')
     return parser
 

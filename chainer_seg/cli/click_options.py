@@ -1,29 +1,37 @@
-"""What the scripts that click have in common: how the network looks, and what sharpens its answer."""
+"""Options of the subcommands that run a click model: flipping, zoom-in and refinement."""
 
 import argparse
 import functools
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from chainer_seg.options import Parser
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.models.deeplab import ClickSegmenter
 
 
-def add_view_options(parser):
-    """Adds the options of how the network looks at a picture."""
-    group = parser.add_argument_group('how the network looks')
+def add_view_options(parser: Parser) -> None:
+    """Adds --flip and --zoom-side."""
+    group = parser.add_argument_group('inference')
     group.add_argument('--flip', action=argparse.BooleanOptionalAction,
-                       help='look at the mirror image, too; as the model has it if left out')
+                       help='average with the mirrored image; the setting of the model if omitted')
     group.add_argument('--zoom-side', type=_side, metavar='PX',
-                       help='look closer at the object, scaled to so many pixels; 0 for the whole '
-                            'picture alone; as the model has it if left out')
+                       help='zoom in on the object, scaled to this side in pixels; 0 for the whole image '
+                            'only; the setting of the model if omitted')
 
 
-def set_view(model, options):
-    """Makes a click model look as the options say."""
+def set_view(model: 'ClickSegmenter', options: argparse.Namespace) -> None:
+    """Sets --flip and --zoom-side on a click model."""
     if options.flip is not None:
         model.flip = options.flip
     if options.zoom_side is not None:
         model.zoom_side = options.zoom_side or None
 
 
-def refinement(name, options):
-    """The refinement of a name, with the numbers that the options give; None for 'none'."""
+def refinement(name: str, options: argparse.Namespace) -> Callable[..., Any] | None:
+    """The refinement of that name, with the parameters in the options; None for 'none'."""
     from chainer_seg.models.deeplab.dense_crf import dense_crf
     from chainer_seg.models.deeplab.refine import find_refinement
     if name == 'none':
@@ -35,5 +43,5 @@ def refinement(name, options):
 
 def _side(text):
     if not text.isdigit() or 0 < int(text) < 16:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of pixels from 16, or 0')
+        raise argparse.ArgumentTypeError(f'{text!r} is neither 0 nor a number of pixels of at least 16')
     return int(text)

@@ -22,7 +22,7 @@ def table(results, options):
              *(f'{figures.mean_ious[count - 1]:.3f}' for count in options.clicks),
              f'{1000 * figures.seconds_per_click:.0f}'] for title, figures in results.items()]
     count = len(next(iter(results.values())).ious)
-    return f'{count} objects, at most {options.cap} clicks on each\n' + _lines(heads, rows)
+    return f'{count} objects, up to {options.cap} clicks on each\n' + _lines(heads, rows)
 
 
 def class_table(results, thresholds):
@@ -53,7 +53,7 @@ def published(options, changed):
 
 
 def write(results, options, seconds):
-    """Writes the figures as JSON and their curves as a picture, whose path it returns."""
+    """Writes the figures as JSON and their curves as an image, whose path it returns."""
     from chainer_seg.visualization import draw_click_curves
     methods = {title: {**figures.summary(options.thresholds, options.clicks),
                        'seconds_per_click': figures.seconds_per_click,

@@ -1,9 +1,9 @@
-"""Sample clicks on the objects of a data set once, and write them as files that training reads.
+"""Sample clicks on the objects of a data set once, and write them as files for training.
 
 Writes to the folder OUT what the TensorFlow implementation's tool writes: data/SAMPLE_pnsamples.tif
 with the maps of distances to positive and to negative clicks, labels/SAMPLE_label.tif with the object,
-and train_converted.txt and val_converted.txt, which list images and samples. Images that are drawn or
-packed are written to OUT/images. The same command given again goes on where it was interrupted.
+and train_converted.txt and val_converted.txt, which list images and samples. Synthetic and packed images
+are written to OUT/images. The same command resumes an interrupted run.
 """
 
 import functools
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_splits(datasets, sampling, options, bad):
-    """Writes the samples of all splits and what is wanted beside them."""
+    """Writes the samples of all splits and, if asked for, a preview."""
     from chainer_seg.datasets import ClickFilesDataset
     lists = {name: write(name, dataset, sampling, options, bad) for name, dataset in datasets.items()}
     train = ClickFilesDataset(lists['train'], options.out, image_folder(datasets['train']))
@@ -55,7 +55,7 @@ def make_parser() -> Parser:
     from chainer_seg.models.deeplab.click_writer import LEAST_AREA
     parser = command_line.parser(__doc__, prog='chainer-seg data clicks', device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to')
-    data = parser.add_argument_group('the data')
+    data = parser.add_argument_group('data')
     for prefix, name in (('', 'training'), ('val-', 'validation')):
         data.add_argument(f'--{prefix}annotations', metavar='J',
                           help=f'objects of the {name} images: a COCO JSON, a packed data set, a list '
@@ -63,25 +63,25 @@ def make_parser() -> Parser:
         data.add_argument(f'--{prefix}images', metavar='D', help='folder of these images')
     add_reading_options(data)
     data.add_argument('--draw', choices=tuple(SYNTHETIC), default='shapes',
-                      help='what is drawn without --annotations')
+                      help='kind of synthetic images, without --annotations')
     data.add_argument('--n', type=command_line.count_argument, default=200,
-                      help='number of drawn training pictures')
+                      help='number of synthetic training images')
     data.add_argument('--val-n', type=command_line.count_argument, default=40,
-                      help='number of drawn validation pictures')
+                      help='number of synthetic validation images')
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256), metavar='HxW',
-                      help='size of drawn pictures')
-    samples = parser.add_argument_group('the samples')
+                      help='size of synthetic images, in pixels')
+    samples = parser.add_argument_group('samples')
     samples.add_argument('--method', dest='sampling', choices=tuple(SAMPLINGS), default='tensorflow',
-                         help='how clicks are drawn: as in the paper or in the TensorFlow code')
+                         help='how clicks are sampled: as in the paper or in the TensorFlow code')
     samples.add_argument('--least-area', type=int, default=LEAST_AREA, metavar='PX',
-                         help='leave smaller objects out')
+                         help='minimum area of an object, in pixels')
     samples.add_argument('--max-objects', type=command_line.count_argument, metavar='N',
-                         help='stop after so many objects')
+                         help='stop after N objects')
     samples.add_argument('--energy-scale', '--ENERGY_SCALE', type=float, default=STORED_SCALE,
-                         metavar='S', help='distances are multiplied by this')
+                         metavar='S', help='factor for distances in the stored maps')
     add_sampling_options(parser, '--method', pairs=True)
-    parser.add_argument('--preview', metavar='PNG', help='also draw some of the samples on a sheet')
-    parser.add_argument('--overwrite', action='store_true', help='replace samples of other options')
+    parser.add_argument('--preview', metavar='PNG', help='also draw some samples on a contact sheet')
+    parser.add_argument('--overwrite', action='store_true', help='replace samples made with other options')
     command_line.add_strict_option(parser)
     parser.only(without('--annotations'), '--draw', '--n', '--val-n', '--size')
     parser.only(with_any('--annotations'), '--images', '--val-annotations')
@@ -106,7 +106,7 @@ def open_splits(options):
 
 
 def write(split, dataset, sampling, options, bad):
-    """Writes the samples of one split and gives the path of its list."""
+    """Writes the samples of one split and returns the path of its list."""
     from chainer_seg.datasets.click_files import read_list
     from chainer_seg.models.deeplab.click_writer import write_click_files
     prefix = '' if split == 'train' else 'val_'
@@ -127,12 +127,12 @@ def write(split, dataset, sampling, options, bad):
 
 
 def image_folder(dataset):
-    """Where the images of a data set are; None for those that are written beside the samples."""
+    """The folder of the images of a data set; None for images written next to the samples."""
     return getattr(dataset, 'image_folder', None)
 
 
 def preview(dataset, path):
-    """Draws samples from all over a list, as they were written."""
+    """Draws samples spread over a list, as they were written."""
     from chainer_seg.visualization import draw_click_sheet
     numbers = np.linspace(0, len(dataset) - 1, min(_SHOWN, len(dataset))).astype(int)
     examples = [dataset[number] for number in numbers]
@@ -143,7 +143,7 @@ def preview(dataset, path):
 
 
 def training_command(lists, datasets, options):
-    """What trains on the samples as the TensorFlow implementation does."""
+    """The command that trains on the samples as the TensorFlow implementation does."""
     words = ['chainer-seg', 'train', 'click', '--recipe', 'tensorflow', '--dataset', 'click-files',
              '--list', lists['train'], '--data', options.out]
     if options.energy_scale != STORED_SCALE:

@@ -1,4 +1,4 @@
-"""Make a model file of published weights: chainer-seg convert FILE [-o OUT] [--inspect]."""
+"""Convert published weights into a model file: chainer-seg convert FILE [-o OUT] [--inspect]."""
 
 import argparse
 import collections
@@ -21,28 +21,28 @@ _LISTED = 4  # Names of skipped arrays that are shown for each reason.
 def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg convert', device=False)
-    parser.add_argument('file', metavar='FILE', help='a weight file; its bytes tell the format')
+    parser.add_argument('file', metavar='FILE', help='a weight file; the format is found from its bytes')
     parser.add_argument('-o', '--out', metavar='OUT',
-                        help='the model file to write; by default it is named after FILE and lies '
-                             'in the current folder')
+                        help='the model file to write; named after FILE, in the current folder, if '
+                             'omitted')
     parser.add_argument('--inspect', action='store_true',
-                        help='print what FILE holds, and write nothing')
+                        help='only print what FILE holds')
     parser.add_argument('--config', metavar='C',
-                        help='a JSON or TOML file of arguments of the model that replace those in FILE; '
-                             'for a network of Caffe also its .prototxt; for a YOLACT also the name of '
-                             'a published configuration, such as yolact_im700')
+                        help='a JSON or TOML file of model arguments that override those in FILE; for a '
+                             'Caffe network also its .prototxt; for a YOLACT also the name of a '
+                             'published configuration, such as yolact_im700')
     parser.add_argument('--set', metavar='NAME=VALUE', type=_setting, nargs='+', action='extend',
                         default=[],
-                        help='arguments of the model that replace those of --config, such as click=true '
-                             'click_scale=6 click_mean=131, which make a click model of a DeepLab')
+                        help='model arguments that override those of --config, such as click=true '
+                             'click_scale=6 click_mean=131, which turn a DeepLab into a click model')
     parser.add_argument('--skip', metavar='PATTERN', nargs='+', action='extend', default=[],
-                        help="names of arrays in FILE to leave out, such as 'classifier.*'; * stands "
-                             'for any characters')
+                        help="names of arrays in FILE to skip, such as 'classifier.*'; * matches any "
+                             'characters')
     parser.add_argument('--class-names', metavar='NAME', nargs='+',
-                        help='the names of the classes in their order, or a text file with one in each '
+                        help='the names of the classes in order, or a text file with one name per '
                              'line')
     parser.add_argument('--half', action='store_true',
-                        help='round the weights to 16 bits, for a file of half the size')
+                        help='store the weights as float16, which halves the file')
     parser.only(without('--inspect'), '-o', '--config', '--set', '--skip', '--class-names', '--half')
     return parser
 
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     convert(options)
 
 
-def convert(options):
+def convert(options: argparse.Namespace) -> None:
+    """Converts the file and saves the model."""
     import converters
     from chainer_seg.model_file import save_model
     out = _output_path(options)
@@ -75,15 +76,15 @@ def convert(options):
 
 
 def _names_of(words):
-    """The names, or the file of them that a single word names."""
+    """The names, or the text file that a single word names."""
     return words[0] if len(words) == 1 and pathlib.Path(words[0]).is_file() else words
 
 
 def _setting(text):
-    """Parses NAME=VALUE; what is no JSON is text."""
+    """Parses NAME=VALUE; a value that is not JSON is text."""
     name, separator, value = text.partition('=')
     if not name.isidentifier() or not separator:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a name and a value such as click=true')
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form NAME=VALUE, such as click=true')
     try:
         return name, json.loads(value)
     except ValueError:
@@ -94,7 +95,7 @@ def _output_path(options):
     out = pathlib.Path(options.out or pathlib.Path(options.file).stem + '.npz')
     if out.is_dir():
         raise UserError(f'{out} is a folder; name a file in it with -o.')
-    # What names a checkpoint of TensorFlow need not be a file.
+    # A TensorFlow checkpoint is named by a prefix, which need not be a file.
     if out.exists() and os.path.exists(options.file) and out.samefile(options.file):
         raise UserError(f'{out} is the file to be converted; name another one with -o.')
     return out
@@ -106,7 +107,7 @@ def _report(conversion):
     for line in mapping_lines(conversion.mapping):
         log.debug('  %s', line)
     if conversion.model.config.get('n_class', 0) is None:
-        log.info('it has no layer of logits: a ResNet to start from, for --backbone or --pretrained')
+        log.info('it has no classification layer: a ResNet to start from, for --backbone or --pretrained')
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)

@@ -1,4 +1,4 @@
-"""The numbers of a dense CRF on the command line."""
+"""The parameters of a dense CRF on the command line."""
 
 import argparse
 import dataclasses
@@ -10,16 +10,16 @@ from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 _FIELDS = {field.name: field.type for field in dataclasses.fields(CrfParameters)}
 
 
-def add_crf_option(parser):
+def add_crf_option(parser: argparse._ActionsContainer) -> None:
     """Adds --crf-parameters, which becomes :class:`CrfParameters`."""
     parser.add_argument(
         '--crf-parameters', type=crf_parameters, metavar='P', default='deeplab',
-        help=f'of the dense CRF: {" or ".join(PRESETS)}, and single numbers that differ, as in '
-             f'tensorflow,steps=5; the numbers are {", ".join(_FIELDS)}')
+        help=f'parameters of the dense CRF: {" or ".join(PRESETS)}, optionally with changes, as in '
+             f'tensorflow,steps=5; they are {", ".join(_FIELDS)}')
 
 
-def crf_parameters(text):
-    """Parses a preset's name, numbers as ``steps=5``, or both, with commas."""
+def crf_parameters(text: str) -> CrfParameters:
+    """Parses the name of a preset, parameters such as ``steps=5``, or both, separated by commas."""
     preset, changes = PRESETS['deeplab'], {}
     for part in text.split(','):
         name, given, value = part.partition('=')

@@ -1,4 +1,4 @@
-"""What is wrong with a data set and what it holds, in lines on the terminal."""
+"""The problems and the statistics of a data set as lines of text."""
 
 import itertools
 

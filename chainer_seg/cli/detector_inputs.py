@@ -1,4 +1,4 @@
-"""What a detector is run on: images, folders and lists of them, videos and cameras."""
+"""The inputs of a detector: images, folders and lists of them, videos and cameras."""
 
 import collections
 import contextlib
@@ -13,13 +13,13 @@ from chainer_seg.cli.file_options import add_outside_option
 from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems, sole_writers
 from chainer_seg.errors import UserError
 
-# Kinds of videos that can be read, beside those that can be written, too.
+# Videos that can be read but not written.
 _MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One input and where its results go.
+    """One input and the paths of its results.
 
     Attributes:
         source: A path, or the number of a camera.
@@ -38,12 +38,12 @@ class Job:
 
 def add_input_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='*',
-                        help='images, folders of images, lists of images (.txt, one in a line), videos, '
-                             'or the number of a camera')
+                        help='images, folders of images, lists of images (.txt, one per line), videos, or '
+                             'the number of a camera')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
     add_outside_option(parser)
-    yolact = parser.add_argument_group("inputs in YOLACT's words, each with its output if wanted")
+    yolact = parser.add_argument_group("inputs as YOLACT's options, optionally with the output")
     yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
     yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
                         help='a folder of images')

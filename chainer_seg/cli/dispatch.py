@@ -1,4 +1,4 @@
-"""Scripts that take MODEL first: the class of the model decides which options follow."""
+"""Subcommands whose first argument is MODEL: its class decides which options follow."""
 
 import importlib
 import sys
@@ -15,11 +15,11 @@ Modules = Mapping[str, Mapping[str, str]]
 
 def run(name: str, description: str | None, modules: Modules,
         arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line, loads the model and lets the module of its class work.
+    """Parses the command line, loads the model, and runs the module for its class.
 
     Args:
         name: The name of the subcommand.
-        description: What the subcommand is for.
+        description: What the subcommand does.
         modules: ``{class of the model: {protocol: module of this package}}``; the first protocol
             is the default. A module has ``add_options(parser)`` and ``run(model, options)``, and
             its docstring says what it does.
@@ -60,8 +60,8 @@ def joint_parser(modules: Modules) -> Parser:
 
 
 def _explain(prog, description, modules, arguments):
-    """Ends the process with the general help, or with what is missing."""
-    parser = command_line.parser(description, prog=prog, epilog='MODEL --help tells the options for a model.')
+    """Prints the general help or a usage error, and ends the process."""
+    parser = command_line.parser(description, prog=prog, epilog='MODEL --help lists the options for a model.')
     _add_model(parser)
     _add_protocol(parser, dict.fromkeys(
         name for each in modules.values() if len(each) > 1 for name in each))
@@ -87,4 +87,4 @@ def _add_model(parser):
 def _add_protocol(parser, protocols):
     if len(protocols) > 1:
         parser.add_argument('--protocol', choices=tuple(protocols),
-                            help='what is measured; by the kind of the model if left out')
+                            help='evaluation protocol; depends on the kind of model if omitted')

@@ -1,4 +1,4 @@
-"""Draw a data set: OUT/images and OUT/annotations.json in COCO form, or a video file OUT."""
+"""Create a synthetic data set: OUT/images and OUT/annotations.json in COCO format, or a video file OUT."""
 
 import functools
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     from chainer_seg import command_line
     parser = command_line.parser(__doc__, prog='chainer-seg data draw', device=False)
-    parser.add_argument('out', metavar='OUT', help='folder to write to; the file of a video')
+    parser.add_argument('out', metavar='OUT', help='folder to write to; for a video, the file')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--kind', choices=tuple(_KINDS), default='shapes',
-                        help='shapes with textures or plain, people with keypoints, or a video of '
-                             'shapes that move')
+                        help='textured or plain shapes, people with keypoints, or a video of moving '
+                             'shapes')
     kinds.add_argument('--plain', dest='kind', action='store_const', const='plain-shapes',
                         help='the same as --kind plain-shapes')
-    parser.add_argument('--n', type=int, default=200, help='number of pictures, or of frames')
+    parser.add_argument('--n', type=int, default=200, help='number of images or frames')
     parser.add_argument('--size', type=command_line.size_argument, default=(256, 256),
                         metavar='HxW', help='height and width in pixels')
     parser.add_argument('--objects', type=int, nargs=2, metavar=('MIN', 'MAX'),
-                        help='number of objects drawn in a picture; by the kind if left out; a video '
-                             'has MAX in all')
+                        help='number of objects per image; depends on the kind if omitted; a video has '
+                             'MAX in all')
     parser.add_argument('--crowds', type=float, default=0.06, metavar='P',
-                        help='share of the pictures of shapes or figures with a crowd')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='draw only these shapes')
+                        help='fraction of the images of shapes or figures with a crowd')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='only these shapes')
     parser.add_argument('--png', action='store_true', help='write PNG instead of JPEG')
     parser.add_argument('--overwrite', action='store_true', help='replace a data set in OUT')
     parser.only(where('--kind', 'shapes', 'figures'), '--crowds')
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from chainer_seg.datasets import write_coco
     from chainer_seg.video import write_video
     dataset = drawn(options)
-    progress = functools.partial(tqdm, desc='drawing', unit='picture', disable=options.quiet)
+    progress = functools.partial(tqdm, desc='drawing', unit='image', disable=options.quiet)
     if options.kind.endswith('video'):
         path = write_video(options.out, (dataset[number][0] for number in progress(
             range(len(dataset)))), _RATE)
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         path = write_coco(dataset, options.out, overwrite=options.overwrite,
                           suffix='.png' if options.png else '.jpg', progress=progress)
-        text = f'wrote {len(dataset)} pictures to {path.parent / "images"} and {path}'
+        text = f'wrote {len(dataset)} images to {path.parent / "images"} and {path}'
     if not options.quiet:
         print(text)
 

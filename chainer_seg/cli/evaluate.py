@@ -1,4 +1,4 @@
-"""Evaluate a model: chainer-seg evaluate MODEL [options]."""
+"""Measure the accuracy of a model: chainer-seg evaluate MODEL [options]."""
 
 from collections.abc import Sequence
 

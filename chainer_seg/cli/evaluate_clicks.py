@@ -1,9 +1,9 @@
-"""Evaluate a click model by a robot user, who always clicks in the middle of the largest wrong region.
+"""Evaluate a click model by a simulated user, who always clicks the center of the largest wrong region.
 
 NoC@85 is the mean number of clicks until the intersection over union is 85%; an object that does not
-reach it counts with --cap clicks, and is a failure. IoU@3 is the mean intersection over union after
-three clicks. The robot leaves an object once the highest of the --thresholds is reached. Without
---annotations and --masks, fresh pictures are drawn.
+reach it counts as --cap clicks and as a failure. IoU@3 is the mean intersection over union after three
+clicks. The simulated user stops once the highest of the --thresholds is reached. Without --annotations
+and --masks, the images are synthetic.
 """
 
 import argparse
@@ -33,61 +33,62 @@ from chainer_seg.options import where, with_any
 
 log = logging.getLogger(__name__)
 
-# What a benchmark may want otherwise.
+# Defaults that a benchmark may override.
 _USUAL = {'thresholds': THRESHOLDS, 'least_area': LEAST_AREA, 'categories': None, 'per_category': None}
 
 
 def add_options(parser):
     add_object_options(parser)
     add_data_options(parser, 100, '--masks', '--images')
-    methods = parser.add_argument_group('what is compared')
+    methods = parser.add_argument_group('methods')
     methods.add_argument('--refine', nargs='+', choices=('none', *REFINEMENTS), default=('none',),
-                         metavar='R', help=f'the model with each of none, {", ".join(REFINEMENTS)}')
+                         metavar='R', help='refinements of the model to compare: none, '
+                              f'{", ".join(REFINEMENTS)}')
     add_crf_option(methods)
     methods.add_argument('--baselines', nargs='+', choices=tuple(BASELINES), default=(),
-                         metavar='B', help=f'classical methods: {", ".join(BASELINES)}')
+                         metavar='B', help=f'classical methods to compare: {", ".join(BASELINES)}')
     add_view_options(parser)
-    figures = parser.add_argument_group('the figures')
+    figures = parser.add_argument_group('figures')
     figures.add_argument('--thresholds', type=float, nargs='+', default=argparse.SUPPRESS,
-                         metavar='IOU', help='count the clicks until each of these (default: '
+                         metavar='IOU', help='IoUs until which clicks are counted (default: '
                          f'{" ".join(map(str, THRESHOLDS))}, or that of --benchmark)')
     figures.add_argument('--cap', type=command_line.count_argument, default=CAP, metavar='N',
-                         help='most clicks on an object')
+                         help='maximum number of clicks per object')
     figures.add_argument('--clicks', type=int, nargs='+', default=(1, 3, 5), metavar='N',
-                         help='report the intersection over union after so many clicks')
-    figures.add_argument('--per-class', action='store_true', help='also the clicks of each category')
+                         help='report the intersection over union after N clicks')
+    figures.add_argument('--per-class', action='store_true', help='also report the clicks of each category')
     figures.add_argument('--out', metavar='JSON',
-                         help='also write all figures to this file and their curves to a PNG beside it')
+                         help='also write all figures to this file, and their curves to a PNG next to it')
     figures.add_argument('--results', metavar='DIR',
-                         help='keep what is found in this folder, so that an interrupted run goes on')
-    figures.add_argument('--overwrite', action='store_true', help='replace what is in --results')
+                         help='keep the results in this folder, so that an interrupted run can resume')
+    figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
     parser.only(where('--refine', 'crf'), '--crf-parameters')
     parser.only(with_any('--results'), '--overwrite')
 
 
 def add_object_options(parser):
-    """Adds which objects are clicked on."""
-    objects = parser.add_argument_group('the objects')
+    """Adds the options that choose the objects to click."""
+    objects = parser.add_argument_group('objects')
     objects.add_argument('--benchmark', choices=tuple(BENCHMARKS),
                          help='choose objects and threshold as is usual for this data set, and show '
-                              'what was published for it')
+                              'the published figures')
     objects.add_argument('--masks', metavar='D',
-                         help='a folder with a mask for each object, as those of GrabCut, Berkeley and '
-                              'DAVIS; it, or --images alone, may also hold both of their folders')
+                         help='folder with a mask for each object, as in GrabCut, Berkeley and DAVIS; '
+                              'it, or --images alone, may also contain the folders of both')
     categories = objects.add_mutually_exclusive_group()
     categories.add_argument('--categories', nargs='+', metavar='NAME', default=argparse.SUPPRESS,
-                            help='objects of these alone')
+                            help='only objects of these categories')
     for name, text in (('seen', 'the 20 of COCO that Pascal VOC has'), ('unseen', 'the other 60')):
         categories.add_argument(f'--{name}', dest='categories', action='store_const', const=name,
-                                default=argparse.SUPPRESS, help=f'objects of {text}')
+                                default=argparse.SUPPRESS, help=f'only objects of {text}')
     objects.add_argument('--per-category', type=command_line.count_argument, metavar='N',
                          default=argparse.SUPPRESS,
-                         help='draw so many objects of each category, by --seed (default: all, or as '
-                              'for --benchmark)')
+                         help='sample N objects of each category, by --seed (default: all, or as for '
+                              '--benchmark)')
     objects.add_argument('--least-area', type=int, metavar='PX', default=argparse.SUPPRESS,
-                         help=f'leave smaller objects out (default: {LEAST_AREA}, or 1 for --benchmark)')
+                         help=f'minimum area of an object (default: {LEAST_AREA}, or 1 for --benchmark)')
     objects.add_argument('--max-objects', type=command_line.count_argument, metavar='N',
-                         help='stop after so many objects')
+                         help='stop after N objects')
 
 
 def run(model, options):
@@ -111,7 +112,7 @@ def run(model, options):
 
 
 def fill_in(options):
-    """Gives the options that were left out their values, by the benchmark or the usual ones."""
+    """Sets omitted options to their defaults, or to those of the benchmark."""
     usual = dict(_USUAL)
     if options.benchmark:
         benchmark = BENCHMARKS[options.benchmark]
@@ -121,19 +122,19 @@ def fill_in(options):
         if not hasattr(options, name):
             setattr(options, name, value)
     if not 1 <= min(options.clicks) <= max(options.clicks) <= options.cap:
-        raise UserError(f'--clicks takes numbers from 1 to --cap, {options.cap}.')
+        raise UserError(f'--clicks must be from 1 to --cap, {options.cap}; got {max(options.clicks)}.')
     if not 0 < min(options.thresholds) <= max(options.thresholds) <= 1:
-        raise UserError('--thresholds takes numbers above 0, up to 1.')
+        raise UserError('--thresholds must be greater than 0 and at most 1.')
     if options.least_area < 1:
-        raise UserError('--least-area takes a number of pixels from 1.')
+        raise UserError('--least-area must be at least 1 pixel.')
 
 
 def with_masks(options):
-    """The options with a folder of masks in the place of annotations."""
+    """The options with a folder of masks as --annotations."""
     if options.masks is None and (options.annotations is not None or options.images is None):
         return options
     if options.annotations is not None:
-        raise UserError('--masks and --annotations both say where the objects are; give one of them.')
+        raise UserError('--masks and --annotations both define the objects; give only one of them.')
     if options.masks is not None and not pathlib.Path(options.masks).is_dir():
         raise UserError(f'There is no folder of masks {options.masks}; check the path.')
     images = options.images if options.masks else None
@@ -156,17 +157,17 @@ def objects_of(dataset, options, bad):
 
 
 class Refined:
-    """A click model whose sessions begin with a refinement."""
+    """A click model whose sessions use a refinement."""
 
     def __init__(self, model, refinement):
         self.session = functools.partial(model.session, refinement=refinement)
 
 
 def methods_of(model, options):
-    """What the options compare: ``{name: (title, segmenter)}``."""
+    """The methods to compare: ``{name: (title, segmenter)}``."""
     methods = {}
     for name in options.refine:
-        # Here, so that what is not installed is told before the work begins.
+        # Here, so that a missing package is reported before the work begins.
         sharpen = refinement(name, options)
         methods[name] = ((options.model, model) if sharpen is None else
                          (f'{options.model}, {name}', Refined(model, sharpen)))
@@ -175,7 +176,7 @@ def methods_of(model, options):
 
 
 def open_results(name, model, dataset, objects, options):
-    """The folder of a method in --results as a context; it gives None where there is none."""
+    """The result folder of a method as a context manager, which yields None without --results."""
     from chainer_seg.evaluation import ResultFolder
     if options.results is None:
         return contextlib.nullcontext()
@@ -201,4 +202,4 @@ def evaluate(title, segmenter, dataset, objects, record, options, bad):
     except KeyboardInterrupt as interrupt:
         if record is None:
             raise
-        raise type(interrupt)('what is done is kept; the same command goes on') from interrupt
+        raise type(interrupt)('the results are kept; the same command resumes') from interrupt

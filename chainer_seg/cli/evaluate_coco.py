@@ -1,8 +1,8 @@
 """Evaluate a detector by COCO's average precision and recall of boxes, masks and keypoints.
 
-Without --annotations, fresh pictures are drawn. With --results the detections go to a folder, image by
-image, and in the end to a file of each kind as COCO's server takes it; a run that was killed or
-interrupted goes on when the same command is given again.
+Without --annotations, the images are synthetic. With --results the detections are kept in a folder, image
+by image, and finally written to a file of each kind in the format of COCO's server; the same command
+resumes a run that was killed or interrupted.
 """
 
 import contextlib
@@ -33,24 +33,24 @@ _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
 _FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 _KEYPOINT_FIGURES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 _VOC_OVERLAPS = (0.5, 0.7)  # YOLACT's table of Pascal SBD, arXiv 1904.02689
-_COCO_KEYPOINTS = 17  # for which COCO knows how far people place them apart
+_COCO_KEYPOINTS = 17  # the only number for which COCO has the annotators' variation
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=200)
+    add_data_options(parser, images=200)
     add_drawn_option(parser)
     add_match_option(parser)
     add_detector_options(parser)
-    figures = parser.add_argument_group('the figures')
+    figures = parser.add_argument_group('figures')
     figures.add_argument('--kinds', nargs='+', choices=tuple(_TITLES),
-                         help='what is measured; all that model and data set have if left out; of a '
-                              'YOLACT++, bbox alone is measured by the scores of the boxes')
-    figures.add_argument('--per-class', action='store_true', help='also the AP of each class')
+                         help='what is measured; everything that model and data set have if omitted; '
+                              'for a YOLACT++, bbox alone uses the scores of the boxes')
+    figures.add_argument('--per-class', action='store_true', help='also report the AP of each class')
     figures.add_argument('--voc', action='store_true',
-                         help='also the AP at overlaps of 0.5 and 0.7 alone, as for Pascal SBD')
+                         help='also report the AP at IoU 0.5 and at IoU 0.7, as for Pascal SBD')
     figures.add_argument('--out', metavar='JSON', help='also write the figures to this file')
     figures.add_argument('--results', metavar='DIR',
-                         help="keep the detections in this folder, as COCO's server takes them")
+                         help="keep the detections in this folder, in the format of COCO's server")
     figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
     parser.only(with_any('--results'), '--overwrite')
 
@@ -63,7 +63,7 @@ def run(model, options):
     match = match_classes(model.class_names, dataset.class_names, by=options.match,
                           count=model.config.get('classes'))
     if match.missing:
-        log.info('left out, for the model does not know them: %s', ', '.join(match.missing))
+        log.info('skipped classes, which the model does not know: %s', ', '.join(match.missing))
     kinds = kinds_of(model, dataset, options.kinds)
     evaluator, bad = CocoEvaluator(dataset.class_names, kinds=kinds), BadImages(options.strict)
     settings = settings_of(model, kinds, options)
@@ -75,7 +75,7 @@ def run(model, options):
             if folder is None:
                 raise
             raise type(interrupt)(f'{len(evaluator)} of {len(dataset)} images are done; the same '
-                                  f'command goes on') from interrupt
+                                  f'command resumes') from interrupt
         figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
         refuse_without_objects(figures)
         good = [number for number in range(len(dataset)) if number not in bad.errors]
@@ -86,7 +86,7 @@ def run(model, options):
 
 
 def show(figures, kinds, class_names, options):
-    """Prints the figures that the options ask for, and writes them."""
+    """Prints and writes the figures that the options ask for."""
     print(table(figures, kinds))
     if options.voc:
         print('\n' + voc_table(figures, kinds))
@@ -99,7 +99,7 @@ def show(figures, kinds, class_names, options):
 
 
 def kinds_of(model, dataset, wanted):
-    """What is measured: what is wanted, or else all that both the model and the data set have."""
+    """What is measured: --kinds, or everything that both the model and the data set have."""
     truth = first_truth(dataset).keypoints
     counts = model.config.get('keypoints', 0), 0 if truth is None else truth.shape[1]
     possible = ['bbox', *(['segm'] if model.config.get('with_masks', True) else []),
@@ -108,22 +108,22 @@ def kinds_of(model, dataset, wanted):
     if impossible:
         raise UserError(f'There is nothing to measure the {_TITLES[impossible[0]]} of: the model or the '
                         f'data set has none (the model has {counts[0]} keypoints, the data set '
-                        f'{counts[1]}); leave {impossible[0]} out.')
+                        f'{counts[1]}); omit {impossible[0]}.')
     return tuple(kind for kind in possible if not wanted or kind in wanted)
 
 
 def settings_of(model, kinds, options):
-    """The options of ``model.detect``, as YOLACT's own evaluation has them where nothing is said."""
+    """The options of ``model.detect``; the defaults are those of YOLACT's own evaluation."""
     settings = detector_settings(model, options)
     if 'anchor_threshold' in model.option_names:
-        # There, only the best class of an anchor has to be above a threshold.
+        # There, only the best class of an anchor must exceed a threshold.
         settings.setdefault('score_threshold', 0.0)
         settings['rescore'] = kinds != ('bbox',)
     return settings
 
 
 def open_results(model, dataset, settings, options):
-    """The folder of --results as a context; it gives None where there is none."""
+    """The folder of --results as a context manager, which yields None without it."""
     from chainer_seg.evaluation import ResultFolder
     if options.results is None:
         return contextlib.nullcontext()
@@ -134,12 +134,12 @@ def open_results(model, dataset, settings, options):
 
 
 def evaluate(model, dataset, match, evaluator, folder, settings, quiet, bad):
-    """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
+    """Adds all images to the evaluator; results are read from the folder or computed and stored there."""
     from chainer_seg.instances import Instances
     category_ids = getattr(dataset, 'category_ids', None)
     done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
     if done:
-        log.info('%d of %d images have been done before', done, len(dataset))
+        log.info('%d of %d images are already done', done, len(dataset))
     with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
               disable=quiet) as bar:
         # In the order of the data set, which decides between equal scores.

@@ -1,8 +1,8 @@
-"""Evaluate DeepMask or SharpMask on single patches, drawn as in training, as its Torch code does.
+"""Evaluate DeepMask or SharpMask on single patches, sampled as in training, like its Torch code.
 
-The figures are the mean and the median intersection over union of the masks, the share of masks with at
-least 0.5 and 0.7, and how often the score knows whether there is an object. Without --annotations,
-fresh pictures are drawn.
+The figures are the mean and the median intersection over union of the masks, the fraction of masks with
+at least 0.5 and 0.7, and the accuracy of the objectness score. Without --annotations, the images are
+synthetic.
 """
 
 import functools
@@ -16,16 +16,16 @@ from chainer_seg.files import write_json
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=200)
-    samples = parser.add_argument_group('the patches')
+    add_data_options(parser, images=200)
+    samples = parser.add_argument_group('patches')
     samples.add_argument('--patches', type=command_line.count_argument, default=1000, metavar='N',
-                         help='number of patches for the masks, and again for the score')
+                         help='number of patches for the masks, and again for the scores')
     samples.add_argument('--gSz', type=command_line.count_argument, metavar='PX',
-                         help="compare masks at this side; left out, at the model's own")
-    samples.add_argument('--shift', type=float, default=16, help='largest shift of an object in pixels')
+                         help="side at which masks are compared, in pixels; that of the model if omitted")
+    samples.add_argument('--shift', type=float, default=16, help='maximum shift of an object, in pixels')
     samples.add_argument('--scale', type=float, default=0.25,
-                         help='objects are larger or smaller by up to 2 to this')
-    samples.add_argument('--boundary', action='store_true', help='compare the outlines, too')
+                         help='maximum change of the size of an object, as an exponent of 2')
+    samples.add_argument('--boundary', action='store_true', help='also compare the boundaries')
     parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
 
 

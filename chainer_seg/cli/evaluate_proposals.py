@@ -1,9 +1,9 @@
 """Evaluate proposals by their average recall (AR): how many objects the best 10, 100 and 1000 find.
 
 As in the papers and in COCO: without classes, over intersections over union from 0.5 to 0.95, for boxes
-and for masks, and by the size of the objects. --proposals takes them from files that
-chainer-seg propose wrote, or from published ones, instead of computing them. Without --annotations,
-fresh pictures are drawn.
+and for masks, and by the size of the objects. --proposals reads them from
+files of chainer-seg propose, or from published ones, instead of computing them. Without --annotations,
+the images are synthetic.
 """
 
 import functools
@@ -27,7 +27,7 @@ _PROPOSALS = 1000  # the largest number of proposals that average recall is meas
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=100)
+    add_data_options(parser, images=100)
     add_proposal_options(parser, n=_PROPOSALS)
     parser.add_argument('--proposals', metavar='DIR', nargs='+',
                         help='read the proposals from these files or folders')

@@ -33,22 +33,22 @@ log = logging.getLogger(__name__)
 
 
 def add_options(parser):
-    add_data_options(parser, pictures=200)
+    add_data_options(parser, images=200)
     lists = parser.add_argument_group('lists of images')
     lists.add_argument('--sbd', metavar='DIR',
-                       help='folder of SBD, for images that VOC has not marked')
+                       help='folder of SBD, for images without annotations in VOC')
     lists.add_argument('--class-names', nargs='+', metavar='NAME',
-                       help="the classes from 1 on in the label images; VOC's if left out")
+                       help="names of the classes 1, 2, ... in the label images; VOC's if omitted")
     add_drawn_option(parser)
     add_match_option(parser)
     add_semantic_options(parser)
-    results = parser.add_argument_group('the results')
+    results = parser.add_argument_group('results')
     results.add_argument('--out', metavar='JSON',
                          help='also write the figures and the confusion matrix to this file')
     results.add_argument('--save-labels', metavar='DIR',
-                         help="keep the labels in this folder, as images with VOC's palette that its "
-                              "server takes")
-    results.add_argument('--overwrite', action='store_true', help='replace what is in --save-labels')
+                         help="keep the labels in this folder, as images with VOC's palette in the "
+                              "format of its server")
+    results.add_argument('--overwrite', action='store_true', help='replace the labels in --save-labels')
     parser.only(OF_LISTS, '--sbd', '--class-names')
     parser.only(with_any('--save-labels'), '--overwrite')
 
@@ -60,7 +60,7 @@ def run(model, options):
     match = match_classes(model.class_names, dataset.class_names, by=options.match,
                           count=model.config['n_class'])
     if match.missing:
-        log.info('not counted, for the model does not know them: %s', ', '.join(match.missing))
+        log.info('skipped classes, which the model does not know: %s', ', '.join(match.missing))
     segment = functools.partial(model.segment, **semantic_settings(options))
     evaluator, bad = SemanticEvaluator(dataset.class_names), BadImages(options.strict)
     with (open_folder(model, dataset, options) as folder,
@@ -71,7 +71,7 @@ def run(model, options):
             if folder is None:
                 raise
             raise type(interrupt)(f'{len(folder)} of {len(dataset)} images are done; the same command '
-                                  f'goes on') from interrupt
+                                  f'resumes') from interrupt
         figures = evaluator.summary()
         print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
         print(class_table(figures, dataset.class_names))
@@ -92,7 +92,7 @@ def open_labels(model, options):
 
 
 def open_folder(model, dataset, options):
-    """The folder of --save-labels as a context; it gives None where there is none."""
+    """The folder of --save-labels as a context manager, which yields None without it."""
     from chainer_seg.evaluation.label_folder import LabelFolder
     if options.save_labels is None:
         return contextlib.nullcontext()
@@ -103,10 +103,10 @@ def open_folder(model, dataset, options):
 
 
 def evaluate(segment, dataset, match, evaluator, folder, quiet, bad):
-    """Adds all images to the evaluator: those in the folder from there, the others go there, too."""
+    """Adds all images to the evaluator; labels are read from the folder or computed and stored there."""
     done = 0 if folder is None else len(folder)
     if done:
-        log.info('%d of %d images have been done before', done, len(dataset))
+        log.info('%d of %d images are already done', done, len(dataset))
     with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
               disable=quiet) as bar:
         for number in range(len(dataset)):
@@ -121,7 +121,7 @@ def evaluate(segment, dataset, match, evaluator, folder, quiet, bad):
 
 
 def write(path, figures, evaluator):
-    """Writes the figures, null where there are none, and the confusion matrix."""
+    """Writes the figures, null for undefined ones, and the confusion matrix."""
     numbers = {name: None if math.isnan(value) else value for name, value in figures.items()}
     write_json(path, {**numbers, 'class_names': evaluator.class_names,
                       'confusion': evaluator.confusion.tolist()}, indent=2)

@@ -1,37 +1,40 @@
-"""The images that a model is evaluated on: of a data set or a range of it, or freshly drawn."""
+"""The images that a model is evaluated on: a data set, a range of it, or synthetic images."""
 
 import argparse
 import math
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chainer_seg import command_line
 from chainer_seg.cli.file_options import add_reading_options, reading_options
 from chainer_seg.cli.proposal_options import add_range_options, image_range
 from chainer_seg.errors import DatasetError
-from chainer_seg.options import with_any, without
+from chainer_seg.options import Parser, with_any, without
 
-# Pictures drawn here come from another seed than those a model was trained or validated on.
+# Synthetic images for evaluation come from another seed than those for training and validation.
 EVALUATION_SEED_OFFSET = 2_000_000
 
 
-def add_data_options(parser, pictures, *others):
-    """Adds the options; ``pictures`` is the default for how many are drawn.
+def add_data_options(parser: Parser, images: int, *others: str) -> None:
+    """Adds the options.
 
-    ``others`` are options that name files, too, and have been added.
+    Args:
+        parser: Where they are added.
+        images: Default number of synthetic images.
+        others: Options added before that name files, too.
     """
     files = ('--annotations', *others)
-    data = parser.add_argument_group('the data')
+    data = parser.add_argument_group('data')
     data.add_argument('--annotations', metavar='J',
-                      help='COCO JSON with the true objects, a packed data set, or a list of images of '
-                           'VOC or SBD; left out, pictures are drawn')
-    data.add_argument('--images', metavar='D', help='its folder of images')
+                      help='COCO JSON file with the ground truth, a packed data set, or a list of images '
+                           'of VOC or SBD; synthetic images if omitted')
+    data.add_argument('--images', metavar='D', help='folder of its images')
     add_reading_options(data)
-    data.add_argument('--n', type=command_line.count_argument, default=pictures, metavar='N',
-                      help='number of drawn pictures')
+    data.add_argument('--n', type=command_line.count_argument, default=images, metavar='N',
+                      help='number of synthetic images')
     data.add_argument('--size', type=command_line.size_argument, default=(256, 256),
-                      metavar='HxW', help='size of drawn pictures')
+                      metavar='HxW', help='size of synthetic images, in pixels')
     add_range_options(parser)
     command_line.add_strict_option(parser)
     parser.only(without(*files), '--n', '--size')
@@ -40,11 +43,11 @@ def add_data_options(parser, pictures, *others):
         parser.only(with_any(*files), '--images')
 
 
-def add_match_option(parser):
-    """Adds which classes of the model and of the data set are the same."""
+def add_match_option(parser: Parser) -> None:
+    """Adds --match, which says how classes of the model correspond to those of the data set."""
     parser.add_argument('--match', choices=('name', 'number'),
-                        help='take classes of the same name, or of the same number, for the same; by '
-                             'name, and each must be known, if left out')
+                        help='match the classes of the model and of the data set by name or by number; by '
+                             'name if omitted, and then every class must be known')
 
 
 def open_dataset(options: argparse.Namespace, *, needs_images: bool = True,
@@ -74,13 +77,13 @@ def open_dataset(options: argparse.Namespace, *, needs_images: bool = True,
     return dataset.part(image_range(options, len(dataset)))
 
 
-def refuse_without_objects(figures):
-    """Raises a DatasetError where no figure is a number, for then there was nothing to find.
+def refuse_without_objects(figures: Mapping[str, float]) -> None:
+    """Raises a DatasetError if no figure is a number, because then there was nothing to find.
 
     Args:
-        figures: A dict of numbers; NaN is that of a kind of which the images have no object.
+        figures: Numbers by name; NaN where the images have no object of that kind.
     """
     if all(map(math.isnan, figures.values())):
         raise DatasetError('There is nothing to evaluate: no image has an object that counts. Crowds '
-                           '(iscrowd 1) do not, nor do objects of classes that the model does not know; '
+                           '(iscrowd 1) do not count, nor do objects of classes unknown to the model; '
                            'if each crowd is one object, set its iscrowd to 0.')

@@ -16,13 +16,13 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg export', device=False)
     parser.add_argument('model', metavar='MODEL',
-                        help='a model file, or the name of a model that comes with the package')
+                        help='a model file, or the name of a shipped model')
     parser.add_argument('out', metavar='OUT',
-                        help='the file to write, whose ending tells the format: .caffemodel (DeepLab, '
-                             'click segmentation, ResNets; the .prototxt is written beside it) or .t7 '
-                             '(DeepMask, SharpMask)')
+                        help='the file to write; its suffix selects the format: .caffemodel (DeepLab, '
+                             'click segmentation, ResNets; with a .prototxt next to it) or .t7 (DeepMask, '
+                             'SharpMask)')
     parser.add_argument('--size', type=command_line.size_argument, metavar='HxW',
-                        help='size of the input that the .prototxt names; 321, of a ResNet 224')
+                        help='input size in the .prototxt, in pixels; 321 if omitted, 224 for a ResNet')
     return parser
 
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from chainer_seg.model_file import load_model
     out = pathlib.Path(options.out)
     if out.suffix not in EXPORTERS:
-        raise UserError(f'{out} cannot be written: the endings known are {", ".join(EXPORTERS)}.')
+        raise UserError(f'{out} has an unknown suffix; the known ones are {", ".join(EXPORTERS)}.')
     model = load_model(options.model)
     for path in EXPORTERS[out.suffix](out, model, options):
         log.info('wrote %s, %.1f MB', path, path.stat().st_size / 1e6)
@@ -47,7 +47,7 @@ def _write_torch(out, model, options):
     from converters.formats import torch7_writer
     from converters.torch_export import torch_tree
     if options.size is not None:
-        raise UserError('--size is the size in a .prototxt; leave it out for a .t7 file.')
+        raise UserError('--size is the size in a .prototxt; omit it for a .t7 file.')
     torch7_writer.write(out, torch_tree(model))
     return out,
 

@@ -1,4 +1,4 @@
-"""Short texts that tell whether two runs have the same model and the same data."""
+"""Fingerprints: short texts that are equal for the same model or the same data."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from chainer_seg import command_line  # noqa: F401  before Chainer, which it mak
 
 
 def fingerprint_of_model(model):
-    """The same text for models of the same class, sizes, weights and names of classes."""
+    """The fingerprint of a model: its class, configuration, weights and class names."""
     import chainer
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
@@ -18,18 +18,18 @@ def fingerprint_of_model(model):
 
 
 def digest(content):
-    """A text for these bytes."""
+    """The fingerprint of bytes."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def fingerprint_of_file(path):
-    """A text for the content of a file."""
+    """The fingerprint of the content of a file."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()[:16]
 
 
 def fingerprint_of_dataset(dataset):
-    """The same text for data sets of the same file, or drawn alike; images are not looked into."""
+    """The fingerprint of a data set: its file or its settings; images are not read."""
     path = getattr(dataset, 'path', None)
     if path is None:
         described = repr((type(dataset).__name__, sorted(vars(dataset).items())))

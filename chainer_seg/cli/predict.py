@@ -1,4 +1,4 @@
-"""Use a model on images or videos: chainer-seg predict MODEL INPUT... [options]."""
+"""Run a model on images or videos: chainer-seg predict MODEL INPUT... [options]."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Segment what was clicked on: --pos X,Y on the object and --neg X,Y off it, each as often as wanted.
+"""Segment a clicked object: --pos X,Y on the object and --neg X,Y off it, each any number of times.
 
-With --mask, the clicks correct an existing mask where they lie. With --pnmap, click maps as the
-TensorFlow implementation stores them take the place of the clicks.
+With --mask, the clicks correct an existing mask locally. With --pnmap, precomputed click maps of the
+TensorFlow implementation replace the clicks.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def add_options(parser):
     parser.add_argument('--out', '--save', metavar='DIR', default='out/predict',
                         help='folder for the results')
     command_line.add_strict_option(parser)
-    clicks = parser.add_argument_group('what is meant')
+    clicks = parser.add_argument_group('clicks')
     clicks.add_argument('--pos', type=point, action='append', default=[], metavar='X,Y',
                         help='a click on the object, in pixels from the top left')
     clicks.add_argument('--neg', type=point, action='append', default=[], metavar='X,Y',
@@ -40,22 +40,22 @@ def add_options(parser):
     clicks.add_argument('--clicks', metavar='JSON',
                         help='more clicks, before these: a list of {"x": X, "y": Y, "positive": true}')
     clicks.add_argument('--mask', metavar='IMAGE',
-                        help='begin with this mask, as large as the input, the object in white or by '
-                             'its number')
+                        help='start from this mask, of the size of the input, with the object in white '
+                             'or by its number')
     clicks.add_argument('--object', type=int, metavar='N',
                         help='the number of the object in --mask, where it has several')
     add_labels_option(clicks)
     clicks.add_argument('--pnmap', metavar='TIFF',
-                        help='in the place of clicks, the distances to positive and to negative ones in '
-                             'two pages of 8 bits, as large as the input')
-    result = parser.add_argument_group('the result')
+                        help='instead of clicks, their precomputed maps: the distances to positive and '
+                             'to negative clicks, in two pages of 8 bits, of the size of the input')
+    result = parser.add_argument_group('result')
     result.add_argument('--refine', choices=('none', *REFINEMENTS), default='none',
-                        help='sharpen the probability by a graph cut or a dense CRF')
+                        help='refine the probability by a graph cut or a dense CRF')
     add_crf_option(result)
     result.add_argument('--threshold', type=float, default=0.5, metavar='P',
-                        help='pixels of a higher probability are the object')
+                        help='minimum probability of a pixel of the object')
     result.add_argument('--save-pnmap', action='store_true',
-                        help='also write the clicks as a file for --pnmap')
+                        help='also write the click maps as a file for --pnmap')
     add_view_options(parser)
     parser.only(where('--refine', 'crf'), '--crf-parameters')
 
@@ -77,7 +77,7 @@ def run(model, options):
 
 
 def find(model, path, clicks, sharpen, options):
-    """The image, the clicks on it, and the probability and the mask (H, W) that they ask for."""
+    """The image, the clicks on it, and the resulting probability and mask (H, W)."""
     from chainer_seg.datasets.click_files import read_maps
     from chainer_seg.models.deeplab.stored_clicks import stored_clicks
     image = read_image(path)
@@ -100,18 +100,18 @@ def point(text):
 
 
 def given_clicks(options):
-    """The clicks of --clicks, --pos and --neg; refuses options that do not tell what is meant."""
+    """The clicks of --clicks, --pos and --neg; raises a UserError for options that define no object."""
     from chainer_seg.models.deeplab import Click
     clicks = read_clicks(options.clicks) if options.clicks else []
     clicks += [Click(y, x, True) for x, y in options.pos]
     clicks += [Click(y, x, False) for x, y in options.neg]
     if not options.mask and (options.object is not None or options.labels_as != 'auto'):
-        raise UserError('--object and --labels-as say how --mask is read; give a --mask, too.')
+        raise UserError('--object and --labels-as apply only with --mask; give a --mask or omit them.')
     if options.pnmap and (clicks or options.mask):
-        raise UserError('--pnmap takes the place of clicks and of --mask; leave these out.')
+        raise UserError('--pnmap replaces clicks and --mask; omit these.')
     if not any(click.positive for click in clicks) and not options.mask and not options.pnmap:
-        raise UserError('A click model needs to know what is meant; give at least one --pos X,Y, '
-                        'or a --mask to begin with.')
+        raise UserError('A click model needs a click on the object; give at least one --pos X,Y, '
+                        'or a --mask to start from.')
     return clicks
 
 
@@ -130,13 +130,13 @@ def read_clicks(path):
     try:
         entries = schema.check(entries, list[_Entry], f'The file of clicks {path}')
     except UserError as error:
-        raise UserError(f'{path} is no list of clicks ({shortened(str(error))}); write [{{"x": 20, '
+        raise UserError(f'{path} is not a list of clicks ({shortened(str(error))}); write [{{"x": 20, '
                         f'"y": 10, "positive": true}}, ...] into it.') from error
     return [Click(float(entry.y), float(entry.x), entry.positive) for entry in entries]
 
 
 def segment(model, image, clicks, sharpen, options):
-    """The probability and the mask (H, W) that the clicks ask for."""
+    """The probability and the mask (H, W) for the clicks."""
     from chainer_seg.mask_images import read_mask
     session = model.session(image, sharpen)
     session.threshold = options.threshold
@@ -149,7 +149,7 @@ def segment(model, image, clicks, sharpen, options):
 
 
 def segment_stored(model, image, maps, sharpen, options):
-    """The probability and the mask (H, W) that stored click maps ask for."""
+    """The probability and the mask (H, W) for precomputed click maps."""
     from chainer_seg.models.deeplab.precomputed_maps import segment_maps
     from chainer_seg.models.deeplab.stored_clicks import stored_clicks
     probability = segment_maps(model, image, maps)
@@ -159,7 +159,7 @@ def segment_stored(model, image, maps, sharpen, options):
 
 
 def save(path, image_id, stem, image, clicks, found, options):
-    """Writes the mask, the probability map, an overlay, COCO JSON and, if asked to, the click maps."""
+    """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
     from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
     from chainer_seg.instances import Instances
     from chainer_seg.models.deeplab.stored_clicks import stored_maps

@@ -24,22 +24,22 @@ PUBLISHED_DEMO = 5  # proposals, as the Torch demo shows
 
 def add_options(parser):
     parser.add_argument('inputs', metavar='INPUT', nargs='+',
-                        help='images, folders of images, or lists of images (.txt, one in a line)')
+                        help='images, folders of images, or lists of images (.txt, one per line)')
     parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
     command_line.add_strict_option(parser)
     add_outside_option(parser)
     add_proposal_options(parser, PUBLISHED_DEMO)
     parser.add_argument('--threshold', type=float, default=MASK_THRESHOLD, metavar='P',
-                        help='pixels of a higher probability belong to a mask')
+                        help='minimum probability of a pixel of a mask')
     parser.add_argument('--nms', type=float, metavar='IOU',
-                        help='drop proposals whose box overlaps a better one this much')
+                        help='drop proposals whose box overlaps a better one by at least this IoU')
     parser.add_argument('--draw', type=int, default=10, metavar='N',
-                        help='the overlay shows at most so many proposals')
+                        help='maximum number of proposals in the overlay')
 
 
 def run(model, options):
     if options.draw < 0:
-        raise UserError('--draw takes numbers from 0.')
+        raise UserError(f'--draw must be at least 0, got {options.draw}.')
     paths = [path for each in options.inputs for path in
              listed_images(each, options.allow_outside)]
     bad = BadImages(options.strict or len(paths) == 1)

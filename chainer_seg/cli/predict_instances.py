@@ -1,12 +1,12 @@
 """Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
 
-Writes each image or video with what was found drawn on it, and COCO results beside it. Their category_id
-is that of the data set that the model was trained on; without one COCO's, if all classes are COCO's;
-otherwise the number of the class, from 1. Their image_id is the number that names the image, if all
-images are named by numbers as COCO's (000000005802.jpg is 5802); otherwise they are counted from 1; of a
-video it is the number of the frame, from 0. category_name and file_name stand beside them. Results with
-the ids of an annotation file are what chainer-seg evaluate --results writes. Ctrl-C ends a video or a camera at
-the frame it has come to.
+Writes each image or video with the detections drawn on it, and COCO results next to it. The category_id
+is that of the data set that the model was trained on; if unknown, COCO's if all classes are COCO's;
+otherwise the number of the class, from 1. The image_id is the number in the file name, if all images are
+named by numbers as in COCO (000000005802.jpg is 5802); otherwise images are counted from 1; for a video
+it is the number of the frame, from 0. category_name and file_name are added. For results with the ids of
+an annotation file use chainer-seg evaluate --results. Ctrl-C ends a video or a camera at the current
+frame.
 """
 
 import collections
@@ -28,34 +28,34 @@ from chainer_seg.options import When
 
 log = logging.getLogger(__name__)
 
-_SURE = 0.3  # What is less sure clutters a picture.
+_SURE = 0.3  # detections with lower scores clutter an image
 _HIDEABLE = ('masks', 'boxes', 'labels', 'keypoints')
 
 
 def add_options(parser):
     add_input_options(parser)
     add_detector_options(parser, score=_SURE)
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='find only these')
-    drawing = parser.add_argument_group('the pictures')
-    drawing.add_argument('--contour', action='store_true', help='draw the outlines of the masks')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='detect only these classes')
+    drawing = parser.add_argument_group('drawing')
+    drawing.add_argument('--contour', action='store_true', help='draw the contours of the masks')
     drawing.add_argument('--hide', nargs='+', choices=_HIDEABLE, default=(),
-                         help='leave these out of the pictures')
+                         help='do not draw these')
     drawing.add_argument('--alpha', type=float, default=0.45, help='opacity of the masks, from 0 to 1')
     shown = drawing.add_mutually_exclusive_group()
-    shown.add_argument('--show', action='store_true', help='show the pictures in a window, too')
+    shown.add_argument('--show', action='store_true', help='also show the images in a window')
     shown.add_argument('--background', dest='show', action='store_false',
-                       help='open no window, which is the default')
+                       help='do not open a window, which is the default')
     video = parser.add_argument_group('videos')
     video.add_argument('--frames', type=command_line.count_argument, metavar='N',
-                       help='end after so many frames')
-    video.add_argument('--no-fps', action='store_true', help='do not write the frames per second')
+                       help='stop after N frames')
+    video.add_argument('--no-fps', action='store_true', help='do not draw the frames per second')
     parser.only(When('where masks are drawn, without --hide masks',
                      lambda options: 'masks' not in options.hide), '--alpha')
 
 
 def run(model, options):
     if not 0 <= options.alpha <= 1:
-        raise UserError('--alpha takes numbers from 0 to 1.')
+        raise UserError(f'--alpha must be between 0 and 1, got {options.alpha:g}.')
     jobs = find_jobs(options)
     check_for_videos(jobs, options, '--frames', '--no-fps')
     find = Finder(model, options)
@@ -66,12 +66,12 @@ def run(model, options):
 
 
 class Finder:
-    """A model with the options of the command line: picture in, chosen objects out."""
+    """A model with the options of the command line: image in, chosen objects out."""
 
     def __init__(self, model, options):
         settings = detector_settings(model, options)
         if options.classes:
-            # The best of these classes are wanted, not these classes among the best.
+            # The best detections of these classes, not these classes among the best detections.
             settings.pop('max_detections', None)
         self._detect = functools.partial(model.detect, **settings)
         self._labels, self._most = labels_of(model, options.classes), options.top_k
@@ -150,7 +150,7 @@ def drawing_of(options):
 
 
 def results_of(found, image_id, category_ids, file_name=None):
-    """COCO results with the names of the category and of the file, which say more than numbers."""
+    """COCO results with the names of the category and of the file."""
     file = {} if file_name is None else {'file_name': file_name}
     return [{**result, 'category_name': found.name(number), **file}
             for number, result in enumerate(found.to_coco_results(image_id, category_ids))]
@@ -165,14 +165,14 @@ def describe(found):
 
 
 class Window:
-    """A window with the newest picture."""
+    """A window with the latest image."""
 
     def __init__(self):
         from matplotlib import pyplot
         self._pyplot, self._image = pyplot, None
         figure = pyplot.figure()
         if figure.canvas.required_interactive_framework is None:
-            raise UserError('There is no display to show pictures on; leave --show out.')
+            raise UserError('There is no display to show images on; omit --show.')
         self._axes = figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 

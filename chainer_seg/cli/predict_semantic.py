@@ -1,8 +1,8 @@
 """Find the class of every pixel in images and videos.
 
 Writes the labels of each image as a PNG with VOC's palette, the image with its classes in colours, and
-the share of each class as JSON; of a video, the frames with their classes in colours and the shares in
-each. Ctrl-C ends a video or a camera at the frame it has come to.
+the fraction of each class as JSON; for a video, the frames with their classes in colours and the
+fractions in each. Ctrl-C ends a video or a camera at the current frame.
 """
 
 import functools
@@ -33,23 +33,23 @@ log = logging.getLogger(__name__)
 def add_options(parser):
     add_input_options(parser)
     add_semantic_options(parser)
-    results = parser.add_argument_group('the results')
+    results = parser.add_argument_group('results')
     results.add_argument('--save-labels', metavar='DIR',
-                         help="write the labels to this folder, under the names of the images, as VOC's "
-                              "server takes them")
+                         help="write the labels to this folder, under the names of the images, in the "
+                              "format of VOC's server")
     results.add_argument('--probabilities', action='store_true',
                          help='also write the probabilities of all classes, as .npz')
     results.add_argument('--alpha', type=float, default=0.6,
                          help='opacity of the colours, from 0 to 1')
     results.add_argument('--no-legend', dest='legend', action='store_false',
-                         help='do not name the classes in the pictures')
+                         help='do not draw the names of the classes')
     results.add_argument('--frames', type=command_line.count_argument, metavar='N',
-                         help='end a video after so many frames')
+                         help='stop a video after N frames')
 
 
 def run(model, options):
     if not 0 <= options.alpha <= 1:
-        raise UserError('--alpha takes numbers from 0 to 1.')
+        raise UserError(f'--alpha must be between 0 and 1, got {options.alpha:g}.')
     jobs = find_jobs(options)
     check_for_videos(jobs, options, '--frames')
     check_for_images(jobs, options, '--save-labels', '--probabilities')
@@ -58,7 +58,7 @@ def run(model, options):
 
 
 def save_found(model, job, options):
-    """Finds the classes in one image and writes all that is wanted of them."""
+    """Finds the classes in one image and writes the requested files."""
     image = read_image(job.source)
     stem = job.results.with_suffix('')
     written = [labels_path(stem, options), job.picture, job.results]
@@ -100,14 +100,14 @@ def annotate(model, job, options):
 
 
 def first_frames(reader, options):
-    """The frames that are wanted of a video, with progress."""
+    """The requested frames of a video, with progress."""
     known = [count for count in (reader.count, options.frames) if count is not None]
     return tqdm(itertools.islice(reader, options.frames), desc=reader.name, unit='frame',
                 total=min(known, default=None), disable=options.quiet)
 
 
 def labels_path(stem, options):
-    """Where the labels of an image go."""
+    """The path of the labels of an image."""
     if options.save_labels is None:
         return pathlib.Path(f'{stem}_labels.png')
     return pathlib.Path(options.save_labels, f'{stem.name}.png')
@@ -126,7 +126,7 @@ def names_of(model):
 
 
 def shares(labels, names):
-    """The share of the pixels of each class that is there, the largest first, by its name."""
+    """The fraction of the pixels of each class that occurs, by name, the largest first."""
     counts = np.bincount(labels.ravel(), minlength=len(names))
     return {names[label]: round(counts[label] / labels.size, 6)
             for label in np.argsort(-counts, kind='stable').tolist() if counts[label]}

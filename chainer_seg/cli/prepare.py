@@ -1,10 +1,9 @@
-"""Check a data set, report what it holds, and pack it for fast reading.
+"""Check a data set, report its statistics, and pack it for fast reading.
 
-Writes to the output folder: train.packed, val.packed (and test.packed), which the --annotations of
-chainer-seg train and chainer-seg evaluate take without --images; statistics.json with the figures of the training images
-and of anchors that fit them; statistics.png with pictures of both. The options are those of the
-TensorFlow implementation's tool, with one dash or two. The same command given again goes on where it
-was interrupted.
+Writes to the output folder: train.packed, val.packed (and test.packed), which are used as --annotations
+without --images; statistics.json with the figures of the training images and of anchors that fit them;
+statistics.png with plots of both. The options are those of the TensorFlow implementation's tool, with
+one dash or two. The same command resumes an interrupted run.
 """
 
 import dataclasses
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
               if getattr(options, f'{name}_annotations_file')}
     check_classes(splits)
     if options.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits.values()):
-        raise DatasetError('--quick applies only to COCO files, which alone are checked; leave it out.')
+        raise DatasetError('--quick applies only to COCO files, because only they are checked; omit it.')
     with sole_writer(options.output_dir):
         for split in splits.values():
             split.check(options, shown)
@@ -65,11 +64,11 @@ def make_parser() -> Parser:
     add_reading_options(parser)
     add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
     add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
-               metavar='N', help='side of the network\'s input, for which anchors are suggested')
-    add_option(parser, 'quick', action='store_true', help='check only the headers of the images')
+               metavar='N', help='side of the network\'s input in pixels, for suggesting anchors')
+    add_option(parser, 'quick', action='store_true', help='only check the headers of the images')
     bad = parser.add_mutually_exclusive_group()
     add_option(bad, 'skip_bad', action='store_true',
-               help='leave out images that cannot be read, with exit status 0')
+               help='skip images that cannot be read, with exit status 0')
     command_line.add_strict_option(bad)
     add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
     parser.only(with_any('--test_annotations_file'), '--test_image_dir')
@@ -96,7 +95,7 @@ class Split:
         self.bad = BadImages(options.strict)
 
     def files(self):
-        """All files that the data set is made of."""
+        """All files of the data set."""
         from chainer_seg.datasets import MaskFolder, SbdDataset, TFRecordDataset, VocDataset
         from chainer_seg.datasets.tfrecord_files import find_shards
         if isinstance(self.dataset, TFRecordDataset):
@@ -114,7 +113,7 @@ class Split:
             if path.is_file())]
 
     def check(self, options, shown):
-        """Prints what is wrong.
+        """Prints the problems.
 
         Raises:
             DatasetError: There are images that cannot be read, with --strict.
@@ -128,8 +127,8 @@ class Split:
         unreadable = sum(problem.kind in _UNREADABLE for problem in problems)
         if unreadable and options.strict:
             raise DatasetError(f'{unreadable} of the {len(self.dataset)} images of {self.annotations} '
-                               f'cannot be used as they are; repair or replace them, or leave them '
-                               f'out with --skip_bad.')
+                               f'cannot be used as they are; repair or replace them, or skip them '
+                               f'with --skip_bad.')
         if not options.quiet:
             print(f'{self.name}: {len(self.dataset)} images, {len(problems) or "no"} problems')
 
@@ -144,7 +143,7 @@ class Split:
             if packed.source == source:
                 self._note_missing(packed)
                 if not options.quiet:
-                    print(f'{self.path} is there already')
+                    print(f'{self.path} is up to date')
                 return
             raise DatasetError(f'{self.path} holds other data; choose another output folder or replace '
                                f'it with --overwrite.')
@@ -164,7 +163,7 @@ class Split:
 
 
 def check_classes(splits):
-    """Labels must mean the same everywhere; TFRecord files only tell those that occur."""
+    """Raises a DatasetError if splits differ in categories; TFRecord files only list those that occur."""
     from chainer_seg.datasets import TFRecordDataset
     splits = splits.values()
     if all(isinstance(split.dataset, TFRecordDataset) for split in splits):
@@ -198,7 +197,7 @@ def report(split, folder, options, shown):
         return
     print_figures(figures, shown)
     if statistics.unseen_classes:
-        print(f'no object to learn from: {", ".join(statistics.unseen_classes)}')
+        print(f'classes without an object to learn from: {", ".join(statistics.unseen_classes)}')
     for name, anchors in candidates.items():
         print_anchors(name, anchors)
     print(f'wrote {folder / "statistics.json"} and {folder / "statistics.png"}')
@@ -220,16 +219,16 @@ def report_bad(splits, options):
     """Lists the images that are not packed.
 
     Raises:
-        ImageError: There are some, and they were not to be left out.
+        ImageError: There are some, and --skip_bad is not given.
     """
     for split in splits:
-        split.bad.show(options.verbose, 'left out')
+        split.bad.show(options.verbose, 'skipped')
     if options.skip_bad or not any(split.bad for split in splits):
         return
     counts = ' and '.join(f'{len(split.bad)} of the {len(split.dataset)} images of {split.annotations}'
                           for split in splits if split.bad)
     raise ImageError(f'{counts} could not be read and are not packed; repair or replace them and pack '
-                     f'again with --overwrite, or leave them out with --skip_bad.')
+                     f'again with --overwrite, or skip them with --skip_bad.')
 
 
 def fingerprint(files):

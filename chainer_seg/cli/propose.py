@@ -1,8 +1,8 @@
 """Compute the proposals of a data set: chainer-seg propose MODEL --annotations J --images D --out DIR.
 
-Writes COCO result files of segments and of boxes, 500 images in each, to --out. A run that was killed or
-interrupted goes on when the same command is given again. Images that cannot be read are
-passed over and listed at the end; the same command computes them when they are repaired.
+Writes COCO result files of segments and of boxes to --out, 500 images in each. The same command resumes
+a run that was killed or interrupted. Images that cannot be read are skipped and listed at the end; the
+same command computes them once they are repaired.
 """
 
 import functools
@@ -28,11 +28,11 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg propose')
     parser.add_argument('model', metavar='MODEL', help='model file, or the name of a shipped model')
-    parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON of the images')
+    parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON file of the images')
     parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
-    parser.add_argument('--out', metavar='DIR', required=True, help='folder of the files')
+    parser.add_argument('--out', metavar='DIR', required=True, help='folder to write to')
     parser.add_argument('--chunk', type=command_line.count_argument, default=_CHUNK, metavar='N',
-                        help='number of images in a file')
+                        help='number of images per file')
     parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
     command_line.add_strict_option(parser)
     add_proposal_options(parser, n=1000)
@@ -62,11 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def fill(folder, model, dataset, numbers, settings, quiet, bad):
-    """Computes what is missing in the folder, with a bar."""
+    """Computes the missing proposals, with a progress bar."""
     from chainer_seg.datasets.proposal_files import proposal_results
     missing = len(folder.missing(numbers))
     if missing < len(numbers) and not quiet:
-        print(f'{len(numbers) - missing} of {len(numbers)} images have been done before')
+        print(f'{len(numbers) - missing} of {len(numbers)} images are already done')
 
     def compute(number):
         found = model.propose_rle(dataset.read_image(number), **settings)

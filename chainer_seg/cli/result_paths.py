@@ -1,9 +1,10 @@
-"""Which images an argument names, where the results for each go, and the ids of COCO results."""
+"""The images that an argument names, the paths of their results, and the ids in COCO results."""
 
 import collections
 import contextlib
 import pathlib
 import re
+from collections.abc import Iterable, Iterator
 
 from chainer_seg.datasets.coco_names import coco_category_ids
 from chainer_seg.datasets.list_files import ListedFiles, read_lines
@@ -11,7 +12,7 @@ from chainer_seg.errors import ImageError
 from chainer_seg.images import find_images
 from chainer_seg.locks import sole_writer
 
-CATEGORY_IDS = 'category_ids'  # Under this name the origin of a model keeps those of its data set.
+CATEGORY_IDS = 'category_ids'  # key in a model's origin for the ids of its data set
 _COCO_IMAGE = re.compile(r'(?:COCO_[a-z]+[0-9]{4}_)?0*([0-9]{1,15})')
 
 
@@ -19,8 +20,8 @@ def listed_images(path: str | pathlib.Path, allow_outside: bool = False) -> list
     """The images that an argument names: itself, those of a folder, or those of a list of paths.
 
     Args:
-        path: An image, a folder, or a text file with the path of an image in each line, seen from the
-            list or from the current folder.
+        path: An image, a folder, or a text file with the path of an image in each line, relative to the
+            list or to the current folder.
         allow_outside: Whether a list may name images outside of these.
 
     Raises:
@@ -37,11 +38,11 @@ def listed_images(path: str | pathlib.Path, allow_outside: bool = False) -> list
     return found
 
 
-def result_stems(paths, folder):
-    """Pairs of each path and where its results go, without an ending.
+def result_stems(paths: Iterable[pathlib.Path],
+                 folder: str | pathlib.Path) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
+    """Each path with the path of its results, without a suffix.
 
-    Images of one name, from several folders or of several formats, do not overwrite each other's
-    results.
+    Images of the same name, from several folders or in several formats, get different paths.
     """
     seen = collections.Counter()
     for path in paths:
@@ -51,7 +52,7 @@ def result_stems(paths, folder):
 
 
 @contextlib.contextmanager
-def sole_writers(folders):
+def sole_writers(folders: Iterable[str | pathlib.Path]) -> Iterator[None]:
     """Keeps other runs from writing to these folders while the block runs."""
     with contextlib.ExitStack() as held:
         for folder in sorted({pathlib.Path(folder).resolve() for folder in folders}):

@@ -1,7 +1,7 @@
-"""Draw the pictures of a data set with their objects on pages: chainer-seg data view --out DIR.
+"""Draw the images of a data set with their objects on pages: chainer-seg data view --out DIR.
 
-Writes DIR/page_01.png and so on. With --augment N each picture is followed by N versions of it as the
-augmentation of YOLACT's training changes it.
+Writes DIR/page_01.png and so on. With --augment N each image is followed by N versions of it, augmented
+as in YOLACT's training.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     per_page = columns * options.rows
     if options.augment:
         columns, per_page = options.augment + 1, options.rows
-    with tqdm(total=min(options.n, max(len(dataset) - options.first, 0)), desc='drawing', unit='picture',
+    with tqdm(total=min(options.n, max(len(dataset) - options.first, 0)), desc='drawing', unit='image',
               disable=options.quiet) as bar:
         pages = 0
         while chosen := list(itertools.islice(numbers, per_page)):
@@ -37,34 +37,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
                        options)
             bar.update(len(chosen))
     if not options.quiet:
-        print(f'wrote {pages} pages to {options.out}' if pages else 'no such pictures')
+        print(f'wrote {pages} pages to {options.out}' if pages else 'no such images')
 
 
 def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg data view', device=False)
     parser.add_argument('--annotations', metavar='J',
-                        help='COCO JSON, packed data set, list of VOC or SBD, TFRecord files or folder '
-                             'of masks; left out, shapes are drawn')
-    parser.add_argument('--images', metavar='D', help='its folder of images')
+                        help='COCO JSON file, packed data set, list of VOC or SBD, TFRecord files or '
+                             'folder of masks; synthetic shapes if omitted')
+    parser.add_argument('--images', metavar='D', help='folder of its images')
     add_reading_options(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the pages')
     parser.add_argument('--n', type=command_line.count_argument, default=48, metavar='N',
-                        help='number of pictures')
-    parser.add_argument('--first', type=int, default=0, metavar='K', help='number of the first picture')
+                        help='maximum number of images')
+    parser.add_argument('--first', type=int, default=0, metavar='K', help='number of the first image, from 0')
     parser.add_argument('--class', dest='class_name', metavar='NAME',
-                        help='only pictures with this class')
+                        help='only images with an object of this class')
     parser.add_argument('--augment', type=int, default=0, metavar='N',
-                        help='show so many augmented versions of each picture')
+                        help='number of augmented versions shown after each image')
     parser.add_argument('--columns', type=command_line.count_argument, default=4, metavar='N',
-                        help='pictures in a row; one a row with --augment')
+                        help='images per row; with --augment one image and its versions')
     parser.add_argument('--rows', type=command_line.count_argument, default=4, metavar='N',
-                        help='rows on a page')
+                        help='rows per page')
     parser.add_argument('--side', type=command_line.count_argument, default=320, metavar='N',
-                        help='longer side of a picture on the page in pixels')
+                        help='longer side of an image on the page, in pixels')
     parser.add_argument('--boxes', action='store_true', help='draw boxes')
-    parser.add_argument('--no-masks', action='store_true', help='draw no masks')
-    parser.add_argument('--no-labels', action='store_true', help='write no names')
+    parser.add_argument('--no-masks', action='store_true', help='do not draw masks')
+    parser.add_argument('--no-labels', action='store_true', help='do not write class names')
     parser.only(with_any('--annotations'), '--images')
     parser.only(When('without --augment', lambda options: not options.augment), '--columns')
     return parser
@@ -79,7 +79,7 @@ def open_data(options):
 
 
 def write_page(path, dataset, numbers, columns, options):
-    """Draws the pictures of these numbers, each followed by its augmented versions, on one page."""
+    """Draws these images on one page, each followed by its augmented versions."""
     from chainer_seg.models.yolact.augmentation import augment
     from chainer_seg.visualization import contact_sheet
     examples, captions = [], []

@@ -165,7 +165,7 @@ def test_score_and_number_of_detections_can_be_set(evaluate, shapes, tmp_path):
 
 def test_an_interrupted_run_goes_on_to_the_same_end(evaluate, shapes, tmp_path):
     whole = evaluate(detector_of(shapes, shift=1), shapes, '--results', 'whole')
-    with pytest.raises(KeyboardInterrupt, match='3 of 8 images are done; the same command goes on'):
+    with pytest.raises(KeyboardInterrupt, match='3 of 8 images are done; the same command resumes'):
         evaluate(detector_of(shapes, shift=1, interrupt_at=4), shapes, '--results', 'parts')
     journal = tmp_path / 'parts' / 'journal.jsonl'
     journal.write_bytes(journal.read_bytes()[:-20])  # killed in the middle of a line

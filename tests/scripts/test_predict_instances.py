@@ -246,7 +246,7 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     (('--video', 'in.avi:text.mp4/out.avi'), 'could not be written'),
     (('--video', 'in.avi'), 'is not between 0 and 1'), (('folder',), 'holds no images'),
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),
-    (('in.avi', '--alpha', '3'), '--alpha takes numbers from 0 to 1'),
+    (('in.avi', '--alpha', '3'), '--alpha must be between 0 and 1'),
     (('in.avi', '--suppression', 'fast'), '--suppression is for a YOLACT'),
     (('--image', 'pictures/0.png:out.xyz'), 'does not end in an image format'),
     (('pictures/0.png', '--show'), 'There is no display')])
