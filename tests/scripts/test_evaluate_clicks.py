@@ -177,7 +177,7 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
 
 
 @pytest.mark.parametrize('options, sentence', [
-    (('--masks', 'm', '--annotations', 'a.json'), '--masks and --annotations both say'),
+    (('--masks', 'm', '--annotations', 'a.json'), '--masks and --annotations both define'),
     (('--masks', 'GrabCut/boundary_GT', '--images', 'nowhere'), 'no folder of images nowhere'),
     (('--masks', 'GrabCut/boundary_GT'), 'name both folders'),
     (('--masks', 'nowhere'), 'There is no folder of masks nowhere'),

@@ -71,7 +71,7 @@ def test_given_again_it_goes_on_and_other_data_are_not_replaced_unasked(call, dr
     before = packed.stat().st_mtime_ns
     (tmp_path / 'o' / 'val.packed').unlink()
     status, output, _ = call(*options)
-    assert status == 0 and 'train.packed is there already' in output and 'wrote' in output
+    assert status == 0 and 'train.packed is up to date' in output and 'wrote' in output
     assert packed.stat().st_mtime_ns == before and (tmp_path / 'o' / 'val.packed').exists()
     os.utime(spoilt / 'images' / '000000.jpg')
     status, _, errors = call(*options)
