@@ -1,5 +1,6 @@
 """Annotated images, read from COCO files or drawn; nothing here knows a model."""
 
+from chainer_seg.datasets.base import Dataset, ExampleList
 from chainer_seg.datasets.click_files import ClickFilesDataset
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.coco_writer import write_coco
@@ -26,10 +27,11 @@ from chainer_seg.datasets.tfrecord import TFRecordDataset
 from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
 from chainer_seg.datasets.voc import VocDataset
 
-__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'DatasetStatistics',
-           'FiguresDataset', 'MaskFolder', 'MovingPlainShapes', 'MovingShapes', 'ObjectIndex',
-           'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset',
-           'SemanticDataset', 'ShapesDataset', 'TFRecordDataset', 'VocDataset', 'coco_statistics',
+__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'Dataset',
+           'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',
+           'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
+           'ProposalFolder', 'SbdDataset', 'SemanticDataset', 'ShapesDataset', 'TFRecordDataset',
+           'VocDataset', 'coco_statistics',
            'fit_anchors', 'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',
            'validate_coco', 'write_coco']

@@ -1,5 +1,6 @@
 """Finding pictures of a data set to look at."""
 
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.errors import DatasetError
 
 
@@ -27,14 +28,7 @@ def pictures_with(dataset, label=None, numbers=None):
     Returns:
         An iterator over numbers.
     """
+    dataset = as_dataset(dataset)
     for number in range(len(dataset)) if numbers is None else numbers:
-        if label is None or label in _labels_of(dataset, number):
+        if label is None or label in dataset.read_boxes(number)[0]:
             yield number
-
-
-def _labels_of(dataset, number):
-    if hasattr(dataset, 'read_boxes'):
-        return dataset.read_boxes(number)[0]
-    if hasattr(dataset, 'read_instances'):
-        return dataset.read_instances(number).labels
-    return dataset[number][1].labels

@@ -1,12 +1,12 @@
 """The data set of a COCO annotation file and its folder of images."""
 
-import copy
 import logging
 import pathlib
 
 import numpy as np
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _CHECK = 'run scripts/check_dataset.py to see all that is wrong'
 
 
-class CocoDataset:
+class CocoDataset(ImageDataset):
     """Images and objects of a COCO annotation file.
 
     Masks come from polygons, run lengths or compressed run lengths. An annotation without a
@@ -81,17 +81,12 @@ class CocoDataset:
                         if not skip_empty or self._has_objects(image['id'])]
         if not self._images:
             raise DatasetError(f'The data set {self.path} has no images{self._why_empty(skip_empty)}.')
-        self.ids = [image['id'] for image in self._images]
+        self._list([image['id'] for image in self._images],
+                   [image['file_name'] for image in self._images])
         self._find_images()
 
-    def __len__(self):
-        return len(self._images)
-
     def __getitem__(self, index):
-        """One image and its objects.
-
-        Returns:
-            tuple: image (H, W, 3) uint8 RGB and its :class:`Instances`.
+        """One image (H, W, 3) uint8 RGB and its :class:`Instances`.
 
         Raises:
             IndexError: If index is out of range.
@@ -102,13 +97,14 @@ class CocoDataset:
         image = self.read_image(index)
         return image, self.read_instances(index, image.shape[:2])
 
-    def part(self, numbers):
-        """The same data set with only the images of these numbers, in this order."""
-        part = copy.copy(self)
-        part._images = [self._images[number] for number in numbers]
-        part.ids = [image['id'] for image in part._images]
-        part.image_names = [image['file_name'] for image in part._images]
-        return part
+    @property
+    def annotations(self):
+        """The annotations of each image, a list of lists."""
+        return [self._by_image[image_id] for image_id in self.ids]
+
+    def _keep(self, numbers):
+        super()._keep(numbers)
+        self._images = [self._images[number] for number in numbers]
 
     def read_image(self, index):
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""
@@ -219,7 +215,7 @@ class CocoDataset:
 
     def _find_images(self):
         """Sets the names of the image files; tells once of those that are called otherwise."""
-        self.image_names, self._not_found = [image['file_name'] for image in self._images], {}
+        self._not_found = {}
         if self.image_folder is None:
             return
         found = find_images(self.image_names, self.image_folder)

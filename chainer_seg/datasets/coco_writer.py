@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, check_inside, write_json
 from chainer_seg.locks import is_empty, sole_writer
@@ -39,6 +40,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.DiskFullError: If the files cannot be written.
     """
+    dataset = as_dataset(dataset)
     if not len(dataset):
         raise DatasetError('There is nothing to write: the data set is empty.')
     folder = pathlib.Path(folder)
@@ -90,11 +92,10 @@ def _clear(folder, overwrite):
 def _categories(dataset):
     """COCO's list of categories; every one names the keypoints where the data set has some."""
     categories = [{'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]
-    names = getattr(dataset, 'keypoint_names', ())
-    if names:
+    if dataset.keypoint_names:
         skeleton = [[start + 1, end + 1] for start, end in dataset.skeleton]  # COCO counts from 1
         for category in categories:
-            category.update(keypoints=list(names), skeleton=skeleton)
+            category.update(keypoints=list(dataset.keypoint_names), skeleton=skeleton)
     return categories
 
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from chainer_seg import masks
 from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 
 
@@ -32,14 +33,14 @@ class ObjectIndex:
     """
 
     def __init__(self, dataset, progress=iter, on_error=None):
-        self.dataset = dataset
-        self._annotations = annotations_of(dataset)
+        self.dataset = as_dataset(dataset)
+        self._annotations = self.dataset.annotations
         empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
                  np.zeros(0, bool))
         rows = [empty] * len(dataset)
         for number in progress(range(len(dataset))):
             with passing_over(number, on_error):
-                rows[number] = self._read(number)
+                rows[number] = self.dataset.read_boxes(number)
         counts = [len(labels) for labels, _, _, _ in rows]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.pictures = np.repeat(np.arange(len(rows)), counts)
@@ -56,9 +57,7 @@ class ObjectIndex:
 
     def read_image(self, number):
         """The image (H, W, 3) uint8 of picture ``number``."""
-        if hasattr(self.dataset, 'read_image'):
-            return self.dataset.read_image(number)
-        return self.dataset[number][0]
+        return self.dataset.read_image(number)
 
     def read_object(self, number, window, side):
         """One object's image and its mask in a window.
@@ -78,22 +77,9 @@ class ObjectIndex:
         image = self.dataset.read_image(picture)
         mask = _draw_polygons(self._annotations[picture][place], image.shape[:2], window, side)
         if mask is None:
-            instances = self.dataset.read_instances(picture, image.shape[:2])
+            instances = self.dataset.read_instances(picture)
             mask = _cut_mask(instances.masks[place], window, side)
         return image, mask
-
-    def _read(self, number):
-        """labels, bboxes, areas and crowds of one picture."""
-        if hasattr(self.dataset, 'read_boxes'):
-            return self.dataset.read_boxes(number)
-        if hasattr(self.dataset, 'read_instances'):
-            instances = self.dataset.read_instances(number)
-        else:
-            instances = self.dataset[number][1]
-        areas = instances.areas
-        if areas is None:
-            areas = masks.mask_area(instances.masks).astype(np.float32)
-        return instances.labels, instances.bboxes, areas, instances.crowds
 
 
 def cut_window(image, window, side, fill):
@@ -142,15 +128,3 @@ def _draw_polygons(annotation, size, window, side):
         return masks.polygons_to_mask(moved, (side, side))
     except ValueError:
         return None  # Too long an outline at this resolution: its pixels do.
-
-
-def annotations_of(dataset):
-    """The annotations of each picture as in its COCO file; None for another data set."""
-    if not hasattr(dataset, 'coco'):
-        return None
-    number_of = {image_id: number for number, image_id in enumerate(dataset.ids)}
-    annotations = [[] for _ in dataset.ids]
-    for annotation in dataset.coco['annotations']:
-        if annotation['image_id'] in number_of:
-            annotations[number_of[annotation['image_id']]].append(annotation)
-    return annotations

@@ -16,12 +16,11 @@ import zlib
 
 import msgspec
 import numpy as np
-from PIL import Image
 
 from chainer_seg import masks, schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.base import ImageDataset, as_dataset, encode_png
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.images import decode_image
@@ -80,7 +79,7 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
             be read, or there are none.
         chainer_seg.errors.DiskFullError: The file cannot be written.
     """
-    path = pathlib.Path(path)
+    path, dataset = pathlib.Path(path), as_dataset(dataset)
     index = _Index()
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, 'w') as archive:
         for number in (progress or iter)(range(len(dataset))):
@@ -93,8 +92,8 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
             archive.writestr(f'images/{number:08d}', data)
             index.add_image(archive.fp.tell() - len(data), data, rotate, instances.image_size)
             index.add_objects(instances)
-            index.ids.append(getattr(dataset, 'ids', range(len(dataset)))[number])
-            index.names.append(_name_of(dataset, number))
+            index.ids.append(dataset.ids[number])
+            index.names.append(dataset.file_name(number))
         if not index.ids:
             raise DatasetError('There is nothing to pack: the data set has no image that can be read.')
         index.write(archive, dataset, source)
@@ -320,8 +319,7 @@ class _Index:
             'format': FORMAT, 'version': VERSION, 'source': source,
             'optional': [] if keypoints is None else ['keypoints'],
             'class_names': list(dataset.class_names),
-            'category_ids': list(getattr(dataset, 'category_ids',
-                                         range(1, len(dataset.class_names) + 1))),
+            'category_ids': list(dataset.category_ids),
             'ids': self.ids, 'image_names': self.names}
         archive.writestr(_HEADER, json.dumps(header))
         for name, array in arrays.items():
@@ -347,17 +345,10 @@ def _ends(lengths):
 
 def _read_example(dataset, number, read_pixels):
     """The bytes of an image file, whether its EXIF data turn it, and the objects."""
-    if not hasattr(dataset, 'read_file'):
+    if not dataset.has_files:
         image, instances = dataset[number]
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, 'PNG', compress_level=1)
-        return file.getvalue(), False, instances
+        return encode_png(image), False, instances
     data, rotate = dataset.read_file(number)
     if read_pixels:
-        decode_image(data, _name_of(dataset, number))
+        decode_image(data, dataset.file_name(number))
     return data, rotate, dataset.read_instances(number)
-
-
-def _name_of(dataset, number):
-    names = getattr(dataset, 'image_names', None)
-    return names[number] if names else f'{number:06d}.png'

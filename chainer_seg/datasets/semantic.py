@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.voc import VocDataset, is_voc
 from chainer_seg.errors import DatasetError
@@ -31,11 +32,10 @@ class SemanticDataset:
     """
 
     def __init__(self, dataset):
-        self.dataset = dataset
+        self.dataset = dataset = as_dataset(dataset)
         self.class_names = (BACKGROUND, *dataset.class_names)
-        self.ids = list(getattr(dataset, 'ids', range(len(dataset))))
-        self.image_names = list(getattr(dataset, 'image_names', None)
-                                or [f'{number:06d}.png' for number in self.ids])
+        self.ids = list(dataset.ids)
+        self.image_names = [dataset.file_name(number) for number in range(len(dataset))]
 
     def __len__(self):
         return len(self.dataset)
@@ -48,8 +48,9 @@ class SemanticDataset:
             chainer_seg.errors.ImageError: If the image cannot be read.
             chainer_seg.errors.DatasetError: If its labels cannot be read.
         """
-        if hasattr(self.dataset, 'read_classes'):
-            return self.dataset.read_image(index), _with_void(self.dataset.read_classes(index))
+        classes = self.dataset.read_classes(index)
+        if classes is not None:
+            return self.dataset.read_image(index), _with_void(classes)
         image, instances = self.dataset[index]
         return image, semantic_labels(instances)
 
@@ -62,11 +63,11 @@ class SemanticDataset:
         Raises:
             chainer_seg.errors.DatasetError: There is none, so that nothing could be learnt or counted.
         """
-        if not hasattr(self.dataset, 'read_classes'):
-            return
         void = False
         for number in range(len(self)):
             classes = self.dataset.read_classes(number)
+            if classes is None:
+                return
             if ((classes != 0) & (classes != VOID)).any():
                 return
             void = void or (classes == VOID).any()

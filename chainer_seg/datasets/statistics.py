@@ -6,6 +6,7 @@ import numpy as np
 from scipy.cluster import vq
 
 from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
 
@@ -119,12 +120,12 @@ def measure_dataset(dataset, progress=iter, on_error=None):
         on_error (callable): Called with the number and the error of a picture that cannot be read,
             which is then not counted; None raises the error.
     """
+    dataset = as_dataset(dataset)
     index = ObjectIndex(dataset, progress, on_error)
     sizes = {}
     for number in range(len(dataset)):
         with passing_over(number, on_error):
-            sizes[number] = (dataset.image_size(number) if hasattr(dataset, 'image_size')
-                             else dataset[number][0].shape[:2])
+            sizes[number] = dataset.image_size(number)
     single = ~index.crowds & np.isin(index.pictures, list(sizes))
     return DatasetStatistics(
         tuple(dataset.class_names), np.array(list(sizes.values())).reshape(-1, 2),

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
 from chainer_seg.models.deeplab.simulated_user import next_click
@@ -100,7 +101,7 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     Raises:
         chainer_seg.errors.DatasetError: The data set has no such object.
     """
-    stop_at = max(thresholds, default=1.0)
+    dataset, stop_at = as_dataset(dataset), max(thresholds, default=1.0)
     results = []
     for number in progress(range(len(dataset)) if chosen is None else sorted(chosen)):
         if record is not None and number in record:
@@ -124,7 +125,7 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     if not results:
         raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
                            f'on; give a lower least area or another data set.')
-    return _figures(results, getattr(dataset, 'class_names', ()))
+    return _figures(results, dataset.class_names)
 
 
 def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, max_objects=None,
@@ -190,8 +191,8 @@ def _click_on(segmenter, image, instances, place, void, cap, stop_at):
 
 def _voids(dataset, number, shape):
     """What is not counted of each object of an image, (R, H, W) bool."""
-    read = getattr(dataset, 'read_void', None)
-    return np.broadcast_to(False if read is None else read(number), shape)
+    void = dataset.read_void(number)
+    return np.broadcast_to(False if void is None else void, shape)
 
 
 def _figures(results, class_names):

@@ -250,7 +250,7 @@ def check_classes(train: Any, validation: Any) -> None:
     if tuple(train.class_names) != tuple(validation.class_names):
         raise DatasetError('The data sets for training and for validation name different classes; give '
                            'both annotation files the same categories.')
-    if not hasattr(train, 'read_instances'):
+    if not train.has_files:
         return  # Synthetic images have all classes, and would have to be made to count them.
     from chainer_seg.datasets import ObjectIndex
     seen = set(ObjectIndex(train).labels.tolist())

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from chainer_seg.datasets.base import Dataset
 from chainer_seg.datasets.synthetic.scene import SMALLEST_SIDE
 from chainer_seg.errors import DatasetError
 
 
-class SyntheticDataset:
+class SyntheticDataset(Dataset):
     """Pictures that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
 
     Args:
@@ -40,3 +41,7 @@ class SyntheticDataset:
             IndexError: If index is not in -length..length - 1.
         """
         return self._draw(np.random.default_rng((self.seed, range(self.length)[index])))
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        return self.size
