@@ -14,7 +14,10 @@ from PIL import Image
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import open_image
 
-VOID = 255  # The number of a pixel for which nothing is given.
+# Pixels without a class, which neither training nor evaluation counts.
+VOID = -1  # in arrays of labels
+VOID_PIXEL = 255  # in label images of 8 bits
+WIDE_VOID_PIXEL = 65535  # in label images of 16 bits
 
 # How masks and label images say what a pixel belongs to:
 # - 'numbers': the number that is stored, which in a file with a palette is the index;

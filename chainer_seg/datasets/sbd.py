@@ -13,7 +13,7 @@ from chainer_seg.datasets.mat_files import MatFileError, read_struct
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
-from chainer_seg.label_images import VOID
+from chainer_seg.label_images import VOID_PIXEL
 
 PASCAL_NAMES = (
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
@@ -131,14 +131,14 @@ class SbdMarks:
         owners, categories = entry['Segmentation'], entry['Categories'].ravel()
         if ((categories < 1) | (categories > len(PASCAL_NAMES))).any():
             raise self._fault('inst', name, 'its objects have no category from 1 to 20')
-        if len(categories) > VOID or owners[owners != VOID].max(initial=0) > len(categories):
+        if len(categories) > VOID_PIXEL or owners[owners != VOID_PIXEL].max(initial=0) > len(categories):
             raise self._fault('inst', name, 'its objects are not those that have a category')
         return owners, categories.astype(np.int64)
 
     def read_classes(self, name: str) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8, 255 where none is given."""
         classes = self._read('cls', 'GTcls', name)['Segmentation']
-        if classes[classes != VOID].max(initial=0) > len(PASCAL_NAMES):
+        if classes[classes != VOID_PIXEL].max(initial=0) > len(PASCAL_NAMES):
             raise self._fault('cls', name, 'its pixels have other categories than 0 to 20 and 255')
         return classes
 
@@ -175,6 +175,6 @@ def marked_instances(owners, categories, class_names):
     """
     numbers = np.arange(1, len(categories) + 1)
     # Where objects hide others entirely, numbers are left without a pixel.
-    seen = np.isin(numbers, owners) & (numbers != VOID)
+    seen = np.isin(numbers, owners) & (numbers != VOID_PIXEL)
     return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
                      class_names=class_names)

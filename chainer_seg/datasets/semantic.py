@@ -8,7 +8,7 @@ from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.opening import open_dataset
 from chainer_seg.datasets.voc import VocDataset, is_voc
 from chainer_seg.errors import DatasetError
-from chainer_seg.label_images import VOID
+from chainer_seg.label_images import VOID, VOID_PIXEL
 from chainer_seg.stored_pixels import LabelsAs
 
 BACKGROUND = 'background'
@@ -68,12 +68,12 @@ class SemanticDataset:
             classes = self.dataset.read_classes(number)
             if classes is None:
                 return
-            if ((classes != 0) & (classes != VOID)).any():
+            if ((classes != 0) & (classes != VOID_PIXEL)).any():
                 return
-            void = void or (classes == VOID).any()
+            void = void or (classes == VOID_PIXEL).any()
         raise DatasetError(
             f'No pixel of the {len(self)} images of {source} has a class: their labels are '
-            + (f'0, the background, and {VOID}, which is void, alone; write 1 for the first class, or '
+            + (f'0, the background, and {VOID_PIXEL}, which is void, alone; write 1 for the first class, or '
                f'read white as class 1 with --labels-as levels.' if void else
                '0, the background, alone; write 1 for the first class.'))
 
@@ -98,7 +98,7 @@ def semantic_labels(instances):
     # From the front to the back, with the background behind all.
     order = np.lexsort([sizes, instances.crowds])
     layers = np.concatenate([instances.masks[order], np.ones((1, *instances.image_size), bool)])
-    labels = np.where(instances.crowds, -1, instances.labels + 1)[order]
+    labels = np.where(instances.crowds, VOID, instances.labels + 1)[order]
     return np.append(labels, 0).astype(np.int32)[layers.argmax(axis=0)]
 
 
@@ -135,5 +135,5 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
 def _with_void(classes):
     """Classes (H, W) uint8 as labels."""
     labels = classes.astype(np.int32)
-    labels[classes == VOID] = -1
+    labels[classes == VOID_PIXEL] = VOID
     return labels

@@ -13,7 +13,7 @@ from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.label_images import (
-    VOID, Guesses, LabelsAs, choose_labels_as, read_label_image)
+    VOID_PIXEL, Guesses, LabelsAs, choose_labels_as, read_label_image)
 
 _IMAGES, _OBJECTS = 'JPEGImages', 'SegmentationObject'
 # Where the classes of an image may be given; where both do, VOC's own are the more exact.
@@ -89,10 +89,10 @@ class VocDataset(ImageDataset):
             return self._fitting(self._marks.read_classes(name), self._marks.path('cls', name), index)
         classes = read_label_image(path, self._labels_as, len(self.class_names), self._guesses)
         classes = self._fitting(classes, path, index)
-        largest = classes[classes != VOID].max(initial=0)
+        largest = classes[classes != VOID_PIXEL].max(initial=0)
         if largest > len(self.class_names):
             raise DatasetError(f'The label image {path} has the label {largest}, but labels are from 0 '
-                               f'to {len(self.class_names)}, and {VOID} where none is given; name all '
+                               f'to {len(self.class_names)}, and {VOID_PIXEL} where none is given; name all '
                                f'classes with --class-names, or see --labels-as.')
         return classes
 
@@ -102,7 +102,7 @@ class VocDataset(ImageDataset):
 
     def read_void(self, index):
         """The pixels that are not counted, (H, W) bool: the rims of objects and what is difficult."""
-        return self._objects_of(index)[0] == VOID
+        return self._objects_of(index)[0] == VOID_PIXEL
 
     def check_objects(self):
         """Makes sure that every image has a file of its objects.
@@ -116,7 +116,7 @@ class VocDataset(ImageDataset):
         if self._objects_as == 'auto':
             self._objects_as = self._choose([path for path in paths if path.suffix != '.mat'])
 
-    def _choose(self, paths, largest=VOID - 1):
+    def _choose(self, paths, largest=VOID_PIXEL - 1):
         return choose_labels_as(paths, largest, self._guesses) if paths else 'auto'
 
     def _find(self, line):
@@ -188,7 +188,7 @@ class VocDataset(ImageDataset):
         """The category that most pixels of each object have."""
         pairs = owners.astype(np.int64) * 256 + classes
         votes = np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256)
-        objects = votes[1:1 + owners[owners != VOID].max(initial=0)]
+        objects = votes[1:1 + owners[owners != VOID_PIXEL].max(initial=0)]
         votes = objects[:, 1:1 + len(self.class_names)]
         lost = np.flatnonzero(objects.any(axis=1) & ~votes.any(axis=1))
         if len(lost):

@@ -8,7 +8,7 @@ from chainer_seg.class_names import listed, match_by_position, match_names
 from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
 from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.semantic import VOID
+from chainer_seg.label_images import VOID
 
 _NAMES_IN_COCO = dict(zip(PASCAL_NAMES, PASCAL_NAMES_IN_COCO))
 

@@ -7,8 +7,8 @@ section 5, gives the formulas.
 import numpy as np
 
 from chainer_seg.errors import DatasetError
-
-VOID = -1  # The label of pixels that are not counted.
+from chainer_seg.evaluation.classes import match_classes
+from chainer_seg.label_images import VOID
 
 
 class SemanticEvaluator:
@@ -34,7 +34,8 @@ class SemanticEvaluator:
         """Counts one image.
 
         Args:
-            truth: (H, W) int, the class of each pixel; pixels with :data:`VOID` are not counted.
+            truth: (H, W) int, the class of each pixel; pixels with
+                :data:`chainer_seg.label_images.VOID` are ignored.
             labels: (H, W) int, what was found.
 
         Returns:
@@ -132,7 +133,6 @@ def evaluate_semantic(predictor, dataset, *, progress=None, per_class=True, **op
         chainer_seg.errors.DatasetError: If the data set is empty, or its classes are not those of
             the model.
     """
-    from chainer_seg.evaluation.classes import match_classes  # It needs this module's void label.
     segment, names = getattr(predictor, 'segment', predictor), getattr(predictor, 'class_names', ())
     match = match_classes(names or dataset.class_names, dataset.class_names)
     evaluator = SemanticEvaluator(dataset.class_names)
