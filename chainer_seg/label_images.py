@@ -37,8 +37,8 @@ _GREYS = "has numbers that cannot be the labels; its greys, which are VOC's colo
 class Guesses:
     """Reports what readers of a data set guess about its files, each kind of guess once."""
 
-    def __init__(self):
-        self._made = set()
+    def __init__(self) -> None:
+        self._made: set[str] = set()
 
     def __call__(self, path: object, guess: str) -> None:
         """Logs that the file ``path`` ``guess``, unless this was logged of another one."""
@@ -91,7 +91,7 @@ def choose_labels_as(paths: Sequence[os.PathLike], largest: int,
         'colors' where one that was looked at has numbers that cannot be labels, or else 'numbers';
         'auto' for images without a palette, and those that cannot be read.
     """
-    chosen = 'auto'
+    chosen: LabelsAs = 'auto'
     for number in sorted(set(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int))):
         try:
             pixels = stored_pixels(paths[number])

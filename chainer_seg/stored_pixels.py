@@ -71,7 +71,7 @@ class StoredPixels:
     @property
     def used(self) -> npt.NDArray:
         """(K,) int64 or float, the numbers in use, ascending."""
-        return occurring(self.numbers)
+        return occurring(self._known_numbers())
 
     def used_colors(self) -> npt.NDArray | None:
         """(K, 3) uint8, the palette's colours of :attr:`used`; None where some have no colour."""
@@ -93,17 +93,22 @@ class StoredPixels:
                 raise DatasetError(f'{self.name} has the number {self.used[-1]}, but its palette has '
                                    f'{len(self.palette)} colours; save it again.')
             return self.palette[self.numbers]
-        used = self.used
-        if self.numbers.dtype.kind == 'f' or used[0] < 0 or used[-1] > 255:
+        used, numbers = self.used, self._known_numbers()
+        if numbers.dtype.kind == 'f' or used[0] < 0 or used[-1] > 255:
             raise DatasetError(f'{self.name} has numbers from {used[0]} to {used[-1]}, which are no '
                                f'colours; read it by numbers.')
-        return np.repeat(self.numbers[:, :, None].astype(np.uint8), 3, axis=2)
+        return np.repeat(numbers[:, :, None].astype(np.uint8), 3, axis=2)
 
     def levels(self) -> npt.NDArray:
         """(H, W), the brightness of each pixel: its number, or the largest channel of its colour."""
         if self.numbers is not None and self.palette is None:
             return self.numbers
         return self.as_colors().max(axis=2)
+
+    def _known_numbers(self) -> npt.NDArray:
+        if self.numbers is None:
+            raise ValueError(f'{self.name} has colours and no numbers')
+        return self.numbers
 
 
 def stored_pixels(source: Source, name: object = None) -> StoredPixels:

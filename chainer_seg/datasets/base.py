@@ -5,7 +5,7 @@ import copy
 import functools
 import io
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +21,8 @@ Example = tuple[npt.NDArray[np.uint8], Instances]
 # labels (R,) int32, bboxes (R, 4) float32, areas (R,) float32 and crowds (R,) bool.
 Boxes = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32],
               npt.NDArray[np.bool_]]
+# Wraps an iteration, as tqdm does.
+Progress = Callable[[Iterable], Iterable]
 
 
 class Dataset(abc.ABC):

@@ -1,10 +1,12 @@
 """Finding pictures of a data set to look at."""
 
-from chainer_seg.datasets.base import as_dataset
+from collections.abc import Iterable, Iterator
+
+from chainer_seg.datasets.base import Dataset, as_dataset
 from chainer_seg.errors import DatasetError
 
 
-def find_label(dataset, name):
+def find_label(dataset: Dataset, name: str) -> int:
     """The label of a class name.
 
     Raises:
@@ -16,7 +18,8 @@ def find_label(dataset, name):
     return dataset.class_names.index(name)
 
 
-def pictures_with(dataset, label=None, numbers=None):
+def pictures_with(dataset: Dataset, label: int | None = None, numbers: Iterable[int] | None = None
+                  ) -> Iterator[int]:
     """Goes through the pictures that have an object of a class, reading one at a time.
 
     Args:

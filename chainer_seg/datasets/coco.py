@@ -1,21 +1,18 @@
 """The data set of a COCO annotation file and its folder of images."""
 
 import logging
+import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import boxes, masks
-from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.base import Boxes, Example, ImageDataset
 from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
-from chainer_seg.datasets.coco_json import (
-    Problem,
-    collector_paused,
-    keypoint_count,
-    read_coco_json,
-)
+from chainer_seg.datasets.coco_json import Entry, Problem, collector_paused, keypoint_count, read_coco_json
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, shortened
@@ -64,7 +61,8 @@ class CocoDataset(ImageDataset):
             entry has no meaning.
     """
 
-    def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
+    def __init__(self, annotations: str | os.PathLike, images: str | os.PathLike | None, *,
+                 skip_empty: bool = False, keypoints: bool | None = None):
         self.path = pathlib.Path(annotations)
         self.image_folder = None if images is None else pathlib.Path(images)
         self.coco = read_coco_json(annotations)
@@ -73,7 +71,7 @@ class CocoDataset(ImageDataset):
         self._told_of_empty = False  # that a mask has no pixels
         self._check()
         self._read_categories(keypoints)
-        self._by_image = {image['id']: [] for image in self.coco['images']}
+        self._by_image: dict[int | str, list[Entry]] = {image['id']: [] for image in self.coco['images']}
         for annotation in self.coco['annotations']:
             if annotation['image_id'] in self._by_image:
                 self._by_image[annotation['image_id']].append(annotation)
@@ -85,7 +83,7 @@ class CocoDataset(ImageDataset):
                    [image['file_name'] for image in self._images])
         self._find_images()
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         """One image (H, W, 3) uint8 RGB and its :class:`Instances`.
 
         Raises:
@@ -98,7 +96,7 @@ class CocoDataset(ImageDataset):
         return image, self.read_instances(index, image.shape[:2])
 
     @property
-    def annotations(self):
+    def annotations(self) -> list[list[Entry]]:
         """The annotations of each image, a list of lists."""
         return [self._by_image[image_id] for image_id in self.ids]
 
@@ -106,12 +104,13 @@ class CocoDataset(ImageDataset):
         super()._keep(numbers)
         self._images = [self._images[number] for number in numbers]
 
-    def read_image(self, index):
+    def read_image(self, index: int) -> npt.NDArray[np.uint8]:
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""
         data, rotate = self.read_file(index)
-        return decode_image(data, self.image_folder / self.image_names[index], rotate=rotate)
+        return decode_image(data, pathlib.Path(self.image_folder or '', self.image_names[index]),
+                            rotate=rotate)
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         name, image = self.image_names[index], self._images[index]
         if self.image_folder is None:
@@ -126,11 +125,11 @@ class CocoDataset(ImageDataset):
                                f'were annotated.')
         return data, size_of(image) != stored
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels; read from the image where the JSON does not give it."""
         return size_of(self._images[index]) or self.read_image(index).shape[:2]
 
-    def read_instances(self, index, size=None):
+    def read_instances(self, index: int, size: tuple[int, int] | None = None) -> Instances:
         """The objects of one image without reading the image.
 
         Args:
@@ -162,15 +161,14 @@ class CocoDataset(ImageDataset):
             areas=[a['area'] if 'area' in a else mask.sum()
                    for a, mask in zip(annotations, decoded, strict=True)])
 
-    def read_boxes(self, index):
+    def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
 
         Masks are decoded only where an annotation lacks its box or its area.
         """
         annotations = self._by_image[self.ids[index]]
         if not all('bbox' in each and 'area' in each for each in annotations):
-            instances = self.read_instances(index)
-            return instances.labels, instances.bboxes, instances.areas, instances.crowds
+            return super().read_boxes(index)
         bboxes = [self._box_of(each, None) for each in annotations]
         return (np.array([self._labels[each['category_id']] for each in annotations], np.int32),
                 np.array(bboxes, np.float32).reshape(-1, 4),

@@ -17,17 +17,18 @@ The data set and the check of a file both begin here, so that neither takes what
 """
 
 import collections
+import os
 import urllib.parse
 
 from chainer_seg.datasets.coco_annotations import is_clean, normalise_annotations
-from chainer_seg.datasets.coco_json import Problem, as_id, as_number, where_is
+from chainer_seg.datasets.coco_json import Entry, Problem, as_id, as_number, where_is
 from chainer_seg.errors import quoted
 from chainer_seg.run_lengths import checked_size
 
 _URLS = ('coco_url', 'flickr_url', 'url')
 
 
-def normalise(content):
+def normalise(content: dict[str, list[Entry]]) -> list[Problem]:
     """Brings the entries of a file to one form, in place.
 
     Args:
@@ -54,12 +55,13 @@ def normalise(content):
     return problems
 
 
-def size_of(image):
+def size_of(image: Entry) -> tuple[int, int] | None:
     """(height, width) that a normalised file gives for an image, or None."""
     return (image['height'], image['width']) if 'height' in image else None
 
 
-def size_fault(image, stored, turned, path):
+def size_fault(image: Entry, stored: tuple[int, int], turned: tuple[int, int], path: str | os.PathLike
+               ) -> str:
     """How the size of an image in a normalised file differs from its file's; '' where it does not.
 
     Args:

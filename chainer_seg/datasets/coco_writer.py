@@ -1,13 +1,15 @@
 """Any data set of (image, Instances) written as a folder of images and one COCO annotation file."""
 
 import io
+import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from chainer_seg import boxes, masks
-from chainer_seg.datasets.base import as_dataset
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, check_inside, write_json
 from chainer_seg.locks import is_empty, sole_writer
@@ -15,7 +17,8 @@ from chainer_seg.locks import is_empty, sole_writer
 _JPEG_QUALITY = 95
 
 
-def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, progress=None):
+def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool = False, suffix: str = '.jpg',
+               names: Sequence[str] | None = None, progress: Progress | None = None) -> pathlib.Path:
     """Write ``folder/images/*`` and ``folder/annotations.json``.
 
     Masks are written as run-length codes, so that holes and single pixels survive: compressed

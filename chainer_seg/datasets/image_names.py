@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import urllib.parse
+from collections.abc import Sequence
 
 from chainer_seg.images import IMAGE_SUFFIXES
 
@@ -25,7 +26,7 @@ class FoundName:
     fault: str = ''
 
 
-def find_images(names, folder):
+def find_images(names: Sequence[str], folder: str | os.PathLike) -> list[FoundName]:
     """Looks for image files by the names that an annotation file gives them.
 
     A name counts as it is written if there is such a file. Otherwise, and in this order: backslashes

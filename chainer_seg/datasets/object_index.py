@@ -2,10 +2,11 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import masks
-from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import as_dataset
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 
 
@@ -32,7 +33,7 @@ class ObjectIndex:
         crowds: (N,) bool.
     """
 
-    def __init__(self, dataset, progress=iter, on_error=None):
+    def __init__(self, dataset: Dataset, progress: Progress = iter, on_error: OnError | None = None):
         self.dataset = as_dataset(dataset)
         self._annotations = self.dataset.annotations
         empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
@@ -48,18 +49,19 @@ class ObjectIndex:
         self.labels, self.bboxes, self.areas, self.crowds = (
             np.concatenate([first, *column]) for first, column in zip(empty, zip(*rows)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def of_picture(self, number):
+    def of_picture(self, number: int) -> slice:
         """The numbers of the objects of picture ``number``, as a slice."""
         return slice(self._starts[number], self._starts[number + 1])
 
-    def read_image(self, number):
+    def read_image(self, number: int) -> npt.NDArray[np.uint8]:
         """The image (H, W, 3) uint8 of picture ``number``."""
         return self.dataset.read_image(number)
 
-    def read_object(self, number, window, side):
+    def read_object(self, number: int, window: tuple[float, float, float], side: int
+                    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """One object's image and its mask in a window.
 
         Args:
@@ -82,7 +84,8 @@ class ObjectIndex:
         return image, mask
 
 
-def cut_window(image, window, side, fill):
+def cut_window(image: npt.NDArray, window: tuple[float, float, float], side: int, fill: float
+               ) -> npt.NDArray[np.float32]:
     """Cuts a square out of an image and scales it; what lies outside the image is ``fill``.
 
     Between pixels it interpolates; where the window is larger than the result, it averages.
@@ -110,7 +113,7 @@ def cut_window(image, window, side, fill):
     fine = cv2.warpAffine(
         part, matrix, (side * finer, side * finer), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4)
-    return cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _cut_mask(mask, window, side):

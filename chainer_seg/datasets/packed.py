@@ -8,19 +8,22 @@ mapping of the file into memory, which processes share.
 import io
 import json
 import mmap
+import os
 import pathlib
 import struct
 import typing
 import zipfile
 import zlib
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import masks, schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
-from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import ImageDataset, as_dataset, encode_png
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Boxes, Dataset, ImageDataset, Progress, as_dataset, encode_png
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.images import decode_image
@@ -46,7 +49,7 @@ _LOCAL_HEADER, _LOCAL_LENGTHS = 30, struct.Struct('<26xHH')
 
 
 class _Header(msgspec.Struct):
-    format: typing.Literal[FORMAT]
+    format: typing.Literal['chainer_seg packed data set']
     version: schema.Count
     source: typing.Any
     optional: list[typing.Literal['keypoints']]
@@ -56,7 +59,9 @@ class _Header(msgspec.Struct):
     image_names: list[schema.Text]
 
 
-def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read_pixels=True):
+def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
+                 on_error: OnError | None = None, progress: Progress | None = None, read_pixels: bool = True
+                 ) -> pathlib.Path:
     """Writes a data set into one file, which has its name only when it is complete.
 
     Args:
@@ -90,7 +95,7 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
                 continue
             data, rotate, instances = example
             archive.writestr(f'images/{number:08d}', data)
-            index.add_image(archive.fp.tell() - len(data), data, rotate, instances.image_size)
+            index.add_image(archive.start_dir - len(data), data, rotate, instances.image_size)
             index.add_objects(instances)
             index.ids.append(dataset.ids[number])
             index.names.append(dataset.file_name(number))
@@ -100,7 +105,7 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
     return path
 
 
-def is_packed(path):
+def is_packed(path: str | os.PathLike) -> bool:
     """Whether ``path`` is a file that begins like those of :func:`pack_dataset`."""
     path = pathlib.Path(path)
     if not path.is_file():
@@ -130,7 +135,22 @@ class PackedDataset(ImageDataset):
             (with objects).
     """
 
-    def __init__(self, path, *, skip_empty=False, keypoints=None):
+    # The arrays of the file, as _ARRAYS and _KEYPOINTS describe them.
+    _image_starts: npt.NDArray[np.int64]
+    _image_lengths: npt.NDArray[np.int64]
+    _image_checksums: npt.NDArray[np.uint32]
+    _turned: npt.NDArray[np.bool_]
+    _sizes: npt.NDArray[np.int32]
+    _object_starts: npt.NDArray[np.int64]
+    _code_checksums: npt.NDArray[np.uint32]
+    _labels: npt.NDArray[np.int32]
+    _bboxes: npt.NDArray[np.float32]
+    _crowds: npt.NDArray[np.bool_]
+    _areas: npt.NDArray[np.float32]
+    _code_starts: npt.NDArray[np.int64]
+    _keypoints: npt.NDArray[np.float32] | None
+
+    def __init__(self, path: str | os.PathLike, *, skip_empty: bool = False, keypoints: bool | None = None):
         self.path = pathlib.Path(path)
         try:
             header = self._read_index()
@@ -153,7 +173,7 @@ class PackedDataset(ImageDataset):
             pictures = np.repeat(self._rows, np.diff(self._object_starts))
             self._keep_filled(np.bincount(pictures[~self._crowds], minlength=len(self)) > 0)
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         row = self._rows[index]
         data = self._bytes(self._image_starts[row], self._image_lengths[row])
@@ -162,36 +182,37 @@ class PackedDataset(ImageDataset):
                              f'data again with scripts/prepare_dataset.py.')
         return data, bool(self._turned[row])
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels, without reading the image."""
-        return tuple(self._sizes[self._rows[index]].tolist())
+        height, width = self._sizes[self._rows[index]].tolist()
+        return height, width
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         row = self._rows[index]
         objects = slice(*self._object_starts[row:row + 2])
         size = self.image_size(index)
-        codes = self._read_codes(index, row, objects)
+        found = self._read_codes(index, row, objects)
         try:
-            check_runs(codes, size)
+            check_runs(found, size)
         except ValueError as error:
             raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
                                f'cannot be read: {error}.') from error
-        codes = [{'size': size, 'counts': code} for code in codes]
+        codes = [{'size': size, 'counts': code} for code in found]
         return Instances(
-            masks.decode_checked(codes, size), *self._fields(objects)[1::-1],
+            masks.decode_checked(codes, size), self._bboxes[objects], self._labels[objects],
             keypoints=None if self._keypoints is None else self._keypoints[objects],
             class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
 
-    def read_boxes(self, index):
+    def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image, without its masks."""
         row = self._rows[index]
         return self._fields(slice(*self._object_starts[row:row + 2]))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != '_mapping'}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._map()
 

@@ -7,7 +7,10 @@ the memory of a small machine, so it is never read as a whole.
 
 import itertools
 import logging
+import os
 import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import ijson
 import msgspec
@@ -24,7 +27,7 @@ log = logging.getLogger(__name__)
 KINDS = ('segm', 'bbox')
 
 
-def proposal_results(proposals, image_id=0):
+def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, Any]]:
     """Proposals in any form as COCO result dicts, JSON-ready.
 
     Args:
@@ -49,7 +52,8 @@ def proposal_results(proposals, image_id=0):
                                         proposals.scores.tolist())]
 
 
-def read_proposals(path):
+def read_proposals(path: str | os.PathLike | Sequence[str | os.PathLike]
+                   ) -> Iterator[tuple[int | str, list[dict[str, Any]]]]:
     """Proposals image by image, from files of any size.
 
     Args:
@@ -78,7 +82,8 @@ def read_proposals(path):
             yield image_id, _CheckedResults(group)
 
 
-def match_images(files, ids):
+def match_images(files: Iterable[tuple[int | str, list[dict[str, Any]]]], ids: Iterable[int | str]
+                 ) -> Iterator[tuple[int | str, list[dict[str, Any]]]]:
     """What :func:`read_proposals` gives, by the image ids of a data set.
 
     Args:
@@ -92,7 +97,8 @@ def match_images(files, ids):
     Raises:
         chainer_seg.errors.DatasetError: The results of an image come under two ids.
     """
-    known, given, lost = Ids(ids), {}, []
+    known, lost = Ids(ids), []
+    given: dict[int | str, int | str] = {}
     for image_id, results in files:
         found = known.find(image_id)
         if found is None:
@@ -112,7 +118,8 @@ def match_images(files, ids):
                     'the image %s', len(lost), quoted(lost[0]))
 
 
-def read_proposal_instances(path, n=None):
+def read_proposal_instances(path: str | os.PathLike | Sequence[str | os.PathLike], n: int | None = None
+                            ) -> Iterator[tuple[int | str, Instances]]:
     """The same as :class:`chainer_seg.Instances`, best first.
 
     Args:

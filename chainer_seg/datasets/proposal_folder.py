@@ -8,11 +8,14 @@ and several runs may fill different ranges of one folder.
 """
 
 import contextlib
+import os
 import pathlib
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from chainer_seg.datasets.proposal_files import KINDS
-from chainer_seg.errors import DatasetError, writing
+from chainer_seg.errors import DatasetError, UserError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
 from chainer_seg.locks import remove_unfinished
@@ -39,7 +42,8 @@ class ProposalFolder:
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
-    def __init__(self, folder, settings, *, chunk=CHUNK, overwrite=False):
+    def __init__(self, folder: str | os.PathLike, settings: dict[str, Any], *, chunk: int = CHUNK,
+                 overwrite: bool = False):
         self.folder, self.chunk = pathlib.Path(folder), chunk
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the proposals.')
@@ -48,18 +52,20 @@ class ProposalFolder:
         self._check_settings({**settings, 'chunk': chunk})
 
     @property
-    def files(self):
+    def files(self) -> list[pathlib.Path]:
         """The paths of all files of proposals, by kind and then by images."""
         return [path for kind in KINDS for path in sorted(self.folder.glob(f'{kind}-*.json'))]
 
-    def missing(self, numbers):
+    def missing(self, numbers: Iterable[int]) -> list[int]:
         """Those of the images ``numbers`` (from 0) that have still to be computed, rising."""
         done = self._written()
         for journal in self.folder.glob('journal-*.jsonl'):
             done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
-    def fill(self, compute, numbers, *, progress=None, on_error=None):
+    def fill(self, compute: Callable[[int], list[dict[str, Any]]], numbers: Iterable[int], *,
+             progress: Callable[[], object] | None = None,
+             on_error: Callable[[int, UserError], object] | None = None) -> list[tuple[int, UserError]]:
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be

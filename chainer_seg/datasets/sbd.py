@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,7 @@ class SbdDataset(ImageDataset):
     """
 
     class_names = PASCAL_NAMES
+    image_folder: pathlib.Path
 
     def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
                  skip_empty: bool = False, allow_outside: bool = False):
@@ -63,7 +65,7 @@ class SbdDataset(ImageDataset):
         if skip_empty:
             self._keep_filled([len(self._objects_of(number)[1]) > 0 for number in range(len(self))])
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and False: it is not turned."""
         path = self._image_path(index)
         data, stored, _ = read_image_file(path)
@@ -73,19 +75,19 @@ class SbdDataset(ImageDataset):
                                f'are marked on {size[0]}x{size[1]}; fetch both again.')
         return data, False
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""
         return read_image_file(self._image_path(index))[1]
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         return marked_instances(*self._objects_of(index), self.class_names)
 
-    def read_classes(self, index):
+    def read_classes(self, index: int) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
         return self._marks.read_classes(self.ids[index])
 
-    def _objects_of(self, index):
+    def _objects_of(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
@@ -118,10 +120,10 @@ class SbdMarks:
         folder: With the folders ``inst`` and ``cls``.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         self.folder = pathlib.Path(folder)
 
-    def path(self, kind, name):
+    def path(self, kind: str, name: str) -> pathlib.Path:
         """The file of an image; the kind is 'inst' or 'cls'."""
         return self.folder / kind / f'{name}.mat'
 
@@ -165,7 +167,8 @@ class SbdMarks:
                             f'{reason}; fetch it again.')
 
 
-def marked_instances(owners, categories, class_names):
+def marked_instances(owners: npt.NDArray[np.uint8], categories: npt.NDArray[np.int64],
+                     class_names: Sequence[str]) -> Instances:
     """The objects of an image.
 
     Args:

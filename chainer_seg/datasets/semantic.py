@@ -1,13 +1,18 @@
 """Data sets of semantic segmentation, made from those of objects: a class for each pixel."""
 
+import os
 import pathlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from chainer_seg.datasets.base import as_dataset
+from chainer_seg.datasets.base import Dataset, as_dataset
 from chainer_seg.datasets.opening import open_dataset
+from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.datasets.voc import VocDataset, is_voc
 from chainer_seg.errors import DatasetError
+from chainer_seg.instances import Instances
 from chainer_seg.label_images import VOID, VOID_PIXEL
 from chainer_seg.stored_pixels import LabelsAs
 
@@ -31,16 +36,16 @@ class SemanticDataset:
         image_names (list of str): The name of each image file; names made of numbers where it is drawn.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: Dataset):
         self.dataset = dataset = as_dataset(dataset)
         self.class_names = (BACKGROUND, *dataset.class_names)
         self.ids = list(dataset.ids)
         self.image_names = [dataset.file_name(number) for number in range(len(dataset))]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
         """One image and its labels.
 
         Raises:
@@ -77,12 +82,12 @@ class SemanticDataset:
                f'read white as class 1 with --labels-as levels.' if void else
                '0, the background, alone; write 1 for the first class.'))
 
-    def part(self, numbers):
+    def part(self, numbers: Iterable[int]) -> 'SemanticDataset':
         """The same data set with only the images of these numbers, in this order."""
         return SemanticDataset(self.dataset.part(numbers))
 
 
-def semantic_labels(instances):
+def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
     """The class of each pixel of an image with objects.
 
     Where objects lie on each other, the smaller one counts, for what is large is seldom before what is
@@ -102,8 +107,9 @@ def semantic_labels(instances):
     return np.append(labels, 0).astype(np.int32)[layers.argmax(axis=0)]
 
 
-def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
-                  labels_as: LabelsAs = 'auto', allow_outside: bool = False):
+def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
+                  sbd: str | os.PathLike | None = None, class_names: Sequence[str] | None = None,
+                  labels_as: LabelsAs = 'auto', allow_outside: bool = False) -> SemanticDataset:
     """The data set of semantic segmentation in files.
 
     Args:
@@ -122,9 +128,9 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
         chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
     """
     if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
-        names = {} if class_names is None else {'class_names': class_names}
-        dataset = SemanticDataset(VocDataset(annotations, images, sbd=sbd, labels_as=labels_as,
-                                             allow_outside=allow_outside, **names))
+        dataset = SemanticDataset(VocDataset(
+            annotations, images, sbd=sbd, labels_as=labels_as, allow_outside=allow_outside,
+            class_names=PASCAL_NAMES if class_names is None else class_names))
     else:
         dataset = SemanticDataset(open_dataset(annotations, images, labels_as=labels_as,
                                                allow_outside=allow_outside))

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import (
@@ -12,6 +13,7 @@ from chainer_seg.datasets.list_files import (
 from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
+from chainer_seg.instances import Instances
 from chainer_seg.label_images import (
     VOID_PIXEL, Guesses, LabelsAs, choose_labels_as, read_label_image)
 
@@ -73,20 +75,21 @@ class VocDataset(ImageDataset):
             self.check_objects()
             self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and False: it is not turned."""
         return read_image_file(self._picture(index))[0], False
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""
         return read_image_file(self._picture(index))[1]
 
-    def read_classes(self, index):
+    def read_classes(self, index: int) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
         path = self._labels[self._rows[index]]
         if path is None:
             name = self.ids[index]
-            return self._fitting(self._marks.read_classes(name), self._marks.path('cls', name), index)
+            marks = self._known_marks()
+            return self._fitting(marks.read_classes(name), marks.path('cls', name), index)
         classes = read_label_image(path, self._labels_as, len(self.class_names), self._guesses)
         classes = self._fitting(classes, path, index)
         largest = classes[classes != VOID_PIXEL].max(initial=0)
@@ -96,15 +99,15 @@ class VocDataset(ImageDataset):
                                f'classes with --class-names, or see --labels-as.')
         return classes
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         return marked_instances(*self._objects_of(index), self.class_names)
 
-    def read_void(self, index):
+    def read_void(self, index: int) -> npt.NDArray[np.bool_]:
         """The pixels that are not counted, (H, W) bool: the rims of objects and what is difficult."""
         return self._objects_of(index)[0] == VOID_PIXEL
 
-    def check_objects(self):
+    def check_objects(self) -> None:
         """Makes sure that every image has a file of its objects.
 
         Raises:
@@ -156,7 +159,7 @@ class VocDataset(ImageDataset):
             [os.path.abspath(picture.parent) for picture in self._pictures]))
 
     def _check_files(self):
-        labels = [path or self._marks.path('cls', name) for path, name in zip(self._labels, self.ids)]
+        labels = [path or self._known_marks().path('cls', name) for path, name in zip(self._labels, self.ids)]
         self._refuse_missing([path for pair in zip(self._pictures, labels) for path in pair],
                              'whose files are', 'name the folder that has JPEGImages in it, and write '
                              'names as they are there')
@@ -174,11 +177,11 @@ class VocDataset(ImageDataset):
             return self._marks.path('inst', self.ids[index])
         return found or path
 
-    def _objects_of(self, index):
+    def _objects_of(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
         path = self._objects_path(index)
         if path.suffix == '.mat':
-            owners, categories = self._marks.read_objects(self.ids[index])
+            owners, categories = self._known_marks().read_objects(self.ids[index])
             return self._fitting(owners, path, index), categories
         owners = read_label_image(path, self._objects_as, report=self._guesses)
         owners = self._fitting(owners, path, index)
@@ -204,6 +207,12 @@ class VocDataset(ImageDataset):
                 f'{path} has labels for {labels.shape[0]}x{labels.shape[1]} pixels, but its picture '
                 f'{picture} has {size[0]}x{size[1]}; fetch both again, or make labels for each pixel.')
         return labels
+
+    def _known_marks(self) -> SbdMarks:
+        if self._marks is None:
+            raise DatasetError(f'{self.path} names images that VOC has not annotated; give the folder '
+                               f'of SBD.')
+        return self._marks
 
     def _picture(self, index):
         return self._pictures[self._rows[index]]

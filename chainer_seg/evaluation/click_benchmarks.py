@@ -21,9 +21,9 @@ class ClickBenchmark:
 
     title: str
     threshold: float
-    published: dict
-    categories: str = None
-    per_category: int = None
+    published: dict[str, float]
+    categories: str | None = None
+    per_category: int | None = None
     least_area: int = 1
 
 

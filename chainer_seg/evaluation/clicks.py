@@ -2,17 +2,37 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import as_dataset
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
+from chainer_seg.evaluation.result_folder import ResultFolder
+from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
 
 CAP = 20  # The paper's robot user gives up after so many clicks.
 THRESHOLDS = (0.8, 0.85, 0.9)
+
+
+class Session(Protocol):
+    """The clicks on one object, and the mask (H, W) bool that they give."""
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]: ...
+
+    def add(self, click: Click, /) -> object: ...
+
+
+class Segmenter(Protocol):
+    """What turns clicks into masks: a click model, or a method to compare it with."""
+
+    def session(self, image: npt.NDArray[np.uint8], /) -> Session: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,30 +46,31 @@ class ClickFigures:
         class_names: The names of the classes; may be empty.
     """
 
-    ious: np.ndarray
+    ious: npt.NDArray[np.float64]
     seconds_per_click: float = float('nan')
-    labels: np.ndarray = None
-    class_names: tuple = ()
+    labels: npt.NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
-    def mean_ious(self):
+    def mean_ious(self) -> npt.NDArray[np.float64]:
         """(cap,) float64, the mean over the objects after each click."""
         return self.ious.mean(axis=0)
 
-    def clicks_needed(self, threshold):
+    def clicks_needed(self, threshold: float) -> npt.NDArray[np.int64]:
         """(N,) int64: clicks until ``threshold`` was reached for the first time, or else the cap."""
         reached = self.ious >= threshold
         return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, self.ious.shape[1])
 
-    def noc(self, threshold):
+    def noc(self, threshold: float) -> float:
         """NoC@threshold, the mean number of clicks needed; the cap for objects that failed."""
         return float(self.clicks_needed(threshold).mean())
 
-    def failures(self, threshold):
+    def failures(self, threshold: float) -> int:
         """The number of objects that did not reach ``threshold`` within the cap."""
         return int((self.ious < threshold).all(axis=1).sum())
 
-    def summary(self, thresholds=THRESHOLDS, clicks=(1, 3, 5)):
+    def summary(self, thresholds: Sequence[float] = THRESHOLDS, clicks: Sequence[int] = (1, 3, 5)
+                ) -> dict[str, float]:
         """The figures as a dict: ``noc@80``, ``failures@80``, ..., ``iou@1``, ..., ``objects``."""
         figures = {}
         for threshold in thresholds:
@@ -58,7 +79,7 @@ class ClickFigures:
         figures.update({f'iou@{count}': float(self.mean_ious[count - 1]) for count in clicks})
         return {**figures, 'objects': len(self.ious)}
 
-    def by_class(self):
+    def by_class(self) -> dict[str, 'ClickFigures']:
         """The figures of each class that has objects by its name, in the order of labels."""
         labels = np.zeros(len(self.ious), int) if self.labels is None else np.asarray(self.labels)
         return {self.class_names[label] if self.class_names else str(label):
@@ -67,9 +88,11 @@ class ClickFigures:
                 for label in np.unique(labels)}
 
 
-def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, least_area=LEAST_AREA,
-                     labels=None, chosen=None, max_objects=None, record=None, progress=iter,
-                     on_error=None):
+def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequence[float] = THRESHOLDS,
+                     cap: int = CAP, *, least_area: float = LEAST_AREA, labels: Sequence[int] | None = None,
+                     chosen: Mapping[int, npt.NDArray[np.int64]] | None = None,
+                     max_objects: int | None = None, record: ResultFolder | None = None,
+                     progress: Progress = iter, on_error: OnError | None = None) -> ClickFigures:
     """Lets the robot user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
@@ -128,8 +151,9 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     return _figures(results, dataset.class_names)
 
 
-def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, max_objects=None,
-                    progress=iter):
+def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = (1, 3, 5), *,
+                    least_area: float = LEAST_AREA, max_objects: int | None = None, progress: Progress = iter
+                    ) -> dict[str, float]:
     """Mean intersection over union after some clicks of the robot user.
 
     Args:
@@ -147,7 +171,8 @@ def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, 
     return figures.summary((), clicks)
 
 
-def click_ious(segmenter, image, truth, count, stop_at=1.0, void=None):
+def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_], count: int,
+               stop_at: float = 1.0, void: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
     """Lets the robot user click ``count`` times on one object.
 
     A pixel that was clicked counts as right from then on: like a person, the robot does not click

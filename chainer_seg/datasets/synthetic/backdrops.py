@@ -2,12 +2,13 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.synthetic.rasterise import blend
 from chainer_seg.datasets.synthetic.textures import paint_texture, random_colour, scale_colours, value_noise
 
 
-def paint_backdrop(rng, height, width):
+def paint_backdrop(rng: np.random.Generator, height: int, width: int) -> npt.NDArray:
     """A background of one to three textured regions with clutter and uneven light.
 
     Returns:

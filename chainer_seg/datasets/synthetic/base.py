@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chainer_seg.datasets.base import Dataset
+from chainer_seg.datasets.base import Dataset, Example
 from chainer_seg.datasets.synthetic.scene import SMALLEST_SIDE
 from chainer_seg.errors import DatasetError
 
@@ -19,8 +19,9 @@ class SyntheticDataset(Dataset):
         chainer_seg.errors.DatasetError: For arguments that allow no picture.
     """
 
-    def __init__(self, length, seed, size):
-        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+    def __init__(self, length: int, seed: int, size: tuple[int, int]):
+        self.length, self.seed = int(length), int(seed)
+        self.size: tuple[int, int] = tuple(int(side) for side in size)  # type: ignore[assignment]
         if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
             raise DatasetError(
                 f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
@@ -28,10 +29,10 @@ class SyntheticDataset(Dataset):
         if self.length < 0 or self.seed < 0:
             raise DatasetError('The length and the seed of drawn pictures must not be negative.')
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         """Draw one picture.
 
         Returns:
@@ -41,6 +42,10 @@ class SyntheticDataset(Dataset):
             IndexError: If index is not in -length..length - 1.
         """
         return self._draw(np.random.default_rng((self.seed, range(self.length)[index])))
+
+    def _draw(self, rng: np.random.Generator) -> Example:
+        """One image and its objects, from the generator alone."""
+        raise NotImplementedError
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""

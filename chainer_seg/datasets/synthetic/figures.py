@@ -52,8 +52,9 @@ class FiguresDataset(SyntheticDataset):
     class_names = ('person',)
     keypoint_names, skeleton = PERSON_KEYPOINTS, PERSON_SKELETON
 
-    def __init__(self, length=1000, seed=0, size=(256, 256), people=(1, 4), heights=(0.25, 1.4),
-                 clutter=3, crowd_probability=0.04):
+    def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
+                 people: tuple[int, int] = (1, 4), heights: tuple[float, float] = (0.25, 1.4),
+                 clutter: int = 3, crowd_probability: float = 0.04):
         super().__init__(length, seed, size)
         self.people, self.heights, self.clutter = tuple(people), tuple(heights), int(clutter)
         self.crowd_probability = crowd_probability

@@ -1,10 +1,12 @@
 """Drawn, seeded videos: shapes that float, turn and cover one another, with exact masks."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
+from chainer_seg.datasets.base import Example
 from chainer_seg.datasets.synthetic.base import SyntheticDataset
 from chainer_seg.datasets.synthetic.backdrops import paint_backdrop
 from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES, other_colour, plain_ground
@@ -42,8 +44,9 @@ class MovingShapes(SyntheticDataset):
         chainer_seg.errors.DatasetError: For arguments that allow no video.
     """
 
-    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
-                 speed=0.012, classes=None):
+    def __init__(self, length: int = 100, seed: int = 0, size: tuple[int, int] = (240, 320), objects: int = 4,
+                 diameters: tuple[float, float] = (0.2, 0.45), speed: float = 0.012,
+                 classes: Iterable[str] | None = None):
         self.class_names = tuple(OUTLINES if classes is None else classes)
         super().__init__(length, seed, size)
         unknown = [name for name in self.class_names if name not in OUTLINES]
@@ -56,7 +59,7 @@ class MovingShapes(SyntheticDataset):
         self._backdrop = self._paint_backdrop(rng)
         self._sprites = [self._sprite(rng, diameters, speed) for _ in range(objects)]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         """One frame.
 
         Returns:
@@ -108,8 +111,9 @@ class MovingPlainShapes(MovingShapes):
     The arguments are those of :class:`MovingShapes`.
     """
 
-    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
-                 speed=0.012, classes=PLAIN_CLASSES):
+    def __init__(self, length: int = 100, seed: int = 0, size: tuple[int, int] = (240, 320), objects: int = 4,
+                 diameters: tuple[float, float] = (0.2, 0.45), speed: float = 0.012,
+                 classes: Iterable[str] = PLAIN_CLASSES):
         super().__init__(length, seed, size, objects, diameters, speed, classes)
 
     def _paint_backdrop(self, rng):

@@ -44,7 +44,7 @@ class Body:
     keypoints: np.ndarray
 
 
-def random_body(rng):
+def random_body(rng: np.random.Generator) -> Body:
     """A body of random build, clothing, pose and direction.
 
     Args:

@@ -1,5 +1,7 @@
 """An endless, seeded, drawn data set: textured shapes on textured backgrounds with exact masks."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from chainer_seg.datasets.synthetic.base import SyntheticDataset
@@ -36,9 +38,10 @@ class ShapesDataset(SyntheticDataset):
         chainer_seg.errors.DatasetError: For arguments that allow no picture.
     """
 
-    def __init__(self, length=1000, seed=0, size=(256, 256), objects=(1, 8),
-                 diameters=(0.06, 0.9), crowd_probability=0.06, camouflage_probability=0.15,
-                 classes=None):
+    def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
+                 objects: tuple[int, int] = (1, 8), diameters: tuple[float, float] = (0.06, 0.9),
+                 crowd_probability: float = 0.06, camouflage_probability: float = 0.15,
+                 classes: Iterable[str] | None = None):
         super().__init__(length, seed, size)
         self.class_names = tuple(OUTLINES if classes is None else classes)
         self.objects, self.diameters = tuple(objects), tuple(diameters)
