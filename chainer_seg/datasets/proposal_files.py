@@ -10,10 +10,12 @@ import logging
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import ijson
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import boxes, schema
 from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
@@ -25,6 +27,22 @@ from chainer_seg.run_lengths import checked_code
 log = logging.getLogger(__name__)
 
 KINDS = ('segm', 'bbox')
+
+
+class RleProposals(NamedTuple):
+    """The proposals for one image, the best first, with masks as run-length codes.
+
+    Attributes:
+        codes: COCO's compressed run-length codes, dicts of ``size`` and ``counts``, JSON-ready.
+        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
+        scores: (R,) float32 in [0, 1].
+        scales: (R,) float32, the scale of the pyramid at which each was found.
+    """
+
+    codes: list[dict[str, Any]]
+    bboxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    scales: npt.NDArray[np.float32]
 
 
 def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, Any]]:
@@ -45,7 +63,7 @@ def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, 
         return proposals.to_coco_results(image_id)
     if isinstance(proposals, _CheckedResults):
         return proposals
-    if not hasattr(proposals, 'codes'):
+    if not isinstance(proposals, RleProposals):
         return _check_results(proposals)
     return [{'image_id': image_id, 'category_id': 1, 'segmentation': code, 'bbox': box, 'score': score}
             for code, box, score in zip(proposals.codes, boxes.to_xywh(proposals.bboxes).tolist(),
