@@ -124,7 +124,7 @@ def write(split, dataset, sampling, options, bad):
 
 def image_folder(dataset):
     """Where the images of a data set are; None for those that are written beside the samples."""
-    return getattr(dataset, 'image_folder', None)
+    return dataset.image_folder
 
 
 def preview(dataset, path):

@@ -25,6 +25,13 @@ Boxes = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.flo
 Progress = Callable[[Iterable], Iterable]
 
 
+class _default(functools.cached_property):
+    """An attribute that is computed unless it is set; not kept, so that it follows what it is made of."""
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else self.func(instance)
+
+
 class Dataset(abc.ABC):
     """Images with their objects: ``dataset[i] -> (image, Instances)``.
 
@@ -35,6 +42,7 @@ class Dataset(abc.ABC):
         class_names (tuple of str): The name of each label.
         has_files (bool): Whether images come from files, so that :meth:`read_file` gives the file itself,
             and objects can be read without making an image.
+        path (pathlib.Path): The annotations; None without files.
         image_folder (pathlib.Path): The folder of the image files; None where there is none.
         keypoint_names (tuple of str): The name of each keypoint; empty without keypoints.
         skeleton (tuple): Pairs of keypoints (numbers from 0) that are connected by a line.
@@ -44,6 +52,7 @@ class Dataset(abc.ABC):
 
     class_names: tuple[str, ...]
     has_files: bool = False
+    path: pathlib.Path | None = None
     image_folder: pathlib.Path | None = None
     keypoint_names: Sequence[str] = ()
     skeleton: Sequence[tuple[int, int]] = ()
@@ -62,11 +71,11 @@ class Dataset(abc.ABC):
             chainer_seg.errors.DatasetError: If its objects cannot be read.
         """
 
-    @functools.cached_property
+    @_default
     def ids(self) -> Sequence[Any]:
         return range(len(self))
 
-    @functools.cached_property
+    @_default
     def category_ids(self) -> list[Any]:
         return list(range(1, len(self.class_names) + 1))
 
