@@ -29,7 +29,7 @@ class Instances:
         crowds: (R,) bool; True for a region of many objects that is annotated as one.
         areas: (R,) float32 in pixels as annotated, or None where only the mask is known.
 
-    Left out, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
+    By default, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
     ``crowds`` False.
 
     Raises:
@@ -115,7 +115,7 @@ class Instances:
 
         Args:
             image_id: The image's id in its annotation file.
-            category_ids: The COCO category id of each label; label + 1 if left out.
+            category_ids: The COCO category id of each label; label + 1 by default.
         """
         results = []
         codes = mask_arithmetic.encode_rle(self.masks)
@@ -135,15 +135,15 @@ class Instances:
         """The objects of COCO result dicts of one image; the inverse of :meth:`to_coco_results`.
 
         Args:
-            results: Dicts with ``segmentation`` (a run-length code), ``category_id``, ``score``
+            results: Dicts with ``segmentation`` (a run-length encoding), ``category_id``, ``score``
                 and optionally ``bbox`` and ``keypoints``.
             image_size: (H, W) in pixels.
-            category_ids: The COCO category id of each label; label + 1 if left out.
+            category_ids: The COCO category id of each label; label + 1 by default.
             class_names: A name for each label.
 
         Raises:
             chainer_seg.errors.UserError: They are no COCO results, a result's category is not among
-                ``category_ids``, or its run-length code is damaged or of an image of another size.
+                ``category_ids``, or its run-length encoding is damaged or of an image of another size.
         """
         _check_results(results)
         if not results:

@@ -18,7 +18,7 @@ from chainer_seg.locks import discard, is_at, lock
 
 
 class _Code(typing.TypedDict):
-    """A run-length code as it is written."""
+    """A run-length encoding as it is written."""
 
     size: list[schema.Side]
     counts: str
@@ -94,13 +94,13 @@ class Journal:
     def fill(self, compute: Callable[[int], list[dict[str, Any]]], wanted: Iterable[int],
              progress: Callable[[], object] | None = None,
              on_error: Callable[[int, UserError], object] | None = None) -> list[tuple[int, UserError]]:
-        """Adds what is wanted and not there; passes over images that cannot be read.
+        """Adds what is wanted and not there; skips images that cannot be read.
 
         Args:
             compute: ``compute(number)`` gives a list, JSON-ready; it may raise an ImageError or a
                 DatasetError.
             wanted: Numbers of images.
-            progress (callable): Is called after each image that has been computed or passed over.
+            progress (callable): Is called after each image that has been computed or skipped.
             on_error (callable): Is called with the number and the error of an image that is passed
                 over; what it raises ends the work.
 
@@ -210,7 +210,7 @@ def _number_of(line):
         return None
     for decoder in _DECODERS:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            line.decode()  # Text that is passed over by the decoder would fail later.
+            line.decode()  # Text that is skipped by the decoder would fail later.
             return decoder.decode(line).number
     return None
 

@@ -116,7 +116,7 @@ def stored_pixels(source: Source, name: object = None) -> StoredPixels:
 
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4).
-        name: What errors call it; the path if left out.
+        name: What errors call it; the path by default.
 
     Raises:
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.

@@ -1,4 +1,4 @@
-"""Finding pictures of a data set to look at."""
+"""Finding images of a data set to look at."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,13 +20,13 @@ def find_label(dataset: Dataset, name: str) -> int:
 
 def pictures_with(dataset: Dataset, label: int | None = None, numbers: Iterable[int] | None = None
                   ) -> Iterator[int]:
-    """Goes through the pictures that have an object of a class, reading one at a time.
+    """Goes through the images that have an object of a class, reading one at a time.
 
     Args:
         dataset: With ``len`` and ``dataset[i] -> (image, Instances)``; those made of files also give
-            objects without reading pictures.
-        label (int): Of the class; None for all pictures.
-        numbers: The numbers of the pictures in the order in which to look; all if left out.
+            objects without reading images.
+        label (int): Of the class; None for all images.
+        numbers: The numbers of the images in the order in which to look; all by default.
 
     Returns:
         An iterator over numbers.

@@ -182,8 +182,8 @@ class ClickFilesDataset:
     Args:
         list_file: With an image and a sample in each line; see :func:`read_list`. Names may have
             folders in them, and begin at the root.
-        folder: With the folders ``data`` and ``labels``; that of the list if left out.
-        images: Folder of the images; if left out, ``images`` in ``folder``, or where the TensorFlow
+        folder: With the folders ``data`` and ``labels``; that of the list if omitted.
+        images: Folder of the images; if omitted, ``images`` in ``folder``, or where the TensorFlow
             implementation has them.
         allow_outside: Whether the list may name files outside these folders.
 
@@ -266,7 +266,7 @@ def _find_images(folder):
 
 
 def _with_ending(folder, name, files):
-    """The file name of a listed image: with the ending that is left out, or another one."""
+    """The file name of a listed image: with the omitted ending, or another one."""
     if files.has(folder / (name + IMAGE_ENDING)):
         return name + IMAGE_ENDING
     found = files.find(folder / name, (IMAGE_ENDING, *sorted(IMAGE_SUFFIXES - {IMAGE_ENDING})))

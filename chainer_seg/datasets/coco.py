@@ -33,9 +33,9 @@ class CocoDataset(ImageDataset):
     and areas are the annotated ones where given, otherwise those of the mask. Labels count the
     categories in the order of their ids.
 
-    COCO's coordinates refer to the pixels as stored in the image file: a picture whose stored
+    COCO's coordinates refer to the pixels as stored in the image file: an image whose stored
     size is the one in the JSON is not turned, whatever its EXIF orientation says. Where only
-    the turned picture has the JSON's size, or the JSON gives no size, it is turned as viewers do.
+    the turned image has the JSON's size, or the JSON gives no size, it is turned as viewers do.
 
     Numbers, ids and names as other programs write them are brought to one form as
     :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names` say. What has
@@ -45,7 +45,7 @@ class CocoDataset(ImageDataset):
     Args:
         annotations: Path of the JSON file.
         images: Folder of the images; None where only the objects are read.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where a category names some.
 
     Attributes:
@@ -135,7 +135,7 @@ class CocoDataset(ImageDataset):
         Args:
             index (int): Number of the image.
             size: (height, width); needed where the JSON does not give it, and read from the
-                image where left out.
+                image where omitted.
         """
         size = size or self.image_size(index)
         annotations = self._by_image[self.ids[index]]

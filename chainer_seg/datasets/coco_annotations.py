@@ -23,7 +23,7 @@ _CROWD = {0: 0, 1: 1, '0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1}
 
 
 def is_clean(annotations: list[Entry], images: list[Entry], categories: list[Entry]) -> bool:
-    """Whether there is nothing to mend and nothing to report; far quicker than looking at each."""
+    """Whether there is nothing to repair and nothing to report; far quicker than looking at each."""
     column: dict[str, list[Any]] = {name: [annotation.get(name) for annotation in annotations] for name in (
         'id', 'image_id', 'category_id', 'iscrowd', 'area', 'bbox', 'segmentation')}
     try:

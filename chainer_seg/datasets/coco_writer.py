@@ -21,7 +21,7 @@ def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool =
                names: Sequence[str] | None = None, progress: Progress | None = None) -> pathlib.Path:
     """Write ``folder/images/*`` and ``folder/annotations.json``.
 
-    Masks are written as run-length codes, so that holes and single pixels survive: compressed
+    Masks are written as run-length encodings, so that holes and single pixels survive: compressed
     for objects, plain counts for crowds, as COCO does. Every file appears under its name only
     when it is complete, the annotation file last.
 
@@ -31,7 +31,7 @@ def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool =
         folder: Where to; made if missing.
         overwrite (bool): Replace a data set that is already there instead of refusing.
         suffix (str): '.jpg' (small) or '.png' (exact pixels).
-        names (list of str): The name of each image file without its ending; numbers if left out.
+        names (list of str): The name of each image file without its ending; numbers by default.
         progress (callable): Wraps the iteration over indices, such as tqdm.
 
     Returns:
@@ -72,7 +72,7 @@ def _write(dataset, folder, suffix, names, progress):
 
 
 def _encoded(image, suffix):
-    """The bytes of an image file: Pillow writing to a full disk itself cuts pictures silently."""
+    """The bytes of an image file: Pillow writing to a full disk itself cuts images silently."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, Image.registered_extensions()[suffix], quality=_JPEG_QUALITY)
     return file.getvalue()
@@ -125,7 +125,7 @@ def _annotations(instances, image_id, first_id):
 
 
 def _plain_counts(mask):
-    """COCO's plain run-length code of a mask (H, W) bool: runs down the columns, zeros first."""
+    """COCO's plain run-length encoding of a mask (H, W) bool: runs down the columns, zeros first."""
     flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], changes, [mask.size]]))

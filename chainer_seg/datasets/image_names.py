@@ -31,7 +31,7 @@ def find_images(names: Sequence[str], folder: str | os.PathLike) -> list[FoundNa
 
     A name counts as it is written if there is such a file. Otherwise, and in this order: backslashes
     are slashes; ``%20`` and its like are characters; folders at the front (an absolute path of another
-    machine, the folder's own name) are left out, one after the other; the ending may have other case or
+    machine, the folder's own name) are omitted, one after the other; the ending may have other case or
     be missing; and a name that occurs once in the folders below is that file. What is found in several
     places, or by several names, is not taken. Nothing outside the folder is: links in it are followed,
     ``..`` and absolute paths only back into it.

@@ -31,18 +31,18 @@ class MaskFolder(ImageDataset):
 
     A mask has the name of its image, or that name, ``#`` and more: ``112082.png``, or ``112082#1.png``
     and ``112082#2.png`` for two objects. The files may have different endings, and lie in folders of the
-    same names, as those of DAVIS's sequences do. Images without a mask are left out.
+    same names, as those of DAVIS's sequences do. Images without a mask are omitted.
     :mod:`chainer_seg.mask_images` says what a mask may look like; each object in it has a row.
 
     Args:
         images: Folder of the images.
-        masks: Folder of the masks; left out, ``images`` holds both folders, named as in one of
+        masks: Folder of the masks; by default, ``images`` holds both folders, named as in one of
             :data:`LAYOUTS` or as DAVIS's.
         list_file: A text file that names, in each line, an image, an image and its mask, or a folder of
-            images; all others are left out.
+            images; all others are omitted.
         labels_as: How masks say what a pixel belongs to; see
             :func:`chainer_seg.mask_images.read_objects`.
-        skip_empty (bool): Leave out images without an object, which only sequences may have; reads all
+        skip_empty (bool): Omit images without an object, which only sequences may have; reads all
             masks.
 
     Attributes:

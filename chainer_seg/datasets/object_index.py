@@ -1,4 +1,4 @@
-"""All objects of a data set in arrays, so that examples can be drawn by object and not by picture."""
+"""All objects of a data set in arrays, so that examples can be drawn by object and not by image."""
 
 import cv2
 import numpy as np
@@ -11,22 +11,22 @@ from chainer_seg.datasets.segmentations import drawable_polygons
 
 
 class ObjectIndex:
-    """The N objects of a data set, in the order of its pictures, without pixels.
+    """The N objects of a data set, in the order of its images, without pixels.
 
     Of a COCO file the JSON is enough, of a packed data set its arrays; of any other data set the
-    objects of each picture are read once.
+    objects of each image are read once.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; those made
-            of files also read pictures and objects apart.
-        progress (callable): Wraps the iteration over pictures, such as tqdm.
-        on_error (callable): Called with the number and the error of a picture that cannot be read,
+            of files also read images and objects apart.
+        progress (callable): Wraps the iteration over images, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
             which then has no objects; None raises the error.
 
     Attributes:
         dataset: The data set.
-        pictures: (N,) int64, the number of each object's picture.
-        places: (N,) int64, the object's number in the Instances of its picture.
+        pictures: (N,) int64, the number of each object's image.
+        places: (N,) int64, the object's number in the Instances of its image.
         labels: (N,) int32.
         bboxes: (N, 4) float32 (y_min, x_min, y_max, x_max) in pixels.
         areas: (N,) float32 in pixels, as annotated where known.
@@ -53,11 +53,11 @@ class ObjectIndex:
         return len(self.labels)
 
     def of_picture(self, number: int) -> slice:
-        """The numbers of the objects of picture ``number``, as a slice."""
+        """The numbers of the objects of image ``number``, as a slice."""
         return slice(self._starts[number], self._starts[number + 1])
 
     def read_image(self, number: int) -> npt.NDArray[np.uint8]:
-        """The image (H, W, 3) uint8 of picture ``number``."""
+        """The image (H, W, 3) uint8 of image ``number``."""
         return self.dataset.read_image(number)
 
     def read_object(self, number: int, window: tuple[float, float, float], side: int

@@ -28,7 +28,7 @@ def open_dataset(annotations: str | os.PathLike, images: str | os.PathLike | Non
         images: Folder of the images, which a COCO JSON file needs; of VOC the folder that has
             ``JPEGImages`` in it, and of SBD the one that has ``img`` and ``inst``, where the list does
             not lie in them; or ``JPEGImages`` or ``img`` itself.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
         labels_as: How masks and label images say what a pixel belongs to; see
             :data:`chainer_seg.stored_pixels.LabelsAs`. Other files take 'auto' alone.

@@ -1,7 +1,7 @@
 """A whole data set in one file that is read at random from any number of processes.
 
 The file is a ZIP archive without compression, so that every tool can look into it: the image files as
-they are, and all that is known of the objects in a few arrays. Pictures and masks are read from a
+they are, and all that is known of the objects in a few arrays. Images and masks are read from a
 mapping of the file into memory, which processes share.
 """
 
@@ -71,7 +71,7 @@ def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
         path: Of the file.
         source (str): Anything that tells what was packed; :attr:`PackedDataset.source` gives it back.
         on_error (callable): Called with the number and the error of an image that cannot be read,
-            which is then left out; None raises the error.
+            which is then omitted; None raises the error.
         progress (callable): Wraps the iteration over indices, such as tqdm.
         read_pixels (bool): Decode image files that are stored as they are, and so find those that are
             cut short or damaged behind their headers.
@@ -117,12 +117,12 @@ def is_packed(path: str | os.PathLike) -> bool:
 class PackedDataset(ImageDataset):
     """The data set of a file that :func:`pack_dataset` or scripts/prepare_dataset.py wrote.
 
-    It gives what the packed data set gives. Every picture carries a checksum, so that a damaged file
-    is told and not trained on.
+    It gives what the packed data set gives. Every image carries a checksum, so that a damaged file
+    is reported and not trained on.
 
     Args:
         path: Of the file.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
 
     Attributes:
@@ -221,7 +221,7 @@ class PackedDataset(ImageDataset):
                 self._crowds[objects])
 
     def _read_codes(self, index, row, objects):
-        """The run-length codes (bytes) of one picture's masks."""
+        """The run-length encodings (bytes) of one image's masks."""
         bounds = self._code_starts[objects.start:objects.stop + 1]
         data = self._bytes(self._codes_start + bounds[0], bounds[-1] - bounds[0])
         if zlib.crc32(data) != self._code_checksums[row]:

@@ -30,10 +30,10 @@ KINDS = ('segm', 'bbox')
 
 
 class RleProposals(NamedTuple):
-    """The proposals for one image, the best first, with masks as run-length codes.
+    """The proposals for one image, the best first, with masks as run-length encodings.
 
     Attributes:
-        codes: COCO's compressed run-length codes, dicts of ``size`` and ``counts``, JSON-ready.
+        codes: COCO's compressed run-length encodings, dicts of ``size`` and ``counts``, JSON-ready.
         bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
         scores: (R,) float32 in [0, 1].
         scales: (R,) float32, the scale of the pyramid at which each was found.
@@ -50,14 +50,14 @@ def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, 
 
     Args:
         proposals: :class:`chainer_seg.Instances`; what ``model.propose_rle`` gives; or result dicts,
-            whose run-length codes are checked and compressed.
+            whose run-length encodings are checked and compressed.
         image_id: The image's id in its annotation file.
 
     Returns:
         list of dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
 
     Raises:
-        chainer_seg.errors.DatasetError: A run-length code is damaged.
+        chainer_seg.errors.DatasetError: A run-length encoding is damaged.
     """
     if isinstance(proposals, Instances):
         return proposals.to_coco_results(image_id)
@@ -106,8 +106,8 @@ def match_images(files: Iterable[tuple[int | str, list[dict[str, Any]]]], ids: I
 
     Args:
         files: Pairs of an image id and its results. An id may be text where the data set has a number,
-            or the reverse, which is told once.
-        ids: The image ids of the data set. Results of other images are passed over, which is told.
+            or the reverse, which is reported once.
+        ids: The image ids of the data set. Results of other images are skipped, which is reported.
 
     Yields:
         (one of ``ids``, the results).
@@ -142,7 +142,7 @@ def read_proposal_instances(path: str | os.PathLike | Sequence[str | os.PathLike
 
     Args:
         path: As of :func:`read_proposals`.
-        n: Keep so many of an image; all if left out. Masks need H * W bytes each.
+        n: Keep the best N of an image; all by default. Masks need H * W bytes each.
 
     Yields:
         (image id, Instances).
@@ -225,7 +225,7 @@ def _are_numbers(values):
 
 
 class _Result(msgspec.Struct):
-    """What is needed of a result dict besides its run-length code."""
+    """What is needed of a result dict besides its run-length encoding."""
 
     score: schema.Finite
     bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (

@@ -1,9 +1,9 @@
-"""A folder of proposal files that grows image by image and that a killed run can go on with.
+"""A folder of proposal files that grows image by image and from which a killed run can be resumed.
 
 The results of each finished image go at once to the journal of its chunk, a line for an image. When
 all wanted images of a chunk are there, they are written as ``segm-<first>-<last>.json`` and
 ``bbox-<first>-<last>.json`` (numbers of images, from 1), which appear whole or not at all. So what is
-in a folder is told by the names of its files and the whole lines of its journals, however a run ended,
+in a folder is known from the names of its files and the whole lines of its journals, however a run ended,
 and several runs may fill different ranges of one folder.
 """
 
@@ -32,10 +32,10 @@ class ProposalFolder:
 
     Args:
         folder: Where the files lie; made if missing.
-        settings: A dict, JSON-ready, of all that the proposals depend on. A folder goes on only
+        settings: A dict, JSON-ready, of all that the proposals depend on. A folder is resumed only
             with the settings that it began with.
         chunk: Number of images in a file.
-        overwrite: Begin anew where the folder holds proposals.
+        overwrite: Start over where the folder holds proposals.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds proposals of other settings, or is a file.
@@ -69,13 +69,13 @@ class ProposalFolder:
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be
-        read is passed over, and computed by the next call.
+        read is skipped, and computed by the next call.
 
         Args:
             compute: ``compute(number)`` gives the COCO result dicts of an image, each with
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
-            progress (callable): Is called after each image that has been computed or passed over.
+            progress (callable): Is called after each image that has been computed or skipped.
             on_error (callable): Is called with the number and the error of an image that is passed
                 over; what it raises ends the work.
 

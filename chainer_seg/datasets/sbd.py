@@ -29,8 +29,8 @@ class SbdDataset(ImageDataset):
         list_file: A text file with the name of an image in each line, as SBD's train.txt and val.txt
             or one of VOC 2012's lists of images that SBD has marked.
         folder: With the folders ``img`` (NAME.jpg), ``inst`` and ``cls`` (NAME.mat); that of the
-            list if left out.
-        skip_empty (bool): Leave out images without an object; reads all files of objects.
+            list if omitted.
+        skip_empty (bool): Omit images without an object; reads all files of objects.
         allow_outside: Whether the list may name images outside its folder and ``folder``.
 
     Attributes:

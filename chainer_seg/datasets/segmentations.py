@@ -38,12 +38,12 @@ def segmentation_faults(segmentation: Any, size: tuple[int, int]) -> list[Fault]
 
 
 def segmentation_to_rle(segmentation: Any, size: tuple[int, int]) -> dict[str, Any] | None:
-    """The compressed run-length code of a segmentation.
+    """The compressed run-length encoding of a segmentation.
 
-    Polygons of less than three points are passed over, and parts outside the image are cut off.
+    Polygons of less than three points are skipped, and parts outside the image are cut off.
 
     Args:
-        segmentation: Polygons or a run-length code, as in a COCO JSON file.
+        segmentation: Polygons or a run-length encoding, as in a COCO JSON file.
         size: (height, width) of the image.
 
     Returns:
@@ -134,7 +134,7 @@ def _faults(segmentation, size):
 
 
 def _wrong_form(segmentation):
-    """What a segmentation that is no run-length code is instead of a list of lists; '' for one."""
+    """What a segmentation that is not a run-length encoding has instead of a list of lists; '' for one."""
     if not isinstance(segmentation, list):
         return f' but {quoted(segmentation, 60)}'
     if segmentation and set(map(type, segmentation)) <= {int, float}:

@@ -118,7 +118,7 @@ def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | No
             image and a label image a line.
         images: The folder, as there.
         sbd: A folder of SBD for images of a VOC list that VOC has not marked.
-        class_names: The classes from 1 on in the label images of a list; VOC's if left out.
+        class_names: The classes from 1 on in the label images of a list; VOC's by default.
         labels_as, allow_outside: As :func:`chainer_seg.datasets.open_dataset` takes them.
 
     Returns:

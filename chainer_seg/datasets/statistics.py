@@ -117,10 +117,10 @@ def measure_dataset(dataset: Dataset, progress: Progress = iter, on_error: OnErr
     """The :class:`DatasetStatistics` of a data set.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Pictures are
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Images are
             not read where the data set gives objects and ``image_size(i)`` without them.
-        progress (callable): Wraps the iteration over pictures, such as tqdm.
-        on_error (callable): Called with the number and the error of a picture that cannot be read,
+        progress (callable): Wraps the iteration over images, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
             which is then not counted; None raises the error.
     """
     dataset = as_dataset(dataset)

@@ -40,7 +40,7 @@ class TFRecordDataset(ImageDataset):
 
     Args:
         shards: A file, a pattern such as ``coco_train.record-*``, or what all names begin with.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         progress (callable): Wraps the iteration over files, such as tqdm.
 
     Attributes:

@@ -113,7 +113,7 @@ def _shape_faults(annotation, size, keypoints):
 
 
 def _encloses(segmentation, size):
-    """Whether a segmentation has pixels; True where something else is wrong with it, which is told."""
+    """Whether a segmentation has pixels; True where something else is wrong with it, which is reported."""
     try:
         return segmentation == [] or segmentation_to_rle(segmentation, size) is not None
     except ValueError:

@@ -31,13 +31,13 @@ class VocDataset(ImageDataset):
             Names that are written otherwise are found as :mod:`chainer_seg.datasets.list_files` says;
             the second column of VOC's lists of a class is not used.
         folder: With the folders ``JPEGImages``, ``SegmentationClass`` and ``SegmentationObject``, such
-            as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if left out it is found from the list's own
+            as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if omitted it is found from the list's own
             place. Images without classes in ``SegmentationClass`` may have them in
             ``SegmentationClassAug``.
         sbd: A folder with ``inst`` and ``cls`` of the Semantic Boundaries Dataset, which has the
             objects and classes of images that VOC has not marked: the augmented set.
         class_names: Of the classes from 1 on, for label images of one's own.
-        skip_empty (bool): Leave out images without an object; reads all label images.
+        skip_empty (bool): Omit images without an object; reads all label images.
         labels_as: How label images say what a pixel belongs to; see
             :func:`chainer_seg.label_images.read_label_image`. With 'auto', some of them decide for all.
         allow_outside: Whether the list may name files outside its folder and ``folder``.
@@ -200,7 +200,7 @@ class VocDataset(ImageDataset):
         return votes.argmax(axis=1) + 1
 
     def _fitting(self, labels, path, index):
-        """The labels (H, W), if they have the size of their picture."""
+        """The labels (H, W), if they have the size of their image."""
         picture, size = self._picture(index), self.image_size(index)
         if labels.shape != size:
             raise DatasetError(

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-# The published width for COCO, as a fraction of the picture's diagonal.
+# The published width for COCO, as a fraction of the image's diagonal.
 WIDTH = 0.02
 
 _SQUARE = np.ones((1, 3, 3), bool)
 
 
 def mask_rims(masks: npt.NDArray[np.bool_], width: float = WIDTH) -> npt.NDArray[np.bool_]:
-    """The pixels of masks that lie near their own outline; the border of the picture is outline too.
+    """The pixels of masks that lie near their own outline; the border of the image is outline too.
 
     Args:
         masks: (R, H, W) bool.

@@ -16,7 +16,7 @@ class ClickBenchmark:
         published: The mean number of clicks until then, at most 20, by the method that needs them.
         categories: A name of :data:`chainer_seg.evaluation.object_choice.CATEGORY_SETS`; None for all.
         per_category: So many objects of each category are drawn; None for all.
-        least_area: Smaller objects (pixels) are left out.
+        least_area: Smaller objects (pixels) are omitted.
     """
 
     title: str

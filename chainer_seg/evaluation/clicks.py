@@ -1,4 +1,4 @@
-"""The number of clicks that a segmentation needs of a robot user (section 4 of arXiv 1603.04042)."""
+"""The number of clicks that a segmentation needs of a simulated user (section 4 of arXiv 1603.04042)."""
 
 import dataclasses
 import time
@@ -16,7 +16,7 @@ from chainer_seg.evaluation.result_folder import ResultFolder
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
 
-CAP = 20  # The paper's robot user gives up after so many clicks.
+CAP = 20  # The paper's simulated user gives up after this many clicks.
 THRESHOLDS = (0.8, 0.85, 0.9)
 
 
@@ -37,12 +37,12 @@ class Segmenter(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class ClickFigures:
-    """How good N objects were after each click of the robot user.
+    """How good N objects were after each click of the simulated user.
 
     Attributes:
         ious: (N, cap) float64, intersection over union after 1, 2, ..., cap clicks.
         seconds_per_click: Mean time from a click to its mask.
-        labels: (N,) int, the class of each object; 0 if left out.
+        labels: (N,) int, the class of each object; 0 by default.
         class_names: The names of the classes; may be empty.
     """
 
@@ -93,10 +93,10 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
                      chosen: Mapping[int, npt.NDArray[np.int64]] | None = None,
                      max_objects: int | None = None, record: ResultFolder | None = None,
                      progress: Progress = iter, on_error: OnError | None = None) -> ClickFigures:
-    """Lets the robot user click on the objects of a data set.
+    """Lets the simulated user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
-    then stands for all later ones. Nothing here is random. Crowds are left out. Pixels that the data
+    then stands for all later ones. Nothing here is random. Crowds are omitted. Pixels that the data
     set does not count, as its ``read_void`` tells, count for no IoU and are not clicked on.
 
     Args:
@@ -106,13 +106,13 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
         dataset: Any data set of this package. Where it has ``read_void(number)``, that gives what is
             not counted, (H, W) bool for all objects of an image or (R, H, W) bool for each of them.
         thresholds: The IoUs to reach; empty to click ``cap`` times on every object.
-        cap: The most clicks on an object.
-        least_area: Smaller objects (pixels) are left out.
-        labels: Objects of other classes are left out; None for all classes.
+        cap: Maximum number of clicks on an object.
+        least_area: Smaller objects (pixels) are omitted.
+        labels: Objects of other classes are omitted; None for all classes.
         chosen: The objects of each image, ``{number of the image: numbers of the objects}``, as
             :func:`chainer_seg.evaluation.sample_objects` gives them; None for all.
-        max_objects: Stop after so many objects; None for all.
-        record: Keeps what was found image by image, so that a killed run goes on: a
+        max_objects: Stop after this many objects; None for all.
+        record: Keeps what was found image by image, so that a killed run can be resumed: a
             :class:`chainer_seg.evaluation.ResultFolder`. None keeps nothing.
         progress: Wraps the iteration over images, as ``tqdm`` does.
         on_error: Called with the number and the error of an image that cannot be read, whose objects
@@ -154,7 +154,7 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
 def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = (1, 3, 5), *,
                     least_area: float = LEAST_AREA, max_objects: int | None = None, progress: Progress = iter
                     ) -> dict[str, float]:
-    """Mean intersection over union after some clicks of the robot user.
+    """Mean intersection over union after some clicks of the simulated user.
 
     Args:
         model, dataset, least_area, max_objects, progress: As :func:`number_of_clicks` takes them.
@@ -173,9 +173,9 @@ def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = 
 
 def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_], count: int,
                stop_at: float = 1.0, void: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
-    """Lets the robot user click ``count`` times on one object.
+    """Lets the simulated user click ``count`` times on one object.
 
-    A pixel that was clicked counts as right from then on: like a person, the robot does not click
+    A pixel that was clicked counts as right from then on: like a person, the simulated user does not click
     once more where a click did nothing.
 
     Args:

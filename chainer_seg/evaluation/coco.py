@@ -32,7 +32,7 @@ class CocoEvaluator:
     right nor wrong. Sizes come from ``areas`` where the ground truth has them, else from masks.
 
     Args:
-        class_names (sequence of str): Names of the labels; left out, as many labels as occur.
+        class_names (sequence of str): Names of the labels; by default, as many labels as occur.
         kinds: Some of 'bbox', 'segm' and 'keypoints'.
         max_detections (tuple of int): Numbers of detections per image and class that are looked
             at; COCO's own (1, 10, 100, and 20 for keypoints) when None. Proposals are usually

@@ -1,4 +1,4 @@
-"""The labels found in the images of a data set, in a folder that a killed run can go on with."""
+"""The labels found in the images of a data set, in a folder from which a killed run can be resumed."""
 
 import contextlib
 import os
@@ -25,9 +25,9 @@ class LabelFolder(contextlib.AbstractContextManager):
     Args:
         folder: Where the files lie; made if missing.
         names: The name of each image's file, without an ending; all are different.
-        settings: A dict, JSON-ready, of all that the labels depend on. A folder goes on only with the
+        settings: A dict, JSON-ready, of all that the labels depend on. A folder is resumed only with the
             settings that it began with.
-        overwrite: Begin anew where the folder holds some of the files.
+        overwrite: Start over where the folder holds some of the files.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds labels of other settings, or it is a file.

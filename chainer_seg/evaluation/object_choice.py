@@ -14,7 +14,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.stored_clicks import usable_objects
 
-LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
+LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are omitted by default.
 
 # The categories of COCO that a model trained on Pascal VOC has seen, and those that it has not.
 CATEGORY_SETS = {
@@ -44,7 +44,7 @@ def sample_objects(dataset: Dataset, count: int, rng: np.random.Generator, *, le
         dataset: Any data set of this package.
         count: How many of each class; all images of a class that occurs in fewer.
         rng: A numpy Generator.
-        least_area: Smaller objects, by the annotated areas where there are some, are left out, and so
+        least_area: Smaller objects, by the annotated areas where there are some, are omitted, and so
             are crowds.
         labels: Of the classes; None for all.
         progress: Wraps the iteration over images, as ``tqdm`` does.
@@ -97,6 +97,6 @@ def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tupl
 
 
 def _from_different(pictures, objects, count):
-    """The first ``count`` of ``objects`` (N,) that lie in different pictures."""
+    """The first ``count`` of ``objects`` (N,) that lie in different images."""
     firsts = np.unique(pictures[objects], return_index=True)[1]
     return objects[np.sort(firsts)[:count]]

@@ -37,7 +37,7 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
             the same.
         progress: Wraps the iteration over batches, as ``tqdm`` does.
         on_error: Called with the number of a patch and the error of its image, which cannot be read; the
-            patch is then left out. None raises the error.
+            patch is then omitted. None raises the error.
 
     Returns:
         A dict: ``iou``, ``median_iou``, the shares ``iou@0.5`` and ``iou@0.7`` of masks whose IoU is

@@ -40,7 +40,7 @@ class ProposalEvaluator:
 
     Args:
         kinds: What is compared, one or both of ``'bbox'`` and ``'segm'``.
-        counts: Recall is told for so many proposals per image.
+        counts: Recall is reported at these numbers of proposals per image.
 
     Raises:
         ValueError: For an unknown kind.
@@ -65,7 +65,7 @@ class ProposalEvaluator:
         Args:
             ground_truth (Instances): What is there.
             proposals: :class:`Instances`; what ``model.propose_rle`` gives; COCO result dicts with
-                ``score`` and ``segmentation`` (a run-length code), or with ``score`` and ``bbox``
+                ``score`` and ``segmentation`` (a run-length encoding), or with ``score`` and ``bbox``
                 where only boxes are compared.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The COCO results of a detector on a data set, in a folder that a killed run can go on with."""
+"""The COCO results of a detector on a data set, in a folder from which a killed run can be resumed."""
 
 import contextlib
 import os
@@ -24,9 +24,9 @@ class ResultFolder(contextlib.AbstractContextManager):
 
     Args:
         folder: Where the files lie; made if missing.
-        settings: A dict, JSON-ready, of all that the results depend on. A folder goes on only with
+        settings: A dict, JSON-ready, of all that the results depend on. A folder is resumed only with
             the settings that it began with.
-        overwrite: Begin anew where the folder holds results.
+        overwrite: Start over where the folder holds results.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds results of other settings, or it is a file.

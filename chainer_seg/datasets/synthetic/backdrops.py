@@ -1,4 +1,4 @@
-"""Backgrounds of drawn pictures: textured regions with clutter and uneven light."""
+"""Backgrounds of synthetic images: textured regions with clutter and uneven light."""
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ def _region(rng, height, width):
 
 
 def _draw_clutter(rng, canvas, side):
-    """Thin strokes across the picture: branches, cables, rails, cracks."""
+    """Thin strokes across the image: branches, cables, rails, cracks."""
     height, width = canvas.shape[:2]
     colour = random_colour(rng)
     straight = rng.random() < 0.5

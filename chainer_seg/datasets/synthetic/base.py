@@ -1,4 +1,4 @@
-"""What the drawn data sets of pictures share: a picture is drawn when it is asked for."""
+"""What the synthetic data sets of images share: an image is drawn when it is asked for."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from chainer_seg.errors import DatasetError
 
 
 class SyntheticDataset(Dataset):
-    """Pictures that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
+    """Images that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
 
     Args:
-        length (int): Number of pictures; pictures do not depend on it.
-        seed (int): Another seed gives other pictures.
+        length (int): Number of images; images do not depend on it.
+        seed (int): Another seed gives other images.
         size (tuple of int): (height, width) in pixels.
 
     Raises:
-        chainer_seg.errors.DatasetError: For arguments that allow no picture.
+        chainer_seg.errors.DatasetError: For arguments that allow no image.
     """
 
     def __init__(self, length: int, seed: int, size: tuple[int, int]):
@@ -33,7 +33,7 @@ class SyntheticDataset(Dataset):
         return self.length
 
     def __getitem__(self, index: int) -> Example:
-        """Draw one picture.
+        """Draw one image.
 
         Returns:
             tuple: image (H, W, 3) uint8 RGB and its :class:`chainer_seg.Instances`, far ones first.

@@ -1,4 +1,4 @@
-"""What lies between a drawn scene and its picture: patches of light, lens, sensor, compression."""
+"""What lies between a synthetic scene and its image: patches of light, lens, sensor, compression."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from chainer_seg.images import decode_image
 
 
 def light_patches(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray:
-    """The picture (h, w, 3) float32 under patches of shade."""
+    """The image (h, w, 3) float32 under patches of shade."""
     height, width = canvas.shape[:2]
     noise = value_noise(rng, height, width, max(height, width) * rng.uniform(0.15, 0.6), 2)
     edge = np.float32(rng.uniform(2, 30))

@@ -1,4 +1,4 @@
-"""Drawn, seeded videos: shapes that float, turn and cover one another, with exact masks."""
+"""Synthetic, seeded videos: shapes that float, turn and cover one another, with exact masks."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class MovingShapes(SyntheticDataset):
         seed (int): Another seed gives another video.
         size (tuple of int): (height, width) in pixels.
         objects (int): Number of shapes.
-        diameters (tuple of float): Least and largest diameter as a fraction of the shorter side.
+        diameters (tuple of float): Minimum and maximum diameter as a fraction of the shorter side.
         speed (float): How far a shape moves on average between two frames, as a fraction of the
             shorter side.
         classes (iterable of str): The class names to draw, in the order of their labels; all when

@@ -1,4 +1,4 @@
-"""A drawn data set that a small network learns in an hour: shapes of one colour on a plain ground."""
+"""A synthetic data set that a small network learns in an hour: shapes of one colour on a plain ground."""
 
 from collections.abc import Iterable
 
@@ -17,11 +17,11 @@ _LEAST_VISIBLE = 0.25  # share of an object of which less is not annotated
 
 
 class PlainShapesDataset(ShapesDataset):
-    """Drawn pictures of a few shapes, each of one colour, with the masks of their visible parts.
+    """Synthetic images of a few shapes, each of one colour, with the masks of their visible parts.
 
     The easy relative of :class:`~chainer_seg.datasets.synthetic.shapes.ShapesDataset`, for tutorials and for
     models that are to be trained without a GPU: no textures, no shadows, no camouflage, no crowds, few
-    classes and no tiny objects. Shapes still hide each other and leave the picture.
+    classes and no tiny objects. Shapes still hide each other and leave the image.
 
     Args:
         length, seed, size, objects, diameters, classes: As there.

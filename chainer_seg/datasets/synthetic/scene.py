@@ -1,4 +1,4 @@
-"""A drawn picture in the making: backdrop, objects from far to near, and who owns which pixel."""
+"""A synthetic image in the making: backdrop, objects from far to near, and who owns which pixel."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,13 @@ from chainer_seg.datasets.synthetic.textures import random_colour, random_palett
 from chainer_seg.instances import Instances
 
 CLUTTER = -1  # the label of what is drawn but not annotated
-SMALLEST_SIDE = 16  # pixels of a picture
+SMALLEST_SIDE = 16  # pixels of an image
 SMALLEST_DIAMETER = 6  # pixels: smaller drawings are no longer recognisable shapes
 _SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
 
 
 class Scene:
-    """A picture being painted, with the map of which object owns which pixel.
+    """An image being painted, with the map of which object owns which pixel.
 
     Args:
         rng (numpy.random.Generator): Source of all randomness.
@@ -31,7 +31,7 @@ class Scene:
             backdrop.
 
     Attributes:
-        canvas: (H, W, 3) float32, the picture so far.
+        canvas: (H, W, 3) float32, the image so far.
         owner: (H, W) int16, the number of the object that is seen at each pixel; -1 for none.
         light: Unit vector (x, y) towards the light.
     """
@@ -81,7 +81,7 @@ class Scene:
                               palettes[rng.integers(3)])
 
     def window(self, layers: list[list[npt.NDArray]]) -> tuple[int, int, int, int]:
-        """The part (top, left, bottom, right) of the picture that placed contours touch."""
+        """The part (top, left, bottom, right) of the image that placed contours touch."""
         points = np.concatenate([contour for layer in layers for contour in layer])
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(points.max(0)).astype(int) + 2,
@@ -105,7 +105,7 @@ class Scene:
             cast_shadow(self.rng, self.canvas, coverage, window, self.light, scale)
 
     def finish(self, class_names: Sequence[str], keypoints: npt.NDArray | None = None) -> Example:
-        """The finished picture and what of its objects can be seen.
+        """The finished image and what of its objects can be seen.
 
         Args:
             class_names: A name for each label.
@@ -132,7 +132,7 @@ class Scene:
             keypoints=None if keypoints is None else keypoints[chosen])
 
     def _palette(self):
-        """A new palette, or one already used in the picture."""
+        """A new palette, or one already used in the image."""
         if self.rng.random() < 0.8:
             self.palettes.append(random_palette(self.rng))
             return self.palettes[-1]
@@ -172,7 +172,7 @@ def textured_shape(rng: np.random.Generator, outline: Outline, layers: list[list
         rng (numpy.random.Generator): Source of all randomness.
         outline (Outline): The shape.
         layers: Its contours in pixels, as :func:`place_outline` gives them.
-        window: (top, left, bottom, right), the part of the picture to draw.
+        window: (top, left, bottom, right), the part of the image to draw.
         scale (float): Half its diameter in pixels.
         light: Unit vector (x, y) towards the light.
         palette, hiding: Colours, or a texture to hide in; see :func:`paint_surface`.

@@ -1,4 +1,4 @@
-"""Outlines of the drawn objects: each class is a function that draws a random closed silhouette."""
+"""Outlines of the synthetic objects: each class is a function that draws a random closed silhouette."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""Drawn surfaces: scalar patterns (noise, stripes, wood, cells, ...) in random colours."""
+"""Synthetic surfaces: scalar patterns (noise, stripes, wood, cells, ...) in random colours."""
 
 import cv2
 import numpy as np
