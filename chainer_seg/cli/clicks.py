@@ -40,7 +40,7 @@ def write_splits(datasets, sampling, options, bad):
     """Writes the samples of all splits and, if asked for, a preview."""
     from chainer_seg.datasets import ClickFilesDataset
     lists = {name: write(name, dataset, sampling, options, bad) for name, dataset in datasets.items()}
-    train = ClickFilesDataset(lists['train'], options.out, image_folder(datasets['train']))
+    train = ClickFilesDataset(lists['train'], options.out, datasets['train'].image_folder)
     if options.preview:
         preview(train, options.preview)
     if options.quiet:
@@ -126,11 +126,6 @@ def write(split, dataset, sampling, options, bad):
     return path
 
 
-def image_folder(dataset):
-    """The folder of the images of a data set; None for images written next to the samples."""
-    return getattr(dataset, 'image_folder', None)
-
-
 def preview(dataset, path):
     """Draws samples spread over a list, as they were written."""
     from chainer_seg.visualization import draw_click_sheet
@@ -151,7 +146,7 @@ def training_command(lists, datasets, options):
     if 'val' in lists:
         words += ['--val-list', lists['val']]
     for prefix, split in (('', 'train'), ('val-', 'val')):
-        folder = image_folder(datasets.get(split))
+        folder = datasets[split].image_folder if split in datasets else None
         if folder is not None:
             words += [f'--{prefix}images', folder]
     return shlex.join(map(str, [*words, '--init', 'MODEL', '--out', 'out/click']))

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from chainer_seg.label_images import VOC_COLORS
+from chainer_seg.label_images import VOC_COLORS, VOID
 from chainer_seg.visualization.overlay import blend
 from chainer_seg.visualization.text import paste, text_height, text_patch
-
-_VOID = -1
 
 
 def overlay_labels(image, labels, class_names=(), *, alpha=0.6, legend=True):
@@ -46,13 +44,13 @@ def legend_of(labels, class_names=()):
         list of (str, tuple): A name and its RGB colour on 0..255. The background is left out.
     """
     present, areas = np.unique(np.asarray(labels), return_counts=True)
-    order = np.lexsort([-areas, present == _VOID])
+    order = np.lexsort([-areas, present == VOID])
     return [(_name(label, class_names), tuple(VOC_COLORS[label % len(VOC_COLORS)].tolist()))
             for label in present[order].tolist() if label != 0]
 
 
 def _name(label, class_names):
-    if label == _VOID:
+    if label == VOID:
         return 'void'
     return class_names[label] if label < len(class_names) else str(label)
 

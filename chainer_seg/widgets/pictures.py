@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image, decode_image, find_images
 from chainer_seg.instances import Instances
@@ -130,6 +131,6 @@ def _of_image(image, name=None):
 
 
 def _of_dataset(dataset, number):
-    names = getattr(dataset, 'image_names', None)
-    name = pathlib.Path(names[number]).stem if names else None
+    known = as_dataset(dataset)
+    name = pathlib.Path(known.file_name(number)).stem if known.has_files else None
     return Picture(name, lambda: dataset[number], labelled=True)
