@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from chainer_seg import file_kinds
@@ -20,6 +21,9 @@ from chainer_seg.exif import UPRIGHT, orientation
 from chainer_seg.files import atomic_write
 from chainer_seg.pillow_limit import pillow_limit
 from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
+
+# What as_image accepts.
+ImageLike = str | pathlib.Path | Image.Image | npt.NDArray
 
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000

@@ -13,7 +13,7 @@ _DPI = 80
 _WIDTH = 9.0  # inches of a full row, as wide as a notebook's column
 
 
-class Picture(Figure):
+class NotebookFigure(Figure):
     """A matplotlib figure that shows itself in a notebook and is unknown to pyplot."""
 
     def __init__(self, *args, **options):
@@ -41,10 +41,10 @@ class Picture(Figure):
 
 
 def new_axes(size=None):
-    """An axis in a new :class:`Picture` that fits an image of ``size`` = (height, width)."""
+    """An axis in a new :class:`NotebookFigure` that fits an image of ``size`` = (height, width)."""
     ratio = 0.75 if size is None else min(max(size[0] / max(size[1], 1), 0.2), 2.5)
     width = min(6.0, 6.0 / ratio)
-    return Picture(figsize=(width, width * ratio)).add_subplot()
+    return NotebookFigure(figsize=(width, width * ratio)).add_subplot()
 
 
 def axes_grid(count, columns=4, ratio=1.0, titles=()):
@@ -57,13 +57,13 @@ def axes_grid(count, columns=4, ratio=1.0, titles=()):
         titles: A line of text over each; may be shorter.
 
     Returns:
-        (count,) array of matplotlib axes, all in one new :class:`Picture`.
+        (count,) array of matplotlib axes, all in one new :class:`NotebookFigure`.
     """
     side = _WIDTH / max(columns, 2)
     columns = max(1, min(columns, count))
     rows = -(-count // columns)
     above = 0.3 if len(titles) else 0.05
-    figure = Picture(figsize=(side * columns, max(rows, 1) * (side * ratio + above)))
+    figure = NotebookFigure(figsize=(side * columns, max(rows, 1) * (side * ratio + above)))
     axes = np.empty(count, object)
     for number in range(count):
         axes[number] = figure.add_subplot(rows, columns, number + 1)

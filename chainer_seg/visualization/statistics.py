@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainer_seg.colors import PALETTE
-from chainer_seg.visualization.figures import Picture
+from chainer_seg.visualization.figures import NotebookFigure
 from chainer_seg.visualization.fonts import drawable
 
 _MOST_CLASSES = 30  # More names cannot be read below the bars.
@@ -21,7 +21,7 @@ def draw_statistics(statistics, anchors=None, image_size=550):
     Returns:
         (4,) array of matplotlib axes in one new figure.
     """
-    figure = Picture(figsize=(11, 7))
+    figure = NotebookFigure(figsize=(11, 7))
     axes = figure.subplots(2, 2).ravel()
     _draw_classes(axes[0], statistics)
     _draw_counts(axes[1], statistics.objects_per_image)

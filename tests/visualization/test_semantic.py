@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.label_images import VOC_COLORS
-from chainer_seg.visualization import Picture, draw_labels, draw_semantic, labels_layer, overlay_labels
+from chainer_seg.visualization import NotebookFigure, draw_labels, draw_semantic, labels_layer, overlay_labels
 from chainer_seg.visualization.semantic import legend_of
 from chainer_seg.visualization.text import text_height, text_patch
 
@@ -90,7 +90,7 @@ def test_more_classes_than_colours_repeat():
 
 
 def test_labels_are_drawn_beside_a_legend(image, labels):
-    ax = Picture().add_subplot()
+    ax = NotebookFigure().add_subplot()
     assert draw_labels(image, labels, NAMES, ax) is ax
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ['cow', 'cat', 'void']
     np.testing.assert_array_equal(ax.images[1].get_array(), labels_layer(labels, 0.65))
