@@ -153,7 +153,7 @@ def decode_image(data, name='image', *, rotate=True):
     return _decode(io.BytesIO(data), name, rotate)
 
 
-def as_image(image):
+def as_image(image: ImageLike) -> npt.NDArray[np.uint8]:
     """Brings a picture in any usual form to (H, W, 3) uint8 RGB.
 
     Args:

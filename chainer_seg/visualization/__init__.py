@@ -1,4 +1,4 @@
-"""Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
+"""Visualization of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
 
 from chainer_seg.visualization.click_curves import (
     draw_click_curves,

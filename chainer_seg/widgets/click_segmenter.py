@@ -170,7 +170,7 @@ class ClickSegmenterWidget(ClickCanvas):
                 several objects and ``number`` is not given.
         """
         def run():
-            guesses: list[str] = []
+            guesses = []
             found, _ = read_mask(mask, labels_as=labels_as, number=number,
                                  report=lambda name, guess: guesses.append(f'{name} {guess}.'))
             self._open(self._number).start_from(found)

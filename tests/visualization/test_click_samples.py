@@ -53,7 +53,7 @@ def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
 
 
 def test_mask_of_another_size_is_refused(image):
-    with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
+    with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_click_samples(image, np.ones((7, 9), bool), {'one': []})
 
 

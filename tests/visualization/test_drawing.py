@@ -112,7 +112,7 @@ def test_no_instances_draw_the_image_alone(image):
 
 
 def test_instances_of_another_size_are_refused(image):
-    with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
+    with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_instances(image, Instances.empty(7, 9))
 
 

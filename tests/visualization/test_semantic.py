@@ -78,9 +78,9 @@ def test_no_picture_is_too_small_for_a_legend(size):
 
 
 def test_an_image_of_another_size_is_an_error(image, labels):
-    with pytest.raises(ValueError, match='does not fit'):
+    with pytest.raises(ValueError, match='but the masks have'):
         overlay_labels(image[:-1], labels)
-    with pytest.raises(ValueError, match='60x89 pixels does not fit labels of 60x90'):
+    with pytest.raises(ValueError, match='60x89 pixels, but the labels have 60x90'):
         draw_labels(image[:, :-1], labels)
 
 
@@ -115,6 +115,6 @@ def test_image_truth_and_labels_side_by_side(image, labels):
     axes = draw_semantic(image, labels, NAMES, truth)
     legend, = axes[0].figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ['cow', 'dog', 'cat', 'void']
-    assert [ax.get_title() for ax in axes] == ['image', 'truth', 'found']
+    assert [ax.get_title() for ax in axes] == ['image', 'ground truth', 'prediction']
     assert len({ax.figure for ax in axes}) == 1 and axes[0].figure._repr_png_()[1:4] == b'PNG'
     assert len(draw_semantic(image, labels)) == 2
