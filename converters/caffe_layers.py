@@ -67,7 +67,7 @@ class CaffeLayers:
                 self.mapping.fail(f'its layer {name} is no plain sum, but has {parameters}')
         if not graph.are_summed(maps):
             self.mapping.fail(f'its layers {", ".join(maps[:6])} read the last stage, and no sum has all '
-                             f'of them; leave out those of other heads with --skip')
+                              f'of them; leave out those of other heads with --skip')
         return maps, means
 
     def array(self, name, number):
@@ -82,7 +82,7 @@ class CaffeLayers:
         shape = self.array(name, 0).shape
         if len(shape) != 4:
             self.mapping.fail(f'its layer {name} has weights of the shape {shape}, which are those of '
-                             f'no convolution')
+                              f'no convolution')
         return shape
 
     def has_bias(self, name):
@@ -99,7 +99,7 @@ class CaffeLayers:
         found = self._layer(name).get('convolution_param')
         if not found:
             self.mapping.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
-                             f'network as configuration')
+                              f'network as configuration')
         return {'stride': self._one(name, found, 'stride', 1),
                 'dilation': self._one(name, found, 'dilation', 1),
                 'pad': self._one(name, found, 'pad', 0)}
@@ -159,7 +159,7 @@ class CaffeLayers:
         values = values or set(found.get(key, ())) or {default}
         if len(values) > 1:
             self.mapping.fail(f'its layer {name} has the {key} {sorted(values)}, not the same in both '
-                             f'directions')
+                              f'directions')
         return values.pop()
 
     def _channels(self, name, number, channels):
@@ -167,5 +167,5 @@ class CaffeLayers:
         array = self.array(name, number)
         if array.shape not in ((channels,), (1, 1, 1, channels)):
             self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{(channels,)} is needed')
+                              f'{(channels,)} is needed')
         return self.mapping.use(array).reshape(-1).astype(np.float64)

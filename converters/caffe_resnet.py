@@ -51,7 +51,7 @@ def one_head(heads, mapping):
     """The only layer of logits; None where there is none."""
     if len(heads) > 1:
         mapping.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '
-                    f'or none, is needed; leave out the others with --skip')
+                     f'or none, is needed; leave out the others with --skip')
     return heads[0] if heads else None
 
 

@@ -34,7 +34,7 @@ def class_names(given: object, count: int, mapping: WeightMapping, known: Sequen
         names = [background, *names]
     if len(names) != count:
         mapping.fail(f'its configuration has {len(names)} class names where {count} are needed: '
-                    f'{listed(names)}')
+                     f'{listed(names)}')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         mapping.fail(f'its configuration has the class name {quoted(twice[0])} twice')
@@ -45,7 +45,7 @@ def _names(given, mapping):
     if isinstance(given, (str, pathlib.Path)):
         if not pathlib.Path(given).is_file():
             mapping.fail(f'class_names is {quoted(str(given))}, which is neither a list of names nor a '
-                        f'text file with one in each line')
+                         f'text file with one in each line')
         return [line.strip() for line in read_text(given).splitlines() if line.strip()]
     if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
         mapping.fail(f'class_names is {quoted(given)}, which is no list of names')

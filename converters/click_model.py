@@ -28,7 +28,7 @@ def click_model(network, mapping, weights, config):
     arguments = {name: network.config[name] for name in SHARED}
     has_mask = network.config['in_channels'] > COLOURS + _CLICK_INPUTS
     model = mapping.make(ClickSegmenter, {**arguments, 'mask_input': has_mask, **config},
-                        'click', 'click_weights')
+                         'click', 'click_weights')
     old = _arrays(network)
     stem = network.resnet.stem.conv
     stem.W.array = _widened(stem.W.array, model.net.config['in_channels'], weights, mapping)
@@ -60,7 +60,7 @@ def _widened(colours, inputs, weights, mapping):
         clicks = _read_weights(weights)
         if clicks.shape != wide[:, known:].shape:
             mapping.fail(f'the click_weights have the shape {clicks.shape}, where '
-                        f'{wide[:, known:].shape} is needed')
+                         f'{wide[:, known:].shape} is needed')
         wide[:, known:] = clicks
     return wide
 

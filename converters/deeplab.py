@@ -9,10 +9,10 @@ import re
 
 from chainer import links as L
 
-from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.errors import quoted
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import DeepLab
+from chainer_seg.published_classes import PASCAL_NAMES
 from converters.caffe_layers import check_size, fill_resnet
 from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
@@ -64,7 +64,7 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
         layers.mapping.fail('it does not tell the dilations of its head; give them as pyramid')
     if click not in (None, True, False):
         layers.mapping.fail(f'the configuration has click = {quoted(click)}, where true or false is '
-                           f'needed')
+                            f'needed')
     if click is None:
         click = arguments['in_channels'] > COLOURS
     if weights is not None and not click:
@@ -94,7 +94,7 @@ def _say_assumed(layers, found, given, branches):
     names = [name for name in names if name not in given]
     if names:
         layers.mapping.assume(f'the published {", ".join(names)}, which such a file does not tell; '
-                             f'settings of these names say others')
+                              f'settings of these names say others')
 
 
 def _prepare_click(arguments, mapping):
@@ -102,7 +102,7 @@ def _prepare_click(arguments, mapping):
     for name, published in (('strides', _STRIDES), ('dilations', _DILATIONS)):
         if tuple(arguments[name]) != published:
             mapping.fail(f'the {name} of its stages are {arguments[name]}, and those of a click model '
-                        f'{published}')
+                         f'{published}')
     if arguments['n_class'] > _MOST_CLICK_LOGITS:
         arguments['n_class'] = 1
 
@@ -115,7 +115,7 @@ def _arguments(layers, branches):
     for name in branches:
         if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
             layers.mapping.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
-                               f'do not fit those of {branches[0]} behind a ResNet of {inputs} channels')
+                                f'do not fit those of {branches[0]} behind a ResNet of {inputs} channels')
     pooling = layers.pooling('pool1')
     return {'n_class': layers.shape(branches[0])[0], 'in_channels': layers.shape('conv1')[1],
             'blocks': [len(blocks) for blocks in stages],
@@ -168,14 +168,14 @@ def _read_stage(layers, blocks):
     for name, stride in zip(blocks[1:], strides[1:]):
         if stride != 1:
             layers.mapping.fail(f'its block {name} has a stride of {stride}, which only the first of a '
-                               f'stage may have')
+                                f'stage may have')
     if shortcut['stride'] != strides[0]:
         layers.mapping.fail(f'its block {blocks[0]} has a stride of {strides[0]} and a shortcut with one '
-                           f'of {shortcut["stride"]}')
+                            f'of {shortcut["stride"]}')
     if len(dilations) > 1 or any(found['pad'] != dilations[0] for found in middle):
         layers.mapping.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
-                           f'the paddings {sorted({found["pad"] for found in middle})}, which are not '
-                           f'all the same')
+                            f'the paddings {sorted({found["pad"] for found in middle})}, which are not '
+                            f'all the same')
     return '3x3' if middle[0]['stride'] > 1 else '1x1', strides[0], dilations[0]
 
 

@@ -9,12 +9,12 @@ import re
 
 import numpy as np
 
-from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.extractors import FINEST_LEVEL
 from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
+from chainer_seg.published_classes import COCO_NAMES
 from converters import detectron_settings
 from converters.class_names import class_names
 from converters.torch_resnet import count_resnet
@@ -92,7 +92,7 @@ class _Blobs:
             array = self._get(name + suffix)
             if np.shape(array) != target.shape:
                 self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)} where '
-                                 f'{target.shape} is needed')
+                                  f'{target.shape} is needed')
             groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
             self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
 
@@ -181,10 +181,10 @@ def _check_kind(blobs):
         blobs.mapping.fail('it holds a RetinaNet; Mask R-CNN and Faster R-CNN can be')
     if 'cls_score_w' not in blobs:
         blobs.mapping.fail('it holds a region proposal network alone, which finds no classes; '
-                          'Mask R-CNN and Faster R-CNN can be')
+                           'Mask R-CNN and Faster R-CNN can be')
     if 'conv_rpn_w' not in blobs and 'conv_rpn_fpn2_w' not in blobs:
         blobs.mapping.fail('it holds a Fast R-CNN, whose proposals come from elsewhere; Mask R-CNN and '
-                          'Faster R-CNN, which make their own, can be')
+                           'Faster R-CNN, which make their own, can be')
     if 'conv1_gn_s' in blobs:
         blobs.mapping.fail('it has group normalisation; networks with frozen batch normalisation can be')
 

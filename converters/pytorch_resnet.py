@@ -39,7 +39,7 @@ def build(tree, mapping, config):
     head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
     if 'stride_on' not in config and block == 'bottleneck':
         mapping.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
-                      'others')
+                       'others')
     model = mapping.make(ResNetClassifier, {
         'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
@@ -66,6 +66,6 @@ def _head(state, features):
     fitting = [name for name in found if state.arrays[f'{name}.weight'].shape[1] == features]
     if len(fitting) != len(found) or len(found) > 1:
         state.mapping.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, where '
-                          f'one of {features} inputs, or none, is needed; leave out the others with '
-                          f'--skip')
+                           f'one of {features} inputs, or none, is needed; leave out the others with '
+                           f'--skip')
     return found[0] if found else None

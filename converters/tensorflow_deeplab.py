@@ -76,7 +76,7 @@ def _scope(arrays, wanted, mapping):
         return found[0]
     if wanted is None:
         mapping.fail(f'it has networks in the scopes {", ".join(found)}; name one of them as scope in '
-                    f'the configuration')
+                     f'the configuration')
     scope = f'{str(wanted).rstrip("/")}/'
     if scope not in found:
         mapping.fail(f'it has no network in the scope {wanted!r}, but in {", ".join(found)}')

@@ -94,7 +94,7 @@ class TensorFlowLayers:
         array = self.arrays[f'{name}/{_WEIGHTS}']
         if array.shape != link.W.shape[1::-1]:
             self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{link.W.shape[1::-1]} is needed')
+                              f'{link.W.shape[1::-1]} is needed')
         self.mapping.put(link.W.array, self.mapping.use(array).T[:, :, None, None], array)
         self._put(link.b.array, f'{name}/{_BIASES}')
 
@@ -126,7 +126,7 @@ class TensorFlowLayers:
         array = self._weights(name)
         if self.shape(name) != link.W.shape:
             self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))} is needed')
+                              f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))} is needed')
         self.mapping.put(link.W.array, self.mapping.use(array).transpose(3, 2, 0, 1), array)
         if link.b is not None:
             self._put(link.b.array, f'{name}/{_BIASES}')
@@ -181,7 +181,7 @@ class TensorFlowLayers:
         array = self.arrays[name]
         if not array.size == channels == max(array.shape, default=1):
             self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{(channels,)} is needed')
+                              f'{(channels,)} is needed')
         return array
 
 

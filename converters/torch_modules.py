@@ -195,11 +195,11 @@ def _fill_weight(link, layer, mapping, mirrored=1):
         found = number(module, name, mapping, default=0 if name.startswith('pad') else 1)
         if found != needed:
             mapping.fail(f'the convolution of {mapping.name(weight)} has {name} = {found} where '
-                        f'{needed} is needed')
+                         f'{needed} is needed')
     needed = mirrored if link.ksize > 1 else 0
     if layer.mirrored != needed:
         mapping.fail(f'the convolution of {mapping.name(weight)} has a border of {layer.mirrored} '
-                    f'mirrored pixels where {needed} is needed')
+                     f'mirrored pixels where {needed} is needed')
     # nn.SpatialConvolutionMM keeps its weight as a matrix.
     mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
 
@@ -284,7 +284,7 @@ def _tensor(module, name, mapping):
 def _expect(layer, classes, mapping):
     if layer.module.class_name not in classes:
         mapping.fail(f'it has a {layer.module.class_name} where one of {", ".join(sorted(classes))} '
-                    f'is needed')
+                     f'is needed')
 
 
 def _child_name(name, key):

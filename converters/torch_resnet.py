@@ -112,7 +112,7 @@ def _head(modules, mapping):
     if len(found) > 1:
         names = ', '.join(layer.module.class_name for layer in found)
         mapping.fail(f'it has {len(found)} layers with weights behind its stages ({names}), where one of '
-                    f'logits, or none, is needed')
+                     f'logits, or none, is needed')
     return found[0] if found else None
 
 
@@ -187,7 +187,7 @@ def _fill_block(link, block, mapping):
     needed = _ORDERS['basic' if basic else 'bottleneck']
     if order != needed:
         mapping.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
-                    f'are needed')
+                     f'are needed')
     places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
     found = layers([main], mapping)
     for place, pair in zip(places, zip(found[::2], found[1::2])):
@@ -198,7 +198,7 @@ def _fill_block(link, block, mapping):
     found = layers([shortcut], mapping)
     if len(found) != 2 * link.projects:
         mapping.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
-                    f'{int(link.projects)} is needed')
+                     f'{int(link.projects)} is needed')
     if link.projects:
         fill_conv_norm(link.shortcut, *found, mapping)
 
@@ -210,8 +210,8 @@ def _branches(block, mapping):
     names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
     if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
         mapping.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
-                    f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
-                    f'front of convolutions cannot be converted')
+                     f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
+                     f'front of convolutions cannot be converted')
     return branches
 
 
@@ -222,8 +222,8 @@ def _order(main, mapping):
                     if module.class_name in classes)
     if order not in _ORDERS.values():
         mapping.fail(f'a residual block has {order.count("c")} convolutions, {order.count("n")} '
-                    f'normalisations and {order.count("r")} ReLUs in the order {order}, where '
-                    f'{" or ".join(_ORDERS.values())} is needed')
+                     f'normalisations and {order.count("r")} ReLUs in the order {order}, where '
+                     f'{" or ".join(_ORDERS.values())} is needed')
     return order
 
 
@@ -236,12 +236,12 @@ def _check_subsampling(shortcut, link, mapping):
     pooled = [name.partition('.')[2] if name else name for name in names]
     if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
         mapping.fail('a residual block that changes the shape has a shortcut without a convolution that '
-                    'is not every n-th pixel beside zeros')
+                     'is not every n-th pixel beside zeros')
     fields = [number(inside[0], name, mapping) for name in ('kW', 'kH', 'dW', 'dH')]
     fields += [number(inside[1], 'dimension', mapping), number(parts[1], 'constant_scalar', mapping)]
     if fields != [1, 1, link.stride, link.stride, 2, 0]:
         mapping.fail(f'the shortcut of a residual block has the sizes, strides, dimension and factor '
-                    f'{fields}, where {[1, 1, link.stride, link.stride, 2, 0]} are needed')
+                     f'{fields}, where {[1, 1, link.stride, link.stride, 2, 0]} are needed')
 
 
 def _check_pooling(stem, mapping):
@@ -254,7 +254,7 @@ def _check_pooling(stem, mapping):
               for module in found]
     if fields != [(3, 2, 1, False)]:
         mapping.fail('its stem does not end with one max pooling of size 3, stride 2, padding 1 and '
-                    'sides rounded down')
+                     'sides rounded down')
 
 
 def _stem_layers(stem, mapping):

@@ -9,11 +9,9 @@ import inspect
 import pathlib
 import re
 
-from chainercv.datasets import sbd_instance_segmentation_label_names
-
-from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES
 from chainer_seg.recipes import YolactRecipe
 from converters.class_names import class_names
 from converters.torch_checkpoint import prefix_of, skip_training
@@ -36,7 +34,7 @@ _PUBLISHED = ('base', 'im700', 'im400', 'resnet50', 'resnet50_pascal', 'darknet5
 _PASCAL_CLASSES = 20
 
 _CLASS_NAMES = {80: (COCO_NAMES, "COCO's"),
-                _PASCAL_CLASSES: (sbd_instance_segmentation_label_names, "Pascal VOC's")}
+                _PASCAL_CLASSES: (PASCAL_NAMES, "Pascal VOC's")}
 
 _DEFAULTS = {name: parameter.default
              for name, parameter in inspect.signature(Yolact).parameters.items()}
@@ -118,7 +116,7 @@ def _interval(state, stage, blocks):
     interval = numbers[1] if len(numbers) > 1 else blocks
     if numbers != list(range(0, blocks, interval)):
         state.mapping.fail(f'the blocks {numbers} of its stage {stage} are deformable, which are not '
-                          f'every n-th one')
+                           f'every n-th one')
     return interval
 
 
@@ -154,7 +152,7 @@ def _published(state, found, wanted):
         return models[wanted]
     if not fitting:
         state.mapping.fail('its shapes are those of no published network; give its configuration '
-                          'with --config FILE')
+                           'with --config FILE')
     name, reason = _most_likely(fitting, pathlib.Path(state.mapping.path).stem, found['classes'])
     state.mapping.assume(f'yolact_{name} {reason}; --config names another')
     return models[name]

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from chainer_seg.class_names import listed, match_by_position, match_names
-from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
-from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.published_classes import PASCAL_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.semantic import VOID
 

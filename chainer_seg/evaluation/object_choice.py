@@ -4,7 +4,7 @@ import numpy as np
 
 from chainer_seg.class_names import find_names
 from chainer_seg.datasets import ObjectIndex
-from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
 from chainer_seg.models.deeplab.stored_clicks import usable_objects
 

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from chainer_seg.datasets.tfrecord_files import masked_crc32c
+from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import WeightFileError
 from converters.formats import snappy
 from converters.formats.mapped_file import forget

@@ -134,7 +134,7 @@ def test_every_format_is_printed(shared_data, path, lines):
     assert set(lines) <= set(printed)
 
 
-def test_the_ledger_names_what_was_forgotten():
+def test_arrays_that_were_forgotten_are_named():
     arrays = {f'a{number}': np.zeros(2) for number in range(9)}
     mapping = WeightMapping('file', arrays)
     mapping.use(arrays['a0'])
@@ -143,14 +143,14 @@ def test_the_ledger_names_what_was_forgotten():
         mapping.close(chainer.Chain())
 
 
-def test_the_ledger_names_parameters_without_a_value():
+def test_parameters_without_a_value_are_named():
     mapping, model = WeightMapping('file', {}), chainer.links.Linear(2, 3)
     mapping.put(model.b.array, 1)
     with pytest.raises(WeightFileError, match='it has nothing for /W'):
         mapping.close(model)
 
 
-def test_the_ledger_counts_an_array_under_two_names_once():
+def test_an_array_under_two_names_counts_once():
     array = np.zeros(2)
     mapping = WeightMapping('file', {'first': array, 'second': array})
     mapping.use(array)
@@ -158,7 +158,7 @@ def test_the_ledger_counts_an_array_under_two_names_once():
     assert mapping.used == ['first'] and mapping.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
 
 
-def test_the_ledger_refuses_another_shape():
+def test_an_array_of_another_shape_is_refused():
     array, target = np.ones((2, 3)), np.zeros((2, 3, 1, 1))
     mapping = WeightMapping('file', {'w': array})
     with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\) where \(2, 3, 1, 1\)'):
@@ -167,7 +167,7 @@ def test_the_ledger_refuses_another_shape():
     assert target.sum() == 6
 
 
-def test_the_ledger_tells_where_arrays_went():
+def test_each_array_has_a_placement_in_the_model():
     class Net(chainer.Chain):
         def __init__(self):
             super().__init__()
