@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from chainer_seg import signals
 from chainer_seg.errors import UserError
@@ -14,7 +15,7 @@ from chainer_seg.options import Parser
 USER_ERROR_STATUS = 2
 
 
-def parser(description, *, device=True, **options):
+def parser(description: str | None, *, device: bool = True, **options: Any) -> Parser:
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
     made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
@@ -22,7 +23,7 @@ def parser(description, *, device=True, **options):
     return made
 
 
-def add_common_options(made, *, device=True):
+def add_common_options(made: argparse.ArgumentParser, *, device: bool = True) -> None:
     """Adds the options that every script and sub-command has to the parser ``made``."""
     made.add_argument('--seed', type=int, default=0, help='seed of all randomness')
     if device:
@@ -39,7 +40,7 @@ def add_strict_option(made: argparse._ActionsContainer) -> None:
                            'passed over and listed at the end, with exit status 2')
 
 
-def size_argument(text):
+def size_argument(text: str) -> tuple[int, int]:
     """Parses ``HEIGHTxWIDTH`` or one number for a square into (height, width)."""
     parts = text.lower().split('x')
     if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) > 0 for part in parts):
@@ -47,14 +48,14 @@ def size_argument(text):
     return int(parts[0]), int(parts[-1])
 
 
-def count_argument(text):
+def count_argument(text: str) -> int:
     """Parses a whole number from 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1')
     return int(text)
 
 
-def set_up_messages(arguments):
+def set_up_messages(arguments: argparse.Namespace) -> None:
     """Sends the log to standard output at the level that -v and -q ask for."""
     level = logging.INFO
     if arguments.quiet:

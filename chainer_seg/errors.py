@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import os
+from collections.abc import Iterator
 
 
 MAX_QUOTED = 200  # characters of a value that an error quotes
@@ -90,7 +92,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path: str | os.PathLike) -> Iterator[None]:
     """Turns an operating-system error while ``path`` is written into a :class:`DiskFullError`."""
     if '\0' in str(path):
         raise DiskFullError(f'{shortened(str(path))} cannot be the name of a file; choose another one.')

@@ -8,7 +8,7 @@ import pathlib
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from chainer_seg.errors import LinkError, UserError, shortened, writing
@@ -24,7 +24,7 @@ _LONGEST_ENDING = 30  # bytes
 _DEVICES = {'AUX', 'CON', 'NUL', 'PRN', *(f'{port}{number}' for port in ('COM', 'LPT')
                                            for number in range(10))}
 
-_cleaned = set()  # Folders in which this process has removed what killed runs left.
+_cleaned: set[pathlib.Path] = set()  # Folders in which this process has removed what killed runs left.
 _SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped character of JSON
 
 
@@ -219,19 +219,19 @@ def _file_name(text, longest):
     return stem + ending or 'unnamed'
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes ``text`` as UTF-8 to ``path``, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
-def write_json(path, value, indent=None):
+def write_json(path: str | os.PathLike, value: object, indent: int | None = None) -> None:
     """Writes ``value`` as JSON to ``path``, atomically."""
     write_text(path, json.dumps(value, indent=indent) + '\n')
 
 
 @contextlib.contextmanager
-def json_list(path):
+def json_list(path: str | os.PathLike) -> Iterator[Callable[[object], None]]:
     """Gives ``add(value)``, which puts values one by one into a JSON list, a line for each.
 
     The file appears when the block ends well.

@@ -42,9 +42,11 @@ def where(flag: str, *values: str) -> When:
 class Parser(argparse.ArgumentParser):
     """An argument parser that knows which options were given, and where each of them applies."""
 
-    def __init__(self, *arguments, **settings):
+    def __init__(self, *arguments: typing.Any, **settings: typing.Any) -> None:
         super().__init__(*arguments, **settings)
-        self._rules, self._defaults_by_others, self._given = [], [], []
+        self._rules: list[tuple[When, dict[argparse.Action, str]]] = []
+        self._defaults_by_others: list[Callable[[argparse.Namespace, set[str]], None]] = []
+        self._given: list[argparse.Action] = []
 
     def only(self, when: When, *flags: str) -> None:
         """Refuses options where they do not apply, if they are given there.
@@ -62,7 +64,9 @@ class Parser(argparse.ArgumentParser):
         """
         self._defaults_by_others.append(function)
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(  # type: ignore[override]  # argparse declares overloads
+            self, args: typing.Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+            ) -> tuple[argparse.Namespace, list[str]]:
         """As of :class:`argparse.ArgumentParser`.
 
         Raises:

@@ -29,6 +29,6 @@ def handled(handler: Callable, numbers: tuple[int, ...]) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in previous.items():
+        for number, before in previous.items():
             # None stands for a handler that Python did not install and cannot bring back.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, signal.SIG_DFL if before is None else before)

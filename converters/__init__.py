@@ -6,8 +6,11 @@ ever executed.
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import chainer_seg  # noqa: F401  before Chainer
 import chainer
@@ -73,7 +76,7 @@ class Conversion:
     mapping: list
 
 
-def read(path):
+def read(path: str | os.PathLike) -> object:
     """Reads a weight file of any known format, which its bytes tell.
 
     Args:
@@ -104,7 +107,7 @@ class Inspection:
     arrays: dict
 
 
-def inspect(path):
+def inspect(path: str | os.PathLike) -> Inspection:
     """Tells what a weight file holds, as an :class:`Inspection`, whether it can be converted or not.
 
     Raises:
@@ -117,7 +120,8 @@ def inspect(path):
     return Inspection(form.name, network, tree, dict(networks.find_arrays(tree)))
 
 
-def convert(path, config=None, skip=()):
+def convert(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.Path | None = None,
+            skip: Iterable[str] = ()) -> chainer.Chain:
     """Makes a model of this package from a weight file.
 
     Args:
@@ -146,7 +150,9 @@ def convert(path, config=None, skip=()):
     return conversion(path, config, skip=skip).model
 
 
-def conversion(path, config=None, progress=None, settings=None, skip=()):
+def conversion(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.Path | None = None,
+               progress: Callable[[int, int], object] | None = None,
+               settings: Mapping[str, Any] | None = None, skip: Iterable[str] = ()) -> Conversion:
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
 
     ``settings`` is a mapping of arguments that replace those of ``config``, whose words those may be.

@@ -1,26 +1,31 @@
 """DeepLab-v2 on a ResNet as Caffe saves it, with one scale or the three of its training."""
 
+from typing import Any
+
+import chainer
 import numpy as np
 
 from converters import deeplab, trees
 from converters.caffe_graph import Graph, full_scale, original_of
-from converters.caffe_layers import CaffeLayers
+from converters.caffe_layers import CaffeLayers, convolutions_of
 from converters.caffe_names import is_resnet
 from converters.formats import caffe
+from converters.formats.caffe import Layers, Network
 from converters.formats.mapped_file import forget
+from converters.weight_mapping import WeightMapping
 
 _VGG = {'conv1_1', 'conv5_3', 'fc6'}
 
 
-def recognise(tree):
+def recognise(tree: Network) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     layers, _ = full_scale(tree['layers'])
-    if not is_resnet(CaffeLayers(layers, None).names):
+    if not is_resnet(convolutions_of(layers)):
         return None
     return 'DeepLab of Caffe' if Graph(layers).heads()[0] else None
 
 
-def describe(tree):
+def describe(tree: Network) -> str:
     """What a tree holds, in few words, for messages."""
     names = tree['layers'].keys()
     if names >= _VGG and any(name.startswith('fc8') for name in names):
@@ -28,7 +33,7 @@ def describe(tree):
     return trees.describe(tree)
 
 
-def build(tree, mapping, config):
+def build(tree: Network, mapping: WeightMapping, config: dict[str, Any]) -> chainer.Chain:
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
 
     Args:
@@ -48,7 +53,7 @@ def build(tree, mapping, config):
     return model
 
 
-def one_scale(layers, mapping):
+def one_scale(layers: Layers, mapping: WeightMapping) -> Layers:
     """The layers that see the image at its own size; the others must have their weights."""
     kept, others = full_scale(layers)
     for name, layer in others.items():

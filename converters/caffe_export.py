@@ -4,10 +4,12 @@ The layers have the names of He's ResNets and of DeepLab's files, so that :func:
 gives the same weights back, and OpenCV's dnn module runs them.
 """
 
+import os
 import pathlib
 import string
 
 import chainer_seg  # noqa: F401  before Chainer
+import chainer
 import numpy as np
 from chainer.backends import cuda
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -28,7 +30,8 @@ _CHANNELS = ('blue', 'green', 'red', 'positive clicks', 'negative clicks', 'foun
 _MOST_LETTERED = 6  # Blocks of a stage; those of larger ResNets have numbers in the middle stages.
 
 
-def export(path, model, size=None):
+def export(path: str | os.PathLike, model: chainer.Chain,
+           size: tuple[int, int] | None = None) -> pathlib.Path:
     """Writes a model as a .caffemodel, and its definition beside it, both atomically.
 
     Args:

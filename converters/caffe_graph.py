@@ -1,20 +1,22 @@
 """Which layers of a network of Caffe read which: the head is what reads the last stage of its ResNet."""
 
 import re
+from collections.abc import Sequence
 
 from converters.caffe_names import features_of, is_trunk, stages_of
+from converters.formats.caffe import Layers
 
 _OTHER_SCALE = re.compile(r'_res0\d+(?=_|$)')  # Layers that see the image at 0.75 or 0.5 of its size.
 _WEIGHTED = ('Convolution', 'InnerProduct')
 
 
-def full_scale(layers):
+def full_scale(layers: Layers) -> tuple[Layers, Layers]:
     """The layers that see the image at its own size, and the others, as two dicts."""
     others = {name: layer for name, layer in layers.items() if _OTHER_SCALE.search(name)}
     return {name: layer for name, layer in layers.items() if name not in others}, others
 
 
-def original_of(name):
+def original_of(name: str) -> str:
     """The name of the layer at the image's own size that shares its weights with one at another."""
     return _OTHER_SCALE.sub('', name)
 
@@ -27,9 +29,11 @@ class Graph:
             them.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers: Layers) -> None:
         self._layers = layers
-        self._inputs, self._unknown, made = {}, set(), {}
+        self._inputs: dict[str, list[str]] = {}
+        self._unknown: set[str] = set()
+        made: dict[str, str] = {}
         for name, layer in layers.items():
             self._inputs[name] = [made[bottom] for bottom in layer['bottom'] if bottom in made]
             if len(self._inputs[name]) < len(layer['bottom']) or not layer['bottom']:
@@ -38,7 +42,7 @@ class Graph:
         blocks = [block for stage in stages_of(layers).values() for block in stage]
         self._last = self._sum_of(blocks[-1]) if blocks else None
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """The layers with weights that read the output of the last stage.
 
         Returns:
@@ -46,7 +50,9 @@ class Graph:
             convolutions, that read its mean. Where the file does not tell what a layer reads, its
             number of inputs does.
         """
-        features, maps, means = features_of(self._layers), [], []
+        features = features_of(self._layers)
+        maps: list[str] = []
+        means: list[str] = []
         for name, layer in self._layers.items():
             if not layer['blobs'] or is_trunk(name) or layer['type'] not in _WEIGHTED:
                 continue
@@ -58,12 +64,12 @@ class Graph:
                 (means if is_mean else maps).append(name)
         return maps, means
 
-    def sums(self, heads):
+    def sums(self, heads: Sequence[str]) -> Layers:
         """The Eltwise layers of residual blocks, and those whose inputs are all of heads."""
         return {name: layer for name, layer in self._layers.items() if layer['type'] == 'Eltwise' and (
             name.startswith('res') or self._sources(name)[0] and self._sources(name)[0] <= set(heads))}
 
-    def are_summed(self, heads):
+    def are_summed(self, heads: Sequence[str]) -> bool:
         """Whether some sum has all heads as its inputs, or the file does not tell."""
         sums = [name for name, layer in self._layers.items() if layer['type'] == 'Eltwise']
         return len(heads) < 2 or not any(self._inputs[name] for name in sums) or any(

@@ -4,26 +4,33 @@ The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) na
 :mod:`converters.caffe_names` says how.
 """
 
+from typing import Any
+
+import chainer
 import numpy as np
 
+from chainer_seg.links import ResNet
 from chainer_seg.links.batch_norm import EPS
 from converters.caffe_graph import Graph
 from converters.caffe_names import stages_of
+from converters.formats.caffe import Layers
+from converters.layer_view import LayerView
 from converters.torch_modules import UPDATES
 from converters.torch_resnet import count_resnet
+from converters.weight_mapping import WeightMapping
 
 BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
 _CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
 
 
-def check_size(arguments, mapping):
+def check_size(arguments: dict[str, Any], mapping: WeightMapping) -> None:
     """Refuses a file whose shapes ask for more weights than it has, before they get memory."""
     available = sum(array.size for array in mapping.arrays())
     if count_resnet(arguments) > available:
         mapping.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
 
 
-def fill_resnet(resnet, layers):
+def fill_resnet(resnet: ResNet, layers: LayerView) -> None:
     """Copies layers of these names, such as :class:`CaffeLayers`, into a ResNet of the same blocks."""
     layers.fill_conv_norm(resnet.stem, 'conv1', '_conv1')
     for stage, blocks in zip(resnet.stage_names, layers.stages()):
@@ -34,6 +41,11 @@ def fill_resnet(resnet, layers):
                                           f'{name.removeprefix("res")}_{branch}')
 
 
+def convolutions_of(layers: Layers) -> list[str]:
+    """The names of the convolutions with weights."""
+    return [name for name, layer in layers.items() if layer['type'] == 'Convolution' and layer['blobs']]
+
+
 class CaffeLayers:
     """The layers of a file.
 
@@ -42,19 +54,17 @@ class CaffeLayers:
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of their arrays.
     """
 
-    def __init__(self, layers, mapping):
+    def __init__(self, layers: Layers, mapping: WeightMapping) -> None:
         self.layers, self.mapping = layers, mapping
-        self.names = [name for name, layer in layers.items()
-                      if layer['type'] == 'Convolution' and layer['blobs']]
 
-    def stages(self):
+    def stages(self) -> list[list[str]]:
         """For each stage the names of its blocks, such as res2a, res2b, res2c."""
         stages = stages_of(self.layers)
         if list(stages) != list(range(2, 2 + len(stages))):
             self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
 
         Refuses sums of residual blocks and of heads in which not all parts count alike.
@@ -70,14 +80,14 @@ class CaffeLayers:
                               f'of them; leave out those of other heads with --skip')
         return maps, means
 
-    def array(self, name, number):
+    def array(self, name: str, number: int) -> np.ndarray:
         """A blob of a layer."""
         blobs = self._layer(name)['blobs']
         if number >= len(blobs):
             self.mapping.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
         return blobs[number]
 
-    def shape(self, name):
+    def shape(self, name: str) -> tuple[int, int, int, int]:
         """Outputs, inputs, height and width of a convolution."""
         shape = self.array(name, 0).shape
         if len(shape) != 4:
@@ -85,16 +95,16 @@ class CaffeLayers:
                               f'no convolution')
         return shape
 
-    def has_bias(self, name):
+    def has_bias(self, name: str) -> bool:
         """Whether a convolution has a bias."""
         return len(self._layer(name)['blobs']) > 1
 
-    def skip(self, name, reason):
+    def skip(self, name: str, reason: str) -> None:
         """Leaves a convolution out."""
         for array in self._layer(name)['blobs']:
             self.mapping.skip(array, reason)
 
-    def parameters(self, name):
+    def parameters(self, name: str) -> dict[str, int]:
         """``stride``, ``dilation`` and ``pad`` of a convolution, the same in both directions."""
         found = self._layer(name).get('convolution_param')
         if not found:
@@ -104,18 +114,18 @@ class CaffeLayers:
                 'dilation': self._one(name, found, 'dilation', 1),
                 'pad': self._one(name, found, 'pad', 0)}
 
-    def pooling(self, name):
+    def pooling(self, name: str) -> dict[str, int]:
         """``kernel_size``, ``stride`` and ``pad`` of a pooling layer, 0 where it has none."""
         found = self._layer(name).get('pooling_param', {})
         return {key: found.get(key, 0) for key in ('kernel_size', 'stride', 'pad')}
 
-    def fill_convolution(self, link, name):
+    def fill_convolution(self, link: chainer.Link, name: str) -> None:
         """Copies a convolution into one of Chainer, with its bias where that has one."""
         self.mapping.fill(link.W.array, self.array(name, 0))
         if link.b is not None:
             self._put(link.b.array, self._channels(name, 1, len(link.b)), (name, 1))
 
-    def fill_conv_norm(self, link, convolution, suffix):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, suffix: str) -> None:
         """Copies a convolution, its BatchNorm and its Scale layer into a ConvNorm.
 
         The bias of a convolution in front of a BatchNorm is subtracted from the mean.
@@ -136,7 +146,7 @@ class CaffeLayers:
         self._put(norm.avg_var, variance * scale + eps - EPS, (f'bn{suffix}', 1), (f'bn{suffix}', 2))
         norm.N = UPDATES
 
-    def fill_logits(self, link, name):
+    def fill_logits(self, link: chainer.Link, name: str) -> None:
         """Copies an InnerProduct layer, or a convolution of size 1, into a convolution of size 1."""
         weight, bias = self.array(name, 0), self.array(name, 1)
         outputs, features = link.W.shape[:2]

@@ -4,32 +4,34 @@
 """
 
 import re
+from collections.abc import Iterable
 
 from chainer_seg.links.resnet import EXPANSION
+from converters.formats.caffe import Layers
 
 _FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
 _TRUNK = re.compile(r'((bn_|scale_)?conv1|(res|bn|scale)\d[a-z]\d*_branch(1|2[abc]))(#\d+)?')
 
 
-def stages_of(names):
+def stages_of(names: Iterable[str]) -> dict[int, list[str]]:
     """Numbers of stages and, for each, the names of its blocks: {2: ['res2a', 'res2b', ...], ...}."""
-    stages = {}
+    stages: dict[int, list[str]] = {}
     for match in filter(None, map(_FIRST.fullmatch, names)):
         stages.setdefault(int(match[2]), []).append(match[1])
     return dict(sorted(stages.items()))
 
 
-def is_trunk(name):
+def is_trunk(name: str) -> bool:
     """Whether a layer of this name belongs to the ResNet, and not to what stands behind it."""
     return _TRUNK.fullmatch(name) is not None
 
 
-def is_resnet(names):
+def is_resnet(names: Iterable[str]) -> bool:
     """Whether layers of these names are a ResNet."""
     return {'conv1', 'res2a_branch2a'} <= set(names)
 
 
-def features_of(layers):
+def features_of(layers: Layers) -> int | None:
     """The channels of the last stage of a network of Caffe; None where its layers do not tell."""
     stages = stages_of(layers)
     blobs = layers[f'{stages[max(stages)][0]}_branch2a']['blobs'] if stages else []

@@ -1,23 +1,28 @@
 """The ResNets of Caffe, as classifiers; what a layer does is read from its parameters."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.caffe_deeplab import one_scale
 from converters.caffe_graph import Graph, full_scale
-from converters.caffe_layers import CaffeLayers, check_size, fill_resnet
+from converters.caffe_layers import CaffeLayers, check_size, convolutions_of, fill_resnet
 from converters.caffe_names import is_resnet
 from converters.deeplab import told_of_stages
 from converters.formats import caffe
+from converters.formats.caffe import Network
+from converters.weight_mapping import WeightMapping
 
 
-def recognise(tree):
+def recognise(tree: Network) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     layers, _ = full_scale(tree['layers'])
-    if not is_resnet(CaffeLayers(layers, None).names):
+    if not is_resnet(convolutions_of(layers)):
         return None
     return None if Graph(layers).heads()[0] else 'ResNet of Caffe'
 
 
-def build(tree, mapping, config):
+def build(tree: Network, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
@@ -47,7 +52,7 @@ def build(tree, mapping, config):
     return model
 
 
-def one_head(heads, mapping):
+def one_head(heads: Sequence[str], mapping: WeightMapping) -> str | None:
     """The only layer of logits; None where there is none."""
     if len(heads) > 1:
         mapping.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '

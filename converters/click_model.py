@@ -1,10 +1,13 @@
 """Click models (arXiv 1603.04042) made of a converted DeepLab with or without inputs for clicks."""
 
+from typing import Any
+
 import numpy as np
 from chainer.serializers import DictionarySerializer
 
 from chainer_seg.errors import WeightFileError
-from chainer_seg.models.deeplab import ClickSegmenter
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from converters.weight_mapping import WeightMapping
 
 COLOURS = 3  # Inputs of a network before those that say where the clicks are.
 _CLICK_INPUTS = 2
@@ -13,7 +16,8 @@ SHARED = ('blocks', 'width', 'stride_on', 'padding', 'norm', 'pooling', 'pool_pa
           'pyramid', 'seed')
 
 
-def click_model(network, mapping, weights, config):
+def click_model(network: DeepLab, mapping: WeightMapping, weights: np.ndarray | str | None,
+                config: dict[str, Any]) -> ClickSegmenter:
     """The :class:`~chainer_seg.models.deeplab.ClickSegmenter` of a filled DeepLab.
 
     Args:

@@ -5,9 +5,11 @@ network of Caffe.
 """
 
 import collections
+import os
 import pathlib
 import re
 import typing
+from collections.abc import Mapping
 
 import chainer
 import cv2
@@ -17,6 +19,9 @@ from chainer.utils import type_check
 from chainer_seg.errors import UserError, WeightFileError, shortened
 from converters.formats import caffe
 from converters.recorded import INPUT, read_recorded
+
+if typing.TYPE_CHECKING:
+    from converters import Conversion
 
 OUTPUT = 'output'  # The name of what a model returns; output0, output1, ... where it returns several.
 
@@ -40,7 +45,7 @@ class Difference(typing.NamedTuple):
     relative: float
 
 
-def layer_outputs(model, x):
+def layer_outputs(model: chainer.Chain, x: np.ndarray) -> dict[str, np.ndarray]:
     """The outputs of all links of a model.
 
     Args:
@@ -74,7 +79,8 @@ class _Recorder(chainer.LinkHook):
             self.outputs[self._paths[id(args.link)]] = args.out
 
 
-def compare_outputs(model, x, recorded):
+def compare_outputs(model: chainer.Chain, x: np.ndarray,
+                    recorded: Mapping[str, np.ndarray]) -> list[Difference]:
     """Compares outputs of a model with recorded ones.
 
     Args:
@@ -115,13 +121,14 @@ def _difference(name, outputs, theirs):
     return Difference(name, ours.shape, largest, largest / (float(np.abs(theirs).max(initial=0)) or 1.0))
 
 
-def compare_recorded(model, path):
+def compare_recorded(model: chainer.Chain, path: str | os.PathLike) -> list[Difference]:
     """As :func:`compare_outputs`, with the arrays of a .npz: ``input``, and outputs by their names."""
     recorded = read_recorded(path)
     return compare_outputs(model, recorded.pop(INPUT), recorded)
 
 
-def compare_with_opencv(conversion, weights, definition, x=None):
+def compare_with_opencv(conversion: 'Conversion', weights: str | os.PathLike, definition: str | os.PathLike,
+                        x: np.ndarray | None = None) -> list[Difference]:
     """Compares a converted model with what OpenCV computes from the files of the original.
 
     Args:

@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from chainer_seg.errors import UserError, quoted
 from chainer_seg.files import parse_json, parse_toml, read_json, read_toml
@@ -12,7 +14,7 @@ ORIGINAL = 'original'
 _PUBLISHED = re.compile(r'yolact_([a-z0-9_]+?)(?:_config)?')
 
 
-def arguments_of(config):
+def arguments_of(config: Mapping[str, Any] | str | pathlib.Path | None) -> dict[str, Any]:
     """What is given as configuration, as a dict of arguments.
 
     Args:
@@ -28,7 +30,7 @@ def arguments_of(config):
     return dict(config or {})
 
 
-def join(config, settings):
+def join(config: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments with settings of a command line over them.
 
     A configuration in the words of YOLACT's original, which has dozens of settings that only its
@@ -52,7 +54,7 @@ def _is_definition(path):
         return False  # Whoever reads it says so.
 
 
-def read_configuration(path):
+def read_configuration(path: str | pathlib.Path) -> dict[str, Any]:
     """The arguments in a JSON file, or in a TOML file, as a dict.
 
     Raises:
@@ -62,7 +64,7 @@ def read_configuration(path):
     return _checked(read(path, 'configuration'), f'The configuration {path}')
 
 
-def parse_configuration(text):
+def parse_configuration(text: str) -> dict[str, Any]:
     """As :func:`read_configuration`, but of text: JSON where it begins with a brace, else TOML."""
     parse = parse_json if text.lstrip().startswith('{') else parse_toml
     return _checked(parse(text, 'The configuration'), 'The configuration')

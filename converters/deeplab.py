@@ -6,16 +6,19 @@ strides and dilations they are read, and elsewhere those that were published are
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from chainer import links as L
 
 from chainer_seg.errors import quoted
 from chainer_seg.links.resnet import EXPANSION
-from chainer_seg.models.deeplab import DeepLab
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from chainer_seg.published_classes import PASCAL_NAMES
 from converters.caffe_layers import check_size, fill_resnet
 from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
+from converters.layer_view import LayerView
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
 
@@ -27,7 +30,8 @@ _STRIDES, _DILATIONS = (1, 2, 1, 1), (1, 1, 2, 4)
 _MOST_CLICK_LOGITS = 2  # One of the object, or one of everything else and one of the object.
 
 
-def build(layers, config, click_scale=1.0, click_mean=0.0):
+def build(layers: LayerView, config: dict[str, Any], click_scale: float = 1.0,
+          click_mean: float = 0.0) -> DeepLab | ClickSegmenter:
     """A DeepLab of layers, or a click model.
 
     Args:
@@ -141,7 +145,7 @@ def _stage_arguments(layers, stages):
     return told or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
 
 
-def told_of_stages(layers, stages):
+def told_of_stages(layers: LayerView, stages: Sequence[Sequence[str]]) -> dict[str, Any]:
     """The strides, dilations and stride_on of a ResNet, empty where the format does not tell.
 
     Args:

@@ -4,6 +4,7 @@ The widths are those of the weights; of the settings saved beside them none is n
 """
 
 import math
+from typing import Any
 
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.model import STEPS
@@ -13,17 +14,18 @@ from converters.torch_modules import (
     check_size, children, fill_convolution, fill_linear, layers, number, outputs_of,
     skip_leftovers, walk)
 from converters.torch_resnet import count_resnet, fill_resnet, is_stage, resnet_arguments
+from converters.weight_mapping import WeightMapping
 
 NETWORKS = {'nn.DeepMask': DeepMask, 'nn.SharpMask': SharpMask}
 
 
-def recognise(tree):
+def recognise(tree: object) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     network = _network(tree)
     return network.class_name if network is not None else None
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> DeepMask | SharpMask:
     """The :class:`~chainer_seg.models.deepmask.DeepMask` or ``SharpMask`` of a file.
 
     Args:

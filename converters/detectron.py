@@ -6,6 +6,7 @@ configuration beside them on what is done at test time.
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
 from chainer_seg.published_classes import COCO_NAMES
 from converters import detectron_settings
 from converters.class_names import class_names
+from converters.formats.detectron import DetectronFile
 from converters.torch_resnet import count_resnet
+from converters.weight_mapping import WeightMapping
 
 DETECTOR, CLASSIFIER = 'Mask R-CNN of Detectron', 'ResNet of Detectron'
 
@@ -29,17 +32,17 @@ _BLOCK = re.compile(r'res(\d)_(\d+)_branch2a_w')
 _ZERO_BIAS = re.compile(r'(conv1|res\d_\d+_branch(1|2[abc]))_b')
 
 
-def find_arrays(tree):
+def find_arrays(tree: DetectronFile) -> dict[str, np.ndarray]:
     """The arrays of a file by their names."""
     return tree['blobs']
 
 
-def describe(tree):
+def describe(tree: DetectronFile) -> str:
     """What a file holds, for an error."""
     return f'{len(tree["blobs"])} blobs without those of a ResNet'
 
 
-def recognise(tree):
+def recognise(tree: DetectronFile) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     blobs = tree['blobs']
     if 'conv1_w' not in blobs or 'res2_0_branch2a_w' not in blobs:
@@ -48,7 +51,7 @@ def recognise(tree):
     return DETECTOR if any(name in blobs for name in heads) else CLASSIFIER
 
 
-def build(tree, mapping, config):
+def build(tree: DetectronFile, mapping: WeightMapping, config: dict[str, Any]) -> MaskRCNN | ResNetClassifier:
     """The model of a file: a MaskRCNN, or a ResNetClassifier for the weights that training starts from.
 
     Args:

@@ -1,6 +1,7 @@
 """What a Detectron configuration says of a network, as arguments of MaskRCNN (core/config.py there)."""
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_LEVEL
 from chainer_seg.models.mask_rcnn.mask_pasting import MASK_THRESHOLD
 from chainer_seg.models.mask_rcnn.preparation import MEAN_BGR
+from converters.weight_mapping import WeightMapping
 
 _DEPTHS = {'50': [3, 4, 6, 3], '101': [3, 4, 23, 3], '152': [3, 8, 36, 3]}
 
@@ -34,7 +36,7 @@ _NEEDED_WITH_KEYPOINTS = {'KRCNN.UP_SCALE': 2, 'KRCNN.USE_DECONV': False,
                           'KRCNN.USE_DECONV_OUTPUT': True, 'KRCNN.INFERENCE_MIN_SIZE': 0}
 
 
-def arguments(cfg, found, mapping):
+def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: WeightMapping) -> dict[str, Any]:
     """Arguments of a MaskRCNN.
 
     Args:

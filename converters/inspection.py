@@ -2,30 +2,37 @@
 
 import collections
 import collections.abc
+import typing
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from chainer_seg.errors import shortened
 from converters.formats.torch7_values import Function, Object, Storage, Table, Tensor, readable
+from converters.weight_mapping import Placement
+
+if typing.TYPE_CHECKING:
+    from converters import Conversion
 
 _LONGEST = 60  # Characters of a string, or numbers of a storage, that are shown.
 _SHORT = 8  # Values of a list that is shown in one line.
 
 
-def tree_lines(tree):
+def tree_lines(tree: object) -> Iterator[str]:
     """Yields the lines of a tree, as :func:`tree_rows` tells it, indented."""
     for depth, label, text in tree_rows(tree):
         yield f'{"  " * depth}{label}: {text}' if label else '  ' * depth + text
 
 
-def tree_rows(tree):
+def tree_rows(tree: object) -> Iterator[tuple[int, str, str]]:
     """Yields the nodes of a tree, each before those inside it, as depth, label and description.
 
     A module's plain fields stand behind its class, its arrays and what else it holds are nodes of
     their own; ``modules`` of Torch's containers is left out of the nesting. What was told before is
     referred to by its name, and arrays in one storage bear its number.
     """
-    names, storages = {}, {}
+    names: dict[int, str] = {}
+    storages: dict[int, int] = {}
     waiting = [(0, '', '', tree)]
     while waiting:
         depth, label, name, node = waiting.pop()
@@ -45,7 +52,7 @@ def tree_rows(tree):
             for key, value in reversed(fields) if not _is_plain(value))
 
 
-def mapping_lines(mapping):
+def mapping_lines(mapping: Sequence[Placement]) -> Iterator[str]:
     """Yields a line for each :class:`~converters.weight_mapping.Placement`: the array, and where it went."""
     arrays = [f'{row.dtype} {shape_text(row.shape)}' for row in mapping]
     name_width = max((len(row.name) for row in mapping), default=0)
@@ -55,7 +62,7 @@ def mapping_lines(mapping):
                f'{row.parameter} {shape_text(row.parameter_shape)}')
 
 
-def conversion_warnings(conversion):
+def conversion_warnings(conversion: 'Conversion') -> list[str]:
     """What a user should know of a :class:`converters.Conversion`, a list of sentences."""
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
@@ -146,7 +153,7 @@ def _tensor(tensor, storages):
             f'storage {number} from {tensor.offset} of {len(tensor.storage.values)}')
 
 
-def shape_text(shape):
+def shape_text(shape: Iterable[int]) -> str:
     """A shape in few signs, such as 64x3x7x7."""
     return 'x'.join(map(str, shape)) or 'scalar'
 

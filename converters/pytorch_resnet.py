@@ -4,22 +4,25 @@ They expect red, green and blue in 0..1 less (0.485, 0.456, 0.406) and over (0.2
 but for rounding is what YOLACT's backbones expect.
 """
 
+from typing import Any
+
 from chainer_seg.links.resnet import EXPANSIONS
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 
 _BLOCK = 'layer1.0.conv2.weight'  # Both kinds of blocks have it.
 _STEM_SIZE = 7
 
 
-def recognise(tree):
+def recognise(tree: object) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     return None if _prefix(tree) is None else 'ResNet of PyTorch'
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:

@@ -5,27 +5,33 @@ github.com/jia2lin3yuan1/deep-interactive, whose first convolution has five inpu
 caffe-tensorflow makes of Caffe's files.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from chainer_seg.models.classifier import ResNetClassifier
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters import deeplab
 from converters.caffe_layers import check_size, fill_resnet
 from converters.caffe_resnet import one_head
 from converters.tensorflow_layers import (
-    TensorFlowLayers, scopes, skip_numbers, skip_training, variables)
+    TensorFlowLayers, heads_of, in_scope, scopes, skip_numbers, skip_training, variables)
+from converters.weight_mapping import WeightMapping
 
 # The click model sees six times the distance to the nearest click, minus 131 (config_pascal.py there).
 _CLICK_SCALE, _CLICK_MEAN = 6.0, 131.0
 
 
-def recognise(tree):
+def recognise(tree: Mapping[str, Any]) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     arrays = variables(tree)
     found = scopes(arrays)
-    if any(TensorFlowLayers(arrays, scope, None).heads()[0] for scope in found):
+    if any(heads_of(in_scope(arrays, scope))[0] for scope in found):
         return 'DeepLab of TensorFlow'
     return 'ResNet of TensorFlow' if found else None
 
 
-def build(tree, mapping, config):
+def build(tree: Mapping[str, Any], mapping: WeightMapping,
+          config: dict[str, Any]) -> DeepLab | ClickSegmenter | ResNetClassifier:
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
 
     A ResNet without a head of DeepLab becomes a

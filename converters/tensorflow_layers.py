@@ -5,13 +5,17 @@ Variables are called ``res3b1_branch2a/weights`` and ``bn3b1_branch2a/moving_mea
 """
 
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import chainer
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
 from chainer_seg.links.resnet import EXPANSION
 from converters.caffe_names import is_trunk, stages_of
 from converters.torch_modules import UPDATES
+from converters.weight_mapping import WeightMapping
 
 _WEIGHTS, _BIASES = 'weights', 'biases'
 _FIRST, _BLOCK = 'conv1/weights', 'res2a_branch2a/weights'  # Every ResNet has them.
@@ -26,7 +30,7 @@ _SLOT = re.compile(r'(Momentum|Adam|AdamW?|AMSGrad|RMSProp|Adagrad|Adadelta|Ftrl
 _COUNTER = re.compile(r'(.*/)?(global_step|beta[12]_power|learning_rate)(_\d+)?')
 
 
-def variables(tree):
+def variables(tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The variables of a tree by their names: those of a checkpoint, or the dicts of kaffe's layers."""
     found = {}
     for name, value in tree.items():
@@ -38,10 +42,38 @@ def variables(tree):
     return found
 
 
-def scopes(names):
+def scopes(names: Collection[str]) -> list[str]:
     """The scopes with which the variables of a ResNet begin: '' without one, 'net/', ..."""
     found = (name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST))
     return sorted(scope for scope in found if scope + _BLOCK in names and scope[-1:] in ('', '/'))
+
+
+def in_scope(arrays: Mapping[str, np.ndarray], scope: str) -> dict[str, np.ndarray]:
+    """The variables whose names begin with a scope, by their names without it."""
+    return {name.removeprefix(scope): array for name, array in arrays.items() if name.startswith(scope)}
+
+
+def heads_of(arrays: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
+
+    A TensorFlow file does not store what a layer reads; a layer's number of inputs shows it.
+    """
+    convolutions = _convolutions_of(arrays)
+    stages = stages_of(convolutions)
+    block = f'{stages[max(stages)][0]}_branch2a' if stages else None
+    if block not in convolutions:
+        return [], []
+    features = EXPANSION * arrays[f'{block}/{_WEIGHTS}'].shape[3]
+    found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in arrays.items()
+             if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4) and array.shape[-2] == features]
+    found = [(name, ndim) for name, ndim in found if not is_trunk(name)]
+    found = [each for each in found if '/' not in each[0]] or found  # Others may be other networks.
+    return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
+
+
+def _convolutions_of(arrays):
+    return [name.removesuffix(f'/{_WEIGHTS}') for name, array in arrays.items()
+            if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
 
 
 class TensorFlowLayers:
@@ -54,42 +86,31 @@ class TensorFlowLayers:
         eps: What is added to variances, by default that of the code whose names the variables have.
     """
 
-    def __init__(self, arrays, scope, mapping, eps=None):
-        self.arrays = {name.removeprefix(scope): array for name, array in arrays.items()
-                       if name.startswith(scope)}
+    def __init__(self, arrays: Mapping[str, np.ndarray], scope: str, mapping: WeightMapping,
+                 eps: float | None = None) -> None:
+        self.arrays = in_scope(arrays, scope)
         self.mapping, self.eps = mapping, eps
-        self.names = [name.removesuffix(f'/{_WEIGHTS}') for name, array in self.arrays.items()
-                      if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
+        self.names = _convolutions_of(self.arrays)
 
-    def stages(self):
+    def stages(self) -> list[list[str]]:
         """For each stage the names of its blocks, such as res2a, res2b1, res2b2."""
         stages = stages_of(sorted(self.names, key=_natural))
         if list(stages) != list(range(2, 2 + len(stages))):
             self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
 
-        No file of TensorFlow tells what a layer reads, but its number of inputs does.
+        As :func:`heads_of`.
         """
-        stages = stages_of(self.names)
-        block = f'{stages[max(stages)][0]}_branch2a' if stages else None
-        if block not in self.names:
-            return [], []
-        features = EXPANSION * self.arrays[f'{block}/{_WEIGHTS}'].shape[3]
-        found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in self.arrays.items()
-                 if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4)
-                 and array.shape[-2] == features]
-        found = [(name, ndim) for name, ndim in found if not is_trunk(name)]
-        found = [each for each in found if '/' not in each[0]] or found  # Others may be other networks.
-        return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
+        return heads_of(self.arrays)
 
-    def outputs(self, name):
+    def outputs(self, name: str) -> int:
         """The number of outputs of a fully connected layer."""
         return self.arrays[f'{name}/{_WEIGHTS}'].shape[1]
 
-    def fill_logits(self, link, name):
+    def fill_logits(self, link: chainer.Link, name: str) -> None:
         """Copies a fully connected layer into a convolution of size 1."""
         array = self.arrays[f'{name}/{_WEIGHTS}']
         if array.shape != link.W.shape[1::-1]:
@@ -98,30 +119,30 @@ class TensorFlowLayers:
         self.mapping.put(link.W.array, self.mapping.use(array).T[:, :, None, None], array)
         self._put(link.b.array, f'{name}/{_BIASES}')
 
-    def shape(self, name):
+    def shape(self, name: str) -> tuple[int, int, int, int]:
         """Outputs, inputs, height and width of a convolution."""
         height, width, inputs, outputs = self._weights(name).shape
         return outputs, inputs, height, width
 
-    def has_bias(self, name):
+    def has_bias(self, name: str) -> bool:
         """Whether a convolution has a bias."""
         return f'{name}/{_BIASES}' in self.arrays
 
-    def parameters(self, name):
+    def parameters(self, name: str) -> None:
         """None: no file of TensorFlow tells stride, dilation and pad of a convolution."""
         return None
 
-    def pooling(self, name):
+    def pooling(self, name: str) -> None:
         """None, as for :meth:`parameters`."""
         return None
 
-    def skip(self, name, reason):
+    def skip(self, name: str, reason: str) -> None:
         """Leaves a convolution out."""
         for kind in (_WEIGHTS, _BIASES):
             if f'{name}/{kind}' in self.arrays:
                 self.mapping.skip(self.arrays[f'{name}/{kind}'], reason)
 
-    def fill_convolution(self, link, name):
+    def fill_convolution(self, link: chainer.Link, name: str) -> None:
         """Copies a convolution into one of Chainer, with its bias where that has one."""
         array = self._weights(name)
         if self.shape(name) != link.W.shape:
@@ -131,7 +152,7 @@ class TensorFlowLayers:
         if link.b is not None:
             self._put(link.b.array, f'{name}/{_BIASES}')
 
-    def fill_conv_norm(self, link, convolution, suffix):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, suffix: str) -> None:
         """Copies a convolution and its batch normalisation into a ConvNorm.
 
         The bias of a convolution in front of a normalisation is subtracted from the mean.
@@ -185,7 +206,7 @@ class TensorFlowLayers:
         return array
 
 
-def skip_training(arrays, mapping):
+def skip_training(arrays: Mapping[str, np.ndarray], mapping: WeightMapping) -> None:
     """Skips what training leaves in a checkpoint, such as ``conv1/weights/Momentum``."""
     names = arrays.keys()
     for name, array in arrays.items():
@@ -198,7 +219,7 @@ def skip_training(arrays, mapping):
             mapping.skip(array, 'moving average of training' if average else "optimizer's state")
 
 
-def skip_numbers(mapping):
+def skip_numbers(mapping: WeightMapping) -> None:
     """Skips single numbers in no layer of the network, as programs keep them beside it."""
     layers = {name.rpartition('/')[0] for name in mapping.used}
     for name, array in mapping.left():

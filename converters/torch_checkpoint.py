@@ -2,10 +2,12 @@
 
 import collections.abc
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 
 TRAINING = 'training state'
 
@@ -18,7 +20,7 @@ _TRAINING = re.compile(
 _AVERAGE = re.compile(r'(^|[._])(ema|swa|teacher|averaged?|shadow|momentum_encoder)([._]|$)', re.I)
 
 
-def prefix_of(names, ending):
+def prefix_of(names: Iterable[str], ending: str) -> str | None:
     """What stands before the names of a network in a checkpoint, such as ``state_dict.module.``.
 
     Args:
@@ -33,7 +35,7 @@ def prefix_of(names, ending):
     return min(found, key=lambda prefix: _AVERAGE.search(prefix) is not None, default=None)
 
 
-def skip_training(tree, mapping):
+def skip_training(tree: object, mapping: WeightMapping) -> None:
     """Skips what lies beside the network, by the names of its entries and by what they hold.
 
     Args:

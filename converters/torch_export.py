@@ -5,6 +5,7 @@ nn in place of cudnn, so that neither Lua nor a GPU is needed to have one. :func
 gives the same model back.
 """
 
+import chainer
 import numpy as np
 
 from chainer_seg.errors import UserError
@@ -15,7 +16,7 @@ from chainer_seg.models.deepmask.trunk import STRIDE
 from converters.formats.torch7_values import Object, Storage, Table
 
 
-def torch_tree(model):
+def torch_tree(model: chainer.Chain) -> Table:
     """The tree of a DeepMask or SharpMask: a table of ``model`` and ``config``.
 
     Raises:

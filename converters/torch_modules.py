@@ -2,11 +2,14 @@
 
 import re
 import typing
+from collections.abc import Iterator, Sequence, Set
 
+import chainer
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
 from converters.formats.torch7_values import Object, Table, Tensor
+from converters.weight_mapping import WeightMapping
 
 CONVOLUTIONS = {'cudnn.SpatialConvolution', 'nn.SpatialConvolution', 'nn.SpatialConvolutionMM'}
 FIXED_AFFINE = {'inn.ConstAffine', 'nn.SpatialConstDiagonal'}
@@ -45,9 +48,10 @@ class Layer(typing.NamedTuple):
     mirrored: int
 
 
-def tensors(tree):
+def tensors(tree: object) -> dict[str, Tensor]:
     """All tensors of a tree by their names, such as ``model.trunk[3].weight``; each once."""
-    found, seen, waiting = {}, set(), [('', tree)]
+    found: dict[str, Tensor] = {}
+    seen, waiting = set(), [('', tree)]
     while waiting:
         name, node = waiting.pop()
         if id(node) in seen:
@@ -63,7 +67,7 @@ def tensors(tree):
     return found
 
 
-def describe(tree):
+def describe(tree: object) -> str:
     """What a tree is, in a few words for a message."""
     if isinstance(tree, Table):
         if isinstance(tree.get('model'), Object):
@@ -77,7 +81,7 @@ def describe(tree):
     return f'{tree.class_name} ({", ".join(inside[:4])}{more})' if inside else tree.class_name
 
 
-def skip_leftovers(mapping):
+def skip_leftovers(mapping: WeightMapping) -> None:
     """Skips what training and evaluation left in the modules."""
     for name, array in mapping.left():
         field = re.sub(r'(\[[^]]*\])+$', '', name).rpartition('.')[2]
@@ -85,7 +89,7 @@ def skip_leftovers(mapping):
             mapping.skip(array, SKIPPED_FIELDS[field])
 
 
-def number(module, name, mapping, default=None):
+def number(module: Object, name: str, mapping: WeightMapping, default: float | None = None) -> int:
     """A field that is a whole number, as int.
 
     Raises:
@@ -97,13 +101,13 @@ def number(module, name, mapping, default=None):
     return int(value)
 
 
-def children(module):
+def children(module: Object) -> list:
     """The modules inside a container, in order."""
     modules = module.get('modules')
     return modules.sequence() if isinstance(modules, Table) else []
 
 
-def walk(modules, mapping):
+def walk(modules: Sequence, mapping: WeightMapping) -> Iterator[Object]:
     """All modules of a list and those inside them, in order.
 
     Raises:
@@ -122,7 +126,7 @@ def walk(modules, mapping):
             waiting.extend(reversed(children(module)))
 
 
-def layers(modules, mapping, plain=PLAIN):
+def layers(modules: Sequence, mapping: WeightMapping, plain: Set[str] = PLAIN) -> list[Layer]:
     """The layers with weights among modules and inside them, in order; ``plain`` may stand between.
 
     Raises:
@@ -140,12 +144,12 @@ def layers(modules, mapping, plain=PLAIN):
     return found
 
 
-def outputs_of(layer, mapping):
+def outputs_of(layer: Layer, mapping: WeightMapping) -> int:
     """The number of outputs of a layer, by its weight."""
     return (_tensor(layer.module, 'weight', mapping).shape or (0,))[0]
 
 
-def check_size(count, mapping):
+def check_size(count: int, mapping: WeightMapping) -> None:
     """Refuses a file whose shapes ask for more weights than it has numbers, before they get memory."""
     storages = {id(tensor.storage): tensor.storage for tensor in mapping.arrays() if tensor.storage}
     available = sum(len(storage.values) for storage in storages.values())
@@ -153,7 +157,7 @@ def check_size(count, mapping):
         mapping.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
 
 
-def fill_linear(link, layer, mapping):
+def fill_linear(link: chainer.Link, layer: Layer, mapping: WeightMapping) -> None:
     """Copies an nn.Linear, or the convolution that inference made of it, into a convolution."""
     _expect(layer, LINEAR | CONVOLUTIONS, mapping)
     weight = _tensor(layer.module, 'weight', mapping)
@@ -161,13 +165,13 @@ def fill_linear(link, layer, mapping):
     mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_convolution(link, layer, mapping):
+def fill_convolution(link: chainer.Link, layer: Layer, mapping: WeightMapping) -> None:
     """Copies a convolution with a bias into ``link``, a Convolution2D of the same geometry."""
     _fill_weight(link, layer, mapping)
     mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_conv_norm(link, convolution, norm, mapping):
+def fill_conv_norm(link: chainer.Link, convolution: Layer, norm: Layer, mapping: WeightMapping) -> None:
     """Copies a convolution and the normalisation behind it into a ConvNorm.
 
     A bias of the convolution becomes part of the normalisation where the link has no place for it.

@@ -4,14 +4,19 @@ Known are those of bottleneck and of basic blocks, for ImageNet and for images o
 head or without one, and inside what spreads them over GPUs.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from chainer_seg.links import ResNet
 from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
     BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
     fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, tensors, walk)
+from converters.weight_mapping import WeightMapping
 
 _KEYS = ('model', 'net', 'network')  # Where programs put a network beside its settings.
 _REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
@@ -22,13 +27,13 @@ _TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', '
 _ORDERS = {'bottleneck': 'cnrcnrcn', 'basic': 'cnrcn'}  # Convolutions, normalisations, ReLUs of a block.
 
 
-def recognise(tree):
+def recognise(tree: object) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     stages = [module for module in _modules(tree) if is_stage(module)]
     return 'ResNet of fb.resnet.torch' if len(stages) >= 2 else None
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
@@ -142,12 +147,13 @@ def _shortcut_kind(block):
     return 'A' if 'nn.Concat' in names else 'B' if names & CONVOLUTIONS else None
 
 
-def is_stage(module):
+def is_stage(module: object) -> bool:
     """Whether a module is a sequence of residual blocks."""
     return bool(_blocks(module))
 
 
-def resnet_arguments(stem, stages, mapping):
+def resnet_arguments(stem: Sequence[Object], stages: Sequence[Object],
+                     mapping: WeightMapping) -> dict[str, Any]:
     """The number of blocks, the width and the norm of a ResNet, by its modules."""
     convolution, norm = _stem_layers(stem, mapping)
     _check_pooling(stem, mapping)
@@ -156,7 +162,7 @@ def resnet_arguments(stem, stages, mapping):
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
 
 
-def count_resnet(arguments):
+def count_resnet(arguments: dict[str, Any]) -> int:
     """The number of weights of the convolutions of a ResNet, without building it."""
     width, channels = arguments['width'], arguments['width']
     count = 3 * arguments.get('stem_size', 7) ** 2 * width
@@ -173,9 +179,11 @@ def count_resnet(arguments):
     return count
 
 
-def fill_resnet(resnet, stem, stages, mapping):
+def fill_resnet(resnet: ResNet, stem: Sequence[Object], stages: Sequence[Object],
+                mapping: WeightMapping) -> None:
     """Copies the modules of a ResNet into a :class:`chainer_seg.links.ResNet` of the same blocks."""
-    fill_conv_norm(resnet.stem, *_stem_layers(stem, mapping), mapping)
+    convolution, norm = _stem_layers(stem, mapping)
+    fill_conv_norm(resnet.stem, convolution, norm, mapping)
     for name, stage in zip(resnet.stage_names, stages):
         for link, block in zip(resnet[name], _blocks(stage)):
             _fill_block(link, block, mapping)

@@ -1,9 +1,15 @@
 """State dicts of PyTorch: weights by their dotted names, copied into links."""
 
+from collections.abc import Sequence
+
+import chainer
+
+from chainer_seg.links import ResNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from chainer_seg.links.resnet import BasicBlock
 from converters.torch_modules import UPDATES
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 
 
 class State:
@@ -15,7 +21,7 @@ class State:
         prefix: What stands before every name of the network in the file.
     """
 
-    def __init__(self, tree, mapping, prefix=''):
+    def __init__(self, tree: object, mapping: WeightMapping, prefix: str = '') -> None:
         self.mapping = mapping
         self.arrays = {name.removeprefix(prefix): array for name, array in named_arrays(tree).items()
                        if name.startswith(prefix)}
@@ -29,21 +35,21 @@ class State:
             self.mapping.fail(f'it has no {name}')
         return self.arrays[name]
 
-    def shape(self, name, ndim):
+    def shape(self, name: str, ndim: int) -> tuple[int, ...]:
         """The shape of an array that must have ``ndim`` axes."""
         shape = self[name].shape
         if len(shape) != ndim:
             self.mapping.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
         return shape
 
-    def count(self, pattern, first=0):
+    def count(self, pattern: str, first: int = 0) -> int:
         """How many numbers from ``first`` on have an array of the name ``pattern.format(number)``."""
         number = first
         while pattern.format(number) in self.arrays:
             number += 1
         return number - first
 
-    def fill_convolution(self, link, name):
+    def fill_convolution(self, link: chainer.Link, name: str) -> None:
         """Copies a convolution: its bias where the link has one, its offsets where they are learned."""
         self.mapping.fill(link.W.array, self[f'{name}.weight'])
         if link.b is not None:
@@ -51,7 +57,7 @@ class State:
         if isinstance(link, DeformableConvolution2D):
             self.fill_convolution(link.offset, f'{name}.conv_offset_mask')
 
-    def fill_norm(self, link, name):
+    def fill_norm(self, link: chainer.Link, name: str) -> None:
         """Copies a batch normalisation and its statistics."""
         for target, key in ((link.gamma.array, 'weight'), (link.beta.array, 'bias'),
                             (link.avg_mean, 'running_mean'), (link.avg_var, 'running_var')):
@@ -60,12 +66,12 @@ class State:
         if f'{name}.num_batches_tracked' in self:
             self.mapping.skip(self[f'{name}.num_batches_tracked'], 'counter of training')
 
-    def fill_conv_norm(self, link, convolution, norm):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, norm: str) -> None:
         """Copies a convolution and the normalisation behind it into a ``ConvNorm``."""
         self.fill_convolution(link.conv, convolution)
         self.fill_norm(link.norm, norm)
 
-    def fill_resnet(self, resnet, prefix, stages):
+    def fill_resnet(self, resnet: ResNet, prefix: str, stages: Sequence[str]) -> None:
         """Copies a ResNet.
 
         Args:

@@ -4,10 +4,14 @@ import collections
 import fnmatch
 import inspect
 import logging
+import os
 import typing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NoReturn
 
 import chainer
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.errors import WeightFileError, quoted
 from converters.formats.mapped_file import forget
@@ -45,35 +49,36 @@ class WeightMapping:
             None.
     """
 
-    def __init__(self, path, arrays, progress=None):
+    def __init__(self, path: str | os.PathLike, arrays: Mapping[str, Any],
+                 progress: Callable[[int, int], object] | None = None) -> None:
         self.path = path
-        self._names = {}
+        self._names: dict[int, str] = {}
         self._arrays = dict(arrays)  # Keeps them alive, so that no other object gets their id.
         for name, array in self._arrays.items():
             self._names.setdefault(id(array), name)
-        self.used = []
-        self.skipped = {}
-        self.assumed = []
-        self._filled = set()
-        self._sources = []  # Pairs of a target and an array that went into it.
+        self.used: list[str] = []
+        self.skipped: dict[str, str] = {}
+        self.assumed: list[str] = []
+        self._filled: set[int] = set()
+        self._sources: list[tuple[np.ndarray, Any]] = []  # Pairs of a target and an array that went into it.
         self._progress = progress
 
-    def arrays(self):
+    def arrays(self) -> Collection[Any]:
         """All arrays of the file."""
         return self._arrays.values()
 
-    def name(self, array):
+    def name(self, array: object) -> str:
         """The name of an array in the file."""
         return self._names.get(id(array), 'an array')
 
-    def use(self, array):
+    def use(self, array: Any) -> np.ndarray:
         """Says that an array went into the model, and returns it as NumPy's."""
         self.used.append(self.name(array))
         if self._progress is not None:
             self._progress(len(set(self.used)), len(self._names))
         return np.asarray(array)
 
-    def put(self, target, value, *arrays):
+    def put(self, target: np.ndarray, value: npt.ArrayLike, *arrays: object) -> None:
         """Writes a value into ``target`` and remembers that it has one.
 
         Args:
@@ -86,11 +91,11 @@ class WeightMapping:
         self._sources += [(target, array) for array in arrays if array is not None]
         forget(value)
 
-    def skip(self, array, reason):
+    def skip(self, array: object, reason: str) -> None:
         """Says that an array is not needed."""
         self.skipped[self.name(array)] = reason
 
-    def skip_named(self, patterns):
+    def skip_named(self, patterns: Iterable[str]) -> list[Any]:
         """Skips the arrays of names that a user has given.
 
         Args:
@@ -115,7 +120,7 @@ class WeightMapping:
             self.skip(array, ASKED)
         return arrays
 
-    def fill(self, target, array, shape=None):
+    def fill(self, target: np.ndarray, array: Any, shape: tuple[int, ...] | None = None) -> None:
         """Copies an array into ``target``, a parameter's array.
 
         Args:
@@ -132,18 +137,18 @@ class WeightMapping:
             self.fail(f'{self.name(array)} has the shape {np.shape(array)} where {needed} is needed')
         self.put(target, self.use(array).reshape(target.shape), array)
 
-    def moved(self, old, new):
+    def moved(self, old: Iterable[np.ndarray], new: Iterable[np.ndarray]) -> None:
         """Says that what was filled has been copied on: the i-th array of ``old`` to that of ``new``."""
         places = {id(array): other for array, other in zip(old, new)}
         self._filled = {id(places[key]) if key in places else key for key in self._filled}
         self._sources = [(places.get(id(target), target), array) for target, array in self._sources]
 
-    def left(self):
+    def left(self) -> list[tuple[str, Any]]:
         """The arrays that were neither used nor skipped so far, as pairs of name and array."""
         known = set(self.used) | self.skipped.keys()
         return [(name, self._arrays[name]) for name in self._names.values() if name not in known]
 
-    def close(self, model):
+    def close(self, model: chainer.Chain) -> None:
         """Checks that nothing was forgotten, in the file and in the model.
 
         Raises:
@@ -164,7 +169,7 @@ class WeightMapping:
         if needed:
             self.fail(f'the network needs {", ".join(needed[:_LISTED])}, which --skip leaves out')
 
-    def mapping(self, model):
+    def mapping(self, model: chainer.Chain) -> list[Placement]:
         """Which array went where in a model: a list of :class:`Placement` in the order of filling."""
         serializer = chainer.serializers.DictionarySerializer()
         serializer.save(model)
@@ -173,7 +178,7 @@ class WeightMapping:
                           f'/{paths[id(target)]}', target.shape)
                 for target, array in self._sources if id(target) in paths]
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """For ``model.origin``: counts of arrays used, and skipped by their reason; what was assumed
         of the network, if anything."""
         return {'arrays_used': len(set(self.used)),
@@ -202,6 +207,6 @@ class WeightMapping:
                       f'{", ".join([*others, *known])}')
         return cls(**arguments)
 
-    def fail(self, problem):
+    def fail(self, problem: str) -> NoReturn:
         """Raises an error about the file."""
         raise WeightFileError(f'{self.path} cannot be converted: {problem}.')

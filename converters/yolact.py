@@ -8,6 +8,7 @@ in the words of :class:`chainer_seg.models.yolact.Yolact` or in those of the ori
 import inspect
 import pathlib
 import re
+from typing import Any
 
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
@@ -17,6 +18,7 @@ from converters.class_names import class_names
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 from converters.yolact_configuration import WORDS, translate
 
 HEAD = 'prediction_layers.0'
@@ -46,7 +48,7 @@ _DROPPED = {
 }
 
 
-def recognise(tree):
+def recognise(tree: object) -> str | None:
     """The name of the network in a tree, None where this module does not know it."""
     names = named_arrays(tree)
     prefix = _prefix(names)
@@ -55,7 +57,7 @@ def recognise(tree):
     return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> Yolact:
     """The :class:`~chainer_seg.models.yolact.Yolact` of a file.
 
     Args:

@@ -1,9 +1,12 @@
 """The configuration of a YOLACT in the words of the original."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 from chainer_seg.models.yolact import Yolact
 from converters.configuration import ORIGINAL
+from converters.weight_mapping import WeightMapping
 
 # The original's names of what the weights do not tell, and those here.
 _WORDS = {
@@ -22,7 +25,7 @@ _NEEDED = {
     ('transform', 'subtract_means'): False}
 
 
-def translate(config, backbone, mapping):
+def translate(config: Mapping[str, Any], backbone: str, mapping: WeightMapping) -> dict[str, Any]:
     """A configuration in the words of :class:`chainer_seg.models.yolact.Yolact`.
 
     Args:

@@ -1,5 +1,6 @@
 """The formats of weight files: from bytes to trees of arrays, knowing nothing of networks."""
 
+import os
 import re
 import types
 import typing
@@ -57,7 +58,7 @@ _SHOWN = 60  # Characters of a text that is no weight file.
 _CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
 
 
-def find_format(path):
+def find_format(path: str | os.PathLike) -> Format:
     """The :class:`Format` of a file, by its bytes.
 
     Raises:

@@ -6,7 +6,10 @@ by the protobuf library with the messages that Chainer has of Caffe (caffe.proto
 
 import collections
 import math
+import mmap
+import os
 import re
+from typing import Any, TypedDict
 
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -17,6 +20,17 @@ from converters.formats import caffe_text
 from converters.formats.mapped_file import map_file
 from converters.formats.protobuf_wire import COUNTED, EIGHT_BYTES, FOUR_BYTES, VARINT, Wire
 from converters.formats.tensorflow_values import Element, array_of_field
+
+Layer = dict[str, Any]  # Type, bottom, top, blobs and parameters, as read() describes them.
+Layers = dict[str, Layer]  # By their names, in the order of the file.
+
+
+class Network(TypedDict):
+    """A network of Caffe as :func:`read` returns it."""
+
+    name: str
+    layers: Layers
+
 
 # Numbers of fields in caffe.proto: of a network, a layer of either generation, and a blob.
 _OLD_LAYER, LAYER = 2, 100
@@ -46,13 +60,13 @@ _TYPES = {'RELU': 'ReLU', 'LRN': 'LRN', 'MVN': 'MVN', 'BNLL': 'BNLL', 'TANH': 'T
           'SOFTMAX_LOSS': 'SoftmaxWithLoss', 'HDF5_DATA': 'HDF5Data', 'HDF5_OUTPUT': 'HDF5Output'}
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether a file, its bytes or a map of it, may be a network of Caffe or the definition of one."""
     return caffe_text.is_text(data) or (
         _START.match(data) is not None and _CONTROL.search(data, 1) is not None)
 
 
-def read(path):
+def read(path: str | os.PathLike) -> Network:
     """Reads a .caffemodel, or the layers of a .prototxt.
 
     Args:
@@ -219,7 +233,7 @@ def _read_shape(wire, content, begin):
     return tuple(sides)
 
 
-def with_definition(tree, path):
+def with_definition(tree: Network, path: str | os.PathLike) -> Network:
     """The layers of a definition with the weights of a network.
 
     Args:

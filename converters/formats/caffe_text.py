@@ -4,6 +4,8 @@ They begin with long comments, are saved with byte order marks, have layers and 
 own Caffe that caffe.proto does not know, and some are templates that a script fills in.
 """
 
+import mmap
+import os
 import re
 
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -31,16 +33,22 @@ _TOKEN = re.compile(r'''
 _OLD_TYPES = caffe_pb2.V1LayerParameter.LayerType.keys()
 
 
-def is_text(data) -> bool:
+def is_text(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file, an ``mmap`` or ``bytes``, are a definition and no weights."""
     if data[:2] in _MARKS:
         data = _decoded_utf16(data)
-    first = _FIELD.match(data, _BLANK.match(data).end())
+    first = _first_field(data)
     return first is not None and (
         first[1] in _FIELDS or first[1] in _SOLVER or _LAYER.search(data) is not None)
 
 
-def parse(data, path):
+def _first_field(data):
+    blank = _BLANK.match(data)
+    return _FIELD.match(data, blank.end())
+
+
+def parse(data: bytes | mmap.mmap | memoryview,
+          path: str | os.PathLike) -> tuple[caffe_pb2.NetParameter, list[str]]:
     """The network of a definition.
 
     Args:
@@ -105,7 +113,7 @@ def _known_words(text, path):
 
 
 def _refuse_solver(text, path):
-    first = _FIELD.match(text.encode('utf-8'), _BLANK.match(text.encode('utf-8')).end())
+    first = _first_field(text.encode('utf-8'))
     if first is not None and first[1] in _SOLVER:
         raise WeightFileError(f'{path} is the definition of a solver; name the prototxt of the network '
                               f'that it trains.')

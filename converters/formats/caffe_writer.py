@@ -3,6 +3,9 @@
 The weights go from their arrays into the file; the rest is written by the protobuf library.
 """
 
+import os
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
 
@@ -10,7 +13,8 @@ from converters.formats.caffe import BLOBS, FLOATS, LAYER, SHAPE
 from converters.formats.protobuf_wire import COUNTED
 
 
-def write_layers(path, name, layers):
+def write_layers(path: str | os.PathLike, name: str,
+                 layers: Iterable[tuple[caffe_pb2.LayerParameter, Sequence[np.ndarray]]]) -> None:
     """Writes a network.
 
     Args:

@@ -1,6 +1,9 @@
 """Reads Detectron's .pkl files: Python 2's pickles of blobs and a configuration (utils/net.py there)."""
 
+import mmap
+import os
 import re
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -10,16 +13,24 @@ from converters.formats.mapped_file import map_file
 from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
 
+
+class DetectronFile(TypedDict):
+    """A file of Detectron as :func:`read` returns it."""
+
+    blobs: dict[str, np.ndarray]
+    cfg: dict[str, Any] | None
+
+
 # How pickles begin: those of protocols 0 and 1 do not say so.
 _START = re.compile(rb'\x80|\(dp|\(lp|\}q|\]q|c[\w.]+\r?\n')
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file may be a pickle."""
     return _START.match(data) is not None
 
 
-def read(path):
+def read(path: str | os.PathLike) -> DetectronFile:
     """Reads a Detectron file, of a trained model or of initial weights.
 
     Args:

@@ -1,9 +1,12 @@
 """The configuration in a Detectron file: YAML with Python's tags, read without making any object."""
 
+import os
+from typing import Any
+
 import yaml
 
 from chainer_seg.errors import WeightFileError
-from converters.formats.pickled_arrays import numpy_names
+from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickle_values import Unfinished, plain_key
 
 _LONGEST = 200_000  # Characters; genuine ones have some 8,000.
@@ -18,7 +21,7 @@ _SCALARS = {'unicode': 'str', 'str': 'str', 'int': 'int', 'long': 'int', 'float'
             'bool': 'bool', 'none': 'null'}  # Python's names of them, and YAML's.
 
 
-def parse(text, path, budget):
+def parse(text: str, path: str | os.PathLike, budget: Budget) -> dict[str, Any]:
     """Reads the text of a configuration.
 
     Args:

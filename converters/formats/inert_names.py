@@ -4,15 +4,16 @@ A checkpoint with the program's arguments or a scheduler's milestones is no less
 name stands for a function of plain values that gives a dict, a list or a text; nothing is imported.
 """
 
-from converters.formats.pickle_values import Name, Unfinished, plain_key
+from converters.formats.pickle_values import Admitted, Name, Unfinished, plain_key
 
 _MODULES = ('builtins', '__builtin__')
 _FACTORIES = ('list', 'dict', 'int', 'float', 'str', 'tuple')  # Of a defaultdict; never called.
 
 
-def inert_names():
+def inert_names() -> dict[str, Admitted]:
     """The names and what stands for them, a mapping for :class:`~converters.formats.pickles.Machine`."""
-    names = {f'{module}.{name}': Name(name) for module in _MODULES for name in _FACTORIES}
+    names: dict[str, Admitted] = {
+        f'{module}.{name}': Name(name) for module in _MODULES for name in _FACTORIES}
     names |= {f'{module}.{name}': _items for module in _MODULES for name in ('set', 'frozenset')}
     names |= {f'{module}.complex': _text for module in _MODULES}
     names |= {f'pathlib{inner}.{name}': _path for inner in ('', '._local')

@@ -4,6 +4,9 @@ NumPy would unpickle whatever such a file asks for; here only arrays, dicts and 
 """
 
 import ast
+import mmap
+import os
+from typing import Any
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import map_file
@@ -17,12 +20,12 @@ _LONGEST_HEADER = 10_000  # Bytes, as in NumPy.
 _OBJECTS = ('O', '|O', '|O4', '|O8')
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file are those of an .npy file."""
     return data[:len(_MAGIC)] == _MAGIC
 
 
-def read(path):
+def read(path: str | os.PathLike) -> dict[str, Any]:
     """Reads a file of layers.
 
     Args:

@@ -1,6 +1,7 @@
 """Weight files as maps: their bytes are in memory only while they are looked at."""
 
 import mmap
+import os
 import pathlib
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from chainer_seg.errors import WeightFileError
 
 
-def map_file(path):
+def map_file(path: str | os.PathLike) -> mmap.mmap:
     """Maps a file for reading.
 
     Args:
@@ -32,7 +33,7 @@ def map_file(path):
         raise WeightFileError(f'{path} cannot be read: {error.strerror or error}.') from error
 
 
-def forget(array):
+def forget(array: object) -> None:
     """Lets the system take back the memory of the mapped file that an array is a view on.
 
     It is read from the file again where it is needed. Other arrays are left as they are.

@@ -4,17 +4,23 @@ import codecs
 import collections
 import pickle
 import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.pickle_values import Unfinished, plain_key
 
-ACTIONS = {}
+if TYPE_CHECKING:
+    from converters.formats.pickles import Machine
+
+Action = Callable[['Machine', int], None]  # It gets the machine and the opcode.
+ACTIONS: dict[int, Action] = {}
 MARK = object()  # A value of its own on the stack, so nothing that needs a value may take it.
 
 _LONGEST_INTEGER = 64  # Bytes.
 
 
-def on(*opcodes):
+def on(*opcodes: bytes) -> Callable[[Action], Action]:
     """Makes a function the action of opcodes."""
     def register(action):
         ACTIONS.update((opcode[0], action) for opcode in opcodes)

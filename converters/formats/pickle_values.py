@@ -1,6 +1,8 @@
 """What a pickle may hold beside plain values: names, dicts in order, and what is described later."""
 
 import collections
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class UnreadError(Exception):
@@ -10,7 +12,7 @@ class UnreadError(Exception):
 class Name:
     """Something that a pickle may refer to but that is not called, such as a class of storages."""
 
-    def __init__(self, name, value=None):
+    def __init__(self, name: str, value: object = None) -> None:
         self.name, self.value = name, value
 
     def __repr__(self):
@@ -24,12 +26,16 @@ class Unfinished:
         finish: Function of the state that returns the finished value.
     """
 
-    def __init__(self, finish):
+    def __init__(self, finish: Callable[[Any], object]) -> None:
         self.finish = finish
         self.finished, self.value = False, None
 
 
-def ordered_dict(items=()):
+# What may stand for a name in a pickle.
+Admitted = Callable[..., Any] | Name
+
+
+def ordered_dict(items: Iterable[tuple[object, object]] = ()) -> collections.OrderedDict:
     """What stands for ``collections.OrderedDict``."""
     result = collections.OrderedDict()
     for key, value in items:
@@ -37,7 +43,7 @@ def ordered_dict(items=()):
     return result
 
 
-def plain_key(key):
+def plain_key(key: object) -> str | float | None:
     """A key of a dict, which must be text or a number.
 
     Nested tuples and huge numbers can be made to take forever as keys.

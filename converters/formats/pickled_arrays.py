@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from converters.formats.pickle_values import Name, Unfinished, UnreadError
+from converters.formats.pickle_values import Admitted, Name, Unfinished, UnreadError
 
 NDARRAY = Name('numpy.ndarray')
 OBJECTS = Name('numpy.dtype(object)')  # No dtype of NumPy, so that no array is ever made of it.
@@ -24,10 +24,10 @@ class Budget:
         size: Bytes of the file.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.left = _MOST_REPETITION * size
 
-    def spend(self, shape):
+    def spend(self, shape: object) -> None:
         """Accounts for an array of a shape, which is checked.
 
         Raises:
@@ -41,7 +41,7 @@ class Budget:
             raise ValueError('the arrays have more elements than the file has bytes for')
 
 
-def numpy_names(budget):
+def numpy_names(budget: Budget) -> dict[str, Admitted]:
     """The names that NumPy writes into pickles, and what stands for them.
 
     Args:
@@ -74,8 +74,9 @@ def numpy_names(budget):
     def scalar(dtype, data):
         return array(data, dtype, (), 'C')[()]
 
-    names = {'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode,
-             '__builtin__.bytes': _no_bytes}
+    names: dict[str, Admitted] = {
+        'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode,
+        '__builtin__.bytes': _no_bytes}
     for module in ('numpy.core', 'numpy._core'):
         names |= {f'{module}.multiarray._reconstruct': reconstruct,
                   f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': from_buffer}

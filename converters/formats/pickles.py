@@ -5,11 +5,15 @@ program names; this one makes numbers, strings, lists, tuples and dicts, and kno
 names that it is given. Any other name is refused, and nothing in a file is ever looked up or run.
 """
 
+import mmap
+import os
 import pickle
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from chainer_seg.errors import WeightFileError, shortened
 from converters.formats.pickle_opcodes import ACTIONS, MARK
-from converters.formats.pickle_values import UnreadError
+from converters.formats.pickle_values import Admitted, UnreadError
 
 # Weight files have some fifty opcodes for an array; a file with more than this was made to exhaust
 # the memory, in which an opcode of one byte can take a hundred.
@@ -32,12 +36,16 @@ class Machine:
     Long strings of bytes are memoryviews on ``data``, short ones are Latin-1 text.
     """
 
-    def __init__(self, data, path, admitted, persistent=None, remedy='', at=0):
+    def __init__(self, data: bytes | mmap.mmap | memoryview, path: str | os.PathLike,
+                 admitted: Mapping[str, Admitted], persistent: Callable[[object], object] | None = None,
+                 remedy: str = '', at: int = 0) -> None:
         self.data, self.path, self.at = memoryview(data), path, at
         self.admitted, self.persistent, self.remedy = admitted, persistent, remedy
-        self.stack, self.memo, self._start = [], {}, at
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self._start = at
 
-    def load(self):
+    def load(self) -> Any:
         """The value of the pickle that begins here; ``at`` is then the byte behind it.
 
         Raises:
@@ -62,20 +70,20 @@ class Machine:
                 self.fail('what makes sense', f'{error}')
         self.fail('the end of the pickle', f'it has more than {_MOST_OPCODES} opcodes')
 
-    def load_last(self):
+    def load_last(self) -> Any:
         """As :meth:`load`, of a pickle behind which nothing may follow."""
         value = self.load()
         if self.at != len(self.data):
             self.fail('the end of the file', f'{len(self.data) - self.at} bytes follow', self.at)
         return value
 
-    def fail(self, expected, found, at=None):
+    def fail(self, expected: str, found: object, at: int | None = None) -> NoReturn:
         """Says that the file is damaged, at the byte where the opcode begins unless told otherwise."""
         at = self._start if at is None else at
         raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
                               f'expected, but {found}.')
 
-    def refuse(self, what):
+    def refuse(self, what: str) -> NoReturn:
         """Says that the file asks for what no such file needs."""
         raise WeightFileError(f'{self.path} is refused: at byte {self._start} it asks for {what}, which '
                               f'is not needed to store weights; nothing in it was run{self.remedy}.')
@@ -87,7 +95,7 @@ class Machine:
 
     # Reading.
 
-    def take(self, count, what):
+    def take(self, count: int, what: str) -> memoryview:
         """The next bytes, which ``what`` names in messages."""
         left = len(self.data) - self.at
         if not 0 <= count <= left:
@@ -95,11 +103,11 @@ class Machine:
         self.at += count
         return self.data[self.at - count:self.at]
 
-    def integer(self, size, signed=False):
+    def integer(self, size: int, signed: bool = False) -> int:
         """A number of so many bytes."""
         return int.from_bytes(self.take(size, 'a number'), 'little', signed=signed)
 
-    def line(self, longest=_LONGEST_LINE):
+    def line(self, longest: int = _LONGEST_LINE) -> bytes:
         """The bytes up to the next line feed, which is found within so many."""
         size, end = _LONGEST_LINE, -1
         while end < 0:
@@ -111,23 +119,23 @@ class Machine:
         self.at += end + 1
         return start[:end]
 
-    def text_line(self):
+    def text_line(self) -> bytes:
         """As :meth:`line`, but of any length: protocol 0 writes all bytes of an array in one."""
         return self.line(len(self.data))
 
-    def counted(self, size, what):
+    def counted(self, size: int, what: str) -> memoryview:
         """Bytes behind their number."""
         return self.take(self.integer(size), what)
 
     # The stack.
 
-    def pop(self):
+    def pop(self) -> Any:
         """Takes the value at the top."""
         if not self.stack or self.stack[-1] is MARK:
             self.fail('a value before it', 'there is none')
         return self.stack.pop()
 
-    def pop_to_mark(self):
+    def pop_to_mark(self) -> list:
         """Takes all values down to the last mark, and the mark."""
         for place in range(len(self.stack) - 1, -1, -1):
             if self.stack[place] is MARK:
@@ -136,7 +144,7 @@ class Machine:
                 return values
         return self.fail('a mark before it', 'there is none')
 
-    def top(self, kind):
+    def top(self, kind: type) -> Any:
         """The value at the top, which must be of a kind and stays there."""
         value = self.stack[-1] if self.stack else None
         if not isinstance(value, kind):

@@ -3,6 +3,10 @@
 The protobuf library would make a copy of every list of numbers; the weights of a network are large.
 """
 
+import os
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
 from chainer_seg.errors import WeightFileError
 
 VARINT, EIGHT_BYTES, COUNTED, FOUR_BYTES = 0, 1, 2, 5
@@ -17,11 +21,11 @@ class Wire:
         path: The file, for messages.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
         self._left = _MOST_FIELDS
 
-    def fields(self, message, begin=0):
+    def fields(self, message: memoryview, begin: int = 0) -> Iterator[tuple[int, int, Any, memoryview, int]]:
         """The fields of a message.
 
         Args:
@@ -40,6 +44,7 @@ class Wire:
             start = at
             key, at = self.varint(message, at, begin)
             number, wire = key >> 3, key & 7
+            content: int | memoryview
             if wire == VARINT:
                 inside = at
                 content, at = self.varint(message, at, begin)
@@ -56,7 +61,7 @@ class Wire:
                 at += size
             yield number, wire, content, message[start:at], begin + inside
 
-    def varint(self, message, at, begin=0):
+    def varint(self, message: memoryview, at: int, begin: int = 0) -> tuple[int, int]:
         """A number of one to ten bytes, and where it ends."""
         value = 0
         for position, byte in enumerate(message[at:at + 10]):
@@ -65,15 +70,16 @@ class Wire:
                 return value, at + position + 1
         return self.fail('a number', 'it does not end', begin + at)
 
-    def varints(self, message, begin=0):
+    def varints(self, message: memoryview, begin: int = 0) -> list[int]:
         """Packed numbers, a hundred at most."""
-        values, at = [], 0
+        values: list[int] = []
+        at = 0
         while at < len(message) and len(values) < 100:
             value, at = self.varint(message, at, begin)
             values.append(value)
         return values
 
-    def fail(self, expected, found, at):
+    def fail(self, expected: str, found: object, at: int) -> NoReturn:
         """Says that the file is damaged."""
         raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
                               f'expected, but {found}.')

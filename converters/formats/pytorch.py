@@ -1,5 +1,7 @@
 """Reads PyTorch's .pth files, zip archives and the older stream, without PyTorch (its serialization)."""
 
+import mmap
+import os
 import re
 
 import numpy as np
@@ -22,12 +24,12 @@ _PROTOCOL = 1001
 _REMEDY = "; if you trust the file, load it with PyTorch and save the model's state_dict() alone"
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file may be those of a .pth file."""
     return data[:len(_ZIP)] == _ZIP or _STREAM.match(data) is not None
 
 
-def read(path):
+def read(path: str | os.PathLike) -> object:
     """Reads what ``torch.save`` wrote.
 
     Args:

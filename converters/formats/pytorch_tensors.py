@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from converters.formats.pickle_values import Name, ordered_dict
+from converters.formats.pickle_values import Admitted, Name, ordered_dict
+from converters.formats.pickled_arrays import Budget
 from converters.formats.windows import window
 
 _BFLOAT16 = 'bfloat16'  # The upper half of a float32; NumPy has no such type.
@@ -35,11 +36,11 @@ class Storage:
         order: The order of bytes, ``'<'`` or ``'>'``.
     """
 
-    def __init__(self, data, order):
+    def __init__(self, data: memoryview, order: str) -> None:
         self.data, self.order = data, order
-        self._values = {}
+        self._values: dict[Element, np.ndarray] = {}
 
-    def values(self, element):
+    def values(self, element: Element) -> np.ndarray:
         """The elements as a flat array: a view, for bfloat16 a float32 copy."""
         if element not in self._values:
             values = np.frombuffer(self.data, self.order + element.code)
@@ -49,7 +50,7 @@ class Storage:
         return self._values[element]
 
 
-def tensor_names(budget):
+def tensor_names(budget: Budget) -> dict[str, Admitted]:
     """The names of a state_dict, for :class:`~converters.formats.pickles.Machine`.
 
     Args:
@@ -75,7 +76,7 @@ def tensor_names(budget):
             raise ValueError('a tensor has an unknown type')
         return tensor(storage, offset, shape, strides, dtype.value)
 
-    names = {
+    names: dict[str, Admitted] = {
         'collections.OrderedDict': ordered_dict,
         'torch.Size': _size,
         'torch._utils._rebuild_tensor': tensor,
@@ -94,7 +95,7 @@ def tensor_names(budget):
     return names
 
 
-def parse_id(value):
+def parse_id(value: object) -> tuple[str, Element, int, tuple | None]:
     """Takes the persistent id of a storage apart.
 
     Returns:

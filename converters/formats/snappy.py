@@ -3,7 +3,7 @@
 What is read so is small: the index of a checkpoint. Weights are never compressed.
 """
 
-def unpack(data, most):
+def unpack(data: bytes, most: int) -> bytes:
     """The bytes that were compressed.
 
     Args:

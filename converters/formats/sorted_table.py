@@ -1,6 +1,9 @@
 """Sorted tables of keys and values, TensorFlow's kind of LevelDB's (doc/table_format.md there)."""
 
+import os
 import struct
+from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
 
@@ -29,7 +32,7 @@ class SortedTable:
         chainer_seg.errors.WeightFileError: There is no table in the file, or its end is missing.
     """
 
-    def __init__(self, data, path):
+    def __init__(self, data: memoryview, path: str | os.PathLike) -> None:
         self.data, self.path, self.wire = data, path, Wire(path)
         at = len(data) - _FOOTER
         if at < 0 or data[-len(MAGIC):] != MAGIC:
@@ -38,7 +41,7 @@ class SortedTable:
                 f'was expected, but the file ends otherwise.')
         self._footer = at
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[bytes, memoryview, int]]:
         """Yields each key, its value, and where in the file the value (or its packed block) begins.
 
         Keys are ``bytes``, values memoryviews: of the mapped file where the block is not compressed.
@@ -56,7 +59,7 @@ class SortedTable:
                 last = key
                 yield key, value, begin
 
-    def fail(self, expected, found, at):
+    def fail(self, expected: str, found: object, at: int) -> NoReturn:
         """Says that the file is damaged."""
         self.wire.fail(expected, found, at)
 
@@ -113,7 +116,7 @@ class SortedTable:
         return memoryview(content), False
 
 
-def checksum_of(data):
+def checksum_of(data: memoryview) -> int:
     """TensorFlow's checksum of a memoryview; what it looks at of a mapped file leaves the memory."""
     values = np.frombuffer(data, np.uint8)
     checksum = masked_crc32c(values)

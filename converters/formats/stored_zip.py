@@ -1,8 +1,10 @@
 """Zip archives whose entries are stored as they are, read as views on the mapped file (APPNOTE 4.3)."""
 
+import os
 import struct
 import zipfile
 import zlib
+from typing import NoReturn
 
 from chainer_seg.errors import WeightFileError
 
@@ -21,7 +23,7 @@ class StoredZip:
         chainer_seg.errors.WeightFileError: The archive has no directory at its end, or a wrong one.
     """
 
-    def __init__(self, data, path):
+    def __init__(self, data: memoryview, path: str | os.PathLike) -> None:
         self.data, self.path = data, path
         self._left = len(data)  # Bytes that entries may still have: genuine ones do not overlap.
         try:
@@ -32,7 +34,7 @@ class StoredZip:
             raise WeightFileError(f'{path} is damaged or cut short: the directory of a zip archive was '
                                   f'expected at its end, but: {str(error).rstrip(".")}.') from error
 
-    def read(self, name):
+    def read(self, name: str) -> memoryview:
         """The bytes of an entry, a memoryview, checked by their checksum."""
         entry = self.entries.get(name)
         if entry is None:
@@ -51,7 +53,7 @@ class StoredZip:
             self.fail(f'its entry {name} at byte {start} does not have the checksum that it should have')
         return content
 
-    def fail(self, problem):
+    def fail(self, problem: str) -> NoReturn:
         """Says that the archive is damaged."""
         raise WeightFileError(f'{self.path} is damaged or was not written by torch.save: {problem}.')
 

@@ -1,6 +1,10 @@
 """Reads TensorFlow's checkpoints of both kinds (util/tensor_slice_writer.h, tensor_bundle.h there)."""
 
+import mmap
+import os
 import re
+
+import numpy as np
 
 from converters.formats.mapped_file import map_file
 from converters.formats.sorted_table import SortedTable
@@ -12,12 +16,12 @@ _LIST = b'\x0a'  # With it the first value of the first kind begins, a list of i
 _START = re.compile(rb'\0\0[\x80-\xff]{0,4}[\0-\x7f][\x08\x0a]')  # An empty key, then a message.
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file may begin a table whose first key is empty."""
     return _START.match(data) is not None
 
 
-def read(path):
+def read(path: str | os.PathLike) -> dict[str, np.ndarray | list[bytes]]:
     """Reads a checkpoint, of ``tf.train.Saver`` or any other writer.
 
     Args:

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import os
 import pathlib
 import re
 
@@ -21,7 +22,7 @@ _SAVED_MODEL = pathlib.Path('variables', 'variables.index')
 _GRAPHS = ('.pb', '.pbtxt')
 
 
-def locate(path):
+def locate(path: str | os.PathLike) -> pathlib.Path:
     """The file to read for a checkpoint of TensorFlow; any other path is returned as it is.
 
     Args:
@@ -45,7 +46,7 @@ def locate(path):
     return _named(path) or path
 
 
-def shards_of(path):
+def shards_of(path: str | os.PathLike) -> list[pathlib.Path]:
     """The files of a checkpoint of the first kind, of which there is most often one.
 
     Raises:

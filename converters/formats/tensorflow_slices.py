@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from converters.formats.protobuf_wire import COUNTED, VARINT
+from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
 
 _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _LONGEST_SIDE = 2 ** 62
@@ -13,7 +13,10 @@ _WHOLE = -1  # Length of a slice that has all of a side.
 _MOST_SLICES = 10_000  # Each is compared with all others.
 
 
-def read_shape(wire, content, begin):
+Extents = tuple[tuple[int, int], ...]  # Start and length along each side.
+
+
+def read_shape(wire: Wire, content: memoryview, begin: int) -> tuple[int, ...]:
     """The sides in a TensorShapeProto."""
     sides = []
     for number, kind, inside, _, at in wire.fields(content, begin):
@@ -36,22 +39,24 @@ def _side(wire, content, begin):
     return size
 
 
-def read_slice(wire, content, begin):
+def read_slice(wire: Wire, content: memoryview, begin: int) -> Extents:
     """Start and length for each side in a TensorSliceProto; the length -1 is all of it."""
     extents = []
     for number, kind, inside, _, at in wire.fields(content, begin):
         if number == 1 and kind == COUNTED:
-            extent = [0, _WHOLE]
+            start, length = 0, _WHOLE
             for field, field_kind, value, _, _ in wire.fields(inside, at):
-                if field in (1, 2) and field_kind == VARINT:
-                    extent[field - 1] = value
-            extents.append(tuple(extent))
+                if field == 1 and field_kind == VARINT:
+                    start = value
+                elif field == 2 and field_kind == VARINT:
+                    length = value
+            extents.append((start, length))
         if len(extents) > _MOST_DIMENSIONS:
             wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
     return tuple(extents)
 
 
-def slice_key(name, extents):
+def slice_key(name: bytes, extents: Extents) -> bytes:
     """The key under which a table has a slice of a variable, whose name is UTF-8 (ordered_code.h)."""
     key = b'\0' + name.replace(b'\0', b'\0\xff') + b'\0\1' + _ordered_count(len(extents))
     return key + b''.join(_ordered(number) for extent in extents for number in extent)
@@ -76,7 +81,7 @@ class Part(typing.NamedTuple):
     values: np.ndarray
 
 
-def place_of(extents, shape):
+def place_of(extents: Extents, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Where a slice begins, and its own shape.
 
     Raises:
@@ -91,7 +96,7 @@ def place_of(extents, shape):
     return starts, sides
 
 
-def joined(parts, shape):
+def joined(parts: list[Part], shape: tuple[int, ...]) -> np.ndarray:
     """An array from its slices; the one that is all of it is returned as it is.
 
     Raises:

@@ -2,9 +2,13 @@
 
 import collections
 import typing
+from collections.abc import Sequence
+
+import numpy as np
 
 from chainer_seg.errors import WeightFileError
-from converters.formats.protobuf_wire import COUNTED, VARINT
+from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+from converters.formats.sorted_table import SortedTable
 from converters.formats.tensorflow_slices import (
     Part,
     joined,
@@ -25,7 +29,7 @@ class _Meta(typing.NamedTuple):
     shape: tuple
 
 
-def read_tables(tables):
+def read_tables(tables: Sequence[SortedTable]) -> dict[str, np.ndarray | list[bytes]]:
     """The variables of a checkpoint.
 
     Args:
@@ -36,7 +40,8 @@ def read_tables(tables):
         A dict of names and arrays, read-only views on the mapped files for float32 and float64;
         strings are lists of ``bytes``.
     """
-    metas, parts = {}, collections.defaultdict(list)
+    metas: dict[str, _Meta] = {}
+    parts: dict[str, list[Part]] = collections.defaultdict(list)
     for table in tables:
         for key, value, at in table:
             if key:
@@ -125,12 +130,12 @@ def _counted(table, message, begin):
             yield number, inside, at
 
 
-def text(content):
+def text(content: bytes | memoryview) -> str:
     """A name in a file."""
     return str(content, 'utf-8', 'replace')
 
 
-def check_version(wire, content, begin, newest):
+def check_version(wire: Wire, content: memoryview, begin: int, newest: int) -> None:
     """Refuses what asks for a newer reader in a VersionDef."""
     for number, kind, inside, _, _ in wire.fields(content, begin):
         if number == 2 and kind == VARINT and inside > newest:

@@ -8,7 +8,7 @@ import numpy as np
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import map_file
 from converters.formats.protobuf_wire import COUNTED, FOUR_BYTES, VARINT
-from converters.formats.sorted_table import checksum_of
+from converters.formats.sorted_table import SortedTable, checksum_of
 from converters.formats.tensorflow_slices import (
     Part,
     joined,
@@ -41,7 +41,7 @@ class _Entry(typing.NamedTuple):
     slices: list
 
 
-def read_bundle(table):
+def read_bundle(table: SortedTable) -> dict[str, np.ndarray | list[bytes]]:
     """The variables of a checkpoint.
 
     Args:

@@ -31,7 +31,8 @@ ELEMENTS = {
 _RAW_FIELDS = (5, 6, 9, 12)  # Their numbers lie in a TensorProto as they are in the memory.
 
 
-def array_of_bytes(data, element, shape, order='<'):
+def array_of_bytes(data: bytes | memoryview, element: Element, shape: tuple[int, ...],
+                   order: str = '<') -> np.ndarray:
     """An array from its bytes: a view on them, for bfloat16 a float32 copy.
 
     Args:
@@ -49,7 +50,7 @@ def array_of_bytes(data, element, shape, order='<'):
     return _finished(np.frombuffer(data, dtype), element, shape)
 
 
-def array_of_field(data, element, shape):
+def array_of_field(data: bytes | memoryview, element: Element, shape: tuple[int, ...]) -> np.ndarray:
     """An array from a packed field of a TensorProto, in which integers have as many bytes as they need.
 
     Args:

@@ -4,6 +4,8 @@ The file is mapped, not read: the tensors of a binary file are views on the map,
 costs next to nothing until its values are used. Functions are kept as bytes and never run.
 """
 
+import mmap
+import os
 import re
 
 import numpy as np
@@ -24,7 +26,7 @@ _MOST_DIMENSIONS = 32  # What every NumPy can hold.
 _VERSION = re.compile(r'V (\d{1,9})')
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether the bytes of a file may be a .t7 file."""
     if _is_ascii(data):
         return True
@@ -34,7 +36,7 @@ def recognise(data):
     return data[0] != NIL or size == 4
 
 
-def read(path):
+def read(path: str | os.PathLike) -> object:
     """Reads a .t7 file.
 
     Args:

@@ -7,6 +7,8 @@ byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of o
 import collections.abc
 import dataclasses
 import re
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ _BOOLEAN_SLOTS = {True: object(), False: object()}
 _BOOLEANS = {slot: value for value, slot in _BOOLEAN_SLOTS.items()}
 
 
-def element_of(class_name):
+def element_of(class_name: str) -> tuple[str, str] | None:
     """Splits a class name into its element and its kind.
 
     Returns:
@@ -32,7 +34,7 @@ def element_of(class_name):
     return match[2] or 'Float', match[3]
 
 
-def readable(text):
+def readable(text: str) -> str:
     """A string of a file as a reader expects it: its bytes as UTF-8, odd ones replaced.
 
     Text with characters beyond Latin-1, as other formats have it, is text already.
@@ -53,8 +55,8 @@ class Table(collections.abc.MutableMapping):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, items=()):
-        self._slots = {}
+    def __init__(self, items: Mapping | Iterable[tuple] = ()) -> None:
+        self._slots: dict[Any, Any] = {}
         self.update(items)
 
     def __getitem__(self, key):
@@ -78,9 +80,9 @@ class Table(collections.abc.MutableMapping):
     def __repr__(self):
         return f'<Lua table of {len(self)}>'
 
-    def sequence(self):
+    def sequence(self) -> list:
         """The values under 1, 2, 3, ... as a list, up to the first number without one."""
-        values = []
+        values: list[Any] = []
         while len(values) + 1 in self._slots:
             values.append(self._slots[len(values) + 1])
         return values
@@ -96,13 +98,13 @@ class Object:
     """
 
     class_name: str
-    fields: object = None
+    fields: Any = None
     version: float | None = 1
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: object) -> Any:
         return self.fields[name]
 
-    def get(self, name, default=None):
+    def get(self, name: object, default: object = None) -> Any:
         """A field, or ``default`` where there is none."""
         return self.fields.get(name, default) if isinstance(self.fields, Table) else default
 
@@ -115,7 +117,7 @@ class Storage:
     """The elements that tensors are windows of: ``values``, one-dimensional."""
 
     class_name: str
-    values: np.ndarray = None
+    values: np.ndarray
     version: float | None = 1
 
     def __repr__(self):
@@ -135,7 +137,7 @@ class Tensor:
     offset: int = 0
     shape: tuple = ()
     strides: tuple = ()
-    array: np.ndarray = None
+    array: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
     version: float | None = 1
 
     def __array__(self, dtype=None, copy=None):
@@ -161,7 +163,7 @@ class Function:
         return f'<Lua function, {len(self.code)} bytes>'
 
 
-def run(task):
+def run(task: Generator) -> Any:
     """Runs a generator that yields generators and is sent their results, without recursion.
 
     Files nest deeper than Python's own stack allows.

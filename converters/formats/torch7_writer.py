@@ -4,6 +4,7 @@ It serves tests and the tutorial; training saves models in this package's own fo
 """
 
 import math
+import os
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from converters.formats.torch7_values import (
 _ELEMENT_OF_DTYPE = {np.dtype(dtype): element for element, dtype in ELEMENTS.items()}
 
 
-def write(path, value, ascii=False, long_size=8):
+def write(path: str | os.PathLike, value: object, ascii: bool = False, long_size: int = 8) -> None:
     """Writes a value as a .t7 file, atomically.
 
     Args:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 
-def window(values, offset, shape, strides):
+def window(values: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
     """The tensor that lies in a storage; no copy is made.
 
     Args:
