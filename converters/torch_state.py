@@ -1,4 +1,4 @@
-"""State dicts of PyTorch: weights by their dotted names, copied into links."""
+"""State dicts of PyTorch: weights by dotted names, copied into links."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from converters.weight_mapping import WeightMapping
 
 
 class State:
-    """The arrays of a network and the mapping in which their use is written down.
+    """The arrays of a network, and the mapping that records their use.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        prefix: What stands before every name of the network in the file.
+        prefix: The prefix of all names of the network in the file.
     """
 
     def __init__(self, tree: object, mapping: WeightMapping, prefix: str = '') -> None:
@@ -30,27 +30,27 @@ class State:
         return name in self.arrays
 
     def __getitem__(self, name):
-        """The array of that name; its absence is an error about the file."""
+        """The array with that name; an error about the file if it is missing."""
         if name not in self.arrays:
             self.mapping.fail(f'it has no {name}')
         return self.arrays[name]
 
     def shape(self, name: str, ndim: int) -> tuple[int, ...]:
-        """The shape of an array that must have ``ndim`` axes."""
+        """The shape of an array, which must have ``ndim`` axes."""
         shape = self[name].shape
         if len(shape) != ndim:
-            self.mapping.fail(f'{name} has the shape {shape} where {ndim} axes are needed')
+            self.mapping.fail(f'{name} has the shape {shape}, expected {ndim} axes')
         return shape
 
     def count(self, pattern: str, first: int = 0) -> int:
-        """How many numbers from ``first`` on have an array of the name ``pattern.format(number)``."""
+        """The number of consecutive arrays ``pattern.format(number)``, starting at ``first``."""
         number = first
         while pattern.format(number) in self.arrays:
             number += 1
         return number - first
 
     def fill_convolution(self, link: chainer.Link, name: str) -> None:
-        """Copies a convolution: its bias where the link has one, its offsets where they are learned."""
+        """Copies a convolution, with its bias if the link has one and its offsets if it is deformable."""
         self.mapping.fill(link.W.array, self[f'{name}.weight'])
         if link.b is not None:
             self.mapping.fill(link.b.array, self[f'{name}.bias'])
@@ -76,8 +76,8 @@ class State:
 
         Args:
             resnet: The :class:`chainer_seg.links.ResNet`.
-            prefix: What stands before the names of all its arrays.
-            stages: The names of its stages behind that.
+            prefix: The prefix of all its arrays.
+            stages: The names of its stages after the prefix.
         """
         self.fill_conv_norm(resnet.stem, f'{prefix}conv1', f'{prefix}bn1')
         for link, stage in zip(resnet.stage_names, stages):

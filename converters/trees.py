@@ -1,4 +1,4 @@
-"""The arrays in a tree of dicts, lists and tuples, as the readers of formats make them."""
+"""The arrays in a tree of dicts, lists and tuples, as returned by the readers of formats."""
 
 import collections.abc
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-_LISTED = 3  # Names of arrays that a description shows.
+_LISTED = 3  # Maximum number of names in a description.
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
-    """All arrays of a tree by their names, such as ``state_dict.fc.weight``, in the order of the tree.
+    """All arrays of a tree by name, such as ``state_dict.fc.weight``, in the order of the tree.
 
-    What stands in several places is named by the first, and a tree in itself is no matter.
+    An array in several places has the name of the first; trees that contain themselves are allowed.
     """
     found: dict[str, np.ndarray] = {}
     seen, waiting = set(), [('', tree)]
@@ -28,7 +28,7 @@ def named_arrays(tree: object) -> dict[str, np.ndarray]:
 
 
 def without(tree: Any, arrays: Iterable[object]) -> Any:
-    """A tree of dicts, lists and tuples without some of its arrays; anything else is kept as it is."""
+    """A tree of dicts, lists and tuples without some of its arrays; everything else is kept."""
     gone = {id(array) for array in arrays}
     copies: dict[int, dict | list] = {}
     waiting: list[tuple[object, dict | list]] = []
@@ -55,7 +55,7 @@ def without(tree: Any, arrays: Iterable[object]) -> Any:
 
 
 def describe(tree: object) -> str:
-    """What a tree holds, in few words, for messages."""
+    """A short description of a tree, for messages."""
     arrays = named_arrays(tree)
     if not arrays:
         return 'no arrays'

@@ -19,7 +19,7 @@ from converters.formats.mapped_file import forget
 log = logging.getLogger(__name__)
 
 _LISTED = 6  # Maximum number of arrays that a message lists.
-ASKED = 'skipped by request'  # The reason for an array that the user has named.
+ASKED = 'requested by the user'  # The reason for an array that the user has named.
 
 
 class Placement(typing.NamedTuple):

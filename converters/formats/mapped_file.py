@@ -1,4 +1,4 @@
-"""Weight files as maps: their bytes are in memory only while they are looked at."""
+"""Memory-mapped weight files: their bytes take memory only while they are accessed."""
 
 import mmap
 import os
@@ -16,14 +16,14 @@ def map_file(path: str | os.PathLike) -> mmap.mmap:
         path: The file.
 
     Returns:
-        A read-only ``mmap``; arrays that are views on it keep it open.
+        A read-only ``mmap``; arrays that are views of it keep it open.
 
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, empty, a folder, or cannot be read.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        raise WeightFileError(f'{path} is a folder; name a file in it.')
+        raise WeightFileError(f'{path} is a folder; give a file in it.')
     try:
         with open(path, 'rb') as file:
             if path.stat().st_size == 0:
@@ -34,9 +34,9 @@ def map_file(path: str | os.PathLike) -> mmap.mmap:
 
 
 def forget(array: object) -> None:
-    """Lets the system take back the memory of the mapped file that an array is a view on.
+    """Releases the memory of the mapped file that an array is a view of.
 
-    It is read from the file again where it is needed. Other arrays are left as they are.
+    The pages are read from the file again on the next access. Other arrays are not affected.
     """
     owner = array
     while isinstance(owner, np.ndarray):

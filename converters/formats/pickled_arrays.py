@@ -1,4 +1,4 @@
-"""NumPy's arrays and scalars in pickles: what stands for the names that NumPy writes."""
+"""NumPy arrays and scalars in pickles: the stand-ins for the names that NumPy writes."""
 
 import math
 
@@ -7,18 +7,19 @@ import numpy as np
 from converters.formats.pickle_values import Admitted, Name, Unfinished, UnreadError
 
 NDARRAY = Name('numpy.ndarray')
-OBJECTS = Name('numpy.dtype(object)')  # No dtype of NumPy, so that no array is ever made of it.
+OBJECTS = Name('numpy.dtype(object)')  # Not a NumPy dtype, so no array can have it.
 
 _OBJECTS = ('O', 'O4', 'O8')
 _ELEMENTS = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16')
-_MOST_DIMENSIONS = 32  # What every NumPy can hold.
-_MOST_REPETITION = 16  # Elements that arrays may have for every byte of the file.
+_MOST_DIMENSIONS = 32  # The limit of NumPy 1.
+_MOST_REPETITION = 16  # Maximum elements of arrays per byte of the file.
 
 
 class Budget:
-    """How many elements the arrays of a file may have together.
+    """The number of elements that all arrays of a file may have together.
 
-    An array can repeat a few bytes of its file without end; a model made of such arrays would not.
+    Arrays can repeat a few bytes of their file arbitrarily often; a model built from them would need the
+    memory.
 
     Args:
         size: Bytes of the file.
@@ -28,10 +29,10 @@ class Budget:
         self.left = _MOST_REPETITION * size
 
     def spend(self, shape: object) -> None:
-        """Accounts for an array of a shape, which is checked.
+        """Checks the shape of an array and deducts its elements.
 
         Raises:
-            ValueError: The shape is impossible, or too many elements are made of too few bytes.
+            ValueError: The shape is invalid, or the file is too small for so many elements.
         """
         if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS or not all(
                 type(side) is int and side >= 0 for side in shape):
@@ -42,14 +43,14 @@ class Budget:
 
 
 def numpy_names(budget: Budget) -> dict[str, Admitted]:
-    """The names that NumPy writes into pickles, and what stands for them.
+    """The names that NumPy writes into pickles, and their stand-ins.
 
     Args:
         budget: The :class:`Budget` of the file.
 
     Returns:
-        A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views on the
-        bytes of the pickle, which need not be aligned; scalars are NumPy's, arrays of objects lists.
+        A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views of the bytes
+        of the pickle and may be unaligned; scalars are NumPy scalars, arrays of objects are lists.
     """
     def array(data, dtype, shape, order):
         budget.spend(shape)

@@ -1,6 +1,6 @@
-"""Messages of Protocol Buffers taken apart without copying what is in them (its Encoding guide).
+"""Parses Protocol Buffers messages without copying their content (its Encoding guide).
 
-The protobuf library would make a copy of every list of numbers; the weights of a network are large.
+The protobuf library would copy every list of numbers, and the weights of a network are large.
 """
 
 import os
@@ -11,7 +11,7 @@ from chainer_seg.errors import WeightFileError
 
 VARINT, EIGHT_BYTES, COUNTED, FOUR_BYTES = 0, 1, 2, 5
 
-_MOST_FIELDS = 1_000_000  # Genuine files have a few thousand; more were made to take forever.
+_MOST_FIELDS = 1_000_000  # Genuine files have a few thousand; more would take too long.
 
 
 class Wire:
@@ -30,11 +30,11 @@ class Wire:
 
         Args:
             message: Its bytes, a memoryview.
-            begin: Where in the file it begins.
+            begin: Its position in the file.
 
         Yields:
-            The number of a field, its wire type, its content, a number or a memoryview, its bytes
-            with number and type, and where in the file the content begins.
+            The number of a field, its wire type, its content (a number or a memoryview), its bytes
+            including number and type, and the file position of the content.
         """
         at = 0
         while at < len(message):
@@ -62,7 +62,7 @@ class Wire:
             yield number, wire, content, message[start:at], begin + inside
 
     def varint(self, message: memoryview, at: int, begin: int = 0) -> tuple[int, int]:
-        """A number of one to ten bytes, and where it ends."""
+        """A varint of one to ten bytes, and where it ends."""
         value = 0
         for position, byte in enumerate(message[at:at + 10]):
             value |= (byte & 127) << 7 * position
@@ -71,7 +71,7 @@ class Wire:
         return self.fail('a number', 'it does not end', begin + at)
 
     def varints(self, message: memoryview, begin: int = 0) -> list[int]:
-        """Packed numbers, a hundred at most."""
+        """Packed varints, up to a hundred."""
         values: list[int] = []
         at = 0
         while at < len(message) and len(values) < 100:
@@ -80,6 +80,6 @@ class Wire:
         return values
 
     def fail(self, expected: str, found: object, at: int) -> NoReturn:
-        """Says that the file is damaged."""
-        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+        """Raises an error: the file is damaged."""
+        raise WeightFileError(f'{self.path} is damaged or truncated: at byte {at} {expected} was '
                               f'expected, but {found}.')

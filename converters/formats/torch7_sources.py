@@ -1,4 +1,4 @@
-"""The two ways in which a .t7 file writes numbers: little-endian bytes, and text (DiskFile.c)."""
+"""The two encodings of numbers in a .t7 file: little-endian bytes, and text (DiskFile.c)."""
 
 import abc
 import mmap
@@ -13,11 +13,11 @@ from converters.formats.torch7_values import ELEMENTS
 
 _INTEGER = re.compile(rb'[ \n]*([+-]?\d{1,20})(?=[ \n])')
 _NUMBER = re.compile(rb'[ \n]*([^\s]{1,400})(?=[ \n])')
-_CHUNK = 1 << 16  # Bytes of ASCII numbers that are taken apart at once.
+_CHUNK = 1 << 16  # Bytes of ASCII numbers that are parsed at once.
 
 
 class _Source(abc.ABC):
-    """The bytes of a file and how far they have been read."""
+    """The bytes of a file, and the current position."""
 
     def __init__(self, data: mmap.mmap, path: str | os.PathLike) -> None:
         self.data, self.path, self.at = data, path, 0
@@ -27,9 +27,9 @@ class _Source(abc.ABC):
         return len(self.data) - self.at
 
     def fail(self, expected: str, found: object, at: int | None = None) -> NoReturn:
-        """Raises the one kind of error of this module."""
+        """Raises an error: the file is damaged, by default at the current position."""
         at = self.at if at is None else at
-        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+        raise WeightFileError(f'{self.path} is damaged or truncated: at byte {at} {expected} was '
                               f'expected, but {found}.')
 
     @abc.abstractmethod
@@ -48,7 +48,7 @@ class _Source(abc.ABC):
         return length
 
     def bytes(self, what: str) -> memoryview:
-        """A length and so many bytes, as a view."""
+        """Length-prefixed bytes, as a view."""
         at, count = self.at, self.length(what)
         if count > self.left:
             self.fail(what, f'its length is {count} and the file has {self.left} bytes left', at)
@@ -105,7 +105,7 @@ class Binary(_Source):
 class Ascii(_Source):
     """The same numbers as text; every value, and every list of values, ends with a line feed.
 
-    The last line feed is asked for: without it a number may have been cut short.
+    The last line feed is required: without it, a number may have been truncated.
     """
 
     def __init__(self, data: mmap.mmap, path: str | os.PathLike) -> None:
@@ -136,7 +136,7 @@ class Ascii(_Source):
 
     def values(self, element: str, count: int) -> np.ndarray:
         dtype = np.dtype(ELEMENTS[element])
-        if dtype.itemsize == 1:  # Bytes and chars stand in an ASCII file as they are.
+        if dtype.itemsize == 1:  # Bytes and chars are stored unchanged in an ASCII file.
             if count > self.left:
                 self.fail(f'a storage of {count} {element} values',
                           f'the file has {self.left} bytes left')
@@ -147,7 +147,7 @@ class Ascii(_Source):
         return not self.view[self.at:].tobytes().strip() if self.left < 8 else False
 
     def _list(self, element, dtype, count):
-        """A line of numbers; it is counted before memory is taken for it."""
+        """A line of numbers; they are counted before memory is allocated."""
         what = f'a line of {count} {element} values'
         end = self.data.find(b'\n', self.at)
         if end < 0:
@@ -163,7 +163,7 @@ class Ascii(_Source):
             try:
                 values[filled:filled + len(tokens)] = np.array(tokens).astype(dtype)
             except (ValueError, OverflowError):
-                self.fail(what, 'one of them is no number of that kind')
+                self.fail(what, 'one of them is not such a number')
             filled += len(tokens)
             self.at = min(stop + 1, end)
         if filled != count:

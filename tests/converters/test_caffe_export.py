@@ -162,7 +162,7 @@ def test_the_definition_names_the_input(tmp_path):
 
 @pytest.mark.parametrize('make, problem', [
     (lambda: DeepMask(32, blocks=(1, 1, 1), width=2, features=4, hidden=4),
-     'A DeepMask has no form in Caffe; give a DeepLab'),
+     'A DeepMask cannot be exported to Caffe; expected a DeepLab'),
     (lambda: ClickSegmenter(decoder=4, **SMALL), 'ClickSegmenter cannot be .* it has a decoder'),
     (lambda: DeepLab(padding='symmetric', **SMALL), 'it mirrors the borders of images'),
     (lambda: DeepLab(padding='same', **SMALL), 'convert it once more with padding=zero'),

@@ -44,11 +44,11 @@ def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
 
 
 @pytest.mark.parametrize('tree, found', [
-    (None, 'holds None'), ({'a': 1, 'b': 2}, r'holds a table of 2 \(a, b\)'), ({}, 'an empty table'),
-    (module('nn.gModule'), 'holds nn.gModule'), (np.zeros((2, 3)), 'holds <torch.DoubleTensor 2x3>'),
-    ({'model': module('nn.Sequential', module('nn.Tanh'))}, r'holds nn.Sequential \(nn.Tanh\)'),
-    ({'model': module('nn.Sequential')}, 'holds nn.Sequential, which'),
-    ({'model': 3}, r'holds a table of 1 \(model\)')])
+    (None, 'contains None'), ({'a': 1, 'b': 2}, r'contains a table of 2 \(a, b\)'), ({}, 'an empty table'),
+    (module('nn.gModule'), 'contains nn.gModule'), (np.zeros((2, 3)), 'contains <torch.DoubleTensor 2x3>'),
+    ({'model': module('nn.Sequential', module('nn.Tanh'))}, r'contains nn.Sequential \(nn.Tanh\)'),
+    ({'model': module('nn.Sequential')}, 'contains nn.Sequential, which'),
+    ({'model': 3}, r'contains a table of 1 \(model\)')])
 def test_another_network_is_named(tmp_path, tree, found):
     torch7_writer.write(tmp_path / 'a.t7', tree)
     with pytest.raises(WeightFileError, match=found):
@@ -146,7 +146,7 @@ def test_arrays_that_were_forgotten_are_named():
 def test_parameters_without_a_value_are_named():
     mapping, model = WeightMapping('file', {}), chainer.links.Linear(2, 3)
     mapping.put(model.b.array, 1)
-    with pytest.raises(WeightFileError, match='it has nothing for /W'):
+    with pytest.raises(WeightFileError, match='it has no array for /W'):
         mapping.close(model)
 
 
@@ -161,7 +161,7 @@ def test_an_array_under_two_names_counts_once():
 def test_an_array_of_another_shape_is_refused():
     array, target = np.ones((2, 3)), np.zeros((2, 3, 1, 1))
     mapping = WeightMapping('file', {'w': array})
-    with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\) where \(2, 3, 1, 1\)'):
+    with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\), expected \(2, 3, 1, 1\)'):
         mapping.fill(target, array)
     mapping.fill(target, array, shape=(2, 3))
     assert target.sum() == 6
@@ -235,8 +235,8 @@ def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
     conversion = converters.Conversion(
         Model(), ['w'], {'g': 'gradient', 'h': 'gradient'}, placed)
     assert conversion_warnings(conversion) == [
-        'Skipped 2 arrays, such as g: gradient.', 'Rounded 1 array of 64 bits to 32.',
-        'The file does not name its classes; they are numbers until class_names is set.']
+        'Skipped 2 arrays, such as g: gradient.', 'Rounded 1 array from float64 to float32.',
+        'The file has no class names; classes are numbers until class_names is set.']
     Model.class_names = ('a', 'b', 'c')
     assert conversion_warnings(converters.Conversion(Model(), ['w'], {}, [])) == []
 

@@ -199,7 +199,7 @@ def test_class_names_come_from_the_configuration(words, tree):
 
 def test_class_names_of_another_number_are_an_error(tree):
     config = {**reference.small_config('yolact_resnet50'), 'dataset': {'class_names': NAMES[:2]}}
-    assert_refused("has 2 class names where 5 are needed: disc, box", config=config)
+    assert_refused("has 2 class names, expected 5: disc, box", config=config)
 
 
 def assert_refused(*parts, config=None):
@@ -222,12 +222,12 @@ def test_an_array_without_a_place_is_an_error(tree):
 
 def test_an_array_of_another_shape_is_an_error(tree):
     tree['semantic_seg_conv.bias'] = np.zeros(7, np.float32)
-    assert_refused('semantic_seg_conv.bias has the shape (7,) where (5,) is needed')
+    assert_refused('semantic_seg_conv.bias has the shape (7,), expected (5,)')
 
 
 def test_an_array_of_other_axes_is_an_error(tree):
     tree['backbone.conv1.weight'] = np.zeros(7, np.float32)
-    assert_refused('backbone.conv1.weight has the shape (7,) where 4 axes are needed')
+    assert_refused('backbone.conv1.weight has the shape (7,), expected 4 axes')
 
 
 def test_shapes_that_ask_for_too_much_memory_are_an_error(tree):
@@ -245,7 +245,7 @@ def test_deformable_blocks_without_order_are_an_error(tree):
 
 def test_another_network_is_told(tree):
     del tree['prediction_layers.0.bbox_layer.weight']
-    assert_refused('no network that can be converted', 'YOLACT')
+    assert_refused('cannot be converted', 'YOLACT')
 
 
 def test_shapes_of_no_published_network_need_a_configuration():
@@ -255,7 +255,7 @@ def test_shapes_of_no_published_network_need_a_configuration():
 
 def test_a_configuration_of_other_classes_is_an_error(tree):
     config = {**reference.small_config('yolact_resnet50'), 'num_classes': 81}
-    assert_refused('(18, 32, 3, 3) where (243, 32, 3, 3) is needed', config=config)
+    assert_refused('(18, 32, 3, 3), expected (243, 32, 3, 3)', config=config)
 
 
 @pytest.mark.parametrize('table, key, value', [
@@ -274,7 +274,7 @@ def test_a_configuration_of_other_anchors_on_each_level_is_an_error(tree):
 
 
 def test_a_configuration_that_the_class_does_not_know_is_an_error(tree):
-    assert_refused("a Yolact has no setting anchor_sides; it has class_names",
+    assert_refused("a Yolact has no option anchor_sides; its options are class_names",
                    config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
 
 
