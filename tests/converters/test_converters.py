@@ -35,7 +35,7 @@ def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
     (tmp_path / 'text').write_text('Weights')
     (tmp_path / 'empty').touch()
     for path, sentence in (
-            (tmp_path / 'text', "is a text that begins with 'Weights', and no weight file"),
+            (tmp_path / 'text', "is a text file that begins with 'Weights', not a weight file"),
             (tmp_path / 'empty', 'is an empty file'), (tmp_path, 'is a folder'),
             (tmp_path / 'none', 'cannot be read: No such file')):
         with pytest.raises(WeightFileError, match=sentence) as caught:
@@ -112,7 +112,7 @@ def test_the_first_bytes_tell_the_format(tmp_path, start, name):
 
 def test_an_unknown_format_names_what_can_be_read(tmp_path):
     (tmp_path / 'a.bin').write_bytes(b'\xde\xad\xbe\xef\0\0\0\0')
-    with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, TensorFlow, kaffe, '
+    with pytest.raises(WeightFileError, match='supported formats: Torch7, PyTorch, TensorFlow, kaffe, '
                                               'Caffe, Detectron'):
         converters.read(tmp_path / 'a.bin')
 

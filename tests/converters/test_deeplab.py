@@ -393,7 +393,7 @@ def forget_parameters(layers):
     (turn, r'has the shape \(4, 4, 9, 1\), expected \(4, 4, 3, 3\)'),
     (narrow_head, 'its layer fc1_voc12_c2 has weights of the shape .* do not match those of fc1_voc12_c0'),
     (give('conv1', stride=[1]), "its stem has a layer with {'stride': 1"),
-    (give('res3a_branch1', stride=[1]), 'res3a has a stride of 2 and a shortcut with one of 1'),
+    (give('res3a_branch1', stride=[1]), 'res3a has a stride of 2, but its shortcut has 1'),
     (give('res4a_branch2b', pad=[1]), r'dilations \[2\] and the paddings \[1\]'),
     (give('fc1_voc12_c3', pad=[0]), 'its layer fc1_voc12_c3 has .* which changes the size'),
     (give('res2a_branch2b', stride=[1, 2]), r'stride \[1, 2\], expected the same in both directions'),

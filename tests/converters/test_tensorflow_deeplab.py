@@ -206,7 +206,7 @@ def test_what_training_leaves_is_skipped_with_the_reason(small, convert):
 
 def test_a_network_in_one_of_several_scopes(small, convert):
     both = {f'{scope}/{name}': array for scope in ('first', 'second') for name, array in small.items()}
-    with pytest.raises(WeightFileError, match='networks in the scopes first/, second/; name one of'):
+    with pytest.raises(WeightFileError, match='networks in the scopes first/, second/; give one of'):
         convert(both)
     with pytest.raises(WeightFileError, match="no network in the scope 'third', but in first/, second/"):
         convert(both, {'scope': 'third'})
@@ -272,7 +272,7 @@ def test_numbers_beside_a_network_are_skipped_and_named(small, convert):
     tree = {**small, **{name: np.ones(shape, np.float32) for name, shape in numbers.items()}}
     conversion = convert(tree)
     assert {name for name, reason in conversion.skipped.items()
-            if reason == 'a number in no layer of the network'} == {'Variable', 'step', 'ema/loss'}
+            if reason == 'scalar outside the layers of the network'} == {'Variable', 'step', 'ema/loss'}
 
 
 def test_a_number_in_a_layer_is_an_error(small, convert):

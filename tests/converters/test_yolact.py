@@ -104,8 +104,8 @@ def blank_state(name):
     ('yolact_im700_12_3456_interrupt', 3, 'im700', 'yolact_im700 from the file name'),
     ('yolact_im700_cars_12_3456', 3, 'im700', 'yolact_im700 from the file name'),
     ('YOLACT_im400-cars_2_7_interrupt', 3, 'im400', 'yolact_im400 from the file name'),
-    ('yolact_im4000_1_2', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
-    ('cars_54_800000', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
+    ('yolact_im4000_1_2', 3, 'base', 'yolact_base from its shapes, because its name contains no configuration'),
+    ('cars_54_800000', 3, 'base', 'yolact_base from its shapes, because its name contains no configuration'),
     ('yolact_resnet50_pascal_12_3456_interrupt', 3, 'resnet50_pascal',
      'yolact_resnet50_pascal from the file name'),
     ('yolact_resnet50_pascal_cars_1_2', 3, 'resnet50_pascal',
@@ -127,8 +127,8 @@ def test_the_configuration_is_that_whose_name_begins_the_files_name(
     wanted = Yolact(**{**read_experiment(expected)['model'], 'width': 2, 'blocks': (1, 1, 1, 1)})
     assert model.image_size == wanted.image_size
     np.testing.assert_array_equal(model.anchors(), wanted.anchors())
-    assert f'assumed {assumed}; --config names another' in caplog.messages
-    assert f'{assumed}; --config names another' in model.origin['assumed']
+    assert f'assumed {assumed}; override with --config' in caplog.messages
+    assert f'{assumed}; override with --config' in model.origin['assumed']
 
 
 def test_a_published_configuration_is_named(monkeypatch, tmp_path):
@@ -136,7 +136,7 @@ def test_a_published_configuration_is_named(monkeypatch, tmp_path):
     path = shutil.copy(reference.path_of('yolact_base'), tmp_path / 'yolact_im700_1_2.pth')
     for config in ('yolact_im400', 'yolact_im400_config'):
         assert converters.convert(path, config).image_size == 400
-    with pytest.raises(UserError, match='not those of yolact_resnet50, but of yolact_base and '):
+    with pytest.raises(UserError, match='not those of yolact_resnet50, but those of yolact_base and '):
         converters.convert(path, 'yolact_resnet50')
 
 
@@ -179,7 +179,7 @@ def test_what_older_files_have_twice_or_too_much_is_skipped(tree):
     tree['fpn.downsample_layers.2.weight'] = np.zeros((32, 32, 3, 3), np.float32)
     model = convert_tree()
     assert len(model.origin['arrays_skipped']) == 3
-    assert model.origin['arrays_skipped']['a level of the pyramid that is not used'] == 1
+    assert model.origin['arrays_skipped']['unused level of the pyramid'] == 1
 
 
 def test_a_network_inside_of_a_checkpoint(tree):

@@ -177,7 +177,7 @@ def test_the_variables_of_a_saved_model_are_a_checkpoint(genuine):
     for file in genuine.glob('semantic.[di]*'):
         file.rename(genuine / 'variables' / file.name.replace('semantic', 'variables'))
     assert len(converters.read(genuine)) == 123
-    with pytest.raises(WeightFileError, match='is a TensorFlow graph, .*; give the folder of the SavedModel, '):
+    with pytest.raises(WeightFileError, match='is a TensorFlow graph, .*; give the folder of the SavedModel'):
         converters.read(genuine / 'saved_model.pb')
 
 
