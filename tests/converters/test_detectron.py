@@ -85,7 +85,8 @@ def test_assumed_class_names_are_recorded(shared_data, name, assumed, caplog):
         origin = model_of(name).origin
     assert [text.removesuffix('; override with class_names') for text in origin.get('assumed', [])
             if 'class names' in text] == assumed
-    assert [text for text in caplog.messages if 'class names' in text] == [
+    assert [text.removesuffix('; override with class_names') for text in caplog.messages
+            if 'class names' in text] == [
         f'assumed {text}' for text in assumed]
 
 
