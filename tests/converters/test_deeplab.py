@@ -407,7 +407,7 @@ def test_another_network_is_told_in_one_sentence(shorten, change, problem):
 
 
 def test_vgg_is_no_resnet(genuine):
-    with pytest.raises(WeightFileError, match='a network on VGG-16, such as DeepLab-LargeFOV, which is '
+    with pytest.raises(WeightFileError, match='a network on VGG-16, such as DeepLab-LargeFOV, which '
                                               'cannot be converted.* in this format: DeepLab-v2'):
         converters.convert(genuine / 'vgg16_v1_b2.caffemodel')
 

@@ -208,7 +208,7 @@ def test_a_network_in_one_of_several_scopes(small, convert):
     both = {f'{scope}/{name}': array for scope in ('first', 'second') for name, array in small.items()}
     with pytest.raises(WeightFileError, match='networks in the scopes first/, second/; give one of'):
         convert(both)
-    with pytest.raises(WeightFileError, match="no network in the scope 'third', but in first/, second/"):
+    with pytest.raises(WeightFileError, match="no network in the scope 'third'; its scopes are first"):
         convert(both, {'scope': 'third'})
     conversion = convert(both, {'scope': 'second'})
     assert set(conversion.skipped) == {name for name in both if name.startswith('first/')}
