@@ -5,14 +5,12 @@ import json
 import pathlib
 import typing
 
-import chainer
 import msgspec
 import numpy as np
 
 from chainer_seg import schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.compat.blank import TooManyParameters, blank_parameters
-from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError, quoted, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.foreign_files import foreign_file
@@ -80,6 +78,8 @@ def load_model(path, device='cpu'):
             newer format, or its parameters are not those of its class.
         chainer_seg.errors.DeviceError: There is no such device.
     """
+    from chainer_seg.devices import get_device
+    import chainer
     path = _find(path)
     device = get_device(device)
     with _opened(path) as file:
@@ -101,6 +101,7 @@ def copy_matching(source, target):
     Returns:
         The number of arrays that were copied.
     """
+    import chainer
     given = _arrays_of(source)
     arrays = {name: given[name] if name in given and given[name].shape == value.shape else value
               for name, value in _arrays_of(target).items()}
@@ -143,6 +144,7 @@ def _fits(array, dtype):
 
 def _arrays_of(model):
     """All parameters and persistent values by their path, on the CPU."""
+    import chainer
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
     return serializer.target

@@ -21,6 +21,7 @@ FLOORS = {
     'training': 4, 'evaluation': 4, 'engines': 4,
     'recipes': 5, 'jobs': 5,
     'cli': 6, 'widgets': 6,
+    '__main__': 7,
 }
 LEAVES = {
     'array_files', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',

@@ -9,8 +9,6 @@ from chainer_seg.bad_images import passing_over
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
 
-# The anchors of YOLACT's published models, in pixels of an input of 550x550.
-PUBLISHED_SCALES, PUBLISHED_RATIOS, PUBLISHED_SIZE = (24, 48, 96, 192, 384), (1, 0.5, 2), 550
 # An anchor is trained to find an object from this IoU on.
 MATCHED_IOU = 0.5
 

@@ -3,10 +3,9 @@
 import numpy as np
 
 from chainer_seg.class_names import find_names
-from chainer_seg.datasets import ObjectIndex
-from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
 from chainer_seg.models.deeplab.stored_clicks import usable_objects
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
 
 LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
 
@@ -49,6 +48,7 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
     Raises:
         chainer_seg.errors.DatasetError: There is no such object.
     """
+    from chainer_seg.datasets import ObjectIndex
     index = ObjectIndex(dataset, progress, on_error)
     usable = ~index.crowds & (index.areas >= least_area)
     if labels is not None:

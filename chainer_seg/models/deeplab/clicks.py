@@ -6,7 +6,6 @@ import math
 import numbers
 
 import numpy as np
-from chainer import backend
 
 from chainer_seg.errors import ClickError
 
@@ -89,6 +88,7 @@ def point_maps(points, size, *, scale=1.0, mean=0.0):
     Returns:
         (B, 2, H, W) float32, on the device of ``points``.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
     xp = backend.get_array_module(points)
     distance = xp.sqrt(nearest) * np.float32(scale)
@@ -109,6 +109,7 @@ def disk_maps(points, size, *, radius=5.0, mean=0.0):
     Returns:
         (B, 2, H, W) float32, on the device of ``points``: the positive map, then the negative one.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, np.inf)
     values = np.array([LARGEST_DISTANCE - mean, -mean], np.float32)
     xp = backend.get_array_module(points)
@@ -117,6 +118,7 @@ def disk_maps(points, size, *, radius=5.0, mean=0.0):
 
 def _squared_distances(points, size, largest):
     """(B, 2, H, W) float32, squared distances to the nearest clicks of either sign; or ``largest``."""
+    from chainer import backend
     xp = backend.get_array_module(points)
     nearest = xp.full((len(points), 2, *size), largest, np.float32)
     rows = xp.arange(size[0], dtype=np.float32)[:, None]

@@ -13,15 +13,13 @@ from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
 from chainer_seg.links import DeviceChain
 from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
 from chainer_seg.models.inference import check_finite, inference, total_of
-
-# A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
-MASK_THRESHOLD = 0.2
 
 # Levels of more pixels are looked at in pieces that overlap as far as the network sees, which changes
 # nothing but the memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
