@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, MovingShapes, ShapesDataset, write_coco
-from chainer_seg.datasets.coco_names import COCO_NAMES
+from chainer_seg.published_classes import COCO_NAMES
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
 from chainer_seg.instances import Instances
