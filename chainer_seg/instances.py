@@ -3,9 +3,10 @@
 import dataclasses
 import html
 
+import msgspec
 import numpy as np
 
-from chainer_seg import boxes, masks as mask_arithmetic
+from chainer_seg import boxes, masks as mask_arithmetic, schema
 from chainer_seg.errors import UserError, quoted
 from chainer_seg.schema import whole_number
 from chainer_seg.thumbnail import instances_thumbnail
@@ -132,9 +133,10 @@ class Instances:
             class_names: A name for each label.
 
         Raises:
-            chainer_seg.errors.UserError: A result's category is not among ``category_ids``, or its
-                run-length code is damaged or of an image of another size.
+            chainer_seg.errors.UserError: They are no COCO results, a result's category is not among
+                ``category_ids``, or its run-length code is damaged or of an image of another size.
         """
+        _check_results(results)
         if not results:
             return cls.empty(*image_size, class_names=class_names)
         labels = _labels_of(results, category_ids)
@@ -167,6 +169,25 @@ def _column(name, values, dtype, shape, fill=None):
     if values.shape != shape:
         raise ValueError(f'{name} must have shape {shape}, not {values.shape}')
     return values
+
+
+class _Result(msgspec.Struct):
+    """What COCO results must have, and the form of what they may have."""
+
+    score: schema.Finite
+    segmentation: dict
+    category_id: schema.Count | str | None = None
+    bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
+        msgspec.UNSET)
+    keypoints: list[schema.Finite] | msgspec.UnsetType = msgspec.UNSET
+
+
+def _check_results(results):
+    found = schema.check(results, list[_Result], 'The list of results')
+    counts = {len(each.keypoints) for each in found if each.keypoints is not msgspec.UNSET}
+    if len(counts) > 1 or any(count % 3 for count in counts):
+        raise UserError('The results have keypoints that are not three numbers each, or not as many for '
+                        'each object.')
 
 
 def _labels_of(results, category_ids):

@@ -14,7 +14,7 @@ import msgspec
 
 from chainer_seg import boxes, schema
 from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
-from chainer_seg.errors import DatasetError, quoted, shortened
+from chainer_seg.errors import DatasetError, UserError, quoted, shortened
 from chainer_seg.instances import Instances
 from chainer_seg.mask_runs import check_room
 from chainer_seg.run_lengths import checked_code
@@ -134,7 +134,7 @@ def read_proposal_instances(path, n=None):
             size = tuple(best[0]['segmentation']['size'])
             check_room(len(best), size)
             found = Instances.from_coco_results(best, size)
-        except (ValueError, TypeError, OverflowError, DatasetError) as error:
+        except (ValueError, TypeError, OverflowError, UserError) as error:
             raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
                                f'each other: {shortened(str(error))}.') from error
         yield image_id, found
