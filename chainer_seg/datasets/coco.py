@@ -22,7 +22,7 @@ from chainer_seg.run_lengths import box_code
 
 log = logging.getLogger(__name__)
 
-_CHECK = 'run scripts/check_dataset.py to see all that is wrong'
+_CHECK = 'run chainer-seg data check to see all that is wrong'
 
 
 class CocoDataset(ImageDataset):
@@ -40,7 +40,7 @@ class CocoDataset(ImageDataset):
     Numbers, ids and names as other programs write them are brought to one form as
     :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names` say. What has
     one meaning is read, with a warning for each kind of thing and their number in the log; what
-    has none is refused. ``scripts/check_dataset.py`` lists both.
+    has none is refused. ``chainer-seg data check`` lists both.
 
     Args:
         annotations: Path of the JSON file.

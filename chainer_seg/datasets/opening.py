@@ -20,7 +20,7 @@ def open_dataset(annotations: str | os.PathLike, images: str | os.PathLike | Non
     """The data set of a file.
 
     Args:
-        annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; a list of images
+        annotations: A COCO JSON file; a file that chainer-seg data prepare packed; a list of images
             of VOC, SBD or DAVIS, which ends in ``.txt``; a folder of masks, or one with images and masks
             as :class:`chainer_seg.datasets.MaskFolder` takes it; or TFRecord files as
             :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or

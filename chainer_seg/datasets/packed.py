@@ -115,7 +115,7 @@ def is_packed(path: str | os.PathLike) -> bool:
 
 
 class PackedDataset(ImageDataset):
-    """The data set of a file that :func:`pack_dataset` or scripts/prepare_dataset.py wrote.
+    """The data set of a file that :func:`pack_dataset` or chainer-seg data prepare wrote.
 
     It gives what the packed data set gives. Every image carries a checksum, so that a damaged file
     is reported and not trained on.
@@ -160,7 +160,7 @@ class PackedDataset(ImageDataset):
         except (ArrayFileError, ValueError, KeyError) as error:
             reason = shortened(getattr(error, 'reason', str(error)))
             raise DatasetError(f'{self.path} is no packed data set, or is damaged or cut short; pack '
-                               f'the data again with scripts/prepare_dataset.py ({reason}).') from error
+                               f'the data again with chainer-seg data prepare ({reason}).') from error
         self.category_ids, self.class_names = header.category_ids, tuple(header.class_names)
         self.source = header.source
         if keypoints and self._keypoints is None:
@@ -179,7 +179,7 @@ class PackedDataset(ImageDataset):
         data = self._bytes(self._image_starts[row], self._image_lengths[row])
         if zlib.crc32(data) != self._image_checksums[row]:
             raise ImageError(f'The image {self.image_names[index]} in {self.path} is damaged; pack the '
-                             f'data again with scripts/prepare_dataset.py.')
+                             f'data again with chainer-seg data prepare.')
         return data, bool(self._turned[row])
 
     def image_size(self, index: int) -> tuple[int, int]:
@@ -226,7 +226,7 @@ class PackedDataset(ImageDataset):
         data = self._bytes(self._codes_start + bounds[0], bounds[-1] - bounds[0])
         if zlib.crc32(data) != self._code_checksums[row]:
             raise DatasetError(f'The objects of {self.image_names[index]} in {self.path} are damaged; '
-                               f'pack the data again with scripts/prepare_dataset.py.')
+                               f'pack the data again with chainer-seg data prepare.')
         places = bounds - bounds[0]
         return [data[start:end] for start, end in zip(places[:-1], places[1:])]
 

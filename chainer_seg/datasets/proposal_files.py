@@ -76,7 +76,7 @@ def read_proposals(path: str | os.PathLike | Sequence[str | os.PathLike]
 
     Args:
         path: A JSON file, a folder of them, or a list of both. Of a folder that
-            ``compute_proposals.py`` wrote, the segments are read, or the boxes if there is nothing
+            ``chainer-seg propose`` wrote, the segments are read, or the boxes if there is nothing
             else; of another folder, every ``.json`` file, by name.
 
     Yields:

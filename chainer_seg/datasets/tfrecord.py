@@ -32,7 +32,7 @@ _ID_DIGITS = 19  # of a number of 64 bits; longer ids are names
 class TFRecordDataset(ImageDataset):
     """Images and objects of TFRecord files.
 
-    All files are read once at the start, which checks them; scripts/prepare_dataset.py packs them so
+    All files are read once at the start, which checks them; chainer-seg data prepare packs them so
     that later starts are quick. Records without masks give the pixels of the boxes.
 
     The files do not tell which classes there might be: ``categories`` are those that occur, with the
