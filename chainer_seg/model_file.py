@@ -57,8 +57,8 @@ def save_model(path, model, *, dtype=None):
                   for name, value in arrays.items()}
     description = {
         'format': FORMAT, 'version': FORMAT_VERSION, 'class': type(model).__name__,
-        'config': model.config, 'class_names': list(getattr(model, 'class_names', ())),
-        'origin': getattr(model, 'origin', None)}
+        'config': model.config, 'class_names': list(model.class_names),
+        'origin': model.origin}
     text = np.frombuffer(json.dumps(description).encode('utf-8'), np.uint8)
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
         np.savez(file, **{DESCRIPTION: text}, **arrays)

@@ -3,12 +3,12 @@
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
-from chainer_seg.links import DeviceChain
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.base import Model
+from chainer_seg.models.inference import inference
 from chainer_seg.pixel_values import bytes_of_chainercv
 
 
-class InstanceDetector(DeviceChain):
+class InstanceDetector(Model):
     """Base of the networks that find the objects of known classes.
 
     A subclass has attributes by the names in :attr:`option_names`, and three methods, through which
@@ -22,17 +22,10 @@ class InstanceDetector(DeviceChain):
       all options.
 
     Attributes:
-        class_names: Names of the object classes, by label; may be empty.
-        origin: A dict that says where the weights came from, or None.
         option_names: What a call of :meth:`detect` may change for this once.
     """
 
     option_names = ('score_threshold', 'nms_threshold', 'max_detections')
-
-    def __init__(self):
-        super().__init__()
-        self.class_names = ()
-        self.origin = None
 
     def detect(self, image, **options):
         """Finds the objects of one picture.
@@ -63,7 +56,7 @@ class InstanceDetector(DeviceChain):
         with inference():
             x, sizes = self.prepare(images)
             outputs = self.forward(x)
-            check_finite(self, outputs)
+            self.check_finite(outputs)
             return self.decode(outputs, sizes, **options)
 
     def predict(self, imgs):

@@ -7,11 +7,12 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.links import DeviceChain, ResNet
+from chainer_seg.links import ResNet
+from chainer_seg.models.base import Model
 from chainer_seg.schema import Channels, Count, Dilations, Padding, Stages
 
 
-class ResNetClassifier(DeviceChain):
+class ResNetClassifier(Model):
     """A ResNet with one logit for each class of image, or without logits, for others to start from.
 
     Args:
@@ -34,8 +35,6 @@ class ResNetClassifier(DeviceChain):
                  dilations: Dilations | None = None,
                  block: Literal['bottleneck', 'basic'] = 'bottleneck',
                  shortcut: Literal['A', 'B', 'C'] = 'B', stem_size: Literal[3, 7] = 7, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         stages = len(blocks)
         with self.init_scope():

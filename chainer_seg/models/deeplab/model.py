@@ -65,8 +65,6 @@ class DeepLab(SemanticSegmenter):
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  strides: Strides = (1, 2, 1, 1), dilations: Dilations = (1, 1, 2, 4),
                  longest_side: Positive = 513):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__(longest_side)
         with self.init_scope():
             self.resnet = ResNet(

@@ -7,13 +7,13 @@ import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.links import DeviceChain
+from chainer_seg.models.base import Model
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.decoder import Decoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 from chainer_seg.schema import (
     Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
 
@@ -23,7 +23,7 @@ _HALF_RANGE = 127.5
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
-class ClickSegmenter(DeviceChain):
+class ClickSegmenter(Model):
     """DeepLab with two more input channels, which say where the user clicked.
 
     Args:
@@ -62,8 +62,6 @@ class ClickSegmenter(DeviceChain):
                  flip: bool = False):
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         self.click_scale, self.click_mean = click_scale, click_mean
         self.click_encoding, self.click_radius = click_encoding, click_radius
@@ -74,11 +72,10 @@ class ClickSegmenter(DeviceChain):
                                pooling, pool_pad, stem_bias, pyramid, seed)
             if decoder is not None:
                 channels = self.net.resnet.out_channels
-                self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2,
-                                             decoder, seed)
+                self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2, decoder, seed)
 
     def forward(self, x):
-        if not hasattr(self, 'decoder'):
+        if self.config['decoder'] is None:
             return self.net(x)
         features = self.net.resnet(x)
         logits = self.net.pyramid(features[-1])
@@ -147,7 +144,7 @@ class ClickSegmenter(DeviceChain):
         views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
         with inference():
             logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
-        check_finite(self, logits)
+        self.check_finite(logits)
         return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):

@@ -10,14 +10,15 @@ from chainer import functions as F
 from chainer_seg.errors import UserError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.links import DeviceChain
+from chainer_seg.models.base import Model
 from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 from chainer_seg.pixel_values import bytes_of_chainercv
 
-class SemanticSegmenter(DeviceChain):
+
+class SemanticSegmenter(Model):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
 
     ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits
@@ -37,7 +38,6 @@ class SemanticSegmenter(DeviceChain):
 
     def __init__(self, longest_side):
         super().__init__()
-        self.class_names = ()
         self.longest_side = longest_side
 
     def probabilities(self, image, *, scales=(1,), mirror=False, refinement=None,
@@ -110,7 +110,7 @@ class SemanticSegmenter(DeviceChain):
             if mirror:
                 found = (found + self._decoded(x[:, :, :, ::-1], scales)[:, :, :, ::-1]) / 2
         found = chainer.backends.cuda.to_cpu(found[0, :, :height, :width])
-        check_finite(self, found)
+        self.check_finite(found)
         return refine(image, found) if refine else found
 
     def _decoded(self, x, scales):

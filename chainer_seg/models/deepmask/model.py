@@ -61,8 +61,6 @@ class DeepMask(ProposalModel):
                  norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
                  features: Channels = 512, hidden: Channels = 1024, dropout: Share = 0.5,
                  seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check_multiple('patch_size', patch_size, STRIDE)
         self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, target_size
@@ -116,8 +114,6 @@ class SharpMask(ProposalModel):
                  norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
                  features: Channels = 512, hidden: Channels = 1024, mask_channels: Channels = 32,
                  skip_channels: Channels = 64, dropout: Share = 0.5, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check_multiple('patch_size', patch_size, STRIDE)
         self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, patch_size

@@ -11,14 +11,14 @@ from chainercv.utils import non_maximum_suppression
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
-from chainer_seg.links import DeviceChain
+from chainer_seg.models.base import Model
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
-from chainer_seg.models.inference import check_finite, inference, total_of
+from chainer_seg.models.inference import inference, total_of
 
 # A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
 MASK_THRESHOLD = 0.2
@@ -65,7 +65,7 @@ class Maps:
     skips: list
 
 
-class ProposalModel(DeviceChain):
+class ProposalModel(Model):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
     Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
@@ -186,7 +186,7 @@ class ProposalModel(DeviceChain):
                 maps = self.predict_logits(level, skips_of)
                 totals.append(total_of(maps.features, maps.scores))
                 candidates.append(pick(level, maps, n))
-            check_finite(self, totals)
+            self.check_finite(totals)
             chosen = select(candidates, n)
             runs = self.paste(self.draw_masks(candidates, chosen, logits_of), len(chosen[0]),
                               image.shape[:2], threshold, exact)
@@ -214,7 +214,7 @@ class ProposalModel(DeviceChain):
                 part = mine[first:first + MASKS_AT_ONCE]
                 features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
                 logits = cuda.to_cpu(logits_of(features, windows).array)
-                check_finite(self, logits)
+                self.check_finite(logits)
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
                 yield part, of_level.level, rows, columns, logits
 

@@ -24,10 +24,10 @@ import numpy as np
 from chainer import functions as F
 from msgspec import Meta
 
+from chainer_seg.functions.arguments import as_array
 from chainer_seg.links import ResNet
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
-from chainer_seg.models.inference import check_finite
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
@@ -99,8 +99,6 @@ class MaskRCNN(InstanceDetector):
                  proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
                  score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
                  max_detections: Detections = 100, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check(neck, blocks, keypoints, anchor_sizes)
         self.classes, self.keypoints = classes, keypoints
@@ -138,7 +136,7 @@ class MaskRCNN(InstanceDetector):
     @property
     def with_masks(self):
         """Whether there is a mask head."""
-        return hasattr(self, 'mask')
+        return bool(self.config['with_masks'])
 
     @property
     def size_multiple(self):
@@ -194,7 +192,7 @@ class MaskRCNN(InstanceDetector):
         Returns:
             rois (R, 4) float32 with inclusive maxima and their images' numbers (R,) int32.
         """
-        logits, changes = ([getattr(x, 'array', x) for x in maps] for maps in (objectness, deltas))
+        logits, changes = (list(map(as_array, maps)) for maps in (objectness, deltas))
         return propose(logits, changes, self.anchors([x.shape[2:] for x in logits]),
                        self.extractor.strides, sizes, limits or self.limits)
 
@@ -239,7 +237,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits, changes = self.box_head(features, rois[part], roi_indices)
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
-        check_finite(self, probabilities, deltas)
+        self.check_finite(probabilities, deltas)
         boxes = class_boxes(rois, deltas, size.scale, size.original)
         return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
 
@@ -250,7 +248,7 @@ class MaskRCNN(InstanceDetector):
             logits = self.mask_head(features, rois[part], roi_indices).array
             masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
         masks = self.xp.concatenate(masks[1:] or masks)
-        check_finite(self, masks)
+        self.check_finite(masks)
         return F.sigmoid(masks).array
 
     def _heatmaps(self, features, rois, number):
@@ -258,7 +256,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
         heatmaps = self.xp.concatenate(heatmaps[1:] or heatmaps)
-        check_finite(self, heatmaps)
+        self.check_finite(heatmaps)
         return heatmaps
 
     def _groups(self, rois, number):

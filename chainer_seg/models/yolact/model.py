@@ -11,11 +11,11 @@ from chainer import functions as F
 from msgspec import Meta
 
 from chainer_seg.errors import UserError
+from chainer_seg.functions.arguments import as_array
 from chainer_seg.instances import Instances
 from chainer_seg.links import FeaturePyramid
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
-from chainer_seg.models.inference import check_finite
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
@@ -86,8 +86,6 @@ class Yolact(InstanceDetector):
                  suppression: Literal['fast', 'cross_class', 'traditional'] = 'fast',
                  top_k: Annotated[int, Meta(ge=1, le=2000)] = 200, rescore: bool = True,
                  seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check_anchors(anchor_scales)
         _check_rescoring(rescoring, prototype_scale * _map_side(image_size, STRIDES[0]))
@@ -165,7 +163,7 @@ class Yolact(InstanceDetector):
         _check_options(**options)
         anchors = self.device.send(self.anchors())
         found = []
-        for codes, logits, coefficients, prototypes, size in zip(*map(_array, outputs), sizes):
+        for codes, logits, coefficients, prototypes, size in zip(*map(as_array, outputs), sizes):
             detections = find_detections(codes, logits, coefficients, anchors, self.image_size,
                                          **options)
             found.append(self._instances(detections, prototypes, size, rescore))
@@ -197,7 +195,7 @@ class Yolact(InstanceDetector):
     def _rescore(self, detections, masks):
         """The detections and their masks (R, h, w) in the order of their new scores."""
         quality = self.rescoring(masks[:, None]).array
-        check_finite(self, quality)
+        self.check_finite(quality)
         scores = detections.scores * quality[self.xp.arange(len(masks)), detections.labels]
         order = self.xp.argsort(-scores, kind='stable')
         rescored = dataclasses.replace(detections, scores=scores)
@@ -232,10 +230,6 @@ def _check_options(suppression, anchor_threshold, top_k, **others):
                         f'choose another one.')
     if top_k < 1:
         raise UserError(f'{top_k} candidates of a class cannot be looked at; ask for at least 1.')
-
-
-def _array(output):
-    return getattr(output, 'array', output)
 
 
 def _to_cpu(array):
