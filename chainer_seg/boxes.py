@@ -4,9 +4,9 @@ import numpy as np
 from chainer import backend
 from chainer.backends import cuda
 
-from chainer_seg.compat.suppression import (intersection_and_union, suppress_in_order,
-                                            walk_over_bits)
 from chainer_seg.functions.kernels import launch, working_type
+from chainer_seg.functions.suppression import (
+    intersection_and_union, suppress_in_order, walk_over_bits)
 
 # One thread compares one box with the 64 boxes of one word: bit j says that it suppresses the j-th
 # of them, which has to be a later box of the same group.

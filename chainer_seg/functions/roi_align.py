@@ -8,9 +8,9 @@ from chainer import function_node
 from chainer.backends import cuda
 from chainer.utils import type_check
 
-from chainer_seg.compat.roi_products import average_align, average_align_gradient
 from chainer_seg.functions.arguments import as_array, as_pair
 from chainer_seg.functions.kernels import launch, working_type
+from chainer_seg.functions.roi_products import average_align, average_align_gradient
 
 # One thread works on one output element. `Corners` are the four pixels around a sample; a sample
 # more than a pixel outside the map counts as 0, one nearer is moved to the border.

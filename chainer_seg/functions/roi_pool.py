@@ -10,9 +10,9 @@ from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
-from chainer_seg.compat import roi_sampling as sampling
-from chainer_seg.compat.roi_pooling import bin_ranges
+from chainer_seg.functions import roi_sampling as sampling
 from chainer_seg.functions.arguments import as_array, as_pair
+from chainer_seg.functions.chainer_roi_pooling import bin_ranges
 from chainer_seg.functions.kernels import launch, working_type
 
 # One thread looks for the largest pixel of one bin. The bins are computed in float32, as in the

@@ -6,13 +6,13 @@ import typing
 
 import numpy as np
 from chainer.backends import cuda
-from chainercv.utils import non_maximum_suppression
 
+from chainer_seg import boxes
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
-from chainer_seg.models.base import Model
 from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.models.base import Model
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
@@ -268,7 +268,7 @@ def _kept(bboxes, scores, nms, exact):
     kept = np.flatnonzero(filled | exact)
     if nms is None:
         return kept
-    return kept[np.sort(non_maximum_suppression(bboxes[kept], nms, scores[kept]))]
+    return kept[np.sort(boxes.nms(bboxes[kept], scores[kept], nms))]
 
 
 def _check(n, threshold, nms):

@@ -1,6 +1,6 @@
 """Greedy non-maximum suppression: on the CPU by blocks of boxes, and the walk over a GPU's bit mask.
 
-ChainerCV's function for the CPU is replaced by `suppress`; `chainer_seg.boxes` uses the same parts.
+`chainer_seg.boxes` uses these parts; `suppress` replaces ChainerCV's function for the CPU.
 """
 
 import numpy as np
@@ -125,12 +125,3 @@ def walk_over_bits(mask, n_boxes):
                 state |= word
         suppressed |= np.bitwise_or.reduce(mask[kept[start:n_kept]], axis=0)
     return kept[:n_kept]
-
-
-def _nms_gpu_post(mask, n_bbox, threads_per_block, col_blocks):
-    """ChainerCV's name for the walk: an array that begins with the kept ones, and their number.
-
-    ``threads_per_block`` is the number of bits of a word, 64 in ChainerCV as here.
-    """
-    kept = walk_over_bits(mask.reshape(n_bbox, col_blocks), n_bbox)
-    return np.pad(kept, (0, n_bbox - len(kept))), len(kept)

@@ -7,7 +7,7 @@ touch each pixel once, where one sparse matrix for all RoIs reads it for every s
 
 import numpy as np
 
-from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.functions import roi_sampling as sampling
 
 
 def average_align(maps, rois, indices, output_size, spatial_scale, sampling_ratio):

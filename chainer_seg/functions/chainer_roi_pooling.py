@@ -6,7 +6,7 @@ Chainer's own forward pass of the two max poolings is kept, as it loops over bin
 
 import numpy as np
 
-from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.functions import roi_sampling as sampling
 
 
 def bin_ranges(starts, ends, bins, limit, dtype=np.float64):
