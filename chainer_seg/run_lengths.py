@@ -29,12 +29,13 @@ def checked_size(size) -> tuple[int, int]:
         ValueError: It is something else, or larger than any image that is read.
     """
     sides = [whole_number(side) for side in size] if isinstance(size, (list, tuple)) else []
-    if len(sides) != 2 or None in sides or min(sides) < 1:
+    height, width = sides if len(sides) == 2 else (None, None)
+    if height is None or width is None or min(height, width) < 1:
         raise ValueError(f'its size {quoted(size)} is not a height and a width in pixels')
-    if max(sides) > _MAX_SIDE or sides[0] * sides[1] > MAX_PIXELS:
+    if max(height, width) > _MAX_SIDE or height * width > MAX_PIXELS:
         raise ValueError(f'its size {quoted(size)} is more than the {MAX_PIXELS // 10**6} megapixels '
                          f'that are read')
-    return sides[0], sides[1]
+    return height, width
 
 
 def rle_counts(text: str | bytes) -> np.ndarray:

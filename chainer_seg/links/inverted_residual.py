@@ -18,7 +18,7 @@ class Row(typing.NamedTuple):
 
     expansion: int
     channels: int
-    count: int
+    blocks: int
     stride: int
     size: int = 3
 
@@ -49,7 +49,7 @@ class InvertedResidualNet(chainer.Chain):
         for row in rows:
             if row.stride == 2 or not stages:
                 stages.append(chainer.Sequential())
-            for number in range(math.ceil(row.count * depth)):
+            for number in range(math.ceil(row.blocks * depth)):
                 wider = round_channels(row.channels * width)
                 stages[-1].append(InvertedResidual(
                     build, channels, wider, row.expansion, row.size, row.stride if number == 0 else 1,

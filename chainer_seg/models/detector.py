@@ -25,7 +25,7 @@ class InstanceDetector(Model):
         option_names: What a call of :meth:`detect` may change for this once.
     """
 
-    option_names = ('score_threshold', 'nms_threshold', 'max_detections')
+    option_names: tuple[str, ...] = ('score_threshold', 'nms_threshold', 'max_detections')
 
     def detect(self, image, **options):
         """Finds the objects of one picture.

@@ -40,9 +40,9 @@ class _State:
     """What one click led to: enough to show it again, and small enough to keep for every click."""
 
     clicks: tuple = ()
-    start: np.ndarray = None  # (H, W) bool, the mask that the object began with
-    window: tuple = None  # (top, left, height, width) that the network looked at
-    logits: np.ndarray = None  # (1, h, w) of that window
+    start: np.ndarray | None = None  # (H, W) bool, the mask that the object began with
+    window: tuple | None = None  # (top, left, height, width) that the network looked at
+    logits: np.ndarray | None = None  # (1, h, w) of that window
 
     @property
     def has_object(self):

@@ -48,12 +48,12 @@ def test_one_value_that_is_not_finite_is_refused(refine, image, probability, val
 
 
 def test_logits_are_refused(refine, image, probability):
-    with pytest.raises(UserError, match='not in 0..1; apply a s'):
+    with pytest.raises(UserError, match='must be in 0..1, .*; apply a s'):
         refine(image, np.log(probability / (1 - probability)) * 3)
 
 
 def test_log_probabilities_are_refused(image, probability):
-    with pytest.raises(UserError, match='not in 0..1; apply a softmax'):
+    with pytest.raises(UserError, match='must be in 0..1, .*; apply a softmax'):
         semantic_crf(image, np.log(np.stack([1 - probability, probability])))
 
 
