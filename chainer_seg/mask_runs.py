@@ -41,7 +41,7 @@ class MaskRuns:
         order = np.argsort(numbers, kind='stable')
         return cls(numbers[order], *(column[order] for column in columns), count, tuple(size))
 
-    def take(self, chosen):
+    def take(self, chosen: np.ndarray) -> 'MaskRuns':
         """The masks whose numbers are in ``chosen`` (N,) int, each at most once, in that order."""
         place = np.full(self.count, -1)
         place[chosen] = np.arange(len(chosen))
@@ -50,7 +50,7 @@ class MaskRuns:
         return MaskRuns(place[order], self.columns[order], self.tops[order], self.bottoms[order],
                         len(chosen), self.size)
 
-    def bboxes(self):
+    def bboxes(self) -> np.ndarray:
         """The tight boxes (R, 4) float32 (y_min, x_min, y_max, x_max); (0, 0, 0, 0) of empty masks."""
         boxes = np.zeros((self.count, 4), np.float32)
         if len(self.numbers):
@@ -61,7 +61,7 @@ class MaskRuns:
             boxes[owners, 3] = np.maximum.reduceat(self.columns, first) + 1
         return boxes
 
-    def to_masks(self):
+    def to_masks(self) -> np.ndarray:
         """The masks (R, height, width) bool."""
         height, width = self.size
         edges = self._edges() + np.repeat(self.numbers, 2) * (height * width)
@@ -69,7 +69,7 @@ class MaskRuns:
         flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
         return flat.reshape(self.count, width, height).transpose(0, 2, 1)
 
-    def to_rle(self):
+    def to_rle(self) -> list[dict]:
         """COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle` gives them."""
         if self.count == 0:
             return []

@@ -2,8 +2,9 @@
 
 import contextlib
 import json
+import os
 import pathlib
-import typing
+from typing import TYPE_CHECKING, Annotated, Any
 
 import chainer
 import msgspec
@@ -19,6 +20,9 @@ from chainer_seg.foreign_files import foreign_file
 from chainer_seg.registry import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
 
+if TYPE_CHECKING:
+    from chainer_seg.models.base import Model
+
 FORMAT = 'chainer_seg model'
 FORMAT_VERSION = 1
 DESCRIPTION = 'chainer_seg.json'  # The JSON entry; no parameter path can have this name.
@@ -29,13 +33,13 @@ _LISTED = 8  # Longer lists of parameters are cut in messages.
 class _Description(msgspec.Struct):
     """The JSON entry."""
 
-    config: dict[str, typing.Any]
+    config: dict[str, Any]
     class_: schema.Text = msgspec.field(name='class')
-    class_names: typing.Annotated[list[schema.Text], msgspec.Meta(max_length=100_000)] | None = None
-    origin: dict[str, typing.Any] | None = None
+    class_names: Annotated[list[schema.Text], msgspec.Meta(max_length=100_000)] | None = None
+    origin: dict[str, Any] | None = None
 
 
-def save_model(path, model, *, dtype=None):
+def save_model(path: str | os.PathLike, model: 'Model', *, dtype: str | None = None) -> None:
     """Saves a model, atomically.
 
     Args:
@@ -61,10 +65,10 @@ def save_model(path, model, *, dtype=None):
         'origin': model.origin}
     text = np.frombuffer(json.dumps(description).encode('utf-8'), np.uint8)
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
-        np.savez(file, **{DESCRIPTION: text}, **arrays)
+        np.savez(file, **{DESCRIPTION: text, **arrays})  # type: ignore[arg-type]
 
 
-def load_model(path, device='cpu'):
+def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any:
     """Loads a model that :func:`save_model` wrote, or one that comes with the package.
 
     Args:
@@ -81,7 +85,7 @@ def load_model(path, device='cpu'):
         chainer_seg.errors.DeviceError: There is no such device.
     """
     path = _find(path)
-    device = get_device(device)
+    chosen = get_device(device)
     with _opened(path) as file:
         description = _read_description(file, path)
         model = _build(description, file.elements, path)
@@ -91,11 +95,11 @@ def load_model(path, device='cpu'):
     model.cleargrads()
     model.class_names = tuple(description.get('class_names') or ())
     model.origin = description.get('origin')
-    model.to_device(device)
+    model.to_device(chosen)
     return model
 
 
-def copy_matching(source, target):
+def copy_matching(source: chainer.Link, target: chainer.Link) -> int:
     """Copies what has the same path and shape in two models: weights and running statistics.
 
     Returns:
@@ -108,14 +112,14 @@ def copy_matching(source, target):
     return sum(arrays[name] is given.get(name) for name in arrays)
 
 
-def read_description(path):
+def read_description(path: str | os.PathLike) -> dict[str, Any]:
     """The JSON entry of a model file as a dict: format, version, class, config, class_names, origin."""
     path = _find(path)
     with _opened(path) as file:
         return _read_description(file, path)
 
 
-def is_model_file(path):
+def is_model_file(path: str | os.PathLike) -> bool:
     """Whether ``path`` is a file that :func:`save_model` wrote, or the name of a shipped model."""
     try:
         read_description(path)

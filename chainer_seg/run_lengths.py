@@ -5,6 +5,7 @@ outside of its memory and ends the process.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -19,7 +20,7 @@ _MAX_COORDINATE = 2.0**26  # times five still fits 32 bits
 _MAX_CHARACTERS = 6  # of one run, five bits each: enough for MAX_PIXELS
 
 
-def checked_size(size) -> tuple[int, int]:
+def checked_size(size: object) -> tuple[int, int]:
     """The (height, width) of an image as whole numbers.
 
     Args:
@@ -73,7 +74,7 @@ def rle_counts(text: str | bytes) -> np.ndarray:
     return runs
 
 
-def checked_code(code, size=None) -> dict:
+def checked_code(code: object, size: Sequence[int] | None = None) -> dict:
     """A run-length code that pycocotools can take: compressed, its runs filling its image exactly.
 
     Args:
@@ -116,7 +117,7 @@ def checked_code(code, size=None) -> dict:
     return {'size': [height, width], 'counts': counts}
 
 
-def polygon_codes(polygons, size) -> list[dict]:
+def polygon_codes(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> list[dict]:
     """The run-length code of each polygon.
 
     Args:
@@ -150,12 +151,12 @@ def polygon_codes(polygons, size) -> list[dict]:
     return coco_mask.frPyObjects(parts, height, width)
 
 
-def polygons_code(polygons, size) -> dict:
+def polygons_code(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> dict:
     """The one run-length code that polygons cover together; arguments as in :func:`polygon_codes`."""
     return coco_mask.merge(polygon_codes(polygons, size))
 
 
-def box_code(box, size) -> dict:
+def box_code(box: tuple[float, float, float, float], size: Sequence[int]) -> dict:
     """The run-length code of a COCO box (x, y, width, height): the pixels it touches.
 
     A box without width or height touches the pixels in which it begins.
@@ -172,12 +173,12 @@ def box_code(box, size) -> dict:
     return coco_mask.encode(mask)[0]
 
 
-def code_area(code) -> int:
+def code_area(code: dict) -> int:
     """The number of pixels of a checked code."""
     return int(coco_mask.area(code))
 
 
-def code_box(code) -> tuple[float, float, float, float]:
+def code_box(code: dict) -> tuple[float, float, float, float]:
     """(x_min, y_min, x_max, y_max) of a checked code in pixels; the maxima lie past the last pixel."""
     x, y, width, height = coco_mask.toBbox(code).tolist()
     return x, y, x + width, y + height

@@ -9,7 +9,8 @@ import numpy as np
 from chainer_seg.functions import roi_sampling as sampling
 
 
-def bin_ranges(starts, ends, bins, limit, dtype=np.float64):
+def bin_ranges(starts: np.ndarray, ends: np.ndarray, bins: int, limit: int,
+               dtype: type[np.floating] = np.float64) -> tuple[np.ndarray, np.ndarray]:
     """First and past-last pixel of every bin along one axis, two (R, bins) int arrays.
 
     ``dtype`` is the type of number that the edges are computed in before they are rounded.

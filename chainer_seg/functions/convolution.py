@@ -21,7 +21,7 @@ class Geometry:
     output: tuple
 
     @property
-    def is_pointwise(self):
+    def is_pointwise(self) -> bool:
         """Whether the image is its own matrix of columns."""
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad == (0, 0)
 
@@ -45,7 +45,7 @@ class Geometry:
         return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
 
 
-def convolve(x, weights, geometry):
+def convolve(x: np.ndarray, weights: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Correlates images (B, C, H, W) with weights (O, C, kh, kw): (B, O, oh, ow)."""
     matrix = weights.reshape(len(weights), -1)
     y = np.empty((len(x), len(weights), int(np.prod(geometry.output))), x.dtype)
@@ -74,7 +74,7 @@ def convolve_transposed(x, weights, geometry, size):
     return y
 
 
-def weight_gradient(x, gy, shape, geometry):
+def weight_gradient(x: np.ndarray, gy: np.ndarray, shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
     """The gradient of the weights (O, C, kh, kw) from images (B, C, H, W) and (B, O, oh, ow)."""
     dtype = np.result_type(x, gy)
     total = np.zeros((shape[0], int(np.prod(shape[1:]))), dtype)

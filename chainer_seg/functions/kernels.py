@@ -30,13 +30,13 @@ class Parameter:
     is_written: bool
 
 
-def source_for(dtype, source):
+def source_for(dtype: np.dtype, source: str) -> str:
     """The CUDA source with ``real`` standing for float, or for double where ``dtype`` is float64."""
     name = 'double' if np.dtype(dtype) == np.float64 else 'float'
     return f'typedef {name} real;\n{source}'
 
 
-def working_type(dtype):
+def working_type(dtype: np.dtype) -> np.dtype:
     """The type that a kernel computes in: half precision is widened."""
     return np.result_type(dtype, np.float32)
 

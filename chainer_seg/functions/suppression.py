@@ -3,6 +3,8 @@
 `chainer_seg.boxes` uses these parts; `suppress` replaces ChainerCV's function for the CPU.
 """
 
+import types
+
 import numpy as np
 
 # Boxes that are compared with each other at once, and pairs of boxes that are compared at once: many
@@ -29,7 +31,8 @@ def suppress(bbox, thresh, score=None, limit=None):
     return order[suppress_in_order(bbox[order], thresh, limit=limit)].astype(np.int32)
 
 
-def suppress_in_order(boxes, threshold, offset=0, limit=None):
+def suppress_in_order(boxes: np.ndarray, threshold: float, offset: int = 0,
+                      limit: int | None = None) -> np.ndarray:
     """Keeps each box whose IoU with all boxes kept before it is below ``threshold``.
 
     Args:
@@ -83,7 +86,8 @@ def _overlaps(boxes_a, boxes_b, threshold, offset):
         return shared / union >= threshold
 
 
-def intersection_and_union(boxes_a, boxes_b, offset=0, xp=np):
+def intersection_and_union(boxes_a: np.ndarray, boxes_b: np.ndarray, offset: int = 0,
+                           xp: types.ModuleType = np) -> tuple[np.ndarray, np.ndarray]:
     """Areas (A, B) that each pair of boxes, (A, 4) and (B, 4), shares and covers.
 
     ``offset`` is 1 where the maxima are the last pixels inside, ``xp`` the module of the arrays.
@@ -98,7 +102,7 @@ def intersection_and_union(boxes_a, boxes_b, offset=0, xp=np):
     return shared, areas_a + areas_b - shared
 
 
-def walk_over_bits(mask, n_boxes):
+def walk_over_bits(mask: np.ndarray, n_boxes: int) -> np.ndarray:
     """The kept ones among boxes that are given the best first, as `suppress_in_order`.
 
     Args:

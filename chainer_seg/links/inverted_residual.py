@@ -112,7 +112,7 @@ class SqueezeExcitation(chainer.Chain):
         return x * F.broadcast_to(scale[:, :, None, None], x.shape)
 
 
-def round_channels(channels):
+def round_channels(channels: int) -> int:
     """The nearest multiple of 8, but not less than 8 or 0.9 of the number."""
     rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return rounded if rounded >= 0.9 * channels else rounded + DIVISOR

@@ -90,7 +90,7 @@ class ResNet(chainer.Chain):
             outputs.append(h)
         return tuple(outputs)
 
-    def pool(self, x):
+    def pool(self, x: chainer.Variable) -> chainer.Variable:
         """The 3x3 max pooling of stride 2 behind a stem of size 7."""
         if self.stem_size == 3:
             return x

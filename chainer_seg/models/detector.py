@@ -1,6 +1,10 @@
 """What the detectors share: pictures in, :class:`chainer_seg.instances.Instances` out."""
 
 
+import numpy as np
+
+from collections.abc import Iterable
+
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.models.base import Model
@@ -59,7 +63,8 @@ class InstanceDetector(Model):
             self.check_finite(outputs)
             return self.decode(outputs, sizes, **options)
 
-    def predict(self, imgs):
+    def predict(self,
+                imgs: Iterable[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """The objects as ChainerCV's instance segmentation models give them.
 
         Args:

@@ -26,15 +26,14 @@ class ResNetClassifier(Model):
     ``resnet``.
     """
 
-    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3),
-                 width: Channels = 64, in_channels: Channels = 3,
-                 stride_on: Literal['1x1', '3x3'] = '1x1', padding: Padding = 'zero',
-                 norm: Literal['batch', 'affine'] = 'batch', pooling: Literal['floor', 'ceil'] = 'floor',
-                 pool_pad: Literal[0, 1] = 1, stem_bias: bool = False,
-                 stem_width: Channels | None = None, strides: Dilations | None = None,
-                 dilations: Dilations | None = None,
-                 block: Literal['bottleneck', 'basic'] = 'bottleneck',
-                 shortcut: Literal['A', 'B', 'C'] = 'B', stem_size: Literal[3, 7] = 7, seed: Count = 0):
+    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
+                 in_channels: Channels = 3, stride_on: Literal['1x1', '3x3'] = '1x1',
+                 padding: Padding = 'zero', norm: Literal['batch', 'affine'] = 'batch',
+                 pooling: Literal['floor', 'ceil'] = 'floor', pool_pad: Literal[0, 1] = 1,
+                 stem_bias: bool = False, stem_width: Channels | None = None,
+                 strides: Dilations | None = None, dilations: Dilations | None = None,
+                 block: Literal['bottleneck', 'basic'] = 'bottleneck', shortcut: Literal['A', 'B', 'C'] = 'B',
+                 stem_size: Literal[3, 7] = 7, seed: Count = 0) -> None:
         super().__init__()
         stages = len(blocks)
         with self.init_scope():

@@ -4,6 +4,7 @@ arXiv 2102.06583)."""
 import dataclasses
 import math
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
 from chainer import backend
@@ -28,7 +29,7 @@ class Click:
     positive: bool = True
 
 
-def check_clicks(clicks, size):
+def check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
     """Raises :class:`chainer_seg.errors.ClickError` for what is no click in an image of ``size``.
 
     Args:
@@ -50,19 +51,20 @@ def check_clicks(clicks, size):
                              f'whose x goes from 0 to {width - 1} and y from 0 to {height - 1}.')
 
 
-def pixel_of(click):
+def pixel_of(click: Click) -> tuple[int, int]:
     """The pixel (row, column) of an image that a click inside it lies on."""
     # The rim of the image, half a pixel outside the centres, belongs to the outermost pixels.
     return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
-def click_points(clicks):
+def click_points(clicks: Sequence[Click]) -> np.ndarray:
     """Clicks as an array (K, 3) float32 of y, x and sign: 1 for a positive one and -1 for another."""
     rows = [(click.y, click.x, 1 if click.positive else -1) for click in clicks]
     return np.array(rows, np.float32).reshape(-1, 3)
 
 
-def click_maps(clicks, size, *, scale=1.0, mean=0.0):
+def click_maps(clicks: Sequence[Click], size: tuple[int, int], *, scale: float = 1.0,
+               mean: float = 0.0) -> np.ndarray:
     """Distance of each pixel to the nearest positive and to the nearest negative click.
 
     Args:
@@ -78,7 +80,8 @@ def click_maps(clicks, size, *, scale=1.0, mean=0.0):
     return point_maps(click_points(clicks)[None], size, scale=scale, mean=mean)[0]
 
 
-def point_maps(points, size, *, scale=1.0, mean=0.0):
+def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
+               mean: float = 0.0) -> np.ndarray:
     """:func:`click_maps` of a batch.
 
     Args:
@@ -95,7 +98,8 @@ def point_maps(points, size, *, scale=1.0, mean=0.0):
     return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)
 
 
-def disk_maps(points, size, *, radius=5.0, mean=0.0):
+def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
+              mean: float = 0.0) -> np.ndarray:
     """Disks around the clicks, which say no more than where they are (arXiv 2102.06583).
 
     A map is 0 on the disks and 255 elsewhere, as one of distances is that grows from nothing to its

@@ -31,7 +31,7 @@ class ClickMapSamples:
         (height, width) int32, 1 on the object and 0 elsewhere.
     """
 
-    def __init__(self, size=(321, 321), mean=131.0):
+    def __init__(self, size: tuple[int, int] = (321, 321), mean: float = 131.0) -> None:
         self.size, self.mean = tuple(size), np.float32(mean)
 
     def __call__(self, example, rng=None):
@@ -81,7 +81,7 @@ class ClickMapTrainChain(DeviceChain):
         return loss, mean_iou(upsampled, target)
 
 
-def nearest_labels(labels, size):
+def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Labels (B, H, W) at ``size`` = (h, w), from every H / h-th row and W / w-th column.
 
     These are the pixels that TensorFlow's resize_nearest_neighbor takes.

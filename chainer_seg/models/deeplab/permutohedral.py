@@ -26,7 +26,7 @@ class PermutohedralLattice:
             be numbered.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: np.ndarray) -> None:
         features = np.asarray(features, np.float64)
         if not np.isfinite(features).all():
             raise UserError('The features of the lattice hold NaN or infinite values.')

@@ -7,6 +7,7 @@ resized for the network is sampled at the network's scale.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ class ClickSampling:
         for strategy in self.strategies:
             _check_strategy(strategy)
 
-    def most_clicks(self, n_others):
+    def most_clicks(self, n_others: int) -> int:
         """The largest number of clicks in a pair where there are so many other objects."""
         negatives = {'background': self.background[1], 'others': n_others * self.others[1],
                      'outline': self.outline}
@@ -102,7 +103,8 @@ SAMPLINGS = {
 }
 
 
-def sample_clicks(mask, others, rng, strategy='background', method='paper'):
+def sample_clicks(mask: np.ndarray, others: Sequence[np.ndarray], rng: np.random.Generator,
+                  strategy: str = 'background', method: str | ClickSampling = 'paper') -> list[Click]:
     """Draws one set of positive and negative clicks for an object.
 
     Where there is no room for as many clicks at their distances, there are fewer of them, but one
@@ -150,12 +152,13 @@ class ClickSampler:
         mask, others, method: As those of :func:`sample_clicks`.
     """
 
-    def __init__(self, mask, others=(), method='paper'):
+    def __init__(self, mask: np.ndarray, others: Sequence[np.ndarray] = (),
+                 method: str | ClickSampling = 'paper') -> None:
         self.sampling = find_sampling(method)
         self._mask = np.asarray(mask, dtype=bool)
         self._other_masks = others
 
-    def draw(self, rng, strategy='background'):
+    def draw(self, rng: np.random.Generator, strategy: str = 'background') -> list[Click]:
         """A list of :class:`Click`; see :func:`sample_clicks`."""
         negatives = {'background': self._draw_background, 'others': self._draw_others,
                      'outline': self._draw_outline}
@@ -229,7 +232,7 @@ class ClickSampler:
         return cv2.distanceTransform(region.view(np.uint8), *metric)
 
 
-def find_sampling(method):
+def find_sampling(method: str | ClickSampling) -> ClickSampling:
     """The :class:`ClickSampling` of a name, or the one that is given.
 
     Raises:

@@ -1,5 +1,6 @@
 """Click segmentation: an image and clicks in, the probability of the object out (arXiv 1603.04042)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import chainer
@@ -59,7 +60,7 @@ class ClickSegmenter(Model):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  click_encoding: Literal['distance', 'disk'] = 'distance', click_radius: Above = 5.0,
-                 flip: bool = False):
+                 flip: bool = False) -> None:
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
         super().__init__()
@@ -81,7 +82,7 @@ class ClickSegmenter(Model):
         logits = self.net.pyramid(features[-1])
         return self.decoder(logits, features[-1], features[0], x[:, 3:] / _HALF_RANGE)
 
-    def encode(self, images, points, previous):
+    def encode(self, images: np.ndarray, points: np.ndarray, previous: np.ndarray) -> np.ndarray:
         """The network's input for a batch, on the device of the arrays.
 
         Args:
@@ -105,7 +106,8 @@ class ClickSegmenter(Model):
             return disk_maps(points, size, radius=self.click_radius, mean=self.click_mean)
         return point_maps(points, size, scale=self.click_scale, mean=self.click_mean)
 
-    def prepare(self, image, clicks, previous=None, side=None):
+    def prepare(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray | None = None,
+                side: int | None = None) -> np.ndarray:
         """The network's input for one image.
 
         Args:
@@ -128,7 +130,7 @@ class ClickSegmenter(Model):
         return self.encode(network_image(resize(image, inner))[None], points[None],
                            previous[None])[0]
 
-    def decode(self, logits, size):
+    def decode(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The probability (H, W) float32 of ``size`` = (H, W) from the logits (1, h, w)."""
         return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
 

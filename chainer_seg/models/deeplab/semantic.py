@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Iterable
 
 import chainer
 import numpy as np
@@ -36,7 +37,7 @@ class SemanticSegmenter(Model):
         class_names: Names of the classes, the background first; may be empty.
     """
 
-    def __init__(self, longest_side):
+    def __init__(self, longest_side: int) -> None:
         super().__init__()
         self.longest_side = longest_side
 
@@ -79,7 +80,7 @@ class SemanticSegmenter(Model):
             highest = np.maximum(highest, plane)
         return labels
 
-    def predict(self, imgs):
+    def predict(self, imgs: Iterable[np.ndarray]) -> list[np.ndarray]:
         """The labels as ChainerCV's semantic segmentation models give them.
 
         Args:
@@ -95,7 +96,7 @@ class SemanticSegmenter(Model):
         padding = [(0, -(side - 1) % STRIDE) for side in image.shape[:2]]
         return self.device.send(np.pad(network_image(image), [(0, 0), *padding])[None])
 
-    def decode(self, logits, x):
+    def decode(self, logits: chainer.Variable, x: chainer.Variable) -> chainer.Variable:
         """The probabilities (B, C, H, W) for the input ``x``, a Variable, from logits (B, C, h, w)."""
         return F.softmax(resize_bilinear(logits, x.shape[2:]), axis=1)
 

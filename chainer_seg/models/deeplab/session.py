@@ -129,15 +129,15 @@ class ClickSession:
         self.raw_probability, self.probability = raw, probability
         return probability
 
-    def undo(self):
+    def undo(self) -> None:
         """Takes the last click, or the start from a mask, back; returns the new probability."""
         return self._go_to(max(self._position - 1, 0))
 
-    def redo(self):
+    def redo(self) -> None:
         """Does again what was taken back last; returns the new probability."""
         return self._go_to(min(self._position + 1, len(self._states) - 1))
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all clicks on the current object; finished objects stay."""
         return self._begin(_State())
 
@@ -187,7 +187,7 @@ class ClickSession:
         self.remove(number)
         self._begin(chosen._state)
 
-    def remove(self, number):
+    def remove(self, number: int) -> None:
         """Forgets a finished object."""
         self._object(number)
         self.objects = self.objects[:number] + self.objects[number + 1:]

@@ -263,7 +263,8 @@ def _click(points, found, truth):
         points[(points[:, 2] != 0).argmin()] = click_points([click])[0]
 
 
-def weighted_cross_entropy(logits, target, positive_weight=1.0):
+def weighted_cross_entropy(logits: chainer.Variable, target: np.ndarray,
+                           positive_weight: float = 1.0) -> chainer.Variable:
     """The mean sigmoid cross entropy over the pixels that count, those of the object weighted.
 
     Args:
@@ -282,7 +283,7 @@ def weighted_cross_entropy(logits, target, positive_weight=1.0):
     return F.sum(each * weight) / max(1, int((target != -1).sum()))
 
 
-def mean_iou(logits, target):
+def mean_iou(logits: chainer.Variable, target: np.ndarray) -> np.ndarray:
     """The mean over samples of the intersection over union; arrays as weighted_cross_entropy has."""
     xp = chainer.backend.get_array_module(target)
     found, truth = (logits > 0) & (target != -1), target == 1

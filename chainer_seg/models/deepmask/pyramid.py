@@ -1,6 +1,7 @@
 """The image pyramid of full-scene inference (arXiv 1506.06204, section 3.2), read piece by piece."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from chainer import backend
@@ -56,7 +57,7 @@ class PyramidLevel:
         self.positions = tuple(cells - window // STRIDE + 1 for cells in self.cells)
 
     @property
-    def cells(self):
+    def cells(self) -> tuple[int, int]:
         """(rows, columns) of the trunk's last stage."""
         return tuple(-(-side // STRIDE) for side in self.padded)
 
@@ -94,7 +95,7 @@ def level_size(size, scale):
     return tuple(int(np.floor(scale * side + 0.5)) for side in size)
 
 
-def build_pyramid(image, scales, window):
+def build_pyramid(image: np.ndarray, scales: Sequence[float], window: int) -> list[PyramidLevel]:
     """The levels of an image (H, W, 3) uint8 at ``scales``; those without a pixel are left out.
 
     Raises:

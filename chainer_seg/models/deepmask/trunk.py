@@ -22,7 +22,7 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 PADDING_VALUE = 0.5
 
 
-def normalise(pictures):
+def normalise(pictures: np.ndarray) -> np.ndarray:
     """Pictures as the network takes them: less their mean, divided by their deviation.
 
     Args:
@@ -75,7 +75,7 @@ class Trunk(chainer.Chain):
             outputs.append(h)
         return tuple(outputs)
 
-    def describe(self, stage):
+    def describe(self, stage: chainer.Variable) -> chainer.Variable:
         """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the
         last stage (B, C, h, w)."""
         return self.features(F.relu(self.bottleneck(stage)))

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def keypoint_targets(keypoints, boxes, size):
+def keypoint_targets(keypoints: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """The cells of heat maps in which keypoints lie.
 
     Args:

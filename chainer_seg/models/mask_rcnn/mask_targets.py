@@ -51,7 +51,7 @@ class ObjectMasks:
         points = [[np.reshape(polygon, (-1, 2)) for polygon in drawn or ()] for drawn in polygons]
         return cls(points, bitmaps, boxes[:, :2])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.bitmaps)
 
     def take(self, numbers):
@@ -59,7 +59,7 @@ class ObjectMasks:
         return ObjectMasks([self.polygons[n] for n in numbers], [self.bitmaps[n] for n in numbers],
                            self.corners[numbers])
 
-    def flip(self, width):
+    def flip(self, width: int) -> 'ObjectMasks':
         """The masks in the mirror image of an image that is so many pixels wide."""
         polygons = [[np.array([[width, 0]]) + polygon * [-1, 1] for polygon in drawn]
                     for drawn in self.polygons]

@@ -18,8 +18,10 @@ Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN h
 other anchors, and the stride on other convolutions, so that published weights give other numbers.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import chainer
 import numpy as np
 from chainer import functions as F
 from msgspec import Meta
@@ -98,7 +100,7 @@ class MaskRCNN(InstanceDetector):
                  canonical_size: Above = CANONICAL_SIZE, proposals_before_nms: Proposals | None = None,
                  proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
                  score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
-                 max_detections: Detections = 100, seed: Count = 0):
+                 max_detections: Detections = 100, seed: Count = 0) -> None:
         super().__init__()
         _check(neck, blocks, keypoints, anchor_sizes)
         self.classes, self.keypoints = classes, keypoints
@@ -134,12 +136,12 @@ class MaskRCNN(InstanceDetector):
                               in zip(self.extractor.strides, level_sizes)]
 
     @property
-    def with_masks(self):
+    def with_masks(self) -> bool:
         """Whether there is a mask head."""
         return bool(self.config['with_masks'])
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> int:
         """What the sides of the network's input are multiples of: 1, or the coarsest stage's stride."""
         return self.extractor.strides[-2] if len(self.extractor.strides) > 1 else 1
 
@@ -163,11 +165,11 @@ class MaskRCNN(InstanceDetector):
         features = self.extract(x)
         return (features, *self.rpn(features))
 
-    def extract(self, x):
+    def extract(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """The maps of a batch, a tuple from fine to coarse; one map with C4."""
         return self.extractor(x)
 
-    def anchors(self, sizes):
+    def anchors(self, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """The anchors of maps.
 
         Args:
@@ -196,19 +198,22 @@ class MaskRCNN(InstanceDetector):
         return propose(logits, changes, self.anchors([x.shape[2:] for x in logits]),
                        self.extractor.strides, sizes, limits or self.limits)
 
-    def box_head(self, features, rois, roi_indices):
+    def box_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                 roi_indices: np.ndarray) -> tuple[chainer.Variable, chainer.Variable]:
         """Class logits (R, C + 1) and deltas (R, 4 * (C + 1)) of regions."""
         return self.box(self._regions(features, rois, roi_indices, self.roi_size))
 
-    def mask_head(self, features, rois, roi_indices):
+    def mask_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                  roi_indices: np.ndarray) -> chainer.Variable:
         """Mask logits (R, C + 1, M, M) of regions; M is 28 with FPN and 14 with C4, as published."""
         return self.mask(self._regions(features, rois, roi_indices, self.mask_roi_size))
 
-    def keypoint_head(self, features, rois, roi_indices):
+    def keypoint_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                      roi_indices: np.ndarray) -> chainer.Variable:
         """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
         return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
 
-    def class_rows(self):
+    def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""
         layers = [self.box.logits, self.box.deltas, *([self.mask.logits] if self.with_masks else [])]
         return [ClassRows(parameter, self.classes + 1, background=True)

@@ -23,7 +23,7 @@ class InputSize(typing.NamedTuple):
     scale: float
 
 
-def input_scale(size, min_side, max_side):
+def input_scale(size: tuple[int, int], min_side: int, max_side: int) -> float:
     """By how much a picture of ``size`` = (H, W) is enlarged.
 
     Its shorter side becomes ``min_side`` pixels, or its longer one ``max_side`` where that is less.
@@ -34,7 +34,7 @@ def input_scale(size, min_side, max_side):
     return scale
 
 
-def network_image(image, scale):
+def network_image(image: np.ndarray, scale: float) -> np.ndarray:
     """A picture (H, W, 3) uint8 RGB as (3, h, w) float32, blue, green and red less their mean."""
     bgr = image[:, :, ::-1].astype(np.float32)
     bgr -= np.array(MEAN_BGR)

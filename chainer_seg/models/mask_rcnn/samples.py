@@ -56,7 +56,7 @@ class PolygonDataset:
         self.ids = getattr(dataset, 'ids', range(len(dataset)))
         self._annotations = annotations_of(dataset)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index):

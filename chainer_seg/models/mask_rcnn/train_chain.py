@@ -149,7 +149,7 @@ class MaskRCNNTrainChain(DeviceChain):
             F.reshape(logits, (cells.size, -1)), send(cells.ravel()), ignore_label=-1)
 
 
-def smooth_l1(predictions, targets, beta):
+def smooth_l1(predictions: chainer.Variable, targets: np.ndarray, beta: float) -> chainer.Variable:
     """The loss of each delta: d^2 / (2 beta) up to beta, |d| - beta / 2 beyond (arXiv 1504.08083)."""
     return F.huber_loss(predictions, targets, beta, reduce='no') / beta
 

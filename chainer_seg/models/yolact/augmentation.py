@@ -22,7 +22,8 @@ CROP_RATIOS = (0.5, 2)  # of height to width
 CROP_TRIES = 50
 
 
-def augment(image, instances, rng, settings=STANDARD):
+def augment(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+            settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
     """A picture and its objects as they might also have been.
 
     Args:
@@ -46,7 +47,8 @@ def augment(image, instances, rng, settings=STANDARD):
     return image, instances
 
 
-def shift_colours(image, rng, settings=STANDARD):
+def shift_colours(image: np.ndarray, rng: np.random.Generator,
+                  settings: Augmentation = STANDARD) -> np.ndarray:
     """Each of brightness, contrast, saturation and hue is shifted in half of the pictures."""
     image = image.astype(np.float32)
     if rng.random() < 0.5:
@@ -61,7 +63,8 @@ def shift_colours(image, rng, settings=STANDARD):
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def expand(image, instances, rng, settings=STANDARD):
+def expand(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+           settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
     """Lays the picture anywhere on a larger canvas."""
     height, width = image.shape[:2]
     ratio = rng.uniform(1, settings.largest_canvas)
@@ -76,7 +79,8 @@ def expand(image, instances, rng, settings=STANDARD):
     return canvas, _changed(instances, masks, instances.bboxes + np.array([top, left] * 2, 'f'))
 
 
-def crop_part(image, instances, rng, settings=STANDARD):
+def crop_part(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+              settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
     """Cuts out a part that shows enough of some object, or leaves the picture as it is."""
     least = CROP_OVERLAPS[rng.integers(len(CROP_OVERLAPS))]
     if least is None or not len(instances):
@@ -105,7 +109,7 @@ def cut(image, instances, window):
             _changed(kept, kept.masks[:, top:bottom, left:right], bboxes))
 
 
-def mirror(image, instances):
+def mirror(image: np.ndarray, instances: Instances) -> tuple[np.ndarray, Instances]:
     """The picture and its objects with left and right exchanged."""
     bboxes = instances.bboxes.copy()
     bboxes[:, 1::2] = image.shape[1] - bboxes[:, 3::-2]

@@ -47,12 +47,12 @@ BACKBONES = {
 }
 
 
-def register_backbone(name, backbone):
+def register_backbone(name: str, backbone: Backbone) -> None:
     """Makes a :class:`Backbone` known as ``name`` to :class:`~chainer_seg.models.yolact.Yolact`."""
     BACKBONES[name] = backbone
 
 
-def find_backbone(name):
+def find_backbone(name: str) -> Backbone:
     """The :class:`Backbone` of a name.
 
     Raises:

@@ -111,14 +111,14 @@ class Yolact(InstanceDetector):
                 self.rescoring = MaskRescoring(rescoring, classes, rng)
 
     @property
-    def rescores(self):
+    def rescores(self) -> bool:
         """Whether the model has a net that scores masks."""
         return bool(self.config['rescoring'])
 
     def forward(self, x):
         return self._predict(self.features(x))
 
-    def forward_train(self, x):
+    def forward_train(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """As ``forward``, with one more result that only training uses.
 
         Returns:
@@ -128,7 +128,7 @@ class Yolact(InstanceDetector):
         maps = self.features(x)
         return (*self._predict(maps), F.cast(self.semantic(maps[0]), np.float32))
 
-    def features(self, x):
+    def features(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """The maps P3 to P7 (B, fpn_channels, h, w) of the pyramid."""
         x = F.cast(x, self.semantic.W.dtype)
         return self.pyramid(self.backbone(x)[-3:])
@@ -148,7 +148,7 @@ class Yolact(InstanceDetector):
         return anchor_boxes(map_sizes, self.anchor_scales, self.anchor_ratios, self.image_size,
                             self.square_anchors)
 
-    def normalise(self, pixels):
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (..., 3) in 0..255, red, green, blue, as the backbone expects them, float32."""
         return self._backbone.normalise(pixels)
 
@@ -169,7 +169,7 @@ class Yolact(InstanceDetector):
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
 
-    def class_rows(self):
+    def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""
         count = self.classes + 1
         logits = [ClassRows(parameter, count, groups=len(parameter.array) // count, background=True)

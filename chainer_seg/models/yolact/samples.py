@@ -75,7 +75,7 @@ class YolactSamples:
         return np.sort(usable[largest])
 
 
-def resize_masks(masks, side):
+def resize_masks(masks: np.ndarray, side: int) -> np.ndarray:
     """Masks (R, H, W) bool at (R, side, side) by OpenCV's bilinear resizing of bytes."""
     resized = np.empty((len(masks), side, side), bool)
     for mask, out in zip(masks, resized):
