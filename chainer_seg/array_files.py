@@ -60,7 +60,7 @@ class ArrayFile(contextlib.AbstractContextManager):
 
     Args:
         path: The file.
-        select: Which entries of the archive are arrays, a function of their names; all if left out.
+        select: Which entries of the archive are arrays, a function of their names; all by default.
 
     Attributes:
         headers: ``{name: ArrayHeader}``, the names without ``.npy``.

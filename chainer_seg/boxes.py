@@ -87,7 +87,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, offset: int = 0
         threshold: IoU from which the worse box is dropped, inclusive.
         offset: 1 where the maxima are the last pixels inside, as in Detectron; 0 where they are the
             first ones outside.
-        limit: Keep at most so many; None is no limit.
+        limit: Maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int array of the numbers of the kept boxes by falling score; sorted, they are in the

@@ -70,7 +70,7 @@ class MaskRuns:
         return flat.reshape(self.count, width, height).transpose(0, 2, 1)
 
     def to_rle(self) -> list[dict]:
-        """COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle` gives them."""
+        """COCO's compressed run-length encodings, as :func:`chainer_seg.masks.encode_rle` gives them."""
         if self.count == 0:
             return []
         pixels = self.size[0] * self.size[1]
@@ -128,7 +128,7 @@ def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
     """Makes sure that pycocotools can decode masks: its C code trusts what it is given.
 
     Args:
-        codes: The compressed run-length code of each mask, COCO's ``counts``.
+        codes: The compressed run-length encoding of each mask, COCO's ``counts``.
         size: (height, width) of the image.
 
     Raises:
@@ -141,7 +141,7 @@ def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]
     lengths, starts = read_runs(codes)
     if lengths.min() < 0 or (np.add.reduceat(lengths, starts) != pixels).any():
-        raise ValueError(f'a run-length code does not cover the {pixels} pixels of its image')
+        raise ValueError(f'a run-length encoding does not cover the {pixels} pixels of its image')
 
 
 def check_room(count: int, size: tuple[int, int]) -> None:
@@ -171,11 +171,11 @@ def read_runs(codes: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     data = np.frombuffer(b''.join(codes), np.uint8).astype(np.int64) - 48
     ends = np.cumsum([len(code) for code in codes])
     if min(map(len, codes)) == 0 or data.min() < 0 or data.max() > 63 or (data[ends - 1] & 32).any():
-        raise ValueError('a run-length code is empty, cut short or damaged')
+        raise ValueError('a run-length encoding is empty, cut short or damaged')
     last = np.flatnonzero((data & 32) == 0)  # The last character of each run.
     first = np.concatenate([[0], last[:-1] + 1])
     if (last - first).max() >= _RUN_CHARACTERS:
-        raise ValueError('a run-length code has a run that is longer than any image')
+        raise ValueError('a run-length encoding has a run longer than any image')
     digit = np.arange(len(data)) - np.repeat(first, last - first + 1)
     runs = np.add.reduceat((data & 31) << (5 * digit), first)
     runs -= np.where(data[last] & 16, 1 << (5 * (last - first + 1)), 0)

@@ -1,4 +1,4 @@
-"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length codes are COCO's."""
+"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length encodings are COCO's."""
 
 from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ def mask_iou(masks_a, masks_b):
 
 
 def encode_rle(masks: np.ndarray) -> list[dict]:
-    """COCO's compressed run-length codes of masks (R, H, W): a list of dicts, JSON-ready."""
+    """COCO's compressed run-length encodings of masks (R, H, W): a list of dicts, JSON-ready."""
     if len(masks) == 0:
         return []
     columns = np.asfortranarray(np.moveaxis(masks, 0, -1).astype(np.uint8))
@@ -71,7 +71,7 @@ def encode_rle(masks: np.ndarray) -> list[dict]:
 
 
 def decode_rle(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
-    """The masks (R, height, width) bool of a list of COCO run-length codes.
+    """The masks (R, height, width) bool of a list of COCO run-length encodings.
 
     Args:
         codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.

@@ -44,13 +44,13 @@ def save_model(path: str | os.PathLike, model: 'Model', *, dtype: str | None = N
 
     Args:
         path: The file; by custom it ends in ``.npz``.
-        model: A model of this package: it has ``config``, and perhaps ``class_names`` and
-            ``origin``, a dict that says where its weights came from.
-        dtype: ``'float16'`` halves the file and rounds the weights; left out they are kept as
+        model: A model of this package; ``config``, ``class_names`` and ``origin`` are saved with
+            the weights.
+        dtype: ``'float16'`` halves the file and rounds the weights; by default they are kept as
             they are. Arrays with numbers that are too large for it stay as they are, too.
 
     Raises:
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.DiskFullError: The disk is full or the folder is not writable.
         chainer_seg.errors.ModelFileError: Its configuration is beyond what :func:`load_model` takes.
     """
     if model_class(type(model).__name__) is type(model):
@@ -133,9 +133,9 @@ def _find(path):
     path = shipped if shipped is not None and not pathlib.Path(path).is_file() else path
     path = pathlib.Path(path)
     if path.is_dir():
-        raise ModelFileError(f'{path} is a folder; name a model file in it.')
+        raise ModelFileError(f'{path} is a folder; pass a model file in it.')
     if not path.exists():
-        raise ModelFileError(f'There is no model file {path}; give a file that save_model wrote '
+        raise ModelFileError(f'There is no model file {path}; pass a file that save_model wrote '
                              f'or the name of a shipped model ({", ".join(SHIPPED)}).')
     return path
 
@@ -194,7 +194,7 @@ def _build(description, elements, path):
         with blank_parameters(elements):
             return cls(**config)
     except TooManyParameters as error:
-        raise ModelFileError(f'The configuration in {path} is of a {name} with more parameters than '
+        raise ModelFileError(f'The configuration in {path} describes a {name} with more parameters than '
                              f'the {elements:,} numbers in the file; copy it again.') from error
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ModelFileError(f'The configuration in {path} does not fit the class {name}: '

@@ -85,7 +85,7 @@ def _as_argument(argument, parameter, dtype):
     if not parameter.is_array:
         return wanted.type(argument)
     if argument.dtype != wanted:
-        raise TypeError(f'the kernel declares {parameter.name} as {wanted}, not {argument.dtype}')
+        raise TypeError(f'the kernel declares {parameter.name} as {wanted}, got {argument.dtype}')
     if parameter.is_written and not argument.flags.c_contiguous:
         raise ValueError(f'the kernel writes {parameter.name}, which must be contiguous; '
                          f'its shape is {argument.shape}, its strides are {argument.strides}')

@@ -20,7 +20,7 @@ def suppress(bbox, thresh, score=None, limit=None):
         bbox: (R, 4) float array of y_min, x_min, y_max, x_max.
         thresh (float): a box is dropped when its IoU with a kept one is at least this.
         score: (R,) float array; None takes the boxes in the order given.
-        limit (int): keep at most this many; None is no limit.
+        limit (int): maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int32 array.
@@ -39,7 +39,7 @@ def suppress_in_order(boxes: np.ndarray, threshold: float, offset: int = 0,
         boxes: (R, 4) float array of y_min, x_min, y_max, x_max, the best first.
         threshold (float): IoU from which a later box is dropped.
         offset: 1 where the maxima belong to the boxes, 0 where they are the first pixels outside.
-        limit (int): keep at most this many; None is no limit.
+        limit (int): maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int array of the kept ones, in their order. A box whose IoU is not a number, for

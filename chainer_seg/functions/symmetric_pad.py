@@ -73,7 +73,7 @@ def symmetric_pad(x, pad):
     ``SpatialSymmetricPadding``) does: it is the gradient of zero padding, not that of mirroring.
     """
     if pad < 0:
-        raise ValueError(f'pad must not be negative, but is {pad}')
+        raise ValueError(f'pad must be at least 0, got {pad}')
     if pad == 0:
         return x
     return SymmetricPad(pad).apply((x,))[0]

@@ -30,7 +30,7 @@ class Click:
 
 
 def check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
-    """Raises :class:`chainer_seg.errors.ClickError` for what is no click in an image of ``size``.
+    """Raises :class:`chainer_seg.errors.ClickError` for anything but clicks inside an image of ``size``.
 
     Args:
         clicks: Objects that should be :class:`Click`.
@@ -39,12 +39,12 @@ def check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
     height, width = size
     for click in clicks:
         if not isinstance(click, Click):
-            raise ClickError(f'{click!r} is no click; write Click(y=.., x=.., positive=..).')
+            raise ClickError(f'Expected a click, got {click!r}; write Click(y=.., x=.., positive=..).')
         if not all(isinstance(value, numbers.Real) for value in (click.y, click.x)):
-            raise ClickError(f'A click needs numbers for its place, not x={click.x!r}, '
+            raise ClickError(f'The coordinates of a click must be numbers, got x={click.x!r}, '
                              f'y={click.y!r}.')
         if click.positive not in (True, False):
-            raise ClickError(f'A click is positive or not; give True or False, not '
+            raise ClickError(f'positive must be True or False in a click, got '
                              f'{click.positive!r}.')
         if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
             raise ClickError(f'The click at x={click.x}, y={click.y} lies outside the image, '

@@ -101,13 +101,13 @@ def check_encoding(model, dataset):
         chainer_seg.errors.TrainingError: The model cannot be trained from these files.
     """
     if model.mask_input or model.click_encoding != 'distance':
-        raise TrainingError('Click files hold distances alone; train a model with --mask-input or disks '
-                            'from images and objects, or give another model.')
+        raise TrainingError('Click files contain distances only; train a model with --mask-input or disks '
+                            'from images and objects, or use another model.')
     scales = (stored_scale(dataset[number][1]) for number in range(len(dataset)))
     scale = next((scale for scale in scales if scale is not None), None)
     if scale not in (None, int(model.click_scale)):
         raise TrainingError(f'The maps of {dataset.path} are distances times {scale}, but the model '
-                            f'takes them times {model.click_scale:g}; give --click-scale {scale}, or '
+                            f'expects them times {model.click_scale:g}; use --click-scale {scale}, or '
                             f'sample clicks with --energy-scale {model.click_scale:g}.')
 
 
@@ -118,7 +118,7 @@ def evaluate_maps(chain, dataset, samples, count):
         chain: A :class:`ClickMapTrainChain`.
         dataset: As :func:`check_encoding` takes it.
         samples: A :class:`ClickMapSamples`.
-        count: At most so many samples are looked at, spread over the data set.
+        count: Maximum number of samples, spread over the data set.
 
     Returns:
         ``{'loss': float, 'iou': float}``.

@@ -31,7 +31,7 @@ def segment_maps(model, image, maps):
     """
     if maps.shape[1:] != image.shape[:2]:
         raise ClickError(f'The click maps are {_written(maps.shape[1:])} pixels, but the image is '
-                         f'{_written(image.shape[:2])}; give maps of the same size.')
+                         f'{_written(image.shape[:2])}; both must have the same size.')
     if maps[0].all():
         raise ClickError('The click maps show no positive click; in the first of them, a click on the '
                          'object is where it is 0.')

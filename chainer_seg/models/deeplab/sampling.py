@@ -69,14 +69,14 @@ class ClickSampling:
         for name, fewest in (('positives', 1), ('background', 0), ('others', 0)):
             least, most = getattr(self, name)
             if not fewest <= least <= most:
-                raise UserError(f'{name} takes two numbers from {fewest}, the smaller one first, '
-                                f'not {least} and {most}.')
+                raise UserError(f'{name} must be two numbers of at least {fewest}, the smaller one first, '
+                                f'got {least} and {most}.')
         for name, fewest in (('outline', 0), ('d_margin', 0), ('d', 1), ('outline_margin', 0),
                              ('ratio_factor', 1), ('tries', 1), ('n_pairs', 1)):
             if not getattr(self, name) >= fewest:
-                raise UserError(f'{name} must be at least {fewest}, not {getattr(self, name)}.')
+                raise UserError(f'{name} must be at least {fewest}, got {getattr(self, name)}.')
         if not self.strategies:
-            raise UserError(f'A sampling needs a strategy; give one of {", ".join(STRATEGIES)}.')
+            raise UserError(f'A sampling needs a strategy; choose from {", ".join(STRATEGIES)}.')
         for strategy in self.strategies:
             _check_strategy(strategy)
 
@@ -89,7 +89,7 @@ class ClickSampling:
 
 def _check_strategy(strategy):
     if strategy not in STRATEGIES:
-        raise UserError(f'There is no strategy {strategy!r} of click sampling; take one of '
+        raise UserError(f'Unknown click sampling strategy {strategy!r}; choose from '
                         f'{", ".join(STRATEGIES)}.')
 
 
@@ -241,7 +241,7 @@ def find_sampling(method: str | ClickSampling) -> ClickSampling:
     if isinstance(method, ClickSampling):
         return method
     if method not in SAMPLINGS:
-        raise UserError(f'There is no click sampling {method!r}; take one of '
+        raise UserError(f'Unknown click sampling {method!r}; choose from '
                         f'{", ".join(SAMPLINGS)}, or a ClickSampling.')
     return SAMPLINGS[method]
 

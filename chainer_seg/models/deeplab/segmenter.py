@@ -25,25 +25,24 @@ CLICK_ENCODINGS = ('distance', 'disk')
 
 
 class ClickSegmenter(Model):
-    """DeepLab with two more input channels, which say where the user clicked.
+    """DeepLab with two more input channels that show where the user clicked.
 
     Args:
         click_scale, click_mean: The encoding of the clicks, as :func:`click_maps` has it: 1 and 0
             in the paper, 6 and 131 in the TensorFlow implementation.
-        click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, where
-            ``click_scale`` counts for nothing (:func:`disk_maps`).
+        click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, which
+            ignores ``click_scale`` (:func:`disk_maps`).
         click_radius: Of the disks, in pixels of what the network sees.
         longest_side: Images are shrunk until their longer side is at most this many pixels; the
             probability is brought back to the size of the image.
-        zoom_side: The surroundings of what was found are looked at once more, scaled to this many
-            pixels (zoom-in of f-BRS, arXiv 2001.10331, section 4); None leaves it at the whole
-            image.
+        zoom_side: Side in pixels of a second pass over a crop around the object (the zoom-in of
+            f-BRS, arXiv 2001.10331, section 4); None for the whole image only.
         mask_input: Whether a sixth input channel shows the network what it found before the last
             click (arXiv 2102.06583, section 3.2).
         decoder: Width of a :class:`Decoder`, which gives logits at a quarter of the input's
             size; None for the published network, whose logits are at an eighth.
-        flip: Whether the mirror image is looked at, too, and the logits are averaged: twice the
-            work for each click.
+        flip: Whether the logits are averaged with those of the mirrored image: twice the work
+            for each click.
         blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As
             those of :class:`DeepLab`.
 
@@ -88,7 +87,7 @@ class ClickSegmenter(Model):
         Args:
             images: (B, 3, H, W) float32, as :func:`network_image` gives them.
             points: (B, K, 3) float32, the clicks as :func:`click_points` gives them, in pixels of
-                ``images``; rows of sign 0 are no clicks.
+                ``images``; rows with sign 0 are padding.
             previous: (B, H, W) float32, the probability before the last click; 0 where nothing was
                 found. Used where the model has ``mask_input``.
 
@@ -114,8 +113,8 @@ class ClickSegmenter(Model):
             image: (H, W, 3) uint8 RGB.
             clicks: A sequence of :class:`Click`, in pixels of the image.
             previous: (H, W) float32, the probability before the last click; None for nothing.
-            side: The image is scaled until its longer side has so many pixels; left out, it is
-                shrunk as ``longest_side`` asks and never enlarged.
+            side: Length of the longer side to which the image is scaled, in pixels. By default it is
+                shrunk to ``longest_side`` if larger, and never enlarged.
 
         Returns:
             (5 or 6, h, w) float32 on the CPU.
@@ -139,7 +138,7 @@ class ClickSegmenter(Model):
 
         Args:
             image, clicks, previous, side: As those of :meth:`prepare`.
-            flip: Whether the mirror image is looked at, too; None as the model has it.
+            flip: Whether to average with the mirrored image; None for the model's setting.
         """
         x = self.prepare(image, clicks, previous, side)
         flip = self.flip if flip is None else flip
@@ -150,10 +149,10 @@ class ClickSegmenter(Model):
         return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):
-        """Finds the object that the clicks mean.
+        """Segments the object that the clicks indicate.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
             clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
                 which they were made.
 
@@ -163,7 +162,7 @@ class ClickSegmenter(Model):
 
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image.
-            chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
             chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
@@ -173,8 +172,8 @@ class ClickSegmenter(Model):
 
         Args:
             image: As :meth:`segment` takes it.
-            refinement: What sharpens the probabilities, if any; see :class:`ClickSession`.
-            flip: Whether mirror images are looked at, too; None as the model has it.
+            refinement: Refinement of the probabilities, or None; see :class:`ClickSession`.
+            flip: Whether to average with mirrored images; None for the model's setting.
         """
         return ClickSession(self, as_image(image), refinement, flip)
 

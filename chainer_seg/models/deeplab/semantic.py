@@ -25,8 +25,8 @@ class SemanticSegmenter(Model):
     ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits
     (B, C, h, w) of every eighth pixel.
 
-    Images are shrunk until their longer side is at most ``longest_side`` pixels, for a network knows
-    objects of the sizes that it was trained on; what is found is enlarged to the size of the image.
+    Images are shrunk until their longer side is at most ``longest_side`` pixels, because a network
+    recognises objects of the sizes that it was trained on; the result is enlarged to the image's size.
     Then they are padded with their mean to multiples of eight and one more, as for the authors' Caffe
     nets, so that the first and the last logits are those of the first and the last pixels.
 
@@ -46,31 +46,31 @@ class SemanticSegmenter(Model):
         """How likely each pixel is of each class.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
-            scales: The image is looked at in these sizes, and of each position the highest logits
-                count; (1, 0.75, 0.5) are the published ones.
-            mirror: Look at the mirrored image, too, and take the mean of the probabilities.
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
+            scales: Scales at which the network sees the image; each position takes its highest
+                logits. (1, 0.75, 0.5) are the published ones.
+            mirror: Average the probabilities with those of the mirrored image.
             refinement: Parameters of a dense CRF: 'deeplab', 'tensorflow', or
                 :class:`chainer_seg.models.deeplab.dense_crf.CrfParameters`, whose pixels are those of
                 the shrunk image. Or a function: image (h, w, 3) uint8 and probabilities
                 (C, h, w) float32 in, better ones out.
-            longest_side: In place of the model's own.
+            longest_side: Overrides the model's own.
 
         Returns:
             (C, H, W) float32, which sum to 1 over the classes; on the CPU.
 
         Raises:
-            chainer_seg.errors.ImageError: ``image`` is not a picture.
-            chainer_seg.errors.UserError: An option cannot be used.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
+            chainer_seg.errors.UserError: An option is invalid.
         """
         image = as_image(image)
-        found = self._look(image, scales, mirror, refinement, longest_side)
+        found = self._small_probabilities(image, scales, mirror, refinement, longest_side)
         return np.stack([resize(plane, image.shape[:2]) for plane in found])
 
     def segment(self, image, *, scales=(1,), mirror=False, refinement=None, longest_side=None):
         """The class of each pixel, (H, W) int32; the arguments are those of :meth:`probabilities`."""
         image = as_image(image)
-        found = self._look(image, scales, mirror, refinement, longest_side)
+        found = self._small_probabilities(image, scales, mirror, refinement, longest_side)
         # Class by class: all probabilities in the size of a large photograph would fill the memory.
         labels = np.zeros(image.shape[:2], np.int32)
         highest = resize(found[0], labels.shape)
@@ -100,7 +100,7 @@ class SemanticSegmenter(Model):
         """The probabilities (B, C, H, W) for the input ``x``, a Variable, from logits (B, C, h, w)."""
         return F.softmax(resize_bilinear(logits, x.shape[2:]), axis=1)
 
-    def _look(self, image, scales, mirror, refinement, longest_side):
+    def _small_probabilities(self, image, scales, mirror, refinement, longest_side):
         """The probabilities (C, h, w) in the shrunk image."""
         scales, refine = _checked_scales(scales), find_semantic_refinement(refinement)
         image = resize(image, fit_within(image.shape[:2], longest_side or self.longest_side))
@@ -135,6 +135,5 @@ def find_semantic_refinement(refinement):
 def _checked_scales(scales):
     scales = tuple(scales)
     if not scales or not all(0 < scale < math.inf for scale in scales):
-        raise UserError(f'An image cannot be looked at in the scales {scales}; give numbers above 0, '
-                        f'such as 1 or 0.5.')
+        raise UserError(f'Scales must be positive numbers, such as 1 or 0.5, got {scales}.')
     return scales

@@ -161,7 +161,7 @@ class ClickSession:
             raise ClickError(f'The mask is {_size(mask.shape)} pixels, but the image is '
                              f'{_size(size)}; give a mask of the same size.')
         if mask.dtype.kind not in 'bui':
-            raise ClickError(f'A mask holds True and False, or integers, but not {mask.dtype}; '
+            raise ClickError(f'A mask must be boolean or integer, got {mask.dtype}; '
                              f'compare it with a threshold first, as in mask > 0.5.')
         start = mask != 0 if mask.any() else None
         self._states = self._states[:self._position + 1] + [_State(start=start)]
@@ -175,7 +175,7 @@ class ClickSession:
         """
         mask = self.mask
         if not mask.any():
-            raise ClickError('There is no object to finish yet; click on one first.')
+            raise ClickError('There is no object to finish yet; click the object first.')
         self.objects += (ClickObject(name, mask, self.clicks, self._states[self._position]),)
         self._begin(_State())
 
@@ -282,8 +282,8 @@ class ClickSession:
     def _refined(self, refine, probability, clicks):
         refined = refine(self.image, probability, clicks)
         if np.shape(refined) != probability.shape:
-            raise ClickError(f'The refinement gave {_size(np.shape(refined))} pixels for an image '
-                             f'of {_size(probability.shape)}; it must give a probability for each.')
+            raise ClickError(f'The refinement returned {_size(np.shape(refined))} pixels for an image '
+                             f'of {_size(probability.shape)}; it must return a probability for each pixel.')
         return refined
 
     def _paste(self, window, logits):

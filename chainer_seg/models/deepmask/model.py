@@ -49,7 +49,7 @@ class DeepMask(ProposalModel):
         bottleneck: Channels to which the last stage is reduced.
         features: Length of the vector from which mask and score are computed.
         hidden: Hidden units of the score branch.
-        dropout: Part of the score branch's units that is left out in training.
+        dropout: Share of the score branch's units that are dropped in training.
         seed: Seed of the initial weights.
 
     ``forward`` takes patches (B, 3, patch_size + 32, patch_size + 32) float32, RGB in 0..1 through
@@ -137,7 +137,7 @@ class SharpMask(ProposalModel):
         if not dm:
             return self._skips, self.refine
         if self.mask_size is None:
-            raise UserError('This SharpMask was made without the branch of DeepMask; leave dm out.')
+            raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
         return _no_skips, self._coarse
 
     def _skips(self, stages):
@@ -252,4 +252,4 @@ def _mask_branch(features, mask_size, seed):
 
 def _check_multiple(name, value, factor):
     if value < factor or value % factor:
-        raise ValueError(f'{name} must be a multiple of {factor}, but is {value}')
+        raise ValueError(f'{name} must be a multiple of {factor}, got {value}')

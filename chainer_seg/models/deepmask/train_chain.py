@@ -10,7 +10,7 @@ from chainer_seg.models.deepmask.model import STEPS, crop
 
 
 # The part of a window that the object in its middle takes, about: 0.14 of a drawn shape's, 0.10 of that
-# of an object in 50 pictures of COCO 2017.
+# of an object in 50 images of COCO 2017.
 OBJECT_SHARE = 0.12
 
 
@@ -19,7 +19,7 @@ class DeepMaskTrainChain(DeviceChain):
 
     Args:
         model: A :class:`DeepMask`.
-        mask_weight: The loss of masks counts so many times; the Torch implementation multiplies it
+        mask_weight: Weight of the mask loss; the Torch implementation multiplies it
             by the batch size.
 
     Called with ``x`` (B, 3, H, W) float32 and either ``mask`` (B, S, S), to whose side the logits

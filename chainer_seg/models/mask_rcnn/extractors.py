@@ -1,4 +1,4 @@
-"""From a picture to maps, and from maps to what the heads see of a region: C4 and FPN.
+"""From an image to maps, and from maps to what the heads see of a region: C4 and FPN.
 
 C4 is arXiv 1506.01497 on a ResNet (arXiv 1703.06870, figure 4 left), FPN arXiv 1612.03144.
 """
@@ -63,7 +63,7 @@ class FPNExtractor(chainer.Chain):
     Args:
         resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
         channels: Channels of each level.
-        canonical_size: Side in pixels of a region that is looked at on level 4, of stride 16.
+        canonical_size: Side in pixels of a region that belongs to level 4, of stride 16.
         pooling, sampling_ratio: As those of :class:`C4Extractor`.
         seed: Seed of the initial weights of the pyramid.
 
@@ -132,4 +132,4 @@ def _pooling(name, sampling_ratio):
         return lambda *arguments: roi_align(*arguments, sampling_ratio)
     if name == 'pool':
         return roi_pool
-    raise ValueError(f"pooling must be 'align' or 'pool', but is {name!r}")
+    raise ValueError(f"pooling must be 'align' or 'pool', got {name!r}")

@@ -1,4 +1,4 @@
-"""What the keypoint head shall answer: one position of each heat map (arXiv 1703.06870, section 5)."""
+"""Targets of the keypoint head: one position in each heat map (arXiv 1703.06870, section 5)."""
 
 import numpy as np
 

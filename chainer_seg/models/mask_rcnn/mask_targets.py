@@ -1,4 +1,4 @@
-"""What the mask head shall answer: the true masks of objects, cut out by regions at its resolution.
+"""Targets of the mask head: the true masks of objects, cropped by regions at its resolution.
 
 arXiv 1703.06870, section 3. Polygons are drawn at the mask's resolution as Detectron does it, without
 a detour over the pixels of the image; masks known as pixels are interpolated there.
@@ -60,7 +60,7 @@ class ObjectMasks:
                            self.corners[numbers])
 
     def flip(self, width: int) -> 'ObjectMasks':
-        """The masks in the mirror image of an image that is so many pixels wide."""
+        """The masks in the mirror image of an image of this width in pixels."""
         polygons = [[np.array([[width, 0]]) + polygon * [-1, 1] for polygon in drawn]
                     for drawn in self.polygons]
         widths = np.array([bitmap.shape[1] for bitmap in self.bitmaps], int)

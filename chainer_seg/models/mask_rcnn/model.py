@@ -42,7 +42,7 @@ from chainer_seg.schema import (
     Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
     Stages)
 
-# Regions go through a head in groups of so many, for the memory: with C4 the features of one take
+# Number of regions that go through a head at once, to bound the memory: with C4 the features of one take
 # 0.8 MB and what the last stage makes of them 2 MB more.
 REGIONS_AT_ONCE = 256
 
@@ -67,17 +67,17 @@ class MaskRCNN(InstanceDetector):
         keypoint_channels: Channels of the keypoint head.
         anchor_sizes: Square roots of the anchors' areas in pixels; with FPN one for each level.
         anchor_ratios: Heights of the anchors as multiples of their widths.
-        min_side: Images are scaled until their shorter side has so many pixels ...
-        max_side: ... but their longer side has no more than this.
-        roi_size: Side of the features of a region; left out 7 with FPN and 14 with C4.
+        min_side: Shorter side to which images are scaled, in pixels.
+        max_side: Maximum longer side, in pixels; it takes precedence.
+        roi_size: Side of the features of a region; by default 7 with FPN and 14 with C4.
         mask_roi_size: Side of the features of a region for masks and keypoints; FPN only.
         pooling: ``'align'`` for RoIAlign, ``'pool'`` for RoI pooling.
-        sampling_ratio: Samples along each side of a bin, 0 for as many as it has pixels; left out 2
+        sampling_ratio: Samples along each side of a bin, 0 for one for each pixel; by default 2
             with FPN and 0 with C4.
-        canonical_size: Side of a region that FPN looks at with stride 16.
-        proposals_before_nms: Best anchors of a level that are looked at; left out 1000 with FPN and
-            6000 with C4.
-        proposals: Largest number of regions for an image; left out 1000.
+        canonical_size: Side of a region that FPN assigns to the level of stride 16.
+        proposals_before_nms: Number of best anchors of a level that are considered; by default 1000
+            with FPN and 6000 with C4.
+        proposals: Maximum number of regions of an image; by default 1000.
         proposal_nms_threshold: Overlap from which the worse of two proposals is dropped.
         score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
         seed: Seed of the initial weights.
@@ -189,7 +189,7 @@ class MaskRCNN(InstanceDetector):
             objectness, deltas: What ``rpn`` returns; nothing is differentiated through them.
             sizes: (height, width) of each image in the network's input.
             limits: :class:`~chainer_seg.models.mask_rcnn.proposals.ProposalLimits`; those of the
-                model, which are for inference, if left out.
+                model by default, which are for inference.
 
         Returns:
             rois (R, 4) float32 with inclusive maxima and their images' numbers (R,) int32.
@@ -281,9 +281,9 @@ def _or_published(neck, **given):
 
 def _check(neck, blocks, keypoints, anchor_sizes):
     if neck not in ('c4', 'fpn'):
-        raise ValueError(f"neck must be 'c4' or 'fpn', but is {neck!r}")
+        raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")
     if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:
-        raise ValueError(f'anchor_sizes must name {len(blocks) + 1} sizes, one for each level of the '
-                         f'pyramid, but names {len(anchor_sizes)}')
+        raise ValueError(f'anchor_sizes must have {len(blocks) + 1} sizes, one for each level of the '
+                         f'pyramid, got {len(anchor_sizes)}')
     if neck == 'c4' and keypoints:
         raise ValueError("keypoints need neck='fpn'")

@@ -1,4 +1,4 @@
-"""Which anchors and which regions are trained, and what they shall answer, as in Detectron.
+"""Anchor and RoI sampling and their targets, as in Detectron.
 
 arXiv 1506.01497, section 3.1.2 (anchors), and 1504.08083, section 2.3 (regions). Targets are
 computed on the CPU; boxes have inclusive maxima and are in pixels of the network's input.

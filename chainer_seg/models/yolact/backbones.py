@@ -59,5 +59,5 @@ def find_backbone(name: str) -> Backbone:
         ValueError: None is registered under it.
     """
     if name not in BACKBONES:
-        raise ValueError(f'there is no backbone {name!r}; there are {", ".join(BACKBONES)}')
+        raise ValueError(f'unknown backbone {name!r}; choose from {", ".join(BACKBONES)}')
     return BACKBONES[name]

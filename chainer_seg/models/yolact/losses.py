@@ -33,7 +33,7 @@ def class_loss(logits, classes, negative_ratio=3):
     Args:
         logits: (B, N, C) Variable.
         classes: (B, N) int32.
-        negative_ratio: So many negatives for each positive of an image.
+        negative_ratio: Number of negatives for each positive of an image.
     """
     count = logits.shape[2]
     chosen = _numbers((classes > BACKGROUND) | hard_negatives(logits.array, classes, negative_ratio))

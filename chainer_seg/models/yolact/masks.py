@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from chainer import backend
 
-# Masks are cropped so many prototype pixels outside of the box.
+# Margin around the box within which masks are kept, in prototype pixels.
 CROP_MARGIN = 1
 
 # A pixel belongs to a mask above this probability.

@@ -50,11 +50,11 @@ class Yolact(InstanceDetector):
             ``image_size``.
         anchor_ratios: Width over height of the anchors of each scale.
         square_anchors: Whether the heights are made equal to the widths, as in the published models
-            for COCO that are no YOLACT++.
+            for COCO other than YOLACT++.
         rescoring: Channels of the strided convolutions of the net that scores masks, none to go
             without; (8, 16, 32, 64, 128) is YOLACT++'s.
         anchor_threshold, score_threshold, nms_threshold, max_detections, suppression, top_k, rescore:
-            What :meth:`detect` does unless it is told otherwise.
+            Defaults of :meth:`detect`.
         seed: Seed of the initial weights.
 
     ``forward`` takes (B, 3, S, S) float32, which :meth:`prepare` makes, and returns box codes
@@ -62,12 +62,12 @@ class Yolact(InstanceDetector):
     and prototypes (B, h, w, K), all float32. N is the number of :meth:`anchors`. A model that is
     built while ``chainer.config.dtype`` is ``chainer.mixed16`` computes them in half precision.
 
-    :meth:`detect` knows these options beside those of
-    :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, which the best class
-    of an anchor must exceed for it to be looked at; ``suppression``, one of ``'fast'``,
-    ``'cross_class'`` and ``'traditional'``; ``top_k``, the most candidates of a class for the first
-    two; and ``rescore``, whether a model with mask re-scoring multiplies the scores with what it
-    predicts. The threshold of the score holds before that.
+    :meth:`detect` accepts these options in addition to those of
+    :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, the minimum score of
+    an anchor's best class, exclusive; ``suppression``, one of ``'fast'``, ``'cross_class'`` and
+    ``'traditional'``; ``top_k``, the maximum number of candidates of a class for the first two; and
+    ``rescore``, whether a model with mask re-scoring multiplies the scores by its predictions.
+    ``score_threshold`` applies before that.
     """
 
     option_names = (*InstanceDetector.option_names, 'anchor_threshold', 'suppression', 'top_k',
@@ -137,7 +137,7 @@ class Yolact(InstanceDetector):
         """The anchors of an input.
 
         Args:
-            size: Side of the input, or (height, width); ``image_size`` if left out. The anchors keep
+            size: Side of the input, or (height, width); ``image_size`` by default. The anchors keep
                 their sides as fractions of the image.
 
         Returns:
@@ -205,7 +205,7 @@ class Yolact(InstanceDetector):
 def _check_anchors(scales):
     if len(scales) != len(STRIDES) or len({len(sides) for sides in scales}) != 1 or not scales[0]:
         raise ValueError(f'anchor_scales must have {len(STRIDES)} levels of equally many sides, '
-                         f'but is {scales}')
+                         f'got {scales}')
 
 
 def _check_rescoring(channels, side):
@@ -213,7 +213,7 @@ def _check_rescoring(channels, side):
     smallest = 2 ** (len(channels) + 1) - 1 if channels else 0
     if side < smallest:
         raise ValueError(f'prototypes of {side} pixels are too small for a rescoring of '
-                         f'{len(channels)} layers, which takes {smallest}')
+                         f'{len(channels)} layers, which needs at least {smallest}')
 
 
 def _map_side(side, stride):
@@ -223,13 +223,13 @@ def _map_side(side, stride):
 
 def _check_options(suppression, anchor_threshold, top_k, **others):
     if suppression not in SUPPRESSIONS:
-        raise UserError(f'There is no suppression {suppression!r}; choose one of '
+        raise UserError(f'Unknown suppression {suppression!r}; choose from '
                         f'{", ".join(SUPPRESSIONS)}.')
     if not 0 <= anchor_threshold <= 1:
-        raise UserError(f'The threshold {anchor_threshold:g} for anchors is not between 0 and 1; '
-                        f'choose another one.')
+        raise UserError(f'anchor_threshold must be between 0 and 1, '
+                        f'got {anchor_threshold:g}.')
     if top_k < 1:
-        raise UserError(f'{top_k} candidates of a class cannot be looked at; ask for at least 1.')
+        raise UserError(f'top_k must be at least 1, got {top_k}.')
 
 
 def _to_cpu(array):
