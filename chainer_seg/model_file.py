@@ -6,14 +6,12 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
-import chainer
 import msgspec
 import numpy as np
 
 from chainer_seg import schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.compat.blank import TooManyParameters, blank_parameters
-from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError, quoted, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.foreign_files import foreign_file
@@ -21,6 +19,8 @@ from chainer_seg.registry import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
 
 if TYPE_CHECKING:
+    import chainer
+
     from chainer_seg.models.base import Model
 
 FORMAT = 'chainer_seg model'
@@ -84,6 +84,8 @@ def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any
             newer format, or its parameters are not those of its class.
         chainer_seg.errors.DeviceError: There is no such device.
     """
+    from chainer_seg.devices import get_device
+    import chainer
     path = _find(path)
     chosen = get_device(device)
     with _opened(path) as file:
@@ -99,12 +101,13 @@ def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any
     return model
 
 
-def copy_matching(source: chainer.Link, target: chainer.Link) -> int:
+def copy_matching(source: 'chainer.Link', target: 'chainer.Link') -> int:
     """Copies what has the same path and shape in two models: weights and running statistics.
 
     Returns:
         The number of arrays that were copied.
     """
+    import chainer
     given = _arrays_of(source)
     arrays = {name: given[name] if name in given and given[name].shape == value.shape else value
               for name, value in _arrays_of(target).items()}
@@ -147,6 +150,7 @@ def _fits(array, dtype):
 
 def _arrays_of(model):
     """All parameters and persistent values by their path, on the CPU."""
+    import chainer
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
     return serializer.target

@@ -32,6 +32,8 @@ from chainer_seg.datasets import ShapesDataset, write_coco
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _SLOW = ('matplotlib.pyplot', 'tensorboardX')  # modules that commands import late
+# Packages of commands and their folders.
+_COMMANDS = {'chainer_seg.cli': 'chainer_seg/cli', 'commands': 'scripts/commands'}
 _NET = ('width=2', 'blocks=[1,1,1,1]', 'fpn_channels=4', 'prototypes=3', 'image_size=64',
         'anchor_scales=[[8],[16],[24],[40],[60]]', 'save_interval=3', 'warm_up=2')
 _TRAINING = ('train', 'yolact', '--name', 'shapes', '--set', *_NET, '--size', '64', '--val-n', '2',
@@ -89,7 +91,8 @@ class Lab:
         self.folder = pathlib.Path(folder)
         if str(ROOT / 'scripts') not in sys.path:
             sys.path.insert(0, str(ROOT / 'scripts'))
-        commands = [f'commands.{path.stem}' for path in ROOT.glob('scripts/commands/*.py')]
+        commands = [f'{package}.{path.stem}' for package, folder in _COMMANDS.items()
+                    for path in (ROOT / folder).glob('*.py') if path.stem != '__main__']
         for module in (*_SLOW, *commands):
             importlib.import_module(module)
         write_coco(ShapesDataset(4, seed=3, size=(96, 96), diameters=(0.3, 0.9), crowd_probability=0),

@@ -98,3 +98,20 @@ def test_label_without_a_name_is_shown_as_a_number():
 def test_notebook_shows_text_and_picture(instances):
     shown = instances._repr_html_()
     assert '2 dog' in shown and '<img' in shown
+
+
+CODE = {'size': [4, 5], 'counts': '52='}
+
+
+@pytest.mark.parametrize('change', [
+    {'score': 'high'}, {'score': float('nan')}, {'segmentation': None}, {'bbox': None}, {'bbox': [1, 2]},
+    {'keypoints': [1, 2]}, {'keypoints': 'x'}, {'category_id': 10 ** 20}, {'category_id': 1.5}])
+def test_results_of_another_form_are_one_sentence(change):
+    good = {'score': 0.5, 'category_id': 1, 'segmentation': CODE, 'bbox': [0, 0, 1, 1],
+            'keypoints': [1, 2, 2]}
+    assert len(Instances.from_coco_results([good], (4, 5))) == 1
+    with pytest.raises(UserError):
+        Instances.from_coco_results([{**good, **change}], (4, 5))
+    for name in ('score', 'segmentation', 'category_id'):
+        with pytest.raises(UserError):
+            Instances.from_coco_results([{key: value for key, value in good.items() if key != name}], (4, 5))

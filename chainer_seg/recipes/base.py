@@ -7,7 +7,7 @@ import pathlib
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import tomli_w
@@ -16,6 +16,7 @@ from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.files import read_toml, write_text
 from chainer_seg.recipes.data import Data
 from chainer_seg.recipes.options import aliases
+from chainer_seg.recipes.rules import Rule
 from chainer_seg.recipes.run import Run
 from chainer_seg.schema import check
 
@@ -24,6 +25,8 @@ if typing.TYPE_CHECKING:
 
     from chainer_seg.recipes.training import Training
     from chainer_seg.training import Trainer
+
+CATEGORY_IDS = 'category_ids'  # Under this name the origin of a model keeps those of its data set.
 
 PUBLISHED = pathlib.Path(__file__).parent / 'published'  # a folder for each system
 
@@ -40,6 +43,8 @@ class Parts:
         evaluator: ``evaluator(model)`` returns the validation figures by name.
         best_metric: Name of the figure that the best model is chosen by, and ``'max'`` or ``'min'``.
         settings: Further attributes of :class:`chainer_seg.training.Settings`.
+        category_ids: The category id of each label in the training set, which predictions are written with;
+            None where there are none.
     """
 
     model: 'chainer.Chain'
@@ -49,6 +54,7 @@ class Parts:
     evaluator: Callable
     best_metric: tuple[str, str]
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    category_ids: Sequence[int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +71,10 @@ class Recipe:
     system: ClassVar[str]  # the name of the system on the command line
     title: ClassVar[str]  # what the system does, in a few words
     data: ClassVar[type] = Data  # the options that name the data
+    rules: ClassVar[tuple[Rule, ...]] = ()  # where its options apply
     usual: ClassVar[str | None] = None  # the published recipe that the command line starts from
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         """Builds the model, its train chain and the samples for two data sets."""
         raise NotImplementedError  # every subclass has its own
 
@@ -87,9 +94,13 @@ class Recipe:
         from chainer_seg import training
         from chainer_seg.model_file import save_model
         run = dataclasses.replace(run or Run(), **run_options)
-        parts = self.parts(train, train if validation is None else validation, run.seed)
-        parts.model.origin = {'recipe': {'system': self.system, **self.to_tables()}, 'seed': run.seed,
-                              **({'command': run.command} if run.command else {})}
+        parts = self.parts(train, train if validation is None else validation, run)
+        if self.model_to_evaluate(run):
+            run = dataclasses.replace(run, resume=None)
+        origin = {'recipe': {'system': self.system, **self.to_tables()}, 'seed': run.seed,
+                  'command': run.command,
+                  CATEGORY_IDS: None if parts.category_ids is None else list(parts.category_ids)}
+        parts.model.origin = {name: value for name, value in origin.items() if value is not None}
         save = functools.partial(save_model, dtype='float16' if self.training.half else None)
         return training.build_trainer(parts.train_chain, parts.dataset, **{
             **self.training.settings(), **run.settings(), 'transform': parts.transform,
@@ -121,6 +132,14 @@ class Recipe:
                 raise TrainingError(f'{quoted(assignment)} sets nothing; write it as field=value.')
             values[place.strip()] = _value_of(value.strip())
         return self.replace(**values)
+
+    def settled(self, given: Collection[str], data: Data) -> Self:
+        """The recipe with the fields that follow from others; ``given`` are the names on the command line."""
+        return self
+
+    def model_to_evaluate(self, run: Run) -> str | None:
+        """The model file that ``run.resume`` names where it is none of a snapshot; None otherwise."""
+        return None
 
     def started_from(self, arguments: Sequence[str]) -> Self:
         """The recipe with what the model that ``arguments`` name to start from makes of it."""

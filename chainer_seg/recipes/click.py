@@ -5,12 +5,16 @@ import functools
 import logging
 import pathlib
 import typing
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.errors import DatasetError, TrainingError, UserError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Flat, Size, option
+from chainer_seg.recipes.options import Count, Flat, NotNegative, Share, Size, option
+from chainer_seg.recipes.rules import (
+    DATA_RULES, MOMENTUM_RULE, OF_FILES, When, only, where, with_any, without)
+from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
@@ -53,10 +57,13 @@ class ClickData(Data):
         if not self.list:
             raise DatasetError('--dataset click-files needs --list, a list that chainer-seg data clicks '
                                'wrote.')
-        train = ClickFilesDataset(self.list, self.data, self.images)
+        if self.labels_as != 'auto':
+            raise DatasetError('--labels-as is for masks and label images, not for click files; omit it.')
+        train = ClickFilesDataset(self.list, self.data, self.images, allow_outside=self.allow_outside)
         if not self.val_list:
             return train, train
-        return train, ClickFilesDataset(self.val_list, self.data, self.val_images or self.images)
+        return train, ClickFilesDataset(self.val_list, self.data, self.val_images or self.images,
+                                        allow_outside=self.allow_outside)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +122,9 @@ class Samples:
     whole_images: bool = False
     max_positive: int = 5
     max_negative: int = 5
-    simulated_clicks: Annotated[int, option('--robot-clicks', metavar='N')] = 0
-    start_masks: Annotated[float, option(metavar='SHARE')] = 0.0
-    composites: Annotated[float, option(metavar='SHARE')] = 0.0
+    simulated_clicks: Annotated[Count, option('--robot-clicks', metavar='N')] = 0
+    start_masks: Annotated[Share, option(metavar='SHARE')] = 0.0
+    composites: Annotated[Share, option(metavar='SHARE')] = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,9 +202,9 @@ class Losses:
         freeze_bn: Keep the statistics, scales and shifts of batch normalisation.
     """
 
-    jaccard_weight: float = 0.0
-    positive_weight: float = 1.0
-    loss_scale: float = 1.0
+    jaccard_weight: NotNegative = 0.0
+    positive_weight: NotNegative = 1.0
+    loss_scale: NotNegative = 1.0
     ends_lr: Annotated[float, option(metavar='FACTOR')] = 1.0
     freeze_bn: bool = False
 
@@ -220,6 +227,33 @@ class ClickTraining(Training):
         return {**super().settings(), 'iterations': None, 'epochs': self.epochs}
 
 
+def _encodes(encoding):
+    """Where clicks are encoded like this: by --click-encoding, or as --init does it."""
+    def holds(options):
+        if options.click_encoding is None and options.init:
+            from chainer_seg.model_file import read_description
+            return read_description(options.init)['config'].get('click_encoding', 'distance') == encoding
+        return (options.click_encoding or 'distance') == encoding
+    return When(f'to clicks that are encoded as {encoding}', holds)
+
+
+_SAMPLING_FLAGS = tuple(f'--{field.name.replace("_", "-")}' for field in dataclasses.fields(Sampling))
+
+_RULES = (
+    *DATA_RULES, MOMENTUM_RULE,
+    only(where('--dataset', 'click-files'), '--list', '--data', '--val-list'),
+    only(When('without --dataset click-files', lambda options: options.dataset != 'click-files'),
+         '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--simulated-clicks',
+         '--start-masks', '--composites', '--jaccard-weight', *_SAMPLING_FLAGS),
+    only(with_any('--val-annotations', '--val-list'), '--val-images'),
+    only(OF_FILES, '--epochs'), only(without('--epochs'), '--iterations'),
+    only(without('--init'), '--init-trunk', '--backbone', '--blocks', '--width', '--mask-input', '--decoder'),
+    only(without('--whole-images'), '--object-scale'),
+    only(where('--sampling', 'few'), '--max-positive', '--max-negative'),
+    only(_encodes('disk'), '--click-radius'), only(_encodes('distance'), '--click-scale'),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class ClickRecipe(Recipe):
     """Train click segmentation. ``--recipe tensorflow`` is the training of the TensorFlow code."""
@@ -233,10 +267,20 @@ class ClickRecipe(Recipe):
     system: ClassVar[str] = 'click'
     title: ClassVar[str] = 'click segmentation'
     data: ClassVar[type] = ClickData
+    rules: ClassVar = _RULES
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def settled(self, given: Collection[str], data: Data) -> 'ClickRecipe':
+        """Epochs of the recipe give way to iterations that are given; synthetic images have no epochs."""
+        changes = {}
+        if 'val_objects' not in given:
+            changes['val_objects'] = 2 * data.val_n
+        if 'epochs' not in given and ('iterations' in given or data.is_synthetic):
+            changes['epochs'] = None
+        return self.replace(**changes)
+
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.datasets import ClickFilesDataset
-        model = self.make_model(seed)
+        model = self.make_model(run.seed)
         build = self._file_parts if isinstance(train, ClickFilesDataset) else self._object_parts
         return build(model, train, validation)
 
@@ -244,6 +288,9 @@ class ClickRecipe(Recipe):
         """The model of ``init``, or a new one, with the inference settings that are given."""
         from chainer_seg.model_file import load_model
         model = load_model(self.model.init) if self.model.init else self._new_model(seed)
+        if self.samples.start_masks and not model.mask_input:
+            raise TrainingError('--start-masks shows the network a mask, and this one takes none; add '
+                                '--mask-input, or omit it.')
         for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
                      'click_radius'):
             value = getattr(self.model, name)
@@ -276,8 +323,8 @@ class ClickRecipe(Recipe):
         samples, losses = self.samples, self.losses
         transform = ClickSamples(
             samples.crop, samples.object_scale, samples.max_positive, samples.max_negative,
-            robot_clicks=samples.simulated_clicks,
-            start_masks=samples.start_masks if model.mask_input else 0, composites=samples.composites,
+            simulated_clicks=samples.simulated_clicks,
+            start_masks=samples.start_masks, composites=samples.composites,
             sampling=self.sampling.chosen(), whole_images=samples.whole_images)
         chain = ClickTrainChain(model, losses.positive_weight, losses.jaccard_weight, losses.loss_scale,
                                 losses.freeze_bn)

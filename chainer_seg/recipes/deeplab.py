@@ -8,10 +8,14 @@ import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+from chainer_seg.class_names import listed
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Flat, Size, option
+from chainer_seg.recipes.data import Data, check_classes
+from chainer_seg.recipes.options import Flat, Positive, Share, Size, option
+from chainer_seg.recipes.rules import (
+    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, without)
+from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
@@ -51,14 +55,13 @@ class SemanticData(Data):
         if not self.annotations:
             raise DatasetError(f'--dataset {self.dataset} needs --annotations, and --images with a COCO '
                                f'JSON file.')
-        open_files = functools.partial(open_semantic, sbd=self.sbd, class_names=self.class_names)
+        open_files = functools.partial(open_semantic, sbd=self.sbd, class_names=self.class_names,
+                                       **self.reading)
         train = open_files(self.annotations, self.images)
         if not self.val_annotations:
             return train, train
-        validation = open_files(self.val_annotations, self.val_images or self.images)
-        if validation.class_names != train.class_names:
-            raise DatasetError(f'{self.val_annotations} has other classes than {self.annotations}; '
-                               f'validate on a part of the same data set.')
+        validation = open_files(self.val_annotations, self.validation_images)
+        check_classes(train, validation)
         return train, validation
 
 
@@ -67,8 +70,8 @@ class Network:
     """The network.
 
     Attributes:
-        init: DeepLab to start from, with its sizes; the last layers start from random weights where the
-            classes differ.
+        init: DeepLab to start from, with its sizes; classes keep the weights of those of the same name, and
+            new ones start from random weights.
         backbone: Model file whose ResNet the network starts from, with its sizes; "click" and
             "mask-rcnn" come with the package.
         blocks: Blocks of the four stages; published: 3 4 23 3.
@@ -108,14 +111,14 @@ class Method:
     last_lr: Annotated[tuple[float, float], option(metavar='WEIGHTS BIASES')] = (1.0, 1.0)
     crop: Size = (161, 161)
     random_scale: Annotated[tuple[float, float], option(metavar='MIN MAX')] = (0.5, 1.5)
-    mirror: Annotated[float, option(metavar='SHARE')] = 0.5
+    mirror: Annotated[Share, option(metavar='SHARE')] = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class DeepLabTraining(Training):
     """The training."""
 
-    iterations: int = 1500
+    iterations: Positive = 1500
     schedule: Literal['poly', 'cosine', 'constant'] = 'poly'
 
 
@@ -134,13 +137,19 @@ class DeepLabRecipe(Recipe):
     system: ClassVar[str] = 'deeplab'
     title: ClassVar[str] = 'semantic segmentation with DeepLab'
     data: ClassVar[type] = SemanticData
+    rules: ClassVar = (
+        *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+        only(When('to a list of images', lambda options: str(options.annotations).endswith('.txt')),
+             '--sbd', '--class-names'),
+        only(without('--init'), '--backbone', '--blocks', '--width', '--pyramid'),
+        only(without('--backbone'), '--blocks', '--width'))
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.evaluation import evaluate_semantic
         from chainer_seg.models.deeplab import SemanticSamples, SemanticTrainChain
         from chainer_seg.models.deeplab.multi_scale import SCALES
         method = self.method
-        model = self.make_model(train.class_names, seed)
+        model = self.make_model(train.class_names, run.seed)
         chain = SemanticTrainChain(model, SCALES if method.msc else (1,),
                                    frozen_norm=method.batch_norm == 'frozen',
                                    last_layers=method.fine_tune)
@@ -160,7 +169,8 @@ class DeepLabRecipe(Recipe):
         return model
 
     def _model_to_start_from(self, class_names, seed):
-        from chainer_seg.model_file import copy_matching, load_model
+        from chainer_seg.model_file import load_model
+        from chainer_seg.models.class_transfer import start_by_names
         from chainer_seg.models.deeplab import DeepLab
         path = self.network.init
         source = load_model(path)
@@ -169,14 +179,10 @@ class DeepLabRecipe(Recipe):
                                 f'its ResNet alone give --backbone.')
         model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': seed,
                            'longest_side': self.network.longest_side or source.longest_side})
-        named = tuple(source.class_names)
-        same = named == tuple(class_names) if named else source.config['n_class'] == len(class_names)
-        if same:
-            copy_matching(source, model)
-        else:
-            copy_matching(source.resnet, model.resnet)
-            log.info('The classes differ from those of %s: the last layers start from random weights',
-                     path)
+        model.class_names = tuple(class_names)
+        shared = start_by_names(source, model).shared
+        log.info('The weights come from %s, those of %d of %d classes by name: %s', path, len(shared),
+                 len(class_names), listed(shared))
         return model
 
     def _new_model(self, class_names, seed):

@@ -5,10 +5,15 @@ import functools
 import typing
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Meta
+
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Flat, option
+from chainer_seg.recipes.options import Count, Flat, NotNegative, Positive, Share, option
+from chainer_seg.recipes.rules import (
+    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, VALIDATION_RULES, When, only, without)
+from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
@@ -50,8 +55,8 @@ class Samples:
 
     shift: float = 16
     scale: float = 0.25
-    hfreq: float = 0.5
-    testmaxload: int = 500
+    hfreq: Share = 0.5
+    testmaxload: Positive = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,17 +75,17 @@ class PatchTraining(Training):
         snapshot_every: Updates between snapshots; an epoch if not given.
     """
 
-    iterations: int | None = None
-    batch_size: Annotated[int, option('--batch')] = 32
+    iterations: Positive | None = None
+    batch_size: Annotated[int, Meta(ge=1, le=4096), option('--batch')] = 32
     optimizer: Literal['adam', 'momentum'] = 'momentum'
-    lr: float = 0.0
-    weight_decay: Annotated[float, option('--wd')] = 5e-4
+    lr: NotNegative = 0.0
+    weight_decay: Annotated[NotNegative, option('--wd')] = 5e-4
     schedule: Literal['constant', 'cosine', 'poly'] = 'constant'
-    warm_up: int = 0
-    snapshot_every: Annotated[int | None, option(metavar='N')] = None
-    maxload: int = 4000
-    maxepoch: int = 300
-    mask_weight: float | None = None
+    warm_up: Count = 0
+    snapshot_every: Annotated[Positive | None, option(metavar='N')] = None
+    maxload: Positive = 4000
+    maxepoch: Positive = 300
+    mask_weight: NotNegative | None = None
 
     second_drop: ClassVar[tuple[int, float]] = (120, 0.2)
 
@@ -103,8 +108,8 @@ class PatchTraining(Training):
 class SharpMaskTraining(PatchTraining):
     """The training, with the defaults of Torch's train.lua for SharpMask."""
 
-    momentum: float = 0.0
-    weight_decay: Annotated[float, option('--wd')] = 0.0
+    momentum: Share = 0.0
+    weight_decay: Annotated[NotNegative, option('--wd')] = 0.0
 
     second_drop: ClassVar[tuple[int, float]] = (80, 0.2)
 
@@ -163,17 +168,21 @@ class PatchRecipe(Recipe):
     """What the recipes of DeepMask and SharpMask share."""
 
     data: ClassVar[type] = ImageData
+    rules: ClassVar = (
+        *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+        only(OF_SYNTHETIC, '--pictures'), only(without('--trunk'), '--blocks', '--width'),
+        only(When('with an --lr above 0', lambda options: options.lr), '--schedule', '--warm-up'))
 
     def make_model(self, seed: int = 0) -> 'DeepMask | SharpMask':
         """The network to train."""
         raise NotImplementedError  # both systems have their own
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.datasets import ObjectIndex
         from chainer_seg.evaluation import evaluate_patches
         from chainer_seg.models.deepmask import DeepMaskTrainChain, PatchSamples, SharpMaskTrainChain
         from chainer_seg.models.deepmask.samples import NUMBERS, stack_patches
-        model, samples, training = self.make_model(seed), self.samples, self.training
+        model, samples, training = self.make_model(run.seed), self.samples, self.training
         train, validation = (each if isinstance(each, ObjectIndex) else ObjectIndex(each)
                              for each in (train, validation))
         weight = training.batch_size if training.mask_weight is None else training.mask_weight
@@ -181,7 +190,7 @@ class PatchRecipe(Recipe):
         return Parts(
             model, chain(model, weight), NUMBERS,
             PatchSamples(train, model.patch_size, model.target_size, samples.shift, samples.scale,
-                         samples.hfreq, training.batch_size, seed),
+                         samples.hfreq, training.batch_size, run.seed),
             functools.partial(evaluate_patches, dataset=validation, shift=samples.shift,
                               scale=samples.scale, n=samples.testmaxload * training.batch_size),
             ('validation/iou@0.7', 'max'), {'converter': stack_patches})
@@ -231,6 +240,7 @@ class SharpMaskRecipe(PatchRecipe):
     samples: Flat[Samples] = Samples(hfreq=0.0)
     training: Flat[SharpMaskTraining] = SharpMaskTraining()
 
+    rules: ClassVar = tuple(rule for rule in PatchRecipe.rules if '--width' not in rule.flags)
     system: ClassVar[str] = 'sharpmask'
     title: ClassVar[str] = 'SharpMask: refines the masks of a DeepMask'
 

@@ -5,12 +5,19 @@ import functools
 import logging
 import pathlib
 import typing
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Meta
+
+from chainer_seg.class_names import first_difference, listed
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import CocoData
-from chainer_seg.recipes.options import Flat, option
+from chainer_seg.recipes.data import CocoData, check_classes
+from chainer_seg.recipes.options import Count, Flat, NotNegative, Positive, option
+from chainer_seg.recipes.rules import (
+    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, where, with_any, without)
+from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import STEP_FACTOR, Training
 
 if typing.TYPE_CHECKING:
@@ -38,7 +45,8 @@ class Network:
     Attributes:
         pretrained: Model file whose ResNet the network starts from; "imagenet" stands for
             resnet50-detectron.npz or resnet101-detectron.npz.
-        init: Mask R-CNN to start from, with its sizes; what does not fit starts from random weights.
+        init: Mask R-CNN to start from, with its sizes; classes keep the weights of those of the same name,
+            and new ones start from random weights.
         extractor: Backbone.
         neck: "c4" runs the last stage on each region, as the Chainer implementation does; "fpn" is a
             feature pyramid.
@@ -74,7 +82,7 @@ class Network:
     bn2affine: bool = False
     freeze_at: Annotated[int | None, option(metavar='STAGE')] = None
     roialign: bool = True
-    roi_size: int | None = None
+    roi_size: Positive | None = None
     fpn_channels: int = 256
     box_features: int = 1024
     mask_channels: int = 256
@@ -84,7 +92,7 @@ class Network:
     anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
     canonical_size: float = 224
     test_side: int | None = None
-    test_proposals: Annotated[tuple[int, int] | None, option(metavar='BEFORE AFTER')] = None
+    test_proposals: Annotated[tuple[Positive, Positive] | None, option(metavar='BEFORE AFTER')] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +111,10 @@ class Samples:
 
     min_side: tuple[int, ...] = (800,)
     max_side: int = 1333
-    rpn_anchors: int = 256
-    rois: int = 512
-    proposals: Annotated[tuple[int, int] | None, option(metavar='BEFORE AFTER')] = None
-    gamma: float = 1.0
+    rpn_anchors: Positive = 256
+    rois: Positive = 512
+    proposals: Annotated[tuple[Positive, Positive] | None, option(metavar='BEFORE AFTER')] = None
+    gamma: NotNegative = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,16 +128,16 @@ class MaskRCNNTraining(Training):
         evaluate_every: Updates between validations.
     """
 
-    iterations: Annotated[int, option('--iteration')] = 800_000
-    batch_size: Annotated[int, option('--batchsize')] = 8
-    sub_batches: Annotated[int, option('--subdivision')] = 1
+    iterations: Annotated[Positive, option('--iteration')] = 800_000
+    batch_size: Annotated[int, Meta(ge=1, le=4096), option('--batchsize')] = 8
+    sub_batches: Annotated[Positive, option('--subdivision')] = 1
     optimizer: Literal['adam', 'momentum'] = 'momentum'
-    lr: float = 1e-4
+    lr: NotNegative = 1e-4
     schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
-    warm_up: Annotated[int, option('--lr-initialchange')] = 800
-    snapshot_every: Annotated[int, option('--snapshot', metavar='N')] = 4000
-    lr_step: tuple[int, ...] = (480_000,)
-    evaluate_every: Annotated[int, option('--validation', '--validate-every', metavar='N')] = 30_000
+    warm_up: Annotated[Count, option('--lr-initialchange')] = 800
+    snapshot_every: Annotated[Positive, option('--snapshot', metavar='N')] = 4000
+    lr_step: tuple[Positive, ...] = (480_000,)
+    evaluate_every: Annotated[Positive, option('--validation', '--validate-every', metavar='N')] = 30_000
 
     warm_up_start: ClassVar[float] = 0.1
 
@@ -138,6 +146,35 @@ class MaskRCNNTraining(Training):
         if self.schedule == 'steps':
             return training.Steps(self.lr_step, STEP_FACTOR)
         return super()._after_warm_up()
+
+
+def _resumes_model(options):
+    """Whether --resume names a model file rather than a snapshot."""
+    from chainer_seg.model_file import is_model_file
+    return options.resume not in (None, 'auto') and is_model_file(options.resume)
+
+
+_RULES = (
+    *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+    only(where('--dataset', 'coco2017'), '--coco-folder'),
+    only(When('without --dataset coco2017, which has its files in --coco-folder',
+              lambda options: options.dataset != 'coco2017'),
+         '--annotations', '--images', '--val-annotations', '--val-images'),
+    only(When('without a model file to --resume', lambda options: not _resumes_model(options)), '--init'),
+    only(When('to a new model, and not with --init or a model file to --resume',
+              lambda options: not options.init and not _resumes_model(options)),
+         '--pretrained', '--extractor', '--neck', '--blocks', '--width', '--stride-on', '--bn2affine',
+         '--roialign', '--roi-size', '--fpn-channels', '--box-features', '--mask-channels', '--no-masks',
+         '--keypoint-channels', '--anchor-sizes', '--canonical-size', '--test-side', '--test-proposals'),
+    only(When('without --blocks, and with --pretrained only if that is imagenet',
+              lambda options: not options.blocks and options.pretrained in (None, 'imagenet')),
+         '--extractor'),
+    only(without('--pretrained'), '--blocks', '--width'),
+    only(where('--neck', 'fpn'), '--fpn-channels', '--box-features', '--canonical-size'),
+    only(with_any('--keypoints'), '--keypoint-channels'),
+    only(When('without --no-masks', lambda options: options.masks), '--mask-channels', '--gamma'),
+    only(where('--schedule', 'steps'), '--lr-step'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +186,7 @@ class MaskRCNNRecipe(Recipe):
     training: Flat[MaskRCNNTraining] = MaskRCNNTraining()
 
     data: ClassVar[type] = CocoData
+    rules: ClassVar = _RULES
     system: ClassVar[str] = 'mask-rcnn'
     title: ClassVar[str] = 'instance segmentation and keypoints with Mask R-CNN'
 
@@ -156,10 +194,16 @@ class MaskRCNNRecipe(Recipe):
     def wants_keypoints(self) -> bool:
         return self.network.keypoints
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def model_to_evaluate(self, run: Run) -> str | None:
+        from chainer_seg.model_file import is_model_file
+        return run.resume if run.resume not in (None, 'auto') and is_model_file(run.resume) else None
+
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.models.mask_rcnn import (
             DetectionSamples, MaskRCNNTrainChain, PolygonDataset, batch_samples)
-        model = self.make_model(train, seed)
+        check_classes(train, validation)
+        resumed = self.model_to_evaluate(run)
+        model = load_for(resumed, train.class_names) if resumed else self.make_model(train, run.seed)
         # Without a learning rate, running statistics stay as well: the model is only evaluated.
         chain = MaskRCNNTrainChain(
             model, self.samples.gamma, self.samples.rpn_anchors, self.samples.rois,
@@ -171,16 +215,16 @@ class MaskRCNNRecipe(Recipe):
             functools.partial(evaluate, dataset=validation), (f'validation/{kind}/AP', 'max'),
             {'converter': functools.partial(batch_samples, multiple=model.size_multiple),
              'evaluate_every': self.training.evaluate_every,
-             'lr_multipliers': self.frozen(model.extractor.resnet)})
+             'lr_multipliers': self.frozen(model.extractor.resnet)},
+            getattr(train, 'category_ids', None))
 
     def make_model(self, dataset: Any, seed: int = 0) -> 'MaskRCNN':
         """The model of ``init``, or a new one with the ResNet of ``pretrained`` or random weights."""
-        keypoints = self._keypoints_of(dataset)
+        names, keypoints = tuple(dataset.class_names), self._keypoints_of(dataset)
         if self.network.init:
-            model = self._model_to_start_from(len(dataset.class_names), keypoints)
-        else:
-            model = self._new_model(len(dataset.class_names), keypoints, seed)
-        model.class_names = tuple(dataset.class_names)
+            return self._model_to_start_from(names, keypoints)
+        model = self._new_model(len(names), keypoints, seed)
+        model.class_names = names
         return model
 
     def frozen(self, resnet: 'ResNet') -> dict[str, float]:
@@ -243,15 +287,15 @@ class MaskRCNNRecipe(Recipe):
         from chainer_seg.recipes.start import find_resnet
         return find_resnet(_pretrained_path(self.network.pretrained, self.network.extractor))
 
-    def _model_to_start_from(self, classes, keypoints):
+    def _model_to_start_from(self, names, keypoints):
         """A model of the sizes in the file of ``init``, with its weights as far as they fit."""
-        from chainer_seg.model_file import copy_matching
+        from chainer_seg.models.class_transfer import start_by_names
         source = load_mask_rcnn(self.network.init)
-        wanted = {**source.config, 'classes': classes, 'keypoints': keypoints}
-        if wanted == source.config:
-            return source
-        model = _build(**wanted)
-        log.info('%d arrays of the model come from %s', copy_matching(source, model), self.network.init)
+        model = _build(**{**source.config, 'classes': len(names), 'keypoints': keypoints})
+        model.class_names = names
+        started = start_by_names(source, model)
+        log.info('%d arrays of the model come from %s, and the weights of %d of %d classes: %s',
+                 started.arrays, self.network.init, len(started.shared), len(names), listed(started.shared))
         return model
 
     def _limits(self, model):
@@ -275,6 +319,24 @@ def load_mask_rcnn(path: str) -> 'MaskRCNN':
     if not isinstance(model, MaskRCNN):
         raise TrainingError(f'{path} holds a {type(model).__name__}, not a Mask R-CNN; to start from '
                             f'its ResNet alone give --pretrained.')
+    return model
+
+
+def load_for(path: str, class_names: Sequence[str]) -> 'MaskRCNN':
+    """The Mask R-CNN in a model file, with its classes in the order of ``class_names``.
+
+    Raises:
+        chainer_seg.errors.TrainingError: It has other classes.
+    """
+    from chainer_seg.models.class_transfer import class_labels, start_by_names
+    source, names = load_mask_rcnn(path), tuple(class_names)
+    model = _build(**{**source.config, 'classes': len(names)})
+    model.class_names = names
+    if not len(class_labels(source, model)[0]) == source.classes == len(names):
+        difference = first_difference(source.class_names or range(source.classes), names)
+        raise TrainingError(f'{path} has other classes than the data set: {difference}; give the data set '
+                            f'that it was made for, or start from it by --init.')
+    start_by_names(source, model)
     return model
 
 

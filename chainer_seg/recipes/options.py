@@ -13,12 +13,19 @@ import typing
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from msgspec import Meta
 from tyro.conf import OmitArgPrefixes as Flat  # ``Flat[Section]``: options without the section's name
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 
-__all__ = ['Flat', 'Resume', 'Size', 'TOML', 'aliases', 'option', 'value_of_option']
+__all__ = ['Count', 'Flat', 'NotNegative', 'Positive', 'Resume', 'Share', 'Size', 'TOML', 'aliases', 'option',
+           'value_of_option']
+
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e12)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 def option(*aliases: str, metavar: str | None = None) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Annotated
 
-from tyro.conf import Suppress
+from tyro.conf import FlagCreatePairsOff, Suppress
 
 from chainer_seg.recipes.options import Resume, option
 
@@ -25,18 +25,22 @@ class Run:
         command: The command line that started the run, for the model file.
     """
 
-    out: pathlib.Path = pathlib.Path('out/training')
+    out: Annotated[pathlib.Path, option('--rundir', '--weights-folder', metavar='DIR')] = pathlib.Path('out')
     seed: int = 0
     device: Annotated[str | None, option('--gpu', metavar='D')] = None
-    workers: int | None = None
-    resume: Resume = None
-    overwrite: bool = False
-    log_every: Annotated[int, option(metavar='N')] = 20
+    workers: Annotated[int | None, option('--nthreads', metavar='N')] = None
+    resume: Annotated[Resume, option('--reload')] = None
+    overwrite: FlagCreatePairsOff[bool] = False
+    log_every: Annotated[int, option('--print-interval', metavar='N')] = 20
     progress: Suppress[str] = 'auto'
     command: Suppress[str | None] = None
 
     def settings(self) -> dict[str, object]:
         """The fields as attributes of :class:`chainer_seg.training.Settings`."""
         names = ('out', 'seed', 'workers', 'resume', 'overwrite', 'log_every', 'progress')
-        return {**{name: getattr(self, name) for name in names},
-                'device': 'cpu' if self.device == '-1' else self.device}
+        return {**{name: getattr(self, name) for name in names}, 'device': self.device_name}
+
+    @property
+    def device_name(self) -> str | None:
+        """The device as :func:`chainer_seg.devices.get_device` takes it."""
+        return 'cpu' if self.device == '-1' else self.device

@@ -4,7 +4,9 @@ import dataclasses
 import typing
 from typing import Annotated, ClassVar, Literal
 
-from chainer_seg.recipes.options import option
+from msgspec import Meta
+
+from chainer_seg.recipes.options import Count, NotNegative, Positive, Share, option
 
 if typing.TYPE_CHECKING:
     from chainer_seg.training import Schedule
@@ -31,17 +33,17 @@ class Training:
         half: Save the model in half precision.
     """
 
-    iterations: int = 2000
-    batch_size: int = 8
-    sub_batches: int = 1
+    iterations: Positive = 2000
+    batch_size: Annotated[int, Meta(ge=1, le=4096)] = 8
+    sub_batches: Positive = 1
     optimizer: Literal['adam', 'momentum'] = 'adam'
-    lr: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
+    lr: NotNegative = 1e-3
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-4
     schedule: Literal['poly', 'cosine', 'constant'] = 'cosine'
-    warm_up: int = 100
-    snapshot_every: Annotated[int, option(metavar='N')] = 500
-    keep_last: int = 3
+    warm_up: Count = 100
+    snapshot_every: Annotated[Positive, option(metavar='N')] = 500
+    keep_last: Positive = 3
     half: bool = False
 
     warm_up_start: ClassVar[float] = 1 / 3  # share of the learning rate in the first update

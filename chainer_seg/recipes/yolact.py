@@ -6,13 +6,19 @@ import logging
 import typing
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Meta
 from tyro.conf import arg
 
-from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.class_names import listed
+from chainer_seg.errors import TrainingError, shortened
 from chainer_seg.models.yolact.settings import Augmentation, LossWeights, Thresholds
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import PreparedData
-from chainer_seg.recipes.options import TOML, Flat, option, value_of_option
+from chainer_seg.recipes.data import PreparedData, check_classes
+from chainer_seg.recipes.options import (
+    TOML, Count, Flat, NotNegative, Positive, Share, option, value_of_option)
+from chainer_seg.recipes.rules import (
+    DATA_RULES, MOMENTUM_RULE, OF_FILES, VALIDATION_RULES, only, where, with_any, without)
+from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import STEP_FACTOR, Training
 
 if typing.TYPE_CHECKING:
@@ -22,6 +28,9 @@ log = logging.getLogger(__name__)
 
 # Multiplies the loss in mixed precision, so that small gradients do not vanish.
 LOSS_SCALE = 128
+
+# The parameters of a network that a recipe may ask for: 1 GB, four times the published ones.
+MAX_PARAMETERS = 2 ** 28
 
 # The validation figures that are logged.
 EVALUATED = ('segm/AP', 'segm/AP50', 'segm/AP75', 'bbox/AP')
@@ -87,8 +96,8 @@ class Losses(LossWeights):
         max_masks: Maximum number of masks of an image in the mask loss.
     """
 
-    negative_ratio: float = 3
-    max_masks: int = 100
+    negative_ratio: NotNegative = 3
+    max_masks: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +109,8 @@ class Samples:
         max_objects: Train on the largest objects of an image, up to this number (NUM_MAX_PAD).
     """
 
-    least_side: float = 0.00727
-    max_objects: int = 100
+    least_side: Share = 0.00727
+    max_objects: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,15 +127,15 @@ class YolactTraining(Training):
         mixed_precision: Compute in half precision and update in single precision; on a GPU.
     """
 
-    iterations: int = 800_000
+    iterations: Positive = 800_000
     optimizer: Literal['adam', 'momentum'] = 'momentum'
-    weight_decay: float = 5e-4
+    weight_decay: NotNegative = 5e-4
     schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
-    warm_up: int = 500
-    snapshot_every: Annotated[int, option('--save-interval', metavar='N')] = 10_000
-    keep_last: int = 5
-    steps: tuple[int, ...] = (280_000, 600_000, 700_000, 750_000)
-    least_norm_batch: int = 6
+    warm_up: Count = 500
+    snapshot_every: Annotated[Positive, option('--save-interval', metavar='N')] = 10_000
+    keep_last: Positive = 5
+    steps: tuple[Positive, ...] = (280_000, 600_000, 700_000, 750_000)
+    least_norm_batch: Count = 6
     mixed_precision: bool = False
 
     warm_up_start: ClassVar[float] = 0.1
@@ -170,19 +179,27 @@ class YolactRecipe(Recipe):
     system: ClassVar[str] = 'yolact'
     title: ClassVar[str] = 'instance segmentation with YOLACT'
     data: ClassVar[type] = PreparedData
+    rules: ClassVar = (
+        *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+        only(OF_FILES, '--data-folder'), only(without('--data-folder'), '--annotations', '--images'),
+        only(with_any('--backbone-weights'), '--backbone-channels'),
+        only(where('--schedule', 'steps'), '--steps'))
     usual: ClassVar[str] = 'resnet50'
 
-    def parts(self, train: Any, validation: Any, seed: int) -> Parts:
+    def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.models.yolact import stack_examples
+        self._check_precision(run)
         check_classes(train, validation)
-        model = self.make_model(train.class_names, seed)
+        report_unseen_classes(train)
+        model = self.make_model(train.class_names, run.seed)
         self._load_weights(model)
         batch = self.training.batch_size // self.training.sub_batches
         return Parts(
             model, self.make_train_chain(model, batch), train, self.make_samples(model),
             functools.partial(evaluate, dataset=validation), ('validation/segm/AP', 'max'),
             {'converter': stack_examples, 'weight_decay_exclude': (),
-             'loss_scale': LOSS_SCALE if self.training.mixed_precision else None})
+             'loss_scale': LOSS_SCALE if self.training.mixed_precision else None},
+            getattr(train, 'category_ids', None))
 
     def started_from(self, arguments: typing.Sequence[str]) -> 'YolactRecipe':
         """The recipe with the sizes of the YOLACT in ``--weights``; options can change them."""
@@ -205,12 +222,19 @@ class YolactRecipe(Recipe):
         import chainer
 
         from chainer_seg.models.yolact import Yolact
+        from chainer_seg.compat.blank import TooManyParameters, blank_parameters
         dtype = chainer.mixed16 if self.training.mixed_precision else chainer.config.dtype
+        config = {'classes': len(class_names), 'seed': seed, **dataclasses.asdict(self.model)}
         try:
             with chainer.using_config('dtype', dtype):
-                model = Yolact(classes=len(class_names), seed=seed, **dataclasses.asdict(self.model))
-        except (TypeError, ValueError) as error:
-            raise TrainingError(f'There is no YOLACT of these sizes: {error}.') from error
+                with blank_parameters(MAX_PARAMETERS):
+                    Yolact(**config)
+                model = Yolact(**config)
+        except (TooManyParameters, MemoryError) as error:
+            raise TrainingError(f'The YOLACT of the recipe is too large: {error}; choose a smaller width, '
+                                f'fpn_channels or backbone.') from error
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise TrainingError(f'There is no YOLACT of these sizes: {shortened(str(error))}.') from error
         model.class_names = tuple(class_names)
         return model
 
@@ -230,6 +254,12 @@ class YolactRecipe(Recipe):
         return YolactSamples(model.image_size, normalise, model.classes, self.augmentation,
                              self.samples.least_side, self.samples.max_objects)
 
+    def _check_precision(self, run):
+        from chainer_seg.devices import get_device
+        if self.training.mixed_precision and get_device(run.device_name).name == '@numpy':
+            raise TrainingError('Half precision is slower than single precision on a CPU; omit '
+                                '--mixed-precision, or name a GPU by --device.')
+
     def _load_weights(self, model):
         """Copies the weights to start from, and logs what was copied."""
         from chainer_seg.model_file import load_model
@@ -238,19 +268,16 @@ class YolactRecipe(Recipe):
         start = self.start
         if start.weights:
             shared = start_from(load_yolact(start.weights), model)
-            log.info('the weights come from %s, those of classes for: %s', start.weights,
-                     ', '.join(shared) or 'none')
+            log.info('the weights come from %s, those of %d of %d classes by name: %s', start.weights,
+                     len(shared), len(model.class_names), listed(shared))
         if start.backbone_weights:
             start_backbone(load_model(start.backbone_weights), model, start.backbone_channels)
             log.info('the backbone comes from %s', start.backbone_weights)
 
 
-def check_classes(train: Any, validation: Any) -> None:
-    """Refuses a validation set of other classes; logs the classes that cannot be learned."""
-    if tuple(train.class_names) != tuple(validation.class_names):
-        raise DatasetError('The data sets for training and for validation name different classes; give '
-                           'both annotation files the same categories.')
-    if not hasattr(train, 'read_instances'):
+def report_unseen_classes(train: Any) -> None:
+    """Logs the classes that cannot be learned, because no object has them."""
+    if not train.has_files:
         return  # Synthetic images have all classes, and would have to be made to count them.
     from chainer_seg.datasets import ObjectIndex
     seen = set(ObjectIndex(train).labels.tolist())

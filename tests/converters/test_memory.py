@@ -49,13 +49,13 @@ COPY = '''
 import pathlib, sys
 import numpy as np
 import converters
-from converters import mapping, trees
+from converters import trees, weight_mapping
 def most():
     status = pathlib.Path('/proc/self/status').read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith('VmHWM:')))
 before = most()
 arrays = trees.named_arrays(converters.read(sys.argv[1]))
-book = mapping.WeightMapping(sys.argv[1], arrays)
+book = weight_mapping.WeightMapping(sys.argv[1], arrays)
 copies = [np.empty(array.shape, np.float32) for array in arrays.values()]
 for copy, array in zip(copies, arrays.values()):
     book.fill(copy, array)

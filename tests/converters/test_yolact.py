@@ -11,7 +11,7 @@ import converters
 from chainer_seg.errors import UserError, WeightFileError
 from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.yolact import Yolact
-from chainer_seg.models.yolact.experiments import read_experiment
+from chainer_seg.recipes import YolactRecipe
 from converters.formats import pytorch
 from tests.models.yolact import reference
 
@@ -124,7 +124,8 @@ def test_the_configuration_is_that_whose_name_begins_the_files_name(
     shutil.copy(reference.path_of('yolact_base'), tmp_path / f'{file}.pth')
     with caplog.at_level('INFO'):
         model = converters.convert(tmp_path / f'{file}.pth')
-    wanted = Yolact(**{**read_experiment(expected)['model'], 'width': 2, 'blocks': (1, 1, 1, 1)})
+    published = YolactRecipe.load(expected).to_tables()['model']
+    wanted = Yolact(**{**published, 'width': 2, 'blocks': (1, 1, 1, 1)})
     assert model.image_size == wanted.image_size
     np.testing.assert_array_equal(model.anchors(), wanted.anchors())
     assert f'assumed {assumed}; --config names another' in caplog.messages

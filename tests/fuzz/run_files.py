@@ -1,10 +1,8 @@
-"""Readers of what runs leave and begin with: snapshots, logs, journals, settings, experiments."""
+"""Readers of what runs leave and begin with: snapshots, logs, journals, settings, recipes."""
 
 import contextlib
 import json
-import pathlib
 import shutil
-import sys
 
 import numpy as np
 
@@ -13,12 +11,12 @@ from chainer_seg.datasets.proposal_folder import ProposalFolder
 from chainer_seg.evaluation.result_folder import ResultFolder
 from chainer_seg.instances import Instances
 from chainer_seg.journal import Journal, keep_settings
-from chainer_seg.models.yolact.experiments import FOLDER, read_experiment
+from chainer_seg.recipes import YolactRecipe
+from chainer_seg.recipes.base import PUBLISHED
 from chainer_seg.training.log import read_log
 from chainer_seg.training.snapshots import find_state
 from tests.training.toys import Net, Pictures, build
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
 
 
 def _run(folder):
@@ -46,7 +44,7 @@ def _read_journal(folder, path):
     copy = folder / 'copy.jsonl'
     shutil.copy(folder / 'journal.jsonl', copy)
     with contextlib.closing(Journal(copy)) as journal:
-        list(journal.results(journal.numbers))
+        Instances.from_coco_results(list(journal.results(journal.numbers)), (20, 30))
     before = (folder / 'results' / 'journal.jsonl').read_bytes()
     try:
         with ResultFolder(folder / 'results', {'a': 1}) as results:
@@ -89,18 +87,18 @@ def _fill_proposals(folder, path):
     proposals.missing(range(3))
 
 
-def _experiments(folder):
-    for path in FOLDER.glob('*.toml'):
+def _recipes(folder):
+    for path in (PUBLISHED / 'yolact').glob('*.toml'):
         shutil.copy(path, folder)
 
 
-def _read_experiment(folder, path):
-    experiment = read_experiment(folder / path)
-    experiment.make_schedule()
+def _read_recipe(folder, path):
+    recipe = YolactRecipe.load(folder / path)
+    recipe.training.make_schedule()
     if path == 'shapes.toml':  # It is small enough to be built.
-        model = experiment.make_model(['a', 'b'])
-        experiment.make_samples(model)
-        experiment.make_train_chain(model, 4)
+        model = recipe.make_model(['a', 'b'])
+        recipe.make_samples(model)
+        recipe.make_train_chain(model, 4)
 
 
 def _click_list(folder):
@@ -112,9 +110,7 @@ def _click_list(folder):
 
 
 def _read_click_list(folder, path):
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-    from commands.predict_click import read_clicks
+    from chainer_seg.cli.predict_click import read_clicks
 
     read_clicks(folder / path)
 
@@ -124,9 +120,7 @@ def _image_list(folder):
 
 
 def _read_image_list(folder, path):
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-    from commands.result_paths import listed_images, result_stems
+    from chainer_seg.cli.result_paths import listed_images, result_stems
 
     list(result_stems(listed_images(folder / path), folder))
 
@@ -137,7 +131,7 @@ READERS = (
     ('journal', _journal, _read_journal, {'**/*.jsonl': 'json lines'}),
     ('proposal journal', _proposal_journal, _fill_proposals, {'*.jsonl': 'json lines'}),
     ('settings', _settings, _read_settings, {'settings.json': 'json'}),
-    ('experiment', _experiments, _read_experiment, {'*.toml': 'toml'}),
+    ('recipe', _recipes, _read_recipe, {'*.toml': 'toml'}),
     ('clicks as JSON', _click_list, _read_click_list, {'clicks.json': 'json'}),
     ('list of images', _image_list, _read_image_list, {'list.txt': 'text'}),
 )

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from chainer_seg import command_line
+from chainer_seg.cli import train as cli_train
 from chainer_seg.datasets import MovingShapes
 from chainer_seg.images import write_image
-from chainer_seg.options import Parser
 from chainer_seg.video import write_video
 
 
@@ -54,7 +54,7 @@ def command(repository, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(name, model, *options):
-        module = importlib.import_module(f'commands.{name}')
+        module = importlib.import_module(f'chainer_seg.cli.{name}')
         parser = command_line.parser(module.__doc__)
         module.add_options(parser)
         module.run(model, parser.parse_args([*map(str, options), '-q']))
@@ -87,18 +87,17 @@ def train(repository, tmp_path):
 
 
 @pytest.fixture
-def system(request, repository, monkeypatch, tmp_path):
-    """The command of train.py that a module of tests calls ``SYSTEM``, in a folder of its own."""
-    monkeypatch.syspath_prepend(repository / 'scripts')
+def parse(request, monkeypatch, tmp_path):
+    """``parse('--lr 1')``: what the options of the system that a module calls ``SYSTEM`` ask for."""
     monkeypatch.chdir(tmp_path)
-    return importlib.import_module(f'commands.train_{request.module.SYSTEM.replace("-", "_")}')
+    return lambda arguments: cli_train.parse(request.module.SYSTEM, shlex.split(arguments))
 
 
 @pytest.fixture
-def parse(request, system):
-    """``parse('--lr 1')``: the options of that command."""
-    def parse_arguments(arguments):
-        parser = Parser()
-        system.add_options(parser.add_subparsers(dest='system'))
-        return parser.parse_args([request.module.SYSTEM, *shlex.split(arguments)])
-    return parse_arguments
+def train_here(parse):
+    """Trains in this process, in a folder of its own: ``train_here('--out run ...') -> Request``."""
+    def call(arguments):
+        request = parse(arguments)
+        cli_train.train(request)
+        return request
+    return call

@@ -25,7 +25,8 @@ def described(value, depth=0, seen=()):
     if isinstance(value, chainer.Link):
         # What has been set after the constructor counts, too, as the way a click model looks.
         own = {name: each for name, each in vars(value).items()
-               if isinstance(each, (int, float, str, tuple, frozenset)) and not name.startswith('_')}
+               if (isinstance(each, (int, float, str, tuple, frozenset)) or dataclasses.is_dataclass(each))
+               and not name.startswith('_')}
         links = {path: inside(each) for path, each in value.namedparams()}
         return inside({**own, **links, 'config': getattr(value, 'config', None),
                        'losses': getattr(value, 'losses', None)})

@@ -103,7 +103,7 @@ def test_killed_runs_leave_what_one_run_leaves(whole, command, tmp_path):
     assert kills == 2 and left and len(left) < 6
     result = run(command(out))
     assert result.returncode == 0, result.stderr
-    assert 'of 9 images have been done before' in result.stdout
+    assert 'of 9 images are already done' in result.stdout
     assert contents(out) == contents(whole)
     assert {name: (out / name).stat().st_mtime_ns for name in left} == left
 

@@ -139,7 +139,7 @@ def test_ctrl_c_ends_a_video_at_its_frame(predict, shapes, video):
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (('pictures', '--alpha', '2'), '--alpha takes numbers from 0 to 1'),
+    (('pictures', '--alpha', '2'), '--alpha must be between 0 and 1'),
     ((), 'There is nothing to do'), (('nothing.png',), 'There is no image nothing.png')])
 def test_what_cannot_be_done_is_one_sentence(predict, model, pictures, arguments, sentence):
     with pytest.raises(UserError, match=sentence):

@@ -4,25 +4,21 @@ import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
+from chainer_seg.cli import train
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
-from chainer_seg.options import Parser
 
 NEW = ('--blocks', '1', '1', '1', '1', '--width', '2')
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 2}
 
 
 @pytest.fixture
-def make(repository, monkeypatch, tmp_path):
+def make(monkeypatch, tmp_path):
     """The model of options: ``make('--mask-input')``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    from commands import train_click
 
     def call(*arguments):
-        parser = Parser()
-        train_click.add_options(parser.add_subparsers(dest='system'))
-        return train_click.make_click_model(parser.parse_args(
-            ['click', '--out', 'run', *(() if '--init' in arguments else NEW), *arguments]))
+        options = ['--out', 'run', *(() if '--init' in arguments else NEW), *arguments]
+        return train.parse('click', options).recipe.make_model()
     return call
 
 

@@ -2,15 +2,15 @@
 
 import json
 import shlex
-import types
 
 import numpy as np
 import pytest
 
 from chainer_seg import load_model, save_model
+from chainer_seg.cli import train as cli_train
 from chainer_seg.errors import UserError
 from chainer_seg.models.deepmask import DeepMask, SharpMask
-from chainer_seg.options import Parser
+from chainer_seg.recipes import recipe_class
 from tests.arrays import arrays_of
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
@@ -21,17 +21,10 @@ TINY = ('--batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
 RUN = f'{DRAWN} {TINY}'
 
 
-@pytest.fixture
-def parse(repository, monkeypatch):
-    """The options of a command line, without another process."""
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    from commands import train_deepmask
-
-    def parse_arguments(arguments):
-        parser = Parser()
-        train_deepmask.add_options(parser.add_subparsers(dest='system'))
-        return parser.parse_args(shlex.split(arguments))
-    return parse_arguments
+def parse(arguments):
+    """What a command line asks for, without another process."""
+    system, *options = shlex.split(arguments)
+    return cli_train.parse(system, options)
 
 
 @pytest.fixture
@@ -46,23 +39,26 @@ def log_of(folder):
     return [json.loads(line) for line in (folder / 'log.jsonl').open()]
 
 
-def test_published_numbers_are_the_defaults(parse):
-    options = parse('deepmask --out run')
-    assert (options.batch_size, options.maxload, options.testmaxload, options.maxepoch) == (
+def test_published_numbers_are_the_defaults():
+    request = parse('deepmask --out run')
+    training, samples, network = request.recipe.training, request.recipe.samples, request.recipe.network
+    assert (training.batch_size, training.maxload, samples.testmaxload, training.maxepoch) == (
         32, 4000, 500, 300)
-    assert (options.lr, options.momentum, options.weight_decay) == (0, 0.9, 5e-4)
-    assert (options.iSz, options.oSz, options.gSz) == (160, 56, 112)
-    assert (options.shift, options.scale, options.hfreq) == (16, 0.25, 0.5)
-    assert not options.scratch and options.resume is None
-    options = parse('sharpmask --out run --dm dm.npz')
-    assert (options.km, options.hfreq, options.momentum, options.weight_decay) == (32, 0, 0, 0)
+    assert (training.lr, training.momentum, training.weight_decay) == (0, 0.9, 5e-4)
+    assert (network.iSz, network.oSz, network.gSz) == (160, 56, 112)
+    assert (samples.shift, samples.scale, samples.hfreq) == (16, 0.25, 0.5)
+    assert not network.scratch and request.run.resume is None
+    recipe = parse('sharpmask --out run --dm dm.npz').recipe
+    assert (recipe.network.km, recipe.samples.hfreq) == (32, 0)
+    assert (recipe.training.momentum, recipe.training.weight_decay) == (0, 0)
 
 
 def test_help_tells_the_defaults(train):
     text = ' '.join(train('deepmask --help').stdout.split())
-    for told in ('updates of an epoch (default: 4000)', 'side of the predicted mask (default: 56)',
+    for part in ('Updates of an epoch. (default: 4000)',
+                 'Side of the predicted mask, in pixels. (default: 56)',
                  '--nthreads', '--reload'):
-        assert told in text
+        assert part in text.replace('│ │ ', '')
 
 
 @pytest.mark.slow
@@ -130,19 +126,17 @@ def test_training_on_real_pictures(train, shared_data):
     ('sharpmask --dm click', 'holds a ClickSegmenter; --dm needs a trained DeepMask'),
     ('sharpmask --dm dm.npz --km 16 --ks 32', 'give one number for both'),
     ('sharpmask --dm dm.npz --km 24', '--km is 24; give a multiple of 16'),
-    ('sharpmask --dm dm.npz --hfreq 0.5', 'leave --hfreq out'),
+    ('sharpmask --dm dm.npz --hfreq 0.5', 'omit --hfreq'),
     ('sharpmask --dm dm.npz --dataset coco', '--dataset coco needs --annotations and --images')])
-def test_wrong_options_are_one_sentence(parse, deepmask_path, arguments, sentence):
-    options = parse(f'{arguments} --out run {TINY}')
+def test_wrong_options_are_one_sentence(deepmask_path, arguments, sentence):
     with pytest.raises(UserError, match=sentence):
-        options.train(options)
+        cli_train.train(parse(f'{arguments} --out run {TINY}'))
 
 
 @pytest.mark.parametrize('system, last_drop', [('deepmask', 120), ('sharpmask', 80)])
-def test_published_schedule(repository, monkeypatch, system, last_drop):
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    from commands.train_deepmask import PUBLISHED_LR, published_schedule
-    schedule = published_schedule(types.SimpleNamespace(system=system, maxload=10))
-    rates = [PUBLISHED_LR * schedule(10 * epoch, 3000) for epoch in (0, 49, 50, last_drop - 1,
+def test_published_schedule(system, last_drop):
+    training = recipe_class(system)().replace(maxload=10).training
+    schedule = training.make_schedule()
+    rates = [training.settings()['lr'] * schedule(10 * epoch, 3000) for epoch in (0, 49, 50, last_drop - 1,
                                                                    last_drop, 299)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 5e-4, 5e-4, 1e-4, 1e-4])

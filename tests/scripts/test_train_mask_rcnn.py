@@ -12,6 +12,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
+from chainer_seg.recipes import mask_rcnn
 from tests.arrays import arrays_of
 
 SYSTEM = 'mask-rcnn'
@@ -33,59 +34,62 @@ class FewClasses:
 
 
 def test_options_of_the_chainer_implementation_have_their_defaults(parse):
-    options = parse('')
-    assert (options.lr, options.batch_size, options.gamma, options.seed) == (1e-4, 8, 1, 0)
-    assert (options.lr_step, options.warm_up) == ((480000,), 800)
-    assert (options.snapshot_every, options.evaluate_every, options.iterations) == (4000, 30000, 800000)
-    assert (options.momentum, options.weight_decay) == (0.9, 1e-4)
-    assert (options.extractor, options.neck, options.roialign) == ('resnet50', 'c4', True)
-    assert not options.freeze_bn and not options.bn2affine and options.resume is None
+    request = parse('')
+    training, network = request.recipe.training, request.recipe.network
+    assert (training.lr, training.batch_size, request.run.seed) == (1e-4, 8, 0)
+    assert (training.lr_step, training.warm_up, request.recipe.samples.gamma) == ((480000,), 800, 1)
+    assert (training.snapshot_every, training.evaluate_every, training.iterations) == (4000, 30000, 800000)
+    assert (training.momentum, training.weight_decay) == (0.9, 1e-4)
+    assert (network.extractor, network.neck, network.roialign) == ('resnet50', 'c4', True)
+    assert not network.freeze_bn and not network.bn2affine and request.run.resume is None
 
 
 def test_options_of_the_chainer_implementation_have_their_names(parse):
-    options = parse(
+    request = parse(
         '--dataset coco2017 --gpu 1 --lr 1e-3 --batchsize 4 --freeze_bn '
         '--bn2affine --out result --seed 3 --no-roialign --lr_step 10 --lr_initialchange 5 '
         '--pretrained imagenet --extractor resnet101 --snapshot 7 --validation 8 --resume m.npz '
         '--iteration 9 --roi_size 7 --gamma 2 --subdivision 4')
-    assert (options.dataset, options.device, options.sub_batches) == ('coco2017', '1', 4)
-    assert parse('--gpu -1').device == 'cpu' and parse('--device cpu').device == 'cpu'
-    assert not options.roialign and options.freeze_bn and options.bn2affine
+    assert (request.data.dataset, request.run.device_name) == ('coco2017', '1')
+    assert request.recipe.training.sub_batches == 4
+    assert parse('--gpu -1').run.device_name == parse('--device cpu').run.device_name == 'cpu'
+    network = request.recipe.network
+    assert not network.roialign and network.freeze_bn and network.bn2affine
 
 
 def test_help_tells_the_defaults(train):
     text = ' '.join(train('mask-rcnn --help').stdout.split())
-    for told in ('images of an update (default: 8)', 'number of updates (default: 800000)',
-                 '14 with C4, 7 with FPN', '--lr_initialchange', '--subdivision'):
-        assert told in text
+    text = text.replace('│ │ ', '')
+    for part in ('Images per update. (default: 8)', 'Number of updates. (default: 800000)',
+                 '14 with C4, 7 with FPN', '--lr-initialchange', '--subdivision'):
+        assert part in text
 
 
-def test_published_sizes_are_those_of_the_model(parse, system):
-    config = system.make_model(parse('--blocks 1 1 1 1 --width 4'), FewClasses).config
+def test_published_sizes_are_those_of_the_model(parse):
+    config = parse('--blocks 1 1 1 1 --width 4').recipe.make_model(FewClasses).config
     published = MaskRCNN(80, 'c4', blocks=(1, 1, 1, 1), width=4, norm='batch').config
     assert {**config, 'classes': 80} == published
 
 
-def test_the_rate_warms_up_and_drops(parse, system):
-    schedule = system.make_schedule(parse(''))
+def test_the_rate_warms_up_and_drops(parse):
+    schedule = parse('').recipe.training.make_schedule()
     assert schedule(0, 800000) == pytest.approx(0.1)
     assert schedule(800, 800000) == 1 and schedule(480000, 800000) == pytest.approx(0.1)
 
 
-def test_coco_2017_is_found_by_its_names(parse, system):
-    options = parse('--dataset coco2017 --coco-folder data --keypoints --neck fpn')
+def test_coco_2017_is_found_by_its_names(train_here):
     with pytest.raises(UserError, match='data/annotations/person_keypoints_train2017.json'):
-        system.train_mask_rcnn(options)
+        train_here('--dataset coco2017 --coco-folder data --keypoints --neck fpn')
 
 
 @pytest.mark.parametrize('arguments, norm', [('', 'batch'), ('--bn2affine', 'affine')])
-def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, arguments, norm):
+def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, arguments, norm):
     source = ResNetClassifier(5, (1, 2, 1, 1), 4, norm='batch', seed=3)
     for name, value in arrays_of(source.resnet).items():
         if name.endswith('avg_mean'):
             value[...] = 0.5
     save_model('resnet.npz', source)
-    model = system.make_model(parse(f'{HEADS} --pretrained resnet.npz {arguments}'), FewClasses)
+    model = parse(f'{HEADS} --pretrained resnet.npz {arguments}').recipe.make_model(FewClasses)
     resnet = model.extractor.resnet
     assert model.config['norm'] == norm and model.config['blocks'] == (1, 2, 1, 1)
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 32, 32)).astype(np.float32)
@@ -99,15 +103,15 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, system, argume
     ('', {'stem', 'res2', 'res3', 'norm'}), ('--pretrained resnet.npz', {'res3', 'norm'}),
     ('--pretrained resnet.npz --freeze-at 0 --freeze_bn', {'stem', 'res2', 'res3'}),
     ('--pretrained resnet.npz --bn2affine --freeze_bn', {'res3'})])
-def test_what_is_frozen_does_not_change(parse, system, monkeypatch, arguments, learning):
+def test_what_is_frozen_does_not_change(parse, train_here, monkeypatch, arguments, learning):
     """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
     sizes = '' if 'pretrained' in arguments else '--blocks 1 1 1 1 --width 4'
-    options = parse(f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
-                    f'--no-masks --validation 9 --device cpu -q')
-    before = system.make_model(options, ShapesDataset(1))
-    monkeypatch.setattr(system, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
-    system.train_mask_rcnn(options)
+    options = (f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
+               f'--no-masks --validation 9 --device cpu -q')
+    before = parse(options).recipe.make_model(ShapesDataset(1))
+    monkeypatch.setattr(mask_rcnn, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
+    train_here(options)
     after = load_model('out/mask-rcnn/model.npz')
     changed = {name for name, value in arrays_of(after.extractor.resnet).items()
                if (value != arrays_of(before.extractor.resnet)[name]).any()}
@@ -117,11 +121,11 @@ def test_what_is_frozen_does_not_change(parse, system, monkeypatch, arguments, l
     assert learned == learning
 
 
-def test_a_model_with_other_classes_keeps_what_fits(parse, system):
+def test_a_model_with_other_classes_keeps_what_fits(parse):
     source = MaskRCNN(5, blocks=(1, 1, 1, 1), width=4, norm='batch', fpn_channels=8, box_features=16,
                       mask_channels=8, seed=4)
     save_model('source.npz', source)
-    model = system.make_model(parse('--init source.npz'), FewClasses)
+    model = parse('--init source.npz').recipe.make_model(FewClasses)
     assert model.classes == 2 and model.class_names == ('a', 'b')
     np.testing.assert_array_equal(model.box.fc6.W.array, source.box.fc6.W.array)
 
@@ -134,26 +138,31 @@ class Classes:
 
 
 @pytest.fixture
-def source():
+def source(monkeypatch, tmp_path):
     """A model of three classes in source.npz."""
     model = MaskRCNN(3, blocks=(1, 1, 1, 1), width=4, norm='batch', fpn_channels=8, box_features=16,
                      mask_channels=8, seed=4)
     model.class_names = 'cat', 'dog', 'cow'
+    monkeypatch.chdir(tmp_path)
     save_model('source.npz', model)
     return model
 
 
-def test_init_keeps_the_classes_that_both_know_by_their_names(parse, system, source, caplog):
+def test_init_keeps_the_classes_that_both_know_by_their_names(parse, source, caplog):
     with caplog.at_level('INFO'):
-        model = system.make_model(parse('--init source.npz'), Classes('bird', 'cow', 'dog', 'cat'))
+        model = parse('--init source.npz').recipe.make_model(Classes('bird', 'cow', 'dog', 'cat'))
     np.testing.assert_array_equal(model.box.logits.W.array[[0, 2, 3, 4]],
                                   source.box.logits.W.array[[0, 3, 2, 1]])
     assert 'the weights of 3 of 4 classes: cow, dog, cat' in caplog.text
 
 
 @pytest.mark.parametrize('option', ['--init', '--resume'])
-def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, system, source, option):
-    model = system.make_model(parse(f'{option} source.npz'), Classes('cow', 'cat', 'dog'))
+def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, source, option):
+    request, names = parse(f'{option} source.npz'), ('cow', 'cat', 'dog')
+    if option == '--init':
+        model = request.recipe.make_model(Classes(*names))
+    else:
+        model = mask_rcnn.load_for(request.recipe.model_to_evaluate(request.run), names)
     order = [0, 3, 1, 2]
     assert model.class_names == ('cow', 'cat', 'dog')
     np.testing.assert_array_equal(model.box.logits.b.array, source.box.logits.b.array[order])
@@ -166,9 +175,9 @@ def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, system
     (('cat', 'dog', 'bird'), "class 2 was 'cow' and is 'bird'"),
     (('cat', 'dog'), 'there were 3 classes and are 2'),
     (('cat', 'dog', 'cow', 'bird'), 'there were 3 classes and are 4')])
-def test_a_model_of_other_classes_is_not_resumed(parse, system, source, names, difference):
+def test_a_model_of_other_classes_is_not_resumed(source, names, difference):
     with pytest.raises(UserError, match=difference):
-        system.make_model(parse('--resume source.npz'), Classes(*names))
+        mask_rcnn.load_for('source.npz', names)
 
 
 @pytest.mark.slow
@@ -223,16 +232,15 @@ def test_real_pictures_with_their_polygons(train, shared_data):
     (f'{NET} --keypoints', 'The data set has no keypoints'),
     ('--dataset figures --keypoints', 'Keypoints need a feature pyramid; add --neck fpn'),
     ('--neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
-    ('--bn2affine', '--bn2affine takes over the batch normalisation of --pretrained'),
+    ('--bn2affine', '--bn2affine turns the batch normalisation of --pretrained into'),
     ('--pretrained imagenet --extractor resnet101',
      'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
     ('--resume two.npz', 'two.npz has other classes than the data set: class 0 was 0 and is'),
     ('--dataset coco', '--dataset coco needs --annotations and --images')])
-def test_wrong_options_are_one_sentence(parse, system, arguments, sentence):
+def test_wrong_options_are_one_sentence(train_here, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,
                                    mask_channels=2))
-    options = parse(f'{arguments} --out run {TINY}')
     with pytest.raises(UserError, match=sentence):
-        options.train(options)
+        train_here(f'{arguments} --out run {TINY}')

@@ -1,10 +1,14 @@
 """Every option of every training changes what reaches the trainer, or is refused."""
 
+import dataclasses
 import shlex
 
 import pytest
 
 from chainer_seg import save_model, training
+from chainer_seg.cli import train
+from chainer_seg.cli.given import flat_sections, spellings
+from chainer_seg.cli.output import Output
 from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.models.classifier import ResNetClassifier
@@ -12,7 +16,7 @@ from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
-from chainer_seg.options import Parser
+from chainer_seg.recipes import Run, recipe_class
 from tests.models.yolact.toys import SMALL
 from tests.scripts.reached import described
 
@@ -20,7 +24,7 @@ TRUNK = '--iSz 48 --oSz 10 --gSz 24 --bottleneck 4 --features 10 --hidden 7'
 SCRATCH = f'--scratch --blocks 1 1 1 --width 3 {TRUNK}'
 
 # Options that change what is said, not what is done.
-SAID = {'-h', '--help', '-v', '--verbose'}
+SAID = {'verbose', 'progress', 'command'}
 
 RUN = {'--seed': '3', '--device': 'cpu', '-q': '', '--overwrite': '', '--out': 'other', '--resume': '',
        '--half': '', '--sub-batches': '2', '--workers': '0', '--log-every': '7', '--keep-last': '9'}
@@ -52,7 +56,8 @@ SYSTEMS = {
             'outline': '3', 'd-step': '7', 'ratio-factor': '7', 'd-margin': '7', 'd': '77',
             'outline-margin': '7', 'tries': '7', 'n-pos': '3', 'n-neg': '9'}.items()},
         '--jaccard-weight': '0.5', '--positive-weight': '2', '--loss-scale': '2', '--ends-lr': '2',
-        '--freeze-bn': ('- --init click.npz', '--freeze-bn')}),
+        '--freeze-bn': ('- --init click.npz', '--freeze-bn'), '--val-objects': '9',
+        '--momentum': ('--optimizer momentum', '--momentum 0.5')}),
     'deeplab': ('--blocks 1 1 1 1 --width 2 --pyramid 1 2', {
         **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5',
         '--optimizer': 'momentum',
@@ -62,7 +67,8 @@ SYSTEMS = {
         '--blocks': ('-', '--blocks 1 1 1 1'), '--width': ('--blocks 1 1 1 1', '--width 3'),
         '--pyramid': ('--blocks 1 1 1 1 --width 2', '--pyramid 3'), '--longest-side': '99', '--msc': '',
         '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3', '--crop': '65',
-        '--random-scale': '1 2', '--mirror': '0'}),
+        '--random-scale': '1 2', '--mirror': '0',
+        '--momentum': ('--optimizer momentum', '--momentum 0.5')}),
     'deepmask': (f'{SCRATCH} --pictures 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
         '--annotations': (f'- {SCRATCH} --pictures 2', f'- {SCRATCH} {FILES}'),
@@ -79,7 +85,7 @@ SYSTEMS = {
             f'- {SCRATCH} --pictures 2', f'- {TRUNK} --trunk resnet.npz --pictures 2'),
         '--scratch': ('', None),
         '--iSz': '64', '--oSz': '12', '--gSz': '30', '--blocks': '2 1 1', '--width': '4',
-        '--norm': 'affine', '--bottleneck': '5', '--features': '5', '--hidden': '5'}),
+        '--norm': 'affine', '--bottleneck': '5', '--features': '5', '--hidden': '5', '--iterations': '7'}),
     'sharpmask': ('--dm deepmask.npz --pictures 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
         '--annotations': ('- --dm deepmask.npz --pictures 2', f'- --dm deepmask.npz {FILES}'),
@@ -92,7 +98,7 @@ SYSTEMS = {
         '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
         '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--dm': 'other-deepmask.npz',
-        '--km': '16', '--ks': ('', None), '--skip-channels': '8'}),
+        '--km': '16', '--ks': ('', None), '--skip-channels': '8', '--iterations': '7'}),
     'mask-rcnn': ('--neck fpn --blocks 1 1 1 1 --width 2 --fpn-channels 4 --box-features 6', {
         **RUN, **DATA, '--gpu': '-1', '--coco-folder': ('', None), '--pretrained': (
             '--neck fpn --fpn-channels 4 --box-features 6', '--pretrained resnet.npz'),
@@ -111,13 +117,28 @@ SYSTEMS = {
         '--iteration': '9', '--snapshot': '9', '--validation': '9'}),
     'yolact': ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64 '
                'anchor_scales=[[8],[16],[24],[40],[60]]', {
-        **RUN, **DATA, '--keep-last': None, '--log-every': None, '--name': 'resnet50_pascal',
+        **RUN, **DATA, '--name': 'resnet50_pascal',
         '--set': 'max_masks=3', '--data-folder': 'prepared', '--weights': ('-', '--weights yolact.npz'),
         '--backbone': '--backbone resnet3.npz', '--backbone-channels': (
             '--backbone resnet3.npz', '--backbone-channels bgr'),
         '--batch-size': '2', '--iterations': '9', '--lr': '0.5', '--momentum': '0.5',
         '--weight-decay': '0.5', '--save-interval': '9', '--print-interval': '9',
-        '--mixed-precision': ('', None)}),
+        '--mixed-precision': ('', None), '--optimizer': 'adam', '--schedule': 'cosine', '--warm-up': '9',
+        '--steps': '9', '--least-norm-batch': '99',
+        '--backbone-name': 'resnet101', '--image-size': '96', '--width': '3', '--blocks': '2 1 1 1',
+        '--deformable': '0 1 1 1', '--fpn-channels': '5', '--prototypes': '4', '--prototype-scale': '1',
+        '--anchor-scales': '[[9],[16],[24],[40],[60]]', '--anchor-ratios': '1', '--no-square-anchors': '',
+        '--rescoring': '2 3', '--anchor-threshold': '0.5', '--score-threshold': '0.5',
+        '--nms-threshold': '0.4', '--max-detections': '7', '--suppression': 'traditional', '--top-k': '9',
+        '--no-rescore': '', **{f'--matching.{name}': '0.9' for name in ('positive', 'negative', 'crowd')},
+        **{f'--losses.{name}': '3' for name in (
+            'classes', 'boxes', 'masks', 'semantic', 'rescoring', 'negative-ratio', 'max-masks')},
+        '--losses.negative-ratio': '5',
+        **{f'--augmentation.no-{name}': '' for name in ('photometric', 'expand', 'crop', 'mirror')},
+        '--augmentation.brightness': '9', '--augmentation.contrast': '1 2',
+        '--augmentation.saturation': '1 2', '--augmentation.hue': '9', '--augmentation.largest-canvas': '2',
+        '--augmentation.least-crop': '0.5', '--augmentation.canvas-colour': '1 2 3',
+        '--samples.least-side': '0.5', '--samples.max-objects': '7'}),
 }
 
 # Options that are refused, with the sentence.
@@ -128,12 +149,12 @@ REFUSED = [
       for words in ('--labels-as colors', '--allow-outside')),
     *((system, words, sentence) for system in ('click', 'deeplab', 'mask-rcnn', 'yolact') for
       words, sentence in [
-        (f'{FILES} --size 48', '--size applies only with a --dataset that is drawn'),
+        (f'{FILES} --size 48', '--size applies only with a --dataset that is synthetic'),
         (f'--dataset plain-shapes {FILES}', '--annotations applies only with a --dataset of files'),
         ('--images set/images', '--images applies only with a --dataset of files'),
         ('--val-annotations set/annotations.json', '--val-annotations applies only with a --dataset'),
         (f'{FILES} --val-images set/images', '--val-images applies only with --val-annotations')]),
-    *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is drawn')
+    *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
       for system in ('deeplab', 'mask-rcnn', 'yolact')),
     ('click', '--epochs 3', '--epochs applies only with a --dataset of files'),
     ('click', f'{FILES} --epochs 3 --iterations 4', '--iterations applies only without --epochs'),
@@ -152,8 +173,8 @@ REFUSED = [
     ('click', '--max-negative 2 --as-tensorflow', '--max-negative applies only with --sampling few'),
     ('click', '--d-step 3', '--d-step belongs to --sampling'),
     ('click', '--start-masks 0.5', '--start-masks shows the network a mask, and this one takes none'),
-    ('click', '--click-radius 3', '--click-radius changes nothing for clicks that are encoded as dist'),
-    ('click', '--click-encoding disk --click-scale 2', '--click-scale changes nothing for clicks'),
+    ('click', '--click-radius 3', '--click-radius applies only to clicks that are encoded as disk'),
+    ('click', '--click-encoding disk --click-scale 2', '--click-scale applies only to clicks that are'),
     *(('deeplab', words, f'{words.split()[0]} applies only to a list of images') for words in (
         '--sbd d', '--class-names a', f'--sbd d {FILES}', f'--class-names a b {FILES}')),
     *(('deeplab', f'--init deeplab.npz {words}', 'applies only without --init') for words in (
@@ -164,7 +185,7 @@ REFUSED = [
     ('deepmask', '--scratch --warm-up 9', '--warm-up applies only with an --lr above 0'),
     ('deepmask', '--scratch --optimizer adam --momentum 0.5', '--momentum applies only with --opt'),
     ('deepmask', f'--scratch {FILES} --pictures 9', '--pictures applies only with a --dataset that is'),
-    ('sharpmask', '--dm deepmask.npz --hfreq 0.5', 'leave --hfreq out'),
+    ('sharpmask', '--dm deepmask.npz --hfreq 0.5', 'omit --hfreq'),
     ('sharpmask', '--dm deepmask.npz --km 32 --ks 16', 'give one number for both'),
     ('mask-rcnn', '--coco-folder d', '--coco-folder applies only with --dataset coco2017'),
     ('mask-rcnn', '--dataset coco2017 --annotations a.json', '--annotations applies only without'),
@@ -179,14 +200,14 @@ REFUSED = [
     ('mask-rcnn', '--keypoint-channels 3', '--keypoint-channels applies only with --keypoints'),
     ('mask-rcnn', '--no-masks --gamma 2', '--gamma applies only without --no-masks'),
     ('mask-rcnn', '--no-masks --mask-channels 2', '--mask-channels applies only without --no-masks'),
-    ('mask-rcnn', '--schedule cosine --lr-step 2', '--lr_step applies only with --schedule steps'),
+    ('mask-rcnn', '--schedule cosine --lr-step 2', '--lr-step applies only with --schedule steps'),
     ('mask-rcnn', '--optimizer adam --momentum 0.1', '--momentum applies only with --opt'),
     ('yolact', f'--data-folder prepared {FILES}', '--annotations applies only without --data-folder'),
     ('yolact', '--data-folder prepared --dataset shapes', '--data-folder applies only with a --dataset'),
     ('yolact', '--data-folder prepared --images set/images', '--images applies only without'),
     ('yolact', '--backbone-channels bgr', '--backbone-channels applies only with --backbone'),
-    ('yolact', '--set optimizer=adam --momentum 0.5', '--momentum is for the optimizer momentum'),
-    ('yolact', '--mixed-precision --device cpu', 'leave --mixed-precision out'),
+    ('yolact', '--set optimizer=adam --momentum 0.5', '--momentum applies only with --optimizer momentum'),
+    ('yolact', '--mixed-precision --device cpu', 'omit --mixed-precision'),
     ('yolact', '--annotations prepared/train.packed --images set/images', 'holds its images itself'),
 ]
 
@@ -226,30 +247,21 @@ def folder(tmp_path_factory):
 def reach(folder, repository, monkeypatch):
     """``reach('click', '--lr 1')``: what the trainer is called with, as text."""
     monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    import train
 
     def call(system, words):
         if (system, words) in KNOWN:
             return KNOWN[system, words]
-        monkeypatch.setattr('sys.argv', ['train.py'])
-        parser = Parser()
-        systems = parser.add_subparsers(dest='system')
-        for each in train.SYSTEMS:
-            each.add_options(systems)
         reached = []
 
         def record(*arguments, **settings):
-            reached.append(described((arguments, settings)))
+            reached.append(described((arguments, {**settings, 'command': None})))
             raise Reached
         monkeypatch.setattr(training, 'build_trainer', record)
-        words_given, words = words, shlex.split(words)
-        if '--out' not in words:
-            words += ['--out', 'run']
-        options = parser.parse_args([system, *words])
+        request = train.parse(system, [*shlex.split(words), *([] if '--out' in words else ['--out', 'run'])])
+        request = dataclasses.replace(request, run=dataclasses.replace(request.run, command=None))
         with pytest.raises(Reached):
-            options.train(options)
-        KNOWN[system, words_given] = reached[0]
+            train.train(request)
+        KNOWN[system, words] = reached[0]
         return reached[0]
     return call
 
@@ -288,17 +300,24 @@ def test_the_option_is_refused_where_it_changes_nothing(reach, system, words, se
 
 
 @pytest.mark.parametrize('system', SYSTEMS)
-def test_every_option_is_in_a_table(reach, repository, system):
-    import train
-    parser = Parser()
-    systems = parser.add_subparsers(dest='system')
-    for each in train.SYSTEMS:
-        each.add_options(systems)
-    refused = {word for each, words, _ in REFUSED if each == system for word in words.split()}
-    for action in systems.choices[system]._actions:
-        flags = set(action.option_strings)
-        changed = {flag for flag, given in SYSTEMS[system][1].items() if given not in (None, ('', None))}
-        assert flags & (changed | refused | SAID), f'{system} {action.option_strings}'
+def test_every_option_is_in_a_table(system):
+    """Under one of the ways in which it can be written."""
+    form = recipe_class(system)
+    listed = {plain(flag) for flag, given in SYSTEMS[system][1].items() if given not in (None, ('', None))}
+    listed |= {plain(word) for each, words, _ in REFUSED if each == system for word in words.split()}
+    flat = set(flat_sections(form))
+    for prefix, section in [*form.sections().items(), ('', form.data), ('', Run), ('', Output)]:
+        ways = {}
+        for way, field in spellings(section).items():
+            if field not in SAID:
+                ways.setdefault(field, set()).add(
+                    way if not prefix or section in flat else f'{prefix}.{way}')
+        for field, names in ways.items():
+            assert names & listed, f'{system} {section.__name__}.{field}'
+
+
+def plain(flag):
+    return flag.lstrip('-').replace('_', '-')
 
 
 @pytest.mark.parametrize('words, iterations, epochs', [

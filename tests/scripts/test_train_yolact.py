@@ -1,7 +1,6 @@
 """scripts/train.py yolact as a user calls it."""
 
 import json
-import shlex
 import subprocess
 import sys
 
@@ -12,7 +11,6 @@ from chainer_seg import load_model, save_model
 from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.models.classifier import ResNetClassifier
-from chainer_seg.options import Parser
 from chainer_seg.training import find_snapshots
 
 NET = ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64 '
@@ -23,20 +21,13 @@ RUN = '--size 64 --val-n 2 --batch-size 2 --iterations 2 --print-interval 1 --wo
 FILES = RUN.replace('--size 64 --val-n 2 ', '')  # without what is for drawn images
 
 
-@pytest.fixture
-def train(repository, monkeypatch, tmp_path):
-    """Trains in a folder of its own, in this process: ``train('--out run ...')``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    from commands import train_yolact
+SYSTEM = 'yolact'
 
-    def call(arguments):
-        parser = Parser()
-        train_yolact.add_options(parser.add_subparsers(dest='system'))
-        options = parser.parse_args(['yolact', *shlex.split(arguments)])
-        options.train(options)
-        return options
-    return call
+
+@pytest.fixture
+def train(train_here):
+    """Trains in a folder of its own, in this process: ``train('--out run ...')``."""
+    return train_here
 
 
 @pytest.fixture
@@ -78,10 +69,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(train, tmp_path):
         np.testing.assert_array_equal(one.array, other.array)
 
 
-def test_options_come_before_the_experiment_and_the_experiment_before_nothing(train):
-    options = train(f'--out run --name shapes {NET} lr=5e-4 save_interval=2 {RUN} --weight-decay 0.01')
-    assert (options.lr, options.weight_decay, options.optimizer) == (5e-4, 0.01, 'adam')
-    assert (options.batch_size, options.iterations, options.snapshot_every) == (2, 2, 2)
+def test_options_come_before_the_recipe_and_the_recipe_before_the_defaults(train):
+    request = train(f'--out run --name shapes {NET} lr=5e-4 save_interval=2 {RUN} --weight-decay 0.01')
+    training = request.recipe.training
+    assert (training.lr, training.weight_decay, training.optimizer) == (5e-4, 0.01, 'adam')
+    assert (training.batch_size, training.iterations, training.snapshot_every) == (2, 2, 2)
 
 
 def test_files_of_coco_give_the_classes(train, folder, tmp_path):
@@ -160,7 +152,7 @@ def test_a_model_that_is_no_yolact_is_told(train, tmp_path):
 def test_a_batch_that_is_not_finite_is_skipped_and_named(train, folder, capsys, monkeypatch):
     from chainer_seg.models.yolact import losses
     monkeypatch.setattr(losses, 'box_loss', lambda *arguments: np.float32(np.nan))
-    with pytest.raises(TrainingError, match='5 batches in a row were not finite'):
+    with pytest.raises(TrainingError, match='5 consecutive batches were not finite'):
         train(f'--out run {FILES} {NET} --iterations 9 --annotations {folder}/annotations.json '
               f'--images {folder}/images')
     message = capsys.readouterr().err
@@ -173,5 +165,5 @@ def test_a_wrong_setting_ends_in_one_sentence(repository, tmp_path):
         [sys.executable, repository / 'scripts' / 'train.py', 'yolact', '--out', 'run', '--set',
          'speed=3'], cwd=tmp_path, text=True, capture_output=True, timeout=300)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: There is no setting 'speed'")
+    assert result.stderr.startswith("error: A recipe for yolact has no field 'speed'")
     assert len(result.stderr.strip().splitlines()) == 1

@@ -7,7 +7,6 @@ import numbers
 from collections.abc import Sequence
 
 import numpy as np
-from chainer import backend
 
 from chainer_seg.errors import ClickError
 
@@ -29,7 +28,7 @@ class Click:
     positive: bool = True
 
 
-def check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
+def check_clicks(clicks: Sequence[Click], size: Sequence[int]) -> None:
     """Raises :class:`chainer_seg.errors.ClickError` for anything but clicks inside an image of ``size``.
 
     Args:
@@ -92,6 +91,7 @@ def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
     Returns:
         (B, 2, H, W) float32, on the device of ``points``.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
     xp = backend.get_array_module(points)
     distance = xp.sqrt(nearest) * np.float32(scale)
@@ -113,6 +113,7 @@ def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
     Returns:
         (B, 2, H, W) float32, on the device of ``points``: the positive map, then the negative one.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, np.inf)
     values = np.array([LARGEST_DISTANCE - mean, -mean], np.float32)
     xp = backend.get_array_module(points)
@@ -121,6 +122,7 @@ def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
 
 def _squared_distances(points, size, largest):
     """(B, 2, H, W) float32, squared distances to the nearest clicks of either sign; or ``largest``."""
+    from chainer import backend
     xp = backend.get_array_module(points)
     nearest = xp.full((len(points), 2, *size), largest, np.float32)
     rows = xp.arange(size[0], dtype=np.float32)[:, None]

@@ -2,26 +2,24 @@
 
 import dataclasses
 import itertools
-import typing
 
 import numpy as np
 from chainer.backends import cuda
 
 from chainer_seg import boxes
+from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.base import Model
+from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
 from chainer_seg.models.inference import inference, total_of
-
-# A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
-MASK_THRESHOLD = 0.2
 
 # Larger levels are processed in pieces that overlap by the receptive field of the network, which
 # changes nothing but the memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
@@ -32,22 +30,6 @@ MASKS_AT_ONCE = 32
 
 # Reach, in positions, of the three 3x3 convolutions of SharpMask's horizontal nets.
 SKIP_REACH = 3
-
-
-class RleProposals(typing.NamedTuple):
-    """The proposals for one image, the best first, with masks as run-length encodings.
-
-    Attributes:
-        codes: COCO's compressed run-length encodings, dicts of ``size`` and ``counts``, JSON-ready.
-        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
-        scores: (R,) float32 in [0, 1].
-        scales: (R,) float32, the scale of the pyramid at which each was found.
-    """
-
-    codes: list
-    bboxes: np.ndarray
-    scores: np.ndarray
-    scales: np.ndarray
 
 
 @dataclasses.dataclass

@@ -7,12 +7,10 @@ import numpy as np
 from chainer import backend
 
 from chainer_seg.errors import UserError
+from chainer_seg.models.deepmask.defaults import EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT
 from chainer_seg.models.deepmask.trunk import PADDING_VALUE, STRIDE, normalise
 
 log = logging.getLogger(__name__)
-
-# The scales of the Torch implementation: 2 ** -2.5, 2 ** -2, ... 2 ** 0.5.
-FIRST_EXPONENT, LAST_EXPONENT, EXPONENT_STEP = -2.5, 0.5, 0.5
 
 # The "zoom" setting of the papers' tables adds this scale, for small objects.
 ZOOM_SCALE = 2.0

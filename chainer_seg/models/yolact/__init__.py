@@ -9,7 +9,6 @@ _NAMES = {
     'Augmentation': 'settings', 'LossWeights': 'settings', 'Thresholds': 'settings',
     'Backbone': 'backbones', 'register_backbone': 'backbones',
     'Yolact': 'model', 'YolactSamples': 'samples', 'stack_examples': 'samples', 'augment': 'augmentation',
-    'Experiment': 'experiments', 'experiment_names': 'experiments', 'read_experiment': 'experiments',
     'YolactTrainChain': 'train_chain', 'start_backbone': 'pretrained', 'start_from': 'pretrained'}
 
 __all__ = sorted(_NAMES)

@@ -46,7 +46,7 @@ def start_from(source, model):
     """
     if not _any_fits(source, model):
         raise TrainingError('No parameter of the YOLACT to start from has the shape of the new one; set '
-                            'the [model] of the experiment to its sizes.')
+                            'the [model] of the recipe to its sizes.')
     return start_by_names(source, model).shared
 
 
