@@ -35,9 +35,19 @@ CLOSED_TO_CONVERTERS = {'datasets', 'visualization', 'training', 'evaluation', '
 MAY_IMPORT_CONVERTERS = {'widgets/weight_converter.py'}
 
 
+def is_type_checking(test):
+    """Whether a condition holds for type checkers alone, which may look up."""
+    return ast.unparse(test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
+
+
 def imports_of(path):
-    """The modules of chainer_seg that a file imports, in dotted form."""
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    """The modules of chainer_seg that a file imports when it runs, in dotted form."""
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    for_hints = {inner for node in ast.walk(tree) if isinstance(node, ast.If) and is_type_checking(node.test)
+                 for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in for_hints:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 yield f'{node.module}.{alias.name}'
