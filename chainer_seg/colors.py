@@ -1,23 +1,24 @@
-"""Colours that stay apart for colour-blind eyes: the palette of Okabe and Ito (2008)."""
+"""Colours that colour-blind viewers can distinguish: the palette of Okabe and Ito (2008)."""
 
 import numpy as np
+import numpy.typing as npt
 
-# Orange, sky blue, bluish green, yellow, blue, vermilion, reddish purple; black is left out, for
-# it would hide the object below it.
+# Orange, sky blue, bluish green, yellow, blue, vermilion, reddish purple; black is omitted, since it
+# would hide the object below it.
 PALETTE = np.array([(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66),
                     (0, 114, 178), (213, 94, 0), (204, 121, 167)], np.uint8)
 
 POSITIVE = (0, 158, 115)
 NEGATIVE = (213, 94, 0)
 
-# Later rounds through the palette are mixed with white (> 0) or black (< 0) by these shares.
+# Each further pass through the palette is mixed with white (> 0) or black (< 0) by these fractions.
 _ROUNDS = np.array([0.0, 0.45, -0.4, 0.7, -0.65])
 
 
-def instance_colors(count):
+def instance_colors(count: int) -> npt.NDArray[np.uint8]:
     """A colour for each of ``count`` objects.
 
-    The first seven are the palette itself; then it repeats lighter and darker. The first 35
+    The first seven are the palette itself; further ones are lighter and darker versions. The first 35
     colours are all different.
 
     Returns:
@@ -30,7 +31,7 @@ def instance_colors(count):
     return np.round(base + (goal - base) * np.abs(share)).astype(np.uint8)
 
 
-def is_light(color):
-    """Whether black text on ``color`` (3 numbers on 0..255) is easier to read than white text."""
-    # Weights of Rec. 601: green seems brighter than red, and red than blue.
+def is_light(color: npt.ArrayLike) -> bool:
+    """Whether black text on ``color`` (RGB from 0 to 255) is easier to read than white text."""
+    # Luma weights of Rec. 601.
     return float(np.dot(color, (0.299, 0.587, 0.114))) > 140

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from chainer_seg import file_kinds
@@ -20,6 +21,9 @@ from chainer_seg.exif import UPRIGHT, orientation
 from chainer_seg.files import atomic_write
 from chainer_seg.pillow_limit import pillow_limit
 from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
+
+# What as_image accepts.
+ImageLike = str | pathlib.Path | Image.Image | npt.NDArray
 
 # A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
 MAX_PIXELS = 400_000_000
@@ -149,7 +153,7 @@ def decode_image(data, name='image', *, rotate=True):
     return _decode(io.BytesIO(data), name, rotate)
 
 
-def as_image(image):
+def as_image(image: ImageLike) -> npt.NDArray[np.uint8]:
     """Brings a picture in any usual form to (H, W, 3) uint8 RGB.
 
     Args:

@@ -1,6 +1,7 @@
-"""A small image of instances as HTML, for the table cells and outputs of a notebook."""
+"""Thumbnails of instances as HTML, for the table cells and outputs of a notebook."""
 
 import base64
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -9,21 +10,24 @@ from chainer_seg.colors import instance_colors
 from chainer_seg.images import fit_within
 from chainer_seg.masks import topmost
 
+if TYPE_CHECKING:
+    from chainer_seg.instances import Instances
+
 _LONGEST_SIDE = 192
 _BACKGROUND = (38, 38, 42)
 _POINT = (255, 255, 255)
 
 
-def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
-    """An ``<img>`` element that shows the masks in colours on dark grey, and keypoints on them.
+def instances_thumbnail(instances: 'Instances', longest_side: int = _LONGEST_SIDE) -> str:
+    """An ``<img>`` element that shows the masks in colours on dark grey, with keypoints on top.
 
     Args:
         instances: :class:`chainer_seg.instances.Instances`.
-        longest_side: Size of the picture in pixels; masks are sampled first, so that huge ones
-            cost little.
+        longest_side: Longer side of the thumbnail in pixels; masks are subsampled before they are
+            drawn, so that large ones are cheap.
 
     Returns:
-        str: HTML that holds the picture itself; empty for an image without pixels.
+        str: HTML that embeds the image; empty for an image without pixels.
     """
     height, width = instances.image_size
     if height == 0 or width == 0:
@@ -33,13 +37,13 @@ def instances_thumbnail(instances, longest_side=_LONGEST_SIDE):
                      for few, big in zip(small, (height, width)))
     owner = topmost(instances.masks[:, rows[:, None], columns])
     colors = np.concatenate([[_BACKGROUND], instance_colors(len(instances))]).astype(np.uint8)
-    picture = colors[owner]
+    image = colors[owner]
     if instances.keypoints is not None:
         points = instances.keypoints[instances.keypoints[:, :, 2] > 0]
-        # In white: a point of the object's colour could not be told from its mask.
+        # In white, to stand out from the mask.
         for y, x in (points[:, :2] * np.float32(small) / (height, width)).round().astype(int).tolist():
-            cv2.circle(picture, (x, y), 2, _POINT, -1, cv2.LINE_AA)
-    _, data = cv2.imencode('.png', np.ascontiguousarray(picture[:, :, ::-1]))
+            cv2.circle(image, (x, y), 2, _POINT, -1, cv2.LINE_AA)
+    _, data = cv2.imencode('.png', np.ascontiguousarray(image[:, :, ::-1]))
     text = base64.b64encode(data.tobytes()).decode('ascii')
     return (f'<img width="{small[1]}" height="{small[0]}" alt="{len(instances)} objects" '
             f'src="data:image/png;base64,{text}">')

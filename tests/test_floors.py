@@ -30,14 +30,23 @@ LEAVES = {
 
 
 def imports_of(path):
-    """The modules of chainer_seg that a file imports, in dotted form."""
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    """The modules of chainer_seg that a file imports when it runs, in dotted form."""
+    for node in _walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 yield f'{node.module}.{alias.name}'
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
+
+
+def _walk(node):
+    """All nodes below one, without those that only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _walk(child)
 
 
 def room(module):

@@ -58,13 +58,13 @@ def test_what_is_written_is_read_back_nearly(tmp_path, frames, suffix):
     assert np.abs(frames[0][0].mean(axis=(0, 1)) - decoded[0].mean(axis=(0, 1))).max() < 5
 
 
-def test_a_video_that_was_cut_short_ends_with_one_warning(video, frames, caplog):
+def test_a_truncated_video_ends_with_one_warning(video, frames, caplog):
     video.write_bytes(video.read_bytes()[:video.stat().st_size // 2])
     with caplog.at_level(logging.WARNING):
         count = len(read(video))
     assert 5 < count < 25
     assert [record.getMessage() for record in caplog.records] == [
-        f'The video {video} ends after {count} of its 30 frames: it was cut short.']
+        f'The video {video} ends after {count} of its 30 frames; the file is truncated.']
 
 
 def test_nothing_is_printed_by_the_libraries_below(video, tmp_path, frames, capfd):
@@ -92,7 +92,7 @@ def test_a_camera_that_is_not_there_is_one_sentence():
 
 
 def test_an_unknown_ending_is_told_before_the_work(tmp_path):
-    with pytest.raises(VideoError, match='names no video format'):
+    with pytest.raises(VideoError, match='not a supported video format'):
         VideoWriter(tmp_path / 'out.gif')
 
 
@@ -104,7 +104,7 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path):
 
 
 @pytest.mark.parametrize('images, sentence', [
-    ([], 'there are no frames'), ([(8, 8), (8, 10)], 'Frame 2 .* all of one size')])
+    ([], 'there are no frames'), ([(8, 8), (8, 10)], 'Frame 2 .* all frames to one size')])
 def test_frames_that_make_no_video_leave_no_file(tmp_path, images, sentence):
     with pytest.raises(VideoError, match=sentence):
         write_video(tmp_path / 'out.avi', (np.zeros((*size, 3), np.uint8) for size in images))
@@ -113,14 +113,14 @@ def test_frames_that_make_no_video_leave_no_file(tmp_path, images, sentence):
 
 @pytest.mark.parametrize('size, even', [((65, 97), (66, 98)), ((64, 97), (64, 98)), ((1, 9), (2, 10))])
 @pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.webm', '.mkv'])
-def test_odd_sides_are_padded_by_the_edge_and_it_is_said(tmp_path, caplog, suffix, size, even):
+def test_odd_sides_are_padded_by_the_edge_and_logged(tmp_path, caplog, suffix, size, even):
     """The last row and column are kept: those of this frame are white on black."""
     frame = np.zeros((*size, 3), np.uint8)
     frame[-1:], frame[:, -1:] = 255, 255
     path = write_video(tmp_path / f'out{suffix}', [frame] * 3)
     assert [record.message for record in caplog.records] == [
-        f'The frames of {size[0]}x{size[1]} pixels become {even[0]}x{even[1]} in {path} by repeating '
-        f'the last row or column: videos have even sides.']
+        f'Padding the frames of {size[0]}x{size[1]} pixels to {even[0]}x{even[1]} in {path} by repeating '
+        f'the last row or column, because videos have even sides.']
     decoded = read(path)[0]
     assert decoded.shape == (*even, 3)
     assert decoded[-1].mean() > 150 and (size[1] % 2 == 0 or decoded[:, -1].mean() > 150)
@@ -142,7 +142,7 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path, frames):
 
 def test_a_full_disk_is_told(tmp_path, frames, monkeypatch):
     writer = VideoWriter(tmp_path / 'out.avi')
-    with pytest.raises(DiskFullError, match='could not be written whole'), writer:
+    with pytest.raises(DiskFullError, match='could not be written completely'), writer:
         for image, _ in frames:
             writer.write(image)
         writer._encoder.release()

@@ -34,7 +34,7 @@ DATA = {
     'clicks': Subcommand('clicks', 'OUT', 'sample clicks once, as files for training'),
 }
 SUBCOMMANDS: dict[str, Subcommand | Mapping[str, Subcommand]] = {
-    'train': Subcommand('systems', 'SYSTEM', 'train a system'),
+    'train': Subcommand('train', 'SYSTEM', 'train a system'),
     'evaluate': Subcommand('evaluate', 'MODEL', 'measure the accuracy of a model'),
     'predict': Subcommand('predict', 'MODEL INPUT...', 'run a model on images or videos'),
     'propose': Subcommand('propose', 'MODEL', 'compute the object proposals of a data set'),

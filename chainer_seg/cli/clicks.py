@@ -21,7 +21,7 @@ from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampli
 from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
-from chainer_seg.models.deeplab.stored_clicks import STORED_SCALE, stored_clicks
+from chainer_seg.models.deeplab.stored_clicks import LEAST_AREA, STORED_SCALE, stored_clicks
 from chainer_seg.options import Parser, with_any, without
 from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 
@@ -40,7 +40,7 @@ def write_splits(datasets, sampling, options, bad):
     """Writes the samples of all splits and, if asked for, a preview."""
     from chainer_seg.datasets import ClickFilesDataset
     lists = {name: write(name, dataset, sampling, options, bad) for name, dataset in datasets.items()}
-    train = ClickFilesDataset(lists['train'], options.out, image_folder(datasets['train']))
+    train = ClickFilesDataset(lists['train'], options.out, datasets['train'].image_folder)
     if options.preview:
         preview(train, options.preview)
     if options.quiet:
@@ -52,7 +52,6 @@ def write_splits(datasets, sampling, options, bad):
 
 def make_parser() -> Parser:
     """The parser of this subcommand."""
-    from chainer_seg.models.deeplab.click_writer import LEAST_AREA
     parser = command_line.parser(__doc__, prog='chainer-seg data clicks', device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to')
     data = parser.add_argument_group('data')
@@ -126,11 +125,6 @@ def write(split, dataset, sampling, options, bad):
     return path
 
 
-def image_folder(dataset):
-    """The folder of the images of a data set; None for images written next to the samples."""
-    return getattr(dataset, 'image_folder', None)
-
-
 def preview(dataset, path):
     """Draws samples spread over a list, as they were written."""
     from chainer_seg.visualization import draw_click_sheet
@@ -151,7 +145,7 @@ def training_command(lists, datasets, options):
     if 'val' in lists:
         words += ['--val-list', lists['val']]
     for prefix, split in (('', 'train'), ('val-', 'val')):
-        folder = image_folder(datasets.get(split))
+        folder = datasets[split].image_folder if split in datasets else None
         if folder is not None:
             words += [f'--{prefix}images', folder]
     return shlex.join(map(str, [*words, '--init', 'MODEL', '--out', 'out/click']))

@@ -9,8 +9,9 @@ import importlib
 import shlex
 from collections.abc import Iterator, Sequence
 
-from chainer_seg.cli import PROGRAM, SUBCOMMANDS, Subcommand, systems
+from chainer_seg.cli import PROGRAM, SUBCOMMANDS, Subcommand, train
 from chainer_seg.options import Parser
+from chainer_seg.recipes import SYSTEMS
 from chainer_seg.zoo import SHIPPED
 
 _FUNCTION = f'_{PROGRAM.replace("-", "_")}'
@@ -55,9 +56,9 @@ def script(shell: str) -> str:
 def _cases() -> Iterator[tuple[str, list[str]]]:
     """A pattern of the words before the current one, and what can stand there; the first match counts."""
     yield '""', [*SUBCOMMANDS, '--help', '--version']
-    yield 'train', [*systems.SYSTEMS, '--help']
-    for system in systems.SYSTEMS:
-        yield f'"train {system}"', systems.options_of(system)
+    yield 'train', [*SYSTEMS, '--help']
+    for system in SYSTEMS:
+        yield f'"train {system}"', train.options_of(system)
     for name, each in SUBCOMMANDS.items():
         if name == 'train':
             continue
@@ -75,7 +76,7 @@ def _parser_of(subcommand):
 
 def _words_of(parser: argparse.ArgumentParser) -> list[str]:
     """The options of a parser, and the words that can be its positional arguments."""
-    words = []
+    words: list[str] = []
     for action in parser._actions:
         words += action.option_strings
         if not action.option_strings:

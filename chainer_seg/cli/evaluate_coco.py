@@ -136,7 +136,7 @@ def open_results(model, dataset, settings, options):
 def evaluate(model, dataset, match, evaluator, folder, settings, quiet, bad):
     """Adds all images to the evaluator; results are read from the folder or computed and stored there."""
     from chainer_seg.instances import Instances
-    category_ids = getattr(dataset, 'category_ids', None)
+    category_ids = dataset.category_ids
     done = sum(number in folder for number in range(len(dataset))) if folder is not None else 0
     if done:
         log.info('%d of %d images are already done', done, len(dataset))
@@ -170,13 +170,12 @@ def first_truth(dataset):
 
 def read_truth(dataset, number):
     """The true objects of an image, without reading the image where it need not be drawn."""
-    read = getattr(dataset, 'read_instances', None)
-    return read(number) if read else dataset[number][1]
+    return dataset.read_instances(number)
 
 
 def id_of(dataset, number):
     """The image's id in its annotation file; drawn pictures count from 1, as written ones do."""
-    return dataset.ids[number] if hasattr(dataset, 'ids') else number + 1
+    return dataset.ids[number] if dataset.has_files else number + 1
 
 
 def table(figures, kinds):

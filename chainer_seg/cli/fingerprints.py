@@ -30,11 +30,11 @@ def fingerprint_of_file(path):
 
 def fingerprint_of_dataset(dataset):
     """The fingerprint of a data set: its file or its settings; images are not read."""
-    path = getattr(dataset, 'path', None)
+    path = dataset.path
     if path is None:
         described = repr((type(dataset).__name__, sorted(vars(dataset).items())))
     elif path.is_dir():
         described = repr(sorted((file.name, file.stat().st_size) for file in path.iterdir()))
     else:
         described = fingerprint_of_file(path)
-    return digest((described + repr(getattr(dataset, 'ids', None))).encode())
+    return digest((described + repr(dataset.ids if dataset.has_files else None)).encode())

@@ -4,6 +4,7 @@ import importlib
 import logging
 import typing
 from collections.abc import Sequence
+from typing import Any
 
 from chainer_seg.options import Parser, without
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
 
 
-def synthetic_class(kind: str) -> type['SyntheticDataset']:
+def synthetic_class(kind: str) -> Any:
     """The class of the synthetic data set of that name."""
     return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
 
@@ -44,9 +45,9 @@ def dataset_for_classes(names: Sequence[str], kind: str | None, length: int, see
     names = tuple(names)
     kind = kind or _kind_for(names)
     log.info('synthetic images: %s', kind)
-    if kind == 'figures' or not names or not set(names) <= set(OUTLINES):
-        return synthetic_class(kind)(length, seed, size)
-    return synthetic_class(kind)(length, seed, size, classes=names)
+    can_draw_names = kind != 'figures' and names and set(names) <= set(OUTLINES)
+    chosen = {'classes': names} if can_draw_names else {}
+    return synthetic_class(kind)(length, seed, size, **chosen)
 
 
 def _kind_for(names):

@@ -97,5 +97,4 @@ def write_page(path, dataset, numbers, columns, options):
 
 
 def name_of(dataset, number):
-    names = getattr(dataset, 'image_names', None)
-    return pathlib.Path(names[number]).name if names else ''
+    return pathlib.Path(dataset.file_name(number)).name if dataset.has_files else ''

@@ -5,6 +5,7 @@ import typing
 from chainer_seg import lazy
 
 if typing.TYPE_CHECKING:
+    from chainer_seg.datasets.base import Dataset, ExampleList
     from chainer_seg.datasets.click_files import ClickFilesDataset
     from chainer_seg.datasets.coco import CocoDataset
     from chainer_seg.datasets.coco_writer import write_coco
@@ -33,7 +34,8 @@ if typing.TYPE_CHECKING:
 
 _NAMES = {
     'Anchors': 'statistics', 'ClickFilesDataset': 'click_files', 'CocoDataset': 'coco',
-    'DatasetStatistics': 'statistics', 'FiguresDataset': 'synthetic.figures', 'MaskFolder':
+    'Dataset': 'base', 'ExampleList': 'base', 'DatasetStatistics': 'statistics', 'FiguresDataset':
+    'synthetic.figures', 'MaskFolder':
     'mask_folder', 'MovingPlainShapes': 'synthetic.moving_shapes', 'MovingShapes':
     'synthetic.moving_shapes', 'ObjectIndex': 'object_index', 'PASCAL_NAMES': 'sbd', 'PackedDataset':
     'packed', 'PlainShapesDataset': 'synthetic.plain_shapes', 'Problem': 'validation', 'ProposalFolder':
@@ -44,10 +46,11 @@ _NAMES = {
     'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels': 'semantic',
     'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
 
-__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'DatasetStatistics',
-           'FiguresDataset', 'MaskFolder', 'MovingPlainShapes', 'MovingShapes', 'ObjectIndex',
-           'PackedDataset', 'PlainShapesDataset', 'Problem', 'ProposalFolder', 'SbdDataset',
-           'SemanticDataset', 'ShapesDataset', 'TFRecordDataset', 'VocDataset', 'coco_statistics',
+__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'Dataset',
+           'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',
+           'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
+           'ProposalFolder', 'SbdDataset', 'SemanticDataset', 'ShapesDataset', 'TFRecordDataset',
+           'VocDataset', 'coco_statistics',
            'fit_anchors', 'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',
            'validate_coco', 'write_coco']

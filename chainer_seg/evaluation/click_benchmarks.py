@@ -5,6 +5,10 @@ import dataclasses
 _XU = 'FCN-8s and graph cut (arXiv 1603.04042)'
 _RITM = 'HRNet-18, iterative training, COCO+LVIS (arXiv 2102.06583)'
 
+CAP = 20  # The paper's simulated user gives up after this many clicks.
+THRESHOLDS = (0.8, 0.85, 0.9)
+LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are omitted by default.
+
 
 @dataclasses.dataclass(frozen=True)
 class ClickBenchmark:
@@ -16,14 +20,14 @@ class ClickBenchmark:
         published: The mean number of clicks until then, at most 20, by the method that needs them.
         categories: A name of :data:`chainer_seg.evaluation.object_choice.CATEGORY_SETS`; None for all.
         per_category: So many objects of each category are drawn; None for all.
-        least_area: Smaller objects (pixels) are left out.
+        least_area: Smaller objects (pixels) are omitted.
     """
 
     title: str
     threshold: float
-    published: dict
-    categories: str = None
-    per_category: int = None
+    published: dict[str, float]
+    categories: str | None = None
+    per_category: int | None = None
     least_area: int = 1
 
 

@@ -1,4 +1,4 @@
-"""Training: one assembly for every system, which continues exactly where it was interrupted.
+"""Training: one trainer for every system, which resumes exactly where it was interrupted.
 
     from chainer_seg import training
     trainer = training.build_trainer(
@@ -8,12 +8,12 @@
         resume='auto')
     result = training.train(trainer)
 
-On a CPU a resumed run equals one that was never interrupted, to the last bit. On a GPU it does where no
-sum depends on the order of threads: the gradients of RoIAlign, of RoI pooling, of deformable convolution
-and of indexing by arrays are summed by atomic additions, as they come. Mask R-CNN and YOLACT need
-these, so two of their runs on a GPU agree to rounding, interrupted or not.
+On a CPU a resumed run is bit-identical to an uninterrupted one. On a GPU it is, too, unless a sum depends
+on the order of threads: the gradients of RoIAlign, RoI pooling, deformable convolution and indexing by
+arrays are summed with atomic additions, in no fixed order. Mask R-CNN and YOLACT use these, so two of
+their runs on a GPU agree up to rounding, interrupted or not.
 
-What can be set is described in :class:`Settings`, what a run writes in
+The settings are described in :class:`Settings`, the files of a run in
 :mod:`chainer_seg.training.snapshots` and :mod:`chainer_seg.training.log`.
 """
 

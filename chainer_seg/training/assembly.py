@@ -1,9 +1,10 @@
-"""Puts a trainer together: the one way in which every system of this package is trained."""
+"""Builds the trainer that every system of this package is trained with."""
 
 import dataclasses
 import math
 import os
 import pathlib
+from typing import Any
 
 import chainer
 from threadpoolctl import threadpool_limits
@@ -25,22 +26,22 @@ from chainer_seg.training.state import restore_state
 from chainer_seg.training.stream import ExampleStream, computing_threads
 from chainer_seg.training.updater import Updater, global_random_state_kept
 
-CLASSES = 'class_names'  # What a snapshot calls the names of the model's classes.
+CLASSES = 'class_names'  # Key of the model's class names in a snapshot.
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingResult:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
         iteration: The number of updates.
         out: The folder of the run.
-        snapshot: The path of the newest snapshot, or None.
-        model: The path of the newest model file, or None.
+        snapshot: The path of the latest snapshot, or None.
+        model: The path of the latest model file, or None.
         best_model: The path of the best model file, or None.
         best_value: The best value of the metric, or None.
         best_metric: The name of the metric, or None.
-        skipped: How many batches were skipped.
+        skipped: The number of skipped batches.
         log: The lines of the log, as dicts.
     """
 
@@ -52,20 +53,24 @@ class TrainingResult:
     best_value: float | None
     best_metric: str | None
     skipped: int
-    log: list
+    log: list[dict[str, Any]]
 
 
 class Trainer(chainer.training.Trainer):
-    """Chainer's trainer, ending cleanly at Ctrl-C and SIGTERM and leaving the process as it was.
+    """Chainer's trainer, which ends cleanly at Ctrl-C and SIGTERM and restores the state of the process.
 
     Attributes:
         iterations: The length of the run.
         log: The :class:`chainer_seg.training.log.Log`.
         snapshots: The :class:`chainer_seg.training.snapshots.Snapshots`.
-        interruption: Whether the run is to end early.
+        interruption: Whether the run should end early.
     """
 
-    def __init__(self, updater, out, iterations, device):
+    log: Log
+    snapshots: Snapshots
+
+    def __init__(self, updater: Updater, out: str | os.PathLike, iterations: int,
+                 device: chainer.backend.Device) -> None:
         super().__init__(updater, self._is_over, out=os.fspath(out))
         self.iterations = iterations
         self.device = device
@@ -79,37 +84,38 @@ class Trainer(chainer.training.Trainer):
         """As :func:`train`."""
         return train(self)
 
-    def run(self, show_loop_exception_msg=False):
+    def run(self, show_loop_exception_msg: bool = False) -> None:
+        """Runs to the end; :meth:`train` also returns the result."""
         with (sole_writer(self.out), self.interruption, chainer.using_device(self.device),
               threadpool_limits(computing_threads()), global_random_state_kept(self.device)):
             super().run(show_loop_exception_msg=show_loop_exception_msg)
 
 
-def build_trainer(train_chain, dataset, **settings):
-    """Assembles the trainer of a run.
+def build_trainer(train_chain: chainer.Chain, dataset: Any, **options: Any) -> Trainer:
+    """Builds the trainer of a run.
 
     Args:
         train_chain: A chain that is called with the batch arrays, returns the scalar loss and
-            reports each part of it by ``chainer.report({...}, self)``. It goes to the device.
+            reports each part of it by ``chainer.report({...}, self)``. It is moved to the device.
         dataset: Anything with ``len`` and ``[index]``.
-        **settings: The attributes of :class:`Settings`.
+        **options: The attributes of :class:`Settings`.
 
     Returns:
-        A :class:`Trainer`, to be given to :func:`train`. It can be extended as any trainer of
-        Chainer's.
+        A :class:`Trainer` for :func:`train`. It can be extended like any Chainer trainer.
 
     Raises:
-        chainer_seg.errors.TrainingError: The folder holds another run, or there is no usable
+        chainer_seg.errors.TrainingError: The folder already contains a run, or there is no usable
             snapshot to resume from.
         chainer_seg.errors.DatasetError: The data set is empty.
         chainer_seg.errors.DeviceError: The device does not exist.
     """
-    settings = Settings(**settings)
+    settings = Settings(**options)
     stream = ExampleStream(
         dataset, settings.batch_size, settings.transform, settings.seed, settings.workers,
         settings.worker_kind, settings.look_ahead, shuffle=settings.shuffle)
     iterations = settings.iterations
     if iterations is None:
+        assert settings.epochs is not None  # Settings checks that one of both is given.
         iterations = math.ceil(settings.epochs * len(dataset) / settings.batch_size)
     device = get_device(settings.device)
     train_chain.to_device(device)
@@ -125,27 +131,25 @@ def build_trainer(train_chain, dataset, **settings):
     return trainer
 
 
-def train(trainer):
+def train(trainer: Trainer) -> TrainingResult:
     """Runs a trainer to its end.
 
-    Ctrl-C ends it after the iteration under way, with a snapshot, by KeyboardInterrupt; SIGTERM does
-    so by :class:`chainer_seg.signals.Terminated`, which ends the program with the status 143.
-
-    Returns:
-        A :class:`TrainingResult`.
+    Ctrl-C ends it after the current iteration: a snapshot is saved and KeyboardInterrupt is raised. On
+    SIGTERM, :class:`chainer_seg.signals.Terminated` is raised, with which the program exits with status
+    143.
 
     Raises:
-        chainer_seg.errors.TrainingError: Too many batches in a row were not finite.
-        chainer_seg.errors.DiskFullError: There is no room for a snapshot; the one before it is
-            as it was.
+        chainer_seg.errors.TrainingError: Too many consecutive batches were not finite.
+        chainer_seg.errors.DiskFullError: There is no room for a snapshot; the previous one is intact.
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
     """
     trainer.run()
     out, snapshots = pathlib.Path(trainer.out), trainer.snapshots
-    files = [path if path.exists() else None for path in (out / MODEL, out / BEST_MODEL)]
+    model, best_model = (path if path.exists() else None for path in (out / MODEL, out / BEST_MODEL))
     return TrainingResult(
-        trainer.updater.iteration, out, snapshots.newest, *files, snapshots.best_value,
-        snapshots.best_metric, trainer.updater.skipped, trainer.log.lines)
+        iteration=trainer.updater.iteration, out=out, snapshot=snapshots.newest, model=model,
+        best_model=best_model, best_value=snapshots.best_value, best_metric=snapshots.best_metric,
+        skipped=trainer.updater.skipped, log=trainer.log.lines)
 
 
 def _make_optimizer(train_chain, settings):
@@ -156,7 +160,7 @@ def _make_optimizer(train_chain, settings):
         optimizer = chainer.optimizers.Adam()
     elif isinstance(optimizer, str):
         raise ValueError(f'optimizer must be "momentum", "adam" or a Chainer optimizer, '
-                         f'not {optimizer!r}')
+                         f'got {optimizer!r}')
     if optimizer.target is not train_chain:
         optimizer.setup(train_chain)
     if settings.loss_scale is not None:
@@ -169,7 +173,7 @@ def _make_optimizer(train_chain, settings):
 
 
 def _add_records(trainer, train_chain, settings):
-    """Adds what belongs to the state of a run: evaluation, log and snapshots."""
+    """Adds the extensions that are part of the state of a run: evaluation, log and snapshots."""
     model = settings.model_to_save
     evaluation = None
     if settings.evaluator is not None:
@@ -182,12 +186,12 @@ def _add_records(trainer, train_chain, settings):
     trainer.snapshots = Snapshots(
         settings.snapshot_every, settings.keep_last, settings.best_metric,
         model if hasattr(model, 'config') else None, settings.save_model or _save_model,
-        settings.max_skipped, _about(trainer, settings), say)
+        settings.max_skipped, _description(trainer, settings), say)
     trainer.extend(trainer.snapshots)
 
 
 def _add_displays(trainer, settings):
-    """Adds what shows the run to a person."""
+    """Adds the extensions that display the run."""
     kind = resolve_kind(settings.progress)
     if kind in ('terminal', 'notebook'):
         trainer.extend(ProgressBar(kind, trainer.iterations, trainer.log))
@@ -200,7 +204,8 @@ def _add_displays(trainer, settings):
         trainer.extend(TensorBoard(trainer.log, say))
 
 
-def _about(trainer, settings):
+def _description(trainer, settings):
+    """The settings that a snapshot keeps, to be compared when the run is resumed."""
     stream = trainer.updater.get_iterator('main')
     return {'seed': settings.seed, 'batch_size': settings.batch_size,
             'sub_batches': settings.sub_batches, 'examples': len(stream.dataset),
@@ -210,36 +215,36 @@ def _about(trainer, settings):
 def _resume(trainer, settings):
     found = find_state(settings.resume, settings.out, say)
     out = pathlib.Path(settings.out).resolve()
-    goes_on_here = found is not None and pathlib.Path(found[0]).resolve().parent == out
-    if find_snapshots(out) and not goes_on_here and not settings.overwrite:
+    resumes_here = found is not None and pathlib.Path(found[0]).resolve().parent == out
+    if find_snapshots(out) and not resumes_here and not settings.overwrite:
         raise TrainingError(
-            f'{settings.out} already holds a training run; go on with it by resume="auto" '
-            f'(--resume auto), replace it by overwrite=True, or choose another folder.')
+            f'{settings.out} already contains a training run; resume it with resume="auto" '
+            f'(--resume auto), replace it with overwrite=True, or choose another folder.')
     if found is None:
         return
     path, arrays, about = found
-    now = _about(trainer, settings)
+    now = _description(trainer, settings)
     _check_classes(path, about.pop(CLASSES, None), now.pop(CLASSES))
     restore_state(path, trainer, arrays)
     trainer.snapshots.newest = path
     changes = [f'{name} was {about.get(name)} and is {value}'
                for name, value in now.items() if about.get(name) != value]
     if changes:
-        say(f'Going on from {path} with other settings, so not exactly as without the '
-            f'interruption: {", ".join(changes)}.')
+        say(f'Resuming from {path} with changed settings, so the run will differ from an '
+            f'uninterrupted one: {", ".join(changes)}.')
     elif settings.progress != 'none':
-        say(f'Going on from {path}, after iteration {trainer.updater.iteration}.')
+        say(f'Resuming from {path}, after iteration {trainer.updater.iteration}.')
 
 
 def _check_classes(path, before, now):
-    """Refuses a snapshot of other classes: its weights would go to classes that they are not of."""
+    """Rejects a snapshot of other classes, whose weights would be assigned to the wrong classes."""
     if before is None and now:
-        say(f'{path} does not say which classes it is of, as older snapshots do not; it is resumed '
-            f'with those of the data set.')
+        say(f'{path} is an older snapshot without class names; resuming with the classes of the data '
+            f'set.')
     elif before is not None and before != now:
         before = before if isinstance(before, list) else []
         raise TrainingError(
-            f'{path} is of other classes than the data set: {first_difference(before, now)}; resume '
+            f'{path} has other classes than the data set: {first_difference(before, now)}; resume '
             f'with the annotations of that run, or start a new run from its model file.')
 
 

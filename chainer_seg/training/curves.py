@@ -1,25 +1,34 @@
-"""Pictures of a training log: live in a notebook, and afterwards."""
+"""Plots of a training log: live in a notebook, and afterwards."""
 
 import io
+import os
 import pathlib
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import chainer
 
-from chainer_seg.training.log import read_log
+from chainer_seg.training.log import Log, read_log
 
-# What logs hold beside losses and validated values.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from chainer_seg.training.assembly import Trainer, TrainingResult
+
+# Values in a log that are neither losses nor validation metrics.
 _NOT_CURVES = ('iteration', 'epoch', 'elapsed_time', 'lr', 'skipped', 'positives')
 
 
-def plot_log(log, ax=None, names=None):
-    """Draws the values of a log over the iterations.
+def plot_log(log: 'Trainer | TrainingResult | Log | str | os.PathLike | Sequence[dict[str, Any]]',
+             ax: 'Axes | None' = None, names: Sequence[str] | None = None) -> 'Axes':
+    """Plots the values of a log over the iterations.
 
     Args:
         log: A trainer or the result of training, the folder of a run, the path of its
             ``log.jsonl``, or a list of its lines as dicts.
-        ax: A matplotlib axis; None makes a figure.
-        names: Which values; None draws all losses and validated values.
+        ax: A matplotlib axis; default: an axis in a new figure.
+        names: Names of the values; default: all losses and validation metrics.
 
     Returns:
         The axis.
@@ -52,51 +61,54 @@ def _lines_of(log):
 
 
 class LiveCurve(chainer.training.Extension):
-    """Redraws the curve of a run below the notebook cell, at most once in ``seconds``.
+    """Redraws the curves of a run below the notebook cell, at most once every ``seconds``.
 
     Args:
         log: The :class:`chainer_seg.training.log.Log` of the run.
-        seconds: The least time between two pictures.
+        seconds: Minimum time between two updates.
         display: ``display(object, display_id=True) -> handle`` with ``handle.update(object)``;
-            None takes IPython's.
-        names: Which values to draw; None draws all losses and validated values.
+            default: IPython's.
+        names: Names of the values to plot; default: all losses and validation metrics.
     """
 
-    name = 'live_curve'
+    name: Any = 'live_curve'
     priority = 90
     trigger = (1, 'iteration')
 
-    def __init__(self, log, seconds=1.0, display=None, names=None):
+    def __init__(self, log: Log, seconds: float = 1.0, display: Callable | None = None,
+                 names: Sequence[str] | None = None) -> None:
         self._log, self._seconds, self._names = log, seconds, names
         self._display = display
         self._handle = None
         self._drawn_lines, self._drawn_at = 0, -float('inf')
 
-    def __call__(self, trainer):
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Redraws the curves if enough time has passed."""
         if time.monotonic() - self._drawn_at >= self._seconds:
             self._draw()
 
-    def finalize(self):
+    def finalize(self) -> None:
+        """Draws the final curves."""
         self._draw()
 
     def _draw(self):
         if len(self._log.lines) == self._drawn_lines:
             return
         self._drawn_lines, self._drawn_at = len(self._log.lines), time.monotonic()
-        picture = _picture(self._log.lines, self._names)
+        image = _plotted(self._log.lines, self._names)
         if self._handle is not None:
-            self._handle.update(picture)
+            self._handle.update(image)
             return
         if self._display is None:
             from IPython.display import display
             self._display = display
-        self._handle = self._display(picture, display_id=True)
+        self._handle = self._display(image, display_id=True)
 
 
-def _picture(lines, names):
+def _plotted(lines, names):
     from IPython.display import Image
     from matplotlib.figure import Figure
-    # Not through pyplot, which would show the figure once more at the end of the cell.
+    # Not with pyplot, which would display the figure again at the end of the cell.
     figure = Figure(figsize=(7, 3.5), layout='constrained')
     plot_log(lines, ax=figure.subplots(), names=names)
     stream = io.BytesIO()

@@ -1,32 +1,41 @@
-"""Evaluates the model at intervals while it is trained."""
+"""Evaluates the model at intervals during training."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import chainer
 
 from chainer_seg.training.log import VALIDATION
 
 
+if TYPE_CHECKING:
+    from chainer_seg.training.assembly import Trainer
+
+
 class Evaluation(chainer.training.Extension):
-    """Calls an evaluator and reports what it gives under ``validation/``.
+    """Calls an evaluator and reports its values under ``validation/``.
 
     Args:
         evaluator: ``evaluator(model) -> {name: value}``; it is called outside training mode
             and without gradients.
-        model: What the evaluator is given.
-        every: The interval in iterations; the end of the run is evaluated in any case.
+        model: The argument of the evaluator.
+        every: The interval in iterations; the model is always evaluated at the end of the run.
     """
 
-    name = 'evaluation'
+    name: Any = 'evaluation'
     priority = 300
     trigger = (1, 'iteration')
 
-    def __init__(self, evaluator, model, every):
+    def __init__(self, evaluator: Callable[[Any], Mapping[str, float]], model: chainer.Link, every: int
+                 ) -> None:
         self._evaluator, self._model, self._every = evaluator, model, every
 
-    def due(self, iteration):
-        """Whether the interval asks for an evaluation after ``iteration``."""
+    def due(self, iteration: int) -> bool:
+        """Whether an evaluation is scheduled after ``iteration``."""
         return iteration % self._every == 0
 
-    def __call__(self, trainer):
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Evaluates the model if it is time to."""
         iteration = trainer.updater.iteration
         if not self.due(iteration) and iteration < trainer.iterations:
             return

@@ -1,34 +1,36 @@
-"""Ctrl-C and SIGTERM while training: the first asks for a clean end, the second ends at once."""
+"""Ctrl-C and SIGTERM during training: the first one requests a clean stop, the second stops immediately."""
 
 import contextlib
 import signal
+from collections.abc import Callable
 
 from chainer_seg import signals
 from chainer_seg.training.progress import in_notebook
 
 
 class Interruption(contextlib.ExitStack):
-    """Listens for SIGINT and SIGTERM while its block runs.
+    """Handles SIGINT and SIGTERM within a ``with`` block.
 
-    The first signal sets :attr:`requested` and calls ``say``; whoever runs the loop is to end it
-    at the next good moment by raising :attr:`exception`. The second raises it wherever the program is.
-    In a thread other than the main one, where Python allows no signal handlers, nothing is done; in a
-    Jupyter kernel, which SIGTERM is to end, SIGTERM is left alone.
+    The first signal sets :attr:`requested` and calls ``say``; the training loop must then end at a safe
+    point by raising :attr:`exception`. The second signal raises it immediately. Outside the main thread,
+    where Python allows no signal handlers, nothing is done; in a Jupyter kernel, which SIGTERM must end,
+    SIGTERM is not handled.
 
     Args:
-        say: ``say(sentence)``.
+        say: ``say(message)``.
 
     Attributes:
-        requested (bool): Whether there was a signal.
-        exception: What to raise: KeyboardInterrupt or :class:`chainer_seg.signals.Terminated`.
+        requested (bool): Whether a signal has arrived.
+        exception: The class to raise: KeyboardInterrupt or :class:`chainer_seg.signals.Terminated`.
     """
 
-    def __init__(self, say=print):
+    def __init__(self, say: Callable[[str], object] = print) -> None:
         super().__init__()
         self._say = say
-        self.requested, self.exception = False, KeyboardInterrupt
+        self.requested = False
+        self.exception: type[BaseException] = KeyboardInterrupt
 
-    def __enter__(self):
+    def __enter__(self) -> 'Interruption':
         self.requested, self.exception = False, KeyboardInterrupt
         numbers = (signal.SIGINT,) if in_notebook() else (signal.SIGINT, signal.SIGTERM)
         self.enter_context(signals.handled(self._on_signal, numbers))
@@ -39,8 +41,8 @@ class Interruption(contextlib.ExitStack):
         if self.requested:
             raise self.exception
         self.requested = True
-        # The signal may come while the main thread is printing, which then cannot print.
+        # The signal may arrive during a print, in which printing again raises an error.
         with contextlib.suppress(RuntimeError):
-            self._say('Finishing this iteration and saving; press Ctrl-C again to stop at once.'
+            self._say('Finishing this iteration and saving; press Ctrl-C again to stop immediately.'
                       if number == signal.SIGINT else
-                      'Finishing this iteration and saving; a second SIGTERM stops at once.')
+                      'Finishing this iteration and saving; a second SIGTERM stops immediately.')

@@ -1,9 +1,12 @@
-"""The log of a run: one JSON line per interval, kept exact over interruptions."""
+"""The log of a run: one JSON line per interval, exact across interruptions."""
 
 import json
 import math
+import os
 import pathlib
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
 
 import chainer
 import msgspec
@@ -12,16 +15,19 @@ from chainer_seg import schema
 from chainer_seg.errors import DatasetError, TrainingError, writing
 from chainer_seg.files import read_text, write_text
 
+if TYPE_CHECKING:
+    from chainer_seg.training.assembly import Trainer
+
 LOG_NAME = 'log.jsonl'
 VALIDATION = 'validation/'
 
 
-# A line of the log: numbers by their names, null for what was not finite.
+# A line of the log: values by name, null if not finite.
 _Line = dict[str, int | float | None]
 
 
 class _State(msgspec.Struct):
-    """What a snapshot keeps of the log."""
+    """The state of the log in a snapshot."""
 
     lines: list[_Line]
     summary: dict[str, tuple[float, int]]
@@ -29,53 +35,56 @@ class _State(msgspec.Struct):
 
 
 class Log(chainer.training.Extension):
-    """Writes the means of what was reported to ``log.jsonl``, a line per interval.
+    """Writes the means of the reported values to ``log.jsonl``, one line per interval.
 
     A line has ``iteration``, ``epoch``, ``elapsed_time`` (seconds), ``lr`` and the mean of each
-    value over the interval; the leading ``main/`` of Chainer's names is left off. A validation
-    is written as it comes, in the line of its iteration. The last line of a run may come before
-    its interval is over; if the run is continued, the line is replaced by the whole interval's.
+    value over the interval; the prefix ``main/`` of Chainer's names is removed. Validation metrics are
+    written unaveraged, in the line of their iteration. The last line of a run may be written before its
+    interval is over; if the run is resumed, it is replaced by the line of the whole interval.
 
     Args:
         every: The interval in iterations.
         iterations: The length of the run.
-        validation_due: ``validation_due(iteration)``: whether a validation belongs to the
-            schedule, or was added because the run ends.
+        validation_due: ``validation_due(iteration)``: whether a validation was scheduled (True), or done
+            only because the run ends (False).
 
     Attributes:
         lines: All lines so far, as dicts.
-        listeners: Called with each new line.
+        listeners: Functions that are called with each new line.
     """
 
-    name = 'log'
+    name: Any = 'log'
     priority = 200
     trigger = (1, 'iteration')
 
-    def __init__(self, every, iterations, validation_due=lambda iteration: True):
+    def __init__(self, every: int, iterations: int,
+                 validation_due: Callable[[int], bool] = lambda iteration: True) -> None:
         self._every, self._iterations = every, iterations
         self._validation_due = validation_due
-        self._summary = {}
+        self._summary: dict[str, tuple[float, int]] = {}
         self._skipped_before = 0
-        self._kept = []
-        self.lines = []
-        self.listeners = []
-        self._path, self._file = None, None
+        self._kept: list[_Line] = []
+        self.lines: list[_Line] = []
+        self.listeners: list[Callable[[dict[str, Any]], object]] = []
+        self._path: pathlib.Path | None = None
+        self._file: TextIO | None = None
 
-    def initialize(self, trainer):
-        """Writes the lines that the snapshot knew and opens the file for more."""
+    def initialize(self, trainer: 'Trainer') -> None:
+        """Writes the lines restored from a snapshot and opens the file for appending."""
         self._path = pathlib.Path(trainer.out) / LOG_NAME
         write_text(self._path, ''.join(f'{json.dumps(line)}\n' for line in self.lines))
         with writing(self._path):
             self._file = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115 - open until finalize
 
-    def __call__(self, trainer):
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Adds the values of an iteration; writes a line at the end of an interval or after a validation."""
         updater, observation = trainer.updater, trainer.observation
         iteration = updater.iteration
         validation = {name: _as_number(value) for name, value in observation.items()
                       if name.startswith(VALIDATION)}
         self._add(observation)
         interval_over = iteration % self._every == 0
-        interval = {}
+        interval: _Line = {}
         if interval_over or iteration >= self._iterations:
             interval = self._means(updater)
         if not interval and not validation:
@@ -83,7 +92,7 @@ class Log(chainer.training.Extension):
         head = {'iteration': iteration, 'epoch': round(updater.epoch_detail, 4),
                 'elapsed_time': round(trainer.elapsed_time, 3)}
         self.lines.append({**head, **interval, **validation})
-        lasting = {}
+        lasting: _Line = {}
         if interval_over:
             lasting.update(interval)
             self._summary, self._skipped_before = {}, updater.skipped
@@ -116,29 +125,31 @@ class Log(chainer.training.Extension):
         for listener in self.listeners:
             listener(line)
 
-    def finalize(self):
-        if self._file is not None:
+    def finalize(self) -> None:
+        """Closes the file."""
+        if self._file is not None and self._path is not None:
             file, self._file = self._file, None
             with writing(self._path):
                 file.close()
 
-    def serialize(self, serializer):
-        """Saves or restores the lines and the sums of the interval under way."""
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
+        """Saves or restores the lines and the sums of the current interval."""
         state = json.dumps({'lines': self._kept, 'summary': self._summary,
                             'skipped_before': self._skipped_before})
         state = serializer('state', state)
         if isinstance(serializer, chainer.Deserializer):
-            state = schema.parse(state, _State, 'The log in the snapshot', TrainingError)
-            self._kept, self.lines = state.lines, list(state.lines)
-            self._summary = state.summary
-            self._skipped_before = state.skipped_before
+            stored = schema.parse(state, _State, 'The log in the snapshot', TrainingError)
+            self._kept, self.lines = stored.lines, list(stored.lines)
+            self._summary = stored.summary
+            self._skipped_before = stored.skipped_before
 
 
-def read_log(path):
-    """The lines of a ``log.jsonl`` as dicts.
+def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Reads the lines of a ``log.jsonl`` as dicts.
 
     Args:
-        path: The file, or the folder of the run. A last line that a kill cut off is left out.
+        path: The file, or the folder of the run. An incomplete last line, left by a killed run, is
+            ignored.
 
     Raises:
         chainer_seg.errors.DatasetError: There is no log, or a line of it is damaged.
@@ -147,7 +158,7 @@ def read_log(path):
     if path.is_dir():
         path = path / LOG_NAME
     if not path.exists():
-        raise DatasetError(f'There is no training log {path}; give the folder of a run or its '
+        raise DatasetError(f'There is no training log {path}; pass the folder of a run or its '
                            f'{LOG_NAME}.')
     *whole, _ = read_text(path, 'training log', DatasetError).split('\n')
     lines = []
@@ -161,53 +172,56 @@ def read_log(path):
 
 
 class TensorBoard(chainer.training.Extension):
-    """Writes the lines of the log as TensorBoard event files too, if tensorboardX is installed.
+    """Writes the lines of the log to TensorBoard event files, if tensorboardX is installed.
 
     Args:
         log: The :class:`Log`.
-        say: ``say(sentence)``, told if tensorboardX is missing.
+        say: ``say(message)``, called if tensorboardX is missing.
     """
 
-    name = 'tensorboard'
+    name: Any = 'tensorboard'
     trigger = (1, 'iteration')
 
-    def __init__(self, log, say=print):
-        self._say, self._writer = say, None
+    def __init__(self, log: Log, say: Callable[[str], object] = print) -> None:
+        self._say = say
+        self._writer: Any = None
         log.listeners.append(self._show)
 
-    def initialize(self, trainer):
+    def initialize(self, trainer: 'Trainer') -> None:
+        """Opens the event files; at the start of a new run, deletes those of an earlier run."""
         folder, iteration = pathlib.Path(trainer.out) / 'tensorboard', trainer.updater.iteration
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
-            self._say('No TensorBoard files are written: tensorboardX is not installed.')
+            self._say('TensorBoard files are not written because tensorboardX is not installed.')
             return
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if iteration == 0:
                 for old in folder.glob('events.out.tfevents.*'):
                     old.unlink()
-            # TensorBoard hides what an earlier run wrote after the snapshot.
+            # TensorBoard hides what the interrupted run wrote after the snapshot.
             self._writer = SummaryWriter(
                 str(folder), purge_step=iteration + 1 if iteration else None)
 
-    def __call__(self, trainer):
-        """Nothing: the values come from the log."""
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Does nothing: the values come from the log."""
 
     def _show(self, line):
         for name, value in line.items():
             if self._writer and name not in ('iteration', 'elapsed_time') and value is not None:
-                # TensorBoard's names hold no other characters and it says so each time.
+                # TensorBoard allows no other characters in names, and warns each time.
                 self._writer.add_scalar(re.sub(r'[^\w./-]', '_', name), value, line['iteration'])
 
-    def finalize(self):
+    def finalize(self) -> None:
+        """Closes the event files."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
 
 def _as_number(value):
-    """``value`` as a float, or None if it is not finite: JSON has no such numbers."""
+    """``value`` as a float, or None if it is not finite, which JSON cannot represent."""
     if isinstance(value, chainer.Variable):
         value = value.array
     value = float(value)

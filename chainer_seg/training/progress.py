@@ -1,33 +1,40 @@
-"""How far a training run is: a bar with the time left in a terminal or notebook, or plain lines."""
+"""Progress of a training run: a bar with the time left in a terminal or notebook, or plain lines."""
 
 import sys
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import chainer
+
+from chainer_seg.training.log import Log
+
+if TYPE_CHECKING:
+    from chainer_seg.training.assembly import Trainer
 
 KINDS = ('auto', 'terminal', 'notebook', 'lines', 'none')
 
 
-def say(sentence):
-    """Prints a sentence to the standard error stream, above a progress bar if one is shown."""
+def say(message: str) -> None:
+    """Prints a message to standard error, above a progress bar if one is shown."""
     tqdm = sys.modules.get('tqdm')
     if tqdm is None:
-        print(sentence, file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)
     else:
-        tqdm.tqdm.write(sentence, file=sys.stderr)
+        tqdm.tqdm.write(message, file=sys.stderr)
 
 
-def in_notebook():
+def in_notebook() -> bool:
     """Whether this is a Jupyter kernel."""
     ipython = sys.modules.get('IPython')
     shell = ipython.get_ipython() if ipython is not None else None
     return type(shell).__name__ == 'ZMQInteractiveShell'
 
 
-def resolve_kind(kind):
-    """The kind of progress to show for ``kind``, where ``'auto'`` looks at the surroundings."""
+def resolve_kind(kind: str) -> str:
+    """The kind of progress to show; ``'auto'`` and unavailable kinds depend on the environment."""
     if kind not in KINDS:
-        raise ValueError(f'progress must be one of {", ".join(KINDS)}, not {kind!r}')
+        raise ValueError(f'progress must be one of {", ".join(KINDS)}, got {kind!r}')
     if kind == 'auto':
         if in_notebook():
             kind = 'notebook'
@@ -43,15 +50,15 @@ def _bar_class(kind):
         if kind == 'terminal':
             from tqdm import tqdm
             return tqdm
-        import ipywidgets  # noqa: F401 - tqdm fails only later without it
-        from tqdm.notebook import tqdm
-        return tqdm
+        import ipywidgets  # noqa: F401 - without it, tqdm.notebook fails only when used
+        from tqdm.notebook import tqdm as notebook_tqdm
+        return notebook_tqdm
     except ImportError:
         return None
 
 
 class ProgressBar(chainer.training.Extension):
-    """A bar with the time left and the newest values.
+    """A progress bar with the time left and the latest values.
 
     Args:
         kind: ``'terminal'`` or ``'notebook'``.
@@ -59,28 +66,31 @@ class ProgressBar(chainer.training.Extension):
         log: The :class:`chainer_seg.training.log.Log` whose lines it shows.
     """
 
-    name = 'progress'
+    name: Any = 'progress'
     priority = 100
     trigger = (1, 'iteration')
 
-    def __init__(self, kind, iterations, log):
+    def __init__(self, kind: str, iterations: int, log: Log) -> None:
         self._kind, self._iterations = kind, iterations
-        self._bar = None
+        self._bar: Any = None
         log.listeners.append(self._show)
 
-    def initialize(self, trainer):
+    def initialize(self, trainer: 'Trainer') -> None:
+        """Shows the bar."""
         self._bar = _bar_class(self._kind)(
             total=self._iterations, initial=trainer.updater.iteration, desc='training',
             dynamic_ncols=True)
 
-    def __call__(self, trainer):
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Moves the bar to the current iteration."""
         self._bar.update(trainer.updater.iteration - self._bar.n)
 
     def _show(self, line):
         if self._bar is not None:
             self._bar.set_postfix_str(describe_values(line), refresh=False)
 
-    def finalize(self):
+    def finalize(self) -> None:
+        """Closes the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -94,20 +104,21 @@ class ProgressLines(chainer.training.Extension):
         log: The :class:`chainer_seg.training.log.Log` whose lines it prints.
     """
 
-    name = 'progress'
+    name: Any = 'progress'
     trigger = (1, 'iteration')
 
-    def __init__(self, iterations, log):
+    def __init__(self, iterations: int, log: Log) -> None:
         self._iterations = iterations
-        self._first_iteration, self._began_at = 0, None
+        self._first_iteration, self._began_at = 0, 0.0
         log.listeners.append(self._show)
 
-    def initialize(self, trainer):
+    def initialize(self, trainer: 'Trainer') -> None:
+        """Starts the clock."""
         self._first_iteration = trainer.updater.iteration
         self._began_at = time.monotonic()
 
-    def __call__(self, trainer):
-        """Nothing: the lines come from the log."""
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Does nothing: the lines come from the log."""
 
     def _show(self, line):
         iteration = line['iteration']
@@ -116,14 +127,14 @@ class ProgressLines(chainer.training.Extension):
         say(f'iteration {iteration}/{self._iterations}, {left} left: {describe_values(line)}')
 
 
-def describe_values(line):
-    """The values of a log line in one short text."""
+def describe_values(line: Mapping[str, Any]) -> str:
+    """The values of a log line as a short text."""
     hidden = ('iteration', 'epoch', 'elapsed_time')
     return ', '.join(f'{name} {value:.4g}' for name, value in line.items()
                      if name not in hidden and value is not None)
 
 
-def format_time(seconds):
+def format_time(seconds: float) -> str:
     """``seconds`` as ``h:mm:ss`` or ``m:ss``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the iteration that give a factor of the base rate."""
+"""Learning-rate schedules: functions of the iteration that return a factor of the base rate."""
 
 import dataclasses
 import math
@@ -11,10 +11,10 @@ class Schedule:
     from 0, of ``iterations`` in all.
     """
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         raise NotImplementedError
 
-    def __mul__(self, other):
+    def __mul__(self, other: 'Schedule') -> 'Product':
         return Product(self, other)
 
 
@@ -25,21 +25,21 @@ class Product(Schedule):
     first: Schedule
     second: Schedule
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         return self.first(iteration, iterations) * self.second(iteration, iterations)
 
 
 @dataclasses.dataclass(frozen=True)
 class Constant(Schedule):
-    """The base rate throughout."""
+    """The base rate, unchanged."""
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         return 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Poly(Schedule):
-    """``(1 - iteration / iterations) ** power``, as DeepLab-v2 (section 4.1) trains with 0.9.
+    """``(1 - iteration / iterations) ** power``; DeepLab-v2 (section 4.1) uses 0.9.
 
     Args:
         power: The exponent.
@@ -49,7 +49,7 @@ class Poly(Schedule):
     power: float = 0.9
     minimum: float = 0.0
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         return max(self.minimum, (1 - min(iteration / iterations, 1)) ** self.power)
 
 
@@ -58,14 +58,14 @@ class Steps(Schedule):
     """Multiplies the rate by ``factor`` at each milestone.
 
     Args:
-        milestones: Iterations (whole numbers) or shares of the run (fractions below 1).
-        factor: What each milestone multiplies by.
+        milestones: Iterations, or fractions of the run if below 1.
+        factor: The factor at each milestone.
     """
 
-    milestones: tuple
+    milestones: tuple[float, ...]
     factor: float = 0.1
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         reached = [place for place in self.milestones
                    if iteration >= (place * iterations if place < 1 else place)]
         return self.factor ** len(reached)
@@ -77,25 +77,25 @@ class Cosine(Schedule):
 
     minimum: float = 0.0
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         progress = min(iteration / iterations, 1)
         return self.minimum + (1 - self.minimum) * (1 + math.cos(math.pi * progress)) / 2
 
 
 @dataclasses.dataclass(frozen=True)
 class WarmUp(Schedule):
-    """Rises linearly from ``start`` to 1 over ``length`` iterations, on top of ``then``.
+    """Linear warm-up from ``start`` to 1 over ``length`` iterations, multiplied with ``then``.
 
     Args:
-        length: How many iterations the rise takes.
-        then: The schedule that it multiplies; its own count starts at iteration 0.
-        start: The factor of iteration 0. A third is Detectron's; YOLACT takes 0.1.
+        length: Length of the warm-up in iterations.
+        then: The schedule that it is multiplied with, which also starts at iteration 0.
+        start: The factor at iteration 0. Detectron uses 1/3, YOLACT 0.1.
     """
 
     length: int = 500
     then: Schedule = Constant()
     start: float = 1 / 3
 
-    def __call__(self, iteration, iterations):
+    def __call__(self, iteration: int, iterations: int) -> float:
         risen = min(iteration / self.length, 1) if self.length > 0 else 1
         return (self.start + (1 - self.start) * risen) * self.then(iteration, iterations)

@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-import typing
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import chainer
 
@@ -12,59 +13,60 @@ from chainer_seg.training.schedules import Schedule
 
 @dataclasses.dataclass
 class Settings:
-    """How to train; :func:`build_trainer` takes each of these by name.
+    """Training settings; :func:`build_trainer` accepts each of them as a keyword argument.
 
     Attributes:
-        transform: ``transform(example, rng) -> sample`` or None; see :class:`ExampleStream`.
+        transform: ``transform(example, rng) -> sample``, or None; see :class:`ExampleStream`.
         out: The folder for snapshots, models and logs.
         optimizer: ``'momentum'``, ``'adam'`` or a Chainer optimizer.
-        lr: The base learning rate; None keeps the optimizer's own.
-        momentum: The momentum of ``'momentum'``.
-        weight_decay: The rate of L2 decay.
-        weight_decay_exclude: Patterns of parameter paths that do not decay.
-        lr_multipliers: ``{pattern: factor}`` of parameter paths with a rate of their own.
-        gradient_clipping: The largest L2 norm of the whole gradient, or None.
-        loss_scale: For a model whose parameters are in half precision: the loss is multiplied by
-            this so that small gradients do not vanish, gradients are divided by it again, and
-            parameters are updated in single precision. None for other models.
-        schedule: A :class:`Schedule`; None is constant.
-        iterations: The length of the run; give this or ``epochs``.
-        epochs: The length of the run in passes over the data set.
+        lr: Base learning rate; None for the optimizer's own.
+        momentum: Momentum of the optimizer ``'momentum'``.
+        weight_decay: Rate of L2 weight decay.
+        weight_decay_exclude: Patterns of the paths of parameters that do not decay.
+        lr_multipliers: ``{pattern: factor}``, learning-rate factors by patterns of parameter paths.
+        gradient_clipping: Maximum L2 norm of the whole gradient, or None.
+        loss_scale: For a model with half-precision parameters: the loss is multiplied by this factor,
+            so that small gradients do not vanish, gradients are divided by it again, and parameters
+            are updated in single precision. None for other models.
+        schedule: A :class:`Schedule`; None for a constant rate.
+        iterations: Length of the run in iterations; set this or ``epochs``.
+        epochs: Length of the run in epochs.
         batch_size: Examples per update.
-        sub_batches: Parts in which a batch is computed, for less memory.
-        device: ``'cpu'``, a GPU's number, or None for the first GPU where there is one.
-        seed: A whole number from 0; two runs with one seed agree.
-        workers: Processes or threads that load examples ahead; see :class:`ExampleStream`.
+        sub_batches: Number of parts in which a batch is computed, to save memory.
+        device: ``'cpu'``, the number of a GPU, or None for the first GPU if there is one.
+        seed: Random seed, an integer from 0; runs with the same seed agree.
+        workers: Number of processes or threads that load examples ahead; see :class:`ExampleStream`.
         worker_kind: ``'process'`` or ``'thread'``.
         shuffle: Whether each epoch has its own random order.
-        look_ahead: Examples to load ahead; None takes two batches.
-        converter: ``converter(samples, device)`` or None to stack samples of one shape.
+        look_ahead: Number of examples to load ahead; None for two batches.
+        converter: ``converter(samples, device)``; None to stack samples, which then need equal shapes.
         evaluator: ``evaluator(model) -> {name: value}``, reported as ``validation/name``.
-        evaluate_every: Iterations between evaluations; None takes ``snapshot_every``.
-        best_metric: ``('validation/name', 'max' or 'min')`` by which the best model is kept.
-        model_to_save: The model that is saved as a model file if it has a ``config``, and that
-            the evaluator is given; None gives the evaluator the train chain.
-        save_model: ``save_model(path, model)``; None takes :func:`chainer_seg.save_model`.
+        evaluate_every: Iterations between evaluations; None for ``snapshot_every``.
+        best_metric: ``('validation/name', 'max' or 'min')``, the metric that selects the best model.
+        model_to_save: The model that the evaluator is called with, and that is saved as a model file
+            if it has a ``config``; if None, the evaluator is called with the train chain.
+        save_model: ``save_model(path, model)``; None for :func:`chainer_seg.save_model`.
         snapshot_every: Iterations between snapshots.
-        keep_last: How many snapshots to keep.
-        resume: None, ``'auto'`` for the newest complete snapshot in ``out`` if there is one,
-            or the path of a snapshot or of a folder of them.
-        overwrite: Whether a run that is already in ``out`` may be replaced.
+        keep_last: Number of snapshots to keep.
+        resume: None; ``'auto'`` for the latest complete snapshot in ``out``, if there is one; or the
+            path of a snapshot or of a folder of snapshots.
+        overwrite: Whether an existing run in ``out`` may be replaced.
         log_every: Iterations between lines of the log.
-        max_skipped: Training ends after so many non-finite batches in a row.
+        max_skipped: Training stops after this many consecutive non-finite batches.
         tensorboard: Whether to write TensorBoard files.
         progress: ``'auto'``, ``'terminal'``, ``'notebook'``, ``'lines'`` or ``'none'``.
-        live_curve: Whether to draw the curve in a notebook; None does with its progress bar.
+        live_curve: Whether to plot live curves in a notebook; None to plot them if the progress is
+            shown in a notebook.
     """
 
-    transform: typing.Callable | None = None
+    transform: Callable | None = None
     out: str | os.PathLike = 'out/training'
     optimizer: str | chainer.Optimizer = 'momentum'
     lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 0.0
-    weight_decay_exclude: tuple = BIASES_AND_NORMALIZATION
-    lr_multipliers: dict | None = None
+    weight_decay_exclude: tuple[str, ...] = BIASES_AND_NORMALIZATION
+    lr_multipliers: Mapping[str, float] | None = None
     gradient_clipping: float | None = None
     loss_scale: float | None = None
     schedule: Schedule | None = None
@@ -78,12 +80,12 @@ class Settings:
     worker_kind: str = 'process'
     shuffle: bool = True
     look_ahead: int | None = None
-    converter: typing.Callable | None = None
-    evaluator: typing.Callable | None = None
+    converter: Callable | None = None
+    evaluator: Callable[[Any], Mapping[str, float]] | None = None
     evaluate_every: int | None = None
-    best_metric: tuple | None = None
+    best_metric: tuple[str, str] | None = None
     model_to_save: chainer.Link | None = None
-    save_model: typing.Callable | None = None
+    save_model: Callable | None = None
     snapshot_every: int = 500
     keep_last: int = 3
     resume: str | os.PathLike | None = None
@@ -94,14 +96,18 @@ class Settings:
     progress: str = 'auto'
     live_curve: bool | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.iterations is None) == (self.epochs is None):
-            raise ValueError('give either iterations or epochs')
+            raise ValueError('set either iterations or epochs')
         if not 1 <= self.sub_batches <= self.batch_size:
-            raise ValueError('sub_batches must be from 1 to batch_size')
+            raise ValueError(f'sub_batches must be from 1 to batch_size ({self.batch_size}), got '
+                             f'{self.sub_batches}')
         if self.loss_scale is not None and self.gradient_clipping is not None:
-            raise ValueError('gradient_clipping would clip the gradients of a loss with loss_scale')
+            raise ValueError('gradient_clipping cannot be combined with loss_scale, because it would clip '
+                             'scaled gradients')
         self.evaluate_every = self.evaluate_every or self.snapshot_every
-        for name in ('snapshot_every', 'evaluate_every', 'log_every', 'max_skipped'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1')
+        for name, value in {
+                'snapshot_every': self.snapshot_every, 'evaluate_every': self.evaluate_every,
+                'log_every': self.log_every, 'max_skipped': self.max_skipped}.items():
+            if value < 1:
+                raise ValueError(f'{name} must be at least 1, got {value}')

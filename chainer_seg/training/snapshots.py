@@ -1,15 +1,22 @@
-"""Snapshots of a run: the newest few, the best, and the model files beside them."""
+"""Snapshots of a run: the latest few, the best one, and the model files beside them."""
 
 import json
+import os
 import pathlib
 import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import chainer
+import numpy as np
 
 from chainer_seg import schema
 from chainer_seg.errors import DiskFullError, TrainingError
 from chainer_seg.training.log import VALIDATION
 from chainer_seg.training.state import read_state, write_state
+
+if TYPE_CHECKING:
+    from chainer_seg.training.assembly import Trainer
 
 BEST_SNAPSHOT = 'snapshot_best.npz'
 MODEL, BEST_MODEL = 'model.npz', 'model_best.npz'
@@ -17,47 +24,50 @@ _SNAPSHOT = re.compile(r'snapshot_iter_(\d+)\.npz')
 
 
 class Snapshots(chainer.training.Extension):
-    """Saves the run at intervals, at its end, at Ctrl-C or SIGTERM, and after an error.
+    """Saves the run at intervals, at its end, on Ctrl-C or SIGTERM, and after an error.
 
-    In the folder of the run: ``snapshot_iter_*.npz``, the newest ``keep_last`` of them;
+    The files in the folder of the run: the latest ``keep_last`` of ``snapshot_iter_*.npz``;
     ``snapshot_best.npz``; and, if there is a model to save, ``model.npz`` and ``model_best.npz``.
 
     Args:
         every: The interval in iterations.
-        keep_last: How many snapshots to keep.
-        best_metric: ``(name, 'max' or 'min')`` of a validated value, or None.
+        keep_last: Number of snapshots to keep.
+        best_metric: ``(name, 'max' or 'min')`` of a validation metric, or None.
         model: The model to save as a model file, or None.
-        save_model: ``save_model(path, model)``.
-        max_skipped: Training ends after so many non-finite batches in a row.
-        about: A JSON dict that is kept in each snapshot.
-        say: ``say(sentence)``.
+        save_model: ``save_model(path, model)``; needed if there is a model.
+        max_skipped: Training stops after this many consecutive non-finite batches.
+        about: A JSON dict that is stored in each snapshot.
+        say: ``say(message)``.
 
     Attributes:
-        newest: The path of the newest snapshot of this run, or None.
+        newest: The path of the latest snapshot of this run, or None.
         best_value: The best value of the metric, or None.
         best_metric: The name of the metric, or None.
     """
 
-    name = 'snapshots'
+    name: Any = 'snapshots'
     trigger = (1, 'iteration')
     priority = 0
 
-    def __init__(self, every, keep_last=3, best_metric=None, model=None, save_model=None,
-                 max_skipped=5, about=None, say=print):
+    def __init__(self, every: int, keep_last: int = 3, best_metric: tuple[str, str] | None = None,
+                 model: chainer.Link | None = None,
+                 save_model: Callable[[pathlib.Path, Any], object] | None = None, max_skipped: int = 5,
+                 about: Mapping[str, Any] | None = None, say: Callable[[str], object] = print) -> None:
         if keep_last < 1:
-            raise ValueError('keep_last must be at least 1')
+            raise ValueError(f'keep_last must be at least 1, got {keep_last}')
         if best_metric is not None and best_metric[1] not in ('max', 'min'):
-            raise ValueError(f'best_metric must end in "max" or "min", not {best_metric[1]!r}')
+            raise ValueError(f'best_metric must end in "max" or "min", got {best_metric[1]!r}')
         self._every, self._keep_last, self._max_skipped = every, keep_last, max_skipped
         self._best_metric, self._about, self._say = best_metric, about or {}, say
         self.best_metric = None if best_metric is None else best_metric[0]
         self._model, self._save_model = model, save_model
-        self._saved_iteration = None
-        self.newest = None
-        self.best_value, self.best_iteration = None, None
+        self._saved_iteration: int | None = None
+        self.newest: pathlib.Path | None = None
+        self.best_value: float | None = None
+        self.best_iteration: int | None = None
 
-    def initialize(self, trainer):
-        """Removes what a run that is started anew, or goes back, leaves behind."""
+    def initialize(self, trainer: 'Trainer') -> None:
+        """Removes the outdated files of an earlier run, or of iterations after the resumed snapshot."""
         out, iteration = pathlib.Path(trainer.out), trainer.updater.iteration
         self._saved_iteration = iteration
         outdated = [path for number, path in find_snapshots(out) if number > iteration]
@@ -66,7 +76,13 @@ class Snapshots(chainer.training.Extension):
         for path in outdated:
             path.unlink(missing_ok=True)
 
-    def __call__(self, trainer):
+    def __call__(self, trainer: 'Trainer') -> None:
+        """Saves what is due; ends the run if it was interrupted or skipped too many batches.
+
+        Raises:
+            chainer_seg.errors.TrainingError: Too many consecutive batches were not finite, or the
+                evaluation does not report the best metric.
+        """
         updater, out = trainer.updater, pathlib.Path(trainer.out)
         if updater.skipped_in_a_row >= self._max_skipped:
             self._give_up(trainer)
@@ -76,13 +92,13 @@ class Snapshots(chainer.training.Extension):
         if trainer.interruption.requested:
             self.save(trainer)
             self._say(f'Stopped after iteration {updater.iteration}; the run is saved in '
-                      f'{self.newest}. Go on from there with resume="auto" (--resume auto).')
+                      f'{self.newest}. Resume it with resume="auto" (--resume auto).')
             raise trainer.interruption.exception
         if updater.iteration % self._every == 0 or updater.iteration >= trainer.iterations:
             self.save(trainer)
 
-    def save(self, trainer):
-        """Saves a snapshot and the model file, and removes what is older than the newest few."""
+    def save(self, trainer: 'Trainer') -> None:
+        """Saves a snapshot and the model file, and removes older snapshots than the latest few."""
         out, iteration = pathlib.Path(trainer.out), trainer.updater.iteration
         path = out / f'snapshot_iter_{iteration:08d}.npz'
         write_state(path, trainer, self._about_now(trainer))
@@ -104,8 +120,8 @@ class Snapshots(chainer.training.Extension):
             return False
         name, mode = self._best_metric
         if name not in trainer.observation:
-            raise TrainingError(f'The evaluation gave no {name!r} to choose the best model by; it '
-                                f'gave {", ".join(sorted(validated))}.')
+            raise TrainingError(f'The evaluation did not report {name!r}, which selects the best model; '
+                                f'it reported {", ".join(sorted(validated))}.')
         value = float(trainer.observation[name])
         if self.best_value is not None:
             gain = value - self.best_value if mode == 'max' else self.best_value - value
@@ -119,16 +135,16 @@ class Snapshots(chainer.training.Extension):
     def _give_up(self, trainer):
         updater = trainer.updater
         trouble, count = updater.first_trouble, updater.skipped_in_a_row
-        # So that a run which is continued with other settings has all its chances again.
+        # Reset, so that a run resumed with other settings may skip as many batches again.
         updater.skipped_in_a_row, updater.first_trouble = 0, None
         self.save(trainer)
         raise TrainingError(
-            f'Training stopped at iteration {updater.iteration} because {count} batches in a row '
-            f'were not finite: first, {trouble}; the last good state is in {self.newest}, go on '
-            f'from it with a lower learning rate or look at those examples.')
+            f'Training stopped at iteration {updater.iteration} because {count} consecutive batches '
+            f'were not finite; in the first one, {trouble}. The last good state is in {self.newest}; '
+            f'resume from it with a lower learning rate, or check those examples.')
 
-    def on_error(self, trainer, exception, traceback):
-        """Saves what was good before an error that is not about the disk."""
+    def on_error(self, trainer: 'Trainer', exception: Exception, traceback: Any) -> None:
+        """Saves the state before an error, unless the disk is full."""
         iteration = trainer.updater.iteration
         if isinstance(exception, DiskFullError) or iteration == self._saved_iteration:
             return
@@ -140,15 +156,16 @@ class Snapshots(chainer.training.Extension):
         self._say(f'Training stopped by an error after iteration {iteration}; the run is saved '
                   f'in {self.newest}.')
 
-    def serialize(self, serializer):
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
+        """Saves or restores the best value and its iteration."""
         best = json.dumps([self.best_value, self.best_iteration])
         self.best_value, self.best_iteration = schema.parse(
             serializer('best', best), tuple[float | None, schema.Count | None],
             'The best value in the snapshot', TrainingError)
 
 
-def find_snapshots(out):
-    """The snapshots in folder ``out`` as ``[(iteration, path), ...]``, newest first."""
+def find_snapshots(out: str | os.PathLike) -> list[tuple[int, pathlib.Path]]:
+    """The snapshots in folder ``out`` as ``[(iteration, path), ...]``, latest first."""
     out = pathlib.Path(out)
     if not out.is_dir():
         return []
@@ -156,17 +173,19 @@ def find_snapshots(out):
     return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
 
 
-def find_state(resume, out, say=print):
+def find_state(resume: str | os.PathLike | None, out: str | os.PathLike,
+               say: Callable[[str], object] = print
+               ) -> tuple[str | os.PathLike, dict[str, np.ndarray], dict[str, Any]] | None:
     """The state to resume from.
 
     Args:
-        resume: None, the path of a snapshot or of a folder of them, or ``'auto'`` for the newest
-            complete one in ``out``, if there is any.
+        resume: None, the path of a snapshot or of a folder of snapshots, or ``'auto'`` for the latest
+            complete snapshot in ``out``, if there is one.
         out: The folder of the run.
-        say: Told of damaged snapshots that are passed over.
+        say: ``say(message)``, called for each damaged snapshot that is skipped.
 
     Returns:
-        ``(path, arrays, about)``, or None to start anew.
+        ``(path, arrays, about)``, or None to start a new run.
 
     Raises:
         chainer_seg.errors.TrainingError: There is no usable snapshot at ``resume``.
@@ -181,8 +200,8 @@ def find_state(resume, out, say=print):
         try:
             return path, *read_state(path)
         except TrainingError as error:
-            say(f'Passed over a snapshot: {error}')
+            say(f'Skipped a snapshot: {error}')
     if resume == 'auto' and not found:
         return None
-    raise TrainingError(f'{folder} holds no complete snapshot to resume from; start anew with '
+    raise TrainingError(f'{folder} contains no complete snapshot to resume from; start a new run with '
                         f'resume=None, overwrite=True.')

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import typing
 
 import chainer
@@ -19,7 +20,7 @@ _FORMAT = 1
 
 
 class _About(msgspec.Struct):
-    """What every snapshot says of itself; more may be told by :func:`write_state`'s caller."""
+    """The description in every snapshot; callers of :func:`write_state` may add to it."""
 
     kind: typing.Any
     format: typing.Any
@@ -27,7 +28,7 @@ class _About(msgspec.Struct):
 
 
 class _Saver(chainer.Serializer):
-    """Collects arrays by path. None is left out, text becomes bytes."""
+    """Collects arrays by path. None is omitted, text becomes bytes."""
 
     def __init__(self, arrays, path=''):
         self.arrays, self._path = arrays, path
@@ -47,7 +48,7 @@ class _Saver(chainer.Serializer):
 
 
 class _Loader(chainer.Deserializer):
-    """Hands arrays out by path and notes what is missing or of another shape."""
+    """Looks up arrays by path and records those that are missing or have another shape."""
 
     def __init__(self, arrays, path='', used=None, wrong=None):
         self.arrays, self._path = arrays, path
@@ -72,9 +73,9 @@ class _Loader(chainer.Deserializer):
         if not isinstance(value, chainer.get_array_types()):
             return self._number(path, stored, value)
         if value.shape != stored.shape:
-            self.wrong.append(f'{path} is {stored.shape} and not {value.shape}')
+            self.wrong.append(f'{path} has shape {stored.shape} instead of {value.shape}')
         elif not np.can_cast(stored.dtype, value.dtype, 'same_kind'):
-            self.wrong.append(f'{path} is {stored.dtype} and not {value.dtype}')
+            self.wrong.append(f'{path} has dtype {stored.dtype} instead of {value.dtype}')
         else:
             chainer.backend.copyto(value, stored.astype(value.dtype, copy=False))
         return value
@@ -87,7 +88,7 @@ class _Loader(chainer.Deserializer):
             return value
 
     def _number(self, path, stored, value):
-        """A number of the run: a counter, which is not negative, or a measure."""
+        """A number of the run: a counter or a duration, neither of which is negative."""
         fits = stored.shape == () and np.can_cast(stored.dtype, np.asarray(value).dtype, 'same_kind')
         if not fits or not math.isfinite(stored) or stored < 0:
             self.wrong.append(f'{path} is not a number like {value}')
@@ -95,18 +96,19 @@ class _Loader(chainer.Deserializer):
         return type(value)(stored.item())
 
 
-def write_state(path, trainer, about):
+def write_state(path: str | os.PathLike, trainer: chainer.training.Trainer,
+                about: dict[str, typing.Any]) -> None:
     """Writes the state of ``trainer`` to ``path``, atomically.
 
     Args:
-        path: Where to.
+        path: The file to write.
         trainer: A Chainer trainer.
-        about: A JSON dict that :func:`read_state` gives back.
+        about: A JSON dict that :func:`read_state` returns.
 
     Raises:
-        chainer_seg.errors.DiskFullError: There is no room; what was at ``path`` is untouched.
+        chainer_seg.errors.DiskFullError: The disk is full; an existing file at ``path`` is intact.
     """
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     trainer.serialize(_Saver(arrays))
     text = json.dumps({'kind': _KIND, 'format': _FORMAT, **about})
     _Saver(arrays)('about', text)
@@ -114,8 +116,8 @@ def write_state(path, trainer, about):
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def read_state(path):
-    """The arrays of a snapshot and what :func:`write_state` was told about it.
+def read_state(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, typing.Any]]:
+    """Reads the arrays and the description of a snapshot, as passed to :func:`write_state`.
 
     Returns:
         ``(arrays, about)``.
@@ -129,7 +131,7 @@ def read_state(path):
     except ArrayFileError as error:
         if error.reason == 'missing':
             raise TrainingError(
-                f'There is no snapshot {path}; give one that exists, or resume=None.') from error
+                f'There is no snapshot {path}; check the path, or pass resume=None.') from error
         raise _no_snapshot(path) from error
     if 'about' not in arrays:
         raise _no_snapshot(path)
@@ -138,21 +140,22 @@ def read_state(path):
     checked = schema.check(about, _About, name, TrainingError)
     kind, version = checked.kind, checked.format
     if kind != _KIND:
-        raise TrainingError(f'{path} is not a training snapshot but holds {quoted(kind)}; resume from '
-                            f'a snapshot_iter_*.npz file.')
+        raise TrainingError(f'{path} is not a training snapshot but {quoted(kind)}; resume from a '
+                            f'snapshot_iter_*.npz file.')
     if version != _FORMAT:
-        raise TrainingError(f'{path} has snapshot format {quoted(version)} and this version of '
-                            f'chainer_seg reads {_FORMAT}; install a newer chainer_seg.')
+        raise TrainingError(f'{path} has snapshot format {quoted(version)}, but this version of '
+                            f'chainer_seg reads format {_FORMAT}; install a newer chainer_seg.')
     return arrays, about
 
 
 def _no_snapshot(path):
-    return TrainingError(f'{path} is damaged or is not a training snapshot; resume from another '
-                         f'one, or start anew with resume=None.')
+    return TrainingError(f'{path} is damaged or not a training snapshot; resume from another one, or '
+                         f'start a new run with resume=None.')
 
 
-def restore_state(path, trainer, arrays):
-    """Puts the arrays of :func:`read_state` into ``trainer``.
+def restore_state(path: str | os.PathLike, trainer: chainer.training.Trainer,
+                  arrays: dict[str, np.ndarray]) -> None:
+    """Restores the state of ``trainer`` from the arrays of :func:`read_state`.
 
     Raises:
         chainer_seg.errors.TrainingError: They belong to another model or optimizer.
@@ -163,7 +166,7 @@ def restore_state(path, trainer, arrays):
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # of Chainer's own links
         raise TrainingError(f'{path} cannot be restored: {shortened(str(error))}; resume with the '
                             f'settings of that run, or from another snapshot.') from error
-    surplus = [f'{key} is unknown here' for key in sorted(set(arrays) - loader.used)
+    surplus = [f'{key} is unexpected' for key in sorted(set(arrays) - loader.used)
                if key.startswith('updater/')]
     wrong = [shortened(fault) for fault in loader.wrong + surplus]
     if wrong:

@@ -1,41 +1,43 @@
-"""The stream of training examples, whose whole state is one number: how many have been drawn."""
+"""The stream of training examples, whose entire state is one number: how many have been drawn."""
 
 import collections
 import os
+from collections.abc import Callable
+from typing import Any
 
 import chainer
 import numpy as np
 from threadpoolctl import threadpool_info
 
 from chainer_seg.errors import DatasetError
-from chainer_seg.training.workers import make_workers
+from chainer_seg.training.workers import Workers, make_workers
 
-# Tells the generator of an epoch's order from that of an example: (seed, k) is the example's.
+# Distinguishes the generator of an epoch's order from that of an example, which is seeded by (seed, k).
 _ORDER = 1
 
-# So many examples in a row without anything to train on end the search.
-_FEWEST_TRIES, _MOST_TRIES = 100, 5000
+# Limits of the number of consecutive examples without a sample after which the search ends.
+_MIN_TRIES, _MAX_TRIES = 100, 5000
 
 
 class ExampleStream(chainer.dataset.Iterator):
-    """Endless shuffled batches that depend on the data set, the seed and the position alone.
+    """Endless shuffled batches that depend only on the data set, the seed and the position.
 
     The k-th example drawn belongs to epoch ``k // n`` and is number ``k % n`` of that epoch's
-    random order; its transform gets the generator ``numpy.random.default_rng((seed, k))``. So
-    the batches are the same for any number of workers, and a stream is continued by setting
+    random order; its transform is passed the generator ``numpy.random.default_rng((seed, k))``. So
+    the batches do not depend on the number of workers, and a stream is resumed by setting
     :attr:`position`.
 
     Args:
         dataset: Anything with ``len`` and ``[index]``.
         batch_size: Examples per batch.
         transform: ``transform(example, rng) -> sample``, where a sample is an array, or a tuple or
-            dict of arrays. None says that this example has nothing to train on; the next one is
-            drawn in its stead. Without a transform the example itself is the sample.
-        seed: A whole number from 0.
-        workers: How many processes or threads load ahead; 0 loads in place, None takes half of
-            the processor's cores, at most 8.
+            dict of arrays. If it returns None, there is nothing to train on in this example, and the
+            next one is drawn instead. Without a transform the example itself is the sample.
+        seed: Random seed, an integer from 0.
+        workers: Number of processes or threads that load ahead; 0 to load in the main thread, None for
+            half of the processor's cores, up to 8.
         worker_kind: ``'process'`` or ``'thread'``.
-        look_ahead: Examples to have ready or under way; None takes two batches.
+        look_ahead: Number of examples loaded or being loaded ahead; None for two batches.
         start_method: How worker processes start, as in :mod:`multiprocessing`.
         shuffle: Whether each epoch has its own random order; otherwise that of the data set.
 
@@ -47,40 +49,45 @@ class ExampleStream(chainer.dataset.Iterator):
         chainer_seg.errors.DatasetError: The data set is empty, or no example can be trained on.
     """
 
-    def __init__(self, dataset, batch_size, transform=None, seed=0, workers=None,
-                 worker_kind='process', look_ahead=None, start_method=None, shuffle=True):
+    _workers: Workers | None = None  # Also where the constructor has failed.
+
+    def __init__(self, dataset: Any, batch_size: int, transform: Callable | None = None, seed: int = 0,
+                 workers: int | None = None, worker_kind: str = 'process', look_ahead: int | None = None,
+                 start_method: str | None = None, shuffle: bool = True) -> None:
         if len(dataset) == 0:
-            raise DatasetError(f'{_name(dataset)} is empty: there is nothing to train on; check '
+            raise DatasetError(f'{_name(dataset)} is empty, so there is nothing to train on; check '
                                f'the annotation file and the image folder.')
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
-        self.drawn = []
+        self.drawn: list[tuple[int, int]] = []
         self._load = _Loader(dataset, transform, seed)
         self._worker_count = default_workers() if workers is None else workers
-        self._worker_options = {'kind': worker_kind, 'start_method': start_method}
+        self._worker_kind, self._start_method = worker_kind, start_method
         self._look_ahead = 2 * batch_size if look_ahead is None else look_ahead
         self._shuffle = shuffle
-        self._workers = None
-        self._pending = collections.deque()
-        self._ordered_epoch, self._order = None, None
+        self._pending: collections.deque = collections.deque()
+        self._ordered_epoch: int | None = None
+        self._order: np.ndarray | None = None
         self._position = 0
         self._previous_position = 0
 
     @property
-    def position(self):
+    def position(self) -> int:
         return self._position
 
     @position.setter
-    def position(self, value):
+    def position(self, value: int) -> None:
         if value != self._position:
             self._drop_pending()
             self._position = self._previous_position = value
 
-    def next(self):
+    def next(self) -> list[Any]:
         """The next ``batch_size`` samples, as a list."""
-        position, samples, drawn, misses = self._position, [], [], 0
-        most_misses = int(np.clip(2 * len(self.dataset), _FEWEST_TRIES, _MOST_TRIES))
+        position, misses = self._position, 0
+        samples: list[Any] = []
+        drawn: list[tuple[int, int]] = []
+        max_misses = int(np.clip(2 * len(self.dataset), _MIN_TRIES, _MAX_TRIES))
         while len(samples) < self.batch_size:
             number, index, sample = self._take(position)
             position = number + 1
@@ -90,10 +97,10 @@ class ExampleStream(chainer.dataset.Iterator):
                 misses = 0
                 continue
             misses += 1
-            if misses >= most_misses:
+            if misses >= max_misses:
                 raise DatasetError(
-                    f'None of {misses} examples in a row of {_name(self.dataset)} has anything to '
-                    f'train on; check that its annotations hold objects of the wanted classes.')
+                    f'None of {misses} consecutive examples of {_name(self.dataset)} has anything to '
+                    f'train on; check that its annotations contain objects of the selected classes.')
         self._previous_position, self._position = self._position, position
         self.drawn = drawn
         return samples
@@ -101,11 +108,12 @@ class ExampleStream(chainer.dataset.Iterator):
     __next__ = next
 
     def _take(self, position):
-        """The example at ``position`` as (number, index, sample), keeping the workers busy."""
+        """The example at ``position`` as (number, index, sample); keeps the workers busy."""
         if self._workers is None:
-            self._workers = make_workers(self._load, self._worker_count, **self._worker_options)
+            self._workers = make_workers(
+                self._load, self._worker_count, self._worker_kind, self._start_method)
         if self._pending and self._pending[0][0] != position:
-            # A batch broke off half way.
+            # The previous batch was interrupted.
             self._drop_pending()
         wanted = 1 if self._worker_count == 0 else max(
             1, self._look_ahead, 2 * self._worker_count)
@@ -130,50 +138,50 @@ class ExampleStream(chainer.dataset.Iterator):
             future.cancel()
         self._pending.clear()
 
-    def describe(self, index):
-        """Example ``index`` in words, with its id and the name of its image where these are known."""
+    def describe(self, index: int) -> str:
+        """A description of example ``index``, with its id and the name of its image if known."""
         ids, names = (getattr(self.dataset, name, None) for name in ('ids', 'image_names'))
         known = [*([] if ids is None else [f'id {ids[index]}']),
                  *([] if names is None else [names[index]])]
         return f'{index} ({", ".join(known)})' if known else f'{index}'
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         return self._position // len(self.dataset)
 
     @property
-    def epoch_detail(self):
+    def epoch_detail(self) -> float:
         return self._position / len(self.dataset)
 
     @property
-    def previous_epoch_detail(self):
+    def previous_epoch_detail(self) -> float:
         return self._previous_position / len(self.dataset)
 
     @property
-    def is_new_epoch(self):
+    def is_new_epoch(self) -> bool:
         return self.epoch > self._previous_position // len(self.dataset)
 
-    def serialize(self, serializer):
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
         """Saves or restores the position."""
         position = serializer('position', self._position)
         previous = serializer('previous_position', self._previous_position)
         self.position = position
         self._previous_position = previous
 
-    def finalize(self):
-        """Ends the workers; a later :meth:`next` starts new ones."""
+    def finalize(self) -> None:
+        """Stops the workers; a later :meth:`next` starts new ones."""
         self._drop_pending()
         workers, self._workers = self._workers, None
         if workers is not None:
             workers.close()
 
-    def __del__(self):
-        if getattr(self, '_workers', None) is not None:
+    def __del__(self) -> None:
+        if self._workers is not None:
             self.finalize()
 
 
 class _Loader:
-    """What a worker does; a class, so that it can be sent to a spawned process."""
+    """The task of a worker; a class, so that it can be pickled for a spawned process."""
 
     def __init__(self, dataset, transform, seed):
         self.dataset, self.transform, self.seed = dataset, transform, seed
@@ -185,16 +193,16 @@ class _Loader:
         return self.transform(example, np.random.default_rng((self.seed, number)))
 
 
-def default_workers():
-    """Half of the cores this process may use, from 1 to 8: the other half computes."""
+def default_workers() -> int:
+    """The default number of workers: half of the cores available to this process, from 1 to 8."""
     return int(np.clip(_cores() // 2, 1, 8))
 
 
-def computing_threads():
-    """The threads for matrix products: the cores that :func:`default_workers` leaves.
+def computing_threads() -> int:
+    """The number of threads for matrix products: the cores that :func:`default_workers` leaves free.
 
-    A product whose threads wait for a core that a loader has takes many times as long. The workers
-    of one run do not count here, because rounding may depend on the number of threads.
+    A product whose threads compete with a loader for a core takes many times as long. The actual number
+    of workers is not considered, because rounding may depend on the number of threads.
     """
     already = [library['num_threads'] for library in threadpool_info()]
     return min([max(1, _cores() - default_workers()), *already])

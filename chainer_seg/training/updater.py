@@ -1,27 +1,31 @@
-"""One update: a batch in sub-batches, their gradients summed, non-finite ones refused."""
+"""One update: gradients summed over the parts of a batch; batches that are not finite are skipped."""
 
 import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import chainer
 import numpy as np
 from chainer.backends import cuda
 
 from chainer_seg.errors import TrainingError
+from chainer_seg.training.parameters import LearningRate
+from chainer_seg.training.stream import ExampleStream
 
-# Tells the generator of an iteration's dropout from those of the stream.
+# Distinguishes the generator of an iteration's dropout from those of the stream.
 _ITERATION = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Trouble:
-    """A batch that gave a non-finite loss or gradient.
+    """A batch with a non-finite loss or gradient.
 
     Attributes:
         iteration: The update, counted from 1.
         what: The reported name of the loss, or the path of the parameter.
         value: ``'nan'``, ``'inf'`` or ``'-inf'``.
-        examples: The examples in words.
+        examples: A description of the examples.
     """
 
     iteration: int
@@ -29,36 +33,39 @@ class Trouble:
     value: str
     examples: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (f'{self.what} was {self.value} in iteration {self.iteration}, '
                 f'for the examples {self.examples}')
 
 
 class Updater(chainer.training.updaters.StandardUpdater):
-    """Updates the parameters with the mean loss of a batch that is computed in parts.
+    """Updates the parameters with the mean loss of a batch, computed in parts.
 
-    Each part's loss counts by its share of the batch, so for a network without BatchNorm, and
-    a loss that is a mean over images, the gradient is that of the whole batch. Before each
-    iteration NumPy's (and CuPy's) global generator, from which Chainer draws dropout, is seeded
-    from the seed and the iteration, so an iteration never depends on those before it by chance.
+    Each part's loss is weighted by its share of the batch, so for a network without BatchNorm and
+    a loss that is a mean over images, the gradient is that of the whole batch. Before each iteration
+    NumPy's (and CuPy's) global generator, from which Chainer draws dropout, is seeded with the seed and
+    the iteration, so the randomness of an iteration does not depend on earlier ones.
 
-    A batch with a non-finite loss or gradient changes nothing: no parameter, no optimizer state,
-    no running statistic. If an update raises, the state is that of the last complete iteration.
+    A batch with a non-finite loss or gradient changes neither parameters nor optimizer state nor running
+    statistics. If an update raises an error, the state is that of the last complete iteration.
 
     Args:
         stream: An :class:`chainer_seg.training.ExampleStream`.
-        optimizer: A Chainer optimizer that is set up with the train chain.
+        optimizer: A Chainer optimizer that has been set up with the train chain.
         learning_rate: A :class:`chainer_seg.training.parameters.LearningRate`.
         device: A Chainer device.
-        seed: A whole number from 0.
+        seed: Random seed, an integer from 0.
         sub_batches: The number of parts.
-        converter: ``converter(samples, device)``: one array, or a tuple or dict of them.
-        loss_scale: What the loss is multiplied by while gradients are computed; None for 1.
-        warn: ``warn(sentence)``, called for a batch that is skipped.
+        converter: ``converter(samples, device)`` returns an array, or a tuple or dict of arrays;
+            default: :func:`stack_samples`.
+        loss_scale: Factor of the loss while gradients are computed; None for 1.
+        warn: ``warn(message)``, called for each skipped batch.
     """
 
-    def __init__(self, stream, optimizer, learning_rate, device, seed=0, sub_batches=1,
-                 converter=None, loss_scale=None, warn=print):
+    def __init__(self, stream: ExampleStream, optimizer: chainer.Optimizer, learning_rate: LearningRate,
+                 device: chainer.backend.Device, seed: int = 0, sub_batches: int = 1,
+                 converter: Callable | None = None, loss_scale: float | None = None,
+                 warn: Callable[[str], object] = print) -> None:
         super().__init__(stream, optimizer, converter=converter or stack_samples)
         self._stream = stream
         self._learning_rate = learning_rate
@@ -67,12 +74,13 @@ class Updater(chainer.training.updaters.StandardUpdater):
         self._sub_batches = sub_batches
         self._loss_scale = loss_scale
         self._warn = warn
-        self.rate = None
+        self.rate: float | None = None
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.first_trouble = None
+        self.first_trouble: str | None = None
 
-    def update_core(self):
+    def update_core(self) -> None:
+        """Performs one update, or skips the batch if it is not finite."""
         optimizer = self.get_optimizer('main')
         position = self._stream.position
         self.rate = self._learning_rate.apply(self.iteration)
@@ -96,7 +104,7 @@ class Updater(chainer.training.updaters.StandardUpdater):
             optimizer.new_epoch(auto=True)
 
     def _accumulate(self, target, samples):
-        """Sums the gradients of all parts and reports the means; the trouble, if there is any."""
+        """Sums the gradients of all parts and reports the means; returns the trouble, if any."""
         target.cleargrads()
         means = _Means()
         for part in np.array_split(np.arange(len(samples)), self._sub_batches):
@@ -111,7 +119,7 @@ class Updater(chainer.training.updaters.StandardUpdater):
                 return self._trouble(f'the loss {_culprit(values)}', total, part)
             share = len(part) / len(samples) * (self._loss_scale or 1)
             loss.grad = loss.xp.full_like(loss.array, share)
-            # The update rules divide by it again.
+            # The update rules divide by the scale again.
             loss.backward(loss_scale=self._loss_scale)
             del loss
             means.add(values, len(part))
@@ -133,7 +141,8 @@ class Updater(chainer.training.updaters.StandardUpdater):
         self.first_trouble = self.first_trouble or str(trouble)
         self._warn(f'Skipped a batch: {trouble}.')
 
-    def serialize(self, serializer):
+    def serialize(self, serializer: chainer.AbstractSerializer) -> None:
+        """Saves or restores the state of the optimizer, the stream and the counters of skipped batches."""
         super().serialize(serializer)
         self.skipped = serializer('skipped', self.skipped)
         self.skipped_in_a_row = serializer('skipped_in_a_row', self.skipped_in_a_row)
@@ -141,7 +150,7 @@ class Updater(chainer.training.updaters.StandardUpdater):
 
 
 class _Statistics:
-    """A copy of what a forward pass may change in a chain: running means and counters."""
+    """A copy of the state that a forward pass may change in a chain: running means and counters."""
 
     def __init__(self, target):
         self._entries = [
@@ -151,7 +160,7 @@ class _Statistics:
     def restore(self):
         for link, name, value, kept in self._entries:
             if isinstance(value, chainer.get_array_types()):
-                # In place: the same array may be known elsewhere.
+                # In place, since the array may be referenced elsewhere.
                 value[...] = kept
             setattr(link, name, value)
 
@@ -175,12 +184,16 @@ class _Means:
         return {name: total / self._weights[name] for name, total in self._sums.items()}
 
 
-def stack_samples(samples, device):
-    """Stacks samples of one form into batch arrays on ``device``.
+def stack_samples(samples: list[Any], device: chainer.backend.Device) -> Any:
+    """Stacks samples of the same structure into batch arrays on ``device``.
 
     Args:
-        samples: A list of arrays, or of tuples or dicts of arrays; each place has one shape.
+        samples: A list of arrays, or of tuples or dicts of arrays; corresponding arrays must have the
+            same shape.
         device: A Chainer device.
+
+    Returns:
+        An array, or a tuple or dict of arrays.
 
     Raises:
         chainer_seg.errors.TrainingError: The shapes differ.
@@ -192,7 +205,7 @@ def stack_samples(samples, device):
         if len(shapes) == 1:
             raise
         raise TrainingError(
-            f'The samples of a batch must have one shape, but the transform gave '
+            f'The samples of a batch must have the same shape, but the transform returned '
             f'{" and ".join(shapes[:3])}; resize or pad them, or pass converter=.') from error
 
 
@@ -222,7 +235,7 @@ def _as_floats(observation):
 
 
 def _culprit(values):
-    """The name of the first non-finite loss, a part rather than the sum of the parts."""
+    """The name of the first non-finite loss; a part takes precedence over the total."""
     names = [name for name, value in values.items() if not np.isfinite(value)]
     parts = [name for name in names if name != 'main/loss' and 'loss' in name]
     return (parts or names or ['main/loss'])[0].removeprefix('main/')
@@ -238,15 +251,15 @@ def _non_finite_gradient(target):
         squares = [gradient.ravel().dot(gradient.ravel()) for _, gradient in gradients]
         if np.isfinite(float(sum(squares))):
             return None
-    # The squares of large finite numbers overflow, so look at the numbers themselves.
+    # Squares of large finite numbers may overflow, so check the values themselves.
     for path, gradient in gradients:
         if not chainer.backend.get_array_module(gradient).isfinite(gradient).all():
             return path
     return None
 
 
-def seed_iteration(seed, iteration, device):
-    """Seeds the global generators that Chainer's functions draw from."""
+def seed_iteration(seed: int, iteration: int, device: chainer.backend.Device) -> None:
+    """Seeds the global random generators that Chainer's functions use."""
     words = np.random.SeedSequence((seed, iteration, _ITERATION)).generate_state(4)
     np.random.seed(words)  # noqa: NPY002
     if device.xp is not np:
@@ -254,8 +267,8 @@ def seed_iteration(seed, iteration, device):
 
 
 @contextlib.contextmanager
-def global_random_state_kept(device):
-    """Gives NumPy's and CuPy's global generators back as they were."""
+def global_random_state_kept(device: chainer.backend.Device) -> Iterator[None]:
+    """Restores NumPy's and CuPy's global random generators at the end of the block."""
     state = np.random.get_state()  # noqa: NPY002
     gpu_state = None if device.xp is np else device.xp.random.get_random_state()
     if gpu_state is not None:

@@ -1,4 +1,4 @@
-"""Loads examples ahead of their use: in worker processes, in threads, or in place."""
+"""Loads examples ahead of their use: in worker processes, in threads, or in the main thread."""
 
 import concurrent.futures
 import contextlib
@@ -8,46 +8,60 @@ import queue
 import signal
 import traceback
 import warnings
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from chainer_seg.errors import TrainingError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_CAN_HOLD = hasattr(signal, 'pthread_sigmask')  # not on Windows
+_CAN_BLOCK = hasattr(signal, 'pthread_sigmask')  # not on Windows
+
+Load = Callable[[int, int], Any]  # load(number, index) -> sample
+
+
+class Workers(Protocol):
+    """Something that loads examples."""
+
+    def submit(self, number: int, index: int) -> concurrent.futures.Future:
+        """A future of ``load(number, index)``."""
+
+    def close(self) -> None:
+        """Stops loading."""
 
 
 class InPlace:
-    """Loads each example at the moment it is asked for."""
+    """Loads each example when it is requested."""
 
-    def __init__(self, load):
+    def __init__(self, load: Load) -> None:
         self._load = load
 
-    def submit(self, number, index):
-        """A future that is already done, holding ``load(number, index)`` or its error."""
-        future = concurrent.futures.Future()
+    def submit(self, number: int, index: int) -> concurrent.futures.Future:
+        """A future that is already done, with ``load(number, index)`` or its error."""
+        future: concurrent.futures.Future = concurrent.futures.Future()
         try:
             future.set_result(self._load(number, index))
         except Exception as error:
             future.set_exception(error)
         return future
 
-    def close(self):
-        """Nothing to end."""
+    def close(self) -> None:
+        """Does nothing: there is nothing to stop."""
 
 
 class Threads:
     """Loads examples in ``count`` threads."""
 
-    def __init__(self, load, count):
+    def __init__(self, load: Load, count: int) -> None:
         self._load = load
         self._executor = concurrent.futures.ThreadPoolExecutor(
             count, thread_name_prefix='example-loader')
 
-    def submit(self, number, index):
+    def submit(self, number: int, index: int) -> concurrent.futures.Future:
         """A future of ``load(number, index)``."""
         return self._executor.submit(self._load, number, index)
 
-    def close(self):
-        """Ends the threads; examples that nobody waits for are dropped."""
+    def close(self) -> None:
+        """Stops the threads; pending examples are dropped."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -55,24 +69,24 @@ class Processes:
     """Loads examples in ``count`` processes, each served by one thread of this process.
 
     The thread sends the number of an example and waits for the sample, so a large sample is
-    received while the main thread computes. Where the operating system can fork, the processes
-    are forked: a data set or transform defined in a notebook needs no pickling.
+    received while the main thread computes. Processes are forked if the operating system supports it,
+    so that a data set or transform defined in a notebook need not be pickled.
 
     Args:
         load: ``load(number, index) -> sample``.
-        count: How many processes.
-        start_method: ``'fork'``, ``'spawn'`` or ``'forkserver'``; None forks if it can.
+        count: Number of processes.
+        start_method: ``'fork'``, ``'spawn'`` or ``'forkserver'``; None to fork if possible.
     """
 
-    def __init__(self, load, count, start_method=None):
+    def __init__(self, load: Load, count: int, start_method: str | None = None) -> None:
         if start_method is None:
             methods = multiprocessing.get_all_start_methods()
             start_method = 'fork' if 'fork' in methods else 'spawn'
-        context = multiprocessing.get_context(start_method)
+        context: Any = multiprocessing.get_context(start_method)
         self._closing = False
-        self._processes = []
-        self._idle = queue.SimpleQueue()
-        self._connections = []
+        self._processes: list[Any] = []
+        self._idle: queue.SimpleQueue = queue.SimpleQueue()
+        self._connections: list[Any] = []
         try:
             for _ in range(count):
                 self._start(context, load)
@@ -81,31 +95,32 @@ class Processes:
             raise
         self._threads = Threads(self._load_remotely, count)
 
-    _threads = None
+    _threads: Threads | None = None
 
     def _start(self, context, load):
         ours, theirs = context.Pipe()
-        # A fork inherits our ends of the pipes; held open there, they would hide our death.
+        # A fork inherits our ends of the pipes; if they stayed open there, it would not notice our exit.
         inherited = [*self._connections, ours] if context.get_start_method() == 'fork' else []
         process = context.Process(
             target=_serve, args=(load, theirs, inherited), daemon=True, name='example-loader')
-        with warnings.catch_warnings(), _signals_held():
-            # Python 3.12 warns of any fork beside threads; the workers touch none of those threads.
+        with warnings.catch_warnings(), _signals_blocked():
+            # Python 3.12 warns of forks in multithreaded processes; the workers do not use those threads.
             warnings.filterwarnings('ignore', category=DeprecationWarning, message='.*fork')
             try:
                 process.start()
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 raise TrainingError(
-                    'The data set or the transform cannot be sent to worker processes '
+                    'The data set or the transform cannot be pickled for worker processes '
                     f'({error}); define them in a module, or use workers=0.') from error
-        # Held by the worker alone, so that its end closes the pipe.
+        # Left open in the worker only, so that its exit closes the pipe.
         theirs.close()
         self._processes.append(process)
         self._connections.append(ours)
         self._idle.put(ours)
 
-    def submit(self, number, index):
-        """A future of ``load(number, index)`` as computed by one of the processes."""
+    def submit(self, number: int, index: int) -> concurrent.futures.Future:
+        """A future of ``load(number, index)``, computed by one of the processes."""
+        assert self._threads is not None
         return self._threads.submit(number, index)
 
     def _load_remotely(self, number, index):
@@ -117,16 +132,16 @@ class Processes:
             if self._closing:
                 raise concurrent.futures.CancelledError from None
             raise TrainingError(
-                'A worker process that loads examples was killed, usually for want of memory; '
-                'use fewer workers or workers=0.') from error
+                'A worker process that loads examples was killed, usually because memory ran out; '
+                'use fewer workers, or workers=0.') from error
         finally:
             self._idle.put(connection)
         if not succeeded:
             raise result
         return result
 
-    def close(self):
-        """Ends processes and threads at once, whatever they are doing."""
+    def close(self) -> None:
+        """Stops processes and threads immediately."""
         self._closing = True
         for process in self._processes:
             process.kill()
@@ -140,17 +155,18 @@ class Processes:
         self._processes, self._connections = [], []
 
 
-def make_workers(load, count, kind='process', start_method=None):
-    """The workers for ``count``: none in place for 0, else processes or threads.
+def make_workers(load: Load, count: int, kind: str = 'process', start_method: str | None = None
+                 ) -> Workers:
+    """Starts ``count`` workers.
 
     Args:
         load: ``load(number, index) -> sample``, called for each example.
-        count: The number of workers.
+        count: The number of workers; 0 to load in the main thread.
         kind: ``'process'`` or ``'thread'``.
         start_method: How processes start; see :class:`Processes`.
     """
     if kind not in ('process', 'thread'):
-        raise ValueError(f'worker_kind must be "process" or "thread", not {kind!r}')
+        raise ValueError(f'worker_kind must be "process" or "thread", got {kind!r}')
     if count == 0:
         return InPlace(load)
     if kind == 'thread':
@@ -159,9 +175,9 @@ def make_workers(load, count, kind='process', start_method=None):
 
 
 @contextlib.contextmanager
-def _signals_held():
-    """Signals wait while a process starts: until it ignores them, it has the handlers of its parent."""
-    if not _CAN_HOLD:
+def _signals_blocked():
+    """Blocks signals while a process starts: until it ignores them, it has its parent's handlers."""
+    if not _CAN_BLOCK:
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -172,12 +188,12 @@ def _signals_held():
 
 
 def _serve(load, connection, inherited):
-    """The life of a worker process: load what is asked for until the trainer goes away."""
-    # Ctrl-C reaches every process of the terminal, and SIGTERM that of a batch system every process
-    # of a job; how training ends is the trainer's decision.
+    """The main loop of a worker process: loads what is requested until the trainer exits."""
+    # Ctrl-C reaches every process of the terminal, and a batch system sends SIGTERM to every process
+    # of a job; the trainer decides how training ends.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if _CAN_HOLD:
+    if _CAN_BLOCK:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for other in inherited:
         other.close()

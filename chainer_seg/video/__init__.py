@@ -1,4 +1,4 @@
-"""Videos in and out, frame by frame, with a detector between them that waits for neither."""
+"""Reads and writes videos frame by frame, and runs a detector on them while both overlap."""
 
 from chainer_seg.video.annotation import annotate_frames, annotate_video, detect_frames
 from chainer_seg.video.reader import VideoReader

@@ -1,22 +1,23 @@
-"""OpenCV's video functions without the remarks that it and FFmpeg print by themselves."""
+"""OpenCV's video functions, without the messages that it and FFmpeg print themselves."""
 
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
-# FFmpeg is told when OpenCV opens its first video; a damaged frame is no reason to print a line.
+# FFmpeg reads this when OpenCV opens its first video; without it, every damaged frame prints a line.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
-import cv2  # noqa: E402  after the level is set
+import cv2  # noqa: E402  after the log level is set
 
-__all__ = ['cv2', 'without_remarks']
+__all__ = ['cv2', 'silenced']
 
 
 @contextlib.contextmanager
-def without_remarks():
-    """Turns off what C code prints while a video is opened; we tell in our own words what is wrong."""
+def silenced() -> Iterator[None]:
+    """Suppresses what C code prints to standard error; the caller reports errors itself."""
     sys.stderr.flush()
-    # Not Python's standard error, which is no file in the kernel of a notebook.
+    # The file descriptor, since Python's sys.stderr is not a file in a notebook kernel.
     kept = os.dup(2)
     try:
         with open(os.devnull, 'wb') as nowhere:

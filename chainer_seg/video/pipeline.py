@@ -1,19 +1,24 @@
-"""Stages of work that overlap: threads with bounded queues before and after the caller."""
+"""Pipeline stages that overlap: threads with bounded queues before and after the caller."""
 
 import contextlib
 import queue
 import threading
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar('T')
 
 _END = object()
 
 
-def prefetch(items, ahead=4):
-    """Yields ``items``, an iterable, which a thread is up to ``ahead`` items in front of.
+def prefetch(items: Iterable[T], ahead: int = 4) -> Generator[T, None, None]:
+    """Yields ``items``, an iterable, while a thread computes up to ``ahead`` items in advance.
 
-    What the iterable raises is raised here, after the items before it. A caller that stops early
+    An exception of the iterable is raised here, after the items before it. A caller that stops early
     stops the thread.
     """
-    waiting, is_over = queue.Queue(ahead), threading.Event()
+    waiting: queue.Queue = queue.Queue(ahead)
+    is_over = threading.Event()
 
     def work():
         try:
@@ -21,7 +26,7 @@ def prefetch(items, ahead=4):
                 if not _put(waiting, (item, None), is_over):
                     return
             _put(waiting, (_END, None), is_over)
-        except BaseException as error:  # noqa: BLE001 - raised again where it can be caught
+        except BaseException as error:  # noqa: BLE001 - reraised in the caller's thread
             _put(waiting, (_END, error), is_over)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -40,28 +45,31 @@ def prefetch(items, ahead=4):
 
 
 class Background(contextlib.AbstractContextManager):
-    """A thread that does something with each item it is given, in order; to be used by ``with``.
+    """A thread that applies a function to items in order; a context manager.
 
     Args:
-        function: Is called with each item.
-        ahead: The most items that wait; :meth:`put` waits for room.
+        function: Called with each item.
+        ahead: Maximum number of queued items; :meth:`put` blocks while the queue is full.
 
-    What the function raises is raised by the next :meth:`put`, or at the end of the block, which
-    waits for all items. Where the block ends by an exception other than an interruption, items that
-    still wait are dropped.
+    An exception of the function is raised by the next :meth:`put`, or at the end of the block, which
+    waits for all items. If the block ends with an exception other than KeyboardInterrupt, queued items
+    are dropped.
     """
 
-    def __init__(self, function, ahead=4):
-        self._function, self._error = function, None
-        self._waiting, self._is_over = queue.Queue(ahead), threading.Event()
+    def __init__(self, function: Callable[[Any], object], ahead: int = 4) -> None:
+        self._function = function
+        self._error: BaseException | None = None
+        self._waiting: queue.Queue = queue.Queue(ahead)
+        self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def __enter__(self):
         self._thread.start()
         return self
 
-    def put(self, item):
-        if not _put(self._waiting, item, self._is_over):
+    def put(self, item: Any) -> None:
+        """Queues an item; blocks while the queue is full."""
+        if not _put(self._waiting, item, self._is_over) and self._error is not None:
             raise self._error
 
     def __exit__(self, kind, error, trace):
@@ -75,25 +83,25 @@ class Background(contextlib.AbstractContextManager):
     def _work(self):
         while not self._is_over.is_set():
             try:
-                item = self._waiting.get(timeout=_PATIENCE)
+                item = self._waiting.get(timeout=_POLL_INTERVAL)
             except queue.Empty:
                 continue
             if item is _END:
                 return
             try:
                 self._function(item)
-            except BaseException as error:  # noqa: BLE001 - raised again where it can be caught
+            except BaseException as error:  # noqa: BLE001 - reraised in the caller's thread
                 self._error = error
                 self._is_over.set()
 
 
-_PATIENCE = 0.1  # seconds between looks at whether the other side is still there
+_POLL_INTERVAL = 0.1  # seconds between checks whether the other side has ended
 
 
 def _put(waiting, item, is_over):
-    """Puts an item where there is room; False once the other side is over."""
+    """Puts an item into a queue, waiting for room; returns False once the other side has ended."""
     while not is_over.is_set():
         with contextlib.suppress(queue.Full):
-            waiting.put(item, timeout=_PATIENCE)
+            waiting.put(item, timeout=_POLL_INTERVAL)
             return True
     return False

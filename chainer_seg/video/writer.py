@@ -1,75 +1,83 @@
-"""Frames into a video file, which appears under its name when it can be played."""
+"""Writes frames to a video file, which appears under its name only when it is complete."""
 
 import contextlib
 import logging
 import math
+import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from chainer_seg.errors import DiskFullError, VideoError
 from chainer_seg.files import atomic_write
-from chainer_seg.images import as_image
-from chainer_seg.video.backend import cv2, without_remarks
+from chainer_seg.images import ImageLike, as_image
+from chainer_seg.video.backend import cv2, silenced
 
 log = logging.getLogger(__name__)
 
-# What OpenCV's own FFmpeg can encode for the usual endings; browsers and notebooks play .webm.
+# What OpenCV's bundled FFmpeg can encode for common suffixes; browsers and notebooks play .webm.
 _CODECS = {'.avi': 'MJPG', '.m4v': 'mp4v', '.mkv': 'mp4v', '.mov': 'mp4v', '.mp4': 'mp4v',
            '.webm': 'VP80'}
 VIDEO_SUFFIXES = frozenset(_CODECS)
 
 
 class VideoWriter(contextlib.AbstractContextManager):
-    """Encodes frames into a file; to be used by ``with``.
+    """Encodes frames into a file; a context manager.
 
-    The file has a temporary name until it is finished, at the end of the block. An interruption
-    (Ctrl-C) finishes it, too, with the frames that it has; any other exception leaves nothing.
+    The file has a temporary name until it is complete, at the end of the block. Ctrl-C completes it
+    with the frames written so far; any other exception deletes it.
 
-    The formats have even sides only: an odd last row or column of the frames is repeated, and the log
-    says so.
+    Width and height of a video are even: if a side of the frames is odd, the last row or column is
+    repeated, and this is logged.
 
     Args:
-        path: Where to; the ending chooses the format: .mp4, .m4v, .mov and .mkv with MPEG-4, .avi
-            with Motion JPEG, .webm with VP8.
-        fps (float): Frames a second.
+        path: The file to write; the suffix determines the format: .mp4, .m4v, .mov and .mkv with MPEG-4,
+            .avi with Motion JPEG, .webm with VP8.
+        fps (float): Frames per second.
 
     Attributes:
         count (int): The number of frames written.
 
     Raises:
-        chainer_seg.errors.VideoError: The ending is unknown, the rate is not above 0, frames differ in
-            size, or there is not a single frame.
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.VideoError: The suffix is unknown, the frame rate is not above 0, frames differ
+            in size, or there are no frames.
+        chainer_seg.errors.DiskFullError: The disk is full, or the file is not writable.
     """
 
-    def __init__(self, path, fps=25.0):
-        # MPEG-4 counts time in at most 65535 parts of a second, so the rate has five digits.
+    def __init__(self, path: str | os.PathLike, fps: float = 25.0) -> None:
+        # MPEG-4 divides a second into at most 65535 ticks, so the rate has five significant digits.
         self.path, self.fps, self.count = pathlib.Path(path), float(f'{fps:.5g}'), 0
         if self.path.suffix.lower() not in _CODECS:
-            raise VideoError(f'The ending of {path} names no video format that can be written; use '
+            raise VideoError(f'The suffix of {path} is not a supported video format; use one of '
                              f'{", ".join(sorted(_CODECS))}.')
         if not (math.isfinite(self.fps) and self.fps > 0):
-            raise VideoError(f'A video cannot have {fps} frames a second; give a number above 0.')
-        self._file, self._encoder, self._size = contextlib.ExitStack(), None, None
+            raise VideoError(f'The frame rate must be above 0, got {fps} frames per second.')
+        self._file = contextlib.ExitStack()
+        self._encoder: cv2.VideoWriter | None = None
+        self._size: tuple[int, int] | None = None
 
-    def __enter__(self):
-        # At once, so that a place that cannot be written to is told before the work begins.
+    def __enter__(self) -> 'VideoWriter':
+        # Opened immediately, so that an unwritable path is reported before the work starts.
         self._temporary = self._file.enter_context(atomic_write(self.path))
         return self
 
-    def write(self, frame):
-        """Adds a frame, (H, W, 3) uint8 RGB or what else ``as_image`` takes; all must be of one size."""
-        frame = as_image(frame)
-        if self._encoder is None:
-            self._open(frame.shape[:2])
-        if frame.shape[:2] != self._size:
-            raise VideoError(f'Frame {self.count + 1} for {self.path} has {frame.shape[0]}x'
-                             f'{frame.shape[1]} pixels, the first {self._size[0]}x{self._size[1]}; '
-                             f'make them all of one size.')
-        height, width = self._size
-        # OpenCV would cut an odd row or column off.
-        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
+    def write(self, frame: ImageLike) -> None:
+        """Adds a frame, (H, W, 3) uint8 RGB or anything else ``as_image`` accepts.
+
+        Raises:
+            chainer_seg.errors.VideoError: The frame differs in size from the first one.
+        """
+        pixels = as_image(frame)
+        height, width = pixels.shape[:2]
+        if self._encoder is None or self._size is None:
+            self._encoder, self._size = self._open((height, width)), (height, width)
+        if (height, width) != self._size:
+            raise VideoError(f'Frame {self.count + 1} for {self.path} has {height}x{width} pixels, but '
+                             f'the first frame has {self._size[0]}x{self._size[1]}; resize all frames to '
+                             f'one size.')
+        # OpenCV would drop an odd last row or column.
+        even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), 'edge')
         self._encoder.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
         self.count += 1
 
@@ -88,32 +96,32 @@ class VideoWriter(contextlib.AbstractContextManager):
     def _open(self, size):
         height, width = (side + side % 2 for side in size)
         if (height, width) != size:
-            log.warning('The frames of %dx%d pixels become %dx%d in %s by repeating the last row or '
-                        'column: videos have even sides.', *size, height, width, self.path)
+            log.warning('Padding the frames of %dx%d pixels to %dx%d in %s by repeating the last row or '
+                        'column, because videos have even sides.', *size, height, width, self.path)
         codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix.lower()])
-        with without_remarks():
-            self._encoder = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, codec, self.fps,
-                                            (width, height))
-        if not self._encoder.isOpened():
-            raise VideoError(f'Frames of {size[0]}x{size[1]} pixels at {self.fps:g} a second cannot be '
-                             f'encoded for {self.path}; try another format, such as .avi.')
-        self._size = size
+        with silenced():
+            encoder = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, codec, self.fps,
+                                      (width, height))
+        if not encoder.isOpened():
+            raise VideoError(f'Frames of {size[0]}x{size[1]} pixels at {self.fps:g} frames per second '
+                             f'cannot be encoded for {self.path}; try another format, such as .avi.')
+        return encoder
 
     def _fault(self):
-        """What is wrong with the finished file; None if nothing is."""
+        """The error of the finished file; None if it is complete."""
         if self.count == 0:
-            return VideoError(f'{self.path} was not written: there are no frames.')
-        with without_remarks():
+            return VideoError(f'{self.path} was not written because there are no frames.')
+        with silenced():
             written = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
             count = written.get(cv2.CAP_PROP_FRAME_COUNT) if written.isOpened() else 0
             written.release()
-        if count < self.count - 1:  # The encoder does not tell of a full disk.
-            return DiskFullError(f'{self.path} could not be written whole; free some space on the disk.')
+        if count < self.count - 1:  # The encoder does not report a full disk.
+            return DiskFullError(f'{self.path} could not be written completely; free some disk space.')
         return None
 
 
-def write_video(path, frames, fps=25.0):
-    """Writes frames, any iterable of (H, W, 3) uint8 RGB, as a video; see :class:`VideoWriter`.
+def write_video(path: str | os.PathLike, frames: Iterable[ImageLike], fps: float = 25.0) -> pathlib.Path:
+    """Writes frames, an iterable of (H, W, 3) uint8 RGB, as a video; see :class:`VideoWriter`.
 
     Returns:
         pathlib.Path: The file.

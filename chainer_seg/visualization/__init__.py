@@ -1,4 +1,4 @@
-"""Pictures of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
+"""Visualization of images, instances, clicks and probabilities: matplotlib axes and NumPy overlays."""
 
 from chainer_seg.visualization.click_curves import (
     draw_click_curves,
@@ -17,7 +17,7 @@ from chainer_seg.visualization.drawing import (
     draw_labels,
     draw_probability,
 )
-from chainer_seg.visualization.figures import Picture, axes_grid
+from chainer_seg.visualization.figures import NotebookFigure, axes_grid
 from chainer_seg.visualization.gallery import draw_gallery, draw_semantic
 from chainer_seg.visualization.overlay import (
     blend,
@@ -29,7 +29,7 @@ from chainer_seg.visualization.overlay import (
 from chainer_seg.visualization.semantic import labels_layer, overlay_labels
 from chainer_seg.visualization.statistics import draw_statistics
 
-__all__ = ['Picture', 'axes_grid', 'blend', 'contact_sheet', 'draw_click_curves',
+__all__ = ['NotebookFigure', 'axes_grid', 'blend', 'contact_sheet', 'draw_click_curves',
            'draw_click_samples', 'draw_click_sheet', 'draw_clicks', 'draw_gallery', 'draw_image',
            'draw_instances', 'draw_iou_curves', 'draw_labels', 'draw_noc_curves', 'draw_probability',
            'draw_semantic', 'draw_statistics', 'instance_colors', 'instances_layer',

@@ -1,19 +1,27 @@
-"""Curves of how good click segmentation is after how many clicks."""
+"""Curves of the quality of click segmentation against the number of clicks."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from chainer_seg.visualization.figures import axes_grid, new_axes
 
 
-def draw_click_curves(ious, thresholds=(), highest=0.9):
-    """Draws both curves side by side: IoU over clicks, and clicks over the IoU to reach.
+IoUs = Mapping[str, npt.NDArray[np.floating]]
+
+
+def draw_click_curves(ious: IoUs, thresholds: Sequence[float] = (), highest: float = 0.9
+                      ) -> npt.NDArray[np.object_]:
+    """Draws both curves side by side: IoU over clicks, and clicks over the target IoU.
 
     Args:
-        ious: ``{name: (N, cap) float}``, the IoU of each object after 1, 2, ..., cap clicks, as
-            :class:`chainer_seg.evaluation.ClickFigures` has it.
+        ious: ``{name: (N, cap) float}``, the IoU of each object after 1, 2, ..., cap clicks, as in
+            :class:`chainer_seg.evaluation.ClickFigures`.
         thresholds: IoUs to mark by a line.
-        highest: The highest IoU to reach; no more than the one that the robot user stopped at.
+        highest: The highest target IoU; at most the one at which the simulated user stopped.
 
     Returns:
         (2,) array of matplotlib axes in a new figure.
@@ -26,12 +34,12 @@ def draw_click_curves(ious, thresholds=(), highest=0.9):
     return axes
 
 
-def draw_iou_curves(ious, ax=None, thresholds=()):
-    """Draws the mean IoU over the number of clicks; arguments as of :func:`draw_click_curves`.
+def draw_iou_curves(ious: IoUs, ax: Axes | None = None, thresholds: Sequence[float] = ()) -> Axes:
+    """Draws the mean IoU over the number of clicks; arguments as in :func:`draw_click_curves`.
 
     Args:
         ious: ``{name: (N, cap) float}``.
-        ax: A matplotlib axis; a new one if left out.
+        ax: A matplotlib axis; default: a new one.
         thresholds: IoUs to mark by a line.
 
     Returns:
@@ -51,16 +59,17 @@ def draw_iou_curves(ious, ax=None, thresholds=()):
     return ax
 
 
-def draw_noc_curves(ious, ax=None, thresholds=(), highest=0.9):
-    """Draws the mean number of clicks over the IoU that they are to reach.
+def draw_noc_curves(ious: IoUs, ax: Axes | None = None, thresholds: Sequence[float] = (),
+                    highest: float = 0.9) -> Axes:
+    """Draws the mean number of clicks (NoC) over the target IoU.
 
-    An object that never reaches it counts with all its clicks.
+    An object that never reaches the target counts with all its clicks.
 
     Args:
         ious: ``{name: (N, cap) float}``.
-        ax: A matplotlib axis; a new one if left out.
+        ax: A matplotlib axis; default: a new one.
         thresholds: IoUs to mark by a line.
-        highest: The highest IoU to reach.
+        highest: The highest target IoU.
 
     Returns:
         The axis.
@@ -70,11 +79,11 @@ def draw_noc_curves(ious, ax=None, thresholds=(), highest=0.9):
         ax.axvline(threshold, color='lightgrey', linewidth=1, zorder=0)
     goals = np.linspace(0.5, highest, 41)
     for name, values in ious.items():
-        # The best so far has reached a goal from the click on that reached it first.
+        # The running maximum reaches a target at the first click that reaches it.
         best = np.maximum.accumulate(values, axis=1)
         missing = (best[:, :-1, None] < goals).sum(axis=1)
         ax.plot(goals, 1 + missing.mean(axis=0), label=name)
-    ax.set_xlabel('IoU to reach')
+    ax.set_xlabel('target IoU')
     ax.set_ylabel('mean number of clicks')
     ax.set_ylim(bottom=0)
     ax.legend(loc='upper left', fontsize=8)

@@ -1,36 +1,45 @@
-"""Images, instances, labels, clicks and probabilities on matplotlib axes, in the manner of ChainerCV.
+"""Draws images, instances, labels, clicks and probabilities on matplotlib axes, as ChainerCV does.
 
-Every function takes an axis and returns it. Without one it makes a new figure, ``ax.figure``,
-which shows itself in a notebook and which pyplot does not know. With ``image=None`` the drawing
-is added to what is on the axis.
+Every function takes an axis and returns it. Without one it creates a new figure, ``ax.figure``, that
+displays itself in a notebook and is not managed by pyplot. With ``image=None`` it draws on top of the
+contents of the axis.
 """
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from chainer_seg.images import as_image, fit_within, resize
 from chainer_seg.colors import NEGATIVE, POSITIVE, instance_colors, is_light
+from chainer_seg.images import ImageLike, as_image, fit_within, resize
+from chainer_seg.instances import Instances
 from chainer_seg.visualization.figures import new_axes
 from chainer_seg.visualization.overlay import instances_layer
 from chainer_seg.visualization.semantic import labels_layer, legend_of
 from chainer_seg.visualization.skeletons import skeleton_lines
 
-# More pixels than this along a side are not seen on a figure and cost memory.
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import Click
+
+# Larger images cost memory without being visibly sharper on a figure.
 _LONGEST_SIDE = 1600
 
 _CLICK_AREA = 90  # square points
 
 
-def draw_image(image, ax=None):
+def draw_image(image: ImageLike | None, ax: Axes | None = None) -> Axes:
     """Draws an image without ticks.
 
     Args:
-        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
-            None leaves the axis as it is.
-        ax: A matplotlib axis; a new one if left out.
+        image: Anything that :func:`chainer_seg.images.as_image` accepts, usually (H, W, 3) uint8;
+            None draws nothing.
+        ax: A matplotlib axis; default: a new one.
 
     Returns:
         The axis, in pixel coordinates of the image.
@@ -44,19 +53,20 @@ def draw_image(image, ax=None):
     return ax
 
 
-def draw_instances(image, instances, ax=None, alpha=0.5, contour=True, labels=True, boxes=False,
-                   colors=None):
+def draw_instances(image: ImageLike | None, instances: Instances, ax: Axes | None = None,
+                   alpha: float = 0.5, contour: bool = True, labels: bool = True, boxes: bool = False,
+                   colors: npt.NDArray[np.uint8] | None = None) -> Axes:
     """Draws masks, names, scores and keypoints of instances.
 
     Args:
         image: (H, W, 3) uint8 RGB, or None.
         instances: :class:`chainer_seg.instances.Instances` of that image.
-        ax: A matplotlib axis; a new one if left out.
+        ax: A matplotlib axis; default: a new one.
         alpha: Opacity of the masks.
         contour: Draw an opaque edge around each mask.
-        labels: Write the class name, and the score where any is not 1.
+        labels: Write the class names, and the scores unless all are 1.
         boxes: Draw the bounding boxes.
-        colors: (R, 3) uint8; a colour for each instance if left out.
+        colors: (R, 3) uint8 RGB; default: a colour for each instance.
 
     Returns:
         The axis.
@@ -68,8 +78,8 @@ def draw_instances(image, instances, ax=None, alpha=0.5, contour=True, labels=Tr
     if image is not None:
         image = as_image(image)
         if image.shape[:2] != tuple(size):
-            raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
-                             f'instances of {size[0]}x{size[1]}')
+            raise ValueError(f'the image has {image.shape[0]}x{image.shape[1]} pixels, but the instances '
+                             f'are of an image of {size[0]}x{size[1]}')
     ax = draw_image(image, new_axes(size) if ax is None else ax)
     colors = instance_colors(len(instances)) if colors is None else np.asarray(colors)
     small = _shrink_masks(instances.masks)
@@ -84,16 +94,18 @@ def draw_instances(image, instances, ax=None, alpha=0.5, contour=True, labels=Tr
     return ax
 
 
-def draw_labels(image, labels, class_names=(), ax=None, alpha=0.65, legend=True):
+def draw_labels(image: ImageLike | None, labels: npt.NDArray[np.integer],
+                class_names: Sequence[str] = (), ax: Axes | None = None, alpha: float = 0.65,
+                legend: bool = True) -> Axes:
     """Draws the classes of pixels in VOC's colours.
 
     Args:
-        image: (H, W, 3) uint8 RGB, or None for the labels alone, with the background black.
+        image: (H, W, 3) uint8 RGB, or None for the labels alone on a black background.
         labels: (H, W) int, 0 for the background and -1 for void.
-        class_names: Names of the classes, the background first; numbers if left out.
-        ax: A matplotlib axis; a new one if left out.
+        class_names: Names of the classes, the background first; default: numbers.
+        ax: A matplotlib axis; default: a new one.
         alpha: Opacity of the classes on an image.
-        legend: Name the classes that are there beside the picture.
+        legend: Draw a legend of the classes present beside the image.
 
     Returns:
         The axis.
@@ -105,8 +117,8 @@ def draw_labels(image, labels, class_names=(), ax=None, alpha=0.65, legend=True)
     if image is not None:
         image = as_image(image)
         if image.shape[:2] != labels.shape:
-            raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
-                             f'labels of {labels.shape[0]}x{labels.shape[1]}')
+            raise ValueError(f'the image has {image.shape[0]}x{image.shape[1]} pixels, but the labels '
+                             f'have {labels.shape[0]}x{labels.shape[1]}')
     alone = image is None and (ax is None or not ax.images)
     ax = draw_image(image, new_axes(labels.shape) if ax is None else ax)
     layer = labels_layer(_shrink_masks(labels[None])[0], alpha)
@@ -119,45 +131,48 @@ def draw_labels(image, labels, class_names=(), ax=None, alpha=0.65, legend=True)
     return ax
 
 
-def legend_handles(labels, class_names=()):
-    """Matplotlib patches with the colours and names of the classes that are there, for a legend."""
+def legend_handles(labels: npt.NDArray[np.integer], class_names: Sequence[str] = ()) -> list[Patch]:
+    """Matplotlib patches with the colours and names of the classes present, for a legend."""
     return [Patch(facecolor=_unit(color), edgecolor='grey', label=name)
             for name, color in legend_of(labels, class_names)]
 
 
-def draw_clicks(image, clicks, ax=None):
-    """Draws clicks: a plus on green where positive, a minus on red where negative.
+def draw_clicks(image: ImageLike | None, clicks: 'Iterable[Click]', ax: Axes | None = None) -> Axes:
+    """Draws clicks: a plus on green if positive, a minus on red if negative.
 
     Args:
         image: (H, W, 3) uint8 RGB, or None.
         clicks: Objects with ``y``, ``x`` and ``positive``.
-        ax: A matplotlib axis; a new one if left out.
+        ax: A matplotlib axis; default: a new one.
 
     Returns:
         The axis.
     """
     ax = draw_image(image, ax)
+    clicks = list(clicks)
     for positive, color, sign in ((True, POSITIVE, '+'), (False, NEGATIVE, '_')):
         points = np.array([(click.x, click.y) for click in clicks if click.positive == positive])
         if len(points):
-            ax.scatter(*points.T, s=_CLICK_AREA, color=_unit(color), edgecolors='white',
-                       linewidths=1.2, zorder=5)
-            ax.scatter(*points.T, s=_CLICK_AREA * 0.4, color='white', marker=sign,
+            ax.scatter(points[:, 0], points[:, 1], s=_CLICK_AREA, color=_unit(color),
+                       edgecolors='white', linewidths=1.2, zorder=5)
+            ax.scatter(points[:, 0], points[:, 1], s=_CLICK_AREA * 0.4, color='white', marker=sign,
                        linewidths=1.5, zorder=6)
     return ax
 
 
-def draw_probability(image, probability, ax=None, threshold=0.5, alpha=0.65, cmap='viridis'):
-    """Draws a probability map as colours, with a line where it passes ``threshold``.
+def draw_probability(image: ImageLike | None, probability: npt.NDArray[np.floating],
+                     ax: Axes | None = None, threshold: float | None = 0.5, alpha: float = 0.65,
+                     cmap: str = 'viridis') -> Axes:
+    """Draws a probability map as colours, with a contour at ``threshold``.
 
     Args:
         image: (H, W, 3) uint8 RGB, or None for the map alone.
         probability: (H, W) float in [0, 1].
-        ax: A matplotlib axis; a new one if left out.
-        threshold: Where the line runs; None for no line.
-        alpha: Opacity where the probability is 1; it falls to 0 with the probability. Without an
-            image below it the map is opaque.
-        cmap: Name of a matplotlib colour map.
+        ax: A matplotlib axis; default: a new one.
+        threshold: Probability of the contour; None for no contour.
+        alpha: Opacity where the probability is 1; opacity is proportional to the probability. Without
+            an image below it the map is opaque.
+        cmap: Name of a matplotlib colormap.
 
     Returns:
         The axis.
@@ -179,7 +194,7 @@ def draw_probability(image, probability, ax=None, threshold=0.5, alpha=0.65, cma
 
 
 def _show(ax, pixels, size):
-    """Draws pixels, perhaps shrunk, in the coordinates of an image of ``size``."""
+    """Draws pixels, possibly downsampled, in the coordinates of an image of ``size``."""
     height, width = size
     if 0 in pixels.shape:
         return
@@ -197,7 +212,7 @@ def _shrink_masks(masks):
 
 
 def _centres(big, few):
-    """Where the centres of ``few`` equal parts of ``big`` pixels lie."""
+    """The centres of ``few`` equal parts of ``big`` pixels."""
     return (np.arange(few) + 0.5) * (big / few) - 0.5
 
 
@@ -231,7 +246,7 @@ def _write_labels(ax, instances, colors):
         if instances.crowds[number]:
             text = f'{text} (crowd)'
         color = colors[number]
-        # Above the object where there is room, so that small ones stay visible.
+        # Above the object if there is room, so that small objects stay visible.
         ax.text(max(x_min, 0), max(y_min, 0), text, fontsize=8, clip_on=True,
                 va='bottom' if y_min > room else 'top',
                 color='black' if is_light(color) else 'white', zorder=7,

@@ -1,8 +1,13 @@
-"""Many small pictures in one figure."""
+"""Many small images in one figure."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from chainer_seg.images import as_image
+from chainer_seg.images import ImageLike, as_image
+from chainer_seg.instances import Instances
 from chainer_seg.visualization.drawing import (
     draw_image,
     draw_instances,
@@ -11,26 +16,26 @@ from chainer_seg.visualization.drawing import (
 )
 from chainer_seg.visualization.figures import axes_grid
 
-_LEGEND_COLUMNS = 6  # Names of classes that find room in a row below pictures.
+_LEGEND_COLUMNS = 6  # Class names that fit a row below the images.
 
 
-def draw_gallery(examples, columns=4, titles=(), **options):
+def draw_gallery(examples: Sequence[ImageLike | tuple[ImageLike | None, Instances]], columns: int = 4,
+                 titles: Sequence[str] = (), **options: Any) -> npt.NDArray[np.object_]:
     """Draws images, or images with their instances, in rows.
 
     Args:
-        examples: Images, or pairs (image, instances) such as a data set gives; None as the image
-            draws the instances alone.
-        columns: Pictures in a row.
-        titles: A line of text over each; may be shorter.
+        examples: Images, or pairs (image, instances) as in a data set; if an image is None, the
+            instances are drawn alone.
+        columns: Number of images in a row.
+        titles: Titles of the images; may be fewer than the examples.
         options: Passed to :func:`draw_instances`.
 
     Returns:
         (len(examples),) array of matplotlib axes in one new figure.
     """
-    examples = [example if isinstance(example, tuple) else (example, None)
-                for example in examples]
-    axes = axes_grid(len(examples), columns, _ratio(examples), titles)
-    for ax, (image, instances) in zip(axes, examples):
+    pairs = [example if isinstance(example, tuple) else (example, None) for example in examples]
+    axes = axes_grid(len(pairs), columns, _ratio(pairs), titles)
+    for ax, (image, instances) in zip(axes, pairs):
         if instances is None:
             draw_image(image, ax)
         else:
@@ -38,18 +43,20 @@ def draw_gallery(examples, columns=4, titles=(), **options):
     return axes
 
 
-def draw_semantic(image, labels, class_names=(), truth=None, alpha=0.65):
-    """Draws an image and beside it the classes of its pixels, also the true ones where they are known.
+def draw_semantic(image: ImageLike, labels: npt.NDArray[np.integer], class_names: Sequence[str] = (),
+                  truth: npt.NDArray[np.integer] | None = None, alpha: float = 0.65
+                  ) -> npt.NDArray[np.object_]:
+    """Draws an image, the predicted classes of its pixels, and the ground truth if given, side by side.
 
     Args:
-        image, labels, class_names, alpha: As those of :func:`draw_labels`.
-        truth: (H, W) int, the true classes.
+        image, labels, class_names, alpha: As in :func:`draw_labels`.
+        truth: (H, W) int, the ground-truth classes.
 
     Returns:
-        (2 or 3,) array of matplotlib axes in one new figure: image, truth, and what was found.
+        (2 or 3,) array of matplotlib axes in one new figure: image, ground truth, prediction.
     """
     image = as_image(image)
-    titled = {'found': labels} if truth is None else {'truth': truth, 'found': labels}
+    titled = {'prediction': labels} if truth is None else {'ground truth': truth, 'prediction': labels}
     axes = axes_grid(1 + len(titled), 1 + len(titled), image.shape[0] / image.shape[1],
                      ('image', *titled))
     draw_image(image, axes[0])
@@ -62,7 +69,7 @@ def draw_semantic(image, labels, class_names=(), truth=None, alpha=0.65):
 
 
 def _ratio(examples):
-    """Height over width of the tallest example, so that none is squeezed."""
+    """Height over width of the example with the tallest shape, so that all fit."""
     sizes = [as_image(image).shape[:2] if image is not None else instances.image_size
              for image, instances in examples]
     return max((height / max(width, 1) for height, width in sizes), default=1.0)

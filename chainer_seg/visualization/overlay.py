@@ -1,85 +1,93 @@
-"""Masks and probabilities as colour layers, and layers laid over images, in NumPy and OpenCV alone.
+"""Masks and probabilities as RGBA layers, and blending of layers with images, using only NumPy and OpenCV.
 
-A layer is an (H, W, 4) uint8 array of RGB and opacity (not premultiplied): what a browser canvas,
-a PNG file and matplotlib take.
+A layer is an (H, W, 4) uint8 array of RGB and opacity (not premultiplied), the format of a browser
+canvas, PNG files and matplotlib.
 """
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.colors import POSITIVE, instance_colors
 from chainer_seg.masks import topmost
 
-# Rows are worked on together until they hold this many mask pixels, so memory stays bounded.
+# Images are processed in strips of rows of at most this many values, so that memory stays bounded.
 _PIXELS_AT_ONCE = 1 << 22
 
 
-def overlay_masks(image, masks, colors=None, alpha=0.5, contour=0):
-    """Lays coloured masks over an image; where they overlap, the smaller object is on top.
+def overlay_masks(image: npt.NDArray[np.uint8], masks: npt.NDArray, colors: npt.ArrayLike | None = None,
+                  alpha: float = 0.5, contour: int = 0) -> npt.NDArray[np.uint8]:
+    """Overlays coloured masks on an image; where they overlap, the smaller object is on top.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        masks: (R, H, W) bool or uint8 of 0 and anything else; (H, W) for a single one.
-        colors: (R, 3) uint8 RGB; colours of :func:`instance_colors` if left out.
+        masks: (R, H, W) bool, or uint8 where nonzero values are foreground; (H, W) for a single mask.
+        colors: (R, 3) uint8 RGB; default: those of :func:`instance_colors`.
         alpha: Opacity of the masks, from 0 to 1.
         contour: Width in pixels of an opaque edge inside each mask; 0 for none.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB, a new array.
 
     Raises:
-        ValueError: The sizes do not fit each other.
+        ValueError: The sizes do not match.
     """
     return blend(image, instances_layer(masks, colors, alpha, contour))
 
 
-def overlay_probability(image, probability, color=POSITIVE, alpha=0.6, threshold=0.5, contour=0):
-    """Lays a probability map over an image: the likelier, the more of ``color``.
+def overlay_probability(
+        image: npt.NDArray[np.uint8], probability: npt.NDArray[np.floating],
+        color: npt.ArrayLike = POSITIVE, alpha: float = 0.6, threshold: float = 0.5, contour: int = 0
+        ) -> npt.NDArray[np.uint8]:
+    """Overlays a probability map on an image: the higher the probability, the more opaque ``color``.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         probability: (H, W) float in [0, 1].
-        color: RGB on 0..255.
+        color: RGB from 0 to 255.
         alpha: Opacity where the probability is 1.
-        threshold: The contour runs where the probability rises above this.
+        threshold: Probability at which the contour is drawn.
         contour: Width of the contour in pixels; 0 for none.
 
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB, a new array.
 
     Raises:
-        ValueError: The sizes do not fit each other.
+        ValueError: The sizes do not match.
     """
     return blend(image, probability_layer(probability, color, alpha, threshold, contour))
 
 
-def instances_layer(masks, colors=None, alpha=0.5, contour=0):
+def instances_layer(masks: npt.NDArray, colors: npt.ArrayLike | None = None, alpha: float = 0.5,
+                    contour: int = 0) -> npt.NDArray[np.uint8]:
     """The colour layer (H, W, 4) uint8 of masks; see :func:`overlay_masks` for the arguments."""
     masks = np.asarray(masks)
     if masks.ndim == 2:
         masks = masks[None]
     if masks.ndim != 3:
-        raise ValueError(f'masks must be (R, H, W), not of shape {masks.shape}')
+        raise ValueError(f'masks must have shape (R, H, W), got {masks.shape}')
     colors = instance_colors(len(masks)) if colors is None else np.asarray(colors, np.uint8)
     if colors.shape != (len(masks), 3):
-        raise ValueError(f'colors must be ({len(masks)}, 3), not of shape {colors.shape}')
+        raise ValueError(f'colors must have shape ({len(masks)}, 3), got {colors.shape}')
     owner = topmost(masks)
     opacity = np.full(len(masks) + 1, _byte(alpha), np.uint8)
     opacity[0] = 0
     table = np.concatenate([np.concatenate([np.zeros((1, 3), np.uint8), colors]),
                             opacity[:, None]], axis=1)
-    # A colour and its opacity are looked up as one number of 32 bits.
+    # Looks up a colour and its opacity as one 32-bit number.
     layer = np.take(table.view(np.uint32)[:, 0], owner).view(np.uint8).reshape(*owner.shape, 4)
     if contour:
         layer[_edges(owner, contour), 3] = 255
     return layer
 
 
-def probability_layer(probability, color=POSITIVE, alpha=0.6, threshold=0.5, contour=0):
+def probability_layer(
+        probability: npt.NDArray[np.floating], color: npt.ArrayLike = POSITIVE, alpha: float = 0.6,
+        threshold: float = 0.5, contour: int = 0) -> npt.NDArray[np.uint8]:
     """The colour layer (H, W, 4) uint8 of a probability; see :func:`overlay_probability`."""
     probability = np.asarray(probability, np.float32)
     if probability.ndim != 2:
-        raise ValueError(f'probability must be (H, W), not of shape {probability.shape}')
+        raise ValueError(f'probability must have shape (H, W), got {probability.shape}')
     layer = np.empty(probability.shape + (4,), np.uint8)
     layer[:, :, :3] = np.asarray(color, np.uint8)
     layer[:, :, 3] = np.round(np.clip(probability, 0, 1) * np.float32(255 * alpha))
@@ -88,31 +96,34 @@ def probability_layer(probability, color=POSITIVE, alpha=0.6, threshold=0.5, con
     return layer
 
 
-def blend(image, layer):
-    """Lays a layer over an image.
+def blend(image: npt.NDArray[np.uint8], layer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Blends a layer over an image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         layer: (H, W, 4) uint8: RGB and opacity.
 
     Returns:
-        (H, W, 3) uint8; the image itself is not changed.
+        (H, W, 3) uint8 RGB, a new array.
+
+    Raises:
+        ValueError: The sizes do not match, or the image has another shape or dtype.
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'image must be (H, W, 3) uint8, not {image.shape} {image.dtype}')
+        raise ValueError(f'image must be (H, W, 3) uint8, got {image.shape} {image.dtype}')
     if layer.shape[:2] != image.shape[:2]:
-        raise ValueError(f'an image of {image.shape[0]}x{image.shape[1]} pixels does not fit '
-                         f'masks of {layer.shape[0]}x{layer.shape[1]}')
+        raise ValueError(f'the image has {image.shape[0]}x{image.shape[1]} pixels, but the masks have '
+                         f'{layer.shape[0]}x{layer.shape[1]}')
     result = image.copy()
     rows = max(1, _PIXELS_AT_ONCE // max(1, 4 * image.shape[1]))
     for top in range(0, len(image), rows):
         strip = slice(top, top + rows)
-        opacity = cv2.merge([layer[strip, :, 3].astype(np.uint16)] * 3)
+        opacity = np.asarray(cv2.merge([layer[strip, :, 3].astype(np.uint16)] * 3), np.uint16)
         mixed = layer[strip, :, :3] * opacity
         np.subtract(255, opacity, out=opacity)
         mixed += image[strip] * opacity
-        # 16 bits hold 255 * 255, so the blend is exact: this is mixed / 255, rounded.
+        # 255 * 255 fits 16 bits, so the blend is exact: this is mixed / 255, rounded.
         mixed += 128
         mixed += mixed >> 8
         result[strip] = mixed >> 8
@@ -120,7 +131,7 @@ def blend(image, layer):
 
 
 def _edges(owner, width):
-    """(H, W) bool: the pixels of a region that lie within ``width`` of another one or of none."""
+    """(H, W) bool: the pixels of a region within ``width`` of another region or of the background."""
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     return (owner > 0) & (cv2.dilate(owner, kernel) != cv2.erode(owner, kernel))
 

@@ -1,16 +1,21 @@
-"""Which keypoints of an object are joined by lines."""
+"""The lines between keypoints of an object."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
 
 
-def skeleton_lines(keypoints, skeleton=None):
-    """The lines of a skeleton between keypoints that are known.
+def skeleton_lines(keypoints: npt.NDArray[np.floating],
+                   skeleton: Sequence[tuple[int, int]] | None = None
+                   ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.int64]]:
+    """The lines of a skeleton between known keypoints.
 
     Args:
-        keypoints: (R, K, 3) float (y, x, visibility or score); what is not above 0 is unknown.
-        skeleton: Pairs of keypoints, from 0; COCO's person where K is 17 and it is left out.
+        keypoints: (R, K, 3) float (y, x, visibility or score); unknown unless the last is above 0.
+        skeleton: Pairs of keypoints, numbered from 0; default: those of COCO's person if K is 17.
 
     Returns:
         tuple: the lines (L, 2, 2) float as ((y, x), (y, x)), and the number (L,) int of the object

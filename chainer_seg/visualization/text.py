@@ -1,10 +1,11 @@
-"""Lines of text as small pictures."""
+"""Lines of text as small images."""
 
 import functools
 import itertools
 import math
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from chainer_seg.colors import is_light
@@ -12,16 +13,16 @@ from chainer_seg.visualization.fonts import USUAL, split_by_font
 
 
 @functools.lru_cache(2048)
-def text_patch(text, height, color):
-    """A line of text on a ground of ``color``, black or white by what can be read on it.
+def text_patch(text: str, height: int, color: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """A line of text on a background of ``color``, in black or white, whichever is easier to read.
 
     Args:
-        text: What is written.
-        height: Of the letters, in pixels.
-        color: RGB on 0..255, a tuple.
+        text: The text.
+        height: Font size in pixels.
+        color: RGB from 0 to 255, a tuple.
 
     Returns:
-        (h, w, 3) uint8; do not change it.
+        (h, w, 3) uint8; cached, so it must not be modified.
     """
     parts = [(part, _font(path, height)) for part, path in split_by_font(text)]
     starts = list(itertools.accumulate((font.getlength(part) for part, font in parts), initial=0))
@@ -37,14 +38,14 @@ def text_patch(text, height, color):
     return np.asarray(patch)
 
 
-def text_height(picture):
-    """Letters that can be read on small pictures and do not look lost on large ones, in pixels."""
-    return int(np.clip(max(picture.shape[:2]) / 45, 9, 32))
+def text_height(canvas: npt.NDArray[np.uint8]) -> int:
+    """A font size in pixels that suits the size of an image: from 9 to 32."""
+    return int(np.clip(max(canvas.shape[:2]) / 45, 9, 32))
 
 
-def paste(picture, patch, top, left):
-    """Lays a patch (h, w, 3) over the picture (H, W, 3), in place, as far as it fits."""
-    target = picture[top:top + patch.shape[0], left:left + patch.shape[1]]
+def paste(canvas: npt.NDArray[np.uint8], patch: npt.NDArray[np.uint8], top: int, left: int) -> None:
+    """Pastes a patch (h, w, 3) into the canvas (H, W, 3), in place, cropped where it does not fit."""
+    target = canvas[top:top + patch.shape[0], left:left + patch.shape[1]]
     target[:] = patch[:target.shape[0], :target.shape[1]]
 
 

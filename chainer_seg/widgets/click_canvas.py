@@ -1,150 +1,155 @@
-"""A picture on which clicks select an object: left adds, right removes, the mask follows."""
+"""An image on which clicks select an object: left click adds, right click removes, the mask follows."""
 
 import math
 import numbers
+import os
 import threading
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.errors import ClickError
-from chainer_seg.images import resize
+from chainer_seg.images import ImageLike, resize
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.colors import POSITIVE
-from chainer_seg.widgets.events import button, problem_sentence, row, status_html, told
-from chainer_seg.widgets.pictures import list_pictures, name_apart
-from chainer_seg.widgets.stills import StillPicture
-from chainer_seg.widgets.surface import ClickSurface
+from chainer_seg.widgets.events import button, error_message, row, status_html, without_errors
+from chainer_seg.widgets.image_sources import image_sources, make_names_unique
+from chainer_seg.widgets.default_image_view import DefaultImageView
+from chainer_seg.widgets.image_canvas import ImageCanvas
+
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import ClickSegmenter
 
 _WHITE = (255, 255, 255)
 
-_HINT = 'Left click: part of the object. Right click or Shift: not part of it.'
+_HINT = 'Left-click to add to the object; right-click or Shift+click to remove from it.'
 
 
-class ClickCanvas(StillPicture, ipywidgets.VBox):
+class ClickCanvas(DefaultImageView, ipywidgets.VBox):
     """An image, a click model, and the mask that the clicks select.
 
-    A left click says "this belongs to the object"; a right click, a click with Shift, or a click
-    while "Remove" is chosen (for touch screens) says "this does not". Clicks made while the
-    model computes wait their turn. The wheel, pinching and the buttons on the picture zoom; the
-    button "?" lists all that mouse and keys do. What goes wrong is said in one sentence below the
-    image.
+    A left click marks what belongs to the object; a right click, a Shift+click, or a click while
+    "Remove" is selected (for touch screens) marks what does not. Clicks made while the model is
+    computing are queued. The wheel, pinching and the buttons on the image zoom; the button "?" lists
+    all mouse and keyboard actions. Errors are shown in one sentence below the image.
 
-    :class:`ClickSegmenter` does more: many objects, many images, saving and loading.
+    :class:`chainer_seg.widgets.ClickSegmenter` does more: many objects, many images, saving and loading.
 
     Args:
-        image: Anything that :func:`chainer_seg.images.as_image` takes: a path, a PIL image, an
+        image: Anything that :func:`chainer_seg.images.as_image` accepts: a path, a PIL image, an
             array.
         model: A click model, or the name or path of a model file, such as ``'click'``.
-        longest_side: Larger images are shown shrunk to this many pixels; clicks, probability
-            and mask are in pixels of the image itself.
+        longest_side: Maximum longer side of the displayed image in pixels; clicks, probability and
+            mask are in pixels of the original image.
 
     Raises:
         chainer_seg.errors.UserError: The image or the model cannot be read.
     """
 
-    _commands = ('undo', 'redo', 'reset')
+    _commands: tuple[str, ...] = ('undo', 'redo', 'reset')
 
-    def __init__(self, image, model='click', longest_side=640):
+    def __init__(self, image: ImageLike, model: 'ClickSegmenter | str | os.PathLike' = 'click',
+                 longest_side: int = 640) -> None:
         self._begin([image], model, longest_side)
-        super().__init__([self.surface, row([self._sign, *self._history]), self._status])
+        super().__init__([self.canvas, row([self._sign, *self._history]), self._status])
         self._show()
 
     def _begin(self, images, model, longest_side):
-        """All that is needed before the controls can be laid out."""
-        if not hasattr(model, 'session'):
+        """Sets up everything that must exist before the controls are laid out."""
+        if isinstance(model, (str, os.PathLike)):
             from chainer_seg.model_file import load_model
             model = load_model(model)
         self._model = model
-        # Cells and clicks may run in different threads of the kernel.
+        # Cells and click handlers may run in different threads of the kernel.
         self._lock = threading.RLock()
-        self._pictures, self._number = list_pictures(images), 0
-        name_apart(self._pictures)
-        self._on_surface = None
-        self.surface = ClickSurface(longest_side, self._commands)
+        self._images, self._number = image_sources(images), 0
+        make_names_unique(self._images)
+        self._on_canvas = None
+        self.canvas = ImageCanvas(longest_side, self._commands)
         self._open(0)
-        self.surface.on_msg(self._receive)
-        self.surface.observe(self._follow_threshold, 'threshold')
+        self.canvas.on_msg(self._receive)
+        self.canvas.observe(self._follow_threshold, 'threshold')
         self._status = ipywidgets.HTML()
         self._sign = ipywidgets.ToggleButtons(
             options=['+ Add', '− Remove'], style={'button_width': '96px'},
-            tooltips=['Clicks mark the object', 'Clicks mark what is not the object (X)'])
-        # In the browser: Python may be busy while the user turns from adding to removing.
-        ipywidgets.jslink((self._sign, 'index'), (self.surface, 'negative'))
+            tooltips=['Clicks add to the object', 'Clicks remove from the object (X)'])
+        # Linked in the browser, since Python may be busy when the user switches.
+        ipywidgets.jslink((self._sign, 'index'), (self.canvas, 'negative'))
         self._history = [button(*texts) for texts in (
-            ('Undo', 'undo', 'Take the last click back (Z)', self.undo),
-            ('Redo', 'repeat', 'Set the click again that was taken back (Y)', self.redo),
-            ('Reset', 'trash', 'Forget all clicks on this object (R)', self.reset))]
+            ('Undo', 'undo', 'Undo the last click (Z)', self.undo),
+            ('Redo', 'repeat', 'Redo (Y)', self.redo),
+            ('Reset', 'trash', 'Clear all clicks on this object (R)', self.reset))]
 
     @property
     def _session(self):
-        return self._pictures[self._number].session
+        return self._images[self._number].session
 
     def _open(self, number):
-        session = self._pictures[number].open(self._model)
-        session.threshold = self.surface.threshold
+        session = self._images[number].open(self._model)
+        session.threshold = self.canvas.threshold
         return session
 
     @property
-    def image(self):
+    def image(self) -> npt.NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB."""
         return self._session.image
 
     @property
-    def clicks(self):
-        """The clicks that count now, a tuple of :class:`chainer_seg.models.deeplab.Click`."""
+    def clicks(self) -> tuple[Click, ...]:
+        """The clicks on the current object, without undone ones."""
         return self._session.clicks
 
     @property
-    def probability(self):
-        """(H, W) float32: how likely each pixel belongs to the object."""
+    def probability(self) -> npt.NDArray[np.float32]:
+        """(H, W) float32: the probability that each pixel belongs to the object."""
         return self._session.probability
 
     @property
-    def mask(self):
-        """(H, W) bool: where the object is."""
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """(H, W) bool: the mask of the object."""
         return self._session.mask
 
     @property
-    def message(self):
-        """What is written below the image, as plain text."""
+    def message(self) -> str:
+        """The status line below the image, as plain text."""
         return self._message
 
-    def add(self, *clicks):
+    def add(self, *clicks: Click) -> None:
         """Adds clicks, as if the user had made them; the mask is ready when this returns.
 
         Raises:
-            chainer_seg.errors.ClickError: A click lies outside the image; nothing is changed.
+            chainer_seg.errors.ClickError: A click is outside the image; nothing is changed.
         """
         self._change(lambda session: session.add(*clicks))
 
-    def undo(self):
-        """Takes the last click back."""
+    def undo(self) -> None:
+        """Undoes the last click."""
         self._change(lambda session: session.undo())
 
-    def redo(self):
-        """Sets the click again that was taken back last."""
+    def redo(self) -> None:
+        """Redoes the click that was undone last."""
         self._change(lambda session: session.redo())
 
-    def reset(self):
-        """Forgets all clicks."""
+    def reset(self) -> None:
+        """Clears all clicks on the current object."""
         self._change(lambda session: session.reset())
 
-    def snapshot(self):
-        """What the canvas shows, as (h, w, 3) uint8 RGB at the size at which it is shown."""
-        size = self.surface.shown_size
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """What the canvas shows, (h, w, 3) uint8 RGB, at the size at which it is displayed."""
+        size = self.canvas.shown_size
         inside = resize(self.probability, size) > self._session.threshold
-        picture = overlay_masks(self._snapshot_below(size), inside, [POSITIVE],
-                                self.surface.opacity)
-        picture = overlay_masks(picture, inside, [_WHITE], alpha=0, contour=1)
+        image = overlay_masks(self._snapshot_below(size), inside, [POSITIVE], self.canvas.opacity)
+        image = overlay_masks(image, inside, [_WHITE], alpha=0, contour=1)
         scale = np.divide(size, self.image.shape[:2])
         shown = [Click((click.y + 0.5) * scale[0] - 0.5, (click.x + 0.5) * scale[1] - 0.5,
                        click.positive) for click in self.clicks]
-        return overlay_clicks(picture, shown, radius=7)
+        return overlay_clicks(image, shown, radius=7)
 
     def _snapshot_below(self, size):
-        """(h, w, 3) uint8: what lies under the current object."""
+        """(h, w, 3) uint8: what is below the current object."""
         return resize(self.image, size)
 
     def __repr__(self):
@@ -152,56 +157,57 @@ class ClickCanvas(StillPicture, ipywidgets.VBox):
         return f'{type(self).__name__}({height}x{width} image, {len(self.clicks)} clicks)'
 
     def _receive(self, _, content, buffers):
-        """What the browser sends: the user may see another picture by now, or saw it before."""
+        """Handles a message from the browser; it may concern an image that is no longer the current one."""
         if not isinstance(content, dict) or content.get('kind') not in ('click', 'command'):
             return
         try:
             if content['kind'] == 'click':
-                told(self._change)(lambda session: session.add(_click(content)),
-                                   content.get('picture'))
+                without_errors(self._change)(
+                    lambda session: session.add(_click(content)), content.get('image'))
             elif content.get('name') in self._commands:
-                told(self._command)(content['name'], content.get('picture'))
+                without_errors(self._command)(content['name'], content.get('image'))
         finally:
-            self.surface.send({'kind': 'done', 'ticket': content.get('ticket')})
+            self.canvas.send({'kind': 'done', 'ticket': content.get('ticket')})
 
-    def _command(self, name, picture):
-        """Runs what a key asked for on the picture on which it was pressed."""
-        self._change(lambda session: getattr(session, name)(), picture)
+    def _command(self, name, image):
+        """Runs the command ``name`` on the image (its number) on which the key was pressed."""
+        self._change(lambda session: {'undo': session.undo, 'redo': session.redo,
+                                      'reset': session.reset}[name](), image)
 
-    def _change(self, change, picture=None):
-        """Changes the session of a picture, which is the current one unless a number is given.
+    def _change(self, change, image=None):
+        """Changes the session of an image given by its number; the current one by default.
 
-        Whatever the result is, it stays with that picture: nothing of it is shown on another one.
+        The result stays with that image: nothing of it is shown on another one.
         """
         def run():
-            number = self._number if picture is None else picture
-            if number not in range(len(self._pictures)):
-                raise ClickError('A click came from a picture that is not here; click again.')
+            number = self._number if image is None else image
+            if number not in range(len(self._images)):
+                raise ClickError('A click was made on an image that is no longer open; click again.')
             change(self._open(number))
             if number != self._number:
-                return f'The last click was made on {self._pictures[number].name} and is kept there.'
+                return f'The last click was made on {self._images[number].name} and is saved there.'
 
         self._do(run)
 
     def _do(self, action):
-        """Runs something that may take long; its sentence, or its error's, goes below the picture."""
+        """Runs an action that may take long; displays the message it returns, or its error."""
         with self._lock:
-            self.surface.busy = True
+            self.canvas.busy = True
             try:
                 note = action()
             except BaseException as problem:
-                self._show(error=problem_sentence(problem, 'The mask could not be computed'))
+                self._show(error=error_message(problem, 'Computing the mask failed'))
                 raise
             finally:
-                self.surface.busy = False
+                self.canvas.busy = False
             self._show(note)
 
     def _show(self, note=None, error=None):
-        with self.surface.hold_sync():
-            if self._on_surface != self._number:
-                self.surface.show_image(self.image, self._number)
-                self._on_surface = self._number
-            self.surface.show(self.clicks, self.probability)
+        with self.canvas.hold_sync():
+            if self._on_canvas != self._number:
+                self.canvas.show_image(self.image, self._number)
+                self._on_canvas = self._number
+            self.canvas.show(self.clicks, self.probability)
         self._say(error or note or self._summary(), bool(error))
 
     def _say(self, message, is_error=False):
@@ -216,19 +222,19 @@ class ClickCanvas(StillPicture, ipywidgets.VBox):
         if not self.clicks:
             return _HINT
         if not any(click.positive for click in self.clicks):
-            return 'No click says yet where the object is; left click on it.'
-        return 'Nothing was found there; click on the object once more.'
+            return 'Left-click the object to start.'
+        return 'No object found there; click the object again.'
 
     def _follow_threshold(self, change):
-        for picture in self._pictures:
-            if picture.session is not None:
-                picture.session.threshold = change['new']
+        for image in self._images:
+            if image.session is not None:
+                image.session.threshold = change['new']
         self._say(self._summary())
 
 
 def _click(content):
-    """The click of a message from the browser."""
-    place = content.get('y'), content.get('x')
-    if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in place):
-        raise ClickError('A click came without a place; click again.')
-    return Click(*map(float, place), bool(content.get('positive', True)))
+    """The click in a message from the browser."""
+    y, x = content.get('y'), content.get('x')
+    if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in (y, x)):
+        raise ClickError('The browser sent a click without coordinates; click again.')
+    return Click(float(y), float(x), bool(content.get('positive', True)))

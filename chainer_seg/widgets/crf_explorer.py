@@ -1,73 +1,82 @@
-"""A dense CRF under the mouse: labels before and after it, and sliders for all of its parameters."""
+"""An interactive dense CRF: labels before and after it, and sliders for all of its parameters."""
 
 import dataclasses
-import pathlib
+import os
 import threading
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import SemanticEvaluator
-from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.models.deeplab.dense_crf import (
     PRESETS, CrfParameters, find_parameters, semantic_crf)
 from chainer_seg.visualization import overlay_labels
-from chainer_seg.widgets.events import problem_sentence, row, status_html, told
+from chainer_seg.widgets.events import error_message, row, status_html, without_errors
 from chainer_seg.widgets.mask_data import encode_jpeg
-from chainer_seg.widgets.stills import StillPicture
+from chainer_seg.widgets.default_image_view import DefaultImageView
 
-_OWN = 'own'
-# For each parameter its name for people, and the least and greatest value and the step of its slider.
-_SLIDERS = {
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import DeepLab
+
+_CUSTOM = 'custom'
+# Label, minimum, maximum and step of the slider of each parameter.
+_SLIDERS: dict[str, tuple[str, float, float, float]] = {
     'smooth_weight': ('Smoothness: weight', 0, 20, 0.5),
-    'smooth_xy': ('Smoothness: pixels', 0.5, 30, 0.5),
-    'colour_weight': ('Like colours: weight', 0, 20, 0.5),
-    'colour_xy': ('Like colours: pixels', 1, 150, 1),
-    'colour_rgb': ('Like colours: levels', 1, 60, 1),
-    'steps': ('Steps', 0, 20, 1),
+    'smooth_xy': ('Smoothness: sigma xy (px)', 0.5, 30, 0.5),
+    'colour_weight': ('Appearance: weight', 0, 20, 0.5),
+    'colour_xy': ('Appearance: sigma xy (px)', 1, 150, 1),
+    'colour_rgb': ('Appearance: sigma RGB', 1, 60, 1),
+    'steps': ('Iterations', 0, 20, 1),
 }
-_GAP = 6  # White pixels between the two pictures.
+_LABELS = {'description_width': '170px'}
+_GAP = 6  # White pixels between the two images.
 
 
-class CrfExplorer(StillPicture, ipywidgets.VBox):
-    """An image with the classes that a DeepLab finds, before and after a dense CRF.
+class CrfExplorer(DefaultImageView, ipywidgets.VBox):
+    """An image with the classes predicted by a DeepLab, before and after a dense CRF.
 
-    The CRF is computed anew when a slider is let go of. A preset sets all of them.
+    The CRF is recomputed when a slider is released. A preset sets all sliders.
 
     Args:
-        image: Anything that :func:`chainer_seg.images.as_image` takes.
+        image: Anything that :func:`chainer_seg.images.as_image` accepts.
         model: A DeepLab, or the name or path of its model file.
-        truth: (H, W) int, the true classes, -1 where they are not known; the mean IoU is told where
-            it is given.
-        preset: A name of :data:`chainer_seg.models.deeplab.dense_crf.PRESETS`, or the
-            :class:`~chainer_seg.models.deeplab.dense_crf.CrfParameters` to begin with.
-        longest_side: Larger images are shown shrunk to this many pixels.
-        options: For ``model.probabilities``, such as ``scales`` and ``mirror``.
+        truth: (H, W) int, the ground-truth classes, -1 where unknown; if given, the mean IoU is
+            reported.
+        preset: A name of :data:`chainer_seg.models.deeplab.dense_crf.PRESETS`, or the initial
+            :class:`~chainer_seg.models.deeplab.dense_crf.CrfParameters`.
+        longest_side: Maximum longer side of a displayed image in pixels.
+        options: Passed to ``model.probabilities``, such as ``scales`` and ``mirror``.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        before: (C, h, w) float32, the probabilities of the model in the image as the model sees it.
-        after: (C, h, w) float32, those under the CRF.
+        before: (C, h, w) float32, the probabilities of the model at the size of the network's input.
+        after: (C, h, w) float32, those after the CRF.
 
     Raises:
         chainer_seg.errors.UserError: The image, the model, the truth or the parameters cannot be used.
     """
 
-    def __init__(self, image, model='deeplab', truth=None, preset='deeplab', longest_side=360,
-                 **options):
-        if isinstance(model, (str, pathlib.Path)):
+    def __init__(self, image: ImageLike, model: 'DeepLab | str | os.PathLike' = 'deeplab',
+                 truth: npt.NDArray[np.integer] | None = None, preset: str | CrfParameters = 'deeplab',
+                 longest_side: int = 360, **options: Any) -> None:
+        if isinstance(model, (str, os.PathLike)):
             from chainer_seg.model_file import load_model
-            model = load_model(model)
+            deeplab: DeepLab = load_model(model)
+        else:
+            deeplab = model
         self.image = as_image(image)
         if truth is not None and np.shape(truth) != self.image.shape[:2]:
-            raise DatasetError(f'The truth has the shape {np.shape(truth)}, but the image has '
-                               f'{self.image.shape[:2]} pixels; give that of this image.')
+            raise DatasetError(f'The ground truth has shape {np.shape(truth)}, but the image has '
+                               f'{self.image.shape[:2]} pixels; pass the ground truth of this image.')
         self._truth, self._longest_side = truth, longest_side
-        self._names = tuple(model.class_names)
-        # As large as the network sees it, for there the pixels of the parameters are counted.
-        self._small = resize(self.image, fit_within(self.image.shape[:2], model.longest_side))
-        self.before = model.probabilities(self._small, **options)
+        self._names = tuple(deeplab.class_names)
+        # At the size of the network's input, in whose pixels the parameters are measured.
+        self._small = resize(self.image, fit_within(self.image.shape[:2], deeplab.longest_side))
+        self.before = deeplab.probabilities(self._small, **options)
         self._lock = threading.Lock()
         self._showing = False
         self._make_controls()
@@ -78,7 +87,7 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
         self._left, self._right = (ipywidgets.Image(format='jpeg') for _ in range(2))
         self._status = ipywidgets.HTML()
         self._preset = ipywidgets.Dropdown(
-            options=[*PRESETS, _OWN], description='Preset', style={'description_width': '140px'})
+            options=[*PRESETS, _CUSTOM], description='Preset', style=_LABELS)
         self._preset.observe(self._follow(self._take_preset), 'value')
         self._sliders = {name: _slider(*about) for name, about in _SLIDERS.items()}
         for slider in self._sliders.values():
@@ -87,16 +96,16 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
             [self._preset, *self._sliders.values()], layout={'max_width': '560px'})
 
     def _follow(self, action):
-        """``action`` for events of the user, not for what code shows in a control."""
-        return lambda _: None if self._showing else told(action)()
+        """A handler that calls ``action`` for changes by the user, not for those made by code."""
+        return lambda _: None if self._showing else without_errors(action)()
 
     @property
-    def parameters(self):
-        """The :class:`CrfParameters` of the sliders; they, or a preset's name, can be set."""
+    def parameters(self) -> CrfParameters:
+        """The parameters set by the sliders; can be set to parameters or to the name of a preset."""
         return CrfParameters(**{name: slider.value for name, slider in self._sliders.items()})
 
     @parameters.setter
-    def parameters(self, parameters):
+    def parameters(self, parameters: CrfParameters | str) -> None:
         values = dataclasses.asdict(find_parameters(parameters))
         self._showing = True
         try:
@@ -110,36 +119,36 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
         self._refine()
 
     @property
-    def labels(self):
-        """(H, W) int32: the class of each pixel of the image under the CRF."""
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(H, W) int32: the class of each pixel of the image after the CRF."""
         return self._labels_of(self.after)
 
     @property
-    def message(self):
-        """What is written below the pictures, as plain text."""
+    def message(self) -> str:
+        """The status line below the images, as plain text."""
         return self._message
 
-    def snapshot(self):
-        """Both pictures side by side, (h, w, 3) uint8 RGB."""
-        pictures = [self._drawn(each) for each in (self.before, self.after)]
-        gap = np.full((len(pictures[0]), _GAP, 3), 255, np.uint8)
-        return np.concatenate([pictures[0], gap, pictures[1]], axis=1)
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """Both images side by side, (h, w, 3) uint8 RGB."""
+        left, right = self._drawn(self.before), self._drawn(self.after)
+        gap = np.full((len(left), _GAP, 3), 255, np.uint8)
+        return np.concatenate([left, gap, right], axis=1)
 
     def __repr__(self):
         height, width = self.image.shape[:2]
         return f'CrfExplorer({height}x{width} image, {self.parameters})'
 
     def _take_preset(self):
-        if self._preset.value != _OWN:
+        if self._preset.value != _CUSTOM:
             self.parameters = self._preset.value
 
     def _refine(self):
-        """Computes the CRF with the parameters of the sliders, and shows what comes out."""
+        """Computes the CRF with the parameters of the sliders and shows the result."""
         with self._lock:
             try:
                 self.after = semantic_crf(self._small, self.before, preset=self.parameters)
             except BaseException as problem:
-                self._say(problem_sentence(problem, 'The CRF could not be computed'), is_error=True)
+                self._say(error_message(problem, 'Computing the CRF failed'), is_error=True)
                 raise
             self._show()
 
@@ -147,7 +156,7 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
         known = [name for name, preset in PRESETS.items() if preset == self.parameters]
         self._showing = True
         try:
-            self._preset.value = known[0] if known else _OWN
+            self._preset.value = known[0] if known else _CUSTOM
         finally:
             self._showing = False
         for widget, probabilities in ((self._left, self.before), (self._right, self.after)):
@@ -160,7 +169,7 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
         self._say(sentence)
 
     def _drawn(self, probabilities):
-        """The classes over the image at the size at which it is shown."""
+        """The classes over the image, at the displayed size."""
         size = fit_within(self.image.shape[:2], self._longest_side)
         return overlay_labels(resize(self.image, size), _classes(probabilities, size), self._names)
 
@@ -177,12 +186,12 @@ class CrfExplorer(StillPicture, ipywidgets.VBox):
         self._status.value = status_html(message, is_error)
 
 
-def _slider(text, least, greatest, step):
-    kind = ipywidgets.IntSlider if text == 'Steps' else ipywidgets.FloatSlider
-    return kind(min=least, max=greatest, step=step, description=text, continuous_update=False,
-                style={'description_width': '140px'}, layout={'width': 'auto'})
+def _slider(text, minimum, maximum, step):
+    kind = ipywidgets.IntSlider if text == 'Iterations' else ipywidgets.FloatSlider
+    return kind(min=minimum, max=maximum, step=step, description=text, continuous_update=False,
+                style=_LABELS, layout={'width': 'auto'})
 
 
 def _classes(probabilities, size):
-    """The likeliest class of each pixel at another size, (H, W) int32."""
+    """The most probable class of each pixel at another size, (H, W) int32."""
     return np.stack([resize(plane, size) for plane in probabilities]).argmax(axis=0).astype(np.int32)

@@ -1,49 +1,58 @@
-"""A data set to be leafed through, as it is or as an augmentation changes it."""
+"""Browses a data set, with or without augmentation."""
 
+from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.instances import Instances
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
-from chainer_seg.widgets.events import button, row, status_html, told
-from chainer_seg.widgets.stills import StillPicture
+from chainer_seg.widgets.events import button, row, status_html, without_errors
+from chainer_seg.widgets.default_image_view import DefaultImageView
 
 _ALL = 'all classes'
 
 
-class DatasetViewer(StillPicture, ipywidgets.VBox):
-    """Shows the pictures of a data set with their objects, one after the other.
+Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
+                        tuple[npt.NDArray[np.uint8], Instances]]
 
-    Buttons and a field go to another picture, a list restricts them to pictures with a class, and
-    what is shown of the objects is chosen as in :class:`DetectionExplorer`. Where an augmentation is
-    given, it can be switched on; the same seed gives a picture the same look again.
+
+class DatasetViewer(DefaultImageView, ipywidgets.VBox):
+    """Shows the images of a data set with their objects, one at a time.
+
+    Buttons and a field go to another image, a list restricts the buttons to images with a class, and
+    the display of objects is set as in :class:`DetectionExplorer`. If an augmentation is given, it can
+    be switched on; the same seed augments an image in the same way.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
         augment: ``augment(image, instances, rng) -> image, instances``, such as
             :func:`chainer_seg.models.yolact.augmentation.augment`, or None.
-        seed: What the augmentation begins with.
-        number: The first picture to show, from 0.
-        longest_side: Larger images are shown shrunk to this many pixels.
+        seed: Initial random seed of the augmentation.
+        number: The first image to show, from 0.
+        longest_side: Maximum longer side of the displayed image in pixels.
 
     Attributes:
-        explorer: The :class:`DetectionExplorer` in it; ``viewer.explorer.instances`` is what is shown.
+        explorer: The :class:`DetectionExplorer` inside; ``viewer.explorer.instances`` are the objects
+            shown.
 
     Raises:
-        chainer_seg.errors.UserError: The data set is empty, or the first picture cannot be read.
+        chainer_seg.errors.UserError: The data set is empty, or the first image cannot be read.
     """
 
-    def __init__(self, dataset, augment=None, seed=0, number=0, longest_side=640):
+    def __init__(self, dataset: Any, augment: Augmentation | None = None, seed: int = 0, number: int = 0,
+                 longest_side: int = 640) -> None:
         if not len(dataset):
-            raise DatasetError('There is nothing to view: the data set is empty.')
+            raise DatasetError('The data set is empty: it has no images to show.')
         self.dataset, self._augment = dataset, augment
-        self._number, self._showing = None, False
+        self._number, self._showing = number, False
         self._make_controls(seed)
         self._status = ipywidgets.HTML()
-        # Empty until the first picture comes.
+        # Empty until the first image is shown.
         self.explorer = DetectionExplorer(
             np.zeros((1, 1, 3), np.uint8), Instances.empty(1, 1), longest_side)
         super().__init__([self._toolbar, self.explorer, self._status])
@@ -55,7 +64,7 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
         self._place.observe(self._follow(lambda: self.go_to(self._place.value)), 'value')
         self._class = ipywidgets.Dropdown(
             options=[_ALL, *self.dataset.class_names], layout={'width': '160px'},
-            tooltip='Go only to pictures with this class')
+            tooltip='Only show images with this class')
         self._augmented = ipywidgets.Checkbox(False, description='augmented', indent=False,
                                               layout={'width': '100px'})
         self._seed = ipywidgets.IntText(seed, description='seed', layout={'width': '110px'},
@@ -66,63 +75,63 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
         if self._augment is None:
             change.layout.display = 'none'
         self._toolbar = row([
-            button('', 'chevron-left', 'Picture before', self.previous, '34px'), self._place,
+            button('', 'chevron-left', 'Previous image', self.previous, '34px'), self._place,
             ipywidgets.Label(f'of {len(self.dataset)}'),
-            button('', 'chevron-right', 'Next picture', self.next, '34px'), self._class, change])
+            button('', 'chevron-right', 'Next image', self.next, '34px'), self._class, change])
 
     def _follow(self, action):
-        """``action`` for events of the user, not for what code shows in a control."""
-        return lambda _: None if self._showing else told(action)()
+        """A handler that calls ``action`` for changes by the user, not for those made by code."""
+        return lambda _: None if self._showing else without_errors(action)()
 
     @property
-    def number(self):
-        """The number of the picture that is shown, from 0."""
+    def number(self) -> int:
+        """The number of the image shown, from 0."""
         return self._number
 
     @property
-    def class_name(self):
-        """Next and previous go to pictures with this class; None for all; it can be set."""
+    def class_name(self) -> str | None:
+        """The class to which next and previous are restricted; None for all classes; can be set."""
         return None if self._class.value == _ALL else self._class.value
 
     @class_name.setter
-    def class_name(self, name):
+    def class_name(self, name: str | None) -> None:
         if name is not None:
             find_label(self.dataset, name)
         self._class.value = _ALL if name is None else name
 
     @property
-    def augmented(self):
-        """Whether the augmentation changes what is shown; it can be set."""
+    def augmented(self) -> bool:
+        """Whether images are shown augmented; can be set."""
         return self._augmented.value
 
     @augmented.setter
-    def augmented(self, on):
+    def augmented(self, on: bool) -> None:
         self._augmented.value = bool(on)
 
     @property
-    def seed(self):
-        """What the augmentation begins with; it can be set."""
+    def seed(self) -> int:
+        """The random seed of the augmentation; can be set."""
         return self._seed.value
 
     @seed.setter
-    def seed(self, seed):
+    def seed(self, seed: int) -> None:
         self._seed.value = seed
 
     @property
-    def message(self):
-        """What is written below the picture, as plain text."""
+    def message(self) -> str:
+        """The status line below the image, as plain text."""
         return self._message
 
-    def go_to(self, number):
-        """Shows picture ``number``.
+    def go_to(self, number: int) -> None:
+        """Shows image ``number``.
 
         Raises:
-            chainer_seg.errors.UserError: There is no such picture, or it cannot be read; where it
-                cannot be read the viewer stands at it nevertheless, so that one can go on.
+            chainer_seg.errors.UserError: There is no such image, or it cannot be read; in the latter
+                case the viewer moves to it nevertheless, so that next and previous still work.
         """
         if number not in range(len(self.dataset)):
-            raise DatasetError(f'There is no picture {number}; there are {len(self.dataset)}, counted '
-                               f'from 0.')
+            raise DatasetError(f'There is no image {number}; the images are numbered from 0 to '
+                               f'{len(self.dataset) - 1}.')
         self._number = int(number)
         self._showing = True
         try:
@@ -133,22 +142,22 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
             image, instances = self._example(self._number)
             self.explorer.show(image, instances)
         except UserError as error:
-            self._say(f'Picture {number} cannot be shown: {error}', is_error=True)
+            self._say(f'Image {number} cannot be shown: {error}', is_error=True)
             raise
         names = getattr(self.dataset, 'image_names', None)
         height, width = image.shape[:2]
-        self._say(f'{names[number] if names else f"picture {number}"}: {width}x{height} pixels, '
-                  f'{len(instances)} objects')
+        count = f'{len(instances)} object{"" if len(instances) == 1 else "s"}'
+        self._say(f'{names[number] if names else f"image {number}"}: {width}x{height} pixels, {count}')
 
-    def next(self):
-        """Goes to the next picture, with the chosen class where one is chosen."""
+    def next(self) -> None:
+        """Goes to the next image, with the selected class if there is one."""
         self._step(range(self.number + 1, len(self.dataset)), 'after')
 
-    def previous(self):
-        """Goes to the picture before, with the chosen class where one is chosen."""
+    def previous(self) -> None:
+        """Goes to the previous image, with the selected class if there is one."""
         self._step(range(self.number - 1, -1, -1), 'before')
 
-    def snapshot(self):
+    def snapshot(self) -> npt.NDArray[np.uint8]:
         """What is shown, (h, w, 3) uint8 RGB."""
         return self.explorer.snapshot()
 
@@ -163,7 +172,7 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
             self.go_to(found)
             return
         kind = f' with the class {self.class_name}' if self.class_name else ''
-        self._say(f'There is no picture{kind} {where} this one.')
+        self._say(f'There is no image{kind} {where} this one.')
 
     def _example(self, number):
         image, instances = self.dataset[number]
@@ -176,4 +185,4 @@ class DatasetViewer(StillPicture, ipywidgets.VBox):
         self._status.value = status_html(message, is_error)
 
     def __repr__(self):
-        return f'DatasetViewer(picture {self.number} of {len(self.dataset)})'
+        return f'DatasetViewer(image {self.number} of {len(self.dataset)})'

@@ -1,9 +1,9 @@
-// Shows the objects of a DetectionExplorer: filters by score and class, draws, and tells the numbers of
-// the object that is clicked on.
+// The view of a DetectionExplorer: filters objects by score and class, draws them, and describes the
+// selected one.
 
-const CHOSEN = [255, 255, 255];
+const SELECTED = [255, 255, 255];
 
-// The objects of the model: masks, and score, label, area and box (y_min, x_min, y_max, x_max) each.
+// The objects of the widget: mask, score, label, area and box (y_min, x_min, y_max, x_max) of each.
 function readObjects(model) {
   const figures = numbers(model.get("figures_data"), Float64Array);
   const points = numbers(model.get("keypoints_data"), Float32Array);
@@ -51,7 +51,7 @@ function addRow(controls, text) {
 function render({ model, el }) {
   const density = Math.min(window.devicePixelRatio || 1, 2);
   const { canvas, status, controls } = addFrame(el, "chainer-seg-explorer chainer-seg-detections",
-    "Image with objects; a click tells the numbers of one");
+    "Image with objects; click one for details");
 
   let objects = [];
   let rows = 1, columns = 1;
@@ -66,11 +66,11 @@ function render({ model, el }) {
   const trait = (name) => ({ get: () => model.get(name), set: (value) => change(name, value) });
 
   const refreshers = [
-    addSlider(controls, "Score at least", {
-      min: 0, max: 1, step: "any", show: (value) => value.toFixed(2), ...trait("least_score") }),
-    addChoice(controls, "Shown as", ["masks", "contours", "nothing"], trait("style")),
+    addSlider(controls, "Minimum score", {
+      min: 0, max: 1, step: "any", show: (value) => value.toFixed(2), ...trait("score_threshold") }),
+    addChoice(controls, "Draw", ["masks", "contours", "nothing"], trait("style")),
   ];
-  const toggles = addRow(controls, "With");
+  const toggles = addRow(controls, "Show");
   for (const [text, name] of [["boxes", "boxes"], ["names", "names"], ["keypoints", "keypoints"]]) {
     refreshers.push(addBox(toggles, text, trait(name)));
   }
@@ -105,7 +105,7 @@ function render({ model, el }) {
     const turn = ++loads;
     image = null;
     createImageBitmap(new Blob([model.get("image_data")], { type: "image/jpeg" })).then((bitmap) => {
-      if (turn !== loads) return; // another picture came meanwhile
+      if (turn !== loads) return; // another image has been loaded since
       image = bitmap;
       draw();
     });
@@ -115,17 +115,17 @@ function render({ model, el }) {
   function filter() {
     const hidden = model.get("hidden");
     shown = objects.filter(({ score, label }) => (
-      score >= model.get("least_score") && !hidden.includes(label)));
-    // Small ones last, so that large ones do not cover them.
+      score >= model.get("score_threshold") && !hidden.includes(label)));
+    // Small ones last, so that large ones do not hide them.
     shown.sort((a, b) => b.area - a.area);
     draw();
   }
 
-  function chosen() {
-    return shown.find(({ number }) => number === model.get("chosen")) || null;
+  function selected() {
+    return shown.find(({ number }) => number === model.get("selected")) || null;
   }
 
-  // The place and size of a box of the image's pixels on the canvas.
+  // A box in image pixels as x, y, width and height on the canvas.
   function onCanvas([yMin, xMin, yMax, xMax]) {
     const [height, width] = model.get("image_size");
     const y = canvas.height / height, x = canvas.width / width;
@@ -182,7 +182,7 @@ function render({ model, el }) {
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    const style = model.get("style"), opacity = model.get("opacity"), one = chosen();
+    const style = model.get("style"), opacity = model.get("opacity"), one = selected();
     shown.forEach((each) => drawMask(context, each, style, opacity, each.color));
     context.lineWidth = 1.5 * density;
     if (model.get("boxes")) {
@@ -194,9 +194,9 @@ function render({ model, el }) {
     if (model.get("keypoints")) shown.forEach((each) => drawKeypoints(context, each));
     if (model.get("names")) shown.forEach((each) => drawName(context, each));
     if (one) {
-      drawMask(context, one, "contours", 1, CHOSEN);
+      drawMask(context, one, "contours", 1, SELECTED);
       context.lineWidth = 2.5 * density;
-      context.strokeStyle = `rgb(${CHOSEN.join()})`;
+      context.strokeStyle = `rgb(${SELECTED.join()})`;
       context.strokeRect(...onCanvas(one.box));
     }
     status.textContent = describe(one);
@@ -206,13 +206,13 @@ function render({ model, el }) {
 
   function describe(one) {
     const count = `${shown.length} of ${objects.length} objects shown`;
-    if (!one) return `${count}; click on one for its numbers.`;
+    if (!one) return `${count}; click one for details.`;
     const [yMin, xMin, yMax, xMax] = one.box.map((value) => value.toFixed(1));
-    return `Number ${one.number}: ${nameOf(one.label)}, score ${one.score.toFixed(3)}, ` +
+    return `Object ${one.number}: ${nameOf(one.label)}, score ${one.score.toFixed(3)}, ` +
       `box x ${xMin} to ${xMax}, y ${yMin} to ${yMax}, ${one.area} pixels.`;
   }
 
-  // The smallest of the shown objects at a place; where no mask lies there, the smallest box.
+  // The smallest shown object at a point; if there is no mask, the smallest box.
   function find(event) {
     const frameBox = canvas.getBoundingClientRect();
     const across = (event.clientX - frameBox.left) / frameBox.width;
@@ -222,7 +222,7 @@ function render({ model, el }) {
     const smallestFirst = [...shown].reverse();
     return smallestFirst.find((each) => (
       x >= each.x && x < each.x + each.width && y >= each.y && y < each.y + each.height &&
-      holds(each.ends, x * rows + y))) ||
+      contains(each.ends, x * rows + y))) ||
       smallestFirst.find(({ box: [yMin, xMin, yMax, xMax] }) => (
         down * height >= yMin && down * height < yMax &&
         across * width >= xMin && across * width < xMax));
@@ -230,21 +230,21 @@ function render({ model, el }) {
 
   function choose(event) {
     const found = find(event);
-    change("chosen", found && found.number !== model.get("chosen") ? found.number : -1);
+    change("selected", found && found.number !== model.get("selected") ? found.number : -1);
   }
 
-  const FILTERS = "change:least_score change:hidden";
-  const LOOKS = "change:style change:boxes change:names change:keypoints change:opacity change:chosen";
+  const FILTERS = "change:score_threshold change:hidden";
+  const APPEARANCE = "change:style change:boxes change:names change:keypoints change:opacity change:selected";
   canvas.addEventListener("click", choose);
   model.on("change:version", load);
   model.on(FILTERS, filter);
-  model.on(LOOKS, draw);
+  model.on(APPEARANCE, draw);
   load();
 
   return () => {
     model.off("change:version", load);
     model.off(FILTERS, filter);
-    model.off(LOOKS, draw);
+    model.off(APPEARANCE, draw);
   };
 }
 

@@ -1,31 +1,34 @@
-"""Buttons and rows, and what becomes of the errors of events."""
+"""Buttons, rows of widgets, and the errors of event handlers."""
 
 import contextlib
 import functools
 import html
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets
 
 from chainer_seg.errors import UserError
 
 
-def told(action):
-    """``action`` without its errors: an event has no caller for them, and they are shown already."""
+def without_errors(action: Callable) -> Callable[..., None]:
+    """An event handler that calls ``action`` and drops its errors, which ``action`` has displayed."""
     @functools.wraps(action)
-    def run(*args, **options):
+    def run(*args: Any, **options: Any) -> None:
         with contextlib.suppress(Exception, KeyboardInterrupt):
             action(*args, **options)
 
     return run
 
 
-def problem_sentence(problem, failure, interrupted='Interrupted; nothing was changed.'):
-    """An error in one sentence for users.
+def error_message(problem: BaseException, failure: str,
+                  interrupted: str = 'Interrupted; nothing was changed.') -> str:
+    """One sentence about an error, for users.
 
     Args:
         problem: The error.
-        failure: What has failed, without a full stop, where the error is not a user's.
-        interrupted: The sentence where the user has interrupted Python.
+        failure: What failed, without a full stop; used unless the error is a :class:`UserError`.
+        interrupted: The sentence for a KeyboardInterrupt.
     """
     if isinstance(problem, UserError):
         return str(problem)
@@ -35,21 +38,22 @@ def problem_sentence(problem, failure, interrupted='Interrupted; nothing was cha
     return f'{failure} ({type(problem).__name__}: {reason}).'
 
 
-def status_html(message, is_error=False):
-    """A sentence as the HTML of a status line, red where it is an error."""
+def status_html(message: str, is_error: bool = False) -> str:
+    """The HTML of a status line, red if it is an error."""
     color = 'var(--jp-error-color1, #b00020)' if is_error else 'inherit'
     return f'<span style="color: {color}">{html.escape(message)}</span>'
 
 
-def button(text, icon, tooltip, action, width='84px', **options):
-    """A button that calls ``action()``, which shows its errors itself."""
+def button(text: str, icon: str, tooltip: str, action: Callable[[], Any], width: str = '84px',
+           **options: Any) -> ipywidgets.Button:
+    """A button that calls ``action()``, which displays its own errors."""
     made = ipywidgets.Button(description=text, icon=icon, tooltip=tooltip,
                              layout={'width': width}, **options)
-    made.on_click(lambda _: told(action)())
+    made.on_click(lambda _: without_errors(action)())
     return made
 
 
-def row(children, **layout):
-    """Widgets side by side, in more lines where they have no room."""
+def row(children: Sequence[ipywidgets.Widget], **layout: Any) -> ipywidgets.HBox:
+    """Widgets side by side, wrapping into more lines where space is short."""
     return ipywidgets.HBox(
         children, layout={'align_items': 'center', 'flex_flow': 'row wrap', **layout})

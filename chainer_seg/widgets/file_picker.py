@@ -1,70 +1,72 @@
-"""A weight file is chosen: by its path, from the list of a folder, or uploaded."""
+"""Chooses a weight file: by its path, from the list of a folder, or by upload."""
 
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 
 import ipywidgets
 
 from chainer_seg.errors import UserError, writing
 from chainer_seg.files import file_names
-from chainer_seg.widgets.events import row, told
+from chainer_seg.widgets.events import row, without_errors
 
-# What a server of Jupyter takes in one message unless it is told otherwise.
+# The default maximum message size of a Jupyter server.
 UPLOAD_LIMIT = '10 MB'
 
 _SUFFIXES = {'.t7', '.pth', '.pt', '.pkl', '.caffemodel', '.prototxt', '.npy', '.ckpt', '.index'}
 
 
 class FilePicker(ipywidgets.VBox):
-    """A field for the path of a file or folder, the folder's weight files, and an upload.
+    """A field for the path of a file or folder, a list of the folder's weight files, and an upload.
 
     Args:
-        choose: Called with the path of a file; it shows its errors itself.
-        say: Called with a sentence and whether it is an error.
-        folder: The folder that is listed at first.
+        choose: ``choose(path)``, called with the path of a file; it displays its own errors.
+        say: ``say(message, is_error)``, displays a status line.
+        folder: The folder that is listed first.
     """
 
-    def __init__(self, choose, say, folder='.'):
+    def __init__(self, choose: Callable[[pathlib.Path], object], say: Callable[[str, bool], object],
+                 folder: str | os.PathLike = '.') -> None:
         self._choose, self._say = choose, say
         self._showing = False
-        self._uploads = None
+        self._uploads: tempfile.TemporaryDirectory | None = None
         self._path = ipywidgets.Text(
-            placeholder='path of a weight file or of a folder', continuous_update=False,
+            placeholder='path of a weight file or folder', continuous_update=False,
             layout={'flex': '1 1 300px', 'width': 'auto'})
         self._path.observe(self._follow(lambda: self.go_to(self._path.value.strip())), 'value')
         self._list = ipywidgets.Select(layout={'width': 'auto', 'height': '104px'})
         self._list.observe(self._follow(lambda: self.go_to(self.folder / self._list.value)), 'value')
         self._upload = ipywidgets.FileUpload(
             description='Upload', multiple=True, layout={'width': '110px'},
-            tooltip=f'From your computer, at most {UPLOAD_LIMIT}; drag larger files into the file '
-                    f'browser of JupyterLab and choose them here')
-        self._upload.observe(told(self._receive), 'value')
-        hint = ipywidgets.HTML(f'up to {UPLOAD_LIMIT}; for more, use the file browser of JupyterLab')
+            tooltip=f'Upload files of up to {UPLOAD_LIMIT} from your computer; drag larger ones into '
+                    f'the file browser of JupyterLab, then choose them here')
+        self._upload.observe(without_errors(self._receive), 'value')
+        hint = ipywidgets.HTML(f'up to {UPLOAD_LIMIT}; for larger files use the file browser of JupyterLab')
         hint.add_class('chainer-seg-hint')
         super().__init__([row([self._path, self._upload, hint]), self._list])
         self._show(pathlib.Path(folder))
 
     @property
-    def folder(self):
+    def folder(self) -> pathlib.Path:
         """The folder that is listed."""
         return self._folder
 
-    def go_to(self, path):
+    def go_to(self, path: str | os.PathLike) -> None:
         """Lists a folder, or chooses a file."""
         path = pathlib.Path(os.path.normpath(path))
-        if os.path.isdir(path):  # False for what cannot be a path, too
+        if os.path.isdir(path):  # also False for invalid paths
             self._show(path)
             return
         self._show(path.parent, path.name)
         self._choose(path)
 
     def _show(self, folder, name=None):
-        """Lists ``folder``, with the file ``name`` chosen."""
+        """Lists ``folder``, with the file ``name`` selected."""
         try:
             names = _listed(folder) if os.path.isdir(folder) else []
         except OSError as error:
-            self._say(f'{folder} cannot be listed: {error.strerror or error}.', True)
+            self._say(f'The folder {folder} cannot be listed: {error.strerror or error}.', True)
             raise UserError from error
         self._folder = folder
         self._showing = True
@@ -76,14 +78,15 @@ class FilePicker(ipywidgets.VBox):
             self._showing = False
 
     def _follow(self, action):
-        """``action`` for events of the user, not for what code shows in a control."""
-        return lambda change: None if self._showing or not change['new'] else told(action)()
+        """A handler that calls ``action`` for changes by the user, not for those made by code."""
+        return lambda change: (
+            None if self._showing or not change['new'] else without_errors(action)())
 
     def _receive(self, change):
         files = change['new']
         if not files:
             return
-        self._upload.value = ()  # so that the same files can be given again
+        self._upload.value = ()  # so that the same files can be uploaded again
         if self._uploads is None:
             self._uploads = tempfile.TemporaryDirectory()
         names = file_names(file['name'] for file in files)
@@ -95,12 +98,12 @@ class FilePicker(ipywidgets.VBox):
             except UserError as error:
                 self._say(str(error), True)
                 raise
-        # The files of one checkpoint come together; the one that is known by its name leads to the rest.
+        # A checkpoint of several files is uploaded at once; the file with a known suffix leads to the rest.
         self._choose(next((path for path in paths if path.suffix in _SUFFIXES), paths[0]))
 
 
 def _listed(folder):
-    """The names of the folders in a folder, with a slash, and of its weight files."""
+    """The names of a folder's subfolders, ending in a slash, and of its weight files."""
     found = [path for path in folder.iterdir() if not path.name.startswith('.')]
     folders = sorted(f'{path.name}/' for path in found if path.is_dir())
     files = sorted(path.name for path in found if path.suffix in _SUFFIXES and path.is_file())

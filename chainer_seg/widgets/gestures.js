@@ -1,14 +1,14 @@
-// Mouse, pen and fingers on a canvas: clicks are told to whom they concern; the rest moves the view.
+// Mouse, pen and touch input on a canvas: clicks are passed on, drags, pinches and the wheel move the view.
 
-const STILL = 5; // pixels that a pointer may move between press and release of a click
+const CLICK_TOLERANCE = 5; // pixels a pointer may move between the press and release of a click
 
 class Gestures {
-  // Calls click(place, right) and moved(); a place is [y, x] in shares of the canvas.
+  // Calls click(place, right) and moved(); a place is [y, x] as fractions of the canvas.
   constructor(frame, canvas, view, { click, moved }) {
     Object.assign(this, { frame, canvas, view, click, moved });
-    this.pointers = new Map(); // pressed ones: id -> place
+    this.pointers = new Map(); // pressed pointers: id -> place
     this.kind = null; // "click", "pan" or "pinch"
-    this.grabbing = false; // whether the next drag moves the picture
+    this.grabbing = false; // whether the next drag pans
     const on = (name, listener, options) => canvas.addEventListener(
       name, listener.bind(this), options);
     on("pointerdown", this.onDown);
@@ -29,7 +29,7 @@ class Gestures {
     return [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
   }
 
-  // In pixels of the screen.
+  // Distance in screen pixels.
   distance([y, x], [otherY, otherX]) {
     const box = this.canvas.getBoundingClientRect();
     return Math.hypot((y - otherY) * box.height, (x - otherX) * box.width);
@@ -48,7 +48,7 @@ class Gestures {
     if (this.pointers.size === 2) this.begin("pinch");
     else if (event.button === 1 || (event.button === 0 && this.grabbing)) this.begin("pan");
     else if (event.button === 0) this.begin("click");
-    if (event.button === 1) event.preventDefault(); // the browser would scroll by itself
+    if (event.button === 1) event.preventDefault(); // prevents the browser's autoscroll
     this.canvas.setPointerCapture(event.pointerId);
   }
 
@@ -59,7 +59,7 @@ class Gestures {
     const after = [...this.pointers.values()];
     if (this.kind === "pinch" && after.length === 2) this.pinch(before, after);
     if (this.kind === "pan") this.pan(before[0], after[0]);
-    if (this.kind === "click" && this.view.zoom > 1 && this.distance(this.start, after[0]) > STILL) {
+    if (this.kind === "click" && this.view.zoom > 1 && this.distance(this.start, after[0]) > CLICK_TOLERANCE) {
       this.begin("pan");
       this.pan(this.start, after[0]);
     }
@@ -86,20 +86,20 @@ class Gestures {
 
   onMenu(event) {
     event.preventDefault();
-    event.stopPropagation(); // keeps the notebook's own menu away
-    this.begin(null); // a long touch is no tap as well
+    event.stopPropagation(); // suppresses the notebook's own menu
+    this.begin(null); // a long press must not count as a tap, too
     this.click(this.placeOf(event), true);
   }
 
-  // A wheel turned over a picture that nobody works on scrolls the page, as everywhere else.
+  // Over an image without focus the wheel scrolls the page, as everywhere else.
   onWheel(event) {
-    const pinched = event.ctrlKey || event.metaKey; // browsers say so of two fingers on a touchpad
+    const pinched = event.ctrlKey || event.metaKey; // browsers report a touchpad pinch as Ctrl+wheel
     if (!pinched && !this.frame.contains(document.activeElement)) return;
     if (!pinched && this.view.zoom === 1 && event.deltaY > 0) return;
     event.preventDefault();
     event.stopPropagation();
-    const turned = clamp(event.deltaY, -100, 100);
-    this.view.zoomBy(Math.exp(-turned * (pinched ? 0.01 : 0.003)), this.placeOf(event));
+    const delta = clamp(event.deltaY, -100, 100);
+    this.view.zoomBy(Math.exp(-delta * (pinched ? 0.01 : 0.003)), this.placeOf(event));
     this.moved();
   }
 }

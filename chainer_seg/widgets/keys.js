@@ -1,26 +1,26 @@
-// The keyboard: what each key does, how it is told to the user, and peace with the notebook's keys.
+// The keyboard: shortcuts, their help texts, and coexistence with the notebook's own shortcuts.
 
-// [action, keys, what the help says]. "ctrl" stands for the command key, too.
+// [action, keys, help text]. "ctrl" also stands for the Command key.
 const KEYS = [
-  ["undo", ["z", "ctrl+z"], "take the last click back"],
-  ["redo", ["y", "ctrl+y", "ctrl+shift+z"], "set the click again"],
-  ["reset", ["r"], "forget the clicks on this object"],
-  ["finish", ["n"], "keep this object, begin the next one"],
-  ["sign", ["x"], "let clicks add or remove"],
+  ["undo", ["z", "ctrl+z"], "undo the last click"],
+  ["redo", ["y", "ctrl+y", "ctrl+shift+z"], "redo"],
+  ["reset", ["r"], "clear the clicks on this object"],
+  ["finish", ["n"], "finish this object and start the next one"],
+  ["sign", ["x"], "switch between adding and removing"],
   ["hide", ["v"], "hide or show the masks"],
-  ["previous", [","], "picture before"],
-  ["next", ["."], "next picture"],
+  ["previous", [","], "previous image"],
+  ["next", ["."], "next image"],
   ["zoomIn", ["+", "="], "zoom in"],
   ["zoomOut", ["-"], "zoom out"],
-  ["fit", ["0"], "whole picture"],
+  ["fit", ["0"], "fit the image to the view"],
   ["help", ["?", "h"], "show or hide this help"],
 ];
 
 const MOUSE = [
-  [["click", "tap"], "this belongs to the object"],
-  [["right click", "Shift+click"], "this does not"],
-  [["wheel", "pinch"], "zoom (click first, or hold Ctrl)"],
-  [["drag", "arrow keys", "middle button"], "move a picture that is zoomed in"],
+  [["click", "tap"], "add to the object"],
+  [["right click", "Shift+click"], "remove from the object"],
+  [["wheel", "pinch"], "zoom (click the image first, or hold Ctrl)"],
+  [["drag", "arrow keys", "middle button"], "pan when zoomed in"],
 ];
 
 const PANS = { arrowup: [1, 0], arrowdown: [-1, 0], arrowleft: [0, 1], arrowright: [0, -1] };
@@ -38,8 +38,8 @@ function actionOf(event) {
   return found ? found[0] : name in PANS ? "pan" : name === " " ? "grab" : null;
 }
 
-// Keeps the notebook from taking keys that were meant for the picture: JupyterLab looks for this
-// attribute before it runs a shortcut. Shortcuts such as Ctrl+S and Shift+Enter still reach it.
+// Keeps the notebook from handling keys meant for the image: JupyterLab checks this attribute
+// before it runs a shortcut. Shortcuts such as Ctrl+S and Shift+Enter still reach it.
 function guardKeys(frame) {
   const guard = (event) => {
     if (!event.composedPath().includes(frame)) return;

@@ -1,5 +1,6 @@
-"""Labels as files: masks as images, and COCO JSON."""
+"""Saving labels: masks as images, and COCO JSON."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -8,17 +9,18 @@ from chainer_seg.datasets import write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.files import file_names
 from chainer_seg.images import write_image
+from chainer_seg.widgets.image_sources import Labels
 
-_LONGEST_PART = 100  # bytes, of the names of an image and of an object in that of a file
-_NOTHING = 'There is nothing to save yet; click on an object first.'
+_MAX_NAME = 100  # maximum length in bytes of an image's and of an object's name in a file name
+_NOTHING = 'There is nothing to save yet; click an object first.'
 
 
-def save_masks(labels, folder):
-    """Writes each object as a black and white PNG, white on the object, as large as its image.
+def save_masks(labels: Labels, folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Writes each object as a black-and-white PNG of the size of its image, white on the object.
 
     Args:
-        labels: :class:`chainer_seg.widgets.pictures.Labels`.
-        folder: Where to; made if missing. Files of the same name are replaced.
+        labels: :class:`chainer_seg.widgets.image_sources.Labels`.
+        folder: The target folder; created if missing. Files of the same name are replaced.
 
     Returns:
         The files, a list of paths such as ``coffee_1_cup.png``.
@@ -29,20 +31,21 @@ def save_masks(labels, folder):
     """
     if not len(labels):
         raise UserError(_NOTHING)
-    written = []
-    names = file_names(labels.image_names, _LONGEST_PART)
-    for name, (_, instances) in zip(names, labels):
+    written: list[pathlib.Path] = []
+    names = file_names(labels.image_names, _MAX_NAME)
+    for index, name in enumerate(names):
+        _, instances = labels[index]
         for number, mask in enumerate(instances.masks):
-            label, = file_names([instances.name(number)], _LONGEST_PART)
+            label, = file_names([instances.name(number)], _MAX_NAME)
             written.append(pathlib.Path(folder) / f'{name}_{number + 1}_{label}.png')
             write_image(written[-1], mask.astype(np.uint8) * 255)
     return written
 
 
-def save_coco(labels, folder, overwrite=False):
+def save_coco(labels: Labels, folder: str | os.PathLike, overwrite: bool = False) -> pathlib.Path:
     """Writes ``folder/annotations.json`` and ``folder/images``, which ``CocoDataset`` reads.
 
-    Args and errors: As those of :func:`save_masks`; a folder with something in it is an error
+    Arguments and errors are those of :func:`save_masks`; a folder that is not empty is an error
     unless ``overwrite`` is True.
 
     Returns:
@@ -52,7 +55,7 @@ def save_coco(labels, folder, overwrite=False):
         raise UserError(_NOTHING)
     folder = pathlib.Path(folder)
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f'The folder {folder} is not empty; choose another one, or save with '
+        raise UserError(f'The folder {folder} is not empty; choose another folder, or pass '
                         f'overwrite=True.')
     return write_coco(labels, folder, overwrite=overwrite,
                       names=file_names(labels.image_names))

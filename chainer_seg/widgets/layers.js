@@ -1,26 +1,26 @@
-// What lies over the picture: the mask that is worked on, the finished objects, and the clicks.
+// The layers over the image: the current mask, the finished objects, and the clicks.
 
-const POSITIVE = [0, 158, 115]; // bluish green, as in chainer_seg.visualization.colors
+const POSITIVE = [0, 158, 115]; // bluish green, as in chainer_seg.colors
 const NEGATIVE = [213, 94, 0]; // vermilion
-const RADIUS = 8; // of a drawn click, in pixels of the screen
-const CURRENT = 256; // stands for the current object where finished ones have numbers up to 255
+const RADIUS = 8; // of a click marker, in screen pixels
+const CURRENT = 256; // number of the current object; finished objects have numbers up to 255
 
-// The grey values of a bitmap, as the view shows it on a canvas of that size.
+// The pixels (RGBA) of a grey bitmap as the view shows it on a canvas of the given size.
 function greys(bitmap, view, width, height, smooth) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = smooth;
-  drawThrough(context, bitmap, view, width, height);
+  drawInView(context, bitmap, view, width, height);
   return context.getImageData(0, 0, width, height).data;
 }
 
-function drawThrough(context, bitmap, view, width, height) {
+function drawInView(context, bitmap, view, width, height) {
   context.drawImage(
     bitmap, view.left * width, view.top * height, view.zoom * width, view.zoom * height);
 }
 
-// Which object each pixel of the canvas belongs to: 0 for none. The probability is scaled before
-// it is compared, so that outlines stay smooth however far one zooms in.
+// The number of the object that each canvas pixel belongs to, 0 for none. The probability is resized
+// before it is thresholded, so that outlines stay smooth at any zoom.
 function owners({ probability, objects }, threshold, view, width, height) {
   const owner = new Uint16Array(width * height);
   if (objects) {
@@ -34,20 +34,20 @@ function owners({ probability, objects }, threshold, view, width, height) {
   return owner;
 }
 
-// Masks as a canvas: see-through colour inside; along the edge opaque, and white for the current.
+// Masks as a canvas: translucent inside, with an opaque edge, which is white for the current object.
 function makeOverlay(owner, colors, opacity, width, height, rim) {
-  const picture = new ImageData(width, height);
-  const pixels = picture.data;
+  const image = new ImageData(width, height);
+  const pixels = image.data;
   const alpha = Math.round(255 * opacity);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
-      const mine = owner[i];
-      if (mine === 0) continue;
-      const edge = (x >= rim && owner[i - rim] !== mine) ||
-        (x < width - rim && owner[i + rim] !== mine) ||
-        (y >= rim && owner[i - rim * width] !== mine) ||
-        (y < height - rim && owner[i + rim * width] !== mine);
-      const color = mine !== CURRENT ? colors[mine - 1] : edge ? [255, 255, 255] : POSITIVE;
+      const number = owner[i];
+      if (number === 0) continue;
+      const edge = (x >= rim && owner[i - rim] !== number) ||
+        (x < width - rim && owner[i + rim] !== number) ||
+        (y >= rim && owner[i - rim * width] !== number) ||
+        (y < height - rim && owner[i + rim * width] !== number);
+      const color = number !== CURRENT ? colors[number - 1] : edge ? [255, 255, 255] : POSITIVE;
       if (!color) continue;
       pixels[4 * i] = color[0];
       pixels[4 * i + 1] = color[1];
@@ -56,15 +56,15 @@ function makeOverlay(owner, colors, opacity, width, height, rim) {
     }
   }
   const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+  canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
 
-function drawClick(context, y, x, positive, waits, scale) {
+function drawClick(context, y, x, positive, isPending, scale) {
   const radius = RADIUS * scale;
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fillStyle = `rgba(${positive ? POSITIVE : NEGATIVE}, ${waits ? 0.6 : 1})`;
+  context.fillStyle = `rgba(${positive ? POSITIVE : NEGATIVE}, ${isPending ? 0.6 : 1})`;
   context.fill();
   context.lineWidth = 1.5 * scale;
   context.strokeStyle = "white";

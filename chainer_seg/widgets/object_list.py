@@ -1,43 +1,50 @@
-"""The list of finished objects beside a picture: colour, name, and buttons to open and to delete."""
+"""The list of finished objects beside an image: colour, name, and buttons to edit and to delete."""
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.visualization import instance_colors
 from chainer_seg.colors import NEGATIVE, PALETTE, POSITIVE
 from chainer_seg.widgets.events import button
 
-# Green and vermilion are those of the current object and of clicks that take away.
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import ClickObject
+
+# Green and vermilion are reserved for the current object and for negative clicks.
 _FREE = [number for number, color in enumerate(PALETTE.tolist())
          if tuple(color) not in (POSITIVE, NEGATIVE)]
 
 
-def object_colors(numbers):
-    """Colours for finished objects with such numbers, (R, 3) uint8."""
+def object_colors(numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """The colours (R, 3) uint8 RGB of finished objects with these numbers."""
     rounds, places = np.divmod(np.asarray(numbers, int), len(_FREE))
     wanted = rounds * len(PALETTE) + np.take(_FREE, places)
     return instance_colors(wanted.max(initial=0) + 1)[wanted]
 
 
 class ObjectList(ipywidgets.VBox):
-    """A row for each finished object.
+    """One row for each finished object.
 
     Args:
-        rename, reopen, remove: Called with the number of the object, and ``rename`` with its new
-            name, too.
+        rename: ``rename(number, name)``, called when the user has changed a name.
+        reopen, remove: Called with the number of the object whose button was pressed.
     """
 
-    def __init__(self, rename, reopen, remove):
+    def __init__(self, rename: Callable[[int, str], object], reopen: Callable[[int], object],
+                 remove: Callable[[int], object]) -> None:
         self._rename, self._reopen, self._remove = rename, reopen, remove
-        self._rows = []
+        self._rows: list[ipywidgets.HBox] = []
         self._showing = False
         super().__init__()
         self.add_class('chainer-seg-objects')
 
-    def show(self, objects, colors):
-        """Shows objects with a ``name`` and a ``mask``, in colours (R, 3) uint8 RGB."""
+    def show(self, objects: 'Sequence[ClickObject]', colors: npt.NDArray[np.uint8]) -> None:
+        """Shows objects with their names, in colours (R, 3) uint8 RGB."""
         while len(self._rows) < len(objects):
             self._rows.append(self._new_row(len(self._rows)))
         self._showing = True
@@ -50,8 +57,8 @@ class ObjectList(ipywidgets.VBox):
                 name.value = each.name
         finally:
             self._showing = False
-        rows = tuple(self._rows[:len(objects)])
-        if self.children != rows:
+        rows: tuple[ipywidgets.Widget, ...] = tuple(self._rows[:len(objects)])
+        if self.children != rows:  # type: ignore[has-type]
             self.children = rows
 
     def _new_row(self, number):
@@ -65,7 +72,7 @@ class ObjectList(ipywidgets.VBox):
         name.observe(renamed, 'value')
         buttons = []
         for icon, tooltip, action in (
-                ('pencil', 'Work on this object again', self._reopen),
+                ('pencil', 'Edit this object', self._reopen),
                 ('times', 'Delete this object', self._remove)):
             buttons.append(button('', icon, tooltip, functools.partial(action, number), '32px'))
         return ipywidgets.HBox([ipywidgets.HTML(), name, *buttons],
@@ -73,14 +80,14 @@ class ObjectList(ipywidgets.VBox):
 
 
 class SteadyColors:
-    """Numbers for objects that come and go; who stays keeps its number."""
+    """Numbers objects so that each keeps its number, and so its colour, while others come and go."""
 
-    def __init__(self):
-        # id of a mask -> (number, mask); a mask that is held shares its id with no other.
-        self._numbers = {}
+    def __init__(self) -> None:
+        # id of a mask -> (number, mask); holding the mask keeps its id unique.
+        self._numbers: dict[int, tuple[int, np.ndarray]] = {}
 
-    def numbers(self, objects):
-        """A number from 0 for each object; new ones get the lowest that is free."""
+    def numbers(self, objects: 'Sequence[ClickObject]') -> list[int]:
+        """A number from 0 for each object; new objects get the lowest free numbers."""
         known = {id(each.mask): self._numbers[id(each.mask)]
                  for each in objects if id(each.mask) in self._numbers}
         free = iter(sorted(set(range(len(objects))) - {number for number, _ in known.values()}))

@@ -1,4 +1,4 @@
-// Shows the proposals of a ProposalExplorer: filters, finds the one below the pointer, and draws.
+// The view of a ProposalExplorer: filters and draws proposals, and finds the one under the pointer.
 
 function readProposals(model) {
   const figures = numbers(model.get("figures_data"), Float64Array);
@@ -12,7 +12,7 @@ function render({ model, el }) {
   const density = Math.min(window.devicePixelRatio || 1, 2);
 
   const { canvas, status, controls } = addFrame(el, "chainer-seg-explorer",
-    "Image with proposals; a click pins the one below the pointer");
+    "Image with proposals; click to pin the one under the pointer");
   canvas.width = Math.round(columns * density);
   canvas.height = Math.round(rows * density);
   canvas.style.width = `${columns}px`;
@@ -30,14 +30,14 @@ function render({ model, el }) {
   const scores = proposals.map(({ score }) => score);
   const longest = Math.max(...model.get("image_size"));
   const refreshers = [
-    addSlider(controls, "Best proposals", {
+    addSlider(controls, "Number of proposals", {
       min: 0, max: proposals.length, step: 1, show: (value) => `${Math.min(value, proposals.length)}`,
       get: () => model.get("count"), set: (value) => change("count", value) }),
-    addSlider(controls, "Score at least", {
+    addSlider(controls, "Minimum score", {
       min: Math.min(0, ...scores), max: Math.max(1, ...scores), step: "any",
       show: (value) => value.toFixed(2),
-      get: () => model.get("least_score"), set: (value) => change("least_score", value) }),
-    ...["Size from", "Size to"].map((text, end) => addSlider(controls, text, {
+      get: () => model.get("score_threshold"), set: (value) => change("score_threshold", value) }),
+    ...["Minimum size", "Maximum size"].map((text, end) => addSlider(controls, text, {
       min: 0, max: longest, step: 1, show: (value) => `${Math.round(value)} px`,
       get: () => model.get("sizes")[end],
       set: (value) => {
@@ -46,11 +46,11 @@ function render({ model, el }) {
       } })),
   ];
   const choice = document.createElement("select");
-  choice.setAttribute("aria-label", "Below the pointer");
-  choice.append(new Option("the smallest", "smallest"), new Option("the best scored", "best"));
+  choice.setAttribute("aria-label", "Under the pointer");
+  choice.append(new Option("smallest", "smallest"), new Option("highest score", "best"));
   choice.addEventListener("change", () => change("on_top", choice.value));
   const label = document.createElement("label");
-  label.textContent = "Below the pointer";
+  label.textContent = "Under the pointer";
   const release = document.createElement("button");
   release.type = "button";
   release.textContent = "Unpin all";
@@ -59,13 +59,13 @@ function render({ model, el }) {
 
   function filter() {
     const [low, high] = model.get("sizes");
-    const least = model.get("least_score");
+    const threshold = model.get("score_threshold");
     shown = proposals
-      .filter(({ score, size }) => score >= least && size >= low && size <= high)
+      .filter(({ score, size }) => score >= threshold && size >= low && size <= high)
       .slice(0, Math.max(0, model.get("count")));
     outlines = new OffscreenCanvas(columns, rows);
     const context = outlines.getContext("2d");
-    // Small ones last, so that large ones do not cover them.
+    // Small ones last, so that large ones do not hide them.
     [...shown].sort((a, b) => b.size - a.size).forEach((each) => {
       context.drawImage(paint(each, rows, each.color, true), each.x, each.y);
     });
@@ -108,16 +108,16 @@ function render({ model, el }) {
   function describe() {
     const count = `${shown.length} of ${proposals.length} proposals shown`;
     if (!hovered) return `${count}, ${model.get("pinned").length} pinned.`;
-    return `${count}. Number ${hovered.number}: score ${hovered.score.toFixed(3)}, ` +
+    return `${count}. Proposal ${hovered.number}: score ${hovered.score.toFixed(3)}, ` +
       `size ${Math.round(hovered.size)} px.`;
   }
 
-  // The topmost of the shown and pinned proposals at a place of the shown picture.
+  // The topmost shown or pinned proposal at a point of the displayed image.
   function find(x, y) {
     const pinned = model.get("pinned").map((number) => proposals[number]);
     const hits = [...new Set([...shown, ...pinned])].filter((each) => (
       x >= each.x && x < each.x + each.width && y >= each.y && y < each.y + each.height &&
-      holds(each.ends, x * rows + y)));
+      contains(each.ends, x * rows + y)));
     const smallest = model.get("on_top") === "smallest";
     return hits.reduce((best, each) => {
       const better = smallest ? !best || each.size < best.size : !best || each.number < best.number;
@@ -152,7 +152,7 @@ function render({ model, el }) {
   canvas.addEventListener("pointermove", point);
   canvas.addEventListener("pointerleave", leave);
   canvas.addEventListener("click", pin);
-  model.on("change:count change:least_score change:sizes change:on_top", filter);
+  model.on("change:count change:score_threshold change:sizes change:on_top", filter);
   model.on("change:pinned change:opacity", draw);
 
   filter();
@@ -162,7 +162,7 @@ function render({ model, el }) {
   });
 
   return () => {
-    model.off("change:count change:least_score change:sizes change:on_top", filter);
+    model.off("change:count change:score_threshold change:sizes change:on_top", filter);
     model.off("change:pinned change:opacity", draw);
   };
 }

@@ -1,56 +1,67 @@
-"""A picture whose proposals answer to the pointer: hover shows one and its score, a click pins it.
+"""Explores the proposals of an image: hovering shows one and its score, a click pins it.
 
-Masks travel to the browser once, as run lengths. Filtering, searching below the pointer and drawing
-happen there, so all of it works at once and even where no kernel runs.
+Masks are sent to the browser once, run-length encoded. Filtering, drawing and hit-testing happen there, so
+all of it responds immediately, even without a running kernel.
 """
 
-import pathlib
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 import traitlets
 from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import DatasetError
-from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.instances import Instances
 from chainer_seg.masks import decode_rle
+
 from chainer_seg.visualization import instance_colors, overlay_masks
 from chainer_seg.widgets.mask_data import shrink_mask
 from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, shown_traits
 
-_FIRST_COUNT = 20  # More outlines at once hide the picture.
+_DEFAULT_COUNT = 20  # More outlines at once obscure the image.
+
+
+@runtime_checkable
+class Proposer(Protocol):
+    """Anything that proposes masks, such as :class:`chainer_seg.models.deepmask.DeepMask`."""
+
+    def propose_rle(self, image: npt.NDArray[np.uint8], /, n: int) -> Any: ...
 
 
 class ProposalExplorer(MaskExplorer):
-    """An image and its proposals, to be looked through with the mouse.
+    """An image and its proposals.
 
-    Sliders choose how many of the best proposals are shown, from which score on and of which sizes;
-    the pointer shows the topmost one below it, filled and with its score; a click pins it, so that it
-    stays, and a second click lets it go.
+    Sliders set the maximum number of proposals shown, their minimum score, and their minimum and maximum
+    size; the topmost proposal under the pointer is filled and shows its score; a click pins it, and a
+    second click unpins it.
 
     Args:
-        image: Anything that :func:`chainer_seg.images.as_image` takes: a path, a PIL image, an
+        image: Anything that :func:`chainer_seg.images.as_image` accepts: a path, a PIL image, an
             array.
-        proposals: :class:`chainer_seg.Instances` of the image; what ``model.propose_rle`` gives; COCO
-            result dicts, as :func:`chainer_seg.datasets.read_proposals` gives them; a DeepMask or
+        proposals: :class:`chainer_seg.Instances` of the image; the result of ``model.propose_rle``;
+            COCO result dicts, as returned by :func:`chainer_seg.datasets.read_proposals`; a DeepMask or
             SharpMask; or the name or path of a model file, such as ``'sharpmask'``.
-        n: A model is asked for so many.
-        longest_side: Larger images are shown shrunk to this many pixels.
+        n: Number of proposals to request from a model.
+        longest_side: Maximum longer side of the displayed image in pixels.
 
     Attributes:
-        count: The best so many of those that the other sliders let through are shown.
-        least_score: Proposals of a lower score are not shown.
-        sizes: The least and the largest size of what is shown: the side in pixels of a square of
-            the same area.
-        on_top: Of several proposals below the pointer, the ``'smallest'`` or the ``'best'`` by score
-            is taken.
+        count: Maximum number of proposals shown: the best of those that pass the other sliders.
+        score_threshold: Proposals with a lower score are hidden.
+        sizes: Minimum and maximum size of the proposals shown: the side in pixels of a square of the
+            same area.
+        on_top: Which of several proposals under the pointer is chosen: the ``'smallest'``, or the
+            ``'best'`` by score.
         pinned: List of the numbers of the pinned proposals; number 0 has the highest score.
-        opacity: Of a filled mask, from 0 to 1.
+        opacity: Opacity of a filled mask, from 0 to 1.
 
     Raises:
-        chainer_seg.errors.UserError: The image or the model cannot be read, or the proposals are
-            not of this image.
+        chainer_seg.errors.UserError: The image or the model cannot be read, or the proposals belong to
+            an image of another size.
     """
 
     _esm = explorer_program('proposal_explorer.js')
@@ -58,14 +69,15 @@ class ProposalExplorer(MaskExplorer):
     # For each mask, as float64: score and size.
     figures_data = traitlets.Bytes(b'').tag(sync=True)
 
-    count = traitlets.Int(_FIRST_COUNT).tag(sync=True)
-    least_score = traitlets.Float(0.0).tag(sync=True)
+    count = traitlets.Int(_DEFAULT_COUNT).tag(sync=True)
+    score_threshold = traitlets.Float(0.0).tag(sync=True)
     sizes = traitlets.Tuple(traitlets.Float(), traitlets.Float()).tag(sync=True)
     on_top = traitlets.Enum(('smallest', 'best'), 'smallest').tag(sync=True)
     pinned = traitlets.List(traitlets.Int()).tag(sync=True)
     opacity = traitlets.Float(0.5).tag(sync=True)
 
-    def __init__(self, image, proposals='sharpmask', n=200, longest_side=640, **traits):
+    def __init__(self, image: ImageLike, proposals: Any = 'sharpmask', n: int = 200,
+                 longest_side: int = 640, **traits: Any) -> None:
         self.image = as_image(image)
         size = self.image.shape[:2]
         shown = fit_within(size, longest_side)
@@ -76,43 +88,44 @@ class ProposalExplorer(MaskExplorer):
             **shown_traits(self.image, self._shown_codes, shown),
             figures_data=np.stack([self.scores, np.sqrt(self.areas)], axis=1).tobytes(),
             sizes=(0.0, float(max(size))),
-            **{'least_score': float(min(0.0, self.scores.min(initial=0))), **traits})
+            **{'score_threshold': float(min(0.0, self.scores.min(initial=0))), **traits})
 
     @traitlets.validate('pinned')
     def _check_pinned(self, proposal):
         unknown = [number for number in proposal['value'] if not 0 <= number < len(self)]
         if unknown:
-            raise traitlets.TraitError(f'There are proposals 0 to {len(self) - 1}, not {unknown[0]}.')
+            raise traitlets.TraitError(f'There is no proposal {unknown[0]}; the proposals are numbered '
+                                       f'from 0 to {len(self) - 1}.')
         return list(dict.fromkeys(proposal['value']))
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of proposals."""
         return len(self._codes)
 
     @property
-    def shown(self):
-        """The numbers (K,) of the proposals that the sliders let through, best first."""
+    def shown(self) -> npt.NDArray[np.int64]:
+        """The numbers (K,) of the proposals that pass the sliders, best first."""
         size = np.sqrt(self.areas)
-        chosen = (self.scores >= self.least_score) & (size >= self.sizes[0]) & (size <= self.sizes[1])
-        return np.flatnonzero(chosen)[:max(0, self.count)]
+        passes = (self.scores >= self.score_threshold) & (size >= self.sizes[0]) & (size <= self.sizes[1])
+        return np.flatnonzero(passes)[:max(0, self.count)]
 
-    def instances(self, numbers):
-        """The proposals of these numbers as :class:`chainer_seg.Instances`.
+    def instances(self, numbers: Sequence[int] | npt.NDArray[np.integer]) -> Instances:
+        """The proposals with these numbers as :class:`chainer_seg.Instances`.
 
-        ``explorer.instances(explorer.pinned)`` is what was chosen with the mouse.
+        ``explorer.instances(explorer.pinned)`` are those pinned with the mouse.
         """
         numbers = np.asarray(numbers, int)
         masks = decode_rle([self._codes[number] for number in numbers], self.image_size)
         return Instances(masks, scores=self.scores[numbers], class_names=('object',))
 
-    def snapshot(self):
-        """What is shown without a pointer, (h, w, 3) uint8 RGB: outlines, and what is pinned filled."""
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """What is shown without a pointer, (h, w, 3) uint8 RGB: outlines, and pinned proposals filled."""
         colors = instance_colors(len(self))
-        picture = resize(self.image, self.shown_size)
-        for numbers, alpha in ((self.shown, 0), (np.array(self.pinned, int), self.opacity)):
+        image = resize(self.image, self.shown_size)
+        for numbers, alpha in ((self.shown, 0.0), (np.array(self.pinned, int), self.opacity)):
             masks = decode_rle([self._shown_codes[number] for number in numbers], self.shown_size)
-            picture = overlay_masks(picture, masks, colors[numbers], alpha, contour=1)
-        return picture
+            image = overlay_masks(image, masks, colors[numbers], alpha, contour=1)
+        return image
 
     def __repr__(self):
         height, width = self.image_size
@@ -121,18 +134,19 @@ class ProposalExplorer(MaskExplorer):
 
 
 def _sorted_codes(proposals, image, n):
-    """The run-length codes and the scores (R,) float64 of proposals, best first."""
-    if isinstance(proposals, (str, pathlib.Path)):
+    """The run-length encoded masks and the scores (R,) float64 of proposals, best first."""
+    if isinstance(proposals, (str, os.PathLike)):
         from chainer_seg.model_file import load_model
         proposals = load_model(proposals)
-    if hasattr(proposals, 'propose_rle'):
+    if isinstance(proposals, Proposer):
         proposals = proposals.propose_rle(image, n=n)
     results = proposal_results(proposals)
     if any('segmentation' not in result for result in results):
-        raise DatasetError('Proposals without masks cannot be shown; give those with a segmentation.')
+        raise DatasetError('Proposals without masks cannot be shown; pass proposals that have a '
+                           'segmentation.')
     for size in {tuple(result['segmentation']['size']) for result in results} - {image.shape[:2]}:
-        raise DatasetError(f'The proposals are for an image of {size[0]}x{size[1]} pixels, but this one '
-                           f'has {image.shape[0]}x{image.shape[1]}; give the image they belong to.')
+        raise DatasetError(f'The proposals belong to an image of {size[0]}x{size[1]} pixels, but this '
+                           f'one has {image.shape[0]}x{image.shape[1]}; pass the image they belong to.')
     best = sorted(results, key=lambda result: -result['score'])
     return ([result['segmentation'] for result in best],
             np.array([result['score'] for result in best], np.float64))

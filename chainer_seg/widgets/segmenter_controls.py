@@ -1,48 +1,56 @@
-"""The buttons, fields and sliders around the picture of a ClickSegmenter."""
+"""The buttons, fields and sliders around the image of a ClickSegmenterWidget."""
 
 import html
+import os
 import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import ipywidgets
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.files import file_names
-from chainer_seg.widgets.events import button, row, told
+from chainer_seg.widgets.events import button, row, without_errors
 from chainer_seg.widgets.object_list import ObjectList
 
+if TYPE_CHECKING:
+    from chainer_seg.widgets.click_segmenter import ClickSegmenterWidget
+
 _LABELS = {'description_width': '76px'}
-# A choice of None would be shown as no choice at all.
+# Not None, which ipywidgets shows as no selection.
 _NONE = 'none'
 _REFINEMENTS = [('none', _NONE), ('graph cut', 'graphcut'), ('dense CRF', 'crf')]
 
 
 class SegmenterControls:
-    """What the user sees around the picture.
+    """The controls around the image.
 
     Args:
-        segmenter: The :class:`ClickSegmenter` whose methods the controls call.
-        folder: What is written in the field of the folder at first.
+        segmenter: The widget whose methods the controls call.
+        folder: Initial text of the folder field.
 
     Attributes:
-        toolbar: Widgets for the row above the picture, a list.
-        panel: The widget at its side.
+        toolbar: Widgets for the row above the image, a list.
+        panel: The widget beside it.
     """
 
-    def __init__(self, segmenter, folder):
+    def __init__(self, segmenter: 'ClickSegmenterWidget', folder: str | os.PathLike) -> None:
         self._segmenter = segmenter
         self._name = ipywidgets.Combobox(
             placeholder='name of the object', layout={'width': '150px'})
-        finish = button('Next object', 'check', 'Keep this object and begin the next one (N)',
+        finish = button('Next object', 'check', 'Finish this object and start the next one (N)',
                         segmenter.finish, '118px', button_style='primary')
-        self._previous = button('', 'chevron-left', 'Picture before (,)',
+        self._previous = button('', 'chevron-left', 'Previous image (,)',
                                 lambda: segmenter.go_to(segmenter.number - 1), '34px')
-        self._next = button('', 'chevron-right', 'Next picture (.)',
+        self._next = button('', 'chevron-right', 'Next image (.)',
                             lambda: segmenter.go_to(segmenter.number + 1), '34px')
         self._position = ipywidgets.HTML()
         self._pages = row([self._previous, self._position, self._next])
         self.toolbar = [row([self._name, finish]), self._pages]
         self._count = ipywidgets.HTML()
-        self._list = ObjectList(told(segmenter.rename), told(segmenter.reopen),
-                                told(segmenter.remove))
+        self._list = ObjectList(without_errors(segmenter.rename), without_errors(segmenter.reopen),
+                                without_errors(segmenter.remove))
         self._refinement = _RefinementChoice(segmenter)
         self._folder = ipywidgets.Text(
             str(folder), description='Folder', style=_LABELS, layout={'width': 'auto'})
@@ -52,21 +60,21 @@ class SegmenterControls:
         self.panel.add_class('chainer-seg-panel')
 
     @property
-    def name(self):
-        """What is written in the field of the object's name."""
+    def name(self) -> str:
+        """The text of the name field; can be set."""
         return self._name.value.strip()
 
     @name.setter
-    def name(self, name):
+    def name(self, name: str) -> None:
         self._name.value = name
 
     @property
-    def folder(self):
-        """What is written in the field of the folder."""
+    def folder(self) -> str:
+        """The text of the folder field."""
         return self._folder.value.strip() or '.'
 
-    def refresh(self, colors):
-        """Shows what the segmenter holds now; ``colors`` (R, 3) are those of its objects."""
+    def refresh(self, colors: npt.NDArray[np.uint8]) -> None:
+        """Shows the current state of the segmenter; ``colors`` (R, 3) are those of its objects."""
         segmenter = self._segmenter
         names, number, objects = segmenter.names, segmenter.number, segmenter.objects
         self._previous.disabled, self._next.disabled = number == 0, number == len(names) - 1
@@ -80,35 +88,35 @@ class SegmenterControls:
         self._refinement.show(segmenter.refinement)
 
     def _sliders(self):
-        sliders = []
-        for name, trait, least, tooltip in (
-                ('Opacity', 'opacity', 0, 'Of the masks'),
-                ('Threshold', 'threshold', 0.05, 'More likely pixels belong to the object')):
+        sliders, canvas = [], self._segmenter.canvas
+        for name, trait, value, minimum, tooltip in (
+                ('Opacity', 'opacity', canvas.opacity, 0, 'Opacity of the masks'),
+                ('Threshold', 'threshold', canvas.threshold, 0.05,
+                 'Pixels with a higher probability belong to the object')):
             slider = ipywidgets.FloatSlider(
-                getattr(self._segmenter.surface, trait), min=least, max=1 - least, step=0.05,
-                description=name, tooltip=tooltip, readout_format='.2f', style=_LABELS,
-                layout={'width': 'auto'})
-            # In the browser, so that masks follow while the slider is moved and Python computes.
-            ipywidgets.jslink((slider, 'value'), (self._segmenter.surface, trait))
+                value, min=minimum, max=1 - minimum, step=0.05, description=name, tooltip=tooltip,
+                readout_format='.2f', style=_LABELS, layout={'width': 'auto'})
+            # Linked in the browser, so that masks follow even while Python is computing.
+            ipywidgets.jslink((slider, 'value'), (canvas, trait))
             sliders.append(slider)
         return sliders
 
     def _files(self):
         segmenter = self._segmenter
         save = ipywidgets.VBox([self._folder, row([
-            button('COCO JSON', 'download', 'Objects and images of all pictures',
+            button('COCO JSON', 'download', 'Save all images and their objects as COCO JSON',
                    segmenter.save_coco, '120px'),
-            button('Masks (PNG)', 'download', 'A black and white picture of each object',
+            button('Masks (PNG)', 'download', 'Save a black-and-white mask of each object',
                    segmenter.save_png, '120px')], justify_content='flex-end')])
-        path = ipywidgets.Text(placeholder='path of a mask', layout={'flex': '1 1 0', 'min_width': '0'})
+        path = ipywidgets.Text(placeholder='path of a mask file', layout={'flex': '1 1 0', 'min_width': '0'})
         number = ipywidgets.Text(placeholder='object', layout={'width': '64px'},
-                                 tooltip='The number of the object in a mask of several objects')
-        load = button('Load', 'folder-open', 'Begin the object with this mask; clicks correct it',
+                                 tooltip='Number of the object, for a mask of several objects')
+        load = button('Load', 'folder-open', 'Start the object from this mask; clicks correct it',
                       lambda: self._load_mask(path.value.strip(), number.value), '84px')
         uploads = row([
-            _upload('Mask', 'Begin the object with a mask from your computer',
+            _upload('Mask', 'Start the object from a mask on your computer',
                     lambda name, content: self._load_mask(content, number.value)),
-            _upload('Picture', 'Click on a picture from your computer',
+            _upload('Image', 'Add an image from your computer',
                     lambda name, content: segmenter.add_images(
                         {pathlib.Path(*file_names([name])).stem: content}))],
             justify_content='flex-end')
@@ -116,30 +124,31 @@ class SegmenterControls:
                                     titles=('Save', 'Open'), selected_index=0)
 
     def _load_mask(self, mask, number):
-        """Loads a mask; ``number`` is what is written in the field, of the object in the mask."""
+        """Loads a mask; ``number`` is the text of the field for the object's number."""
         number = number.strip()
         if number.isdecimal() and len(number) < 10:
             number = int(number)
-        # What is not a number is refused by the reader, with the numbers that there are.
+        # The reader rejects anything else with an error that lists the valid numbers.
         self._segmenter.load_mask(mask, None if number == '' else number)
 
 
 class _RefinementChoice(ipywidgets.Dropdown):
-    """The refinements by name, and one of the user's own once there is one."""
+    """The refinements by name, and a custom one once it has been set."""
 
-    def __init__(self, segmenter):
+    def __init__(self, segmenter: 'ClickSegmenterWidget') -> None:
         self._segmenter = segmenter
         self._showing = False
         super().__init__(options=_REFINEMENTS, description='Refine by', style=_LABELS,
                          layout={'width': 'auto'})
-        self.observe(told(self._choose), 'value')
+        self.observe(without_errors(self._choose), 'value')
 
-    def show(self, refinement):
+    def show(self, refinement: str | Callable | None) -> None:
         refinement = _NONE if refinement is None else refinement
-        self._showing = True  # New options choose the first one for a moment.
+        self._showing = True  # Setting options briefly selects the first one.
         try:
-            if refinement not in dict(self.options).values():
-                self.options = [*self.options, ('own', refinement)]
+            choices = dict(self.options)  # type: ignore[has-type]
+            if refinement not in choices.values():
+                self.options = [*choices.items(), ('custom', refinement)]
             self.value = refinement
         finally:
             self._showing = False
@@ -149,15 +158,15 @@ class _RefinementChoice(ipywidgets.Dropdown):
             self._segmenter.refinement = None if change['new'] == _NONE else change['new']
 
 
-def _upload(text, tooltip, use):
-    """A button to upload a picture; ``use(name, content)`` gets the bytes of its file."""
+def _upload(text: str, tooltip: str, use: Callable[[str, bytes], object]) -> ipywidgets.FileUpload:
+    """A button to upload an image; ``use(name, content)`` gets the bytes of the file."""
     upload = ipywidgets.FileUpload(accept='image/*', description=text, tooltip=tooltip,
                                    layout={'width': '120px'})
 
     def receive(change):
         for file in change['new']:
-            upload.value = ()  # so that the same file can be given again
-            told(use)(file['name'], file['content'])
+            upload.value = ()  # so that the same file can be uploaded again
+            without_errors(use)(file['name'], file['content'])
 
     upload.observe(receive, 'value')
     return upload

@@ -1,59 +1,70 @@
-"""Published weights looked at, converted, compared with their original, and fetched, with the mouse."""
+"""Inspects published weights, converts them, and compares the result with the original."""
 
 import contextlib
 import html
 import os
 import pathlib
 import threading
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
-from chainer_seg.widgets.events import button, problem_sentence, row, status_html, told
+from chainer_seg.widgets.events import button, error_message, row, status_html, without_errors
 from chainer_seg.widgets.file_link import file_link
 from chainer_seg.widgets.file_picker import FilePicker
 from chainer_seg.widgets.weight_views import WeightTable, WeightTree
 
-_MAPPING = ['array in the file', 'type', 'shape', 'parameter of the model', 'shape there']
-_DIFFERENCES = ['layer', 'shape', 'largest difference', 'relative']
+if TYPE_CHECKING:
+    from converters import Conversion, Inspection
+    from converters.comparison import Difference
+    from converters.weight_mapping import Placement
+
+_MAPPING = ['array in the file', 'dtype', 'shape', 'model parameter', 'parameter shape']
+_DIFFERENCES = ['layer', 'shape', 'maximum difference', 'relative']
 _TABS = ('Tree', 'Mapping', 'Warnings', 'Compare')
 _FILES = {'.json', '.toml', '.prototxt'}
-_RUNNING = 'A conversion is running; cancel it or wait for its end.'
-_MANY_NODES = 300  # A tree of more is closed but for its first level.
+_RUNNING = 'A conversion is running; cancel it, or wait until it ends.'
+_MANY_NODES = 300  # Larger trees are initially collapsed below the first level.
 
 
 class WeightConverter(ipywidgets.VBox):
-    """Makes model files of weights that others published.
+    """Converts published weights to model files.
 
-    A file is chosen by its path, from the list of a folder, or uploaded. Its format, its network and the
-    tree of its arrays are shown at once. "Convert" writes the model file and shows which array went
-    where, what was skipped and why, and a link to fetch the file. "Compare" shows how far the outputs of
-    its layers are from the original's. What goes wrong is said in one sentence at the bottom.
+    A file is chosen by its path, from the list of a folder, or by upload. Its format, its network and
+    the tree of its arrays are shown immediately. "Convert" writes the model file and shows the weight
+    mapping, which arrays were skipped and why, and a link to download the file. "Compare" shows how much
+    the outputs of its layers differ from the original's. Errors are shown in one sentence at the bottom.
 
     Args:
-        path: The weight file, or the folder that is listed at first.
-        out: The folder for model files; made when it is needed.
+        path: The weight file, or the folder that is listed first.
+        out: The folder for model files; created when needed.
 
     Attributes:
-        inspection: What the file holds, a :class:`converters.Inspection`; None before one is chosen.
+        inspection: The contents of the file, a :class:`converters.Inspection`; None without a file.
         conversion: The :class:`converters.Conversion` of the file; None before it is converted.
-        written: The path of the model file; None before.
-        differences: What :meth:`compare` found, a list of :class:`converters.comparison.Difference`.
+        written: The path of the model file; None before it is written.
+        differences: The result of :meth:`compare`, a list of :class:`converters.comparison.Difference`.
 
     Raises:
         chainer_seg.errors.UserError: ``path`` names a file that cannot be read.
     """
 
-    def __init__(self, path='.', out='converted'):
+    inspection: 'Inspection | None'
+    conversion: 'Conversion | None'
+    written: pathlib.Path | None
+    differences: 'list[Difference]'
+
+    def __init__(self, path: str | os.PathLike = '.', out: str | os.PathLike = 'converted') -> None:
         self._out = pathlib.Path(out)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = None
+        self._thread: threading.Thread | None = None
         self._make_views()
         self._make_controls()
-        self._forget()
+        self._clear()
         self._show_running(False)
         self._picker = FilePicker(self._choose, self._say)
         super().__init__([
@@ -68,9 +79,10 @@ class WeightConverter(ipywidgets.VBox):
         self._tree, self._mapping = WeightTree(), WeightTable(columns=_MAPPING)
         self._warnings = ipywidgets.HTML()
         self._original = ipywidgets.Text(
-            placeholder='.prototxt of a Caffe network, or .npz of recorded outputs',
+            placeholder='.prototxt of a Caffe network, or .npz file of recorded outputs',
             layout={'flex': '1 1 300px', 'width': 'auto'})
-        self._compare = button('Compare', 'balance-scale', 'Outputs of the model and of its original',
+        self._compare = button('Compare', 'balance-scale',
+                               'Compare outputs of the model and of the original',
                                self.compare, '110px', disabled=True)
         self._differences = WeightTable(columns=_DIFFERENCES)
         self._tabs = ipywidgets.Tab(
@@ -80,12 +92,12 @@ class WeightConverter(ipywidgets.VBox):
 
     def _make_controls(self):
         self._config = ipywidgets.Textarea(
-            placeholder='Arguments of the model in JSON or TOML, such as {"dropout": 0}, or the path of '
-                        'a .json, .toml or .prototxt file', layout={'width': 'auto', 'height': '56px'})
+            placeholder='Model arguments in JSON or TOML, such as {"dropout": 0}, or the path of a '
+                        '.json, .toml or .prototxt file', layout={'width': 'auto', 'height': '56px'})
         self._target = ipywidgets.Text(description='Save as', layout={'flex': '1 1 300px'})
         self._half = ipywidgets.Checkbox(
-            False, description='16 bits', indent=False, layout={'width': '90px'},
-            tooltip='Round the weights, for a file of half the size')
+            False, description='float16', indent=False, layout={'width': '90px'},
+            tooltip='Store weights in half precision, for a file of half the size')
         self._settings = ipywidgets.VBox([
             ipywidgets.Accordion([self._config], titles=('Configuration (optional)',)),
             row([self._target, self._half])], layout={'display': 'none'})
@@ -97,69 +109,69 @@ class WeightConverter(ipywidgets.VBox):
         self._status = ipywidgets.HTML()
 
     @property
-    def path(self):
-        """The file that was chosen last; None before."""
+    def path(self) -> pathlib.Path | None:
+        """The chosen file; None without one."""
         return self._path
 
     @property
-    def mapping(self):
-        """Which array went where: a list of :class:`converters.weight_mapping.Placement`."""
+    def mapping(self) -> 'list[Placement]':
+        """The weight mapping: which array became which parameter."""
         return [] if self.conversion is None else self.conversion.mapping
 
     @property
-    def message(self):
-        """What is written at the bottom, as plain text."""
+    def message(self) -> str:
+        """The status line at the bottom, as plain text."""
         return self._message
 
-    def choose(self, path):
-        """Shows what a weight file holds, or lists a folder.
+    def choose(self, path: str | os.PathLike) -> None:
+        """Shows the contents of a weight file, or lists a folder.
 
         Raises:
             chainer_seg.errors.UserError: The file cannot be read.
         """
         self._picker.go_to(path)
 
-    def convert(self, config=None):
+    def convert(self, config: Any = None) -> pathlib.Path:
         """Converts the file and writes the model; returns the path of the model file.
 
         Args:
-            config: As that of :func:`converters.convert`; what is written in the field if left out.
+            config: As in :func:`converters.convert`; default: the text of the configuration field.
 
         Raises:
             chainer_seg.errors.UserError: No file is chosen, it cannot be converted, or the conversion
-                was cancelled or is running already.
+                was cancelled or is already running.
         """
         if not self._lock.acquire(blocking=False):
             raise UserError(_RUNNING)
         self._show_running(True)
         try:
-            with self._telling():
-                self._run(self._read_config() if config is None else config)
+            with self._reporting_errors():
+                written = self._run(self._read_config() if config is None else config)
         finally:
             self._show_running(False)
             self._lock.release()
-        return self.written
+        return written
 
-    def cancel(self):
-        """Stops the conversion that a press of "Convert" started, if it has not ended."""
+    def cancel(self) -> None:
+        """Stops the conversion started by the button "Convert", if it is still running."""
         self._stop.set()
 
-    def compare(self, original=None):
-        """Compares outputs of layers of the converted model and of its original.
+    def compare(self, original: str | os.PathLike | None = None) -> None:
+        """Compares outputs of layers of the converted model and of the original.
 
         Args:
-            original: The .prototxt of a network of Caffe, which OpenCV computes from the file itself, or
-                a .npz of recorded outputs (see :func:`converters.comparison.compare_recorded`); what is
-                written in the field if left out.
+            original: The .prototxt of a Caffe network, which OpenCV runs with the weights of the file,
+                or a .npz file of recorded outputs (see :func:`converters.comparison.compare_recorded`);
+                default: the text of the field.
 
         Raises:
-            chainer_seg.errors.UserError: Nothing is converted yet, or the original cannot be computed.
+            chainer_seg.errors.UserError: Nothing has been converted yet, or the original cannot be run.
         """
         from converters import comparison
         original = pathlib.Path(original or self._original.value.strip())
-        with self._telling():
+        with self._reporting_errors():
             if self.conversion is None:
-                raise UserError('There is nothing to compare yet; convert the file first.')
+                raise UserError('There is no converted model to compare; convert the file first.')
             if original.suffix == '.prototxt':
                 found = comparison.compare_with_opencv(self.conversion, self._path, original)
             else:
@@ -171,8 +183,8 @@ class WeightConverter(ipywidgets.VBox):
         self._tabs.selected_index = _TABS.index('Compare')
         largest = max((each.relative for each in found), default=0)
         outputs = f'{len(found)} output{"s" * (len(found) != 1)}'
-        self._say(f'{outputs} compared; the largest difference is {largest:.1e} of the '
-                  f'largest value.')
+        self._say(f'{outputs} compared; the maximum difference is {largest:.1e} of the '
+                  f'maximum value.')
 
     def __repr__(self):
         what = 'no file' if self.inspection is None else f'{self._path.name}: {self._network()}'
@@ -181,17 +193,17 @@ class WeightConverter(ipywidgets.VBox):
     def _choose(self, path):
         import converters
         from converters.formats import locate
-        with self._telling():
+        with self._reporting_errors():
             if self._lock.locked():
                 raise UserError(_RUNNING)
-            self._forget()
-            path = pathlib.Path(locate(path))  # A checkpoint of TensorFlow may be named by its prefix.
+            self._clear()
+            path = pathlib.Path(locate(path))  # A TensorFlow checkpoint may be given by its prefix.
             inspection = converters.inspect(path)
         self._path, self.inspection = path, inspection
         self._show_inspection()
 
-    def _forget(self):
-        """Begins anew, without a file."""
+    def _clear(self):
+        """Resets the widget to the state without a file."""
         self._path = self.inspection = self.conversion = self.written = None
         self.differences = []
         self._about.value = self._warnings.value = ''
@@ -214,7 +226,7 @@ class WeightConverter(ipywidgets.VBox):
         numbers = sum(int(np.prod(np.shape(array))) for array in found.arrays.values())
         self._about.value = (
             f'<b>{html.escape(self._path.name)}</b>: format {found.format}, '
-            f'{html.escape(self._network())}; {len(found.arrays)} arrays of {numbers:,} numbers, '
+            f'{html.escape(self._network())}; {len(found.arrays)} arrays of {numbers:,} values, '
             f'{self._path.stat().st_size / 1e6:.1f} MB')
         self._target.value = str(self._out / f'{self._path.stem}.npz')
         beside = self._path.with_suffix('.prototxt')
@@ -223,7 +235,7 @@ class WeightConverter(ipywidgets.VBox):
         self._tabs.selected_index = 0
         self._convert.disabled = found.network is None
         self._say('Press "Convert" to write a model file.' if found.network else
-                  'This network is not known, so the file can be looked at but not converted.')
+                  'This network is not supported, so the file can be inspected but not converted.')
 
     def _read_config(self):
         from converters.configuration import parse_configuration
@@ -233,21 +245,23 @@ class WeightConverter(ipywidgets.VBox):
         return text if pathlib.Path(text).suffix in _FILES else parse_configuration(text)
 
     def _start(self):
-        """Converts in a thread of its own, so that the kernel hears a press of "Cancel"."""
-        self._thread = threading.Thread(target=told(self.convert), daemon=True)
+        """Converts in a separate thread, so that the kernel can handle "Cancel"."""
+        self._thread = threading.Thread(target=without_errors(self.convert), daemon=True)
         self._thread.start()
 
     def _run(self, config):
         import converters
         if self.inspection is None:
-            raise UserError('There is nothing to convert; choose a weight file first.')
+            raise UserError('No weight file is chosen; choose a weight file first.')
         target = pathlib.Path(self._target.value.strip())
         if os.path.isdir(target) or (os.path.exists(target) and target.samefile(self._path)):
-            raise UserError(f'{target} cannot be written to; give the model file another name.')
+            raise UserError(f'{target} is a folder or the weight file itself; give the model file '
+                            f'another name.')
         conversion = converters.conversion(self._path, config, self._step)
         save_model(target, conversion.model, dtype='float16' if self._half.value else None)
         self.conversion, self.written, self.differences = conversion, target, []
         self._show_conversion()
+        return target
 
     def _step(self, used, total):
         if self._stop.is_set():
@@ -272,7 +286,7 @@ class WeightConverter(ipywidgets.VBox):
         self._compare.disabled = False
         self._result.children = (file_link(self.written),)
         model = conversion.model
-        self._say(f'Wrote {self.written}: {type(model).__name__} with {model.count_params():,} '
+        self._say(f'Saved {self.written}: {type(model).__name__} with {model.count_params():,} '
                   f'parameters.')
 
     def _show_running(self, running):
@@ -284,12 +298,12 @@ class WeightConverter(ipywidgets.VBox):
         self._cancel.layout.display = self._progress.layout.display = shown
 
     @contextlib.contextmanager
-    def _telling(self):
-        """What goes wrong inside is written at the bottom, too."""
+    def _reporting_errors(self):
+        """Errors raised in the block are also shown in the status line."""
         try:
             yield
         except BaseException as problem:
-            self._say(problem_sentence(problem, 'That failed', 'Interrupted; nothing was written.'),
+            self._say(error_message(problem, 'Unexpected error', 'Interrupted; nothing was written.'),
                       is_error=True)
             raise
 

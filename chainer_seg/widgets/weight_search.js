@@ -1,7 +1,7 @@
-// What the tree and the table of a weight file share: elements, and a field to search.
-// Names come from files of strangers, so they are only ever set as text.
+// Shared by the tree and the table of a weight file: elements and a search field.
+// Names come from untrusted files, so they are only ever set as text, never as HTML.
 
-const SEARCH_DELAY = 150; // ms after a key
+const SEARCH_DELAY = 150; // ms after the last keystroke
 
 function make(tag, name, text = "") {
   const element = document.createElement(tag);
@@ -10,7 +10,7 @@ function make(tag, name, text = "") {
   return element;
 }
 
-// A field whose text is the trait `search`, and the words behind it.
+// Adds a field bound to the trait `search`; returns the element for the number of matches beside it.
 function addSearch(model, el, label) {
   const bar = make("div", "weights-search");
   const field = make("input");

@@ -1,4 +1,4 @@
-// A table whose rows can be searched.
+// A searchable table.
 
 function render({ model, el }) {
   el.classList.add("chainer-seg-weights");

@@ -1,6 +1,6 @@
-// What a weight file holds: nodes that open and close, and a search that shows where it matches.
+// The contents of a weight file as a collapsible, searchable tree.
 
-// Rows of depth, label and text, each before those inside it, as nodes with parts.
+// Builds the tree from rows of depth, label and text in depth-first order.
 function nest(rows) {
   const root = { parts: [], path: "" };
   const open = [root];
@@ -31,7 +31,7 @@ function drawNode(node, openDepth) {
   return node.element;
 }
 
-// Hides what is not found, and opens what holds something that is; returns how many are found.
+// Hides nodes without a match and opens those with one inside; returns the number of matches.
 function filterNode(node, words) {
   const self = isFound(words, node.search);
   let count = self && !node.parts.length ? 1 : 0;

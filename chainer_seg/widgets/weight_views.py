@@ -1,4 +1,4 @@
-"""A tree and a table that can be searched in the browser, for the arrays of weight files."""
+"""A tree and a table of the arrays of weight files, searchable in the browser."""
 
 import pathlib
 
@@ -15,18 +15,18 @@ def _program(name):
 class _WeightView(anywidget.AnyWidget):
     _css = _FOLDER / 'weight_views.css'
 
-    rows = traitlets.List().tag(sync=True)
+    rows: traitlets.List = traitlets.List().tag(sync=True)
     search = traitlets.Unicode('').tag(sync=True)
 
 
 class WeightTree(_WeightView):
-    """A tree whose nodes open and close.
+    """A collapsible tree.
 
     Attributes:
-        rows: A list of (depth, label, text), each node before those inside it, as
-            :func:`converters.inspection.tree_rows` gives them.
-        search: Words; only nodes with all of them are shown, and what these stand in.
-        open_depth: Nodes less deep than this are open at first.
+        rows: A list of (depth, label, text) in depth-first order, as returned by
+            :func:`converters.inspection.tree_rows`.
+        search: Words; only nodes that contain all of them, and their ancestors, are shown.
+        open_depth: Nodes above this depth are initially open.
     """
 
     _esm = _program('weight_tree.js')
@@ -38,9 +38,9 @@ class WeightTable(_WeightView):
     """A table.
 
     Attributes:
-        columns: The heads of the columns.
-        rows: A list of rows, each a list of text.
-        search: Words; only rows with all of them are shown.
+        columns: The column headers.
+        rows: A list of rows, each a list of strings.
+        search: Words; only rows that contain all of them are shown.
     """
 
     _esm = _program('weight_table.js')

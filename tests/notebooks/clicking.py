@@ -8,19 +8,19 @@ from PIL import Image
 from .browser import check_cells, wait_until
 
 
-def surface(window):
+def canvas_element(window):
     check_cells(window)
-    found = window.find_elements('css selector', '.chainer-seg-surface canvas')
+    found = window.find_elements('css selector', '.chainer-seg-canvas canvas')
     return found[0] if found else None
 
 
 def idle(window):
-    return not window.find_elements('css selector', '.chainer-seg-surface.is-busy')
+    return not window.find_elements('css selector', '.chainer-seg-canvas.is-busy')
 
 
 def picture(window):
     """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are left out."""
-    with Image.open(io.BytesIO(surface(window).screenshot_as_png)) as shown:
+    with Image.open(io.BytesIO(canvas_element(window).screenshot_as_png)) as shown:
         pixels = np.array(shown.convert('RGB'))
     for rows in (slice(8), slice(-8, None)):
         pixels[rows, :8] = pixels[rows, -8:] = 0
@@ -38,7 +38,7 @@ def changed_pixels(window, before):
 def to(window, y, x):
     """Moves the mouse to a place given as a fraction of the canvas's height and width."""
     from selenium.webdriver import ActionChains
-    element = surface(window)
+    element = canvas_element(window)
     width, height = element.size['width'], element.size['height']
     return ActionChains(window).move_to_element_with_offset(
         element, round((x - 0.5) * width), round((y - 0.5) * height))

@@ -10,7 +10,7 @@ from .clicking import (
     idle,
     picture,
     press_button,
-    surface,
+    canvas_element,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -24,7 +24,7 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), surface, 'the picture') as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the picture') as opened:
         yield opened
 
 

@@ -118,7 +118,7 @@ def test_nodes_open_and_close_and_are_searched(chosen):
 def test_names_in_a_file_are_text_and_nothing_else(page):
     window, ask = page
     choose(window, 'other.t7')
-    wait_until(lambda: says(window, 'This network is not known'), 'the other file')
+    wait_until(lambda: says(window, 'This network is not supported'), 'the other file')
     wait_until(lambda: '<b>a</b>' in shown(window, '.chainer-seg-weights-label'), 'its tree')
 
 
@@ -159,7 +159,7 @@ def test_recorded_outputs_are_compared(chosen):
     field.send_keys('recorded.npz', Keys.TAB)
     wait_until(lambda: ask('converter._original.value') == 'recorded.npz', 'the field in Python')
     press(window, 'Compare')
-    wait_until(lambda: says(window, '1 output compared; the largest difference is 0.0e+00'),
+    wait_until(lambda: says(window, '1 output compared; the maximum difference is 0.0e+00'),
                'the comparison')
     keep(window, 'converter_5_compared')
 

@@ -75,7 +75,7 @@ def test_a_slider_changes_a_parameter(page):
     handle.send_keys(Keys.ARROW_LEFT)
     wait_until(lambda: ask('explorer.parameters.steps') == steps - 1, 'one step less')
     choice = window.find_element('css selector', '.jp-OutputArea .widget-dropdown select')
-    wait_until(lambda: choice.get_attribute('value') == 'own', 'no preset any more')
+    wait_until(lambda: choice.get_attribute('value') == 'custom', 'no preset any more')
     keep(window, 'crf_2_own')
 
 

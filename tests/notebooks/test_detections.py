@@ -40,9 +40,9 @@ def page(tmp_path_factory):
 def fresh_explorer(page):
     """Every test begins with all objects shown as masks and none chosen."""
     window, ask = page
-    ask('[explorer.set_trait(name, value) for name, value in dict(least_score=0.0, hidden=[], '
-        'style="masks", boxes=True, names=True, chosen=-1).items()]')
-    wait_until(lambda: status(window) == '3 of 3 objects shown; click on one for its numbers.',
+    ask('[explorer.set_trait(name, value) for name, value in dict(score_threshold=0.0, hidden=[], '
+        'style="masks", boxes=True, names=True, selected=-1).items()]')
+    wait_until(lambda: status(window) == '3 of 3 objects shown; click one for details.',
                'the start')
     wait_until(lambda: element(window, 'select').get_attribute('value') == 'masks', 'the style')
 
@@ -79,7 +79,7 @@ def click(window, place):
 def slide(window, value):
     window.execute_script('arguments[0].value = arguments[1];'
                           'arguments[0].dispatchEvent(new Event("input"));',
-                          element(window, 'input[aria-label="Score at least"]'), value)
+                          element(window, 'input[aria-label="Minimum score"]'), value)
 
 
 def tick(window, text):
@@ -89,18 +89,18 @@ def tick(window, text):
 def test_a_click_tells_the_numbers_of_the_smallest_below_it(page):
     window, ask = page
     click(window, CENTRE)
-    wait_until(lambda: ask('explorer.chosen') == 1, 'the choice in Python')
+    wait_until(lambda: ask('explorer.selected') == 1, 'the choice in Python')
     # The disc of radius 40 spans 39.x pixels to either side.
     area = ask('int(masks[1].sum())')
-    assert status(window) == (f'Number 1: dog, score 0.600, box x 186.0 to 265.0, y 111.0 to 190.0, '
+    assert status(window) == (f'Object 1: dog, score 0.600, box x 186.0 to 265.0, y 111.0 to 190.0, '
                               f'{area} pixels.')
     keep(window, 'detections_1_chosen')
     click(window, BESIDE)
-    assert status(window).startswith('Number 0: cow, score 0.900')
+    assert status(window).startswith('Object 0: cow, score 0.900')
     click(window, BESIDE)
-    wait_until(lambda: ask('explorer.chosen') == -1, 'the choice to go')
+    wait_until(lambda: ask('explorer.selected') == -1, 'the choice to go')
     click(window, NOTHING)
-    assert status(window) == '3 of 3 objects shown; click on one for its numbers.'
+    assert status(window) == '3 of 3 objects shown; click one for details.'
 
 
 def test_slider_and_classes_hide_and_python_knows(page):
@@ -143,9 +143,9 @@ def test_python_shows_another_image(page):
     window, ask = page
     ask('explorer.show(data.chelsea()[:200], Instances(masks[:1, :200], class_names=("bird",)))')
     wait_until(lambda: canvas(window).size['height'] == 200, 'the other image')
-    assert status(window) == '1 of 1 objects shown; click on one for its numbers.'
+    assert status(window) == '1 of 1 objects shown; click one for details.'
     click(window, CENTRE)
-    assert status(window).startswith('Number 0: bird')
+    assert status(window).startswith('Object 0: bird')
     ask('explorer.show(data.chelsea(), found)')
     wait_until(lambda: status(window).startswith('3 of 3'), 'the first image again')
 
@@ -158,8 +158,8 @@ def test_all_works_while_the_kernel_is_busy(page):
     slide(window, 0.5)
     assert status(window).startswith('2 of 3 objects')
     click(window, CENTRE)
-    assert status(window).startswith('Number 1: dog')
-    wait_until(lambda: ask('[explorer.least_score, explorer.chosen]') == [0.5, 1], 'Python to follow')
+    assert status(window).startswith('Object 1: dog')
+    wait_until(lambda: ask('[explorer.score_threshold, explorer.selected]') == [0.5, 1], 'Python to follow')
 
 
 def test_browser_logs_no_error_of_ours(page):

@@ -38,8 +38,8 @@ def fresh_explorer(page):
     """Every test begins with all proposals shown and none pinned."""
     window, ask = page
     wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
-    for text, value in (('Best proposals', 3), ('Score at least', 0), ('Size from', 0),
-                        ('Size to', 451)):
+    for text, value in (('Number of proposals', 3), ('Minimum score', 0), ('Minimum size', 0),
+                        ('Maximum size', 451)):
         slide(window, text, value)
     press(window, 'Unpin all')
     hover(window, NOTHING)
@@ -100,7 +100,7 @@ def test_hover_shows_the_smallest_and_its_score(page):
     window, _ = page
     before = picture(window)
     hover(window, CENTRE)
-    assert 'Number 1: score 0.600, size 71 px.' in status(window)  # pi * 40 ** 2 = 70.9 ** 2
+    assert 'Proposal 1: score 0.600, size 71 px.' in status(window)  # pi * 40 ** 2 = 70.9 ** 2
     after = picture(window)
     # Half of it is sky blue, the colour of number 1; the square around it is as it was.
     assert near(after[150, 250], (before[150, 250] + np.array([86., 180, 233])) / 2)
@@ -108,7 +108,7 @@ def test_hover_shows_the_smallest_and_its_score(page):
     keep(window, 'explorer_1_hover')
 
     hover(window, BESIDE)
-    assert 'Number 0: score 0.900' in status(window)
+    assert 'Proposal 0: score 0.900' in status(window)
     hover(window, NOTHING)
     assert status(window) == '3 of 3 proposals shown, 0 pinned.'
     np.testing.assert_array_equal(picture(window), before)
@@ -121,11 +121,11 @@ def test_hover_can_prefer_the_best_scored(page):
     choice.select_by_value('best')
     wait_until(lambda: ask('explorer.on_top') == 'best', 'the choice in Python')
     hover(window, CENTRE)
-    assert 'Number 0' in status(window)
+    assert 'Proposal 0' in status(window)
     choice.select_by_value('smallest')
     hover(window, BESIDE)
     hover(window, CENTRE)
-    assert 'Number 1' in status(window)
+    assert 'Proposal 1' in status(window)
 
 
 def test_click_pins_and_a_second_click_lets_go(page):
@@ -146,17 +146,17 @@ def test_click_pins_and_a_second_click_lets_go(page):
 
 def test_sliders_hide_and_python_knows(page):
     window, ask = page
-    slide(window, 'Best proposals', 2)
+    slide(window, 'Number of proposals', 2)
     wait_until(lambda: ask('explorer.shown.tolist()') == [0, 1], 'the count in Python')
     assert status(window) == '2 of 3 proposals shown, 0 pinned.'
     hover(window, SMALL)
-    assert 'Number' not in status(window)
-    slide(window, 'Size from', 100)
+    assert 'Proposal ' not in status(window)
+    slide(window, 'Minimum size', 100)
     wait_until(lambda: ask('explorer.shown.tolist()') == [0], 'the size in Python')
     hover(window, CENTRE)
-    assert 'Number 0' in status(window)
-    slide(window, 'Size from', 0)
-    slide(window, 'Score at least', 0.7)
+    assert 'Proposal 0' in status(window)
+    slide(window, 'Minimum size', 0)
+    slide(window, 'Minimum score', 0.7)
     wait_until(lambda: ask('explorer.shown.tolist()') == [0], 'the score in Python')
     keep(window, 'explorer_3_sliders')
 
@@ -173,8 +173,8 @@ def test_all_works_while_the_kernel_is_busy(page):
         'window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute('
         '{code: "import time; time.sleep(8)"})')
     hover(window, CENTRE)
-    assert 'Number 1' in status(window)
-    slide(window, 'Best proposals', 1)
+    assert 'Proposal 1' in status(window)
+    slide(window, 'Number of proposals', 1)
     hover(window, SMALL)
     assert status(window) == '1 of 3 proposals shown, 0 pinned.'
     click(window, CENTRE)

@@ -14,7 +14,7 @@ from .clicking import (
     picture,
     press_button,
     press_keys,
-    surface,
+    canvas_element,
     to,
 )
 
@@ -27,14 +27,14 @@ import chainer_seg
 from chainer_seg.widgets import ClickSegmenter
 
 model = chainer_seg.load_model('click')
-look, gate = model.predict_logits, threading.Event()
+predict, gate = model.predict_logits, threading.Event()
 gate.set()
 
-def look_if_open(*arguments):
+def predict_when_open(*arguments):
     gate.wait(10)
-    return look(*arguments)
+    return predict(*arguments)
 
-model.predict_logits = look_if_open""",
+model.predict_logits = predict_when_open""",
     """segmenter = ClickSegmenter({'coffee': data.coffee(), 'cat': data.chelsea()}, model)
 segmenter""",
 ]
@@ -44,7 +44,7 @@ SIZE = 400, 600  # of the coffee, which is shown pixel by pixel
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), surface, 'the picture') as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the picture') as opened:
         yield opened
 
 
@@ -116,7 +116,7 @@ def test_wheel_zooms_where_it_points_and_dragging_moves_the_picture(page):
     window, ask = page
     click(window, 0.25, 0.25)
     wait_for(window, ask, 'len(segmenter.clicks) == 1')
-    origin = ScrollOrigin.from_element(surface(window), -150, -100)  # where the click was
+    origin = ScrollOrigin.from_element(canvas_element(window), -150, -100)  # where the click was
     for _ in range(4):
         to(window, 0.25, 0.25).scroll_from_origin(origin, 0, -100).perform()
     to(window, 0.25, 0.25).click_and_hold().move_by_offset(60, 30).release().perform()
@@ -138,7 +138,7 @@ def test_fit_shows_the_whole_picture_again(page, clean):
 
 def test_two_fingers_zoom(page):
     window, ask = page
-    box = surface(window).rect
+    box = canvas_element(window).rect
     middle = box['x'] + 300, box['y'] + 200
 
     def touch(kind, *distances):
@@ -150,7 +150,7 @@ def test_two_fingers_zoom(page):
     for distance in range(44, 124, 4):
         touch('touchMove', distance)
     touch('touchEnd')
-    wait_until(lambda: window.find_elements('css selector', '.chainer-seg-surface.is-zoomed'), 'zoom')
+    wait_until(lambda: window.find_elements('css selector', '.chainer-seg-canvas.is-zoomed'), 'zoom')
     assert ask('len(segmenter.clicks)') == 0
 
 
@@ -190,7 +190,7 @@ def test_keys_work_on_the_picture_and_not_on_the_notebook(page):
     press_keys(window, *'abxxdd')
     assert window.execute_script(cells) == before
     focused = window.execute_script('return document.activeElement.className')
-    assert 'chainer-seg-surface' in focused
+    assert 'chainer-seg-canvas' in focused
 
 
 def test_right_click_by_toggle_and_by_key(page):
@@ -208,7 +208,7 @@ def test_help_lists_the_keys(page):
     window, _ = page
     press_button_of_picture(window, 'help')
     text = wait_until(lambda: window.find_element('css selector', '.chainer-seg-guide').text, 'help')
-    assert 'take the last click back' in text and 'next picture' in text
+    assert 'undo the last click' in text and 'next image' in text
     keep(window, 'segmenter_4_help')
     press_keys(window, 'h')
     wait_until(lambda: not window.find_element('css selector', '.chainer-seg-guide').is_displayed(),
@@ -221,16 +221,16 @@ def test_save_and_load_again(page):
     wait_for(window, ask, 'segmenter.mask.any()')
     shown, area = picture(window), ask('int(segmenter.mask.sum())')
     press_button(window, 'COCO JSON')
-    wait_for(window, ask, 'segmenter.message.startswith("Wrote the objects of 1 image")')
+    wait_for(window, ask, 'segmenter.message.startswith("Saved the objects of 1 image")')
     press_button(window, 'Masks (PNG)')
-    wait_for(window, ask, 'segmenter.message.startswith("Wrote 1 mask")')
+    wait_for(window, ask, 'segmenter.message.startswith("Saved 1 mask")')
     keep(window, 'segmenter_5_saved')
     assert ask('__import__("pathlib").Path("labels/annotations.json").is_file()')
     [file] = ask('[str(p) for p in __import__("pathlib").Path("labels/masks").iterdir()]')
 
     ask('segmenter.remove(0)')
     open_section(window, 'Open')
-    field = window.find_element('css selector', 'input[placeholder="path of a mask"]')
+    field = window.find_element('css selector', 'input[placeholder="path of a mask file"]')
     wait_until(field.is_displayed, 'the field')
     field.clear()
     field.send_keys(file)
@@ -254,14 +254,14 @@ def test_clicks_that_wait_stay_with_their_picture(page):
         click(window, 0.5, x)
     press_keys(window, '.')
     click(window, 0.5, 0.6)  # the coffee is still on the screen
-    wait_until(lambda: '4 to go' in badge(window), 'the number of what waits')
+    wait_until(lambda: '4 pending' in badge(window), 'the number of what waits')
     keep(window, 'segmenter_7_waiting')
     ask('gate.set()')
-    wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._pictures[0].session.clicks) == 3')
+    wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._images[0].session.clicks) == 3')
     assert ask('len(segmenter.clicks)') == 0 and ask('int(segmenter.mask.sum())') == 0
     assert 'coffee' in ask('segmenter.message')
     wait_until(lambda: picture(window).shape[:2] == (300, 451), 'the cat')
-    keep(window, 'segmenter_8_other_picture')
+    keep(window, 'segmenter_8_other_image')
 
 
 def badge(window):
@@ -276,7 +276,7 @@ def test_slider_changes_the_picture(page):
     before = picture(window)
     handle = window.find_elements('css selector', '.chainer-seg-panel .noUi-handle')[0]
     handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    wait_until(lambda: abs(ask('segmenter.surface.opacity') - 0.6) < 1e-6, 'the opacity in Python')
+    wait_until(lambda: abs(ask('segmenter.canvas.opacity') - 0.6) < 1e-6, 'the opacity in Python')
     assert changed_pixels(window, before)
     handle.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
 

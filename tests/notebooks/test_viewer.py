@@ -48,12 +48,12 @@ def test_buttons_go_to_the_next_picture_and_back(page):
     window, ask = page
     count = ask('[len(dataset[number][1]) for number in range(2)]')
     assert says(window, f'picture 0: 240x160 pixels, {count[0]} objects')
-    press(window, 'Next picture')
+    press(window, 'Next image')
     wait_until(lambda: says(window, f'picture 1: 240x160 pixels, {count[1]} objects'), 'picture 1')
-    shown = f'{count[1]} of {count[1]} objects shown; click on one for its numbers.'
+    shown = f'{count[1]} of {count[1]} objects shown; click one for details.'
     wait_until(lambda: text_of(window, '.chainer-seg-status') == [shown], 'its objects')
     keep(window, 'viewer_1_next')
-    press(window, 'Picture before')
+    press(window, 'Previous image')
     wait_until(lambda: ask('viewer.number') == 0, 'picture 0')
 
 
@@ -74,7 +74,7 @@ def test_a_class_is_looked_for(page):
     Select(window.find_element('css selector', '.jp-OutputArea .widget-dropdown select')
            ).select_by_visible_text('ring')
     wait_until(lambda: ask('viewer.class_name') == 'ring', 'the class in Python')
-    press(window, 'Next picture')
+    press(window, 'Next image')
     wait_until(lambda: ask('viewer.number') == wanted[0], 'the next ring')
     ask('setattr(viewer, "class_name", None)')
 
@@ -84,7 +84,7 @@ def test_the_augmentation_is_switched_on_and_off(page):
     ask('viewer.go_to(0)')
     check = window.find_element('css selector', '.jp-OutputArea .widget-checkbox input')
     check.click()
-    nothing = '0 of 0 objects shown; click on one for its numbers.'
+    nothing = '0 of 0 objects shown; click one for details.'
     wait_until(lambda: text_of(window, '.chainer-seg-status') == [nothing], 'the augmented picture')
     assert ask('bool((viewer.explorer.image == dataset[0][0][:, ::-1]).all())')
     keep(window, 'viewer_2_augmented')

@@ -227,7 +227,7 @@ def test_a_video_that_was_cut_short_ends_with_the_frames_it_has(predict, video):
     video.write_bytes(video.read_bytes()[:video.stat().st_size // 2])
     text = predict(Everything(), video)
     count = len(frames_of('out/predict/in_overlay.avi'))
-    assert 1 < count < 11 and text.count('was cut short') == 1 and f'{count} frames; wrote' in text
+    assert 1 < count < 11 and text.count('is truncated') == 1 and f'{count} frames; wrote' in text
 
 
 def test_ctrl_c_keeps_the_frames_so_far(predict, video):
@@ -242,7 +242,7 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     ((), 'There is nothing to do'), (('none.png',), 'There is no image none.png'),
     (('none.mp4',), 'There is no video none.mp4'), (('97',), 'There is no camera 97'),
     (('text.mp4',), 'cannot be decoded'), (('empty.avi',), 'is an empty file'),
-    (('--video', 'in.avi:out.gif'), 'names no video format'),
+    (('--video', 'in.avi:out.gif'), 'not a supported video format'),
     (('--video', 'in.avi:text.mp4/out.avi'), 'could not be written'),
     (('--video', 'in.avi'), 'is not between 0 and 1'), (('folder',), 'holds no images'),
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),

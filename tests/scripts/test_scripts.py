@@ -179,7 +179,7 @@ def test_training_writes_a_model_that_is_loaded(call, tmp_path):
     assert [line['iteration'] for line in lines] == [2, 4]
     assert {'loss', 'iou', 'validation/iou@3'} <= set(lines[-1])
     assert_user_error(call('train', 'click', '--out', 'run', '--iterations', '4', *SMALL),
-                      'already holds a training run')
+                      'already contains a training run')
 
 
 @pytest.mark.slow

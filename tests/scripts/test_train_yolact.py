@@ -152,7 +152,7 @@ def test_a_model_that_is_no_yolact_is_told(train, tmp_path):
 def test_a_batch_that_is_not_finite_is_skipped_and_named(train, folder, capsys, monkeypatch):
     from chainer_seg.models.yolact import losses
     monkeypatch.setattr(losses, 'box_loss', lambda *arguments: np.float32(np.nan))
-    with pytest.raises(TrainingError, match='5 batches in a row were not finite'):
+    with pytest.raises(TrainingError, match='5 consecutive batches were not finite'):
         train(f'--out run {FILES} {NET} --iterations 9 --annotations {folder}/annotations.json '
               f'--images {folder}/images')
     message = capsys.readouterr().err

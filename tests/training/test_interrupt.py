@@ -69,7 +69,7 @@ def test_signal_saves_and_the_run_goes_on_exactly(tmp_path, workers, number, sta
     _, message = process.communicate(timeout=60)
     assert process.returncode == status
     assert text in message
-    assert 'Go on from there with resume="auto"' in message
+    assert 'Resume it with resume="auto"' in message
     assert 'Traceback' not in message
     assert group_is_gone(process)
 

@@ -92,7 +92,7 @@ def test_log_file_holds_the_lines_of_both_parts_once(tmp_path):
 def test_skipped_batches_in_a_row_are_counted_over_an_interruption(tmp_path):
     dataset = Pictures(4, poisoned=[0])
     stop_at(build(tmp_path, dataset=dataset, max_skipped=4), 3)
-    with pytest.raises(TrainingError, match='iteration 4 because 4 batches in a row'):
+    with pytest.raises(TrainingError, match='iteration 4 because 4 consecutive batches'):
         training.train(build(tmp_path, dataset=dataset, max_skipped=4, resume='auto'))
 
 
@@ -129,7 +129,7 @@ def test_auto_passes_over_a_truncated_snapshot(tmp_path, capfd):
 def test_file_that_is_no_snapshot_is_one_sentence(tmp_path, content):
     path = tmp_path / 'snapshot_iter_00000020.npz'
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match='is damaged or is not a training snapshot'):
+    with pytest.raises(TrainingError, match='is damaged or not a training snapshot'):
         build(tmp_path, resume=path)
 
 
@@ -140,19 +140,19 @@ def test_snapshot_with_a_damaged_weight_is_one_sentence(tmp_path):
     data = path.read_bytes()
     assert data.count(weights) == 1
     path.write_bytes(data.replace(weights, weights[:-1] + bytes([weights[-1] ^ 1])))
-    with pytest.raises(TrainingError, match='is damaged or is not a training snapshot'):
+    with pytest.raises(TrainingError, match='is damaged or not a training snapshot'):
         build(tmp_path, resume=path)
 
 
 def test_npz_of_something_else_is_one_sentence(tmp_path):
     np.savez(tmp_path / 'other.npz', a=np.arange(3))
-    with pytest.raises(TrainingError, match='is not a training snapshot'):
+    with pytest.raises(TrainingError, match='not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
 def test_pickled_array_is_never_unpickled(tmp_path):
     np.savez(tmp_path / 'other.npz', about=np.array([{}], object))
-    with pytest.raises(TrainingError, match='is not a training snapshot'):
+    with pytest.raises(TrainingError, match='not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
@@ -188,7 +188,7 @@ def test_other_settings_are_told(tmp_path, capfd):
 
 def test_folder_of_another_run_is_not_overwritten_unasked(tmp_path):
     training.train(build(tmp_path))
-    with pytest.raises(TrainingError, match='already holds a training run'):
+    with pytest.raises(TrainingError, match='already contains a training run'):
         build(tmp_path)
     training.train(build(tmp_path, overwrite=True, iterations=6))
     assert [iteration for iteration, _ in training.find_snapshots(tmp_path)] == [6]
@@ -281,7 +281,7 @@ def of_classes(*names):
     ((), 'there were 2 classes and are 0')])
 def test_a_snapshot_of_other_classes_is_not_resumed(tmp_path, names, difference):
     training.train(build(tmp_path, iterations=2, **of_classes('cat', 'dog')))
-    with pytest.raises(TrainingError, match=f'is of other classes than the data set: {difference}'):
+    with pytest.raises(TrainingError, match=f'has other classes than the data set: {difference}'):
         build(tmp_path, iterations=4, resume='auto', **of_classes(*names))
 
 
@@ -301,4 +301,4 @@ def test_an_older_snapshot_without_classes_is_resumed_with_one_warning(tmp_path,
     arrays['about'] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     np.savez(path, **arrays)
     build(tmp_path, iterations=4, resume='auto', **of_classes('cat', 'dog'))
-    assert ''.join(capfd.readouterr()).count('does not say which classes it is of') == 1
+    assert ''.join(capfd.readouterr()).count('is an older snapshot without class names') == 1

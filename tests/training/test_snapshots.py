@@ -51,7 +51,7 @@ def test_best_is_kept_by_its_metric(tmp_path, mode, best_iteration):
 
 
 def test_unknown_best_metric_lists_what_there_is(tmp_path):
-    with pytest.raises(TrainingError, match='gave no \'validation/iou\'.*it gave validation/norm'):
+    with pytest.raises(TrainingError, match='did not report \'validation/iou\'.*it reported validation/norm'):
         training.train(build(tmp_path, best_metric=('validation/iou', 'max')))
 
 

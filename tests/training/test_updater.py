@@ -68,7 +68,7 @@ def test_a_scaled_loss_gives_the_same_updates(tmp_path, optimizer):
 
 
 def test_a_scaled_loss_and_clipped_gradients_exclude_each_other():
-    with pytest.raises(ValueError, match='gradient_clipping would clip'):
+    with pytest.raises(ValueError, match='gradient_clipping cannot be combined'):
         training.Settings(iterations=1, loss_scale=128, gradient_clipping=1)
 
 
@@ -143,8 +143,8 @@ def test_too_many_in_a_row_end_training_and_save_what_was_good(tmp_path):
     with pytest.raises(TrainingError) as caught:
         training.train(trainer)
     message = str(caught.value)
-    assert 'iteration 3 because 3 batches in a row' in message
-    assert 'first, the loss loss was nan in iteration 1' in message
+    assert 'iteration 3 because 3 consecutive batches' in message
+    assert 'in the first one, the loss loss was nan in iteration 1' in message
     path = tmp_path / 'snapshot_iter_00000003.npz'
     assert str(path) in message
     with np.load(path, allow_pickle=False) as snapshot:
@@ -198,7 +198,7 @@ def test_large_finite_gradient_is_not_refused(tmp_path):
 def test_samples_of_different_shapes_are_an_error(tmp_path):
     def crop(example, rng):
         return example[0][:, :rng.integers(2, 6)], example[1]
-    with pytest.raises(TrainingError, match='must have one shape'):
+    with pytest.raises(TrainingError, match='must have the same shape'):
         training.train(build(tmp_path, transform=crop))
 
 

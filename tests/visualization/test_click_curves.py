@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainer_seg.visualization import Picture, draw_click_curves, draw_iou_curves, draw_noc_curves
+from chainer_seg.visualization import NotebookFigure, draw_click_curves, draw_iou_curves, draw_noc_curves
 
 IOUS = {'one': np.array([[0.5, 0.8, 0.9], [0.85, 0.7, 0.9], [0.1, 0.2, 0.3]]),
         'two': np.array([[0.95, 0.95, 0.95]])}
@@ -32,7 +32,7 @@ def test_noc_curve_counts_clicks_until_the_goal_and_all_of_them_for_a_failure():
 
 def test_both_curves_are_axes_of_one_figure_with_ticks():
     axes = draw_click_curves(IOUS, thresholds=(0.8, 0.9))
-    assert len(axes) == 2 and isinstance(axes[0].figure, Picture)
+    assert len(axes) == 2 and isinstance(axes[0].figure, NotebookFigure)
     assert axes[0].figure is axes[1].figure and all(ax.axison for ax in axes)
 
 

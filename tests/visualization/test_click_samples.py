@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.models.deeplab import Click
-from chainer_seg.visualization import Picture, draw_click_samples, draw_click_sheet
+from chainer_seg.visualization import NotebookFigure, draw_click_samples, draw_click_sheet
 from chainer_seg.colors import NEGATIVE, POSITIVE
 
 
@@ -31,7 +31,7 @@ def test_each_set_of_clicks_has_a_picture_with_its_title(image, mask):
     samples = {'one': [Click(6, 7)], 'two': [Click(8, 9), Click(20, 30, False)], 'none': []}
     axes = draw_click_samples(image, mask, samples)
     assert [ax.get_title() for ax in axes] == ['one', 'two', 'none']
-    assert len({id(ax.figure) for ax in axes}) == 1 and isinstance(axes[0].figure, Picture)
+    assert len({id(ax.figure) for ax in axes}) == 1 and isinstance(axes[0].figure, NotebookFigure)
     assert [discs(ax) for ax in axes] == [
         {POSITIVE: [[7, 6]]}, {POSITIVE: [[9, 8]], NEGATIVE: [[30, 20]]}, {}]
 
@@ -53,7 +53,7 @@ def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
 
 
 def test_mask_of_another_size_is_refused(image):
-    with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
+    with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_click_samples(image, np.ones((7, 9), bool), {'one': []})
 
 

@@ -123,7 +123,7 @@ def test_lines_of_a_person_have_their_object():
     assert lines[0].tolist() == [[7, 8], [5, 6]]
 
 
-def test_other_keypoints_have_no_lines_unless_told():
+def test_other_keypoints_have_no_lines_unless_given():
     keypoints = np.ones((1, 4, 3), np.float32)
     assert len(skeleton_lines(keypoints)[0]) == 0
     assert len(skeleton_lines(keypoints, ((0, 3),))[0]) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from chainer_seg.instances import Instances
 from chainer_seg.visualization import (
-    Picture,
+    NotebookFigure,
     axes_grid,
     draw_clicks,
     draw_gallery,
@@ -40,7 +40,7 @@ def pixels(ax):
 
 
 def test_given_axis_is_drawn_on_and_returned(image, instances):
-    ax = Picture().add_subplot()
+    ax = NotebookFigure().add_subplot()
     assert draw_image(image, ax) is ax
     assert draw_instances(image, instances, ax=ax) is ax
     assert draw_clicks(image, [Point(3, 4, True)], ax) is ax
@@ -57,7 +57,7 @@ def test_given_axis_is_drawn_on_and_returned(image, instances):
 def test_new_figures_are_unknown_to_pyplot(draw, image, instances):
     before = matplotlib.pyplot.get_fignums()
     ax = draw(image, instances)
-    assert isinstance(ax.figure, Picture)
+    assert isinstance(ax.figure, NotebookFigure)
     assert matplotlib.pyplot.get_fignums() == before
 
 
@@ -112,7 +112,7 @@ def test_no_instances_draw_the_image_alone(image):
 
 
 def test_instances_of_another_size_are_refused(image):
-    with pytest.raises(ValueError, match='30x40 pixels does not fit instances of 7x9'):
+    with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_instances(image, Instances.empty(7, 9))
 
 

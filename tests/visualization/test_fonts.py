@@ -43,7 +43,7 @@ def install(monkeypatch):
     def forget():
         for remembered in (fonts._font_of, fonts._installed, fonts._characters, text_patch):
             remembered.cache_clear()
-        fonts._told.clear()
+        fonts._warned.clear()
 
     def install(*paths):
         forget()

@@ -110,12 +110,12 @@ def test_blend_rounds_to_the_nearest():
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match='4x4 pixels does not fit masks of 5x5'):
+    with pytest.raises(ValueError, match='4x4 pixels, but the masks have 5x5'):
         overlay_masks(np.zeros((4, 4, 3), np.uint8), np.zeros((1, 5, 5), bool))
 
 
 def test_too_few_colours_are_refused():
-    with pytest.raises(ValueError, match=r'colors must be \(2, 3\)'):
+    with pytest.raises(ValueError, match=r'colors must have shape \(2, 3\)'):
         overlay_masks(np.zeros((4, 4, 3), np.uint8), np.zeros((2, 4, 4), bool), colors=[(1, 2, 3)])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.label_images import VOC_COLORS
-from chainer_seg.visualization import Picture, draw_labels, draw_semantic, labels_layer, overlay_labels
+from chainer_seg.visualization import NotebookFigure, draw_labels, draw_semantic, labels_layer, overlay_labels
 from chainer_seg.visualization.semantic import legend_of
 from chainer_seg.visualization.text import text_height, text_patch
 
@@ -78,9 +78,9 @@ def test_no_picture_is_too_small_for_a_legend(size):
 
 
 def test_an_image_of_another_size_is_an_error(image, labels):
-    with pytest.raises(ValueError, match='does not fit'):
+    with pytest.raises(ValueError, match='but the masks have'):
         overlay_labels(image[:-1], labels)
-    with pytest.raises(ValueError, match='60x89 pixels does not fit labels of 60x90'):
+    with pytest.raises(ValueError, match='60x89 pixels, but the labels have 60x90'):
         draw_labels(image[:, :-1], labels)
 
 
@@ -90,7 +90,7 @@ def test_more_classes_than_colours_repeat():
 
 
 def test_labels_are_drawn_beside_a_legend(image, labels):
-    ax = Picture().add_subplot()
+    ax = NotebookFigure().add_subplot()
     assert draw_labels(image, labels, NAMES, ax) is ax
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ['cow', 'cat', 'void']
     np.testing.assert_array_equal(ax.images[1].get_array(), labels_layer(labels, 0.65))
@@ -115,6 +115,6 @@ def test_image_truth_and_labels_side_by_side(image, labels):
     axes = draw_semantic(image, labels, NAMES, truth)
     legend, = axes[0].figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ['cow', 'dog', 'cat', 'void']
-    assert [ax.get_title() for ax in axes] == ['image', 'truth', 'found']
+    assert [ax.get_title() for ax in axes] == ['image', 'ground truth', 'prediction']
     assert len({ax.figure for ax in axes}) == 1 and axes[0].figure._repr_png_()[1:4] == b'PNG'
     assert len(draw_semantic(image, labels)) == 2

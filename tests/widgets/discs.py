@@ -42,15 +42,15 @@ def disc(size, y, x):
     return (rows - y) ** 2 + (columns - x) ** 2 <= 100
 
 
-def press(widget, y, x, positive=True, ticket='1', picture=0):
+def press(widget, y, x, positive=True, ticket='1', image=0):
     """A click in the browser."""
-    send(widget, kind='click', y=y, x=x, positive=positive, ticket=ticket, picture=picture)
+    send(widget, kind='click', y=y, x=x, positive=positive, ticket=ticket, image=image)
 
 
-def command(widget, name, picture=0):
+def command(widget, name, image=0):
     """A key in the browser."""
-    send(widget, kind='command', name=name, ticket='1', picture=picture)
+    send(widget, kind='command', name=name, ticket='1', image=image)
 
 
 def send(widget, **content):
-    widget.surface._handle_custom_msg(content, [])
+    widget.canvas._handle_custom_msg(content, [])

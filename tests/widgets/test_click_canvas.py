@@ -25,9 +25,9 @@ def canvas(image):
 
 @pytest.fixture
 def answers(canvas, monkeypatch):
-    """What the surface sends to the browser as messages."""
+    """what the canvas sends to the browser as messages."""
     sent = []
-    monkeypatch.setattr(canvas.surface, 'send', sent.append)
+    monkeypatch.setattr(canvas.canvas, 'send', sent.append)
     return sent
 
 
@@ -37,7 +37,7 @@ def button(canvas, text):
 
 
 def shown_probability(canvas):
-    return cv2.imdecode(np.frombuffer(canvas.surface.probability_data, np.uint8),
+    return cv2.imdecode(np.frombuffer(canvas.canvas.probability_data, np.uint8),
                         cv2.IMREAD_UNCHANGED)
 
 
@@ -57,20 +57,20 @@ def test_right_click_takes_away(canvas):
 
 def test_browser_receives_clicks_and_probability(canvas):
     press(canvas, 30, 40)
-    assert canvas.surface.clicks == [[30, 40, True]]
+    assert canvas.canvas.clicks == [[30, 40, True]]
     np.testing.assert_array_equal(shown_probability(canvas), canvas.mask * 255)
 
 
 def test_probability_reaches_the_browser_in_256_steps(canvas):
     probability = np.linspace(0, 1, 60 * 80, dtype=np.float32).reshape(60, 80)
-    canvas.surface.show([], probability)
+    canvas.canvas.show([], probability)
     assert abs(shown_probability(canvas) / 255.0 - probability).max() < 0.5 / 255 + 1e-6
 
 
 def test_image_reaches_the_browser_in_its_colours():
     image = np.full((64, 64, 3), (200, 60, 20), np.uint8)
     canvas = ClickCanvas(image, Discs())
-    data = np.frombuffer(canvas.surface.image_data, np.uint8)
+    data = np.frombuffer(canvas.canvas.image_data, np.uint8)
     shown = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
     assert abs(shown.astype(int) - image).max() <= 4
 
@@ -83,7 +83,7 @@ def test_every_click_is_answered(canvas, answers):
 
 def test_busy_while_computing_and_not_after(canvas):
     seen = []
-    canvas.surface.observe(lambda change: seen.append(change['new']), 'busy')
+    canvas.canvas.observe(lambda change: seen.append(change['new']), 'busy')
     press(canvas, 30, 40)
     assert seen == [True, False]
 
@@ -97,7 +97,7 @@ def test_undo_redo_and_reset_buttons(canvas):
     button(canvas, 'Redo').click()
     np.testing.assert_array_equal(canvas.mask, both)
     button(canvas, 'Reset').click()
-    assert canvas.clicks == () and not canvas.mask.any() and canvas.surface.clicks == []
+    assert canvas.clicks == () and not canvas.mask.any() and canvas.canvas.clicks == []
 
 
 def test_undo_without_clicks_does_nothing(canvas):
@@ -123,7 +123,7 @@ def test_keys_without_a_meaning_here_are_ignored(canvas):
 
 def test_clicks_from_code_are_shown_too(canvas):
     canvas.add(Click(30, 40), Click(5, 5, positive=False))
-    assert canvas.surface.clicks == [[30, 40, True], [5, 5, False]]
+    assert canvas.canvas.clicks == [[30, 40, True], [5, 5, False]]
 
 
 def test_error_in_code_is_raised_and_shown(canvas):
@@ -146,8 +146,8 @@ def test_click_of_the_other_sign_on_one_point_takes_its_place(canvas):
 
 def test_large_image_is_shown_shrunk_with_coordinates_of_the_image():
     canvas = ClickCanvas(np.zeros((2400, 3840, 3), np.uint8), Discs(), longest_side=500)
-    assert canvas.surface.image_size == (2400, 3840)
-    assert canvas.surface.shown_size == (312, 500)
+    assert canvas.canvas.image_size == (2400, 3840)
+    assert canvas.canvas.shown_size == (312, 500)
     press(canvas, 1000, 1500)
     assert canvas.mask[1000, 1500] and canvas.mask.shape == (2400, 3840)
     sent = shown_probability(canvas)  # a third of the image: more than is shown, to zoom in on
@@ -165,7 +165,7 @@ def test_threshold_of_the_browser_counts_in_python(image, threshold, covered):
 
     canvas = ClickCanvas(image, Ramp())
     press(canvas, 30, 40)
-    canvas.surface.set_state({'threshold': threshold - 0.005})
+    canvas.canvas.set_state({'threshold': threshold - 0.005})
     assert canvas.mask.sum() == covered * 48
     assert canvas.message == f'1 click; the object covers {covered}.0 % of the image.'
 
@@ -183,24 +183,24 @@ def test_click_outside_is_refused_in_one_sentence(canvas, y, x):
 def test_click_without_a_place_is_refused(canvas, place):
     press(canvas, place, 4)
     assert canvas.clicks == ()
-    assert canvas.message == 'A click came without a place; click again.'
+    assert canvas.message == 'The browser sent a click without coordinates; click again.'
 
 
 @pytest.mark.parametrize('content', [{}, None, {'kind': 'other'}])
 def test_other_messages_are_ignored(canvas, answers, content):
-    canvas.surface._handle_custom_msg(content, [])
+    canvas.canvas._handle_custom_msg(content, [])
     assert canvas.clicks == () and answers == []
 
 
 @pytest.mark.parametrize('error, sentence', [
-    (MemoryError('no room\nfor it'), 'could not be computed (MemoryError: no room)'),
-    (RuntimeError(), 'could not be computed (RuntimeError: no details)'),
+    (MemoryError('no room\nfor it'), 'Computing the mask failed (MemoryError: no room)'),
+    (RuntimeError(), 'Computing the mask failed (RuntimeError: no details)'),
     (KeyboardInterrupt(), 'Interrupted; nothing was changed.')])
 def test_failure_of_the_model_is_a_sentence(image, error, sentence):
     canvas = ClickCanvas(image, Broken(error))
     press(canvas, 30, 40)
     assert sentence in canvas.message
-    assert canvas.clicks == () and not canvas.surface.busy
+    assert canvas.clicks == () and not canvas.canvas.busy
 
 
 def test_sentence_goes_away_with_the_next_click(canvas):
@@ -211,7 +211,7 @@ def test_sentence_goes_away_with_the_next_click(canvas):
 
 def test_negative_clicks_alone_say_what_is_missing(canvas):
     press(canvas, 30, 40, positive=False)
-    assert 'left click' in canvas.message
+    assert 'Left-click the object' in canvas.message
 
 
 def test_angle_brackets_in_a_message_are_text(image):

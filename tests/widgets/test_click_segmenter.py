@@ -54,7 +54,7 @@ def listed(segmenter):
 
 
 def shown_objects(segmenter):
-    data = np.frombuffer(segmenter.surface.objects_data, np.uint8)
+    data = np.frombuffer(segmenter.canvas.objects_data, np.uint8)
     return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
 
@@ -91,20 +91,20 @@ def test_finished_objects_are_shown_with_a_number_each(segmenter):
         segmenter.finish()
     expected = disc(SIZE, 20, 20) + 2 * disc(SIZE, 40, 60)
     np.testing.assert_array_equal(shown_objects(segmenter), expected)
-    assert len(segmenter.surface.object_colors) == 2
+    assert len(segmenter.canvas.object_colors) == 2
 
 
 def test_colours_stay_with_their_objects(segmenter):
     for y, x in ((20, 20), (40, 60), (40, 20)):
         segmenter.add(Click(y, x))
         segmenter.finish()
-    first, second, third = segmenter.surface.object_colors
+    first, second, third = segmenter.canvas.object_colors
     assert len({*map(tuple, (first, second, third))}) == 3
     segmenter.remove(0)
-    assert segmenter.surface.object_colors == [second, third]
+    assert segmenter.canvas.object_colors == [second, third]
     segmenter.add(Click(20, 20))
     segmenter.finish()
-    assert segmenter.surface.object_colors == [second, third, first]
+    assert segmenter.canvas.object_colors == [second, third, first]
 
 
 def test_current_object_has_a_colour_of_its_own():
@@ -118,7 +118,7 @@ def test_reopened_object_is_clicked_on_further(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish('cup')
     segmenter.add(Click(40, 60))
-    push(segmenter, 'Work on this object again')
+    push(segmenter, 'Edit this object')
     assert segmenter.clicks == (Click(20, 20),)
     assert segmenter._controls.name == 'cup'
     # What was worked on is not lost.
@@ -133,7 +133,7 @@ def test_object_is_renamed_and_deleted_in_the_list(segmenter):
     assert segmenter.instances().class_names == ('mug',)
     push(segmenter, 'Delete this object')
     assert segmenter.objects == () and listed(segmenter) == []
-    assert segmenter.surface.objects_data == b''
+    assert segmenter.canvas.objects_data == b''
 
 
 @pytest.mark.parametrize('method', ['reopen', 'remove'])
@@ -155,11 +155,11 @@ def test_each_image_keeps_its_clicks_and_objects(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish()
     segmenter.add(Click(40, 60))
-    push(segmenter, 'Next picture (.)')
+    push(segmenter, 'Next image (.)')
     assert segmenter.number == 1 and segmenter.clicks == () and segmenter.objects == ()
-    assert segmenter.surface.image_size == (50, 40) and segmenter.surface.picture == 1
-    assert segmenter.surface.objects_data == b'' and listed(segmenter) == []
-    push(segmenter, 'Picture before (,)')
+    assert segmenter.canvas.image_size == (50, 40) and segmenter.canvas.image_number == 1
+    assert segmenter.canvas.objects_data == b'' and listed(segmenter) == []
+    push(segmenter, 'Previous image (,)')
     assert segmenter.clicks == (Click(40, 60),) and len(segmenter.objects) == 1
     np.testing.assert_array_equal(shown_objects(segmenter) > 0, disc(SIZE, 20, 20))
 
@@ -172,17 +172,17 @@ def test_keys_go_from_image_to_image_and_stop_at_the_ends(segmenter):
 
 @pytest.mark.parametrize('number', [-1, 2, 'cat', None])
 def test_image_that_is_not_there_is_refused(segmenter, number):
-    with pytest.raises(UserError, match='there are 2, counted from 0'):
+    with pytest.raises(UserError, match='numbered from 0 to 1'):
         segmenter.go_to(number)
     assert segmenter.number == 0
 
 
 def test_late_click_stays_with_the_image_that_was_seen(segmenter):
     segmenter.go_to(1)
-    press(segmenter, 20, 20, picture=0)  # made before the browser showed image 1
-    assert segmenter.clicks == () and segmenter.surface.clicks == []
+    press(segmenter, 20, 20, image=0)  # made before the browser showed image 1
+    assert segmenter.clicks == () and segmenter.canvas.clicks == []
     assert not segmenter.mask.any()
-    assert segmenter.message == 'The last click was made on cup and is kept there.'
+    assert segmenter.message == 'The last click was made on cup and is saved there.'
     segmenter.go_to(0)
     assert segmenter.clicks == (Click(20, 20),)
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
@@ -192,9 +192,9 @@ def test_late_keys_change_the_image_that_was_seen(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.go_to(1)
     segmenter.add(Click(30, 30))
-    command(segmenter, 'finish', picture=0)
+    command(segmenter, 'finish', image=0)
     assert segmenter.objects == () and segmenter.clicks == (Click(30, 30),)
-    command(segmenter, 'reset', picture=0)
+    command(segmenter, 'reset', image=0)
     assert segmenter.clicks == (Click(30, 30),)
     segmenter.go_to(0)
     assert len(segmenter.objects) == 1
@@ -202,7 +202,7 @@ def test_late_keys_change_the_image_that_was_seen(segmenter):
 
 @pytest.mark.parametrize('number', [7, -1, 'x', [0]])
 def test_click_from_nowhere_is_refused(segmenter, number):
-    press(segmenter, 20, 20, picture=number)
+    press(segmenter, 20, 20, image=number)
     assert segmenter.clicks == () and 'click again' in segmenter.message
 
 
@@ -226,7 +226,7 @@ def test_image_changed_while_a_click_is_computed():
     click.join(10)
     change.join(10)
     assert segmenter.number == 1 and segmenter.clicks == () and not segmenter.mask.any()
-    assert segmenter.surface.clicks == [] and segmenter.surface.picture == 1
+    assert segmenter.canvas.clicks == [] and segmenter.canvas.image_number == 1
     segmenter.go_to(0)
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
@@ -235,8 +235,8 @@ def test_images_are_read_when_they_are_looked_at(tmp_path):
     write_image(tmp_path / 'a.png', picture(0))
     (tmp_path / 'b.png').write_bytes(b'no picture')
     segmenter = ClickSegmenter([tmp_path / 'a.png', tmp_path / 'b.png', picture(2)], Discs())
-    assert segmenter.names == ['a', 'b', 'picture3']
-    push(segmenter, 'Next picture (.)')
+    assert segmenter.names == ['a', 'b', 'image3']
+    push(segmenter, 'Next image (.)')
     assert segmenter.number == 0 and 'b.png' in segmenter.message
     segmenter.go_to(2)
     np.testing.assert_array_equal(segmenter.image, picture(2))
@@ -266,7 +266,7 @@ def test_same_names_are_told_apart(tmp_path):
 
 
 def test_no_image_is_refused():
-    with pytest.raises(UserError, match='no image'):
+    with pytest.raises(UserError, match='No images given'):
         ClickSegmenter([], Discs())
 
 
@@ -293,13 +293,13 @@ def png(image):
 
 
 def test_uploaded_picture_is_the_current_one(segmenter):
-    upload(segmenter, 'Picture', png(picture(5)[:, :, ::-1]))
+    upload(segmenter, 'Image', png(picture(5)[:, :, ::-1]))
     assert segmenter.names == ['cup', 'cat', 'dog'] and segmenter.number == 2
     np.testing.assert_array_equal(segmenter.image, picture(5))
-    assert controls(segmenter, 'FileUpload')['Picture'].value == ()
+    assert controls(segmenter, 'FileUpload')['Image'].value == ()
 
 
-@pytest.mark.parametrize('text', ['Picture', 'Mask'])
+@pytest.mark.parametrize('text', ['Image', 'Mask'])
 def test_upload_that_is_no_picture_is_a_sentence(segmenter, text):
     upload(segmenter, text, b'nothing')
     assert 'it is damaged or not an image file' in segmenter.message
@@ -328,7 +328,7 @@ def test_object_begins_with_a_mask_and_clicks_correct_it(segmenter):
 def test_mask_from_a_file_and_from_an_upload(segmenter, tmp_path, white):
     start = disc(SIZE, 30, 30)
     write_image(tmp_path / 'mask.png', start.astype(np.uint8) * white)
-    controls(segmenter, 'Text')['path of a mask'].value = str(tmp_path / 'mask.png')
+    controls(segmenter, 'Text')['path of a mask file'].value = str(tmp_path / 'mask.png')
     push(segmenter, 'Load')
     np.testing.assert_array_equal(segmenter.mask, start)
     segmenter.reset()
@@ -411,7 +411,7 @@ def test_own_refinement_after_a_named_one_is_listed(segmenter):
     choice = controls(segmenter, 'Dropdown')['Refine by']
     choice.value = 'crf'
     segmenter.refinement = half
-    assert segmenter.refinement is half and choice.label == 'own'
+    assert segmenter.refinement is half and choice.label == 'custom'
 
 
 def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatch):
@@ -475,7 +475,7 @@ def test_labels_of_images_that_were_not_looked_at_are_saved_too(tmp_path):
     labels = segmenter.labels()
     assert labels.class_names == dataset.class_names
     for index, name in enumerate(labels.image_names):
-        number = int(name.removeprefix('picture')) - 1
+        number = int(name.removeprefix('image')) - 1
         image, instances = labels[index]
         np.testing.assert_array_equal(image, dataset[number][0])
         first = 1 if number == 0 else 0
@@ -491,7 +491,7 @@ def test_saved_masks_are_white_on_the_object(segmenter, tmp_path):
     [file] = (tmp_path / 'masks').iterdir()
     assert file.name == 'cup_1_big-cup.png'
     np.testing.assert_array_equal(np.array(Image.open(file)), disc(SIZE, 20, 20) * 255)
-    assert segmenter.message == f'Wrote 1 mask to {tmp_path}.'
+    assert segmenter.message == f'Saved 1 mask to {tmp_path}.'
 
 
 def test_folder_may_be_given_at_once(tmp_path):
@@ -516,7 +516,7 @@ def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
 @pytest.mark.parametrize('text', ['COCO JSON', 'Masks (PNG)'])
 def test_saving_nothing_is_refused(segmenter, text):
     push(segmenter, text)
-    assert segmenter.message == 'There is nothing to save yet; click on an object first.'
+    assert segmenter.message == 'There is nothing to save yet; click an object first.'
 
 
 def test_folder_that_cannot_be_written_is_a_sentence(segmenter, tmp_path):
@@ -531,19 +531,19 @@ def test_folder_that_cannot_be_written_is_a_sentence(segmenter, tmp_path):
 # What is seen
 
 def test_snapshot_shows_finished_objects_in_their_colours(segmenter):
-    segmenter.surface.opacity = 1.0
+    segmenter.canvas.opacity = 1.0
     segmenter.add(Click(20, 20))
     segmenter.finish()
     seen = segmenter.snapshot()
     inside = disc(SIZE, 20, 20)
-    assert (seen[inside] == segmenter.surface.object_colors[0]).all()
+    assert (seen[inside] == segmenter.canvas.object_colors[0]).all()
     np.testing.assert_array_equal(seen[~inside], picture(0)[~inside])
 
 
 def test_description(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish()
-    assert repr(segmenter) == 'ClickSegmenter(cup: 1 finished object, 0 clicks on the next)'
+    assert repr(segmenter) == 'ClickSegmenter(cup: 1 finished object, 0 clicks on the current one)'
 
 
 def test_name_of_an_image_is_text(tmp_path):

@@ -71,9 +71,9 @@ def test_it_begins_with_deeplabs_own_parameters(explorer):
 
 
 def test_a_slider_computes_the_crf_anew(explorer):
-    sliders(explorer)['Steps'].value = 2
+    sliders(explorer)['Iterations'].value = 2
     wanted = dataclasses.replace(PRESETS['deeplab'], steps=2)
-    assert explorer.parameters == wanted and preset(explorer).value == 'own'
+    assert explorer.parameters == wanted and preset(explorer).value == 'custom'
     np.testing.assert_array_equal(explorer.after, expected(explorer, wanted))
 
 
@@ -138,11 +138,11 @@ def test_what_cannot_be_used_is_told(image):
         CrfExplorer(image, 'no-such-model')
 
 
-def test_an_error_while_computing_is_told_below_the_pictures(explorer, monkeypatch):
+def test_an_error_while_computing_is_told_below_the_images(explorer, monkeypatch):
     def fail(*args, **options):
         raise UserError('Too small.')
 
     monkeypatch.setattr('chainer_seg.widgets.crf_explorer.semantic_crf', fail)
-    sliders(explorer)['Steps'].value = 3
+    sliders(explorer)['Iterations'].value = 3
     assert explorer.message == 'Too small.'
     assert repr(explorer).startswith('CrfExplorer(30x40 image, CrfParameters(smooth_weight=3')

@@ -44,15 +44,15 @@ def test_the_first_picture_is_shown_with_its_objects(few):
     viewer = DatasetViewer(few)
     np.testing.assert_array_equal(viewer.explorer.image, few[0][0])
     np.testing.assert_array_equal(viewer.explorer.instances.masks, few[0][1].masks)
-    assert viewer.number == 0 and viewer.message == 'picture 0: 30x20 pixels, 1 objects'
-    assert repr(viewer) == 'DatasetViewer(picture 0 of 4)'
+    assert viewer.number == 0 and viewer.message == 'image 0: 30x20 pixels, 1 object'
+    assert repr(viewer) == 'DatasetViewer(image 0 of 4)'
 
 
-def test_buttons_and_field_go_to_other_pictures(few):
+def test_buttons_and_field_go_to_other_images(few):
     viewer = DatasetViewer(few, number=1)
-    controls(viewer, 'Button')['Next picture'].click()
+    controls(viewer, 'Button')['Next image'].click()
     assert viewer.number == 2 and viewer.explorer.image[0, 0, 0] == 2
-    controls(viewer, 'Button')['Picture before'].click()
+    controls(viewer, 'Button')['Previous image'].click()
     assert viewer.number == 1
     [field] = controls(viewer, 'BoundedIntText').values()
     assert field.value == 1
@@ -63,12 +63,12 @@ def test_buttons_and_field_go_to_other_pictures(few):
 def test_the_ends_are_told(few):
     viewer = DatasetViewer(few)
     viewer.previous()
-    assert viewer.number == 0 and viewer.message == 'There is no picture before this one.'
+    assert viewer.number == 0 and viewer.message == 'There is no image before this one.'
 
 
 def test_a_class_is_looked_for_in_both_directions(few):
     viewer = DatasetViewer(few)
-    controls(viewer, 'Dropdown')['Go only to pictures with this class'].value = 'dog'
+    controls(viewer, 'Dropdown')['Only show images with this class'].value = 'dog'
     viewer.next()
     assert viewer.number == 3
     viewer.next()
@@ -137,16 +137,16 @@ def test_a_picture_that_cannot_be_read_is_told_and_passed(tmp_path):
     viewer = DatasetViewer(dataset)
     with pytest.raises(ImageError):
         viewer.next()
-    assert viewer.number == 1 and 'Picture 1 cannot be shown' in viewer.message
+    assert viewer.number == 1 and 'Image 1 cannot be shown' in viewer.message
     viewer.next()
     assert viewer.number == 2 and viewer.message.startswith('000002.jpg')
-    controls(viewer, 'Button')['Picture before'].click()
-    assert 'Picture 1 cannot be shown' in viewer.message
+    controls(viewer, 'Button')['Previous image'].click()
+    assert 'Image 1 cannot be shown' in viewer.message
 
 
 def test_numbers_out_of_range_and_empty_data_sets_are_refused(few):
     viewer = DatasetViewer(few)
-    with pytest.raises(DatasetError, match='no picture 4; there are 4, counted from 0'):
+    with pytest.raises(DatasetError, match='no image 4; the images are numbered from 0 to 3'):
         viewer.go_to(4)
     assert viewer.number == 0
     with pytest.raises(DatasetError, match='data set is empty'):

@@ -71,7 +71,7 @@ def test_annotated_objects_need_no_scores(image):
 
 def test_score_and_classes_choose_what_is_shown(explorer, found):
     assert explorer.shown.tolist() == [0, 1, 2]
-    explorer.least_score = 0.5
+    explorer.score_threshold = 0.5
     assert explorer.shown.tolist() == [0, 1]
     explorer.hidden = [2]
     assert explorer.shown.tolist() == [1]
@@ -95,12 +95,12 @@ def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
 
 
 def test_another_image_keeps_what_is_set(explorer):
-    explorer.least_score, explorer.style, explorer.chosen = 0.5, 'contours', 1
+    explorer.score_threshold, explorer.style, explorer.selected = 0.5, 'contours', 1
     other = Instances(np.ones((1, 30, 20), bool), scores=[0.8], class_names=('bird',))
     explorer.show(np.zeros((30, 20, 3), np.uint8), other)
     assert explorer.image_size == (30, 20) and explorer.class_names == ['bird']
-    assert (explorer.least_score, explorer.style) == (0.5, 'contours')
-    assert explorer.chosen == -1 and explorer.version == 2
+    assert (explorer.score_threshold, explorer.style) == (0.5, 'contours')
+    assert explorer.selected == -1 and explorer.version == 2
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], other.masks)
 
 
@@ -110,7 +110,7 @@ def test_a_model_is_asked_for_detections(image, found):
             np.testing.assert_array_equal(picture, image)
             return found
 
-    assert len(DetectionExplorer(image, Detector(), least_score=0.5).shown) == 2
+    assert len(DetectionExplorer(image, Detector(), score_threshold=0.5).shown) == 2
 
 
 def test_a_model_may_be_named(image):
@@ -119,7 +119,7 @@ def test_a_model_may_be_named(image):
 
 
 def test_objects_of_another_image_are_refused_and_change_nothing(explorer):
-    with pytest.raises(DatasetError, match='of an image of 50x80 pixels, but this one has 60x80'):
+    with pytest.raises(DatasetError, match='belong to an image of 50x80 pixels, but this one has 60x80'):
         explorer.show(explorer.image, Instances(np.ones((1, 50, 80), bool)))
     assert len(explorer) == 3 and explorer.version == 1
 
@@ -142,7 +142,7 @@ def test_nothing_found_is_no_error(image):
 
 def test_snapshot_shows_what_is_shown_and_nothing_else(explorer, image):
     explorer.boxes = explorer.names = False
-    explorer.least_score = 0.7
+    explorer.score_threshold = 0.7
     picture = explorer.snapshot()
     color = instance_colors(3)[0]
     blended = image[20, 20] * 0.55 + color * 0.45
@@ -158,5 +158,5 @@ def test_notebook_readers_without_jupyter_see_a_still(explorer):
     bundle = explorer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data
-    explorer.least_score = 0.5
+    explorer.score_threshold = 0.5
     assert repr(explorer) == 'DetectionExplorer(60x80 image, 2 of 3 objects)'

@@ -67,7 +67,7 @@ def test_all_are_shown_at_first_up_to_twenty(image):
 
 def test_sliders_choose_what_is_shown(explorer):
     assert explorer.shown.tolist() == [0, 1, 2, 3]
-    explorer.least_score = 0.5
+    explorer.score_threshold = 0.5
     assert explorer.shown.tolist() == [0, 1, 2]
     explorer.sizes = (15.0, 80.0)
     assert explorer.shown.tolist() == [0, 2]
@@ -86,7 +86,7 @@ def test_pinned_proposals_are_instances(explorer, proposals):
 
 
 def test_pinning_what_is_not_there_is_refused(explorer):
-    with pytest.raises(traitlets.TraitError, match='There are proposals 0 to 3, not 4'):
+    with pytest.raises(traitlets.TraitError, match='no proposal 4; the proposals are numbered from 0 to 3'):
         explorer.pinned = [0, 4]
     assert explorer.pinned == []
 
@@ -139,7 +139,7 @@ def test_empty_mask_is_no_error(image):
 
 
 @pytest.mark.parametrize('proposals, sentence', [
-    (rectangles((0, 0, 3, 3), size=(50, 80)), 'for an image of 50x80 pixels, but this one has 60x80'),
+    (rectangles((0, 0, 3, 3), size=(50, 80)), 'belong to an image of 50x80 pixels, but this one has 60x80'),
     ([{'score': 1, 'bbox': [1, 2, 3, 4]}], 'Proposals without masks cannot be shown')])
 def test_proposals_of_something_else_are_refused(image, proposals, sentence):
     with pytest.raises(DatasetError, match=sentence):

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.click_files import (
     IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, ClickList, has_sample, label_path, read_list,
     write_sample)
@@ -15,9 +16,8 @@ from chainer_seg.journal import keep_settings
 from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab.sampling import find_sampling
 from chainer_seg.models.deeplab.stored_clicks import (
-    STORED_SCALE, sample_image, stored_maps, usable_objects)
+    LEAST_AREA, STORED_SCALE, sample_image, stored_maps, usable_objects)
 
-LEAST_AREA = 100
 _LIST_ENDING, _SETTINGS_ENDING = '_converted.txt', '_sampling.json'
 _JPEG_QUALITY = 95
 
@@ -58,6 +58,7 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
         chainer_seg.errors.LinkError: A folder in it is a link that leads out of it.
     """
     folder, sampling = pathlib.Path(folder), find_sampling(sampling)
+    dataset = as_dataset(dataset)
     settings = {'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
                 'energy_scale': scale, **dataclasses.asdict(sampling)}
     with sole_writer(folder):
@@ -100,9 +101,10 @@ class _ImageWriter:
     def __init__(self, dataset, folder, split, scale):
         self._dataset, self._folder, self._scale = dataset, folder, scale
         # Those of a data set without image files are written, too.
-        self._has_images = getattr(dataset, 'image_folder', None) is None
-        self._files = getattr(dataset, 'image_names', None) or [
-            f'{split}-{number:06d}{IMAGE_ENDING}' for number in range(len(dataset))]
+        self._has_images = dataset.image_folder is None
+        self._files = [
+            dataset.file_name(number) if dataset.has_files else f'{split}-{number:06d}{IMAGE_ENDING}'
+            for number in range(len(dataset))]
         # As they are listed.
         self.names = [name.removesuffix(IMAGE_ENDING) for name in self._files]
 
@@ -131,7 +133,7 @@ class _ImageWriter:
     def _write_image(self, path, number, image):
         if path.exists():
             return
-        if not hasattr(self._dataset, 'read_file'):
+        if not self._dataset.has_files:
             write_image(path, image, quality=_JPEG_QUALITY)
             return
         data, _ = self._dataset.read_file(number)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from chainer_seg.images import resize
+from chainer_seg.label_images import VOID
 from chainer_seg.models.deeplab.preparation import network_image
-
-VOID = -1
 
 
 class SemanticSamples:

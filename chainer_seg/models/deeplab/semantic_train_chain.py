@@ -3,10 +3,9 @@
 import chainer
 from chainer import functions as F
 
+from chainer_seg.label_images import VOID
 from chainer_seg.links import BatchNorm, DeviceChain
 from chainer_seg.models.deeplab.multi_scale import multi_scale_logits
-
-VOID = -1
 
 
 class SemanticTrainChain(DeviceChain):

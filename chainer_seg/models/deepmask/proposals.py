@@ -2,12 +2,12 @@
 
 import dataclasses
 import itertools
-import typing
 
 import numpy as np
 from chainer.backends import cuda
 from chainercv.utils import non_maximum_suppression
 
+from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
@@ -30,22 +30,6 @@ MASKS_AT_ONCE = 32
 
 # The three 3x3 convolutions of SharpMask's horizontal nets look so many positions further.
 SKIP_REACH = 3
-
-
-class RleProposals(typing.NamedTuple):
-    """The proposals for one image, the best first, with masks as run-length codes.
-
-    Attributes:
-        codes: COCO's compressed run-length codes, dicts of ``size`` and ``counts``, JSON-ready.
-        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
-        scores: (R,) float32 in [0, 1].
-        scales: (R,) float32, the scale of the pyramid at which each was found.
-    """
-
-    codes: list
-    bboxes: np.ndarray
-    scores: np.ndarray
-    scales: np.ndarray
 
 
 @dataclasses.dataclass

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from chainer_seg.datasets.keypoints import PERSON_MIRROR
-from chainer_seg.datasets.object_index import annotations_of
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
 from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
@@ -51,10 +51,10 @@ class PolygonDataset:
     """
 
     def __init__(self, dataset):
-        self.dataset = dataset
+        self.dataset = dataset = as_dataset(dataset)
         self.class_names = dataset.class_names
-        self.ids = getattr(dataset, 'ids', range(len(dataset)))
-        self._annotations = annotations_of(dataset)
+        self.ids = dataset.ids
+        self._annotations = dataset.annotations
 
     def __len__(self):
         return len(self.dataset)

@@ -1,12 +1,12 @@
-// What explorers of masks share: masks as run lengths from Python, painted, the frame, and sliders.
+// Shared by the mask explorers: decoding and painting of run-length encoded masks, layout, and sliders.
 
-// The numbers of a binary trait, copied: a message's buffer may begin anywhere.
+// A binary trait as a typed array; copied, because the view into a message may be unaligned.
 function numbers(data, Type) {
   if (!data || data.byteLength === 0) return new Type(0);
   return new Type(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 }
 
-// The masks of a widget: the ends of their runs, their boxes in the shown picture, and their colours.
+// The masks of a widget: the ends of their runs, their boxes in the displayed image, and their colours.
 function readMasks(model) {
   const ends = numbers(model.get("ends_data"), Uint32Array);
   const places = numbers(model.get("places_data"), Uint32Array);
@@ -18,8 +18,8 @@ function readMasks(model) {
   });
 }
 
-// Whether the pixel at ``index``, counted down the columns, belongs to the mask.
-function holds(ends, index) {
+// Whether the pixel at ``index`` in column-major order belongs to the mask.
+function contains(ends, index) {
   let low = 0, high = ends.length; // the number of runs that end at or before index
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -29,7 +29,7 @@ function holds(ends, index) {
   return low % 2 === 1;
 }
 
-// The mask inside its box with a border of zeros, row by row.
+// The mask within its box, row-major, with a border of zeros.
 function fill({ ends, x, y, width, height }, rows) {
   const stride = width + 2;
   const inside = new Uint8Array(stride * (height + 2));
@@ -41,26 +41,26 @@ function fill({ ends, x, y, width, height }, rows) {
   return inside;
 }
 
-// A canvas of the size of the box: the mask in its colour, or only its edge.
+// A canvas of the size of the box with the mask, or only its edge, in ``color``.
 function paint(mask, rows, color, edgeOnly) {
   const { width, height } = mask;
   const inside = fill(mask, rows);
   const canvas = new OffscreenCanvas(Math.max(width, 1), Math.max(height, 1));
-  const picture = new ImageData(canvas.width, canvas.height);
+  const image = new ImageData(canvas.width, canvas.height);
   const stride = width + 2;
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
       const at = (row + 1) * stride + column + 1;
       if (!inside[at]) continue;
       const within = inside[at - 1] && inside[at + 1] && inside[at - stride] && inside[at + stride];
-      if (!edgeOnly || !within) picture.data.set([...color, 255], 4 * (row * width + column));
+      if (!edgeOnly || !within) image.data.set([...color, 255], 4 * (row * width + column));
     }
   }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
+  canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
 
-// The canvas, the line of words below it, and the room for controls, added to ``el``.
+// Adds a canvas, a status line below it, and a container for controls to ``el``.
 function addFrame(el, className, label) {
   const frame = document.createElement("div");
   frame.className = className;

@@ -1,10 +1,10 @@
-// Draws the picture, the masks and the clicks of a ClickSurface, and sends clicks to Python.
+// Draws the image, the masks and the clicks of an ImageCanvas, and sends clicks to Python.
 
 const TOOLS = [
   ["zoomOut", "−", "Zoom out (-)"],
   ["zoomIn", "+", "Zoom in (+)"],
-  ["fit", "Fit", "Whole picture (0)"],
-  ["help", "?", "Mouse and keys (H)"],
+  ["fit", "Fit", "Fit the image to the view (0)"],
+  ["help", "?", "Mouse and keyboard help (H)"],
 ];
 const ZOOM_STEP = 1.5;
 
@@ -16,19 +16,19 @@ function make(tag, name, parent, text = "") {
   return element;
 }
 
-class Surface {
+class ImageCanvas {
   constructor(model, el) {
     this.model = model;
     this.view = new View();
     this.density = Math.min(window.devicePixelRatio || 1, 2);
-    this.shown = null; // all that belongs to one picture, taken from the model at one moment
-    this.newest = 0; // number of the newest state asked for; an older one ready later is dropped
-    this.painted = 0; // number of the state that is on the screen
-    this.pending = new Map(); // what Python has not answered: ticket -> {picture, click or null}
+    this.shown = null; // the state of one image, read from the model at one moment
+    this.newest = 0; // number of the latest state requested; older ones that arrive later are dropped
+    this.painted = 0; // number of the state on the screen
+    this.pending = new Map(); // messages Python has not answered: ticket -> {imageNumber, click or null}
     this.bitmaps = new Map(); // decoded traits: name -> {data, bitmap}
-    this.hidden = false; // the masks
-    this.local = { // what needs no Python
-      sign: () => this.turnSign(),
+    this.hidden = false; // whether the masks are hidden
+    this.local = { // actions that do not need Python
+      sign: () => this.toggleSign(),
       hide: () => { this.hidden = !this.hidden; },
       zoomIn: () => this.view.zoomBy(ZOOM_STEP),
       zoomOut: () => this.view.zoomBy(1 / ZOOM_STEP),
@@ -43,15 +43,15 @@ class Surface {
   }
 
   build(el) {
-    this.frame = make("div", "chainer-seg-surface", el);
+    this.frame = make("div", "chainer-seg-canvas", el);
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "application");
     this.frame.setAttribute("aria-label",
-      "Picture to click on: left adds to the object, right takes away; press H for help");
+      "Image to annotate: left click adds to the object, right click removes; press H for help");
     this.canvas = make("canvas", "", this.frame);
     make("div", "chainer-seg-bar", this.frame);
     this.busy = make("div", "chainer-seg-badge chainer-seg-busy", this.frame);
-    make("div", "chainer-seg-badge chainer-seg-sign", this.frame, "− clicks remove");
+    make("div", "chainer-seg-badge chainer-seg-sign", this.frame, "− removing");
     const tools = make("div", "chainer-seg-tools", this.frame);
     for (const [action, text, title] of TOOLS) {
       const button = make("button", `chainer-seg-${action}`, tools, text);
@@ -80,21 +80,21 @@ class Surface {
     return this.bitmaps.get(trait).bitmap;
   }
 
-  // Decoding takes a while, so what belongs together is taken from the model at once.
+  // Decoding is asynchronous, so everything that belongs together is read from the model first.
   async load() {
     const number = ++this.newest;
     this.showBusy();
     const get = (trait) => this.model.get(trait);
     const state = {
       number,
-      picture: get("picture"), imageSize: get("image_size"), shownSize: get("shown_size"),
+      imageNumber: get("image_number"), imageSize: get("image_size"), shownSize: get("shown_size"),
       clicks: get("clicks"), colors: get("object_colors"),
     };
     [state.image, state.probability, state.objects] = await Promise.all([
       this.bitmap("image_data", "image/jpeg"), this.bitmap("probability_data", "image/png"),
       this.bitmap("objects_data", "image/png")]);
     if (number !== this.newest) return;
-    if (this.shown?.picture !== state.picture) this.fitTo(state.shownSize);
+    if (this.shown?.imageNumber !== state.imageNumber) this.fitTo(state.shownSize);
     this.shown = state;
     this.draw();
   }
@@ -106,7 +106,7 @@ class Surface {
     this.view.fit();
   }
 
-  // Many changes at once are drawn once.
+  // Coalesces simultaneous changes into one redraw.
   draw() {
     cancelAnimationFrame(this.frameRequest);
     this.frameRequest = requestAnimationFrame(() => this.shown?.image && this.paint());
@@ -116,22 +116,22 @@ class Surface {
     const { shown, view, model } = this;
     const { width, height } = this.canvas;
     const context = this.canvas.getContext("2d");
-    // Close up, single pixels can be told apart.
+    // At high zoom, show individual pixels.
     context.imageSmoothingEnabled = (view.zoom * width) / shown.image.width < 4;
-    drawThrough(context, shown.image, view, width, height);
+    drawInView(context, shown.image, view, width, height);
     if (!this.hidden) {
       const owner = owners(shown, model.get("threshold"), view, width, height);
       context.drawImage(makeOverlay(
         owner, shown.colors, model.get("opacity"), width, height, Math.round(this.density)), 0, 0);
     }
-    const place = ([y, x, positive], waits) => {
+    const mark = ([y, x, positive], isPending) => {
       const [top, left] = view.toFrame([
         (y + 0.5) / shown.imageSize[0], (x + 0.5) / shown.imageSize[1]]);
-      drawClick(context, top * height, left * width, positive, waits, this.density);
+      drawClick(context, top * height, left * width, positive, isPending, this.density);
     };
-    shown.clicks.forEach((click) => place(click, false));
-    for (const { picture, click } of this.pending.values()) {
-      if (click && picture === shown.picture) place(click, true);
+    shown.clicks.forEach((click) => mark(click, false));
+    for (const { imageNumber, click } of this.pending.values()) {
+      if (click && imageNumber === shown.imageNumber) mark(click, true);
     }
     this.frame.classList.toggle("is-zoomed", view.zoom > 1);
     this.painted = shown.number;
@@ -142,38 +142,38 @@ class Surface {
     const waiting = this.pending.size;
     this.frame.classList.toggle(
       "is-busy", waiting > 0 || this.model.get("busy") || this.painted !== this.newest);
-    this.busy.textContent = waiting > 1 ? `computing, ${waiting} to go` : "computing";
+    this.busy.textContent = waiting > 1 ? `Computing… (${waiting} pending)` : "Computing…";
   }
 
   showSign() {
     this.frame.classList.toggle("is-negative", Boolean(this.model.get("negative")));
   }
 
-  turnSign() {
+  toggleSign() {
     this.model.set("negative", this.model.get("negative") ? 0 : 1);
     this.model.save_changes();
   }
 
   click(place, positive) {
     if (!this.shown) return;
-    // In pixels of the image; (0, 0) is the centre of the first one.
-    const [y, x] = this.view.toPicture(place).map((share, axis) => clamp(
+    // In image pixels; (0, 0) is the centre of the first pixel.
+    const [y, x] = this.view.toImage(place).map((share, axis) => clamp(
       share * this.shown.imageSize[axis] - 0.5, 0, this.shown.imageSize[axis] - 1));
-    this.tell({ kind: "click", y, x, positive }, [y, x, positive]);
+    this.send({ kind: "click", y, x, positive }, [y, x, positive]);
   }
 
-  // Python learns which picture was seen: another may be current when the message gets there.
-  tell(message, click = null) {
+  // Tells Python which image the user saw: another may be current when the message arrives.
+  send(message, click = null) {
     if (!this.shown) return;
-    const { picture } = this.shown;
+    const { imageNumber } = this.shown;
     const ticket = crypto.getRandomValues(new Uint32Array(2)).join("-");
-    this.pending.set(ticket, { picture, click });
-    this.model.send({ ...message, picture, ticket });
+    this.pending.set(ticket, { imageNumber, click });
+    this.model.send({ ...message, image: imageNumber, ticket });
     this.draw();
     this.showBusy();
   }
 
-  answered({ kind, ticket }) {
+  onMessage({ kind, ticket }) {
     if (kind !== "done") return;
     this.pending.delete(ticket);
     this.draw();
@@ -182,39 +182,39 @@ class Surface {
 
   act(action) {
     if (action in this.local) this.local[action]();
-    else if (this.model.get("commands").includes(action)) this.tell({ kind: "command", name: action });
+    else if (this.model.get("commands").includes(action)) this.send({ kind: "command", name: action });
     this.draw();
   }
 
   onKey(event) {
     if (event.key === "Escape") this.help.classList.remove("is-open");
     const action = actionOf(event);
-    const presses = action === "grab" && event.target instanceof HTMLButtonElement;
-    if (!action || presses) return;
+    const pressesButton = action === "grab" && event.target instanceof HTMLButtonElement;
+    if (!action || pressesButton) return;
     event.preventDefault();
     event.stopPropagation();
     if (action === "grab") this.gestures.grab(true);
-    else if (action === "pan") this.view.pan(...PANS[keyName(event)].map((step) => step / 10));
+    else if (action === "pan") this.widget.pan(...PANS[keyName(event)].map((step) => step / 10));
     else if (!event.repeat || action.startsWith("zoom")) this.act(action);
     this.draw();
   }
 }
 
 function render({ model, el }) {
-  const surface = new Surface(model, el);
-  const unguard = guardKeys(surface.frame);
+  const widget = new ImageCanvas(model, el);
+  const unguard = guardKeys(widget.frame);
   const listeners = {
-    "msg:custom": (message) => surface.answered(message),
-    "change:opacity change:threshold": () => surface.draw(),
-    "change:busy": () => surface.showBusy(),
-    "change:negative": () => surface.showSign(),
-    "change:picture change:image_data change:probability_data change:objects_data change:clicks":
-      () => surface.load(),
+    "msg:custom": (message) => widget.onMessage(message),
+    "change:opacity change:threshold": () => widget.draw(),
+    "change:busy": () => widget.showBusy(),
+    "change:negative": () => widget.showSign(),
+    "change:image_number change:image_data change:probability_data change:objects_data change:clicks":
+      () => widget.load(),
   };
   Object.entries(listeners).forEach(([events, listener]) => model.on(events, listener));
-  surface.load();
-  surface.showBusy();
-  surface.showSign();
+  widget.load();
+  widget.showBusy();
+  widget.showSign();
   return () => {
     unguard();
     Object.entries(listeners).forEach(([events, listener]) => model.off(events, listener));

@@ -1,0 +1,120 @@
+"""The canvas of the click widgets: an image with masks and clicks, drawn by the browser.
+
+Data are sent as binary buffers: the image once as JPEG, then after each click the probability as a
+grey PNG, which the browser colours. So colours, opacity, threshold, zoom and pan change there without
+a round trip to Python.
+"""
+
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import cv2
+import numpy as np
+import numpy.typing as npt
+import traitlets
+
+from chainer_seg.images import fit_within, resize
+from chainer_seg.masks import topmost
+from chainer_seg.widgets.mask_data import encode_jpeg
+
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import Click
+
+_FOLDER = pathlib.Path(__file__).parent
+_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'image_canvas.js')
+# Longer side in pixels of the image that is sent, so that zooming in shows more detail.
+_SENT_SIDE = 1280
+_MAX_OBJECTS = 255  # numbers that fit a grey PNG; further objects reuse the first ones' colours
+
+
+class ImageCanvas(anywidget.AnyWidget):
+    """Shows an image with masks and reports clicks on it.
+
+    Args:
+        longest_side: Maximum longer side of the displayed image in pixels.
+        commands: The commands that keys may send: any of ``undo``, ``redo``, ``reset``, ``finish``,
+            ``previous`` and ``next``.
+
+    Attributes:
+        image_number: The number of the displayed image.
+        clicks: The clicks to show: a list of [y, x, positive] in pixels of the image.
+        negative: What a plain click means: 1 for negative, 0 for positive.
+        busy: Whether Python is computing.
+        opacity: Opacity of the masks, from 0 to 1.
+        threshold: Pixels with a higher probability belong to the mask.
+
+    The browser sends ``{'kind': 'click', 'y': .., 'x': .., 'positive': .., 'image': ..,
+    'ticket': ..}`` and ``{'kind': 'command', 'name': .., 'image': .., 'ticket': ..}``, where
+    ``image`` is the number of the image that the user saw; the reply ``{'kind': 'done', 'ticket': ..}``
+    says that the message has been handled.
+    """
+
+    # One program in several files: anywidget takes a single module, which cannot import others.
+    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
+    _css = _FOLDER / 'image_canvas.css'
+
+    image_number = traitlets.Int(0).tag(sync=True)
+    image_size = traitlets.Tuple((1, 1)).tag(sync=True)
+    shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
+    image_data = traitlets.Bytes(b'').tag(sync=True)
+    probability_data = traitlets.Bytes(b'').tag(sync=True)
+    objects_data = traitlets.Bytes(b'').tag(sync=True)
+    object_colors: traitlets.List = traitlets.List().tag(sync=True)
+    clicks: traitlets.List = traitlets.List().tag(sync=True)
+    commands: traitlets.List = traitlets.List().tag(sync=True)
+    negative = traitlets.Int(0).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    opacity = traitlets.Float(0.5).tag(sync=True)
+    threshold = traitlets.Float(0.5).tag(sync=True)
+
+    def __init__(self, longest_side: int = 640, commands: Iterable[str] = (), **traits: Any) -> None:
+        self._longest_side = longest_side
+        super().__init__(commands=list(commands), **traits)
+
+    def show_image(self, image: npt.NDArray[np.uint8], number: int = 0) -> None:
+        """Shows image ``number``, (H, W, 3) uint8 RGB."""
+        size = image.shape[:2]
+        with self.hold_sync():
+            self.image_number, self.image_size = number, size
+            self.shown_size = fit_within(size, self._longest_side)
+            self.image_data = encode_jpeg(resize(image, self._sent_size))
+
+    def show(self, clicks: 'Iterable[Click]', probability: npt.NDArray[np.floating]) -> None:
+        """Shows clicks (in pixels of the image) and a probability (H, W) from 0 to 1."""
+        small = resize(np.asarray(probability, np.float32), self._sent_size)
+        grey = np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
+        with self.hold_sync():
+            self.clicks = [[float(click.y), float(click.x), bool(click.positive)]
+                           for click in clicks]
+            self.probability_data = _encode_png(grey)
+
+    def show_objects(self, masks: Sequence[npt.NDArray[np.bool_]], colors: npt.NDArray[np.uint8]) -> None:
+        """Shows finished objects.
+
+        Args:
+            masks: R masks (H, W) bool; where they overlap, the smaller object is on top.
+            colors: (R, 3) uint8 RGB.
+        """
+        with self.hold_sync():
+            self.object_colors = np.asarray(colors, int).reshape(-1, 3)[:_MAX_OBJECTS].tolist()
+            self.objects_data = _encode_png(self._numbers(masks)) if len(masks) else b''
+
+    def _numbers(self, masks):
+        """(h, w) uint8 of the size that is sent: 0, or 1 + the number of the object on top."""
+        # Sampled, since numbers must not be interpolated.
+        rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few)
+                         for few, many in zip(self._sent_size, self.image_size))
+        owner = topmost(np.stack([mask[rows[:, None], columns] for mask in masks])).astype(np.int32)
+        return np.where(owner > 0, (owner - 1) % _MAX_OBJECTS + 1, 0).astype(np.uint8)
+
+    @property
+    def _sent_size(self):
+        return fit_within(self.image_size, max(_SENT_SIDE, self._longest_side))
+
+
+def _encode_png(grey):
+    # Speed matters more than size: the browser usually runs on the same machine.
+    return cv2.imencode('.png', np.ascontiguousarray(grey),
+                        [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
