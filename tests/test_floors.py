@@ -24,29 +24,36 @@ FLOORS = {
     '__main__': 7,
 }
 LEAVES = {
-    'array_files', 'bad_images', 'class_names', 'colors', 'command_line', 'devices', 'downloads', 'errors',
-    'exif', 'file_kinds', 'files', 'foreign_files', 'journal', 'lazy', 'locks', 'options', 'pillow_limit',
-    'pixel_values', 'registry', 'schema', 'signals', 'zoo'}
+    'array_files', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',
+    'downloads', 'errors', 'exif', 'file_kinds', 'files', 'foreign_files', 'journal', 'lazy', 'locks',
+    'options', 'pillow_limit', 'pixel_values', 'published_classes', 'registry', 'schema', 'signals', 'zoo'}
+
+# Importers of weights know the models that they make, and no data set.
+CONVERTERS = PACKAGE.parent / 'converters'
+CLOSED_TO_CONVERTERS = {'datasets', 'visualization', 'training', 'evaluation', 'jobs', 'cli', 'widgets'}
+# Modules of chainer_seg that may import the converters, inside functions only.
+MAY_IMPORT_CONVERTERS = {'widgets/weight_converter.py'}
+
+
+def is_type_checking(test):
+    """Whether a condition holds for type checkers alone, which may look up."""
+    return ast.unparse(test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
 
 
 def imports_of(path):
     """The modules of chainer_seg that a file imports when it runs, in dotted form."""
-    for node in _walk(ast.parse(path.read_text(encoding='utf-8'))):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    for_hints = {inner for node in ast.walk(tree) if isinstance(node, ast.If) and is_type_checking(node.test)
+                 for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in for_hints:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 yield f'{node.module}.{alias.name}'
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
-
-
-def _walk(node):
-    """All nodes below one, without those that only a type checker reads."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.unparse(child.test):
-            continue
-        yield child
-        yield from _walk(child)
 
 
 def room(module):
@@ -82,3 +89,24 @@ def test_every_room_has_a_floor():
     rooms = {path.stem for path in PACKAGE.iterdir()
              if path.suffix == '.py' or (path / '__init__.py').exists()}
     assert rooms - {'__init__'} <= {*FLOORS, *LEAVES}
+
+
+def test_converters_import_no_datasets():
+    wrong = sorted({f'{path.relative_to(PACKAGE.parent)} imports {module}'
+                    for path in CONVERTERS.rglob('*.py') for module in imports_of(path)
+                    if room(module) in CLOSED_TO_CONVERTERS})
+    assert wrong == []
+
+
+def test_only_the_converter_widget_imports_the_converters():
+    importing = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob('*.py')
+                 if any(module.split('.')[0] == 'converters' for module in imports_of(path))}
+    assert importing <= MAY_IMPORT_CONVERTERS
+
+
+def test_the_converter_widget_imports_the_converters_only_when_it_needs_them():
+    for name in MAY_IMPORT_CONVERTERS:
+        tree = ast.parse((PACKAGE / name).read_text(encoding='utf-8'))
+        at_the_top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        modules = [getattr(node, 'module', None) or node.names[0].name for node in at_the_top]
+        assert not any(module.split('.')[0] == 'converters' for module in modules)

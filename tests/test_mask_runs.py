@@ -80,7 +80,7 @@ def test_one_damaged_code_among_many_is_found(masks, rng):
     codes = [code['counts'].encode() for code in encode_rle(masks)]
     for number in range(len(codes)):
         for damaged in (codes[number][:-1], b'', codes[number] + b'1', codes[number] + b'\x80'):
-            with pytest.raises(ValueError, match='run-length code'):
+            with pytest.raises(ValueError, match='run-length encoding'):
                 check_runs([*codes[:number], damaged, *codes[number + 1:]], masks.shape[1:])
 
 

@@ -6,7 +6,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from chainer_seg.datasets.coco_names import coco_category_ids
+from chainer_seg.published_classes import coco_category_ids
 from chainer_seg.datasets.list_files import ListedFiles, read_lines
 from chainer_seg.errors import ImageError
 from chainer_seg.images import find_images

@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.plain_shapes import PlainShapesDataset
     from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
     from chainer_seg.datasets.proposal_folder import ProposalFolder
-    from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdDataset
+    from chainer_seg.datasets.sbd import SbdDataset
     from chainer_seg.datasets.semantic import SemanticDataset, open_semantic, semantic_labels
     from chainer_seg.datasets.synthetic.shapes import ShapesDataset
     from chainer_seg.datasets.statistics import (
@@ -31,6 +31,7 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.tfrecord import TFRecordDataset
     from chainer_seg.datasets.validation import Problem, coco_statistics, validate_coco
     from chainer_seg.datasets.voc import VocDataset
+    from chainer_seg.published_classes import PASCAL_NAMES
 
 _NAMES = {
     'Anchors': 'statistics', 'ClickFilesDataset': 'click_files', 'CocoDataset': 'coco',

@@ -15,11 +15,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
 from chainer_seg.label_images import VOID_PIXEL
-
-PASCAL_NAMES = (
-    'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-    'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train',
-    'tvmonitor')
+from chainer_seg.published_classes import PASCAL_NAMES
 
 
 class SbdDataset(ImageDataset):

@@ -13,10 +13,10 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import DatasetError
 
 _HEAD, _CHECKSUM = struct.Struct('<QI'), struct.Struct('<I')
@@ -88,12 +88,6 @@ def parse_example(data: bytes) -> dict[str, list[Any]]:
         raise ValueError('it is no tf.train.Example') from error
     return {entry.key: [*entry.value.bytes_list.value, *entry.value.float_list.value,
                         *entry.value.int64_list.value] for entry in message.features.feature}
-
-
-def masked_crc32c(data: bytes) -> int:
-    """TensorFlow's checksum: CRC-32C turned by 15 bits, plus a constant."""
-    checksum = google_crc32c.value(data)
-    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _opened(path):

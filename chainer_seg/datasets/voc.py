@@ -10,12 +10,13 @@ import numpy.typing as npt
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import (
     IMAGE_ENDINGS, LABEL_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
-from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances
+from chainer_seg.datasets.sbd import SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
 from chainer_seg.label_images import (
     VOID_PIXEL, Guesses, LabelsAs, choose_labels_as, read_label_image)
+from chainer_seg.published_classes import PASCAL_NAMES
 
 _IMAGES, _OBJECTS = 'JPEGImages', 'SegmentationObject'
 # Where the classes of an image may be given; where both do, VOC's own are the more exact.

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_seg.class_names import listed, match_by_position, match_names
-from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
-from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.published_classes import PASCAL_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 from chainer_seg.label_images import VOID

@@ -12,7 +12,7 @@ from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.samples import PatchSamples, stack_patches
 from chainer_seg.models.deepmask.train_chain import enlarge, patch_ious
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 
 # Tells the generators of these patches from those of a training run.
 _MASKS, _SCORES = 4, 5
@@ -55,14 +55,14 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
             numbers = range(first, min(first + _BATCH, n))
             for batch in _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device, on_error):
                 logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
-                check_finite(model, logits)
+                model.check_finite(logits)
                 found_ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
                 if boundary:
                     found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
                     boundaries.append(boundary_iou(found, truth))
             for batch in _draw(samples.draw_score, numbers, (seed, _SCORES), model.device, on_error):
                 logits = model.forward(batch['x'])[1].array
-                check_finite(model, logits)
+                model.check_finite(logits)
                 correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
     if not found_ious or not correct:
         raise DatasetError('There is nothing to judge by: no image of the data set can be read.')

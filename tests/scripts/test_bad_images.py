@@ -46,7 +46,7 @@ def assert_reported(answer, count, total):
     status, _, errors = answer
     assert status == 2 and 'Traceback' not in errors, errors
     told, summary = [line for line in errors.splitlines() if line and '|' not in line]
-    assert told.startswith('passed over: ') and BAD in told
+    assert told.startswith('skipped: ') and BAD in told
     assert summary.startswith(f'error: {count} of {total} images could not be read')
 
 

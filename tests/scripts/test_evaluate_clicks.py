@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from chainer_seg import save_model
-from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
+from chainer_seg.published_classes import PASCAL_NAMES_IN_COCO
 from chainer_seg.models.deeplab import ClickSegmenter
 from tests.datasets.voc_files import write_voc
 

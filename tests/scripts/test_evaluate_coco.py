@@ -218,7 +218,7 @@ def test_nothing_found_at_all_is_an_average_precision_of_0(evaluate, shapes, tmp
     ((), (), 'has an unknown number of classes and the data set 3'),
     (('ring', 'star'), ('--match', 'number'), 'has 2 classes and the data set 3'),
     (KINDS_OF_SHAPES, ('--kinds', 'keypoints'), 'omit keypoints'),
-    (KINDS_OF_SHAPES, ('--score', '2'), 'is not between 0 and 1'),
+    (KINDS_OF_SHAPES, ('--score', '2'), 'must be between 0 and 1'),
     (KINDS_OF_SHAPES, ('--suppression', 'fast'), '--suppression is for a YOLACT'),
     (KINDS_OF_SHAPES, ('--startAt', '9'), 'There is no image from 9')])
 def test_what_does_not_fit_is_one_sentence(evaluate, shapes, names, arguments, sentence):

@@ -175,4 +175,4 @@ def test_the_script_evaluates_a_model_file(call_here, shapes, tmp_path, monkeypa
     assert status == 0, errors
     assert '5 images' in output and 'wrote 5 label images to l' in output and '5/5' in errors
     status, _, errors = call_here('evaluate.py', 'm.npz', *files(shapes), '--scales', '0', '-q')
-    assert status == 2 and errors.startswith('error: ') and 'give numbers above 0' in errors
+    assert status == 2 and errors.startswith('error: ') and 'Scales must be positive' in errors

@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, MovingShapes, ShapesDataset, write_coco
-from chainer_seg.datasets.coco_names import COCO_NAMES
+from chainer_seg.published_classes import COCO_NAMES
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
 from chainer_seg.instances import Instances
@@ -244,7 +244,7 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     (('text.mp4',), 'cannot be decoded'), (('empty.avi',), 'is an empty file'),
     (('--video', 'in.avi:out.gif'), 'not a supported video format'),
     (('--video', 'in.avi:text.mp4/out.avi'), 'could not be written'),
-    (('--video', 'in.avi'), 'is not between 0 and 1'), (('folder',), 'holds no images'),
+    (('--video', 'in.avi'), 'must be between 0 and 1'), (('folder',), 'holds no images'),
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),
     (('in.avi', '--alpha', '3'), '--alpha must be between 0 and 1'),
     (('in.avi', '--suppression', 'fast'), '--suppression is for a YOLACT'),

@@ -163,7 +163,7 @@ def test_the_script_segments_with_a_model_file(call_here, pictures, tmp_path, mo
 @pytest.mark.parametrize('arguments, sentence', [
     (('m.npz',), 'cannot be read'),
     (('pictures/0.png', '--crf', 'caffe'), "'caffe' is neither tensorflow nor deeplab"),
-    (('pictures/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations above 0')])
+    (('pictures/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations must be above 0')])
 def test_the_script_ends_with_status_2_where_an_input_is_wrong(call_here, pictures, tmp_path,
                                                               monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)

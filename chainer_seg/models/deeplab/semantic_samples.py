@@ -41,7 +41,7 @@ class SemanticSamples:
                 _filled(labels[window], self.crop, VOID))
 
 
-def resize_labels(labels, size):
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Labels (H, W) in another size (h, w): those of the nearest pixels."""
     rows, columns = (((np.arange(wanted) + 0.5) * length / wanted).astype(int)
                      for wanted, length in zip(size, labels.shape))

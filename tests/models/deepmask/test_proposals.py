@@ -171,7 +171,7 @@ def test_arguments_that_cannot_be_used(model, image, wrong, sentence):
 
 def test_branch_that_a_sharpmask_lacks(image):
     model = SharpMask(mask_channels=16, **{**SMALL, 'mask_size': None})
-    with pytest.raises(UserError, match='without the branch of DeepMask'):
+    with pytest.raises(UserError, match='has no DeepMask branch'):
         model.propose(image, dm=True)
 
 

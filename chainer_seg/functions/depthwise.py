@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 def convolve(x, weights, geometry):
     """Correlates images (B, C, H, W) channel by channel with weights (C, 1, kh, kw).
 
-    ``geometry`` is a `chainer_seg.compat.convolution.Geometry`, here and below.
+    ``geometry`` is a `chainer_seg.functions.convolution.Geometry`, here and below.
     """
     y = np.zeros(x.shape[:2] + geometry.output, x.dtype)
     taps = list(geometry.taps(x.shape[2:]))

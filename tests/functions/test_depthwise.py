@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from chainer import gradient_check
 
-from chainer_seg.compat import depthwise
+from chainer_seg.functions import depthwise
 
 # Kernel, stride, padding and dilation, each of rows and columns.
 CASES = [((3, 3), (1, 1), (1, 1), (1, 1)), ((5, 3), (2, 1), (2, 0), (1, 1)),

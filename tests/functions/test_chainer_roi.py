@@ -8,7 +8,7 @@ import chainer
 import chainer.functions as F
 import numpy as np
 import pytest
-from chainer_seg.compat import roi_sampling
+from chainer_seg.functions import roi_sampling
 
 MAPS_SHAPE = (2, 3, 9, 11)
 POOLING = 'chainer.functions.pooling.'

@@ -7,10 +7,11 @@ touch each pixel once, where one sparse matrix for all RoIs reads it for every s
 
 import numpy as np
 
-from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.functions import roi_sampling as sampling
 
 
-def average_align(maps, rois, indices, output_size, spatial_scale, sampling_ratio):
+def average_align(maps: np.ndarray, rois: np.ndarray, indices: np.ndarray, output_size: tuple[int, int],
+                  spatial_scale: float, sampling_ratio: tuple[int | None, int | None]) -> np.ndarray:
     """Averages of bilinear samples: (B, C, H, W) maps -> (R, C, outh, outw).
 
     Args:
@@ -34,7 +35,9 @@ def average_align(maps, rois, indices, output_size, spatial_scale, sampling_rati
     return top
 
 
-def average_align_gradient(gradients, rois, indices, maps_shape, spatial_scale, sampling_ratio):
+def average_align_gradient(gradients: np.ndarray, rois: np.ndarray, indices: np.ndarray,
+                           maps_shape: tuple[int, ...], spatial_scale: float,
+                           sampling_ratio: tuple[int | None, int | None]) -> np.ndarray:
     """The gradient of the maps (B, C, H, W) from ``gradients`` (R, C, outh, outw) of the output."""
     batch, channels, height, width = maps_shape
     output_size = gradients.shape[2:]

@@ -5,8 +5,8 @@ The functions are methods: they take the place of those of Chainer's classes and
 
 import numpy as np
 
-from chainer_seg.compat import roi_sampling as sampling
-from chainer_seg.compat.roi_products import average_align, average_align_gradient
+from chainer_seg.functions import roi_sampling as sampling
+from chainer_seg.functions.roi_products import average_align, average_align_gradient
 
 
 class _Samples:

@@ -6,10 +6,11 @@ Chainer's own forward pass of the two max poolings is kept, as it loops over bin
 
 import numpy as np
 
-from chainer_seg.compat import roi_sampling as sampling
+from chainer_seg.functions import roi_sampling as sampling
 
 
-def bin_ranges(starts, ends, bins, limit, dtype=np.float64):
+def bin_ranges(starts: np.ndarray, ends: np.ndarray, bins: int, limit: int,
+               dtype: type[np.floating] = np.float64) -> tuple[np.ndarray, np.ndarray]:
     """First and past-last pixel of every bin along one axis, two (R, bins) int arrays.
 
     ``dtype`` is the type of number that the edges are computed in before they are rounded.

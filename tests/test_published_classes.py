@@ -2,8 +2,7 @@
 
 import json
 
-from chainer_seg.datasets import PASCAL_NAMES
-from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES, PASCAL_NAMES_IN_COCO
 
 
 def test_names_are_those_of_the_annotations_in_the_order_of_their_ids(shared_data):

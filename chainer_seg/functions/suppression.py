@@ -1,7 +1,9 @@
 """Greedy non-maximum suppression: on the CPU by blocks of boxes, and the walk over a GPU's bit mask.
 
-ChainerCV's function for the CPU is replaced by `suppress`; `chainer_seg.boxes` uses the same parts.
+`chainer_seg.boxes` uses these parts; `suppress` replaces ChainerCV's function for the CPU.
 """
+
+import types
 
 import numpy as np
 
@@ -18,7 +20,7 @@ def suppress(bbox, thresh, score=None, limit=None):
         bbox: (R, 4) float array of y_min, x_min, y_max, x_max.
         thresh (float): a box is dropped when its IoU with a kept one is at least this.
         score: (R,) float array; None takes the boxes in the order given.
-        limit (int): keep at most this many; None is no limit.
+        limit (int): maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int32 array.
@@ -29,14 +31,15 @@ def suppress(bbox, thresh, score=None, limit=None):
     return order[suppress_in_order(bbox[order], thresh, limit=limit)].astype(np.int32)
 
 
-def suppress_in_order(boxes, threshold, offset=0, limit=None):
+def suppress_in_order(boxes: np.ndarray, threshold: float, offset: int = 0,
+                      limit: int | None = None) -> np.ndarray:
     """Keeps each box whose IoU with all boxes kept before it is below ``threshold``.
 
     Args:
         boxes: (R, 4) float array of y_min, x_min, y_max, x_max, the best first.
         threshold (float): IoU from which a later box is dropped.
         offset: 1 where the maxima belong to the boxes, 0 where they are the first pixels outside.
-        limit (int): keep at most this many; None is no limit.
+        limit (int): maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int array of the kept ones, in their order. A box whose IoU is not a number, for
@@ -83,7 +86,8 @@ def _overlaps(boxes_a, boxes_b, threshold, offset):
         return shared / union >= threshold
 
 
-def intersection_and_union(boxes_a, boxes_b, offset=0, xp=np):
+def intersection_and_union(boxes_a: np.ndarray, boxes_b: np.ndarray, offset: int = 0,
+                           xp: types.ModuleType = np) -> tuple[np.ndarray, np.ndarray]:
     """Areas (A, B) that each pair of boxes, (A, 4) and (B, 4), shares and covers.
 
     ``offset`` is 1 where the maxima are the last pixels inside, ``xp`` the module of the arrays.
@@ -98,7 +102,7 @@ def intersection_and_union(boxes_a, boxes_b, offset=0, xp=np):
     return shared, areas_a + areas_b - shared
 
 
-def walk_over_bits(mask, n_boxes):
+def walk_over_bits(mask: np.ndarray, n_boxes: int) -> np.ndarray:
     """The kept ones among boxes that are given the best first, as `suppress_in_order`.
 
     Args:
@@ -125,12 +129,3 @@ def walk_over_bits(mask, n_boxes):
                 state |= word
         suppressed |= np.bitwise_or.reduce(mask[kept[start:n_kept]], axis=0)
     return kept[:n_kept]
-
-
-def _nms_gpu_post(mask, n_bbox, threads_per_block, col_blocks):
-    """ChainerCV's name for the walk: an array that begins with the kept ones, and their number.
-
-    ``threads_per_block`` is the number of bits of a word, 64 in ChainerCV as here.
-    """
-    kept = walk_over_bits(mask.reshape(n_bbox, col_blocks), n_bbox)
-    return np.pad(kept, (0, n_bbox - len(kept))), len(kept)

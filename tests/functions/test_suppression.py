@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from chainer_seg.compat import suppression
+from chainer_seg.compat.nms_gpu_post import _nms_gpu_post
+from chainer_seg.functions import suppression
 
 
 def iou(a, b):
@@ -55,7 +56,9 @@ def test_no_box_gives_none():
 
 def test_chainercv_uses_both():
     module = pytest.importorskip('chainercv.utils.bbox.non_maximum_suppression')
-    assert module._non_maximum_suppression_cpu is suppression.suppress
+    boxes = np.array([[0, 0, 2, 2], [0, 0, 2, 2.1], [5, 5, 6, 6]], np.float32)
+    assert module.non_maximum_suppression(boxes, 0.5, np.float32([1, 3, 2])).tolist() == [1, 2]
+    assert 'chainer_seg.functions.suppression' in module._non_maximum_suppression_cpu.__doc__
     assert module._nms_gpu_post.__module__ == 'chainercv.utils.bbox._nms_gpu_post'
 
 
@@ -68,5 +71,5 @@ def test_walk_over_the_bit_mask_of_the_gpu_kernel(boxes, n_bbox):
         for j in range(i + 1, n_bbox):
             if iou(boxes[i], boxes[j]) >= 0.3:
                 mask[i, j // 64] |= np.uint64(1) << np.uint64(j % 64)
-    kept, n_kept = suppression._nms_gpu_post(mask.ravel(), n_bbox, 64, np.int32(n_words))
+    kept, n_kept = _nms_gpu_post(mask.ravel(), n_bbox, 64, np.int32(n_words))
     assert kept[:n_kept].tolist() == suppress_one_by_one(boxes, 0.3, range(n_bbox))

@@ -6,35 +6,37 @@ feature map. A matrix with one row a sample and one column a pixel holds all of 
 """
 
 import numpy as np
+import numpy.typing as npt
 
 # Bounds the memory of one chunk of RoIs: numbers in the largest temporary array.
 CHUNK_SIZE = 1 << 22
 
 
-def chunks(n_rois, size_per_roi):
+def chunks(n_rois: int, size_per_roi: int) -> list[slice]:
     """Slices over `n_rois` RoIs so that a temporary of `size_per_roi` each stays bounded."""
     step = max(1, CHUNK_SIZE // max(1, size_per_roi))
     return [slice(start, min(start + step, n_rois)) for start in range(0, n_rois, step)]
 
 
-def pixels_first(maps):
+def pixels_first(maps: np.ndarray) -> np.ndarray:
     """(B, C, H, W) -> (B * H * W, C), contiguous."""
     return np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).reshape(-1, maps.shape[1])
 
 
-def channels_first(pixels, batch, height, width):
+def channels_first(pixels: np.ndarray, batch: int, height: int, width: int) -> np.ndarray:
     """(B * H * W, C) -> (B, C, H, W), a view."""
     return pixels.reshape(batch, height, width, pixels.shape[1]).transpose(0, 3, 1, 2)
 
 
-def grid_sizes(starts, ends, bins, ratio):
+def grid_sizes(starts: np.ndarray, ends: np.ndarray, bins: int, ratio: int | None) -> np.ndarray:
     """Samples per bin along one axis, (R,) int: `ratio`, or one for each pixel of the bin."""
     if ratio is not None:
         return np.full(len(starts), ratio)
     return np.ceil(np.maximum(ends - starts, 1) / bins).astype(int)
 
 
-def axis_samples(starts, ends, bins, grids, limit):
+def axis_samples(starts: np.ndarray, ends: np.ndarray, bins: int, grids: np.ndarray,
+                 limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear interpolation along one axis at the sampling points of every bin.
 
     Args:
@@ -74,6 +76,7 @@ def sample_matrix(rows, columns, weights, shape):
         (weights[used].astype(np.float32), (rows[used], columns[used])), shape=shape)
 
 
-def scatter_add(indices, values, size, dtype=np.float32):
+def scatter_add(indices: np.ndarray, values: np.ndarray, size: int,
+                dtype: npt.DTypeLike = np.float32) -> np.ndarray:
     """Sum `values` (any shape) at the flat `indices` of the same shape into (size,) of `dtype`."""
     return np.bincount(indices.ravel(), values.ravel(), minlength=size).astype(dtype)
