@@ -99,7 +99,7 @@ def decode_checked(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
     return decoded.view(bool)
 
 
-def decode_columns(codes: Sequence[dict]) -> np.ndarray:
+def decode_columns(codes: Sequence[dict] | dict) -> np.ndarray:
     """pycocotools' own decoding: (height, width, R) uint8 of a list of compressed codes, or of one.
 
     NumPy 2 first asks pycocotools for a copy in a way that it does not know, and tries again. If
@@ -113,7 +113,7 @@ def decode_columns(codes: Sequence[dict]) -> np.ndarray:
         raise
 
 
-def polygons_to_mask(polygons, size):
+def polygons_to_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
     """The mask (height, width) bool that COCO's polygons of one object cover together.
 
     Args:

@@ -179,7 +179,7 @@ def test_the_others_are_packed(call_here, whole, folder, tmp_path):
     status, _, errors = prepare(call_here, folder, tmp_path / 'out')
     assert status == 2 and 'Traceback' not in errors
     assert errors.splitlines()[-1].startswith('error: 1 of the 4 images of ')
-    assert f'left out: The image {BAD} cannot be read' in errors
+    assert f'skipped: The image {BAD} cannot be read' in errors
     packed = PackedDataset(tmp_path / 'out' / 'val.packed')
     original = CocoDataset(whole / 'annotations.json', whole / 'images')
     assert packed.ids == [1, 3, 4]

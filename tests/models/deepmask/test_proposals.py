@@ -150,7 +150,7 @@ def test_images_smaller_than_a_patch(model, size):
 
 
 def test_image_that_vanishes_at_all_scales(model):
-    with pytest.raises(UserError, match='1x1 pixels .* 0.1, 0.2; give larger scales'):
+    with pytest.raises(UserError, match='1x1 pixels .* 0.1, 0.2; use larger scales'):
         model.propose(np.zeros((1, 1, 3), np.uint8), 10, scales=[0.1, 0.2])
 
 
