@@ -9,7 +9,7 @@ import chainer  # isort: skip
 
 
 def drawing(device, seed):
-    """One drawn picture of 256x256 with its masks."""
+    """Twenty synthetic images of 256x256 with their masks."""
     dataset = ShapesDataset(10 ** 6, seed)
     numbers = iter(range(len(dataset)))
     return lambda: [dataset[next(numbers)] for _ in range(20)]
@@ -28,6 +28,6 @@ def resnet50(device, seed):
 
 
 BENCHMARKS = {
-    '20 drawn pictures, 256x256, one process': drawing,
+    '20 synthetic images, 256x256, one process': drawing,
     'ResNet-50, forward, 1 x 550x550': resnet50,
 }

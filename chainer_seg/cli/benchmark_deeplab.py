@@ -27,7 +27,7 @@ def forward(device, seed):
 
 
 def refinement(preset, likely):
-    """The CRF on a drawn picture, where ``likely`` of the classes are believed anywhere."""
+    """The CRF on a synthetic image, where ``likely`` of the classes have a high probability anywhere."""
     def prepare(device, seed):
         image = ShapesDataset(1, seed, SIZE)[0][0]
         logits = np.random.default_rng(seed).normal(0, 2, (CLASSES, 12, 16)).astype(np.float32)

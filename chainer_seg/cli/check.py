@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.cli.dataset_report import print_problems
-from chainer_seg.datasets import coco_statistics, validate_coco
 from chainer_seg.options import Parser, with_any
 
 _SHOWN = 10  # problems of a kind, unless --verbose asks for all
@@ -42,6 +41,7 @@ def make_parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = make_parser().parse_args(arguments)
+    from chainer_seg.datasets import coco_statistics, validate_coco
     problems = validate_coco(
         options.annotations, options.images, read_pixels=not options.quick,
         progress=functools.partial(tqdm, desc='checking', unit='image',

@@ -2,8 +2,7 @@
 
 import pathlib
 
-from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
-from chainer_seg.evaluation.clicks import CAP
+from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP
 from chainer_seg.files import atomic_write, write_json
 
 

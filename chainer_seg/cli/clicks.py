@@ -21,7 +21,7 @@ from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampli
 from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
-from chainer_seg.models.deeplab.stored_clicks import STORED_SCALE, stored_clicks
+from chainer_seg.models.deeplab.stored_clicks import LEAST_AREA, STORED_SCALE, stored_clicks
 from chainer_seg.options import Parser, with_any, without
 from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 
@@ -52,7 +52,6 @@ def write_splits(datasets, sampling, options, bad):
 
 def make_parser() -> Parser:
     """The parser of this subcommand."""
-    from chainer_seg.models.deeplab.click_writer import LEAST_AREA
     parser = command_line.parser(__doc__, prog='chainer-seg data clicks', device=False)
     parser.add_argument('out', metavar='OUT', help='folder to write to')
     data = parser.add_argument_group('data')

@@ -25,9 +25,7 @@ from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
 from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation.click_baselines import BASELINES
-from chainer_seg.evaluation.click_benchmarks import BENCHMARKS
-from chainer_seg.evaluation.clicks import CAP, THRESHOLDS
-from chainer_seg.evaluation.object_choice import LEAST_AREA
+from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP, LEAST_AREA, THRESHOLDS
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.options import where, with_any
 

@@ -1,8 +1,8 @@
 """Evaluate a DeepLab by the intersection over union of classes, and by their accuracy.
 
-Pixels that are void in the data set are not counted. Classes that are neither there nor found have no
-figures, and the means leave them out. Without --annotations, fresh pictures are drawn. With
---save-labels, a run that was killed or interrupted goes on when the same command is given again.
+Void pixels are not counted. Classes that neither occur nor are found have no figures, and the means omit
+them. Without --annotations, the images are synthetic. With --save-labels, the same command resumes a run
+that was killed or interrupted.
 """
 
 import contextlib

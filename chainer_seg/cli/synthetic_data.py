@@ -44,9 +44,9 @@ def dataset_for_classes(names: Sequence[str], kind: str | None, length: int, see
     names = tuple(names)
     kind = kind or _kind_for(names)
     log.info('synthetic images: %s', kind)
-    if kind == 'figures' or not names or not set(names) <= set(OUTLINES):
-        return synthetic_class(kind)(length, seed, size)
-    return synthetic_class(kind)(length, seed, size, classes=names)
+    can_draw_names = kind != 'figures' and names and set(names) <= set(OUTLINES)
+    chosen = {'classes': names} if can_draw_names else {}
+    return synthetic_class(kind)(length, seed, size, **chosen)
 
 
 def _kind_for(names):

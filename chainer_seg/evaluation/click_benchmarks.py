@@ -5,6 +5,10 @@ import dataclasses
 _XU = 'FCN-8s and graph cut (arXiv 1603.04042)'
 _RITM = 'HRNet-18, iterative training, COCO+LVIS (arXiv 2102.06583)'
 
+CAP = 20  # The paper's simulated user gives up after this many clicks.
+THRESHOLDS = (0.8, 0.85, 0.9)
+LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are omitted by default.
+
 
 @dataclasses.dataclass(frozen=True)
 class ClickBenchmark:

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from chainer_seg.bad_images import OnError, passing_over
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
+from chainer_seg.evaluation.click_benchmarks import CAP, LEAST_AREA, THRESHOLDS
+from chainer_seg.evaluation.object_choice import objects_of_classes
 from chainer_seg.evaluation.result_folder import ResultFolder
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
 
-CAP = 20  # The paper's simulated user gives up after this many clicks.
-THRESHOLDS = (0.8, 0.85, 0.9)
 
 
 class Session(Protocol):

@@ -10,10 +10,9 @@ from chainer_seg.class_names import find_names
 from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
+from chainer_seg.evaluation.click_benchmarks import LEAST_AREA
 from chainer_seg.models.deeplab.stored_clicks import usable_objects
 from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
-
-LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are omitted by default.
 
 # The categories of COCO that a model trained on Pascal VOC has seen, and those that it has not.
 CATEGORY_SETS = {

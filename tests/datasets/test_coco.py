@@ -218,8 +218,8 @@ def test_a_missing_image_is_named(tmp_path):
 BAD_FILES = {
     'empty': ('', 'is empty'),
     'not JSON': ('%PDF-1.4 hello', 'not valid JSON'),
-    'truncated': ('{"images": [{"id": 1, "file_na', 'cut short'),
-    'truncated list': ('{"images": [{"id": 1}, ', 'cut short'),
+    'truncated': ('{"images": [{"id": 1, "file_na', 'truncated'),
+    'truncated list': ('{"images": [{"id": 1}, ', 'truncated'),
     'results': ('[{"image_id": 1}]', 'COCO results'),
     'another dict': ('{"a": 1}', 'no list "images"'),
     'a number': ('3', 'not a COCO annotation file'),

@@ -329,6 +329,6 @@ def test_no_object_of_a_drawn_set_is_lost_by_how_ids_are_written(shared_cases, t
 
 def test_a_crafted_size_is_one_sentence_in_the_reader_and_in_the_check(shared_cases, tmp_path):
     path = shared_cases / 'attacks' / 'coco_huge_size.json'
-    with pytest.raises(DatasetError, match=r'Image 1 of .*\[50000, 50000\] is more than the 400 mega'):
+    with pytest.raises(DatasetError, match=r'Image 1 of .*\[50000, 50000\] exceeds the maximum of 400 mega'):
         CocoDataset(path, tmp_path)
     assert ('image size', True) in [(each.kind, each.fatal) for each in validate_coco(path)]

@@ -16,9 +16,8 @@ from chainer_seg.journal import keep_settings
 from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab.sampling import find_sampling
 from chainer_seg.models.deeplab.stored_clicks import (
-    STORED_SCALE, sample_image, stored_maps, usable_objects)
+    LEAST_AREA, STORED_SCALE, sample_image, stored_maps, usable_objects)
 
-LEAST_AREA = 100
 _LIST_ENDING, _SETTINGS_ENDING = '_converted.txt', '_sampling.json'
 _JPEG_QUALITY = 95
 

@@ -13,6 +13,9 @@ from chainer_seg.models.deeplab.sampling import ClickSampler
 # The TensorFlow implementation's ENERGY_SCALE.
 STORED_SCALE = 6.0
 
+# Objects of a smaller area, in pixels, are omitted by default.
+LEAST_AREA = 100
+
 
 def stored_maps(clicks, size, scale=STORED_SCALE):
     """The maps that are stored for some clicks.
