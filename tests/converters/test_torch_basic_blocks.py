@@ -138,7 +138,7 @@ def test_a_shortcut_of_another_kind_is_refused(convert, rng):
 
 
 def test_basic_blocks_cannot_start_a_network_of_bottlenecks():
-    with pytest.raises(TrainingError, match='has basic blocks, where bottleneck blocks are needed'):
+    with pytest.raises(TrainingError, match='has basic blocks, but bottleneck blocks are needed'):
         copy_resnet(ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1), block='basic'),
                     ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1)))
 

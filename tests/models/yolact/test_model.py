@@ -137,8 +137,8 @@ def test_very_small_and_thin_images(model, rng, size):
 
 
 @pytest.mark.parametrize('option, value, words', [
-    ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"), ('top_k', 0, '0 candidates'),
-    ('anchor_threshold', 1.5, 'threshold 1.5')])
+    ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"), ('top_k', 0, 'top_k must be at least 1, got 0'),
+    ('anchor_threshold', 1.5, 'anchor_threshold must be between 0 and 1, got 1.5')])
 def test_an_option_that_cannot_be_used_is_told(model, image, option, value, words):
     with pytest.raises(UserError, match=words):
         model.detect(image, **{option: value})
@@ -221,7 +221,7 @@ def test_a_gpu_finds_the_same(image, suppression):
 def test_what_cannot_be_built_is_told():
     with pytest.raises(ValueError, match='unknown backbone .vgg.*resnet50'):
         Yolact('vgg')
-    with pytest.raises(ValueError, match='prototypes of 24 pixels.*takes 31'):
+    with pytest.raises(ValueError, match='prototypes of 24 pixels.*needs at least 31'):
         Yolact(**SMALL, rescoring=(2, 2, 2, 2))
     with pytest.raises(ValueError, match='anchor_scales'):
         Yolact(anchor_scales=((24,), (48,)))
