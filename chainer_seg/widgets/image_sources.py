@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.datasets.base import Dataset
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image, decode_image, find_images
 from chainer_seg.instances import Instances
@@ -48,7 +49,7 @@ class ImageSource:
             session = model.session(image)
             for number in np.flatnonzero(instances.masks.any(axis=(1, 2))):
                 session.start_from(instances.masks[number])
-                session.finish(instances.name(number))
+                session.finish(instances.name(int(number)))
             self.session = session
         return self.session
 
@@ -59,7 +60,7 @@ class ImageSource:
         return self.session.image, self.session.instances()
 
 
-class Labels:
+class Labels(Dataset):
     """The finished objects of several images as a data set, to train on or to save.
 
     ``labels[i]`` is an image (H, W, 3) uint8 and its :class:`chainer_seg.Instances`; images without
