@@ -156,7 +156,7 @@ def test_a_model_that_sees_other_maps_is_told(example):
     files = Files([example])
     small = {'blocks': (1, 1, 1, 1), 'width': 2}
     check_encoding(ClickSegmenter(6, 131, **small), files)
-    with pytest.raises(TrainingError, match='times 6, but the model takes them times 1; give '
+    with pytest.raises(TrainingError, match='times 6, but the model expects them times 1; use '
                                             '--click-scale 6'):
         check_encoding(ClickSegmenter(1, 0, **small), files)
     for other in ({'mask_input': True}, {'click_encoding': 'disk'}):

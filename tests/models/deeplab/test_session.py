@@ -176,7 +176,7 @@ def test_refinement_leaves_a_start_alone_where_no_click_is(model, image):
 
 def test_refinement_of_another_size_is_told(model, image):
     session = model.session(image, refinement=lambda *_: None)
-    with pytest.raises(ClickError, match='refinement gave no pixels for an image of 40x60'):
+    with pytest.raises(ClickError, match='refinement returned no pixels for an image of 40x60'):
         session.add(Click(5, 5))
     assert session.clicks == ()
 
