@@ -25,7 +25,7 @@ def test_no_pad_is_the_image_itself(rng):
 
 
 def test_negative_pad_is_refused():
-    with pytest.raises(ValueError, match='at least 0'):
+    with pytest.raises(ValueError, match='pad must be at least 0, got -1'):
         symmetric_pad(np.zeros((1, 1, 2, 2), np.float32), -1)
 
 

@@ -100,7 +100,7 @@ def test_a_model_that_sees_distances_otherwise_is_told_or_told_so(run, samples, 
     command = ('train', 'click', '--dataset', 'click-files', '--list', samples / 'train_converted.txt',
                '--init', 'model.npz', '--out', 'run', '--iterations', '1', '--crop', '65',
                '--batch-size', '1', '--val-n', '1', '--workers', '0')
-    assert_told(run(*command), 'give --click-scale 6')
+    assert_told(run(*command), 'use --click-scale 6')
     status, _, errors = run(*command, '--click-scale', '6', '--click-mean', '131')
     assert status == 0, errors
     assert load_model(next((tmp_path / 'run').glob('model*.npz'))).click_scale == 6

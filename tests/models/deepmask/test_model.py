@@ -133,5 +133,5 @@ def test_trunk_starts_from_a_classification_network(deepmask, rng):
 
 def test_trunk_does_not_start_from_a_network_of_another_width(deepmask):
     source = ResNet((1, 1, 1, 1), 4, stride_on='3x3', norm='batch')
-    with pytest.raises(TrainingError, match=r'has \(\d+, .*/W, but \(\d+, .* is needed'):
+    with pytest.raises(TrainingError, match=r'has \(\d+, .*/conv/W, but \(\d+, .* is needed'):
         copy_resnet(source, deepmask.trunk.resnet)

@@ -137,8 +137,9 @@ def test_very_small_and_thin_images(model, rng, size):
 
 
 @pytest.mark.parametrize('option, value, words', [
-    ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"), ('top_k', 0, 'at least 1, got 0'),
-    ('anchor_threshold', 1.5, 'between 0 and 1, got 1.5')])
+    ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"),
+    ('top_k', 0, 'top_k must be at least 1, got 0'),
+    ('anchor_threshold', 1.5, 'anchor_threshold must be between 0 and 1, got 1.5')])
 def test_an_option_that_cannot_be_used_is_told(model, image, option, value, words):
     with pytest.raises(UserError, match=words):
         model.detect(image, **{option: value})

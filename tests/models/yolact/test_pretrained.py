@@ -77,7 +77,7 @@ def test_nothing_that_fits_is_told():
 def test_another_model_is_told(tmp_path):
     path = tmp_path / 'classifier.npz'
     save_model(path, ResNetClassifier(3, blocks=(1,), width=2))
-    with pytest.raises(TrainingError, match='is a ResNetClassifier and no YOLACT'):
+    with pytest.raises(TrainingError, match='is a ResNetClassifier, not a YOLACT'):
         load_yolact(path)
 
 
@@ -107,7 +107,7 @@ def test_a_backbone_of_other_sizes_is_told():
 
 
 def test_a_model_without_a_resnet_is_told():
-    with pytest.raises(TrainingError, match='The Chain holds no ResNet'):
+    with pytest.raises(TrainingError, match='The Chain has no ResNet'):
         start_backbone(chainer.Chain(), make('a'))
 
 
