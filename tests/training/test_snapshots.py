@@ -79,7 +79,7 @@ def test_full_disk_is_one_sentence_and_leaves_the_snapshot_before(tmp_path, monk
     assert build(tmp_path, resume='auto').updater.iteration == 8
 
 
-def test_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+def test_folder_that_cannot_be_made_is_one_message(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DiskFullError, match='could not be written'):
         training.train(build(tmp_path / 'file' / 'run'))

@@ -129,7 +129,7 @@ def test_not_finite_batch_changes_nothing_and_is_named(tmp_path, capfd):
     assert message.count('(id') == 2
 
 
-def test_training_goes_on_after_a_skipped_batch(tmp_path):
+def test_training_continues_after_a_skipped_batch(tmp_path):
     result = training.train(build(tmp_path, dataset=Pictures(13, poisoned=[5]), max_skipped=3))
     assert result.iteration == 20
     assert 3 <= result.skipped <= 10

@@ -33,7 +33,7 @@ class Net(chainer.Chain):
 
 
 class Pictures:
-    """``count`` tiny pictures with a label; ``poisoned`` ones are NaN, ``broken`` ones raise."""
+    """``count`` tiny images with a label; ``poisoned`` ones are NaN, ``broken`` ones raise."""
 
     def __init__(self, count=13, poisoned=(), broken=()):
         self.ids = [1000 + i for i in range(count)]
