@@ -60,7 +60,7 @@ class ArrayFile(contextlib.AbstractContextManager):
 
     Args:
         path: The file.
-        select: Which entries of the archive are arrays, a function of their names; all if left out.
+        select: Which entries of the archive are arrays, a function of their names; all by default.
 
     Attributes:
         headers: ``{name: ArrayHeader}``, the names without ``.npy``.
@@ -100,7 +100,7 @@ class ArrayFile(contextlib.AbstractContextManager):
         with self._damage(), self._archive.open(f'{name}.npy') as file:
             _read_header(file)
             data = np.empty(header.elements, header.dtype)
-            _fill(file, memoryview(data).cast('B') if data.size else memoryview(b''))
+            _fill(file, data.data.cast('B') if data.size else memoryview(b''))
             file.read(1)  # At the end of an entry its checksum is compared.
         if header.fortran_order:
             return data.reshape(header.shape[::-1]).T

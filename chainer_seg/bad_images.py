@@ -1,4 +1,4 @@
-"""Images that cannot be used: the work goes on without them, and they are listed at its end."""
+"""Images that cannot be used: they are skipped, and listed at the end."""
 
 import contextlib
 import sys
@@ -7,16 +7,16 @@ from collections.abc import Callable, Hashable, Iterator
 from chainer_seg.errors import (
     ClickError, DatasetError, FolderInUseError, ImageError, UserError, VideoError)
 
-_SHOWN = 10  # bad images, unless all are asked for
+_SHOWN = 10  # maximum number of bad images listed by default
 
 OnError = Callable[[Hashable, UserError], object]
 
 
 @contextlib.contextmanager
 def passing_over(number: Hashable, on_error: OnError | None) -> Iterator[None]:
-    """Gives what goes wrong with one image to ``on_error(number, error)``; None raises it.
+    """Passes errors with one image to ``on_error(number, error)``; if that is None, raises them.
 
-    Only what is wrong with an image, its objects or the clicks on it is passed over.
+    Only errors in an image, its objects or the clicks on it are skipped.
     """
     try:
         yield
@@ -31,13 +31,13 @@ def passing_over(number: Hashable, on_error: OnError | None) -> Iterator[None]:
 class BadImages:
     """Collects the images that could not be used, and reports them at the end.
 
-    It is an ``on_error`` of :func:`passing_over` and of all that takes one.
+    It can be used as ``on_error`` wherever there is such an argument.
 
     Args:
         strict: Raise the first error instead.
 
     Attributes:
-        errors: ``{number of the image: error}``; of several sets of images, any other key.
+        errors: ``{number of the image: error}``; with several sets of images, any other key.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -53,17 +53,17 @@ class BadImages:
         self.errors[number] = error
 
     def passing_over(self, number: Hashable) -> contextlib.AbstractContextManager:
-        """A block of work on the image ``number`` that is left where the image cannot be used."""
+        """A block of work on the image ``number`` that is skipped if the image cannot be used."""
         return passing_over(number, self)
 
     @contextlib.contextmanager
     def reported(self, total: int, consequence: str, show_all: bool = False) -> Iterator[None]:
-        """A block of work at whose end the bad images are listed on the standard error stream.
+        """A block of work after which the bad images are listed on standard error.
 
         Args:
-            total: How many images there are.
+            total: The number of images.
             consequence: What the bad ones lack, such as ``'have no results'``.
-            show_all: Also list those after the tenth.
+            show_all: List all of them, not only the first ten.
 
         Raises:
             chainer_seg.errors.ImageError: There are bad images.
@@ -71,7 +71,7 @@ class BadImages:
         try:
             yield
         except DatasetError as error:
-            # Too little was left to work on, and the bad images say why.
+            # Too few images were left, and the bad images are the reason.
             if not self.errors:
                 raise
             if len(self) == 1:
@@ -84,8 +84,8 @@ class BadImages:
             raise ImageError(f'{len(self)} of {total} images could not be read and {consequence}; '
                              f'repair or replace them, and run the same command again.')
 
-    def show(self, show_all: bool = False, done: str = 'passed over') -> None:
-        """Lists the bad images on the standard error stream; ``done`` says what became of them."""
+    def show(self, show_all: bool = False, done: str = 'skipped') -> None:
+        """Lists the bad images on standard error; ``done`` says what was done with them."""
         lines = [f'{done}: {error}' for error in self.errors.values()]
         shown = lines if show_all else lines[:_SHOWN]
         for line in shown:

@@ -4,9 +4,9 @@ import numpy as np
 from chainer import backend
 from chainer.backends import cuda
 
-from chainer_seg.compat.suppression import (intersection_and_union, suppress_in_order,
-                                            walk_over_bits)
 from chainer_seg.functions.kernels import launch, working_type
+from chainer_seg.functions.suppression import (
+    intersection_and_union, suppress_in_order, walk_over_bits)
 
 # One thread compares one box with the 64 boxes of one word: bit j says that it suppresses the j-th
 # of them, which has to be a later box of the same group.
@@ -34,12 +34,12 @@ extern "C" __global__ void suppression_bits(
 '''
 
 
-def box_area(boxes, offset=0):
+def box_area(boxes: np.ndarray, offset: int = 0) -> np.ndarray:
     """Areas (R,) of the boxes (R, 4); ``offset`` is 1 where the maxima are the last pixels inside."""
     return (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
 
 
-def box_iou(boxes_a, boxes_b, offset=0):
+def box_iou(boxes_a: np.ndarray, boxes_b: np.ndarray, offset: int = 0) -> np.ndarray:
     """Intersection over union of every pair.
 
     Args:
@@ -56,28 +56,29 @@ def box_iou(boxes_a, boxes_b, offset=0):
     return xp.where(union > 0, shared / xp.maximum(union, np.finfo(np.float32).tiny), 0)
 
 
-def clip_boxes(boxes, size):
+def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The boxes (R, 4) cut off at the borders of an image of ``size`` = (height, width)."""
     xp = backend.get_array_module(boxes)
     limits = xp.asarray([size[0], size[1], size[0], size[1]], dtype=boxes.dtype)
     return xp.clip(boxes, 0, limits)
 
 
-def to_xywh(boxes):
+def to_xywh(boxes: np.ndarray) -> np.ndarray:
     """COCO's (x, y, width, height) of the boxes (R, 4)."""
     xp = backend.get_array_module(boxes)
     return xp.stack([boxes[:, 1], boxes[:, 0], boxes[:, 3] - boxes[:, 1],
                      boxes[:, 2] - boxes[:, 0]], axis=1)
 
 
-def from_xywh(boxes):
+def from_xywh(boxes: np.ndarray) -> np.ndarray:
     """Boxes (R, 4) of COCO's (x, y, width, height)."""
     xp = backend.get_array_module(boxes)
     return xp.stack([boxes[:, 1], boxes[:, 0], boxes[:, 1] + boxes[:, 3],
                      boxes[:, 0] + boxes[:, 2]], axis=1)
 
 
-def nms(boxes, scores, threshold, offset=0, limit=None):
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, offset: int = 0,
+        limit: int | None = None) -> np.ndarray:
     """Keeps each box that overlaps no better one that is kept.
 
     Args:
@@ -86,7 +87,7 @@ def nms(boxes, scores, threshold, offset=0, limit=None):
         threshold: IoU from which the worse box is dropped, inclusive.
         offset: 1 where the maxima are the last pixels inside, as in Detectron; 0 where they are the
             first ones outside.
-        limit: Keep at most so many; None is no limit.
+        limit: Maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int array of the numbers of the kept boxes by falling score; sorted, they are in the

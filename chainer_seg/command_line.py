@@ -1,4 +1,4 @@
-"""What every script shares: common options, messages, and the exit statuses 0, 2, 130 and 143."""
+"""Shared by all scripts: common options, messages, and the exit statuses 0, 2, 130 and 143."""
 
 import argparse
 import logging
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from chainer_seg import signals
 from chainer_seg.errors import UserError
@@ -14,7 +15,7 @@ from chainer_seg.options import Parser
 USER_ERROR_STATUS = 2
 
 
-def parser(description, *, device=True, **options):
+def parser(description: str | None, *, device: bool = True, **options: Any) -> Parser:
     """An argument parser with --seed, --device (unless ``device`` is False), -v and -q."""
     made = Parser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options)
@@ -22,24 +23,24 @@ def parser(description, *, device=True, **options):
     return made
 
 
-def add_common_options(made, *, device=True):
-    """Adds the options that every script and sub-command has to the parser ``made``."""
+def add_common_options(made: argparse.ArgumentParser, *, device: bool = True) -> None:
+    """Adds the options of every script and subcommand to the parser ``made``."""
     made.add_argument('--seed', type=int, default=0, help='seed of all randomness')
     if device:
         made.add_argument('--device', default=None, metavar='D',
-                          help='cpu, or the number of a GPU; the first GPU when there is one')
-    made.add_argument('-v', '--verbose', action='count', default=0, help='say more')
-    made.add_argument('-q', '--quiet', action='store_true', help='say only what went wrong')
+                          help='cpu, or the number of a GPU; by default the first GPU if there is one')
+    made.add_argument('-v', '--verbose', action='count', default=0, help='print more')
+    made.add_argument('-q', '--quiet', action='store_true', help='only print errors')
 
 
 def add_strict_option(made: argparse._ActionsContainer) -> None:
     """Adds --strict, the argument of :class:`chainer_seg.bad_images.BadImages`."""
     made.add_argument('--strict', action='store_true',
-                      help='stop at the first image that cannot be read; otherwise such images are '
-                           'passed over and listed at the end, with exit status 2')
+                      help='stop at the first image that cannot be read; by default such images are '
+                           'skipped and listed at the end, with exit status 2')
 
 
-def size_argument(text):
+def size_argument(text: str) -> tuple[int, int]:
     """Parses ``HEIGHTxWIDTH`` or one number for a square into (height, width)."""
     parts = text.lower().split('x')
     if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) > 0 for part in parts):
@@ -47,22 +48,22 @@ def size_argument(text):
     return int(parts[0]), int(parts[-1])
 
 
-def count_argument(text):
-    """Parses a whole number from 1."""
+def count_argument(text: str) -> int:
+    """Parses a whole number of at least 1."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)
 
 
-def set_up_messages(arguments):
-    """Sends the log to standard output at the level that -v and -q ask for."""
+def set_up_messages(arguments: argparse.Namespace) -> None:
+    """Sends the log to standard output at the level set by -v and -q."""
     level = logging.INFO
     if arguments.quiet:
         level = logging.WARNING
     elif arguments.verbose:
         level = logging.DEBUG
     logging.basicConfig(level=level, format='%(message)s', stream=sys.stdout, force=True)
-    # Libraries below say things only their authors need.
+    # These libraries log details that only their authors need.
     for name in ('matplotlib', 'PIL', 'fontTools', 'h5py'):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -70,7 +71,7 @@ def set_up_messages(arguments):
 def run(main: Callable[[], object]) -> None:
     """Calls ``main()`` and ends the process.
 
-    The status is 0, 2 for a user's error, 130 when interrupted and 143 when terminated by SIGTERM.
+    The exit status is 0, 2 for a user error, 130 if interrupted and 143 if terminated by SIGTERM.
     """
     received = []
 
@@ -90,11 +91,11 @@ def _run(main, received):
         print(f'error: {error}', file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt as interrupt:
-        # A library may have turned the one into the other.
+        # A library may have turned Terminated into a KeyboardInterrupt.
         terminated = received or isinstance(interrupt, signals.Terminated)
         print(f'{"terminated" if terminated else "interrupted"}'
               f'{f": {interrupt}" if str(interrupt) else ""}', file=sys.stderr)
         sys.exit(signals.TERMINATED_STATUS if terminated else signals.INTERRUPTED_STATUS)
     except BrokenPipeError:
-        # The reader of a pipe (head, less) left; that is no error of ours.
+        # The reader of a pipe (head, less) exited, which is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

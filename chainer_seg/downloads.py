@@ -19,7 +19,8 @@ _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
 
 
-def download(url, path, md5=None, progress=True):
+def download(url: str, path: str | os.PathLike, md5: str | None = None,
+             progress: bool = True) -> pathlib.Path:
     """Downloads a file, from where an earlier try stopped.
 
     What has arrived lies beside ``path`` under its name and ``.part`` until it is complete and its
@@ -56,7 +57,7 @@ def download(url, path, md5=None, progress=True):
     return path
 
 
-def published_md5(url):
+def published_md5(url: str) -> str:
     """The checksum that a publisher has beside a file, at its address with ``.md5sum``."""
     with _open(urllib.request.Request(url + '.md5sum')) as answer:
         words = answer.read(_BLOCK).decode('ascii', 'replace').split()
@@ -65,13 +66,13 @@ def published_md5(url):
     return words[0].lower()
 
 
-def md5_of(path):
+def md5_of(path: str | os.PathLike) -> str:
     """The MD5 checksum of a file in hexadecimal digits."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def extract(archive, folder):
+def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Unpacks a .zip, .tar, .tgz or .tar.gz; nothing is written outside ``folder``.
 
     Raises:

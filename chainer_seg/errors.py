@@ -1,10 +1,12 @@
-"""The errors that a user can cause and mend: one sentence each, with the thing and the remedy."""
+"""Errors that a user can cause and fix: one sentence each, with the problem and the remedy."""
 
 import contextlib
 import errno
+import os
+from collections.abc import Iterator
 
 
-MAX_QUOTED = 200  # characters of a value that an error quotes
+MAX_QUOTED = 200  # maximum characters of a value in an error
 _MAX_SENTENCE = 2000
 
 
@@ -14,7 +16,7 @@ def quoted(value: object, limit: int = MAX_QUOTED) -> str:
 
 
 def shortened(text: str, limit: int = MAX_QUOTED) -> str:
-    """``text`` on one line, with control characters escaped and the middle left out beyond ``limit``."""
+    """``text`` on one line, with control characters escaped and the middle elided beyond ``limit``."""
     text = ' '.join(text[:4 * limit].split()) if len(text) > 4 * limit else ' '.join(text.split())
     text = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in text)
     if len(text) <= limit:
@@ -24,10 +26,10 @@ def shortened(text: str, limit: int = MAX_QUOTED) -> str:
 
 
 class UserError(Exception):
-    """A fault outside the program; commands print the sentence and exit with status 2.
+    """A problem outside the program; commands print the message and exit with status 2.
 
-    The message is one printable line whatever a file put into it; quote values from files by
-    :func:`quoted` so that they stay short.
+    The message is one printable line, whatever a file contains; quote values from files with :func:`quoted`
+    to keep them short.
     """
 
     def __str__(self) -> str:
@@ -35,7 +37,7 @@ class UserError(Exception):
 
 
 class ImageError(UserError):
-    """A picture is missing, unreadable or of a kind that cannot be used."""
+    """An image is missing, unreadable or of an unsupported kind."""
 
 
 class VideoError(UserError):
@@ -43,7 +45,7 @@ class VideoError(UserError):
 
 
 class DatasetError(UserError):
-    """A data set is missing, empty, or not of the form it claims."""
+    """A data set is missing, empty, or not in the format that it claims."""
 
 
 class FolderInUseError(DatasetError):
@@ -51,7 +53,7 @@ class FolderInUseError(DatasetError):
 
 
 class ModelFileError(UserError):
-    """A model file is missing, damaged, or does not hold what its own description says."""
+    """A model file is missing, damaged, or does not match its own description."""
 
 
 class ModelError(UserError):
@@ -59,27 +61,27 @@ class ModelError(UserError):
 
 
 class WeightFileError(UserError):
-    """A file of another framework's weights is missing, damaged, or of a network that is not known."""
+    """A weight file of another framework is missing, damaged, or of an unsupported network."""
 
 
 class DeviceError(UserError):
-    """A device was asked for that this machine does not have."""
+    """The requested device does not exist on this machine."""
 
 
 class DiskFullError(UserError):
-    """There was no room, or no permission, to write a file."""
+    """There is no space, or no permission, to write a file."""
 
 
 class LinkError(UserError):
-    """A link leads out of the folder that is written to."""
+    """A link leads out of the output folder."""
 
 
 class TrainingError(UserError):
-    """Training cannot start or cannot go on."""
+    """Training cannot start or continue."""
 
 
 class DownloadError(UserError):
-    """A file cannot be downloaded, or is not the one that its publisher put there."""
+    """A file cannot be downloaded, or has the wrong checksum."""
 
 
 class ClickError(UserError):
@@ -90,8 +92,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def writing(path):
-    """Turns an operating-system error while ``path`` is written into a :class:`DiskFullError`."""
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Turns an operating-system error while writing ``path`` into a :class:`DiskFullError`."""
     if '\0' in str(path):
         raise DiskFullError(f'{shortened(str(path))} cannot be the name of a file; choose another one.')
     try:

@@ -1,4 +1,4 @@
-"""Text files as people have them, and files that are never half written."""
+"""Reading text files in any common encoding, and writing files atomically."""
 
 import codecs
 import contextlib
@@ -8,14 +8,14 @@ import pathlib
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from chainer_seg.errors import LinkError, UserError, shortened, writing
 from chainer_seg.foreign_files import foreign_content
 from chainer_seg.locks import UNFINISHED, discard, is_at, lock, remove_unfinished
 
-_BEGINNING = 1 << 16  # Characters in which a web page or an archive shows what it is.
+_BEGINNING = 1 << 16  # Bytes in which a web page or an archive can be recognised.
 
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, 'utf-8'), (codecs.BOM_UTF16_LE, 'utf-16-le'),
                      (codecs.BOM_UTF16_BE, 'utf-16-be'))
@@ -24,16 +24,16 @@ _LONGEST_ENDING = 30  # bytes
 _DEVICES = {'AUX', 'CON', 'NUL', 'PRN', *(f'{port}{number}' for port in ('COM', 'LPT')
                                            for number in range(10))}
 
-_cleaned = set()  # Folders in which this process has removed what killed runs left.
-_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped character of JSON
+_cleaned: set[pathlib.Path] = set()  # Folders in which this process has removed files of killed runs.
+_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped surrogate pair in JSON
 
 
 def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
-    """The content of a text file in UTF-8, or in what its byte order mark says, without the mark.
+    """The content of a text file in UTF-8, or in the encoding of its byte order mark, without the mark.
 
     Args:
         path: The file.
-        what: What it is, for the error, such as ``'annotation file'``.
+        what: The kind of file, for the error, such as ``'annotation file'``.
         error: The class of the error.
 
     Raises:
@@ -42,7 +42,7 @@ def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError
     path = pathlib.Path(path)
     try:
         if path.is_dir():
-            raise error(f'{path} is a folder; name the {what} in it.')
+            raise error(f'{path} is a folder; give the {what} in it.')
         data = path.read_bytes()
     except FileNotFoundError:
         raise error(f'There is no {what} {path}; check the path.') from None
@@ -53,7 +53,7 @@ def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError
 
 
 def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> str:
-    """As :func:`read_text`, of bytes that an error calls ``name``."""
+    """As :func:`read_text`, for bytes; ``name`` names them in errors."""
     mark, encoding = next((each for each in _BYTE_ORDER_MARKS if data.startswith(each[0])),
                           (b'', 'utf-8'))
     try:
@@ -73,12 +73,12 @@ def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> s
 
 def read_json(path: str | os.PathLike, what: str = 'file',
               error: type[UserError] = UserError) -> Any:
-    """The value in a JSON file; arguments and errors as those of :func:`read_text`."""
+    """The value in a JSON file; arguments and errors as for :func:`read_text`."""
     return parse_json(read_text(path, what, error), f'The {what} {path}', error)
 
 
 def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError) -> Any:
-    """The value of a JSON text, which an error calls ``name``."""
+    """The value of a JSON text; ``name`` names it in errors."""
     if isinstance(text, bytes):
         text = decode_text(text, name, error)
     try:
@@ -86,24 +86,24 @@ def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
         return value
-    except UnicodeEncodeError as failure:  # Half a character, which can be neither printed nor written.
-        raise error(f'{name} holds text that is not Unicode.') from failure
+    except UnicodeEncodeError as failure:  # An unpaired surrogate, which can be neither printed nor written.
+        raise error(f'{name} contains text that is not Unicode.') from failure
     except json.JSONDecodeError as failure:
         raise error(_json_fault(text, name, failure)) from failure
     except RecursionError as failure:
         raise error(f'{name} is nested too deeply.') from failure
     except ValueError as failure:  # a whole number of thousands of digits
-        raise error(f'{name} holds a number that is too long.') from failure
+        raise error(f'{name} contains a number with too many digits.') from failure
 
 
 def read_toml(path: str | os.PathLike, what: str = 'file',
               error: type[UserError] = UserError) -> dict[str, Any]:
-    """The tables of a TOML file; arguments and errors as those of :func:`read_text`."""
+    """The tables of a TOML file; arguments and errors as for :func:`read_text`."""
     return parse_toml(read_text(path, what, error), f'The {what} {path}', error)
 
 
 def parse_toml(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:
-    """The tables of a TOML text, which an error calls ``name``."""
+    """The tables of a TOML text; ``name`` names it in errors."""
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as failure:
@@ -117,21 +117,21 @@ def _json_fault(text, name, failure):
     if foreign is not None:
         return f'{name} {foreign}.'
     if failure.pos >= len(text.rstrip()) - 1 or 'Unterminated' in failure.msg:
-        return f'{name} ends too early: it was cut short; fetch it again.'
+        return f'{name} ends too early: it was truncated; fetch it again.'
     return f'{name} is not valid JSON (line {failure.lineno}: {failure.msg}).'
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path beside ``path``, which takes its name when the block ends well.
+    """Yields a temporary path beside ``path``, which is renamed to ``path`` if the block succeeds.
 
-    The folder is made if it is missing. The temporary name keeps the ending of ``path`` so that
-    libraries which choose a format by the ending work. If the block fails, nothing is left behind
-    and a file that ``path`` named before is untouched. What a killed process leaves behind is removed
-    when another one first writes to the folder.
+    The folder is created if it is missing. The temporary name keeps the suffix of ``path`` for libraries
+    that choose a format by the suffix. If the block fails, nothing is left behind and an existing file at
+    ``path`` is not touched. Files left by a killed process are removed when another one first writes to the
+    folder.
 
     Raises:
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.DiskFullError: There is no space or no permission.
     """
     path = pathlib.Path(path)
     with writing(path):
@@ -145,7 +145,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             yield temporary
             _flush_to_disk(temporary)
             os.chmod(temporary, 0o666 & ~_umask())
-            if os.name == 'nt':  # which renames no file that is open
+            if os.name == 'nt':  # which cannot rename an open file
                 file.close()
             os.replace(temporary, path)
         finally:
@@ -158,21 +158,21 @@ def _temporary(path):
         handle, name = tempfile.mkstemp(
             prefix=f'.{path.stem[:40]}-', suffix=UNFINISHED + path.suffix, dir=path.parent)
         file = open(handle, 'rb+', buffering=0)  # noqa: SIM115 - open as long as it is locked
-        # Another process may have taken it for left behind before it was locked.
+        # Another process may have mistaken it for a leftover before it was locked.
         if lock(file) is not False and is_at(file, name):
             return file, pathlib.Path(name)
         file.close()
 
 
 def check_inside(folder: str | os.PathLike, *names: str) -> None:
-    """Refuses links in ``folder`` that lead out of it, through which other files would be replaced.
+    """Refuses links in ``folder`` that lead out of it, through which other files would be overwritten.
 
     Args:
-        folder: Where files are about to be written.
-        names: The folders in it that they are written to, as far as these exist.
+        folder: The folder that files are about to be written to.
+        names: The subfolders that they are written to; they need not exist.
 
     Raises:
-        chainer_seg.errors.LinkError: One of them is a link, or below one, to somewhere else.
+        chainer_seg.errors.LinkError: One of them leads out of the folder through a link.
     """
     inside = pathlib.Path(folder).resolve()
     for name in names:
@@ -180,25 +180,25 @@ def check_inside(folder: str | os.PathLike, *names: str) -> None:
         target = path.resolve()
         if not target.is_relative_to(inside):
             raise LinkError(f'{path} leads out of the folder, to {target}, where other files would be '
-                            f'replaced; remove the link or choose another folder.')
+                            f'overwritten; remove the link or choose another folder.')
 
 
 def file_names(texts: Iterable[str], longest: int = 200) -> list[str]:
-    """Names of files that every system takes, each a different one.
+    """Unique file names that are valid on every system.
 
     Args:
-        texts: Anything, such as the names that uploads claim to have.
-        longest: How many bytes a name may have, of which an ending keeps at most 30; systems take 255.
+        texts: Any texts, such as the names of uploads.
+        longest: Maximum bytes of a name, of which the suffix has at most 30; systems allow 255.
 
     Returns:
-        A name for each text: its letters, digits, points, dashes and underscores, with dashes for the
-        rest and no point in front; ``'unnamed'`` where nothing is left.
+        A name for each text: its letters, digits, dots, dashes and underscores, with dashes for everything
+        else and no leading dot; ``'unnamed'`` if nothing is left.
     """
     taken, names = set(), []
     for text in texts:
         name = wanted = _file_name(text, longest)
         copies = 1
-        while name.casefold() in taken:  # Some systems tell no case apart.
+        while name.casefold() in taken:  # Some systems ignore case.
             copies += 1
             stem, ending = os.path.splitext(wanted)
             name = f'{stem}-{copies}{ending}'
@@ -213,28 +213,28 @@ def _file_name(text, longest):
     if len(ending.encode()) > _LONGEST_ENDING:
         stem, ending = text, ''
     stem = stem.encode()[:longest - len(ending.encode())].decode(errors='ignore')
-    # Windows has devices of these names, whatever their ending.
+    # Windows reserves these device names, whatever the suffix.
     if stem.partition('.')[0].upper() in _DEVICES:
         stem += '-'
     return stem + ending or 'unnamed'
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes ``text`` as UTF-8 to ``path``, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
-def write_json(path, value, indent=None):
+def write_json(path: str | os.PathLike, value: object, indent: int | None = None) -> None:
     """Writes ``value`` as JSON to ``path``, atomically."""
     write_text(path, json.dumps(value, indent=indent) + '\n')
 
 
 @contextlib.contextmanager
-def json_list(path):
-    """Gives ``add(value)``, which puts values one by one into a JSON list, a line for each.
+def json_list(path: str | os.PathLike) -> Iterator[Callable[[object], None]]:
+    """Yields ``add(value)``, which appends values to a JSON list, one per line.
 
-    The file appears when the block ends well.
+    The file appears if the block succeeds.
     """
     with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
         separator = '['

@@ -62,7 +62,7 @@ def foreign_content(start: bytes) -> str | None:
     for mark, kind, at in _ARCHIVES:
         if start[at:at + len(mark)] == mark:
             return f'looks like {"an" if kind == "xz" else "a"} {kind} archive; unpack it first'
-    text = start[_BLANK.match(start).end():]
+    text = _without_blanks(start)
     if text.startswith(_LFS):
         return 'is a Git LFS pointer and not the file itself; run git lfs pull, or ' + _AGAIN
     if _ANNEX.match(text):
@@ -70,11 +70,16 @@ def foreign_content(start: bytes) -> str | None:
     return _message(text)
 
 
+def _without_blanks(text):
+    """Bytes without the byte order mark, blanks and comments that they begin with."""
+    return _BLANK.sub(b'', text, count=1)
+
+
 def _message(text):
     """What a server has sent in place of a file; None for anything else."""
     declaration = _XML.match(text)
     body = text[declaration.end():] if declaration else text
-    body = body[_BLANK.match(body).end():]
+    body = _without_blanks(body)
     if _PAGE.match(body):
         if _DRIVE.search(text):
             return ('looks like a web page of Google Drive, which asks for a confirmation or says that '

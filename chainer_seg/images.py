@@ -63,7 +63,7 @@ def open_image(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
             yield picture
 
 
-def read_image(path, *, rotate=True):
+def read_image(path: str | os.PathLike, *, rotate: bool = True) -> np.ndarray:
     """Reads an image file.
 
     Args:
@@ -80,7 +80,7 @@ def read_image(path, *, rotate=True):
     return _decode(_checked_file(path), path, rotate)
 
 
-def read_picture(path):
+def read_picture(path: str | os.PathLike) -> Image.Image:
     """The Pillow image of a file as it is stored: with its palette, transparency and depth.
 
     Raises:
@@ -89,7 +89,7 @@ def read_picture(path):
     return read_pages(path, 1)[0]
 
 
-def read_pages(path, most):
+def read_pages(path: str | os.PathLike, most: int) -> list[Image.Image]:
     """The pages of a file, at most so many, as a list of Pillow images as they are stored.
 
     Raises:
@@ -103,7 +103,7 @@ def read_pages(path, most):
     return pages
 
 
-def read_image_file(path):
+def read_image_file(path: str | os.PathLike) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
     """The bytes of an image file, and the sizes of the image by its header.
 
     Returns:
@@ -136,7 +136,7 @@ def header_sizes(file: str | os.PathLike | typing.BinaryIO, name: object = 'imag
     return stored, stored[::-1] if quarter_turned else stored
 
 
-def decode_image(data, name='image', *, rotate=True):
+def decode_image(data: bytes | memoryview, name: object = 'image', *, rotate: bool = True) -> np.ndarray:
     """Reads the bytes of a picture file, such as an upload.
 
     Args:
@@ -171,19 +171,20 @@ def as_image(image: ImageLike) -> npt.NDArray[np.uint8]:
         with _reported('image'), pillow_limit(MAX_PIXELS):
             return rgb_of_pil(image)
     array = np.asarray(image)
+    given = array.shape
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise ImageError(f'An array of shape {np.shape(image)} is not an image; '
+        raise ImageError(f'An array of shape {given} is not an image; '
                          f'give (H, W), (H, W, 3), (H, W, 4) or (3, H, W).')
     if array.shape[0] == 0 or array.shape[1] == 0:
         raise ImageError(f'An image of {array.shape[0]}x{array.shape[1]} pixels has nothing in it.')
     return rgb_of_bytes(to_bytes(array))
 
 
-def write_image(path, image, **options):
+def write_image(path: str | os.PathLike, image: np.ndarray, **options: object) -> None:
     """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``; the ending chooses the format.
 
     ``options`` are Pillow's for this format, such as ``quality``.
@@ -199,7 +200,7 @@ def write_image(path, image, **options):
         temporary.write_bytes(encoded.getvalue())
 
 
-def resize(image, size):
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes (H, W) or (H, W, C) to ``size`` = (height, width): by area if smaller, else bilinear."""
     height, width = size
     if image.shape[:2] == (height, width):
@@ -210,13 +211,14 @@ def resize(image, size):
     return resized.reshape(size + image.shape[2:])
 
 
-def fit_within(size, longest):
+def fit_within(size: tuple[int, int], longest: int) -> tuple[int, int]:
     """The (height, width) of a picture shrunk so that its longer side is at most ``longest`` pixels."""
+    height, width = size
     scale = min(1.0, longest / max(size))
-    return tuple(max(1, round(side * scale)) for side in size)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def find_images(path):
+def find_images(path: str | os.PathLike) -> list[pathlib.Path]:
     """The image files that ``path`` names: a file itself, or all pictures of a folder, sorted."""
     path = pathlib.Path(path)
     if not path.is_dir():

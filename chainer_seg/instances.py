@@ -2,9 +2,12 @@
 
 import dataclasses
 import html
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import boxes, masks as mask_arithmetic, schema
 from chainer_seg.errors import UserError, quoted
@@ -12,7 +15,7 @@ from chainer_seg.schema import whole_number
 from chainer_seg.thumbnail import instances_thumbnail
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, init=False)
 class Instances:
     """R objects of one image of height H and width W.
 
@@ -26,88 +29,93 @@ class Instances:
         crowds: (R,) bool; True for a region of many objects that is annotated as one.
         areas: (R,) float32 in pixels as annotated, or None where only the mask is known.
 
-    Left out, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
+    By default, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
     ``crowds`` False.
 
     Raises:
         ValueError: The arrays do not fit each other.
     """
 
-    masks: np.ndarray
-    bboxes: np.ndarray = None
-    labels: np.ndarray = None
-    scores: np.ndarray = None
-    keypoints: np.ndarray = None
-    class_names: tuple = ()
-    crowds: np.ndarray = None
-    areas: np.ndarray = None
+    masks: npt.NDArray[np.bool_]
+    bboxes: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    keypoints: npt.NDArray[np.float32] | None
+    class_names: tuple[str, ...]
+    crowds: npt.NDArray[np.bool_]
+    areas: npt.NDArray[np.float32] | None
 
-    def __post_init__(self):
-        self.masks = np.asarray(self.masks, dtype=bool)
+    def __init__(self, masks: npt.ArrayLike, bboxes: npt.ArrayLike | None = None,
+                 labels: npt.ArrayLike | None = None, scores: npt.ArrayLike | None = None,
+                 keypoints: npt.ArrayLike | None = None, class_names: Iterable[str] = (),
+                 crowds: npt.ArrayLike | None = None, areas: npt.ArrayLike | None = None):
+        self.masks = np.asarray(masks, dtype=bool)
         if self.masks.ndim != 3:
             raise ValueError(f'masks must be (R, H, W), not of shape {self.masks.shape}')
         count = len(self.masks)
-        if self.bboxes is None:
-            self.bboxes = mask_arithmetic.mask_to_bbox(self.masks)
-        self.bboxes = _column('bboxes', self.bboxes, np.float32, (count, 4))
-        self.labels = _column('labels', self.labels, np.int32, (count,), fill=0)
-        self.scores = _column('scores', self.scores, np.float32, (count,), fill=1)
-        self.crowds = _column('crowds', self.crowds, bool, (count,), fill=False)
-        if self.areas is not None:
-            self.areas = _column('areas', self.areas, np.float32, (count,))
-        if self.keypoints is not None:
-            points = np.shape(self.keypoints)[1] if np.ndim(self.keypoints) == 3 else 0
-            self.keypoints = _column('keypoints', self.keypoints, np.float32, (count, points, 3))
-        self.class_names = tuple(self.class_names)
+        if bboxes is None:
+            bboxes = mask_arithmetic.mask_to_bbox(self.masks)
+        self.bboxes = _column('bboxes', bboxes, np.float32, (count, 4))
+        self.labels = _column('labels', labels, np.int32, (count,), fill=0)
+        self.scores = _column('scores', scores, np.float32, (count,), fill=1)
+        self.crowds = _column('crowds', crowds, bool, (count,), fill=False)
+        self.areas = None if areas is None else _column('areas', areas, np.float32, (count,))
+        self.keypoints = None
+        if keypoints is not None:
+            points = np.shape(keypoints)[1] if np.ndim(keypoints) == 3 else 0
+            self.keypoints = _column('keypoints', keypoints, np.float32, (count, points, 3))
+        self.class_names = tuple(class_names)
 
     @classmethod
-    def empty(cls, height, width, class_names=(), keypoints=None):
+    def empty(cls, height: int, width: int, class_names: Iterable[str] = (), keypoints: int | None = None
+              ) -> Self:
         """No objects in an image of that size; ``keypoints`` is K where they are wanted."""
         points = None if keypoints is None else np.zeros((0, keypoints, 3), np.float32)
         return cls(np.zeros((0, height, width), bool), class_names=class_names, keypoints=points)
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
         return self.masks.shape[1:]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.masks)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice | npt.ArrayLike) -> 'Instances':
         """The objects that ``index`` picks: a number, a slice, integers (N,), or bools (R,)."""
         if isinstance(index, (int, np.integer)):
             index = [range(len(self))[index]]
         elif not isinstance(index, slice):
-            index = np.asarray(index, dtype=None if len(index) else int)
-        picked = {name: None if getattr(self, name) is None else getattr(self, name)[index]
-                  for name in ('masks', 'bboxes', 'labels', 'scores', 'keypoints',
-                               'crowds', 'areas')}
-        return Instances(class_names=self.class_names, **picked)
+            index = np.asarray(index, dtype=None if np.size(index) else int)
+        return Instances(
+            self.masks[index], self.bboxes[index], self.labels[index], self.scores[index],
+            None if self.keypoints is None else self.keypoints[index], self.class_names,
+            self.crowds[index], None if self.areas is None else self.areas[index])
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator['Instances']:
         return (self[number] for number in range(len(self)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         height, width = self.image_size
         found = ', '.join(f'{count} {name}' for name, count in self._counts()[:6])
         return f'Instances({len(self)} in {height}x{width}{": " + found if found else ""})'
 
-    def above(self, score):
+    def above(self, score: float) -> 'Instances':
         """The objects whose score is at least ``score``."""
         return self[self.scores >= score]
 
-    def name(self, number):
+    def name(self, number: int) -> str:
         """The class name of object ``number``; its label as text where names are unknown."""
         label = int(self.labels[number])
         return self.class_names[label] if 0 <= label < len(self.class_names) else str(label)
 
-    def to_coco_results(self, image_id, category_ids=None):
+    def to_coco_results(self, image_id: int | str, category_ids: Sequence[int] | None = None
+                        ) -> list[dict[str, Any]]:
         """The objects as COCO result dicts, ready for ``json.dumps``.
 
         Args:
             image_id: The image's id in its annotation file.
-            category_ids: The COCO category id of each label; label + 1 if left out.
+            category_ids: The COCO category id of each label; label + 1 by default.
         """
         results = []
         codes = mask_arithmetic.encode_rle(self.masks)
@@ -122,19 +130,20 @@ class Instances:
         return results
 
     @classmethod
-    def from_coco_results(cls, results, image_size, category_ids=None, class_names=()):
+    def from_coco_results(cls, results: Sequence[Mapping[str, Any]], image_size: tuple[int, int],
+                          category_ids: Sequence[int] | None = None, class_names: Iterable[str] = ()) -> Self:
         """The objects of COCO result dicts of one image; the inverse of :meth:`to_coco_results`.
 
         Args:
-            results: Dicts with ``segmentation`` (a run-length code), ``category_id``, ``score``
+            results: Dicts with ``segmentation`` (a run-length encoding), ``category_id``, ``score``
                 and optionally ``bbox`` and ``keypoints``.
             image_size: (H, W) in pixels.
-            category_ids: The COCO category id of each label; label + 1 if left out.
+            category_ids: The COCO category id of each label; label + 1 by default.
             class_names: A name for each label.
 
         Raises:
             chainer_seg.errors.UserError: They are no COCO results, a result's category is not among
-                ``category_ids``, or its run-length code is damaged or of an image of another size.
+                ``category_ids``, or its run-length encoding is damaged or of an image of another size.
         """
         _check_results(results)
         if not results:

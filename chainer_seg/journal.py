@@ -3,19 +3,22 @@
 import contextlib
 import json
 import os
+import pathlib
 import typing
+from collections.abc import Callable, Iterable, Iterator, KeysView
+from typing import Any
 
 import msgspec
 
 from chainer_seg import schema
 from chainer_seg.bad_images import passing_over
-from chainer_seg.errors import DatasetError, FolderInUseError, shortened, writing
+from chainer_seg.errors import DatasetError, FolderInUseError, UserError, shortened, writing
 from chainer_seg.files import read_json, write_json
 from chainer_seg.locks import discard, is_at, lock
 
 
 class _Code(typing.TypedDict):
-    """A run-length code as it is written."""
+    """A run-length encoding as it is written."""
 
     size: list[schema.Side]
     counts: str
@@ -66,7 +69,7 @@ class Journal:
         chainer_seg.errors.DiskFullError: It cannot be written to.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path):
         self._path = path
         self._file = _open_locked(path)
         self._offsets, length = scan(path)
@@ -74,28 +77,30 @@ class Journal:
             self._file.truncate(length)
 
     @property
-    def numbers(self):
+    def numbers(self) -> KeysView[int]:
         """The numbers of the images that have results."""
         return self._offsets.keys()
 
-    def __contains__(self, number):
+    def __contains__(self, number: int) -> bool:
         return number in self._offsets
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
-    def remove(self):
+    def remove(self) -> None:
         """Closes the file and removes it."""
         discard(self._file, self._path)
 
-    def fill(self, compute, wanted, progress=None, on_error=None):
-        """Adds what is wanted and not there; passes over images that cannot be read.
+    def fill(self, compute: Callable[[int], list[dict[str, Any]]], wanted: Iterable[int],
+             progress: Callable[[], object] | None = None,
+             on_error: Callable[[int, UserError], object] | None = None) -> list[tuple[int, UserError]]:
+        """Adds what is wanted and not there; skips images that cannot be read.
 
         Args:
             compute: ``compute(number)`` gives a list, JSON-ready; it may raise an ImageError or a
                 DatasetError.
             wanted: Numbers of images.
-            progress (callable): Is called after each image that has been computed or passed over.
+            progress (callable): Is called after each image that has been computed or skipped.
             on_error (callable): Is called with the number and the error of an image that is passed
                 over; what it raises ends the work.
 
@@ -118,7 +123,7 @@ class Journal:
                 progress()
         return failures
 
-    def add(self, number, results):
+    def add(self, number: int, results: list[dict[str, Any]]) -> None:
         """Writes the results, a list, of one image."""
         line = json.dumps({'number': number, 'results': results}).encode('ascii') + b'\n'
         start, rest = self._file.seek(0, os.SEEK_END), memoryview(line)
@@ -128,7 +133,7 @@ class Journal:
             os.fsync(self._file.fileno())
         self._offsets[number] = start
 
-    def results(self, numbers):
+    def results(self, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
         """Yields all results of the images ``numbers``, in that order."""
         with open(self._path, 'rb') as file:
             for number in numbers:
@@ -151,7 +156,7 @@ def _open_locked(path):
         file.close()  # The run that had it locked has removed it.
 
 
-def scan(path):
+def scan(path: pathlib.Path) -> tuple[dict[int, int], int]:
     """Where the whole lines of a journal begin, by the number of the image, and where the last ends."""
     offsets, start = {}, 0
     with open(path, 'rb') as file:
@@ -164,7 +169,7 @@ def scan(path):
     return offsets, start
 
 
-def keep_settings(path, settings, content):
+def keep_settings(path: pathlib.Path, settings: dict[str, Any], content: str) -> None:
     """Writes the settings of a folder, or makes sure that they are those it began with.
 
     Args:
@@ -205,7 +210,7 @@ def _number_of(line):
         return None
     for decoder in _DECODERS:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            line.decode()  # Text that is passed over by the decoder would fail later.
+            line.decode()  # Text that is skipped by the decoder would fail later.
             return decoder.decode(line).number
     return None
 

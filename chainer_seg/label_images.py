@@ -18,14 +18,14 @@ from PIL import Image
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write
 from chainer_seg.stored_pixels import (
-    VOC_COLORS, VOID, LabelsAs, StoredPixels, is_grey, numbers_of_colors, stored_pixels)
+    VOC_COLORS, VOID, VOID_PIXEL, WIDE_VOID_PIXEL, LabelsAs, StoredPixels, is_grey, numbers_of_colors,
+    stored_pixels)
 
-__all__ = ['VOC_COLORS', 'VOID', 'Guesses', 'LabelsAs', 'choose_labels_as', 'read_label_image',
-           'write_label_image']
+__all__ = ['VOC_COLORS', 'VOID', 'VOID_PIXEL', 'Guesses', 'LabelsAs', 'choose_labels_as',
+           'read_label_image', 'write_label_image']
 
 log = logging.getLogger(__name__)
 
-_WIDE_VOID = 65535  # VOID where numbers have 16 bits.
 _LOOKED_AT = 20  # label images by which it is decided how those of a data set are read
 _REORDERED = ("has a palette of VOC's colours in another order; its numbers are taken for the labels, "
               'and its colours with --labels-as colors')
@@ -37,8 +37,8 @@ _GREYS = "has numbers that cannot be the labels; its greys, which are VOC's colo
 class Guesses:
     """Reports what readers of a data set guess about its files, each kind of guess once."""
 
-    def __init__(self):
-        self._made = set()
+    def __init__(self) -> None:
+        self._made: set[str] = set()
 
     def __call__(self, path: object, guess: str) -> None:
         """Logs that the file ``path`` ``guess``, unless this was logged of another one."""
@@ -47,7 +47,7 @@ class Guesses:
             log.warning('%s %s (reported once for all files of a data set)', path, guess)
 
 
-def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', largest: int = VOID - 1,
+def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', largest: int = VOID_PIXEL - 1,
                      report: Callable[[object, str], None] | None = None) -> npt.NDArray[np.uint8]:
     """The numbers in a label image.
 
@@ -91,7 +91,7 @@ def choose_labels_as(paths: Sequence[os.PathLike], largest: int,
         'colors' where one that was looked at has numbers that cannot be labels, or else 'numbers';
         'auto' for images without a palette, and those that cannot be read.
     """
-    chosen = 'auto'
+    chosen: LabelsAs = 'auto'
     for number in sorted(set(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int))):
         try:
             pixels = stored_pixels(paths[number])
@@ -123,9 +123,9 @@ def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
     if pathlib.Path(path).suffix.lower() != '.png':
         raise ImageError(f'{path} does not end in .png, the only format for label images.')
     labels = np.asarray(labels)
-    if labels.size and not -1 <= labels.min() <= labels.max() <= VOID:
+    if labels.size and not -1 <= labels.min() <= labels.max() <= VOID_PIXEL:
         raise DatasetError(f'A label image has no place for labels from {labels.min()} to '
-                           f'{labels.max()}; give labels from 0 to {VOID - 1}, or -1.')
+                           f'{labels.max()}; give labels from 0 to {VOID_PIXEL - 1}, or -1.')
     picture = Image.fromarray(labels.astype(np.uint8))  # -1 becomes 255, which is void
     picture.putpalette(VOC_COLORS.tobytes())
     encoded = io.BytesIO()
@@ -137,9 +137,9 @@ def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
 def palette_void_moved(pixels: StoredPixels) -> bool:
     """Whether all colours in use are VOC's, and void has another number than 255."""
     meant = _meant_by_palette(pixels)
-    if meant is None or VOID not in meant:
+    if meant is None or VOID_PIXEL not in meant:
         return False
-    return int(pixels.used[meant == VOID][0]) != VOID
+    return int(pixels.used[meant == VOID_PIXEL][0]) != VOID_PIXEL
 
 
 def _fitting(pixels, largest):
@@ -158,7 +158,7 @@ def _fitting(pixels, largest):
 
 
 def _fit(numbers, largest):
-    return bool(((numbers <= largest) | (numbers == VOID) | (numbers == _WIDE_VOID)).all())
+    return bool(((numbers <= largest) | (numbers == VOID_PIXEL) | (numbers == WIDE_VOID_PIXEL)).all())
 
 
 def _meant_by_palette(pixels):
@@ -178,13 +178,13 @@ def _by_numbers(pixels):
         numbers = pixels.levels()
     if numbers.dtype.kind == 'f':
         raise DatasetError(f'{pixels.name} has numbers with fractions; save labels as whole numbers '
-                           f'from 0 to {VOID}.')
-    void = (numbers == -1) | (numbers == _WIDE_VOID)
+                           f'from 0 to {VOID_PIXEL}.')
+    void = (numbers == -1) | (numbers == WIDE_VOID_PIXEL)
     if void.any():
-        numbers = np.where(void, VOID, numbers)
-    if numbers.min() < 0 or numbers.max() > VOID:
+        numbers = np.where(void, VOID_PIXEL, numbers)
+    if numbers.min() < 0 or numbers.max() > VOID_PIXEL:
         raise DatasetError(f'{pixels.name} has numbers from {numbers.min()} to {numbers.max()}; save '
-                           f'labels as numbers from 0 to {VOID}.')
+                           f'labels as numbers from 0 to {VOID_PIXEL}.')
     return numbers.astype(np.uint8)
 
 

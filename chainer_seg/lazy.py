@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used, so that importing it stays quick."""
+"""Names that are loaded when they are first used: importing a package stays fast and free of circles."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -18,3 +18,21 @@ def names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any],
         return getattr(importlib.import_module(f'{package}.{homes[name]}'), name)
 
     return getattribute, lambda: sorted(homes)
+
+
+def function(module: str, name: str) -> Callable[..., Any]:
+    """A function that stands for one of a module that is imported at the first call.
+
+    The compatibility patches use it: what they put into Chainer is itself written with Chainer, which
+    is not importable yet while it is being patched.
+
+    Args:
+        module: Dotted name of the module.
+        name: Name of the function in it.
+    """
+    def deferred(*args: Any, **kwargs: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*args, **kwargs)
+
+    deferred.__name__ = deferred.__qualname__ = name
+    deferred.__doc__ = f'See ``{module}.{name}``.'
+    return deferred

@@ -1,4 +1,4 @@
-"""One writer at a time: locks that the operating system releases however their process ends."""
+"""Locks for a single writer, which the operating system releases however the process ends."""
 
 import contextlib
 import os
@@ -11,26 +11,26 @@ from typing import BinaryIO
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 from chainer_seg.errors import FolderInUseError, writing
 
-UNFINISHED = '.unfinished'  # what the names of temporary files have before their ending
+UNFINISHED = '.unfinished'  # comes before the suffix in the names of temporary files
 _LOCK = '.lock'
-_FAR = 2 ** 30  # Bytes; Windows lets nobody read a locked part of a file.
+_FAR = 2 ** 30  # Bytes; on Windows a locked part of a file cannot be read.
 
 _held: weakref.WeakSet = weakref.WeakSet()
 
 
 def lock(file: BinaryIO) -> bool | None:
-    """Locks a file for whoever has opened it, until it is closed.
+    """Locks an open file until it is closed.
 
     Args:
-        file: Open for writing, without a buffer.
+        file: Open for writing, unbuffered.
 
     Returns:
-        True; False where somebody else has locked it; None where the file system knows no locks.
+        True; False if another process has locked it; None if the file system does not support locks.
     """
     try:
         if fcntl is not None:
@@ -41,7 +41,7 @@ def lock(file: BinaryIO) -> bool | None:
             os.lseek(file.fileno(), 0, os.SEEK_SET)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # Some network file systems know no locks.
+    except OSError:  # Some network file systems do not support locks.
         return None
     _held.add(file)
     return True
@@ -56,7 +56,7 @@ def is_at(file: BinaryIO, path: str | os.PathLike) -> bool:
 
 def discard(file: BinaryIO, path: str | os.PathLike) -> None:
     """Removes and closes a locked file."""
-    if os.name == 'nt':  # which removes no file that is open
+    if os.name == 'nt':  # which cannot remove an open file
         file.close()
     with contextlib.suppress(OSError):
         os.unlink(path)
@@ -65,9 +65,9 @@ def discard(file: BinaryIO, path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def sole_writer(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Keeps other runs from writing to ``folder`` while the block runs.
+    """Prevents other runs from writing to ``folder`` while the block runs.
 
-    The folder is made if it is missing. What killed runs left unfinished in it is removed.
+    The folder is created if it is missing. Unfinished files of killed runs are removed.
 
     Raises:
         chainer_seg.errors.FolderInUseError: Another run is writing to it.
@@ -83,7 +83,7 @@ def sole_writer(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def is_empty(folder: str | os.PathLike) -> bool:
-    """Whether nothing is in a folder but what marks that it is being written to."""
+    """Whether a folder contains nothing but lock and temporary files."""
     return all(path.name == _LOCK or path.name.startswith('.') and UNFINISHED in path.name
                for path in pathlib.Path(folder).iterdir())
 
@@ -110,15 +110,15 @@ def _lock_folder(folder):
                                    f'choose another folder.')
         if locked is None or is_at(file, path):
             break
-        file.close()  # The run that had it locked has removed it.
-    with contextlib.suppress(OSError):  # On a full disk the lock holds without a name.
+        file.close()  # The run that held the lock has removed it.
+    with contextlib.suppress(OSError):  # On a full disk the lock works without the owner's name.
         file.truncate(0)
         file.write(f'{os.getpid()} {socket.gethostname()}\n'.encode())
     return file
 
 
 def _owner(file):
-    """Who has a folder locked, as a part of a sentence; nothing where it is not known."""
+    """Who holds the lock of a folder, as part of a sentence; empty if unknown."""
     with contextlib.suppress(OSError, ValueError):
         file.seek(0)
         process, host = file.read(300).decode('utf-8').split()
@@ -128,7 +128,7 @@ def _owner(file):
 
 
 def _forget_locks():
-    """In a forked process, whose copies of open files would keep them locked after its parent's end."""
+    """Runs in forked processes, whose copies of open files would stay locked after the parent's end."""
     for file in list(_held):
         file.close()
 

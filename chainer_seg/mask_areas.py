@@ -79,9 +79,9 @@ def are_objects(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]
     for before, after in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         edges = (numbers[before] != numbers[after]) & marked[before] & marked[after]
         steps.append(np.abs(numbers[before][edges].astype(np.int64) - numbers[after][edges]))
-    steps = np.concatenate(steps)
+    every = np.concatenate(steps)
     # A photograph without noise has as many edges, and nearly all between neighbouring levels.
-    return len(steps) < marked.sum() / 50 or share(steps <= 3) < 0.8
+    return len(every) < marked.sum() / 50 or share(every <= 3) < 0.8
 
 
 def thin_numbers(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]

@@ -37,7 +37,7 @@ def read_objects(source: Source, name: object = None, labels_as: LabelsAs = 'aut
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array: (H, W) of bool or numbers,
             (H, W, 3) or (H, W, 4) of uint8.
-        name: What errors call it; made of the path if left out.
+        name: What errors call it; made of the path if omitted.
         labels_as: Read it by numbers, colours, brightness or opacity, and not by what fits.
         empty: Whether there may be no object.
 

@@ -10,10 +10,10 @@ from chainer_seg.label_images import palette_void_moved
 from chainer_seg.mask_areas import (
     NEAR, are_objects, blurred_color, is_black_and_white, is_blurred, thin_numbers)
 from chainer_seg.stored_pixels import (
-    VOC_COLORS, VOID, color_codes, is_grey, numbers_of_colors, occurring, places_of)
+    VOC_COLORS, VOID_PIXEL, WIDE_VOID_PIXEL, color_codes, is_grey, numbers_of_colors, occurring,
+    places_of)
 
 _UNKNOWN = 128  # GrabCut's grey along the boundary, for what may belong to either side.
-_WIDE_VOID = 65535
 _MAX_BYTES = 2 ** 31  # of the masks of all objects in a file
 _REMEDY = 'save black and white, or the number of the object at each pixel, as PNG'
 _CUT = 'has greys between black and white; what is brighter than half is the object'
@@ -113,32 +113,32 @@ def _of_numbers(pixels, numbers, grey=True):
         return _one(numbers > 0.5, guess=_CUT)
     used = _whole_numbers(pixels, numbers)
     marked = used[used > 0]
-    unknown = _UNKNOWN if grey else VOID
+    unknown = _UNKNOWN if grey else VOID_PIXEL
     if len(marked) == 1:
         if marked[0] == unknown:
             return _none(numbers != 0)
         return _one(numbers == marked[0], int(marked[0]), numbers == -1)
     if not grey:
         return _each(pixels, numbers, used)
-    if len(used) == len(marked) == 2 and marked[0] < _UNKNOWN < marked[1] < VOID:
+    if len(used) == len(marked) == 2 and marked[0] < _UNKNOWN < marked[1] < VOID_PIXEL:
         return _one(numbers == marked[1], int(marked[1]))
     if len(marked) == 2 and _UNKNOWN in marked:
         [number] = marked[marked != _UNKNOWN].tolist()
         return _one(numbers == number, number, numbers == _UNKNOWN)
     if is_blurred(numbers):
         return _cut(numbers, _CUT)
-    if len(marked) and marked[-1] == VOID:
+    if len(marked) and marked[-1] == VOID_PIXEL:
         _refuse_noise(pixels, numbers, marked)
     return _each(pixels, numbers, used)
 
 
 def _refuse_noise(pixels, numbers, marked):
     """Refuses white with a few other pixels, and white beside what is nearly white."""
-    white = marked[marked >= VOID - NEAR]
-    between = ((marked > NEAR) & (marked < VOID - NEAR)).any()
-    few = (numbers == VOID).sum() > 50 * np.isin(numbers, marked[:-1]).sum()
+    white = marked[marked >= VOID_PIXEL - NEAR]
+    between = ((marked > NEAR) & (marked < VOID_PIXEL - NEAR)).any()
+    few = (numbers == VOID_PIXEL).sum() > 50 * np.isin(numbers, marked[:-1]).sum()
     if (len(white) > 1 and not between) or (few and thin_numbers(numbers, marked[:-1]).all()):
-        raise _refused(pixels, f'has the levels {marked[-2]} and {VOID}, which may be an object and '
+        raise _refused(pixels, f'has the levels {marked[-2]} and {VOID_PIXEL}, which may be an object and '
                                f'void, or noise and white: say which with --labels-as numbers or levels')
 
 
@@ -160,17 +160,17 @@ def _of_colors(pixels, colors):
         return _of_numbers(pixels, colors[:, :, 0])
     if (meant >= 0).all():
         return _of_numbers(pixels, meant[numbers], grey=False)
-    objects = np.flatnonzero((meant != VOID) & (found != 0))
+    objects = np.flatnonzero((meant != VOID_PIXEL) & (found != 0))
     blurred = _of_blurred_color(numbers, palette)
     if blurred is not None:
         return blurred
-    if pixels.format == 'JPEG' or len(objects) >= VOID:
+    if pixels.format == 'JPEG' or len(objects) >= VOID_PIXEL:
         raise _refused(pixels, f'has {len(palette)} colours, as a photograph has')
     if len(objects) > 1 and found[0] != 0:
         raise _refused(pixels, f'has {len(palette)} colours, and nothing in it is black')
     order = np.zeros(len(palette), np.int64)
     order[objects] = np.arange(1, len(objects) + 1)
-    order[meant == VOID] = VOID
+    order[meant == VOID_PIXEL] = VOID_PIXEL
     return _each(pixels, order[numbers], occurring(order))
 
 
@@ -194,8 +194,8 @@ def _of_blurred_color(numbers, palette):
 
 def _each(pixels, numbers, used, sure=False):
     """Each number but 0 and void as an object; if not ``sure``, they must be able to be objects."""
-    void = np.isin(used, (-1, _WIDE_VOID))
-    void |= (used == VOID) & (used[~void].max(initial=0) == VOID)
+    void = np.isin(used, (-1, WIDE_VOID_PIXEL))
+    void |= (used == VOID_PIXEL) & (used[~void].max(initial=0) == VOID_PIXEL)
     found = used[~void & (used != 0)]
     if not len(found) and (used > 0).sum() == 1:
         void, found = used == -1, used[used > 0]
@@ -232,7 +232,7 @@ def _cut(levels, guess):
     brightest = levels.max()
     if brightest <= _UNKNOWN or brightest > 255:
         return _one(levels > max(brightest, 0) / 2, guess=guess)
-    return _one(levels > _UNKNOWN, VOID, levels == _UNKNOWN, guess)
+    return _one(levels > _UNKNOWN, VOID_PIXEL, levels == _UNKNOWN, guess)
 
 
 def _whole_numbers(pixels, numbers):

@@ -41,7 +41,7 @@ class MaskRuns:
         order = np.argsort(numbers, kind='stable')
         return cls(numbers[order], *(column[order] for column in columns), count, tuple(size))
 
-    def take(self, chosen):
+    def take(self, chosen: np.ndarray) -> 'MaskRuns':
         """The masks whose numbers are in ``chosen`` (N,) int, each at most once, in that order."""
         place = np.full(self.count, -1)
         place[chosen] = np.arange(len(chosen))
@@ -50,7 +50,7 @@ class MaskRuns:
         return MaskRuns(place[order], self.columns[order], self.tops[order], self.bottoms[order],
                         len(chosen), self.size)
 
-    def bboxes(self):
+    def bboxes(self) -> np.ndarray:
         """The tight boxes (R, 4) float32 (y_min, x_min, y_max, x_max); (0, 0, 0, 0) of empty masks."""
         boxes = np.zeros((self.count, 4), np.float32)
         if len(self.numbers):
@@ -61,7 +61,7 @@ class MaskRuns:
             boxes[owners, 3] = np.maximum.reduceat(self.columns, first) + 1
         return boxes
 
-    def to_masks(self):
+    def to_masks(self) -> np.ndarray:
         """The masks (R, height, width) bool."""
         height, width = self.size
         edges = self._edges() + np.repeat(self.numbers, 2) * (height * width)
@@ -69,8 +69,8 @@ class MaskRuns:
         flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
         return flat.reshape(self.count, width, height).transpose(0, 2, 1)
 
-    def to_rle(self):
-        """COCO's compressed run-length codes, as :func:`chainer_seg.masks.encode_rle` gives them."""
+    def to_rle(self) -> list[dict]:
+        """COCO's compressed run-length encodings, as :func:`chainer_seg.masks.encode_rle` gives them."""
         if self.count == 0:
             return []
         pixels = self.size[0] * self.size[1]
@@ -128,7 +128,7 @@ def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
     """Makes sure that pycocotools can decode masks: its C code trusts what it is given.
 
     Args:
-        codes: The compressed run-length code of each mask, COCO's ``counts``.
+        codes: The compressed run-length encoding of each mask, COCO's ``counts``.
         size: (height, width) of the image.
 
     Raises:
@@ -141,7 +141,7 @@ def check_runs(codes: list[bytes], size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]
     lengths, starts = read_runs(codes)
     if lengths.min() < 0 or (np.add.reduceat(lengths, starts) != pixels).any():
-        raise ValueError(f'a run-length code does not cover the {pixels} pixels of its image')
+        raise ValueError(f'a run-length encoding does not cover the {pixels} pixels of its image')
 
 
 def check_room(count: int, size: tuple[int, int]) -> None:
@@ -171,11 +171,11 @@ def read_runs(codes: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     data = np.frombuffer(b''.join(codes), np.uint8).astype(np.int64) - 48
     ends = np.cumsum([len(code) for code in codes])
     if min(map(len, codes)) == 0 or data.min() < 0 or data.max() > 63 or (data[ends - 1] & 32).any():
-        raise ValueError('a run-length code is empty, cut short or damaged')
+        raise ValueError('a run-length encoding is empty, cut short or damaged')
     last = np.flatnonzero((data & 32) == 0)  # The last character of each run.
     first = np.concatenate([[0], last[:-1] + 1])
     if (last - first).max() >= _RUN_CHARACTERS:
-        raise ValueError('a run-length code has a run that is longer than any image')
+        raise ValueError('a run-length encoding has a run longer than any image')
     digit = np.arange(len(data)) - np.repeat(first, last - first + 1)
     runs = np.add.reduceat((data & 31) << (5 * digit), first)
     runs -= np.where(data[last] & 16, 1 << (5 * (last - first + 1)), 0)

@@ -1,4 +1,6 @@
-"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length codes are COCO's."""
+"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length encodings are COCO's."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -14,7 +16,7 @@ _DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks 
 _PIXELS_AT_ONCE = 1 << 22
 
 
-def mask_to_bbox(masks):
+def mask_to_bbox(masks: np.ndarray) -> np.ndarray:
     """The tight boxes of masks.
 
     Args:
@@ -32,7 +34,7 @@ def mask_to_bbox(masks):
     return xp.stack([y_min, x_min, y_max, x_max], axis=1).astype(np.float32)
 
 
-def mask_area(masks):
+def mask_area(masks: np.ndarray) -> np.ndarray:
     """The number of pixels (R,) int64 of the masks (R, H, W)."""
     return masks.sum(axis=(1, 2), dtype=np.int64)
 
@@ -58,8 +60,8 @@ def mask_iou(masks_a, masks_b):
     return xp.where(union > 0, shared / xp.maximum(union, 1), 0.0)
 
 
-def encode_rle(masks):
-    """COCO's compressed run-length codes of masks (R, H, W): a list of dicts, JSON-ready."""
+def encode_rle(masks: np.ndarray) -> list[dict]:
+    """COCO's compressed run-length encodings of masks (R, H, W): a list of dicts, JSON-ready."""
     if len(masks) == 0:
         return []
     columns = np.asfortranarray(np.moveaxis(masks, 0, -1).astype(np.uint8))
@@ -68,8 +70,8 @@ def encode_rle(masks):
             for code in codes]
 
 
-def decode_rle(codes, size):
-    """The masks (R, height, width) bool of a list of COCO run-length codes.
+def decode_rle(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
+    """The masks (R, height, width) bool of a list of COCO run-length encodings.
 
     Args:
         codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.
@@ -84,7 +86,7 @@ def decode_rle(codes, size):
         raise DatasetError(f'A mask cannot be decoded: {error}.') from error
 
 
-def decode_checked(codes, size):
+def decode_checked(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
     """As :func:`decode_rle`, of codes that :mod:`chainer_seg.run_lengths` has checked or made."""
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
@@ -97,7 +99,7 @@ def decode_checked(codes, size):
     return decoded.view(bool)
 
 
-def decode_columns(codes):
+def decode_columns(codes: Sequence[dict] | dict) -> np.ndarray:
     """pycocotools' own decoding: (height, width, R) uint8 of a list of compressed codes, or of one.
 
     NumPy 2 first asks pycocotools for a copy in a way that it does not know, and tries again. If
@@ -111,7 +113,7 @@ def decode_columns(codes):
         raise
 
 
-def polygons_to_mask(polygons, size):
+def polygons_to_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
     """The mask (height, width) bool that COCO's polygons of one object cover together.
 
     Args:
@@ -130,7 +132,7 @@ def _extent(occupied, xp):
     return first, last
 
 
-def topmost(masks):
+def topmost(masks: np.ndarray) -> np.ndarray:
     """Which mask is seen at each pixel when smaller ones lie on larger ones.
 
     Args:

@@ -2,22 +2,26 @@
 
 import contextlib
 import json
+import os
 import pathlib
-import typing
+from typing import TYPE_CHECKING, Annotated, Any
 
-import chainer
 import msgspec
 import numpy as np
 
 from chainer_seg import schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.compat.blank import TooManyParameters, blank_parameters
-from chainer_seg.devices import get_device
 from chainer_seg.errors import ModelFileError, quoted, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.foreign_files import foreign_file
 from chainer_seg.registry import MODEL_HOMES, model_class
 from chainer_seg.zoo import SHIPPED, shipped_path
+
+if TYPE_CHECKING:
+    import chainer
+
+    from chainer_seg.models.base import Model
 
 FORMAT = 'chainer_seg model'
 FORMAT_VERSION = 1
@@ -29,24 +33,24 @@ _LISTED = 8  # Longer lists of parameters are cut in messages.
 class _Description(msgspec.Struct):
     """The JSON entry."""
 
-    config: dict[str, typing.Any]
+    config: dict[str, Any]
     class_: schema.Text = msgspec.field(name='class')
-    class_names: typing.Annotated[list[schema.Text], msgspec.Meta(max_length=100_000)] | None = None
-    origin: dict[str, typing.Any] | None = None
+    class_names: Annotated[list[schema.Text], msgspec.Meta(max_length=100_000)] | None = None
+    origin: dict[str, Any] | None = None
 
 
-def save_model(path, model, *, dtype=None):
+def save_model(path: str | os.PathLike, model: 'Model', *, dtype: str | None = None) -> None:
     """Saves a model, atomically.
 
     Args:
         path: The file; by custom it ends in ``.npz``.
-        model: A model of this package: it has ``config``, and perhaps ``class_names`` and
-            ``origin``, a dict that says where its weights came from.
-        dtype: ``'float16'`` halves the file and rounds the weights; left out they are kept as
+        model: A model of this package; ``config``, ``class_names`` and ``origin`` are saved with
+            the weights.
+        dtype: ``'float16'`` halves the file and rounds the weights; by default they are kept as
             they are. Arrays with numbers that are too large for it stay as they are, too.
 
     Raises:
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.DiskFullError: The disk is full or the folder is not writable.
         chainer_seg.errors.ModelFileError: Its configuration is beyond what :func:`load_model` takes.
     """
     if model_class(type(model).__name__) is type(model):
@@ -57,14 +61,14 @@ def save_model(path, model, *, dtype=None):
                   for name, value in arrays.items()}
     description = {
         'format': FORMAT, 'version': FORMAT_VERSION, 'class': type(model).__name__,
-        'config': model.config, 'class_names': list(getattr(model, 'class_names', ())),
-        'origin': getattr(model, 'origin', None)}
+        'config': model.config, 'class_names': list(model.class_names),
+        'origin': model.origin}
     text = np.frombuffer(json.dumps(description).encode('utf-8'), np.uint8)
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
-        np.savez(file, **{DESCRIPTION: text}, **arrays)
+        np.savez(file, **{DESCRIPTION: text, **arrays})  # type: ignore[arg-type]
 
 
-def load_model(path, device='cpu'):
+def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any:
     """Loads a model that :func:`save_model` wrote, or one that comes with the package.
 
     Args:
@@ -80,8 +84,10 @@ def load_model(path, device='cpu'):
             newer format, or its parameters are not those of its class.
         chainer_seg.errors.DeviceError: There is no such device.
     """
+    from chainer_seg.devices import get_device
+    import chainer
     path = _find(path)
-    device = get_device(device)
+    chosen = get_device(device)
     with _opened(path) as file:
         description = _read_description(file, path)
         model = _build(description, file.elements, path)
@@ -91,16 +97,17 @@ def load_model(path, device='cpu'):
     model.cleargrads()
     model.class_names = tuple(description.get('class_names') or ())
     model.origin = description.get('origin')
-    model.to_device(device)
+    model.to_device(chosen)
     return model
 
 
-def copy_matching(source, target):
+def copy_matching(source: 'chainer.Link', target: 'chainer.Link') -> int:
     """Copies what has the same path and shape in two models: weights and running statistics.
 
     Returns:
         The number of arrays that were copied.
     """
+    import chainer
     given = _arrays_of(source)
     arrays = {name: given[name] if name in given and given[name].shape == value.shape else value
               for name, value in _arrays_of(target).items()}
@@ -108,14 +115,14 @@ def copy_matching(source, target):
     return sum(arrays[name] is given.get(name) for name in arrays)
 
 
-def read_description(path):
+def read_description(path: str | os.PathLike) -> dict[str, Any]:
     """The JSON entry of a model file as a dict: format, version, class, config, class_names, origin."""
     path = _find(path)
     with _opened(path) as file:
         return _read_description(file, path)
 
 
-def is_model_file(path):
+def is_model_file(path: str | os.PathLike) -> bool:
     """Whether ``path`` is a file that :func:`save_model` wrote, or the name of a shipped model."""
     try:
         read_description(path)
@@ -129,9 +136,9 @@ def _find(path):
     path = shipped if shipped is not None and not pathlib.Path(path).is_file() else path
     path = pathlib.Path(path)
     if path.is_dir():
-        raise ModelFileError(f'{path} is a folder; name a model file in it.')
+        raise ModelFileError(f'{path} is a folder; pass a model file in it.')
     if not path.exists():
-        raise ModelFileError(f'There is no model file {path}; give a file that save_model wrote '
+        raise ModelFileError(f'There is no model file {path}; pass a file that save_model wrote '
                              f'or the name of a shipped model ({", ".join(SHIPPED)}).')
     return path
 
@@ -143,6 +150,7 @@ def _fits(array, dtype):
 
 def _arrays_of(model):
     """All parameters and persistent values by their path, on the CPU."""
+    import chainer
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(model)
     return serializer.target
@@ -190,7 +198,7 @@ def _build(description, elements, path):
         with blank_parameters(elements):
             return cls(**config)
     except TooManyParameters as error:
-        raise ModelFileError(f'The configuration in {path} is of a {name} with more parameters than '
+        raise ModelFileError(f'The configuration in {path} describes a {name} with more parameters than '
                              f'the {elements:,} numbers in the file; copy it again.') from error
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise ModelFileError(f'The configuration in {path} does not fit the class {name}: '

@@ -1,4 +1,4 @@
-"""Options that say where they apply: one that is given elsewhere is an error, never passed over."""
+"""Options with conditions: an option given where it does not apply is an error, never ignored."""
 
 import argparse
 import typing
@@ -8,11 +8,11 @@ from chainer_seg.errors import UserError
 
 
 class When(typing.NamedTuple):
-    """Where an option applies.
+    """A condition under which an option applies.
 
     Attributes:
-        words: As they follow 'applies only', such as 'with --crf'.
-        holds: Whether it does, by the parsed options.
+        words: The condition in words, after 'applies only', such as 'with --crf'.
+        holds: Whether it is met by the parsed options.
     """
 
     words: str
@@ -20,19 +20,19 @@ class When(typing.NamedTuple):
 
 
 def with_any(*flags: str) -> When:
-    """Where one of these options is set."""
+    """If one of these options is set."""
     return When(f'with {_listed(flags)}',
                 lambda options: any(_is_set(options, flag) for flag in flags))
 
 
 def without(*flags: str) -> When:
-    """Where none of these options is set."""
+    """If none of these options is set."""
     return When(f'without {_listed(flags)}',
                 lambda options: not any(_is_set(options, flag) for flag in flags))
 
 
 def where(flag: str, *values: str) -> When:
-    """Where an option has one of these values, or one of its several values is one of them."""
+    """If an option has one of these values, or several values of which one is among them."""
     def holds(options):
         value = getattr(options, _name(flag))
         return any(each in values for each in (value if isinstance(value, (list, tuple)) else [value]))
@@ -40,29 +40,33 @@ def where(flag: str, *values: str) -> When:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that knows which options were given, and where each of them applies."""
+    """An argument parser that knows which options were given, and when each of them applies."""
 
-    def __init__(self, *arguments, **settings):
+    def __init__(self, *arguments: typing.Any, **settings: typing.Any) -> None:
         super().__init__(*arguments, **settings)
-        self._rules, self._defaults_by_others, self._given = [], [], []
+        self._rules: list[tuple[When, dict[argparse.Action, str]]] = []
+        self._defaults_by_others: list[Callable[[argparse.Namespace, set[str]], None]] = []
+        self._given: list[argparse.Action] = []
 
     def only(self, when: When, *flags: str) -> None:
-        """Refuses options where they do not apply, if they are given there.
+        """Restricts options to a condition.
 
         Args:
-            when: Where they apply.
-            flags: Such as '--size'; each must be known to the parser.
+            when: The condition.
+            flags: Options such as '--size', which the parser must have.
         """
         self._rules.append((when, {self._option_string_actions[flag]: flag for flag in flags}))
 
     def settle(self, function: Callable[[argparse.Namespace, set[str]], None]) -> None:
-        """Has ``function(options, given)`` set options that were left out, by the others.
+        """Lets ``function(options, given)`` set omitted options, depending on the others.
 
-        ``given`` are the names that the options on the command line have in ``options``.
+        ``given`` contains the names in ``options`` of the options on the command line.
         """
         self._defaults_by_others.append(function)
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(  # type: ignore[override]  # argparse declares overloads
+            self, args: typing.Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+            ) -> tuple[argparse.Namespace, list[str]]:
         """As of :class:`argparse.ArgumentParser`.
 
         Raises:
@@ -76,12 +80,12 @@ class Parser(argparse.ArgumentParser):
         for when, flags in self._rules:
             for action in given:
                 if action in flags and not when.holds(options):
-                    raise UserError(f'{flags[action]} applies only {when.words}, and changes nothing '
-                                    f'here; leave it out.')
+                    raise UserError(f'{flags[action]} applies only {when.words}, and has no effect '
+                                    f'here; omit it.')
         return options, rest
 
     def _get_values(self, action, arg_strings):
-        # argparse comes here once for every option on the command line, and for nothing else but
+        # argparse calls this once for every option on the command line, and otherwise only for
         # positional arguments.
         if action.option_strings:
             self._given.append(action)

@@ -1,10 +1,11 @@
-"""The one way to pycocotools' C code, which no size, polygon or run-length code takes unchecked.
+"""The only calls of pycocotools' C code: every size, polygon and run-length encoding is checked first.
 
 That code trusts its caller: with sides beyond 32 bits, or runs that do not fill their image, it writes
 outside of its memory and ends the process.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -19,7 +20,7 @@ _MAX_COORDINATE = 2.0**26  # times five still fits 32 bits
 _MAX_CHARACTERS = 6  # of one run, five bits each: enough for MAX_PIXELS
 
 
-def checked_size(size) -> tuple[int, int]:
+def checked_size(size: object) -> tuple[int, int]:
     """The (height, width) of an image as whole numbers.
 
     Args:
@@ -29,22 +30,22 @@ def checked_size(size) -> tuple[int, int]:
         ValueError: It is something else, or larger than any image that is read.
     """
     sides = [whole_number(side) for side in size] if isinstance(size, (list, tuple)) else []
-    if len(sides) != 2 or None in sides or min(sides) < 1:
+    height, width = sides if len(sides) == 2 else (None, None)
+    if height is None or width is None or min(height, width) < 1:
         raise ValueError(f'its size {quoted(size)} is not a height and a width in pixels')
-    if max(sides) > _MAX_SIDE or sides[0] * sides[1] > MAX_PIXELS:
-        raise ValueError(f'its size {quoted(size)} is more than the {MAX_PIXELS // 10**6} megapixels '
-                         f'that are read')
-    return sides[0], sides[1]
+    if max(height, width) > _MAX_SIDE or height * width > MAX_PIXELS:
+        raise ValueError(f'its size {quoted(size)} exceeds the maximum of {MAX_PIXELS // 10**6} megapixels')
+    return height, width
 
 
 def rle_counts(text: str | bytes) -> np.ndarray:
-    """The run lengths of a compressed COCO run-length code.
+    """The run lengths of a compressed COCO run-length encoding.
 
     Five bits a character from '0' on, the sixth says that more follow; from the fourth run on
     the difference to the run before the previous one is stored.
 
     Args:
-        text: The code's ``counts``.
+        text: ``counts`` of the encoding.
 
     Returns:
         (N,) int64 array.
@@ -57,12 +58,12 @@ def rle_counts(text: str | bytes) -> np.ndarray:
     if data.size == 0:
         return np.zeros(0, np.int64)
     if data.min() < 0 or data.max() > 63 or data[-1] & 32:
-        raise ValueError('it is no compressed run-length code')
+        raise ValueError('it is not a compressed run-length encoding')
     ends = np.flatnonzero((data & 32) == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
     if lengths.max() > _MAX_CHARACTERS:
-        raise ValueError('it is no compressed run-length code')
+        raise ValueError('it is not a compressed run-length encoding')
     position = np.arange(data.size) - np.repeat(starts, lengths)
     runs = np.add.reduceat((data & 31) << (5 * position), starts)
     negative = (data[ends] & 16) != 0
@@ -72,32 +73,32 @@ def rle_counts(text: str | bytes) -> np.ndarray:
     return runs
 
 
-def checked_code(code, size=None) -> dict:
-    """A run-length code that pycocotools can take: compressed, its runs filling its image exactly.
+def checked_code(code: object, size: Sequence[int] | None = None) -> dict:
+    """A run-length encoding that pycocotools can take: compressed, its runs filling its image exactly.
 
     Args:
         code: A dict of ``size`` (height, width) and ``counts``: compressed (str or bytes), or a list
             of run lengths.
-        size: (height, width) of the image to which it belongs; any if left out.
+        size: (height, width) of the image to which it belongs; any by default.
 
     Returns:
         dict of ``size`` (a list) and ``counts``, compressed.
 
     Raises:
-        ValueError: It is no such code, saying why.
+        ValueError: It is invalid; the message says why.
     """
     if not isinstance(code, dict):
-        raise ValueError(f'{quoted(code, 60)} is no run-length code')
+        raise ValueError(f'{quoted(code, 60)} is not a run-length encoding')
     counts = code.get('counts')
     if not isinstance(counts, (list, str, bytes)) or code.get('size') is None:
-        raise ValueError('the run-length code lacks its size or its counts')
+        raise ValueError('the run-length encoding lacks its size or its counts')
     try:
         height, width = checked_size(code['size'])
     except ValueError as error:
-        raise ValueError(f'the run-length code cannot be used: {error}') from error
+        raise ValueError(f'the run-length encoding is invalid: {error}') from error
     if size is not None and (height, width) != tuple(size):
         swapped = ', which is width before height' if (width, height) == tuple(size) else ''
-        raise ValueError(f'the run-length code is for {[height, width]}{swapped}, its image is '
+        raise ValueError(f'the run-length encoding is for {[height, width]}{swapped}, its image is '
                          f'{list(size)}')
     pixels = height * width
     if isinstance(counts, list):
@@ -106,17 +107,17 @@ def checked_code(code, size=None) -> dict:
         try:
             runs = rle_counts(counts)
         except ValueError as error:
-            raise ValueError(f'the run-length code cannot be read: {error}') from error
+            raise ValueError(f'the run-length encoding is unreadable: {error}') from error
     total = int(runs.sum())
     if runs.min(initial=0) < 0 or total != pixels:
-        raise ValueError(f'the run-length code covers {total} pixels, its image has {pixels}')
+        raise ValueError(f'the run-length encoding covers {total} pixels, its image has {pixels}')
     if isinstance(counts, list):
         return coco_mask.frPyObjects({'size': [height, width], 'counts': runs.tolist()}, height, width)
     return {'size': [height, width], 'counts': counts}
 
 
-def polygon_codes(polygons, size) -> list[dict]:
-    """The run-length code of each polygon.
+def polygon_codes(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> list[dict]:
+    """The run-length encoding of each polygon.
 
     Args:
         polygons: Sequences of an even number of coordinates x0, y0, x1, y1, ... in pixels, at least
@@ -124,7 +125,7 @@ def polygon_codes(polygons, size) -> list[dict]:
         size: (height, width) of the image.
 
     Raises:
-        ValueError: A polygon is something else, or so large that drawing it would take for ever.
+        ValueError: A polygon is something else, or too large to draw.
     """
     height, width = checked_size(size)
     if not len(polygons):
@@ -135,7 +136,7 @@ def polygon_codes(polygons, size) -> list[dict]:
         raise ValueError('a polygon has a coordinate that is not a finite number') from error
     lengths = np.array([len(part) for part in parts])
     if lengths.min() < 6 or (lengths % 2).any():
-        raise ValueError('a polygon has not at least three points of two coordinates')
+        raise ValueError('a polygon needs at least three points of two coordinates')
     flat = np.concatenate(parts)
     if not np.isfinite(flat).all():
         raise ValueError('a polygon has a coordinate that is not a finite number')
@@ -149,18 +150,18 @@ def polygon_codes(polygons, size) -> list[dict]:
     return coco_mask.frPyObjects(parts, height, width)
 
 
-def polygons_code(polygons, size) -> dict:
-    """The one run-length code that polygons cover together; arguments as in :func:`polygon_codes`."""
+def polygons_code(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> dict:
+    """The one run-length encoding that polygons cover together; arguments as in :func:`polygon_codes`."""
     return coco_mask.merge(polygon_codes(polygons, size))
 
 
-def box_code(box, size) -> dict:
-    """The run-length code of a COCO box (x, y, width, height): the pixels it touches.
+def box_code(box: tuple[float, float, float, float], size: Sequence[int]) -> dict:
+    """The run-length encoding of a COCO box (x, y, width, height): the pixels it touches.
 
     A box without width or height touches the pixels in which it begins.
 
     Raises:
-        ValueError: The size is no image's.
+        ValueError: The size is not that of an image.
     """
     height, width = checked_size(size)
     x, y, box_width, box_height = box
@@ -171,12 +172,12 @@ def box_code(box, size) -> dict:
     return coco_mask.encode(mask)[0]
 
 
-def code_area(code) -> int:
+def code_area(code: dict) -> int:
     """The number of pixels of a checked code."""
     return int(coco_mask.area(code))
 
 
-def code_box(code) -> tuple[float, float, float, float]:
+def code_box(code: dict) -> tuple[float, float, float, float]:
     """(x_min, y_min, x_max, y_max) of a checked code in pixels; the maxima lie past the last pixel."""
     x, y, width, height = coco_mask.toBbox(code).tolist()
     return x, y, x + width, y + height
@@ -184,7 +185,7 @@ def code_box(code) -> tuple[float, float, float, float]:
 
 def _plain_runs(counts, pixels):
     """(N,) int64 of a list of run lengths."""
-    wrong = 'the run-length code has a run that is no whole number of pixels of its image'
+    wrong = 'the run-length encoding has a run that is not a whole number of pixels of its image'
     if not set(map(type, counts)) <= {int, float}:
         raise ValueError(wrong)
     if not all(0 <= run <= pixels and run == int(run) for run in counts):

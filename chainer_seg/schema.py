@@ -22,19 +22,16 @@ T = TypeVar('T')
 
 MAX_SIDE = 65_500  # Pixels; what libjpeg, the widest-spread coder, can write is 65,500.
 
-def number(**limits: int) -> Any:
-    """The form of a number that may have a fraction; it stays whole where it is. Limits: ge, gt, le."""
-    return Annotated[int, Meta(**limits)] | Annotated[float, Meta(**limits)]
-
-
+# Forms with both an int and a float are of numbers that may have a fraction; whole ones stay whole.
 Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]  # the height or width of an image, in pixels
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Share = number(ge=0, le=1)
-Overlap = number(gt=0, le=1)  # intersection over union from which something happens
-Finite = number(ge=-10**12, le=10**12)
-NotNegative = number(ge=0, le=10**12)
-Above = number(gt=0, le=10**12)
+Share = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
+# Intersection over union from which something happens.
+Overlap = Annotated[int, Meta(gt=0, le=1)] | Annotated[float, Meta(gt=0, le=1)]
+Finite = Annotated[int, Meta(ge=-10**12, le=10**12)] | Annotated[float, Meta(ge=-10**12, le=10**12)]
+NotNegative = Annotated[int, Meta(ge=0, le=10**12)] | Annotated[float, Meta(ge=0, le=10**12)]
+Above = Annotated[int, Meta(gt=0, le=10**12)] | Annotated[float, Meta(gt=0, le=10**12)]
 Text = Annotated[str, Meta(max_length=10_000)]
 
 # Of networks: what a configuration may ask for, beyond which one number asks for gigabytes. The widest
@@ -49,7 +46,8 @@ Stages = Annotated[Sequence[Annotated[int, Meta(ge=1, le=1000)]], Meta(min_lengt
 Strides = Annotated[Sequence[Annotated[int, Meta(ge=1, le=8)]], Meta(min_length=1, max_length=8)]
 Dilations = Annotated[Sequence[Annotated[int, Meta(ge=1, le=128)]], Meta(min_length=1, max_length=64)]
 # Sides of anchors, or their ratios.
-Lengths = Annotated[Sequence[number(gt=0, le=10**6)], Meta(min_length=1, max_length=100)]
+_Length = Annotated[int, Meta(gt=0, le=10**6)] | Annotated[float, Meta(gt=0, le=10**6)]
+Lengths = Annotated[Sequence[_Length], Meta(min_length=1, max_length=100)]
 
 
 def check(value: Any, form: type[T], name: str, error: type[UserError] = UserError) -> T:
@@ -103,8 +101,8 @@ def check_arguments(function: Callable, values: Any, name: str,
 
 def argument_forms(function: Callable) -> dict[str, Any]:
     """The type hint of each keyword argument of a function or class; ``Any`` where there is none."""
-    hints = typing.get_type_hints(
-        function.__init__ if isinstance(function, type) else function, include_extras=True)
+    described = inspect.getattr_static(function, '__init__') if isinstance(function, type) else function
+    hints = typing.get_type_hints(described, include_extras=True)
     return {key: hints.get(key, Any) for key in inspect.signature(function).parameters}
 
 

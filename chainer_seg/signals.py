@@ -1,15 +1,15 @@
-"""SIGTERM, which ends a program as Ctrl-C does, but with the exit status 143."""
+"""SIGTERM, which ends a program like Ctrl-C, but with exit status 143."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
 
-INTERRUPTED_STATUS, TERMINATED_STATUS = 130, 143  # 128 and the number of the signal, as shells have it
+INTERRUPTED_STATUS, TERMINATED_STATUS = 130, 143  # 128 plus the number of the signal, as in shells
 
 
 class Terminated(KeyboardInterrupt, SystemExit):
-    """SIGTERM was received: handled wherever Ctrl-C is; if by nobody, the program ends with 143."""
+    """SIGTERM was received: handled wherever Ctrl-C is; if unhandled, the exit status is 143."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
@@ -18,9 +18,9 @@ class Terminated(KeyboardInterrupt, SystemExit):
 
 @contextlib.contextmanager
 def handled(handler: Callable, numbers: tuple[int, ...]) -> Iterator[None]:
-    """Lets ``handler(number, frame)`` handle some signals while the block runs.
+    """Installs ``handler(number, frame)`` for some signals while the block runs.
 
-    Nothing is done outside the main thread, where Python allows no signal handlers.
+    Does nothing outside the main thread, where Python does not allow signal handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -29,6 +29,6 @@ def handled(handler: Callable, numbers: tuple[int, ...]) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            # None stands for a handler that Python did not install and cannot bring back.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, before in previous.items():
+            # None means a handler that Python did not install and cannot restore.
+            signal.signal(number, signal.SIG_DFL if before is None else before)

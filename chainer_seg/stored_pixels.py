@@ -14,7 +14,10 @@ from PIL import Image
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import open_image
 
-VOID = 255  # The number of a pixel for which nothing is given.
+# Pixels without a class, which neither training nor evaluation counts.
+VOID = -1  # in arrays of labels
+VOID_PIXEL = 255  # in label images of 8 bits
+WIDE_VOID_PIXEL = 65535  # in label images of 16 bits
 
 # How masks and label images say what a pixel belongs to:
 # - 'numbers': the number that is stored, which in a file with a palette is the index;
@@ -68,7 +71,7 @@ class StoredPixels:
     @property
     def used(self) -> npt.NDArray:
         """(K,) int64 or float, the numbers in use, ascending."""
-        return occurring(self.numbers)
+        return occurring(self._known_numbers())
 
     def used_colors(self) -> npt.NDArray | None:
         """(K, 3) uint8, the palette's colours of :attr:`used`; None where some have no colour."""
@@ -90,11 +93,11 @@ class StoredPixels:
                 raise DatasetError(f'{self.name} has the number {self.used[-1]}, but its palette has '
                                    f'{len(self.palette)} colours; save it again.')
             return self.palette[self.numbers]
-        used = self.used
-        if self.numbers.dtype.kind == 'f' or used[0] < 0 or used[-1] > 255:
+        used, numbers = self.used, self._known_numbers()
+        if numbers.dtype.kind == 'f' or used[0] < 0 or used[-1] > 255:
             raise DatasetError(f'{self.name} has numbers from {used[0]} to {used[-1]}, which are no '
                                f'colours; read it by numbers.')
-        return np.repeat(self.numbers[:, :, None].astype(np.uint8), 3, axis=2)
+        return np.repeat(numbers[:, :, None].astype(np.uint8), 3, axis=2)
 
     def levels(self) -> npt.NDArray:
         """(H, W), the brightness of each pixel: its number, or the largest channel of its colour."""
@@ -102,13 +105,18 @@ class StoredPixels:
             return self.numbers
         return self.as_colors().max(axis=2)
 
+    def _known_numbers(self) -> npt.NDArray:
+        if self.numbers is None:
+            raise ValueError(f'{self.name} has colours and no numbers')
+        return self.numbers
+
 
 def stored_pixels(source: Source, name: object = None) -> StoredPixels:
     """The pixels of a mask or label image.
 
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4).
-        name: What errors call it; the path if left out.
+        name: What errors call it; the path by default.
 
     Raises:
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.

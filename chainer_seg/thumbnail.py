@@ -41,7 +41,8 @@ def instances_thumbnail(instances: 'Instances', longest_side: int = _LONGEST_SID
     if instances.keypoints is not None:
         points = instances.keypoints[instances.keypoints[:, :, 2] > 0]
         # In white, to stand out from the mask.
-        for y, x in (points[:, :2] * np.float32(small) / (height, width)).round().astype(int).tolist():
+        scaled = points[:, :2] * np.array(small, np.float32) / (height, width)
+        for y, x in scaled.round().astype(int).tolist():
             cv2.circle(image, (x, y), 2, _POINT, -1, cv2.LINE_AA)
     _, data = cv2.imencode('.png', np.ascontiguousarray(image[:, :, ::-1]))
     text = base64.b64encode(data.tobytes()).decode('ascii')

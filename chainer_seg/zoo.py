@@ -22,7 +22,7 @@ SHIPPED = {
 _PUBLIC_FILES = pathlib.Path(__file__).parent / 'public_files.toml'
 
 
-def shipped_path(name):
+def shipped_path(name: str) -> pathlib.Path | None:
     """The file of the shipped model ``name``; None where no model has that name."""
     return SHIPPED_FOLDER / SHIPPED[name] if name in SHIPPED else None
 
@@ -57,14 +57,14 @@ class PublicFile:
 
 
 @functools.cache
-def public_files():
+def public_files() -> dict[str, dict[str, PublicFile]]:
     """All public files: ``{kind: {name: PublicFile}}``; kinds are weights, coco, sbd, voc and click."""
     tables = tomllib.loads(_PUBLIC_FILES.read_text(encoding='utf-8'))
     return {kind: {name: PublicFile(**entry) for name, entry in entries.items()}
             for kind, entries in tables.items()}
 
 
-def public_file(kind, name):
+def public_file(kind: str, name: str) -> PublicFile:
     """The :class:`PublicFile` of a kind and a name.
 
     Raises:

@@ -1,13 +1,16 @@
-"""Weights that others published, as models of this package.
+"""Importers of published weights.
 
-:func:`read` and :func:`inspect` give what a file holds, :func:`convert` the model. Nothing in a file is
-ever executed.
+:func:`read` and :func:`inspect` return the content of a weight file, :func:`convert` builds the model.
+Nothing in a file is ever executed.
 """
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import chainer_seg  # noqa: F401  before Chainer
 import chainer
@@ -20,20 +23,20 @@ from converters import (
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
-from converters.weight_mapping import WeightMapping
+from converters.weight_mapping import Placement, WeightMapping
 
 __all__ = ['Conversion', 'Inspection', 'conversion', 'convert', 'inspect', 'read']
 
 
 class Networks(typing.NamedTuple):
-    """What is known of a format's networks.
+    """The networks that can be stored in a format.
 
     Attributes:
-        find_arrays: The arrays of a tree by their names.
-        describe: What a tree holds, in a few words, where no module knows it.
-        modules: Those that know networks; each has ``recognise(tree)`` and ``build(tree, mapping,
+        find_arrays: Function of a tree that returns its arrays by name.
+        describe: Function of a tree that no module recognises; returns a short description.
+        modules: The modules that know networks; each has ``recognise(tree)`` and ``build(tree, mapping,
             config)``.
-        known: The networks that can be converted, for people.
+        known: The networks that can be converted, for messages.
     """
 
     find_arrays: typing.Callable
@@ -60,28 +63,30 @@ NETWORKS = {
 
 @dataclasses.dataclass
 class Conversion:
-    """A converted model and what became of the arrays of its file.
+    """A converted model and an account of every array in its file.
 
-    ``used`` is a list of the names of arrays in the file, ``skipped`` a dict of their names to the
-    reasons why they are not needed, and ``mapping`` tells as a list of
-    :class:`~converters.weight_mapping.Placement` where in the model the used ones went.
+    Attributes:
+        model: The model.
+        used: Names of the arrays that went into the model.
+        skipped: For each array that is not needed, the reason.
+        mapping: For each used array, the :class:`~converters.weight_mapping.Placement` in the model.
     """
 
     model: chainer.Chain
-    used: list
-    skipped: dict
-    mapping: list
+    used: list[str]
+    skipped: dict[str, str]
+    mapping: list[Placement]
 
 
-def read(path):
-    """Reads a weight file of any known format, which its bytes tell.
+def read(path: str | os.PathLike) -> object:
+    """Reads a weight file of any known format; the format is detected from its bytes.
 
     Args:
-        path: The file; of a checkpoint of TensorFlow also what :func:`converters.formats.locate` takes.
+        path: The file; for a TensorFlow checkpoint, any path that :func:`converters.formats.locate` takes.
 
     Returns:
-        A tree whose leaves are arrays, read-only views on the mapped file. The modules of
-        :mod:`converters.formats` describe it.
+        A tree whose leaves are arrays, read-only views of the memory-mapped file. The modules of
+        :mod:`converters.formats` describe its form.
 
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, empty, damaged, or of no known format.
@@ -92,20 +97,23 @@ def read(path):
 
 @dataclasses.dataclass
 class Inspection:
-    """What a weight file holds.
+    """The content of a weight file.
 
-    ``format`` and ``network`` are names for people, the latter None where the network is not known;
-    ``tree`` is what :func:`read` gives, and ``arrays`` a dict of those in it by their names.
+    Attributes:
+        format: The name of the format, for display.
+        network: The name of the network, for display; None if it is unknown.
+        tree: As returned by :func:`read`.
+        arrays: The arrays in the tree by name.
     """
 
     format: str
     network: str | None
     tree: object
-    arrays: dict
+    arrays: dict[str, Any]
 
 
-def inspect(path):
-    """Tells what a weight file holds, as an :class:`Inspection`, whether it can be converted or not.
+def inspect(path: str | os.PathLike) -> Inspection:
+    """Returns the content of a weight file, whether it can be converted or not.
 
     Raises:
         chainer_seg.errors.WeightFileError: As :func:`read`.
@@ -117,42 +125,45 @@ def inspect(path):
     return Inspection(form.name, network, tree, dict(networks.find_arrays(tree)))
 
 
-def convert(path, config=None, skip=()):
-    """Makes a model of this package from a weight file.
+def convert(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.Path | None = None,
+            skip: Iterable[str] = ()) -> chainer.Chain:
+    """Builds a model of this package from a weight file.
 
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
             R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth),
             DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel), DeepLab-v2
             and click models of TensorFlow (a checkpoint, named by any of its files) and of kaffe (.npy)
-            are known.
-        config: Mapping of arguments of the model's class that replace those that the file tells,
-            such as ``dropout``, or the path of a JSON or TOML file of them; for a network of Caffe
-            also that of its .prototxt. Of models that know classes ``class_names`` may be given beside
-            them: a list, or the path of a text file with one in each line. Of YOLACT the name of a
-            published configuration such as ``'yolact_im700'`` may be given, or all in the words of the
-            original's configuration; of DeepLab what :func:`converters.deeplab.build` names, such as
-            ``click`` for a click model made of it.
-        skip: Names of arrays that are left out, in which ``*`` stands for any characters.
+            are supported.
+        config: Arguments of the model's class, such as ``dropout``, that override those found in the
+            file: a mapping, or the path of a JSON or TOML file; for a Caffe network also the path of its
+            .prototxt. Models with classes also take ``class_names``: a list, or the path of a text file
+            with one name per line. YOLACT also takes the name of a published configuration, such as
+            ``'yolact_im700'``, or the original's option names; DeepLab also takes the options of
+            :func:`converters.deeplab.build`, such as ``click`` to build a click model.
+        skip: Names of arrays to skip, in which ``*`` matches any characters.
 
     Returns:
-        The model, built from the shapes in the file, on the CPU. ``origin`` says where its weights
-        came from.
+        The model, built from the shapes in the file, on the CPU. Its ``origin`` records the source of
+        the weights.
 
     Raises:
-        chainer_seg.errors.WeightFileError: The file is damaged, holds another network, or has an
-            array that the model has no place for, or lacks one.
+        chainer_seg.errors.WeightFileError: The file is damaged, contains another network, has an array
+            that the model has no place for, or lacks one that the model needs.
     """
     return conversion(path, config, skip=skip).model
 
 
-def conversion(path, config=None, progress=None, settings=None, skip=()):
+def conversion(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.Path | None = None,
+               progress: Callable[[int, int], object] | None = None,
+               settings: Mapping[str, Any] | None = None, skip: Iterable[str] = ()) -> Conversion:
     """As :func:`convert`, but returns a :class:`Conversion`, which accounts for every array.
 
-    ``settings`` is a mapping of arguments that replace those of ``config``, whose words those may be.
-
-    ``progress(used, total)`` is called with numbers of arrays while they are copied; what it raises
-    ends the conversion.
+    Args:
+        path, config, skip: As for :func:`convert`.
+        progress: Called as ``progress(used, total)`` with numbers of arrays while they are copied; an
+            exception that it raises ends the conversion.
+        settings: Arguments that override those of ``config``; they may use the same option names.
     """
     path = locate(path)
     form = find_format(path)
@@ -173,13 +184,13 @@ def conversion(path, config=None, progress=None, settings=None, skip=()):
 def _recognise(path, tree, networks):
     module, name = _find_network(tree, networks)
     if module is None:
-        raise WeightFileError(f'{path} holds {networks.describe(tree)}, which is no network that can be '
-                              f'converted from such a file; known are {networks.known}.')
+        raise WeightFileError(f'{path} contains {networks.describe(tree)}, which cannot be converted; '
+                              f'supported networks in this format: {networks.known}.')
     return module, name
 
 
 def _find_network(tree, networks):
-    """The module that knows the network of a tree, and its name; None and None where none does."""
+    """The module that recognises the network of a tree, and its name; (None, None) if none does."""
     for module in networks.modules:
         name = module.recognise(tree)
         if name is not None:
@@ -194,13 +205,13 @@ def _build(module, tree, mapping, config):
             model = module.build(tree, mapping, config)
     except (TypeError, ValueError, MemoryError) as error:
         raise WeightFileError(
-            f'{mapping.path} cannot be converted: its sizes, or the configuration given, do not fit '
+            f'{mapping.path} cannot be converted: its sizes or the given configuration do not fit '
             f'the network: {shortened(str(error)).rstrip(".")}.') from error
     except (ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-        if not given:  # A fault of ours.
+        if not given:  # A bug of ours.
             raise
         raise WeightFileError(
-            f'{mapping.path} cannot be converted: the configuration given does not fit the network; '
+            f'{mapping.path} cannot be converted: the given configuration does not fit the network; '
             f'check the values of {", ".join(map(str, given[:6]))}.') from error
     _check_configuration(model, given, mapping.path)
     model.cleargrads()
@@ -208,7 +219,7 @@ def _build(module, tree, mapping, config):
 
 
 def _check_configuration(model, given, path):
-    """Refuses values of another form than the model's class declares; it keeps some without a look."""
+    """Refuses values that do not match the type hints of the model's class, which checks only some."""
     forms = argument_forms(type(model))
     values = {name: model.config[name] for name in given if name in forms and name in model.config}
     check_arguments(type(model), values, f'The configuration for {path}', WeightFileError)

@@ -1,41 +1,46 @@
-"""DeepLab-v2 on a ResNet as Caffe saves it, with one scale or the three of its training."""
+"""DeepLab-v2 on a ResNet as Caffe saves it, with one scale or with the three scales of training."""
 
+from typing import Any
+
+import chainer
 import numpy as np
 
 from converters import deeplab, trees
 from converters.caffe_graph import Graph, full_scale, original_of
-from converters.caffe_layers import CaffeLayers
+from converters.caffe_layers import CaffeLayers, convolutions_of
 from converters.caffe_names import is_resnet
 from converters.formats import caffe
+from converters.formats.caffe import Layers, Network
 from converters.formats.mapped_file import forget
+from converters.weight_mapping import WeightMapping
 
 _VGG = {'conv1_1', 'conv5_3', 'fc6'}
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: Network) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     layers, _ = full_scale(tree['layers'])
-    if not is_resnet(CaffeLayers(layers, None).names):
+    if not is_resnet(convolutions_of(layers)):
         return None
     return 'DeepLab of Caffe' if Graph(layers).heads()[0] else None
 
 
-def describe(tree):
-    """What a tree holds, in few words, for messages."""
+def describe(tree: Network) -> str:
+    """A short description of a tree, for messages."""
     names = tree['layers'].keys()
     if names >= _VGG and any(name.startswith('fc8') for name in names):
         return 'a network on VGG-16, such as DeepLab-LargeFOV'
     return trees.describe(tree)
 
 
-def build(tree, mapping, config):
+def build(tree: Network, mapping: WeightMapping, config: dict[str, Any]) -> chainer.Chain:
     """The :class:`~chainer_seg.models.deeplab.DeepLab` or ``ClickSegmenter`` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: As that of :func:`converters.deeplab.build`, and perhaps ``definition``, the path of
-            the network's .prototxt.
+        config: As for :func:`converters.deeplab.build`; optionally ``definition``, the path of the
+            network's .prototxt.
     """
     config = dict(config)
     definition = config.pop('definition', None)
@@ -44,17 +49,17 @@ def build(tree, mapping, config):
     model = deeplab.build(CaffeLayers(one_scale(tree['layers'], mapping), mapping), config)
     if definition is not None:
         for _, array in mapping.left():
-            mapping.skip(array, 'layer that the definition leaves out')
+            mapping.skip(array, 'layer that the definition omits')
     return model
 
 
-def one_scale(layers, mapping):
-    """The layers that see the image at its own size; the others must have their weights."""
+def one_scale(layers: Layers, mapping: WeightMapping) -> Layers:
+    """The layers of the full-resolution branch; those of other scales must share their weights."""
     kept, others = full_scale(layers)
     for name, layer in others.items():
         original = layers.get(original_of(name), {'blobs': []})
         if not all(map(np.array_equal, layer['blobs'], original['blobs'])):
-            mapping.fail(f'its layer {name} has other weights than that of the full scale')
+            mapping.fail(f'its layer {name} does not share its weights with the layer of the full scale')
         for array in layer['blobs']:
             mapping.skip(array, 'the same weights for the image at another scale')
             forget(array)

@@ -1,13 +1,15 @@
-"""Networks of this package as Caffe's: a .caffemodel of layers with weights and the .prototxt beside it.
+"""Exports networks to Caffe: a .caffemodel of layers with weights, and the .prototxt beside it.
 
-The layers have the names of He's ResNets and of DeepLab's files, so that :func:`converters.convert`
-gives the same weights back, and OpenCV's dnn module runs them.
+The layers have the names of He's ResNets and of DeepLab's files, so that :func:`converters.convert` restores
+the same weights, and OpenCV's dnn module can run them.
 """
 
+import os
 import pathlib
 import string
 
 import chainer_seg  # noqa: F401  before Chainer
+import chainer
 import numpy as np
 from chainer.backends import cuda
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -24,24 +26,24 @@ from converters.formats.caffe_writer import write_layers
 _INPUT = 'data'
 _HEAD = 'fc1_voc12'
 _SIZES = {DeepLab: (321, 321), ClickSegmenter: (321, 321), ResNetClassifier: (224, 224)}
-_CHANNELS = ('blue', 'green', 'red', 'positive clicks', 'negative clicks', 'found before')
-_MOST_LETTERED = 6  # Blocks of a stage; those of larger ResNets have numbers in the middle stages.
+_CHANNELS = ('blue', 'green', 'red', 'positive clicks', 'negative clicks', 'previous mask')
+_MOST_LETTERED = 6  # Blocks per stage; larger ResNets number the blocks of the middle stages.
 
 
-def export(path, model, size=None):
+def export(path: str | os.PathLike, model: chainer.Chain,
+           size: tuple[int, int] | None = None) -> pathlib.Path:
     """Writes a model as a .caffemodel, and its definition beside it, both atomically.
 
     Args:
-        path: The .caffemodel; the definition gets the ending .prototxt.
+        path: The .caffemodel; the definition gets the suffix .prototxt.
         model: A DeepLab, a ClickSegmenter without a decoder, or a ResNetClassifier.
-        size: (height, width) of the input that the definition names; by default 321x321, and 224x224
-            for a classifier.
+        size: (height, width) of the input in the definition (default: 321x321, for a classifier 224x224).
 
     Returns:
         The path of the definition.
 
     Raises:
-        chainer_seg.errors.UserError: Caffe has nothing like a part of the model.
+        chainer_seg.errors.UserError: Caffe has no equivalent of a part of the model.
         chainer_seg.errors.DiskFullError: There is no room or no permission.
     """
     network = _network_of(model)
@@ -59,10 +61,10 @@ def export(path, model, size=None):
 
 def _network_of(model):
     if type(model) not in _SIZES:
-        raise UserError(f'A {type(model).__name__} has no form in Caffe; give a DeepLab, a '
+        raise UserError(f'A {type(model).__name__} cannot be exported to Caffe; expected a DeepLab, a '
                         f'ClickSegmenter or a ResNetClassifier.')
     _check(model)
-    deeplab = getattr(model, 'net', model)
+    deeplab = model.net if isinstance(model, ClickSegmenter) else model
     network = _Network()
     bottom = network.resnet(deeplab.resnet)
     if isinstance(model, ResNetClassifier):
@@ -76,27 +78,27 @@ def _network_of(model):
 def _check(model):
     """Refuses what Caffe cannot express."""
     problems = {
-        'has a decoder, for which Caffe has no layers': hasattr(model, 'decoder'),
-        'has basic blocks, for which there are no names in Caffe\'s ResNets':
+        'has a decoder, which Caffe has no layers for': hasattr(model, 'decoder'),
+        'has basic blocks, which Caffe\'s ResNets have no names for':
             model.config.get('block') == 'basic',
         'has a first convolution of size 3 without pooling': model.config.get('stem_size') == 3,
-        'rounds the size of what it pools down, and Caffe rounds it up':
+        'rounds the output size of pooling down, but Caffe rounds it up':
             model.config['pooling'] != 'ceil',
-        'mirrors the borders of images, and Caffe has zeros there':
+        'pads images by mirroring, but Caffe pads with zeros':
             model.config['padding'] == 'symmetric',
-        'has more zeros on one side of images than on the other, and Caffe as many; convert it once '
-        'more with padding=zero, which is the same for sides of 8 n + 1 pixels':
+        'pads asymmetrically, but Caffe pads symmetrically; convert it again with padding=zero, which is '
+        'the same for sides of 8 n + 1 pixels':
             model.config['padding'] == 'same'}
     for problem, found in problems.items():
         if found:
-            raise UserError(f'This {type(model).__name__} cannot be written for Caffe: it {problem}.')
+            raise UserError(f'This {type(model).__name__} cannot be exported to Caffe: it {problem}.')
 
 
 def _comment(model, channels):
-    """What the definition says of its input to people."""
-    lines = [f'Input: {", ".join(_CHANNELS[:channels])}; colours in 0..255 less their mean.']
+    """The comment in the definition that describes its input."""
+    lines = [f'Input: {", ".join(_CHANNELS[:channels])}; colours in 0..255 minus their mean.']
     if isinstance(model, ClickSegmenter):
-        lines.append(f'Clicks: {model.click_encoding}, scale {model.click_scale}, less '
+        lines.append(f'Clicks: {model.click_encoding}, scale {model.click_scale}, minus '
                      f'{model.click_mean}. Output: one logit.')
     return ''.join(f'# {line}\n' for line in lines)
 
@@ -125,11 +127,12 @@ class _Network:
         return self.add('ReLU', name, [bottom], bottom)
 
     def conv_norm(self, link, name, suffix, bottom):
-        """A convolution and its normalisation, which overwrites its output."""
+        """A convolution and its in-place normalisation."""
         top = self.convolution(link.conv, name, bottom)
         mean, variance, gamma, beta = _statistics(link.norm)
+        eps = 0 if isinstance(link.norm, FrozenAffine) else link.norm.eps
         self.add('BatchNorm', f'bn{suffix}', [top], top, [mean, variance, np.ones(1, np.float32)],
-                 batch_norm_param={'use_global_stats': True, 'eps': getattr(link.norm, 'eps', 0)})
+                 batch_norm_param={'use_global_stats': True, 'eps': eps})
         return self.add('Scale', f'scale{suffix}', [top], top, [gamma, beta],
                         scale_param={'bias_term': True})
 
@@ -173,7 +176,7 @@ class _Network:
 
 
 def _statistics(norm):
-    """Mean, variance, gamma and beta of a normalisation, which in a fixed scale are 0, 1 and its own."""
+    """Mean, variance, gamma and beta of a normalisation; 0, 1 and its own for a frozen affine layer."""
     if isinstance(norm, FrozenAffine):
         channels = len(norm.scale)
         return np.zeros(channels, np.float32), np.ones(channels, np.float32), norm.scale, norm.shift

@@ -1,21 +1,23 @@
-"""Which layers of a network of Caffe read which: the head is what reads the last stage of its ResNet."""
+"""The graph of a Caffe network; the head consists of the layers that read the last stage of its ResNet."""
 
 import re
+from collections.abc import Sequence
 
 from converters.caffe_names import features_of, is_trunk, stages_of
+from converters.formats.caffe import Layers
 
-_OTHER_SCALE = re.compile(r'_res0\d+(?=_|$)')  # Layers that see the image at 0.75 or 0.5 of its size.
+_OTHER_SCALE = re.compile(r'_res0\d+(?=_|$)')  # Layers of the branches at 0.75 and 0.5 scale.
 _WEIGHTED = ('Convolution', 'InnerProduct')
 
 
-def full_scale(layers):
-    """The layers that see the image at its own size, and the others, as two dicts."""
+def full_scale(layers: Layers) -> tuple[Layers, Layers]:
+    """The layers of the full-resolution branch, and those of the other scales, as two dicts."""
     others = {name: layer for name, layer in layers.items() if _OTHER_SCALE.search(name)}
     return {name: layer for name, layer in layers.items() if name not in others}, others
 
 
-def original_of(name):
-    """The name of the layer at the image's own size that shares its weights with one at another."""
+def original_of(name: str) -> str:
+    """The name of the full-resolution layer that shares its weights with a layer of another scale."""
     return _OTHER_SCALE.sub('', name)
 
 
@@ -23,30 +25,33 @@ class Graph:
     """The layers of one scale.
 
     Args:
-        layers: The layers by their names in their order, as :func:`converters.formats.caffe.read` gives
-            them.
+        layers: The layers by name, in order, as returned by :func:`converters.formats.caffe.read`.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers: Layers) -> None:
         self._layers = layers
-        self._inputs, self._unknown, made = {}, set(), {}
+        self._inputs: dict[str, list[str]] = {}
+        self._unknown: set[str] = set()
+        made: dict[str, str] = {}
         for name, layer in layers.items():
             self._inputs[name] = [made[bottom] for bottom in layer['bottom'] if bottom in made]
             if len(self._inputs[name]) < len(layer['bottom']) or not layer['bottom']:
-                self._unknown.add(name)  # What it reads is not in the file.
+                self._unknown.add(name)  # Its input is not in the file.
             made.update(dict.fromkeys(layer['top'], name))
         blocks = [block for stage in stages_of(layers).values() for block in stage]
         self._last = self._sum_of(blocks[-1]) if blocks else None
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """The layers with weights that read the output of the last stage.
 
         Returns:
-            Names of convolutions that read it as it is, and names of fully connected layers, or of
-            convolutions, that read its mean. Where the file does not tell what a layer reads, its
-            number of inputs does.
+            Names of convolutions that read it directly, and names of fully connected layers, or of
+            convolutions, that read its mean. If the file does not store what a layer reads, its number of
+            inputs decides.
         """
-        features, maps, means = features_of(self._layers), [], []
+        features = features_of(self._layers)
+        maps: list[str] = []
+        means: list[str] = []
         for name, layer in self._layers.items():
             if not layer['blobs'] or is_trunk(name) or layer['type'] not in _WEIGHTED:
                 continue
@@ -58,19 +63,19 @@ class Graph:
                 (means if is_mean else maps).append(name)
         return maps, means
 
-    def sums(self, heads):
-        """The Eltwise layers of residual blocks, and those whose inputs are all of heads."""
+    def sums(self, heads: Sequence[str]) -> Layers:
+        """The Eltwise layers of residual blocks, and those whose inputs all come from heads."""
         return {name: layer for name, layer in self._layers.items() if layer['type'] == 'Eltwise' and (
             name.startswith('res') or self._sources(name)[0] and self._sources(name)[0] <= set(heads))}
 
-    def are_summed(self, heads):
-        """Whether some sum has all heads as its inputs, or the file does not tell."""
+    def are_summed(self, heads: Sequence[str]) -> bool:
+        """Whether a layer sums all heads; True as well if the file does not store it."""
         sums = [name for name, layer in self._layers.items() if layer['type'] == 'Eltwise']
         return len(heads) < 2 or not any(self._inputs[name] for name in sums) or any(
             self._sources(name)[0] == set(heads) for name in sums)
 
     def _sum_of(self, block):
-        """The name of the sum at the end of a residual block; None where there is none."""
+        """The name of the sum at the end of a residual block; None if there is none."""
         ends = {f'{block}_branch2c', *(f'{kind}{block.removeprefix("res")}_branch2c'
                                        for kind in ('bn', 'scale'))}
         return next((name for name, layer in self._layers.items()
@@ -80,7 +85,7 @@ class Graph:
         """The nearest layers with weights, and sums of blocks, that a layer reads.
 
         Returns:
-            Their names, whether all of them are known, and whether something is pooled on the way.
+            Their names, whether all of them are known, and whether there is pooling in between.
         """
         found, known, pooled, seen = set(), True, False, set()
         waiting = [name]

@@ -1,30 +1,37 @@
-"""The convolutions of a network of Caffe by their names, and how links are filled with them.
+"""The convolutions of a Caffe network by name, and how they are copied into links.
 
-The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) name their layers alike:
-:mod:`converters.caffe_names` says how.
+The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) share a naming scheme; see
+:mod:`converters.caffe_names`.
 """
 
+from typing import Any
+
+import chainer
 import numpy as np
 
+from chainer_seg.links import ResNet
 from chainer_seg.links.batch_norm import EPS
 from converters.caffe_graph import Graph
 from converters.caffe_names import stages_of
+from converters.formats.caffe import Layers
+from converters.layer_view import LayerView
 from converters.torch_modules import UPDATES
 from converters.torch_resnet import count_resnet
+from converters.weight_mapping import WeightMapping
 
 BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
-_CAFFES_EPS = 1e-5  # Of BatchNorm layers that do not tell.
+_CAFFES_EPS = 1e-5  # The default of BatchNorm layers.
 
 
-def check_size(arguments, mapping):
-    """Refuses a file whose shapes ask for more weights than it has, before they get memory."""
+def check_size(arguments: dict[str, Any], mapping: WeightMapping) -> None:
+    """Refuses shapes that need more weights than the file has, before memory is allocated."""
     available = sum(array.size for array in mapping.arrays())
     if count_resnet(arguments) > available:
-        mapping.fail(f'its shapes ask for {count_resnet(arguments)} weights, but it has {available}')
+        mapping.fail(f'its shapes need {count_resnet(arguments)} weights, but it has {available}')
 
 
-def fill_resnet(resnet, layers):
-    """Copies layers of these names, such as :class:`CaffeLayers`, into a ResNet of the same blocks."""
+def fill_resnet(resnet: ResNet, layers: LayerView) -> None:
+    """Copies layers into a ResNet with the same blocks."""
     layers.fill_conv_norm(resnet.stem, 'conv1', '_conv1')
     for stage, blocks in zip(resnet.stage_names, layers.stages()):
         for link, name in zip(resnet[stage], blocks):
@@ -34,91 +41,94 @@ def fill_resnet(resnet, layers):
                                           f'{name.removeprefix("res")}_{branch}')
 
 
+def convolutions_of(layers: Layers) -> list[str]:
+    """The names of the convolutions with weights."""
+    return [name for name, layer in layers.items() if layer['type'] == 'Convolution' and layer['blobs']]
+
+
 class CaffeLayers:
-    """The layers of a file.
+    """The layers of a file, a :class:`~converters.layer_view.LayerView`.
 
     Args:
-        layers: The layers by their names, as :func:`converters.formats.caffe.read` gives them.
+        layers: The layers by name, as returned by :func:`converters.formats.caffe.read`.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of their arrays.
     """
 
-    def __init__(self, layers, mapping):
+    def __init__(self, layers: Layers, mapping: WeightMapping) -> None:
         self.layers, self.mapping = layers, mapping
-        self.names = [name for name, layer in layers.items()
-                      if layer['type'] == 'Convolution' and layer['blobs']]
 
-    def stages(self):
+    def stages(self) -> list[list[str]]:
         """For each stage the names of its blocks, such as res2a, res2b, res2c."""
         stages = stages_of(self.layers)
         if list(stages) != list(range(2, 2 + len(stages))):
             self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
 
-        Refuses sums of residual blocks and of heads in which not all parts count alike.
+        Refuses sums of residual blocks and of heads whose terms are weighted differently.
         """
         graph = Graph(self.layers)
         maps, means = graph.heads()
         for name, layer in graph.sums(maps).items():
             parameters = layer.get('eltwise_param', {})
             if parameters.get('operation', 'SUM') != 'SUM' or set(parameters.get('coeff', ())) - {1}:
-                self.mapping.fail(f'its layer {name} is no plain sum, but has {parameters}')
+                self.mapping.fail(f'its layer {name} must be a plain sum, but has {parameters}')
         if not graph.are_summed(maps):
-            self.mapping.fail(f'its layers {", ".join(maps[:6])} read the last stage, and no sum has all '
-                             f'of them; leave out those of other heads with --skip')
+            self.mapping.fail(f'its layers {", ".join(maps[:6])} read the last stage, but no layer '
+                              f'sums all of them; skip those of other heads with --skip')
         return maps, means
 
-    def array(self, name, number):
+    def array(self, name: str, number: int) -> np.ndarray:
         """A blob of a layer."""
         blobs = self._layer(name)['blobs']
         if number >= len(blobs):
-            self.mapping.fail(f'its layer {name} has {len(blobs)} blobs where {number + 1} are needed')
+            self.mapping.fail(f'its layer {name} has {len(blobs)} blobs, expected {number + 1}')
         return blobs[number]
 
-    def shape(self, name):
+    def shape(self, name: str) -> tuple[int, int, int, int]:
         """Outputs, inputs, height and width of a convolution."""
         shape = self.array(name, 0).shape
         if len(shape) != 4:
-            self.mapping.fail(f'its layer {name} has weights of the shape {shape}, which are those of '
-                             f'no convolution')
+            self.mapping.fail(f'its layer {name} has weights of the shape {shape}, expected the 4 '
+                              f'axes of a convolution')
         return shape
 
-    def has_bias(self, name):
+    def has_bias(self, name: str) -> bool:
         """Whether a convolution has a bias."""
         return len(self._layer(name)['blobs']) > 1
 
-    def skip(self, name, reason):
-        """Leaves a convolution out."""
+    def skip(self, name: str, reason: str) -> None:
+        """Records that a convolution is not needed."""
         for array in self._layer(name)['blobs']:
             self.mapping.skip(array, reason)
 
-    def parameters(self, name):
+    def parameters(self, name: str) -> dict[str, int]:
         """``stride``, ``dilation`` and ``pad`` of a convolution, the same in both directions."""
         found = self._layer(name).get('convolution_param')
         if not found:
-            self.mapping.fail(f'its layer {name} does not tell its parameters; give the .prototxt of the '
-                             f'network as configuration')
+            self.mapping.fail(f'the parameters of its layer {name} are not in the file; give the '
+                              f'.prototxt of the network as configuration')
         return {'stride': self._one(name, found, 'stride', 1),
                 'dilation': self._one(name, found, 'dilation', 1),
                 'pad': self._one(name, found, 'pad', 0)}
 
-    def pooling(self, name):
-        """``kernel_size``, ``stride`` and ``pad`` of a pooling layer, 0 where it has none."""
+    def pooling(self, name: str) -> dict[str, int]:
+        """``kernel_size``, ``stride`` and ``pad`` of a pooling layer; 0 if not set."""
         found = self._layer(name).get('pooling_param', {})
         return {key: found.get(key, 0) for key in ('kernel_size', 'stride', 'pad')}
 
-    def fill_convolution(self, link, name):
-        """Copies a convolution into one of Chainer, with its bias where that has one."""
+    def fill_convolution(self, link: chainer.Link, name: str) -> None:
+        """Copies a convolution into a Convolution2D, with its bias if the link has one."""
         self.mapping.fill(link.W.array, self.array(name, 0))
         if link.b is not None:
             self._put(link.b.array, self._channels(name, 1, len(link.b)), (name, 1))
 
-    def fill_conv_norm(self, link, convolution, suffix):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, suffix: str) -> None:
         """Copies a convolution, its BatchNorm and its Scale layer into a ConvNorm.
 
-        The bias of a convolution in front of a BatchNorm is subtracted from the mean.
+        A bias of the convolution is subtracted from the mean of the BatchNorm.
         """
         self.mapping.fill(link.conv.W.array, self.array(convolution, 0))
         channels = len(link.norm.gamma)
@@ -136,7 +146,7 @@ class CaffeLayers:
         self._put(norm.avg_var, variance * scale + eps - EPS, (f'bn{suffix}', 1), (f'bn{suffix}', 2))
         norm.N = UPDATES
 
-    def fill_logits(self, link, name):
+    def fill_logits(self, link: chainer.Link, name: str) -> None:
         """Copies an InnerProduct layer, or a convolution of size 1, into a convolution of size 1."""
         weight, bias = self.array(name, 0), self.array(name, 1)
         outputs, features = link.W.shape[:2]
@@ -151,21 +161,21 @@ class CaffeLayers:
         return self.layers[name]
 
     def _put(self, target, values, *places):
-        """Writes values that come from blobs, each told by the name of its layer and its number."""
+        """Writes values that come from blobs, each given as the name of its layer and its number."""
         self.mapping.put(target, values, *(self.layers[name]['blobs'][number] for name, number in places))
 
     def _one(self, name, found, key, default):
         values = {found[side] for side in (f'{key}_h', f'{key}_w') if side in found}
         values = values or set(found.get(key, ())) or {default}
         if len(values) > 1:
-            self.mapping.fail(f'its layer {name} has the {key} {sorted(values)}, not the same in both '
-                             f'directions')
+            self.mapping.fail(f'its layer {name} has the {key} {sorted(values)}, expected the same in '
+                              f'both directions')
         return values.pop()
 
     def _channels(self, name, number, channels):
-        """One value for each channel, as float64."""
+        """One value per channel, as float64."""
         array = self.array(name, number)
         if array.shape not in ((channels,), (1, 1, 1, channels)):
-            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{(channels,)} is needed')
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape}, expected '
+                              f'{(channels,)}')
         return self.mapping.use(array).reshape(-1).astype(np.float64)

@@ -1,33 +1,38 @@
-"""The ResNets of Caffe, as classifiers; what a layer does is read from its parameters."""
+"""The ResNets of Caffe, as classifiers; strides and paddings are read from the layers' parameters."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.caffe_deeplab import one_scale
 from converters.caffe_graph import Graph, full_scale
-from converters.caffe_layers import CaffeLayers, check_size, fill_resnet
+from converters.caffe_layers import CaffeLayers, check_size, convolutions_of, fill_resnet
 from converters.caffe_names import is_resnet
-from converters.deeplab import told_of_stages
+from converters.deeplab import stage_settings
 from converters.formats import caffe
+from converters.formats.caffe import Network
+from converters.weight_mapping import WeightMapping
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: Network) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     layers, _ = full_scale(tree['layers'])
-    if not is_resnet(CaffeLayers(layers, None).names):
+    if not is_resnet(convolutions_of(layers)):
         return None
     return None if Graph(layers).heads()[0] else 'ResNet of Caffe'
 
 
-def build(tree, mapping, config):
+def build(tree: Network, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: Arguments of the class that replace those found in the file, and perhaps
+        config: Arguments of the class that override those found in the file; optionally
             ``definition``, the path of its .prototxt.
 
-    The layer of the logits is what reads the mean of the last stage, whatever its name; without one the
-    model has no logits.
+    The layer of the logits is the one that reads the mean of the last stage, whatever its name; without
+    one, the model has no logits.
     """
     definition = config.pop('definition', None)
     if definition is not None:
@@ -43,15 +48,15 @@ def build(tree, mapping, config):
         layers.fill_logits(model.logits, head)
     if definition is not None:
         for _, array in mapping.left():
-            mapping.skip(array, 'layer that the definition leaves out')
+            mapping.skip(array, 'layer that the definition omits')
     return model
 
 
-def one_head(heads, mapping):
-    """The only layer of logits; None where there is none."""
+def one_head(heads: Sequence[str], mapping: WeightMapping) -> str | None:
+    """The only layer of logits; None if there is none."""
     if len(heads) > 1:
-        mapping.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, where one, '
-                    f'or none, is needed; leave out the others with --skip')
+        mapping.fail(f'its layers {", ".join(heads[:6])} all read the mean of the last stage, expected '
+                     f'one, or none; skip the others with --skip')
     return heads[0] if heads else None
 
 
@@ -63,10 +68,11 @@ def _arguments(layers, head):
     return {'n_class': None if head is None else _outputs(layers.array(head, 0)),
             'blocks': [len(blocks) for blocks in stages],
             'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
-            'stem_width': layers.shape('conv1')[0], **told_of_stages(layers, stages),
+            'stem_width': layers.shape('conv1')[0], **stage_settings(layers, stages),
             'pooling': 'ceil', 'pool_pad': pooling['pad']}  # Caffe always rounds up.
 
 
 def _outputs(weights):
-    """The outputs of a layer of logits: (O, I), the same behind two axes of 1, or a convolution's."""
+    """The outputs of a layer of logits: its weights are (O, I), (1, 1, O, I), or those of a
+    convolution."""
     return weights.shape[0] if weights.shape[2:] == (1, 1) else weights.shape[-2]

@@ -1,34 +1,38 @@
-"""Click models (arXiv 1603.04042) made of a converted DeepLab with or without inputs for clicks."""
+"""Click models (arXiv 1603.04042) built from a converted DeepLab with or without click inputs."""
+
+from typing import Any
 
 import numpy as np
 from chainer.serializers import DictionarySerializer
 
 from chainer_seg.errors import WeightFileError
-from chainer_seg.models.deeplab import ClickSegmenter
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from converters.weight_mapping import WeightMapping
 
-COLOURS = 3  # Inputs of a network before those that say where the clicks are.
+COLOURS = 3  # Input channels of a network before the click maps.
 _CLICK_INPUTS = 2
 # Arguments that a DeepLab and a click model have in common.
 SHARED = ('blocks', 'width', 'stride_on', 'padding', 'norm', 'pooling', 'pool_pad', 'stem_bias',
           'pyramid', 'seed')
 
 
-def click_model(network, mapping, weights, config):
+def click_model(network: DeepLab, mapping: WeightMapping, weights: np.ndarray | str | None,
+                config: dict[str, Any]) -> ClickSegmenter:
     """The :class:`~chainer_seg.models.deeplab.ClickSegmenter` of a filled DeepLab.
 
     Args:
-        network: A DeepLab with one or two logits, which is changed. Inputs that only the click
-            model has get the weights given, or zeros; of two logits, whose softmax is the sigmoid
-            of their difference, the difference is taken.
-        mapping: The :class:`~converters.weight_mapping.WeightMapping` that knows its arrays.
-        weights: An array (width, inputs, 7, 7) for the inputs that ``network`` lacks, the path of
-            an .npy file of one, or None for zeros.
+        network: A DeepLab with one or two logits; it is modified. Input channels that only the click
+            model has get the given weights, or zeros. Two logits are replaced by their difference, because
+            their softmax is the sigmoid of the difference.
+        mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
+        weights: Weights (width, inputs, 7, 7) of the input channels that ``network`` lacks, the path of an
+            .npy file of them, or None for zeros.
         config: Arguments of the class.
     """
     arguments = {name: network.config[name] for name in SHARED}
     has_mask = network.config['in_channels'] > COLOURS + _CLICK_INPUTS
     model = mapping.make(ClickSegmenter, {**arguments, 'mask_input': has_mask, **config},
-                        'click', 'click_weights')
+                         'click', 'click_weights')
     old = _arrays(network)
     stem = network.resnet.stem.conv
     stem.W.array = _widened(stem.W.array, model.net.config['in_channels'], weights, mapping)
@@ -50,17 +54,17 @@ def _arrays(link):
 
 
 def _widened(colours, inputs, weights, mapping):
-    """The weights of the first convolution with more inputs."""
+    """The weights of the first convolution, extended to more input channels."""
     width, known, height, length = colours.shape
     if known > inputs:
-        mapping.fail(f'its network has {known} inputs, and the click model {inputs}')
+        mapping.fail(f'its network has {known} input channels, but the click model only {inputs}')
     wide = np.zeros((width, inputs, height, length), np.float32)
     wide[:, :known] = colours
     if weights is not None:
         clicks = _read_weights(weights)
         if clicks.shape != wide[:, known:].shape:
-            mapping.fail(f'the click_weights have the shape {clicks.shape}, where '
-                        f'{wide[:, known:].shape} is needed')
+            mapping.fail(f'the click_weights have the shape {clicks.shape}, expected '
+                         f'{wide[:, known:].shape}')
         wide[:, known:] = clicks
     return wide
 
@@ -71,4 +75,5 @@ def _read_weights(weights):
     try:
         return np.load(weights, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise WeightFileError(f'The click_weights {weights} cannot be read as .npy: {error}.') from error
+        raise WeightFileError(
+            f'The click_weights {weights} cannot be read as a .npy file: {error}.') from error

@@ -1,13 +1,14 @@
-"""How near a converted model is to its original: the outputs of layers of both on the same input.
+"""Compares a converted model with its original, layer by layer, on the same input.
 
-The original's outputs are recorded ones, or those that OpenCV's dnn module computes from the files of a
-network of Caffe.
+The original's outputs are recorded, or computed by OpenCV's dnn module from the files of a Caffe network.
 """
 
 import collections
+import os
 import pathlib
 import re
 import typing
+from collections.abc import Mapping
 
 import chainer
 import cv2
@@ -18,20 +19,23 @@ from chainer_seg.errors import UserError, WeightFileError, shortened
 from converters.formats import caffe
 from converters.recorded import INPUT, read_recorded
 
-OUTPUT = 'output'  # The name of what a model returns; output0, output1, ... where it returns several.
+if typing.TYPE_CHECKING:
+    from converters import Conversion
+
+OUTPUT = 'output'  # The name of a model's result; output0, output1, ... if there are several.
 
 _BLOB = re.compile(r'layers\.(.+)\.blobs\.(\d+)')
-_INPUT_SIDE = 225  # Of images for networks whose definition does not tell.
+_INPUT_SIDE = 225  # Of the image, for networks whose definition does not state it.
 
 
 class Difference(typing.NamedTuple):
-    """How far an output of a model is from the original's.
+    """The difference between an output of a model and that of the original.
 
     Attributes:
         name: Path of the link in the model, or ``output``.
-        shape: Of both.
-        largest: The largest difference.
-        relative: The same as a share of the original's largest value.
+        shape: The shape of the model's output.
+        largest: The maximum absolute difference.
+        relative: The same, divided by the maximum absolute value of the original.
     """
 
     name: str
@@ -40,7 +44,7 @@ class Difference(typing.NamedTuple):
     relative: float
 
 
-def layer_outputs(model, x):
+def layer_outputs(model: chainer.Chain, x: np.ndarray) -> dict[str, np.ndarray]:
     """The outputs of all links of a model.
 
     Args:
@@ -48,12 +52,12 @@ def layer_outputs(model, x):
         x: (B, C, H, W) float32, the network's own input.
 
     Returns:
-        A dict of arrays by the links' paths, such as ``/resnet/stem``, and ``output``. A link that is
-        called several times is there with its last output.
+        The arrays by the links' paths, such as ``/resnet/stem``, and ``output``. For a link that is called
+        several times, the last output.
     """
     if not hasattr(model, 'forward'):
         raise UserError(f'A {type(model).__name__} has no single forward pass whose outputs could be '
-                        f'compared.')
+                        f'compared; compare one of its networks.')
     recorder = _Recorder(model)
     with chainer.using_config('train', False), chainer.no_backprop_mode(), recorder:
         found = model(x)
@@ -74,7 +78,8 @@ class _Recorder(chainer.LinkHook):
             self.outputs[self._paths[id(args.link)]] = args.out
 
 
-def compare_outputs(model, x, recorded):
+def compare_outputs(model: chainer.Chain, x: np.ndarray,
+                    recorded: Mapping[str, np.ndarray]) -> list[Difference]:
     """Compares outputs of a model with recorded ones.
 
     Args:
@@ -93,13 +98,13 @@ def compare_outputs(model, x, recorded):
 
 
 def _outputs_for(model, x):
-    """As :func:`layer_outputs`, of an input that may not be one of the model."""
+    """As :func:`layer_outputs`, for an input that may not fit the model."""
     try:
         return layer_outputs(model, x)
     except (type_check.InvalidType, ValueError, IndexError, AssertionError, ArithmeticError,
             RuntimeError, MemoryError) as error:
         raise UserError(f'The {type(model).__name__} cannot compute its outputs for an input of the '
-                        f'shape {x.shape}; record one of its own channels and sides.') from error
+                        f'shape {x.shape}; record an input with its channels and size.') from error
 
 
 def _difference(name, outputs, theirs):
@@ -107,7 +112,7 @@ def _difference(name, outputs, theirs):
         raise UserError(f'The model has no output {shortened(name)}; it has {OUTPUT} and the paths of '
                         f'its links, such as {next(iter(outputs))}.')
     ours, theirs = outputs[name], np.asarray(theirs)
-    # A fully connected layer there may be a convolution of one position here.
+    # A fully connected layer of the original may be a 1x1 convolution here.
     if np.squeeze(ours).shape != np.squeeze(theirs).shape:
         raise UserError(f'The output {name} has the shape {ours.shape}, but the recorded one '
                         f'{theirs.shape}.')
@@ -115,23 +120,24 @@ def _difference(name, outputs, theirs):
     return Difference(name, ours.shape, largest, largest / (float(np.abs(theirs).max(initial=0)) or 1.0))
 
 
-def compare_recorded(model, path):
-    """As :func:`compare_outputs`, with the arrays of a .npz: ``input``, and outputs by their names."""
+def compare_recorded(model: chainer.Chain, path: str | os.PathLike) -> list[Difference]:
+    """As :func:`compare_outputs`, with the arrays of a .npz: ``input``, and outputs by name."""
     recorded = read_recorded(path)
     return compare_outputs(model, recorded.pop(INPUT), recorded)
 
 
-def compare_with_opencv(conversion, weights, definition, x=None):
-    """Compares a converted model with what OpenCV computes from the files of the original.
+def compare_with_opencv(conversion: 'Conversion', weights: str | os.PathLike, definition: str | os.PathLike,
+                        x: np.ndarray | None = None) -> list[Difference]:
+    """Compares a converted model with the outputs that OpenCV computes from the original's files.
 
     Args:
         conversion: The :class:`converters.Conversion` of the weights.
         weights: The .caffemodel.
         definition: Its .prototxt.
-        x: (B, C, H, W) float32; random numbers of the size in the definition if left out.
+        x: (B, C, H, W) float32; by default random numbers of the size in the definition.
 
     Returns:
-        A list of :class:`Difference`, one for each layer with weights whose output the model has, too.
+        A list of :class:`Difference`, one for each layer with weights whose output the model also has.
 
     Raises:
         chainer_seg.errors.UserError: OpenCV cannot read the files or compute the network.
@@ -145,9 +151,9 @@ def compare_with_opencv(conversion, weights, definition, x=None):
 
 
 def _links_of_layers(mapping):
-    """For layers of Caffe the path of the link whose output is theirs.
+    """For layers of Caffe, the path of the link with the same output.
 
-    Those of which some blob went elsewhere are left out, as a bias that is part of the normalisation.
+    Layers whose blobs went to several links are omitted, such as a bias folded into the normalisation.
     """
     homes = collections.defaultdict(set)
     for row in mapping:
@@ -161,7 +167,7 @@ def _links_of_layers(mapping):
 
 
 def _random_input(definition, links, conversion):
-    """Whole numbers, as images less their mean have them."""
+    """Random integers, like images minus their mean."""
     layers = caffe.read(definition)['layers'].values()
     shapes = [shape['dim'] for layer in layers if layer['type'] == 'Input'
               for shape in layer.get('input_param', {}).get('shape', [])]
@@ -173,10 +179,10 @@ def _random_input(definition, links, conversion):
 def _opencv_outputs(definition, weights, x, layers):
     for path in (definition, weights):
         if not pathlib.Path(path).is_file():
-            raise WeightFileError(f'{path} is no file; OpenCV needs a .prototxt and a .caffemodel.')
+            raise WeightFileError(f'{path} is not a file; OpenCV needs a .prototxt and a .caffemodel.')
     try:
         network = cv2.dnn.readNetFromCaffe(str(definition), str(weights))
-        network.enableFusion(False)  # So that there are the outputs of all layers.
+        network.enableFusion(False)  # Keeps the outputs of all layers.
         network.enableWinograd(False)
         network.setInput(x)
         return dict(zip(layers, network.forward(layers)))

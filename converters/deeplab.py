@@ -1,54 +1,51 @@
 """DeepLab-v2 on a ResNet (arXiv 1606.00915), and click models (arXiv 1603.04042), of any framework.
 
-The layers have the names that Caffe's files gave them, which TensorFlow's kept. They are shown by a
-view that knows their format, such as :class:`converters.caffe_layers.CaffeLayers`; where it can tell
-strides and dilations they are read, and elsewhere those that were published are assumed.
+The layers have the names of Caffe's files, which TensorFlow's kept. They are accessed through a
+:class:`~converters.layer_view.LayerView`, such as :class:`converters.caffe_layers.CaffeLayers`. If the
+format stores strides and dilations they are read, otherwise the published ones are assumed.
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from chainer import links as L
 
-from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.errors import quoted
 from chainer_seg.links.resnet import EXPANSION
-from chainer_seg.models.deeplab import DeepLab
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from chainer_seg.published_classes import PASCAL_NAMES
 from converters.caffe_layers import check_size, fill_resnet
 from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
+from converters.layer_view import LayerView
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
 
 _PUBLISHED_PYRAMID = (6, 12, 18, 24)
 _STEM = {'stride': 2, 'dilation': 1, 'pad': 3}
 _STEM_POOLING = {'kernel_size': 3, 'stride': 2}
-# Of the blocks of a network whose file does not tell: the published strides and dilations.
+# The published strides and dilations, for files that do not store them.
 _STRIDES, _DILATIONS = (1, 2, 1, 1), (1, 1, 2, 4)
-_MOST_CLICK_LOGITS = 2  # One of the object, or one of everything else and one of the object.
+_MOST_CLICK_LOGITS = 2  # One for the object, or one for the background and one for the object.
 
 
-def build(layers, config, click_scale=1.0, click_mean=0.0):
-    """A DeepLab of layers, or a click model.
+def build(layers: LayerView, config: dict[str, Any], click_scale: float = 1.0,
+          click_mean: float = 0.0) -> DeepLab | ClickSegmenter:
+    """Builds a DeepLab, or a click model, from the layers of a file.
 
     Args:
-        layers: A view of the layers. Its ``heads()`` are the names of the convolutions behind the last
-            stage, and of what reads the mean of that; ``shape(name)`` gives (outputs, inputs, height,
-            width), ``has_bias(name)`` a bool, ``parameters(name)`` the stride, dilation and pad and
-            ``pooling(name)`` the kernel_size, stride and pad as dicts, or None where the format does not
-            tell, and ``stages()`` the names of blocks. ``fill_convolution(link, name)`` and
-            ``fill_conv_norm(link, name, suffix)`` fill links, and ``skip(name, reason)`` leaves a
-            convolution out. ``mapping`` is that of the file.
+        layers: A view of the layers.
         config: Arguments of :class:`~chainer_seg.models.deeplab.DeepLab` or
-            :class:`~chainer_seg.models.deeplab.ClickSegmenter` that replace those found in the file.
-            Beside them: ``class_names``; ``click``, whether to make a click model, by default where
-            the network has inputs for clicks; ``click_weights``, an array (width, 2 or 3, 7, 7) or
-            the path of an .npy file of one, the weights of these inputs where the network has none
-            (zero where left out).
+            :class:`~chainer_seg.models.deeplab.ClickSegmenter` that override those found in the file.
+            Further options: ``class_names``; ``click``, whether to build a click model (default: if the
+            network has click inputs); ``click_weights``, the weights of the click inputs if the network
+            has none: an array (width, 2 or 3, 7, 7) or the path of an .npy file (default: zeros).
         click_scale, click_mean: The encoding of clicks in click models of this format.
 
     Returns:
-        The model. A click model has one logit: two are subtracted, whose softmax is the sigmoid of
-        the difference; a head of more classes is replaced by one of zeros, to be trained.
+        The model. A click model has one logit: the difference of two logits, because their softmax is
+        the sigmoid of the difference; a head with more classes is replaced by zeros, to be trained.
     """
     config = dict(config)
     names, click = config.pop('class_names', None), config.pop('click', None)
@@ -57,18 +54,17 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
         layers.mapping.fail('no convolution with weights reads the last stage of its ResNet')
     weights = config.pop('click_weights', None)
     found = _arguments(layers, branches)
-    _say_assumed(layers, found, config, branches)
+    _record_assumptions(layers, found, config, branches)
     known = [name for name in config if name in found or name in SHARED]
     arguments = {**found, **{name: config.pop(name) for name in known}}
     if arguments['pyramid'] is None:
-        layers.mapping.fail('it does not tell the dilations of its head; give them as pyramid')
+        layers.mapping.fail('the dilations of its head are not in the file; give them as pyramid')
     if click not in (None, True, False):
-        layers.mapping.fail(f'the configuration has click = {quoted(click)}, where true or false is '
-                           f'needed')
+        layers.mapping.fail(f'the configuration has click = {quoted(click)}, expected true or false')
     if click is None:
         click = arguments['in_channels'] > COLOURS
     if weights is not None and not click:
-        layers.mapping.fail('click_weights belong to a click model; give click=true with them')
+        layers.mapping.fail('click_weights require a click model; add click=true')
     if click:
         _prepare_click(arguments, layers.mapping)
     check_size(arguments, layers.mapping)
@@ -85,37 +81,37 @@ def build(layers, config, click_scale=1.0, click_mean=0.0):
     return network
 
 
-def _say_assumed(layers, found, given, branches):
-    """Says what the file does not tell and ``given`` does not say, so that the published is taken."""
+def _record_assumptions(layers, found, given, branches):
+    """Records the published settings that are used because neither the file nor ``given`` sets them."""
     names = [] if layers.stages() and _read_stage(layers, layers.stages()[0]) else [
         'strides', 'dilations', 'stride_on']
     if found['pyramid'] is not None and None in map(layers.parameters, branches):
         names.append('pyramid')
     names = [name for name in names if name not in given]
     if names:
-        layers.mapping.assume(f'the published {", ".join(names)}, which such a file does not tell; '
-                             f'settings of these names say others')
+        layers.mapping.assume(f'the published {", ".join(names)}, which this format does not store; '
+                              f'override with settings of these names')
 
 
 def _prepare_click(arguments, mapping):
-    """Sets the logits that a click model is made of."""
+    """Checks the strides and dilations, and sets the number of logits, for a click model."""
     for name, published in (('strides', _STRIDES), ('dilations', _DILATIONS)):
         if tuple(arguments[name]) != published:
-            mapping.fail(f'the {name} of its stages are {arguments[name]}, and those of a click model '
-                        f'{published}')
+            mapping.fail(f'the {name} of its stages are {arguments[name]}, expected those of a click '
+                         f'model, {published}')
     if arguments['n_class'] > _MOST_CLICK_LOGITS:
         arguments['n_class'] = 1
 
 
 def _arguments(layers, branches):
-    """The arguments of DeepLab that the layers tell."""
+    """The arguments of DeepLab that can be read from the layers."""
     stages = layers.stages()
     _check_stem(layers)
     inputs = EXPANSION * layers.shape(f'{stages[-1][0]}_branch2a')[0]
     for name in branches:
         if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
             layers.mapping.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
-                               f'do not fit those of {branches[0]} behind a ResNet of {inputs} channels')
+                                f'do not match those of {branches[0]} behind a ResNet of {inputs} channels')
     pooling = layers.pooling('pool1')
     return {'n_class': layers.shape(branches[0])[0], 'in_channels': layers.shape('conv1')[1],
             'blocks': [len(blocks) for blocks in stages],
@@ -133,31 +129,31 @@ def _check_stem(layers):
     for found, needed in ((layers.parameters('conv1'), _STEM),
                           (layers.pooling('pool1'), _STEM_POOLING)):
         if found is not None and any(found[key] != value for key, value in needed.items()):
-            layers.mapping.fail(f'its stem has a layer of {found}, where a ResNet has {needed}')
+            layers.mapping.fail(f'its stem has a layer with {found}, expected {needed}')
 
 
 def _stage_arguments(layers, stages):
-    told = told_of_stages(layers, stages)
-    return told or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
+    stored = stage_settings(layers, stages)
+    return stored or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
 
 
-def told_of_stages(layers, stages):
-    """The strides, dilations and stride_on of a ResNet, empty where the format does not tell.
+def stage_settings(layers: LayerView, stages: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The strides, dilations and stride_on of a ResNet; empty if the format does not store them.
 
     Args:
-        layers: A view of the layers, as that of :func:`build`.
+        layers: A view of the layers.
         stages: The names of the blocks of each stage.
     """
-    told = [_read_stage(layers, blocks) for blocks in stages]
-    if None in told:
+    stored = [_read_stage(layers, blocks) for blocks in stages]
+    if None in stored:
         return {}
-    places, strides, dilations = zip(*told)
+    places, strides, dilations = zip(*stored)
     return {'strides': strides, 'dilations': dilations,
             'stride_on': '3x3' if '3x3' in places else '1x1'}
 
 
 def _read_stage(layers, blocks):
-    """What carries the stride of a stage, its stride and its dilation; None where it is not told."""
+    """The convolution with the stride of a stage, the stride and the dilation; None if not stored."""
     reduce, middle = ([layers.parameters(f'{name}_{branch}') for name in blocks]
                       for branch in ('branch2a', 'branch2b'))
     shortcut = layers.parameters(f'{blocks[0]}_branch1')
@@ -167,35 +163,35 @@ def _read_stage(layers, blocks):
     dilations = sorted({found['dilation'] for found in middle})
     for name, stride in zip(blocks[1:], strides[1:]):
         if stride != 1:
-            layers.mapping.fail(f'its block {name} has a stride of {stride}, which only the first of a '
-                               f'stage may have')
+            layers.mapping.fail(f'its block {name} has a stride of {stride}, which only the first block '
+                                f'of a stage may have')
     if shortcut['stride'] != strides[0]:
-        layers.mapping.fail(f'its block {blocks[0]} has a stride of {strides[0]} and a shortcut with one '
-                           f'of {shortcut["stride"]}')
+        layers.mapping.fail(f'its block {blocks[0]} has a stride of {strides[0]}, but its '
+                            f'shortcut has {shortcut["stride"]}')
     if len(dilations) > 1 or any(found['pad'] != dilations[0] for found in middle):
         layers.mapping.fail(f'its blocks {blocks[0]} to {blocks[-1]} have the dilations {dilations} and '
-                           f'the paddings {sorted({found["pad"] for found in middle})}, which are not '
-                           f'all the same')
+                            f'the paddings {sorted({found["pad"] for found in middle})}, expected '
+                            f'equal values')
     return '3x3' if middle[0]['stride'] > 1 else '1x1', strides[0], dilations[0]
 
 
 def _pyramid(layers, branches):
-    """The dilations of the head; None where they are neither told nor those that were published."""
-    told = [layers.parameters(name) for name in branches]
-    if None in told:
+    """The dilations of the head; None if they are neither stored nor the published ones."""
+    stored = [layers.parameters(name) for name in branches]
+    if None in stored:
         return _PUBLISHED_PYRAMID if len(branches) == len(_PUBLISHED_PYRAMID) else None
-    for name, found in zip(branches, told):
+    for name, found in zip(branches, stored):
         covered = found['dilation'] * (layers.shape(name)[2] // 2)
         if found['stride'] != 1 or found['pad'] != covered:
             layers.mapping.fail(f'its layer {name} has {found}, which changes the size of its input')
-    return [found['dilation'] for found in told]
+    return [found['dilation'] for found in stored]
 
 
 def _fill_branch(link, layers, name, click):
-    """Fills a 3x3 convolution of the head, in whose middle one of size 1 stands."""
+    """Fills a 3x3 convolution of the head; a 1x1 convolution goes into its centre."""
     outputs, inputs, *size = layers.shape(name)
     if click and outputs > _MOST_CLICK_LOGITS:
-        layers.skip(name, f'head of {outputs} classes, where a click model has one logit')
+        layers.skip(name, f'head of {outputs} classes; a click model has one logit')
         layers.mapping.put(link.W.array, 0)
         layers.mapping.put(link.b.array, 0)
         return

@@ -1,9 +1,10 @@
 """DeepMask and SharpMask as the Torch implementation saves them (table in models/deepmask/model.py).
 
-The widths are those of the weights; of the settings saved beside them none is needed.
+All sizes are read from the weights; the settings saved beside them are not needed.
 """
 
 import math
+from typing import Any
 
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.model import STEPS
@@ -13,23 +14,24 @@ from converters.torch_modules import (
     check_size, children, fill_convolution, fill_linear, layers, number, outputs_of,
     skip_leftovers, walk)
 from converters.torch_resnet import count_resnet, fill_resnet, is_stage, resnet_arguments
+from converters.weight_mapping import WeightMapping
 
 NETWORKS = {'nn.DeepMask': DeepMask, 'nn.SharpMask': SharpMask}
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: object) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     network = _network(tree)
     return network.class_name if network is not None else None
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> DeepMask | SharpMask:
     """The :class:`~chainer_seg.models.deepmask.DeepMask` or ``SharpMask`` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: Arguments of the class that replace those found in the file.
+        config: Arguments of the class that override those found in the file.
     """
     network = _network(tree)
     trunk = _Trunk(network, mapping)
@@ -50,18 +52,18 @@ def build(tree, mapping, config):
 
 
 class _Trunk:
-    """The parts of a trunk in a file, and the arguments of a model that they tell."""
+    """The parts of a trunk in a file, and the model arguments that they determine."""
 
     def __init__(self, network, mapping):
         modules = children(_field(network, 'trunk', mapping))
         self.stages = [module for module in modules if is_stage(module)]
         if len(self.stages) != 3:
-            mapping.fail(f'its trunk has {len(self.stages)} stages of residual blocks where 3 are needed')
+            mapping.fail(f'its trunk has {len(self.stages)} stages of residual blocks, expected 3')
         self.stem = modules[:modules.index(self.stages[0])]
         rest = modules[modules.index(self.stages[-1]) + 1:]
         self.rest = layers(rest, mapping)
         if len(self.rest) != 2:
-            mapping.fail(f'its trunk ends with {len(self.rest)} layers with weights where 2 are needed')
+            mapping.fail(f'its trunk ends with {len(self.rest)} layers with weights, expected 2')
         self.arguments = {
             **resnet_arguments(self.stem, self.stages, mapping),
             'patch_size': STRIDE * number(network, 'fSz', mapping),
@@ -100,7 +102,7 @@ def _sharpmask(network, trunk, score, arguments, config, mapping):
 
 
 def _count(arguments):
-    """The number of weights of a network, without building it; its small convolutions left out."""
+    """The number of weights of a network, without building it and without its small convolutions."""
     window = arguments['patch_size'] // STRIDE
     bottleneck, features = arguments['bottleneck'], arguments['features']
     channels = arguments.get('mask_channels', 0)
@@ -124,7 +126,7 @@ def _fill_all(chain, found, mapping):
 
 
 def _network(tree):
-    """The module of a file: saved in a table with its settings, or alone."""
+    """The network in a file, saved in a table with its settings or alone."""
     network = tree.get('model') if isinstance(tree, Table) else tree
     if isinstance(network, Object) and network.class_name in NETWORKS:
         return network
@@ -152,7 +154,7 @@ def _items(network, name, number, count, mapping):
 
 
 def _last_layer(network, mapping):
-    """The convolution behind the last step; the nets of the step itself stand in neths and netvs."""
+    """The convolution behind the last step; the nets of the step itself are in neths and netvs."""
     table = network.get('refs')
     module = table.get(STEPS) if isinstance(table, Table) else None
     if not isinstance(module, Object):
@@ -162,7 +164,7 @@ def _last_layer(network, mapping):
 
 def _counted(found, count, name, mapping):
     if len(found) != count:
-        mapping.fail(f'its {name} has {len(found)} layers with weights where {count} are needed')
+        mapping.fail(f'its {name} has {len(found)} layers with weights, expected {count}')
     return found
 
 
@@ -171,12 +173,12 @@ def _side(mask, mapping):
     outputs = outputs_of(mask, mapping)
     side = math.isqrt(outputs)
     if side * side != outputs:
-        mapping.fail(f'its masks have {outputs} pixels, which is no square')
+        mapping.fail(f'its masks have {outputs} pixels, expected a square number')
     return side
 
 
 def _target_size(network, mapping):
-    """The side to which masks are enlarged for the loss; that of the mask where nothing enlarges it."""
+    """The side to which masks are upsampled for the loss; the side of the mask if they are not."""
     for module in walk([network['maskBranch']], mapping):
         if module.class_name == 'nn.SpatialReSamplingEx':
             return number(module, 'owidth', mapping)
@@ -188,6 +190,6 @@ def _dropout(network, mapping):
         if module.class_name == 'nn.Dropout':
             share = module.get('p')
             if not isinstance(share, float) or not 0 <= share < 1:
-                mapping.fail(f'the field p of an nn.Dropout is {share!r}')
+                mapping.fail(f'the field p of an nn.Dropout is {share!r}, expected a number from 0 to 1')
             return share
     return 0.0

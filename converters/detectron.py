@@ -1,27 +1,30 @@
 """Mask R-CNN and Faster R-CNN as Detectron saves them, and the ResNets that it starts from.
 
-Which blob goes where is told in models/mask_rcnn/model.py. The blobs' shapes decide on sizes, the
-configuration beside them on what is done at test time.
+The table in models/mask_rcnn/model.py shows which blob goes where. Sizes are read from the shapes of the
+blobs, test-time settings from the configuration beside them.
 """
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 
-from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.extractors import FINEST_LEVEL
 from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
+from chainer_seg.published_classes import COCO_NAMES
 from converters import detectron_settings
 from converters.class_names import class_names
+from converters.formats.detectron import DetectronFile
 from converters.torch_resnet import count_resnet
+from converters.weight_mapping import WeightMapping
 
 DETECTOR, CLASSIFIER = 'Mask R-CNN of Detectron', 'ResNet of Detectron'
 
-# Deltas in Detectron are dx, dy, dw, dh, here dy, dx, dh, dw.
+# Detectron orders deltas as dx, dy, dw, dh; here they are dy, dx, dh, dw.
 _DELTAS = np.array([1, 0, 3, 2])
 
 _BRANCHES = {'branch1': 'shortcut', 'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand'}
@@ -29,18 +32,18 @@ _BLOCK = re.compile(r'res(\d)_(\d+)_branch2a_w')
 _ZERO_BIAS = re.compile(r'(conv1|res\d_\d+_branch(1|2[abc]))_b')
 
 
-def find_arrays(tree):
-    """The arrays of a file by their names."""
+def find_arrays(tree: DetectronFile) -> dict[str, np.ndarray]:
+    """The arrays of a file by name."""
     return tree['blobs']
 
 
-def describe(tree):
-    """What a file holds, for an error."""
+def describe(tree: DetectronFile) -> str:
+    """A short description of a file, for errors."""
     return f'{len(tree["blobs"])} blobs without those of a ResNet'
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: DetectronFile) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     blobs = tree['blobs']
     if 'conv1_w' not in blobs or 'res2_0_branch2a_w' not in blobs:
         return None
@@ -48,14 +51,14 @@ def recognise(tree):
     return DETECTOR if any(name in blobs for name in heads) else CLASSIFIER
 
 
-def build(tree, mapping, config):
-    """The model of a file: a MaskRCNN, or a ResNetClassifier for the weights that training starts from.
+def build(tree: DetectronFile, mapping: WeightMapping, config: dict[str, Any]) -> MaskRCNN | ResNetClassifier:
+    """The model of a file: a MaskRCNN, or a ResNetClassifier for weights pretrained on ImageNet.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: Arguments of the class that replace those found in the file, and of a MaskRCNN
-            ``class_names``.
+        config: Arguments of the class that override those found in the file; for a MaskRCNN
+            also ``class_names``.
     """
     config = dict(config)
     blobs = _Blobs(tree['blobs'], mapping)
@@ -75,10 +78,10 @@ class _Blobs:
         return name in self.arrays
 
     def shape(self, name, dimensions):
-        """The shape of a blob, which must have so many dimensions and no empty one."""
+        """The shape of a blob, which must have ``dimensions`` axes, none of them empty."""
         shape = np.shape(self._get(name))
         if len(shape) != dimensions or 0 in shape:
-            self.mapping.fail(f'{name} has the shape {shape} where {dimensions} dimensions are needed')
+            self.mapping.fail(f'{name} has the shape {shape}, expected {dimensions} dimensions')
         return shape
 
     def fill(self, link, name):
@@ -87,29 +90,29 @@ class _Blobs:
         self.mapping.fill(link.b.array, self._get(f'{name}_b'))
 
     def fill_deltas(self, link, name):
-        """Fills a layer that gives deltas, in the order that they have here."""
+        """Fills a layer that predicts deltas, in our order."""
         for target, suffix in ((link.W.array, '_w'), (link.b.array, '_b')):
             array = self._get(name + suffix)
             if np.shape(array) != target.shape:
-                self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)} where '
-                                 f'{target.shape} is needed')
+                self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)}, expected '
+                                  f'{target.shape}')
             groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
             self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
 
     def fill_conv_norm(self, link, convolution, norm):
-        """Fills a convolution without bias and the fixed scale and shift behind it."""
+        """Fills a convolution without bias and the frozen affine layer behind it."""
         self.mapping.fill(link.conv.W.array, self._get(f'{convolution}_w'))
         self.mapping.fill(link.norm.scale, self._get(f'{norm}_s'))
         self.mapping.fill(link.norm.shift, self._get(f'{norm}_b'))
 
     def check_size(self, count):
-        """Refuses shapes that ask for more weights than there are numbers, before they get memory."""
+        """Refuses shapes that need more weights than the file has numbers, before memory is allocated."""
         available = sum(np.size(array) for array in self.arrays.values())
         if count > available:
-            self.mapping.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+            self.mapping.fail(f'its shapes need {count} weights, but it has {available} numbers')
 
     def skip_leftovers(self):
-        """Says of what is left why it is not needed; what has no reason stays."""
+        """Skips the remaining arrays that are known not to be needed."""
         for name, array in self.mapping.left():
             reason = self._reason(name, array)
             if reason is not None:
@@ -123,7 +126,7 @@ class _Blobs:
         if name in ('fc1000_w', 'fc1000_b'):
             return 'classifier of ImageNet'
         if name in ('kps_score_w', 'kps_score_b') and self._is_bilinear(array):
-            return 'bilinear enlargement'
+            return 'bilinear upsampling'
         return None
 
     @staticmethod
@@ -139,7 +142,7 @@ class _Blobs:
         return self.arrays[name]
 
     def _file_shape(self, link, name):
-        # What is a 1x1 convolution here may be a fully connected layer there.
+        # A 1x1 convolution here may be a fully connected layer in the file.
         flat = link.W.shape[:2]
         return flat if np.ndim(self._get(name)) == 2 and link.W.shape[2:] in ((), (1, 1)) else None
 
@@ -158,7 +161,7 @@ def _build_detector(blobs, cfg, config):
     _check_kind(blobs)
     arguments = _arguments(blobs)
     if cfg is None:
-        blobs.mapping.assume("Detectron's published test settings, for it has no configuration")
+        blobs.mapping.assume("Detectron's published test settings, because it has no configuration")
     arguments.update(detectron_settings.arguments(cfg, arguments, blobs.mapping))
     names = config.pop('class_names', None)
     arguments.update(config)
@@ -176,21 +179,21 @@ def _build_detector(blobs, cfg, config):
 
 
 def _check_kind(blobs):
-    """Refuses Detectron's other networks with a sentence of their own."""
+    """Refuses Detectron's unsupported networks with specific errors."""
     if 'retnet_cls_conv_n0_fpn3_w' in blobs:
-        blobs.mapping.fail('it holds a RetinaNet; Mask R-CNN and Faster R-CNN can be')
+        blobs.mapping.fail('it contains a RetinaNet; only Mask R-CNN and Faster R-CNN are supported')
     if 'cls_score_w' not in blobs:
-        blobs.mapping.fail('it holds a region proposal network alone, which finds no classes; '
-                          'Mask R-CNN and Faster R-CNN can be')
+        blobs.mapping.fail('it contains only a region proposal network, without a detector; only '
+                           'Mask R-CNN and Faster R-CNN are supported')
     if 'conv_rpn_w' not in blobs and 'conv_rpn_fpn2_w' not in blobs:
-        blobs.mapping.fail('it holds a Fast R-CNN, whose proposals come from elsewhere; Mask R-CNN and '
-                          'Faster R-CNN, which make their own, can be')
+        blobs.mapping.fail('it contains a Fast R-CNN, which needs external proposals; only Mask R-CNN '
+                           'and Faster R-CNN, which compute their own, are supported')
     if 'conv1_gn_s' in blobs:
-        blobs.mapping.fail('it has group normalisation; networks with frozen batch normalisation can be')
+        blobs.mapping.fail('it has group normalisation; only frozen batch normalisation is supported')
 
 
 def _arguments(blobs):
-    """The arguments of a MaskRCNN that the shapes of the blobs tell."""
+    """The arguments of a MaskRCNN that the shapes of the blobs determine."""
     neck = 'fpn' if 'conv_rpn_fpn2_w' in blobs else 'c4'
     found = {**_resnet_arguments(blobs), 'neck': neck,
              'classes': blobs.shape('cls_score_w', 2)[0] - 1,
@@ -208,7 +211,7 @@ def _arguments(blobs):
 
 
 def _count(arguments):
-    """The number of weights of a detector without building it, but for its smaller layers."""
+    """The number of weights of a detector, without building it and without its smaller layers."""
     stage = EXPANSION * arguments['width'] * 2 ** (len(arguments['blocks']) - 1)
     count = count_resnet(arguments)
     features = stage
@@ -226,7 +229,7 @@ def _count(arguments):
 def _side(inputs, channels, mapping):
     side = math.isqrt(inputs // channels)
     if side == 0 or side * side * channels != inputs:
-        mapping.fail(f'fc6_w takes {inputs} values, which is no square of {channels} channels')
+        mapping.fail(f'fc6_w takes {inputs} values, expected a square of {channels} channels')
     return side
 
 
@@ -236,7 +239,7 @@ def _resnet_arguments(blobs):
         blocks[int(match[1])] = max(blocks.get(int(match[1]), 0), int(match[2]) + 1)
     stages = sorted(blocks)
     if stages != list(range(2, 6)):
-        blobs.mapping.fail(f'its ResNet has the stages {stages} where 2 to 5 are needed')
+        blobs.mapping.fail(f'its ResNet has the stages {stages}, expected 2 to 5')
     stem, width = blobs.shape('conv1_w', 4)[0], blobs.shape('res2_0_branch2a_w', 4)[0]
     return {'blocks': [blocks[stage] for stage in stages], 'width': width, 'norm': 'affine',
             'stem_width': None if stem == width else stem}
@@ -247,7 +250,7 @@ def _fill_resnet(resnet, blobs):
     for stage in resnet.stage_names:
         for number, block in enumerate(resnet[stage]):
             for branch, name in _BRANCHES.items():
-                if hasattr(block, name):
+                if name != 'shortcut' or block.projects:
                     blob = f'{stage}_{number}_{branch}'
                     blobs.fill_conv_norm(block[name], blob, f'{blob}_bn')
 

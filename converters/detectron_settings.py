@@ -1,6 +1,7 @@
-"""What a Detectron configuration says of a network, as arguments of MaskRCNN (core/config.py there)."""
+"""A Detectron configuration (core/config.py there) as arguments of MaskRCNN."""
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -8,10 +9,11 @@ from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_LEVEL
 from chainer_seg.models.mask_rcnn.mask_pasting import MASK_THRESHOLD
 from chainer_seg.models.mask_rcnn.preparation import MEAN_BGR
+from converters.weight_mapping import WeightMapping
 
 _DEPTHS = {'50': [3, 4, 6, 3], '101': [3, 4, 23, 3], '152': [3, 8, 36, 3]}
 
-# Arguments that are numbers of the configuration.
+# Arguments that are numbers in the configuration.
 _NUMBERS = {
     'max_side': 'TEST.MAX_SIZE', 'score_threshold': 'TEST.SCORE_THRESH', 'nms_threshold': 'TEST.NMS',
     'max_detections': 'TEST.DETECTIONS_PER_IM', 'proposals_before_nms': 'TEST.RPN_PRE_NMS_TOP_N',
@@ -21,7 +23,7 @@ _NUMBERS = {
 
 _POOLING = {'RoIAlign': 'align', 'RoIPoolF': 'pool'}
 
-# What the network of this package does in one way alone; what is not set has this value.
+# Settings of which this package supports only one value; unset settings have this value.
 _NEEDED = {
     'MODEL.CLS_AGNOSTIC_BBOX_REG': False, 'MODEL.BBOX_REG_WEIGHTS': DELTA_WEIGHTS,
     'RESNETS.NUM_GROUPS': 1, 'RESNETS.RES5_DILATION': 1, 'RPN.STRIDE': 16, 'PIXEL_MEANS': MEAN_BGR,
@@ -34,12 +36,12 @@ _NEEDED_WITH_KEYPOINTS = {'KRCNN.UP_SCALE': 2, 'KRCNN.USE_DECONV': False,
                           'KRCNN.USE_DECONV_OUTPUT': True, 'KRCNN.INFERENCE_MIN_SIZE': 0}
 
 
-def arguments(cfg, found, mapping):
+def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: WeightMapping) -> dict[str, Any]:
     """Arguments of a MaskRCNN.
 
     Args:
-        cfg: The configuration as nested dicts; None where there is none, which gives no arguments.
-        found: The arguments that the blobs tell; the configuration must agree with them.
+        cfg: The configuration as nested dicts, or None, which gives no arguments.
+        found: The arguments that the blobs determine; the configuration must agree with them.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of the file, for errors.
     """
     if cfg is None:
@@ -71,14 +73,14 @@ def _fpn_arguments(settings, found):
 
 
 def _canonical_size(size, level):
-    """The size of a region that is looked at on the level where it is fixed here."""
+    """The size of a region that is assigned to the level that is fixed here."""
     if size is None or level is None:
         return size
     return size * 2 ** (CANONICAL_LEVEL - level)
 
 
 class _Settings:
-    """A configuration, read by names such as TEST.SCALE; what is not set is None."""
+    """A configuration, read by names such as TEST.SCALE; unset settings are None."""
 
     def __init__(self, cfg, mapping):
         self.cfg = cfg
@@ -102,12 +104,12 @@ class _Settings:
         return [self._checked(name, value) for value in values]
 
     def first_number(self, name, older_name):
-        """A number that Detectron had first as a list of one."""
+        """A number that older versions of Detectron stored as a list of one."""
         value = self.number(name)
         return value if value is not None else (self.numbers(older_name) or [None])[0]
 
     def require(self, needed):
-        """Refuses the file if a setting is another than that which is needed."""
+        """Refuses the file if a setting differs from the required one."""
         for name, value in needed.items():
             given = self.get(name)
             if given is not None and not _same(given, value):
@@ -116,11 +118,11 @@ class _Settings:
     def _checked(self, name, value):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))
                                   or not 0 <= value < np.inf):
-            self._refuse(name, value, 'a number from 0 on')
+            self._refuse(name, value, 'a number of at least 0')
         return value
 
     def _refuse(self, name, given, needed):
-        self.mapping.fail(f'its configuration has {name} = {given!r} where {needed} is needed')
+        self.mapping.fail(f'its configuration has {name} = {given!r}, expected {needed}')
 
 
 def _check(settings, found):
@@ -132,7 +134,7 @@ def _check(settings, found):
         settings.require(_NEEDED_WITH_FPN)
     sampling = {'ROI_XFORM_METHOD': settings.get('FAST_RCNN.ROI_XFORM_METHOD'),
                 'ROI_XFORM_SAMPLING_RATIO': settings.get('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO')}
-    # The settings of a head that is not there mean nothing.
+    # The settings of a missing head are ignored.
     for head, section, needed in ((found['with_masks'], 'MRCNN', _NEEDED_WITH_MASKS),
                                   (found['keypoints'], 'KRCNN', _NEEDED_WITH_KEYPOINTS)):
         if head:

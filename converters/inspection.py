@@ -1,31 +1,38 @@
-"""The tree of a weight file as text: classes, fields, shapes, dtypes, and what is shared with what."""
+"""The tree of a weight file as text: classes, fields, shapes, dtypes, and shared storage."""
 
 import collections
 import collections.abc
+import typing
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from chainer_seg.errors import shortened
 from converters.formats.torch7_values import Function, Object, Storage, Table, Tensor, readable
+from converters.weight_mapping import Placement
 
-_LONGEST = 60  # Characters of a string, or numbers of a storage, that are shown.
-_SHORT = 8  # Values of a list that is shown in one line.
+if typing.TYPE_CHECKING:
+    from converters import Conversion
+
+_LONGEST = 60  # Maximum number of characters of a string, or of numbers of a storage, that are shown.
+_SHORT = 8  # Maximum number of values of a list shown on one line.
 
 
-def tree_lines(tree):
-    """Yields the lines of a tree, as :func:`tree_rows` tells it, indented."""
+def tree_lines(tree: object) -> Iterator[str]:
+    """Yields the rows of :func:`tree_rows` as indented lines."""
     for depth, label, text in tree_rows(tree):
         yield f'{"  " * depth}{label}: {text}' if label else '  ' * depth + text
 
 
-def tree_rows(tree):
+def tree_rows(tree: object) -> Iterator[tuple[int, str, str]]:
     """Yields the nodes of a tree, each before those inside it, as depth, label and description.
 
-    A module's plain fields stand behind its class, its arrays and what else it holds are nodes of
-    their own; ``modules`` of Torch's containers is left out of the nesting. What was told before is
-    referred to by its name, and arrays in one storage bear its number.
+    Plain fields of a module are listed after its class; its arrays and other content are nodes of their own,
+    without a level for ``modules`` of Torch's containers. Repeated nodes are replaced by a reference, and
+    arrays show the number of their storage.
     """
-    names, storages = {}, {}
+    names: dict[int, str] = {}
+    storages: dict[int, int] = {}
     waiting = [(0, '', '', tree)]
     while waiting:
         depth, label, name, node = waiting.pop()
@@ -45,8 +52,8 @@ def tree_rows(tree):
             for key, value in reversed(fields) if not _is_plain(value))
 
 
-def mapping_lines(mapping):
-    """Yields a line for each :class:`~converters.weight_mapping.Placement`: the array, and where it went."""
+def mapping_lines(mapping: Sequence[Placement]) -> Iterator[str]:
+    """Yields a line for each :class:`~converters.weight_mapping.Placement`: the array and its parameter."""
     arrays = [f'{row.dtype} {shape_text(row.shape)}' for row in mapping]
     name_width = max((len(row.name) for row in mapping), default=0)
     array_width = max(map(len, arrays), default=0)
@@ -55,8 +62,8 @@ def mapping_lines(mapping):
                f'{row.parameter} {shape_text(row.parameter_shape)}')
 
 
-def conversion_warnings(conversion):
-    """What a user should know of a :class:`converters.Conversion`, a list of sentences."""
+def conversion_warnings(conversion: 'Conversion') -> list[str]:
+    """What the user should know about a :class:`converters.Conversion`, as a list of sentences."""
     reasons = collections.defaultdict(list)
     for name, reason in conversion.skipped.items():
         reasons[reason].append(name)
@@ -64,10 +71,10 @@ def conversion_warnings(conversion):
              for reason, names in reasons.items()]
     wide = {row.name for row in conversion.mapping if row.dtype == 'float64'}
     if wide:
-        found.append(f'Rounded {len(wide)} array{"s" * (len(wide) != 1)} of 64 bits to 32.')
+        found.append(f'Rounded {len(wide)} array{"s" * (len(wide) != 1)} from float64 to float32.')
     model = conversion.model
     if not model.class_names and any(hasattr(model, name) for name in ('classes', 'n_class')):
-        found.append('The file does not name its classes; they are numbers until class_names is set.')
+        found.append('The file has no class names; classes are numbers until class_names is set.')
     return found
 
 
@@ -93,7 +100,7 @@ def _fields(node):
 
 
 def _order(field):
-    """Names before numbers; Lua saves fields in no order at all."""
+    """Names before numbers, because Lua saves fields in no particular order."""
     key, _ = field
     if isinstance(key, str):
         return 0, key
@@ -146,14 +153,14 @@ def _tensor(tensor, storages):
             f'storage {number} from {tensor.offset} of {len(tensor.storage.values)}')
 
 
-def shape_text(shape):
-    """A shape in few signs, such as 64x3x7x7."""
+def shape_text(shape: Iterable[int]) -> str:
+    """A shape as text, such as 64x3x7x7."""
     return 'x'.join(map(str, shape)) or 'scalar'
 
 
 def _text(key):
     if isinstance(key, str):
-        return shortened(readable(key))  # On one line, and nothing that a terminal would obey.
+        return shortened(readable(key))  # On one line, without terminal control characters.
     return f'{key:g}' if isinstance(key, float) else str(key)
 
 

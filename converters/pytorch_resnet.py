@@ -1,45 +1,48 @@
 """PyTorch's ResNets as they were trained on ImageNet (torchvision/models/resnet.py), as classifiers.
 
-They expect red, green and blue in 0..1 less (0.485, 0.456, 0.406) and over (0.229, 0.224, 0.225), which
-but for rounding is what YOLACT's backbones expect.
+They expect RGB in 0..1, minus (0.485, 0.456, 0.406) and divided by (0.229, 0.224, 0.225); up to rounding,
+this is also what YOLACT's backbones expect.
 """
+
+from typing import Any
 
 from chainer_seg.links.resnet import EXPANSIONS
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 
 _BLOCK = 'layer1.0.conv2.weight'  # Both kinds of blocks have it.
 _STEM_SIZE = 7
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: object) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     return None if _prefix(tree) is None else 'ResNet of PyTorch'
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: Arguments of the class that replace those found in the file.
+        config: Arguments of the class that override those found in the file.
 
-    The layer of the logits is the matrix behind the last stage, whatever its name; without one the model
+    The layer of the logits is the matrix behind the last stage, whatever its name; without one, the model
     has no logits.
     """
     state = State(tree, mapping, _prefix(tree))
     stages = [f'layer{number + 1}' for number in range(state.count('layer{}.0.conv1.weight', first=1))]
     width, _, side, _ = state.shape('conv1.weight', 4)
     if side != _STEM_SIZE:
-        mapping.fail(f'its first convolution has a side of {side}, where {_STEM_SIZE} is needed')
+        mapping.fail(f'its first convolution has a side of {side}, expected {_STEM_SIZE}')
     block = 'bottleneck' if f'{stages[0]}.0.conv3.weight' in state else 'basic'
     head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
     if 'stride_on' not in config and block == 'bottleneck':
-        mapping.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; stride_on says "
-                      'others')
+        mapping.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; override with "
+                       'stride_on')
     model = mapping.make(ResNetClassifier, {
         'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
@@ -53,19 +56,19 @@ def build(tree, mapping, config):
 
 
 def _prefix(tree):
-    """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
+    """The prefix of the network's names, as in a checkpoint that has other parts; or None."""
     names = named_arrays(tree)
     prefix = prefix_of(names, _BLOCK)
     return prefix if f'{prefix}conv1.weight' in names else None
 
 
 def _head(state, features):
-    """The name of the linear layer behind so many features; None where there is none."""
+    """The name of the linear layer with ``features`` inputs; None if there is none."""
     found = [name.removesuffix('.weight') for name, array in state.arrays.items()
              if name.endswith('.weight') and array.ndim == 2]
     fitting = [name for name in found if state.arrays[f'{name}.weight'].shape[1] == features]
     if len(fitting) != len(found) or len(found) > 1:
-        state.mapping.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, where '
-                          f'one of {features} inputs, or none, is needed; leave out the others with '
-                          f'--skip')
+        state.mapping.fail(f'behind its stages it has the linear layers {", ".join(found[:4])}, expected '
+                           f'at most one, of {features} inputs; skip the others with '
+                           f'--skip')
     return found[0] if found else None

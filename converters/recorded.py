@@ -1,4 +1,4 @@
-"""Recorded outputs of another program: a .npz of plain arrays, checked before it takes memory."""
+"""Recorded outputs of another program: a .npz of plain arrays, checked before memory is allocated."""
 
 import os
 
@@ -34,19 +34,19 @@ def read_recorded(path: str | os.PathLike) -> dict[str, np.ndarray]:
         raise
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise UserError(f'{path} has numbers in the array {quoted(name)} that are not finite; '
+            raise UserError(f'{path} has NaN or infinite values in the array {quoted(name)}; '
                             f'record it again.')
     return arrays
 
 
 def _check_headers(headers, path):
     if INPUT not in headers:
-        raise UserError(f'{path} has no array named {INPUT}, the one that the outputs were computed '
-                        f'from.')
+        raise UserError(f'{path} has no array named {INPUT}, the input of the recorded outputs; '
+                        f'add it.')
     for name, header in headers.items():
         if header.dtype.kind not in 'fiu':
-            raise UserError(f'{path} has an array {quoted(name)} of the type {header.dtype}, where '
-                            f'numbers are needed.')
+            raise UserError(f'{path} has an array {quoted(name)} of the type {header.dtype}, expected '
+                            f'numbers.')
     shape, count = headers[INPUT].shape, headers[INPUT].elements
     if len(shape) != 4 or not 0 < count <= _MOST_INPUTS:
         raise UserError(f'{path} has an {INPUT} of the shape {quoted(shape, 60)}, where (images, '

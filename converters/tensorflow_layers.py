@@ -1,23 +1,27 @@
-"""The convolutions of a network of TensorFlow by their names, and how links are filled with them.
+"""The convolutions of a TensorFlow network by name, and how they are copied into links.
 
-Variables are called ``res3b1_branch2a/weights`` and ``bn3b1_branch2a/moving_mean``, the layers of Caffe
-(kaffe, github.com/ethereon/caffe-tensorflow) with what they hold. What a layer does is not in the file.
+Variables have names such as ``res3b1_branch2a/weights`` and ``bn3b1_branch2a/moving_mean``: a layer of Caffe
+(kaffe, github.com/ethereon/caffe-tensorflow) and its variable. Strides and dilations are not in the file.
 """
 
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
 
+import chainer
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
 from chainer_seg.links.resnet import EXPANSION
 from converters.caffe_names import is_trunk, stages_of
 from converters.torch_modules import UPDATES
+from converters.weight_mapping import WeightMapping
 
 _WEIGHTS, _BIASES = 'weights', 'biases'
-_FIRST, _BLOCK = 'conv1/weights', 'res2a_branch2a/weights'  # Every ResNet has them.
+_FIRST, _BLOCK = 'conv1/weights', 'res2a_branch2a/weights'  # In every ResNet.
 
 # Names of a normalisation's variables (scale, shift, mean, variance), and the epsilon of the code that
-# has them: slim's batch_norm in DeepLab-ResNet and in the click model, kaffe's own layer.
+# uses them: slim's batch_norm in DeepLab-ResNet and in the click model, and kaffe's own layer.
 _NORMS = ((('gamma', 'beta', 'moving_mean', 'moving_variance'), 1e-3),
           (('scale', 'offset', 'mean', 'variance'), 1e-5))
 
@@ -26,8 +30,8 @@ _SLOT = re.compile(r'(Momentum|Adam|AdamW?|AMSGrad|RMSProp|Adagrad|Adadelta|Ftrl
 _COUNTER = re.compile(r'(.*/)?(global_step|beta[12]_power|learning_rate)(_\d+)?')
 
 
-def variables(tree):
-    """The variables of a tree by their names: those of a checkpoint, or the dicts of kaffe's layers."""
+def variables(tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The variables of a tree by name: of a checkpoint, or of the dicts of kaffe's layers."""
     found = {}
     for name, value in tree.items():
         if isinstance(value, np.ndarray):
@@ -38,103 +42,120 @@ def variables(tree):
     return found
 
 
-def scopes(names):
-    """The scopes with which the variables of a ResNet begin: '' without one, 'net/', ..."""
+def scopes(names: Collection[str]) -> list[str]:
+    """The scopes of the ResNets in a file: '' for none, 'net/', ..."""
     found = (name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST))
     return sorted(scope for scope in found if scope + _BLOCK in names and scope[-1:] in ('', '/'))
 
 
+def in_scope(arrays: Mapping[str, np.ndarray], scope: str) -> dict[str, np.ndarray]:
+    """The variables whose names begin with a scope, by their names without it."""
+    return {name.removeprefix(scope): array for name, array in arrays.items() if name.startswith(scope)}
+
+
+def heads_of(arrays: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
+
+    A TensorFlow file does not store what a layer reads; a layer's number of inputs shows it.
+    """
+    convolutions = _convolutions_of(arrays)
+    stages = stages_of(convolutions)
+    block = f'{stages[max(stages)][0]}_branch2a' if stages else None
+    if block not in convolutions:
+        return [], []
+    features = EXPANSION * arrays[f'{block}/{_WEIGHTS}'].shape[3]
+    found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in arrays.items()
+             if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4) and array.shape[-2] == features]
+    found = [(name, ndim) for name, ndim in found if not is_trunk(name)]
+    found = [each for each in found if '/' not in each[0]] or found  # Others may be other networks.
+    return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
+
+
+def _convolutions_of(arrays):
+    return [name.removesuffix(f'/{_WEIGHTS}') for name, array in arrays.items()
+            if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
+
+
 class TensorFlowLayers:
-    """The layers of a file, as :func:`converters.deeplab.build` takes them.
+    """The layers of a file, a :class:`~converters.layer_view.LayerView`.
 
     Args:
-        arrays: The variables by their names.
-        scope: What their names begin with; those of another scope belong to no layer.
+        arrays: The variables by name.
+        scope: The prefix of the network's variables; others are ignored.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of the arrays.
-        eps: What is added to variances, by default that of the code whose names the variables have.
+        eps: The epsilon of batch normalisation (default: that of the code that uses such names).
     """
 
-    def __init__(self, arrays, scope, mapping, eps=None):
-        self.arrays = {name.removeprefix(scope): array for name, array in arrays.items()
-                       if name.startswith(scope)}
+    def __init__(self, arrays: Mapping[str, np.ndarray], scope: str, mapping: WeightMapping,
+                 eps: float | None = None) -> None:
+        self.arrays = in_scope(arrays, scope)
         self.mapping, self.eps = mapping, eps
-        self.names = [name.removesuffix(f'/{_WEIGHTS}') for name, array in self.arrays.items()
-                      if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
+        self.names = _convolutions_of(self.arrays)
 
-    def stages(self):
+    def stages(self) -> list[list[str]]:
         """For each stage the names of its blocks, such as res2a, res2b1, res2b2."""
         stages = stages_of(sorted(self.names, key=_natural))
         if list(stages) != list(range(2, 2 + len(stages))):
             self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
 
-    def heads(self):
+    def heads(self) -> tuple[list[str], list[str]]:
         """Names of the convolutions behind the last stage, and of the layers of logits behind its mean.
 
-        No file of TensorFlow tells what a layer reads, but its number of inputs does.
+        As :func:`heads_of`.
         """
-        stages = stages_of(self.names)
-        block = f'{stages[max(stages)][0]}_branch2a' if stages else None
-        if block not in self.names:
-            return [], []
-        features = EXPANSION * self.arrays[f'{block}/{_WEIGHTS}'].shape[3]
-        found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in self.arrays.items()
-                 if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4)
-                 and array.shape[-2] == features]
-        found = [(name, ndim) for name, ndim in found if not is_trunk(name)]
-        found = [each for each in found if '/' not in each[0]] or found  # Others may be other networks.
-        return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
+        return heads_of(self.arrays)
 
-    def outputs(self, name):
+    def outputs(self, name: str) -> int:
         """The number of outputs of a fully connected layer."""
         return self.arrays[f'{name}/{_WEIGHTS}'].shape[1]
 
-    def fill_logits(self, link, name):
+    def fill_logits(self, link: chainer.Link, name: str) -> None:
         """Copies a fully connected layer into a convolution of size 1."""
         array = self.arrays[f'{name}/{_WEIGHTS}']
         if array.shape != link.W.shape[1::-1]:
-            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{link.W.shape[1::-1]} is needed')
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape}, expected '
+                              f'{link.W.shape[1::-1]}')
         self.mapping.put(link.W.array, self.mapping.use(array).T[:, :, None, None], array)
         self._put(link.b.array, f'{name}/{_BIASES}')
 
-    def shape(self, name):
+    def shape(self, name: str) -> tuple[int, int, int, int]:
         """Outputs, inputs, height and width of a convolution."""
         height, width, inputs, outputs = self._weights(name).shape
         return outputs, inputs, height, width
 
-    def has_bias(self, name):
+    def has_bias(self, name: str) -> bool:
         """Whether a convolution has a bias."""
         return f'{name}/{_BIASES}' in self.arrays
 
-    def parameters(self, name):
-        """None: no file of TensorFlow tells stride, dilation and pad of a convolution."""
+    def parameters(self, name: str) -> None:
+        """None: TensorFlow files do not store the stride, dilation and padding of a convolution."""
         return None
 
-    def pooling(self, name):
+    def pooling(self, name: str) -> None:
         """None, as for :meth:`parameters`."""
         return None
 
-    def skip(self, name, reason):
-        """Leaves a convolution out."""
+    def skip(self, name: str, reason: str) -> None:
+        """Records that a convolution is not needed."""
         for kind in (_WEIGHTS, _BIASES):
             if f'{name}/{kind}' in self.arrays:
                 self.mapping.skip(self.arrays[f'{name}/{kind}'], reason)
 
-    def fill_convolution(self, link, name):
-        """Copies a convolution into one of Chainer, with its bias where that has one."""
+    def fill_convolution(self, link: chainer.Link, name: str) -> None:
+        """Copies a convolution into a Convolution2D, with its bias if the link has one."""
         array = self._weights(name)
         if self.shape(name) != link.W.shape:
-            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))} is needed')
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape}, expected '
+                              f'{tuple(link.W.shape[axis] for axis in (2, 3, 1, 0))}')
         self.mapping.put(link.W.array, self.mapping.use(array).transpose(3, 2, 0, 1), array)
         if link.b is not None:
             self._put(link.b.array, f'{name}/{_BIASES}')
 
-    def fill_conv_norm(self, link, convolution, suffix):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, suffix: str) -> None:
         """Copies a convolution and its batch normalisation into a ConvNorm.
 
-        The bias of a convolution in front of a normalisation is subtracted from the mean.
+        A bias of the convolution is subtracted from the mean.
         """
         self.fill_convolution(link.conv, convolution)
         norm, name = link.norm, f'bn{suffix}'
@@ -159,7 +180,7 @@ class TensorFlowLayers:
         return self.mapping.fail(f'it has no mean for {name}')
 
     def _put(self, target, name, offset=0):
-        """Copies one value for each channel, to which an offset is added."""
+        """Copies one value per channel, plus an offset."""
         array = self._channels(name, len(target))
         values = self.mapping.use(array).reshape(-1)
         self.mapping.put(target, values + offset if offset else values, array)
@@ -180,13 +201,13 @@ class TensorFlowLayers:
             self.mapping.fail(f'it has no {name}')
         array = self.arrays[name]
         if not array.size == channels == max(array.shape, default=1):
-            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape} where '
-                             f'{(channels,)} is needed')
+            self.mapping.fail(f'{self.mapping.name(array)} has the shape {array.shape}, expected '
+                              f'{(channels,)}')
         return array
 
 
-def skip_training(arrays, mapping):
-    """Skips what training leaves in a checkpoint, such as ``conv1/weights/Momentum``."""
+def skip_training(arrays: Mapping[str, np.ndarray], mapping: WeightMapping) -> None:
+    """Skips variables of training, such as ``conv1/weights/Momentum``."""
     names = arrays.keys()
     for name, array in arrays.items():
         if _COUNTER.fullmatch(name) and array.size == 1:
@@ -198,18 +219,18 @@ def skip_training(arrays, mapping):
             mapping.skip(array, 'moving average of training' if average else "optimizer's state")
 
 
-def skip_numbers(mapping):
-    """Skips single numbers in no layer of the network, as programs keep them beside it."""
+def skip_numbers(mapping: WeightMapping) -> None:
+    """Skips scalars that belong to no layer of the network."""
     layers = {name.rpartition('/')[0] for name in mapping.used}
     for name, array in mapping.left():
         home = name.rpartition('/')[0]
         if array.size == 1 and (not home or not any(
                 layer == home or layer.startswith(f'{home}/') for layer in layers)):
-            mapping.skip(array, 'a number in no layer of the network')
+            mapping.skip(array, 'scalar outside the layers of the network')
 
 
 def _begins(name):
-    """Where the parts of a name begin, which optimizers may put their own scope before."""
+    """The positions where the parts of a name begin; optimizers may prepend their own scope."""
     return [0, *(match.end() for match in re.finditer('/', name))]
 
 

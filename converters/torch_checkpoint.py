@@ -1,15 +1,17 @@
-"""What programs of PyTorch save around the weights of a network, and which of several are meant."""
+"""PyTorch checkpoints: where the network is, and which entries beside it are training state."""
 
 import collections.abc
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 
 TRAINING = 'training state'
 
-# Names of entries beside a network: of the program's own loop, of Lightning, of mmcv and of Detectron2.
+# Names of entries beside a network: of custom training loops, Lightning, mmcv and Detectron2.
 _TRAINING = re.compile(
     r'(\w+_)?(optim(izer)?s?|(lr_)?sched(uler)?s?|(grad_|loss_)?scaler|amp|epochs?|iter(ation)?s?|'
     r'(global_)?steps?|best\w*|\w*loss(es)?|criterion|\w*rng\w*|random\w*|seed|arg(ument)?s|opts?|cfg|config|'
@@ -18,28 +20,28 @@ _TRAINING = re.compile(
 _AVERAGE = re.compile(r'(^|[._])(ema|swa|teacher|averaged?|shadow|momentum_encoder)([._]|$)', re.I)
 
 
-def prefix_of(names, ending):
-    """What stands before the names of a network in a checkpoint, such as ``state_dict.module.``.
+def prefix_of(names: Iterable[str], ending: str) -> str | None:
+    """The prefix of a network's names in a checkpoint, such as ``state_dict.module.``.
 
     Args:
         names: The names of all arrays, in the order of the file.
-        ending: The name that an array has which every such network has.
+        ending: The name of an array that every such network has.
 
     Returns:
-        The first such prefix, those of averaged weights behind all others; None where there is none.
+        The first such prefix, prefixes of averaged weights last; None if there is none.
     """
     found = [name.removesuffix(ending) for name in names
              if name == ending or name.endswith(f'.{ending}')]
     return min(found, key=lambda prefix: _AVERAGE.search(prefix) is not None, default=None)
 
 
-def skip_training(tree, mapping):
-    """Skips what lies beside the network, by the names of its entries and by what they hold.
+def skip_training(tree: object, mapping: WeightMapping) -> None:
+    """Skips entries beside the network, by their names and content.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays, in which those of the
-            network are used or skipped already.
+            network are already used or skipped.
     """
     left = {id(array) for _, array in mapping.left()}
     seen, node = set(), tree
@@ -57,9 +59,9 @@ def skip_training(tree, mapping):
 
 
 def _reason(key, value, arrays, network, own):
-    """Why an entry beside a network is not needed, None where that is not known.
+    """Why an entry beside a network is not needed; None if unknown.
 
-    ``own`` tells that it lies among the weights of the network, so that a number may be one of them.
+    ``own`` means that the entry is among the weights of the network, so a scalar may be one of them.
     """
     if isinstance(value, np.ndarray) and not _TRAINING.fullmatch(key):
         return TRAINING if value.size <= 1 and not own else None

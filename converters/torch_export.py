@@ -1,10 +1,10 @@
 """DeepMask and SharpMask of this package as the trees that the Torch implementation saves.
 
-``torch7_writer.write(path, torch_tree(model))`` makes a .t7 file of the form of the published ones, with
-nn in place of cudnn, so that neither Lua nor a GPU is needed to have one. :func:`converters.convert`
-gives the same model back.
+``torch7_writer.write(path, torch_tree(model))`` writes a .t7 file in the form of the published ones, with nn
+modules instead of cudnn, without Lua or a GPU. :func:`converters.convert` restores the same model.
 """
 
+import chainer
 import numpy as np
 
 from chainer_seg.errors import UserError
@@ -15,14 +15,14 @@ from chainer_seg.models.deepmask.trunk import STRIDE
 from converters.formats.torch7_values import Object, Storage, Table
 
 
-def torch_tree(model):
+def torch_tree(model: chainer.Chain) -> Table:
     """The tree of a DeepMask or SharpMask: a table of ``model`` and ``config``.
 
     Raises:
-        chainer_seg.errors.UserError: The model is something else.
+        chainer_seg.errors.UserError: The model is of another class.
     """
     if not isinstance(model, (DeepMask, SharpMask)):
-        raise UserError(f'A {type(model).__name__} has no form in Torch; give a DeepMask or a '
+        raise UserError(f'A {type(model).__name__} cannot be exported to Torch; expected a DeepMask or a '
                         f'SharpMask.')
     model = model.copy(mode='copy')
     model.to_device('@numpy')
@@ -63,7 +63,7 @@ def _padding(name, pixels):
 
 
 def _convolution(link, mirrored=0):
-    """A convolution, behind its symmetric padding where it has one."""
+    """A convolution, behind its symmetric padding if it has one."""
     outputs, inputs = link.W.shape[:2]
     fields = {'weight': link.W.array, 'nInputPlane': inputs, 'nOutputPlane': outputs,
               'kW': link.ksize, 'kH': link.ksize, 'dW': link.stride[1], 'dH': link.stride[0],
@@ -133,7 +133,7 @@ def _mask(model):
 
 
 def _refinement(refine, side):
-    """The nets of the refinement: neths and netvs, and refs, which are made of them."""
+    """The nets of the refinement: neths and netvs, and refs, which consists of them."""
     netvs = {0: _sequential(_linear(refine.coarse), _view(refine.mask_channels, side, side))}
     neths, refs = {}, {0: netvs[0]}
     last = (_padding('nn.SpatialSymmetricPadding', 1), _convolution(refine.logit),

@@ -1,12 +1,16 @@
-"""What the modules of Torch's nn, cudnn and inn hold, and how it goes into the links of this package."""
+"""The modules of Torch's nn, cudnn and inn, and how their weights are copied into the links here."""
 
 import re
 import typing
+from collections.abc import Iterator, Sequence, Set
 
+import chainer
 import numpy as np
 
+from chainer_seg.links import FrozenAffine
 from chainer_seg.links.batch_norm import EPS
 from converters.formats.torch7_values import Object, Table, Tensor
+from converters.weight_mapping import WeightMapping
 
 CONVOLUTIONS = {'cudnn.SpatialConvolution', 'nn.SpatialConvolution', 'nn.SpatialConvolutionMM'}
 FIXED_AFFINE = {'inn.ConstAffine', 'nn.SpatialConstDiagonal'}
@@ -17,14 +21,14 @@ RELU = {'cudnn.ReLU', 'nn.ReLU', 'nn.Threshold'}
 WEIGHTED = CONVOLUTIONS | FIXED_AFFINE | BATCH_NORM | LINEAR
 CONTAINERS = {'nn.Sequential', 'nn.ConcatTable'}
 
-# What does without weights and stands where the networks of this package have it, too.
+# Modules without weights that the networks of this package have in the same places.
 PLAIN = MAX_POOLING | RELU | {
     'nn.Dropout', 'nn.Identity', 'nn.CAddTable', 'nn.View',
     'nn.Reshape', 'nn.Copy', 'nn.SpatialSymmetricPadding', 'nn.SpatialZeroPadding',
     'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.SpatialReSamplingEx',
     'nn.SpatialUpSamplingNearest'}
 
-# Fields in which modules keep what has no part in what they compute in evaluation.
+# Fields that play no part in what modules compute at inference.
 SKIPPED_FIELDS = {
     **dict.fromkeys(('gradWeight', 'gradBias', 'gradInput', 'gradInputs', 'fgradInput', 'dl_dx',
                      'gradInputGpu', 'gradOutputGpu'), 'gradient of training'),
@@ -34,20 +38,21 @@ SKIPPED_FIELDS = {
                      '_output', '_gradOutput', 'inps', 'inputGpu', 'outputGpu'), 'result of a layer'),
 }
 
-# So many updates are behind the running statistics of a published network, as far as BatchNorm counts.
+# The number of updates that BatchNorm assumes behind the running statistics of a published network.
 UPDATES = 300
 
 
 class Layer(typing.NamedTuple):
-    """A module with weights and the border of mirrored pixels that is put around its input."""
+    """A module with weights, and the width of the mirrored border around its input in pixels."""
 
     module: Object
     mirrored: int
 
 
-def tensors(tree):
-    """All tensors of a tree by their names, such as ``model.trunk[3].weight``; each once."""
-    found, seen, waiting = {}, set(), [('', tree)]
+def tensors(tree: object) -> dict[str, Tensor]:
+    """All tensors of a tree by name, such as ``model.trunk[3].weight``, each once."""
+    found: dict[str, Tensor] = {}
+    seen, waiting = set(), [('', tree)]
     while waiting:
         name, node = waiting.pop()
         if id(node) in seen:
@@ -63,8 +68,8 @@ def tensors(tree):
     return found
 
 
-def describe(tree):
-    """What a tree is, in a few words for a message."""
+def describe(tree: object) -> str:
+    """A short description of a tree, for messages."""
     if isinstance(tree, Table):
         if isinstance(tree.get('model'), Object):
             return describe(tree['model'])
@@ -77,53 +82,58 @@ def describe(tree):
     return f'{tree.class_name} ({", ".join(inside[:4])}{more})' if inside else tree.class_name
 
 
-def skip_leftovers(mapping):
-    """Skips what training and evaluation left in the modules."""
+def skip_leftovers(mapping: WeightMapping) -> None:
+    """Skips buffers that training and evaluation left in the modules."""
     for name, array in mapping.left():
         field = re.sub(r'(\[[^]]*\])+$', '', name).rpartition('.')[2]
         if field in SKIPPED_FIELDS:
             mapping.skip(array, SKIPPED_FIELDS[field])
 
 
-def number(module, name, mapping, default=None):
-    """A field that is a whole number, as int.
+def number(module: Object, name: str, mapping: WeightMapping, default: float | None = None) -> int:
+    """An integer field.
 
     Raises:
-        chainer_seg.errors.WeightFileError: There is none, or it is something else.
+        chainer_seg.errors.WeightFileError: It is missing or not an integer.
     """
     value = module.get(name, default)
     if not isinstance(value, (int, float)) or not -2 ** 31 < value < 2 ** 31 or value != int(value):
-        mapping.fail(f'the field {name} of a {module.class_name} is {value!r}, which is no whole number')
+        mapping.fail(f'the field {name} of a {module.class_name} is {value!r}, expected a whole number')
     return int(value)
 
 
-def children(module):
+def children(module: Object) -> list:
     """The modules inside a container, in order."""
     modules = module.get('modules')
     return modules.sequence() if isinstance(modules, Table) else []
 
 
-def walk(modules, mapping):
-    """All modules of a list and those inside them, in order.
+def walk(modules: Sequence, mapping: WeightMapping) -> Iterator[Object]:
+    """All modules of a list and the modules inside them, in order.
 
     Raises:
-        chainer_seg.errors.WeightFileError: A container stands in two places, perhaps in itself.
+        chainer_seg.errors.WeightFileError: A container occurs twice, perhaps inside itself.
     """
     seen, waiting = set(), list(reversed(modules))
     while waiting:
         module = waiting.pop()
         if not isinstance(module, Object):
-            mapping.fail(f'it has {module!r} where a layer of the network is needed')
+            mapping.fail(f'it has {module!r}, expected a layer of the network')
         yield module
         if children(module):
             if id(module) in seen:
-                mapping.fail(f'the same {module.class_name} stands in two places')
+                mapping.fail(f'the same {module.class_name} occurs in two places')
             seen.add(id(module))
             waiting.extend(reversed(children(module)))
 
 
-def layers(modules, mapping, plain=PLAIN):
-    """The layers with weights among modules and inside them, in order; ``plain`` may stand between.
+def layers(modules: Sequence, mapping: WeightMapping, plain: Set[str] = PLAIN) -> list[Layer]:
+    """The layers with weights among modules and inside them, in order.
+
+    Args:
+        modules: The modules.
+        mapping: The mapping of the file, for errors.
+        plain: Classes of modules without weights that are allowed in between.
 
     Raises:
         chainer_seg.errors.WeightFileError: There is a module of a class that no network of this
@@ -135,42 +145,43 @@ def layers(modules, mapping, plain=PLAIN):
         if name in WEIGHTED:
             found.append(Layer(module, mirrored))
         elif name not in plain | CONTAINERS:
-            mapping.fail(f'it has a {name}, which its network is not known to have')
+            mapping.fail(f'it has a {name}, which is not supported in this network')
         mirrored = number(module, 'pad_l', mapping) if name == 'nn.SpatialSymmetricPadding' else 0
     return found
 
 
-def outputs_of(layer, mapping):
-    """The number of outputs of a layer, by its weight."""
+def outputs_of(layer: Layer, mapping: WeightMapping) -> int:
+    """The number of outputs of a layer, from the shape of its weight."""
     return (_tensor(layer.module, 'weight', mapping).shape or (0,))[0]
 
 
-def check_size(count, mapping):
-    """Refuses a file whose shapes ask for more weights than it has numbers, before they get memory."""
+def check_size(count: int, mapping: WeightMapping) -> None:
+    """Refuses shapes that need more weights than the file has numbers, before memory is allocated."""
     storages = {id(tensor.storage): tensor.storage for tensor in mapping.arrays() if tensor.storage}
     available = sum(len(storage.values) for storage in storages.values())
     if count > available:
-        mapping.fail(f'its shapes ask for {count} weights, but it has {available} numbers')
+        mapping.fail(f'its shapes need {count} weights, but it has {available} numbers')
 
 
-def fill_linear(link, layer, mapping):
-    """Copies an nn.Linear, or the convolution that inference made of it, into a convolution."""
+def fill_linear(link: chainer.Link, layer: Layer, mapping: WeightMapping) -> None:
+    """Copies an nn.Linear, or the convolution that the original's inference replaces it by, into a
+    convolution."""
     _expect(layer, LINEAR | CONVOLUTIONS, mapping)
     weight = _tensor(layer.module, 'weight', mapping)
     mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
     mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_convolution(link, layer, mapping):
+def fill_convolution(link: chainer.Link, layer: Layer, mapping: WeightMapping) -> None:
     """Copies a convolution with a bias into ``link``, a Convolution2D of the same geometry."""
     _fill_weight(link, layer, mapping)
     mapping.fill(link.b.array, _tensor(layer.module, 'bias', mapping))
 
 
-def fill_conv_norm(link, convolution, norm, mapping):
+def fill_conv_norm(link: chainer.Link, convolution: Layer, norm: Layer, mapping: WeightMapping) -> None:
     """Copies a convolution and the normalisation behind it into a ConvNorm.
 
-    A bias of the convolution becomes part of the normalisation where the link has no place for it.
+    If the link's convolution has no bias, a bias in the file is folded into the normalisation.
     """
     _fill_weight(link.conv, convolution, mapping, mirrored=link.mirrored)
     bias = convolution.module.get('bias')
@@ -179,8 +190,8 @@ def fill_conv_norm(link, convolution, norm, mapping):
         bias = None
     channels = link.conv.W.shape[0]
     if bias is not None and bias.shape != (channels,):
-        mapping.fail(f'{mapping.name(bias)} has the shape {bias.shape} where {(channels,)} is needed')
-    if hasattr(link.norm, 'scale'):
+        mapping.fail(f'{mapping.name(bias)} has the shape {bias.shape}, expected {(channels,)}')
+    if isinstance(link.norm, FrozenAffine):
         _fill_affine(link.norm, norm, bias, mapping)
     else:
         _fill_batch_norm(link.norm, norm, bias, mapping)
@@ -194,12 +205,12 @@ def _fill_weight(link, layer, mapping, mirrored=1):
     for name, needed in geometry.items():
         found = number(module, name, mapping, default=0 if name.startswith('pad') else 1)
         if found != needed:
-            mapping.fail(f'the convolution of {mapping.name(weight)} has {name} = {found} where '
-                        f'{needed} is needed')
+            mapping.fail(f'the convolution of {mapping.name(weight)} has {name} = {found}, '
+                         f'expected {needed}')
     needed = mirrored if link.ksize > 1 else 0
     if layer.mirrored != needed:
         mapping.fail(f'the convolution of {mapping.name(weight)} has a border of {layer.mirrored} '
-                    f'mirrored pixels where {needed} is needed')
+                     f'mirrored pixels, expected {needed}')
     # nn.SpatialConvolutionMM keeps its weight as a matrix.
     mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
 
@@ -210,7 +221,7 @@ def _flat_shape(link):
 
 
 def _fill_affine(link, layer, bias, mapping):
-    """A fixed affine layer, or batch normalisation in evaluation, as scale and shift."""
+    """A fixed affine layer, or batch normalisation at inference, as scale and shift."""
     _expect(layer, FIXED_AFFINE | BATCH_NORM, mapping)
     found = layer.module.get
     if layer.module.class_name in BATCH_NORM:
@@ -238,12 +249,12 @@ def _fill_batch_norm(link, layer, bias, mapping):
 
 
 def _numbers(bias, mapping):
-    """The numbers of the bias of a convolution, 0 where it has none."""
+    """The values of a convolution's bias, 0 if it has none."""
     return 0 if bias is None else mapping.use(bias)
 
 
 def _variance(module):
-    """The tensor of the variance of a batch normalisation, in the old form or the new one."""
+    """The variance tensor of a batch normalisation, in the old or the new form."""
     found = module.get('running_var')
     return module.get('running_std') if found is None else found
 
@@ -268,7 +279,7 @@ def _channels(module, name, channels, mapping):
     """One value for each channel, as float64."""
     tensor = _tensor(module, name, mapping)
     if tensor.shape not in ((channels,), (1, channels, 1, 1)):
-        mapping.fail(f'{mapping.name(tensor)} has the shape {tensor.shape} where {(channels,)} is needed')
+        mapping.fail(f'{mapping.name(tensor)} has the shape {tensor.shape}, expected {(channels,)}')
     return mapping.use(tensor).reshape(-1).astype(np.float64)
 
 
@@ -283,8 +294,8 @@ def _tensor(module, name, mapping):
 
 def _expect(layer, classes, mapping):
     if layer.module.class_name not in classes:
-        mapping.fail(f'it has a {layer.module.class_name} where one of {", ".join(sorted(classes))} '
-                    f'is needed')
+        mapping.fail(f'it has a {layer.module.class_name}, expected one of '
+                     f'{", ".join(sorted(classes))}')
 
 
 def _child_name(name, key):

@@ -1,42 +1,47 @@
 """The ResNets of fb.resnet.torch, as classifiers and as the trunk of DeepMask.
 
-Known are those of bottleneck and of basic blocks, for ImageNet and for images of 32 pixels, with another
-head or without one, and inside what spreads them over GPUs.
+Supported are bottleneck and basic blocks, networks for ImageNet and for images of 32 pixels, with another
+head or without one, and networks wrapped in multi-GPU containers.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from chainer_seg.links import ResNet
 from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_modules import (
     BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
     fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, tensors, walk)
+from converters.weight_mapping import WeightMapping
 
-_KEYS = ('model', 'net', 'network')  # Where programs put a network beside its settings.
+_KEYS = ('model', 'net', 'network')  # Keys of the network in tables that also contain settings.
 _REPLICATED = {'nn.DataParallelTable', 'nn.DataParallel'}
-# What may stand behind the last stage beside the head: its input, and what makes shares of logits.
+# Modules allowed behind the last stage beside the head: its input, and the softmax.
 _TAIL = {'nn.SpatialAveragePooling', 'cudnn.SpatialAveragePooling', 'nn.View', 'nn.Reshape',
          'nn.Squeeze', 'nn.Dropout', 'nn.Identity', 'nn.Copy', 'nn.SoftMax', 'nn.LogSoftMax',
          'cudnn.SoftMax', 'cudnn.LogSoftMax'}
 _ORDERS = {'bottleneck': 'cnrcnrcn', 'basic': 'cnrcn'}  # Convolutions, normalisations, ReLUs of a block.
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: object) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     stages = [module for module in _modules(tree) if is_stage(module)]
     return 'ResNet of fb.resnet.torch' if len(stages) >= 2 else None
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNetClassifier:
     """The :class:`~chainer_seg.models.classifier.ResNetClassifier` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
-        config: Arguments of the class that replace those found in the file.
+        config: Arguments of the class that override those found in the file.
 
-    A network without a layer behind its stages becomes one without logits.
+    A network without a layer behind its stages becomes a model without logits.
     """
     modules = _modules(tree)
     places = [place for place, module in enumerate(modules) if is_stage(module)]
@@ -59,7 +64,7 @@ def build(tree, mapping, config):
 
 
 def _modules(tree):
-    """The modules of a network in order, those of containers around its stages in their places."""
+    """The modules of a network in order; containers around its stages are flattened."""
     found, seen, waiting = [], set(), [tree]
     while waiting:
         module = waiting.pop()
@@ -78,7 +83,7 @@ def _modules(tree):
 
 
 def _replicas(tree):
-    """The modules inside every container that has the same network for several GPUs, as lists."""
+    """For each multi-GPU container, the list of its replicas."""
     found, seen, waiting = [], set(), [tree]
     while waiting:
         module = waiting.pop()
@@ -93,7 +98,7 @@ def _replicas(tree):
 
 
 def _skip_replicas(replicas, mapping):
-    """Skips what further GPUs have of a network, but for weights that differ from the first one's."""
+    """Skips the replicas of other GPUs, except weights that differ from those of the first."""
     for first, *others in replicas:
         known = tensors(first)
         for other in others:
@@ -107,12 +112,12 @@ def _skip_replicas(replicas, mapping):
 
 
 def _head(modules, mapping):
-    """The layer of the logits, None where there is none behind the stages."""
+    """The layer of the logits; None if there is none behind the stages."""
     found = layers(modules, mapping, _TAIL)
     if len(found) > 1:
         names = ', '.join(layer.module.class_name for layer in found)
-        mapping.fail(f'it has {len(found)} layers with weights behind its stages ({names}), where one of '
-                    f'logits, or none, is needed')
+        mapping.fail(f'it has {len(found)} layers with weights behind its stages ({names}), expected one '
+                     f'layer of logits, or none')
     return found[0] if found else None
 
 
@@ -127,7 +132,7 @@ def _kind(stem, stages, mapping):
 
 
 def _shortcut(stages, block):
-    """Which shortcuts a network has, by the kinds of each block of each stage."""
+    """The type of shortcuts in a network, from the kinds of each block of each stage."""
     found = {kind for stage in stages for kind in stage}
     if any('B' in stage[1:] for stage in stages) or block == 'basic' and found == {'B'}:
         return 'C'
@@ -135,20 +140,21 @@ def _shortcut(stages, block):
 
 
 def _shortcut_kind(block):
-    """A for every n-th pixel and zeros, B for a projection, None for the input itself."""
+    """'A' for subsampling with zero padding, 'B' for a projection, None for the identity."""
     branches = children(children(block)[0])
     inside = children(branches[1]) if len(branches) == 2 else []
     names = {getattr(module, 'class_name', None) for module in inside}
     return 'A' if 'nn.Concat' in names else 'B' if names & CONVOLUTIONS else None
 
 
-def is_stage(module):
+def is_stage(module: object) -> bool:
     """Whether a module is a sequence of residual blocks."""
     return bool(_blocks(module))
 
 
-def resnet_arguments(stem, stages, mapping):
-    """The number of blocks, the width and the norm of a ResNet, by its modules."""
+def resnet_arguments(stem: Sequence[Object], stages: Sequence[Object],
+                     mapping: WeightMapping) -> dict[str, Any]:
+    """The number of blocks, the width and the norm of a ResNet, from its modules."""
     convolution, norm = _stem_layers(stem, mapping)
     _check_pooling(stem, mapping)
     return {'blocks': [len(_blocks(stage)) for stage in stages],
@@ -156,11 +162,11 @@ def resnet_arguments(stem, stages, mapping):
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
 
 
-def count_resnet(arguments):
+def count_resnet(arguments: dict[str, Any]) -> int:
     """The number of weights of the convolutions of a ResNet, without building it."""
     width, channels = arguments['width'], arguments['width']
     count = 3 * arguments.get('stem_size', 7) ** 2 * width
-    if arguments.get('block') == 'basic':  # Projections left out.
+    if arguments.get('block') == 'basic':  # Without projections.
         inner = [width * 2 ** i for i in range(len(arguments['blocks']))]
         return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs
                            for inputs, outputs, blocks
@@ -173,9 +179,11 @@ def count_resnet(arguments):
     return count
 
 
-def fill_resnet(resnet, stem, stages, mapping):
+def fill_resnet(resnet: ResNet, stem: Sequence[Object], stages: Sequence[Object],
+                mapping: WeightMapping) -> None:
     """Copies the modules of a ResNet into a :class:`chainer_seg.links.ResNet` of the same blocks."""
-    fill_conv_norm(resnet.stem, *_stem_layers(stem, mapping), mapping)
+    convolution, norm = _stem_layers(stem, mapping)
+    fill_conv_norm(resnet.stem, convolution, norm, mapping)
     for name, stage in zip(resnet.stage_names, stages):
         for link, block in zip(resnet[name], _blocks(stage)):
             _fill_block(link, block, mapping)
@@ -186,8 +194,8 @@ def _fill_block(link, block, mapping):
     basic, order = isinstance(link, BasicBlock), _order(main, mapping)
     needed = _ORDERS['basic' if basic else 'bottleneck']
     if order != needed:
-        mapping.fail(f'a residual block has {order.count("c")} convolutions, where {needed.count("c")} '
-                    f'are needed')
+        mapping.fail(f'a residual block has {order.count("c")} convolutions, expected '
+                     f'{needed.count("c")}')
     places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
     found = layers([main], mapping)
     for place, pair in zip(places, zip(found[::2], found[1::2])):
@@ -197,8 +205,8 @@ def _fill_block(link, block, mapping):
         return
     found = layers([shortcut], mapping)
     if len(found) != 2 * link.projects:
-        mapping.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions where '
-                    f'{int(link.projects)} is needed')
+        mapping.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions, expected '
+                     f'{int(link.projects)}')
     if link.projects:
         fill_conv_norm(link.shortcut, *found, mapping)
 
@@ -209,9 +217,9 @@ def _branches(block, mapping):
     branches = children(modules[0])
     names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
     if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
-        mapping.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, where '
-                    f'2 branches, nn.CAddTable and a ReLU are needed; networks with normalisation in '
-                    f'front of convolutions cannot be converted')
+        mapping.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, expected '
+                     f'2 branches, nn.CAddTable and a ReLU; networks with normalisation in '
+                     f'front of convolutions cannot be converted')
     return branches
 
 
@@ -222,8 +230,8 @@ def _order(main, mapping):
                     if module.class_name in classes)
     if order not in _ORDERS.values():
         mapping.fail(f'a residual block has {order.count("c")} convolutions, {order.count("n")} '
-                    f'normalisations and {order.count("r")} ReLUs in the order {order}, where '
-                    f'{" or ".join(_ORDERS.values())} is needed')
+                     f'normalisations and {order.count("r")} ReLUs in the order {order}, expected '
+                     f'{" or ".join(_ORDERS.values())}')
     return order
 
 
@@ -236,12 +244,12 @@ def _check_subsampling(shortcut, link, mapping):
     pooled = [name.partition('.')[2] if name else name for name in names]
     if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
         mapping.fail('a residual block that changes the shape has a shortcut without a convolution that '
-                    'is not every n-th pixel beside zeros')
+                     'is not every n-th pixel beside zeros')
     fields = [number(inside[0], name, mapping) for name in ('kW', 'kH', 'dW', 'dH')]
     fields += [number(inside[1], 'dimension', mapping), number(parts[1], 'constant_scalar', mapping)]
     if fields != [1, 1, link.stride, link.stride, 2, 0]:
         mapping.fail(f'the shortcut of a residual block has the sizes, strides, dimension and factor '
-                    f'{fields}, where {[1, 1, link.stride, link.stride, 2, 0]} are needed')
+                     f'{fields}, expected {[1, 1, link.stride, link.stride, 2, 0]}')
 
 
 def _check_pooling(stem, mapping):
@@ -254,13 +262,13 @@ def _check_pooling(stem, mapping):
               for module in found]
     if fields != [(3, 2, 1, False)]:
         mapping.fail('its stem does not end with one max pooling of size 3, stride 2, padding 1 and '
-                    'sides rounded down')
+                     'sides rounded down')
 
 
 def _stem_layers(stem, mapping):
     found = layers(stem, mapping)
     if len(found) != 2:
-        mapping.fail(f'its stem has {len(found)} layers with weights where 2 are needed')
+        mapping.fail(f'its stem has {len(found)} layers with weights, expected 2')
     return found
 
 

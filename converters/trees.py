@@ -1,18 +1,21 @@
-"""The arrays in a tree of dicts, lists and tuples, as the readers of formats make them."""
+"""The arrays in a tree of dicts, lists and tuples, as returned by the readers of formats."""
 
 import collections.abc
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-_LISTED = 3  # Names of arrays that a description shows.
+_LISTED = 3  # Maximum number of names in a description.
 
 
-def named_arrays(tree):
-    """All arrays of a tree by their names, such as ``state_dict.fc.weight``, in the order of the tree.
+def named_arrays(tree: object) -> dict[str, np.ndarray]:
+    """All arrays of a tree by name, such as ``state_dict.fc.weight``, in the order of the tree.
 
-    What stands in several places is named by the first, and a tree in itself is no matter.
+    An array in several places has the name of the first; trees that contain themselves are allowed.
     """
-    found, seen, waiting = {}, set(), [('', tree)]
+    found: dict[str, np.ndarray] = {}
+    seen, waiting = set(), [('', tree)]
     while waiting:
         name, node = waiting.pop()
         if isinstance(node, np.ndarray):
@@ -24,18 +27,20 @@ def named_arrays(tree):
     return found
 
 
-def without(tree, arrays):
-    """A tree of dicts, lists and tuples without some of its arrays; anything else is kept as it is."""
-    gone, copies = {id(array) for array in arrays}, {}
+def without(tree: Any, arrays: Iterable[object]) -> Any:
+    """A tree of dicts, lists and tuples without some of its arrays; everything else is kept."""
+    gone = {id(array) for array in arrays}
+    copies: dict[int, dict | list] = {}
+    waiting: list[tuple[object, dict | list]] = []
 
     def copy(node):
         if not isinstance(node, (dict, list, tuple)) or id(node) in copies:
             return copies.get(id(node), node)
-        copies[id(node)] = result = {} if isinstance(node, dict) else []
+        result: dict | list = {} if isinstance(node, dict) else []
+        copies[id(node)] = result
         waiting.append((node, result))
         return result
 
-    waiting = []
     whole = copy(tree)
     while waiting:
         node, result = waiting.pop()
@@ -49,8 +54,8 @@ def without(tree, arrays):
     return whole
 
 
-def describe(tree):
-    """What a tree holds, in few words, for messages."""
+def describe(tree: object) -> str:
+    """A short description of a tree, for messages."""
     arrays = named_arrays(tree)
     if not arrays:
         return 'no arrays'

@@ -1,55 +1,55 @@
 """YOLACT and YOLACT++ as the original saves them: the state dict of the whole network (PyTorch's .pth).
 
-Widths, depths and numbers of classes are those of the weights. What they do not tell, the input size
-and the anchors, is that of the published network of the same shapes, or is given as a configuration,
-in the words of :class:`chainer_seg.models.yolact.Yolact` or in those of the original.
+Widths, depths and numbers of classes are read from the weights. The input size and the anchors are not in
+them: they are those of the published network with the same shapes, or given as a configuration, with the
+arguments of :class:`chainer_seg.models.yolact.Yolact` or the original's option names.
 """
 
 import inspect
 import pathlib
 import re
+from typing import Any
 
-from chainercv.datasets import sbd_instance_segmentation_label_names
-
-from chainer_seg.datasets.coco_names import COCO_NAMES
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES
 from chainer_seg.recipes import YolactRecipe
 from converters.class_names import class_names
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
+from converters.weight_mapping import WeightMapping
 from converters.yolact_configuration import WORDS, translate
 
 HEAD = 'prediction_layers.0'
 _STAGE = 'backbone.layers.{}'
 
-# The layers of the prototypes' branch; between them stand ReLUs and the enlargement.
+# The layers of the protonet; between them are ReLUs and the upsampling.
 _PROTONET = {0: 'conv1', 2: 'conv2', 4: 'conv3', 8: 'conv4', 10: 'prototypes'}
 _HEAD = {'upfeature.0': 'shared', 'bbox_layer': 'codes', 'conf_layer': 'logits',
          'mask_layer': 'coefficients'}
 
-# The published networks; of those with the same shapes a file is the first, unless its name or the
-# number of its classes tells.
+# The published networks; of several with the same shapes the first is assumed, unless the file name or the
+# number of classes decides.
 _PUBLISHED = ('base', 'im700', 'im400', 'resnet50', 'resnet50_pascal', 'darknet53', 'plus_base',
               'plus_resnet50')
 _PASCAL_CLASSES = 20
 
 _CLASS_NAMES = {80: (COCO_NAMES, "COCO's"),
-                _PASCAL_CLASSES: (sbd_instance_segmentation_label_names, "Pascal VOC's")}
+                _PASCAL_CLASSES: (PASCAL_NAMES, "Pascal VOC's")}
 
 _DEFAULTS = {name: parameter.default
              for name, parameter in inspect.signature(Yolact).parameters.items()}
 
-# Arrays that genuine files have and later versions of the original drop when they load them.
+# Arrays of genuine files that later versions of the original drop on loading.
 _DROPPED = {
-    r'backbone\.layer\d+\.': 'a second copy of the backbone under its old name',
-    r'fpn\.downsample_layers\.([2-9]|\d\d+)\.': 'a level of the pyramid that is not used',
+    r'backbone\.layer\d+\.': 'second copy of the backbone under its old name',
+    r'fpn\.downsample_layers\.([2-9]|\d\d+)\.': 'unused level of the pyramid',
 }
 
 
-def recognise(tree):
-    """The name of the network in a tree, None where this module does not know it."""
+def recognise(tree: object) -> str | None:
+    """The name of the network in a tree; None if this module does not recognise it."""
     names = named_arrays(tree)
     prefix = _prefix(names)
     if prefix is None or f'{prefix}{HEAD}.bbox_layer.weight' not in names:
@@ -57,15 +57,15 @@ def recognise(tree):
     return 'YOLACT++' if f'{prefix}maskiou_net.maskiou_net.0.weight' in names else 'YOLACT'
 
 
-def build(tree, mapping, config):
+def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> Yolact:
     """The :class:`~chainer_seg.models.yolact.Yolact` of a file.
 
     Args:
-        tree: What the reader made of the file.
+        tree: As returned by the reader of the format.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of its arrays.
         config: Arguments of the class and ``class_names``; the original's configuration, as
-            :func:`converters.configuration.join` hands it over; or ``published``, the name of one of
-            the published configurations.
+            :func:`converters.configuration.join` passes it; or ``published``, the name of a published
+            configuration.
     """
     state = State(tree, mapping, _prefix(named_arrays(tree)))
     found = _arguments(state)
@@ -83,12 +83,12 @@ def build(tree, mapping, config):
 
 
 def _prefix(names):
-    """What stands before the names of the network, as where it is one part of a checkpoint; or None."""
+    """The prefix of the network's names, as in a checkpoint with other parts; or None."""
     return prefix_of(names, 'proto_net.0.weight')
 
 
 def _arguments(state):
-    """The arguments of the class that the weights tell."""
+    """The arguments of the class that the weights determine."""
     classes, channels, _, _ = state.shape('semantic_seg_conv.weight', 4)
     arguments = {'classes': classes, 'fpn_channels': channels,
                  'prototypes': state.shape('proto_net.10.bias', 1)[0],
@@ -110,15 +110,15 @@ def _resnet_arguments(state):
 
 
 def _interval(state, stage, blocks):
-    """n where every n-th block of a stage from the first on is deformable, 0 where none is."""
+    """n if every n-th block of a stage, from the first, is deformable; 0 if none is."""
     numbers = [block for block in range(blocks)
                if f'{_STAGE.format(stage)}.{block}.conv2.conv_offset_mask.weight' in state]
     if not numbers:
         return 0
     interval = numbers[1] if len(numbers) > 1 else blocks
     if numbers != list(range(0, blocks, interval)):
-        state.mapping.fail(f'the blocks {numbers} of its stage {stage} are deformable, which are not '
-                          f'every n-th one')
+        state.mapping.fail(f'the blocks {numbers} of its stage {stage} are deformable, expected '
+                           f'every n-th one')
     return interval
 
 
@@ -141,7 +141,7 @@ def _rescoring_channels(state):
 
 
 def _published(state, found, wanted):
-    """The arguments of the published network that is wanted, or that the file most likely is."""
+    """The arguments of the wanted published network, or of the most likely one."""
     models = {name: YolactRecipe.load(name).to_tables()['model'] for name in _PUBLISHED}
     anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
     shapes = _shapes({**_DEFAULTS, **found}, anchors)
@@ -150,18 +150,18 @@ def _published(state, found, wanted):
     if wanted is not None:
         if wanted not in fitting:
             others = ' and '.join(f'yolact_{name}' for name in fitting) or 'no published network'
-            state.mapping.fail(f'its shapes are not those of yolact_{wanted}, but of {others}')
+            state.mapping.fail(f'its shapes are not those of yolact_{wanted}, but those of {others}')
         return models[wanted]
     if not fitting:
-        state.mapping.fail('its shapes are those of no published network; give its configuration '
-                          'with --config FILE')
+        state.mapping.fail('its shapes match no published network; give its configuration '
+                           'with --config FILE')
     name, reason = _most_likely(fitting, pathlib.Path(state.mapping.path).stem, found['classes'])
-    state.mapping.assume(f'yolact_{name} {reason}; --config names another')
+    state.mapping.assume(f'yolact_{name} {reason}; override with --config')
     return models[name]
 
 
 def _most_likely(fitting, stem, classes):
-    """One of several published networks, and why; the original goes by the name of the file, too."""
+    """One of several published networks, and why; the original also uses the file name."""
     model = model_name(stem)
     named = [name for name in fitting if re.match(rf'yolact_{name}(?![a-z0-9])', model)]
     if named:
@@ -170,17 +170,17 @@ def _most_likely(fitting, stem, classes):
     likely = [name for name in fitting if name.endswith('pascal') == pascal]
     if pascal and likely:
         return likely[0], f'from its {classes} classes'
-    return (likely or fitting)[0], 'from its shapes, for its name tells no configuration'
+    return (likely or fitting)[0], 'from its shapes, because its name contains no configuration'
 
 
 def model_name(stem: str) -> str:
-    """The name of a model in that of its file, in lower case: without the epoch and the iteration at
-    its end, nor what the original appends when a training is interrupted."""
+    """The model's name in a file name, in lower case: without the epoch and the iteration at the end, and
+    without the suffix of an interrupted training run."""
     return re.sub(r'_\d+_\d+$', '', stem.lower().removesuffix('_interrupt'))
 
 
 def _shapes(arguments, anchors=None):
-    """What the shapes of the weights depend on, but for the number of classes."""
+    """Everything that the shapes of the weights depend on, except the number of classes."""
     return (arguments['backbone'], arguments['width'] or find_backbone(arguments['backbone']).width,
             anchors or len(arguments['anchor_scales'][0]),
             arguments['fpn_channels'], arguments['prototypes'],

@@ -1,19 +1,23 @@
-"""The configuration of a YOLACT in the words of the original."""
+"""The configuration of a YOLACT with the original's option names."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 from chainer_seg.models.yolact import Yolact
 from converters.configuration import ORIGINAL
+from converters.weight_mapping import WeightMapping
 
-# The original's names of what the weights do not tell, and those here.
+# The original's names of settings that are not in the weights, and our names.
 _WORDS = {
     'max_size': 'image_size', 'pred_scales_px': 'anchor_scales', 'use_square_anchors': 'square_anchors',
     'nms_conf_thresh': 'anchor_threshold', 'nms_thresh': 'nms_threshold', 'nms_top_k': 'top_k',
     'max_num_detections': 'max_detections'}
 
-_OWN = {*inspect.signature(Yolact).parameters, 'class_names'} - {'backbone'}  # Another thing there.
+# 'backbone' means something else in the original.
+_OWN = {*inspect.signature(Yolact).parameters, 'class_names'} - {'backbone'}
 
-# What the original can be set to and this implementation, like all published weights, is not.
+# Settings of the original of which only this value, that of all published weights, is supported.
 _NEEDED = {
     ('use_pixel_scales',): True, ('preapply_sqrt',): False, ('rescore_bbox',): False,
     ('fpn', 'interpolation_mode'): 'bilinear', ('fpn', 'num_downsample'): 2,
@@ -22,12 +26,12 @@ _NEEDED = {
     ('transform', 'subtract_means'): False}
 
 
-def translate(config, backbone, mapping):
-    """A configuration in the words of :class:`chainer_seg.models.yolact.Yolact`.
+def translate(config: Mapping[str, Any], backbone: str, mapping: WeightMapping) -> dict[str, Any]:
+    """Translates a configuration into arguments of :class:`chainer_seg.models.yolact.Yolact`.
 
     Args:
-        config: A mapping in these words or in those of the original, of which later ones count where
-            two mean the same; a whole configuration of the original stands under the name
+        config: Settings under these names or those of the original; if two mean the same, the later one
+            wins. A whole configuration of the original is under the key
             :data:`converters.configuration.ORIGINAL`.
         backbone: The name of the backbone.
         mapping: The :class:`~converters.weight_mapping.WeightMapping` of the file, for errors.
@@ -51,7 +55,7 @@ def _translate_all(original, backbone, mapping):
     for keys, value in needed.items():
         found = _find(original, keys, value)
         if found != value:
-            mapping.fail(f'its configuration says {".".join(keys)} = {found!r} where {value!r} is needed')
+            mapping.fail(f'its configuration says {".".join(keys)} = {found!r}, expected {value!r}')
     names = _find(original, ('dataset', 'class_names'), None)
     translated = {} if names is None else {'class_names': names}
     for name, value in original.items():
@@ -60,7 +64,7 @@ def _translate_all(original, backbone, mapping):
             translated[name] = value
         elif name in _WORDS:
             translated[_WORDS[name]] = value
-    # What was added to the file in the words of this package.
+    # Settings added under our names.
     return {**translated, **{name: value for name, value in original.items() if name in _OWN}}
 
 
@@ -75,14 +79,15 @@ def _find(config, keys, default):
 def _classes(count, mapping):
     """The number of classes without the background."""
     if not isinstance(count, int) or count < 2:
-        mapping.fail(f'its configuration has num_classes = {count!r}, where a number from 2 is needed')
+        mapping.fail(f'its configuration has num_classes = {count!r}, expected at least 2')
     return 'classes', count - 1
 
 
 def _ratios(levels, mapping):
-    """The aspect ratios that all levels have in common."""
+    """The aspect ratios shared by all levels."""
     if not levels or any(level != levels[0] for level in levels) or len(levels[0]) != 1:
-        mapping.fail(f'its configuration has other aspect ratios on some levels than on others: {levels}')
+        mapping.fail(f'its configuration has aspect ratios that differ between levels, expected the '
+                     f'same on all: {levels}')
     return 'anchor_ratios', levels[0][0]
 
 

@@ -1,10 +1,10 @@
 """A PEP 517 build backend that turns a pinned source archive into a pure-Python wheel.
 
 Chainer and ChainerCV are published as source archives only, and their build scripts fail with the
-setuptools, Python and NumPy of today. Nothing in them needs to be built, though: this backend has pip
-fetch the archive from whatever index the user has set up, has it compare the checksum, and packs the
-Python files as they are. ``[project]`` of the folder's pyproject.toml is the wheel's metadata,
-``[tool.pure-wheel]`` names the archive.
+current setuptools, Python and NumPy. Nothing in them needs to be built, though: this backend has pip fetch
+the archive from the user's configured index and verify its checksum, and packs the Python files unchanged.
+The wheel's metadata comes from ``[project]`` in the folder's pyproject.toml, the archive's checksum from
+``[tool.pure-wheel]``.
 """
 
 import base64
@@ -19,7 +19,7 @@ import tomllib
 import zipfile
 
 # Sources of compiled extensions: the wheel is for any Python on any machine.
-LEFT_OUT = ('.c', '.cc', '.h', '.pyx', '.so', '.pyc')
+OMITTED = ('.c', '.cc', '.h', '.pyx', '.so', '.pyc')
 
 # A zip archive cannot carry an earlier date; a fixed one makes equal wheels of equal archives.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -38,7 +38,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         'Wheel-Version: 1.0\nGenerator: pure_wheel\nRoot-Is-Purelib: true\n'
         'Tag: py3-none-any\n').encode('ascii')
     name = f'{stem}-py3-none-any.whl'
-    _write(pathlib.Path(wheel_directory, name), files, f'{stem}.dist-info/RECORD')
+    write_wheel(pathlib.Path(wheel_directory, name), files, f'{stem}.dist-info/RECORD')
     return name
 
 
@@ -48,16 +48,16 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 
 def _fetch(project, sha256, folder):
-    """Has pip download the source archive, so that the user's index, proxy and cache are used."""
+    """Downloads the source archive with pip, which uses the user's index, proxy and cache."""
     pin = pathlib.Path(folder, 'pin.txt')
     pin.write_text(f'{project["name"]}=={project["version"]} --hash=sha256:{sha256}\n')
-    # The hooks of the build that is under way must not be taken for those of the archive.
+    # The hooks of the build in progress must not be applied to the archive.
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(('_PYPROJECT_HOOKS', 'PEP517_'))}
     for theirs in ('UV_DEFAULT_INDEX', 'UV_INDEX_URL'):
         if theirs in environment:
             environment.setdefault('PIP_INDEX_URL', environment[theirs])
-    # The archive's own setup.py only runs to tell its name; the build environment has what it needs.
+    # pip runs the archive's setup.py only to read its name; the build environment has what that needs.
     subprocess.run(
         [sys.executable, '-m', 'pip', 'download', '--quiet', '--disable-pip-version-check',
          '--no-deps', '--no-binary', ':all:', '--no-build-isolation', '--require-hashes',
@@ -70,7 +70,7 @@ def _packed_files(archive, packages):
     with tarfile.open(archive) as tar:
         for member in tar:
             path = pathlib.PurePosixPath(*pathlib.PurePosixPath(member.name).parts[1:])
-            if not member.isfile() or not path.parts or path.suffix in LEFT_OUT:
+            if not member.isfile() or not path.parts or path.suffix in OMITTED:
                 continue
             if path.parts[0] in packages:
                 yield str(path), tar.extractfile(member).read()
@@ -87,7 +87,8 @@ def _metadata(project):
     return ('\n'.join(lines) + '\n').encode()
 
 
-def _write(path, files, record):
+def write_wheel(path, files, record):
+    """Writes {name: bytes} as a wheel, with `record` as the list of their checksums."""
     rows = []
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as wheel:
         for name, content in sorted(files.items()):

@@ -1,70 +1,7 @@
-"""Measure speed on this machine; nothing here passes or fails.
+"""The same as ``chainer-seg benchmark``."""
 
-Prints a table and, with --out, writes the figures as JSON together with what they were measured on.
-"""
-
-import os
-import platform
-import time
-
-import numpy as np
-from commands import (benchmark_click, benchmark_common, benchmark_deeplab, benchmark_deepmask,
-                      benchmark_mask_rcnn, benchmark_operations, benchmark_yolact)
-
-from chainer_seg import __version__, command_line  # before Chainer, which it makes work
-from chainer_seg.devices import get_device
-from chainer_seg.files import write_json
-
-import chainer  # isort: skip
-
-# ``{name: prepare}`` of each system; ``prepare(device, seed)`` gives the action to time.
-SYSTEMS = {
-    'common': benchmark_common.BENCHMARKS,
-    'click': benchmark_click.BENCHMARKS,
-    'deeplab': benchmark_deeplab.BENCHMARKS,
-    'deepmask': benchmark_deepmask.BENCHMARKS,
-    'mask-rcnn': benchmark_mask_rcnn.BENCHMARKS,
-    'operations': benchmark_operations.BENCHMARKS,
-    'yolact': benchmark_yolact.BENCHMARKS,
-}
-
-
-def main():
-    parser = command_line.parser(__doc__)
-    parser.add_argument('systems', metavar='SYSTEM', nargs='*', choices=(*SYSTEMS, []),
-                        help=f'what to measure: {", ".join(SYSTEMS)}; all if left out')
-    parser.add_argument('--repeat', type=int, default=5, help='the median of so many runs')
-    parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
-    options = parser.parse_args()
-    device = get_device(options.device)
-    figures = {}
-    for system in options.systems or SYSTEMS:
-        for name, prepare in SYSTEMS[system].items():
-            figures[name] = measure(prepare(device, options.seed), device, options.repeat)
-            print(f'{name:55} {figures[name] * 1000:9.1f} ms', flush=True)
-    if options.out:
-        write_json(options.out, {'seconds': figures, 'on': describe(device)}, indent=2)
-
-
-def measure(action, device, repeat):
-    """Median seconds of ``repeat`` calls after a first one that does not count."""
-    action()
-    times = []
-    for _ in range(repeat):
-        started = time.perf_counter()
-        action()
-        if device.xp is not np:
-            chainer.backends.cuda.Stream.null.synchronize()
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
-
-
-def describe(device):
-    """What the figures were measured on."""
-    return {'chainer_seg': __version__, 'chainer': chainer.__version__, 'numpy': np.__version__,
-            'python': platform.python_version(), 'device': str(device),
-            'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count()}
-
+from chainer_seg import command_line
+from chainer_seg.cli.benchmark import main
 
 if __name__ == '__main__':
     command_line.run(main)

@@ -1,59 +1,7 @@
-"""List everything that is wrong with a COCO annotation file and its images.
-
-Exit status 0 for a clean data set, 2 if there are problems.
-"""
-
-import dataclasses
-import functools
-import json
-import sys
-
-from commands.dataset_report import print_problems
-from tqdm import tqdm
+"""The same as ``chainer-seg data check``."""
 
 from chainer_seg import command_line
-from chainer_seg.datasets import coco_statistics, validate_coco
-from chainer_seg.options import with_any
-
-_SHOWN = 10  # problems of a kind, unless --verbose asks for all
-
-
-def print_statistics(statistics):
-    """Print the figures and the most frequent categories."""
-    categories = statistics.pop('objects per category')
-    print(', '.join(f'{name}: {value}' for name, value in statistics.items()))
-    most = list(categories.items())[:10]
-    if most:
-        print('most frequent: ' + ', '.join(f'{name} {count}' for name, count in most))
-
-
-def main():
-    parser = command_line.parser(__doc__, device=False)
-    parser.add_argument('--annotations', required=True, metavar='J', help='COCO JSON file')
-    parser.add_argument('--images', metavar='D', help='folder of the images; left out, '
-                                                      'the files are not checked')
-    parser.add_argument('--quick', action='store_true', help='read only the headers of the images')
-    parser.add_argument('--json', action='store_true', help='print problems and figures as JSON')
-    parser.only(with_any('--images'), '--quick')
-    options = parser.parse_args()
-    problems = validate_coco(
-        options.annotations, options.images, read_pixels=not options.quick,
-        progress=functools.partial(tqdm, desc='checking', unit='image',
-                                   disable=options.quiet or options.json))
-    statistics = coco_statistics(options.annotations)
-    if options.json:
-        print(json.dumps({'problems': [dataclasses.asdict(p) for p in problems],
-                          'statistics': statistics}, indent=2))
-    else:
-        if not options.quiet:
-            print_statistics(statistics)
-        print_problems(problems, None if options.verbose else _SHOWN)
-        if not options.quiet:
-            print(f'problems: {len(problems)}' if problems else 'no problems')
-    sys.stdout.flush()
-    if problems:
-        sys.exit(command_line.USER_ERROR_STATUS)
-
+from chainer_seg.cli.check import main
 
 if __name__ == '__main__':
     command_line.run(main)

@@ -1,73 +1,7 @@
-"""Compute the proposals of a data set: compute_proposals.py MODEL --annotations J --images D --out DIR.
-
-Writes COCO result files of segments and of boxes, 500 images in each, to --out. A run that was killed or
-interrupted goes on when the same command is given again. Images that cannot be read are
-passed over and listed at the end; the same command computes them when they are repaired.
-"""
-
-import functools
-
-from commands.fingerprints import digest, fingerprint_of_model
-from commands.proposal_options import (
-    add_proposal_options,
-    add_range_options,
-    check_makes_proposals,
-    image_range,
-    proposal_settings,
-)
-from tqdm import tqdm
+"""The same as ``chainer-seg propose``."""
 
 from chainer_seg import command_line
-from chainer_seg.bad_images import BadImages
-from chainer_seg.datasets import CocoDataset, ProposalFolder
-from chainer_seg.datasets.proposal_files import proposal_results
-from chainer_seg.datasets.proposal_folder import CHUNK
-from chainer_seg.model_file import load_model
-
-
-def main():
-    parser = command_line.parser(__doc__)
-    parser.add_argument('model', metavar='MODEL', help='model file, or the name of a shipped model')
-    parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON of the images')
-    parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
-    parser.add_argument('--out', metavar='DIR', required=True, help='folder of the files')
-    parser.add_argument('--chunk', type=command_line.count_argument, default=CHUNK, metavar='N',
-                        help='number of images in a file')
-    parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
-    command_line.add_strict_option(parser)
-    add_proposal_options(parser, n=1000)
-    add_range_options(parser)
-    options = parser.parse_args()
-    command_line.set_up_messages(options)
-    model = load_model(options.model, options.device)
-    check_makes_proposals(model, options.model)
-    dataset = CocoDataset(options.annotations, options.images)
-    numbers = image_range(options, len(dataset))
-    settings = proposal_settings(model, options)
-    folder = ProposalFolder(
-        options.out, {'model': fingerprint_of_model(model), 'images': digest(repr(dataset.ids).encode()),
-                      **settings}, chunk=options.chunk, overwrite=options.overwrite)
-    bad = BadImages(options.strict)
-    with bad.reported(len(numbers), 'have no proposals', options.verbose):
-        fill(folder, model, dataset, numbers, settings, options.quiet, bad)
-        if not options.quiet:
-            print(f'proposals of {len(numbers) - len(bad)} images: {options.out}')
-
-
-def fill(folder, model, dataset, numbers, settings, quiet, bad):
-    """Computes what is missing in the folder, with a bar."""
-    missing = len(folder.missing(numbers))
-    if missing < len(numbers) and not quiet:
-        print(f'{len(numbers) - missing} of {len(numbers)} images have been done before')
-
-    def compute(number):
-        found = model.propose_rle(dataset.read_image(number), **settings)
-        return proposal_results(found, dataset.ids[number])
-
-    with tqdm(total=len(numbers), initial=len(numbers) - missing, desc='proposing', unit='image',
-              disable=quiet) as bar:
-        folder.fill(compute, numbers, progress=functools.partial(bar.update, 1), on_error=bad)
-
+from chainer_seg.cli.propose import main
 
 if __name__ == '__main__':
     command_line.run(main)

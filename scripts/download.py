@@ -1,59 +1,7 @@
-"""Download public weights and data sets: python scripts/download.py KIND [NAME...]."""
+"""The same as ``chainer-seg download``."""
 
-import logging
-import pathlib
-
-from chainer_seg import command_line, downloads
-from chainer_seg.errors import DownloadError
-from chainer_seg.zoo import public_file, public_files
-
-log = logging.getLogger(__name__)
-
-
-def main():
-    parser = command_line.parser(
-        __doc__, device=False, epilog='Without NAME it lists what there is. The files belong to their '
-        'authors; mind their licences.')
-    parser.add_argument('kind', choices=tuple(public_files()), help='what to download')
-    parser.add_argument('names', metavar='NAME', nargs='*', help='which; without one, all are listed')
-    parser.add_argument('--out', metavar='DIR', default=None,
-                        help='folder for the files; downloads/KIND if left out')
-    parser.add_argument('--extract', action='store_true', help='unpack archives beside themselves')
-    options = parser.parse_args()
-    command_line.set_up_messages(options)
-    if not options.names:
-        list_files(options.kind)
-    folder = pathlib.Path(options.out or f'downloads/{options.kind}')
-    for chosen in [public_file(options.kind, name) for name in options.names]:
-        fetch(chosen, folder, options)
-
-
-def list_files(kind):
-    """Prints the files of a kind: the name, what it is, its figure and licence."""
-    entries = public_files()[kind]
-    width = max(map(len, entries))
-    for name, entry in entries.items():
-        told = '; '.join(filter(None, (entry.title, entry.figure, entry.size)))
-        print(f'{name:{width}}  {told} ({entry.license})')
-
-
-def fetch(chosen, folder, options):
-    """Downloads one file and says what to do with it."""
-    path = folder / chosen.file
-    if chosen.by_hand and not path.exists():
-        raise DownloadError(f'{chosen.title} lies on a page for browsers: open {chosen.url}, store the '
-                            f'file as {path} and call this again.')
-    md5 = chosen.md5 or (downloads.published_md5(chosen.url) if chosen.md5sum_beside else None)
-    log.info('%s, from %s; licence: %s', chosen.title, chosen.url, chosen.license)
-    if not chosen.by_hand:
-        downloads.download(chosen.url, path, md5, progress=not options.quiet)
-        log.info('wrote %s%s', path, '; its checksum is right' if md5 else '')
-    if options.extract and path.suffix in ('.zip', '.tar', '.tgz'):
-        downloads.extract(path, folder)
-        log.info('unpacked into %s', folder)
-    if chosen.use:
-        log.info('next: %s', chosen.use.format(path=path))
-
+from chainer_seg import command_line
+from chainer_seg.cli.download import main
 
 if __name__ == '__main__':
     command_line.run(main)

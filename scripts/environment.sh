@@ -1,10 +1,10 @@
-# Makes .venv and installs into it; sourced by quickstart.sh and test.sh.
+# Makes .venv and installs into it; sourced by the other scripts.
 #
 #     make_environment EXTRAS    EXTRAS such as notebook,tensorboard
 #
-# The dependencies are those of requirements-hashed.lock, and pip checks the checksums of their files.
-# Nothing is done twice: a stamp in .venv remembers what was installed from which files. PYTHON names
-# another Python than the newest of 3.11 to 3.13 that is found.
+# The dependencies are those of requirements-hashed.lock, and pip verifies the checksums of their files.
+# Nothing is installed twice: a stamp in .venv records what was installed from which files. PYTHON names the
+# Python to use; by default it is the newest of 3.11 to 3.13 that is found.
 
 ENVIRONMENT=.venv
 
@@ -22,10 +22,10 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11, 3.12 or 3.13 is needed, but none was found; install one or set PYTHON."
+    fail "Python 3.11, 3.12 or 3.13 is needed, but was not found; install one or set PYTHON."
 }
 
-# A bare Debian or Ubuntu has Python without ensurepip; pip then comes from wherever there is one.
+# Debian and Ubuntu have Python without ensurepip by default; pip then comes from uv or from that Python.
 make_venv() {
     local python=$1
     if "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -79,12 +79,12 @@ make_environment() {
     log="$ENVIRONMENT/install.log"
     if ! install_all "$extras" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        fail "The installation failed (the whole log is in $log); check the network and run it again."
+        fail "The installation failed (the full log is in $log); check the network and run it again."
     fi
     echo "$print" >"$stamp"
 }
 
-# cuda12 or cuda13 where there is an NVIDIA GPU whose driver works; nothing elsewhere.
+# cuda12 or cuda13 if there is an NVIDIA GPU with a working driver; nothing otherwise.
 gpu_extra() {
     local version
     version=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA Version: *\([0-9]*\).*/\1/p' | head -n 1)
@@ -95,7 +95,7 @@ gpu_extra() {
     elif [ "$version" -eq 12 ]; then
         echo cuda12
     else
-        echo "The driver of the NVIDIA GPU is for CUDA $version, CuPy needs 12 or later; the CPU is used" \
-            "until the driver is updated." >&2
+        echo "The NVIDIA driver supports CUDA $version, but CuPy needs 12 or later; using the CPU." \
+            "Update the driver to use the GPU." >&2
     fi
 }

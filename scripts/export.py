@@ -1,52 +1,7 @@
-"""Write a model as another framework's file: python scripts/export.py MODEL OUT.caffemodel|OUT.t7"""
+"""The same as ``chainer-seg export``."""
 
-import logging
-import pathlib
-
-import chainer_seg  # noqa: F401  before Chainer
 from chainer_seg import command_line
-from chainer_seg.errors import UserError
-from chainer_seg.model_file import load_model
-from converters import caffe_export
-from converters.formats import torch7_writer
-from converters.torch_export import torch_tree
-
-log = logging.getLogger(__name__)
-
-
-def main():
-    parser = command_line.parser(__doc__, device=False)
-    parser.add_argument('model', metavar='MODEL',
-                        help='a model file, or the name of a model that comes with the package')
-    parser.add_argument('out', metavar='OUT',
-                        help='the file to write, whose ending tells the format: .caffemodel (DeepLab, '
-                             'click segmentation, ResNets; the .prototxt is written beside it) or .t7 '
-                             '(DeepMask, SharpMask)')
-    parser.add_argument('--size', type=command_line.size_argument, metavar='HxW',
-                        help='size of the input that the .prototxt names; 321, of a ResNet 224')
-    options = parser.parse_args()
-    command_line.set_up_messages(options)
-    out = pathlib.Path(options.out)
-    if out.suffix not in EXPORTERS:
-        raise UserError(f'{out} cannot be written: the endings known are {", ".join(EXPORTERS)}.')
-    model = load_model(options.model)
-    for path in EXPORTERS[out.suffix](out, model, options):
-        log.info('wrote %s, %.1f MB', path, path.stat().st_size / 1e6)
-
-
-def _write_caffe(out, model, options):
-    return out, caffe_export.export(out, model, options.size)
-
-
-def _write_torch(out, model, options):
-    if options.size is not None:
-        raise UserError('--size is the size in a .prototxt; leave it out for a .t7 file.')
-    torch7_writer.write(out, torch_tree(model))
-    return out,
-
-
-EXPORTERS = {'.caffemodel': _write_caffe, '.t7': _write_torch}
-
+from chainer_seg.cli.export import main
 
 if __name__ == '__main__':
     command_line.run(main)

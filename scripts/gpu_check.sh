@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # On a machine with an NVIDIA GPU: runs the tests that need one and appends a benchmark to
-# benchmarks/GPU.md. PYTHON names a Python in which chainer_seg and CuPy are installed already.
+# benchmarks/GPU.md. PYTHON names a Python in which chainer_seg and CuPy are already installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 if [ -z "${PYTHON:-}" ]; then
     gpu=$(gpu_extra)
-    [ -n "$gpu" ] || fail "No NVIDIA GPU with a working driver was found (nvidia-smi tells)."
+    [ -n "$gpu" ] || fail "No NVIDIA GPU with a working driver was found (see nvidia-smi)."
     make_environment "dev,$gpu"
     PYTHON=$ENVIRONMENT/bin/python
 fi

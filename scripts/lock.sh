@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Writes anew the exact version of every dependency for Python 3.11 and later:
+# Locks the exact version of every dependency, for Python 3.11 and later:
 #
 #     requirements.lock           for the option -c of pip, uv and conda
 #     requirements-hashed.lock    the same with the checksums of the files and the extras that need each,
 #                                 for scripts/environment.sh; it also has CUDA's libraries
 #
-#     bash scripts/lock.sh [--upgrade]    without --upgrade, versions that are locked already stay
+#     bash scripts/lock.sh [--upgrade]    without --upgrade, locked versions stay
 #
-# Needs uv (it is in the dev extra). Chainer and ChainerCV are left out: packaging/ pins them by checksum.
+# Needs uv (it is in the dev extra). Chainer and ChainerCV are omitted: packaging/ pins them by checksum.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/environment.sh
@@ -26,9 +26,9 @@ all=()
 for extra in $extras; do
     all+=(--extra "$extra")
 done
-# What is in the output file already is preferred.
+# uv prefers the versions in an existing output file.
 [ -n "$upgrade" ] || cp requirements.lock "$temporary/plain"
-# CUDA's libraries, of which CuPy wants those of 12 or those of 13, cannot both stand in one set.
+# CUDA's libraries of versions 12 and 13 cannot both be in one set.
 echo "cuda-toolkit ; sys_platform == 'none'" >"$temporary/overrides"
 compile "${all[@]}" --override "$temporary/overrides" --output-file "$temporary/plain" >/dev/null
 {
@@ -44,7 +44,7 @@ for extra in base $extras; do
 done
 
 "$python" - "$temporary" base $extras >"$temporary/hashed" <<'PYTHON'
-"""Puts the files of the extras together: each entry once, behind a comment with the extras that need it."""
+"""Merges the files of the extras: each entry once, after a comment with the extras that need it."""
 import pathlib
 import re
 import sys

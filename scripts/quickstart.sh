@@ -6,14 +6,14 @@ usage() {
     cat <<'TEXT'
 usage: bash scripts/quickstart.sh [--lab] [--again]
 
-Makes .venv, installs chainer_seg, runs notebooks/00_quickstart.ipynb and writes to out/quickstart/:
-the executed notebook, the same as HTML, and its pictures. A second run uses what is there.
+Makes .venv, installs chainer_seg, runs notebooks/00_quickstart.ipynb and writes the executed notebook, an
+HTML version and its figures to out/quickstart/. A second run reuses what is there.
 
   --lab     open JupyterLab on the notebook instead of running it here
-  --again   run the notebook even if nothing has changed since it ran last
+  --again   run the notebook even if nothing has changed since the last run
   --help    show this
 
-PYTHON names the Python to use. With an NVIDIA GPU the CUDA extra is installed, too.
+PYTHON names the Python to use. If there is an NVIDIA GPU, CuPy is installed as well.
 TEXT
 }
 
@@ -53,11 +53,11 @@ if [ "$lab" = yes ]; then
     exec "$ENVIRONMENT/bin/python" -m jupyter lab "${root[@]}" "$notebook"
 fi
 
-# What the result depends on: the notebook, the library with its shipped models, the environment.
+# What the result depends on: the notebook, the library with its shipped models, and the environment.
 print=$( (find chainer_seg -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 cat;
           cat "$notebook"; fingerprint) | sha256sum | cut -c 1-16)
 if [ "$again" = no ] && [ "$(cat "$out/.made-from" 2>/dev/null)" = "$print" ]; then
-    echo "The notebook has run already and nothing has changed since; --again runs it anew."
+    echo "The notebook has already run and nothing has changed since; --again runs it again."
 else
     mkdir -p "$out"
     rm -f "$out/.made-from"
@@ -65,7 +65,7 @@ else
     if ! CHAINER_SEG_OUT="$PWD/$out" jupyter nbconvert --log-level WARN --to notebook --execute \
             --output-dir "$out" --output 00_quickstart.ipynb "$notebook" >"$out/run.log" 2>&1; then
         tail -n 20 "$out/run.log" >&2
-        fail "The notebook did not run to its end; the whole log is in $out/run.log."
+        fail "The notebook failed; the full log is in $out/run.log."
     fi
     jupyter nbconvert --log-level WARN --to html "$out/00_quickstart.ipynb" >>"$out/run.log" 2>&1
     echo "$print" >"$out/.made-from"
@@ -76,9 +76,9 @@ cat <<TEXT
 Done in $((SECONDS - started)) s. In $out/:
 $(cd "$out" && ls -1 -- *.ipynb *.html *.png *.jpg 2>/dev/null | sed 's/^/  /')
 
-Go on:
+Next:
   bash scripts/quickstart.sh --lab            click on photographs yourself, in JupyterLab
   source $ENVIRONMENT/bin/activate                   then, for example:
-  python scripts/predict.py click PICTURE.jpg --pos X,Y
+  python scripts/predict.py click IMAGE.jpg --pos X,Y
   python scripts/train.py click --dataset shapes --out out/my_first
 TEXT

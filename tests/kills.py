@@ -87,9 +87,7 @@ class Lab:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        if str(ROOT / 'scripts') not in sys.path:
-            sys.path.insert(0, str(ROOT / 'scripts'))
-        commands = [f'commands.{path.stem}' for path in ROOT.glob('scripts/commands/*.py')]
+        commands = [f'chainer_seg.cli.{path.stem}' for path in ROOT.glob('chainer_seg/cli/*.py')]
         for module in (*_SLOW, *commands):
             importlib.import_module(module)
         write_coco(ShapesDataset(4, seed=3, size=(96, 96), diameters=(0.3, 0.9), crowd_probability=0),

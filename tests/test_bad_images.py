@@ -22,7 +22,7 @@ def test_the_work_goes_on_and_the_bad_images_are_listed(capsys):
     with pytest.raises(ImageError, match='^2 of 4 images could not be read and have no results; '), \
             bad.reported(4, 'have no results'):
         assert work(bad, errors) == [0, 3]
-    assert capsys.readouterr().err == 'passed over: a.jpg is cut.\npassed over: b.jpg is odd.\n'
+    assert capsys.readouterr().err == 'skipped: a.jpg is cut.\nskipped: b.jpg is odd.\n'
 
 
 def test_without_bad_images_nothing_is_said(capsys):
@@ -36,7 +36,7 @@ def test_a_long_list_is_shortened_with_its_count(capsys):
     work(bad, [VideoError(f'{number}.avi is cut.') for number in range(13)])
     bad.show()
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 11 and lines[9] == 'passed over: 9.avi is cut.'
+    assert len(lines) == 11 and lines[9] == 'skipped: 9.avi is cut.'
     assert lines[10] == '... and 3 more; -v lists them'
     bad.show(show_all=True)
     assert len(capsys.readouterr().err.splitlines()) == 13

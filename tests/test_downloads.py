@@ -186,4 +186,4 @@ def test_a_file_behind_a_page_for_browsers_is_told_and_taken_where_it_lies(repos
     assert 'browser' in found.stderr and str(tmp_path / 'deeplab_resnet.ckpt') in found.stderr
     (tmp_path / 'deeplab_resnet.ckpt').write_bytes(b'weights')
     found = subprocess.run(call, capture_output=True, text=True, check=True)
-    assert f'scripts/convert.py {tmp_path}/deeplab_resnet.ckpt' in found.stderr + found.stdout
+    assert f'chainer-seg convert {tmp_path}/deeplab_resnet.ckpt' in found.stderr + found.stdout

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from chainer_seg.errors import DatasetError
 from chainer_seg.mask_runs import MaskRuns, check_runs, read_runs
 from chainer_seg.masks import decode_rle, encode_rle, mask_to_bbox
 
@@ -80,7 +81,7 @@ def test_one_damaged_code_among_many_is_found(masks, rng):
     codes = [code['counts'].encode() for code in encode_rle(masks)]
     for number in range(len(codes)):
         for damaged in (codes[number][:-1], b'', codes[number] + b'1', codes[number] + b'\x80'):
-            with pytest.raises(ValueError, match='run-length code'):
+            with pytest.raises(ValueError, match='run-length encoding'):
                 check_runs([*codes[:number], damaged, *codes[number + 1:]], masks.shape[1:])
 
 
@@ -88,6 +89,6 @@ def test_no_masks_are_right():
     check_runs([], (20, 15))
 
 
-def test_codes_of_several_sizes_are_not_decoded_together(masks):
-    with pytest.raises(ValueError, match='several sizes'):
+def test_encodings_of_another_size_are_not_decoded(masks):
+    with pytest.raises(DatasetError, match=r'is for \[5, 15\], its image is \[20, 15\]'):
         decode_rle(encode_rle(masks)[:1] + encode_rle(masks[:, :5])[:1], (20, 15))

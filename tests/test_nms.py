@@ -5,7 +5,7 @@ import pytest
 
 from chainer_seg import boxes as geometry
 from chainer_seg.boxes import batched_nms, nms
-from chainer_seg.compat import suppression
+from chainer_seg.functions import suppression
 from tests.cuda_host import run_gpu_code
 
 

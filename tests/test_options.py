@@ -23,7 +23,7 @@ def make(parser=None):
 
 
 @pytest.mark.parametrize('words, sentence', [
-    ('--annotations a --n 3', '--n applies only without --annotations, and changes nothing here'),
+    ('--annotations a --n 3', '--n applies only without --annotations, and has no effect here'),
     ('--n 5 --ann a', '--n applies only without --annotations'),
     ('--ann a --side 3', '--size applies only without --annotations'),
     ('--ann=a --siz=3', '--size applies only without --annotations'),

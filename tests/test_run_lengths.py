@@ -39,14 +39,14 @@ def test_a_size_written_as_floats_is_whole():
     [None], [[600]], [], '', '5', 'zzzz', 'P', 'o' * 13 + '0', '\x00', 'é', b'\xff', [float('nan')],
     [float('inf')]])
 def test_runs_that_do_not_fill_the_image_are_refused(counts):
-    with pytest.raises(ValueError, match='run-length code'):
+    with pytest.raises(ValueError, match='run-length encoding'):
         run_lengths.checked_code({'size': [20, 30], 'counts': counts})
 
 
 @pytest.mark.parametrize('code', [None, 3, 'a', [1, 2], {}, {'counts': [600]}, {'size': [20, 30]},
                                   {'size': None, 'counts': [600]}, {'size': [20, 30], 'counts': 600}])
 def test_what_is_no_code_is_refused(code):
-    with pytest.raises(ValueError, match='run-length code'):
+    with pytest.raises(ValueError, match='run-length encoding'):
         run_lengths.checked_code(code)
 
 
@@ -55,7 +55,7 @@ def test_runs_that_wrap_around_64_bits_are_refused():
     text = coco_mask.frPyObjects({'size': [20, 30], 'counts': [600]}, 20, 30)['counts'].decode()
     for length in range(7, 14):
         padded = 'P' * (length - 1) + '0'
-        with pytest.raises(ValueError, match='run-length code'):
+        with pytest.raises(ValueError, match='run-length encoding'):
             run_lengths.checked_code({'size': [20, 30], 'counts': padded + text})
 
 

@@ -18,7 +18,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, encoding):
 @pytest.mark.parametrize(('data', 'reason'), [
     ('{"a": "中国人民"}'.encode('gbk'), 'is not UTF-8'), (b'\x89PNG\r\n\x1a\n\x00\x00', 'binary data'),
     (b'', 'is empty'), (b'{"a": [1, 2', 'ends too early'), (b'{a: 1}', 'is not valid JSON'),
-    (b'[' * 100_000, 'nested too deeply'), (b'1' * 5000, 'too long'), (b'{"a":\x00 1}', 'binary data')])
+    (b'[' * 100_000, 'nested too deeply'), (b'1' * 5000, 'too many digits'),
+    (b'{"a":\x00 1}', 'binary data')])
 def test_the_error_says_what_the_file_is(tmp_path, data, reason):
     (tmp_path / 'a.json').write_bytes(data)
     with pytest.raises(DatasetError, match=reason) as caught:
@@ -50,7 +51,7 @@ def test_escaped_characters_are_read(text, value):
 
 @pytest.mark.parametrize('text', ['"\\ud83d"', '{"a": [{"\\uDE42": 1}]}', '["\\ude42\\ud83d"]'])
 def test_half_a_character_is_told(text):
-    with pytest.raises(UserError, match='The file holds text that is not Unicode'):
+    with pytest.raises(UserError, match='The file contains text that is not Unicode'):
         parse_json(text, 'The file')
 
 

@@ -26,6 +26,11 @@ def spellings(section: type) -> dict[str, str]:
     return found
 
 
+def is_switch(section: type, field: str) -> bool:
+    """Whether a field of options is switched on and off, and so can be written with "no-"."""
+    return typing.get_type_hints(section)[field] is bool
+
+
 def given_fields(sections: Iterable[type], arguments: Sequence[str]) -> set[str]:
     """The names of the fields that the options of a command line set."""
     known: dict[str, str] = {}

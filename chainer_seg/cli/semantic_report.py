@@ -1,12 +1,13 @@
-"""The figures of semantic segmentation as text."""
+"""The results of semantic segmentation as text."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 
-def class_table(figures, class_names):
+def class_table(figures: Mapping[str, float], class_names: Sequence[str]) -> str:
     """Intersection over union and accuracy of each class in percent, and their means.
 
-    Classes that are neither there nor found are only counted.
+    Classes that neither occur nor are found are only counted.
 
     Args:
         figures: As of :meth:`chainer_seg.evaluation.SemanticEvaluator.summary`.
@@ -21,8 +22,8 @@ def class_table(figures, class_names):
              ('all pixels', '', _percent(figures['pixel_accuracy']))]
     lines = [f'{name:{width}}  {iou:>6}  {accuracy:>8}' for name, iou, accuracy in rows]
     if len(known) < len(class_names):
-        lines.append(f'{len(class_names) - len(known)} of {len(class_names)} classes are neither there '
-                     f'nor found')
+        lines.append(f'{len(class_names) - len(known)} of {len(class_names)} classes neither occur '
+                     f'nor are found')
     return '\n'.join(lines)
 
 

@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import arg
 
-from chainer_seg.cli.given import check_rules, flat_sections, given_fields
+from chainer_seg.cli import find_name
+from chainer_seg.cli.given import check_rules, flat_sections, given_fields, is_switch, spellings
 from chainer_seg.cli.output import Output
+from chainer_seg.command_line import USER_ERROR_STATUS
 from chainer_seg.recipes import SYSTEMS, Recipe, Run, recipe_class
 from chainer_seg.recipes.options import Flat
 
@@ -39,15 +41,26 @@ class Request:
 def main(arguments: Sequence[str] | None = None, prog: str = 'chainer-seg train') -> None:
     """Trains as the options say, and prints where the results are."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    first = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='\n'.join(f'  {system:12} {recipe_class(system).title}' for system in SYSTEMS)
-        + f'\n\n{prog} SYSTEM --help lists the options of a system.')
-    first.add_argument('system', metavar='SYSTEM', choices=SYSTEMS, help=', '.join(SYSTEMS))
-    system = first.parse_args(arguments[:1]).system
-    request = parse(system, arguments[1:], prog)
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(_systems(prog), file=sys.stdout if arguments else sys.stderr)
+        if not arguments:
+            sys.exit(USER_ERROR_STATUS)
+        return
+    system, *rest = arguments
+    request = parse(find_name(system, SYSTEMS, prog, 'system'), rest, prog)
     request.output.set_up()
     train(request)
+
+
+def options_of(system: str) -> list[str]:
+    """The options of training a system, in all their spellings."""
+    form = recipe_class(system)
+    flat, words = set(flat_sections(form)), ['--recipe', '--set', '--help']
+    for name, section in [*form.sections().items(), ('', form.data), ('', Run), ('', Output)]:
+        prefix = '' if not name or section in flat else f'{name}.'
+        words += [f'--{prefix}{way}' for way, field in spellings(section).items()
+                  if not way.startswith('no-') or is_switch(section, field)]
+    return list(dict.fromkeys(words))
 
 
 def parse(system: str, arguments: Sequence[str], prog: str = 'chainer-seg train') -> Request:
@@ -88,6 +101,13 @@ def train(request: Request) -> None:
     print(f'best model: {result.best_model} ({result.best_metric} {result.best_value:.4f})')
     if recipe.system == 'deeplab':
         _print_classes(result.best_model, validation_set, run)
+
+
+def _systems(prog):
+    """The usage, and a line for each system."""
+    lines = [f'  {system:12}{recipe_class(system).title}' for system in SYSTEMS]
+    return '\n'.join([f'usage: {prog} SYSTEM ...', '', *lines, '',
+                      f'{prog} SYSTEM --help lists the options of a system.'])
 
 
 def _command(form, base):

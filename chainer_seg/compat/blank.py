@@ -11,7 +11,7 @@ import math
 
 from chainer_seg.compat.import_hook import Patches
 
-_blank = contextvars.ContextVar('blank', default=None)
+_blank: contextvars.ContextVar = contextvars.ContextVar('blank', default=None)
 
 
 class TooManyParameters(ValueError):

@@ -1,11 +1,14 @@
 """Faults of Chainer 7.8.1 itself that give wrong numbers or a crash, whatever the libraries below."""
 
+from chainer_seg import lazy
 from chainer_seg.compat.import_hook import Patches
+
+whole_pixels = lazy.function('chainer_seg.functions.chainer_roi_pooling', 'whole_pixels')
 
 _POOLING = 'chainer.functions.pooling.'
 # Chainer rounds the corners of RoIs half to even on a CPU, and half away from zero on a GPU.
 _ROUNDING = (('import numpy\n', 'import numpy\n'
-              'from chainer_seg.compat.roi_pooling import whole_pixels\n'),
+              'from chainer_seg.compat.chainer_faults import whole_pixels\n'),
              ('int(round(', 'int(whole_pixels('))
 
 PATCHES = Patches(replacements={

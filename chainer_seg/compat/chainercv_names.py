@@ -10,6 +10,6 @@ PATCHES = Patches(
          "                        if d.get('__module__', '').startswith('chainercv.'):\n"
          "                            continue\n"),)},
     functions={'chainercv.utils.bbox.non_maximum_suppression': (
-        'chainer_seg.compat.suppression',
+        'chainer_seg.functions.suppression',
         {'_non_maximum_suppression_cpu': 'suppress'})},
-    supplied={'chainercv.utils.bbox._nms_gpu_post': 'chainer_seg.compat.suppression'})
+    supplied={'chainercv.utils.bbox._nms_gpu_post': 'chainer_seg.compat.nms_gpu_post'})

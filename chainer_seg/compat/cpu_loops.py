@@ -3,8 +3,8 @@
 from chainer_seg.compat.import_hook import Patches
 
 _POOLING = 'chainer.functions.pooling.'
-_ALIGN_HERE = 'chainer_seg.compat.roi_align'
-_POOLING_HERE = 'chainer_seg.compat.roi_pooling'
+_ALIGN_HERE = 'chainer_seg.functions.chainer_roi_align'
+_POOLING_HERE = 'chainer_seg.functions.chainer_roi_pooling'
 
 PATCHES = Patches(functions={
     _POOLING + 'roi_average_align_2d': (_ALIGN_HERE, {

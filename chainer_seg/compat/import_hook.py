@@ -1,11 +1,12 @@
 """An import hook that mends named modules while Python imports them (PEP 302, PEP 451)."""
 
-import importlib
 import importlib.machinery
 import importlib.util
 import sys
 import warnings
 from dataclasses import dataclass, field
+
+from chainer_seg import lazy
 
 PACKAGES = frozenset({'chainer', 'chainermn', 'chainerx', 'onnx_chainer', 'chainercv'})
 
@@ -63,11 +64,9 @@ class Patches:
         if module.__name__ not in self.functions:
             return
         home, names = self.functions[module.__name__]
-        replacement = importlib.import_module(home)
         for old, new in names.items():
             owner, _, attribute = old.rpartition('.')
-            setattr(getattr(module, owner) if owner else module, attribute,
-                    getattr(replacement, new))
+            setattr(getattr(module, owner) if owner else module, attribute, lazy.function(home, new))
 
 
 class MendingLoader(importlib.machinery.SourceFileLoader):

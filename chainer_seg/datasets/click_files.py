@@ -13,8 +13,11 @@ and a text file names in each line an image, without its folder and the ending `
 import io
 import os
 import pathlib
+from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from chainer_seg.datasets.list_files import Files, is_inside, outside_error, read_lines
@@ -36,17 +39,18 @@ _COMPRESSION = 'tiff_adobe_deflate'
 _NO_DISTANCE = 255
 
 
-def maps_path(folder, sample):
+def maps_path(folder: str | os.PathLike, sample: str) -> pathlib.Path:
     """The file of a sample's click maps."""
     return pathlib.Path(folder, MAPS_FOLDER, sample + MAPS_ENDING)
 
 
-def label_path(folder, sample):
+def label_path(folder: str | os.PathLike, sample: str) -> pathlib.Path:
     """The file of a sample's object."""
     return pathlib.Path(folder, LABELS_FOLDER, sample + LABEL_ENDING)
 
 
-def write_sample(folder, sample, maps, label):
+def write_sample(folder: str | os.PathLike, sample: str, maps: npt.NDArray[np.uint8],
+                 label: npt.NDArray[np.bool_]) -> None:
     """Writes both files of a sample, each of them when it is complete.
 
     Args:
@@ -62,18 +66,18 @@ def write_sample(folder, sample, maps, label):
     write_maps(maps_path(folder, sample), maps)
 
 
-def has_sample(folder, sample):
+def has_sample(folder: str | os.PathLike, sample: str) -> bool:
     """Whether both files of a sample are there."""
     # The maps are written last.
     return maps_path(folder, sample).is_file() and label_path(folder, sample).is_file()
 
 
-def write_maps(path, maps):
+def write_maps(path: str | os.PathLike, maps: npt.NDArray[np.uint8]) -> None:
     """Writes click maps (2, H, W) uint8, as :func:`read_maps` gives them, to a TIFF file."""
     _write_pages(path, maps)
 
 
-def read_maps(path):
+def read_maps(path: str | os.PathLike) -> npt.NDArray[np.uint8]:
     """The click maps of a file.
 
     Returns:
@@ -87,7 +91,7 @@ def read_maps(path):
     return _read_pages(path, 2, 'the distances to positive and to negative clicks')
 
 
-def read_label(path):
+def read_label(path: str | os.PathLike) -> npt.NDArray[np.bool_]:
     """The object of a label file, (H, W) bool, read as a mask of one object.
 
     The TensorFlow implementation's own files have 255, 254, ... for the objects of an image, one number
@@ -100,7 +104,7 @@ def read_label(path):
     return read_mask(_read_pages(path, 1, 'an object')[0], f'The label file {path}')[0]
 
 
-def stored_scale(maps):
+def stored_scale(maps: npt.NDArray[np.uint8]) -> int | None:
     """The scale by which distances of stored maps (2, H, W) uint8 were multiplied, without fractions.
 
     None where no pixel tells it. The nearest pixels to a click are one pixel away from it.
@@ -142,7 +146,7 @@ class ClickList:
     Use it as a context; :meth:`add` then writes whole lines, so the list is good at any moment.
     """
 
-    def __init__(self, path, overwrite=False):
+    def __init__(self, path: str | os.PathLike, overwrite: bool = False):
         self.path = pathlib.Path(path)
         self._lines = []
         if not overwrite and self.path.is_file():
@@ -151,19 +155,19 @@ class ClickList:
         self._lines = [line for line in self._lines if line.endswith('\n')]
         self._known = set(self._lines)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._known)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with atomic_write(self.path) as temporary:
             temporary.write_text(''.join(self._lines), encoding='utf-8')
         self._file = open(self.path, 'a', encoding='utf-8')
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
-    def add(self, image, samples):
+    def add(self, image: str, samples: Iterable[str]) -> None:
         """Lists the samples of an image."""
         lines = [f'{image} {sample}\n' for sample in samples]
         with writing(self.path):
@@ -178,8 +182,8 @@ class ClickFilesDataset:
     Args:
         list_file: With an image and a sample in each line; see :func:`read_list`. Names may have
             folders in them, and begin at the root.
-        folder: With the folders ``data`` and ``labels``; that of the list if left out.
-        images: Folder of the images; if left out, ``images`` in ``folder``, or where the TensorFlow
+        folder: With the folders ``data`` and ``labels``; that of the list if omitted.
+        images: Folder of the images; if omitted, ``images`` in ``folder``, or where the TensorFlow
             implementation has them.
         allow_outside: Whether the list may name files outside these folders.
 
@@ -194,7 +198,8 @@ class ClickFilesDataset:
         chainer_seg.errors.DatasetError: The list is not good, or names files that are not there.
     """
 
-    def __init__(self, list_file, folder=None, images=None, *, allow_outside: bool = False):
+    def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None,
+                 images: str | os.PathLike | None = None, *, allow_outside: bool = False):
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         pairs = _read_pairs(self.path)
@@ -206,10 +211,11 @@ class ClickFilesDataset:
         self.image_names = [_with_ending(self.image_folder, name, files) for _, (name, _) in pairs]
         self._check_files(files)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int
+                    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """The image (H, W, 3) uint8 RGB, its maps (2, H, W) uint8 and the object (H, W) bool.
 
         Raises:
@@ -260,7 +266,7 @@ def _find_images(folder):
 
 
 def _with_ending(folder, name, files):
-    """The file name of a listed image: with the ending that is left out, or another one."""
+    """The file name of a listed image: with the omitted ending, or another one."""
     if files.has(folder / (name + IMAGE_ENDING)):
         return name + IMAGE_ENDING
     found = files.find(folder / name, (IMAGE_ENDING, *sorted(IMAGE_SUFFIXES - {IMAGE_ENDING})))

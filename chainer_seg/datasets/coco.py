@@ -1,21 +1,18 @@
 """The data set of a COCO annotation file and its folder of images."""
 
-import copy
 import logging
+import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.base import Boxes, Example, ImageDataset
 from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
-from chainer_seg.datasets.coco_json import (
-    Problem,
-    collector_paused,
-    keypoint_count,
-    read_coco_json,
-)
+from chainer_seg.datasets.coco_json import Entry, Problem, collector_paused, keypoint_count, read_coco_json
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, shortened
@@ -25,10 +22,10 @@ from chainer_seg.run_lengths import box_code
 
 log = logging.getLogger(__name__)
 
-_CHECK = 'run scripts/check_dataset.py to see all that is wrong'
+_CHECK = 'run chainer-seg data check to see all that is wrong'
 
 
-class CocoDataset:
+class CocoDataset(ImageDataset):
     """Images and objects of a COCO annotation file.
 
     Masks come from polygons, run lengths or compressed run lengths. An annotation without a
@@ -36,19 +33,19 @@ class CocoDataset:
     and areas are the annotated ones where given, otherwise those of the mask. Labels count the
     categories in the order of their ids.
 
-    COCO's coordinates refer to the pixels as stored in the image file: a picture whose stored
+    COCO's coordinates refer to the pixels as stored in the image file: an image whose stored
     size is the one in the JSON is not turned, whatever its EXIF orientation says. Where only
-    the turned picture has the JSON's size, or the JSON gives no size, it is turned as viewers do.
+    the turned image has the JSON's size, or the JSON gives no size, it is turned as viewers do.
 
     Numbers, ids and names as other programs write them are brought to one form as
     :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names` say. What has
     one meaning is read, with a warning for each kind of thing and their number in the log; what
-    has none is refused. ``scripts/check_dataset.py`` lists both.
+    has none is refused. ``chainer-seg data check`` lists both.
 
     Args:
         annotations: Path of the JSON file.
         images: Folder of the images; None where only the objects are read.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where a category names some.
 
     Attributes:
@@ -64,7 +61,8 @@ class CocoDataset:
             entry has no meaning.
     """
 
-    def __init__(self, annotations, images, *, skip_empty=False, keypoints=None):
+    def __init__(self, annotations: str | os.PathLike, images: str | os.PathLike | None, *,
+                 skip_empty: bool = False, keypoints: bool | None = None):
         self.path = pathlib.Path(annotations)
         self.image_folder = None if images is None else pathlib.Path(images)
         self.coco = read_coco_json(annotations)
@@ -73,7 +71,7 @@ class CocoDataset:
         self._told_of_empty = False  # that a mask has no pixels
         self._check()
         self._read_categories(keypoints)
-        self._by_image = {image['id']: [] for image in self.coco['images']}
+        self._by_image: dict[int | str, list[Entry]] = {image['id']: [] for image in self.coco['images']}
         for annotation in self.coco['annotations']:
             if annotation['image_id'] in self._by_image:
                 self._by_image[annotation['image_id']].append(annotation)
@@ -81,17 +79,12 @@ class CocoDataset:
                         if not skip_empty or self._has_objects(image['id'])]
         if not self._images:
             raise DatasetError(f'The data set {self.path} has no images{self._why_empty(skip_empty)}.')
-        self.ids = [image['id'] for image in self._images]
+        self._list([image['id'] for image in self._images],
+                   [image['file_name'] for image in self._images])
         self._find_images()
 
-    def __len__(self):
-        return len(self._images)
-
-    def __getitem__(self, index):
-        """One image and its objects.
-
-        Returns:
-            tuple: image (H, W, 3) uint8 RGB and its :class:`Instances`.
+    def __getitem__(self, index: int) -> Example:
+        """One image (H, W, 3) uint8 RGB and its :class:`Instances`.
 
         Raises:
             IndexError: If index is out of range.
@@ -102,20 +95,22 @@ class CocoDataset:
         image = self.read_image(index)
         return image, self.read_instances(index, image.shape[:2])
 
-    def part(self, numbers):
-        """The same data set with only the images of these numbers, in this order."""
-        part = copy.copy(self)
-        part._images = [self._images[number] for number in numbers]
-        part.ids = [image['id'] for image in part._images]
-        part.image_names = [image['file_name'] for image in part._images]
-        return part
+    @property
+    def annotations(self) -> list[list[Entry]]:
+        """The annotations of each image, a list of lists."""
+        return [self._by_image[image_id] for image_id in self.ids]
 
-    def read_image(self, index):
+    def _keep(self, numbers):
+        super()._keep(numbers)
+        self._images = [self._images[number] for number in numbers]
+
+    def read_image(self, index: int) -> npt.NDArray[np.uint8]:
         """The image alone, (H, W, 3) uint8 RGB; raises as ``dataset[index]`` does."""
         data, rotate = self.read_file(index)
-        return decode_image(data, self.image_folder / self.image_names[index], rotate=rotate)
+        return decode_image(data, pathlib.Path(self.image_folder or '', self.image_names[index]),
+                            rotate=rotate)
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         name, image = self.image_names[index], self._images[index]
         if self.image_folder is None:
@@ -130,17 +125,17 @@ class CocoDataset:
                                f'were annotated.')
         return data, size_of(image) != stored
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels; read from the image where the JSON does not give it."""
         return size_of(self._images[index]) or self.read_image(index).shape[:2]
 
-    def read_instances(self, index, size=None):
+    def read_instances(self, index: int, size: tuple[int, int] | None = None) -> Instances:
         """The objects of one image without reading the image.
 
         Args:
             index (int): Number of the image.
             size: (height, width); needed where the JSON does not give it, and read from the
-                image where left out.
+                image where omitted.
         """
         size = size or self.image_size(index)
         annotations = self._by_image[self.ids[index]]
@@ -166,15 +161,14 @@ class CocoDataset:
             areas=[a['area'] if 'area' in a else mask.sum()
                    for a, mask in zip(annotations, decoded, strict=True)])
 
-    def read_boxes(self, index):
+    def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
 
         Masks are decoded only where an annotation lacks its box or its area.
         """
         annotations = self._by_image[self.ids[index]]
         if not all('bbox' in each and 'area' in each for each in annotations):
-            instances = self.read_instances(index)
-            return instances.labels, instances.bboxes, instances.areas, instances.crowds
+            return super().read_boxes(index)
         bboxes = [self._box_of(each, None) for each in annotations]
         return (np.array([self._labels[each['category_id']] for each in annotations], np.int32),
                 np.array(bboxes, np.float32).reshape(-1, 4),
@@ -219,7 +213,7 @@ class CocoDataset:
 
     def _find_images(self):
         """Sets the names of the image files; tells once of those that are called otherwise."""
-        self.image_names, self._not_found = [image['file_name'] for image in self._images], {}
+        self._not_found = {}
         if self.image_folder is None:
             return
         found = find_images(self.image_names, self.image_folder)

@@ -2,11 +2,14 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 
 from chainer_seg.datasets.coco_json import (
     LARGEST_NUMBER,
+    Entry,
+    Fault,
     Ids,
     Problem,
     as_id,
@@ -19,9 +22,9 @@ from chainer_seg.errors import quoted
 _CROWD = {0: 0, 1: 1, '0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1}
 
 
-def is_clean(annotations, images, categories):
-    """Whether there is nothing to mend and nothing to report; far quicker than looking at each."""
-    column = {name: [annotation.get(name) for annotation in annotations] for name in (
+def is_clean(annotations: list[Entry], images: list[Entry], categories: list[Entry]) -> bool:
+    """Whether there is nothing to repair and nothing to report; far quicker than looking at each."""
+    column: dict[str, list[Any]] = {name: [annotation.get(name) for annotation in annotations] for name in (
         'id', 'image_id', 'category_id', 'iscrowd', 'area', 'bbox', 'segmentation')}
     try:
         for name in ('id', 'image_id', 'category_id'):
@@ -39,23 +42,24 @@ def is_clean(annotations, images, categories):
                 or not set(map(len, column['bbox'])) <= {4}
                 or None in column['segmentation']):
             return False
-        numbers = np.array(numbers, np.float64)
+        values = np.array(numbers, np.float64)
     except (TypeError, OverflowError):  # lists where numbers should be, or numbers that are too large
         return False
-    sides = numbers[:4 * len(annotations)].reshape(-1, 4)[:, 2:]
-    areas = numbers[4 * len(annotations):]
-    return bool((np.abs(numbers) < LARGEST_NUMBER).all() and (sides > 0).all() and (areas >= 0).all())
+    sides = values[:4 * len(annotations)].reshape(-1, 4)[:, 2:]
+    areas = values[4 * len(annotations):]
+    return bool((np.abs(values) < LARGEST_NUMBER).all() and (sides > 0).all() and (areas >= 0).all())
 
 
-def normalise_annotations(annotations, images, categories):
+def normalise_annotations(annotations: list[Entry], images: list[Entry], categories: list[Entry]
+                          ) -> list[Problem]:
     """Brings annotations to one form, in place, and gives a list of the :class:`Problem` found.
 
     Args:
         annotations, images, categories: The lists of a file; the ids of images are normalised.
     """
-    image_ids = Ids({as_id(image.get('id')) for image in images} - {None})
-    given = {as_id(category.get('id')) for category in categories} - {None}
-    category_ids = Ids(given)
+    image_ids = Ids(found for image in images if (found := as_id(image.get('id'))) is not None)
+    category_ids = Ids(found for category in categories
+                       if (found := as_id(category.get('id'))) is not None)
     lost = True  # whether no annotation has been found to belong to an image
     problems = []
     for number, annotation in enumerate(annotations):
@@ -146,7 +150,7 @@ def _box_faults(annotation):
     return []
 
 
-def keypoint_faults(annotation, expected):
+def keypoint_faults(annotation: Entry, expected: int) -> list[Fault]:
     """(kind, sentence, fatal) of all that is wrong with the keypoints of an annotation.
 
     Args:

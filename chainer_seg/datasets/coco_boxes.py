@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainer_seg.datasets.coco_entries import size_of
-from chainer_seg.datasets.coco_json import Problem, is_id, is_number
+from chainer_seg.datasets.coco_json import Entry, Problem, is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_extent
 from chainer_seg.run_lengths import checked_code, code_box
 
@@ -13,12 +13,12 @@ _LEAST_OVERLAP, _NEAR = 0.75, 2.0  # IoU of box and segmentation; pixels
 _PIXELS = 'COCO\'s are pixels; multiply x by the width and y by the height of the image'
 
 
-def is_box(box):
+def is_box(box: object) -> bool:
     """Whether a JSON value is four finite numbers."""
     return isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
 
 
-def contradiction(annotation, size):
+def contradiction(annotation: Entry, size: tuple[int, int]) -> str:
     """How an annotation's box and segmentation contradict each other; '' where they do not.
 
     Args:
@@ -39,7 +39,7 @@ def contradiction(annotation, size):
             f'{[x, y, round(right - x, 2), round(bottom - y, 2)]}{meant}')
 
 
-def box_habits(content):
+def box_habits(content: dict[str, list[Entry]]) -> tuple[list[Problem], str]:
     """Ways of writing boxes and polygons that are not COCO's, where the whole file has them.
 
     Args:

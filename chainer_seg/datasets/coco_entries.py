@@ -3,31 +3,32 @@
 The data set and the check of a file both begin here, so that neither takes what the other refuses:
 
 - A whole number written as a float (3.0) is that number: ids, image and category ids, sizes.
-- Ids written as text match the numbers that they say ("3" and 3), and the reverse; this is told.
+- Ids written as text match the numbers that they say ("3" and 3), and the reverse; this is reported.
   Category ids become numbers.
 - An annotation without an image_id or category_id, or with null, is refused, and so is one of a category
-  that is not in the list. One of an image that is not in the list is told: people cut lists of images
+  that is not in the list. One of an image that is not in the list is reported: people cut lists of images
   short, not those of annotations. If no annotation belongs to an image, the file is refused.
 - ``iscrowd`` may be 0, 1, true, false, or these as text. Null is everywhere as if the field were not
   there.
-- An area that is no number from 0 is told, and that of the mask is taken. A box must be four finite
+- An area that is no number from 0 is reported, and that of the mask is taken. A box must be four finite
   numbers with a width and a height that are not negative.
-- A height and a width are whole numbers from 1, also as text, which is told. Where one is missing, which
-  is told, both are read from the image.
+- A height and a width are whole numbers from 1, also as text, which is reported. Where one is missing, which
+  is reported, both are read from the image.
 """
 
 import collections
+import os
 import urllib.parse
 
 from chainer_seg.datasets.coco_annotations import is_clean, normalise_annotations
-from chainer_seg.datasets.coco_json import Problem, as_id, as_number, where_is
+from chainer_seg.datasets.coco_json import Entry, Problem, as_id, as_number, where_is
 from chainer_seg.errors import quoted
 from chainer_seg.run_lengths import checked_size
 
 _URLS = ('coco_url', 'flickr_url', 'url')
 
 
-def normalise(content):
+def normalise(content: dict[str, list[Entry]]) -> list[Problem]:
     """Brings the entries of a file to one form, in place.
 
     Args:
@@ -54,12 +55,13 @@ def normalise(content):
     return problems
 
 
-def size_of(image):
+def size_of(image: Entry) -> tuple[int, int] | None:
     """(height, width) that a normalised file gives for an image, or None."""
     return (image['height'], image['width']) if 'height' in image else None
 
 
-def size_fault(image, stored, turned, path):
+def size_fault(image: Entry, stored: tuple[int, int], turned: tuple[int, int], path: str | os.PathLike
+               ) -> str:
     """How the size of an image in a normalised file differs from its file's; '' where it does not.
 
     Args:

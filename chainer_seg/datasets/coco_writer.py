@@ -1,12 +1,15 @@
 """Any data set of (image, Instances) written as a folder of images and one COCO annotation file."""
 
 import io
+import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, check_inside, write_json
 from chainer_seg.locks import is_empty, sole_writer
@@ -14,10 +17,11 @@ from chainer_seg.locks import is_empty, sole_writer
 _JPEG_QUALITY = 95
 
 
-def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, progress=None):
+def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool = False, suffix: str = '.jpg',
+               names: Sequence[str] | None = None, progress: Progress | None = None) -> pathlib.Path:
     """Write ``folder/images/*`` and ``folder/annotations.json``.
 
-    Masks are written as run-length codes, so that holes and single pixels survive: compressed
+    Masks are written as run-length encodings, so that holes and single pixels survive: compressed
     for objects, plain counts for crowds, as COCO does. Every file appears under its name only
     when it is complete, the annotation file last.
 
@@ -27,7 +31,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
         folder: Where to; made if missing.
         overwrite (bool): Replace a data set that is already there instead of refusing.
         suffix (str): '.jpg' (small) or '.png' (exact pixels).
-        names (list of str): The name of each image file without its ending; numbers if left out.
+        names (list of str): The name of each image file without its ending; numbers by default.
         progress (callable): Wraps the iteration over indices, such as tqdm.
 
     Returns:
@@ -39,6 +43,7 @@ def write_coco(dataset, folder, *, overwrite=False, suffix='.jpg', names=None, p
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.DiskFullError: If the files cannot be written.
     """
+    dataset = as_dataset(dataset)
     if not len(dataset):
         raise DatasetError('There is nothing to write: the data set is empty.')
     folder = pathlib.Path(folder)
@@ -67,7 +72,7 @@ def _write(dataset, folder, suffix, names, progress):
 
 
 def _encoded(image, suffix):
-    """The bytes of an image file: Pillow writing to a full disk itself cuts pictures silently."""
+    """The bytes of an image file: Pillow writing to a full disk itself cuts images silently."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, Image.registered_extensions()[suffix], quality=_JPEG_QUALITY)
     return file.getvalue()
@@ -90,11 +95,10 @@ def _clear(folder, overwrite):
 def _categories(dataset):
     """COCO's list of categories; every one names the keypoints where the data set has some."""
     categories = [{'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]
-    names = getattr(dataset, 'keypoint_names', ())
-    if names:
+    if dataset.keypoint_names:
         skeleton = [[start + 1, end + 1] for start, end in dataset.skeleton]  # COCO counts from 1
         for category in categories:
-            category.update(keypoints=list(names), skeleton=skeleton)
+            category.update(keypoints=list(dataset.keypoint_names), skeleton=skeleton)
     return categories
 
 
@@ -121,7 +125,7 @@ def _annotations(instances, image_id, first_id):
 
 
 def _plain_counts(mask):
-    """COCO's plain run-length code of a mask (H, W) bool: runs down the columns, zeros first."""
+    """COCO's plain run-length encoding of a mask (H, W) bool: runs down the columns, zeros first."""
     flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], changes, [mask.size]]))

@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import urllib.parse
+from collections.abc import Sequence
 
 from chainer_seg.images import IMAGE_SUFFIXES
 
@@ -25,12 +26,12 @@ class FoundName:
     fault: str = ''
 
 
-def find_images(names, folder):
+def find_images(names: Sequence[str], folder: str | os.PathLike) -> list[FoundName]:
     """Looks for image files by the names that an annotation file gives them.
 
     A name counts as it is written if there is such a file. Otherwise, and in this order: backslashes
     are slashes; ``%20`` and its like are characters; folders at the front (an absolute path of another
-    machine, the folder's own name) are left out, one after the other; the ending may have other case or
+    machine, the folder's own name) are omitted, one after the other; the ending may have other case or
     be missing; and a name that occurs once in the folders below is that file. What is found in several
     places, or by several names, is not taken. Nothing outside the folder is: links in it are followed,
     ``..`` and absolute paths only back into it.

@@ -10,7 +10,7 @@ PERSON_SKELETON = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
     (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6))
 
-# PERSON_MIRROR[k] is the keypoint that k becomes when the picture is flipped: left and right swap.
+# PERSON_MIRROR[k] is the keypoint that k becomes when the image is flipped: left and right swap.
 PERSON_MIRROR = tuple(
     PERSON_KEYPOINTS.index(
         name.replace('left', 'right') if 'left' in name else name.replace('right', 'left'))

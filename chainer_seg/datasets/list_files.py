@@ -70,8 +70,8 @@ def read_lines(path: str | os.PathLike, what: str = 'list of images',
 class Files:
     """Tells which files there are, and looks only once into each folder."""
 
-    def __init__(self):
-        self._names = {}
+    def __init__(self) -> None:
+        self._names: dict[pathlib.Path, tuple[set[str], dict[str, list[str]]]] = {}
 
     def has(self, path: pathlib.Path) -> bool:
         """Whether there is such a file."""
@@ -116,8 +116,10 @@ class ListedFiles:
         self.path, self.folder = pathlib.Path(list_file), pathlib.Path(folder)
         self.files = Files()
         self._allow_outside = allow_outside
-        self._below = {}  # of each folder, the files anywhere in it by their names without ending
-        self._odd = {}  # of names that were not as they should be, what was odd
+        # Of each folder, the files anywhere in it by their names without ending.
+        self._below: dict[pathlib.Path, dict[str, list[pathlib.Path]]] = {}
+        # What was odd about names, with the first such line and the file it means.
+        self._odd: dict[str, tuple[Line, pathlib.Path | None]] = {}
 
     def find(self, line: Line, name: str, bases: Iterable[str], endings: Iterable[str]
              ) -> pathlib.Path | None:

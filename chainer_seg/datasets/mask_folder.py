@@ -8,6 +8,7 @@ import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import read_lines
@@ -30,18 +31,18 @@ class MaskFolder(ImageDataset):
 
     A mask has the name of its image, or that name, ``#`` and more: ``112082.png``, or ``112082#1.png``
     and ``112082#2.png`` for two objects. The files may have different endings, and lie in folders of the
-    same names, as those of DAVIS's sequences do. Images without a mask are left out.
+    same names, as those of DAVIS's sequences do. Images without a mask are omitted.
     :mod:`chainer_seg.mask_images` says what a mask may look like; each object in it has a row.
 
     Args:
         images: Folder of the images.
-        masks: Folder of the masks; left out, ``images`` holds both folders, named as in one of
+        masks: Folder of the masks; by default, ``images`` holds both folders, named as in one of
             :data:`LAYOUTS` or as DAVIS's.
         list_file: A text file that names, in each line, an image, an image and its mask, or a folder of
-            images; all others are left out.
+            images; all others are omitted.
         labels_as: How masks say what a pixel belongs to; see
             :func:`chainer_seg.mask_images.read_objects`.
-        skip_empty (bool): Leave out images without an object, which only sequences may have; reads all
+        skip_empty (bool): Omit images without an object, which only sequences may have; reads all
             masks.
 
     Attributes:
@@ -56,9 +57,11 @@ class MaskFolder(ImageDataset):
     """
 
     class_names = ('object',)
+    image_folder: pathlib.Path
 
-    def __init__(self, images, masks=None, *, list_file: str | os.PathLike | None = None,
-                 labels_as: LabelsAs = 'auto', skip_empty: bool = False):
+    def __init__(self, images: str | os.PathLike, masks: str | os.PathLike | None = None, *,
+                 list_file: str | os.PathLike | None = None, labels_as: LabelsAs = 'auto',
+                 skip_empty: bool = False):
         images, masks = find_layout(images) if masks is None else (images, masks)
         self.image_folder, self.path = pathlib.Path(images), pathlib.Path(masks)
         self.category_ids = [1]
@@ -71,7 +74,7 @@ class MaskFolder(ImageDataset):
         if skip_empty and any('/' in name for name in masks_of):
             self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         path, size = self.image_folder / self.image_names[index], self.image_size(index)
         data, stored, turned = read_image_file(path)
@@ -80,16 +83,16 @@ class MaskFolder(ImageDataset):
                                f'its image {path} has {_written(stored)}; give both in one size.')
         return data, size != stored
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels, which is the size of the mask."""
         return read_image_file(self._mask_paths(index)[0])[1]
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         masks = np.concatenate([each.masks for each in self._read_masks(index)])
         return Instances(masks, class_names=self.class_names)
 
-    def read_void(self, index):
+    def read_void(self, index: int) -> npt.NDArray[np.bool_]:
         """(R, H, W) bool: where the mask of an object does not tell whether a pixel belongs to it."""
         return np.concatenate([np.broadcast_to(each.unknown, each.masks.shape)
                                for each in self._read_masks(index)])
@@ -122,7 +125,7 @@ def find_layout(folder: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
     folder = pathlib.Path(folder)
     for names in LAYOUTS:
         if all((folder / name).is_dir() for name in names):
-            return tuple(folder / name for name in names)
+            return folder / names[0], folder / names[1]
     davis = davis_folders(folder)
     if davis is not None:
         return davis
@@ -134,9 +137,9 @@ def find_layout(folder: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path]:
 def davis_folders(folder: str | os.PathLike) -> tuple[pathlib.Path, pathlib.Path] | None:
     """The folders of images and of masks where ``folder`` is that of DAVIS's archives, or None."""
     for resolution in _RESOLUTIONS:
-        found = tuple(pathlib.Path(folder, name, resolution) for name in _DAVIS)
-        if all(each.is_dir() for each in found):
-            return found
+        images, masks = (pathlib.Path(folder, name, resolution) for name in _DAVIS)
+        if images.is_dir() and masks.is_dir():
+            return images, masks
     return None
 
 

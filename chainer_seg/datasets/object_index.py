@@ -1,45 +1,47 @@
-"""All objects of a data set in arrays, so that examples can be drawn by object and not by picture."""
+"""All objects of a data set in arrays, so that examples can be drawn by object and not by image."""
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import masks
-from chainer_seg.bad_images import passing_over
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 
 
 class ObjectIndex:
-    """The N objects of a data set, in the order of its pictures, without pixels.
+    """The N objects of a data set, in the order of its images, without pixels.
 
     Of a COCO file the JSON is enough, of a packed data set its arrays; of any other data set the
-    objects of each picture are read once.
+    objects of each image are read once.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; those made
-            of files also read pictures and objects apart.
-        progress (callable): Wraps the iteration over pictures, such as tqdm.
-        on_error (callable): Called with the number and the error of a picture that cannot be read,
+            of files also read images and objects apart.
+        progress (callable): Wraps the iteration over images, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
             which then has no objects; None raises the error.
 
     Attributes:
         dataset: The data set.
-        pictures: (N,) int64, the number of each object's picture.
-        places: (N,) int64, the object's number in the Instances of its picture.
+        pictures: (N,) int64, the number of each object's image.
+        places: (N,) int64, the object's number in the Instances of its image.
         labels: (N,) int32.
         bboxes: (N, 4) float32 (y_min, x_min, y_max, x_max) in pixels.
         areas: (N,) float32 in pixels, as annotated where known.
         crowds: (N,) bool.
     """
 
-    def __init__(self, dataset, progress=iter, on_error=None):
-        self.dataset = dataset
-        self._annotations = annotations_of(dataset)
+    def __init__(self, dataset: Dataset, progress: Progress = iter, on_error: OnError | None = None):
+        self.dataset = as_dataset(dataset)
+        self._annotations = self.dataset.annotations
         empty = (np.zeros(0, np.int32), np.zeros((0, 4), np.float32), np.zeros(0, np.float32),
                  np.zeros(0, bool))
         rows = [empty] * len(dataset)
         for number in progress(range(len(dataset))):
             with passing_over(number, on_error):
-                rows[number] = self._read(number)
+                rows[number] = self.dataset.read_boxes(number)
         counts = [len(labels) for labels, _, _, _ in rows]
         self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.pictures = np.repeat(np.arange(len(rows)), counts)
@@ -47,20 +49,19 @@ class ObjectIndex:
         self.labels, self.bboxes, self.areas, self.crowds = (
             np.concatenate([first, *column]) for first, column in zip(empty, zip(*rows)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def of_picture(self, number):
-        """The numbers of the objects of picture ``number``, as a slice."""
+    def of_picture(self, number: int) -> slice:
+        """The numbers of the objects of image ``number``, as a slice."""
         return slice(self._starts[number], self._starts[number + 1])
 
-    def read_image(self, number):
-        """The image (H, W, 3) uint8 of picture ``number``."""
-        if hasattr(self.dataset, 'read_image'):
-            return self.dataset.read_image(number)
-        return self.dataset[number][0]
+    def read_image(self, number: int) -> npt.NDArray[np.uint8]:
+        """The image (H, W, 3) uint8 of image ``number``."""
+        return self.dataset.read_image(number)
 
-    def read_object(self, number, window, side):
+    def read_object(self, number: int, window: tuple[float, float, float], side: int
+                    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """One object's image and its mask in a window.
 
         Args:
@@ -78,25 +79,13 @@ class ObjectIndex:
         image = self.dataset.read_image(picture)
         mask = _draw_polygons(self._annotations[picture][place], image.shape[:2], window, side)
         if mask is None:
-            instances = self.dataset.read_instances(picture, image.shape[:2])
+            instances = self.dataset.read_instances(picture)
             mask = _cut_mask(instances.masks[place], window, side)
         return image, mask
 
-    def _read(self, number):
-        """labels, bboxes, areas and crowds of one picture."""
-        if hasattr(self.dataset, 'read_boxes'):
-            return self.dataset.read_boxes(number)
-        if hasattr(self.dataset, 'read_instances'):
-            instances = self.dataset.read_instances(number)
-        else:
-            instances = self.dataset[number][1]
-        areas = instances.areas
-        if areas is None:
-            areas = masks.mask_area(instances.masks).astype(np.float32)
-        return instances.labels, instances.bboxes, areas, instances.crowds
 
-
-def cut_window(image, window, side, fill):
+def cut_window(image: npt.NDArray, window: tuple[float, float, float], side: int, fill: float
+               ) -> npt.NDArray[np.float32]:
     """Cuts a square out of an image and scales it; what lies outside the image is ``fill``.
 
     Between pixels it interpolates; where the window is larger than the result, it averages.
@@ -124,7 +113,7 @@ def cut_window(image, window, side, fill):
     fine = cv2.warpAffine(
         part, matrix, (side * finer, side * finer), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT, borderValue=(fill,) * 4)
-    return cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(fine, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _cut_mask(mask, window, side):
@@ -142,15 +131,3 @@ def _draw_polygons(annotation, size, window, side):
         return masks.polygons_to_mask(moved, (side, side))
     except ValueError:
         return None  # Too long an outline at this resolution: its pixels do.
-
-
-def annotations_of(dataset):
-    """The annotations of each picture as in its COCO file; None for another data set."""
-    if not hasattr(dataset, 'coco'):
-        return None
-    number_of = {image_id: number for number, image_id in enumerate(dataset.ids)}
-    annotations = [[] for _ in dataset.ids]
-    for annotation in dataset.coco['annotations']:
-        if annotation['image_id'] in number_of:
-            annotations[number_of[annotation['image_id']]].append(annotation)
-    return annotations

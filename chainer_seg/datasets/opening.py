@@ -1,7 +1,9 @@
 """Opens a data set of files in any of the forms that are read, told apart by the files themselves."""
 
+import os
 import pathlib
 
+from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.mask_folder import MaskFolder, davis_folders
 from chainer_seg.datasets.packed import PackedDataset, is_packed
@@ -12,12 +14,13 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.stored_pixels import LabelsAs
 
 
-def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None,
-                 labels_as: LabelsAs = 'auto', allow_outside: bool = False):
+def open_dataset(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
+                 skip_empty: bool = False, keypoints: bool | None = None, labels_as: LabelsAs = 'auto',
+                 allow_outside: bool = False) -> ImageDataset:
     """The data set of a file.
 
     Args:
-        annotations: A COCO JSON file; a file that scripts/prepare_dataset.py packed; a list of images
+        annotations: A COCO JSON file; a file that chainer-seg data prepare packed; a list of images
             of VOC, SBD or DAVIS, which ends in ``.txt``; a folder of masks, or one with images and masks
             as :class:`chainer_seg.datasets.MaskFolder` takes it; or TFRecord files as
             :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
@@ -25,7 +28,7 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None,
         images: Folder of the images, which a COCO JSON file needs; of VOC the folder that has
             ``JPEGImages`` in it, and of SBD the one that has ``img`` and ``inst``, where the list does
             not lie in them; or ``JPEGImages`` or ``img`` itself.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
         labels_as: How masks and label images say what a pixel belongs to; see
             :data:`chainer_seg.stored_pixels.LabelsAs`. Other files take 'auto' alone.
@@ -63,7 +66,8 @@ def open_dataset(annotations, images=None, *, skip_empty=False, keypoints=None,
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
 
 
-def folder_for(annotations, images, others=None):
+def folder_for(annotations: str | os.PathLike, images: str | os.PathLike | None,
+               others: str | os.PathLike | None = None) -> str | os.PathLike | None:
     """The folder of images to open a data set with: ``images``, or else that of others.
 
     None of others for a data set that holds its images itself.

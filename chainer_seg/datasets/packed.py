@@ -1,27 +1,29 @@
 """A whole data set in one file that is read at random from any number of processes.
 
 The file is a ZIP archive without compression, so that every tool can look into it: the image files as
-they are, and all that is known of the objects in a few arrays. Pictures and masks are read from a
+they are, and all that is known of the objects in a few arrays. Images and masks are read from a
 mapping of the file into memory, which processes share.
 """
 
 import io
 import json
 import mmap
+import os
 import pathlib
 import struct
 import typing
 import zipfile
 import zlib
+from typing import Any
 
 import msgspec
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
 from chainer_seg import masks, schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
-from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Boxes, Dataset, ImageDataset, Progress, as_dataset, encode_png
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.images import decode_image
@@ -47,7 +49,7 @@ _LOCAL_HEADER, _LOCAL_LENGTHS = 30, struct.Struct('<26xHH')
 
 
 class _Header(msgspec.Struct):
-    format: typing.Literal[FORMAT]
+    format: typing.Literal['chainer_seg packed data set']
     version: schema.Count
     source: typing.Any
     optional: list[typing.Literal['keypoints']]
@@ -57,7 +59,9 @@ class _Header(msgspec.Struct):
     image_names: list[schema.Text]
 
 
-def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read_pixels=True):
+def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
+                 on_error: OnError | None = None, progress: Progress | None = None, read_pixels: bool = True
+                 ) -> pathlib.Path:
     """Writes a data set into one file, which has its name only when it is complete.
 
     Args:
@@ -67,7 +71,7 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
         path: Of the file.
         source (str): Anything that tells what was packed; :attr:`PackedDataset.source` gives it back.
         on_error (callable): Called with the number and the error of an image that cannot be read,
-            which is then left out; None raises the error.
+            which is then omitted; None raises the error.
         progress (callable): Wraps the iteration over indices, such as tqdm.
         read_pixels (bool): Decode image files that are stored as they are, and so find those that are
             cut short or damaged behind their headers.
@@ -80,7 +84,7 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
             be read, or there are none.
         chainer_seg.errors.DiskFullError: The file cannot be written.
     """
-    path = pathlib.Path(path)
+    path, dataset = pathlib.Path(path), as_dataset(dataset)
     index = _Index()
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, 'w') as archive:
         for number in (progress or iter)(range(len(dataset))):
@@ -91,17 +95,17 @@ def pack_dataset(dataset, path, *, source='', on_error=None, progress=None, read
                 continue
             data, rotate, instances = example
             archive.writestr(f'images/{number:08d}', data)
-            index.add_image(archive.fp.tell() - len(data), data, rotate, instances.image_size)
+            index.add_image(archive.start_dir - len(data), data, rotate, instances.image_size)
             index.add_objects(instances)
-            index.ids.append(getattr(dataset, 'ids', range(len(dataset)))[number])
-            index.names.append(_name_of(dataset, number))
+            index.ids.append(dataset.ids[number])
+            index.names.append(dataset.file_name(number))
         if not index.ids:
             raise DatasetError('There is nothing to pack: the data set has no image that can be read.')
         index.write(archive, dataset, source)
     return path
 
 
-def is_packed(path):
+def is_packed(path: str | os.PathLike) -> bool:
     """Whether ``path`` is a file that begins like those of :func:`pack_dataset`."""
     path = pathlib.Path(path)
     if not path.is_file():
@@ -111,14 +115,14 @@ def is_packed(path):
 
 
 class PackedDataset(ImageDataset):
-    """The data set of a file that :func:`pack_dataset` or scripts/prepare_dataset.py wrote.
+    """The data set of a file that :func:`pack_dataset` or chainer-seg data prepare wrote.
 
-    It gives what the packed data set gives. Every picture carries a checksum, so that a damaged file
-    is told and not trained on.
+    It gives what the packed data set gives. Every image carries a checksum, so that a damaged file
+    is reported and not trained on.
 
     Args:
         path: Of the file.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         keypoints (bool): Whether Instances carry keypoints; None: where there are some.
 
     Attributes:
@@ -131,7 +135,22 @@ class PackedDataset(ImageDataset):
             (with objects).
     """
 
-    def __init__(self, path, *, skip_empty=False, keypoints=None):
+    # The arrays of the file, as _ARRAYS and _KEYPOINTS describe them.
+    _image_starts: npt.NDArray[np.int64]
+    _image_lengths: npt.NDArray[np.int64]
+    _image_checksums: npt.NDArray[np.uint32]
+    _turned: npt.NDArray[np.bool_]
+    _sizes: npt.NDArray[np.int32]
+    _object_starts: npt.NDArray[np.int64]
+    _code_checksums: npt.NDArray[np.uint32]
+    _labels: npt.NDArray[np.int32]
+    _bboxes: npt.NDArray[np.float32]
+    _crowds: npt.NDArray[np.bool_]
+    _areas: npt.NDArray[np.float32]
+    _code_starts: npt.NDArray[np.int64]
+    _keypoints: npt.NDArray[np.float32] | None
+
+    def __init__(self, path: str | os.PathLike, *, skip_empty: bool = False, keypoints: bool | None = None):
         self.path = pathlib.Path(path)
         try:
             header = self._read_index()
@@ -141,7 +160,7 @@ class PackedDataset(ImageDataset):
         except (ArrayFileError, ValueError, KeyError) as error:
             reason = shortened(getattr(error, 'reason', str(error)))
             raise DatasetError(f'{self.path} is no packed data set, or is damaged or cut short; pack '
-                               f'the data again with scripts/prepare_dataset.py ({reason}).') from error
+                               f'the data again with chainer-seg data prepare ({reason}).') from error
         self.category_ids, self.class_names = header.category_ids, tuple(header.class_names)
         self.source = header.source
         if keypoints and self._keypoints is None:
@@ -154,45 +173,46 @@ class PackedDataset(ImageDataset):
             pictures = np.repeat(self._rows, np.diff(self._object_starts))
             self._keep_filled(np.bincount(pictures[~self._crowds], minlength=len(self)) > 0)
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
         row = self._rows[index]
         data = self._bytes(self._image_starts[row], self._image_lengths[row])
         if zlib.crc32(data) != self._image_checksums[row]:
             raise ImageError(f'The image {self.image_names[index]} in {self.path} is damaged; pack the '
-                             f'data again with scripts/prepare_dataset.py.')
+                             f'data again with chainer-seg data prepare.')
         return data, bool(self._turned[row])
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels, without reading the image."""
-        return tuple(self._sizes[self._rows[index]].tolist())
+        height, width = self._sizes[self._rows[index]].tolist()
+        return height, width
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         row = self._rows[index]
         objects = slice(*self._object_starts[row:row + 2])
         size = self.image_size(index)
-        codes = self._read_codes(index, row, objects)
+        found = self._read_codes(index, row, objects)
         try:
-            check_runs(codes, size)
+            check_runs(found, size)
         except ValueError as error:
             raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
                                f'cannot be read: {error}.') from error
-        codes = [{'size': size, 'counts': code} for code in codes]
+        codes = [{'size': size, 'counts': code} for code in found]
         return Instances(
-            masks.decode_checked(codes, size), *self._fields(objects)[1::-1],
+            masks.decode_checked(codes, size), self._bboxes[objects], self._labels[objects],
             keypoints=None if self._keypoints is None else self._keypoints[objects],
             class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
 
-    def read_boxes(self, index):
+    def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image, without its masks."""
         row = self._rows[index]
         return self._fields(slice(*self._object_starts[row:row + 2]))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != '_mapping'}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._map()
 
@@ -201,12 +221,12 @@ class PackedDataset(ImageDataset):
                 self._crowds[objects])
 
     def _read_codes(self, index, row, objects):
-        """The run-length codes (bytes) of one picture's masks."""
+        """The run-length encodings (bytes) of one image's masks."""
         bounds = self._code_starts[objects.start:objects.stop + 1]
         data = self._bytes(self._codes_start + bounds[0], bounds[-1] - bounds[0])
         if zlib.crc32(data) != self._code_checksums[row]:
             raise DatasetError(f'The objects of {self.image_names[index]} in {self.path} are damaged; '
-                               f'pack the data again with scripts/prepare_dataset.py.')
+                               f'pack the data again with chainer-seg data prepare.')
         places = bounds - bounds[0]
         return [data[start:end] for start, end in zip(places[:-1], places[1:])]
 
@@ -320,8 +340,7 @@ class _Index:
             'format': FORMAT, 'version': VERSION, 'source': source,
             'optional': [] if keypoints is None else ['keypoints'],
             'class_names': list(dataset.class_names),
-            'category_ids': list(getattr(dataset, 'category_ids',
-                                         range(1, len(dataset.class_names) + 1))),
+            'category_ids': list(dataset.category_ids),
             'ids': self.ids, 'image_names': self.names}
         archive.writestr(_HEADER, json.dumps(header))
         for name, array in arrays.items():
@@ -347,17 +366,10 @@ def _ends(lengths):
 
 def _read_example(dataset, number, read_pixels):
     """The bytes of an image file, whether its EXIF data turn it, and the objects."""
-    if not hasattr(dataset, 'read_file'):
+    if not dataset.has_files:
         image, instances = dataset[number]
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, 'PNG', compress_level=1)
-        return file.getvalue(), False, instances
+        return encode_png(image), False, instances
     data, rotate = dataset.read_file(number)
     if read_pixels:
-        decode_image(data, _name_of(dataset, number))
+        decode_image(data, dataset.file_name(number))
     return data, rotate, dataset.read_instances(number)
-
-
-def _name_of(dataset, number):
-    names = getattr(dataset, 'image_names', None)
-    return names[number] if names else f'{number:06d}.png'

@@ -7,10 +7,15 @@ the memory of a small machine, so it is never read as a whole.
 
 import itertools
 import logging
+import os
 import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import ijson
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import boxes, schema
 from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
@@ -24,37 +29,54 @@ log = logging.getLogger(__name__)
 KINDS = ('segm', 'bbox')
 
 
-def proposal_results(proposals, image_id=0):
+class RleProposals(NamedTuple):
+    """The proposals for one image, the best first, with masks as run-length encodings.
+
+    Attributes:
+        codes: COCO's compressed run-length encodings, dicts of ``size`` and ``counts``, JSON-ready.
+        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
+        scores: (R,) float32 in [0, 1].
+        scales: (R,) float32, the scale of the pyramid at which each was found.
+    """
+
+    codes: list[dict[str, Any]]
+    bboxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    scales: npt.NDArray[np.float32]
+
+
+def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, Any]]:
     """Proposals in any form as COCO result dicts, JSON-ready.
 
     Args:
         proposals: :class:`chainer_seg.Instances`; what ``model.propose_rle`` gives; or result dicts,
-            whose run-length codes are checked and compressed.
+            whose run-length encodings are checked and compressed.
         image_id: The image's id in its annotation file.
 
     Returns:
         list of dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
 
     Raises:
-        chainer_seg.errors.DatasetError: A run-length code is damaged.
+        chainer_seg.errors.DatasetError: A run-length encoding is damaged.
     """
     if isinstance(proposals, Instances):
         return proposals.to_coco_results(image_id)
     if isinstance(proposals, _CheckedResults):
         return proposals
-    if not hasattr(proposals, 'codes'):
+    if not isinstance(proposals, RleProposals):
         return _check_results(proposals)
     return [{'image_id': image_id, 'category_id': 1, 'segmentation': code, 'bbox': box, 'score': score}
             for code, box, score in zip(proposals.codes, boxes.to_xywh(proposals.bboxes).tolist(),
                                         proposals.scores.tolist())]
 
 
-def read_proposals(path):
+def read_proposals(path: str | os.PathLike | Sequence[str | os.PathLike]
+                   ) -> Iterator[tuple[int | str, list[dict[str, Any]]]]:
     """Proposals image by image, from files of any size.
 
     Args:
         path: A JSON file, a folder of them, or a list of both. Of a folder that
-            ``compute_proposals.py`` wrote, the segments are read, or the boxes if there is nothing
+            ``chainer-seg propose`` wrote, the segments are read, or the boxes if there is nothing
             else; of another folder, every ``.json`` file, by name.
 
     Yields:
@@ -78,13 +100,14 @@ def read_proposals(path):
             yield image_id, _CheckedResults(group)
 
 
-def match_images(files, ids):
+def match_images(files: Iterable[tuple[int | str, list[dict[str, Any]]]], ids: Iterable[int | str]
+                 ) -> Iterator[tuple[int | str, list[dict[str, Any]]]]:
     """What :func:`read_proposals` gives, by the image ids of a data set.
 
     Args:
         files: Pairs of an image id and its results. An id may be text where the data set has a number,
-            or the reverse, which is told once.
-        ids: The image ids of the data set. Results of other images are passed over, which is told.
+            or the reverse, which is reported once.
+        ids: The image ids of the data set. Results of other images are skipped, which is reported.
 
     Yields:
         (one of ``ids``, the results).
@@ -92,7 +115,8 @@ def match_images(files, ids):
     Raises:
         chainer_seg.errors.DatasetError: The results of an image come under two ids.
     """
-    known, given, lost = Ids(ids), {}, []
+    known, lost = Ids(ids), []
+    given: dict[int | str, int | str] = {}
     for image_id, results in files:
         found = known.find(image_id)
         if found is None:
@@ -112,12 +136,13 @@ def match_images(files, ids):
                     'the image %s', len(lost), quoted(lost[0]))
 
 
-def read_proposal_instances(path, n=None):
+def read_proposal_instances(path: str | os.PathLike | Sequence[str | os.PathLike], n: int | None = None
+                            ) -> Iterator[tuple[int | str, Instances]]:
     """The same as :class:`chainer_seg.Instances`, best first.
 
     Args:
         path: As of :func:`read_proposals`.
-        n: Keep so many of an image; all if left out. Masks need H * W bytes each.
+        n: Keep the best N of an image; all by default. Masks need H * W bytes each.
 
     Yields:
         (image id, Instances).
@@ -200,7 +225,7 @@ def _are_numbers(values):
 
 
 class _Result(msgspec.Struct):
-    """What is needed of a result dict besides its run-length code."""
+    """What is needed of a result dict besides its run-length encoding."""
 
     score: schema.Finite
     bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (

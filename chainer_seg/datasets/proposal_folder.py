@@ -1,18 +1,21 @@
-"""A folder of proposal files that grows image by image and that a killed run can go on with.
+"""A folder of proposal files that grows image by image and from which a killed run can be resumed.
 
 The results of each finished image go at once to the journal of its chunk, a line for an image. When
 all wanted images of a chunk are there, they are written as ``segm-<first>-<last>.json`` and
 ``bbox-<first>-<last>.json`` (numbers of images, from 1), which appear whole or not at all. So what is
-in a folder is told by the names of its files and the whole lines of its journals, however a run ended,
+in a folder is known from the names of its files and the whole lines of its journals, however a run ended,
 and several runs may fill different ranges of one folder.
 """
 
 import contextlib
+import os
 import pathlib
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from chainer_seg.datasets.proposal_files import KINDS
-from chainer_seg.errors import DatasetError, writing
+from chainer_seg.errors import DatasetError, UserError, writing
 from chainer_seg.files import json_list
 from chainer_seg.journal import Journal, keep_settings, scan
 from chainer_seg.locks import remove_unfinished
@@ -29,17 +32,18 @@ class ProposalFolder:
 
     Args:
         folder: Where the files lie; made if missing.
-        settings: A dict, JSON-ready, of all that the proposals depend on. A folder goes on only
+        settings: A dict, JSON-ready, of all that the proposals depend on. A folder is resumed only
             with the settings that it began with.
         chunk: Number of images in a file.
-        overwrite: Begin anew where the folder holds proposals.
+        overwrite: Start over where the folder holds proposals.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds proposals of other settings, or is a file.
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
-    def __init__(self, folder, settings, *, chunk=CHUNK, overwrite=False):
+    def __init__(self, folder: str | os.PathLike, settings: dict[str, Any], *, chunk: int = CHUNK,
+                 overwrite: bool = False):
         self.folder, self.chunk = pathlib.Path(folder), chunk
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the proposals.')
@@ -48,28 +52,30 @@ class ProposalFolder:
         self._check_settings({**settings, 'chunk': chunk})
 
     @property
-    def files(self):
+    def files(self) -> list[pathlib.Path]:
         """The paths of all files of proposals, by kind and then by images."""
         return [path for kind in KINDS for path in sorted(self.folder.glob(f'{kind}-*.json'))]
 
-    def missing(self, numbers):
+    def missing(self, numbers: Iterable[int]) -> list[int]:
         """Those of the images ``numbers`` (from 0) that have still to be computed, rising."""
         done = self._written()
         for journal in self.folder.glob('journal-*.jsonl'):
             done |= scan(journal)[0].keys()
         return sorted(set(numbers) - done)
 
-    def fill(self, compute, numbers, *, progress=None, on_error=None):
+    def fill(self, compute: Callable[[int], list[dict[str, Any]]], numbers: Iterable[int], *,
+             progress: Callable[[], object] | None = None,
+             on_error: Callable[[int, UserError], object] | None = None) -> list[tuple[int, UserError]]:
         """Computes the proposals of those images that have none yet.
 
         A killed or interrupted call loses at most the image it was at. An image that cannot be
-        read is passed over, and computed by the next call.
+        read is skipped, and computed by the next call.
 
         Args:
             compute: ``compute(number)`` gives the COCO result dicts of an image, each with
                 ``segmentation`` and ``bbox``; it may raise an ImageError or DatasetError.
             numbers: The images that are wanted, from 0.
-            progress (callable): Is called after each image that has been computed or passed over.
+            progress (callable): Is called after each image that has been computed or skipped.
             on_error (callable): Is called with the number and the error of an image that is passed
                 over; what it raises ends the work.
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,8 @@ from chainer_seg.datasets.mat_files import MatFileError, read_struct
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
 from chainer_seg.instances import Instances
-from chainer_seg.label_images import VOID
-
-PASCAL_NAMES = (
-    'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-    'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train',
-    'tvmonitor')
+from chainer_seg.label_images import VOID_PIXEL
+from chainer_seg.published_classes import PASCAL_NAMES
 
 
 class SbdDataset(ImageDataset):
@@ -28,8 +25,8 @@ class SbdDataset(ImageDataset):
         list_file: A text file with the name of an image in each line, as SBD's train.txt and val.txt
             or one of VOC 2012's lists of images that SBD has marked.
         folder: With the folders ``img`` (NAME.jpg), ``inst`` and ``cls`` (NAME.mat); that of the
-            list if left out.
-        skip_empty (bool): Leave out images without an object; reads all files of objects.
+            list if omitted.
+        skip_empty (bool): Omit images without an object; reads all files of objects.
         allow_outside: Whether the list may name images outside its folder and ``folder``.
 
     Attributes:
@@ -44,6 +41,7 @@ class SbdDataset(ImageDataset):
     """
 
     class_names = PASCAL_NAMES
+    image_folder: pathlib.Path
 
     def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
                  skip_empty: bool = False, allow_outside: bool = False):
@@ -63,7 +61,7 @@ class SbdDataset(ImageDataset):
         if skip_empty:
             self._keep_filled([len(self._objects_of(number)[1]) > 0 for number in range(len(self))])
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and False: it is not turned."""
         path = self._image_path(index)
         data, stored, _ = read_image_file(path)
@@ -73,19 +71,19 @@ class SbdDataset(ImageDataset):
                                f'are marked on {size[0]}x{size[1]}; fetch both again.')
         return data, False
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""
         return read_image_file(self._image_path(index))[1]
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         return marked_instances(*self._objects_of(index), self.class_names)
 
-    def read_classes(self, index):
+    def read_classes(self, index: int) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
         return self._marks.read_classes(self.ids[index])
 
-    def _objects_of(self, index):
+    def _objects_of(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         return self._marks.read_objects(self.ids[index])
 
     def _image_path(self, index):
@@ -118,10 +116,10 @@ class SbdMarks:
         folder: With the folders ``inst`` and ``cls``.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         self.folder = pathlib.Path(folder)
 
-    def path(self, kind, name):
+    def path(self, kind: str, name: str) -> pathlib.Path:
         """The file of an image; the kind is 'inst' or 'cls'."""
         return self.folder / kind / f'{name}.mat'
 
@@ -131,14 +129,14 @@ class SbdMarks:
         owners, categories = entry['Segmentation'], entry['Categories'].ravel()
         if ((categories < 1) | (categories > len(PASCAL_NAMES))).any():
             raise self._fault('inst', name, 'its objects have no category from 1 to 20')
-        if len(categories) > VOID or owners[owners != VOID].max(initial=0) > len(categories):
+        if len(categories) > VOID_PIXEL or owners[owners != VOID_PIXEL].max(initial=0) > len(categories):
             raise self._fault('inst', name, 'its objects are not those that have a category')
         return owners, categories.astype(np.int64)
 
     def read_classes(self, name: str) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8, 255 where none is given."""
         classes = self._read('cls', 'GTcls', name)['Segmentation']
-        if classes[classes != VOID].max(initial=0) > len(PASCAL_NAMES):
+        if classes[classes != VOID_PIXEL].max(initial=0) > len(PASCAL_NAMES):
             raise self._fault('cls', name, 'its pixels have other categories than 0 to 20 and 255')
         return classes
 
@@ -165,7 +163,8 @@ class SbdMarks:
                             f'{reason}; fetch it again.')
 
 
-def marked_instances(owners, categories, class_names):
+def marked_instances(owners: npt.NDArray[np.uint8], categories: npt.NDArray[np.int64],
+                     class_names: Sequence[str]) -> Instances:
     """The objects of an image.
 
     Args:
@@ -175,6 +174,6 @@ def marked_instances(owners, categories, class_names):
     """
     numbers = np.arange(1, len(categories) + 1)
     # Where objects hide others entirely, numbers are left without a pixel.
-    seen = np.isin(numbers, owners) & (numbers != VOID)
+    seen = np.isin(numbers, owners) & (numbers != VOID_PIXEL)
     return Instances(owners == numbers[seen][:, None, None], labels=categories[seen] - 1,
                      class_names=class_names)

@@ -1,8 +1,10 @@
 """COCO's three ways to write a mask, checked and drawn: polygons and run lengths."""
 
+from typing import Any
+
 import numpy as np
 
-from chainer_seg.datasets.coco_json import is_number
+from chainer_seg.datasets.coco_json import Fault, is_number
 from chainer_seg.errors import quoted
 from chainer_seg.run_lengths import checked_code, code_area, polygons_code
 
@@ -11,7 +13,7 @@ _FARTHEST = 20  # image sides
 _NEITHER = 'the segmentation is neither polygons nor a run-length code'
 
 
-def segmentation_faults(segmentation, size):
+def segmentation_faults(segmentation: Any, size: tuple[int, int]) -> list[Fault]:
     """Everything that is wrong with one annotation's segmentation.
 
     Args:
@@ -35,13 +37,13 @@ def segmentation_faults(segmentation, size):
     return faults
 
 
-def segmentation_to_rle(segmentation, size):
-    """The compressed run-length code of a segmentation.
+def segmentation_to_rle(segmentation: Any, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The compressed run-length encoding of a segmentation.
 
-    Polygons of less than three points are passed over, and parts outside the image are cut off.
+    Polygons of less than three points are skipped, and parts outside the image are cut off.
 
     Args:
-        segmentation: Polygons or a run-length code, as in a COCO JSON file.
+        segmentation: Polygons or a run-length encoding, as in a COCO JSON file.
         size: (height, width) of the image.
 
     Returns:
@@ -58,7 +60,7 @@ def segmentation_to_rle(segmentation, size):
     return code if code is not None and code_area(code) else None
 
 
-def drawable_polygons(segmentation, size):
+def drawable_polygons(segmentation: Any, size: tuple[int, int]) -> list[list[float]] | None:
     """The polygons of a segmentation, to be drawn at another resolution.
 
     Args:
@@ -78,7 +80,7 @@ def drawable_polygons(segmentation, size):
     return None if code is None else [polygon for polygon in segmentation if len(polygon) >= 6]
 
 
-def segmentation_extent(segmentation):
+def segmentation_extent(segmentation: Any) -> tuple[float, float, float, float] | None:
     """(x_min, y_min, x_max, y_max) of the polygons of a segmentation; None where it has none."""
     if not isinstance(segmentation, list) or not segmentation or not all(
             isinstance(polygon, list) and polygon and len(polygon) % 2 == 0
@@ -132,7 +134,7 @@ def _faults(segmentation, size):
 
 
 def _wrong_form(segmentation):
-    """What a segmentation that is no run-length code is instead of a list of lists; '' for one."""
+    """What a segmentation that is not a run-length encoding has instead of a list of lists; '' for one."""
     if not isinstance(segmentation, list):
         return f' but {quoted(segmentation, 60)}'
     if segmentation and set(map(type, segmentation)) <= {int, float}:

@@ -1,13 +1,19 @@
 """Data sets of semantic segmentation, made from those of objects: a class for each pixel."""
 
+import os
 import pathlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.datasets.base import Dataset, as_dataset
 from chainer_seg.datasets.opening import open_dataset
+from chainer_seg.datasets.sbd import PASCAL_NAMES
 from chainer_seg.datasets.voc import VocDataset, is_voc
 from chainer_seg.errors import DatasetError
-from chainer_seg.label_images import VOID
+from chainer_seg.instances import Instances
+from chainer_seg.label_images import VOID, VOID_PIXEL
 from chainer_seg.stored_pixels import LabelsAs
 
 BACKGROUND = 'background'
@@ -30,17 +36,16 @@ class SemanticDataset:
         image_names (list of str): The name of each image file; names made of numbers where it is drawn.
     """
 
-    def __init__(self, dataset):
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset = as_dataset(dataset)
         self.class_names = (BACKGROUND, *dataset.class_names)
-        self.ids = list(getattr(dataset, 'ids', range(len(dataset))))
-        self.image_names = list(getattr(dataset, 'image_names', None)
-                                or [f'{number:06d}.png' for number in self.ids])
+        self.ids = list(dataset.ids)
+        self.image_names = [dataset.file_name(number) for number in range(len(dataset))]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
         """One image and its labels.
 
         Raises:
@@ -48,8 +53,9 @@ class SemanticDataset:
             chainer_seg.errors.ImageError: If the image cannot be read.
             chainer_seg.errors.DatasetError: If its labels cannot be read.
         """
-        if hasattr(self.dataset, 'read_classes'):
-            return self.dataset.read_image(index), _with_void(self.dataset.read_classes(index))
+        classes = self.dataset.read_classes(index)
+        if classes is not None:
+            return self.dataset.read_image(index), _with_void(classes)
         image, instances = self.dataset[index]
         return image, semantic_labels(instances)
 
@@ -62,26 +68,26 @@ class SemanticDataset:
         Raises:
             chainer_seg.errors.DatasetError: There is none, so that nothing could be learnt or counted.
         """
-        if not hasattr(self.dataset, 'read_classes'):
-            return
         void = False
         for number in range(len(self)):
             classes = self.dataset.read_classes(number)
-            if ((classes != 0) & (classes != VOID)).any():
+            if classes is None:
                 return
-            void = void or (classes == VOID).any()
+            if ((classes != 0) & (classes != VOID_PIXEL)).any():
+                return
+            void = void or (classes == VOID_PIXEL).any()
         raise DatasetError(
             f'No pixel of the {len(self)} images of {source} has a class: their labels are '
-            + (f'0, the background, and {VOID}, which is void, alone; write 1 for the first class, or '
+            + (f'0, the background, and {VOID_PIXEL}, which is void, alone; write 1 for the first class, or '
                f'read white as class 1 with --labels-as levels.' if void else
                '0, the background, alone; write 1 for the first class.'))
 
-    def part(self, numbers):
+    def part(self, numbers: Iterable[int]) -> 'SemanticDataset':
         """The same data set with only the images of these numbers, in this order."""
         return SemanticDataset(self.dataset.part(numbers))
 
 
-def semantic_labels(instances):
+def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
     """The class of each pixel of an image with objects.
 
     Where objects lie on each other, the smaller one counts, for what is large is seldom before what is
@@ -97,12 +103,13 @@ def semantic_labels(instances):
     # From the front to the back, with the background behind all.
     order = np.lexsort([sizes, instances.crowds])
     layers = np.concatenate([instances.masks[order], np.ones((1, *instances.image_size), bool)])
-    labels = np.where(instances.crowds, -1, instances.labels + 1)[order]
+    labels = np.where(instances.crowds, VOID, instances.labels + 1)[order]
     return np.append(labels, 0).astype(np.int32)[layers.argmax(axis=0)]
 
 
-def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
-                  labels_as: LabelsAs = 'auto', allow_outside: bool = False):
+def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
+                  sbd: str | os.PathLike | None = None, class_names: Sequence[str] | None = None,
+                  labels_as: LabelsAs = 'auto', allow_outside: bool = False) -> SemanticDataset:
     """The data set of semantic segmentation in files.
 
     Args:
@@ -111,7 +118,7 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
             image and a label image a line.
         images: The folder, as there.
         sbd: A folder of SBD for images of a VOC list that VOC has not marked.
-        class_names: The classes from 1 on in the label images of a list; VOC's if left out.
+        class_names: The classes from 1 on in the label images of a list; VOC's by default.
         labels_as, allow_outside: As :func:`chainer_seg.datasets.open_dataset` takes them.
 
     Returns:
@@ -121,9 +128,9 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
         chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
     """
     if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
-        names = {} if class_names is None else {'class_names': class_names}
-        dataset = SemanticDataset(VocDataset(annotations, images, sbd=sbd, labels_as=labels_as,
-                                             allow_outside=allow_outside, **names))
+        dataset = SemanticDataset(VocDataset(
+            annotations, images, sbd=sbd, labels_as=labels_as, allow_outside=allow_outside,
+            class_names=PASCAL_NAMES if class_names is None else class_names))
     else:
         dataset = SemanticDataset(open_dataset(annotations, images, labels_as=labels_as,
                                                allow_outside=allow_outside))
@@ -134,5 +141,5 @@ def open_semantic(annotations, images=None, *, sbd=None, class_names=None,
 def _with_void(classes):
     """Classes (H, W) uint8 as labels."""
     labels = classes.astype(np.int32)
-    labels[classes == VOID] = -1
+    labels[classes == VOID_PIXEL] = VOID
     return labels

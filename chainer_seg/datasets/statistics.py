@@ -1,16 +1,17 @@
 """What a data set holds, in figures: objects per class, sizes, aspect ratios; anchors that fit them."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.cluster import vq
 
-from chainer_seg.bad_images import passing_over
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
 
-# The anchors of YOLACT's published models, in pixels of an input of 550x550.
-PUBLISHED_SCALES, PUBLISHED_RATIOS, PUBLISHED_SIZE = (24, 48, 96, 192, 384), (1, 0.5, 2), 550
 # An anchor is trained to find an object from this IoU on.
 MATCHED_IOU = 0.5
 
@@ -38,32 +39,32 @@ class DatasetStatistics:
     areas: np.ndarray
 
     @property
-    def objects_per_class(self):
+    def objects_per_class(self) -> npt.NDArray[np.int64]:
         """(classes,) int."""
         return np.bincount(self.labels, minlength=len(self.class_names))
 
     @property
-    def images_per_class(self):
+    def images_per_class(self) -> npt.NDArray[np.int64]:
         """(classes,) int: the number of images with an object of each class."""
         pairs = np.unique(np.stack([self.labels, self.pictures]), axis=1)
         return np.bincount(pairs[0], minlength=len(self.class_names))
 
     @property
-    def objects_per_image(self):
+    def objects_per_image(self) -> npt.NDArray[np.int64]:
         """(N,) int."""
         return np.bincount(self.pictures, minlength=len(self.image_sizes))
 
     @property
-    def box_sizes(self):
+    def box_sizes(self) -> npt.NDArray[np.float32]:
         """(M, 2) float32: height and width of the boxes in pixels of the images."""
         return self.bboxes[:, 2:] - self.bboxes[:, :2]
 
     @property
-    def unseen_classes(self):
+    def unseen_classes(self) -> list[str]:
         """The names of the classes without an object, a list."""
         return [self.class_names[label] for label in np.flatnonzero(self.objects_per_class == 0)]
 
-    def sizes_at(self, image_size):
+    def sizes_at(self, image_size: float) -> npt.NDArray[np.float64]:
         """(M, 2) float: height and width of the boxes when images are squeezed to a square.
 
         Args:
@@ -71,7 +72,7 @@ class DatasetStatistics:
         """
         return self.box_sizes * (image_size / self.image_sizes[self.pictures])
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The figures as a dict for JSON, without the single objects."""
         per_image = self.objects_per_image
         small, large = self.areas < SMALL_AREA, self.areas > LARGE_AREA
@@ -109,22 +110,23 @@ class Anchors:
     matched: float
 
 
-def measure_dataset(dataset, progress=iter, on_error=None):
+def measure_dataset(dataset: Dataset, progress: Progress = iter, on_error: OnError | None = None
+                    ) -> DatasetStatistics:
     """The :class:`DatasetStatistics` of a data set.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Pictures are
+        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Images are
             not read where the data set gives objects and ``image_size(i)`` without them.
-        progress (callable): Wraps the iteration over pictures, such as tqdm.
-        on_error (callable): Called with the number and the error of a picture that cannot be read,
+        progress (callable): Wraps the iteration over images, such as tqdm.
+        on_error (callable): Called with the number and the error of an image that cannot be read,
             which is then not counted; None raises the error.
     """
+    dataset = as_dataset(dataset)
     index = ObjectIndex(dataset, progress, on_error)
     sizes = {}
     for number in range(len(dataset)):
         with passing_over(number, on_error):
-            sizes[number] = (dataset.image_size(number) if hasattr(dataset, 'image_size')
-                             else dataset[number][0].shape[:2])
+            sizes[number] = dataset.image_size(number)
     single = ~index.crowds & np.isin(index.pictures, list(sizes))
     return DatasetStatistics(
         tuple(dataset.class_names), np.array(list(sizes.values())).reshape(-1, 2),
@@ -132,7 +134,7 @@ def measure_dataset(dataset, progress=iter, on_error=None):
         index.labels[single], index.bboxes[single], index.areas[single])
 
 
-def suggest_anchors(sizes, scales=5, ratios=3):
+def suggest_anchors(sizes: npt.NDArray, scales: int = 5, ratios: int = 3) -> Anchors | None:
     """Anchors for boxes of these sizes: k-means in the logarithms of sides and of aspect ratios.
 
     Args:
@@ -150,7 +152,7 @@ def suggest_anchors(sizes, scales=5, ratios=3):
                        np.round(_log_means(_aspect_ratios(sizes), ratios), 2))
 
 
-def fit_anchors(sizes, scales, ratios=(1,)):
+def fit_anchors(sizes: npt.NDArray, scales: npt.ArrayLike, ratios: npt.ArrayLike = (1,)) -> Anchors:
     """The :class:`Anchors` of these scales and ratios; ``sizes`` are those of suggest_anchors."""
     sizes = sizes[(sizes > 0).all(axis=1)]
     scales, ratios = np.asarray(scales, float), np.asarray(ratios, float)

@@ -2,12 +2,14 @@
 
 import copy
 import io
+import os
 import pathlib
+from typing import Self
 
 import numpy as np
 
 from chainer_seg import masks
-from chainer_seg.datasets.base import ImageDataset
+from chainer_seg.datasets.base import Boxes, ImageDataset, Progress
 from chainer_seg.datasets.coco_json import is_number
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
 from chainer_seg.errors import DatasetError, ImageError, quoted, shortened
@@ -30,7 +32,7 @@ _ID_DIGITS = 19  # of a number of 64 bits; longer ids are names
 class TFRecordDataset(ImageDataset):
     """Images and objects of TFRecord files.
 
-    All files are read once at the start, which checks them; scripts/prepare_dataset.py packs them so
+    All files are read once at the start, which checks them; chainer-seg data prepare packs them so
     that later starts are quick. Records without masks give the pixels of the boxes.
 
     The files do not tell which classes there might be: ``categories`` are those that occur, with the
@@ -38,7 +40,7 @@ class TFRecordDataset(ImageDataset):
 
     Args:
         shards: A file, a pattern such as ``coco_train.record-*``, or what all names begin with.
-        skip_empty (bool): Leave out images without a single object (crowds do not count).
+        skip_empty (bool): Omit images without a single object (crowds do not count).
         progress (callable): Wraps the iteration over files, such as tqdm.
 
     Attributes:
@@ -50,10 +52,12 @@ class TFRecordDataset(ImageDataset):
         chainer_seg.errors.DatasetError: Files are missing, damaged, or hold something else.
     """
 
-    def __init__(self, shards, *, skip_empty=False, progress=None):
+    def __init__(self, shards: str | os.PathLike, *, skip_empty: bool = False,
+                 progress: Progress | None = None):
         self.path = pathlib.Path(shards)
-        self._places, self._objects, self._sizes, ids, names = [], [], [], [], []
-        categories = {}
+        self._places, self._objects, self._sizes, names = [], [], [], []
+        ids: list[int | str] = []
+        categories: dict[int, str] = {}
         for shard in (progress or iter)(find_shards(shards)):
             for number, (place, data) in enumerate(scan_records(shard)):
                 try:
@@ -74,7 +78,7 @@ class TFRecordDataset(ImageDataset):
         if skip_empty:
             self._keep_filled([bool((~crowds).any()) for _, _, _, crowds in self._objects])
 
-    def with_categories(self, categories):
+    def with_categories(self, categories: dict[int, str]) -> Self:
         """The same data set with labels that count these categories, a dict of names by ids.
 
         Raises:
@@ -88,7 +92,7 @@ class TFRecordDataset(ImageDataset):
         other._name_classes(categories)
         return other
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and False: its EXIF data do not count."""
         data = self._record(index).encoded
         stored, _ = header_sizes(io.BytesIO(data), self.image_names[index])
@@ -99,16 +103,16 @@ class TFRecordDataset(ImageDataset):
                                f'files again.')
         return data, False
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels, without reading the image."""
         return self._sizes[self._rows[index]]
 
-    def read_boxes(self, index):
+    def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image, without its masks."""
         categories, bboxes, areas, crowds = self._objects[self._rows[index]]
         return np.searchsorted(self.category_ids, categories).astype(np.int32), bboxes, areas, crowds
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image."""
         labels, bboxes, areas, crowds = self.read_boxes(index)
         try:

@@ -6,21 +6,24 @@ tensorflow/core/lib/io/record_writer.h and tensorflow/core/example/example.proto
 
 import functools
 import glob
+import os
 import pathlib
 import re
 import struct
+from collections.abc import Iterator
+from typing import Any
 
-import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import DatasetError
 
 _HEAD, _CHECKSUM = struct.Struct('<QI'), struct.Struct('<I')
 _SHARD = re.compile(r'(.*)-(\d{5})-of-(\d{5})$')
 
 
-def find_shards(pattern):
+def find_shards(pattern: str | os.PathLike) -> list[pathlib.Path]:
     """The record files that ``pattern`` names, sorted.
 
     Args:
@@ -37,7 +40,7 @@ def find_shards(pattern):
     found = [path for path in found if path.is_file()]
     if not found:
         raise DatasetError(f'There are no TFRecord files {pattern}; check the path.')
-    totals = {}
+    totals: dict[tuple[str, int], list[pathlib.Path]] = {}
     for path in found:
         if match := _SHARD.match(str(path)):
             totals.setdefault((match[1], int(match[3])), []).append(path)
@@ -48,7 +51,7 @@ def find_shards(pattern):
     return found
 
 
-def scan_records(path):
+def scan_records(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
     """Goes through a record file: gives the place and the data (bytes) of each record.
 
     Raises:
@@ -63,14 +66,14 @@ def scan_records(path):
             place, number = file.tell(), number + 1
 
 
-def read_record(path, place):
+def read_record(path: pathlib.Path, place: int) -> bytes:
     """The data (bytes) of the record at a place that :func:`scan_records` gave; it raises the same."""
     with _opened(path) as file:
         file.seek(place)
         return _read(file, path, f'the record at byte {place}', path.stat().st_size - place)
 
 
-def parse_example(data):
+def parse_example(data: bytes) -> dict[str, list[Any]]:
     """The features of a serialised tf.train.Example: a dict from names to lists.
 
     Returns:
@@ -85,12 +88,6 @@ def parse_example(data):
         raise ValueError('it is no tf.train.Example') from error
     return {entry.key: [*entry.value.bytes_list.value, *entry.value.float_list.value,
                         *entry.value.int64_list.value] for entry in message.features.feature}
-
-
-def masked_crc32c(data):
-    """TensorFlow's checksum: CRC-32C turned by 15 bits, plus a constant."""
-    checksum = google_crc32c.value(data)
-    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _opened(path):

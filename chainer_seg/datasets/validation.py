@@ -1,10 +1,13 @@
 """All that is wrong with a COCO annotation file and its images, listed rather than raised."""
 
 import collections
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
+from chainer_seg.datasets.base import Progress
 from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_habits, contradiction, is_box
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
@@ -18,7 +21,8 @@ from chainer_seg.images import header_sizes, read_image
 SMALL_AREA, LARGE_AREA = 32**2, 96**2
 
 
-def validate_coco(annotations, images=None, *, read_pixels=True, progress=None):
+def validate_coco(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
+                  read_pixels: bool = True, progress: Progress | None = None) -> list[Problem]:
     """List all problems of a COCO annotation file.
 
     Args:
@@ -109,7 +113,7 @@ def _shape_faults(annotation, size, keypoints):
 
 
 def _encloses(segmentation, size):
-    """Whether a segmentation has pixels; True where something else is wrong with it, which is told."""
+    """Whether a segmentation has pixels; True where something else is wrong with it, which is reported."""
     try:
         return segmentation == [] or segmentation_to_rle(segmentation, size) is not None
     except ValueError:
@@ -127,7 +131,7 @@ def _place_faults(box, size):
     return []
 
 
-def coco_statistics(annotations):
+def coco_statistics(annotations: str | os.PathLike) -> dict[str, Any]:
     """What a COCO annotation file holds, in figures.
 
     Args:

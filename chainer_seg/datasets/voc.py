@@ -5,15 +5,18 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import (
     IMAGE_ENDINGS, LABEL_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
-from chainer_seg.datasets.sbd import PASCAL_NAMES, SbdMarks, marked_instances
+from chainer_seg.datasets.sbd import SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
+from chainer_seg.instances import Instances
 from chainer_seg.label_images import (
-    VOID, Guesses, LabelsAs, choose_labels_as, read_label_image)
+    VOID_PIXEL, Guesses, LabelsAs, choose_labels_as, read_label_image)
+from chainer_seg.published_classes import PASCAL_NAMES
 
 _IMAGES, _OBJECTS = 'JPEGImages', 'SegmentationObject'
 # Where the classes of an image may be given; where both do, VOC's own are the more exact.
@@ -29,13 +32,13 @@ class VocDataset(ImageDataset):
             Names that are written otherwise are found as :mod:`chainer_seg.datasets.list_files` says;
             the second column of VOC's lists of a class is not used.
         folder: With the folders ``JPEGImages``, ``SegmentationClass`` and ``SegmentationObject``, such
-            as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if left out it is found from the list's own
+            as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if omitted it is found from the list's own
             place. Images without classes in ``SegmentationClass`` may have them in
             ``SegmentationClassAug``.
         sbd: A folder with ``inst`` and ``cls`` of the Semantic Boundaries Dataset, which has the
             objects and classes of images that VOC has not marked: the augmented set.
         class_names: Of the classes from 1 on, for label images of one's own.
-        skip_empty (bool): Leave out images without an object; reads all label images.
+        skip_empty (bool): Omit images without an object; reads all label images.
         labels_as: How label images say what a pixel belongs to; see
             :func:`chainer_seg.label_images.read_label_image`. With 'auto', some of them decide for all.
         allow_outside: Whether the list may name files outside its folder and ``folder``.
@@ -73,38 +76,39 @@ class VocDataset(ImageDataset):
             self.check_objects()
             self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
 
-    def read_file(self, index):
+    def read_file(self, index: int) -> tuple[bytes, bool]:
         """The bytes of the image file, and False: it is not turned."""
         return read_image_file(self._picture(index))[0], False
 
-    def image_size(self, index):
+    def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""
         return read_image_file(self._picture(index))[1]
 
-    def read_classes(self, index):
+    def read_classes(self, index: int) -> npt.NDArray[np.uint8]:
         """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
         path = self._labels[self._rows[index]]
         if path is None:
             name = self.ids[index]
-            return self._fitting(self._marks.read_classes(name), self._marks.path('cls', name), index)
+            marks = self._known_marks()
+            return self._fitting(marks.read_classes(name), marks.path('cls', name), index)
         classes = read_label_image(path, self._labels_as, len(self.class_names), self._guesses)
         classes = self._fitting(classes, path, index)
-        largest = classes[classes != VOID].max(initial=0)
+        largest = classes[classes != VOID_PIXEL].max(initial=0)
         if largest > len(self.class_names):
             raise DatasetError(f'The label image {path} has the label {largest}, but labels are from 0 '
-                               f'to {len(self.class_names)}, and {VOID} where none is given; name all '
+                               f'to {len(self.class_names)}, and {VOID_PIXEL} where none is given; name all '
                                f'classes with --class-names, or see --labels-as.')
         return classes
 
-    def read_instances(self, index):
+    def read_instances(self, index: int) -> Instances:
         """The objects of one image, without reading the image."""
         return marked_instances(*self._objects_of(index), self.class_names)
 
-    def read_void(self, index):
+    def read_void(self, index: int) -> npt.NDArray[np.bool_]:
         """The pixels that are not counted, (H, W) bool: the rims of objects and what is difficult."""
-        return self._objects_of(index)[0] == VOID
+        return self._objects_of(index)[0] == VOID_PIXEL
 
-    def check_objects(self):
+    def check_objects(self) -> None:
         """Makes sure that every image has a file of its objects.
 
         Raises:
@@ -116,7 +120,7 @@ class VocDataset(ImageDataset):
         if self._objects_as == 'auto':
             self._objects_as = self._choose([path for path in paths if path.suffix != '.mat'])
 
-    def _choose(self, paths, largest=VOID - 1):
+    def _choose(self, paths, largest=VOID_PIXEL - 1):
         return choose_labels_as(paths, largest, self._guesses) if paths else 'auto'
 
     def _find(self, line):
@@ -156,7 +160,7 @@ class VocDataset(ImageDataset):
             [os.path.abspath(picture.parent) for picture in self._pictures]))
 
     def _check_files(self):
-        labels = [path or self._marks.path('cls', name) for path, name in zip(self._labels, self.ids)]
+        labels = [path or self._known_marks().path('cls', name) for path, name in zip(self._labels, self.ids)]
         self._refuse_missing([path for pair in zip(self._pictures, labels) for path in pair],
                              'whose files are', 'name the folder that has JPEGImages in it, and write '
                              'names as they are there')
@@ -174,11 +178,11 @@ class VocDataset(ImageDataset):
             return self._marks.path('inst', self.ids[index])
         return found or path
 
-    def _objects_of(self, index):
+    def _objects_of(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The number of the object at each pixel (H, W) from 1, and the category of each (R,)."""
         path = self._objects_path(index)
         if path.suffix == '.mat':
-            owners, categories = self._marks.read_objects(self.ids[index])
+            owners, categories = self._known_marks().read_objects(self.ids[index])
             return self._fitting(owners, path, index), categories
         owners = read_label_image(path, self._objects_as, report=self._guesses)
         owners = self._fitting(owners, path, index)
@@ -188,7 +192,7 @@ class VocDataset(ImageDataset):
         """The category that most pixels of each object have."""
         pairs = owners.astype(np.int64) * 256 + classes
         votes = np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256)
-        objects = votes[1:1 + owners[owners != VOID].max(initial=0)]
+        objects = votes[1:1 + owners[owners != VOID_PIXEL].max(initial=0)]
         votes = objects[:, 1:1 + len(self.class_names)]
         lost = np.flatnonzero(objects.any(axis=1) & ~votes.any(axis=1))
         if len(lost):
@@ -197,13 +201,19 @@ class VocDataset(ImageDataset):
         return votes.argmax(axis=1) + 1
 
     def _fitting(self, labels, path, index):
-        """The labels (H, W), if they have the size of their picture."""
+        """The labels (H, W), if they have the size of their image."""
         picture, size = self._picture(index), self.image_size(index)
         if labels.shape != size:
             raise DatasetError(
                 f'{path} has labels for {labels.shape[0]}x{labels.shape[1]} pixels, but its picture '
                 f'{picture} has {size[0]}x{size[1]}; fetch both again, or make labels for each pixel.')
         return labels
+
+    def _known_marks(self) -> SbdMarks:
+        if self._marks is None:
+            raise DatasetError(f'{self.path} names images that VOC has not annotated; give the folder '
+                               f'of SBD.')
+        return self._marks
 
     def _picture(self, index):
         return self._pictures[self._rows[index]]

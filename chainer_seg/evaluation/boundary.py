@@ -3,16 +3,17 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
-# The published width for COCO, as a fraction of the picture's diagonal.
+# The published width for COCO, as a fraction of the image's diagonal.
 WIDTH = 0.02
 
 _SQUARE = np.ones((1, 3, 3), bool)
 
 
-def mask_rims(masks, width=WIDTH):
-    """The pixels of masks that lie near their own outline; the border of the picture is outline too.
+def mask_rims(masks: npt.NDArray[np.bool_], width: float = WIDTH) -> npt.NDArray[np.bool_]:
+    """The pixels of masks that lie near their own outline; the border of the image is outline too.
 
     Args:
         masks: (R, H, W) bool.
@@ -27,7 +28,8 @@ def mask_rims(masks, width=WIDTH):
     return masks & ~ndimage.binary_erosion(masks, _SQUARE, iterations=pixels)
 
 
-def boundary_iou(masks_a, masks_b, width=WIDTH):
+def boundary_iou(masks_a: npt.NDArray[np.bool_], masks_b: npt.NDArray[np.bool_], width: float = WIDTH
+                 ) -> npt.NDArray[np.float64]:
     """Intersection over union of the rims of each mask and its partner.
 
     Args:

@@ -1,14 +1,17 @@
 """Which class of a model is which class of a data set."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.class_names import listed, match_by_position, match_names
-from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
-from chainer_seg.datasets.sbd import PASCAL_NAMES
+from chainer_seg.published_classes import PASCAL_NAMES, PASCAL_NAMES_IN_COCO
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.semantic import VOID
+from chainer_seg.instances import Instances
+from chainer_seg.label_images import VOID
 
 _NAMES_IN_COCO = dict(zip(PASCAL_NAMES, PASCAL_NAMES_IN_COCO))
 
@@ -26,33 +29,34 @@ class ClassMatch:
     names: tuple
 
     @property
-    def missing(self):
+    def missing(self) -> tuple[str, ...]:
         """The names of the data set's classes that the model does not know."""
         return tuple(np.delete(np.array(self.names, object), self.labels[self.labels >= 0]))
 
-    def found(self, instances):
+    def found(self, instances: Instances) -> Instances:
         """What the model found, with the data set's labels; without objects of other classes."""
         labels = self.labels[instances.labels]
         kept = instances[labels >= 0]
         return dataclasses.replace(kept, labels=labels[labels >= 0], class_names=self.names)
 
-    def truth(self, instances):
+    def truth(self, instances: Instances) -> Instances:
         """The data set's objects without those of classes that the model does not know."""
         return instances[np.isin(instances.labels, self.labels)]
 
-    def found_labels(self, labels):
+    def found_labels(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Labels of pixels (H, W) that the model found, as the data set's.
 
         Other classes are 0, the background, in a data set that does not know them.
         """
         return np.maximum(self.labels, 0).astype(np.int32)[labels]
 
-    def truth_labels(self, labels):
+    def truth_labels(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The data set's labels of pixels (H, W), void where the model does not know the class."""
         return np.where(np.isin(labels, self.labels), labels, VOID)
 
 
-def match_classes(model_names, dataset_names, *, by=None, count=None):
+def match_classes(model_names: Sequence[str], dataset_names: Sequence[str], *,
+                  by: Literal['name', 'number'] | None = None, count: int | None = None) -> ClassMatch:
     """Finds the classes of a data set among those of a model.
 
     Args:

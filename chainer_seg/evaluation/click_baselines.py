@@ -2,10 +2,11 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.models.deeplab.clicks import check_clicks
+from chainer_seg.models.deeplab.clicks import Click, check_clicks
 from chainer_seg.models.deeplab.crop import click_discs
 
 
@@ -23,15 +24,17 @@ class GrabCut:
         first_radius: How far around a positive click the first colours are taken from, likewise.
     """
 
-    def __init__(self, longest_side=320, iterations=2, seed_radius=0.008, first_radius=0.1):
+    def __init__(self, longest_side: int = 320, iterations: int = 2, seed_radius: float = 0.008,
+                 first_radius: float = 0.1):
         self.longest_side, self.iterations = longest_side, iterations
         self.seed_radius, self.first_radius = seed_radius, first_radius
 
-    def session(self, image):
+    def session(self, image: npt.NDArray) -> 'BaselineSession':
         """A :class:`BaselineSession` on an image."""
         return BaselineSession(self, image)
 
-    def segment(self, image, positive, negative):
+    def segment(self, image: npt.NDArray[np.uint8], positive: npt.NDArray[np.bool_],
+                negative: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """The object (h, w) bool for given pixels; see :class:`BaselineSession`."""
         near = _near(positive, self.first_radius * max(positive.shape))
         labels = np.where(near, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -39,8 +42,9 @@ class GrabCut:
         labels[positive] = cv2.GC_FGD
         if positive.any() and not positive.all():  # otherwise there are no two colour models
             cv2.setRNGSeed(0)  # The colour models begin with a random clustering.
-            cv2.grabCut(np.ascontiguousarray(image[:, :, ::-1]), labels, None, np.zeros((1, 65)),
-                        np.zeros((1, 65)), self.iterations, cv2.GC_INIT_WITH_MASK)
+            models = np.zeros((1, 65)), np.zeros((1, 65))
+            cv2.grabCut(np.ascontiguousarray(image[:, :, ::-1]), labels, (0, 0, 0, 0), *models,
+                        self.iterations, cv2.GC_INIT_WITH_MASK)
         return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
 
 
@@ -59,7 +63,7 @@ class RandomWalker:
         chainer_seg.errors.UserError: scikit-image is not installed.
     """
 
-    def __init__(self, longest_side=320, beta=1000, seed_radius=0.008):
+    def __init__(self, longest_side: int = 320, beta: float = 1000, seed_radius: float = 0.008):
         try:
             from skimage.segmentation import random_walker
         except ImportError as error:
@@ -68,11 +72,12 @@ class RandomWalker:
         self._walk = random_walker
         self.longest_side, self.beta, self.seed_radius = longest_side, beta, seed_radius
 
-    def session(self, image):
+    def session(self, image: npt.NDArray) -> 'BaselineSession':
         """A :class:`BaselineSession` on an image."""
         return BaselineSession(self, image)
 
-    def segment(self, image, positive, negative):
+    def segment(self, image: npt.NDArray[np.uint8], positive: npt.NDArray[np.bool_],
+                negative: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """The object (h, w) bool for given pixels; see :class:`BaselineSession`."""
         labels = np.where(_rim(positive.shape) | negative, 2, 0)
         labels[positive] = 1
@@ -96,14 +101,14 @@ class BaselineSession:
     the discs around the clicks (h, w) bool; it returns the object, (h, w) bool.
     """
 
-    def __init__(self, method, image):
+    def __init__(self, method: GrabCut | RandomWalker, image: npt.NDArray):
         self.image = as_image(image)
-        self.clicks = ()
+        self.clicks: tuple[Click, ...] = ()
         self.mask = np.zeros(self.image.shape[:2], bool)
         self._method = method
         self._small = resize(self.image, fit_within(self.mask.shape, method.longest_side))
 
-    def add(self, *clicks):
+    def add(self, *clicks: Click) -> None:
         """Adds clicks and finds the object anew.
 
         Raises:

@@ -16,14 +16,14 @@ class ClickBenchmark:
         published: The mean number of clicks until then, at most 20, by the method that needs them.
         categories: A name of :data:`chainer_seg.evaluation.object_choice.CATEGORY_SETS`; None for all.
         per_category: So many objects of each category are drawn; None for all.
-        least_area: Smaller objects (pixels) are left out.
+        least_area: Smaller objects (pixels) are omitted.
     """
 
     title: str
     threshold: float
-    published: dict
-    categories: str = None
-    per_category: int = None
+    published: dict[str, float]
+    categories: str | None = None
+    per_category: int | None = None
     least_area: int = 1
 
 

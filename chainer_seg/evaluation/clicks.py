@@ -1,54 +1,76 @@
-"""The number of clicks that a segmentation needs of a robot user (section 4 of arXiv 1603.04042)."""
+"""The number of clicks that a segmentation needs of a simulated user (section 4 of arXiv 1603.04042)."""
 
 import dataclasses
 import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from chainer_seg.bad_images import passing_over
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.object_choice import LEAST_AREA, objects_of_classes
+from chainer_seg.evaluation.result_folder import ResultFolder
+from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
 
-CAP = 20  # The paper's robot user gives up after so many clicks.
+CAP = 20  # The paper's simulated user gives up after this many clicks.
 THRESHOLDS = (0.8, 0.85, 0.9)
+
+
+class Session(Protocol):
+    """The clicks on one object, and the mask (H, W) bool that they give."""
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]: ...
+
+    def add(self, click: Click, /) -> object: ...
+
+
+class Segmenter(Protocol):
+    """What turns clicks into masks: a click model, or a method to compare it with."""
+
+    def session(self, image: npt.NDArray[np.uint8], /) -> Session: ...
 
 
 @dataclasses.dataclass(frozen=True)
 class ClickFigures:
-    """How good N objects were after each click of the robot user.
+    """How good N objects were after each click of the simulated user.
 
     Attributes:
         ious: (N, cap) float64, intersection over union after 1, 2, ..., cap clicks.
         seconds_per_click: Mean time from a click to its mask.
-        labels: (N,) int, the class of each object; 0 if left out.
+        labels: (N,) int, the class of each object; 0 by default.
         class_names: The names of the classes; may be empty.
     """
 
-    ious: np.ndarray
+    ious: npt.NDArray[np.float64]
     seconds_per_click: float = float('nan')
-    labels: np.ndarray = None
-    class_names: tuple = ()
+    labels: npt.NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
-    def mean_ious(self):
+    def mean_ious(self) -> npt.NDArray[np.float64]:
         """(cap,) float64, the mean over the objects after each click."""
         return self.ious.mean(axis=0)
 
-    def clicks_needed(self, threshold):
+    def clicks_needed(self, threshold: float) -> npt.NDArray[np.int64]:
         """(N,) int64: clicks until ``threshold`` was reached for the first time, or else the cap."""
         reached = self.ious >= threshold
         return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, self.ious.shape[1])
 
-    def noc(self, threshold):
+    def noc(self, threshold: float) -> float:
         """NoC@threshold, the mean number of clicks needed; the cap for objects that failed."""
         return float(self.clicks_needed(threshold).mean())
 
-    def failures(self, threshold):
+    def failures(self, threshold: float) -> int:
         """The number of objects that did not reach ``threshold`` within the cap."""
         return int((self.ious < threshold).all(axis=1).sum())
 
-    def summary(self, thresholds=THRESHOLDS, clicks=(1, 3, 5)):
+    def summary(self, thresholds: Sequence[float] = THRESHOLDS, clicks: Sequence[int] = (1, 3, 5)
+                ) -> dict[str, float]:
         """The figures as a dict: ``noc@80``, ``failures@80``, ..., ``iou@1``, ..., ``objects``."""
         figures = {}
         for threshold in thresholds:
@@ -57,7 +79,7 @@ class ClickFigures:
         figures.update({f'iou@{count}': float(self.mean_ious[count - 1]) for count in clicks})
         return {**figures, 'objects': len(self.ious)}
 
-    def by_class(self):
+    def by_class(self) -> dict[str, 'ClickFigures']:
         """The figures of each class that has objects by its name, in the order of labels."""
         labels = np.zeros(len(self.ious), int) if self.labels is None else np.asarray(self.labels)
         return {self.class_names[label] if self.class_names else str(label):
@@ -66,13 +88,15 @@ class ClickFigures:
                 for label in np.unique(labels)}
 
 
-def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, least_area=LEAST_AREA,
-                     labels=None, chosen=None, max_objects=None, record=None, progress=iter,
-                     on_error=None):
-    """Lets the robot user click on the objects of a data set.
+def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequence[float] = THRESHOLDS,
+                     cap: int = CAP, *, least_area: float = LEAST_AREA, labels: Sequence[int] | None = None,
+                     chosen: Mapping[int, npt.NDArray[np.int64]] | None = None,
+                     max_objects: int | None = None, record: ResultFolder | None = None,
+                     progress: Progress = iter, on_error: OnError | None = None) -> ClickFigures:
+    """Lets the simulated user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
-    then stands for all later ones. Nothing here is random. Crowds are left out. Pixels that the data
+    then stands for all later ones. Nothing here is random. Crowds are omitted. Pixels that the data
     set does not count, as its ``read_void`` tells, count for no IoU and are not clicked on.
 
     Args:
@@ -82,13 +106,13 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
         dataset: Any data set of this package. Where it has ``read_void(number)``, that gives what is
             not counted, (H, W) bool for all objects of an image or (R, H, W) bool for each of them.
         thresholds: The IoUs to reach; empty to click ``cap`` times on every object.
-        cap: The most clicks on an object.
-        least_area: Smaller objects (pixels) are left out.
-        labels: Objects of other classes are left out; None for all classes.
+        cap: Maximum number of clicks on an object.
+        least_area: Smaller objects (pixels) are omitted.
+        labels: Objects of other classes are omitted; None for all classes.
         chosen: The objects of each image, ``{number of the image: numbers of the objects}``, as
             :func:`chainer_seg.evaluation.sample_objects` gives them; None for all.
-        max_objects: Stop after so many objects; None for all.
-        record: Keeps what was found image by image, so that a killed run goes on: a
+        max_objects: Stop after this many objects; None for all.
+        record: Keeps what was found image by image, so that a killed run can be resumed: a
             :class:`chainer_seg.evaluation.ResultFolder`. None keeps nothing.
         progress: Wraps the iteration over images, as ``tqdm`` does.
         on_error: Called with the number and the error of an image that cannot be read, whose objects
@@ -100,7 +124,7 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     Raises:
         chainer_seg.errors.DatasetError: The data set has no such object.
     """
-    stop_at = max(thresholds, default=1.0)
+    dataset, stop_at = as_dataset(dataset), max(thresholds, default=1.0)
     results = []
     for number in progress(range(len(dataset)) if chosen is None else sorted(chosen)):
         if record is not None and number in record:
@@ -124,12 +148,13 @@ def number_of_clicks(segmenter, dataset, thresholds=THRESHOLDS, cap=CAP, *, leas
     if not results:
         raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
                            f'on; give a lower least area or another data set.')
-    return _figures(results, getattr(dataset, 'class_names', ()))
+    return _figures(results, dataset.class_names)
 
 
-def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, max_objects=None,
-                    progress=iter):
-    """Mean intersection over union after some clicks of the robot user.
+def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = (1, 3, 5), *,
+                    least_area: float = LEAST_AREA, max_objects: int | None = None, progress: Progress = iter
+                    ) -> dict[str, float]:
+    """Mean intersection over union after some clicks of the simulated user.
 
     Args:
         model, dataset, least_area, max_objects, progress: As :func:`number_of_clicks` takes them.
@@ -146,10 +171,11 @@ def evaluate_clicks(model, dataset, clicks=(1, 3, 5), *, least_area=LEAST_AREA, 
     return figures.summary((), clicks)
 
 
-def click_ious(segmenter, image, truth, count, stop_at=1.0, void=None):
-    """Lets the robot user click ``count`` times on one object.
+def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_], count: int,
+               stop_at: float = 1.0, void: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
+    """Lets the simulated user click ``count`` times on one object.
 
-    A pixel that was clicked counts as right from then on: like a person, the robot does not click
+    A pixel that was clicked counts as right from then on: like a person, the simulated user does not click
     once more where a click did nothing.
 
     Args:
@@ -190,8 +216,8 @@ def _click_on(segmenter, image, instances, place, void, cap, stop_at):
 
 def _voids(dataset, number, shape):
     """What is not counted of each object of an image, (R, H, W) bool."""
-    read = getattr(dataset, 'read_void', None)
-    return np.broadcast_to(False if read is None else read(number), shape)
+    void = dataset.read_void(number)
+    return np.broadcast_to(False if void is None else void, shape)
 
 
 def _figures(results, class_names):

@@ -3,14 +3,20 @@
 import collections
 import contextlib
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import boxes, masks
+from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
-from chainer_seg.evaluation.classes import match_classes
+from chainer_seg.evaluation.classes import ClassMatch, match_classes
+from chainer_seg.instances import Instances
+from chainer_seg.models.detector import InstanceDetector
 
 KINDS = ('bbox', 'segm', 'keypoints')
 _COCO_DETECTIONS = {'bbox': (1, 10, 100), 'segm': (1, 10, 100), 'keypoints': (20,)}
@@ -26,7 +32,7 @@ class CocoEvaluator:
     right nor wrong. Sizes come from ``areas`` where the ground truth has them, else from masks.
 
     Args:
-        class_names (sequence of str): Names of the labels; left out, as many labels as occur.
+        class_names (sequence of str): Names of the labels; by default, as many labels as occur.
         kinds: Some of 'bbox', 'segm' and 'keypoints'.
         max_detections (tuple of int): Numbers of detections per image and class that are looked
             at; COCO's own (1, 10, 100, and 20 for keypoints) when None. Proposals are usually
@@ -38,8 +44,9 @@ class CocoEvaluator:
         ValueError: For an unknown kind.
     """
 
-    def __init__(self, class_names=(), *, kinds=('bbox', 'segm'), max_detections=None,
-                 class_agnostic=False, keypoint_sigmas=None):
+    def __init__(self, class_names: Sequence[str] = (), *, kinds: Sequence[str] = ('bbox', 'segm'),
+                 max_detections: Sequence[int] | None = None, class_agnostic: bool = False,
+                 keypoint_sigmas: npt.ArrayLike | None = None):
         unknown = set(kinds) - set(KINDS)
         if unknown or isinstance(kinds, str) or not kinds:
             raise ValueError(f'kinds must be some of {KINDS}, not {kinds!r}')
@@ -50,15 +57,15 @@ class CocoEvaluator:
         self.max_detections = tuple(sorted(max_detections)) if max_detections else None
         self.class_agnostic = class_agnostic
         self.keypoint_sigmas = keypoint_sigmas
-        self._records = {kind: [] for kind in self.kinds}
+        self._records: dict[str, list[dict]] = {kind: [] for kind in self.kinds}
         self._label_count = len(self.class_names)
-        self._matches = {}
+        self._matches: dict[tuple[str, ...], ClassMatch] = {}
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images added."""
         return len(self._records[self.kinds[0]])
 
-    def add(self, ground_truth, prediction):
+    def add(self, ground_truth: Instances, prediction: Instances) -> None:
         """Match the detections of one image; classes go by their names where both sides have names.
 
         Args:
@@ -96,13 +103,13 @@ class CocoEvaluator:
             self._matches[names] = match_classes(names, self.class_names)
         return self._matches[names].found(instances)
 
-    def merge(self, other):
+    def merge(self, other: 'CocoEvaluator') -> None:
         """Take over the images of another evaluator of the same settings, such as a worker's."""
         for kind in self.kinds:
             self._records[kind] += other._records[kind]
         self._label_count = max(self._label_count, other._label_count)
 
-    def summary(self, per_class=False, ious=()):
+    def summary(self, per_class: bool = False, ious: Sequence[float] = ()) -> dict[str, float]:
         """The figures so far.
 
         Args:
@@ -121,7 +128,7 @@ class CocoEvaluator:
         """
         if not len(self):
             raise DatasetError('There is nothing to evaluate: no image was added.')
-        figures = {}
+        figures: dict[str, float] = {}
         for kind in self.kinds:
             evaluation = self._accumulate(kind)
             figures.update((f'{kind}/{name}', value)
@@ -284,7 +291,8 @@ def _figures(evaluation, kind):
     return figures
 
 
-def evaluate_coco(predictor, dataset, *, progress=None, per_class=False, **settings):
+def evaluate_coco(predictor: Any, dataset: Dataset, *, progress: Progress | None = None,
+                  per_class: bool = False, **settings: Any) -> dict[str, float]:
     """Evaluate a model on a data set, one image at a time.
 
     Args:
@@ -305,7 +313,7 @@ def evaluate_coco(predictor, dataset, *, progress=None, per_class=False, **setti
     count = len(dataset)
     if not count:
         raise DatasetError('There is nothing to evaluate: the data set is empty.')
-    predict = getattr(predictor, 'detect', predictor)
+    predict = predictor.detect if isinstance(predictor, InstanceDetector) else predictor
     if not callable(predict) and len(predictor) != count:
         raise DatasetError(f'There are predictions for {len(predictor)} images and {count} images '
                            f'in the data set; give one for each.')

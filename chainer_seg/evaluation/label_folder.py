@@ -1,9 +1,13 @@
-"""The labels found in the images of a data set, in a folder that a killed run can go on with."""
+"""The labels found in the images of a data set, in a folder from which a killed run can be resumed."""
 
 import contextlib
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.journal import keep_settings
@@ -21,9 +25,9 @@ class LabelFolder(contextlib.AbstractContextManager):
     Args:
         folder: Where the files lie; made if missing.
         names: The name of each image's file, without an ending; all are different.
-        settings: A dict, JSON-ready, of all that the labels depend on. A folder goes on only with the
+        settings: A dict, JSON-ready, of all that the labels depend on. A folder is resumed only with the
             settings that it began with.
-        overwrite: Begin anew where the folder holds some of the files.
+        overwrite: Start over where the folder holds some of the files.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds labels of other settings, or it is a file.
@@ -31,7 +35,8 @@ class LabelFolder(contextlib.AbstractContextManager):
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
-    def __init__(self, folder, names, settings, *, overwrite=False):
+    def __init__(self, folder: str | os.PathLike, names: Sequence[str], settings: dict[str, Any], *,
+                 overwrite: bool = False):
         self.folder = pathlib.Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the labels.')
@@ -50,22 +55,22 @@ class LabelFolder(contextlib.AbstractContextManager):
                                f'choose another folder, or replace them with --overwrite.')
         keep_settings(self.folder / _SETTINGS, settings, 'labels')
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._opened.close()
 
-    def __contains__(self, number):
+    def __contains__(self, number: int) -> bool:
         return self._paths[number] in self._done
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images whose labels are there."""
         return len(self._done)
 
-    def add(self, number, labels):
+    def add(self, number: int, labels: npt.NDArray[np.integer]) -> None:
         """Writes the labels (H, W) of the image ``number``."""
         write_label_image(self._paths[number], labels)
         self._done.add(self._paths[number])
 
-    def labels(self, number):
+    def labels(self, number: int) -> npt.NDArray[np.int32]:
         """The labels of one image, (H, W) int32."""
         return read_label_image(self._paths[number], 'numbers').astype(np.int32)
 

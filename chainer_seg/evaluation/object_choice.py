@@ -1,14 +1,19 @@
 """Which objects of a data set are clicked on, as section 4 of arXiv 1603.04042 chooses them."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.bad_images import OnError
 from chainer_seg.class_names import find_names
-from chainer_seg.datasets import ObjectIndex
-from chainer_seg.datasets.coco_names import COCO_NAMES, PASCAL_NAMES_IN_COCO
+from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
+from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.stored_clicks import usable_objects
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
 
-LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are left out by default.
+LEAST_AREA = 32 * 32  # Smaller objects are "small" in COCO's terms and are omitted by default.
 
 # The categories of COCO that a model trained on Pascal VOC has seen, and those that it has not.
 CATEGORY_SETS = {
@@ -16,7 +21,8 @@ CATEGORY_SETS = {
     'unseen': tuple(name for name in COCO_NAMES if name not in PASCAL_NAMES_IN_COCO)}
 
 
-def objects_of_classes(instances, least_area=LEAST_AREA, labels=None):
+def objects_of_classes(instances: Instances, least_area: float = LEAST_AREA,
+                       labels: Sequence[int] | None = None) -> npt.NDArray[np.int64]:
     """The numbers of the objects (P,) int64 that are no crowds, large enough, and of these classes.
 
     Args:
@@ -28,15 +34,16 @@ def objects_of_classes(instances, least_area=LEAST_AREA, labels=None):
     return places if labels is None else places[np.isin(instances.labels[places], labels)]
 
 
-def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, progress=iter,
-                   on_error=None):
+def sample_objects(dataset: Dataset, count: int, rng: np.random.Generator, *, least_area: float = LEAST_AREA,
+                   labels: Sequence[int] | None = None, progress: Progress = iter,
+                   on_error: OnError | None = None) -> dict[int, npt.NDArray[np.int64]]:
     """Draws objects of each class, every one from another image.
 
     Args:
         dataset: Any data set of this package.
         count: How many of each class; all images of a class that occurs in fewer.
         rng: A numpy Generator.
-        least_area: Smaller objects, by the annotated areas where there are some, are left out, and so
+        least_area: Smaller objects, by the annotated areas where there are some, are omitted, and so
             are crowds.
         labels: Of the classes; None for all.
         progress: Wraps the iteration over images, as ``tqdm`` does.
@@ -49,6 +56,7 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
     Raises:
         chainer_seg.errors.DatasetError: There is no such object.
     """
+    from chainer_seg.datasets import ObjectIndex
     index = ObjectIndex(dataset, progress, on_error)
     usable = ~index.crowds & (index.areas >= least_area)
     if labels is not None:
@@ -63,7 +71,7 @@ def sample_objects(dataset, count, rng, *, least_area=LEAST_AREA, labels=None, p
             for picture in np.unique(index.pictures[drawn])}
 
 
-def find_labels(class_names, wanted):
+def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tuple[int, ...]:
     """The labels of classes.
 
     Args:
@@ -89,6 +97,6 @@ def find_labels(class_names, wanted):
 
 
 def _from_different(pictures, objects, count):
-    """The first ``count`` of ``objects`` (N,) that lie in different pictures."""
+    """The first ``count`` of ``objects`` (N,) that lie in different images."""
     firsts = np.unique(pictures[objects], return_index=True)[1]
     return objects[np.sort(firsts)[:count]]

@@ -4,13 +4,15 @@ import chainer
 import numpy as np
 from chainer.backends import cuda
 
-from chainer_seg.bad_images import passing_over
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.boundary import boundary_iou
+from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.samples import PatchSamples, stack_patches
 from chainer_seg.models.deepmask.train_chain import enlarge, patch_ious
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 
 # Tells the generators of these patches from those of a training run.
 _MASKS, _SCORES = 4, 5
@@ -18,8 +20,10 @@ _MASKS, _SCORES = 4, 5
 _BATCH = 32
 
 
-def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False, shift=16,
-                     scale=0.25, seed=0, progress=iter, on_error=None):
+def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: int = 1000, *,
+                     target_size: int | None = None, boundary: bool = False, shift: int = 16,
+                     scale: float = 0.25, seed: int = 0, progress: Progress = iter,
+                     on_error: OnError | None = None) -> dict[str, float]:
     """Judges masks and scores of patches drawn as in training.
 
     Args:
@@ -33,7 +37,7 @@ def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False
             the same.
         progress: Wraps the iteration over batches, as ``tqdm`` does.
         on_error: Called with the number of a patch and the error of its image, which cannot be read; the
-            patch is then left out. None raises the error.
+            patch is then omitted. None raises the error.
 
     Returns:
         A dict: ``iou``, ``median_iou``, the shares ``iou@0.5`` and ``iou@0.7`` of masks whose IoU is
@@ -45,24 +49,24 @@ def evaluate_patches(model, dataset, n=1000, *, target_size=None, boundary=False
     """
     index = dataset if isinstance(dataset, ObjectIndex) else ObjectIndex(dataset, on_error=on_error)
     samples = PatchSamples(index, model.patch_size, target_size or model.target_size, shift, scale)
-    ious, boundaries, correct = [], [], []
+    found_ious, boundaries, correct = [], [], []
     with chainer.using_device(model.device), inference():
         for first in progress(range(0, n, _BATCH)):
             numbers = range(first, min(first + _BATCH, n))
             for batch in _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device, on_error):
                 logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
-                check_finite(model, logits)
-                ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
+                model.check_finite(logits)
+                found_ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
                 if boundary:
                     found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
                     boundaries.append(boundary_iou(found, truth))
             for batch in _draw(samples.draw_score, numbers, (seed, _SCORES), model.device, on_error):
                 logits = model.forward(batch['x'])[1].array
-                check_finite(model, logits)
+                model.check_finite(logits)
                 correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
-    if not ious or not correct:
+    if not found_ious or not correct:
         raise DatasetError('There is nothing to judge by: no image of the data set can be read.')
-    ious = np.concatenate(ious)
+    ious = np.concatenate(found_ious)
     figures = {'iou': ious.mean(), 'median_iou': np.median(ious), 'iou@0.5': (ious >= 0.5).mean(),
                'iou@0.7': (ious >= 0.7).mean(), 'score_accuracy': np.concatenate(correct).mean()}
     if boundary:

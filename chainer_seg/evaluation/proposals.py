@@ -5,14 +5,21 @@ which object, so thousands of proposals are matched here as arrays, many times f
 """
 
 import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from chainer_seg import boxes, masks
-from chainer_seg.bad_images import passing_over
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress
+from chainer_seg.datasets.coco import CocoDataset
 from chainer_seg.datasets.proposal_files import match_images, proposal_results
 from chainer_seg.errors import DatasetError
+from chainer_seg.models.deepmask.proposals import ProposalModel
+from chainer_seg.instances import Instances
 
 COUNTS = (10, 100, 1000)
 SIZES = ('all', 'small', 'medium', 'large')
@@ -33,13 +40,13 @@ class ProposalEvaluator:
 
     Args:
         kinds: What is compared, one or both of ``'bbox'`` and ``'segm'``.
-        counts: Recall is told for so many proposals per image.
+        counts: Recall is reported at these numbers of proposals per image.
 
     Raises:
         ValueError: For an unknown kind.
     """
 
-    def __init__(self, kinds=KINDS, counts=COUNTS):
+    def __init__(self, kinds: Sequence[str] = KINDS, counts: Sequence[int] = COUNTS):
         if isinstance(kinds, str) or not kinds or set(kinds) - set(KINDS):
             raise ValueError(f'kinds must be some of {KINDS}, not {kinds!r}')
         self.kinds, self.counts = tuple(kinds), tuple(sorted(counts))
@@ -48,17 +55,17 @@ class ProposalEvaluator:
         shape = (len(SIZES), len(_THRESHOLDS), len(self.counts))
         self._found = {kind: np.zeros(shape, np.int64) for kind in self.kinds}
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images added."""
         return self._images
 
-    def add(self, ground_truth, proposals):
+    def add(self, ground_truth: Instances, proposals: Any) -> None:
         """Matches the proposals of one image.
 
         Args:
             ground_truth (Instances): What is there.
             proposals: :class:`Instances`; what ``model.propose_rle`` gives; COCO result dicts with
-                ``score`` and ``segmentation`` (a run-length code), or with ``score`` and ``bbox``
+                ``score`` and ``segmentation`` (a run-length encoding), or with ``score`` and ``bbox``
                 where only boxes are compared.
 
         Raises:
@@ -81,7 +88,7 @@ class ProposalEvaluator:
         self._objects += wanted.sum(axis=1)
         self._images += 1
 
-    def summary(self):
+    def summary(self) -> dict[str, float]:
         """The figures so far.
 
         Returns:
@@ -105,7 +112,9 @@ class ProposalEvaluator:
         return figures
 
 
-def evaluate_proposals(proposer, dataset, *, progress=None, on_error=None, **settings):
+def evaluate_proposals(proposer: ProposalModel | Callable[[npt.NDArray[np.uint8]], Any], dataset: Dataset, *,
+                       progress: Progress | None = None, on_error: OnError | None = None, **settings: Any
+                       ) -> dict[str, float]:
     """Average recall of a model's proposals, one image at a time.
 
     Args:
@@ -121,7 +130,7 @@ def evaluate_proposals(proposer, dataset, *, progress=None, on_error=None, **set
         dict of float: As of :meth:`ProposalEvaluator.summary`.
     """
     evaluator = ProposalEvaluator(**settings)
-    if hasattr(proposer, 'propose_rle'):
+    if isinstance(proposer, ProposalModel):
         proposer = functools.partial(proposer.propose_rle, n=evaluator.counts[-1])
     for index in (progress or iter)(range(len(dataset))):
         with passing_over(index, on_error):
@@ -130,7 +139,8 @@ def evaluate_proposals(proposer, dataset, *, progress=None, on_error=None, **set
     return evaluator.summary()
 
 
-def evaluate_proposal_files(files, dataset, *, progress=None, **settings):
+def evaluate_proposal_files(files: Iterable[tuple[int | str, list[dict[str, Any]]]], dataset: CocoDataset, *,
+                            progress: Progress | None = None, **settings: Any) -> dict[str, float]:
     """Average recall of proposals that are read from files.
 
     Args:

@@ -1,7 +1,10 @@
-"""The COCO results of a detector on a data set, in a folder that a killed run can go on with."""
+"""The COCO results of a detector on a data set, in a folder from which a killed run can be resumed."""
 
 import contextlib
+import os
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from chainer_seg.errors import DatasetError, writing
 from chainer_seg.files import json_list
@@ -21,9 +24,9 @@ class ResultFolder(contextlib.AbstractContextManager):
 
     Args:
         folder: Where the files lie; made if missing.
-        settings: A dict, JSON-ready, of all that the results depend on. A folder goes on only with
+        settings: A dict, JSON-ready, of all that the results depend on. A folder is resumed only with
             the settings that it began with.
-        overwrite: Begin anew where the folder holds results.
+        overwrite: Start over where the folder holds results.
 
     Raises:
         chainer_seg.errors.DatasetError: The folder holds results of other settings, or it is a file.
@@ -31,7 +34,7 @@ class ResultFolder(contextlib.AbstractContextManager):
         chainer_seg.errors.DiskFullError: The folder cannot be written to.
     """
 
-    def __init__(self, folder, settings, *, overwrite=False):
+    def __init__(self, folder: str | os.PathLike, settings: dict[str, Any], *, overwrite: bool = False):
         self.folder = pathlib.Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise DatasetError(f'{folder} is a file; name a folder for the results.')
@@ -51,21 +54,21 @@ class ResultFolder(contextlib.AbstractContextManager):
         keep_settings(self.folder / _SETTINGS, settings, 'results')
         self._journal = Journal(journal)
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._opened.close()
 
-    def __contains__(self, number):
+    def __contains__(self, number: int) -> bool:
         return number in self._journal
 
-    def add(self, number, results):
+    def add(self, number: int, results: list[dict[str, Any]]) -> None:
         """Keeps the COCO results of the image ``number``, for good."""
         self._journal.add(number, results)
 
-    def results(self, number):
+    def results(self, number: int) -> list[dict[str, Any]]:
         """The COCO results of one image, a list of dicts."""
         return list(self._journal.results([number]))
 
-    def write(self, kinds, numbers):
+    def write(self, kinds: Iterable[str], numbers: Sequence[int]) -> list[pathlib.Path]:
         """Writes ``bbox.json``, ``segm.json`` and ``keypoints.json``, as far as they are wanted.
 
         Args:

@@ -4,11 +4,18 @@ Long, Shelhamer, Darrell: "Fully Convolutional Networks for Semantic Segmentatio
 section 5, gives the formulas.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.datasets.base import Progress
+from chainer_seg.datasets.semantic import SemanticDataset
 from chainer_seg.errors import DatasetError
-
-VOID = -1  # The label of pixels that are not counted.
+from chainer_seg.evaluation.classes import match_classes
+from chainer_seg.label_images import VOID
+from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
 
 class SemanticEvaluator:
@@ -21,20 +28,21 @@ class SemanticEvaluator:
         confusion: (C, C) int64, the pixels of class i in which class j was found.
     """
 
-    def __init__(self, class_names):
+    def __init__(self, class_names: Sequence[str]):
         self.class_names = tuple(class_names)
         self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
         self._images = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images added."""
         return self._images
 
-    def add(self, truth, labels):
+    def add(self, truth: npt.ArrayLike, labels: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Counts one image.
 
         Args:
-            truth: (H, W) int, the class of each pixel; pixels with :data:`VOID` are not counted.
+            truth: (H, W) int, the class of each pixel; pixels with
+                :data:`chainer_seg.label_images.VOID` are ignored.
             labels: (H, W) int, what was found.
 
         Returns:
@@ -47,17 +55,17 @@ class SemanticEvaluator:
         self.add_counts(counts)
         return counts
 
-    def add_counts(self, counts):
+    def add_counts(self, counts: npt.ArrayLike) -> None:
         """Adds an image of which only the counts are known, as :meth:`add` gave them."""
         self.confusion += np.asarray(counts, np.int64)
         self._images += 1
 
-    def merge(self, other):
+    def merge(self, other: 'SemanticEvaluator') -> None:
         """Takes over the images of another evaluator of the same classes, such as a worker's."""
         self.confusion += other.confusion
         self._images += len(other)
 
-    def ious(self):
+    def ious(self) -> npt.NDArray[np.float64]:
         """(C,) float64, of each class the intersection over union of its pixels in all images.
 
         NaN where a class is neither in the truth nor found; a class that is found but is not there
@@ -66,15 +74,15 @@ class SemanticEvaluator:
         right = np.diag(self.confusion)
         return _ratio(right, self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - right)
 
-    def accuracies(self):
+    def accuracies(self) -> npt.NDArray[np.float64]:
         """(C,) float64, the share of each class's pixels that were found; NaN where it has none."""
         return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
 
-    def pixel_accuracy(self):
+    def pixel_accuracy(self) -> float:
         """The share of all pixels whose class was found; NaN where all are void."""
         return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
 
-    def summary(self, per_class=True):
+    def summary(self, per_class: bool = True) -> dict[str, float]:
         """The figures so far.
 
         Args:
@@ -113,7 +121,8 @@ class SemanticEvaluator:
         return np.bincount(truth * classes + labels, minlength=classes ** 2).reshape(classes, classes)
 
 
-def evaluate_semantic(predictor, dataset, *, progress=None, per_class=True, **options):
+def evaluate_semantic(predictor: Any, dataset: SemanticDataset, *, progress: Progress | None = None,
+                      per_class: bool = True, **options: Any) -> dict[str, float]:
     """Evaluates a model on a data set, one image at a time.
 
     Args:
@@ -132,8 +141,8 @@ def evaluate_semantic(predictor, dataset, *, progress=None, per_class=True, **op
         chainer_seg.errors.DatasetError: If the data set is empty, or its classes are not those of
             the model.
     """
-    from chainer_seg.evaluation.classes import match_classes  # It needs this module's void label.
-    segment, names = getattr(predictor, 'segment', predictor), getattr(predictor, 'class_names', ())
+    is_model = isinstance(predictor, SemanticSegmenter)
+    segment, names = (predictor.segment, predictor.class_names) if is_model else (predictor, ())
     match = match_classes(names or dataset.class_names, dataset.class_names)
     evaluator = SemanticEvaluator(dataset.class_names)
     for index in (progress or iter)(range(len(dataset))):

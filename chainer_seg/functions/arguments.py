@@ -1,5 +1,7 @@
 """What the functions here accept for a size and for an array."""
 
+import chainer
+
 
 def as_pair(value):
     """(vertical, horizontal) of one number for both or of a pair."""
@@ -8,4 +10,4 @@ def as_pair(value):
 
 def as_array(values):
     """The array of a Variable, or the array itself."""
-    return getattr(values, 'array', values)
+    return values.array if isinstance(values, chainer.Variable) else values

@@ -139,7 +139,7 @@ class Geometry:
     pad: tuple
     dilation: tuple
 
-    def output_size(self, size):
+    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size of the output for an image of ``size``."""
         return tuple(conv.get_conv_outsize(*axis[:4], d=axis[4]) for axis in zip(
             size, self.kernel, self.stride, self.pad, self.dilation))
@@ -148,7 +148,7 @@ class Geometry:
     def taps(self):
         return self.kernel[0] * self.kernel[1]
 
-    def regular_positions(self, size):
+    def regular_positions(self, size: tuple[int, int]) -> np.ndarray:
         """Rows and columns (2, P, K) of the samples of all taps without any offset."""
         (rows_y, taps_y), (rows_x, taps_x) = (
             np.ogrid[:count, :taps] for count, taps in zip(self.output_size(size), self.kernel))
@@ -201,10 +201,10 @@ class _Samples:
 class DeformableConvolution(function.Function):
     """See :func:`deformable_convolution`."""
 
-    def __init__(self, geometry):
+    def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
 
-    def check_type_forward(self, in_types):
+    def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() >= 4, in_types.size() <= 5)
         x, offset, mask, weights = in_types[:4]
         taps = self.geometry.taps
@@ -213,7 +213,7 @@ class DeformableConvolution(function.Function):
             x.shape[1] == weights.shape[1], offset.shape[1] == 2 * taps, mask.shape[1] == taps,
             offset.shape[2:] == mask.shape[2:])
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = _as_matrix(weights)
         y = np.empty((len(x), len(weights)) + offset.shape[2:], x.dtype)
@@ -222,7 +222,8 @@ class DeformableConvolution(function.Function):
             y[image] = (matrix @ columns.reshape(-1, matrix.shape[1]).T).reshape(y.shape[1:])
         return _with_bias(y, inputs),
 
-    def backward_cpu(self, inputs, grad_outputs):
+    def backward_cpu(self, inputs: tuple[np.ndarray, ...],
+                     grad_outputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray | None, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = _as_matrix(weights)
         gx, goffset, gmask = (np.empty_like(array) for array in (x, offset, mask))
@@ -246,14 +247,15 @@ class DeformableConvolution(function.Function):
             pixels = np.ascontiguousarray(image.reshape(len(image), -1).T)
             yield pixels, _Samples(shifts, x.shape[2:], self.geometry)
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, offset, mask, weights = inputs[:4]
         columns = self._columns(x, offset, mask)
         y = cuda.cupy.matmul(weights.reshape(len(weights), -1), columns)
         y = y.reshape((len(x), len(weights)) + offset.shape[2:]).astype(x.dtype, copy=False)
         return _with_bias(y, inputs),
 
-    def backward_gpu(self, inputs, grad_outputs):
+    def backward_gpu(self, inputs: tuple[np.ndarray, ...],
+                     grad_outputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray | None, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = weights.reshape(len(weights), -1)
         gy = grad_outputs[0].reshape(len(x), len(weights), -1)

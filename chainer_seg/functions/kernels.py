@@ -30,13 +30,13 @@ class Parameter:
     is_written: bool
 
 
-def source_for(dtype, source):
+def source_for(dtype: np.dtype, source: str) -> str:
     """The CUDA source with ``real`` standing for float, or for double where ``dtype`` is float64."""
     name = 'double' if np.dtype(dtype) == np.float64 else 'float'
     return f'typedef {name} real;\n{source}'
 
 
-def working_type(dtype):
+def working_type(dtype: np.dtype) -> np.dtype:
     """The type that a kernel computes in: half precision is widened."""
     return np.result_type(dtype, np.float32)
 
@@ -85,7 +85,7 @@ def _as_argument(argument, parameter, dtype):
     if not parameter.is_array:
         return wanted.type(argument)
     if argument.dtype != wanted:
-        raise TypeError(f'the kernel declares {parameter.name} as {wanted}, not {argument.dtype}')
+        raise TypeError(f'the kernel declares {parameter.name} as {wanted}, got {argument.dtype}')
     if parameter.is_written and not argument.flags.c_contiguous:
         raise ValueError(f'the kernel writes {parameter.name}, which must be contiguous; '
                          f'its shape is {argument.shape}, its strides are {argument.strides}')

@@ -1,11 +1,13 @@
 """Bilinear resizing as two matrix products, with either of the two conventions for the corners."""
 
+import chainer
 import numpy as np
 from chainer import backend
 from chainer import functions as F
 
 
-def resize_bilinear(x, size, align_corners=True):
+def resize_bilinear(x: chainer.Variable | np.ndarray, size: tuple[int, int],
+                    align_corners: bool = True) -> chainer.Variable:
     """Resizes images by bilinear interpolation without antialiasing.
 
     The same numbers as ``chainer.functions.resize_images``; its gradient scatters pixel by pixel on

@@ -3,14 +3,15 @@
 The conventions are Detectron's: no shift by half a pixel, a RoI is at least one pixel of the map.
 """
 
+import chainer
 import numpy as np
 from chainer import function_node
 from chainer.backends import cuda
 from chainer.utils import type_check
 
-from chainer_seg.compat.roi_products import average_align, average_align_gradient
 from chainer_seg.functions.arguments import as_array, as_pair
 from chainer_seg.functions.kernels import launch, working_type
+from chainer_seg.functions.roi_products import average_align, average_align_gradient
 
 # One thread works on one output element. `Corners` are the four pixels around a sample; a sample
 # more than a pixel outside the map counts as 0, one nearer is moved to the border.
@@ -148,16 +149,16 @@ class RoIAlign(function_node.FunctionNode):
     def __init__(self, grid, rois, roi_indices):
         self.grid, self.rois, self.roi_indices = grid, rois, roi_indices
 
-    def check_type_forward(self, in_types):
+    def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         self.maps_shape = inputs[0].shape
         return average_align(inputs[0], self.rois, self.roi_indices, self.grid.output_size,
                              self.grid.spatial_scale, self.grid.cpu_ratio),
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, = inputs
         self.maps_shape = x.shape
         dtype = working_type(x.dtype)
@@ -166,7 +167,8 @@ class RoIAlign(function_node.FunctionNode):
                          x.shape)
         return y.astype(x.dtype, copy=False),
 
-    def backward(self, indexes, grad_outputs):
+    def backward(self, indexes: tuple[int, ...],
+                 grad_outputs: tuple[chainer.Variable, ...]) -> tuple[chainer.Variable | None, ...]:
         return RoIAlignGradient(
             self.grid, self.rois, self.roi_indices, self.maps_shape).apply(grad_outputs)
 
@@ -178,11 +180,11 @@ class RoIAlignGradient(function_node.FunctionNode):
         self.grid, self.rois, self.roi_indices = grid, rois, roi_indices
         self.maps_shape = maps_shape
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         return average_align_gradient(inputs[0], self.rois, self.roi_indices, self.maps_shape,
                                       self.grid.spatial_scale, self.grid.cpu_ratio),
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         gy, = inputs
         dtype = working_type(gy.dtype)
         gx = cuda.cupy.zeros(self.maps_shape, dtype)
@@ -190,11 +192,14 @@ class RoIAlignGradient(function_node.FunctionNode):
                          self.roi_indices, self.maps_shape)
         return gx.astype(gy.dtype, copy=False),
 
-    def backward(self, indexes, grad_outputs):
+    def backward(self, indexes: tuple[int, ...],
+                 grad_outputs: tuple[chainer.Variable, ...]) -> tuple[chainer.Variable | None, ...]:
         return RoIAlign(self.grid, self.rois, self.roi_indices).apply(grad_outputs)
 
 
-def roi_align(x, rois, roi_indices, output_size, spatial_scale, sampling_ratio=0):
+def roi_align(x: chainer.Variable | np.ndarray, rois: np.ndarray, roi_indices: np.ndarray,
+              output_size: int | tuple[int, int], spatial_scale: float,
+              sampling_ratio: int = 0) -> chainer.Variable:
     """Cuts out regions of feature maps at a fixed size, without rounding to whole pixels.
 
     Args:

@@ -10,9 +10,9 @@ from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
-from chainer_seg.compat import roi_sampling as sampling
-from chainer_seg.compat.roi_pooling import bin_ranges
+from chainer_seg.functions import roi_sampling as sampling
 from chainer_seg.functions.arguments import as_array, as_pair
+from chainer_seg.functions.chainer_roi_pooling import bin_ranges
 from chainer_seg.functions.kernels import launch, working_type
 
 # One thread looks for the largest pixel of one bin. The bins are computed in float32, as in the
@@ -66,17 +66,18 @@ extern "C" __global__ void roi_pool_gradient(
 class RoIPool(function_node.FunctionNode):
     """See :func:`roi_pool`."""
 
-    def __init__(self, rois, roi_indices, output_size, spatial_scale):
+    def __init__(self, rois: np.ndarray, roi_indices: np.ndarray, output_size: tuple[int, int],
+                 spatial_scale: float) -> None:
         self.rois, self.roi_indices = rois, roi_indices
         self.output_size, self.spatial_scale = output_size, spatial_scale
         # Where the largest pixels are: a by-product on a GPU, on a CPU found when it is asked for.
         self.places = None
 
-    def check_type_forward(self, in_types):
+    def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, = inputs
         self.maps_shape = x.shape
         self.retain_inputs((0,))
@@ -84,7 +85,7 @@ class RoIPool(function_node.FunctionNode):
         bins = _Bins(self.rois, self.output_size, self.spatial_scale, x.shape[2:])
         return _largest_pixels(x, self.roi_indices, bins),
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, = inputs
         self.maps_shape = x.shape
         dtype = working_type(x.dtype)
@@ -106,16 +107,16 @@ class RoIPool(function_node.FunctionNode):
 class RoIPoolGradient(function_node.FunctionNode):
     """Carries the gradients of the bins (R, C, h, w) to the pixels that were the largest."""
 
-    def __init__(self, places, roi_indices, maps_shape):
+    def __init__(self, places: np.ndarray, roi_indices: np.ndarray, maps_shape: tuple[int, ...]) -> None:
         self.places, self.roi_indices, self.maps_shape = places, roi_indices, maps_shape
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         flat, used = self._flat_places()
         size = int(np.prod(self.maps_shape))
         gx = sampling.scatter_add(flat, inputs[0] * used, size, inputs[0].dtype)
         return gx.reshape(self.maps_shape),
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         gy, = inputs
         dtype = working_type(gy.dtype)
         gx = cuda.cupy.zeros(self.maps_shape, dtype)

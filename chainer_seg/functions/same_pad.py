@@ -1,9 +1,11 @@
 """TensorFlow's padding SAME, which depends on the size of the input (tf.nn's notes on padding)."""
 
+import chainer
+import numpy as np
 from chainer import functions as F
 
 
-def same_pad(x, size, stride):
+def same_pad(x: chainer.Variable | np.ndarray, size: int, stride: int) -> chainer.Variable:
     """Pads an image with zeros so that a window of this size and stride gives ceil(side / stride).
 
     Where an uneven number of rows or columns is needed, one more comes behind than before; other

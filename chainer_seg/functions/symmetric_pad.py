@@ -33,18 +33,18 @@ extern "C" __global__ void symmetric_pad(
 class SymmetricPad(function_node.FunctionNode):
     """See :func:`symmetric_pad`."""
 
-    def __init__(self, pad):
+    def __init__(self, pad: int) -> None:
         self.pad = pad
 
-    def check_type_forward(self, in_types):
+    def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs):
+    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         edge = (self.pad, self.pad)
         return np.pad(inputs[0], ((0, 0), (0, 0), edge, edge), mode='symmetric'),
 
-    def forward_gpu(self, inputs):
+    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         x, = inputs
         batch, channels, height, width = x.shape
         dtype = working_type(x.dtype)
@@ -73,7 +73,7 @@ def symmetric_pad(x, pad):
     ``SpatialSymmetricPadding``) does: it is the gradient of zero padding, not that of mirroring.
     """
     if pad < 0:
-        raise ValueError(f'pad must not be negative, but is {pad}')
+        raise ValueError(f'pad must be at least 0, got {pad}')
     if pad == 0:
         return x
     return SymmetricPad(pad).apply((x,))[0]

@@ -21,7 +21,7 @@ class BatchNorm(L.BatchNormalization):
         channels: Number of channels C of the input (B, C, H, W).
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=EPS)
 
     def forward(self, x):

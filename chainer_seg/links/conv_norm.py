@@ -29,7 +29,7 @@ class LayerBuilder:
         """Zero padding, batch normalisation and a fresh generator."""
         return cls('zero', 'batch', np.random.default_rng(seed))
 
-    def norm(self, channels):
+    def norm(self, channels: int) -> chainer.Link:
         if self._norm == 'affine':
             return FrozenAffine(channels)
         return BatchNorm(channels)
@@ -52,7 +52,7 @@ class ConvNorm(chainer.Chain):
                 initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         x = same_pad(x, *self.same) if self.same else symmetric_pad(x, self.mirrored)
         return self.norm(self.conv(x))
 
@@ -68,5 +68,5 @@ class DeformableConvNorm(chainer.Chain):
                 initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         return self.norm(self.conv(x))

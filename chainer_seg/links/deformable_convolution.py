@@ -33,6 +33,6 @@ class DeformableConvolution2D(chainer.Chain):
             self.offset = L.Convolution2D(in_channels, 3 * self.taps, size, initialW=0,
                                           **self.geometry)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         offset, weight = F.split_axis(self.offset(x), [2 * self.taps], axis=1)
         return deformable_convolution(x, offset, F.sigmoid(weight), self.W, self.b, **self.geometry)

@@ -1,5 +1,6 @@
 """EfficientNet (Tan and Le, arXiv 1905.11946, table 1) without its last 1x1 layer and classifier."""
 
+import chainer
 from chainer import functions as F
 
 from chainer_seg.links.inverted_residual import InvertedResidualNet, Row
@@ -24,10 +25,10 @@ class EfficientNet(InvertedResidualNet):
     dropped at random in training.
     """
 
-    def __init__(self, width=1.0, depth=1.0, in_channels=3, seed=0):
+    def __init__(self, width: float = 1.0, depth: float = 1.0, in_channels: int = 3, seed: int = 0) -> None:
         super().__init__(ROWS, 32, width, depth, in_channels, swish, SQUEEZE, seed)
 
 
-def swish(x):
+def swish(x: chainer.Variable) -> chainer.Variable:
     """x * sigmoid(x)"""
     return x * F.sigmoid(x)

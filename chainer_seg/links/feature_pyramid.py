@@ -31,9 +31,9 @@ class FeaturePyramid(chainer.Chain):
                  extra='subsample', seed=0):
         super().__init__()
         if upsampling not in ('nearest', 'bilinear'):
-            raise ValueError(f"upsampling must be 'nearest' or 'bilinear', but is {upsampling!r}")
+            raise ValueError(f"upsampling must be 'nearest' or 'bilinear', got {upsampling!r}")
         if activation not in ('none', 'relu'):
-            raise ValueError(f"activation must be 'none' or 'relu', but is {activation!r}")
+            raise ValueError(f"activation must be 'none' or 'relu', got {activation!r}")
         self.enlarge = _enlarge_nearest if upsampling == 'nearest' else _enlarge_bilinear
         self.activation = F.relu if activation == 'relu' else F.identity
         self.subsamples = extra == 'subsample'

@@ -14,14 +14,14 @@ class FrozenAffine(chainer.Link):
     Both values are (C,) float32 and are saved with the model, starting at 1 and 0.
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = np.ones(channels, np.float32)
         self.shift = np.zeros(channels, np.float32)
         self.register_persistent('scale')
         self.register_persistent('shift')
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         """Applies the affine map to x (B, C, H, W)."""
         channels = (1, -1, 1, 1)
         return F.broadcast_to(self.scale.reshape(channels), x.shape) * x + F.broadcast_to(

@@ -18,7 +18,7 @@ class Row(typing.NamedTuple):
 
     expansion: int
     channels: int
-    count: int
+    blocks: int
     stride: int
     size: int = 3
 
@@ -49,7 +49,7 @@ class InvertedResidualNet(chainer.Chain):
         for row in rows:
             if row.stride == 2 or not stages:
                 stages.append(chainer.Sequential())
-            for number in range(math.ceil(row.count * depth)):
+            for number in range(math.ceil(row.blocks * depth)):
                 wider = round_channels(row.channels * width)
                 stages[-1].append(InvertedResidual(
                     build, channels, wider, row.expansion, row.size, row.stride if number == 0 else 1,
@@ -112,7 +112,7 @@ class SqueezeExcitation(chainer.Chain):
         return x * F.broadcast_to(scale[:, :, None, None], x.shape)
 
 
-def round_channels(channels):
+def round_channels(channels: int) -> int:
     """The nearest multiple of 8, but not less than 8 or 0.9 of the number."""
     rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return rounded if rounded >= 0.9 * channels else rounded + DIVISOR

@@ -1,5 +1,6 @@
 """MobileNetV2 (Sandler et al., arXiv 1801.04381, table 2) without its last 1x1 layer and classifier."""
 
+import chainer
 from chainer import functions as F
 
 from chainer_seg.links.inverted_residual import InvertedResidualNet, Row
@@ -20,10 +21,10 @@ class MobileNetV2(InvertedResidualNet):
     strides 2, 4, 8, 16 and 32 and of 16, 24, 32, 96 and 320 channels times ``width``.
     """
 
-    def __init__(self, width=1.0, in_channels=3, seed=0):
+    def __init__(self, width: float = 1.0, in_channels: int = 3, seed: int = 0) -> None:
         super().__init__(ROWS, 32, width, 1, in_channels, relu6, 0, seed)
 
 
-def relu6(x):
+def relu6(x: chainer.Variable) -> chainer.Variable:
     """min(max(x, 0), 6)"""
     return F.clipped_relu(x, 6.0)

@@ -60,13 +60,13 @@ class ResNet(chainer.Chain):
         _check_choice('stem_size', stem_size, (3, 7))
         deformable = deformable or (0,) * len(blocks)
         if not len(blocks) == len(strides) == len(dilations) == len(deformable):
-            raise ValueError('blocks, strides, dilations and deformable must name equally many stages')
+            raise ValueError('blocks, strides, dilations and deformable must have the same length')
         if any(deformable) and padding != 'zero':
-            raise ValueError('deformable convolutions have zero padding')
+            raise ValueError("deformable convolutions need padding='zero'")
         if block == 'basic' and any(deformable):
             raise ValueError('basic blocks have no deformable convolutions')
         if block == 'bottleneck' and shortcut == 'A':
-            raise ValueError('shortcuts of the kind A belong to basic blocks')
+            raise ValueError("shortcut='A' needs block='basic'")
         build = LayerBuilder(padding, norm, np.random.default_rng(seed))
         self.pooling, self.pool_pad, self.padding = pooling, pool_pad, padding
         self.block, self.expansion, self.stem_size = block, EXPANSIONS[block], stem_size
@@ -90,7 +90,7 @@ class ResNet(chainer.Chain):
             outputs.append(h)
         return tuple(outputs)
 
-    def pool(self, x):
+    def pool(self, x: chainer.Variable) -> chainer.Variable:
         """The 3x3 max pooling of stride 2 behind a stem of size 7."""
         if self.stem_size == 3:
             return x
@@ -155,7 +155,7 @@ class BasicBlock(chainer.Chain):
         super().__init__()
         projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != width)
         if shortcut == 'A' and in_channels > width:
-            raise ValueError('shortcuts of the kind A cannot leave out channels')
+            raise ValueError("shortcut='A' cannot reduce the number of channels")
         with self.init_scope():
             self.first = ConvNorm(build, in_channels, width, 3, stride=stride, dilation=dilation)
             self.second = ConvNorm(build, width, width, 3, dilation=dilation)
@@ -179,4 +179,4 @@ class BasicBlock(chainer.Chain):
 
 def _check_choice(name, value, choices):
     if value not in choices:
-        raise ValueError(f'{name} must be one of {choices}, but is {value!r}')
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}')

@@ -17,7 +17,7 @@ def copy_resnet(source, target):
     """Copies the weights of a ResNet to another one, as far as the other goes, on whatever devices.
 
     A trunk starts in this way from a network that was trained to classify:
-    ``copy_resnet(converted, model.trunk.resnet)``. Left out are later stages of ``source`` and inputs
+    ``copy_resnet(converted, model.trunk.resnet)``. Skipped are later stages of ``source`` and inputs
     beyond those of ``target``, such as clicks behind the colours; inputs that only ``target`` has
     count for nothing at first, their weights are 0. Deformable convolutions keep their offsets, and
     what has no bias in ``source`` its own. Batch normalisation becomes a fixed scale and shift where
@@ -32,8 +32,8 @@ def copy_resnet(source, target):
         chainer_seg.errors.TrainingError: The two do not have the same shapes.
     """
     if source.block != target.block:
-        raise TrainingError(f'The network to start from has {source.block} blocks, where {target.block} '
-                            f'blocks are needed; choose a ResNet of these.')
+        raise TrainingError(f'The network to start from has {source.block} blocks, but {target.block} '
+                            f'blocks are needed; choose a ResNet with these blocks.')
     layers = dict(source.namedlinks())
     for path, layer in target.namedlinks():
         if isinstance(layer, (ConvNorm, DeformableConvNorm)):
@@ -102,6 +102,6 @@ def _assign(path, link, name, value):
     place = getattr(place, 'array', place)
     if value is None or value.shape != place.shape:
         found = 'nothing' if value is None else value.shape
-        raise TrainingError(f'The network to start from has {found} for {path}/{name}, where '
+        raise TrainingError(f'The network to start from has {found} for {path}/{name}, but '
                             f'{place.shape} is needed; choose one of the same width and blocks.')
     place[...] = link.device.send(value)

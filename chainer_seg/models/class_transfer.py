@@ -67,7 +67,7 @@ def class_labels(source: chainer.Chain, model: chainer.Chain) -> tuple[np.ndarra
         places = match_names(source.class_names, model.class_names)
     else:
         counts = [_count(chain) for chain in (source, model)]
-        places = match_by_position(counts[0], range(counts[1]))
+        places = match_by_position(counts[0], [str(label) for label in range(counts[1])])
     return np.flatnonzero(places >= 0), places[places >= 0]
 
 

@@ -277,7 +277,7 @@ class YolactRecipe(Recipe):
 
 def report_unseen_classes(train: Any) -> None:
     """Logs the classes that cannot be learned, because no object has them."""
-    if not hasattr(train, 'read_instances'):
+    if not train.has_files:
         return  # Synthetic images have all classes, and would have to be made to count them.
     from chainer_seg.datasets import ObjectIndex
     seen = set(ObjectIndex(train).labels.tolist())

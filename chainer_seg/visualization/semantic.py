@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.label_images import VOC_COLORS
+from chainer_seg.label_images import VOC_COLORS, VOID
 from chainer_seg.visualization.overlay import blend
 from chainer_seg.visualization.text import paste, text_height, text_patch
-
-_VOID = -1
 
 
 def overlay_labels(image: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer],
@@ -52,13 +50,13 @@ def legend_of(labels: npt.NDArray[np.integer], class_names: Sequence[str] = ()
         list of (str, tuple): A name and its RGB colour from 0 to 255, without the background.
     """
     present, areas = np.unique(np.asarray(labels), return_counts=True)
-    order = np.lexsort([-areas, present == _VOID])
+    order = np.lexsort([-areas, present == VOID])
     return [(_name(label, class_names), tuple(VOC_COLORS[label % len(VOC_COLORS)].tolist()))
             for label in present[order].tolist() if label != 0]
 
 
 def _name(label, class_names):
-    if label == _VOID:
+    if label == VOID:
         return 'void'
     return class_names[label] if label < len(class_names) else str(label)
 

@@ -1,5 +1,6 @@
-"""The formats of weight files: from bytes to trees of arrays, knowing nothing of networks."""
+"""The formats of weight files: from bytes to trees of arrays, independent of any network."""
 
+import os
 import re
 import types
 import typing
@@ -15,9 +16,9 @@ __all__ = ['FORMATS', 'Format', 'find_format', 'locate']
 
 
 class Format(typing.NamedTuple):
-    """A format: its name for people, and a module with ``recognise(data)`` and ``read(path)``.
+    """A format: its display name, and a module with ``recognise(data)`` and ``read(path)``.
 
-    ``recognise`` takes the whole file, as ``bytes`` or an ``mmap``.
+    ``recognise`` gets the whole file as ``bytes`` or an ``mmap``.
     """
 
     name: str
@@ -34,7 +35,7 @@ FORMATS = (
     Format('Detectron', detectron),  # Any pickle may be one.
 )
 
-# Formats that are known by name only: how a file of them begins, and the way to one that is read.
+# Formats that are recognised but not supported: how such a file begins, and how to convert it.
 _SAVE_STATE = "load it with its own library and save the model's state_dict() with torch.save"
 _UNREAD = (
     (re.compile(rb'\x89HDF\r\n\x1a\n'), 'an HDF5 file (of Keras, or a .caffemodel.h5)',
@@ -52,20 +53,19 @@ _UNREAD = (
      'take the weights of another framework'),
     (re.compile(rb'(?:GGUF|ggjt|GGML)'), 'a GGUF file', 'take the weights of another framework'),
 )
-_WINDOW_OF_PAGES = 1 << 16  # Bytes; pages and pointers, which are no weights, show what they are early.
-_SHOWN = 60  # Characters of a text that is no weight file.
+_WINDOW_OF_PAGES = 1 << 16  # Bytes in which web pages and pointer files can be recognised.
+_SHOWN = 60  # Characters of a text file that an error quotes.
 _CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f]')
 
 
-def find_format(path):
-    """The :class:`Format` of a file, by its bytes.
+def find_format(path: str | os.PathLike) -> Format:
+    """Detects the :class:`Format` of a file from its bytes.
 
     Raises:
-        chainer_seg.errors.WeightFileError: There is no such file, it is empty, or of no format that
-            is read.
+        chainer_seg.errors.WeightFileError: The file is missing, empty, or of an unsupported format.
     """
     data = map_file(path)
-    if data[-len(MAGIC):] == MAGIC:  # A packed table begins with anything.
+    if data[-len(MAGIC):] == MAGIC:  # A compressed table can begin with any bytes.
         return TENSORFLOW
     _refuse_unread(data, path)
     for candidate in FORMATS:
@@ -75,17 +75,17 @@ def find_format(path):
     known = ', '.join(candidate.name for candidate in FORMATS)
     if not _CONTROL.search(start):
         text = quoted(' '.join(start[:4 * _SHOWN].decode('utf-8', 'replace').split()), _SHOWN)
-        raise WeightFileError(f'{path} is a text that begins with {text}, and no weight file; what can '
-                              f'be read is {known}.')
-    raise WeightFileError(f'{path} is of no format that is known here: it starts with {start[:8]!r}; '
-                          f'what can be read is {known}.')
+        raise WeightFileError(f'{path} is a text file that begins with {text}, not a weight file; '
+                              f'supported formats: {known}.')
+    raise WeightFileError(f'{path} has an unknown format: it starts with {start[:8]!r}; supported '
+                          f'formats: {known}.')
 
 
 def _refuse_unread(data, path):
-    """Names a file that is known to be no weight file, or of a format that is not read."""
+    """Refuses files that are known not to be weight files, or to be of an unsupported format."""
     foreign = foreign_content(data[:_WINDOW_OF_PAGES])
     if foreign is not None:
         raise WeightFileError(f'{path} {foreign}.')
     for pattern, kind, remedy in _UNREAD:
         if pattern.match(data):
-            raise WeightFileError(f'{path} is {kind}, which is not read; {remedy}.')
+            raise WeightFileError(f'{path} is {kind}, which is not supported; {remedy}.')

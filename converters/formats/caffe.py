@@ -1,12 +1,15 @@
-"""Reads Caffe's networks: weights (.caffemodel, layers of both generations) and definitions (.prototxt).
+"""Reads Caffe networks: weights (.caffemodel, both generations of layers) and definitions (.prototxt).
 
-The weights are views on the mapped file. What is small, the names and parameters of layers, is read
-by the protobuf library with the messages that Chainer has of Caffe (caffe.proto).
+The weights are views of the mapped file. The small parts, names and parameters of layers, are parsed by the
+protobuf library with Chainer's Caffe messages (caffe.proto).
 """
 
 import collections
 import math
+import mmap
+import os
 import re
+from typing import Any, TypedDict
 
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -18,41 +21,52 @@ from converters.formats.mapped_file import map_file
 from converters.formats.protobuf_wire import COUNTED, EIGHT_BYTES, FOUR_BYTES, VARINT, Wire
 from converters.formats.tensorflow_values import Element, array_of_field
 
+Layer = dict[str, Any]  # Type, bottom, top, blobs and parameters, as read() describes them.
+Layers = dict[str, Layer]  # By their names, in the order of the file.
+
+
+class Network(TypedDict):
+    """A network of Caffe as :func:`read` returns it."""
+
+    name: str
+    layers: Layers
+
+
 # Numbers of fields in caffe.proto: of a network, a layer of either generation, and a blob.
 _OLD_LAYER, LAYER = 2, 100
 BLOBS = {_OLD_LAYER: 6, LAYER: 7}
 _MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, LAYER: caffe_pb2.LayerParameter}
-_OLDEST = 1  # In a layer of the old generation: it holds one that is older still.
+_OLDEST = 1  # In a layer of the old generation: an even older layer.
 _OLD_SIDES, FLOATS, SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
-_DIFFERENCES = (6, 9, 11, 13)  # Of training, in any encoding.
+_DIFFERENCES = (6, 9, 11, 13)  # Gradients of training, in any encoding.
 
-# Numbers of NVIDIA's Caffe and of OpenCV's shrinkCaffeModel: 10 is the type of the bytes in 12, and in
-# NVIDIA's first versions the numbers themselves, each the bits of a half as a varint.
+# Fields of NVIDIA's Caffe and of OpenCV's shrinkCaffeModel: 10 is the type of the bytes in 12; in NVIDIA's
+# first versions it contains the numbers, the bits of each half as a varint.
 _RAW_TYPE, _RAW = 10, 12
 _RAW_DTYPES = {0: '<f8', 1: '<f4', 2: '<f2'}
 _HALVES = Element('float16', 'f2', 13)
-_SINGLE = {FOUR_BYTES: FLOATS, EIGHT_BYTES: _DOUBLES}  # Numbers that are not packed.
+_SINGLE = {FOUR_BYTES: FLOATS, EIGHT_BYTES: _DOUBLES}  # Unpacked numbers.
 
-# name, layers, inputs, force_backward, state, debug_info, layer: fields that a network begins with.
+# The possible first fields of a network: name, layers, inputs, force_backward, state, debug_info, layer.
 _START = re.compile(rb'[\x0a\x12\x1a\x20\x22\x28\x32\x38\x42]|\xa2\x06')
-_CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f-\xff]')  # What no text in ASCII has.
-_LONGEST_TEXT = 1 << 20  # Bytes of the parameters of a layer.
-_MOST_DIMENSIONS = 32  # What every NumPy can hold.
+_CONTROL = re.compile(rb'[\0-\x08\x0e-\x1f\x7f-\xff]')  # Bytes that do not occur in ASCII text.
+_LONGEST_TEXT = 1 << 20  # Maximum bytes of the parameters of a layer.
+_MOST_DIMENSIONS = 32  # The limit of NumPy 1.
 _LONGEST_SIDE = 2 ** 31 - 1  # Caffe's.
 _WITH_BIAS = {'Convolution': 'convolution_param', 'InnerProduct': 'inner_product_param'}
 
-# How the old generation wrote the types of layers where it is not by case alone.
+# Layer types of the old generation whose new names differ by more than case.
 _TYPES = {'RELU': 'ReLU', 'LRN': 'LRN', 'MVN': 'MVN', 'BNLL': 'BNLL', 'TANH': 'TanH',
           'SOFTMAX_LOSS': 'SoftmaxWithLoss', 'HDF5_DATA': 'HDF5Data', 'HDF5_OUTPUT': 'HDF5Output'}
 
 
-def recognise(data):
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
     """Whether a file, its bytes or a map of it, may be a network of Caffe or the definition of one."""
     return caffe_text.is_text(data) or (
         _START.match(data) is not None and _CONTROL.search(data, 1) is not None)
 
 
-def read(path):
+def read(path: str | os.PathLike) -> Network:
     """Reads a .caffemodel, or the layers of a .prototxt.
 
     Args:
@@ -60,13 +74,13 @@ def read(path):
 
     Returns:
         A dict with ``'name'`` and ``'layers'``, a dict of the layers by their names in the order of
-        the file. A layer is a dict: ``'type'`` as today's Caffe writes it, ``'bottom'`` and ``'top'``
-        (lists of names), ``'blobs'`` (a list of float32 or float64 arrays, read-only views on the
+        the file. A layer is a dict: ``'type'`` in current Caffe's spelling, ``'bottom'`` and ``'top'``
+        (lists of names), ``'blobs'`` (a list of float32 or float64 arrays, read-only views of the
         mapped file), and its parameters by their names in caffe.proto, such as
         ``'convolution_param'``.
 
     Raises:
-        chainer_seg.errors.WeightFileError: The file is missing, damaged, cut short, or no network.
+        chainer_seg.errors.WeightFileError: The file is missing, damaged, truncated, or not a network.
     """
     mapped = map_file(path)
     data = memoryview(mapped)
@@ -88,7 +102,7 @@ def _read_text(data, path):
         layers = [_described(layer) for layer in (*network.layers, *network.layer)]
     except (json_format.Error, ValueError, RecursionError) as error:
         reason = ' '.join(str(error).split())
-        raise WeightFileError(f'{path} is no prototxt that can be read: {reason}.') from error
+        raise WeightFileError(f'{path} cannot be read as a prototxt: {reason}.') from error
     nameless = [layer for layer in layers[:len(network.layers)] if layer['type'] == 'None']
     if len(nameless) == len(unknown):
         for layer, kind in zip(nameless, unknown):
@@ -97,16 +111,16 @@ def _read_text(data, path):
 
 
 def _by_name(layers, path):
-    """The layers by their names; layers of different phases may share one."""
+    """The layers by name; layers of different phases may share a name."""
     if not layers:
-        raise WeightFileError(f'{path} has no layers, so it is no network of Caffe.')
+        raise WeightFileError(f'{path} has no layers, so it is not a Caffe network.')
     named, count = {}, collections.Counter()
     for layer in layers:
         name = layer.pop('name', '')
         count[name] += 1
         if count[name] > 1 and layer['blobs']:
             if named[name]['blobs']:
-                raise WeightFileError(f'{path} has weights for two layers of the name {name[:80]!r}.')
+                raise WeightFileError(f'{path} has weights for two layers named {name[:80]!r}.')
             named[name], layer = layer, named[name]
         named[name if count[name] == 1 else f'{name}#{count[name]}'] = layer
     return named
@@ -118,15 +132,15 @@ def _read_layer(wire, generation, content, begin):
         if number == BLOBS[generation] and kind == COUNTED:
             blobs.append(_read_blob(wire, inside, at))
         elif generation == _OLD_LAYER and number == _OLDEST:
-            raise WeightFileError(f'{wire.path} is of the format that Caffe had in 2013; convert it '
-                                  f'with Caffe\'s upgrade_net_proto_binary.')
+            raise WeightFileError(f'{wire.path} has Caffe\'s format of 2013; convert it with Caffe\'s '
+                                  f'upgrade_net_proto_binary.')
         else:
             rest.append(whole)
     return {**_parse(wire, _MESSAGES[generation], rest, begin), 'blobs': blobs}
 
 
 def _parse(wire, kind, parts, begin):
-    """What the protobuf library reads of a message without what is large, as a dict."""
+    """The small parts of a message as a dict, parsed by the protobuf library."""
     if sum(map(len, parts)) > _LONGEST_TEXT:
         wire.fail('the parameters of a layer', 'they are too long', begin)
     try:
@@ -136,7 +150,7 @@ def _parse(wire, kind, parts, begin):
 
 
 def _described(layer):
-    """A message as a dict, a layer's in the words of today's Caffe."""
+    """A message as a dict; layers use current Caffe's names."""
     fields = json_format.MessageToDict(layer, preserving_proto_field_name=True)
     if isinstance(layer, caffe_pb2.NetParameter):
         return fields
@@ -146,12 +160,12 @@ def _described(layer):
 
 
 def _new_type(old):
-    """How today's Caffe writes a type of layers of the old generation."""
+    """Current Caffe's name of a layer type of the old generation."""
     return _TYPES.get(old, ''.join(part.capitalize() for part in old.split('_')))
 
 
 def _read_blob(wire, content, begin):
-    """The array of a BlobProto: float32 or float64, or float16 where the file has halves."""
+    """The array of a BlobProto: float32, float64, or float16 if the file contains halves."""
     sides, shape, raw_type, halves = {}, None, None, None
     values, others = {FLOATS: [], _DOUBLES: [], _RAW: []}, set()
     for number, kind, inside, _, at in wire.fields(content, begin):
@@ -181,9 +195,9 @@ def _read_blob(wire, content, begin):
     else:
         data, dtype = _joined(values[FLOATS]), '<f4'
     if not len(data) and others and math.prod(shape):
-        raise WeightFileError(f'{wire.path} has a blob at byte {begin} whose numbers are in an encoding '
-                              f'that is not read (field {min(others)} of a BlobProto); save the network '
-                              f'in single precision.')
+        raise WeightFileError(f'{wire.path} has a blob at byte {begin} in an unsupported encoding '
+                              f'(field {min(others)} of a BlobProto); save the network in single '
+                              f'precision.')
     if math.prod(shape) * np.dtype(dtype).itemsize != len(data):
         wire.fail(f'a blob of the shape {shape}', f'it has {len(data)} bytes of numbers', begin)
     return np.frombuffer(data, dtype).reshape(shape)
@@ -195,14 +209,14 @@ def _joined(parts):
 
 def _raw_dtype(wire, kind, begin):
     if kind not in _RAW_DTYPES:
-        raise WeightFileError(f'{wire.path} has a blob at byte {begin} of numbers of the type {kind} of '
-                              f'NVIDIA\'s Caffe, which is not read; save the network in single or half '
+        raise WeightFileError(f'{wire.path} has a blob at byte {begin} of the type {kind} of NVIDIA\'s '
+                              f'Caffe, which is not supported; save the network in single or half '
                               f'precision.')
     return _RAW_DTYPES[kind]
 
 
 def _read_halves(wire, content, shape, begin):
-    """The array of halves that are written as varints of their bits."""
+    """An array of halves that are stored as varints of their bits."""
     try:
         return array_of_field(content, _HALVES, shape)
     except ValueError as error:
@@ -219,16 +233,16 @@ def _read_shape(wire, content, begin):
     return tuple(sides)
 
 
-def with_definition(tree, path):
+def with_definition(tree: Network, path: str | os.PathLike) -> Network:
     """The layers of a definition with the weights of a network.
 
     Args:
-        tree: The network, what :func:`read` gave of a .caffemodel.
-        path: The definition, a .prototxt. Its parameters hold where those in the network differ, as
-            in Caffe; its layers without weights in the network are kept so.
+        tree: The network, as returned by :func:`read` for a .caffemodel.
+        path: The definition, a .prototxt. As in Caffe, its parameters override those in the network;
+            layers that have no weights in the network stay without weights.
 
     Returns:
-        As :func:`read`; layers of the network that the definition does not have are left out.
+        As for :func:`read`, without the layers of the network that are not in the definition.
 
     Raises:
         chainer_seg.errors.WeightFileError: The definition cannot be read, or has a layer of another
@@ -262,7 +276,7 @@ def _check_outputs(path, name, layer, shape):
 
 
 def _check_bias(path, name, layer, count):
-    """Refuses a layer that asks for a bias, as by default, where the weights have none."""
+    """Refuses a layer that needs a bias, the default, if the weights have none."""
     if layer['type'] not in _WITH_BIAS:
         return
     needed = 1 + layer.get(_WITH_BIAS[layer['type']], {}).get('bias_term', True)

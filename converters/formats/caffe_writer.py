@@ -1,7 +1,10 @@
-"""Writes Caffe's networks with weights (.caffemodel): what :mod:`converters.formats.caffe` reads.
+"""Writes Caffe networks with weights (.caffemodel), the format that :mod:`converters.formats.caffe` reads.
 
-The weights go from their arrays into the file; the rest is written by the protobuf library.
+Weights are written directly from their arrays, everything else by the protobuf library.
 """
+
+import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -10,7 +13,8 @@ from converters.formats.caffe import BLOBS, FLOATS, LAYER, SHAPE
 from converters.formats.protobuf_wire import COUNTED
 
 
-def write_layers(path, name, layers):
+def write_layers(path: str | os.PathLike, name: str,
+                 layers: Iterable[tuple[caffe_pb2.LayerParameter, Sequence[np.ndarray]]]) -> None:
     """Writes a network.
 
     Args:
@@ -29,7 +33,7 @@ def write_layers(path, name, layers):
 
 
 def _blob(array):
-    """The field of a blob in a layer, in parts of which the last are the array's own numbers."""
+    """The field of a blob in a layer, in parts; the last one is the memory of the array."""
     numbers = memoryview(np.ascontiguousarray(array, '<f4')).cast('B')
     shape = caffe_pb2.BlobShape(dim=array.shape).SerializeToString()
     head = _head(SHAPE, len(shape)) + shape + _head(FLOATS, len(numbers))

@@ -1,18 +1,19 @@
 """Harmless stand-ins for the plain Python objects that training programs pickle beside weights.
 
-A checkpoint with the program's arguments or a scheduler's milestones is no less a file of weights. Each
-name stands for a function of plain values that gives a dict, a list or a text; nothing is imported.
+A checkpoint that contains the program's arguments or a scheduler's milestones is still a weight file. Each
+stand-in is a function of plain values that returns a dict, a list or text; nothing is imported.
 """
 
-from converters.formats.pickle_values import Name, Unfinished, plain_key
+from converters.formats.pickle_values import Admitted, Name, Unfinished, plain_key
 
 _MODULES = ('builtins', '__builtin__')
 _FACTORIES = ('list', 'dict', 'int', 'float', 'str', 'tuple')  # Of a defaultdict; never called.
 
 
-def inert_names():
-    """The names and what stands for them, a mapping for :class:`~converters.formats.pickles.Machine`."""
-    names = {f'{module}.{name}': Name(name) for module in _MODULES for name in _FACTORIES}
+def inert_names() -> dict[str, Admitted]:
+    """The names and their stand-ins, a mapping for :class:`~converters.formats.pickles.Machine`."""
+    names: dict[str, Admitted] = {
+        f'{module}.{name}': Name(name) for module in _MODULES for name in _FACTORIES}
     names |= {f'{module}.{name}': _items for module in _MODULES for name in ('set', 'frozenset')}
     names |= {f'{module}.complex': _text for module in _MODULES}
     names |= {f'pathlib{inner}.{name}': _path for inner in ('', '._local')

@@ -1,6 +1,7 @@
-"""Weight files as maps: their bytes are in memory only while they are looked at."""
+"""Memory-mapped weight files: their bytes take memory only while they are accessed."""
 
 import mmap
+import os
 import pathlib
 
 import numpy as np
@@ -8,21 +9,21 @@ import numpy as np
 from chainer_seg.errors import WeightFileError
 
 
-def map_file(path):
+def map_file(path: str | os.PathLike) -> mmap.mmap:
     """Maps a file for reading.
 
     Args:
         path: The file.
 
     Returns:
-        A read-only ``mmap``; arrays that are views on it keep it open.
+        A read-only ``mmap``; arrays that are views of it keep it open.
 
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, empty, a folder, or cannot be read.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        raise WeightFileError(f'{path} is a folder; name a file in it.')
+        raise WeightFileError(f'{path} is a folder; give a file in it.')
     try:
         with open(path, 'rb') as file:
             if path.stat().st_size == 0:
@@ -32,10 +33,10 @@ def map_file(path):
         raise WeightFileError(f'{path} cannot be read: {error.strerror or error}.') from error
 
 
-def forget(array):
-    """Lets the system take back the memory of the mapped file that an array is a view on.
+def forget(array: object) -> None:
+    """Releases the memory of the mapped file that an array is a view of.
 
-    It is read from the file again where it is needed. Other arrays are left as they are.
+    The pages are read from the file again on the next access. Other arrays are not affected.
     """
     owner = array
     while isinstance(owner, np.ndarray):

@@ -1,21 +1,27 @@
-"""What the opcodes of a pickle do: a function for each, of the machine that runs it (pickletools)."""
+"""The actions of the opcodes of a pickle: functions of the machine that runs it (pickletools)."""
 
 import codecs
 import collections
 import pickle
 import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.pickle_values import Unfinished, plain_key
 
-ACTIONS = {}
-MARK = object()  # A value of its own on the stack, so nothing that needs a value may take it.
+if TYPE_CHECKING:
+    from converters.formats.pickles import Machine
+
+Action = Callable[['Machine', int], None]  # Its arguments are the machine and the opcode.
+ACTIONS: dict[int, Action] = {}
+MARK = object()  # A marker on the stack; opcodes that need a value refuse it.
 
 _LONGEST_INTEGER = 64  # Bytes.
 
 
-def on(*opcodes):
-    """Makes a function the action of opcodes."""
+def on(*opcodes: bytes) -> Callable[[Action], Action]:
+    """Registers a function as the action of opcodes."""
     def register(action):
         ACTIONS.update((opcode[0], action) for opcode in opcodes)
         return action
@@ -238,8 +244,8 @@ def _duplicate(machine, opcode):
 def _protocol(machine, opcode):
     protocol = machine.integer(1)
     if protocol > pickle.HIGHEST_PROTOCOL:
-        raise WeightFileError(f'{machine.path} is a pickle of protocol {protocol}, which is not known; '
-                              f'save it with protocol {pickle.HIGHEST_PROTOCOL} or less.')
+        raise WeightFileError(f'{machine.path} is a pickle of protocol {protocol}, which is unknown; '
+                              f'save it with protocol {pickle.HIGHEST_PROTOCOL} or lower.')
 
 
 @on(pickle.FRAME)
@@ -323,7 +329,7 @@ def _push_global(machine, module, name):
 
 
 def _call(machine, function, arguments):
-    """Calls what stands for an admitted name; no other function is ever on the stack."""
+    """Calls the stand-in for an admitted name; no other function is ever on the stack."""
     if not callable(function) or not isinstance(arguments, tuple):
         machine.refuse(f'a call of a {type(function).__name__}')
     machine.stack.append(function(*arguments))

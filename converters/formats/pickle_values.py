@@ -1,16 +1,18 @@
-"""What a pickle may hold beside plain values: names, dicts in order, and what is described later."""
+"""Values in pickles beside plain ones: names, ordered dicts, and objects whose state follows later."""
 
 import collections
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class UnreadError(Exception):
-    """A pickle holds what is valid but is not read, such as arrays of text."""
+    """A pickle contains something valid but unsupported, such as arrays of text."""
 
 
 class Name:
-    """Something that a pickle may refer to but that is not called, such as a class of storages."""
+    """Something that a pickle may refer to but not call, such as a storage class."""
 
-    def __init__(self, name, value=None):
+    def __init__(self, name: str, value: object = None) -> None:
         self.name, self.value = name, value
 
     def __repr__(self):
@@ -18,29 +20,33 @@ class Name:
 
 
 class Unfinished:
-    """What a pickle has asked for and not yet described: its state follows later.
+    """An object whose state follows later in the pickle.
 
     Args:
-        finish: Function of the state that returns the finished value.
+        finish: Function of the state that returns the value.
     """
 
-    def __init__(self, finish):
+    def __init__(self, finish: Callable[[Any], object]) -> None:
         self.finish = finish
         self.finished, self.value = False, None
 
 
-def ordered_dict(items=()):
-    """What stands for ``collections.OrderedDict``."""
+# The stand-in for a name in a pickle.
+Admitted = Callable[..., Any] | Name
+
+
+def ordered_dict(items: Iterable[tuple[object, object]] = ()) -> collections.OrderedDict:
+    """The stand-in for ``collections.OrderedDict``."""
     result = collections.OrderedDict()
     for key, value in items:
         result[plain_key(key)] = value
     return result
 
 
-def plain_key(key):
+def plain_key(key: object) -> str | float | None:
     """A key of a dict, which must be text or a number.
 
-    Nested tuples and huge numbers can be made to take forever as keys.
+    Hashing nested tuples or huge numbers could take forever.
     """
     if not isinstance(key, (str, float, type(None))) and not (
             isinstance(key, int) and key.bit_length() < 64):

@@ -1,37 +1,38 @@
-"""NumPy's arrays and scalars in pickles: what stands for the names that NumPy writes."""
+"""NumPy arrays and scalars in pickles: the stand-ins for the names that NumPy writes."""
 
 import math
 
 import numpy as np
 
-from converters.formats.pickle_values import Name, Unfinished, UnreadError
+from converters.formats.pickle_values import Admitted, Name, Unfinished, UnreadError
 
 NDARRAY = Name('numpy.ndarray')
-OBJECTS = Name('numpy.dtype(object)')  # No dtype of NumPy, so that no array is ever made of it.
+OBJECTS = Name('numpy.dtype(object)')  # Not a NumPy dtype, so no array can have it.
 
 _OBJECTS = ('O', 'O4', 'O8')
 _ELEMENTS = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16')
-_MOST_DIMENSIONS = 32  # What every NumPy can hold.
-_MOST_REPETITION = 16  # Elements that arrays may have for every byte of the file.
+_MOST_DIMENSIONS = 32  # The limit of NumPy 1.
+_MOST_REPETITION = 16  # Maximum elements of arrays per byte of the file.
 
 
 class Budget:
-    """How many elements the arrays of a file may have together.
+    """The number of elements that all arrays of a file may have together.
 
-    An array can repeat a few bytes of its file without end; a model made of such arrays would not.
+    Arrays can repeat a few bytes of their file arbitrarily often; a model built from them would need the
+    memory.
 
     Args:
         size: Bytes of the file.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self.left = _MOST_REPETITION * size
 
-    def spend(self, shape):
-        """Accounts for an array of a shape, which is checked.
+    def spend(self, shape: object) -> None:
+        """Checks the shape of an array and deducts its elements.
 
         Raises:
-            ValueError: The shape is impossible, or too many elements are made of too few bytes.
+            ValueError: The shape is invalid, or the file is too small for so many elements.
         """
         if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS or not all(
                 type(side) is int and side >= 0 for side in shape):
@@ -41,15 +42,15 @@ class Budget:
             raise ValueError('the arrays have more elements than the file has bytes for')
 
 
-def numpy_names(budget):
-    """The names that NumPy writes into pickles, and what stands for them.
+def numpy_names(budget: Budget) -> dict[str, Admitted]:
+    """The names that NumPy writes into pickles, and their stand-ins.
 
     Args:
         budget: The :class:`Budget` of the file.
 
     Returns:
-        A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views on the
-        bytes of the pickle, which need not be aligned; scalars are NumPy's, arrays of objects lists.
+        A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views of the bytes
+        of the pickle and may be unaligned; scalars are NumPy scalars, arrays of objects are lists.
     """
     def array(data, dtype, shape, order):
         budget.spend(shape)
@@ -74,8 +75,9 @@ def numpy_names(budget):
     def scalar(dtype, data):
         return array(data, dtype, (), 'C')[()]
 
-    names = {'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode,
-             '__builtin__.bytes': _no_bytes}
+    names: dict[str, Admitted] = {
+        'numpy.ndarray': NDARRAY, 'numpy.dtype': _dtype, '_codecs.encode': _encode,
+        '__builtin__.bytes': _no_bytes}
     for module in ('numpy.core', 'numpy._core'):
         names |= {f'{module}.multiarray._reconstruct': reconstruct,
                   f'{module}.multiarray.scalar': scalar, f'{module}.numeric._frombuffer': from_buffer}

@@ -5,40 +5,48 @@ program names; this one makes numbers, strings, lists, tuples and dicts, and kno
 names that it is given. Any other name is refused, and nothing in a file is ever looked up or run.
 """
 
+import mmap
+import os
 import pickle
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from chainer_seg.errors import WeightFileError, shortened
 from converters.formats.pickle_opcodes import ACTIONS, MARK
-from converters.formats.pickle_values import UnreadError
+from converters.formats.pickle_values import Admitted, UnreadError
 
-# Weight files have some fifty opcodes for an array; a file with more than this was made to exhaust
-# the memory, in which an opcode of one byte can take a hundred.
+# Weight files have about fifty opcodes per array; a file with more than this could exhaust the memory, in
+# which an opcode of one byte can take a hundred.
 _MOST_OPCODES = 2_000_000
-_LONGEST_LINE = 4096  # Bytes of a number or a name that is written as text.
+_LONGEST_LINE = 4096  # Maximum bytes of a number or name in text form.
 
 
 class Machine:
-    """Runs one pickle after the other of some bytes.
+    """Runs the pickles in some bytes, one after the other.
 
     Args:
         data: The bytes: ``bytes``, an ``mmap``, or a read-only memoryview of one.
         path: The file, for messages.
-        admitted: Mapping of full names, such as ``'collections.OrderedDict'``, to what stands for
-            them: a function of plain arguments, or a :class:`~converters.formats.pickle_values.Name`.
+        admitted: Stand-ins by full names, such as ``'collections.OrderedDict'``: functions of plain
+            arguments, or a :class:`~converters.formats.pickle_values.Name`.
         persistent: Function of the persistent ids in the pickle; by default they are refused.
-        remedy: What a user can do about a name that is refused.
+        remedy: What the user can do about a refused name.
         at: Where the pickle begins.
 
-    Long strings of bytes are memoryviews on ``data``, short ones are Latin-1 text.
+    Long byte strings are memoryviews of ``data``, short ones are Latin-1 text.
     """
 
-    def __init__(self, data, path, admitted, persistent=None, remedy='', at=0):
+    def __init__(self, data: bytes | mmap.mmap | memoryview, path: str | os.PathLike,
+                 admitted: Mapping[str, Admitted], persistent: Callable[[object], object] | None = None,
+                 remedy: str = '', at: int = 0) -> None:
         self.data, self.path, self.at = memoryview(data), path, at
         self.admitted, self.persistent, self.remedy = admitted, persistent, remedy
-        self.stack, self.memo, self._start = [], {}, at
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self._start = at
 
-    def load(self):
-        """The value of the pickle that begins here; ``at`` is then the byte behind it.
+    def load(self) -> Any:
+        """The value of the pickle at ``at``, which then is the byte after it.
 
         Raises:
             chainer_seg.errors.WeightFileError: The pickle is damaged, or asks for a name that is not
@@ -57,28 +65,28 @@ class Machine:
                 action(self, opcode)
             except UnreadError as error:
                 raise WeightFileError(f'{self.path} cannot be read: at byte {self._start} it has '
-                                      f'{shortened(str(error))}, which are not read.') from error
+                                      f'{shortened(str(error))}, which are not supported.') from error
             except (TypeError, ValueError, OverflowError, LookupError) as error:
-                self.fail('what makes sense', f'{error}')
+                self.fail('a valid opcode', f'{error}')
         self.fail('the end of the pickle', f'it has more than {_MOST_OPCODES} opcodes')
 
-    def load_last(self):
-        """As :meth:`load`, of a pickle behind which nothing may follow."""
+    def load_last(self) -> Any:
+        """As :meth:`load`, for the last pickle of a file."""
         value = self.load()
         if self.at != len(self.data):
             self.fail('the end of the file', f'{len(self.data) - self.at} bytes follow', self.at)
         return value
 
-    def fail(self, expected, found, at=None):
-        """Says that the file is damaged, at the byte where the opcode begins unless told otherwise."""
+    def fail(self, expected: str, found: object, at: int | None = None) -> NoReturn:
+        """Raises an error: the file is damaged, by default at the byte where the opcode begins."""
         at = self._start if at is None else at
-        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+        raise WeightFileError(f'{self.path} is damaged or truncated: at byte {at} {expected} was '
                               f'expected, but {found}.')
 
-    def refuse(self, what):
-        """Says that the file asks for what no such file needs."""
-        raise WeightFileError(f'{self.path} is refused: at byte {self._start} it asks for {what}, which '
-                              f'is not needed to store weights; nothing in it was run{self.remedy}.')
+    def refuse(self, what: str) -> NoReturn:
+        """Raises an error: the file requests something that no weight file needs."""
+        raise WeightFileError(f'{self.path} is refused: at byte {self._start} it requests {what}, '
+                              f'which is not needed to store weights; nothing in it was run{self.remedy}.')
 
     def _last(self):
         if len(self.stack) != 1:
@@ -87,20 +95,20 @@ class Machine:
 
     # Reading.
 
-    def take(self, count, what):
-        """The next bytes, which ``what`` names in messages."""
+    def take(self, count: int, what: str) -> memoryview:
+        """The next bytes; ``what`` names them in messages."""
         left = len(self.data) - self.at
         if not 0 <= count <= left:
             self.fail(what, f'it has {count} bytes and the file has {left} left')
         self.at += count
         return self.data[self.at - count:self.at]
 
-    def integer(self, size, signed=False):
-        """A number of so many bytes."""
+    def integer(self, size: int, signed: bool = False) -> int:
+        """An integer of ``size`` bytes."""
         return int.from_bytes(self.take(size, 'a number'), 'little', signed=signed)
 
-    def line(self, longest=_LONGEST_LINE):
-        """The bytes up to the next line feed, which is found within so many."""
+    def line(self, longest: int = _LONGEST_LINE) -> bytes:
+        """The bytes up to the next line feed, which must follow within ``longest`` bytes."""
         size, end = _LONGEST_LINE, -1
         while end < 0:
             start = bytes(self.data[self.at:self.at + size])
@@ -111,24 +119,24 @@ class Machine:
         self.at += end + 1
         return start[:end]
 
-    def text_line(self):
-        """As :meth:`line`, but of any length: protocol 0 writes all bytes of an array in one."""
+    def text_line(self) -> bytes:
+        """As :meth:`line`, but of any length: protocol 0 writes all bytes of an array on one line."""
         return self.line(len(self.data))
 
-    def counted(self, size, what):
-        """Bytes behind their number."""
+    def counted(self, size: int, what: str) -> memoryview:
+        """Bytes with a length prefix of ``size`` bytes."""
         return self.take(self.integer(size), what)
 
     # The stack.
 
-    def pop(self):
-        """Takes the value at the top."""
+    def pop(self) -> Any:
+        """Pops the value at the top."""
         if not self.stack or self.stack[-1] is MARK:
             self.fail('a value before it', 'there is none')
         return self.stack.pop()
 
-    def pop_to_mark(self):
-        """Takes all values down to the last mark, and the mark."""
+    def pop_to_mark(self) -> list:
+        """Pops all values down to the last mark, and the mark."""
         for place in range(len(self.stack) - 1, -1, -1):
             if self.stack[place] is MARK:
                 values = self.stack[place + 1:]
@@ -136,8 +144,8 @@ class Machine:
                 return values
         return self.fail('a mark before it', 'there is none')
 
-    def top(self, kind):
-        """The value at the top, which must be of a kind and stays there."""
+    def top(self, kind: type) -> Any:
+        """The value at the top, which must be of type ``kind``, without popping it."""
         value = self.stack[-1] if self.stack else None
         if not isinstance(value, kind):
             self.fail(f'a {kind.__name__} before it', f'there is a {type(value).__name__}')

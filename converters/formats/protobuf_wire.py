@@ -1,13 +1,17 @@
-"""Messages of Protocol Buffers taken apart without copying what is in them (its Encoding guide).
+"""Parses Protocol Buffers messages without copying their content (its Encoding guide).
 
-The protobuf library would make a copy of every list of numbers; the weights of a network are large.
+The protobuf library would copy every list of numbers, and the weights of a network are large.
 """
+
+import os
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 from chainer_seg.errors import WeightFileError
 
 VARINT, EIGHT_BYTES, COUNTED, FOUR_BYTES = 0, 1, 2, 5
 
-_MOST_FIELDS = 1_000_000  # Genuine files have a few thousand; more were made to take forever.
+_MOST_FIELDS = 1_000_000  # Genuine files have a few thousand; more would take too long.
 
 
 class Wire:
@@ -17,20 +21,20 @@ class Wire:
         path: The file, for messages.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
         self._left = _MOST_FIELDS
 
-    def fields(self, message, begin=0):
+    def fields(self, message: memoryview, begin: int = 0) -> Iterator[tuple[int, int, Any, memoryview, int]]:
         """The fields of a message.
 
         Args:
             message: Its bytes, a memoryview.
-            begin: Where in the file it begins.
+            begin: Its position in the file.
 
         Yields:
-            The number of a field, its wire type, its content, a number or a memoryview, its bytes
-            with number and type, and where in the file the content begins.
+            The number of a field, its wire type, its content (a number or a memoryview), its bytes
+            including number and type, and the file position of the content.
         """
         at = 0
         while at < len(message):
@@ -40,6 +44,7 @@ class Wire:
             start = at
             key, at = self.varint(message, at, begin)
             number, wire = key >> 3, key & 7
+            content: int | memoryview
             if wire == VARINT:
                 inside = at
                 content, at = self.varint(message, at, begin)
@@ -56,8 +61,8 @@ class Wire:
                 at += size
             yield number, wire, content, message[start:at], begin + inside
 
-    def varint(self, message, at, begin=0):
-        """A number of one to ten bytes, and where it ends."""
+    def varint(self, message: memoryview, at: int, begin: int = 0) -> tuple[int, int]:
+        """A varint of one to ten bytes, and where it ends."""
         value = 0
         for position, byte in enumerate(message[at:at + 10]):
             value |= (byte & 127) << 7 * position
@@ -65,15 +70,16 @@ class Wire:
                 return value, at + position + 1
         return self.fail('a number', 'it does not end', begin + at)
 
-    def varints(self, message, begin=0):
-        """Packed numbers, a hundred at most."""
-        values, at = [], 0
+    def varints(self, message: memoryview, begin: int = 0) -> list[int]:
+        """Packed varints, up to a hundred."""
+        values: list[int] = []
+        at = 0
         while at < len(message) and len(values) < 100:
             value, at = self.varint(message, at, begin)
             values.append(value)
         return values
 
-    def fail(self, expected, found, at):
-        """Says that the file is damaged."""
-        raise WeightFileError(f'{self.path} is damaged or cut short: at byte {at} {expected} was '
+    def fail(self, expected: str, found: object, at: int) -> NoReturn:
+        """Raises an error: the file is damaged."""
+        raise WeightFileError(f'{self.path} is damaged or truncated: at byte {at} {expected} was '
                               f'expected, but {found}.')

@@ -1,5 +1,7 @@
-"""Reads PyTorch's .pth files, zip archives and the older stream, without PyTorch (its serialization)."""
+"""Reads PyTorch's .pth files without PyTorch: zip archives and the older stream (torch.serialization)."""
 
+import mmap
+import os
 import re
 
 import numpy as np
@@ -15,28 +17,28 @@ from converters.formats.stored_zip import StoredZip
 
 _ZIP = b'PK\3\4'
 _MAGIC = 0x1950a86a20f9469cfc6c
-# The pickle of that number with which the older stream begins, in any protocol.
+# The pickled magic number at the start of the older stream, in any protocol.
 _STREAM = re.compile(rb'(?:\x80[\2-\5](?:\x95.{8})?)?\x8a\x0a' + re.escape(_MAGIC.to_bytes(10, 'little'))
                      + rb'|L%dL?\n' % _MAGIC, re.S)
 _PROTOCOL = 1001
 _REMEDY = "; if you trust the file, load it with PyTorch and save the model's state_dict() alone"
 
 
-def recognise(data):
-    """Whether the bytes of a file may be those of a .pth file."""
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
+    """Whether the bytes of a file look like those of a .pth file."""
     return data[:len(_ZIP)] == _ZIP or _STREAM.match(data) is not None
 
 
-def read(path):
+def read(path: str | os.PathLike) -> object:
     """Reads what ``torch.save`` wrote.
 
     Args:
         path: The file: a zip archive (since PyTorch 1.6), or the older stream.
 
     Returns:
-        The saved object, most often a dict of names and arrays (a state_dict), which may lie in other
-        dicts, lists and tuples. Arrays are read-only views on the mapped file, and share memory as
-        they did; bfloat16 becomes float32.
+        The saved object, usually a dict of names and arrays (a state_dict), possibly inside other dicts,
+        lists and tuples. Arrays are read-only views of the mapped file, and share memory as they did;
+        bfloat16 becomes float32.
 
     Raises:
         chainer_seg.errors.WeightFileError: The file is missing, damaged, or asks for anything but
@@ -73,22 +75,22 @@ def _read_zip(data, path):
 
 
 def _names(budget):
-    """What stands for the names in a checkpoint: of tensors, of arrays, and of plain objects."""
+    """The stand-ins for the names in a checkpoint: of tensors, of arrays, and of plain objects."""
     return {**numpy_names(budget), **inert_names(), **tensor_names(budget)}
 
 
 def _other_archive(archive, path):
-    """What a zip archive is that torch.save did not write."""
+    """What a zip archive is if torch.save did not write it."""
     if 'chainer_seg.json.npy' in archive.entries:
         return 'is a model file of chainer_seg already; use it as it is'
     if archive.entries and all(name.endswith('.npy') for name in archive.entries):
-        return 'is a .npz of NumPy arrays, which no network is known to be saved as; choose a .pth file'
+        return 'is a .npz of NumPy arrays, which is not supported as a weight file; choose a .pth file'
     return foreign_file(path) or (
         'is a zip archive without the data.pkl of torch.save; choose a .pth file')
 
 
 def _order(archive, folder):
-    """The order of the bytes of a number; files that do not tell are of the usual one."""
+    """The byte order; little-endian if the file does not state it."""
     name = f'{folder}/byteorder'
     order = bytes(archive.read(name)) if name in archive.entries else b'little'
     if order not in (b'little', b'big'):
@@ -99,15 +101,15 @@ def _order(archive, folder):
 def _read_stream(data, path):
     """Reads the older stream: five pickles, and then the storages, always little-endian.
 
-    The fourth pickle, the object, comes before the storages that its tensors are windows of, and only
-    reading it shows where it ends. So it is read twice.
+    The fourth pickle, the object, precedes the storages of its tensors, and where it ends is known only
+    after reading it. So it is read twice.
     """
     header = Machine(data, path, {})
     for expected, what in ((_MAGIC, 'the magic number of torch.save'),
                            (_PROTOCOL, f'version {_PROTOCOL} of its format')):
         if header.load() != expected:
             header.fail(what, 'there is another')
-    header.load()  # What the machine was like that wrote the file.
+    header.load()  # Properties of the machine that wrote the file.
     begin, budget = header.at, Budget(len(data))
     elements = {}
 
@@ -134,11 +136,11 @@ def _nothing(*arguments):
 
 
 def _find_storages(machine, elements):
-    """The storages behind the object: a list of their keys, then their sizes and bytes in that order.
+    """The storages after the object: a list of their keys, then their sizes and bytes in that order.
 
     Args:
-        machine: It stands behind the object.
-        elements: Mapping of the key of each storage to its element and its size.
+        machine: Positioned after the object.
+        elements: The element type and size of each storage by its key.
     """
     data, keys, storages = machine.data, machine.load(), {}
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or (
@@ -161,7 +163,7 @@ def _find_storages(machine, elements):
 
 
 def _part(storage, element, view):
-    """A storage, or the part of it that old files call a storage of its own."""
+    """A storage, or the part of it that old files treat as a storage of its own."""
     if view is None:
         return storage
     _, offset, count = view

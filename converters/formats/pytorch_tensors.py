@@ -1,24 +1,25 @@
-"""The names that torch.save writes for tensors, and what stands for them (torch/_utils.py)."""
+"""The names that torch.save writes for tensors, and their stand-ins (torch/_utils.py)."""
 
 import dataclasses
 
 import numpy as np
 
-from converters.formats.pickle_values import Name, ordered_dict
+from converters.formats.pickle_values import Admitted, Name, ordered_dict
+from converters.formats.pickled_arrays import Budget
 from converters.formats.windows import window
 
-_BFLOAT16 = 'bfloat16'  # The upper half of a float32; NumPy has no such type.
+_BFLOAT16 = 'bfloat16'  # The upper half of a float32; not a NumPy type.
 _ELEMENTS = {
     'Double': ('float64', 'f8'), 'Float': ('float32', 'f4'), 'Half': ('float16', 'f2'),
     'BFloat16': (_BFLOAT16, 'u2'), 'Long': ('int64', 'i8'), 'Int': ('int32', 'i4'),
     'Short': ('int16', 'i2'), 'Char': ('int8', 'i1'), 'Byte': ('uint8', 'u1'), 'Bool': ('bool', 'b1'),
     'ComplexFloat': ('complex64', 'c8'), 'ComplexDouble': ('complex128', 'c16')}
-_UNSIGNED = {'uint16': 'u2', 'uint32': 'u4', 'uint64': 'u8'}  # They have no storages of their own.
+_UNSIGNED = {'uint16': 'u2', 'uint32': 'u4', 'uint64': 'u8'}  # Types without a storage class of their own.
 
 
 @dataclasses.dataclass(frozen=True)
 class Element:
-    """An element of tensors: PyTorch's name, and NumPy's code of the bytes."""
+    """An element type of tensors: PyTorch's name, and NumPy's type code."""
 
     name: str
     code: str
@@ -28,19 +29,19 @@ _BYTE = Element('uint8', 'u1')
 
 
 class Storage:
-    """The elements that tensors are windows of.
+    """The elements that tensors are views of.
 
     Args:
         data: Their bytes, a memoryview.
-        order: The order of bytes, ``'<'`` or ``'>'``.
+        order: The byte order, ``'<'`` or ``'>'``.
     """
 
-    def __init__(self, data, order):
+    def __init__(self, data: memoryview, order: str) -> None:
         self.data, self.order = data, order
-        self._values = {}
+        self._values: dict[Element, np.ndarray] = {}
 
-    def values(self, element):
-        """The elements as a flat array: a view, for bfloat16 a float32 copy."""
+    def values(self, element: Element) -> np.ndarray:
+        """The elements as a flat array: a view, or a float32 copy for bfloat16."""
         if element not in self._values:
             values = np.frombuffer(self.data, self.order + element.code)
             if element.name == _BFLOAT16:
@@ -49,7 +50,7 @@ class Storage:
         return self._values[element]
 
 
-def tensor_names(budget):
+def tensor_names(budget: Budget) -> dict[str, Admitted]:
     """The names of a state_dict, for :class:`~converters.formats.pickles.Machine`.
 
     Args:
@@ -75,7 +76,7 @@ def tensor_names(budget):
             raise ValueError('a tensor has an unknown type')
         return tensor(storage, offset, shape, strides, dtype.value)
 
-    names = {
+    names: dict[str, Admitted] = {
         'collections.OrderedDict': ordered_dict,
         'torch.Size': _size,
         'torch._utils._rebuild_tensor': tensor,
@@ -94,18 +95,18 @@ def tensor_names(budget):
     return names
 
 
-def parse_id(value):
-    """Takes the persistent id of a storage apart.
+def parse_id(value: object) -> tuple[str, Element, int, tuple | None]:
+    """Parses the persistent id of a storage.
 
     Returns:
-        Its key, its :class:`Element`, how many elements it has, and which view of another storage it
-        is: None, or a tuple of a key, an offset and a count.
+        Its key, its :class:`Element`, its number of elements, and, if it is a view of another storage, a
+        tuple of a key, an offset and a count, otherwise None.
 
     Raises:
-        ValueError: It is no id of a storage.
+        ValueError: It is not the id of a storage.
     """
     if not isinstance(value, tuple) or len(value) not in (5, 6) or value[0] != 'storage':
-        raise ValueError('there is a persistent id that is none of a storage')
+        raise ValueError('there is a persistent id that is not a storage')
     _, kind, key, _, count, *view = value
     if not isinstance(kind, Name) or not isinstance(kind.value, Element):
         raise ValueError('a storage has an unknown type')

@@ -1,10 +1,13 @@
-"""Sorted tables of keys and values, TensorFlow's kind of LevelDB's (doc/table_format.md there)."""
+"""Sorted tables of keys and values: TensorFlow's variant of LevelDB's (doc/table_format.md there)."""
 
+import os
 import struct
+from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
 
-from chainer_seg.datasets.tfrecord_files import masked_crc32c
+from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import WeightFileError
 from converters.formats import snappy
 from converters.formats.mapped_file import forget
@@ -12,10 +15,10 @@ from converters.formats.protobuf_wire import Wire
 
 MAGIC = bytes.fromhex('57fb808b247547db')
 _FOOTER = 48  # Bytes: two handles of blocks, zeros, and the magic.
-_TRAILER = struct.Struct('<BI')  # How a block is compressed, and its checksum.
+_TRAILER = struct.Struct('<BI')  # The compression of a block, and its checksum.
 _PLAIN, _SNAPPY = 0, 1
-_MOST_UNPACKED = 64 << 20  # Bytes that compressed blocks become together; an index has a few hundred kB.
-_MOST_KEYS = 64 << 20  # Bytes of all keys, which a block writes as changes of the key before.
+_MOST_UNPACKED = 64 << 20  # Maximum bytes of all decompressed blocks; an index has a few hundred kB.
+_MOST_KEYS = 64 << 20  # Maximum bytes of all keys, which are delta-encoded.
 
 
 class SortedTable:
@@ -26,24 +29,24 @@ class SortedTable:
         path: The file.
 
     Raises:
-        chainer_seg.errors.WeightFileError: There is no table in the file, or its end is missing.
+        chainer_seg.errors.WeightFileError: The file is not a table, or its end is missing.
     """
 
-    def __init__(self, data, path):
+    def __init__(self, data: memoryview, path: str | os.PathLike) -> None:
         self.data, self.path, self.wire = data, path, Wire(path)
         at = len(data) - _FOOTER
         if at < 0 or data[-len(MAGIC):] != MAGIC:
             raise WeightFileError(
-                f'{path} is damaged or cut short: at byte {max(at, 0)} the end of a table of TensorFlow '
+                f'{path} is damaged or truncated: at byte {max(at, 0)} the end of a table of TensorFlow '
                 f'was expected, but the file ends otherwise.')
         self._footer = at
 
-    def __iter__(self):
-        """Yields each key, its value, and where in the file the value (or its packed block) begins.
+    def __iter__(self) -> Iterator[tuple[bytes, memoryview, int]]:
+        """Yields each key, its value, and the file position of the value (or of its compressed block).
 
-        Keys are ``bytes``, values memoryviews: of the mapped file where the block is not compressed.
+        Keys are ``bytes``, values memoryviews: of the mapped file if the block is not compressed.
         """
-        self._left = len(self.data)  # Bytes that blocks may still have: genuine ones do not overlap.
+        self._left = len(self.data)  # Bytes left for blocks, because genuine ones do not overlap.
         self._unpacked, self._keys = _MOST_UNPACKED, _MOST_KEYS
         last = None
         _, footer = self._handle(self.data[self._footer:], 0, self._footer)
@@ -52,22 +55,22 @@ class SortedTable:
             (offset, size), _ = self._handle(handle, 0, begin)
             for key, value, begin in self._block(offset, size):
                 if last is not None and key <= last:
-                    self.fail('a key behind the last one', 'the keys are not in order', begin)
+                    self.fail('a key after the previous one', 'the keys are not in order', begin)
                 last = key
                 yield key, value, begin
 
-    def fail(self, expected, found, at):
-        """Says that the file is damaged."""
+    def fail(self, expected: str, found: object, at: int) -> NoReturn:
+        """Raises an error: the file is damaged."""
         self.wire.fail(expected, found, at)
 
     def _handle(self, message, at, begin):
-        """Where a block begins and how long it is, and where its handle ends."""
+        """The position and length of a block, and where its handle ends."""
         offset, at = self.wire.varint(message, at, begin)
         size, at = self.wire.varint(message, at, begin)
         return (offset, size), at
 
     def _block(self, offset, size):
-        """The keys, values and places of a block."""
+        """The keys, values and positions in a block."""
         content, is_file = self._content(offset, size)
         restarts = int.from_bytes(content[-4:], 'little') if len(content) >= 4 else -1
         end = len(content) - 4 * (restarts + 1)
@@ -90,7 +93,7 @@ class SortedTable:
             yield key, content[at - length:at], offset + at - length if is_file else offset
 
     def _content(self, offset, size):
-        """The bytes of a block, checked, and whether they lie in the file so."""
+        """The verified bytes of a block, and whether they are a part of the file."""
         self._left -= size
         end = offset + size + _TRAILER.size
         if end > self._footer or self._left < 0:
@@ -103,18 +106,18 @@ class SortedTable:
         if packing == _PLAIN:
             return content, True
         if packing != _SNAPPY:
-            raise WeightFileError(f'{self.path} cannot be read: its block at byte {offset} is packed in '
-                                  f'the way {packing}, where none (0) and Snappy (1) are read.')
+            raise WeightFileError(f'{self.path} cannot be read: its block at byte {offset} has the '
+                                  f'compression {packing}, expected none (0) or Snappy (1).')
         try:
             content = snappy.unpack(bytes(content), self._unpacked)
         except ValueError as error:
-            self.fail('a block packed by Snappy', f'{error}', offset)
+            self.fail('a block compressed with Snappy', f'{error}', offset)
         self._unpacked -= len(content)
         return memoryview(content), False
 
 
-def checksum_of(data):
-    """TensorFlow's checksum of a memoryview; what it looks at of a mapped file leaves the memory."""
+def checksum_of(data: memoryview) -> int:
+    """TensorFlow's checksum of a memoryview; pages of a mapped file are released again."""
     values = np.frombuffer(data, np.uint8)
     checksum = masked_crc32c(values)
     forget(values)

@@ -1,13 +1,15 @@
-"""Zip archives whose entries are stored as they are, read as views on the mapped file (APPNOTE 4.3)."""
+"""Zip archives with uncompressed entries, read as views of the mapped file (APPNOTE 4.3)."""
 
+import os
 import struct
 import zipfile
 import zlib
+from typing import NoReturn
 
 from chainer_seg.errors import WeightFileError
 
 _LOCAL_HEADER = struct.Struct('<4s5H3L2H')  # Its last two fields are the lengths of name and extra.
-_LONGEST_READ = 4 << 20  # Bytes of an archive's directory: 40,000 entries and more.
+_LONGEST_READ = 4 << 20  # Maximum bytes of an archive's directory: 40,000 entries and more.
 
 
 class StoredZip:
@@ -18,22 +20,22 @@ class StoredZip:
         path: The file.
 
     Raises:
-        chainer_seg.errors.WeightFileError: The archive has no directory at its end, or a wrong one.
+        chainer_seg.errors.WeightFileError: The directory at the end of the archive is missing or damaged.
     """
 
-    def __init__(self, data, path):
+    def __init__(self, data: memoryview, path: str | os.PathLike) -> None:
         self.data, self.path = data, path
-        self._left = len(data)  # Bytes that entries may still have: genuine ones do not overlap.
+        self._left = len(data)  # Bytes left for entries, because genuine ones do not overlap.
         try:
             with open(path, 'rb') as file, zipfile.ZipFile(_Limited(file)) as archive:
                 self.entries = {entry.filename: entry for entry in archive.infolist()}
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error,
                 OSError) as error:
-            raise WeightFileError(f'{path} is damaged or cut short: the directory of a zip archive was '
+            raise WeightFileError(f'{path} is damaged or truncated: the directory of a zip archive was '
                                   f'expected at its end, but: {str(error).rstrip(".")}.') from error
 
-    def read(self, name):
-        """The bytes of an entry, a memoryview, checked by their checksum."""
+    def read(self, name: str) -> memoryview:
+        """The bytes of an entry as a memoryview, after verifying their checksum."""
         entry = self.entries.get(name)
         if entry is None:
             self.fail(f'it has no entry {name}')
@@ -45,14 +47,14 @@ class StoredZip:
         content = self.data[start:start + entry.file_size]
         self._left -= entry.file_size
         if len(content) != entry.file_size or self._left < 0:
-            self.fail(f'its entry {name} at byte {start} has {entry.file_size} bytes, which are not all '
-                      f'there')
+            self.fail(f'its entry {name} at byte {start} should have {entry.file_size} bytes, but they '
+                      f'are not all there')
         if zlib.crc32(content) != entry.CRC:
-            self.fail(f'its entry {name} at byte {start} does not have the checksum that it should have')
+            self.fail(f'its entry {name} at byte {start} has a wrong checksum')
         return content
 
-    def fail(self, problem):
-        """Says that the archive is damaged."""
+    def fail(self, problem: str) -> NoReturn:
+        """Raises an error: the archive is damaged."""
         raise WeightFileError(f'{self.path} is damaged or was not written by torch.save: {problem}.')
 
     def _start(self, entry):
@@ -66,7 +68,7 @@ class StoredZip:
 
 
 class _Limited:
-    """A file that is not read in large pieces, so that a directory cannot fill the memory."""
+    """A file that refuses large reads, so that a directory cannot exhaust the memory."""
 
     def __init__(self, file):
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable

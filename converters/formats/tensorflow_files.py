@@ -1,7 +1,8 @@
-"""The files of TensorFlow's checkpoints, whichever of them a user names (naming.cc, Saver there)."""
+"""Finds the files of a TensorFlow checkpoint from any path that refers to it (naming.cc, Saver there)."""
 
 import ast
 import logging
+import os
 import pathlib
 import re
 
@@ -10,28 +11,28 @@ from chainer_seg.errors import WeightFileError, quoted, shortened
 log = logging.getLogger(__name__)
 
 _INDEX = '.index'
-_DATA = re.compile(r'(.*)\.data-\d{5}-of-\d{5}')  # Of a checkpoint of the second kind.
-_SHARD = re.compile(r'(.*)-\d{5}-of-(\d{5})')  # Of one of the first kind that was saved in shards.
-_ANY_SHARD = re.compile(r'-\?{5}-of-\d{5}')  # How Saver names all shards of the first kind.
-_STATE = 'checkpoint'  # The file that tells the newest checkpoint of a folder.
+_DATA = re.compile(r'(.*)\.data-\d{5}-of-\d{5}')  # Of a version 2 checkpoint.
+_SHARD = re.compile(r'(.*)-\d{5}-of-(\d{5})')  # Of a sharded version 1 checkpoint.
+_ANY_SHARD = re.compile(r'-\?{5}-of-\d{5}')  # Saver's pattern for all shards of version 1.
+_STATE = 'checkpoint'  # The file that names the latest checkpoint of a folder.
 _NEWEST = re.compile(r'''^model_checkpoint_path:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*$''', re.M)
 _LONGEST_STATE = 1 << 20  # Bytes.
-_LONGEST_NAME = 200  # Characters, less than what file systems take, as endings follow.
+_LONGEST_NAME = 200  # Characters; below the limit of file systems, because suffixes follow.
 _SAVED_MODEL = pathlib.Path('variables', 'variables.index')
 _GRAPHS = ('.pb', '.pbtxt')
 
 
-def locate(path):
-    """The file to read for a checkpoint of TensorFlow; any other path is returned as it is.
+def locate(path: str | os.PathLike) -> pathlib.Path:
+    """The file to read for a TensorFlow checkpoint; any other path is returned unchanged.
 
     Args:
-        path: The name that ``tf.train.Saver`` was given (``model.ckpt-20000``, which may be no file),
-            a shard of it (``.data-00000-of-00001``), the text file ``checkpoint`` beside it, a folder
-            with such a file, or a folder of a SavedModel.
+        path: The name passed to ``tf.train.Saver`` (``model.ckpt-20000``, which need not be a file), a
+            shard of it (``.data-00000-of-00001``), the text file ``checkpoint`` beside it, a folder with
+            such a file, or a SavedModel folder.
 
     Raises:
-        chainer_seg.errors.WeightFileError: It is a graph, which has no variables, or a file of the
-            checkpoint is missing.
+        chainer_seg.errors.WeightFileError: The path is a graph, which has no variables, or a file of
+            the checkpoint is missing.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -45,8 +46,8 @@ def locate(path):
     return _named(path) or path
 
 
-def shards_of(path):
-    """The files of a checkpoint of the first kind, of which there is most often one.
+def shards_of(path: str | os.PathLike) -> list[pathlib.Path]:
+    """The files of a version 1 checkpoint, usually one.
 
     Raises:
         chainer_seg.errors.WeightFileError: A shard is missing.
@@ -65,7 +66,7 @@ def shards_of(path):
 
 
 def _named(path):
-    """The file of a checkpoint of this name, None where there is none."""
+    """The file of the checkpoint with this name; None if there is none."""
     index = path.with_name(path.name + _INDEX)
     if path.exists() or not path.parent.is_dir():
         return None
@@ -80,7 +81,7 @@ def _in_folder(folder):
     if (folder / _SAVED_MODEL).exists():
         return folder / _SAVED_MODEL
     if (folder / 'saved_model.pb').exists():
-        raise WeightFileError(f'{folder} is a SavedModel without variables; they should lie in '
+        raise WeightFileError(f'{folder} is a SavedModel without variables; expected them in '
                               f'{folder / _SAVED_MODEL}.')
     return _newest(folder / _STATE) if (folder / _STATE).exists() else folder
 
@@ -91,44 +92,44 @@ def _newest(state):
         content = file.read(_LONGEST_STATE)
     match = _NEWEST.search(content.decode('utf-8', 'replace'))
     if not match:
-        raise WeightFileError(f'{state} does not name a checkpoint with model_checkpoint_path; name the '
+        raise WeightFileError(f'{state} does not name a checkpoint with model_checkpoint_path; give the '
                               f'checkpoint itself.')
     try:
         name = ast.literal_eval(match[1])
     except (ValueError, SyntaxError) as error:
-        raise WeightFileError(f'{state} names a checkpoint that cannot be read: '
+        raise WeightFileError(f'{state} names a checkpoint in an invalid form: '
                               f'{shortened(match[1], 80)}.') from error
     return _beside(state, name)
 
 
 def _beside(state, name):
-    """The checkpoint of a name in the folder of the text file that names it, or in a folder in that.
+    """The named checkpoint, in the folder of the text file that names it or in a subfolder.
 
-    Of a place elsewhere, as where the folder has been moved, the last part alone counts.
+    For a path elsewhere, as after the folder was moved, only the last part is used.
     """
     parts = re.split(r'[\\/]', name)
     is_elsewhere = '..' in parts or not parts[0] or ':' in parts[0]
     if not parts[-1].strip('.') or '\0' in name or max(map(len, parts)) > _LONGEST_NAME:
-        raise WeightFileError(f'{state} names the checkpoint {quoted(name, 80)}, which is the name of '
-                              f'no file; name the checkpoint itself.')
+        raise WeightFileError(f'{state} names the checkpoint {quoted(name, 80)}, which is not a '
+                              f'valid file name; give the checkpoint itself.')
     for path in ((state.parent / parts[-1],) if is_elsewhere else
                  (state.parent.joinpath(*parts), state.parent / parts[-1])):
         found = path if path.is_file() else _named(path)
         if found:
             if is_elsewhere:
-                log.warning('%s names the checkpoint %s outside its folder; %s in the folder is read.',
+                log.warning('%s names the checkpoint %s outside its folder; reading %s in it instead.',
                             state, shortened(name, 80), found.name)
             return found
-    where = 'outside its folder, and there is none of that name in it' if is_elsewhere else (
+    where = 'outside its folder, and its folder has none of that name' if is_elsewhere else (
         'which is neither there nor in its folder')
     raise WeightFileError(f'{state} names the checkpoint {shortened(name, 80)}, {where}; copy it there, '
-                          f'or name the checkpoint itself.')
+                          f'or give the checkpoint itself.')
 
 
 def _index_of(shard, name):
     index = shard.with_name(name + _INDEX)
     if not index.exists():
-        raise WeightFileError(f'{shard} holds values of a checkpoint, but not their names; copy '
+        raise WeightFileError(f'{shard} contains values of a checkpoint, but not their names; copy '
                               f'{index.name} beside it.')
     return index
 
@@ -137,11 +138,11 @@ def _refuse_graphs(path):
     if not path.exists():
         return
     if path.suffix == '.meta':
-        raise WeightFileError(f'{path} is the graph of a checkpoint and holds no weights; name '
-                              f'{path.with_suffix("").name} in place of it.')
+        raise WeightFileError(f'{path} is the graph of a checkpoint and contains no weights; give '
+                              f'{path.with_suffix("").name} instead.')
     if path.suffix in _GRAPHS:
         beside = path.parent / _SAVED_MODEL
-        remedy = (f'name the folder of the SavedModel, {path.parent}' if beside.exists() else
-                  'save its variables with tf.train.Saver, and name the checkpoint')
-        raise WeightFileError(f'{path} is a graph of TensorFlow, from which no weights can be read; '
+        remedy = (f'give the folder of the SavedModel, {path.parent}' if beside.exists() else
+                  'save its variables with tf.train.Saver, and give the checkpoint')
+        raise WeightFileError(f'{path} is a TensorFlow graph, which contains no weights that can be read; '
                               f'{remedy}.')

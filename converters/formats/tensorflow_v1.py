@@ -1,10 +1,14 @@
-"""Reads TensorFlow's first kind of checkpoints, one table of slices (util/saved_tensor_slice.proto)."""
+"""Reads TensorFlow checkpoints of version 1: one table of slices (util/saved_tensor_slice.proto)."""
 
 import collections
 import typing
+from collections.abc import Sequence
+
+import numpy as np
 
 from chainer_seg.errors import WeightFileError
-from converters.formats.protobuf_wire import COUNTED, VARINT
+from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+from converters.formats.sorted_table import SortedTable
 from converters.formats.tensorflow_slices import (
     Part,
     joined,
@@ -19,24 +23,25 @@ _NEWEST = 1  # Version of the format.
 
 
 class _Meta(typing.NamedTuple):
-    """What a checkpoint tells of a variable before its values."""
+    """The type and shape of a variable."""
 
     element: Element
-    shape: tuple
+    shape: tuple[int, ...]
 
 
-def read_tables(tables):
+def read_tables(tables: Sequence[SortedTable]) -> dict[str, np.ndarray | list[bytes]]:
     """The variables of a checkpoint.
 
     Args:
-        tables: A :class:`~converters.formats.sorted_table.SortedTable` for each file; a checkpoint
-            that was saved in shards has several, and a variable may be in all of them.
+        tables: A :class:`~converters.formats.sorted_table.SortedTable` for each file; a sharded
+            checkpoint has several, and a variable may be split over all of them.
 
     Returns:
-        A dict of names and arrays, read-only views on the mapped files for float32 and float64;
+        A dict of names and arrays, read-only views of the mapped files for float32 and float64;
         strings are lists of ``bytes``.
     """
-    metas, parts = {}, collections.defaultdict(list)
+    metas: dict[str, _Meta] = {}
+    parts: dict[str, list[Part]] = collections.defaultdict(list)
     for table in tables:
         for key, value, at in table:
             if key:
@@ -88,7 +93,7 @@ def _add_slice(table, value, begin, metas, parts):
 
 
 def _read_slice(table, meta, extents, data, begin):
-    """The values of a slice; the message that holds them names neither their type nor their shape."""
+    """The values of a slice; their message states neither type nor shape."""
     found = [(inside, kind) for number, kind, inside, _, _ in table.wire.fields(data, begin)
              if number == meta.element.field]
     try:
@@ -110,8 +115,8 @@ def _join(table, name, meta, parts):
     try:
         return joined(parts, meta.shape)
     except ValueError as error:
-        raise WeightFileError(f'{table.path} is damaged, or shards of it are missing: of {name[:80]!r} '
-                              f'there are {error}.') from error
+        raise WeightFileError(f'{table.path} is damaged, or shards of it are missing: {name[:80]!r} '
+                              f'has {error}.') from error
 
 
 def _fields(table, message, begin, wanted):
@@ -119,20 +124,21 @@ def _fields(table, message, begin, wanted):
 
 
 def _counted(table, message, begin):
-    """Fields that are messages or text: number, content and place."""
+    """Fields that are messages or text: number, content and position."""
     for number, kind, inside, _, at in table.wire.fields(message, begin):
         if kind == COUNTED:
             yield number, inside, at
 
 
-def text(content):
-    """A name in a file."""
+def text(content: bytes | memoryview) -> str:
+    """A name in a file as text."""
     return str(content, 'utf-8', 'replace')
 
 
-def check_version(wire, content, begin, newest):
-    """Refuses what asks for a newer reader in a VersionDef."""
+def check_version(wire: Wire, content: memoryview, begin: int, newest: int) -> None:
+    """Refuses a VersionDef that requires a newer reader."""
     for number, kind, inside, _, _ in wire.fields(content, begin):
         if number == 2 and kind == VARINT and inside > newest:
-            raise WeightFileError(f'{wire.path} is a checkpoint of version {inside}, and {newest} is '
-                                  f'the newest that is known; save it with an older TensorFlow.')
+            raise WeightFileError(f'{wire.path} is a checkpoint of version {inside}, but only '
+                                  f'versions up to {newest} are supported; save it with an older '
+                                  f'TensorFlow.')

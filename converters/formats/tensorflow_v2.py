@@ -1,4 +1,4 @@
-"""Reads TensorFlow's second kind of checkpoints, an index and shards of data (tensor_bundle.proto)."""
+"""Reads TensorFlow checkpoints of version 2: an index and shards of data (tensor_bundle.proto)."""
 
 import struct
 import typing
@@ -8,8 +8,9 @@ import numpy as np
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import map_file
 from converters.formats.protobuf_wire import COUNTED, FOUR_BYTES, VARINT
-from converters.formats.sorted_table import checksum_of
+from converters.formats.sorted_table import SortedTable, checksum_of
 from converters.formats.tensorflow_slices import (
+    Extents,
     Part,
     joined,
     place_of,
@@ -20,37 +21,37 @@ from converters.formats.tensorflow_slices import (
 from converters.formats.tensorflow_v1 import check_version, text
 from converters.formats.tensorflow_values import ELEMENTS, STRING, array_of_bytes
 
-INDEX = '.index'  # How the name of an index ends.
+INDEX = '.index'  # The suffix of an index.
 
 _NEWEST = 1  # Version of the format.
 _MOST_SHARDS = 100_000  # Their numbers have five digits.
-_SLICE = b'\0'  # With it the keys of slices begin.
+_SLICE = b'\0'  # The first byte of the keys of slices.
 _CHECKSUM = struct.Struct('<I')
 
 
 class _Entry(typing.NamedTuple):
-    """What an index tells of a variable, or of a slice of one."""
+    """The entry of a variable, or of a slice of one, in an index."""
 
-    at: int  # Where in the index it is told.
+    at: int  # Its position in the index.
     kind: int
-    shape: tuple
+    shape: tuple[int, ...]
     shard: int
     offset: int
     size: int
     checksum: int
-    slices: list
+    slices: list[Extents]
 
 
-def read_bundle(table):
+def read_bundle(table: SortedTable) -> dict[str, np.ndarray | list[bytes]]:
     """The variables of a checkpoint.
 
     Args:
         table: The :class:`~converters.formats.sorted_table.SortedTable` of its index.
 
     Returns:
-        A dict of names and arrays, read-only views on the mapped shards; what is saved in slices is
-        joined, and bfloat16 becomes float32. Strings are lists of ``bytes``, and values of types that
-        NumPy has not are the bytes of the file.
+        The arrays by name, read-only views of the mapped shards; slices are joined, and bfloat16 becomes
+        float32. Strings are lists of ``bytes``, and values of types that NumPy lacks are the bytes of the
+        file.
     """
     entries, count, order = {}, None, '<'
     for key, value, at in table:
@@ -114,12 +115,12 @@ def _variable(table, key, entry, entries, shards):
 
 
 class _Shards:
-    """The files in which the values lie.
+    """The files with the values.
 
     Args:
-        index: The file of the index; those of the shards are named after it.
-        count: How many shards there are.
-        order: The order of the bytes of a number.
+        index: The index file; the shards are named after it.
+        count: The number of shards.
+        order: The byte order.
     """
 
     def __init__(self, index, count, order):
@@ -127,7 +128,7 @@ class _Shards:
         self._data, self._left = {}, {}
 
     def values(self, entry):
-        """The values that an entry describes, checked by their checksum.
+        """The values of an entry, after verifying their checksum.
 
         Raises:
             ValueError: Their size is not that of their shape.
@@ -184,7 +185,7 @@ class _Shards:
         return path
 
     def _fail(self, entry, expected, found):
-        raise WeightFileError(f'{self._path(entry.shard)} is damaged or cut short: at byte '
+        raise WeightFileError(f'{self._path(entry.shard)} is damaged or truncated: at byte '
                               f'{entry.offset} {expected} were expected, but {found}.')
 
 

@@ -1,4 +1,4 @@
-"""Numbers and strings of TensorFlow's variables, as its files have them (tensor.proto, types.proto)."""
+"""Numbers and strings of TensorFlow variables as stored in its files (tensor.proto, types.proto)."""
 
 import math
 import typing
@@ -6,18 +6,18 @@ import typing
 import numpy as np
 
 STRING = 'string'
-_BFLOAT16 = 'bfloat16'  # The upper half of a float32; NumPy has no such type.
+_BFLOAT16 = 'bfloat16'  # The upper half of a float32; not a NumPy type.
 
 
 class Element(typing.NamedTuple):
-    """A type of numbers: its name, NumPy's code of its bytes, and its field in a TensorProto."""
+    """A type of numbers: its name, NumPy's type code, and its field in a TensorProto."""
 
     name: str
     code: str = 'u1'
     field: int = 0
 
 
-# By their numbers in types.proto. Quantised numbers are given as the integers that they are.
+# By their numbers in types.proto. Quantised numbers are returned as integers.
 ELEMENTS = {
     1: Element('float32', 'f4', 5), 2: Element('float64', 'f8', 6), 3: Element('int32', 'i4', 7),
     4: Element('uint8', 'u1', 7), 5: Element('int16', 'i2', 7), 6: Element('int8', 'i1', 7),
@@ -28,20 +28,21 @@ ELEMENTS = {
     18: Element('complex128', 'c16', 12), 19: Element('float16', 'f2', 13),
     22: Element('uint32', 'u4', 16), 23: Element('uint64', 'u8', 17)}
 
-_RAW_FIELDS = (5, 6, 9, 12)  # Their numbers lie in a TensorProto as they are in the memory.
+_RAW_FIELDS = (5, 6, 9, 12)  # Fields whose numbers have the layout of memory.
 
 
-def array_of_bytes(data, element, shape, order='<'):
-    """An array from its bytes: a view on them, for bfloat16 a float32 copy.
+def array_of_bytes(data: bytes | memoryview, element: Element, shape: tuple[int, ...],
+                   order: str = '<') -> np.ndarray:
+    """An array from its bytes: a view of them, or a float32 copy for bfloat16.
 
     Args:
         data: The bytes, a memoryview.
         element: The :class:`Element`.
         shape: The shape.
-        order: The order of the bytes of a number, ``'<'`` or ``'>'``.
+        order: The byte order, ``'<'`` or ``'>'``.
 
     Raises:
-        ValueError: There are more or fewer bytes than the shape needs.
+        ValueError: The number of bytes does not match the shape.
     """
     dtype = np.dtype(order + element.code)
     if math.prod(shape) * dtype.itemsize != len(data):
@@ -49,8 +50,8 @@ def array_of_bytes(data, element, shape, order='<'):
     return _finished(np.frombuffer(data, dtype), element, shape)
 
 
-def array_of_field(data, element, shape):
-    """An array from a packed field of a TensorProto, in which integers have as many bytes as they need.
+def array_of_field(data: bytes | memoryview, element: Element, shape: tuple[int, ...]) -> np.ndarray:
+    """An array from a packed field of a TensorProto, in which integers are varints.
 
     Args:
         data: The content of the field that :class:`Element` names, a memoryview.
@@ -58,7 +59,7 @@ def array_of_field(data, element, shape):
         shape: The shape.
 
     Raises:
-        ValueError: There are more or fewer numbers than the shape needs.
+        ValueError: The number of values does not match the shape.
     """
     if element.field in _RAW_FIELDS:
         return array_of_bytes(data, element, shape)
@@ -77,7 +78,7 @@ def _finished(values, element, shape):
 
 
 def _varints(data):
-    """Numbers of one to ten bytes each, as uint64; negative ones are those of two's complement."""
+    """Varints of one to ten bytes, as uint64; negative numbers are in two's complement."""
     ends = np.flatnonzero(data < 128)
     if len(data) and (not len(ends) or ends[-1] != len(data) - 1):
         raise ValueError('a number that does not end')

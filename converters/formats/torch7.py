@@ -1,9 +1,11 @@
 """Reads Torch7's .t7 files, binary and ASCII (torch's File.lua, Tensor.c and Storage.c).
 
-The file is mapped, not read: the tensors of a binary file are views on the map, so that a tree
-costs next to nothing until its values are used. Functions are kept as bytes and never run.
+The file is memory-mapped: tensors of a binary file are views of the map, so a tree takes almost no memory
+until its values are used. Functions are kept as bytes and never run.
 """
 
+import mmap
+import os
 import re
 
 import numpy as np
@@ -20,12 +22,12 @@ OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = 6, 7, 8
 TDS_HASH, TDS_VEC = 'tds.Hash', 'tds.Vec'  # Structures outside Lua's memory.
 
 _DEEPEST = 5000  # Levels; Torch itself recurses and gives up earlier.
-_MOST_DIMENSIONS = 32  # What every NumPy can hold.
+_MOST_DIMENSIONS = 32  # The limit of NumPy 1.
 _VERSION = re.compile(r'V (\d{1,9})')
 
 
-def recognise(data):
-    """Whether the bytes of a file may be a .t7 file."""
+def recognise(data: bytes | mmap.mmap | memoryview) -> bool:
+    """Whether the bytes of a file look like a .t7 file."""
     if _is_ascii(data):
         return True
     size = len(data)
@@ -34,20 +36,20 @@ def recognise(data):
     return data[0] != NIL or size == 4
 
 
-def read(path):
+def read(path: str | os.PathLike) -> object:
     """Reads a .t7 file.
 
     Args:
-        path: The file; binary with 8- or 4-byte longs, or ASCII: its bytes tell.
+        path: The file; binary with 8- or 4-byte longs, or ASCII, as detected from its bytes.
 
     Returns:
         Its object: float, bool, str, None, or a :class:`~converters.formats.torch7_values.Table`,
-        ``Object``, ``Tensor``, ``Storage`` or ``Function``. What the file refers to twice is one
-        Python object, cycles included. Arrays are read-only views on the mapped file.
+        ``Object``, ``Tensor``, ``Storage`` or ``Function``. Objects that are referenced twice are one
+        Python object, including cycles. Arrays are read-only views of the mapped file.
 
     Raises:
-        chainer_seg.errors.WeightFileError: The file is missing, empty, no .t7 file, cut short, or
-            says something impossible; with the byte offset and what was expected there.
+        chainer_seg.errors.WeightFileError: The file is missing, empty, not a .t7 file, truncated, or
+            inconsistent; the error states the byte offset and what was expected there.
     """
     data = map_file(path)
     if not recognise(data):
@@ -74,13 +76,13 @@ def _is_ascii(data):
 
 
 class _Reader:
-    """Puts the objects of one source together."""
+    """Builds the objects of one source."""
 
     def __init__(self, source):
         self.source = source
         self.seen = {}
         self.depth = 0
-        self.odd = None  # The first object that does not write a table, and where it lies.
+        self.odd = None  # The first object whose content is not a table, and its position.
 
     def read(self):
         try:
@@ -94,8 +96,8 @@ class _Reader:
             name, at = self.odd
             raise WeightFileError(
                 f'{self.source.path} cannot be read: at byte {at} there is an object of the class '
-                f'{quoted(name, 60)}, which writes itself in a way that is not known here; save the '
-                f'file in Torch without it.') from error
+                f'{quoted(name, 60)}, which has an unsupported format of its own; save the file in Torch '
+                f'without it.') from error
 
     def _value(self):
         """Reads one value; yields for each value inside it (see :func:`run`)."""
@@ -191,7 +193,7 @@ class _Reader:
             value.fields[number] = yield self._value()
 
     def _tag_ahead(self):
-        """The type number of the next value, TABLE where the file ends."""
+        """The type number of the next value; TABLE at the end of the file."""
         at = self.source.at
         try:
             return self.source.integer('a type number')
@@ -221,7 +223,7 @@ class _Reader:
 
 
 def _problem(tensor):
-    """What is impossible about a tensor; None where all is well."""
+    """What is wrong with a tensor; None if nothing is."""
     storage = tensor.storage
     if storage is not None:
         if not isinstance(storage, Storage):
@@ -234,7 +236,7 @@ def _problem(tensor):
 
 
 def _view(tensor):
-    if not tensor.shape:  # What Torch has in place of an empty tensor.
+    if not tensor.shape:  # Torch's empty tensor.
         element, _ = element_of(tensor.class_name)
         return np.empty(0, ELEMENTS[element])
     values = np.empty(0) if tensor.storage is None else tensor.storage.values

@@ -1,4 +1,4 @@
-"""What a Torch7 file is made of once it is in memory: tables, objects, tensors, storages, functions.
+"""The content of a Torch7 file in memory: tables, objects, tensors, storages, functions.
 
 Numbers are floats, booleans are bools, nil is None. Strings are str with one character for each
 byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of one in UTF-8.
@@ -7,10 +7,12 @@ byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of o
 import collections.abc
 import dataclasses
 import re
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
-# The elements of a storage as they lie in a file; Long is 4 bytes where `long` was (Windows, 32 bit).
+# The element types of a storage in a file; Long has 4 bytes where `long` had (Windows, 32 bit).
 ELEMENTS = {'Byte': '<u1', 'Char': '<i1', 'Short': '<i2', 'Int': '<i4', 'Long': '<i8',
             'Float': '<f4', 'Double': '<f8', 'Half': '<f2'}
 
@@ -19,7 +21,7 @@ _BOOLEAN_SLOTS = {True: object(), False: object()}
 _BOOLEANS = {slot: value for value, slot in _BOOLEAN_SLOTS.items()}
 
 
-def element_of(class_name):
+def element_of(class_name: str) -> tuple[str, str] | None:
     """Splits a class name into its element and its kind.
 
     Returns:
@@ -32,10 +34,10 @@ def element_of(class_name):
     return match[2] or 'Float', match[3]
 
 
-def readable(text):
-    """A string of a file as a reader expects it: its bytes as UTF-8, odd ones replaced.
+def readable(text: str) -> str:
+    """A string of a file for display: its bytes decoded as UTF-8, with invalid ones replaced.
 
-    Text with characters beyond Latin-1, as other formats have it, is text already.
+    Text with characters beyond Latin-1, from other formats, is already decoded.
     """
     try:
         return text.encode('latin-1').decode('utf-8', 'replace')
@@ -44,17 +46,17 @@ def readable(text):
 
 
 class Table(collections.abc.MutableMapping):
-    """A Lua table: a mapping in the order of the file, equal only to itself, usable as a key.
+    """A Lua table: a mapping in the order of the file, equal only to itself, and hashable.
 
-    Lua tells the keys ``true`` and 1 apart where a dict does not; so does this mapping.
+    Unlike in a dict, the keys ``true`` and 1 are different, as in Lua.
     """
 
     __slots__ = ('_slots',)
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, items=()):
-        self._slots = {}
+    def __init__(self, items: Mapping | Iterable[tuple] = ()) -> None:
+        self._slots: dict[Any, Any] = {}
         self.update(items)
 
     def __getitem__(self, key):
@@ -78,9 +80,9 @@ class Table(collections.abc.MutableMapping):
     def __repr__(self):
         return f'<Lua table of {len(self)}>'
 
-    def sequence(self):
+    def sequence(self) -> list:
         """The values under 1, 2, 3, ... as a list, up to the first number without one."""
-        values = []
+        values: list[Any] = []
         while len(values) + 1 in self._slots:
             values.append(self._slots[len(values) + 1])
         return values
@@ -88,22 +90,22 @@ class Table(collections.abc.MutableMapping):
 
 @dataclasses.dataclass(eq=False, slots=True)
 class Object:
-    """An object of a Torch class without a reader of its own.
+    """An object of a Torch class that has no reader of its own.
 
-    ``fields`` is what the class wrote, nearly always a :class:`Table`; of a ``tds.Hash`` and a
-    ``tds.Vec`` it is a table of what is in them. ``version`` is the number in the file's header, None
-    where very old files have no header.
+    ``fields`` is the content that the class wrote, nearly always a :class:`Table`; for ``tds.Hash`` and
+    ``tds.Vec`` it is a table of their items. ``version`` is the number in the object's header;
+    None in very old files, which have no header.
     """
 
     class_name: str
-    fields: object = None
+    fields: Any = None
     version: float | None = 1
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: object) -> Any:
         return self.fields[name]
 
-    def get(self, name, default=None):
-        """A field, or ``default`` where there is none."""
+    def get(self, name: object, default: object = None) -> Any:
+        """A field, or ``default`` if there is none."""
         return self.fields.get(name, default) if isinstance(self.fields, Table) else default
 
     def __repr__(self):
@@ -112,10 +114,10 @@ class Object:
 
 @dataclasses.dataclass(eq=False, slots=True, repr=False)
 class Storage:
-    """The elements that tensors are windows of: ``values``, one-dimensional."""
+    """The elements that tensors are views of: ``values``, one-dimensional."""
 
     class_name: str
-    values: np.ndarray = None
+    values: np.ndarray
     version: float | None = 1
 
     def __repr__(self):
@@ -124,9 +126,9 @@ class Storage:
 
 @dataclasses.dataclass(eq=False, slots=True, repr=False)
 class Tensor:
-    """A window of a storage.
+    """A view of a storage.
 
-    ``shape`` and ``strides`` count elements, ``offset`` is that of the first element, from 0.
+    ``shape`` and ``strides`` count elements; ``offset`` is the index of the first element, from 0.
     ``array`` is the NumPy view: no copy is made, and tensors of one storage share its memory.
     """
 
@@ -135,7 +137,7 @@ class Tensor:
     offset: int = 0
     shape: tuple = ()
     strides: tuple = ()
-    array: np.ndarray = None
+    array: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
     version: float | None = 1
 
     def __array__(self, dtype=None, copy=None):
@@ -161,10 +163,10 @@ class Function:
         return f'<Lua function, {len(self.code)} bytes>'
 
 
-def run(task):
-    """Runs a generator that yields generators and is sent their results, without recursion.
+def run(task: Generator) -> Any:
+    """Runs a generator that yields generators and receives their results, without recursion.
 
-    Files nest deeper than Python's own stack allows.
+    Files can be nested deeper than Python's stack allows.
     """
     waiting, result = [task], None
     while waiting:

@@ -1,9 +1,10 @@
-"""Writes Torch7's .t7 files, binary and ASCII: what torch.load reads, and torch7.read gives back.
+"""Writes Torch7's .t7 files, binary and ASCII, for torch.load and torch7.read.
 
-It serves tests and the tutorial; training saves models in this package's own format.
+For tests and the tutorial; training saves models in this package's own format.
 """
 
 import math
+import os
 
 import numpy as np
 
@@ -16,20 +17,20 @@ from converters.formats.torch7_values import (
 _ELEMENT_OF_DTYPE = {np.dtype(dtype): element for element, dtype in ELEMENTS.items()}
 
 
-def write(path, value, ascii=False, long_size=8):
+def write(path: str | os.PathLike, value: object, ascii: bool = False, long_size: int = 8) -> None:
     """Writes a value as a .t7 file, atomically.
 
     Args:
         path: The file.
         value: None, a bool, number or str (one character for each byte), a mapping, a list or tuple
             (a table from 1), a NumPy array (a tensor; views of one array share its storage), or any
-            of :mod:`converters.formats.torch7_values`. One Python object becomes one Torch object,
-            however often it is met; cycles are allowed.
+            of :mod:`converters.formats.torch7_values`. One Python object becomes one Torch object, however
+            often it occurs; cycles are allowed.
         ascii: Whether to write text.
         long_size: Bytes of a long in a binary file, 8 or 4.
 
     Raises:
-        TypeError: Torch has nothing like the value.
+        TypeError: Torch has no equivalent of the value.
         chainer_seg.errors.DiskFullError: There is no room or no permission.
     """
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
@@ -92,17 +93,17 @@ class _Ascii:
             self._line(' '.join(_decimal(value, digits) for value in values.tolist()).encode())
 
     def _line(self, value):
-        if value:  # Torch ends nothing with nothing.
+        if value:  # Torch writes no line feed after empty data.
             self.file.write(value + b'\n')
 
 
 class _Writer:
-    """Takes values apart and numbers those that can be referred to."""
+    """Decomposes values, and numbers those that can be referenced."""
 
     def __init__(self, sink):
         self.sink = sink
         self.indices = {}
-        self.kept = []  # So that no other object takes the id of a written one.
+        self.kept = []  # Keeps written objects alive, so that their ids are not reused.
         self.storages = {}
 
     def value(self, value):
@@ -146,7 +147,7 @@ class _Writer:
                             (Tensor, self._tensor), (np.ndarray, self._array)):
             if isinstance(value, kind):
                 return OBJECT, write
-        raise TypeError(f'Torch has nothing like a {type(value).__name__}')
+        raise TypeError(f'Torch has no equivalent of a {type(value).__name__}')
 
     def _table(self, table):
         self.sink.integer(len(table))
@@ -190,7 +191,7 @@ class _Writer:
         yield from self._tensor(self._tensor_of(array))
 
     def _tensor_of(self, array):
-        """A tensor that is a window of the storage of the array's owner."""
+        """A tensor that is a view of the storage of the array's owner."""
         element = _ELEMENT_OF_DTYPE.get(array.dtype.newbyteorder('<'))
         if element is None:
             raise TypeError(f'Torch has no tensor of {array.dtype}')
@@ -206,7 +207,7 @@ class _Writer:
             return Tensor(name)
         storage = self._storage_of(owner, f'torch.{element}Storage')
         distance = array.__array_interface__['data'][0] - owner.__array_interface__['data'][0]
-        if array.ndim == 0:  # Torch has no tensor without dimensions that holds a number.
+        if array.ndim == 0:  # Torch has no zero-dimensional tensors.
             return Tensor(name, storage, distance // array.itemsize, (1,), (1,))
         return Tensor(name, storage, distance // array.itemsize, array.shape, tuple(steps))
 
@@ -215,7 +216,7 @@ class _Writer:
         return self.storages.setdefault(id(owner), Storage(class_name, owner.reshape(-1)))
 
     def _header(self, value):
-        """The version, which the very oldest files lack, and the class."""
+        """The version, which the oldest files lack, and the class."""
         if value.version is not None:
             self.sink.bytes(b'V %d' % value.version)
         self.sink.bytes(value.class_name.encode('latin-1'))

@@ -155,18 +155,18 @@ def test_the_definition_names_the_input(tmp_path):
     path = exported(ClickSegmenter(click_scale=6, click_mean=131, **SMALL), tmp_path, size=(97, 129))
     text = path.with_suffix('.prototxt').read_text()
     assert text.startswith('# Input: blue, green, red, positive clicks, negative clicks; colours in')
-    assert '# Clicks: distance, scale 6, less 131.' in text
+    assert '# Clicks: distance, scale 6, minus 131.' in text
     assert [int(line.split()[1]) for line in text.splitlines() if line.startswith('input_dim')] == [
         1, 5, 97, 129]
 
 
 @pytest.mark.parametrize('make, problem', [
     (lambda: DeepMask(32, blocks=(1, 1, 1), width=2, features=4, hidden=4),
-     'A DeepMask has no form in Caffe; give a DeepLab'),
+     'A DeepMask cannot be exported to Caffe; expected a DeepLab'),
     (lambda: ClickSegmenter(decoder=4, **SMALL), 'ClickSegmenter cannot be .* it has a decoder'),
-    (lambda: DeepLab(padding='symmetric', **SMALL), 'it mirrors the borders of images'),
-    (lambda: DeepLab(padding='same', **SMALL), 'convert it once more with padding=zero'),
-    (lambda: ResNetClassifier(**SMALL), 'pools down, and Caffe rounds it up')])
+    (lambda: DeepLab(padding='symmetric', **SMALL), 'it pads images by mirroring'),
+    (lambda: DeepLab(padding='same', **SMALL), 'convert it again with padding=zero'),
+    (lambda: ResNetClassifier(**SMALL), 'of pooling down, but Caffe rounds it up')])
 def test_what_caffe_cannot_express_is_told_and_nothing_is_written(make, problem, tmp_path):
     with pytest.raises(UserError, match=problem):
         exported(make(), tmp_path)

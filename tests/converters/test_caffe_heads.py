@@ -132,7 +132,7 @@ def test_heads_that_are_not_summed_are_refused(changed):
         total = next(layer for layer in network.layer if layer.name == 'fc1_voc12')
         del total.bottom[3:]
 
-    with pytest.raises(WeightFileError, match='fc1_voc12_c3 read the last stage, and no sum has all'):
+    with pytest.raises(WeightFileError, match='fc1_voc12_c3 read the last stage, but no layer sums all'):
         converters.convert(changed('deeplab_r101_b2_double', change))
 
 

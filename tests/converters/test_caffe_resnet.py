@@ -123,12 +123,12 @@ def forget_parameters(layers):
 
 
 @pytest.mark.parametrize('change, problem', [
-    (remove('res4c_branch2b'), 'its layer res4c_branch2b has 0 blobs where 1 are needed'),
+    (remove('res4c_branch2b'), 'its layer res4c_branch2b has 0 blobs, expected 1'),
     (remove('bn2a_branch1'), 'its layer bn2a_branch1 has 0 blobs'),
-    (reshape, r'layers.res3b_branch2b.blobs.0 has the shape \(8, 8, 9, 1\) where \(8, 8, 3, 3\)'),
+    (reshape, r'layers.res3b_branch2b.blobs.0 has the shape \(8, 8, 9, 1\), expected \(8, 8, 3, 3\)'),
     (dilate, r'blocks res5a to res5c have the dilations \[1, 2\]'),
     (widen_pooling, 'max pooling of size 3 and stride 2'),
-    (forget_parameters, 'res4a_branch2a does not tell its parameters; give the .prototxt')])
+    (forget_parameters, 'parameters of its layer res4a_branch2a are not in the file; give the .prototxt')])
 def test_another_network_is_told_in_one_sentence(genuine, tmp_path, change, problem):
     path = changed(genuine / 'resnet50_b4.caffemodel', tmp_path / 'a.caffemodel', change)
     with pytest.raises(WeightFileError, match=problem):

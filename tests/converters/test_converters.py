@@ -35,7 +35,7 @@ def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
     (tmp_path / 'text').write_text('Weights')
     (tmp_path / 'empty').touch()
     for path, sentence in (
-            (tmp_path / 'text', "is a text that begins with 'Weights', and no weight file"),
+            (tmp_path / 'text', "is a text file that begins with 'Weights', not a weight file"),
             (tmp_path / 'empty', 'is an empty file'), (tmp_path, 'is a folder'),
             (tmp_path / 'none', 'cannot be read: No such file')):
         with pytest.raises(WeightFileError, match=sentence) as caught:
@@ -44,11 +44,11 @@ def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
 
 
 @pytest.mark.parametrize('tree, found', [
-    (None, 'holds None'), ({'a': 1, 'b': 2}, r'holds a table of 2 \(a, b\)'), ({}, 'an empty table'),
-    (module('nn.gModule'), 'holds nn.gModule'), (np.zeros((2, 3)), 'holds <torch.DoubleTensor 2x3>'),
-    ({'model': module('nn.Sequential', module('nn.Tanh'))}, r'holds nn.Sequential \(nn.Tanh\)'),
-    ({'model': module('nn.Sequential')}, 'holds nn.Sequential, which'),
-    ({'model': 3}, r'holds a table of 1 \(model\)')])
+    (None, 'contains None'), ({'a': 1, 'b': 2}, r'contains a table of 2 \(a, b\)'), ({}, 'an empty table'),
+    (module('nn.gModule'), 'contains nn.gModule'), (np.zeros((2, 3)), 'contains <torch.DoubleTensor 2x3>'),
+    ({'model': module('nn.Sequential', module('nn.Tanh'))}, r'contains nn.Sequential \(nn.Tanh\)'),
+    ({'model': module('nn.Sequential')}, 'contains nn.Sequential, which'),
+    ({'model': 3}, r'contains a table of 1 \(model\)')])
 def test_another_network_is_named(tmp_path, tree, found):
     torch7_writer.write(tmp_path / 'a.t7', tree)
     with pytest.raises(WeightFileError, match=found):
@@ -112,7 +112,7 @@ def test_the_first_bytes_tell_the_format(tmp_path, start, name):
 
 def test_an_unknown_format_names_what_can_be_read(tmp_path):
     (tmp_path / 'a.bin').write_bytes(b'\xde\xad\xbe\xef\0\0\0\0')
-    with pytest.raises(WeightFileError, match='what can be read is Torch7, PyTorch, TensorFlow, kaffe, '
+    with pytest.raises(WeightFileError, match='supported formats: Torch7, PyTorch, TensorFlow, kaffe, '
                                               'Caffe, Detectron'):
         converters.read(tmp_path / 'a.bin')
 
@@ -134,7 +134,7 @@ def test_every_format_is_printed(shared_data, path, lines):
     assert set(lines) <= set(printed)
 
 
-def test_the_ledger_names_what_was_forgotten():
+def test_arrays_that_were_forgotten_are_named():
     arrays = {f'a{number}': np.zeros(2) for number in range(9)}
     mapping = WeightMapping('file', arrays)
     mapping.use(arrays['a0'])
@@ -143,14 +143,14 @@ def test_the_ledger_names_what_was_forgotten():
         mapping.close(chainer.Chain())
 
 
-def test_the_ledger_names_parameters_without_a_value():
+def test_parameters_without_a_value_are_named():
     mapping, model = WeightMapping('file', {}), chainer.links.Linear(2, 3)
     mapping.put(model.b.array, 1)
-    with pytest.raises(WeightFileError, match='it has nothing for /W'):
+    with pytest.raises(WeightFileError, match='it has no array for /W'):
         mapping.close(model)
 
 
-def test_the_ledger_counts_an_array_under_two_names_once():
+def test_an_array_under_two_names_counts_once():
     array = np.zeros(2)
     mapping = WeightMapping('file', {'first': array, 'second': array})
     mapping.use(array)
@@ -158,16 +158,16 @@ def test_the_ledger_counts_an_array_under_two_names_once():
     assert mapping.used == ['first'] and mapping.summary() == {'arrays_used': 1, 'arrays_skipped': {}}
 
 
-def test_the_ledger_refuses_another_shape():
+def test_an_array_of_another_shape_is_refused():
     array, target = np.ones((2, 3)), np.zeros((2, 3, 1, 1))
     mapping = WeightMapping('file', {'w': array})
-    with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\) where \(2, 3, 1, 1\)'):
+    with pytest.raises(WeightFileError, match=r'w has the shape \(2, 3\), expected \(2, 3, 1, 1\)'):
         mapping.fill(target, array)
     mapping.fill(target, array, shape=(2, 3))
     assert target.sum() == 6
 
 
-def test_the_ledger_tells_where_arrays_went():
+def test_each_array_has_a_placement_in_the_model():
     class Net(chainer.Chain):
         def __init__(self):
             super().__init__()
@@ -235,8 +235,8 @@ def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
     conversion = converters.Conversion(
         Model(), ['w'], {'g': 'gradient', 'h': 'gradient'}, placed)
     assert conversion_warnings(conversion) == [
-        'Skipped 2 arrays, such as g: gradient.', 'Rounded 1 array of 64 bits to 32.',
-        'The file does not name its classes; they are numbers until class_names is set.']
+        'Skipped 2 arrays, such as g: gradient.', 'Rounded 1 array from float64 to float32.',
+        'The file has no class names; classes are numbers until class_names is set.']
     Model.class_names = ('a', 'b', 'c')
     assert conversion_warnings(converters.Conversion(Model(), ['w'], {}, [])) == []
 

@@ -252,7 +252,7 @@ def test_a_deeplab_becomes_a_click_model_whose_clicks_count_for_nothing_yet(genu
     assert not any(array.any() for array in (model.net.pyramid.branch2.W.array,
                                              model.net.pyramid.branch0.b.array))
     assert set(conversion.skipped.values()) == {
-        'head of 21 classes, where a click model has one logit'}
+        'head of 21 classes; a click model has one logit'}
     assert len(conversion.skipped) == 8
 
 
@@ -278,11 +278,11 @@ def test_a_click_model_is_saved_and_loaded(shorten, tmp_path, rng):
 
 @pytest.mark.parametrize('config, problem', [
     ({'click': True, 'click_weights': np.zeros((2, 3, 7, 7))},
-     r'click_weights have the shape \(2, 3, 7, 7\), where \(2, 2, 7, 7\) is needed'),
-    ({'click': True, 'click_weights': 'missing.npy'}, 'missing.npy cannot be read as .npy'),
+     r'click_weights have the shape \(2, 3, 7, 7\), expected \(2, 2, 7, 7\)'),
+    ({'click': True, 'click_weights': 'missing.npy'}, 'missing.npy cannot be read as a .npy file'),
     ({'click': True, 'strides': (1, 2, 2, 1)}, r'strides of its stages are \(1, 2, 2, 1\)'),
-    ({'class_names': ['a', 'b']}, 'has 2 class names where 21 are needed: a, b'),
-    ({'dropout': .5}, 'a DeepLab has no setting dropout; it has class_names, click'),
+    ({'class_names': ['a', 'b']}, 'has 2 class names, expected 21: a, b'),
+    ({'dropout': .5}, 'a DeepLab has no option dropout; its options are class_names, click'),
     ({'pyramid': [1, 2, 3]}, 'arrays that the network has no place for: layers.fc1_voc12_c3')])
 def test_a_configuration_that_does_not_fit_is_told(shorten, config, problem):
     with pytest.raises(WeightFileError, match=problem):
@@ -290,8 +290,8 @@ def test_a_configuration_that_does_not_fit_is_told(shorten, config, problem):
 
 
 @pytest.mark.parametrize('config, problem', [
-    ({'click_weights': np.zeros((2, 2, 7, 7))}, 'click_weights belong to a click model'),
-    ({'click': [5]}, r'click = \[5\], where true or false is needed')])
+    ({'click_weights': np.zeros((2, 2, 7, 7))}, 'click_weights require a click model'),
+    ({'click': [5]}, r'click = \[5\], expected true or false')])
 def test_settings_of_click_models_are_not_dropped(shorten, config, problem):
     with pytest.raises(WeightFileError, match=problem):
         converters.convert(shorten(), config)
@@ -342,7 +342,7 @@ def test_layers_of_other_scales_share_their_weights(shorten, with_scales):
 
 
 def test_other_weights_at_another_scale_are_an_error(with_scales):
-    with pytest.raises(WeightFileError, match='res4a_branch2c_res05 has other weights'):
+    with pytest.raises(WeightFileError, match='res4a_branch2c_res05 does not share its weights'):
         converters.convert(with_scales('res4a_branch2c'))
 
 
@@ -388,18 +388,18 @@ def forget_parameters(layers):
 
 
 @pytest.mark.parametrize('change, problem', [
-    (remove('res4a_branch2b'), 'its layer res4a_branch2b has 0 blobs where 1 are needed'),
-    (remove('scale5a_branch1'), 'its layer scale5a_branch1 has 0 blobs where 1 are needed'),
-    (turn, r'has the shape \(4, 4, 9, 1\) where \(4, 4, 3, 3\) is needed'),
-    (narrow_head, 'its layer fc1_voc12_c2 has weights of the shape .* do not fit those of fc1_voc12_c0'),
-    (give('conv1', stride=[1]), "its stem has a layer of {'stride': 1"),
-    (give('res3a_branch1', stride=[1]), 'res3a has a stride of 2 and a shortcut with one of 1'),
+    (remove('res4a_branch2b'), 'its layer res4a_branch2b has 0 blobs, expected 1'),
+    (remove('scale5a_branch1'), 'its layer scale5a_branch1 has 0 blobs, expected 1'),
+    (turn, r'has the shape \(4, 4, 9, 1\), expected \(4, 4, 3, 3\)'),
+    (narrow_head, 'its layer fc1_voc12_c2 has weights of the shape .* do not match those of fc1_voc12_c0'),
+    (give('conv1', stride=[1]), "its stem has a layer with {'stride': 1"),
+    (give('res3a_branch1', stride=[1]), 'res3a has a stride of 2, but its shortcut has 1'),
     (give('res4a_branch2b', pad=[1]), r'dilations \[2\] and the paddings \[1\]'),
     (give('fc1_voc12_c3', pad=[0]), 'its layer fc1_voc12_c3 has .* which changes the size'),
-    (give('res2a_branch2b', stride=[1, 2]), r'stride \[1, 2\], not the same in both directions'),
-    (enlarge_pooling, "its stem has a layer of {'kernel_size': 2"),
-    (forget_parameters, 'fc1_voc12_c1 does not tell its parameters; give the .prototxt'),
-    (multiply, 'its layer res3a is no plain sum'), (weigh, 'its layer fc1_voc12 is no plain sum')])
+    (give('res2a_branch2b', stride=[1, 2]), r'stride \[1, 2\], expected the same in both directions'),
+    (enlarge_pooling, "its stem has a layer with {'kernel_size': 2"),
+    (forget_parameters, 'the parameters of its layer fc1_voc12_c1 are not in the file; give the .prototxt'),
+    (multiply, 'its layer res3a must be a plain sum'), (weigh, 'its layer fc1_voc12 must be a plain sum')])
 def test_another_network_is_told_in_one_sentence(shorten, change, problem):
     with pytest.raises(WeightFileError, match=problem) as caught:
         converters.convert(shorten(change))
@@ -407,8 +407,8 @@ def test_another_network_is_told_in_one_sentence(shorten, change, problem):
 
 
 def test_vgg_is_no_resnet(genuine):
-    with pytest.raises(WeightFileError, match='a network on VGG-16, such as DeepLab-LargeFOV, which is '
-                                              'no network that can be converted.* known are DeepLab-v2'):
+    with pytest.raises(WeightFileError, match='a network on VGG-16, such as DeepLab-LargeFOV, which '
+                                              'cannot be converted.* in this format: DeepLab-v2'):
         converters.convert(genuine / 'vgg16_v1_b2.caffemodel')
 
 

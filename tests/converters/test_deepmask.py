@@ -214,19 +214,19 @@ def test_a_missing_branch_is_an_error(tiny, tmp_path):
 
 def test_an_array_of_another_shape_is_an_error(tiny, tmp_path):
     tiny['model']['trunk']['modules'][12].fields['bias'] = np.ones(7, np.float32)
-    assert_refused(tiny, tmp_path, 'model.trunk[12].bias has the shape (7,) where (20,) is needed')
+    assert_refused(tiny, tmp_path, 'model.trunk[12].bias has the shape (7,), expected (20,)')
 
 
 def test_another_stride_is_an_error(tiny, tmp_path):
     tiny['model']['trunk']['modules'][9].fields['dW'] = 2
-    assert_refused(tiny, tmp_path, 'model.trunk[9].weight has dW = 2 where 1 is needed')
+    assert_refused(tiny, tmp_path, 'model.trunk[9].weight has dW = 2, expected 1')
 
 
 def test_zero_padding_in_the_trunk_is_an_error(tiny, tmp_path):
     stem = tiny['model']['trunk']['modules'][1]['modules']
     stem[1].class_name = 'nn.Identity'
     stem[2].fields.update(padW=3, padH=3)
-    assert_refused(tiny, tmp_path, 'padW = 3 where 0 is needed')
+    assert_refused(tiny, tmp_path, 'padW = 3, expected 0')
 
 
 def test_a_layer_of_another_kind_is_an_error(tiny, tmp_path):
@@ -237,11 +237,11 @@ def test_a_layer_of_another_kind_is_an_error(tiny, tmp_path):
 def test_a_container_inside_itself_is_an_error(tiny, tmp_path):
     stem = tiny['model']['trunk']['modules'][1]
     stem['modules'][3] = stem
-    assert_refused(tiny, tmp_path, 'stands in two places')
+    assert_refused(tiny, tmp_path, 'occurs in two places')
 
 
 def test_an_argument_that_the_class_lacks_is_an_error(tiny, tmp_path):
-    assert_refused(tiny, tmp_path, "a DeepMask has no setting dept; it has patch_size, mask_size",
+    assert_refused(tiny, tmp_path, "a DeepMask has no option dept; its options are patch_size, mask_size",
                    config={'dept': 3})
 
 
@@ -252,5 +252,5 @@ def test_shapes_that_ask_for_more_than_the_file_holds_get_no_memory(tiny, tmp_pa
 
 def test_another_network_is_named(tmp_path):
     other = Table({'model': torch7.Object('nn.gModule', Table({'modules': Table()}))})
-    assert_refused(other, tmp_path, 'holds nn.gModule', 'DeepMask, SharpMask')
+    assert_refused(other, tmp_path, 'contains nn.gModule', 'DeepMask, SharpMask')
 

@@ -67,24 +67,26 @@ def test_class_names_are_given_beside_the_arguments(shared_data, tmp_path, as_fi
 
 
 @pytest.mark.parametrize('names, sentence', [
-    (['a', 'b'], 'has 2 class names where 4 are needed: a, b'),
+    (['a', 'b'], 'has 2 class names, expected 4: a, b'),
     (['a', 'b', 'a', 'c'], "has the class name 'a' twice"),
-    ('nowhere.txt', "class_names is 'nowhere.txt', which is neither a list of names nor a text file"),
-    ([1, 2, 3, 4], 'which is no list of names'), (7, 'class_names is 7, which is no list of names')])
+    ('nowhere.txt', "class_names is 'nowhere.txt', expected a list of names or the path of a text file"),
+    ([1, 2, 3, 4], 'expected a list of names'), (7, 'class_names is 7, expected a list of names')])
 def test_class_names_that_cannot_be_are_refused(shared_data, names, sentence):
     with pytest.raises(WeightFileError, match=sentence):
         converters.convert(FOLDER / 'public_mask_c4_5.pkl', {'class_names': names})
 
 
 @pytest.mark.parametrize('name, assumed', [
-    ('public_mask_fpn_81', ["COCO's class names, for it has 80; class_names says others"]),
-    ('public_kp_fpn_2', ["COCO's class names, for it has 1; class_names says others"]),
+    ('public_mask_fpn_81', ["COCO's class names, because the number of classes is 80"]),
+    ('public_kp_fpn_2', ["COCO's class names, because the number of classes is 1"]),
     ('public_mask_c4_5', [])])
-def test_classes_that_are_assumed_are_said(shared_data, name, assumed, caplog):
+def test_assumed_class_names_are_recorded(shared_data, name, assumed, caplog):
     with caplog.at_level('INFO'):
         origin = model_of(name).origin
-    assert [text for text in origin.get('assumed', []) if 'class names' in text] == assumed
-    assert [text for text in caplog.messages if 'class names' in text] == [
+    assert [text.removesuffix('; override with class_names') for text in origin.get('assumed', [])
+            if 'class names' in text] == assumed
+    assert [text.removesuffix('; override with class_names') for text in caplog.messages
+            if 'class names' in text] == [
         f'assumed {text}' for text in assumed]
 
 
@@ -94,7 +96,7 @@ def test_what_is_skipped_and_why(shared_data):
     assert skipped['res2_0_branch1_b'] == skipped['conv1_b'] == 'bias that is zero'
     assert skipped['fc1000_w'] == 'classifier of ImageNet'
     skipped = converters.conversion(FOLDER / 'public_kp_fpn_2.pkl').skipped
-    assert skipped['kps_score_w'] == 'bilinear enlargement'
+    assert skipped['kps_score_w'] == 'bilinear upsampling'
 
 
 def test_sizes_come_from_the_blobs_and_use_from_the_configuration(shared_data):
@@ -187,8 +189,8 @@ def assert_refused(convert, tree, *parts, config=None):
 
 
 @pytest.mark.parametrize('missing, parts', [
-    (('conv_rpn',), ('Fast R-CNN', 'proposals come from elsewhere')),
-    (('cls_score',), ('region proposal network alone',)),
+    (('conv_rpn',), ('Fast R-CNN', 'needs external proposals')),
+    (('cls_score',), ('only a region proposal network',)),
     (('bbox_pred_b',), ('no blob', 'bbox_pred_b')),
     (('res3_1_branch2b_bn_s',), ('no blob res3_1_branch2b_bn_s',)),
     (('res5_',), ('stages [2, 3, 4]',))])
@@ -202,7 +204,7 @@ def test_a_file_without_a_part_of_the_network_is_refused(missing, parts, tree_of
     ('retnet_cls_conv_n0_fpn3_w', np.ones(4), ('RetinaNet',)),
     ('conv1_b', np.ones(4), ('no place for', 'conv1_b')),
     ('lonely_momentum', np.ones(4), ('no place for', 'lonely_momentum')),
-    ('cls_score_b', np.ones(7), ('cls_score_b has the shape (7,) where (81,) is needed',)),
+    ('cls_score_b', np.ones(7), ('cls_score_b has the shape (7,), expected (81,)',)),
     ('bbox_pred_w', np.ones((320, 48)), ('bbox_pred_w has the shape (320, 48)',)),
     ('cls_score_w', np.ones((81, 48, 1)), ('cls_score_w has the shape (81, 48, 1)',)),
     ('fc6_w', np.ones((48, 600)), ('fc6_w takes 600 values',)),

@@ -49,16 +49,17 @@ COPY = '''
 import pathlib, sys
 import numpy as np
 import converters
-from converters import mapping, trees
+from converters import trees
+from converters.weight_mapping import WeightMapping
 def most():
     status = pathlib.Path('/proc/self/status').read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith('VmHWM:')))
 before = most()
 arrays = trees.named_arrays(converters.read(sys.argv[1]))
-book = mapping.WeightMapping(sys.argv[1], arrays)
+mapping = WeightMapping(sys.argv[1], arrays)
 copies = [np.empty(array.shape, np.float32) for array in arrays.values()]
 for copy, array in zip(copies, arrays.values()):
-    book.fill(copy, array)
+    mapping.fill(copy, array)
 assert len(copies) == 16 and all(copy[-1] == 7 for copy in copies)
 print(most() - before)
 '''

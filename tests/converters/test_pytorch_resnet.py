@@ -177,7 +177,7 @@ def test_without_logits_it_is_a_network_to_start_from(state, convert, rng):
 
 def test_two_linear_layers_are_named(state, convert):
     state['other.weight'] = np.zeros((3, CLASSES), np.float32)
-    with pytest.raises(WeightFileError, match='the linear layers fc, other, .*leave out the others'):
+    with pytest.raises(WeightFileError, match='the linear layers fc, other, .*skip the others'):
         convert(state)
 
 
@@ -218,11 +218,11 @@ def test_unknown_weights_beside_a_network_are_an_error_with_the_remedy(state, co
     tree = {'state_dict': state, 'decoder': {'conv.weight': np.zeros((2, 3, 5, 5), np.float32)}}
     with pytest.raises(WeightFileError, match='no place for: decoder.conv.weight; .* with --skip'):
         convert(tree)
-    assert convert(tree, skip=['decoder.*']).origin['arrays_skipped']['left out as asked'] == 1
+    assert convert(tree, skip=['decoder.*']).origin['arrays_skipped']['requested by the user'] == 1
 
 
 def test_a_pattern_of_no_array_is_an_error(state, convert):
-    with pytest.raises(WeightFileError, match="no array has the name 'nothing.*' of --skip"):
+    with pytest.raises(WeightFileError, match="no array matches 'nothing.*' of --skip"):
         convert(state, skip=['nothing*'])
 
 

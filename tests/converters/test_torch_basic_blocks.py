@@ -125,7 +125,7 @@ def test_a_trunk_in_a_container_of_its_own_is_found(convert, rng):
 def test_blocks_without_the_last_relu_are_refused(convert, rng):
     network = basic_resnet(rng, (1, 1), 3, 5)
     del network['modules'][5]['modules'][1]['modules'][3]
-    with pytest.raises(WeightFileError, match='a ReLU are needed; networks with normalisation in front'):
+    with pytest.raises(WeightFileError, match='a ReLU; networks with normalisation in front'):
         convert(network)
 
 

@@ -74,5 +74,5 @@ def test_the_modules_stand_as_in_genuine_files(name, shared_data):
 
 
 def test_another_model_is_refused():
-    with pytest.raises(UserError, match='A ResNet has no form in Torch'):
+    with pytest.raises(UserError, match='A ResNet cannot be exported to Torch'):
         torch_tree(ResNet((1,), 4, strides=(1,), dilations=(1,)))

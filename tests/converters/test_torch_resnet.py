@@ -109,7 +109,7 @@ def test_basic_blocks_are_named(network, convert):
 
 def test_another_stride_is_named(network, convert):
     network['modules'][1].fields['dH'] = 4
-    assert_refused(network, convert, 'dH = 4 where 2 is needed')
+    assert_refused(network, convert, 'dH = 4, expected 2')
 
 
 def test_another_pooling_is_named(network, convert):
@@ -120,7 +120,7 @@ def test_another_pooling_is_named(network, convert):
 def test_a_network_of_other_layers_is_named(rng, convert):
     vgg = module('nn.Sequential', convolution(rng, 3, 4, 3), module('nn.ReLU'),
                  module('nn.SpatialMaxPooling'), convolution(rng, 4, 4, 3), module('nn.ReLU'))
-    assert_refused(vgg, convert, r'holds nn.Sequential \(cudnn.SpatialConvolution, nn.ReLU, '
+    assert_refused(vgg, convert, r'contains nn.Sequential \(cudnn.SpatialConvolution, nn.ReLU, '
                                  r'nn.SpatialMaxPooling, cudnn.SpatialConvolution, ...\)')
 
 
@@ -128,4 +128,4 @@ def test_more_weights_than_the_file_holds_get_no_memory(network, convert):
     one = torch7.Storage('torch.FloatStorage', np.zeros(100_000, np.float32))
     network['modules'][1].fields['weight'] = torch7.Tensor(
         'torch.FloatTensor', one, 0, (100_000, 1, 1, 1), (1, 1, 1, 1))
-    assert_refused(network, convert, 'shapes ask for .* weights')
+    assert_refused(network, convert, 'shapes need .* weights')

@@ -104,8 +104,9 @@ def blank_state(name):
     ('yolact_im700_12_3456_interrupt', 3, 'im700', 'yolact_im700 from the file name'),
     ('yolact_im700_cars_12_3456', 3, 'im700', 'yolact_im700 from the file name'),
     ('YOLACT_im400-cars_2_7_interrupt', 3, 'im400', 'yolact_im400 from the file name'),
-    ('yolact_im4000_1_2', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
-    ('cars_54_800000', 3, 'base', 'yolact_base from its shapes, for its name tells no configuration'),
+    ('yolact_im4000_1_2', 3, 'base',
+     'yolact_base from its shapes, because its name contains no configuration'),
+    ('cars_54_800000', 3, 'base', 'yolact_base from its shapes, because its name contains no configuration'),
     ('yolact_resnet50_pascal_12_3456_interrupt', 3, 'resnet50_pascal',
      'yolact_resnet50_pascal from the file name'),
     ('yolact_resnet50_pascal_cars_1_2', 3, 'resnet50_pascal',
@@ -128,8 +129,8 @@ def test_the_configuration_is_that_whose_name_begins_the_files_name(
     wanted = Yolact(**{**published, 'width': 2, 'blocks': (1, 1, 1, 1)})
     assert model.image_size == wanted.image_size
     np.testing.assert_array_equal(model.anchors(), wanted.anchors())
-    assert f'assumed {assumed}; --config names another' in caplog.messages
-    assert f'{assumed}; --config names another' in model.origin['assumed']
+    assert f'assumed {assumed}; override with --config' in caplog.messages
+    assert f'{assumed}; override with --config' in model.origin['assumed']
 
 
 def test_a_published_configuration_is_named(monkeypatch, tmp_path):
@@ -137,7 +138,7 @@ def test_a_published_configuration_is_named(monkeypatch, tmp_path):
     path = shutil.copy(reference.path_of('yolact_base'), tmp_path / 'yolact_im700_1_2.pth')
     for config in ('yolact_im400', 'yolact_im400_config'):
         assert converters.convert(path, config).image_size == 400
-    with pytest.raises(UserError, match='not those of yolact_resnet50, but of yolact_base and '):
+    with pytest.raises(UserError, match='not those of yolact_resnet50, but those of yolact_base and '):
         converters.convert(path, 'yolact_resnet50')
 
 
@@ -180,7 +181,7 @@ def test_what_older_files_have_twice_or_too_much_is_skipped(tree):
     tree['fpn.downsample_layers.2.weight'] = np.zeros((32, 32, 3, 3), np.float32)
     model = convert_tree()
     assert len(model.origin['arrays_skipped']) == 3
-    assert model.origin['arrays_skipped']['a level of the pyramid that is not used'] == 1
+    assert model.origin['arrays_skipped']['unused level of the pyramid'] == 1
 
 
 def test_a_network_inside_of_a_checkpoint(tree):
@@ -200,7 +201,7 @@ def test_class_names_come_from_the_configuration(words, tree):
 
 def test_class_names_of_another_number_are_an_error(tree):
     config = {**reference.small_config('yolact_resnet50'), 'dataset': {'class_names': NAMES[:2]}}
-    assert_refused("has 2 class names where 5 are needed: disc, box", config=config)
+    assert_refused("has 2 class names, expected 5: disc, box", config=config)
 
 
 def assert_refused(*parts, config=None):
@@ -223,12 +224,12 @@ def test_an_array_without_a_place_is_an_error(tree):
 
 def test_an_array_of_another_shape_is_an_error(tree):
     tree['semantic_seg_conv.bias'] = np.zeros(7, np.float32)
-    assert_refused('semantic_seg_conv.bias has the shape (7,) where (5,) is needed')
+    assert_refused('semantic_seg_conv.bias has the shape (7,), expected (5,)')
 
 
 def test_an_array_of_other_axes_is_an_error(tree):
     tree['backbone.conv1.weight'] = np.zeros(7, np.float32)
-    assert_refused('backbone.conv1.weight has the shape (7,) where 4 axes are needed')
+    assert_refused('backbone.conv1.weight has the shape (7,), expected 4 axes')
 
 
 def test_shapes_that_ask_for_too_much_memory_are_an_error(tree):
@@ -246,7 +247,7 @@ def test_deformable_blocks_without_order_are_an_error(tree):
 
 def test_another_network_is_told(tree):
     del tree['prediction_layers.0.bbox_layer.weight']
-    assert_refused('no network that can be converted', 'YOLACT')
+    assert_refused('cannot be converted', 'YOLACT')
 
 
 def test_shapes_of_no_published_network_need_a_configuration():
@@ -256,7 +257,7 @@ def test_shapes_of_no_published_network_need_a_configuration():
 
 def test_a_configuration_of_other_classes_is_an_error(tree):
     config = {**reference.small_config('yolact_resnet50'), 'num_classes': 81}
-    assert_refused('(18, 32, 3, 3) where (243, 32, 3, 3) is needed', config=config)
+    assert_refused('(18, 32, 3, 3), expected (243, 32, 3, 3)', config=config)
 
 
 @pytest.mark.parametrize('table, key, value', [
@@ -275,7 +276,7 @@ def test_a_configuration_of_other_anchors_on_each_level_is_an_error(tree):
 
 
 def test_a_configuration_that_the_class_does_not_know_is_an_error(tree):
-    assert_refused("a Yolact has no setting anchor_sides; it has class_names",
+    assert_refused("a Yolact has no option anchor_sides; its options are class_names",
                    config={'anchor_sides': 3, 'anchor_scales': [[6]] * 5})
 
 

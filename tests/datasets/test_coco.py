@@ -285,7 +285,7 @@ def test_keypoints_asked_for_and_absent(tmp_path):
     ({'segmentation': {'size': [20, 30], 'counts': [5, 5]}}, 'covers 10 pixels'),
     ({'segmentation': {'size': [30, 20], 'counts': [600]}}, r'is for \[30, 20\]'),
     ({'segmentation': {'size': [20, 30], 'counts': '5'}}, 'covers 5 pixels'),
-    ({'segmentation': {'size': [20, 30], 'counts': 'zzzz'}}, 'no compressed'),
+    ({'segmentation': {'size': [20, 30], 'counts': 'zzzz'}}, 'not a compressed'),
     ({'segmentation': {'size': [20, 30], 'counts': [-1, 601]}}, 'whole number'),
     ({'segmentation': {'counts': [600]}}, 'lacks its size'),
     ({'bbox': [1, 2, 3]}, 'four numbers'),

@@ -15,7 +15,8 @@ from chainer_seg.datasets import (
     open_dataset,
     pack_dataset,
 )
-from chainer_seg.datasets.tfrecord_files import find_shards, masked_crc32c, parse_example
+from chainer_seg.checksums import masked_crc32c
+from chainer_seg.datasets.tfrecord_files import find_shards, parse_example
 from chainer_seg.errors import DatasetError, ImageError
 
 from .record_files import checksum, crc32c, example, features_of, record

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg import Instances
+from chainer_seg.datasets import ExampleList
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import (
     ClickFigures,
@@ -208,10 +209,8 @@ def test_robot_does_not_click_where_nothing_is_counted():
     assert not any(void[int(click.y), int(click.x)] for click in model.last.clicks)
 
 
-class ListDataset(list):
-    """Pictures and objects from memory, with pixels that are not counted."""
-
-    class_names = ('cat', 'dog')
+class VoidDataset(ExampleList):
+    """Images and objects in memory, with pixels that are ignored."""
 
     def read_void(self, number):
         return self.voids[number]
@@ -220,10 +219,10 @@ class ListDataset(list):
 @pytest.fixture
 def pets():
     """A cat of 3 x 3 pixels and a dog of 9 x 9 in one picture, a cat of 5 x 5 in another."""
-    dataset = ListDataset(dataset_of(
+    dataset = VoidDataset(dataset_of(
         Instances(np.stack([box_mask((40, 60), 0, 0, 3, 3), box_mask((40, 60), 20, 20, 29, 29)]),
                   labels=[0, 1]),
-        Instances(box_mask((40, 60), 4, 4, 9, 9)[None], labels=[0])))
+        Instances(box_mask((40, 60), 4, 4, 9, 9)[None], labels=[0])), ('cat', 'dog'))
     dataset.voids = [np.zeros((40, 60), bool)] * 2
     return dataset
 

@@ -16,6 +16,7 @@ from chainer_seg.datasets import CocoDataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import CocoEvaluator, evaluate_coco
 from chainer_seg.instances import Instances
+from chainer_seg.models.detector import InstanceDetector
 
 SAMPLE = pathlib.Path(__file__).parents[2].parent / 'shared' / 'data' / 'coco_sample'
 needs_sample = pytest.mark.skipif(not SAMPLE.is_dir(), reason=f'there is no sample at {SAMPLE}')
@@ -284,7 +285,7 @@ def test_unknown_kinds_are_refused(kinds):
 def test_evaluate_takes_models_functions_and_lists():
     truth = squares((10, 10), class_names=Listed.class_names)
 
-    class Model:
+    class Model(InstanceDetector):
         def detect(self, image):
             assert image.shape == (200, 200, 3)
             return truth

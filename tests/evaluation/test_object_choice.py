@@ -5,7 +5,7 @@ import pytest
 
 from chainer_seg import Instances
 from chainer_seg.datasets import CocoDataset
-from chainer_seg.datasets.coco_names import COCO_NAMES
+from chainer_seg.published_classes import COCO_NAMES
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import find_labels, sample_objects
 from chainer_seg.evaluation.object_choice import objects_of_classes

@@ -10,10 +10,11 @@ from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.evaluation.patches import evaluate_patches
+from chainer_seg.models.base import Model
 from chainer_seg.models.deepmask import DeepMask
 
 
-class SquareModel(chainer.Chain):
+class SquareModel(Model):
     """Takes a square of the window's middle for the mask and bright patches for objects."""
 
     patch_size, target_size = 64, 64

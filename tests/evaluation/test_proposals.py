@@ -19,6 +19,7 @@ from chainer_seg.evaluation import (
 )
 from chainer_seg.evaluation.proposals import COUNTS, SIZES
 from chainer_seg.instances import Instances
+from chainer_seg.models.deepmask.proposals import ProposalModel
 
 
 def squares(*corners, side=40, size=(200, 200), **fields):
@@ -185,7 +186,7 @@ class Listed:
 
 
 def test_a_model_is_asked_for_as_many_proposals_as_are_counted():
-    class Model:
+    class Model(ProposalModel):
         def propose_rle(self, image, n):
             assert image.shape == (200, 200, 3) and n == 20
             return squares((10, 10))

@@ -6,6 +6,7 @@ from chainercv.evaluations import eval_semantic_segmentation
 
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import SemanticEvaluator, evaluate_semantic
+from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
 NAMES = ('background', 'cat', 'dog', 'cow')
 
@@ -132,8 +133,10 @@ def test_nothing_to_evaluate_is_an_error():
 
 
 def test_the_classes_of_a_model_go_by_their_names():
-    class Model:
-        class_names = ('c', 'background', 'a')
+    class Model(SemanticSegmenter):
+        def __init__(self):
+            super().__init__(None)
+            self.class_names = ('c', 'background', 'a')
 
         def segment(self, image):
             return np.array([[1, 2], [2, 0]])  # background, a, a, c

@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import pathlib
 import shutil
-import sys
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from chainer_seg.training.log import read_log
 from chainer_seg.training.snapshots import find_state
 from tests.training.toys import Net, Pictures, build
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
 
 
 def _run(folder):
@@ -113,9 +110,7 @@ def _click_list(folder):
 
 
 def _read_click_list(folder, path):
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-    from commands.predict_click import read_clicks
+    from chainer_seg.cli.predict_click import read_clicks
 
     read_clicks(folder / path)
 
@@ -125,9 +120,7 @@ def _image_list(folder):
 
 
 def _read_image_list(folder, path):
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-    from commands.result_paths import listed_images, result_stems
+    from chainer_seg.cli.result_paths import listed_images, result_stems
 
     list(result_stems(listed_images(folder / path), folder))
 

@@ -9,7 +9,8 @@ import pytest
 from chainer_seg.errors import ModelError
 from chainer_seg.models.deeplab import Click, ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask, SharpMask
-from chainer_seg.models.inference import check_finite, total_of
+from chainer_seg.models.base import Model
+from chainer_seg.models.inference import total_of
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
 
@@ -79,7 +80,7 @@ def test_a_broken_weight_in_any_part_is_an_error_that_names_it(system, image):
     for number, (path, parameter) in enumerate(groups(model).items()):
         kept = parameter.array.copy()
         parameter.array[:] = (np.nan, np.inf, -np.inf)[number % 3]
-        with pytest.raises(ModelError, match=rf'weights hold NaN or infinity in {path[1:]}'):
+        with pytest.raises(ModelError, match=rf'weights contain NaN or infinity in {path[1:]}'):
             use(model, image)
         parameter.array[:] = kept
     use(model, image)
@@ -120,10 +121,10 @@ def test_shipped_models_give_results_for_images_of_a_few_pixels(rng, name, build
         build(model, rng.integers(0, 256, (*size, 3), np.uint8))
 
 
-def test_shared_models_with_broken_weights_are_told(shared_cases, image):
+def test_shared_models_with_broken_weights_are_reported(shared_cases, image):
     from chainer_seg.model_file import load_model
     for name, use in (('click_nan', clicked), ('yolact_codes_nan', boxed), ('maskrcnn_nan', boxed)):
-        with pytest.raises(ModelError, match='weights hold NaN'):
+        with pytest.raises(ModelError, match='weights contain NaN'):
             use(load_model(shared_cases / 'attacks' / f'{name}.npz'), image)
 
 
@@ -137,4 +138,4 @@ def test_one_value_among_many_makes_the_total_not_finite(value):
 
 def test_opposite_infinities_do_not_cancel():
     with pytest.raises(ModelError):
-        check_finite(chainer.Chain(), np.array([np.inf, -np.inf], np.float32))
+        Model().check_finite(np.array([np.inf, -np.inf], np.float32))

@@ -12,6 +12,8 @@ import zipfile
 import pytest
 import yaml
 
+from tests.packaging.commands import run
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'packaging'))
 import pure_wheel  # noqa: E402
 
@@ -20,25 +22,9 @@ IMPORTS = ('import warnings; warnings.simplefilter("error"); import chainer_seg;
            'print(chainer.__version__, type(load_model("click")).__name__)')
 
 
-def run(*command, **options):
-    return subprocess.run([str(part) for part in command], check=True, text=True,
-                          capture_output=True, **options).stdout
-
-
-@pytest.fixture(scope='module')
-def network():
-    """Skips where no package index answers, and fails where continuous integration needs one."""
-    asked = subprocess.run([sys.executable, '-m', 'pip', 'index', 'versions', 'six'],
-                           capture_output=True)
-    if asked.returncode:
-        if os.environ.get('CHAINER_SEG_REQUIRE_NETWORK') == '1':
-            pytest.fail('no package index answers, but CHAINER_SEG_REQUIRE_NETWORK is 1')
-        pytest.skip('no package index answers')
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with a pyproject.toml for a made-up package, whose archive lies ready."""
+    """A folder with the pyproject.toml of an invented package whose archive is there."""
     source = tmp_path / 'thing-1.0'
     (source / 'thing' / 'data').mkdir(parents=True)
     (source / 'thing' / '__init__.py').write_text('x = 1\n')
@@ -58,7 +44,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_wheel_holds_the_packages_without_what_would_need_a_compiler(project):
+def test_wheel_holds_the_packages_but_no_sources_of_extensions(project):
     name = pure_wheel.build_wheel(str(project))
     assert name == 'thing-1.0-py3-none-any.whl'
     with zipfile.ZipFile(project / name) as wheel:
@@ -79,13 +65,13 @@ def test_pip_installs_the_wheel(project):
                env={**os.environ, 'PYTHONPATH': str(target)}).strip() == '1'
 
 
-def test_one_archive_gives_one_wheel(project):
+def test_equal_archives_give_equal_wheels(project):
     first = (project / pure_wheel.build_wheel(str(project))).read_bytes()
     assert (project / pure_wheel.build_wheel(str(project))).read_bytes() == first
 
 
 @pytest.mark.slow
-def test_another_checksum_is_refused(repository, tmp_path, network):
+def test_wrong_checksum_is_refused(repository, tmp_path, network):
     folder = tmp_path / 'packaging' / 'chainercv'
     shutil.copytree(repository / 'packaging', tmp_path / 'packaging')
     text = (folder / 'pyproject.toml').read_text()
@@ -107,17 +93,17 @@ def test_one_plain_command_installs_the_project(repository, tmp_path, network, i
         uv = shutil.which('uv') or pathlib.Path(sys.executable).with_name('uv')
         run(uv, 'venv', '--quiet', '--python', sys.executable, environment)
         run(uv, 'pip', 'install', '--quiet', '--python', python, '.', cwd=repository)
-    # Not from the checkout: what was installed must be whole.
+    # Outside the checkout: the installed package must be complete.
     assert run(python, '-c', IMPORTS, cwd=tmp_path).split() == ['7.8.1', 'ClickSegmenter']
 
 
 @pytest.mark.slow
-def test_pip_section_of_environment_yml_as_it_stands(repository, tmp_path, network):
+def test_pip_installs_the_section_of_environment_yml(repository, tmp_path, network):
     environment = tmp_path / 'venv'
     run(sys.executable, '-m', 'venv', environment)
     content = yaml.safe_load((repository / 'environment.yml').read_text())
     section = next(part['pip'] for part in content['dependencies'] if isinstance(part, dict))
-    # Conda writes the section to a file beside environment.yml and hands it to pip.
+    # Conda writes the section to a file beside environment.yml and passes it to pip.
     listing = repository / 'condaenv.test.requirements.txt'
     listing.write_text('\n'.join(section) + '\n')
     python = environment / 'bin' / 'python'

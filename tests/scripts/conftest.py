@@ -54,7 +54,7 @@ def command(repository, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(name, model, *options):
-        module = importlib.import_module(f'commands.{name}')
+        module = importlib.import_module(f'chainer_seg.cli.{name}')
         parser = command_line.parser(module.__doc__)
         module.add_options(parser)
         module.run(model, parser.parse_args([*map(str, options), '-q']))

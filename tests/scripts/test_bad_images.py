@@ -46,7 +46,7 @@ def assert_reported(answer, count, total):
     status, _, errors = answer
     assert status == 2 and 'Traceback' not in errors, errors
     told, summary = [line for line in errors.splitlines() if line and '|' not in line]
-    assert told.startswith('passed over: ') and BAD in told
+    assert told.startswith('skipped: ') and BAD in told
     assert summary.startswith(f'error: {count} of {total} images could not be read')
 
 
@@ -179,7 +179,7 @@ def test_the_others_are_packed(call_here, whole, folder, tmp_path):
     status, _, errors = prepare(call_here, folder, tmp_path / 'out')
     assert status == 2 and 'Traceback' not in errors
     assert errors.splitlines()[-1].startswith('error: 1 of the 4 images of ')
-    assert f'left out: The image {BAD} cannot be read' in errors
+    assert f'skipped: The image {BAD} cannot be read' in errors
     packed = PackedDataset(tmp_path / 'out' / 'val.packed')
     original = CocoDataset(whole / 'annotations.json', whole / 'images')
     assert packed.ids == [1, 3, 4]

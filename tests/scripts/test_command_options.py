@@ -121,7 +121,7 @@ def test_the_option_is_refused_where_it_changes_nothing(
 def test_the_option_changes_what_the_model_is_asked(repository, monkeypatch, place, flag, value):
     monkeypatch.syspath_prepend(repository / 'scripts')
     module, add, settings = place
-    module = importlib.import_module(f'commands.{module}')
+    module = importlib.import_module(f'chainer_seg.cli.{module}')
     model = {'detector_settings': MaskRCNN, 'semantic_settings': DeepLab,
              'proposal_settings': SharpMask}[settings]
     model = model.__new__(model)
@@ -141,7 +141,7 @@ def test_every_option_of_the_group_is_in_the_table(repository, monkeypatch, plac
     monkeypatch.syspath_prepend(repository / 'scripts')
     module, add, settings = place
     parser = Parser(add_help=False)
-    getattr(importlib.import_module(f'commands.{module}'), add)(
+    getattr(importlib.import_module(f'chainer_seg.cli.{module}'), add)(
         parser, **({'n': 5} if settings == 'proposal_settings' else {}))
     known = set(SETTINGS[place]) | {'--suppression'}  # Which is refused, or tested with a YOLACT.
     assert all(known & set(action.option_strings) for action in parser._actions)

@@ -103,7 +103,7 @@ def test_killed_runs_leave_what_one_run_leaves(whole, command, tmp_path):
     assert kills == 2 and left and len(left) < 6
     result = run(command(out))
     assert result.returncode == 0, result.stderr
-    assert 'of 9 images have been done before' in result.stdout
+    assert 'of 9 images are already done' in result.stdout
     assert contents(out) == contents(whole)
     assert {name: (out / name).stat().st_mtime_ns for name in left} == left
 
@@ -121,7 +121,7 @@ def test_damaged_image_is_named_and_computed_when_it_is_mended(command, inputs, 
     result = run(arguments)
     assert result.returncode == 2 and 'Traceback' not in result.stderr
     told, summary = result.stderr.strip().splitlines()
-    assert told.startswith('passed over: ') and damaged.name in told
+    assert told.startswith('skipped: ') and damaged.name in told
     assert summary.startswith('error: 1 of 3 images could not be read')
     assert len(list(read_proposals(out))) == 2
     damaged.write_bytes(good)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from chainer_seg import save_model
-from chainer_seg.datasets.coco_names import PASCAL_NAMES_IN_COCO
+from chainer_seg.published_classes import PASCAL_NAMES_IN_COCO
 from chainer_seg.models.deeplab import ClickSegmenter
 from tests.datasets.voc_files import write_voc
 
@@ -60,7 +60,7 @@ def test_benchmark_of_masks_has_its_threshold_and_what_was_published(evaluate, g
     output, found = evaluate('--benchmark', 'grabcut', '--images', 'GrabCut/data_GT', '--masks',
                              'GrabCut/boundary_GT', '--cap', '20')
     first, heads, _, _, *references = output.splitlines()
-    assert first == '2 objects, at most 2 clicks on each'  # the later --cap counts
+    assert first == '2 objects, up to 2 clicks on each'  # the later --cap counts
     assert [cell.strip() for cell in heads.split('|')][2:4] == ['NoC@90', 'failed@90']
     assert references == []  # for it is not 20 clicks
     assert found['least_area'] == 1 and found['objects'] == ['object', 'object']
@@ -151,7 +151,7 @@ def test_interrupted_run_says_that_it_goes_on(call_here, tmp_path, monkeypatch):
     drawn = '--n', '1', '--size', '64', '--least-area', '50', '-q'
     assert call_here('evaluate.py', 'model.npz', *drawn) == (130, '', 'interrupted\n')
     assert call_here('evaluate.py', 'model.npz', *drawn, '--results', 'r') == (
-        130, '', 'interrupted: what is done is kept; the same command goes on\n')
+        130, '', 'interrupted: the results are kept; the same command resumes\n')
 
 
 def test_kept_results_of_other_settings_are_told(evaluate, fails):
@@ -177,7 +177,7 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
 
 
 @pytest.mark.parametrize('options, sentence', [
-    (('--masks', 'm', '--annotations', 'a.json'), '--masks and --annotations both say'),
+    (('--masks', 'm', '--annotations', 'a.json'), '--masks and --annotations both define'),
     (('--masks', 'GrabCut/boundary_GT', '--images', 'nowhere'), 'no folder of images nowhere'),
     (('--masks', 'GrabCut/boundary_GT'), 'name both folders'),
     (('--masks', 'nowhere'), 'There is no folder of masks nowhere'),
@@ -185,7 +185,7 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
     (('--categories', 'unicorn'), "no category 'unicorn'; it has"),
     (('--masks', 'GrabCut', '--seen'), "no category 'airplane'; it has object."),
     (('--per-category', '3', '--least-area', '99999'), 'no object of at least 99999 pixels'),
-    (('--least-area', '0'), '--least-area takes a number of pixels from 1'),
+    (('--least-area', '0'), '--least-area must be at least 1 pixel'),
     (('--labels-as', 'numbers'), '--labels-as and --allow-outside are for data sets of files')])
 def test_wrong_options_are_one_sentence(fails, grabcut, options, sentence):
     of_files = {'--masks', '--annotations', '--images'} & set(options)

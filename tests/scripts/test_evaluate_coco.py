@@ -165,7 +165,7 @@ def test_score_and_number_of_detections_can_be_set(evaluate, shapes, tmp_path):
 
 def test_an_interrupted_run_goes_on_to_the_same_end(evaluate, shapes, tmp_path):
     whole = evaluate(detector_of(shapes, shift=1), shapes, '--results', 'whole')
-    with pytest.raises(KeyboardInterrupt, match='3 of 8 images are done; the same command goes on'):
+    with pytest.raises(KeyboardInterrupt, match='3 of 8 images are done; the same command resumes'):
         evaluate(detector_of(shapes, shift=1, interrupt_at=4), shapes, '--results', 'parts')
     journal = tmp_path / 'parts' / 'journal.jsonl'
     journal.write_bytes(journal.read_bytes()[:-20])  # killed in the middle of a line
@@ -217,8 +217,8 @@ def test_nothing_found_at_all_is_an_average_precision_of_0(evaluate, shapes, tmp
     (('ring', 'star'), (), 'does not know letter of the data set'),
     ((), (), 'has an unknown number of classes and the data set 3'),
     (('ring', 'star'), ('--match', 'number'), 'has 2 classes and the data set 3'),
-    (KINDS_OF_SHAPES, ('--kinds', 'keypoints'), 'leave keypoints out'),
-    (KINDS_OF_SHAPES, ('--score', '2'), 'is not between 0 and 1'),
+    (KINDS_OF_SHAPES, ('--kinds', 'keypoints'), 'omit keypoints'),
+    (KINDS_OF_SHAPES, ('--score', '2'), 'must be between 0 and 1'),
     (KINDS_OF_SHAPES, ('--suppression', 'fast'), '--suppression is for a YOLACT'),
     (KINDS_OF_SHAPES, ('--startAt', '9'), 'There is no image from 9')])
 def test_what_does_not_fit_is_one_sentence(evaluate, shapes, names, arguments, sentence):

@@ -90,7 +90,7 @@ def test_a_list_of_voc(evaluate, tmp_path):
                     '--out', 'f.json')
     assert dataset.class_names == ('background', *PASCAL_NAMES)
     assert row_of(text, 'bird') == row_of(text, 'mean') == [100, 100]
-    assert '\ncat ' not in text and '17 of 21 classes are neither there nor found' in text
+    assert '\ncat ' not in text and '17 of 21 classes neither occur nor are found' in text
     assert json.loads((tmp_path / 'f.json').read_text())['iou/cat'] is None
     picture = Image.open(tmp_path / 'l' / '2007_000002.png')
     assert picture.mode == 'P' and set(np.unique(picture)) == {0, 3}
@@ -132,7 +132,7 @@ def test_classes_that_the_model_does_not_know_are_left_out_on_request(evaluate, 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(evaluate, shapes, tmp_path):
     whole = evaluate(segmenter_of(shapes, shift=2), *files(shapes), '--save-labels', 'whole')
-    with pytest.raises(KeyboardInterrupt, match='3 of 5 images are done; the same command goes on'):
+    with pytest.raises(KeyboardInterrupt, match='3 of 5 images are done; the same command resumes'):
         evaluate(segmenter_of(shapes, shift=2, interrupt_at=4), *files(shapes),
                  '--save-labels', 'parts')
     rest = segmenter_of(shapes, shift=2)
@@ -175,4 +175,4 @@ def test_the_script_evaluates_a_model_file(call_here, shapes, tmp_path, monkeypa
     assert status == 0, errors
     assert '5 images' in output and 'wrote 5 label images to l' in output and '5/5' in errors
     status, _, errors = call_here('evaluate.py', 'm.npz', *files(shapes), '--scales', '0', '-q')
-    assert status == 2 and errors.startswith('error: ') and 'give numbers above 0' in errors
+    assert status == 2 and errors.startswith('error: ') and 'Scales must be positive' in errors

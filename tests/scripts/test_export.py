@@ -42,9 +42,9 @@ def test_deepmask_becomes_a_file_of_torch(call, tmp_path):
 
 
 @pytest.mark.parametrize('arguments, problem', [
-    (('deepmask', 'out.onnx'), 'out.onnx cannot be written: the endings known are .caffemodel, .t7.'),
+    (('deepmask', 'out.onnx'), 'out.onnx has an unknown suffix; the known ones are .caffemodel, .t7.'),
     (('missing.npz', 'out.caffemodel'), 'There is no model file missing.npz'),
-    (('deepmask', 'out.caffemodel'), 'A DeepMask has no form in Caffe'),
+    (('deepmask', 'out.caffemodel'), 'A DeepMask cannot be exported to Caffe'),
     (('deepmask', 'out.t7', '--size', '64'), '--size is the size in a .prototxt')])
 def test_a_users_error_is_one_sentence(call, tmp_path, arguments, problem):
     status, output, errors = call(*arguments)

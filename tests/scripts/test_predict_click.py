@@ -171,18 +171,18 @@ def write_bad_files():
     (('--mask', 'nowhere.png'), 'There is no image nowhere.png'),
     (('--clicks', 'nowhere.json'), 'There is no file of clicks nowhere.json'),
     (('--clicks', 'text.json'), 'The file of clicks text.json is not valid JSON'),
-    *((('--clicks', f'{name}.json'), f'{name}.json is no list of clicks')
+    *((('--clicks', f'{name}.json'), f'{name}.json is not a list of clicks')
       for name in ('number', 'points', 'words')),
-    (('--clicks', 'sign.json', '--pos', '1,1'), 'sign.json is no list of clicks'),
+    (('--clicks', 'sign.json', '--pos', '1,1'), 'sign.json is not a list of clicks'),
     (('--clicks', 'negative.json'), 'give at least one --pos X,Y'),
-    (('--pos', '1,1', '--object', '2'), 'give a --mask, too'),
-    (('--pos', '1,1', '--labels-as', 'colors'), 'give a --mask, too'),
+    (('--pos', '1,1', '--object', '2'), 'apply only with --mask'),
+    (('--pos', '1,1', '--labels-as', 'colors'), 'apply only with --mask'),
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
     (('--pnmap', 'a.png'), 'a.png has other pages (40x30 RGB)'),
     (('--pnmap', 'small.tif'), 'a.png: The click maps are 3x4 pixels, but the image is 30x40'),
     (('--pnmap', 'negative.tif'), 'a.png: The click maps show no positive click'),
-    (('--pnmap', 'maps.tif', '--pos', '1,1'), '--pnmap takes the place of clicks'),
-    (('--pnmap', 'maps.tif', '--mask', 'small.png'), '--pnmap takes the place of clicks')])
+    (('--pnmap', 'maps.tif', '--pos', '1,1'), '--pnmap replaces clicks'),
+    (('--pnmap', 'maps.tif', '--mask', 'small.png'), '--pnmap replaces clicks')])
 def test_bad_input_is_one_sentence(predict, options, sentence):
     write_bad_files()
     status, errors = predict(*options)
@@ -209,7 +209,7 @@ def test_click_maps_are_those_of_one_image(predict, tmp_path):
 
 @pytest.mark.parametrize('text, sentence', [
     ('caffe', "'caffe' is neither tensorflow nor deeplab"), ('steps=many', "'many' is not a number"),
-    ('colour_rgb=nan', "'nan' is not a number"), ('smooth_xy=-1', 'There is no dense CRF')])
+    ('colour_rgb=nan', "'nan' is not a number"), ('smooth_xy=-1', 'of a dense CRF must not be negative')])
 def test_wrong_numbers_of_the_crf_are_told(predict, text, sentence):
     status, errors = predict('--pos', '1,1', '--crf-parameters', text)
     assert status == 2 and sentence in ' '.join(errors.split())

@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, MovingShapes, ShapesDataset, write_coco
-from chainer_seg.datasets.coco_names import COCO_NAMES
+from chainer_seg.published_classes import COCO_NAMES
 from chainer_seg.errors import UserError
 from chainer_seg.images import read_image, write_image
 from chainer_seg.instances import Instances
@@ -94,7 +94,7 @@ def test_each_image_gets_an_overlay_and_results(predict, model, shapes, pictures
     (('000000.jpg', '000001.jpg'), [1, 2]), (('a/1.jpg', 'b/1.jpg'), [1, 2]),
     (('5.jpg', 'dog.jpg'), [1, 2]), (('7_crop.jpg',), [1]), ((), [])])
 def test_images_that_are_named_by_numbers_have_these_as_ids(command, names, ids):
-    from commands.result_paths import image_ids
+    from chainer_seg.cli.result_paths import image_ids
     assert image_ids([pathlib.Path(name) for name in names]) == ids
 
 
@@ -105,7 +105,7 @@ def test_images_that_are_named_by_numbers_have_these_as_ids(command, names, ids)
     (('dog', 'person'), {'category_ids': [7]}, [18, 1]),
     (('dog', 'person'), {'category_ids': ['7', None]}, [18, 1]), (('dog', 'person'), 'x', [18, 1])])
 def test_category_ids_are_those_of_the_data_set_or_of_coco(command, class_names, origin, ids):
-    from commands.result_paths import category_ids
+    from chainer_seg.cli.result_paths import category_ids
     model = FakeDetector(class_names=class_names)
     model.config['classes'], model.origin = len(ids), origin
     assert category_ids(model)[0] == ids
@@ -244,9 +244,9 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     (('text.mp4',), 'cannot be decoded'), (('empty.avi',), 'is an empty file'),
     (('--video', 'in.avi:out.gif'), 'not a supported video format'),
     (('--video', 'in.avi:text.mp4/out.avi'), 'could not be written'),
-    (('--video', 'in.avi'), 'is not between 0 and 1'), (('folder',), 'holds no images'),
+    (('--video', 'in.avi'), 'must be between 0 and 1'), (('folder',), 'holds no images'),
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),
-    (('in.avi', '--alpha', '3'), '--alpha takes numbers from 0 to 1'),
+    (('in.avi', '--alpha', '3'), '--alpha must be between 0 and 1'),
     (('in.avi', '--suppression', 'fast'), '--suppression is for a YOLACT'),
     (('--image', 'pictures/0.png:out.xyz'), 'does not end in an image format'),
     (('pictures/0.png', '--show'), 'There is no display')])

@@ -139,7 +139,7 @@ def test_ctrl_c_ends_a_video_at_its_frame(predict, shapes, video):
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (('pictures', '--alpha', '2'), '--alpha takes numbers from 0 to 1'),
+    (('pictures', '--alpha', '2'), '--alpha must be between 0 and 1'),
     ((), 'There is nothing to do'), (('nothing.png',), 'There is no image nothing.png')])
 def test_what_cannot_be_done_is_one_sentence(predict, model, pictures, arguments, sentence):
     with pytest.raises(UserError, match=sentence):
@@ -163,7 +163,7 @@ def test_the_script_segments_with_a_model_file(call_here, pictures, tmp_path, mo
 @pytest.mark.parametrize('arguments, sentence', [
     (('m.npz',), 'cannot be read'),
     (('pictures/0.png', '--crf', 'caffe'), "'caffe' is neither tensorflow nor deeplab"),
-    (('pictures/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations above 0')])
+    (('pictures/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations must be above 0')])
 def test_the_script_ends_with_status_2_where_an_input_is_wrong(call_here, pictures, tmp_path,
                                                               monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)

@@ -71,7 +71,7 @@ def test_given_again_it_goes_on_and_other_data_are_not_replaced_unasked(call, dr
     before = packed.stat().st_mtime_ns
     (tmp_path / 'o' / 'val.packed').unlink()
     status, output, _ = call(*options)
-    assert status == 0 and 'train.packed is there already' in output and 'wrote' in output
+    assert status == 0 and 'train.packed is up to date' in output and 'wrote' in output
     assert packed.stat().st_mtime_ns == before and (tmp_path / 'o' / 'val.packed').exists()
     os.utime(spoilt / 'images' / '000000.jpg')
     status, _, errors = call(*options)
@@ -91,7 +91,7 @@ def test_images_that_cannot_be_read_are_named_and_can_be_left_out(call, drawn, t
     assert 'missing file (1)' in output and 'unreadable file (1)' in output
     status, _, errors = call(*options, '-skip_bad')
     assert status == 0, errors
-    assert 'left out' in errors
+    assert 'skipped' in errors
     packed = PackedDataset(tmp_path / 'o' / 'train.packed')
     assert packed.image_names == ['000000.jpg', '000002.jpg', '000004.jpg']
 

@@ -73,7 +73,7 @@ def test_n_neg_sets_the_counts_of_all_strategies(run, tmp_path):
     (('--annotations', 'none.json', '--images', '.'), 'none.json'),
     (('--val-annotations', 'a.json'), '--val-annotations applies only with --annotations'),
     ((*DRAWN, '--least-area', '99999'), 'no object of at least 99999 pixels'),
-    ((*DRAWN, '--positives', '3', '1'), 'positives takes two numbers')])
+    ((*DRAWN, '--positives', '3', '1'), 'positives must be two numbers')])
 def test_what_is_wrong_is_told(run, arguments, sentence):
     assert_told(run('sample_clicks', 'out', '-q', *arguments), sentence)
 

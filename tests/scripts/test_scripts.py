@@ -135,7 +135,7 @@ def test_evaluate_prints_a_row_for_each_method_and_writes_figures_and_curves(cal
     assert list(methods) == [str(model_path), f'{model_path}, graphcut', f'{model_path}, crf',
                              'grabcut', 'randomwalker']
     first, heads, _, *rows = result.stdout.splitlines()
-    assert first == f'{methods["grabcut"]["objects"]} objects, at most 3 clicks on each'
+    assert first == f'{methods["grabcut"]["objects"]} objects, up to 3 clicks on each'
     assert heads.split(' | ')[1:-1] == ['NoC@50', 'NoC@80', 'failed@50', 'failed@80', 'IoU@1', 'IoU@3']
     for row, (name, values) in zip(rows, methods.items()):
         cells = [cell.strip() for cell in row.strip('|').split('|')]
@@ -148,8 +148,8 @@ def test_evaluate_prints_a_row_for_each_method_and_writes_figures_and_curves(cal
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (('--clicks', '1', '30'), '--clicks takes numbers from 1 to --cap, 20'),
-    (('--thresholds', '85'), '--thresholds takes numbers above 0, up to 1'),
+    (('--clicks', '1', '30'), '--clicks must be from 1 to --cap, 20'),
+    (('--thresholds', '85'), '--thresholds must be greater than 0 and at most 1'),
     (('--annotations', 'a.json'), '--annotations needs --images')])
 def test_wrong_options_of_evaluate_are_one_sentence(call, model_path, arguments, sentence):
     assert_user_error(call('evaluate', model_path, *arguments), sentence)
@@ -165,7 +165,7 @@ def test_evaluate_on_real_pictures(call, model_path, shared_data):
     result = call('evaluate', model_path, '--images', sample / 'val', '--annotations',
                   sample / 'annotations' / 'instances_val.json', '--max-objects', '3', '-q')
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith('3 objects, at most 20 clicks on each')
+    assert result.stdout.startswith('3 objects, up to 20 clicks on each')
 
 
 @pytest.mark.slow

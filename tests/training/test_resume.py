@@ -9,7 +9,7 @@ import pytest
 from chainer_seg import training
 from chainer_seg.errors import ImageError, TrainingError
 
-from .toys import Net, Pictures, add_noise, assert_same_run, build, lasting_log
+from .toys import Net, Images, add_noise, assert_same_run, build, lasting_log
 
 
 class Stop(Exception):
@@ -90,7 +90,7 @@ def test_log_file_holds_the_lines_of_both_parts_once(tmp_path):
 
 
 def test_skipped_batches_in_a_row_are_counted_over_an_interruption(tmp_path):
-    dataset = Pictures(4, poisoned=[0])
+    dataset = Images(4, poisoned=[0])
     stop_at(build(tmp_path, dataset=dataset, max_skipped=4), 3)
     with pytest.raises(TrainingError, match='iteration 4 because 4 consecutive batches'):
         training.train(build(tmp_path, dataset=dataset, max_skipped=4, resume='auto'))
@@ -199,7 +199,7 @@ def test_error_while_loading_saves_the_state_before_it(tmp_path, capfd):
     whole = build(tmp_path / 'whole')
     training.train(whole)
     with pytest.raises(ImageError):
-        training.train(build(tmp_path / 'parts', dataset=Pictures(13, broken=[6])))
+        training.train(build(tmp_path / 'parts', dataset=Images(13, broken=[6])))
     assert 'the run is saved in' in capfd.readouterr().err
     parts = build(tmp_path / 'parts', resume='auto')
     training.train(parts)

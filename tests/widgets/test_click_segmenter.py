@@ -79,10 +79,10 @@ def test_button_and_key_take_the_name_from_the_field(segmenter):
 
 
 def test_finishing_nothing_is_rejected(segmenter):
-    with pytest.raises(ClickError, match='click on one first'):
+    with pytest.raises(ClickError, match='click the object first'):
         segmenter.finish()
     push(segmenter, 'Next object')
-    assert 'click on one first' in segmenter.message and segmenter.objects == ()
+    assert 'click the object first' in segmenter.message and segmenter.objects == ()
 
 
 def test_finished_objects_are_shown_with_a_number_each(segmenter):
@@ -425,7 +425,7 @@ def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatc
 
 
 def test_unknown_refinement_is_rejected(segmenter):
-    with pytest.raises(UserError, match='no refinement'):
+    with pytest.raises(UserError, match='Unknown refinement'):
         segmenter.refinement = 'magic'
     assert segmenter.refinement is None
 

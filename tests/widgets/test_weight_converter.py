@@ -195,7 +195,7 @@ def test_a_network_that_is_not_known_can_be_looked_at_only(folder):
     assert converter.message.startswith('This network is not supported')
     assert table(converter, 'Tree').rows[0] == [0, '', 'table of 1']
     assert control(converter, 'Button', 'Convert').disabled
-    with pytest.raises(WeightFileError, match='no network that can be converted'):
+    with pytest.raises(WeightFileError, match='which cannot be converted'):
         converter.convert()
 
 
@@ -203,7 +203,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_clears_the_previous_one(conv
     converter.convert()
     with pytest.raises(WeightFileError):
         converter.choose('weights/notes.txt')
-    assert 'is a text that begins with' in converter.message
+    assert 'is a text file that begins with' in converter.message
     assert converter.inspection is converter.conversion is converter.path is None
     assert control(converter, 'Button', 'Convert').disabled
     assert converter.children[2].layout.display == 'none'

@@ -1,13 +1,14 @@
-"""Backgrounds of drawn pictures: textured regions with clutter and uneven light."""
+"""Backgrounds of synthetic images: textured regions with clutter and uneven light."""
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.synthetic.rasterise import blend
 from chainer_seg.datasets.synthetic.textures import paint_texture, random_colour, scale_colours, value_noise
 
 
-def paint_backdrop(rng, height, width):
+def paint_backdrop(rng: np.random.Generator, height: int, width: int) -> npt.NDArray:
     """A background of one to three textured regions with clutter and uneven light.
 
     Returns:
@@ -48,7 +49,7 @@ def _region(rng, height, width):
 
 
 def _draw_clutter(rng, canvas, side):
-    """Thin strokes across the picture: branches, cables, rails, cracks."""
+    """Thin strokes across the image: branches, cables, rails, cracks."""
     height, width = canvas.shape[:2]
     colour = random_colour(rng)
     straight = rng.random() < 0.5

@@ -1,14 +1,15 @@
-"""What lies between a drawn scene and its picture: patches of light, lens, sensor, compression."""
+"""What lies between a synthetic scene and its image: patches of light, lens, sensor, compression."""
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.synthetic.textures import scale_colours, value_noise
 from chainer_seg.images import decode_image
 
 
-def light_patches(rng, canvas):
-    """The picture (h, w, 3) float32 under patches of shade."""
+def light_patches(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray:
+    """The image (h, w, 3) float32 under patches of shade."""
     height, width = canvas.shape[:2]
     noise = value_noise(rng, height, width, max(height, width) * rng.uniform(0.15, 0.6), 2)
     edge = np.float32(rng.uniform(2, 30))
@@ -16,7 +17,7 @@ def light_patches(rng, canvas):
     return scale_colours(canvas, 1 - patch * np.float32(rng.uniform(0.1, 0.5)))
 
 
-def photograph(rng, canvas):
+def photograph(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray[np.uint8]:
     """What a camera adds: blur, colour cast, exposure, vignette, noise and compression.
 
     Args:
@@ -49,7 +50,7 @@ def photograph(rng, canvas):
         noise = rng.standard_normal((height, width), dtype=np.float32)
         noise *= sigma
         canvas = cv2.add(canvas, cv2.merge([noise, noise, noise]))
-    image = cv2.add(canvas, 0, dtype=cv2.CV_8U)
+    image = cv2.add(canvas, 0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
     if chance[4] < 0.25:
         quality = int(rng.integers(25, 90))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,4 +1,4 @@
-"""An endless, seeded, drawn data set: people with masks, boxes and COCO's 17 keypoints."""
+"""An endless, seeded, synthetic data set: people with masks, boxes and COCO's 17 keypoints."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ _UNSEEN, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibility of a keypoint
 
 
 class FiguresDataset(SyntheticDataset):
-    """Drawn pictures of people among shapes, with the masks of their visible parts and keypoints.
+    """Synthetic images of people among shapes, with the masks of their visible parts and keypoints.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
     in any order. The people are jointed bodies in random poses, seen from any side, often cut off
@@ -27,17 +27,17 @@ class FiguresDataset(SyntheticDataset):
 
     A keypoint is (y, x, visibility) of the pixel that holds it. The visibility is COCO's: 2 where
     it is seen, 1 where a part of the same body, another person or a shape hides it, and 0, with
-    y = x = 0, outside the picture and for all keypoints of a crowd.
+    y = x = 0, outside the image and for all keypoints of a crowd.
 
     Args:
-        length (int): Number of pictures; pictures do not depend on it.
-        seed (int): Another seed gives other pictures.
+        length (int): Number of images; images do not depend on it.
+        seed (int): Another seed gives other images.
         size (tuple of int): (height, width) in pixels.
-        people (tuple of int): Least and largest number of people drawn in a picture.
-        heights (tuple of float): Least and largest height of a standing person as a fraction of
-            the picture's shorter side; heights are distributed log-uniformly.
-        clutter (int): Largest number of shapes that are drawn before, behind and between people.
-        crowd_probability (float): Share of the pictures that also hold a group of many small
+        people (tuple of int): Minimum and maximum number of people drawn in an image.
+        heights (tuple of float): Minimum and maximum height of a standing person as a fraction of
+            the image's shorter side; heights are distributed log-uniformly.
+        clutter (int): Maximum number of shapes that are drawn before, behind and between people.
+        crowd_probability (float): Share of the images that also hold a group of many small
             people, annotated as one crowd region.
 
     Attributes:
@@ -46,14 +46,15 @@ class FiguresDataset(SyntheticDataset):
         skeleton: Pairs of keypoints that a line joins.
 
     Raises:
-        chainer_seg.errors.DatasetError: For arguments that allow no picture.
+        chainer_seg.errors.DatasetError: For arguments that allow no image.
     """
 
     class_names = ('person',)
     keypoint_names, skeleton = PERSON_KEYPOINTS, PERSON_SKELETON
 
-    def __init__(self, length=1000, seed=0, size=(256, 256), people=(1, 4), heights=(0.25, 1.4),
-                 clutter=3, crowd_probability=0.04):
+    def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
+                 people: tuple[int, int] = (1, 4), heights: tuple[float, float] = (0.25, 1.4),
+                 clutter: int = 3, crowd_probability: float = 0.04):
         super().__init__(length, seed, size)
         self.people, self.heights, self.clutter = tuple(people), tuple(heights), int(clutter)
         self.crowd_probability = crowd_probability

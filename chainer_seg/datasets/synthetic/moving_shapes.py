@@ -1,14 +1,17 @@
-"""Drawn, seeded videos: shapes that float, turn and cover one another, with exact masks."""
+"""Synthetic, seeded videos: shapes that float, turn and cover one another, with exact masks."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
+from chainer_seg.datasets.base import Example
+from chainer_seg.datasets.synthetic.base import SyntheticDataset
 from chainer_seg.datasets.synthetic.backdrops import paint_backdrop
 from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES, other_colour, plain_ground
 from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
-from chainer_seg.datasets.synthetic.scene import CLUTTER, SMALLEST_DIAMETER, SMALLEST_SIDE, textured_shape
+from chainer_seg.datasets.synthetic.scene import CLUTTER, SMALLEST_DIAMETER, textured_shape
 from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
@@ -18,7 +21,7 @@ _LIGHT = (-0.6, -0.8)  # unit vector (x, y) towards the light
 _NOISE = 3.0  # standard deviation of the camera's noise, of 255
 
 
-class MovingShapes:
+class MovingShapes(SyntheticDataset):
     """The frames of a video of shapes with textures, as :class:`ShapesDataset` draws them.
 
     ``frames[i]`` depends on the arguments and i alone.
@@ -28,7 +31,7 @@ class MovingShapes:
         seed (int): Another seed gives another video.
         size (tuple of int): (height, width) in pixels.
         objects (int): Number of shapes.
-        diameters (tuple of float): Least and largest diameter as a fraction of the shorter side.
+        diameters (tuple of float): Minimum and maximum diameter as a fraction of the shorter side.
         speed (float): How far a shape moves on average between two frames, as a fraction of the
             shorter side.
         classes (iterable of str): The class names to draw, in the order of their labels; all when
@@ -41,25 +44,22 @@ class MovingShapes:
         chainer_seg.errors.DatasetError: For arguments that allow no video.
     """
 
-    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
-                 speed=0.012, classes=None):
+    def __init__(self, length: int = 100, seed: int = 0, size: tuple[int, int] = (240, 320), objects: int = 4,
+                 diameters: tuple[float, float] = (0.2, 0.45), speed: float = 0.012,
+                 classes: Iterable[str] | None = None):
         self.class_names = tuple(OUTLINES if classes is None else classes)
-        self.length, self.seed, self.size = int(length), int(seed), tuple(int(s) for s in size)
+        super().__init__(length, seed, size)
         unknown = [name for name in self.class_names if name not in OUTLINES]
         if unknown or not self.class_names:
             raise DatasetError(f'{unknown or "an empty list"} names no drawn class; choose from '
                                f'{", ".join(OUTLINES)}.')
-        if min(self.length, self.seed, objects) < 0 or min(self.size) < SMALLEST_SIDE:
-            raise DatasetError(f'A drawn video needs frames of at least {SMALLEST_SIDE} pixels, and a '
-                               f'length, a seed and a number of objects that are not negative.')
+        if objects < 0:
+            raise DatasetError(f'The number of objects must be at least 0, got {objects}.')
         rng = np.random.default_rng(self.seed)
         self._backdrop = self._paint_backdrop(rng)
         self._sprites = [self._sprite(rng, diameters, speed) for _ in range(objects)]
 
-    def __len__(self):
-        return self.length
-
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         """One frame.
 
         Returns:
@@ -111,8 +111,9 @@ class MovingPlainShapes(MovingShapes):
     The arguments are those of :class:`MovingShapes`.
     """
 
-    def __init__(self, length=100, seed=0, size=(240, 320), objects=4, diameters=(0.2, 0.45),
-                 speed=0.012, classes=PLAIN_CLASSES):
+    def __init__(self, length: int = 100, seed: int = 0, size: tuple[int, int] = (240, 320), objects: int = 4,
+                 diameters: tuple[float, float] = (0.2, 0.45), speed: float = 0.012,
+                 classes: Iterable[str] = PLAIN_CLASSES):
         super().__init__(length, seed, size, objects, diameters, speed, classes)
 
     def _paint_backdrop(self, rng):

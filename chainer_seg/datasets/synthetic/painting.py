@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.synthetic.rasterise import blend
 from chainer_seg.datasets.synthetic.textures import (
@@ -13,7 +14,9 @@ from chainer_seg.datasets.synthetic.textures import (
 )
 
 
-def paint_surface(rng, height, width, scale, parts, backdrop=None, palette=None):
+def paint_surface(rng: np.random.Generator, height: int, width: int, scale: float,
+                  parts: list[npt.NDArray], backdrop: npt.NDArray | None = None,
+                  palette: npt.NDArray[np.uint8] | None = None) -> npt.NDArray:
     """The texture of an object: one to three differently textured parts with small details.
 
     Args:
@@ -74,7 +77,8 @@ def _draw_details(rng, surface, scale):
                      cv2.LINE_8, 4)
 
 
-def shading(rng, coverage, light, scale):
+def shading(rng: np.random.Generator, coverage: npt.NDArray, light: tuple[float, float],
+            scale: float) -> tuple[npt.NDArray | None, npt.NDArray | None]:
     """Light on an object as a factor per pixel.
 
     Args:
@@ -96,13 +100,12 @@ def shading(rng, coverage, light, scale):
         x = np.arange(width, dtype=np.float32)[None] - np.float32(width / 2)
         ramp = (x * np.float32(light[0]) + y * np.float32(light[1])) * np.float32(1 / scale)
         return 1 + strength * np.clip(ramp, -1, 1), None
-    inside = (coverage > 0.5).astype(np.uint8)
-    inside = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    inside = cv2.copyMakeBorder((coverage > 0.5).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    reach = np.float32(max(depth.max() * rng.uniform(0.3, 1.0), 1.0))
+    reach = np.float32(max(float(depth.max()) * rng.uniform(0.3, 1.0), 1.0))
     rise = np.clip(depth / reach, 0, 1)
     relief = np.sqrt(np.maximum(1 - (1 - rise) ** 2, 0))
-    size = 2 * int(max(1, reach * 0.25)) + 1
+    size = 2 * int(max(1.0, float(reach * 0.25))) + 1
     relief = cv2.blur(cv2.blur(relief, (size, size)), (size, size))
     slope_x = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=float(reach) / 8)
     slope_y = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=float(reach) / 8)
@@ -115,14 +118,15 @@ def shading(rng, coverage, light, scale):
     return factor, gloss ** int(rng.integers(4, 12)) * np.float32(rng.uniform(40, 200))
 
 
-def edge_line(coverage, thickness):
+def edge_line(coverage: npt.NDArray, thickness: float) -> npt.NDArray:
     """The inner rim of a silhouette, (h, w) float32 in 0..1, ``thickness`` pixels wide."""
     size = 2 * max(1, round(thickness)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return coverage - cv2.erode(coverage, kernel)
 
 
-def cast_shadow(rng, canvas, coverage, window, light, scale):
+def cast_shadow(rng: np.random.Generator, canvas: npt.NDArray, coverage: npt.NDArray,
+                window: tuple[int, int, int, int], light: tuple[float, float], scale: float) -> None:
     """Darken the canvas in place with the object's blurred, displaced silhouette."""
     height, width = canvas.shape[:2]
     reach = scale * rng.uniform(0.05, 0.5)

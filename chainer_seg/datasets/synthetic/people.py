@@ -1,7 +1,7 @@
 """Jointed bodies in space: random poses, the outlines of their parts, and COCO's 17 keypoints.
 
 Lengths are fractions of the body's height. The body stands in its own coordinates: x to its left, y
-down, z to where it looks. Turned to the viewer these are the picture's x, y and nearness.
+down, z to where it looks. Turned to the viewer these are the image's x, y and nearness.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Body:
     keypoints: np.ndarray
 
 
-def random_body(rng):
+def random_body(rng: np.random.Generator) -> Body:
     """A body of random build, clothing, pose and direction.
 
     Args:

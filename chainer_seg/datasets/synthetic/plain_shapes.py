@@ -1,6 +1,9 @@
-"""A drawn data set that a small network learns in an hour: shapes of one colour on a plain ground."""
+"""A synthetic data set that a small network learns in an hour: shapes of one colour on a plain ground."""
+
+from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
 from chainer_seg.datasets.synthetic.shapes import ShapesDataset
@@ -14,18 +17,19 @@ _LEAST_VISIBLE = 0.25  # share of an object of which less is not annotated
 
 
 class PlainShapesDataset(ShapesDataset):
-    """Drawn pictures of a few shapes, each of one colour, with the masks of their visible parts.
+    """Synthetic images of a few shapes, each of one colour, with the masks of their visible parts.
 
     The easy relative of :class:`~chainer_seg.datasets.synthetic.shapes.ShapesDataset`, for tutorials and for
     models that are to be trained without a GPU: no textures, no shadows, no camouflage, no crowds, few
-    classes and no tiny objects. Shapes still hide each other and leave the picture.
+    classes and no tiny objects. Shapes still hide each other and leave the image.
 
     Args:
         length, seed, size, objects, diameters, classes: As there.
     """
 
-    def __init__(self, length=1000, seed=0, size=(256, 256), objects=(1, 5), diameters=(0.15, 0.6),
-                 classes=PLAIN_CLASSES):
+    def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
+                 objects: tuple[int, int] = (1, 5), diameters: tuple[float, float] = (0.15, 0.6),
+                 classes: Iterable[str] = PLAIN_CLASSES):
         super().__init__(length, seed, size, objects, diameters, crowd_probability=0,
                          camouflage_probability=0, classes=classes)
 
@@ -44,7 +48,7 @@ class PlainShapesDataset(ShapesDataset):
                                 class_names=self.class_names)
 
 
-def plain_ground(rng, size):
+def plain_ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray:
     """One colour that changes a little from one end to the other, (H, W, 3) float32 in 0..255."""
     height, width = size
     direction = rng.uniform(-1, 1, 2)
@@ -78,7 +82,7 @@ def _surface(rng, behind):
     return np.broadcast_to(colour, behind.shape).astype(np.float32)
 
 
-def other_colour(rng, behind):
+def other_colour(rng: np.random.Generator, behind: npt.NDArray) -> npt.NDArray[np.float64]:
     """A colour (3,); one in each direction is far enough from any other."""
     while True:
         colour = rng.uniform(0, 255, 3)

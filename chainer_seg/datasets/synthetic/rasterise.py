@@ -2,6 +2,9 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+
+from chainer_seg.datasets.synthetic.silhouettes import Outline
 
 _SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point coordinates
 
@@ -14,7 +17,8 @@ def _subdivide(contour, count=64):
     return np.stack([np.interp(at, length, closed[:, 0]), np.interp(at, length, closed[:, 1])], 1)
 
 
-def place_outline(rng, outline, centre, diameter):
+def place_outline(rng: np.random.Generator, outline: Outline, centre: npt.ArrayLike, diameter: float
+                  ) -> list[list[npt.NDArray]]:
     """The outline turned, sheared, bent and moved to its place in the image.
 
     Args:
@@ -65,7 +69,8 @@ def _fill(contours, origin, height, width, scale):
     return canvas
 
 
-def rasterise(layers, window, rounding=0.0):
+def rasterise(layers: list[list[npt.NDArray]], window: tuple[int, int, int, int],
+              rounding: float = 0.0) -> tuple[npt.NDArray, list[npt.NDArray]]:
     """Antialiased coverage of placed layers.
 
     Args:
@@ -98,6 +103,7 @@ def rasterise(layers, window, rounding=0.0):
     return shrink(union), [shrink(layer) for layer in fine] if len(fine) > 1 else []
 
 
-def blend(below, above, alpha):
+def blend(below: npt.NDArray, above: npt.NDArray, alpha: npt.NDArray
+          ) -> npt.NDArray:
     """``above`` over ``below``, (h, w, 3) float32 each, by alpha (h, w) float32."""
     return cv2.blendLinear(above, below, alpha, 1 - alpha)

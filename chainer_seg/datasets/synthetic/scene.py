@@ -1,24 +1,28 @@
-"""A drawn picture in the making: backdrop, objects from far to near, and who owns which pixel."""
+"""A synthetic image in the making: backdrop, objects from far to near, and who owns which pixel."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.datasets.base import Example
 from chainer_seg.datasets.synthetic.backdrops import paint_backdrop
 from chainer_seg.datasets.synthetic.camera import light_patches, photograph
 from chainer_seg.datasets.synthetic.painting import cast_shadow, edge_line, paint_surface, shading
 from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
-from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
+from chainer_seg.datasets.synthetic.silhouettes import OUTLINES, Outline
 from chainer_seg.datasets.synthetic.textures import random_colour, random_palette, scale_colours
 from chainer_seg.instances import Instances
 
 CLUTTER = -1  # the label of what is drawn but not annotated
-SMALLEST_SIDE = 16  # pixels of a picture
+SMALLEST_SIDE = 16  # pixels of an image
 SMALLEST_DIAMETER = 6  # pixels: smaller drawings are no longer recognisable shapes
 _SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
 
 
 class Scene:
-    """A picture being painted, with the map of which object owns which pixel.
+    """An image being painted, with the map of which object owns which pixel.
 
     Args:
         rng (numpy.random.Generator): Source of all randomness.
@@ -27,39 +31,42 @@ class Scene:
             backdrop.
 
     Attributes:
-        canvas: (H, W, 3) float32, the picture so far.
+        canvas: (H, W, 3) float32, the image so far.
         owner: (H, W) int16, the number of the object that is seen at each pixel; -1 for none.
         light: Unit vector (x, y) towards the light.
     """
 
-    def __init__(self, rng, height, width, camouflage_probability=0.0):
+    def __init__(self, rng: np.random.Generator, height: int, width: int,
+                 camouflage_probability: float = 0.0):
         self.rng = rng
         self.height, self.width = height, width
         self.camouflage_probability = camouflage_probability
         self.canvas = paint_backdrop(rng, height, width)
         self.backdrop = self.canvas.copy()
         self.owner = np.full((height, width), -1, np.int16)
-        self.labels, self.crowds, self.full_areas = [], [], []
+        self.labels: list[int] = []
+        self.crowds: list[bool] = []
+        self.full_areas: list[int] = []
         self.palettes = [random_palette(rng)]
         angle = rng.uniform(-np.pi, 0)
         self.light = (np.cos(angle), np.sin(angle))
         self.has_shadows = rng.random() < 0.6
         self.outline_width = rng.uniform(0.005, 0.03) if rng.random() < 0.2 else 0.0
 
-    def register(self, label, is_crowd=False):
+    def register(self, label: int, is_crowd: bool = False) -> int:
         """A number for a new object, which owns what is painted for it."""
         self.labels.append(int(label))
         self.crowds.append(is_crowd)
         self.full_areas.append(0)
         return len(self.labels) - 1
 
-    def add_shape(self, name, label, diameter):
+    def add_shape(self, name: str, label: int, diameter: float) -> None:
         """Paint one shape, named as in :data:`OUTLINES`, at a random place."""
         centre = self.rng.uniform(0.05, 0.95, 2) * [self.width, self.height]
         self._paint_shape(OUTLINES[name](self.rng), centre, diameter, self.register(label),
                           self._palette())
 
-    def add_crowd_of_shapes(self, name, label):
+    def add_crowd_of_shapes(self, name: str, label: int) -> None:
         """Paint a cluster of many small shapes of one class that share one annotation."""
         rng, side = self.rng, min(self.height, self.width)
         middle = rng.uniform(0.2, 0.8, 2) * [self.width, self.height]
@@ -73,15 +80,16 @@ class Scene:
             self._paint_shape(OUTLINES[name](rng), centre, diameter * rng.uniform(0.8, 1.25), owner,
                               palettes[rng.integers(3)])
 
-    def window(self, layers):
-        """The part (top, left, bottom, right) of the picture that placed contours touch."""
+    def window(self, layers: list[list[npt.NDArray]]) -> tuple[int, int, int, int]:
+        """The part (top, left, bottom, right) of the image that placed contours touch."""
         points = np.concatenate([contour for layer in layers for contour in layer])
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(points.max(0)).astype(int) + 2,
                                    [self.width, self.height])
         return top, left, bottom, right
 
-    def lay(self, surface, coverage, window, owner):
+    def lay(self, surface: npt.NDArray, coverage: npt.NDArray,
+            window: tuple[int, int, int, int], owner: int) -> None:
         """Lay a surface (h, w, 3) over a window of the canvas, and give its pixels to an object."""
         rows, columns = slice(window[0], window[2]), slice(window[1], window[3])
         self.canvas[rows, columns] = blend(
@@ -90,13 +98,14 @@ class Scene:
         self.owner[rows, columns][inside] = owner
         self.full_areas[owner] += int(inside.sum())
 
-    def cast_shadow(self, coverage, window, scale):
+    def cast_shadow(self, coverage: npt.NDArray, window: tuple[int, int, int, int], scale: float
+                    ) -> None:
         """Darken what lies behind an object of half size ``scale``, where this scene has shadows."""
         if self.has_shadows and self.rng.random() < 0.85:
             cast_shadow(self.rng, self.canvas, coverage, window, self.light, scale)
 
-    def finish(self, class_names, keypoints=None):
-        """The finished picture and what of its objects can be seen.
+    def finish(self, class_names: Sequence[str], keypoints: npt.NDArray | None = None) -> Example:
+        """The finished image and what of its objects can be seen.
 
         Args:
             class_names: A name for each label.
@@ -123,7 +132,7 @@ class Scene:
             keypoints=None if keypoints is None else keypoints[chosen])
 
     def _palette(self):
-        """A new palette, or one already used in the picture."""
+        """A new palette, or one already used in the image."""
         if self.rng.random() < 0.8:
             self.palettes.append(random_palette(self.rng))
             return self.palettes[-1]
@@ -153,14 +162,17 @@ class Scene:
         return np.ascontiguousarray(flipped[rows, columns])
 
 
-def textured_shape(rng, outline, layers, window, scale, light, palette=None, hiding=None):
+def textured_shape(rng: np.random.Generator, outline: Outline, layers: list[list[npt.NDArray]],
+                   window: tuple[int, int, int, int], scale: float, light: tuple[float, float],
+                   palette: npt.NDArray[np.uint8] | None = None, hiding: npt.NDArray | None = None
+                   ) -> tuple[npt.NDArray, npt.NDArray]:
     """A placed outline with its texture, light and shade.
 
     Args:
         rng (numpy.random.Generator): Source of all randomness.
         outline (Outline): The shape.
         layers: Its contours in pixels, as :func:`place_outline` gives them.
-        window: (top, left, bottom, right), the part of the picture to draw.
+        window: (top, left, bottom, right), the part of the image to draw.
         scale (float): Half its diameter in pixels.
         light: Unit vector (x, y) towards the light.
         palette, hiding: Colours, or a texture to hide in; see :func:`paint_surface`.
@@ -170,11 +182,13 @@ def textured_shape(rng, outline, layers, window, scale, light, palette=None, hid
     """
     coverage, layer_coverages = rasterise(layers, window, outline.melt * scale)
     parts = _part_coverages(outline.part_of_layer, layer_coverages)
-    surface = paint_surface(rng, *coverage.shape, scale, parts, hiding, palette)
+    height, width = coverage.shape
+    surface = paint_surface(rng, height, width, scale, parts, hiding, palette)
     return lit(rng, surface, coverage, light, scale), coverage
 
 
-def lit(rng, surface, coverage, light, scale):
+def lit(rng: np.random.Generator, surface: npt.NDArray, coverage: npt.NDArray,
+        light: tuple[float, float], scale: float) -> npt.NDArray:
     """A surface (h, w, 3) float32 with light and shade on it; arguments as of :func:`shading`."""
     factor, gloss = shading(rng, coverage, light, scale)
     if factor is not None:

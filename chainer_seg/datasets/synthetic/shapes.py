@@ -1,4 +1,6 @@
-"""An endless, seeded, drawn data set: textured shapes on textured backgrounds with exact masks."""
+"""An endless, seeded, synthetic data set: textured shapes on textured backgrounds with exact masks."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from chainer_seg.errors import DatasetError
 
 
 class ShapesDataset(SyntheticDataset):
-    """Drawn pictures of overlapping shapes with the masks of their visible parts.
+    """Synthetic images of overlapping shapes with the masks of their visible parts.
 
     ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
     in any order. Class names are those of :data:`chainer_seg.datasets.synthetic.silhouettes.OUTLINES`.
@@ -19,13 +21,13 @@ class ShapesDataset(SyntheticDataset):
     parts: an object hidden entirely, or but for a few pixels, is not annotated.
 
     Args:
-        length (int): Number of pictures; pictures do not depend on it.
-        seed (int): Another seed gives other pictures.
+        length (int): Number of images; images do not depend on it.
+        seed (int): Another seed gives other images.
         size (tuple of int): (height, width) in pixels.
-        objects (tuple of int): Least and largest number of single objects drawn in a picture.
-        diameters (tuple of float): Least and largest diameter of an object as a fraction of the
-            picture's shorter side; diameters are distributed log-uniformly.
-        crowd_probability (float): Share of the pictures that also hold a cluster of many small
+        objects (tuple of int): Minimum and maximum number of single objects drawn in an image.
+        diameters (tuple of float): Minimum and maximum diameter of an object as a fraction of the
+            image's shorter side; diameters are distributed log-uniformly.
+        crowd_probability (float): Share of the images that also hold a cluster of many small
             objects, annotated as one crowd region.
         camouflage_probability (float): Share of the objects that take their texture from the
             backdrop.
@@ -33,12 +35,13 @@ class ShapesDataset(SyntheticDataset):
             when None.
 
     Raises:
-        chainer_seg.errors.DatasetError: For arguments that allow no picture.
+        chainer_seg.errors.DatasetError: For arguments that allow no image.
     """
 
-    def __init__(self, length=1000, seed=0, size=(256, 256), objects=(1, 8),
-                 diameters=(0.06, 0.9), crowd_probability=0.06, camouflage_probability=0.15,
-                 classes=None):
+    def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
+                 objects: tuple[int, int] = (1, 8), diameters: tuple[float, float] = (0.06, 0.9),
+                 crowd_probability: float = 0.06, camouflage_probability: float = 0.15,
+                 classes: Iterable[str] | None = None):
         super().__init__(length, seed, size)
         self.class_names = tuple(OUTLINES if classes is None else classes)
         self.objects, self.diameters = tuple(objects), tuple(diameters)

@@ -1,7 +1,8 @@
-"""Outlines of the drawn objects: each class is a function that draws a random closed silhouette."""
+"""Outlines of the synthetic objects: each class is a function that draws a random closed silhouette."""
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,13 +22,13 @@ class Outline:
         melt (float): Rounding of the union's corners, as a fraction of the half size.
     """
 
-    layers: tuple
-    parts: tuple = None
+    layers: tuple[Sequence[np.ndarray], ...]
+    parts: tuple[int, ...] | None = None
     upright: bool = False
     melt: float = 0.0
 
     @property
-    def part_of_layer(self):
+    def part_of_layer(self) -> tuple[int, ...]:
         return self.parts or (0,) * len(self.layers)
 
 

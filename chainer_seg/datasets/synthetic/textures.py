@@ -1,10 +1,12 @@
-"""Drawn surfaces: scalar patterns (noise, stripes, wood, cells, ...) in random colours."""
+"""Synthetic surfaces: scalar patterns (noise, stripes, wood, cells, ...) in random colours."""
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 
-def value_noise(rng, height, width, cell, octaves=3, stretch=1.0):
+def value_noise(rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 3,
+                stretch: float = 1.0) -> npt.NDArray:
     """Multi-octave value noise.
 
     Args:
@@ -29,13 +31,14 @@ def value_noise(rng, height, width, cell, octaves=3, stretch=1.0):
     return to_unit_range(total)
 
 
-def to_unit_range(field):
+def to_unit_range(field: npt.NDArray) -> npt.NDArray:
     """The field moved and scaled to 0..1 (a constant field gives 0)."""
     low, high, _, _ = cv2.minMaxLoc(field)
     return (field - low) * np.float32(1 / max(high - low, 1e-6))
 
 
-def random_coordinates(rng, height, width, scale):
+def random_coordinates(rng: np.random.Generator, height: int, width: int, scale: float
+                       ) -> tuple[npt.NDArray, npt.NDArray]:
     """Two rotated orthogonal coordinates (height, width) float32 in units of ``scale`` pixels."""
     angle = rng.uniform(0, np.pi) if rng.random() < 0.6 else rng.choice([0, np.pi / 2])
     y = (np.arange(height, dtype=np.float32)[:, None] - rng.uniform(0, height)) / scale
@@ -170,7 +173,7 @@ _PATTERNS = (
 _WEIGHTS = np.array([weight for _, weight in _PATTERNS]) / sum(w for _, w in _PATTERNS)
 
 
-def random_colour(rng):
+def random_colour(rng: np.random.Generator) -> npt.NDArray:
     """A colour (3,) float32 in 0..255, mostly muted: photographs are rarely saturated."""
     brightness = rng.uniform(15, 245)
     saturation = rng.beta(1, 2.5)
@@ -184,7 +187,7 @@ _NATURAL_HUES = (0.2, 0.5, 0.8, 1.7, 3.7)  # red-brown, orange, yellow, green, b
 _PHASES = np.array([0, 2, 4]) * (np.pi / 3)
 
 
-def random_palette(rng, contrast=None):
+def random_palette(rng: np.random.Generator, contrast: float | None = None) -> npt.NDArray[np.uint8]:
     """A palette (256, 3) uint8: colours along two to four random stops.
 
     Args:
@@ -198,7 +201,8 @@ def random_palette(rng, contrast=None):
     return np.clip(ramp, 0, 255).astype(np.uint8).reshape(256, 3)
 
 
-def paint_texture(rng, height, width, scale, palette=None):
+def paint_texture(rng: np.random.Generator, height: int, width: int, scale: float,
+                  palette: npt.NDArray[np.uint8] | None = None) -> npt.NDArray:
     """A random textured surface.
 
     Args:
@@ -221,6 +225,6 @@ def paint_texture(rng, height, width, scale, palette=None):
     return cv2.applyColorMap(index, palette[:, None]).astype(np.float32)
 
 
-def scale_colours(image, factor):
+def scale_colours(image: npt.NDArray, factor: npt.NDArray) -> npt.NDArray:
     """The image (h, w, 3) float32 times a factor per pixel (h, w) float32."""
     return cv2.multiply(image, cv2.merge([factor, factor, factor]))

@@ -1,4 +1,4 @@
-"""Networks that name what is on a picture; the others start their training from such a one."""
+"""Image classifiers, whose weights the other systems start from."""
 
 from chainer_seg.models.classifier.model import ResNetClassifier
 

@@ -7,11 +7,12 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.links import DeviceChain, ResNet
+from chainer_seg.links import ResNet
+from chainer_seg.models.base import Model
 from chainer_seg.schema import Channels, Count, Dilations, Padding, Stages
 
 
-class ResNetClassifier(DeviceChain):
+class ResNetClassifier(Model):
     """A ResNet with one logit for each class of image, or without logits, for others to start from.
 
     Args:
@@ -25,17 +26,14 @@ class ResNetClassifier(DeviceChain):
     ``resnet``.
     """
 
-    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3),
-                 width: Channels = 64, in_channels: Channels = 3,
-                 stride_on: Literal['1x1', '3x3'] = '1x1', padding: Padding = 'zero',
-                 norm: Literal['batch', 'affine'] = 'batch', pooling: Literal['floor', 'ceil'] = 'floor',
-                 pool_pad: Literal[0, 1] = 1, stem_bias: bool = False,
-                 stem_width: Channels | None = None, strides: Dilations | None = None,
-                 dilations: Dilations | None = None,
-                 block: Literal['bottleneck', 'basic'] = 'bottleneck',
-                 shortcut: Literal['A', 'B', 'C'] = 'B', stem_size: Literal[3, 7] = 7, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
+    def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
+                 in_channels: Channels = 3, stride_on: Literal['1x1', '3x3'] = '1x1',
+                 padding: Padding = 'zero', norm: Literal['batch', 'affine'] = 'batch',
+                 pooling: Literal['floor', 'ceil'] = 'floor', pool_pad: Literal[0, 1] = 1,
+                 stem_bias: bool = False, stem_width: Channels | None = None,
+                 strides: Dilations | None = None, dilations: Dilations | None = None,
+                 block: Literal['bottleneck', 'basic'] = 'bottleneck', shortcut: Literal['A', 'B', 'C'] = 'B',
+                 stem_size: Literal[3, 7] = 7, seed: Count = 0) -> None:
         super().__init__()
         stages = len(blocks)
         with self.init_scope():

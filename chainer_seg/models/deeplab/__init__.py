@@ -1,14 +1,27 @@
 """DeepLab-v2 (arXiv 1606.00915) and the click segmentation built on it (arXiv 1603.04042)."""
 
-from chainer_seg.models.deeplab.clicks import Click, click_maps, point_maps
-from chainer_seg.models.deeplab.model import DeepLab
-from chainer_seg.models.deeplab.sampling import ClickSampling, sample_clicks, sample_pairs
-from chainer_seg.models.deeplab.segmenter import ClickSegmenter
-from chainer_seg.models.deeplab.semantic_samples import SemanticSamples
-from chainer_seg.models.deeplab.semantic_train_chain import SemanticTrainChain
-from chainer_seg.models.deeplab.session import ClickObject, ClickSession
-from chainer_seg.models.deeplab.train_chain import ClickSamples, ClickTrainChain
+import typing
+
+from chainer_seg import lazy
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.models.deeplab.clicks import Click, click_maps, point_maps
+    from chainer_seg.models.deeplab.model import DeepLab
+    from chainer_seg.models.deeplab.sampling import ClickSampling, sample_clicks, sample_pairs
+    from chainer_seg.models.deeplab.segmenter import ClickSegmenter
+    from chainer_seg.models.deeplab.semantic_samples import SemanticSamples
+    from chainer_seg.models.deeplab.semantic_train_chain import SemanticTrainChain
+    from chainer_seg.models.deeplab.session import ClickObject, ClickSession
+    from chainer_seg.models.deeplab.train_chain import ClickSamples, ClickTrainChain
+
+_NAMES = {
+    'Click': 'clicks', 'ClickObject': 'session', 'ClickSamples': 'train_chain', 'ClickSampling':
+    'sampling', 'ClickSegmenter': 'segmenter', 'ClickSession': 'session', 'ClickTrainChain':
+    'train_chain', 'DeepLab': 'model', 'SemanticSamples': 'semantic_samples', 'SemanticTrainChain':
+    'semantic_train_chain', 'click_maps': 'clicks', 'point_maps': 'clicks', 'sample_clicks': 'sampling',
+    'sample_pairs': 'sampling'}
 
 __all__ = ['Click', 'ClickObject', 'ClickSamples', 'ClickSampling', 'ClickSegmenter', 'ClickSession',
            'ClickTrainChain', 'DeepLab', 'SemanticSamples', 'SemanticTrainChain', 'click_maps',
            'point_maps', 'sample_clicks', 'sample_pairs']
+__getattr__, __dir__ = lazy.names(__name__, _NAMES)

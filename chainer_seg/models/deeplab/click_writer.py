@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 from chainer_seg.bad_images import passing_over
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.click_files import (
     IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, ClickList, has_sample, label_path, read_list,
     write_sample)
@@ -28,7 +29,7 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
     """Samples clicks on the objects of a data set and writes them as files.
 
     A sample depends on the seed, its image, its object and its pair alone. What is there is kept, so
-    an interrupted call leaves good files and another one goes on. Images are listed by their names;
+    an interrupted call leaves intact files and another one resumes. Images are listed by their names;
     those of a data set without image files of its own are written to ``folder/images``.
 
     Args:
@@ -38,12 +39,12 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
         sampling: As :func:`sample_clicks` takes a method.
         scale: Distances are multiplied by this.
         seed: A whole number from 0.
-        least_area: Smaller objects (pixels) are left out, and so are crowds.
-        max_objects: Stop after so many objects; None for all.
+        least_area: Smaller objects (in pixels) are skipped, and so are crowds.
+        max_objects: Maximum number of objects; None for all.
         source: Anything that tells which data set this is.
         overwrite: Replace samples of other settings, which are an error otherwise.
         on_error: Called with the number and the error of an image that cannot be read, which is then
-            passed over; None raises the error.
+            skipped; None raises the error.
         progress: Wraps the iteration over numbers of images, as ``tqdm`` does.
 
     Returns:
@@ -52,12 +53,13 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
     Raises:
         chainer_seg.errors.DatasetError: There is no such object, the folder holds other samples, or
             the names of the images cannot be listed.
-        chainer_seg.errors.ImageError: An image cannot be read.
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.ImageError: An image is unreadable.
+        chainer_seg.errors.DiskFullError: The disk is full or the folder is not writable.
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.LinkError: A folder in it is a link that leads out of it.
     """
     folder, sampling = pathlib.Path(folder), find_sampling(sampling)
+    dataset = as_dataset(dataset)
     settings = {'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
                 'energy_scale': scale, **dataclasses.asdict(sampling)}
     with sole_writer(folder):
@@ -76,7 +78,7 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
                        progress)
         if not len(listed):
             raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
-                               f'on; give a lower least area or another data set.')
+                               f'on; lower the least area or use another data set.')
     return path
 
 
@@ -100,9 +102,10 @@ class _ImageWriter:
     def __init__(self, dataset, folder, split, scale):
         self._dataset, self._folder, self._scale = dataset, folder, scale
         # Those of a data set without image files are written, too.
-        self._has_images = getattr(dataset, 'image_folder', None) is None
-        self._files = getattr(dataset, 'image_names', None) or [
-            f'{split}-{number:06d}{IMAGE_ENDING}' for number in range(len(dataset))]
+        self._has_images = dataset.image_folder is None
+        self._files = [
+            dataset.file_name(number) if dataset.has_files else f'{split}-{number:06d}{IMAGE_ENDING}'
+            for number in range(len(dataset))]
         # As they are listed.
         self.names = [name.removesuffix(IMAGE_ENDING) for name in self._files]
 
@@ -131,7 +134,7 @@ class _ImageWriter:
     def _write_image(self, path, number, image):
         if path.exists():
             return
-        if not hasattr(self._dataset, 'read_file'):
+        if not self._dataset.has_files:
             write_image(path, image, quality=_JPEG_QUALITY)
             return
         data, _ = self._dataset.read_file(number)
@@ -144,11 +147,11 @@ def _check_names(names, folder, split):
     for name in names:
         path = pathlib.Path(name)
         if len(name.split()) != 1 or path.is_absolute() or '..' in path.parts:
-            raise DatasetError(f'The image {name!r} cannot be listed: its name has a space in it or '
-                               f'leads out of the folder of images; give it another name.')
+            raise DatasetError(f'The image {name!r} cannot be listed because its name contains a space '
+                               f'or leads out of the image folder; rename it.')
     name, count = collections.Counter(names).most_common(1)[0] if names else ('', 0)
     if count > 1:
-        raise DatasetError(f'{count} images have the name {name}; give each of them its own.')
+        raise DatasetError(f'{count} images have the name {name}; give each image its own name.')
     for path in folder.glob(f'*{_LIST_ENDING}'):
         shared = set() if path.name == f'{split}{_LIST_ENDING}' else (
             {image for image, _ in read_list(path)} & set(names))

@@ -4,9 +4,9 @@ arXiv 2102.06583)."""
 import dataclasses
 import math
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
-from chainer import backend
 
 from chainer_seg.errors import ClickError
 
@@ -28,8 +28,8 @@ class Click:
     positive: bool = True
 
 
-def check_clicks(clicks, size):
-    """Raises :class:`chainer_seg.errors.ClickError` for what is no click in an image of ``size``.
+def check_clicks(clicks: Sequence[Click], size: Sequence[int]) -> None:
+    """Raises :class:`chainer_seg.errors.ClickError` for anything but clicks inside an image of ``size``.
 
     Args:
         clicks: Objects that should be :class:`Click`.
@@ -38,31 +38,32 @@ def check_clicks(clicks, size):
     height, width = size
     for click in clicks:
         if not isinstance(click, Click):
-            raise ClickError(f'{click!r} is no click; write Click(y=.., x=.., positive=..).')
+            raise ClickError(f'Expected a click, got {click!r}; write Click(y=.., x=.., positive=..).')
         if not all(isinstance(value, numbers.Real) for value in (click.y, click.x)):
-            raise ClickError(f'A click needs numbers for its place, not x={click.x!r}, '
+            raise ClickError(f'The coordinates of a click must be numbers, got x={click.x!r}, '
                              f'y={click.y!r}.')
         if click.positive not in (True, False):
-            raise ClickError(f'A click is positive or not; give True or False, not '
+            raise ClickError(f'positive must be True or False in a click, got '
                              f'{click.positive!r}.')
         if not (-0.5 <= click.y <= height - 0.5 and -0.5 <= click.x <= width - 0.5):
             raise ClickError(f'The click at x={click.x}, y={click.y} lies outside the image, '
                              f'whose x goes from 0 to {width - 1} and y from 0 to {height - 1}.')
 
 
-def pixel_of(click):
+def pixel_of(click: Click) -> tuple[int, int]:
     """The pixel (row, column) of an image that a click inside it lies on."""
     # The rim of the image, half a pixel outside the centres, belongs to the outermost pixels.
     return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
-def click_points(clicks):
+def click_points(clicks: Sequence[Click]) -> np.ndarray:
     """Clicks as an array (K, 3) float32 of y, x and sign: 1 for a positive one and -1 for another."""
     rows = [(click.y, click.x, 1 if click.positive else -1) for click in clicks]
     return np.array(rows, np.float32).reshape(-1, 3)
 
 
-def click_maps(clicks, size, *, scale=1.0, mean=0.0):
+def click_maps(clicks: Sequence[Click], size: tuple[int, int], *, scale: float = 1.0,
+               mean: float = 0.0) -> np.ndarray:
     """Distance of each pixel to the nearest positive and to the nearest negative click.
 
     Args:
@@ -78,7 +79,8 @@ def click_maps(clicks, size, *, scale=1.0, mean=0.0):
     return point_maps(click_points(clicks)[None], size, scale=scale, mean=mean)[0]
 
 
-def point_maps(points, size, *, scale=1.0, mean=0.0):
+def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
+               mean: float = 0.0) -> np.ndarray:
     """:func:`click_maps` of a batch.
 
     Args:
@@ -89,13 +91,15 @@ def point_maps(points, size, *, scale=1.0, mean=0.0):
     Returns:
         (B, 2, H, W) float32, on the device of ``points``.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
     xp = backend.get_array_module(points)
     distance = xp.sqrt(nearest) * np.float32(scale)
     return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)
 
 
-def disk_maps(points, size, *, radius=5.0, mean=0.0):
+def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
+              mean: float = 0.0) -> np.ndarray:
     """Disks around the clicks, which say no more than where they are (arXiv 2102.06583).
 
     A map is 0 on the disks and 255 elsewhere, as one of distances is that grows from nothing to its
@@ -109,6 +113,7 @@ def disk_maps(points, size, *, radius=5.0, mean=0.0):
     Returns:
         (B, 2, H, W) float32, on the device of ``points``: the positive map, then the negative one.
     """
+    from chainer import backend
     nearest = _squared_distances(points, size, np.inf)
     values = np.array([LARGEST_DISTANCE - mean, -mean], np.float32)
     xp = backend.get_array_module(points)
@@ -117,6 +122,7 @@ def disk_maps(points, size, *, radius=5.0, mean=0.0):
 
 def _squared_distances(points, size, largest):
     """(B, 2, H, W) float32, squared distances to the nearest clicks of either sign; or ``largest``."""
+    from chainer import backend
     xp = backend.get_array_module(points)
     nearest = xp.full((len(points), 2, *size), largest, np.float32)
     rows = xp.arange(size[0], dtype=np.float32)[:, None]

@@ -57,7 +57,7 @@ class RefinementCrop:
         if image.shape[:2] != probability.shape:
             raise ImageError(
                 f'The image is {_size(image)} pixels and the probability {_size(probability)}; '
-                f'give both in one size.')
+                f'both must have the same size.')
         check_clicks(clicks, probability.shape)
         part = _window(probability, clicks)
         if part is None:
@@ -85,7 +85,7 @@ def click_discs(clicks, shape, radius, corner=(0, 0), size=None):
         shape: (height, width) of the window, in the pixels of the clicks.
         radius: Of a disc, in the same pixels; the pixel under a click always belongs to it.
         corner: (top, left) of the window.
-        size: (h, w) that the window is resized to; ``shape`` if left out.
+        size: (h, w) that the window is resized to; ``shape`` by default.
 
     Returns:
         Two (h, w) bool: those of the positive and those of the negative clicks.

@@ -23,7 +23,8 @@ class Decoder(chainer.Chain):
             changes nothing.
     """
 
-    def __init__(self, coarse_channels, fine_channels, hint_channels, channels, seed=0):
+    def __init__(self, coarse_channels: int, fine_channels: int, hint_channels: int, channels: int,
+                 seed: int = 0) -> None:
         super().__init__()
         initial = chainer.initializers.HeNormal(rng=np.random.default_rng((seed, 2)))
         fine = channels // _FINE_SHARE

@@ -16,7 +16,7 @@ from chainer_seg.models.deeplab.refinement_input import image_and_probabilities,
 _CERTAINTY = 0.999
 # Less than this is not believed of any class, for the logarithm of 0 could never be overruled.
 _LEAST_BELIEF = 1e-5
-# Classes that are nowhere likelier are left out of mean field.
+# Classes that are nowhere more likely are excluded from mean field.
 _NO_CLASS = 0.01
 
 
@@ -46,8 +46,8 @@ class CrfParameters:
         deviations = self.smooth_xy, self.colour_xy, self.colour_rgb
         if not (all(0 <= weight < math.inf for weight in weights) and self.steps >= 0
                 and all(0 < deviation < math.inf for deviation in deviations)):
-            raise UserError(f'There is no dense CRF of {self}; give weights and steps from 0, and '
-                            f'deviations above 0.')
+            raise UserError(f'The weights and steps of a dense CRF must not be negative, and its '
+                            f'deviations must be above 0, got {self}.')
 
 
 PRESETS = {
@@ -97,7 +97,7 @@ def dense_crf(image, probability, clicks, *, preset='deeplab', longest_side=256,
 def semantic_crf(image, probabilities, *, preset='deeplab'):
     """The probabilities of classes under a dense CRF, by mean field.
 
-    A class of which no pixel has more than 0.01 is left out: it keeps its probabilities, and the
+    A class of which no pixel has more than 0.01 is excluded: it keeps its probabilities, and the
     others share the rest. It could not win anyway, for the pull of its neighbours is a mean of what
     they believe, times the weights. The time grows with the classes that are left: on one core 1.5 s
     for all 21 and 0.8 s for 5 in an image of 500x375.
@@ -163,7 +163,7 @@ def find_parameters(preset):
     if isinstance(preset, CrfParameters):
         return preset
     if preset not in PRESETS:
-        raise UserError(f'There are no CRF parameters {preset!r}; choose from '
+        raise UserError(f'Unknown CRF parameters {preset!r}; choose from '
                         f'{", ".join(PRESETS)}.')
     return PRESETS[preset]
 

@@ -69,7 +69,8 @@ def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5,
     return result
 
 
-def least_energy(image, probability, positive, negative, smoothness):
+def least_energy(image: np.ndarray, probability: np.ndarray, positive: np.ndarray, negative: np.ndarray,
+                 smoothness: float) -> np.ndarray:
     """The labelling (H, W) bool of least energy; see :func:`graph_cut`.
 
     Args:
@@ -94,7 +95,7 @@ def least_energy(image, probability, positive, negative, smoothness):
     return ~graph.get_grid_segments(nodes)
 
 
-def colour_evidence(image, probability):
+def colour_evidence(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """How much rather the colour of each pixel occurs on the object than off it.
 
     Args:
@@ -131,7 +132,7 @@ def contrast_weights(image):
             for square, step in zip(squares, _NEIGHBOURS)]
 
 
-def around_cut(inside, probability):
+def around_cut(inside: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """A map (H, W) float32 above 0.5 exactly ``inside``, ordered as ``probability`` on each side."""
     half = probability.astype(np.float32) / 2
     least = np.nextafter(np.float32(0.5), np.float32(1))

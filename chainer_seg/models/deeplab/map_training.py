@@ -31,7 +31,7 @@ class ClickMapSamples:
         (height, width) int32, 1 on the object and 0 elsewhere.
     """
 
-    def __init__(self, size=(321, 321), mean=131.0):
+    def __init__(self, size: tuple[int, int] = (321, 321), mean: float = 131.0) -> None:
         self.size, self.mean = tuple(size), np.float32(mean)
 
     def __call__(self, example, rng=None):
@@ -81,7 +81,7 @@ class ClickMapTrainChain(DeviceChain):
         return loss, mean_iou(upsampled, target)
 
 
-def nearest_labels(labels, size):
+def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Labels (B, H, W) at ``size`` = (h, w), from every H / h-th row and W / w-th column.
 
     These are the pixels that TensorFlow's resize_nearest_neighbor takes.
@@ -101,13 +101,13 @@ def check_encoding(model, dataset):
         chainer_seg.errors.TrainingError: The model cannot be trained from these files.
     """
     if model.mask_input or model.click_encoding != 'distance':
-        raise TrainingError('Click files hold distances alone; train a model with --mask-input or disks '
-                            'from images and objects, or give another model.')
+        raise TrainingError('Click files contain distances only; train a model with --mask-input or disks '
+                            'from images and objects, or use another model.')
     scales = (stored_scale(dataset[number][1]) for number in range(len(dataset)))
     scale = next((scale for scale in scales if scale is not None), None)
     if scale not in (None, int(model.click_scale)):
         raise TrainingError(f'The maps of {dataset.path} are distances times {scale}, but the model '
-                            f'takes them times {model.click_scale:g}; give --click-scale {scale}, or '
+                            f'expects them times {model.click_scale:g}; use --click-scale {scale}, or '
                             f'sample clicks with --energy-scale {model.click_scale:g}.')
 
 
@@ -118,7 +118,7 @@ def evaluate_maps(chain, dataset, samples, count):
         chain: A :class:`ClickMapTrainChain`.
         dataset: As :func:`check_encoding` takes it.
         samples: A :class:`ClickMapSamples`.
-        count: At most so many samples are looked at, spread over the data set.
+        count: Maximum number of samples, spread over the data set.
 
     Returns:
         ``{'loss': float, 'iou': float}``.

@@ -64,9 +64,7 @@ class DeepLab(SemanticSegmenter):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  strides: Strides = (1, 2, 1, 1), dilations: Dilations = (1, 1, 2, 4),
-                 longest_side: Positive = 513):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
+                 longest_side: Positive = 513) -> None:
         super().__init__(longest_side)
         with self.init_scope():
             self.resnet = ResNet(
@@ -78,7 +76,7 @@ class DeepLab(SemanticSegmenter):
     def forward(self, x):
         return self.pyramid(self.resnet(x)[-1])
 
-    def class_rows(self):
+    def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`; the background has a name."""
         return [ClassRows(parameter, self.config['n_class']) for name in self.pyramid.names
                 for parameter in (self.pyramid[name].W, self.pyramid[name].b)]

@@ -1,8 +1,6 @@
 """Multi-scale inputs of DeepLab-v2 (arXiv 1606.00915, section 3.3): one network sees several sizes."""
 
-from chainer import functions as F
 
-from chainer_seg.functions import resize_bilinear
 
 # The logits are those of every eighth pixel.
 STRIDE = 8
@@ -27,6 +25,7 @@ def multi_scale_logits(model, x, scales=SCALES):
         the fused logits, a Variable of the size that the logits of scale 1 have, or those of the first
         scale where 1 is not among them.
     """
+    from chainer import functions as F
     logits = [model.forward(_resized(x, scaled_size(x.shape[2:], scale))) for scale in scales]
     size = logits[scales.index(1) if 1 in scales else 0].shape[2:]
     fused = _resized(logits[0], size)
@@ -48,4 +47,5 @@ def scaled_size(size, scale):
 
 
 def _resized(x, size):
+    from chainer_seg.functions import resize_bilinear
     return x if x.shape[2:] == size else resize_bilinear(x, size)

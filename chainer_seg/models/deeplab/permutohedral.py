@@ -26,10 +26,10 @@ class PermutohedralLattice:
             be numbered.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: np.ndarray) -> None:
         features = np.asarray(features, np.float64)
         if not np.isfinite(features).all():
-            raise UserError('The features of the lattice hold NaN or infinite values.')
+            raise UserError('The features of the lattice contain NaN or infinite values.')
         nearest, rank, weights = _simplices(features.T)
         codes, steps = _corner_codes(nearest, rank)
         corners = np.unique(codes)

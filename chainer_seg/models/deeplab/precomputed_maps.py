@@ -8,7 +8,7 @@ from chainer_seg.errors import ClickError
 from chainer_seg.images import fit_within, resize
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.stored_clicks import stored_clicks
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 
 
 def segment_maps(model, image, maps):
@@ -31,7 +31,7 @@ def segment_maps(model, image, maps):
     """
     if maps.shape[1:] != image.shape[:2]:
         raise ClickError(f'The click maps are {_written(maps.shape[1:])} pixels, but the image is '
-                         f'{_written(image.shape[:2])}; give maps of the same size.')
+                         f'{_written(image.shape[:2])}; both must have the same size.')
     if maps[0].all():
         raise ClickError('The click maps show no positive click; in the first of them, a click on the '
                          'object is where it is 0.')
@@ -44,7 +44,7 @@ def segment_maps(model, image, maps):
                         shrunk.transpose(2, 0, 1) - np.float32(model.click_mean)])
     with inference():
         logits = chainer.backends.cuda.to_cpu(model(model.device.send(x[None])).array[0])
-    check_finite(model, logits)
+    model.check_finite(logits)
     return model.decode(logits, image.shape[:2])
 
 

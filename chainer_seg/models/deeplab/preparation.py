@@ -6,7 +6,7 @@ import numpy as np
 CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
 
 
-def network_image(image):
+def network_image(image: np.ndarray) -> np.ndarray:
     """An RGB image (H, W, 3) as the network takes it: (3, H, W) float32 BGR minus its mean."""
     bgr = image[:, :, ::-1].astype(np.float32) - np.array(CAFFE_MEAN_BGR, np.float32)
     return bgr.transpose(2, 0, 1)

@@ -22,7 +22,7 @@ def find_refinement(refinement):
     if refinement is None or callable(refinement):
         return refinement
     if refinement not in REFINEMENTS:
-        raise UserError(f'There is no refinement {refinement!r}; choose from '
+        raise UserError(f'Unknown refinement {refinement!r}; choose from '
                         f'{", ".join(REFINEMENTS)}, or None.')
     if refinement == 'graphcut':
         import_maxflow()

@@ -23,12 +23,12 @@ def image_and_probability(image: object, probability: ArrayLike) -> tuple[np.nda
         chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
         chainer_seg.errors.UserError: ``probability`` is none.
     """
-    probability = np.asarray(probability)
-    if probability.ndim != 2:
-        raise UserError(f'The probability of an object has the shape (H, W), not {probability.shape}; '
-                        f'give that of one object.')
-    probability = _in_range(probability, 'a sigmoid')
-    return _of_size(image, probability.shape, 'probability'), probability
+    values = np.asarray(probability)
+    if values.ndim != 2:
+        raise UserError(f'The probability of an object must have the shape (H, W), got {values.shape}; '
+                        f'pass the probability of one object.')
+    values = _in_range(values, 'a sigmoid')
+    return _of_size(image, values.shape, 'probability'), values
 
 
 def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -45,44 +45,44 @@ def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np
         chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
         chainer_seg.errors.UserError: ``probabilities`` are none.
     """
-    probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 3:
-        raise UserError(f'The probabilities of classes have the shape (C, H, W), not '
-                        f'{probabilities.shape}; give a plane for each class, the background included.')
-    image = _of_size(image, probabilities.shape[1:], 'probabilities')
-    if len(probabilities) < 2:
-        raise UserError('The probabilities are those of one class, but it takes two to compare; give '
-                        'the background too, as np.stack([1 - p, p]).')
-    probabilities = _in_range(probabilities, 'a softmax over the classes')
-    sums = probabilities.sum(axis=0)
+    values = np.asarray(probabilities)
+    if values.ndim != 3:
+        raise UserError(f'The probabilities of classes must have the shape (C, H, W), got '
+                        f'{values.shape}; pass a plane for each class, including the background.')
+    pixels = _of_size(image, values.shape[1:], 'probabilities')
+    if len(values) < 2:
+        raise UserError('The probabilities have one class, but at least two are needed; add the '
+                        'background, as in np.stack([1 - p, p]).')
+    values = _in_range(values, 'a softmax over the classes')
+    sums = values.sum(axis=0)
     worst = sums.flat[np.argmax(np.abs(sums - 1))]
     if abs(worst - 1) > _ROUNDING:
         raise UserError(f'The probabilities of the classes sum to {worst:.4g} at a pixel, not to 1; '
                         f'divide them by their sum, or apply a softmax to logits.')
-    return image, probabilities
+    return pixels, values
 
 
 def _of_size(image, size, what):
     image = as_image(image)
     if image.shape[:2] != size:
         raise ImageError(f'The image is {image.shape[0]}x{image.shape[1]} pixels and the {what} '
-                         f'{size[0]}x{size[1]}; give both in one size.')
+                         f'{size[0]}x{size[1]}; both must have the same size.')
     return image
 
 
 def _in_range(values, function):
     """Probabilities as float32 in 0..1; ``function`` would make them of logits."""
     if values.dtype.kind not in 'fiub':
-        raise UserError(f'Probabilities are numbers, not {values.dtype}; give float32 in 0..1.')
+        raise UserError(f'Probabilities must be numbers, got {values.dtype}; pass float32 in 0..1.')
     if not values.size:
-        raise UserError(f'Probabilities of the shape {values.shape} have nothing in them.')
+        raise UserError(f'The probabilities are empty: their shape is {values.shape}.')
     low, high = float(values.min()), float(values.max())
     # A NaN anywhere makes both of them NaN.
     if not (np.isfinite(low) and np.isfinite(high)):
         count = int((~np.isfinite(values)).sum())
-        raise UserError(f'{count} of {values.size} probabilities are NaN or infinite; what computed '
-                        f'them went wrong.')
+        raise UserError(f'{count} of {values.size} probabilities are NaN or infinite; check what '
+                        f'computed them.')
     if low < -_ROUNDING or high > 1 + _ROUNDING:
-        raise UserError(f'The probabilities are from {low:.4g} to {high:.4g}, not in 0..1; apply '
+        raise UserError(f'Probabilities must be in 0..1, but range from {low:.4g} to {high:.4g}; apply '
                         f'{function} to logits.')
     return np.clip(values, 0, 1).astype(np.float32)

@@ -7,6 +7,7 @@ resized for the network is sampled at the network's scale.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -68,18 +69,18 @@ class ClickSampling:
         for name, fewest in (('positives', 1), ('background', 0), ('others', 0)):
             least, most = getattr(self, name)
             if not fewest <= least <= most:
-                raise UserError(f'{name} takes two numbers from {fewest}, the smaller one first, '
-                                f'not {least} and {most}.')
+                raise UserError(f'{name} must be two numbers of at least {fewest}, the smaller one first, '
+                                f'got {least} and {most}.')
         for name, fewest in (('outline', 0), ('d_margin', 0), ('d', 1), ('outline_margin', 0),
                              ('ratio_factor', 1), ('tries', 1), ('n_pairs', 1)):
             if not getattr(self, name) >= fewest:
-                raise UserError(f'{name} must be at least {fewest}, not {getattr(self, name)}.')
+                raise UserError(f'{name} must be at least {fewest}, got {getattr(self, name)}.')
         if not self.strategies:
-            raise UserError(f'A sampling needs a strategy; give one of {", ".join(STRATEGIES)}.')
+            raise UserError(f'A sampling needs a strategy; choose from {", ".join(STRATEGIES)}.')
         for strategy in self.strategies:
             _check_strategy(strategy)
 
-    def most_clicks(self, n_others):
+    def most_clicks(self, n_others: int) -> int:
         """The largest number of clicks in a pair where there are so many other objects."""
         negatives = {'background': self.background[1], 'others': n_others * self.others[1],
                      'outline': self.outline}
@@ -88,7 +89,7 @@ class ClickSampling:
 
 def _check_strategy(strategy):
     if strategy not in STRATEGIES:
-        raise UserError(f'There is no strategy {strategy!r} of click sampling; take one of '
+        raise UserError(f'Unknown click sampling strategy {strategy!r}; choose from '
                         f'{", ".join(STRATEGIES)}.')
 
 
@@ -102,7 +103,8 @@ SAMPLINGS = {
 }
 
 
-def sample_clicks(mask, others, rng, strategy='background', method='paper'):
+def sample_clicks(mask: np.ndarray, others: Sequence[np.ndarray], rng: np.random.Generator,
+                  strategy: str = 'background', method: str | ClickSampling = 'paper') -> list[Click]:
     """Draws one set of positive and negative clicks for an object.
 
     Where there is no room for as many clicks at their distances, there are fewer of them, but one
@@ -150,12 +152,13 @@ class ClickSampler:
         mask, others, method: As those of :func:`sample_clicks`.
     """
 
-    def __init__(self, mask, others=(), method='paper'):
+    def __init__(self, mask: np.ndarray, others: Sequence[np.ndarray] = (),
+                 method: str | ClickSampling = 'paper') -> None:
         self.sampling = find_sampling(method)
         self._mask = np.asarray(mask, dtype=bool)
         self._other_masks = others
 
-    def draw(self, rng, strategy='background'):
+    def draw(self, rng: np.random.Generator, strategy: str = 'background') -> list[Click]:
         """A list of :class:`Click`; see :func:`sample_clicks`."""
         negatives = {'background': self._draw_background, 'others': self._draw_others,
                      'outline': self._draw_outline}
@@ -229,7 +232,7 @@ class ClickSampler:
         return cv2.distanceTransform(region.view(np.uint8), *metric)
 
 
-def find_sampling(method):
+def find_sampling(method: str | ClickSampling) -> ClickSampling:
     """The :class:`ClickSampling` of a name, or the one that is given.
 
     Raises:
@@ -238,7 +241,7 @@ def find_sampling(method):
     if isinstance(method, ClickSampling):
         return method
     if method not in SAMPLINGS:
-        raise UserError(f'There is no click sampling {method!r}; take one of '
+        raise UserError(f'Unknown click sampling {method!r}; choose from '
                         f'{", ".join(SAMPLINGS)}, or a ClickSampling.')
     return SAMPLINGS[method]
 

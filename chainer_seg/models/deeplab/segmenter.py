@@ -1,5 +1,6 @@
 """Click segmentation: an image and clicks in, the probability of the object out (arXiv 1603.04042)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import chainer
@@ -7,13 +8,13 @@ import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.links import DeviceChain
+from chainer_seg.models.base import Model
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.decoder import Decoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.session import ClickSession
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 from chainer_seg.schema import (
     Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
 
@@ -23,26 +24,25 @@ _HALF_RANGE = 127.5
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
-class ClickSegmenter(DeviceChain):
-    """DeepLab with two more input channels, which say where the user clicked.
+class ClickSegmenter(Model):
+    """DeepLab with two more input channels that show where the user clicked.
 
     Args:
         click_scale, click_mean: The encoding of the clicks, as :func:`click_maps` has it: 1 and 0
             in the paper, 6 and 131 in the TensorFlow implementation.
-        click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, where
-            ``click_scale`` counts for nothing (:func:`disk_maps`).
+        click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, which
+            ignores ``click_scale`` (:func:`disk_maps`).
         click_radius: Of the disks, in pixels of what the network sees.
         longest_side: Images are shrunk until their longer side is at most this many pixels; the
             probability is brought back to the size of the image.
-        zoom_side: The surroundings of what was found are looked at once more, scaled to this many
-            pixels (zoom-in of f-BRS, arXiv 2001.10331, section 4); None leaves it at the whole
-            image.
+        zoom_side: Side in pixels of a second pass over a crop around the object (the zoom-in of
+            f-BRS, arXiv 2001.10331, section 4); None for the whole image only.
         mask_input: Whether a sixth input channel shows the network what it found before the last
             click (arXiv 2102.06583, section 3.2).
         decoder: Width of a :class:`Decoder`, which gives logits at a quarter of the input's
             size; None for the published network, whose logits are at an eighth.
-        flip: Whether the mirror image is looked at, too, and the logits are averaged: twice the
-            work for each click.
+        flip: Whether the logits are averaged with those of the mirrored image: twice the work
+            for each click.
         blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As
             those of :class:`DeepLab`.
 
@@ -59,11 +59,9 @@ class ClickSegmenter(DeviceChain):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  click_encoding: Literal['distance', 'disk'] = 'distance', click_radius: Above = 5.0,
-                 flip: bool = False):
+                 flip: bool = False) -> None:
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         self.click_scale, self.click_mean = click_scale, click_mean
         self.click_encoding, self.click_radius = click_encoding, click_radius
@@ -74,23 +72,22 @@ class ClickSegmenter(DeviceChain):
                                pooling, pool_pad, stem_bias, pyramid, seed)
             if decoder is not None:
                 channels = self.net.resnet.out_channels
-                self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2,
-                                             decoder, seed)
+                self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2, decoder, seed)
 
     def forward(self, x):
-        if not hasattr(self, 'decoder'):
+        if self.config['decoder'] is None:
             return self.net(x)
         features = self.net.resnet(x)
         logits = self.net.pyramid(features[-1])
         return self.decoder(logits, features[-1], features[0], x[:, 3:] / _HALF_RANGE)
 
-    def encode(self, images, points, previous):
+    def encode(self, images: np.ndarray, points: np.ndarray, previous: np.ndarray) -> np.ndarray:
         """The network's input for a batch, on the device of the arrays.
 
         Args:
             images: (B, 3, H, W) float32, as :func:`network_image` gives them.
             points: (B, K, 3) float32, the clicks as :func:`click_points` gives them, in pixels of
-                ``images``; rows of sign 0 are no clicks.
+                ``images``; rows with sign 0 are padding.
             previous: (B, H, W) float32, the probability before the last click; 0 where nothing was
                 found. Used where the model has ``mask_input``.
 
@@ -108,15 +105,16 @@ class ClickSegmenter(DeviceChain):
             return disk_maps(points, size, radius=self.click_radius, mean=self.click_mean)
         return point_maps(points, size, scale=self.click_scale, mean=self.click_mean)
 
-    def prepare(self, image, clicks, previous=None, side=None):
+    def prepare(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray | None = None,
+                side: int | None = None) -> np.ndarray:
         """The network's input for one image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             clicks: A sequence of :class:`Click`, in pixels of the image.
             previous: (H, W) float32, the probability before the last click; None for nothing.
-            side: The image is scaled until its longer side has so many pixels; left out, it is
-                shrunk as ``longest_side`` asks and never enlarged.
+            side: Length of the longer side to which the image is scaled, in pixels. By default it is
+                shrunk to ``longest_side`` if larger, and never enlarged.
 
         Returns:
             (5 or 6, h, w) float32 on the CPU.
@@ -131,7 +129,7 @@ class ClickSegmenter(DeviceChain):
         return self.encode(network_image(resize(image, inner))[None], points[None],
                            previous[None])[0]
 
-    def decode(self, logits, size):
+    def decode(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The probability (H, W) float32 of ``size`` = (H, W) from the logits (1, h, w)."""
         return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
 
@@ -140,21 +138,21 @@ class ClickSegmenter(DeviceChain):
 
         Args:
             image, clicks, previous, side: As those of :meth:`prepare`.
-            flip: Whether the mirror image is looked at, too; None as the model has it.
+            flip: Whether to average with the mirrored image; None for the model's setting.
         """
         x = self.prepare(image, clicks, previous, side)
         flip = self.flip if flip is None else flip
         views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
         with inference():
             logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
-        check_finite(self, logits)
+        self.check_finite(logits)
         return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
 
     def segment(self, image, clicks):
-        """Finds the object that the clicks mean.
+        """Segments the object that the clicks indicate.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
             clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
                 which they were made.
 
@@ -164,7 +162,7 @@ class ClickSegmenter(DeviceChain):
 
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image.
-            chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
             chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
@@ -174,8 +172,8 @@ class ClickSegmenter(DeviceChain):
 
         Args:
             image: As :meth:`segment` takes it.
-            refinement: What sharpens the probabilities, if any; see :class:`ClickSession`.
-            flip: Whether mirror images are looked at, too; None as the model has it.
+            refinement: Refinement of the probabilities, or None; see :class:`ClickSession`.
+            flip: Whether to average with mirrored images; None for the model's setting.
         """
         return ClickSession(self, as_image(image), refinement, flip)
 

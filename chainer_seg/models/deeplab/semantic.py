@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Iterable
 
 import chainer
 import numpy as np
@@ -10,21 +11,22 @@ from chainer import functions as F
 from chainer_seg.errors import UserError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import as_image, fit_within, resize
-from chainer_seg.links import DeviceChain
+from chainer_seg.models.base import Model
 from chainer_seg.models.deeplab.dense_crf import find_parameters, semantic_crf
 from chainer_seg.models.deeplab.multi_scale import STRIDE, multi_scale_logits
 from chainer_seg.models.deeplab.preparation import network_image
-from chainer_seg.models.inference import check_finite, inference
+from chainer_seg.models.inference import inference
 from chainer_seg.pixel_values import bytes_of_chainercv
 
-class SemanticSegmenter(DeviceChain):
+
+class SemanticSegmenter(Model):
     """Base of networks that give each pixel a class; a subclass has ``forward``.
 
     ``forward`` takes (B, 3, H, W) float32, as :func:`network_image` gives images, and returns logits
     (B, C, h, w) of every eighth pixel.
 
-    Images are shrunk until their longer side is at most ``longest_side`` pixels, for a network knows
-    objects of the sizes that it was trained on; what is found is enlarged to the size of the image.
+    Images are shrunk until their longer side is at most ``longest_side`` pixels, because a network
+    recognises objects of the sizes that it was trained on; the result is enlarged to the image's size.
     Then they are padded with their mean to multiples of eight and one more, as for the authors' Caffe
     nets, so that the first and the last logits are those of the first and the last pixels.
 
@@ -35,9 +37,8 @@ class SemanticSegmenter(DeviceChain):
         class_names: Names of the classes, the background first; may be empty.
     """
 
-    def __init__(self, longest_side):
+    def __init__(self, longest_side: int) -> None:
         super().__init__()
-        self.class_names = ()
         self.longest_side = longest_side
 
     def probabilities(self, image, *, scales=(1,), mirror=False, refinement=None,
@@ -45,31 +46,31 @@ class SemanticSegmenter(DeviceChain):
         """How likely each pixel is of each class.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
-            scales: The image is looked at in these sizes, and of each position the highest logits
-                count; (1, 0.75, 0.5) are the published ones.
-            mirror: Look at the mirrored image, too, and take the mean of the probabilities.
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
+            scales: Scales at which the network sees the image; each position takes its highest
+                logits. (1, 0.75, 0.5) are the published ones.
+            mirror: Average the probabilities with those of the mirrored image.
             refinement: Parameters of a dense CRF: 'deeplab', 'tensorflow', or
                 :class:`chainer_seg.models.deeplab.dense_crf.CrfParameters`, whose pixels are those of
                 the shrunk image. Or a function: image (h, w, 3) uint8 and probabilities
                 (C, h, w) float32 in, better ones out.
-            longest_side: In place of the model's own.
+            longest_side: Overrides the model's own.
 
         Returns:
             (C, H, W) float32, which sum to 1 over the classes; on the CPU.
 
         Raises:
-            chainer_seg.errors.ImageError: ``image`` is not a picture.
-            chainer_seg.errors.UserError: An option cannot be used.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
+            chainer_seg.errors.UserError: An option is invalid.
         """
         image = as_image(image)
-        found = self._look(image, scales, mirror, refinement, longest_side)
+        found = self._small_probabilities(image, scales, mirror, refinement, longest_side)
         return np.stack([resize(plane, image.shape[:2]) for plane in found])
 
     def segment(self, image, *, scales=(1,), mirror=False, refinement=None, longest_side=None):
         """The class of each pixel, (H, W) int32; the arguments are those of :meth:`probabilities`."""
         image = as_image(image)
-        found = self._look(image, scales, mirror, refinement, longest_side)
+        found = self._small_probabilities(image, scales, mirror, refinement, longest_side)
         # Class by class: all probabilities in the size of a large photograph would fill the memory.
         labels = np.zeros(image.shape[:2], np.int32)
         highest = resize(found[0], labels.shape)
@@ -79,7 +80,7 @@ class SemanticSegmenter(DeviceChain):
             highest = np.maximum(highest, plane)
         return labels
 
-    def predict(self, imgs):
+    def predict(self, imgs: Iterable[np.ndarray]) -> list[np.ndarray]:
         """The labels as ChainerCV's semantic segmentation models give them.
 
         Args:
@@ -95,11 +96,11 @@ class SemanticSegmenter(DeviceChain):
         padding = [(0, -(side - 1) % STRIDE) for side in image.shape[:2]]
         return self.device.send(np.pad(network_image(image), [(0, 0), *padding])[None])
 
-    def decode(self, logits, x):
+    def decode(self, logits: chainer.Variable, x: chainer.Variable) -> chainer.Variable:
         """The probabilities (B, C, H, W) for the input ``x``, a Variable, from logits (B, C, h, w)."""
         return F.softmax(resize_bilinear(logits, x.shape[2:]), axis=1)
 
-    def _look(self, image, scales, mirror, refinement, longest_side):
+    def _small_probabilities(self, image, scales, mirror, refinement, longest_side):
         """The probabilities (C, h, w) in the shrunk image."""
         scales, refine = _checked_scales(scales), find_semantic_refinement(refinement)
         image = resize(image, fit_within(image.shape[:2], longest_side or self.longest_side))
@@ -110,7 +111,7 @@ class SemanticSegmenter(DeviceChain):
             if mirror:
                 found = (found + self._decoded(x[:, :, :, ::-1], scales)[:, :, :, ::-1]) / 2
         found = chainer.backends.cuda.to_cpu(found[0, :, :height, :width])
-        check_finite(self, found)
+        self.check_finite(found)
         return refine(image, found) if refine else found
 
     def _decoded(self, x, scales):
@@ -134,6 +135,5 @@ def find_semantic_refinement(refinement):
 def _checked_scales(scales):
     scales = tuple(scales)
     if not scales or not all(0 < scale < math.inf for scale in scales):
-        raise UserError(f'An image cannot be looked at in the scales {scales}; give numbers above 0, '
-                        f'such as 1 or 0.5.')
+        raise UserError(f'Scales must be positive numbers, such as 1 or 0.5, got {scales}.')
     return scales

@@ -3,9 +3,8 @@
 import numpy as np
 
 from chainer_seg.images import resize
+from chainer_seg.label_images import VOID
 from chainer_seg.models.deeplab.preparation import network_image
-
-VOID = -1
 
 
 class SemanticSamples:
@@ -42,7 +41,7 @@ class SemanticSamples:
                 _filled(labels[window], self.crop, VOID))
 
 
-def resize_labels(labels, size):
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Labels (H, W) in another size (h, w): those of the nearest pixels."""
     rows, columns = (((np.arange(wanted) + 0.5) * length / wanted).astype(int)
                      for wanted, length in zip(size, labels.shape))

@@ -1,12 +1,12 @@
 """The loss of DeepLab: softmax cross entropy at every eighth pixel (arXiv 1606.00915, section 3)."""
 
 import chainer
+import numpy as np
 from chainer import functions as F
 
+from chainer_seg.label_images import VOID
 from chainer_seg.links import BatchNorm, DeviceChain
 from chainer_seg.models.deeplab.multi_scale import multi_scale_logits
-
-VOID = -1
 
 
 class SemanticTrainChain(DeviceChain):
@@ -69,7 +69,7 @@ class _LastLayers:
         return self.model.pyramid(features.array)
 
 
-def labels_at(labels, size):
+def labels_at(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The labels (B, h, w) of the pixels in which logits of a size (h, w) stand.
 
     The first and the last logits are those of the first and the last pixels of (B, H, W) labels; in

@@ -40,9 +40,9 @@ class _State:
     """What one click led to: enough to show it again, and small enough to keep for every click."""
 
     clicks: tuple = ()
-    start: np.ndarray = None  # (H, W) bool, the mask that the object began with
-    window: tuple = None  # (top, left, height, width) that the network looked at
-    logits: np.ndarray = None  # (1, h, w) of that window
+    start: np.ndarray | None = None  # (H, W) bool, the mask that the object began with
+    window: tuple | None = None  # (top, left, height, width) that the network looked at
+    logits: np.ndarray | None = None  # (1, h, w) of that window
 
     @property
     def has_object(self):
@@ -129,15 +129,15 @@ class ClickSession:
         self.raw_probability, self.probability = raw, probability
         return probability
 
-    def undo(self):
+    def undo(self) -> None:
         """Takes the last click, or the start from a mask, back; returns the new probability."""
         return self._go_to(max(self._position - 1, 0))
 
-    def redo(self):
+    def redo(self) -> None:
         """Does again what was taken back last; returns the new probability."""
         return self._go_to(min(self._position + 1, len(self._states) - 1))
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all clicks on the current object; finished objects stay."""
         return self._begin(_State())
 
@@ -161,7 +161,7 @@ class ClickSession:
             raise ClickError(f'The mask is {_size(mask.shape)} pixels, but the image is '
                              f'{_size(size)}; give a mask of the same size.')
         if mask.dtype.kind not in 'bui':
-            raise ClickError(f'A mask holds True and False, or integers, but not {mask.dtype}; '
+            raise ClickError(f'A mask must be boolean or integer, got {mask.dtype}; '
                              f'compare it with a threshold first, as in mask > 0.5.')
         start = mask != 0 if mask.any() else None
         self._states = self._states[:self._position + 1] + [_State(start=start)]
@@ -175,7 +175,7 @@ class ClickSession:
         """
         mask = self.mask
         if not mask.any():
-            raise ClickError('There is no object to finish yet; click on one first.')
+            raise ClickError('There is no object to finish yet; click the object first.')
         self.objects += (ClickObject(name, mask, self.clicks, self._states[self._position]),)
         self._begin(_State())
 
@@ -187,7 +187,7 @@ class ClickSession:
         self.remove(number)
         self._begin(chosen._state)
 
-    def remove(self, number):
+    def remove(self, number: int) -> None:
         """Forgets a finished object."""
         self._object(number)
         self.objects = self.objects[:number] + self.objects[number + 1:]
@@ -282,8 +282,8 @@ class ClickSession:
     def _refined(self, refine, probability, clicks):
         refined = refine(self.image, probability, clicks)
         if np.shape(refined) != probability.shape:
-            raise ClickError(f'The refinement gave {_size(np.shape(refined))} pixels for an image '
-                             f'of {_size(probability.shape)}; it must give a probability for each.')
+            raise ClickError(f'The refinement returned {_size(np.shape(refined))} pixels for an image '
+                             f'of {_size(probability.shape)}; it must return a probability for each pixel.')
         return refined
 
     def _paste(self, window, logits):

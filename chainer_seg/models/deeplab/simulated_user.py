@@ -1,4 +1,4 @@
-"""A robot that clicks as a user would, knowing the truth: for training and for evaluation."""
+"""A simulated user who clicks where the result differs from the truth, for training and evaluation."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from chainer_seg.models.deeplab.clicks import Click
 
 
 def next_click(mask, truth):
-    """The click that the robot user makes: in the middle of the largest wrong region.
+    """The click that the simulated user makes: in the middle of the largest wrong region.
 
     As in section 4 of arXiv 1603.04042.
 

@@ -36,8 +36,8 @@ class ClickSamples:
             numbers being as likely as large ones on a logarithmic scale.
         max_positive, max_negative: Largest numbers of clicks; there is always one positive click.
         least_area: Smaller objects (pixels of the original image) are not drawn.
-        simulated_clicks: Largest number of clicks that :class:`ClickTrainChain` lets a robot user add
-            (iterative training, arXiv 2102.06583, section 3.2); a sample with robot clicks begins
+        simulated_clicks: Maximum number of clicks that a simulated user adds in :class:`ClickTrainChain`
+            (iterative training, arXiv 2102.06583, section 3.2); a sample with simulated clicks begins
             with few others.
         start_masks: Share of the samples that begin with a wrong mask in place of clicks, for
             models with ``mask_input``.
@@ -103,7 +103,7 @@ class ClickSamples:
         return self.sampling.most_clicks(_MOST_OTHERS)
 
     def _begin(self, mask, others, rng):
-        """The clicks and the mask that the sample begins with, and how many clicks the robot adds."""
+        """The clicks and the mask at the start, and the number of clicks that the simulated user adds."""
         nothing = np.zeros(self.size, np.float32)
         simulated_clicks = int(rng.integers(self.simulated_clicks + 1))
         if simulated_clicks and rng.random() < self.start_masks:
@@ -189,7 +189,7 @@ def _wrong_mask(mask, rng):
 class ClickTrainChain(DeviceChain):
     """The loss of click segmentation: sigmoid cross entropy of the upsampled logits.
 
-    Before the loss is computed, a robot user looks at what the model finds and adds the clicks that
+    Before the loss is computed, a simulated user looks at what the model finds and adds the clicks that
     the samples ask for.
 
     Args:
@@ -225,10 +225,10 @@ class ClickTrainChain(DeviceChain):
         return loss
 
     def play(self, image, points, simulated_clicks, previous, target):
-        """Lets the robot user click; arguments as those of the chain.
+        """Lets the simulated user click; arguments as those of the chain.
 
         Returns:
-            ``points`` (B, K, 3) with the robot's clicks, and ``previous`` (B, H, W), what the model
+            ``points`` (B, K, 3) with the simulated user's clicks, and ``previous`` (B, H, W), what the model
             found before the last one.
         """
         send = self.device.send
@@ -257,13 +257,14 @@ class ClickTrainChain(DeviceChain):
 
 
 def _click(points, found, truth):
-    """Writes the robot's click into the first free row of ``points`` (K, 3)."""
+    """Writes the simulated user's click into the first free row of ``points`` (K, 3)."""
     click = next_click(found, truth)
     if click is not None:
         points[(points[:, 2] != 0).argmin()] = click_points([click])[0]
 
 
-def weighted_cross_entropy(logits, target, positive_weight=1.0):
+def weighted_cross_entropy(logits: chainer.Variable, target: np.ndarray,
+                           positive_weight: float = 1.0) -> chainer.Variable:
     """The mean sigmoid cross entropy over the pixels that count, those of the object weighted.
 
     Args:
@@ -282,7 +283,7 @@ def weighted_cross_entropy(logits, target, positive_weight=1.0):
     return F.sum(each * weight) / max(1, int((target != -1).sum()))
 
 
-def mean_iou(logits, target):
+def mean_iou(logits: chainer.Variable, target: np.ndarray) -> np.ndarray:
     """The mean over samples of the intersection over union; arrays as weighted_cross_entropy has."""
     xp = chainer.backend.get_array_module(target)
     found, truth = (logits > 0) & (target != -1), target == 1

@@ -56,7 +56,7 @@ def merge_changes(start, probability, clicks):
     return np.where(asked, probability, start.astype(np.float32))
 
 
-def window_iou(a, b):
+def window_iou(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
     """Intersection over union of two windows (top, left, height, width)."""
     shared = 1.0
     for axis in (0, 1):

@@ -16,6 +16,7 @@ Where the parts of the Torch implementation are found, W and b being Torch's wei
 k goes from 1 to 4. The arrays of a Linear need only be reshaped.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import chainer
@@ -48,7 +49,7 @@ class DeepMask(ProposalModel):
         bottleneck: Channels to which the last stage is reduced.
         features: Length of the vector from which mask and score are computed.
         hidden: Hidden units of the score branch.
-        dropout: Part of the score branch's units that is left out in training.
+        dropout: Share of the score branch's units that are dropped in training.
         seed: Seed of the initial weights.
 
     ``forward`` takes patches (B, 3, patch_size + 32, patch_size + 32) float32, RGB in 0..1 through
@@ -60,9 +61,7 @@ class DeepMask(ProposalModel):
                  target_size: InputSide = 112, blocks: Stages = (3, 4, 6), width: Channels = 64,
                  norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
                  features: Channels = 512, hidden: Channels = 1024, dropout: Share = 0.5,
-                 seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
+                 seed: Count = 0) -> None:
         super().__init__()
         _check_multiple('patch_size', patch_size, STRIDE)
         self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, target_size
@@ -75,11 +74,11 @@ class DeepMask(ProposalModel):
         features = self.encode(x)
         return self.masks(features)[:, :, :, 0, 0], self.score(features)[:, 0, 0]
 
-    def encode(self, x):
+    def encode(self, x: chainer.Variable) -> chainer.Variable:
         """The feature vectors (B, features, 1, 1) of patches."""
         return self.trunk.describe(crop(self.trunk(x)[-1], 1))
 
-    def masks(self, features):
+    def masks(self, features: chainer.Variable) -> chainer.Variable:
         """The mask logits (B, mask_size, mask_size, h, w) of feature vectors (B, features, h, w)."""
         logits = self.mask(features)
         side = self.mask_size
@@ -115,9 +114,7 @@ class SharpMask(ProposalModel):
                  blocks: Stages = (3, 4, 6), width: Channels = 64,
                  norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
                  features: Channels = 512, hidden: Channels = 1024, mask_channels: Channels = 32,
-                 skip_channels: Channels = 64, dropout: Share = 0.5, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
+                 skip_channels: Channels = 64, dropout: Share = 0.5, seed: Count = 0) -> None:
         super().__init__()
         _check_multiple('patch_size', patch_size, STRIDE)
         self.patch_size, self.mask_size, self.target_size = patch_size, mask_size, patch_size
@@ -140,7 +137,7 @@ class SharpMask(ProposalModel):
         if not dm:
             return self._skips, self.refine
         if self.mask_size is None:
-            raise UserError('This SharpMask was made without the branch of DeepMask; leave dm out.')
+            raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
         return _no_skips, self._coarse
 
     def _skips(self, stages):
@@ -152,7 +149,7 @@ class SharpMask(ProposalModel):
 class ScoreBranch(chainer.Chain):
     """Feature vectors (B, features, h, w) in, the logits (B, h, w) that each holds an object out."""
 
-    def __init__(self, features, hidden, dropout, seed):
+    def __init__(self, features: int, hidden: int, dropout: float, seed: int) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 2))
         self.dropout = dropout
@@ -193,7 +190,7 @@ class Refinement(chainer.Chain):
                 setattr(self, f'vertical{k}', MirroredConvolutions((wide, wide, narrow), rng))
             self.logit = MirroredConvolution(mask_channels // 2 ** STEPS, 1, rng)
 
-    def skip(self, k, stage):
+    def skip(self, k: int, stage: chainer.Variable) -> chainer.Variable:
         """What step ``k`` (1 to 4) adds to the mask, of the stage's features (B, C, h, w)."""
         return self[f'horizontal{k}'](stage)
 
@@ -213,7 +210,7 @@ class Refinement(chainer.Chain):
 class MirroredConvolution(L.Convolution2D):
     """A 3x3 convolution behind symmetric padding."""
 
-    def __init__(self, in_channels, out_channels, rng):
+    def __init__(self, in_channels: int, out_channels: int, rng: np.random.Generator) -> None:
         super().__init__(in_channels, out_channels, 3,
                          initialW=chainer.initializers.HeNormal(rng=rng))
 
@@ -224,7 +221,7 @@ class MirroredConvolution(L.Convolution2D):
 class MirroredConvolutions(chainer.Chain):
     """3x3 convolutions ``conv1``, ``conv2``, ... with ReLU between them."""
 
-    def __init__(self, channels, rng):
+    def __init__(self, channels: Sequence[int], rng: np.random.Generator) -> None:
         super().__init__()
         self.names = tuple(f'conv{number}' for number in range(1, len(channels)))
         with self.init_scope():
@@ -255,4 +252,4 @@ def _mask_branch(features, mask_size, seed):
 
 def _check_multiple(name, value, factor):
     if value < factor or value % factor:
-        raise ValueError(f'{name} must be a multiple of {factor}, but is {value}')
+        raise ValueError(f'{name} must be a multiple of {factor}, got {value}')

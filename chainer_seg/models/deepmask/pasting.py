@@ -17,7 +17,8 @@ GROUP_SAMPLES = 2 ** 19
 _NEAR = 1e-9
 
 
-def paste(logits, tops, lefts, side, size, threshold):
+def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, size: tuple[int, int],
+          threshold: float) -> MaskRuns:
     """Pastes square masks into an image.
 
     Args:
@@ -52,7 +53,7 @@ def _paste_group(logits, tops, lefts, side, size, limit):
     return MaskRuns(number[seen], column[seen], top[seen], bottom[seen], len(logits), size)
 
 
-def resize_masks(masks, side):
+def resize_masks(masks: np.ndarray, side: int) -> np.ndarray:
     """Masks (R, S, S) brought to (R, side, side) float32 by the rule of Torch's ``image.scale``."""
     columns, exact = _columns(masks, side, 0, side)
     if not exact:

@@ -2,52 +2,34 @@
 
 import dataclasses
 import itertools
-import typing
 
 import numpy as np
 from chainer.backends import cuda
-from chainercv.utils import non_maximum_suppression
 
+from chainer_seg import boxes
+from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
-from chainer_seg.links import DeviceChain
 from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.models.base import Model
+from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE
-from chainer_seg.models.inference import check_finite, inference, total_of
+from chainer_seg.models.inference import inference, total_of
 
-# A pixel belongs to a mask above this probability; chosen in the Torch code for the AR of masks.
-MASK_THRESHOLD = 0.2
-
-# Levels of more pixels are looked at in pieces that overlap as far as the network sees, which changes
-# nothing but the memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
+# Larger levels are processed in pieces that overlap by the receptive field of the network, which
+# changes nothing but the memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
 PIECE_PIXELS = 2 ** 21
 
-# So many masks are computed at once: some more per matrix product would be no faster.
+# Masks computed at once; more per matrix product would not be faster.
 MASKS_AT_ONCE = 32
 
-# The three 3x3 convolutions of SharpMask's horizontal nets look so many positions further.
+# Reach, in positions, of the three 3x3 convolutions of SharpMask's horizontal nets.
 SKIP_REACH = 3
-
-
-class RleProposals(typing.NamedTuple):
-    """The proposals for one image, the best first, with masks as run-length codes.
-
-    Attributes:
-        codes: COCO's compressed run-length codes, dicts of ``size`` and ``counts``, JSON-ready.
-        bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
-        scores: (R,) float32 in [0, 1].
-        scales: (R,) float32, the scale of the pyramid at which each was found.
-    """
-
-    codes: list
-    bboxes: np.ndarray
-    scores: np.ndarray
-    scales: np.ndarray
 
 
 @dataclasses.dataclass
@@ -65,7 +47,7 @@ class Maps:
     skips: list
 
 
-class ProposalModel(DeviceChain):
+class ProposalModel(Model):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
     Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
@@ -80,17 +62,17 @@ class ProposalModel(DeviceChain):
 
         An image pyramid is searched at all places, every 16 pixels of a level, and the ``n``
         windows with the highest scores over all levels become masks. Windows without any pixel
-        above ``threshold`` are left out, and no more come than there are windows.
+        above ``threshold`` are omitted, and there are never more proposals than windows.
 
-        The Torch implementation takes other windows than those that have the scores: it looks one
-        row up and one column to the right of them, takes no more than the last level has windows,
-        and its SharpMask moves windows far right or down back to the side of the mask in
-        positions. ``exact`` does all this, which gives its results to the pixel, and is worse.
+        The Torch implementation does not take the windows that have the scores, but those one row up
+        and one column to the right, never more than the last level has, and its SharpMask clips
+        windows far right or down to the side of the mask in positions. ``exact`` reproduces all
+        this: results agree to the pixel, and are worse.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
-            n: Largest number of proposals.
-            scales: Scales of the pyramid; 2 ** -2.5 to 2 ** 0.5 in steps of 2 ** 0.5 if left out.
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
+            n: Maximum number of proposals.
+            scales: Scales of the pyramid; 2 ** -2.5 to 2 ** 0.5 in steps of 2 ** 0.5 by default.
             zoom: Whether to add the scale 2, for small objects; it doubles the time.
             dm: Whether SharpMask is to give the coarse masks of its DeepMask branch.
             threshold: Probability above which a pixel belongs to a mask.
@@ -103,8 +85,8 @@ class ProposalModel(DeviceChain):
             H * W bytes; see :meth:`propose_rle` for very many or very large ones.
 
         Raises:
-            chainer_seg.errors.UserError: An argument cannot be used.
-            chainer_seg.errors.ImageError: ``image`` is not a picture.
+            chainer_seg.errors.UserError: An argument is invalid.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
             chainer_seg.errors.ModelError: The network gives values that are not finite.
         """
         runs, scores, _ = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
@@ -112,10 +94,10 @@ class ProposalModel(DeviceChain):
 
     def propose_rle(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
                     nms=None, exact=False):
-        """As :meth:`propose`, but with masks as run-length codes, in memory that is bounded.
+        """As :meth:`propose`, but with masks as run-length encodings, in memory that is bounded.
 
         Beside the image itself, the memory depends on ``n`` and :data:`PIECE_PIXELS`, and hardly on
-        the size of the image: 1000 proposals for twelve megapixels are no problem.
+        the size of the image: 1000 proposals for twelve megapixels fit easily.
 
         Returns:
             :class:`RleProposals`.
@@ -186,7 +168,7 @@ class ProposalModel(DeviceChain):
                 maps = self.predict_logits(level, skips_of)
                 totals.append(total_of(maps.features, maps.scores))
                 candidates.append(pick(level, maps, n))
-            check_finite(self, totals)
+            self.check_finite(totals)
             chosen = select(candidates, n)
             runs = self.paste(self.draw_masks(candidates, chosen, logits_of), len(chosen[0]),
                               image.shape[:2], threshold, exact)
@@ -214,7 +196,7 @@ class ProposalModel(DeviceChain):
                 part = mine[first:first + MASKS_AT_ONCE]
                 features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
                 logits = cuda.to_cpu(logits_of(features, windows).array)
-                check_finite(self, logits)
+                self.check_finite(logits)
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
                 yield part, of_level.level, rows, columns, logits
 
@@ -268,13 +250,13 @@ def _kept(bboxes, scores, nms, exact):
     kept = np.flatnonzero(filled | exact)
     if nms is None:
         return kept
-    return kept[np.sort(non_maximum_suppression(bboxes[kept], nms, scores[kept]))]
+    return kept[np.sort(boxes.nms(bboxes[kept], scores[kept], nms))]
 
 
 def _check(n, threshold, nms):
     if n < 1:
-        raise UserError(f'{n} proposals cannot be made; ask for at least 1.')
+        raise UserError(f'n must be at least 1, got {n}.')
     if not 0 < threshold < 1:
-        raise UserError(f'The threshold {threshold:g} is no probability; give a number between 0 and 1.')
+        raise UserError(f'threshold must be between 0 and 1, exclusive, got {threshold:g}.')
     if nms is not None and not 0 < nms <= 1:
-        raise UserError(f'The overlap {nms:g} for the suppression is not above 0 and at most 1.')
+        raise UserError(f'nms must be above 0 and at most 1, got {nms:g}.')

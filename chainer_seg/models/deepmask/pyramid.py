@@ -1,17 +1,16 @@
 """The image pyramid of full-scene inference (arXiv 1506.06204, section 3.2), read piece by piece."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from chainer import backend
 
 from chainer_seg.errors import UserError
+from chainer_seg.models.deepmask.defaults import EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT
 from chainer_seg.models.deepmask.trunk import PADDING_VALUE, STRIDE, normalise
 
 log = logging.getLogger(__name__)
-
-# The scales of the Torch implementation: 2 ** -2.5, 2 ** -2, ... 2 ** 0.5.
-FIRST_EXPONENT, LAST_EXPONENT, EXPONENT_STEP = -2.5, 0.5, 0.5
 
 # The "zoom" setting of the papers' tables adds this scale, for small objects.
 ZOOM_SCALE = 2.0
@@ -21,11 +20,11 @@ def pyramid_scales(first=FIRST_EXPONENT, last=LAST_EXPONENT, step=EXPONENT_STEP)
     """The scales 2 ** first, 2 ** (first + step), ... up to 2 ** last as a tuple.
 
     Raises:
-        chainer_seg.errors.UserError: There is no such scale.
+        chainer_seg.errors.UserError: A scale is invalid.
     """
     if not step > 0 or not last >= first:
         raise UserError(f'A pyramid from 2^{first:g} to 2^{last:g} in steps of {step:g} has no level; '
-                        f'let the step be positive and the last exponent not below the first.')
+                        f'step must be positive, and last at least first.')
     # As Lua counts: a last exponent that is only just missed still belongs to it.
     count = int((last - first) / step + 1e-9) + 1
     return tuple(2.0 ** (first + step * number) for number in range(count))
@@ -56,7 +55,7 @@ class PyramidLevel:
         self.positions = tuple(cells - window // STRIDE + 1 for cells in self.cells)
 
     @property
-    def cells(self):
+    def cells(self) -> tuple[int, int]:
         """(rows, columns) of the trunk's last stage."""
         return tuple(-(-side // STRIDE) for side in self.padded)
 
@@ -64,7 +63,7 @@ class PyramidLevel:
         """A piece of the padded level.
 
         Args:
-            rows, columns: (first, end) in pixels of the padded level; all if left out.
+            rows, columns: (first, end) in pixels of the padded level; all by default.
 
         Returns:
             (3, height, width) float32, normalised.
@@ -94,20 +93,20 @@ def level_size(size, scale):
     return tuple(int(np.floor(scale * side + 0.5)) for side in size)
 
 
-def build_pyramid(image, scales, window):
-    """The levels of an image (H, W, 3) uint8 at ``scales``; those without a pixel are left out.
+def build_pyramid(image: np.ndarray, scales: Sequence[float], window: int) -> list[PyramidLevel]:
+    """The levels of an image (H, W, 3) uint8 at ``scales``; those without a pixel are omitted.
 
     Raises:
         chainer_seg.errors.UserError: A scale is not positive, or no level has a pixel.
     """
     if not all(np.isfinite(scale) and scale > 0 for scale in scales):
-        raise UserError(f'The scales {_listing(scales)} cannot be used; give positive numbers.')
+        raise UserError(f'Scales must be positive, got {_listing(scales)}.')
     kept = [scale for scale in scales if min(level_size(image.shape[:2], scale)) > 0]
     if not kept:
-        raise UserError(f'An image of {image.shape[0]}x{image.shape[1]} pixels has no pixel left at '
-                        f'the scales {_listing(scales)}; give larger scales.')
+        raise UserError(f'An image of {image.shape[0]}x{image.shape[1]} pixels has no pixels at '
+                        f'the scales {_listing(scales)}; use larger scales.')
     if len(kept) < len(scales):
-        log.debug('an image of %dx%d pixels has no pixel left at %d of %d scales', *image.shape[:2],
+        log.debug('an image of %dx%d pixels has no pixels at %d of %d scales', *image.shape[:2],
                   len(scales) - len(kept), len(scales))
     return [PyramidLevel(image, scale, window) for scale in kept]
 

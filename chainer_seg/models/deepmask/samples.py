@@ -1,7 +1,7 @@
 """Training patches: an object in the middle for its mask, and objects or none for the score.
 
 Section 3 of arXiv 1506.06204 and the samplers of its Torch implementation. A scale is the number of
-pixels of the picture for one pixel of the patch.
+pixels of the image for one pixel of the patch.
 """
 
 import math
@@ -16,10 +16,10 @@ from chainer_seg.models.deepmask.trunk import PADDING_VALUE, PATCH_MARGIN, norma
 # In a patch of 224 pixels a canonical object is 128 pixels long.
 CANONICAL = 128 / 224
 
-# Smaller objects (pixels of the picture) are not trained on.
+# Smaller objects (pixels of the image) are not trained on.
 LEAST_AREA, LEAST_SIDE = 100, 5
 
-# Where negatives are looked for: so many times the scale of the picture.
+# Scales at which negatives are sampled, as multiples of the image's scale.
 NEGATIVE_SCALES = 2.0 ** np.arange(3, -2.01, -0.25)
 # A negative keeps so many times the shift of the positives away from every object ...
 CLEARANCE = 3
@@ -27,7 +27,7 @@ CLEARANCE = 3
 NEIGHBOURING_OCTAVES = 1
 NEGATIVE_TRIES = 100
 
-LEAST_WINDOW = 10  # pixels of the picture that a negative shows at least
+LEAST_WINDOW = 10  # minimum side of a negative, in pixels of the image
 
 # The positions of an endless training stream.
 NUMBERS = range(2 ** 40)
@@ -41,7 +41,7 @@ class PatchSamples:
 
     Called as ``transform(k, rng)`` by the training iterator, over the numbers of
     :data:`NUMBERS` in their order. Which head batch ``k // batch_size`` trains depends on the seed
-    and that number alone, so a run that is continued goes on exactly.
+    and that number alone, so a resumed run continues exactly.
 
     Args:
         index: A :class:`chainer_seg.datasets.ObjectIndex`.
@@ -78,7 +78,7 @@ class PatchSamples:
         labels = index.labels[numbers]
         self._by_label = [numbers[labels == label] for label in np.unique(labels)]
         self._usable = usable
-        self._pictures = np.unique(index.pictures[numbers])
+        self._images = np.unique(index.pictures[numbers])
 
     def __call__(self, number, rng):
         batch = number // self.batch_size
@@ -86,7 +86,7 @@ class PatchSamples:
         return self.draw_score(rng) if head < self.score_share else self.draw_mask(rng)
 
     def draw_mask(self, rng):
-        """A patch with an object of a category drawn uniformly, and the object's mask."""
+        """A patch with an object of a category sampled uniformly, and the object's mask."""
         number = rng.choice(self._by_label[rng.integers(len(self._by_label))])
         centre, scale = self._jitter(number, rng)
         image, mask = self.index.read_object(
@@ -98,15 +98,15 @@ class PatchSamples:
 
     def draw_score(self, rng):
         """A patch that shows an object as :meth:`draw_mask` does, or one that does not."""
-        picture = rng.choice(self._pictures)
-        image = self.index.read_image(picture)
+        number = rng.choice(self._images)
+        image = self.index.read_image(number)
         positive = rng.random() < 0.5
         if positive:
-            objects = self.index.of_picture(picture)
+            objects = self.index.of_picture(number)
             centre, scale = self._jitter(
                 objects.start + rng.choice(np.flatnonzero(self._usable[objects])), rng)
         else:
-            centre, scale = self._away_from_objects(picture, image.shape[:2], rng)
+            centre, scale = self._away_from_objects(number, image.shape[:2], rng)
         patch = self._cut(image, centre, max(scale * self.input_size, LEAST_WINDOW))
         if rng.random() < 0.5:
             patch = patch[:, :, ::-1]
@@ -124,11 +124,11 @@ class PatchSamples:
         sides = boxes[:, 2:] - boxes[:, :2]
         return (boxes[:, :2] + boxes[:, 2:]) / 2, sides.max(axis=1) / self.object_size
 
-    def _away_from_objects(self, picture, size, rng):
+    def _away_from_objects(self, number, size, rng):
         """A middle (y, x) and a scale at which no object, crowds included, is centred."""
         scales = rng.choice(NEGATIVE_SCALES, NEGATIVE_TRIES)
         places = rng.uniform(0, size, (NEGATIVE_TRIES, 2))
-        centres, canonical = self._canonical(self.index.of_picture(picture))
+        centres, canonical = self._canonical(self.index.of_picture(number))
         with np.errstate(divide='ignore'):  # An annotation may have a box without a side.
             octaves = np.abs(np.log2(canonical) - np.log2(scales)[:, None])
         distances = np.linalg.norm(places[:, None] - centres, axis=2) / scales[:, None]
@@ -139,7 +139,7 @@ class PatchSamples:
         return places[chosen], scales[chosen]
 
     def _cut(self, image, centre, length):
-        """The network's input (3, input_size, input_size) for a square of a picture."""
+        """The network's input (3, input_size, input_size) for a square of an image."""
         window = window_around(centre, length)
         patch = cut_window(image, window, self.input_size, 255 * PADDING_VALUE) / np.float32(255)
         return normalise(patch.transpose(2, 0, 1))
@@ -163,6 +163,6 @@ def stack_patches(samples, device):
         chainer_seg.errors.TrainingError: They are for different heads.
     """
     if any(sample.keys() != samples[0].keys() for sample in samples):
-        raise TrainingError('A batch holds samples for the mask and for the score; resume with the '
+        raise TrainingError('A batch mixes samples for the mask and for the score; resume with the '
                             'batch size that the run was started with.')
     return chainer.dataset.concat_examples(samples, device)

@@ -10,7 +10,7 @@ from chainer_seg.models.deepmask.model import STEPS, crop
 
 
 # The part of a window that the object in its middle takes, about: 0.14 of a drawn shape's, 0.10 of that
-# of an object in 50 pictures of COCO 2017.
+# of an object in 50 images of COCO 2017.
 OBJECT_SHARE = 0.12
 
 
@@ -19,7 +19,7 @@ class DeepMaskTrainChain(DeviceChain):
 
     Args:
         model: A :class:`DeepMask`.
-        mask_weight: The loss of masks counts so many times; the Torch implementation multiplies it
+        mask_weight: Weight of the mask loss; the Torch implementation multiplies it
             by the batch size.
 
     Called with ``x`` (B, 3, H, W) float32 and either ``mask`` (B, S, S), to whose side the logits
@@ -91,7 +91,7 @@ def begin_at_prior(refine):
         refine.logit.b.array[...] = np.log(OBJECT_SHARE / (1 - OBJECT_SHARE))
 
 
-def soft_margin(logits, target):
+def soft_margin(logits: chainer.Variable, target: np.ndarray) -> chainer.Variable:
     """mean(log(1 + exp(-target * logits))) for targets of -1 and 1, of any shape."""
     # The same number as this cross entropy, whose gradient does not overflow.
     return F.sigmoid_cross_entropy(logits, (target > 0).astype(np.int32))
@@ -104,7 +104,7 @@ def enlarge(logits, side):
     return resize_bilinear(logits[:, None], (side, side))[:, 0]
 
 
-def patch_ious(logits, target):
+def patch_ious(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Intersection over union (B,) of masks whose logits (B, S, S) are at least 0 with those of 1."""
     found, truth = logits >= 0, target > 0
     shared, united = (found & truth).sum(axis=(1, 2)), (found | truth).sum(axis=(1, 2))

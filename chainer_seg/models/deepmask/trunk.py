@@ -14,23 +14,23 @@ STRIDE = 16  # Pixels from one position of the last stage to the next.
 # last stage is cropped by one position on each side for it.
 PATCH_MARGIN = 32
 
-# Of a picture whose values are in 0..1, in the order red, green, blue.
+# Of an image whose values are in 0..1, in the order red, green, blue.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
-# Mid-grey, before normalisation: what lies outside a picture.
+# Mid-grey, before normalisation: what lies outside an image.
 PADDING_VALUE = 0.5
 
 
-def normalise(pictures):
-    """Pictures as the network takes them: less their mean, divided by their deviation.
+def normalise(images: np.ndarray) -> np.ndarray:
+    """Images as the network takes them: less their mean, divided by their deviation.
 
     Args:
-        pictures: (..., 3, H, W) float32 RGB in 0..1, NumPy's or CuPy's.
+        images: (..., 3, H, W) float32 RGB in 0..1, NumPy's or CuPy's.
     """
-    xp = chainer.backend.get_array_module(pictures)
+    xp = chainer.backend.get_array_module(images)
     mean = xp.array(IMAGE_MEAN, np.float32)[:, None, None]
-    return (pictures - mean) / xp.array(IMAGE_STD, np.float32)[:, None, None]
+    return (images - mean) / xp.array(IMAGE_STD, np.float32)[:, None, None]
 
 
 class Trunk(chainer.Chain):
@@ -75,14 +75,14 @@ class Trunk(chainer.Chain):
             outputs.append(h)
         return tuple(outputs)
 
-    def describe(self, stage):
+    def describe(self, stage: chainer.Variable) -> chainer.Variable:
         """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the
         last stage (B, C, h, w)."""
         return self.features(F.relu(self.bottleneck(stage)))
 
 
 class WindowLinear(L.Convolution2D):
-    """Torch's Linear on windows of a map: a convolution, so that it slides over whole pictures.
+    """Torch's Linear on windows of a map: a convolution, so that it slides over whole images.
 
     On maps that are no larger than a window it is one matrix product for the batch.
     """

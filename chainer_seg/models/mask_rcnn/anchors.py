@@ -32,7 +32,7 @@ def base_anchors(stride, sizes, ratios):
                           axis=1).astype(np.float32)
 
 
-def grid_anchors(base, stride, size):
+def grid_anchors(base: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
     """The anchors of all positions of a map.
 
     Args:

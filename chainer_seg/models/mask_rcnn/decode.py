@@ -14,7 +14,7 @@ from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
 DELTA_WEIGHTS = (10, 10, 5, 5)
 
 
-def class_boxes(rois, deltas, scale, size):
+def class_boxes(rois: np.ndarray, deltas: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
     """The box that each RoI becomes if it is of a class, for every class.
 
     Args:
@@ -31,7 +31,8 @@ def class_boxes(rois, deltas, scale, size):
     return clip_boxes(boxes, size)
 
 
-def best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections):
+def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: float, nms_threshold: float,
+               max_detections: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The boxes that are found in one image.
 
     Args:

@@ -5,6 +5,7 @@ The last row and column belong to a box, so that a height is y_max - y_min + 1. 
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from chainer import backend
@@ -14,7 +15,8 @@ from chainer import backend
 LARGEST_GROWTH = math.log(1000 / 16)
 
 
-def boxes_to_deltas(boxes, targets, weights=(1, 1, 1, 1)):
+def boxes_to_deltas(boxes: np.ndarray, targets: np.ndarray,
+                    weights: Sequence[float] = (1, 1, 1, 1)) -> np.ndarray:
     """The deltas that bring boxes to others.
 
     Args:
@@ -31,7 +33,8 @@ def boxes_to_deltas(boxes, targets, weights=(1, 1, 1, 1)):
     return deltas * xp.asarray(weights, np.float32)
 
 
-def deltas_to_boxes(boxes, deltas, weights=(1, 1, 1, 1)):
+def deltas_to_boxes(boxes: np.ndarray, deltas: np.ndarray,
+                    weights: Sequence[float] = (1, 1, 1, 1)) -> np.ndarray:
     """Applies deltas to boxes; the inverse of :func:`boxes_to_deltas`.
 
     Args:
@@ -50,7 +53,7 @@ def deltas_to_boxes(boxes, deltas, weights=(1, 1, 1, 1)):
     return xp.concatenate([centres - halves, centres + halves - 1], axis=-1)
 
 
-def clip_boxes(boxes, size):
+def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Boxes (..., 4) with inclusive maxima, cut off at the border of an image of (height, width)."""
     xp = backend.get_array_module(boxes)
     limits = xp.asarray([size[0] - 1, size[1] - 1] * 2, dtype=boxes.dtype)

@@ -1,7 +1,9 @@
-"""From a picture to maps, and from maps to what the heads see of a region: C4 and FPN.
+"""From an image to maps, and from maps to what the heads see of a region: C4 and FPN.
 
 C4 is arXiv 1506.01497 on a ResNet (arXiv 1703.06870, figure 4 left), FPN arXiv 1612.03144.
 """
+
+from collections.abc import Sequence
 
 import chainer
 import numpy as np
@@ -48,7 +50,8 @@ class C4Extractor(chainer.Chain):
             h = self.resnet[name](h)
         return h,
 
-    def region_features(self, features, rois, roi_indices, size):
+    def region_features(self, features: Sequence[chainer.Variable], rois: np.ndarray, roi_indices: np.ndarray,
+                        size: int) -> chainer.Variable:
         """The last stage's output (R, region_channels, ceil(size / 2), ceil(size / 2)) for each RoI."""
         pooled = self.pool(features[0], rois, roi_indices, size, 1 / self.strides[0])
         return self.resnet[self.resnet.stage_names[-1]](pooled)
@@ -60,7 +63,7 @@ class FPNExtractor(chainer.Chain):
     Args:
         resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
         channels: Channels of each level.
-        canonical_size: Side in pixels of a region that is looked at on level 4, of stride 16.
+        canonical_size: Side in pixels of a region that belongs to level 4, of stride 16.
         pooling, sampling_ratio: As those of :class:`C4Extractor`.
         seed: Seed of the initial weights of the pyramid.
 
@@ -84,7 +87,8 @@ class FPNExtractor(chainer.Chain):
     def forward(self, x):
         return self.pyramid(self.resnet(x))
 
-    def region_features(self, features, rois, roi_indices, size):
+    def region_features(self, features: Sequence[chainer.Variable], rois: np.ndarray, roi_indices: np.ndarray,
+                        size: int) -> chainer.Variable:
         """What RoIAlign takes from the level of each RoI: (R, channels, size, size)."""
         # On the CPU, so that a GPU is waited for once and not at each level.
         levels = cuda.to_cpu(roi_levels(rois, len(features) - 1, self.canonical_size))
@@ -102,7 +106,7 @@ class FPNExtractor(chainer.Chain):
         return F.permutate(F.concat(pooled, axis=0), order, axis=0, inv=True)
 
 
-def roi_levels(rois, levels, canonical_size=CANONICAL_SIZE):
+def roi_levels(rois: np.ndarray, levels: int, canonical_size: float = CANONICAL_SIZE) -> np.ndarray:
     """The pyramid level of each RoI: the larger, the coarser.
 
     Args:
@@ -128,4 +132,4 @@ def _pooling(name, sampling_ratio):
         return lambda *arguments: roi_align(*arguments, sampling_ratio)
     if name == 'pool':
         return roi_pool
-    raise ValueError(f"pooling must be 'align' or 'pool', but is {name!r}")
+    raise ValueError(f"pooling must be 'align' or 'pool', got {name!r}")

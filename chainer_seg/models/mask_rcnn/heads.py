@@ -27,7 +27,7 @@ class BoxHead(chainer.Chain):
     first, and deltas (R, 4 * (C + 1)); columns 4 * c to 4 * c + 3 are (dy, dx, dh, dw) of class c.
     """
 
-    def __init__(self, channels, size, hidden, classes, seed=0):
+    def __init__(self, channels: int, size: int, hidden: int | None, classes: int, seed: int = 0) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 2))
         self.averages = hidden is None
@@ -98,13 +98,13 @@ class KeypointHead(chainer.Chain):
         return double_side(self.upsample(_with_relu(self.convs, x)))
 
 
-def bilinear_kernel():
+def bilinear_kernel() -> np.ndarray:
     """The (4, 4) float32 weights with which a transposed convolution doubles sides bilinearly."""
     weights = np.array([1, 3, 3, 1], np.float32) / 4
     return weights[:, None] * weights
 
 
-def double_side(x):
+def double_side(x: chainer.Variable) -> chainer.Variable:
     """(R, K, h, w) to (R, K, 2 * h, 2 * w), bilinearly; beyond the border lie zeros, as in Detectron."""
     xp = chainer.backend.get_array_module(x)
     count = x.shape[1]

@@ -1,9 +1,9 @@
-"""What the keypoint head shall answer: one position of each heat map (arXiv 1703.06870, section 5)."""
+"""Targets of the keypoint head: one position in each heat map (arXiv 1703.06870, section 5)."""
 
 import numpy as np
 
 
-def keypoint_targets(keypoints, boxes, size):
+def keypoint_targets(keypoints: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """The cells of heat maps in which keypoints lie.
 
     Args:

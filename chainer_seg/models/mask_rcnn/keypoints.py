@@ -10,7 +10,7 @@ GROUP_VALUES = 2 ** 22
 _CUBIC = -0.75
 
 
-def find_keypoints(heatmaps, boxes):
+def find_keypoints(heatmaps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The place of the highest value of each heat map, at the resolution of its box.
 
     Args:

@@ -13,7 +13,8 @@ from chainer_seg.mask_runs import MaskRuns
 MASK_THRESHOLD = 0.5
 
 
-def paste_masks(masks, boxes, size, threshold=MASK_THRESHOLD):
+def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
+                threshold: float = MASK_THRESHOLD) -> MaskRuns:
     """Pastes masks into an image.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the mask head shall answer: the true masks of objects, cut out by regions at its resolution.
+"""Targets of the mask head: the true masks of objects, cropped by regions at its resolution.
 
 arXiv 1703.06870, section 3. Polygons are drawn at the mask's resolution as Detectron does it, without
 a detour over the pixels of the image; masks known as pixels are interpolated there.
@@ -51,7 +51,7 @@ class ObjectMasks:
         points = [[np.reshape(polygon, (-1, 2)) for polygon in drawn or ()] for drawn in polygons]
         return cls(points, bitmaps, boxes[:, :2])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.bitmaps)
 
     def take(self, numbers):
@@ -59,8 +59,8 @@ class ObjectMasks:
         return ObjectMasks([self.polygons[n] for n in numbers], [self.bitmaps[n] for n in numbers],
                            self.corners[numbers])
 
-    def flip(self, width):
-        """The masks in the mirror image of an image that is so many pixels wide."""
+    def flip(self, width: int) -> 'ObjectMasks':
+        """The masks in the mirror image of an image of this width in pixels."""
         polygons = [[np.array([[width, 0]]) + polygon * [-1, 1] for polygon in drawn]
                     for drawn in self.polygons]
         widths = np.array([bitmap.shape[1] for bitmap in self.bitmaps], int)

@@ -18,16 +18,18 @@ Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN h
 other anchors, and the stride on other convolutions, so that published weights give other numbers.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import chainer
 import numpy as np
 from chainer import functions as F
 from msgspec import Meta
 
+from chainer_seg.functions.arguments import as_array
 from chainer_seg.links import ResNet
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
-from chainer_seg.models.inference import check_finite
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
@@ -40,7 +42,7 @@ from chainer_seg.schema import (
     Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
     Stages)
 
-# Regions go through a head in groups of so many, for the memory: with C4 the features of one take
+# Number of regions that go through a head at once, to bound the memory: with C4 the features of one take
 # 0.8 MB and what the last stage makes of them 2 MB more.
 REGIONS_AT_ONCE = 256
 
@@ -65,17 +67,17 @@ class MaskRCNN(InstanceDetector):
         keypoint_channels: Channels of the keypoint head.
         anchor_sizes: Square roots of the anchors' areas in pixels; with FPN one for each level.
         anchor_ratios: Heights of the anchors as multiples of their widths.
-        min_side: Images are scaled until their shorter side has so many pixels ...
-        max_side: ... but their longer side has no more than this.
-        roi_size: Side of the features of a region; left out 7 with FPN and 14 with C4.
+        min_side: Shorter side to which images are scaled, in pixels.
+        max_side: Maximum longer side, in pixels; it takes precedence.
+        roi_size: Side of the features of a region; by default 7 with FPN and 14 with C4.
         mask_roi_size: Side of the features of a region for masks and keypoints; FPN only.
         pooling: ``'align'`` for RoIAlign, ``'pool'`` for RoI pooling.
-        sampling_ratio: Samples along each side of a bin, 0 for as many as it has pixels; left out 2
+        sampling_ratio: Samples along each side of a bin, 0 for one for each pixel; by default 2
             with FPN and 0 with C4.
-        canonical_size: Side of a region that FPN looks at with stride 16.
-        proposals_before_nms: Best anchors of a level that are looked at; left out 1000 with FPN and
-            6000 with C4.
-        proposals: Largest number of regions for an image; left out 1000.
+        canonical_size: Side of a region that FPN assigns to the level of stride 16.
+        proposals_before_nms: Number of best anchors of a level that are considered; by default 1000
+            with FPN and 6000 with C4.
+        proposals: Maximum number of regions of an image; by default 1000.
         proposal_nms_threshold: Overlap from which the worse of two proposals is dropped.
         score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
         seed: Seed of the initial weights.
@@ -98,9 +100,7 @@ class MaskRCNN(InstanceDetector):
                  canonical_size: Above = CANONICAL_SIZE, proposals_before_nms: Proposals | None = None,
                  proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
                  score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
-                 max_detections: Detections = 100, seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
+                 max_detections: Detections = 100, seed: Count = 0) -> None:
         super().__init__()
         _check(neck, blocks, keypoints, anchor_sizes)
         self.classes, self.keypoints = classes, keypoints
@@ -136,12 +136,12 @@ class MaskRCNN(InstanceDetector):
                               in zip(self.extractor.strides, level_sizes)]
 
     @property
-    def with_masks(self):
+    def with_masks(self) -> bool:
         """Whether there is a mask head."""
-        return hasattr(self, 'mask')
+        return bool(self.config['with_masks'])
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> int:
         """What the sides of the network's input are multiples of: 1, or the coarsest stage's stride."""
         return self.extractor.strides[-2] if len(self.extractor.strides) > 1 else 1
 
@@ -165,11 +165,11 @@ class MaskRCNN(InstanceDetector):
         features = self.extract(x)
         return (features, *self.rpn(features))
 
-    def extract(self, x):
+    def extract(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """The maps of a batch, a tuple from fine to coarse; one map with C4."""
         return self.extractor(x)
 
-    def anchors(self, sizes):
+    def anchors(self, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """The anchors of maps.
 
         Args:
@@ -189,28 +189,31 @@ class MaskRCNN(InstanceDetector):
             objectness, deltas: What ``rpn`` returns; nothing is differentiated through them.
             sizes: (height, width) of each image in the network's input.
             limits: :class:`~chainer_seg.models.mask_rcnn.proposals.ProposalLimits`; those of the
-                model, which are for inference, if left out.
+                model by default, which are for inference.
 
         Returns:
             rois (R, 4) float32 with inclusive maxima and their images' numbers (R,) int32.
         """
-        logits, changes = ([getattr(x, 'array', x) for x in maps] for maps in (objectness, deltas))
+        logits, changes = (list(map(as_array, maps)) for maps in (objectness, deltas))
         return propose(logits, changes, self.anchors([x.shape[2:] for x in logits]),
                        self.extractor.strides, sizes, limits or self.limits)
 
-    def box_head(self, features, rois, roi_indices):
+    def box_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                 roi_indices: np.ndarray) -> tuple[chainer.Variable, chainer.Variable]:
         """Class logits (R, C + 1) and deltas (R, 4 * (C + 1)) of regions."""
         return self.box(self._regions(features, rois, roi_indices, self.roi_size))
 
-    def mask_head(self, features, rois, roi_indices):
+    def mask_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                  roi_indices: np.ndarray) -> chainer.Variable:
         """Mask logits (R, C + 1, M, M) of regions; M is 28 with FPN and 14 with C4, as published."""
         return self.mask(self._regions(features, rois, roi_indices, self.mask_roi_size))
 
-    def keypoint_head(self, features, rois, roi_indices):
+    def keypoint_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
+                      roi_indices: np.ndarray) -> chainer.Variable:
         """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
         return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
 
-    def class_rows(self):
+    def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""
         layers = [self.box.logits, self.box.deltas, *([self.mask.logits] if self.with_masks else [])]
         return [ClassRows(parameter, self.classes + 1, background=True)
@@ -239,7 +242,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             logits, changes = self.box_head(features, rois[part], roi_indices)
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
-        check_finite(self, probabilities, deltas)
+        self.check_finite(probabilities, deltas)
         boxes = class_boxes(rois, deltas, size.scale, size.original)
         return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
 
@@ -250,7 +253,7 @@ class MaskRCNN(InstanceDetector):
             logits = self.mask_head(features, rois[part], roi_indices).array
             masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
         masks = self.xp.concatenate(masks[1:] or masks)
-        check_finite(self, masks)
+        self.check_finite(masks)
         return F.sigmoid(masks).array
 
     def _heatmaps(self, features, rois, number):
@@ -258,7 +261,7 @@ class MaskRCNN(InstanceDetector):
         for part, roi_indices in self._groups(rois, number):
             heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
         heatmaps = self.xp.concatenate(heatmaps[1:] or heatmaps)
-        check_finite(self, heatmaps)
+        self.check_finite(heatmaps)
         return heatmaps
 
     def _groups(self, rois, number):
@@ -278,9 +281,9 @@ def _or_published(neck, **given):
 
 def _check(neck, blocks, keypoints, anchor_sizes):
     if neck not in ('c4', 'fpn'):
-        raise ValueError(f"neck must be 'c4' or 'fpn', but is {neck!r}")
+        raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")
     if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:
-        raise ValueError(f'anchor_sizes must name {len(blocks) + 1} sizes, one for each level of the '
-                         f'pyramid, but names {len(anchor_sizes)}')
+        raise ValueError(f'anchor_sizes must have {len(blocks) + 1} sizes, one for each level of the '
+                         f'pyramid, got {len(anchor_sizes)}')
     if neck == 'c4' and keypoints:
         raise ValueError("keypoints need neck='fpn'")

@@ -1,4 +1,4 @@
-"""Pictures as Mask R-CNN's network takes them, sized and padded as in Detectron."""
+"""Images as Mask R-CNN's network takes them, sized and padded as in Detectron."""
 
 import typing
 
@@ -10,12 +10,12 @@ MEAN_BGR = (102.9801, 115.9465, 122.7717)
 
 
 class InputSize(typing.NamedTuple):
-    """How large a picture is, and how large it is in the network's input.
+    """How large an image is, and how large it is in the network's input.
 
     Attributes:
-        original: (H, W) of the picture.
+        original: (H, W) of the image.
         inner: (h, w) that it takes of the input, with its own padding: boxes are clipped there.
-        scale: Pixels of the input for a pixel of the picture.
+        scale: Pixels of the input for a pixel of the image.
     """
 
     original: tuple
@@ -23,8 +23,8 @@ class InputSize(typing.NamedTuple):
     scale: float
 
 
-def input_scale(size, min_side, max_side):
-    """By how much a picture of ``size`` = (H, W) is enlarged.
+def input_scale(size: tuple[int, int], min_side: int, max_side: int) -> float:
+    """Resize factor of an image of ``size`` = (H, W).
 
     Its shorter side becomes ``min_side`` pixels, or its longer one ``max_side`` where that is less.
     """
@@ -34,8 +34,8 @@ def input_scale(size, min_side, max_side):
     return scale
 
 
-def network_image(image, scale):
-    """A picture (H, W, 3) uint8 RGB as (3, h, w) float32, blue, green and red less their mean."""
+def network_image(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image (H, W, 3) uint8 RGB as (3, h, w) float32, blue, green and red less their mean."""
     bgr = image[:, :, ::-1].astype(np.float32)
     bgr -= np.array(MEAN_BGR)
     height, width = (scale * side for side in image.shape[:2])
@@ -52,7 +52,7 @@ def pad_to_multiple(size, multiple):
 
 
 def stack(images, multiple):
-    """Pictures (3, h, w) of any sizes as one batch (B, 3, H, W), with zeros right and below.
+    """Images (3, h, w) of any sizes as one batch (B, 3, H, W), with zeros right and below.
 
     H and W are multiples of ``multiple``.
     """

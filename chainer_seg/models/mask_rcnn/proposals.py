@@ -13,7 +13,7 @@ class ProposalLimits(typing.NamedTuple):
     """How many proposals there are.
 
     Attributes:
-        before_nms: The best anchors of each level that are looked at.
+        before_nms: Number of best anchors of each level that are considered.
         after_nms: How many remain of each level, and at last of all levels together.
         nms_threshold: Overlap from which the worse of two proposals of a level is dropped.
     """

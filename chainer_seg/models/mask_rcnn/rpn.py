@@ -19,7 +19,7 @@ class RegionProposalNetwork(chainer.Chain):
     the i-th of (dy, dx, dh, dw) of anchor a.
     """
 
-    def __init__(self, channels, anchors, seed=0):
+    def __init__(self, channels: int, anchors: int, seed: int = 0) -> None:
         super().__init__()
         normal = chainer.initializers.Normal(0.01, rng=np.random.default_rng((seed, 1)))
         with self.init_scope():

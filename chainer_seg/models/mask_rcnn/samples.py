@@ -1,31 +1,31 @@
-"""Training pictures of Mask R-CNN: resized, sometimes mirrored, with what is true in them."""
+"""Training images of Mask R-CNN: resized, sometimes mirrored, with what is true in them."""
 
 import dataclasses
 
 import numpy as np
 
 from chainer_seg.datasets.keypoints import PERSON_MIRROR
-from chainer_seg.datasets.object_index import annotations_of
+from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
 from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
 
-# Objects whose box is not wider and higher than this (pixels of the picture) are not trained on, as
+# Objects whose box is not wider and higher than this (pixels of the image) are not trained on, as
 # in Detectron, which asks of inclusive maxima to be larger than the minima.
 LEAST_SIDE = 1
 
 
 @dataclasses.dataclass
 class Truth:
-    """What is true of one training picture; G objects, none of them a crowd.
+    """What is true of one training image; G objects, none of them a crowd.
 
     Attributes:
-        size: (height, width) that the picture takes of the network's input.
-        scale: Pixels of the input for a pixel of the picture.
+        size: (height, width) that the image takes of the network's input.
+        scale: Pixels of the input for a pixel of the image.
         boxes: (G, 4) float32 with inclusive maxima, in pixels of the input.
         labels: (G,) int32 from 0.
         masks: The :class:`~chainer_seg.models.mask_rcnn.mask_targets.ObjectMasks`.
-        keypoints: (G, K, 3) float32 (y, x, visibility) in pixels of the picture, or None.
+        keypoints: (G, K, 3) float32 (y, x, visibility) in pixels of the image, or None.
         crowds: (C, 4) float32, the boxes of crowds, as ``boxes``.
         seed: Of the generator that draws anchors and regions.
     """
@@ -51,12 +51,12 @@ class PolygonDataset:
     """
 
     def __init__(self, dataset):
-        self.dataset = dataset
+        self.dataset = dataset = as_dataset(dataset)
         self.class_names = dataset.class_names
-        self.ids = getattr(dataset, 'ids', range(len(dataset)))
-        self._annotations = annotations_of(dataset)
+        self.ids = dataset.ids
+        self._annotations = dataset.annotations
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index):
@@ -69,16 +69,16 @@ class PolygonDataset:
 
 
 class DetectionSamples:
-    """Prepares a picture for training.
+    """Prepares an image for training.
 
     Called as ``transform(example, rng)`` by the training iterator, with examples of a
-    :class:`PolygonDataset`. A picture without objects is passed over.
+    :class:`PolygonDataset`. An image without objects is skipped.
 
     Args:
-        min_sides: The shorter side becomes one of these, drawn anew for each picture ...
+        min_sides: Shorter side in pixels; sampled per image if several are given.
         max_side: ... unless the longer one had more pixels than this.
-        flip: Share of the pictures that are mirrored.
-        mirror: The number that each keypoint has in a mirrored picture; pictures with another number
+        flip: Share of the images that are mirrored.
+        mirror: The number that each keypoint has in a mirrored image; images with another number
             of keypoints are not mirrored.
 
     Returns:
@@ -110,9 +110,9 @@ class DetectionSamples:
             image, masks = image[:, ::-1], masks.flip(width)
             boxes[:, [1, 3]] = width - 1 - boxes[:, [3, 1]]
             keypoints = self._flip_keypoints(keypoints, width)
-        picture = network_image(image, scale)
-        return picture, Truth(
-            picture.shape[1:], scale, boxes[objects] * np.float32(scale), instances.labels[objects],
+        x = network_image(image, scale)
+        return x, Truth(
+            x.shape[1:], scale, boxes[objects] * np.float32(scale), instances.labels[objects],
             masks, keypoints, boxes[instances.crowds] * np.float32(scale), seed)
 
     def _flip_keypoints(self, keypoints, width):
@@ -139,6 +139,6 @@ def batch_samples(samples, device, multiple=1):
 
 
 def _inclusive(bboxes, size):
-    """Half-open boxes as boxes with inclusive maxima, cut off at the picture's last pixels."""
+    """Half-open boxes as boxes with inclusive maxima, cut off at the image's last pixels."""
     limits = np.array([size[0], size[1]] * 2, np.float32)
     return np.clip(bboxes, 0, limits) - np.array([0, 0, 1, 1], np.float32)

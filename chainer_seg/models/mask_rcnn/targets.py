@@ -1,4 +1,4 @@
-"""Which anchors and which regions are trained, and what they shall answer, as in Detectron.
+"""Anchor and RoI sampling and their targets, as in Detectron.
 
 arXiv 1506.01497, section 3.1.2 (anchors), and 1504.08083, section 2.3 (regions). Targets are
 computed on the CPU; boxes have inclusive maxima and are in pixels of the network's input.
@@ -52,7 +52,8 @@ class RegionTargets(typing.NamedTuple):
     objects: np.ndarray
 
 
-def anchor_targets(anchors, truth, size, rng, count=256, positive_share=0.5):
+def anchor_targets(anchors: np.ndarray, truth: np.ndarray, size: tuple[int, int], rng: np.random.Generator,
+                   count: int = 256, positive_share: float = 0.5) -> AnchorTargets:
     """Draws the anchors of one image that the proposal network is trained on.
 
     An anchor is positive if it overlaps an object by at least :data:`POSITIVE_OVERLAP`, or no anchor

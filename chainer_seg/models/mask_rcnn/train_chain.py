@@ -23,12 +23,12 @@ class MaskRCNNTrainChain(DeviceChain):
 
     Args:
         model: A :class:`MaskRCNN`.
-        gamma: The loss of masks counts so many times.
+        gamma: Weight of the mask loss.
         anchors: Anchors of an image that the proposal network is trained on.
         regions: Regions of an image that the heads are trained on.
         foreground_share: Largest share of regions with an object.
         limits: :class:`~chainer_seg.models.mask_rcnn.proposals.ProposalLimits`; those of Detectron's
-            training if left out.
+            training by default.
         freeze_bn: Whether batch normalisation uses its running statistics and learns nothing.
 
     Called with ``x`` (B, 3, H, W) float32 and ``truths``, a list of B
@@ -37,7 +37,7 @@ class MaskRCNNTrainChain(DeviceChain):
     ``mask_loss`` without its weight and ``keypoint_loss``.
 
     Raises:
-        chainer_seg.errors.TrainingError: The pictures have classes or keypoints for which the model
+        chainer_seg.errors.TrainingError: The images have classes or keypoints for which the model
             is not made.
     """
 
@@ -111,7 +111,7 @@ class MaskRCNNTrainChain(DeviceChain):
     def _object_losses(self, features, regions, truths):
         """The losses of the heads that only see regions with an object."""
         shown = [targets.boxes[:len(targets.objects)] for targets in regions]
-        # Masks and keypoints are known in pixels of the pictures.
+        # Masks and keypoints are known in pixels of the images.
         originals = [boxes / np.float32(truth.scale) for boxes, truth in zip(shown, truths)]
         losses = {}
         if self.model.with_masks:
@@ -149,7 +149,7 @@ class MaskRCNNTrainChain(DeviceChain):
             F.reshape(logits, (cells.size, -1)), send(cells.ravel()), ignore_label=-1)
 
 
-def smooth_l1(predictions, targets, beta):
+def smooth_l1(predictions: chainer.Variable, targets: np.ndarray, beta: float) -> chainer.Variable:
     """The loss of each delta: d^2 / (2 beta) up to beta, |d| - beta / 2 beyond (arXiv 1504.08083)."""
     return F.huber_loss(predictions, targets, beta, reduce='no') / beta
 
@@ -173,9 +173,9 @@ def _nothing(model):
 def _check(model, truths):
     largest = max((truth.labels.max(initial=-1) for truth in truths), default=-1)
     if largest >= model.classes:
-        raise TrainingError(f'A picture has an object of class {largest}, but the model has the classes '
-                            f'0 to {model.classes - 1}; make it with the classes of the data set.')
+        raise TrainingError(f'An image has an object of class {largest}, but the model has the classes '
+                            f'0 to {model.classes - 1}; build it with the classes of the data set.')
     if model.keypoints and any(truth.keypoints is None or truth.keypoints.shape[1] != model.keypoints
                                for truth in truths):
-        raise TrainingError(f'The model has {model.keypoints} keypoints, but the data set does not have '
-                            f'so many; train on one with keypoints, or without a keypoint head.')
+        raise TrainingError(f'The model has {model.keypoints} keypoints, but the data set has another '
+                            f'number; train on one with as many, or without a keypoint head.')

@@ -51,7 +51,7 @@ def _level(map_size, sides, ratios, image_side, square):
     return anchors.reshape(-1, 4)
 
 
-def encode_boxes(boxes, anchors):
+def encode_boxes(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """The codes (N, 4) of boxes (N, 4) for anchors (N, 4); the inverse of :func:`decode_boxes`."""
     xp = backend.get_array_module(boxes)
     low, high = boxes[:, 1::-1], boxes[:, 3:1:-1]
@@ -60,7 +60,7 @@ def encode_boxes(boxes, anchors):
     return xp.concatenate([centres, sizes], axis=1)
 
 
-def decode_boxes(codes, anchors):
+def decode_boxes(codes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """The boxes (N, 4) that codes (N, 4) mean for anchors (N, 4); they may reach out of the image."""
     xp = backend.get_array_module(codes)
     codes = xp.clip(codes, -LARGEST_CODE, LARGEST_CODE)
@@ -70,7 +70,7 @@ def decode_boxes(codes, anchors):
     return xp.concatenate([low[:, ::-1], (low + sizes)[:, ::-1]], axis=1)
 
 
-def anchor_corners(anchors):
+def anchor_corners(anchors: np.ndarray) -> np.ndarray:
     """The boxes (N, 4) of anchors (N, 4)."""
     xp = backend.get_array_module(anchors)
     return decode_boxes(xp.zeros_like(anchors), anchors)

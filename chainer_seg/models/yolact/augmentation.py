@@ -1,6 +1,6 @@
-"""Changes pictures and their objects at random for training, as SSD does (arXiv 1512.02325, 2.2).
+"""Changes images and their objects at random for training, as SSD does (arXiv 1512.02325, 2.2).
 
-Colours are shifted, the picture is laid on a larger canvas, a part of it is cut out, and it is mirrored;
+Colours are shifted, the image is laid on a larger canvas, a part of it is cut out, and it is mirrored;
 masks and boxes follow.
 """
 
@@ -16,14 +16,15 @@ from chainer_seg.models.yolact.settings import Augmentation
 STANDARD = Augmentation()
 NO_AUGMENTATION = Augmentation(photometric=False, expand=False, crop=False, mirror=False)
 
-# Some object must overlap the part that is cut out by one of these; None leaves the picture whole.
+# Some object must overlap the part that is cut out by one of these; None leaves the image whole.
 CROP_OVERLAPS = (None, 0.1, 0.3, 0.7, 0.9, 0.0)
 CROP_RATIOS = (0.5, 2)  # of height to width
 CROP_TRIES = 50
 
 
-def augment(image, instances, rng, settings=STANDARD):
-    """A picture and its objects as they might also have been.
+def augment(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+            settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
+    """An image and its objects as they might also have been.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -46,8 +47,9 @@ def augment(image, instances, rng, settings=STANDARD):
     return image, instances
 
 
-def shift_colours(image, rng, settings=STANDARD):
-    """Each of brightness, contrast, saturation and hue is shifted in half of the pictures."""
+def shift_colours(image: np.ndarray, rng: np.random.Generator,
+                  settings: Augmentation = STANDARD) -> np.ndarray:
+    """Each of brightness, contrast, saturation and hue is shifted in half of the images."""
     image = image.astype(np.float32)
     if rng.random() < 0.5:
         image += np.float32(rng.uniform(-settings.brightness, settings.brightness))
@@ -61,8 +63,9 @@ def shift_colours(image, rng, settings=STANDARD):
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def expand(image, instances, rng, settings=STANDARD):
-    """Lays the picture anywhere on a larger canvas."""
+def expand(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+           settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
+    """Lays the image anywhere on a larger canvas."""
     height, width = image.shape[:2]
     ratio = rng.uniform(1, settings.largest_canvas)
     tall, wide = int(height * ratio), int(width * ratio)
@@ -76,8 +79,9 @@ def expand(image, instances, rng, settings=STANDARD):
     return canvas, _changed(instances, masks, instances.bboxes + np.array([top, left] * 2, 'f'))
 
 
-def crop_part(image, instances, rng, settings=STANDARD):
-    """Cuts out a part that shows enough of some object, or leaves the picture as it is."""
+def crop_part(image: np.ndarray, instances: Instances, rng: np.random.Generator,
+              settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
+    """Cuts out a part that shows enough of some object, or leaves the image as it is."""
     least = CROP_OVERLAPS[rng.integers(len(CROP_OVERLAPS))]
     if least is None or not len(instances):
         return image, instances
@@ -90,7 +94,7 @@ def crop_part(image, instances, rng, settings=STANDARD):
 
 
 def cut(image, instances, window):
-    """The part of a picture in a window, and the objects whose middle lies there.
+    """The part of an image in a window, and the objects whose middle lies there.
 
     Args:
         image: (H, W, 3) uint8.
@@ -105,8 +109,8 @@ def cut(image, instances, window):
             _changed(kept, kept.masks[:, top:bottom, left:right], bboxes))
 
 
-def mirror(image, instances):
-    """The picture and its objects with left and right exchanged."""
+def mirror(image: np.ndarray, instances: Instances) -> tuple[np.ndarray, Instances]:
+    """The image and its objects with left and right exchanged."""
     bboxes = instances.bboxes.copy()
     bboxes[:, 1::2] = image.shape[1] - bboxes[:, 3::-2]
     return image[:, ::-1], _changed(instances, instances.masks[:, :, ::-1], bboxes)

@@ -47,17 +47,17 @@ BACKBONES = {
 }
 
 
-def register_backbone(name, backbone):
+def register_backbone(name: str, backbone: Backbone) -> None:
     """Makes a :class:`Backbone` known as ``name`` to :class:`~chainer_seg.models.yolact.Yolact`."""
     BACKBONES[name] = backbone
 
 
-def find_backbone(name):
+def find_backbone(name: str) -> Backbone:
     """The :class:`Backbone` of a name.
 
     Raises:
         ValueError: None is registered under it.
     """
     if name not in BACKBONES:
-        raise ValueError(f'there is no backbone {name!r}; there are {", ".join(BACKBONES)}')
+        raise ValueError(f'unknown backbone {name!r}; choose from {", ".join(BACKBONES)}')
     return BACKBONES[name]

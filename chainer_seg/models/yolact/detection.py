@@ -33,7 +33,7 @@ class Detections:
     scores: np.ndarray
     coefficients: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, index):
@@ -76,7 +76,7 @@ def find_detections(codes, logits, coefficients, anchors, side, *, suppression='
     return Detections(boxes[chosen], labels, scores[labels, chosen], coefficients[candidates][chosen])
 
 
-def find_candidates(logits, threshold):
+def find_candidates(logits: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """The anchors that may show an object, (n,) int, and their scores (C - 1, n) without the background.
 
     The softmax is computed only for anchors whose best class comes near enough to the background.

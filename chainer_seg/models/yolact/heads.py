@@ -1,5 +1,7 @@
 """What YOLACT computes from its pyramid (arXiv 1904.02689, section 3; re-scoring: 1912.06218)."""
 
+from collections.abc import Sequence
+
 import chainer
 import numpy as np
 from chainer import functions as F
@@ -15,7 +17,7 @@ class ProtoNet(chainer.Chain):
     negative.
     """
 
-    def __init__(self, channels, prototypes, scale, rng):
+    def __init__(self, channels: int, prototypes: int, scale: int, rng: np.random.Generator) -> None:
         super().__init__()
         self.scale = scale
         with self.init_scope():
@@ -48,7 +50,8 @@ class PredictionHead(chainer.Chain):
     :func:`chainer_seg.models.yolact.anchors.anchor_boxes`.
     """
 
-    def __init__(self, channels, anchors, logits, prototypes, rng):
+    def __init__(self, channels: int, anchors: int, logits: int, prototypes: int,
+                 rng: np.random.Generator) -> None:
         super().__init__()
         self.widths = (4, logits, prototypes)
         with self.init_scope():
@@ -80,7 +83,7 @@ class MaskRescoring(chainer.Chain):
     never negative. The convolutions are the children ``layers``; the last one is 1x1.
     """
 
-    def __init__(self, channels, classes, rng):
+    def __init__(self, channels: Sequence[int], classes: int, rng: np.random.Generator) -> None:
         super().__init__()
         inputs = (1, *channels)
         with self.init_scope():

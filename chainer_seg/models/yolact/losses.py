@@ -19,7 +19,7 @@ from chainer_seg.models.yolact.targets import BACKGROUND
 LEAST_RESCORED_AREA = 25
 
 
-def box_loss(codes, targets, classes):
+def box_loss(codes: chainer.Variable, targets: np.ndarray, classes: np.ndarray) -> chainer.Variable:
     """Smooth L1 between the codes (B, N, 4) of positive anchors and their targets (B, N, 4), summed."""
     positive = _numbers(classes > BACKGROUND)
     difference = F.huber_loss(codes.reshape(-1, 4)[positive], targets.reshape(-1, 4)[positive],
@@ -33,7 +33,7 @@ def class_loss(logits, classes, negative_ratio=3):
     Args:
         logits: (B, N, C) Variable.
         classes: (B, N) int32.
-        negative_ratio: So many negatives for each positive of an image.
+        negative_ratio: Number of negatives for each positive of an image.
     """
     count = logits.shape[2]
     chosen = _numbers((classes > BACKGROUND) | hard_negatives(logits.array, classes, negative_ratio))
@@ -58,7 +58,8 @@ def mask_logits(prototypes, coefficients, anchors):
     return flat.reshape(len(anchors), height, width)
 
 
-def mask_loss(logits, masks, bboxes, objects):
+def mask_loss(logits: chainer.Variable, masks: np.ndarray, bboxes: np.ndarray,
+              objects: np.ndarray) -> chainer.Variable:
     """Cross entropy of cropped masks over the area of the box, summed over masks.
 
     Where a mask is cropped, nothing counts.
@@ -100,7 +101,7 @@ def rescoring_loss(rescore, logits, masks, bboxes, labels, objects):
     return F.sum(F.huber_loss(predicted, ious.astype(np.float32), delta=1, reduce='no'))
 
 
-def semantic_loss(logits, masks, labels):
+def semantic_loss(logits: chainer.Variable, masks: np.ndarray, labels: np.ndarray) -> chainer.Variable:
     """Sigmoid cross entropy of one image's map of each class, the mean over pixels summed over classes.
 
     Args:
@@ -123,7 +124,7 @@ def shrink_masks(masks, size):
     return resize_bilinear(masks[None].astype(np.float32), size, align_corners=False).array[0] > 0.5
 
 
-def box_windows(bboxes, size):
+def box_windows(bboxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(R, h, w) bool: the pixels of a map of ``size`` to which masks in the boxes are cropped."""
     xp = backend.get_array_module(bboxes)
     first, stop = (limits.T[:, :, None] for limits in crop_limits(bboxes, size))

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from chainer import backend
 
-# Masks are cropped so many prototype pixels outside of the box.
+# Margin around the box within which masks are kept, in prototype pixels.
 CROP_MARGIN = 1
 
 # A pixel belongs to a mask above this probability.
 MASK_THRESHOLD = 0.5
 
 
-def assemble_masks(prototypes, coefficients, boxes):
+def assemble_masks(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The probabilities of R masks at the size of the prototypes, 0 outside of their boxes.
 
     Args:
@@ -36,7 +36,7 @@ def assemble_masks(prototypes, coefficients, boxes):
     return masks
 
 
-def crop_limits(boxes, size):
+def crop_limits(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The windows to which masks are cropped.
 
     Args:
@@ -53,7 +53,7 @@ def crop_limits(boxes, size):
     return xp.ceil(xp.maximum(low, 0)), xp.ceil(xp.minimum(high, size))
 
 
-def enlarge_masks(masks, boxes, size):
+def enlarge_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The pixels of R masks in the image.
 
     Args:

@@ -11,11 +11,11 @@ from chainer import functions as F
 from msgspec import Meta
 
 from chainer_seg.errors import UserError
+from chainer_seg.functions.arguments import as_array
 from chainer_seg.instances import Instances
 from chainer_seg.links import FeaturePyramid
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
-from chainer_seg.models.inference import check_finite
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
@@ -50,11 +50,11 @@ class Yolact(InstanceDetector):
             ``image_size``.
         anchor_ratios: Width over height of the anchors of each scale.
         square_anchors: Whether the heights are made equal to the widths, as in the published models
-            for COCO that are no YOLACT++.
+            for COCO other than YOLACT++.
         rescoring: Channels of the strided convolutions of the net that scores masks, none to go
             without; (8, 16, 32, 64, 128) is YOLACT++'s.
         anchor_threshold, score_threshold, nms_threshold, max_detections, suppression, top_k, rescore:
-            What :meth:`detect` does unless it is told otherwise.
+            Defaults of :meth:`detect`.
         seed: Seed of the initial weights.
 
     ``forward`` takes (B, 3, S, S) float32, which :meth:`prepare` makes, and returns box codes
@@ -62,12 +62,12 @@ class Yolact(InstanceDetector):
     and prototypes (B, h, w, K), all float32. N is the number of :meth:`anchors`. A model that is
     built while ``chainer.config.dtype`` is ``chainer.mixed16`` computes them in half precision.
 
-    :meth:`detect` knows these options beside those of
-    :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, which the best class
-    of an anchor must exceed for it to be looked at; ``suppression``, one of ``'fast'``,
-    ``'cross_class'`` and ``'traditional'``; ``top_k``, the most candidates of a class for the first
-    two; and ``rescore``, whether a model with mask re-scoring multiplies the scores with what it
-    predicts. The threshold of the score holds before that.
+    :meth:`detect` accepts these options in addition to those of
+    :class:`~chainer_seg.models.detector.InstanceDetector`: ``anchor_threshold``, the minimum score of
+    an anchor's best class, exclusive; ``suppression``, one of ``'fast'``, ``'cross_class'`` and
+    ``'traditional'``; ``top_k``, the maximum number of candidates of a class for the first two; and
+    ``rescore``, whether a model with mask re-scoring multiplies the scores by its predictions.
+    ``score_threshold`` applies before that.
     """
 
     option_names = (*InstanceDetector.option_names, 'anchor_threshold', 'suppression', 'top_k',
@@ -86,8 +86,6 @@ class Yolact(InstanceDetector):
                  suppression: Literal['fast', 'cross_class', 'traditional'] = 'fast',
                  top_k: Annotated[int, Meta(ge=1, le=2000)] = 200, rescore: bool = True,
                  seed: Count = 0):
-        self.config = {name: value for name, value in locals().items()
-                       if name != 'self' and not name.startswith('__')}
         super().__init__()
         _check_anchors(anchor_scales)
         _check_rescoring(rescoring, prototype_scale * _map_side(image_size, STRIDES[0]))
@@ -113,14 +111,14 @@ class Yolact(InstanceDetector):
                 self.rescoring = MaskRescoring(rescoring, classes, rng)
 
     @property
-    def rescores(self):
+    def rescores(self) -> bool:
         """Whether the model has a net that scores masks."""
         return bool(self.config['rescoring'])
 
     def forward(self, x):
         return self._predict(self.features(x))
 
-    def forward_train(self, x):
+    def forward_train(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """As ``forward``, with one more result that only training uses.
 
         Returns:
@@ -130,7 +128,7 @@ class Yolact(InstanceDetector):
         maps = self.features(x)
         return (*self._predict(maps), F.cast(self.semantic(maps[0]), np.float32))
 
-    def features(self, x):
+    def features(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
         """The maps P3 to P7 (B, fpn_channels, h, w) of the pyramid."""
         x = F.cast(x, self.semantic.W.dtype)
         return self.pyramid(self.backbone(x)[-3:])
@@ -139,7 +137,7 @@ class Yolact(InstanceDetector):
         """The anchors of an input.
 
         Args:
-            size: Side of the input, or (height, width); ``image_size`` if left out. The anchors keep
+            size: Side of the input, or (height, width); ``image_size`` by default. The anchors keep
                 their sides as fractions of the image.
 
         Returns:
@@ -150,7 +148,7 @@ class Yolact(InstanceDetector):
         return anchor_boxes(map_sizes, self.anchor_scales, self.anchor_ratios, self.image_size,
                             self.square_anchors)
 
-    def normalise(self, pixels):
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (..., 3) in 0..255, red, green, blue, as the backbone expects them, float32."""
         return self._backbone.normalise(pixels)
 
@@ -165,13 +163,13 @@ class Yolact(InstanceDetector):
         _check_options(**options)
         anchors = self.device.send(self.anchors())
         found = []
-        for codes, logits, coefficients, prototypes, size in zip(*map(_array, outputs), sizes):
+        for codes, logits, coefficients, prototypes, size in zip(*map(as_array, outputs), sizes):
             detections = find_detections(codes, logits, coefficients, anchors, self.image_size,
                                          **options)
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
 
-    def class_rows(self):
+    def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""
         count = self.classes + 1
         logits = [ClassRows(parameter, count, groups=len(parameter.array) // count, background=True)
@@ -197,7 +195,7 @@ class Yolact(InstanceDetector):
     def _rescore(self, detections, masks):
         """The detections and their masks (R, h, w) in the order of their new scores."""
         quality = self.rescoring(masks[:, None]).array
-        check_finite(self, quality)
+        self.check_finite(quality)
         scores = detections.scores * quality[self.xp.arange(len(masks)), detections.labels]
         order = self.xp.argsort(-scores, kind='stable')
         rescored = dataclasses.replace(detections, scores=scores)
@@ -207,7 +205,7 @@ class Yolact(InstanceDetector):
 def _check_anchors(scales):
     if len(scales) != len(STRIDES) or len({len(sides) for sides in scales}) != 1 or not scales[0]:
         raise ValueError(f'anchor_scales must have {len(STRIDES)} levels of equally many sides, '
-                         f'but is {scales}')
+                         f'got {scales}')
 
 
 def _check_rescoring(channels, side):
@@ -215,7 +213,7 @@ def _check_rescoring(channels, side):
     smallest = 2 ** (len(channels) + 1) - 1 if channels else 0
     if side < smallest:
         raise ValueError(f'prototypes of {side} pixels are too small for a rescoring of '
-                         f'{len(channels)} layers, which takes {smallest}')
+                         f'{len(channels)} layers, which needs at least {smallest}')
 
 
 def _map_side(side, stride):
@@ -225,17 +223,13 @@ def _map_side(side, stride):
 
 def _check_options(suppression, anchor_threshold, top_k, **others):
     if suppression not in SUPPRESSIONS:
-        raise UserError(f'There is no suppression {suppression!r}; choose one of '
+        raise UserError(f'Unknown suppression {suppression!r}; choose from '
                         f'{", ".join(SUPPRESSIONS)}.')
     if not 0 <= anchor_threshold <= 1:
-        raise UserError(f'The threshold {anchor_threshold:g} for anchors is not between 0 and 1; '
-                        f'choose another one.')
+        raise UserError(f'anchor_threshold must be between 0 and 1, '
+                        f'got {anchor_threshold:g}.')
     if top_k < 1:
-        raise UserError(f'{top_k} candidates of a class cannot be looked at; ask for at least 1.')
-
-
-def _array(output):
-    return getattr(output, 'array', output)
+        raise UserError(f'top_k must be at least 1, got {top_k}.')
 
 
 def _to_cpu(array):

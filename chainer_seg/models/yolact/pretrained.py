@@ -19,12 +19,12 @@ def load_yolact(path):
 
     Raises:
         chainer_seg.errors.TrainingError: The file holds another model.
-        chainer_seg.errors.ModelFileError: The file cannot be read.
+        chainer_seg.errors.ModelFileError: The file is unreadable.
     """
     model = load_model(path)
     if not isinstance(model, Yolact):
-        raise TrainingError(f'{path} is a {type(model).__name__} and no YOLACT; to start from its '
-                            f'ResNet alone give it as --backbone.')
+        raise TrainingError(f'{path} is a {type(model).__name__}, not a YOLACT; to start from its '
+                            f'ResNet alone, pass it as --backbone.')
     return model
 
 
@@ -45,7 +45,7 @@ def start_from(source, model):
         chainer_seg.errors.TrainingError: Nothing fits.
     """
     if not _any_fits(source, model):
-        raise TrainingError('Nothing in the YOLACT to start from has the shapes of the new one; set '
+        raise TrainingError('No parameter of the YOLACT to start from has the shape of the new one; set '
                             'the [model] of the recipe to its sizes.')
     return start_by_names(source, model).shared
 
@@ -53,7 +53,7 @@ def start_from(source, model):
 def start_backbone(source, model, channels='rgb'):
     """Copies a ResNet somewhere in ``source`` to the backbone of a YOLACT.
 
-    Inputs beyond the colours, such as the clicks of a click network, are left out; offsets of
+    Inputs beyond the colours, such as the clicks of a click network, are skipped; offsets of
     deformable convolutions start at 0.
 
     Args:
@@ -71,8 +71,8 @@ def start_backbone(source, model, channels='rgb'):
                      for chain in (source, model))
     if found is None or wanted is None:
         lacking = source if found is None else model
-        raise TrainingError(f'The {type(lacking).__name__} holds no ResNet; the backbone can start '
-                            f'only from one ResNet to another.')
+        raise TrainingError(f'The {type(lacking).__name__} has no ResNet; only a ResNet backbone can '
+                            f'start from another ResNet.')
     copy_resnet(found, wanted)
     if channels == 'bgr':
         with chainer.using_device(wanted.device):

@@ -1,4 +1,4 @@
-"""Pictures and their objects as YOLACT is trained on them."""
+"""Images and their objects as YOLACT is trained on them."""
 
 import chainer
 import cv2
@@ -7,15 +7,15 @@ import numpy as np
 from chainer_seg.errors import DatasetError
 from chainer_seg.models.yolact.augmentation import STANDARD, augment
 
-# Objects that are thinner, as a share of the picture's side, are not trained on: 4 pixels of 550.
+# Objects that are thinner, as a share of the image's side, are not trained on: 4 pixels of 550.
 LEAST_SIDE = 4 / 550
 
-# The default of the number of objects of a picture that are trained on.
+# The default of the number of objects of an image that are trained on.
 MAX_OBJECTS = 100
 
 
 class YolactSamples:
-    """Makes a training sample of a picture and its objects.
+    """Makes a training sample of an image and its objects.
 
     Called as ``transform((image, instances), rng)`` by the training iterator.
 
@@ -24,16 +24,16 @@ class YolactSamples:
         normalise: From pixels (S, S, 3), red, green, blue, in 0..255 to what the network expects.
         classes: Number of classes; None to take any label.
         augmentation: The :class:`chainer_seg.models.yolact.augmentation.Augmentation`.
-        least_side: Objects whose box is thinner, as a share of the picture's side, are left out.
+        least_side: Objects whose box is thinner, as a share of the image's side, are skipped.
         max_objects: Of more objects than these, the largest ones are trained on.
 
     Returns:
         A dict of ``x`` (3, S, S) float32, the network's input; ``bboxes`` (R, 4) float32 (y_min,
-        x_min, y_max, x_max) as fractions of the picture; ``labels`` (R,) int32; ``crowds`` (R,)
+        x_min, y_max, x_max) as fractions of the image; ``labels`` (R,) int32; ``crowds`` (R,)
         bool; and ``masks`` (R, S, S) bool. None where no object is left that is not a crowd.
 
     Raises:
-        chainer_seg.errors.DatasetError: An object has a label that is no class.
+        chainer_seg.errors.DatasetError: An object's label is not among the classes.
     """
 
     def __init__(self, image_size, normalise, classes=None, augmentation=STANDARD,
@@ -75,7 +75,7 @@ class YolactSamples:
         return np.sort(usable[largest])
 
 
-def resize_masks(masks, side):
+def resize_masks(masks: np.ndarray, side: int) -> np.ndarray:
     """Masks (R, H, W) bool at (R, side, side) by OpenCV's bilinear resizing of bytes."""
     resized = np.empty((len(masks), side, side), bool)
     for mask, out in zip(masks, resized):

@@ -4,11 +4,17 @@ Nothing here imports Chainer, so that a command line made of them answers at onc
 """
 
 import dataclasses
+from typing import Annotated
 
-from chainer_seg.schema import NotNegative, Overlap, Share, number
+from msgspec import Meta
 
-Byte = number(ge=0, le=255)
-Factors = tuple[number(ge=0, le=100), number(ge=0, le=100)]
+from chainer_seg.schema import NotNegative, Overlap, Share
+
+Byte = Annotated[int, Meta(ge=0, le=255)] | Annotated[float, Meta(ge=0, le=255)]
+Factor = Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)]
+Factors = tuple[Factor, Factor]
+Degrees = Annotated[int, Meta(ge=0, le=360)] | Annotated[float, Meta(ge=0, le=360)]
+Enlargement = Annotated[int, Meta(ge=1, le=8)] | Annotated[float, Meta(ge=1, le=8)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Augmentation:
     brightness: Byte = 32
     contrast: Factors = (0.5, 1.5)
     saturation: Factors = (0.5, 1.5)
-    hue: number(ge=0, le=360) = 18
-    largest_canvas: number(ge=1, le=8) = 4
+    hue: Degrees = 18
+    largest_canvas: Enlargement = 4
     least_crop: Overlap = 0.3
     canvas_colour: tuple[Byte, Byte, Byte] = (123.68, 116.78, 103.94)

@@ -10,7 +10,7 @@ from chainer import backend
 
 from chainer_seg.boxes import batched_nms
 
-# So many elements of intersection over union are computed at once.
+# Number of intersections over union that are computed at once.
 _AT_ONCE = 2 ** 16
 
 
@@ -23,7 +23,7 @@ def fast_nms(boxes, scores, threshold, top_k, floor=0.0):
         boxes: (n, 4) float32.
         scores: (C, n) float32.
         threshold: Intersection over union above which the worse box is dropped.
-        top_k: So many candidates of each class are looked at, the best ones.
+        top_k: Number of best candidates of each class that are considered.
         floor: Scores must be higher. As a box is never dropped for a worse one, this changes nothing
             but what is left out.
     """

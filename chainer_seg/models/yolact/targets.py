@@ -65,7 +65,7 @@ def match_anchors(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
     return classes, matched
 
 
-def best_anchors(overlaps):
+def best_anchors(overlaps: np.ndarray) -> np.ndarray:
     """An anchor of its own for each object: the largest overlap of all first, then the next.
 
     Args:

@@ -101,10 +101,10 @@ def test_a_definition_of_another_network_is_an_error(genuine, tmp_path, change, 
 
 
 @pytest.mark.parametrize('text, problem', [
-    ('name: "x"', 'has no layers'), ('layer { name: "a" ', 'no prototxt that can be read'),
-    ('layer { type: 5 }', 'no prototxt that can be read: 1:15'), ('layer { name: "a" } }', 'be read'),
+    ('name: "x"', 'has no layers'), ('layer { name: "a" ', 'cannot be read as a prototxt'),
+    ('layer { type: 5 }', 'cannot be read as a prototxt: 1:15'), ('layer { name: "a" } }', 'be read'),
     ('layer {' * 3000, 'be read'),
-    ('name: "' + 'x' * (1 << 20) + '"', 'too long for a prototxt')])
+    ('name: "' + 'x' * (1 << 20) + '"', 'but a prototxt may have at most')])
 def test_a_definition_that_cannot_be_read_is_one_error(tmp_path, text, problem):
     (tmp_path / 'a.prototxt').write_text(text)
     with pytest.raises(WeightFileError, match=problem) as caught:
@@ -182,8 +182,8 @@ def test_a_blob_that_lies_is_an_error_with_the_place(tmp_path, blob, problem):
 
 @pytest.mark.parametrize('data, problem', [
     (field(1, b'net'), 'has no layers'),
-    (field(2, field(1, field(1, b'old'))), 'the format that Caffe had in 2013'),
-    (network(field(7, field(1, b'\1')) + field(5, FLOATS[:4])) * 2, "two layers of the name 'fc'"),
+    (field(2, field(1, field(1, b'old'))), 'format of 2013'),
+    (network(field(7, field(1, b'\1')) + field(5, FLOATS[:4])) * 2, "two layers named 'fc'"),
     (field(100, field(106, b'\xff')), 'a LayerParameter was expected, but it cannot be read'),
     (field(100, field(1, b'x' * (1 << 21))), 'they are too long')])
 def test_another_file_is_told_in_one_sentence(tmp_path, data, problem):
@@ -258,8 +258,8 @@ def test_numbers_that_are_not_packed_are_read(tmp_path):
 
 
 @pytest.mark.parametrize('encoded, named', [
-    (varint(10 << 3) + varint(3) + field(12, b'\1\2'), 'numbers of the type 3'),
-    (field(15, b'\1\2'), 'an encoding that is not read .field 15')])
+    (varint(10 << 3) + varint(3) + field(12, b'\1\2'), 'of the type 3'),
+    (field(15, b'\1\2'), 'an unsupported encoding .field 15')])
 def test_an_encoding_that_is_not_read_is_not_called_damage(tmp_path, encoded, named):
     (tmp_path / 'a.caffemodel').write_bytes(network_of(field(7, field(1, varint(2))) + encoded))
     with pytest.raises(WeightFileError, match=named) as caught:
@@ -323,7 +323,7 @@ def test_placeholders_in_strings_do_no_harm(tmp_path):
 
 def test_a_solver_is_told_from_a_network(tmp_path):
     (tmp_path / 'solver.prototxt').write_text('# SGD\nnet: "train.prototxt"\nbase_lr: 0.001\n')
-    with pytest.raises(WeightFileError, match='is the definition of a solver; name the prototxt'):
+    with pytest.raises(WeightFileError, match='is the definition of a solver; give the prototxt'):
         caffe.read(tmp_path / 'solver.prototxt')
 
 

@@ -94,9 +94,9 @@ def test_files_saved_again_by_python_3_are_read(tmp_path):
 
 
 @pytest.mark.parametrize('tree, problem', [
-    ([1], 'holds a list where a Detectron file has a dict'), ({}, 'holds no blobs'),
-    ({'blobs': {}}, 'holds no blobs'), ({'blobs': [1]}, 'holds no blobs'),
-    ({'blobs': {'conv1_w': 'text'}}, "its entry 'conv1_w' is a str where an array is needed"),
+    ([1], 'contains a list, expected a dict'), ({}, 'contains no blobs'),
+    ({'blobs': {}}, 'contains no blobs'), ({'blobs': [1]}, 'contains no blobs'),
+    ({'blobs': {'conv1_w': 'text'}}, "its entry 'conv1_w' is a str, expected an array"),
     ({'a': np.zeros(1), 'b': [np.zeros(1)]}, "its entry 'b' is a list"),
     ({1: np.zeros(1)}, "its entry '1' is a ndarray"),
     ({'blobs': {'a': np.zeros(1)}, 'cfg': 5}, 'has a int as its configuration')])
@@ -127,17 +127,17 @@ def test_yaml_of_python_2_is_plain_values():
 
 
 @pytest.mark.parametrize('text, problem', [
-    ('!!python/object/apply:os.system ["touch the-text-was-run"]', 'it asks for os.system'),
-    ('!!python/object/apply:os.system {args: ["touch the-text-was-run"]}', 'it asks for os.system'),
-    ('A: !!python/object/new:os.system ["touch the-text-was-run"]', 'object/new:os.system is not known'),
-    ('A: !!python/object:subprocess.Popen {}', 'python/object:subprocess.Popen is not known'),
-    ('A: !!python/name:os.system', 'it asks for os.system'), ('A: !!python/module:os', 'module:os'),
-    ('? !!python/object/apply:os.system ["touch the-text-was-run"]\n: 1', 'it asks for os.system'),
-    ('A: !!python/object/apply:numpy.load [the-text-was-run]', 'it asks for numpy.load'),
+    ('!!python/object/apply:os.system ["touch the-text-was-run"]', 'it requests os.system'),
+    ('!!python/object/apply:os.system {args: ["touch the-text-was-run"]}', 'it requests os.system'),
+    ('A: !!python/object/new:os.system ["touch the-text-was-run"]', 'object/new:os.system is unknown'),
+    ('A: !!python/object:subprocess.Popen {}', 'python/object:subprocess.Popen is unknown'),
+    ('A: !!python/name:os.system', 'it requests os.system'), ('A: !!python/module:os', 'module:os'),
+    ('? !!python/object/apply:os.system ["touch the-text-was-run"]\n: 1', 'it requests os.system'),
+    ('A: !!python/object/apply:numpy.load [the-text-was-run]', 'it requests numpy.load'),
     ('A: !!python/object/apply:numpy.ndarray [[2]]', 'not callable'),
-    ('A: !!python/object/new:my.AttrDict {}', 'AttrDict is not known'),
-    ('A: !!custom 5', 'custom'), ('A: !!set {x}', 'its tag tag:yaml.org,2002:set is not known'),
-    ('A: !!python/complex 5j', 'not known'), ('', 'it is empty'), ('[1]', 'it is a list'),
+    ('A: !!python/object/new:my.AttrDict {}', 'AttrDict is unknown'),
+    ('A: !!custom 5', 'custom'), ('A: !!set {x}', 'its tag tag:yaml.org,2002:set is unknown'),
+    ('A: !!python/complex 5j', 'is unknown'), ('', 'it is empty'), ('[1]', 'it is a list'),
     ('text', 'it is a str'), ('{A: 1', 'expected'), ('A: [}', 'expected'),
     ('A: !!int x', 'invalid literal'), ('A: &a [*a]', 'recursion|more than'),
     ('{[1, 2]: 3}', 'a key of a dict is a list'), ('A: \x00', 'special characters'),
@@ -153,5 +153,5 @@ def test_any_other_yaml_is_an_error_and_has_no_effect(tmp_path, monkeypatch, tex
 def test_aliases_that_double_at_every_level_are_given_up():
     text = 'a0: &a0 [x]\n' + ''.join(
         f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]\n' for i in range(1, 40))
-    with pytest.raises(WeightFileError, match='more than 20000 values, what aliases repeat included'):
+    with pytest.raises(WeightFileError, match='more than 20000 values, including repetitions by aliases'):
         parse(text)

@@ -73,15 +73,15 @@ def test_anything_but_arrays_is_refused_and_not_run(path, monkeypatch, value):
     monkeypatch.chdir(path.parent)
     for wrapped in (value, np.array(value, object)):
         path.write_bytes(npy(wrapped))
-        with pytest.raises(WeightFileError, match=r'layers\.npy is refused: at byte \d+ it asks for'):
+        with pytest.raises(WeightFileError, match=r'layers\.npy is refused: at byte \d+ it requests'):
             converters.read(path)
     assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize('content, problem', [
-    (npy(np.array([1, 2], object), shape=(2,)), 'holds a list where a dict of layers is needed'),
-    (npy(np.array({}, object)), 'holds a dict where'), (npy(b''), 'an opcode was expected'),
-    (npy(np.array({'a': np.zeros(99)}, object))[:-9], 'damaged or cut short: at byte'),
+    (npy(np.array([1, 2], object), shape=(2,)), 'contains a list, expected a dict of layers'),
+    (npy(np.array({}, object)), 'contains a dict, expected'), (npy(b''), 'an opcode was expected'),
+    (npy(np.array({'a': np.zeros(99)}, object))[:-9], 'damaged or truncated: at byte'),
     (npy(np.array({'a': 1}, object)) + b'x', 'the end of the file was expected, but 1 bytes follow'),
     (b'\x93NUMPY\1\0', 'the header of an .npy file was expected'),
     (b'\x93NUMPY\7\0\x10\0{}', 'the header of an .npy file was expected'),
@@ -96,5 +96,5 @@ def test_a_file_of_something_else_is_one_error(path, content, problem):
 
 def test_a_single_array_is_told_by_its_type_and_shape(path):
     np.save(path, np.zeros((3, 4), 'f4'))
-    with pytest.raises(WeightFileError, match=r'holds one array, <f4 of the shape \(3, 4\), where'):
+    with pytest.raises(WeightFileError, match=r'contains one array, <f4 of the shape \(3, 4\), expected'):
         converters.read(path)

@@ -82,7 +82,7 @@ def test_every_other_name_is_refused_by_its_name(folder, protocol, function, arg
         data = pickle.dumps(function, protocol)
     for hidden in (data, pickle.dumps({'blobs': {'conv1_w': Call(function)}}, protocol)):
         (folder / 'file.pkl').write_bytes(hidden)
-        with pytest.raises(WeightFileError, match=rf'for \w+\.{function.__name__}, which') as caught:
+        with pytest.raises(WeightFileError, match=rf'requests \w+\.{function.__name__}, which') as caught:
             detectron.read(folder / 'file.pkl')
         assert 'nothing in it was run' in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_every_other_name_is_refused_by_its_name(folder, protocol, function, arg
     (b'c__builtin__\neval\n.', '__builtin__.eval'), (b'cnumpy\nload\n.', 'numpy.load'),
     (b'c os\nsystem\n.', 'os.system'), (b'c\xff\n\x00\n.', r"'�\.\\x00'")])
 def test_no_way_of_writing_a_name_gets_round(data, name):
-    with pytest.raises(WeightFileError, match=rf'refused: at byte \d+ it asks for {name}, which'):
+    with pytest.raises(WeightFileError, match=rf'refused: at byte \d+ it requests {name}, which'):
         load(data)
 
 
@@ -115,7 +115,7 @@ def test_no_way_of_writing_a_name_gets_round(data, name):
     (b'K\x01)R.', 'a call of a int'), (b'X\x06\0\0\0system)R.', 'a call of a str'),
     (b'ccollections\nOrderedDict\n]R.', 'a call of a function')])
 def test_every_other_act_is_refused(data, what):
-    with pytest.raises(WeightFileError, match=f'it asks for .*{what}, which is not needed'):
+    with pytest.raises(WeightFileError, match=f'it requests .*{what}, which is not needed'):
         load(data)
 
 
@@ -145,12 +145,12 @@ def test_attributes_of_an_ordered_dict_are_left_out():
     (b'}\x8a\x10' + b'\x7f' * 16 + b'Ns.', 'a key of a dict is a int'),
     (b'X\x01\0\0\0\xff.', "can't decode byte"), (b'NN\x93.', 'the text of a name')])
 def test_a_damaged_pickle_is_one_error_with_the_place(data, problem):
-    with pytest.raises(WeightFileError, match=rf'cut short: at byte \d+ .*({problem})'):
+    with pytest.raises(WeightFileError, match=rf'truncated: at byte \d+ .*({problem})'):
         load(data)
 
 
 def test_an_unknown_protocol_is_named():
-    with pytest.raises(WeightFileError, match='is a pickle of protocol 9, which is not known'):
+    with pytest.raises(WeightFileError, match='is a pickle of protocol 9, which is unknown'):
         load(b'\x80\x09N.')
 
 

@@ -97,11 +97,11 @@ def test_packed_bytes_are_unpacked(data, expected):
 
 
 @pytest.mark.parametrize('data, problem', [
-    (b'', 'no end'), (b'\x80\x80\x80\x80\x80\0', 'no end'), (b'\x7f', 'more than 100'),
-    (b'\4\x0cabc', 'literal is cut'), (b'\3\xf4\2', 'length of a literal is cut'),
-    (b'\5\4ab\x0a\2', 'a copy is cut'), (b'\5\4ab\x0a\3\0', 'a copy begins 3 bytes before byte 2'),
-    (b'\5\4ab\x0a\0\0', 'a copy begins 0 bytes'), (b'\2\x0cabcd', 'more than 2 bytes'),
-    (b'\5\x0cabcd', '4 bytes in place of 5')])
+    (b'', 'size does not end'), (b'\x80\x80\x80\x80\x80\0', 'size does not end'), (b'\x7f', 'more than 100'),
+    (b'\4\x0cabc', 'literal is truncated'), (b'\3\xf4\2', 'length of a literal is truncated'),
+    (b'\5\4ab\x0a\2', 'a copy is truncated'), (b'\5\4ab\x0a\3\0', 'a copy starts 3 bytes before byte 2'),
+    (b'\5\4ab\x0a\0\0', 'a copy starts 0 bytes'), (b'\2\x0cabcd', 'more than 2 bytes'),
+    (b'\5\x0cabcd', '4 bytes, expected 5')])
 def test_damaged_packed_bytes_are_an_error(data, problem):
     with pytest.raises(ValueError, match=problem):
         snappy.unpack(data, 100)
@@ -125,7 +125,7 @@ def test_a_variable_needs_slices_that_fill_it_and_do_not_overlap():
     np.testing.assert_array_equal(joined(parts, (3, 4)), values)
     with pytest.raises(ValueError, match='2 slices that do not fill'):
         joined(parts[:2], (3, 4))
-    with pytest.raises(ValueError, match='lie on each other'):
+    with pytest.raises(ValueError, match='overlapping slices'):
         joined([Part((0, 0), values[:2]), Part((1, 0), values[:1])], (3, 4))
 
 
@@ -157,14 +157,14 @@ def test_a_text_file_does_not_lead_out_of_its_folder(genuine, tmp_path, caplog, 
         folder.mkdir(exist_ok=True)
     (genuine / 'checkpoint').write_text(f'model_checkpoint_path: "{name}"\n')
     assert locate(genuine) == genuine / 'training.index'
-    assert 'outside its folder; training.index in the folder is read' in caplog.text
+    assert 'outside its folder; reading training.index in it instead' in caplog.text
 
 
 @pytest.mark.parametrize('name', ['/etc/passwd', '../outside', '..', '', '.', 'a' * 300, r'a\0b'])
 def test_a_text_file_that_names_what_is_not_in_its_folder_is_an_error(genuine, name):
     (genuine.parent / 'outside').write_bytes(b'\0\0\2\x0a\0')
     (genuine / 'checkpoint').write_text(f'model_checkpoint_path: "{name}"\n')
-    with pytest.raises(WeightFileError, match='name the checkpoint itself') as caught:
+    with pytest.raises(WeightFileError, match='give the checkpoint itself') as caught:
         locate(genuine)
     assert len(str(caught.value)) < 400
 
@@ -177,17 +177,17 @@ def test_the_variables_of_a_saved_model_are_a_checkpoint(genuine):
     for file in genuine.glob('semantic.[di]*'):
         file.rename(genuine / 'variables' / file.name.replace('semantic', 'variables'))
     assert len(converters.read(genuine)) == 123
-    with pytest.raises(WeightFileError, match='is a graph .*; name the folder of the SavedModel, '):
+    with pytest.raises(WeightFileError, match='is a TensorFlow graph, .*; give the folder of the SavedModel'):
         converters.read(genuine / 'saved_model.pb')
 
 
 @pytest.mark.parametrize('name, content, problem', [
-    ('training.meta', b'\x0a\5', r'is the graph of a checkpoint and holds no weights; name training '),
-    ('frozen.pb', b'\x0a\x20', r'is a graph of TensorFlow, .*; save its variables with tf.train.Saver'),
-    ('frozen.pbtxt', b'node {', 'is a graph of TensorFlow'), ('checkpoint', b'x: "y"', 'does not name'),
+    ('training.meta', b'\x0a\5', r'is the graph of a checkpoint and contains no weights; give training '),
+    ('frozen.pb', b'\x0a\x20', r'is a TensorFlow graph, .*; save its variables with tf.train.Saver'),
+    ('frozen.pbtxt', b'node {', 'is a TensorFlow graph'), ('checkpoint', b'x: "y"', 'does not name'),
     ('checkpoint', b'model_checkpoint_path: "gone"', 'names the checkpoint gone, which is neither'),
-    ('checkpoint', rb'model_checkpoint_path: "\N"', 'names a checkpoint that cannot be read'),
-    ('a.data-00000-of-00001', b'', r'holds values of a checkpoint, but not their names; copy a\.index'),
+    ('checkpoint', rb'model_checkpoint_path: "\N"', 'names a checkpoint in an invalid form'),
+    ('a.data-00000-of-00001', b'', r'contains values of a checkpoint, but not their names; copy a\.index'),
     ('x.ckpt-00001-of-00002', b'\0\0\2\x0a\0', r'is a shard of a checkpoint of which .*00000-of-00002')])
 def test_another_file_is_told_in_one_sentence(tmp_path, name, content, problem):
     (tmp_path / name).write_bytes(content)
@@ -278,12 +278,12 @@ def stored(content, kind=b'\0'):
 
 
 @pytest.mark.parametrize('data, problem', [
-    (stored(b'\0\0\2\x0a\0', b'\2'), 'is packed in the way 2'),
+    (stored(b'\0\0\2\x0a\0', b'\2'), 'has the compression 2'),
     (stored(b'\0\0'), 'a block of keys and values'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<I', 9)), 'a block of keys and values'),
     (stored(b'\1\0\2\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
     (stored(b'\0\0\x7f\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
-    (stored(b'\x90\x4e', b'\1'), 'a block packed by Snappy'),
+    (stored(b'\x90\x4e', b'\1'), 'a block compressed with Snappy'),
     (stored(b'\xff\xff\xff\xff\x0f', b'\1'), 'which is more than 67108864'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<2I', 0, 1))[:-1], 'the end of a table'),
     (b'\0\0\2\x0a\0', 'at byte 0 the end of a table')])

@@ -55,7 +55,8 @@ def test_plain_shapes_have_one_colour_each():
 
 @pytest.mark.parametrize('wrong, sentence', [
     ({'classes': ('cat',)}, 'names no drawn class'), ({'classes': ()}, 'names no drawn class'),
-    ({'size': (8, 80)}, 'at least 16 pixels'), ({'length': -1}, 'not negative')])
+    ({'size': (8, 80)}, 'at least 16 pixels'), ({'length': -1}, 'must not be negative'),
+    ({'objects': -1}, 'at least 0')])
 def test_arguments_that_allow_no_video_are_one_sentence(wrong, sentence):
     with pytest.raises(DatasetError, match=sentence):
         MovingShapes(**wrong)

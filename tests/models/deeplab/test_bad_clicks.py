@@ -46,13 +46,13 @@ BAD_CLICKS = {
     'x and y swapped': (Click(y=55, x=20), 'lies outside the image'),
     'not a number': (Click(math.nan, 5), 'lies outside the image'),
     'infinite': (Click(5, math.inf), 'lies outside the image'),
-    'text': (Click('5', '7'), "needs numbers for its place, not x='7', y='5'"),
-    'nothing': (Click(5, None), 'needs numbers for its place'),
-    'an array': (Click(np.array([5]), 7), 'needs numbers for its place'),
-    'a sign in words': (Click(5, 7, 'negative'), "True or False, not 'negative'"),
+    'text': (Click('5', '7'), "must be numbers, got x='7', y='5'"),
+    'nothing': (Click(5, None), 'coordinates of a click must be numbers'),
+    'an array': (Click(np.array([5]), 7), 'coordinates of a click must be numbers'),
+    'a sign in words': (Click(5, 7, 'negative'), "True or False in a click, got 'negative'"),
     'no sign': (Click(5, 7, None), 'True or False'),
-    'a pair of numbers': ((5, 7), r'\(5, 7\) is no click'),
-    'a list of clicks': ([Click(5, 7)], 'is no click'),
+    'a pair of numbers': ((5, 7), r'Expected a click, got \(5, 7\)'),
+    'a list of clicks': ([Click(5, 7)], 'Expected a click'),
 }
 
 
@@ -109,8 +109,8 @@ def test_negative_clicks_alone_find_nothing_but_are_remembered(model, image):
     (np.ones((40, 60, 1), bool), 'The mask is 40x60x1 pixels'),
     (np.zeros((0, 0), bool), 'The mask is 0x0 pixels'),
     (None, 'The mask is no pixels'),
-    (np.full(SIZE, 0.2), 'not float64; compare it with a threshold'),
-    (np.full(SIZE, '1'), 'A mask holds True and False')])
+    (np.full(SIZE, 0.2), 'got float64; compare it with a threshold'),
+    (np.full(SIZE, '1'), 'A mask must be boolean or integer')])
 def test_bad_mask_to_start_from_is_told_and_changes_nothing(model, image, mask, sentence):
     session = model.session(image)
     before = session.add(Click(20, 20))

@@ -7,6 +7,7 @@ from PIL import Image
 from chainer_seg import Instances
 from chainer_seg.datasets import (
     ClickFilesDataset,
+    ExampleList,
     PlainShapesDataset,
     open_dataset,
     pack_dataset,
@@ -152,14 +153,19 @@ def test_voc_is_sampled(tmp_path):
     np.testing.assert_array_equal(dataset[0][2], voc.read_instances(number).masks[0])
 
 
-class Named(list):
-    """Pictures with an object, under any names."""
+class Named(ExampleList):
+    """Images with an object, under any names."""
+
+    has_files = True
 
     def __init__(self, *names):
         mask = np.zeros((1, 20, 20), bool)
         mask[0, 4:16, 4:16] = True
-        super().__init__((np.zeros((20, 20, 3), np.uint8), Instances(mask)) for _ in names)
-        self.image_names = list(names)
+        super().__init__([(np.zeros((20, 20, 3), np.uint8), Instances(mask)) for _ in names])
+        self._names = names
+
+    def file_name(self, index):
+        return self._names[index]
 
 
 @pytest.mark.parametrize('names, sentence', [

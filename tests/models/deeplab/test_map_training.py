@@ -160,7 +160,7 @@ def test_a_model_that_sees_other_maps_is_told(example):
                                             '--click-scale 6'):
         check_encoding(ClickSegmenter(1, 0, **small), files)
     for other in ({'mask_input': True}, {'click_encoding': 'disk'}):
-        with pytest.raises(TrainingError, match='distances alone'):
+        with pytest.raises(TrainingError, match='distances only'):
             check_encoding(ClickSegmenter(6, 131, **small, **other), files)
 
 

@@ -20,7 +20,7 @@ def test_none_and_functions_are_taken_as_they_are():
 
 
 def test_unknown_name_is_told():
-    with pytest.raises(UserError, match="no refinement 'sharpen'; choose from graphcut, crf"):
+    with pytest.raises(UserError, match="Unknown refinement 'sharpen'; choose from graphcut, crf"):
         find_refinement('sharpen')
 
 

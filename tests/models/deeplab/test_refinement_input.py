@@ -48,12 +48,12 @@ def test_one_value_that_is_not_finite_is_refused(refine, image, probability, val
 
 
 def test_logits_are_refused(refine, image, probability):
-    with pytest.raises(UserError, match='not in 0..1; apply a s'):
+    with pytest.raises(UserError, match='must be in 0..1, .*; apply a s'):
         refine(image, np.log(probability / (1 - probability)) * 3)
 
 
 def test_log_probabilities_are_refused(image, probability):
-    with pytest.raises(UserError, match='not in 0..1; apply a softmax'):
+    with pytest.raises(UserError, match='must be in 0..1, .*; apply a softmax'):
         semantic_crf(image, np.log(np.stack([1 - probability, probability])))
 
 
@@ -74,7 +74,7 @@ def test_image_with_nan_is_refused(refine, image, probability):
 
 
 def test_image_of_another_size_is_refused(refine, image, probability):
-    with pytest.raises(ImageError, match='24x30 pixels and the probabilit.* 24x31; give both'):
+    with pytest.raises(ImageError, match='24x30 pixels and the probabilit.* 24x31; both must'):
         refine(image[:, :30], probability)
 
 
@@ -89,7 +89,7 @@ def test_rounding_beyond_the_range_is_clipped(refine, image, probability):
 
 
 def test_one_channel_is_refused(image, probability):
-    with pytest.raises(UserError, match='those of one class.*give the background'):
+    with pytest.raises(UserError, match='have one class.*add the background'):
         semantic_crf(image, probability[None])
 
 
@@ -106,12 +106,12 @@ def test_other_shapes_of_probabilities_are_refused(image, shape):
 
 @pytest.mark.parametrize('shape', [(1, 24, 31), (24,), ()])
 def test_other_shapes_of_a_probability_are_refused(image, shape):
-    with pytest.raises(UserError, match=r'has the shape \(H, W\)'):
+    with pytest.raises(UserError, match=r'must have the shape \(H, W\)'):
         dense_crf(image, np.zeros(shape, np.float32), [])
 
 
 def test_text_is_no_probability(image):
-    with pytest.raises(UserError, match='are numbers'):
+    with pytest.raises(UserError, match='must be numbers'):
         dense_crf(image, np.full(SIZE, 'a'), [])
 
 

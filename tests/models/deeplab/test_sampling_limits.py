@@ -89,23 +89,23 @@ def test_object_without_pixels_has_no_clicks(way):
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (('near', 'paper'), "no strategy 'near'.*background, others, outline"),
-    (('outline', 'torch'), "no click sampling 'torch'.*paper, tensorflow")])
+    (('near', 'paper'), "Unknown click sampling strategy 'near'.*background, others, outline"),
+    (('outline', 'torch'), "Unknown click sampling 'torch'.*paper, tensorflow")])
 def test_unknown_names_are_told(arguments, sentence):
     with pytest.raises(UserError, match=sentence):
         sample_clicks(OBJECTS['disc'], (), np.random.default_rng(0), *arguments)
 
 
 @pytest.mark.parametrize('numbers, sentence', [
-    ({'positives': (0, 3)}, 'positives takes two numbers from 1'),
-    ({'background': (5, 2)}, 'the smaller one first, not 5 and 2'),
-    ({'others': (-1, 2)}, 'others takes two numbers from 0'),
+    ({'positives': (0, 3)}, 'positives must be two numbers of at least 1'),
+    ({'background': (5, 2)}, 'the smaller one first, got 5 and 2'),
+    ({'others': (-1, 2)}, 'others must be two numbers of at least 0'),
     ({'tries': 0}, 'tries must be at least 1'),
     ({'outline': -1}, 'outline must be at least 0'),
     ({'ratio_factor': 0}, 'ratio_factor must be at least 1'),
-    ({'d': float('nan')}, 'd must be at least 1, not nan'),
-    ({'strategies': ('rim',)}, "no strategy 'rim'"),
-    ({'strategies': ()}, 'needs a strategy; give one of background')])
+    ({'d': float('nan')}, 'd must be at least 1, got nan'),
+    ({'strategies': ('rim',)}, "Unknown click sampling strategy 'rim'"),
+    ({'strategies': ()}, 'needs a strategy; choose from background')])
 def test_numbers_that_make_no_sense_are_told(numbers, sentence):
     with pytest.raises(UserError, match=sentence):
         ClickSampling(**numbers)

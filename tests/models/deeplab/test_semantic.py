@@ -182,12 +182,12 @@ def test_chainercv_evaluates_the_model(model, rng):
 
 @pytest.mark.parametrize('scales', [(), (0,), (1, -0.5), (float('inf'),), (float('nan'),)])
 def test_scales_that_are_none_are_an_error(model, image, scales):
-    with pytest.raises(UserError, match='give numbers above 0'):
+    with pytest.raises(UserError, match='Scales must be positive'):
         model.segment(image, scales=scales)
 
 
 def test_an_unknown_refinement_is_an_error(model, image):
-    with pytest.raises(UserError, match="no CRF parameters 'graphcut'; choose from tensorflow, deeplab"):
+    with pytest.raises(UserError, match="Unknown CRF parameters 'graphcut'; choose from tensorflow, deeplab"):
         model.segment(image, refinement='graphcut')
 
 

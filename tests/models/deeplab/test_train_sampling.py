@@ -103,7 +103,7 @@ def test_whole_images_are_resized_and_mirrored_half_the_time(example):
 
 
 def test_unknown_sampling_is_told():
-    with pytest.raises(UserError, match="no click sampling 'clicks'"):
+    with pytest.raises(UserError, match="Unknown click sampling 'clicks'"):
         ClickSamples(sampling='clicks')
 
 

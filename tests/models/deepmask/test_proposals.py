@@ -150,7 +150,7 @@ def test_images_smaller_than_a_patch(model, size):
 
 
 def test_image_that_vanishes_at_all_scales(model):
-    with pytest.raises(UserError, match='1x1 pixels .* 0.1, 0.2; give larger scales'):
+    with pytest.raises(UserError, match='1x1 pixels .* 0.1, 0.2; use larger scales'):
         model.propose(np.zeros((1, 1, 3), np.uint8), 10, scales=[0.1, 0.2])
 
 
@@ -171,7 +171,7 @@ def test_arguments_that_cannot_be_used(model, image, wrong, sentence):
 
 def test_branch_that_a_sharpmask_lacks(image):
     model = SharpMask(mask_channels=16, **{**SMALL, 'mask_size': None})
-    with pytest.raises(UserError, match='without the branch of DeepMask'):
+    with pytest.raises(UserError, match='has no DeepMask branch'):
         model.propose(image, dm=True)
 
 

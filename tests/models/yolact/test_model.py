@@ -219,7 +219,7 @@ def test_a_gpu_finds_the_same(image, suppression):
 
 
 def test_what_cannot_be_built_is_told():
-    with pytest.raises(ValueError, match='no backbone .vgg.*resnet50'):
+    with pytest.raises(ValueError, match='unknown backbone .vgg.*resnet50'):
         Yolact('vgg')
     with pytest.raises(ValueError, match='prototypes of 24 pixels.*takes 31'):
         Yolact(**SMALL, rescoring=(2, 2, 2, 2))

@@ -69,7 +69,7 @@ def test_another_number_of_anchors_keeps_the_rest():
 
 
 def test_nothing_that_fits_is_told():
-    with pytest.raises(TrainingError, match='Nothing in the YOLACT to start from has the shapes'):
+    with pytest.raises(TrainingError, match='No parameter of the YOLACT to start from has the shape'):
         start_from(make('a', width=3, fpn_channels=5, prototypes=3, blocks=(2, 1, 1, 1)),
                    make('b', blocks=(1, 1, 1, 1)))
 

@@ -1,0 +1,40 @@
+"""Fingerprints: short texts that are equal for the same model or the same data."""
+
+import hashlib
+
+from chainer_seg import command_line  # noqa: F401  before Chainer, which it makes work
+
+
+def fingerprint_of_model(model):
+    """The fingerprint of a model: its class, configuration, weights and class names."""
+    import chainer
+    serializer = chainer.serializers.DictionarySerializer()
+    serializer.save(model)
+    content = hashlib.sha256(repr((type(model).__name__, model.config)).encode())
+    content.update(repr(tuple(getattr(model, 'class_names', ()))).encode())
+    for name in sorted(serializer.target):
+        content.update(name.encode() + serializer.target[name].tobytes())
+    return content.hexdigest()[:16]
+
+
+def digest(content):
+    """The fingerprint of bytes."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def fingerprint_of_file(path):
+    """The fingerprint of the content of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()[:16]
+
+
+def fingerprint_of_dataset(dataset):
+    """The fingerprint of a data set: its file or its settings; images are not read."""
+    path = dataset.path
+    if path is None:
+        described = repr((type(dataset).__name__, sorted(vars(dataset).items())))
+    elif path.is_dir():
+        described = repr(sorted((file.name, file.stat().st_size) for file in path.iterdir()))
+    else:
+        described = fingerprint_of_file(path)
+    return digest((described + repr(dataset.ids if dataset.has_files else None)).encode())

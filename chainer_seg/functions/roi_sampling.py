@@ -1,0 +1,82 @@
+"""Sampling weights of RoI pooling on the CPU, as one sparse matrix a chunk of RoIs.
+
+Every RoI pooling of Chainer is, per output bin, a sum or a maximum over bilinear samples (RoIAlign,
+Mask R-CNN, He et al. 2017, section 3) or pixels (Fast R-CNN, Girshick 2015, section 2.1) of the
+feature map. A matrix with one row a sample and one column a pixel holds all of them.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+# Bounds the memory of one chunk of RoIs: numbers in the largest temporary array.
+CHUNK_SIZE = 1 << 22
+
+
+def chunks(n_rois: int, size_per_roi: int) -> list[slice]:
+    """Slices over `n_rois` RoIs so that a temporary of `size_per_roi` each stays bounded."""
+    step = max(1, CHUNK_SIZE // max(1, size_per_roi))
+    return [slice(start, min(start + step, n_rois)) for start in range(0, n_rois, step)]
+
+
+def pixels_first(maps: np.ndarray) -> np.ndarray:
+    """(B, C, H, W) -> (B * H * W, C), contiguous."""
+    return np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).reshape(-1, maps.shape[1])
+
+
+def channels_first(pixels: np.ndarray, batch: int, height: int, width: int) -> np.ndarray:
+    """(B * H * W, C) -> (B, C, H, W), a view."""
+    return pixels.reshape(batch, height, width, pixels.shape[1]).transpose(0, 3, 1, 2)
+
+
+def grid_sizes(starts: np.ndarray, ends: np.ndarray, bins: int, ratio: int | None) -> np.ndarray:
+    """Samples per bin along one axis, (R,) int: `ratio`, or one for each pixel of the bin."""
+    if ratio is not None:
+        return np.full(len(starts), ratio)
+    return np.ceil(np.maximum(ends - starts, 1) / bins).astype(int)
+
+
+def axis_samples(starts: np.ndarray, ends: np.ndarray, bins: int, grids: np.ndarray,
+                 limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Linear interpolation along one axis at the sampling points of every bin.
+
+    Args:
+        starts, ends: (R,) float64, extent of the RoIs in pixels of the feature map.
+        bins (int): bins along the axis.
+        grids: (R,) int, samples per bin; S is the largest.
+        limit (int): pixels along the axis.
+
+    Returns:
+        pixels (R, bins, S, 2) int, weights (R, bins, S, 2) float64 and valid (R, bins, S) bool;
+        a sample further than a pixel outside the map is not valid and has no weight.
+    """
+    bin_sizes = np.maximum(ends - starts, 1) / bins
+    # Rounded at each step as in the reference: where a RoI ends at the border of the map, as clipped
+    # ones do, its last samples lie just on it.
+    starts, bin_sizes = starts[:, None, None], bin_sizes[:, None, None]
+    places = np.arange(bins, dtype=starts.dtype)[:, None]
+    steps = np.arange(grids.max(initial=1), dtype=starts.dtype)
+    counts = grids[:, None, None].astype(starts.dtype)
+    points = starts + places * bin_sizes + (steps + starts.dtype.type(0.5)) * bin_sizes / counts
+    valid = (steps < counts) & (points >= -1) & (points <= limit)
+    points = np.clip(points, 0, limit - 1)
+    low = np.floor(points).astype(int)
+    fraction = points - low
+    pixels = np.stack([low, np.minimum(low + 1, limit - 1)], axis=-1)
+    weights = np.stack([1 - fraction, fraction], axis=-1) * valid[..., None]
+    return pixels, weights, valid
+
+
+def sample_matrix(rows, columns, weights, shape):
+    """A float32 CSR matrix of the non-zero `weights` (any shape) at `rows` and `columns`."""
+    from scipy.sparse import csr_matrix
+
+    used = weights != 0
+    rows, columns = np.broadcast_to(rows, weights.shape), np.broadcast_to(columns, weights.shape)
+    return csr_matrix(
+        (weights[used].astype(np.float32), (rows[used], columns[used])), shape=shape)
+
+
+def scatter_add(indices: np.ndarray, values: np.ndarray, size: int,
+                dtype: npt.DTypeLike = np.float32) -> np.ndarray:
+    """Sum `values` (any shape) at the flat `indices` of the same shape into (size,) of `dtype`."""
+    return np.bincount(indices.ravel(), values.ravel(), minlength=size).astype(dtype)
