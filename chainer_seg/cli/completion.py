@@ -76,7 +76,7 @@ def _parser_of(subcommand):
 
 def _words_of(parser: argparse.ArgumentParser) -> list[str]:
     """The options of a parser, and the words that can be its positional arguments."""
-    words = []
+    words: list[str] = []
     for action in parser._actions:
         words += action.option_strings
         if not action.option_strings:

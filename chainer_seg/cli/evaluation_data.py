@@ -71,7 +71,7 @@ def open_dataset(options: argparse.Namespace, *, needs_images: bool = True,
     if folder is None and annotations.suffix == '.json':
         if needs_images:
             raise DatasetError('--annotations needs --images, the folder of its images.')
-        dataset = datasets.CocoDataset(annotations, None)
+        dataset: datasets.Dataset = datasets.CocoDataset(annotations, None)
     else:
         dataset = open_files(annotations, folder, **reading)
     return dataset.part(image_range(options, len(dataset)))

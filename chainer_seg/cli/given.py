@@ -1,12 +1,13 @@
 """Which options stand on a command line, and whether they apply there."""
 
+import argparse
 import dataclasses
 import functools
-import types
 import typing
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from chainer_seg.errors import UserError
+from chainer_seg.recipes.base import Recipe
 from chainer_seg.recipes.options import Flat
 from chainer_seg.recipes.rules import Rule
 
@@ -40,7 +41,7 @@ def given_fields(sections: Iterable[type], arguments: Sequence[str]) -> set[str]
     return {known[word] for word in words if word in known}
 
 
-def flat_sections(form: type) -> Iterator[type]:
+def flat_sections(form: type[Recipe]) -> Iterator[type]:
     """The sections of a recipe whose options are named without the section."""
     hints = typing.get_type_hints(form, include_extras=True)
     for name, section in form.sections().items():
@@ -48,7 +49,7 @@ def flat_sections(form: type) -> Iterator[type]:
             yield section
 
 
-def check_rules(rules: Collection[Rule], given: Collection[str], options: types.SimpleNamespace) -> None:
+def check_rules(rules: Collection[Rule], given: Collection[str], options: argparse.Namespace) -> None:
     """Refuses an option that is given where it changes nothing.
 
     Raises:

@@ -44,7 +44,7 @@ def result_stems(paths: Iterable[pathlib.Path],
 
     Images of the same name, from several folders or in several formats, get different paths.
     """
-    seen = collections.Counter()
+    seen: collections.Counter[str] = collections.Counter()
     for path in paths:
         seen[path.stem] += 1
         again = f'_{seen[path.stem]}' if seen[path.stem] > 1 else ''

@@ -3,7 +3,7 @@
 import importlib
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chainer_seg.options import Parser, without
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
 
 
-def synthetic_class(kind: str) -> type['SyntheticDataset']:
+def synthetic_class(kind: str) -> Callable[..., 'SyntheticDataset']:
     """The class of the synthetic data set of that name."""
     return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
 

@@ -112,7 +112,8 @@ def _systems(prog):
 
 def _command(form, base):
     """The dataclass whose fields are the options of training one system."""
-    fields = [('recipe', Annotated[form, arg(name='')], base), ('data', Flat[form.data], form.data()),
+    fields = [('recipe', Annotated[form, arg(name='')], base),
+              ('data', Flat[form.data], form.data()),  # type: ignore[misc]
               ('run', Flat[Run], Run()), ('output', Flat[Output], Output())]
     return dataclasses.make_dataclass(
         'Train', [(name, kind, dataclasses.field(default=default)) for name, kind, default in fields],

@@ -106,7 +106,8 @@ class BaselineSession:
         self.clicks: tuple[Click, ...] = ()
         self.mask = np.zeros(self.image.shape[:2], bool)
         self._method = method
-        self._small = resize(self.image, fit_within(self.mask.shape, method.longest_side))
+        height, width = self.image.shape[:2]
+        self._small = resize(self.image, fit_within((height, width), method.longest_side))
 
     def add(self, *clicks: Click) -> None:
         """Adds clicks and finds the object anew.
@@ -120,7 +121,8 @@ class BaselineSession:
             self.clicks, self.mask.shape, self._method.seed_radius * max(self.mask.shape),
             size=self._small.shape[:2])
         found = self._method.segment(self._small, positive, negative)
-        self.mask = resize(found.astype(np.float32), self.mask.shape) > 0.5
+        height, width = self.image.shape[:2]
+        self.mask = resize(found.astype(np.float32), (height, width)) > 0.5
 
 
 def _rim(size):

@@ -1,6 +1,7 @@
 """The data of a training on the command line: synthetic images, or a data set of files."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -98,9 +99,10 @@ class Data:
                                    **self.reading)
 
     @property
-    def validation_images(self) -> pathlib.Path | None:
+    def validation_images(self) -> str | os.PathLike | None:
         """The folder of the images of --val-annotations; that of the training set if none is named."""
         from chainer_seg.datasets.opening import folder_for
+        assert self.val_annotations is not None
         return folder_for(self.val_annotations, self.val_images, self.images)
 
 

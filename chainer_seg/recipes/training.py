@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -53,7 +53,7 @@ class Training:
         from chainer_seg import training
         return training.WarmUp(self.warm_up, self._after_warm_up(), self.warm_up_start)
 
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, Any]:
         """The section as attributes of :class:`chainer_seg.training.Settings`."""
         names = ('iterations', 'batch_size', 'sub_batches', 'optimizer', 'lr', 'momentum', 'weight_decay',
                  'snapshot_every', 'keep_last')

@@ -54,7 +54,7 @@ def photograph(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray[np.
     if chance[4] < 0.25:
         quality = int(rng.integers(25, 90))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = np.ascontiguousarray(decode_image(data)[:, :, ::-1])  # OpenCV took it for BGR.
+        image = np.ascontiguousarray(decode_image(data.tobytes())[:, :, ::-1])  # OpenCV took it for BGR.
     return image
 
 
