@@ -79,24 +79,24 @@ def test_nothing_is_printed_by_the_libraries_below(video, tmp_path, frames, capf
 @pytest.mark.parametrize('name, content, sentence', [
     ('nothing.mp4', None, 'There is no video'), ('empty.mp4', b'', 'is an empty file'),
     ('text.mp4', b'no video' * 100, 'cannot be decoded'), ('', None, 'is a folder')])
-def test_a_file_that_is_no_video_is_one_sentence(tmp_path, name, content, sentence):
+def test_a_file_that_is_no_video_is_one_message(tmp_path, name, content, sentence):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(VideoError, match=sentence):
         VideoReader(tmp_path / name)
 
 
-def test_a_camera_that_is_not_there_is_one_sentence():
+def test_a_camera_that_is_not_there_is_one_message():
     with pytest.raises(VideoError, match='There is no camera 97'):
         VideoReader(97)
 
 
-def test_an_unknown_ending_is_told_before_the_work(tmp_path):
+def test_an_unknown_suffix_is_reported_before_the_work_starts(tmp_path):
     with pytest.raises(VideoError, match='not a supported video format'):
         VideoWriter(tmp_path / 'out.gif')
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path):
+def test_an_unwritable_path_is_reported_before_the_work_starts(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DiskFullError, match='could not be written'), VideoWriter(
             tmp_path / 'file' / 'out.avi'):
@@ -140,7 +140,7 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path, frames):
     assert target.read_text() == 'before' and list(tmp_path.iterdir()) == [target]
 
 
-def test_a_full_disk_is_told(tmp_path, frames, monkeypatch):
+def test_a_full_disk_is_reported(tmp_path, frames, monkeypatch):
     writer = VideoWriter(tmp_path / 'out.avi')
     with pytest.raises(DiskFullError, match='could not be written completely'), writer:
         for image, _ in frames:

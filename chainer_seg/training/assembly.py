@@ -13,6 +13,8 @@ from chainer_seg.class_names import first_difference
 from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError
 from chainer_seg.locks import sole_writer
+from chainer_seg.model_file import save_model
+from chainer_seg.models.base import Model
 from chainer_seg.training.curves import LiveCurve
 from chainer_seg.training.evaluation import Evaluation
 from chainer_seg.training.interrupt import Interruption
@@ -185,7 +187,7 @@ def _add_records(trainer, train_chain, settings):
     trainer.extend(trainer.log)
     trainer.snapshots = Snapshots(
         settings.snapshot_every, settings.keep_last, settings.best_metric,
-        model if hasattr(model, 'config') else None, settings.save_model or _save_model,
+        model if isinstance(model, Model) else None, settings.save_model or save_model,
         settings.max_skipped, _description(trainer, settings), say)
     trainer.extend(trainer.snapshots)
 
@@ -206,10 +208,10 @@ def _add_displays(trainer, settings):
 
 def _description(trainer, settings):
     """The settings that a snapshot keeps, to be compared when the run is resumed."""
-    stream = trainer.updater.get_iterator('main')
+    stream, model = trainer.updater.get_iterator('main'), settings.model_to_save
     return {'seed': settings.seed, 'batch_size': settings.batch_size,
             'sub_batches': settings.sub_batches, 'examples': len(stream.dataset),
-            CLASSES: list(getattr(settings.model_to_save, 'class_names', ()))}
+            CLASSES: list(model.class_names) if isinstance(model, Model) else []}
 
 
 def _resume(trainer, settings):
@@ -247,7 +249,3 @@ def _check_classes(path, before, now):
             f'{path} has other classes than the data set: {first_difference(before, now)}; resume '
             f'with the annotations of that run, or start a new run from its model file.')
 
-
-def _save_model(path, model):
-    from chainer_seg.model_file import save_model
-    save_model(path, model)

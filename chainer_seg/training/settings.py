@@ -43,8 +43,9 @@ class Settings:
         evaluator: ``evaluator(model) -> {name: value}``, reported as ``validation/name``.
         evaluate_every: Iterations between evaluations; None for ``snapshot_every``.
         best_metric: ``('validation/name', 'max' or 'min')``, the metric that selects the best model.
-        model_to_save: The model that the evaluator is called with, and that is saved as a model file
-            if it has a ``config``; if None, the evaluator is called with the train chain.
+        model_to_save: The model that the evaluator is called with. It is also saved as a model file if it
+            is a :class:`chainer_seg.models.base.Model`. If None, the evaluator is called with the train
+            chain.
         save_model: ``save_model(path, model)``; None for :func:`chainer_seg.save_model`.
         snapshot_every: Iterations between snapshots.
         keep_last: Number of snapshots to keep.

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from chainer_seg.datasets.base import Dataset
+from chainer_seg.datasets.base import Dataset, Example
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image, decode_image, find_images
 from chainer_seg.instances import Instances
@@ -17,7 +16,6 @@ from chainer_seg.instances import Instances
 if TYPE_CHECKING:
     from chainer_seg.models.deeplab import ClickSegmenter, ClickSession
 
-Example = tuple[npt.NDArray[np.uint8], Instances]
 
 
 class ImageSource:
@@ -47,9 +45,9 @@ class ImageSource:
         if self.session is None:
             image, instances = self._read()
             session = model.session(image)
-            for number in np.flatnonzero(instances.masks.any(axis=(1, 2))):
+            for number in np.flatnonzero(instances.masks.any(axis=(1, 2))).tolist():
                 session.start_from(instances.masks[number])
-                session.finish(instances.name(int(number)))
+                session.finish(instances.name(number))
             self.session = session
         return self.session
 

@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real, headless Chromium for tests; what they show is kept as pictures."""
+"""A real JupyterLab and a real, headless Chromium for tests; what they show is kept as images."""
 
 import contextlib
 import json
@@ -133,7 +133,7 @@ def errors_of_ours(window):
 
 
 def keep(window, name):
-    """Keeps what the window shows as a picture in :data:`SCREENSHOTS`."""
+    """Keeps what the window shows as a image in :data:`SCREENSHOTS`."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     window.save_screenshot(str(SCREENSHOTS / f'{name}.png'))
 

@@ -1,4 +1,4 @@
-"""Hands and eyes for tests of pictures that are clicked on, in a window on a notebook."""
+"""Clicks and screenshots for browser tests of the click widgets."""
 
 import io
 
@@ -19,7 +19,7 @@ def idle(window):
 
 
 def picture(window):
-    """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are left out."""
+    """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are excluded."""
     with Image.open(io.BytesIO(canvas_element(window).screenshot_as_png)) as shown:
         pixels = np.array(shown.convert('RGB'))
     for rows in (slice(8), slice(-8, None)):

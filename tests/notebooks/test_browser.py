@@ -24,13 +24,13 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the picture') as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the image') as opened:
         yield opened
 
 
 @pytest.fixture(autouse=True)
 def fresh_canvas(page):
-    """Every test begins without clicks."""
+    """Every test starts without clicks."""
     window, ask = page
     wait_until(lambda: colours(window) > 100, 'the image to be drawn')
     press_button(window, 'Reset')
@@ -116,6 +116,6 @@ def test_fast_clicks_wait_their_turn(page):
     keep(window, 'canvas_4_four_clicks')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

@@ -138,7 +138,7 @@ def test_a_file_is_converted_and_fetched(chosen, folder):
     assert float(load_model(target).score.logit.b.array[0]) == ours
 
 
-def test_what_is_wrong_is_told_in_the_widget(chosen):
+def test_what_is_wrong_is_reported_in_the_widget(chosen):
     window, ask = chosen
     ask('setattr(converter._config, "value", "{")')
     press(window, 'Convert')
@@ -164,6 +164,6 @@ def test_recorded_outputs_are_compared(chosen):
     keep(window, 'converter_5_compared')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

@@ -1,4 +1,4 @@
-"""The CRF explorer in JupyterLab in Chromium: presets and sliders change the right picture."""
+"""The CRF explorer in JupyterLab in Chromium: presets and sliders change the right image."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-# Noise on the left and right halves of a picture, which a CRF clears away.
+# Noise on the left and right halves of a image, which a CRF clears away.
 CELLS = [
     'import numpy as np\n\n'
     'from chainer_seg.models.deeplab.dense_crf import CrfParameters\n'
@@ -35,7 +35,7 @@ def page(tmp_path_factory):
 
 
 def sources(window):
-    """The addresses of the pictures before and after the CRF, which change with what they show."""
+    """The addresses of the images before and after the CRF, which change with what they show."""
     check_cells(window)
     found = window.find_elements('css selector', '.jp-OutputArea img.widget-image')
     return [each.get_attribute('src') for each in found]
@@ -46,14 +46,14 @@ def says(window, text):
     return any(text in line.text for line in lines)
 
 
-def test_both_pictures_and_the_gain_are_shown(page):
+def test_both_images_and_the_gain_are_shown(page):
     window, ask = page
     wait_until(lambda: says(window, ask('explorer.message')), 'the sentence')
     assert 'Mean IoU' in ask('explorer.message')
     keep(window, 'crf_1')
 
 
-def test_a_preset_moves_the_sliders_and_the_right_picture(page):
+def test_a_preset_moves_the_sliders_and_the_right_image(page):
     from selenium.webdriver.support.ui import Select
     window, ask = page
     ask('setattr(explorer, "parameters", CrfParameters(1, 1, 1, 1, 1, steps=0))')
@@ -79,6 +79,6 @@ def test_a_slider_changes_a_parameter(page):
     keep(window, 'crf_2_own')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

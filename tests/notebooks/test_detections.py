@@ -38,7 +38,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_explorer(page):
-    """Every test begins with all objects shown as masks and none chosen."""
+    """Every test starts with all objects shown as masks and none selected."""
     window, ask = page
     ask('[explorer.set_trait(name, value) for name, value in dict(score_threshold=0.0, hidden=[], '
         'style="masks", boxes=True, names=True, selected=-1).items()]')
@@ -162,6 +162,6 @@ def test_all_works_while_the_kernel_is_busy(page):
     wait_until(lambda: ask('[explorer.score_threshold, explorer.selected]') == [0.5, 1], 'Python to follow')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

@@ -44,7 +44,7 @@ def test_committed_outputs_are_those_of_one_run_from_top_to_bottom(path):
     check_outputs(notebook)
 
 
-def test_committed_notebook_shows_pictures_and_is_small(path):
+def test_committed_notebook_shows_images_and_is_small(path):
     notebook = nbformat.read(path, as_version=4)
     assert sum('image/png' in output.get('data', {}) for output in outputs(notebook)) >= 3
     assert path.stat().st_size < LARGEST

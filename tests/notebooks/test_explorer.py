@@ -35,7 +35,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_explorer(page):
-    """Every test begins with all proposals shown and none pinned."""
+    """Every test starts with all proposals shown and none pinned."""
     window, ask = page
     wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
     for text, value in (('Number of proposals', 3), ('Minimum score', 0), ('Minimum size', 0),
@@ -114,7 +114,7 @@ def test_hover_shows_the_smallest_and_its_score(page):
     np.testing.assert_array_equal(picture(window), before)
 
 
-def test_hover_can_prefer_the_best_scored(page):
+def test_hover_can_prefer_the_highest_score(page):
     from selenium.webdriver.support.ui import Select
     window, ask = page
     choice = Select(window.find_element('css selector', '.chainer-seg-explorer select'))
@@ -182,6 +182,6 @@ def test_all_works_while_the_kernel_is_busy(page):
     assert status(window) == '1 of 3 proposals shown, 1 pinned.'
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

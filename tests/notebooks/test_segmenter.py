@@ -44,7 +44,7 @@ SIZE = 400, 600  # of the coffee, which is shown pixel by pixel
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the picture') as opened:
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the image') as opened:
         yield opened
 
 
@@ -52,16 +52,16 @@ def page(tmp_path_factory):
 def clean(page):
     """The canvas before any click."""
     window, _ = page
-    wait_until(lambda: colours(window) > 100 and idle(window), 'the picture to be drawn')
+    wait_until(lambda: colours(window) > 100 and idle(window), 'the image to be drawn')
     return picture(window)
 
 
 @pytest.fixture(autouse=True)
 def fresh(page, clean):
-    """Every test begins with the whole coffee, without clicks and objects, and without the focus."""
+    """Every test starts with the whole coffee, without clicks and objects, and without the focus."""
     window, ask = page
     ask('[segmenter.go_to(0), segmenter.reset(), [segmenter.remove(0) for _ in segmenter.objects]]')
-    press_button_of_picture(window, 'fit')
+    press_canvas_button(window, 'fit')
     window.execute_script('document.activeElement.blur()')
     wait_until(lambda: picture(window).shape == clean.shape and (picture(window) == clean).all(),
                'a canvas without clicks')
@@ -71,7 +71,7 @@ def places(ask):
     return np.array(ask('[(c.y, c.x) for c in segmenter.clicks]'))
 
 
-def press_button_of_picture(window, name):
+def press_canvas_button(window, name):
     """A button on the canvas; afterwards the mouse is elsewhere, so that none is highlighted."""
     window.find_element('css selector', f'.chainer-seg-{name}').click()
     to(window, 0.1, 0.1).perform()
@@ -82,7 +82,7 @@ def wait_for(window, ask, expression):
     return wait_until(lambda: ask(f'bool({expression})') and idle(window), expression)
 
 
-def test_three_clicks_select_and_take_away(page):
+def test_three_clicks_add_and_remove(page):
     window, ask = page
     before = picture(window)
     areas = []
@@ -111,7 +111,7 @@ def test_click_after_zooming_hits_the_pixel_under_the_mouse(page):
     keep(window, 'segmenter_2_zoomed')
 
 
-def test_wheel_zooms_where_it_points_and_dragging_moves_the_picture(page):
+def test_wheel_zooms_where_it_points_and_dragging_moves_the_image(page):
     from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
     window, ask = page
     click(window, 0.25, 0.25)
@@ -128,12 +128,12 @@ def test_wheel_zooms_where_it_points_and_dragging_moves_the_picture(page):
     np.testing.assert_allclose(other - first, (100 - 30, 150 - 60) / zoom, atol=2 / zoom)
 
 
-def test_fit_shows_the_whole_picture_again(page, clean):
+def test_fit_shows_the_whole_image_again(page, clean):
     window, _ = page
-    press_button_of_picture(window, 'zoomIn')
+    press_canvas_button(window, 'zoomIn')
     assert changed_pixels(window, clean) > SIZE[0] * SIZE[1] / 2
-    press_button_of_picture(window, 'fit')
-    wait_until(lambda: (picture(window) == clean).all(), 'the whole picture')
+    press_canvas_button(window, 'fit')
+    wait_until(lambda: (picture(window) == clean).all(), 'the whole image')
 
 
 def test_two_fingers_zoom(page):
@@ -172,7 +172,7 @@ def test_next_object_keeps_the_mask_in_its_colour(page):
     keep(window, 'segmenter_3_next_object')
 
 
-def test_keys_work_on_the_picture_and_not_on_the_notebook(page):
+def test_keys_work_on_the_image_and_not_on_the_notebook(page):
     window, ask = page
     click(window, 0.5, 0.47)
     wait_for(window, ask, 'len(segmenter.clicks) == 1')
@@ -206,7 +206,7 @@ def test_right_click_by_toggle_and_by_key(page):
 
 def test_help_lists_the_keys(page):
     window, _ = page
-    press_button_of_picture(window, 'help')
+    press_canvas_button(window, 'help')
     text = wait_until(lambda: window.find_element('css selector', '.chainer-seg-guide').text, 'help')
     assert 'undo the last click' in text and 'next image' in text
     keep(window, 'segmenter_4_help')
@@ -247,7 +247,7 @@ def open_section(window, title):
     window.find_element('xpath', f'//*[contains(@class, "Collapse-header") and .="{title}"]').click()
 
 
-def test_clicks_that_wait_stay_with_their_picture(page):
+def test_clicks_that_wait_stay_with_their_image(page):
     window, ask = page
     ask('gate.clear()')
     for x in (0.4, 0.5):
@@ -268,7 +268,7 @@ def badge(window):
     return window.find_element('css selector', '.chainer-seg-busy').text
 
 
-def test_slider_changes_the_picture(page):
+def test_slider_changes_the_image(page):
     from selenium.webdriver.common.keys import Keys
     window, ask = page
     click(window, 0.5, 0.47)
@@ -295,6 +295,6 @@ def test_dark_theme(page):
     keep(window, 'segmenter_9_dark')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

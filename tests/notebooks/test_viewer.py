@@ -21,7 +21,7 @@ CELLS = [
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
     with open_cells(CELLS, tmp_path_factory.mktemp('lab'), lambda window: canvas_width(window) == 240,
-                    'the picture') as (window, ask):
+                    'the image') as (window, ask):
         yield window, ask
 
 
@@ -36,7 +36,7 @@ def text_of(window, selector):
 
 
 def says(window, text):
-    """Whether the line below the picture reads so."""
+    """Whether the line below the image reads so."""
     return any(text == line for line in text_of(window, '.jp-OutputArea .widget-html'))
 
 
@@ -44,7 +44,7 @@ def press(window, tooltip):
     window.find_element('css selector', f'button[title="{tooltip}"]').click()
 
 
-def test_buttons_go_to_the_next_picture_and_back(page):
+def test_buttons_go_to_the_next_image_and_back(page):
     window, ask = page
     count = ask('[len(dataset[number][1]) for number in range(2)]')
     assert says(window, f'picture 0: 240x160 pixels, {count[0]} objects')
@@ -57,7 +57,7 @@ def test_buttons_go_to_the_next_picture_and_back(page):
     wait_until(lambda: ask('viewer.number') == 0, 'picture 0')
 
 
-def test_the_field_goes_to_a_picture(page):
+def test_the_field_goes_to_a_image(page):
     from selenium.webdriver.common.keys import Keys
     window, ask = page
     field = window.find_element('css selector', '.jp-OutputArea input[type="number"]')
@@ -92,6 +92,6 @@ def test_the_augmentation_is_switched_on_and_off(page):
     wait_until(lambda: text_of(window, '.chainer-seg-status') != [nothing], 'the picture as it is')
 
 
-def test_browser_logs_no_error_of_ours(page):
+def test_browser_logs_no_error_of_the_widget(page):
     window, _ = page
     assert errors_of_ours(window) == []

@@ -63,7 +63,7 @@ def group_is_gone(process):
 @pytest.mark.parametrize('number, status, text', [
     (signal.SIGINT, 130, 'press Ctrl-C again'), (signal.SIGTERM, 143, 'a second SIGTERM')])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_signal_saves_and_the_run_goes_on_exactly(tmp_path, workers, number, status, text):
+def test_signal_saves_and_the_run_resumes_exactly(tmp_path, workers, number, status, text):
     process = start(tmp_path / 'run', workers)
     os.killpg(process.pid, number)
     _, message = process.communicate(timeout=60)
@@ -109,7 +109,7 @@ def test_killed_run_unlocks_its_folder_though_its_workers_live(tmp_path):
     process.communicate(timeout=60)
 
 
-def test_second_training_in_the_same_folder_is_refused(tmp_path):
+def test_second_training_in_the_same_folder_is_rejected(tmp_path):
     process = start(tmp_path / 'run', workers=0)
     with pytest.raises(FolderInUseError, match=f'process {process.pid}.* is writing to'):
         training.train(build(tmp_path / 'run', overwrite=True))

@@ -56,7 +56,7 @@ def test_log_that_a_kill_cut_off_is_read(tmp_path):
     assert training.read_log(tmp_path) == [{'iteration': 1, 'loss': 2.5}]
 
 
-def test_missing_log_is_one_sentence(tmp_path):
+def test_missing_log_is_one_message(tmp_path):
     with pytest.raises(DatasetError, match='There is no training log'):
         training.read_log(tmp_path)
 
@@ -115,7 +115,7 @@ def test_damaged_line_is_named_and_not_passed_over(tmp_path, line):
         training.read_log(tmp_path)
 
 
-def test_binary_log_is_one_sentence(tmp_path):
+def test_binary_log_is_one_message(tmp_path):
     (tmp_path / 'log.jsonl').write_bytes(b'\xff\x00\x01\n')
     with pytest.raises(DatasetError, match='is not a text file'):
         training.read_log(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from chainer_seg import training
 from chainer_seg.errors import ImageError, TrainingError
 
-from .toys import Net, Pictures, add_noise, assert_same_run, build, lasting_log
+from .toys import Net, Images, add_noise, assert_same_run, build, lasting_log
 
 
 class Stop(Exception):
@@ -90,7 +90,7 @@ def test_log_file_holds_the_lines_of_both_parts_once(tmp_path):
 
 
 def test_skipped_batches_in_a_row_are_counted_over_an_interruption(tmp_path):
-    dataset = Pictures(4, poisoned=[0])
+    dataset = Images(4, poisoned=[0])
     stop_at(build(tmp_path, dataset=dataset, max_skipped=4), 3)
     with pytest.raises(TrainingError, match='iteration 4 because 4 consecutive batches'):
         training.train(build(tmp_path, dataset=dataset, max_skipped=4, resume='auto'))
@@ -113,11 +113,11 @@ def test_going_back_to_an_older_snapshot_drops_the_newer(tmp_path):
     assert [iteration for iteration, _ in training.find_snapshots(tmp_path)] == [12, 10, 5]
 
 
-def test_auto_starts_anew_in_an_empty_folder(tmp_path):
+def test_auto_starts_a_new_run_in_an_empty_folder(tmp_path):
     assert build(tmp_path / 'none', resume='auto').updater.iteration == 0
 
 
-def test_auto_passes_over_a_truncated_snapshot(tmp_path, capfd):
+def test_auto_skips_a_truncated_snapshot(tmp_path, capfd):
     training.train(build(tmp_path, snapshot_every=10))
     newest = tmp_path / 'snapshot_iter_00000020.npz'
     newest.write_bytes(newest.read_bytes()[:-700])
@@ -126,14 +126,14 @@ def test_auto_passes_over_a_truncated_snapshot(tmp_path, capfd):
 
 
 @pytest.mark.parametrize('content', [b'', b'PK', b'not a zip'])
-def test_file_that_is_no_snapshot_is_one_sentence(tmp_path, content):
+def test_file_that_is_no_snapshot_is_one_message(tmp_path, content):
     path = tmp_path / 'snapshot_iter_00000020.npz'
     path.write_bytes(content)
     with pytest.raises(TrainingError, match='is damaged or not a training snapshot'):
         build(tmp_path, resume=path)
 
 
-def test_snapshot_with_a_damaged_weight_is_one_sentence(tmp_path):
+def test_snapshot_with_a_damaged_weight_is_one_message(tmp_path):
     net = Net()
     path = training.train(build(tmp_path, net)).snapshot
     weights = net.fc.W.array.tobytes()
@@ -144,7 +144,7 @@ def test_snapshot_with_a_damaged_weight_is_one_sentence(tmp_path):
         build(tmp_path, resume=path)
 
 
-def test_npz_of_something_else_is_one_sentence(tmp_path):
+def test_npz_of_something_else_is_one_message(tmp_path):
     np.savez(tmp_path / 'other.npz', a=np.arange(3))
     with pytest.raises(TrainingError, match='not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
@@ -156,31 +156,31 @@ def test_pickled_array_is_never_unpickled(tmp_path):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
-def test_newer_format_is_one_sentence(tmp_path):
+def test_newer_format_is_one_message(tmp_path):
     about = json.dumps({'kind': 'chainer_seg training snapshot', 'format': 99}).encode()
     np.savez(tmp_path / 'new.npz', about=np.frombuffer(about, np.uint8))
     with pytest.raises(TrainingError, match='format 99'):
         build(tmp_path, resume=tmp_path / 'new.npz')
 
 
-def test_missing_snapshot_is_one_sentence(tmp_path):
+def test_missing_snapshot_is_one_message(tmp_path):
     with pytest.raises(TrainingError, match='There is no snapshot'):
         build(tmp_path, resume=tmp_path / 'absent.npz')
 
 
-def test_snapshot_of_another_model_is_one_sentence(tmp_path):
+def test_snapshot_of_another_model_is_one_message(tmp_path):
     training.train(build(tmp_path))
     with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
         build(tmp_path, Net(batch_norm=False), resume='auto')
 
 
-def test_snapshot_of_another_optimizer_is_one_sentence(tmp_path):
+def test_snapshot_of_another_optimizer_is_one_message(tmp_path):
     training.train(build(tmp_path, optimizer='adam', lr=1e-3))
     with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
         build(tmp_path, optimizer='momentum', resume='auto')
 
 
-def test_other_settings_are_told(tmp_path, capfd):
+def test_other_settings_are_reported(tmp_path, capfd):
     training.train(build(tmp_path, iterations=10))
     build(tmp_path, batch_size=2, resume='auto')
     assert 'batch_size was 4 and is 2' in capfd.readouterr().err
@@ -199,7 +199,7 @@ def test_error_while_loading_saves_the_state_before_it(tmp_path, capfd):
     whole = build(tmp_path / 'whole')
     training.train(whole)
     with pytest.raises(ImageError):
-        training.train(build(tmp_path / 'parts', dataset=Pictures(13, broken=[6])))
+        training.train(build(tmp_path / 'parts', dataset=Images(13, broken=[6])))
     assert 'the run is saved in' in capfd.readouterr().err
     parts = build(tmp_path / 'parts', resume='auto')
     training.train(parts)
@@ -258,7 +258,7 @@ def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
     {'extensions/snapshots/best': np.frombuffer(b'["a", 3]', np.uint8)},
     {'about': np.frombuffer(b'3', np.uint8)}, {'about': np.frombuffer(b'{"kind": [1]}', np.uint8)},
     {'about': np.zeros((3, 3))}], ids=lambda changes: next(iter(changes)))
-def test_snapshot_that_somebody_changed_is_one_sentence(tmp_path, changes):
+def test_snapshot_that_somebody_changed_is_one_message(tmp_path, changes):
     result = training.train(build(tmp_path))
     with np.load(result.snapshot) as file:
         arrays = dict(file)

@@ -55,7 +55,7 @@ def test_unknown_best_metric_lists_what_there_is(tmp_path):
         training.train(build(tmp_path, best_metric=('validation/iou', 'max')))
 
 
-def test_model_without_config_is_not_saved_as_a_model_file(tmp_path):
+def test_link_that_is_no_model_is_not_saved_as_a_model_file(tmp_path):
     net = Net()
     result = training.train(build(tmp_path, net, model_to_save=net.conv,
                                   evaluator=lambda model: {'size': model.W.size}))
@@ -63,7 +63,7 @@ def test_model_without_config_is_not_saved_as_a_model_file(tmp_path):
     assert result.log[-1]['validation/size'] == net.conv.W.size
 
 
-def test_full_disk_is_one_sentence_and_leaves_the_snapshot_before(tmp_path, monkeypatch):
+def test_full_disk_is_one_message_and_leaves_the_snapshot_before(tmp_path, monkeypatch):
     trainer = build(tmp_path, snapshot_every=8)
     savez = np.savez
 
@@ -79,7 +79,7 @@ def test_full_disk_is_one_sentence_and_leaves_the_snapshot_before(tmp_path, monk
     assert build(tmp_path, resume='auto').updater.iteration == 8
 
 
-def test_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+def test_folder_that_cannot_be_made_is_one_message(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DiskFullError, match='could not be written'):
         training.train(build(tmp_path / 'file' / 'run'))

@@ -10,7 +10,7 @@ import pytest
 from chainer_seg.errors import DatasetError, ImageError, TrainingError
 from chainer_seg.training import ExampleStream
 
-from .toys import Pictures, add_noise
+from .toys import Images, add_noise
 
 
 class Numbers:
@@ -25,7 +25,7 @@ class Numbers:
 
 
 def draw(count, **settings):
-    stream = ExampleStream(Pictures(), 4, add_noise, seed=3, **settings)
+    stream = ExampleStream(Images(), 4, add_noise, seed=3, **settings)
     try:
         return [stream.next() for _ in range(count)]
     finally:
@@ -79,7 +79,7 @@ def test_sample_comes_from_its_number_and_the_epochs_order():
     number = 4 * 3 + 2
     order = np.random.default_rng((3, number // 13, 1)).permutation(13)
     rng = np.random.default_rng((3, number))
-    expected = add_noise(Pictures()[order[number % 13]], rng)
+    expected = add_noise(Images()[order[number % 13]], rng)
     np.testing.assert_array_equal(sample[0], expected[0])
 
 
@@ -104,7 +104,7 @@ def test_unshuffled_stream_keeps_the_order_of_the_data_set():
 @pytest.mark.parametrize('workers', [0, 2])
 def test_setting_the_position_continues_there(workers):
     expected = draw(4, workers=0)
-    stream = ExampleStream(Pictures(), 4, add_noise, seed=3, workers=workers)
+    stream = ExampleStream(Images(), 4, add_noise, seed=3, workers=workers)
     stream.next()
     stream.position = 12
     np.testing.assert_array_equal(stream.next()[1][0], expected[3][1][0])
@@ -134,7 +134,7 @@ def test_empty_data_set_is_an_error():
 @pytest.mark.parametrize('settings', [
     {'workers': 0}, {'workers': 2}, {'workers': 2, 'worker_kind': 'thread'}])
 def test_user_error_of_an_example_arrives_as_itself(settings):
-    stream = ExampleStream(Pictures(6, broken=[2]), 6, add_noise, **settings)
+    stream = ExampleStream(Images(6, broken=[2]), 6, add_noise, **settings)
     with pytest.raises(ImageError) as caught:
         stream.next()
     assert str(caught.value) == 'picture 2 is unreadable; replace it.'
@@ -159,7 +159,7 @@ def test_killed_worker_is_an_error_and_not_a_hang():
 
 def test_finalize_leaves_no_process_and_no_thread():
     threads = threading.active_count()
-    stream = ExampleStream(Pictures(), 4, add_noise, workers=3)
+    stream = ExampleStream(Images(), 4, add_noise, workers=3)
     stream.next()
     assert len(multiprocessing.active_children()) == 3
     stream.finalize()
@@ -183,8 +183,8 @@ def test_workers_use_one_opencv_thread_and_the_parent_keeps_its_own():
 
 
 def test_describe_names_the_id_and_the_image():
-    assert ExampleStream(Pictures(), 2).describe(3) == '3 (id 1003)'
+    assert ExampleStream(Images(), 2).describe(3) == '3 (id 1003)'
     assert ExampleStream(Numbers(9), 2).describe(3) == '3'
-    named = Pictures()
+    named = Images()
     named.image_names = [f'{number}.jpg' for number in range(len(named))]
     assert ExampleStream(named, 2).describe(3) == '3 (id 1003, 3.jpg)'

@@ -7,7 +7,7 @@ import pytest
 from chainer_seg import training
 from chainer_seg.errors import TrainingError
 
-from .toys import Net, Pictures, build, state_of
+from .toys import Net, Images, build, state_of
 
 
 def first_gradients(tmp_path, sub_batches, batch_size=8):
@@ -114,7 +114,7 @@ def test_optimizer_of_the_users_own(tmp_path):
 
 
 def test_not_finite_batch_changes_nothing_and_is_named(tmp_path, capfd):
-    dataset = Pictures(4, poisoned=[1])
+    dataset = Images(4, poisoned=[1])
     trainer = build(tmp_path, dataset=dataset, iterations=1, sub_batches=2, evaluator=None)
     before = state_of(trainer)
     result = training.train(trainer)
@@ -129,8 +129,8 @@ def test_not_finite_batch_changes_nothing_and_is_named(tmp_path, capfd):
     assert message.count('(id') == 2
 
 
-def test_training_goes_on_after_a_skipped_batch(tmp_path):
-    result = training.train(build(tmp_path, dataset=Pictures(13, poisoned=[5]), max_skipped=3))
+def test_training_continues_after_a_skipped_batch(tmp_path):
+    result = training.train(build(tmp_path, dataset=Images(13, poisoned=[5]), max_skipped=3))
     assert result.iteration == 20
     assert 3 <= result.skipped <= 10
     assert sum(line.get('skipped', 0) for line in result.log) == result.skipped
@@ -139,7 +139,7 @@ def test_training_goes_on_after_a_skipped_batch(tmp_path):
 
 def test_too_many_in_a_row_end_training_and_save_what_was_good(tmp_path):
     net = Net()
-    trainer = build(tmp_path, net, Pictures(4, poisoned=[0]), max_skipped=3)
+    trainer = build(tmp_path, net, Images(4, poisoned=[0]), max_skipped=3)
     with pytest.raises(TrainingError) as caught:
         training.train(trainer)
     message = str(caught.value)

@@ -7,15 +7,15 @@ import numpy as np
 
 from chainer_seg import training
 from chainer_seg.errors import ImageError
+from chainer_seg.models.base import Model
 
 
-class Net(chainer.Chain):
+class Net(Model):
     """A convolution, BatchNorm if asked for, dropout and a linear layer, as a train chain."""
 
     def __init__(self, seed=0, batch_norm=True, dropout=0.3):
         super().__init__()
         rng = np.random.default_rng(seed)
-        self.config = {'batch_norm': batch_norm}
         self._dropout = dropout
         with self.init_scope():
             self.conv = L.Convolution2D(
@@ -32,8 +32,8 @@ class Net(chainer.Chain):
         return loss
 
 
-class Pictures:
-    """``count`` tiny pictures with a label; ``poisoned`` ones are NaN, ``broken`` ones raise."""
+class Images:
+    """``count`` tiny images with a label; ``poisoned`` ones are NaN, ``broken`` ones raise."""
 
     def __init__(self, count=13, poisoned=(), broken=()):
         self.ids = [1000 + i for i in range(count)]
@@ -71,7 +71,7 @@ def build(out, net=None, dataset=None, **settings):
         'evaluate_every': 5, 'evaluator': count_weights, 'tensorboard': False,
         'progress': 'none'}
     return training.build_trainer(
-        net or Net(), dataset or Pictures(), out=out, **{**defaults, **settings})
+        net or Net(), dataset or Images(), out=out, **{**defaults, **settings})
 
 
 def state_of(trainer):

@@ -27,7 +27,7 @@ def discs(ax):
             for collection in ax.collections if collection.get_zorder() == 5}
 
 
-def test_each_set_of_clicks_has_a_picture_with_its_title(image, mask):
+def test_each_set_of_clicks_has_a_image_with_its_title(image, mask):
     samples = {'one': [Click(6, 7)], 'two': [Click(8, 9), Click(20, 30, False)], 'none': []}
     axes = draw_click_samples(image, mask, samples)
     assert [ax.get_title() for ax in axes] == ['one', 'two', 'none']
@@ -52,7 +52,7 @@ def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
     assert (layer[~(mask | others.any(axis=0)), 3] == 0).all()
 
 
-def test_mask_of_another_size_is_refused(image):
+def test_mask_of_another_size_is_rejected(image):
     with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_click_samples(image, np.ones((7, 9), bool), {'one': []})
 

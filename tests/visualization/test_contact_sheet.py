@@ -1,4 +1,4 @@
-"""Sheets of small pictures: where each lies, and what is drawn into it."""
+"""Sheets of small images: where each lies, and what is drawn into it."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def plain(height, width, value):
     return np.full((height, width, 3), value, np.uint8), Instances.empty(height, width)
 
 
-def test_pictures_lie_in_rows_as_tall_as_the_tallest():
+def test_images_lie_in_rows_as_tall_as_the_tallest():
     sheet = contact_sheet([plain(20, 30, 10), plain(10, 40, 20), plain(30, 30, 30)], columns=2, side=40)
     assert sheet.shape == (6 + 20 + 6 + 30 + 6, 6 + 40 + 6 + 40 + 6, 3)
     assert (sheet[6:26, 6:36] == 10).all() and (sheet[6:16, 52:92] == 20).all()
@@ -20,11 +20,11 @@ def test_pictures_lie_in_rows_as_tall_as_the_tallest():
         assert (sheet == value).all(axis=2).sum() == pixels
 
 
-def test_large_pictures_are_shrunk():
+def test_large_images_are_shrunk():
     assert contact_sheet([plain(400, 800, 0)], columns=1, side=100).shape == (50 + 12, 100 + 12, 3)
 
 
-def test_objects_are_shrunk_with_their_picture():
+def test_objects_are_shrunk_with_their_image():
     masks = np.zeros((1, 40, 80), bool)
     masks[0, 8:16, 20:40] = True
     points = np.array([[[8, 20, 2], [16, 40, 0]]], np.float32)

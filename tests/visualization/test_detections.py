@@ -52,7 +52,7 @@ def test_a_box_is_the_rim_of_its_pixels(image, found):
     assert (picture[rim] == RED).all()
 
 
-def test_a_box_that_leaves_the_picture_is_drawn_at_its_border(image, found):
+def test_a_box_that_leaves_the_image_is_drawn_at_its_border(image, found):
     found.bboxes[0] = (-30, -20, 300, 400)
     picture = draw(image, found[:1], boxes=True)
     assert (picture[0] == RED).all() and (picture[:, -1] == RED).all()
@@ -79,7 +79,7 @@ def test_labels_do_not_cover_one_another(image, found):
     assert changed(draw(image, both, labels=True), image).sum() == sum(ones)
 
 
-def test_a_label_stays_within_the_picture(image):
+def test_a_label_stays_within_the_image(image):
     mask = np.zeros((1, 100, 120), bool)
     mask[0, 0:4, 116:] = True
     corner = Instances(mask, scores=[0.5], class_names=('a thing',))
@@ -88,7 +88,7 @@ def test_a_label_stays_within_the_picture(image):
     assert rows.size == height * width and columns.max() == 119 and rows.min() == 0
 
 
-def test_a_label_that_is_wider_than_the_picture_is_cut(found):
+def test_a_label_that_is_wider_than_the_image_is_cut(found):
     small = np.zeros((100, 20, 3), np.uint8)
     narrow = Instances(found.masks[:, :, :20], class_names=('a very long name', 'another'))
     assert draw(small, narrow, labels=True).shape == small.shape
@@ -129,6 +129,6 @@ def test_other_keypoints_have_no_lines_unless_given():
     assert len(skeleton_lines(keypoints, ((0, 3),))[0]) == 1
 
 
-def test_no_objects_leave_the_picture_as_it_is(image):
+def test_no_objects_leave_the_image_as_it_is(image):
     empty = Instances.empty(100, 120, keypoints=17)
     assert np.array_equal(overlay_detections(image, empty), image)

@@ -61,7 +61,7 @@ def test_new_figures_are_unknown_to_pyplot(draw, image, instances):
     assert matplotlib.pyplot.get_fignums() == before
 
 
-def test_picture_shows_itself_as_png(image):
+def test_image_shows_itself_as_png(image):
     assert draw_image(image).figure._repr_png_().startswith(b'\x89PNG')
 
 
@@ -111,12 +111,12 @@ def test_no_instances_draw_the_image_alone(image):
     np.testing.assert_array_equal(pixels(ax), pixels(draw_image(image)))
 
 
-def test_instances_of_another_size_are_refused(image):
+def test_instances_of_another_size_are_rejected(image):
     with pytest.raises(ValueError, match='30x40 pixels, but the instances are of an image of 7x9'):
         draw_instances(image, Instances.empty(7, 9))
 
 
-def test_instances_change_the_picture(image, instances):
+def test_instances_change_the_image(image, instances):
     assert (pixels(draw_instances(image, instances)) != pixels(draw_image(image))).any()
 
 

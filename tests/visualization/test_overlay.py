@@ -109,12 +109,12 @@ def test_blend_rounds_to_the_nearest():
     assert blend(image, layer).tolist() == [[[127, 128, 15]]]
 
 
-def test_sizes_that_do_not_fit_are_refused():
+def test_sizes_that_do_not_fit_are_rejected():
     with pytest.raises(ValueError, match='4x4 pixels, but the masks have 5x5'):
         overlay_masks(np.zeros((4, 4, 3), np.uint8), np.zeros((1, 5, 5), bool))
 
 
-def test_too_few_colours_are_refused():
+def test_too_few_colours_are_rejected():
     with pytest.raises(ValueError, match=r'colors must have shape \(2, 3\)'):
         overlay_masks(np.zeros((4, 4, 3), np.uint8), np.zeros((2, 4, 4), bool), colors=[(1, 2, 3)])
 

@@ -59,7 +59,7 @@ def test_the_legend_is_in_the_upper_left_corner(image, labels):
     np.testing.assert_array_equal(found, plain)
 
 
-def test_a_long_legend_goes_on_in_the_next_column():
+def test_a_long_legend_continues_in_the_next_column():
     image, labels = np.zeros((40, 300, 3), np.uint8), np.zeros((40, 300), int)
     labels[-1, :6] = np.arange(1, 7)
     found = overlay_labels(image, labels, legend=True)
@@ -71,7 +71,7 @@ def test_a_long_legend_goes_on_in_the_next_column():
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 30), (30, 1)])
-def test_no_picture_is_too_small_for_a_legend(size):
+def test_no_image_is_too_small_for_a_legend(size):
     labels = np.full(size, 2)
     found = overlay_labels(np.zeros((*size, 3), np.uint8), labels, NAMES)
     assert found.shape == (*size, 3)

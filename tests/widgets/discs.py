@@ -1,4 +1,4 @@
-"""A click model without weights, whose masks can be told in advance; and what a browser sends."""
+"""A click model without weights, whose masks are known in advance; and messages as a browser sends them."""
 
 import numpy as np
 

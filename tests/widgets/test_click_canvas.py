@@ -138,7 +138,7 @@ def test_click_twice_on_one_point_counts_once(canvas):
     assert canvas.clicks == (Click(30, 40),)
 
 
-def test_click_of_the_other_sign_on_one_point_takes_its_place(canvas):
+def test_click_of_the_other_sign_on_one_point_replaces_it(canvas):
     press(canvas, 30, 40)
     press(canvas, 30, 40, positive=False)
     assert canvas.clicks == (Click(30, 40, False),) and not canvas.mask.any()
@@ -180,7 +180,7 @@ def test_click_outside_is_refused_in_one_sentence(canvas, y, x):
 
 
 @pytest.mark.parametrize('place', [None, 'left', float('nan'), [1]])
-def test_click_without_a_place_is_refused(canvas, place):
+def test_click_without_coordinates_is_rejected(canvas, place):
     press(canvas, place, 4)
     assert canvas.clicks == ()
     assert canvas.message == 'The browser sent a click without coordinates; click again.'
@@ -230,7 +230,7 @@ def test_snapshot_shows_image_mask_and_clicks(canvas, image):
     assert (picture[30, 11] != image[30, 11]).any()
 
 
-def test_notebook_readers_without_jupyter_see_a_still(canvas):
+def test_notebook_readers_without_jupyter_see_a_default_image(canvas):
     bundle = canvas._repr_mimebundle_()
     assert 'image/jpeg' in bundle and 'application/vnd.jupyter.widget-view+json' in bundle
     assert bundle['text/plain'] == 'ClickCanvas(60x80 image, 0 clicks)'
@@ -240,7 +240,7 @@ def test_grey_image_is_taken():
     assert ClickCanvas(np.zeros((20, 30), np.uint8), Discs()).image.shape == (20, 30, 3)
 
 
-def test_image_that_is_none_is_refused():
+def test_image_that_is_none_is_rejected():
     with pytest.raises(ImageError):
         ClickCanvas(np.zeros((4, 5, 6, 7)), Discs())
 

@@ -78,7 +78,7 @@ def test_button_and_key_take_the_name_from_the_field(segmenter):
     assert [each.name for each in segmenter.objects] == ['spoon', 'spoon']
 
 
-def test_finishing_nothing_is_refused(segmenter):
+def test_finishing_nothing_is_rejected(segmenter):
     with pytest.raises(ClickError, match='click the object first'):
         segmenter.finish()
     push(segmenter, 'Next object')
@@ -114,7 +114,7 @@ def test_current_object_has_a_colour_of_its_own():
     assert len(colors) == 25 and not colors & {POSITIVE, NEGATIVE}
 
 
-def test_reopened_object_is_clicked_on_further(segmenter):
+def test_reopened_object_is_refined_by_further_clicks(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish('cup')
     segmenter.add(Click(40, 60))
@@ -137,7 +137,7 @@ def test_object_is_renamed_and_deleted_in_the_list(segmenter):
 
 
 @pytest.mark.parametrize('method', ['reopen', 'remove'])
-def test_object_that_is_not_there_is_refused(segmenter, method):
+def test_object_that_is_not_there_is_rejected(segmenter, method):
     with pytest.raises(ClickError, match='no finished object 3'):
         getattr(segmenter, method)(3)
 
@@ -171,7 +171,7 @@ def test_keys_go_from_image_to_image_and_stop_at_the_ends(segmenter):
 
 
 @pytest.mark.parametrize('number', [-1, 2, 'cat', None])
-def test_image_that_is_not_there_is_refused(segmenter, number):
+def test_image_that_is_not_there_is_rejected(segmenter, number):
     with pytest.raises(UserError, match='numbered from 0 to 1'):
         segmenter.go_to(number)
     assert segmenter.number == 0
@@ -201,7 +201,7 @@ def test_late_keys_change_the_image_that_was_seen(segmenter):
 
 
 @pytest.mark.parametrize('number', [7, -1, 'x', [0]])
-def test_click_from_nowhere_is_refused(segmenter, number):
+def test_click_from_nowhere_is_rejected(segmenter, number):
     press(segmenter, 20, 20, image=number)
     assert segmenter.clicks == () and 'click again' in segmenter.message
 
@@ -231,7 +231,7 @@ def test_image_changed_while_a_click_is_computed():
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
-def test_images_are_read_when_they_are_looked_at(tmp_path):
+def test_images_are_read_when_they_are_opened(tmp_path):
     write_image(tmp_path / 'a.png', picture(0))
     (tmp_path / 'b.png').write_bytes(b'no picture')
     segmenter = ClickSegmenter([tmp_path / 'a.png', tmp_path / 'b.png', picture(2)], Discs())
@@ -258,14 +258,14 @@ def test_saving_reads_no_image_that_was_not_looked_at(segmenter, tmp_path):
     assert segmenter.labels().image_names == ['cup']
 
 
-def test_same_names_are_told_apart(tmp_path):
+def test_same_names_are_made_unique(tmp_path):
     for folder in 'xy':
         write_image(tmp_path / folder / 'a.png', picture(0))
     segmenter = ClickSegmenter([tmp_path / 'x' / 'a.png', tmp_path / 'y' / 'a.png'], Discs())
     assert segmenter.names == ['a', 'a-2']
 
 
-def test_no_image_is_refused():
+def test_no_image_is_rejected():
     with pytest.raises(UserError, match='No images given'):
         ClickSegmenter([], Discs())
 
@@ -292,7 +292,7 @@ def png(image):
     return cv2.imencode('.png', image)[1].tobytes()
 
 
-def test_uploaded_picture_is_the_current_one(segmenter):
+def test_uploaded_image_is_the_current_one(segmenter):
     upload(segmenter, 'Image', png(picture(5)[:, :, ::-1]))
     assert segmenter.names == ['cup', 'cat', 'dog'] and segmenter.number == 2
     np.testing.assert_array_equal(segmenter.image, picture(5))
@@ -300,7 +300,7 @@ def test_uploaded_picture_is_the_current_one(segmenter):
 
 
 @pytest.mark.parametrize('text', ['Image', 'Mask'])
-def test_upload_that_is_no_picture_is_a_sentence(segmenter, text):
+def test_upload_that_is_no_image_is_a_sentence(segmenter, text):
     upload(segmenter, text, b'nothing')
     assert 'it is damaged or not an image file' in segmenter.message
     assert segmenter.names == ['cup', 'cat'] and segmenter.number == 0
@@ -378,7 +378,7 @@ def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
     assert '30x40' in segmenter.message and segmenter.clicks == (Click(20, 20),)
 
 
-def test_black_mask_is_refused(segmenter):
+def test_black_mask_is_rejected(segmenter):
     with pytest.raises(DatasetError, match='The mask marks no object'):
         segmenter.load_mask(np.zeros(SIZE, bool))
 
@@ -424,7 +424,7 @@ def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatc
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
-def test_unknown_refinement_is_refused(segmenter):
+def test_unknown_refinement_is_rejected(segmenter):
     with pytest.raises(UserError, match='Unknown refinement'):
         segmenter.refinement = 'magic'
     assert segmenter.refinement is None
@@ -514,7 +514,7 @@ def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
 
 
 @pytest.mark.parametrize('text', ['COCO JSON', 'Masks (PNG)'])
-def test_saving_nothing_is_refused(segmenter, text):
+def test_saving_nothing_is_rejected(segmenter, text):
     push(segmenter, text)
     assert segmenter.message == 'There is nothing to save yet; click an object first.'
 

@@ -70,7 +70,7 @@ def test_it_begins_with_deeplabs_own_parameters(explorer):
     np.testing.assert_array_equal(explorer.after, expected(explorer, 'deeplab'))
 
 
-def test_a_slider_computes_the_crf_anew(explorer):
+def test_a_slider_recomputes_the_crf(explorer):
     sliders(explorer)['Iterations'].value = 2
     wanted = dataclasses.replace(PRESETS['deeplab'], steps=2)
     assert explorer.parameters == wanted and preset(explorer).value == 'custom'
@@ -94,7 +94,7 @@ def test_parameters_may_be_given_and_set(image, explorer):
         explorer.parameters = 'no such preset'
 
 
-def test_mean_iou_is_told_before_and_after(explorer, truth):
+def test_mean_iou_is_reported_before_and_after(explorer, truth):
     def miou(labels):
         ious = [((labels == c) & (truth == c)).sum() / ((labels == c) | (truth == c)).sum()
                 for c in (0, 1, 2) if ((labels == c) | (truth == c)).any()]
@@ -107,7 +107,7 @@ def test_mean_iou_is_told_before_and_after(explorer, truth):
                                 f'Mean IoU: {before:.1f} before, {after:.1f} after.')
 
 
-def test_without_the_truth_no_iou_is_told(image):
+def test_without_the_truth_no_iou_is_reported(image):
     assert 'IoU' not in CrfExplorer(image, Halves()).message
 
 
@@ -129,7 +129,7 @@ def test_the_snapshot_shows_both_side_by_side(explorer):
     assert 'image/jpeg' in (bundle[0] if isinstance(bundle, tuple) else bundle)
 
 
-def test_what_cannot_be_used_is_told(image):
+def test_what_cannot_be_used_is_reported(image):
     with pytest.raises(DatasetError, match=r'shape \(3, 4\), but the image has \(30, 40\)'):
         CrfExplorer(image, Halves(), np.zeros((3, 4), int))
     with pytest.raises(ImageError):
@@ -138,7 +138,7 @@ def test_what_cannot_be_used_is_told(image):
         CrfExplorer(image, 'no-such-model')
 
 
-def test_an_error_while_computing_is_told_below_the_images(explorer, monkeypatch):
+def test_an_error_while_computing_is_shown_below_the_images(explorer, monkeypatch):
     def fail(*args, **options):
         raise UserError('Too small.')
 

@@ -40,7 +40,7 @@ def controls(viewer, kind):
     return found
 
 
-def test_the_first_picture_is_shown_with_its_objects(few):
+def test_the_first_image_is_shown_with_its_objects(few):
     viewer = DatasetViewer(few)
     np.testing.assert_array_equal(viewer.explorer.image, few[0][0])
     np.testing.assert_array_equal(viewer.explorer.instances.masks, few[0][1].masks)
@@ -60,13 +60,13 @@ def test_buttons_and_field_go_to_other_images(few):
     assert viewer.number == 3 and viewer.explorer.image[0, 0, 0] == 3
 
 
-def test_the_ends_are_told(few):
+def test_the_ends_are_reported(few):
     viewer = DatasetViewer(few)
     viewer.previous()
     assert viewer.number == 0 and viewer.message == 'There is no image before this one.'
 
 
-def test_a_class_is_looked_for_in_both_directions(few):
+def test_a_class_is_searched_in_both_directions(few):
     viewer = DatasetViewer(few)
     controls(viewer, 'Dropdown')['Only show images with this class'].value = 'dog'
     viewer.next()
@@ -82,7 +82,7 @@ def test_a_class_is_looked_for_in_both_directions(few):
         viewer.class_name = 'cow'
 
 
-def test_pictures_are_found_without_being_read(tmp_path):
+def test_images_are_found_without_being_read(tmp_path):
     drawn = ShapesDataset(4, size=(32, 32), classes=('star', 'ring'))
     path = write_coco(drawn, tmp_path)
     dataset = CocoDataset(path, tmp_path / 'images')
@@ -98,7 +98,7 @@ def test_pictures_are_found_without_being_read(tmp_path):
 
 
 def darken(image, instances, rng):
-    """An augmentation that writes a number of its generator into the picture."""
+    """An augmentation that writes a number of its generator into the image."""
     return np.full_like(image, rng.integers(256)), instances[:0]
 
 
@@ -130,7 +130,7 @@ def test_without_an_augmentation_there_is_nothing_to_switch(few):
     assert viewer.children[0].children[-1].layout.display == 'none'
 
 
-def test_a_picture_that_cannot_be_read_is_told_and_passed(tmp_path):
+def test_a_image_that_cannot_be_read_is_reported_and_skipped(tmp_path):
     path = write_coco(ShapesDataset(3, size=(32, 32)), tmp_path)
     dataset = CocoDataset(path, tmp_path / 'images')
     (tmp_path / 'images' / '000001.jpg').write_bytes(b'no picture')
@@ -144,7 +144,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_passed(tmp_path):
     assert 'Image 1 cannot be shown' in viewer.message
 
 
-def test_numbers_out_of_range_and_empty_data_sets_are_refused(few):
+def test_numbers_out_of_range_and_empty_data_sets_are_rejected(few):
     viewer = DatasetViewer(few)
     with pytest.raises(DatasetError, match='no image 4; the images are numbered from 0 to 3'):
         viewer.go_to(4)
@@ -153,7 +153,7 @@ def test_numbers_out_of_range_and_empty_data_sets_are_refused(few):
         DatasetViewer(Few())
 
 
-def test_notebook_readers_without_jupyter_see_a_still(few):
+def test_notebook_readers_without_jupyter_see_a_default_image(few):
     viewer = DatasetViewer(few)
     bundle = viewer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -89,7 +89,7 @@ def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
     assert explorer.shown_size == (60, 80) and explorer.image_size == (600, 800)
     shown = masks_in_browser(explorer)[0]
     assert shown[0].sum() == 400 and shown[0, 10:30, 20:40].all()
-    assert shown[1].any()  # a line thinner than a pixel of the shown picture
+    assert shown[1].any()  # a line thinner than a pixel of the shown image
     assert np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)[0, 2] == 200 * 200
     np.testing.assert_array_equal(explorer.instances.masks, masks)
 
@@ -124,12 +124,12 @@ def test_objects_of_another_image_are_refused_and_change_nothing(explorer):
     assert len(explorer) == 3 and explorer.version == 1
 
 
-def test_an_image_that_is_none_is_refused(found):
+def test_an_image_that_is_none_is_rejected(found):
     with pytest.raises(ImageError):
         DetectionExplorer(np.zeros((4, 5, 6, 7)), found)
 
 
-def test_unknown_styles_are_refused(explorer):
+def test_unknown_styles_are_rejected(explorer):
     with pytest.raises(traitlets.TraitError):
         explorer.style = 'cartoon'
 
@@ -154,7 +154,7 @@ def test_snapshot_shows_what_is_shown_and_nothing_else(explorer, image):
     np.testing.assert_array_equal(explorer.snapshot()[5, 10], color)
 
 
-def test_notebook_readers_without_jupyter_see_a_still(explorer):
+def test_notebook_readers_without_jupyter_see_a_default_image(explorer):
     bundle = explorer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data

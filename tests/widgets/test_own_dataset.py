@@ -28,7 +28,7 @@ def pictures():
 
 
 def labelled(pictures, **options):
-    """A segmenter after work: a cup and a plate on the first picture, a cup on the third."""
+    """A segmenter after work: a cup and a plate on the first image, a cup on the third."""
     segmenter = ClickSegmenter(pictures, Discs(), **options)
     for number, y, x, name in ((0, 20, 20, 'cup'), (0, 40, 60, 'plate'), (2, 30, 30, 'cup')):
         segmenter.go_to(number)
@@ -37,7 +37,7 @@ def labelled(pictures, **options):
     return segmenter
 
 
-def test_labels_of_all_pictures_become_one_data_set(pictures, tmp_path):
+def test_labels_of_all_images_become_one_data_set(pictures, tmp_path):
     path = labelled(pictures, class_names=NAMES).save_coco(tmp_path / 'own')
     dataset = CocoDataset(path, path.parent / 'images')
     assert validate_coco(path, path.parent / 'images') == []
@@ -61,7 +61,7 @@ def test_names_are_offered_and_others_may_be_added(pictures):
     assert segmenter.labels().class_names == (*NAMES, 'saucer')
 
 
-def test_work_goes_on_with_the_same_classes(pictures, tmp_path):
+def test_labelling_continues_with_the_same_classes(pictures, tmp_path):
     path = labelled(pictures, class_names=NAMES).save_coco(tmp_path / 'own')
     again = ClickSegmenter(CocoDataset(path, path.parent / 'images'), Discs())
     assert again.class_names == NAMES

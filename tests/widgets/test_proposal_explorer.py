@@ -85,7 +85,7 @@ def test_pinned_proposals_are_instances(explorer, proposals):
     assert len(explorer.instances([])) == 0
 
 
-def test_pinning_what_is_not_there_is_refused(explorer):
+def test_pinning_what_is_not_there_is_rejected(explorer):
     with pytest.raises(traitlets.TraitError, match='no proposal 4; the proposals are numbered from 0 to 3'):
         explorer.pinned = [0, 4]
     assert explorer.pinned == []
@@ -141,12 +141,12 @@ def test_empty_mask_is_no_error(image):
 @pytest.mark.parametrize('proposals, sentence', [
     (rectangles((0, 0, 3, 3), size=(50, 80)), 'belong to an image of 50x80 pixels, but this one has 60x80'),
     ([{'score': 1, 'bbox': [1, 2, 3, 4]}], 'Proposals without masks cannot be shown')])
-def test_proposals_of_something_else_are_refused(image, proposals, sentence):
+def test_proposals_of_something_else_are_rejected(image, proposals, sentence):
     with pytest.raises(DatasetError, match=sentence):
         ProposalExplorer(image, proposals)
 
 
-def test_image_that_is_none_is_refused(proposals):
+def test_image_that_is_none_is_rejected(proposals):
     with pytest.raises(ImageError):
         ProposalExplorer(np.zeros((4, 5, 6, 7)), proposals)
 
@@ -165,7 +165,7 @@ def test_snapshot_shows_outlines_and_fills_what_is_pinned(explorer, image):
     np.testing.assert_array_equal(picture[50, 70:80], np.broadcast_to(colors[1], (10, 3)))
 
 
-def test_notebook_readers_without_jupyter_see_a_still(explorer):
+def test_notebook_readers_without_jupyter_see_a_default_image(explorer):
     bundle = explorer._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert 'image/jpeg' in data and 'application/vnd.jupyter.widget-view+json' in data

@@ -101,7 +101,7 @@ def test_an_upload_may_have_any_name(folder, name):
 
 
 @pytest.mark.parametrize('name', ['', '.', 'a\0b.npz', 'x' * 300 + '.npz'])
-def test_a_model_file_without_a_usable_name_is_one_sentence(converter, name):
+def test_a_model_file_without_a_usable_name_is_one_message(converter, name):
     control(converter, 'Text', 'Save as').value = name
     with pytest.raises(UserError):
         converter.convert()
@@ -181,7 +181,7 @@ def test_configurations_are_json_toml_or_a_file(converter, folder, text, value):
     ('{"a": ', 'ends too early'), ('[1', 'is not valid TOML'),
     ('none.json', 'There is no configuration none.json'),
     ('{"no_such_argument": 1}', 'cannot be converted')])
-def test_a_bad_configuration_is_told_and_nothing_is_written(converter, folder, text, problem):
+def test_a_bad_configuration_is_reported_and_nothing_is_written(converter, folder, text, problem):
     control(converter, 'Textarea').value = text
     with pytest.raises(UserError, match=problem):
         converter.convert()
@@ -199,7 +199,7 @@ def test_a_network_that_is_not_known_can_be_looked_at_only(folder):
         converter.convert()
 
 
-def test_a_file_that_cannot_be_read_is_told_and_forgets_the_one_before(converter):
+def test_a_file_that_cannot_be_read_is_reported_and_clears_the_previous_one(converter):
     converter.convert()
     with pytest.raises(WeightFileError):
         converter.choose('weights/notes.txt')
