@@ -52,7 +52,7 @@ def match_by_position(count: int, wanted: typing.Sequence[str]) -> np.ndarray:
     return np.arange(count)
 
 
-def first_difference(before: typing.Sequence[str], now: typing.Sequence[str]) -> str | None:
+def first_difference(before: typing.Sequence[object], now: typing.Sequence[object]) -> str | None:
     """Where two lists of classes differ, in words such as 'class 0 was cat and is dog'; or None."""
     for label, (old, new) in enumerate(zip(before, now)):
         if old != new:

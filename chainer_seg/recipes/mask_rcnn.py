@@ -333,7 +333,7 @@ def load_for(path: str, class_names: Sequence[str]) -> 'MaskRCNN':
     model = _build(**{**source.config, 'classes': len(names)})
     model.class_names = names
     if not len(class_labels(source, model)[0]) == source.classes == len(names):
-        difference = first_difference(source.class_names or tuple(map(str, range(source.classes))), names)
+        difference = first_difference(source.class_names or range(source.classes), names)
         raise TrainingError(f'{path} has other classes than the data set: {difference}; give the data set '
                             f'that it was made for, or start from it by --init.')
     start_by_names(source, model)
