@@ -98,6 +98,8 @@ def chromium(folder):
     window = webdriver.Chrome(options=options, service=service)
     try:
         window.set_script_timeout(PATIENCE)
+        # A headless window has no focus of its own since Chromium 150; JupyterLab runs the focused notebook.
+        window.execute_cdp_cmd('Emulation.setFocusEmulationEnabled', {'enabled': True})
         yield window
     except BaseException:
         keep(window, 'failure')
@@ -133,7 +135,7 @@ def errors_of_ours(window):
 
 
 def keep(window, name):
-    """Keeps what the window shows as a image in :data:`SCREENSHOTS`."""
+    """Keeps what the window shows as an image in :data:`SCREENSHOTS`."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     window.save_screenshot(str(SCREENSHOTS / f'{name}.png'))
 
