@@ -125,7 +125,7 @@ def test_names_in_a_file_are_text_and_nothing_else(page):
 def test_a_file_is_converted_and_fetched(chosen, folder):
     window, ask = chosen
     press(window, 'Convert')
-    wait_until(lambda: says(window, 'Wrote converted/mine.npz: DeepMask'), 'the model file')
+    wait_until(lambda: says(window, 'Saved converted/mine.npz: DeepMask'), 'the model file')
     count = ask('len(converter.mapping) + len(converter.conversion.skipped)')
     wait_until(lambda: f'{count} rows' in shown(window, '.chainer-seg-weights-count'), 'the table')
     search(window, 'Search the table', 'stem conv')
@@ -142,7 +142,7 @@ def test_what_is_wrong_is_reported_in_the_widget(chosen):
     window, ask = chosen
     ask('setattr(converter._config, "value", "{")')
     press(window, 'Convert')
-    wait_until(lambda: says(window, 'cannot be read as JSON'), 'the sentence')
+    wait_until(lambda: says(window, 'The configuration ends too early'), 'the sentence')
     keep(window, 'converter_4_wrong')
     ask('setattr(converter._config, "value", "")')
 
