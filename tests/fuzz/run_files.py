@@ -15,7 +15,7 @@ from chainer_seg.recipes import YolactRecipe
 from chainer_seg.recipes.base import PUBLISHED
 from chainer_seg.training.log import read_log
 from chainer_seg.training.snapshots import find_state
-from tests.training.toys import Net, Pictures, build
+from tests.training.toys import Images, Net, build
 
 
 
@@ -25,7 +25,7 @@ def _run(folder):
 
 def _resume(folder, path):
     find_state(folder / path, folder)
-    trainer = build(folder / 'on', Net(), Pictures(), resume=folder / path, workers=0)
+    trainer = build(folder / 'on', Net(), Images(), resume=folder / path, workers=0)
     trainer.updater.get_iterator('main').finalize()
 
 
