@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import tomli_w
 
-from chainer_seg.errors import TrainingError, quoted
+from chainer_seg.errors import TrainingError, quoted, shortened
 from chainer_seg.files import read_toml, write_text
 from chainer_seg.recipes.data import Data
 from chainer_seg.recipes.options import aliases
@@ -203,10 +203,12 @@ class Recipe:
         if name in followers:
             raise TrainingError(f'The recipe {name} is based on itself.')
         published = PUBLISHED / cls.system / f'{name}.toml'
-        if not published.exists() and not pathlib.Path(name).exists() and cls.published():
-            raise TrainingError(f'There is no recipe {name}; name a TOML file or one of '
+        # os.path.exists is False for a name that is too long, where pathlib raises an OSError.
+        is_published = os.path.exists(published)
+        if not is_published and not os.path.exists(name) and cls.published():
+            raise TrainingError(f'There is no recipe {shortened(name)}; name a TOML file or one of '
                                 f'{", ".join(cls.published())}.')
-        tables = read_toml(published if published.exists() else name, 'recipe', TrainingError)
+        tables = read_toml(published if is_published else name, 'recipe', TrainingError)
         system, base = tables.pop('system', cls.system), tables.pop('based_on', None)
         if system != cls.system:
             raise TrainingError(f'The recipe {name} is for {quoted(system)}, not for {cls.system}.')
