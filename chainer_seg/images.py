@@ -80,15 +80,6 @@ def read_image(path: str | os.PathLike, *, rotate: bool = True) -> np.ndarray:
     return _decode(_checked_file(path), path, rotate)
 
 
-def read_picture(path: str | os.PathLike) -> Image.Image:
-    """The Pillow image of a file as it is stored: with its palette, transparency and depth.
-
-    Raises:
-        chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
-    """
-    return read_pages(path, 1)[0]
-
-
 def read_pages(path: str | os.PathLike, most: int) -> list[Image.Image]:
     """The pages of a file, at most so many, as a list of Pillow images as they are stored.
 

@@ -63,38 +63,36 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     return model
 
 
-def _modules(tree):
-    """The modules of a network in order; containers around its stages are flattened."""
-    found, seen, waiting = [], set(), [tree]
+def _walk(tree, inside):
+    """Each module of a file once, in order, with the modules that ``inside`` finds in it."""
+    seen, waiting = set(), [tree]
     while waiting:
         module = waiting.pop()
         if isinstance(module, Table):
             waiting += [module[key] for key in _KEYS if isinstance(module.get(key), Object)][:1]
         elif isinstance(module, Object) and id(module) not in seen:
             seen.add(id(module))
-            inside = children(module)
-            if module.class_name in _REPLICATED:
-                waiting += inside[:1]
-            elif module.class_name == 'nn.Sequential' and not is_stage(module) and not _is_block(module):
-                waiting += reversed(inside)
-            else:
-                found.append(module)
-    return found
+            yield module
+            waiting += reversed(inside(module))
+
+
+def _is_flattened(module):
+    return module.class_name == 'nn.Sequential' and not is_stage(module) and not _is_block(module)
+
+
+def _modules(tree):
+    """The modules of a network in order; containers around its stages are flattened."""
+    def inside(module):
+        if module.class_name in _REPLICATED:
+            return children(module)[:1]
+        return children(module) if _is_flattened(module) else []
+    return [module for module in _walk(tree, inside)
+            if module.class_name not in _REPLICATED and not _is_flattened(module)]
 
 
 def _replicas(tree):
     """For each multi-GPU container, the list of its replicas."""
-    found, seen, waiting = [], set(), [tree]
-    while waiting:
-        module = waiting.pop()
-        if isinstance(module, Table):
-            waiting += [module[key] for key in _KEYS if isinstance(module.get(key), Object)][:1]
-        elif isinstance(module, Object) and id(module) not in seen:
-            seen.add(id(module))
-            if module.class_name in _REPLICATED:
-                found.append(children(module))
-            waiting += children(module)
-    return found
+    return [children(module) for module in _walk(tree, children) if module.class_name in _REPLICATED]
 
 
 def _skip_replicas(replicas, mapping):

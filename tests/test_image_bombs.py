@@ -14,11 +14,11 @@ MEASURED = '''
 import sys, time
 import chainer_seg
 from chainer_seg.errors import ImageError
-from chainer_seg.images import read_image, read_pages, read_picture
+from chainer_seg.images import read_image, read_pages
 
 start = time.process_time()
 for path in sys.argv[1:]:
-    for read in (read_image, read_picture, lambda path: read_pages(path, 3)):
+    for read in (read_image, lambda path: read_pages(path, 3)):
         try:
             read(path)
         except ImageError as error:
@@ -104,5 +104,5 @@ def test_bombs_are_refused_or_read_in_little_memory_and_time(bomb_folder):
     *refusals, seconds, megabytes = done.stdout.splitlines()
     assert float(seconds.split()[1]) < 10 and int(megabytes.split()[1]) < 1000
     for name in ('huge.png', 'huger.png', 'huge.bmp', 'huge.ppm', 'huge.gif', 'huge.tif'):
-        assert sum(f'{name} claims' in line and 'megapixels' in line for line in refusals) == 3
+        assert sum(f'{name} claims' in line and 'megapixels' in line for line in refusals) == 2
     assert sum('ztxt.png cannot be read: the text beside its pixels' in line for line in refusals) >= 3

@@ -16,7 +16,7 @@ from PIL import Image
 
 from chainer_seg import pillow_limit
 from chainer_seg.errors import ImageError
-from chainer_seg.images import decode_image, open_image, read_image, read_pages, read_picture
+from chainer_seg.images import decode_image, open_image, read_image, read_pages
 
 # The smallest beginnings of files of each kind, by the kinds' own specifications.
 LOOP = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n{} loop\n%%EOF\n'
@@ -37,7 +37,7 @@ REFUSED = {
     'Git LFS': b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
 }
 READERS = {
-    'read_image': read_image, 'read_picture': read_picture,
+    'read_image': read_image,
     'read_pages': lambda path: read_pages(path, 2),
     'decode_image': lambda path: decode_image(path.read_bytes(), path)}
 

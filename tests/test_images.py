@@ -13,7 +13,6 @@ from chainer_seg.images import (
     header_sizes,
     read_image,
     read_pages,
-    read_picture,
     resize,
     write_image,
 )
@@ -39,10 +38,10 @@ def test_picture_keeps_its_palette_and_its_transparency(tmp_path):
     indexed = Image.fromarray(np.array([[0, 2], [1, 2]], np.uint8), 'P')
     indexed.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
     indexed.save(tmp_path / 'a.png')
-    picture = read_picture(tmp_path / 'a.png')
+    picture = read_pages(tmp_path / 'a.png', 1)[0]
     assert picture.mode == 'P' and np.asarray(picture).tolist() == [[0, 2], [1, 2]]
     save(tmp_path / 'b.png', np.full((2, 2, 4), 7, np.uint8))
-    assert (np.asarray(read_picture(tmp_path / 'b.png')) == 7).all()
+    assert (np.asarray(read_pages(tmp_path / 'b.png', 1)[0]) == 7).all()
 
 
 @pytest.mark.parametrize('content', [b'', b'no picture', None])
@@ -50,7 +49,7 @@ def test_picture_that_cannot_be_read_is_told(tmp_path, content):
     if content is not None:
         (tmp_path / 'a.png').write_bytes(content)
     with pytest.raises(ImageError, match='a.png'):
-        read_picture(tmp_path / 'a.png')
+        read_pages(tmp_path / 'a.png', 1)[0]
 
 
 def test_transparency_is_laid_over_white(tmp_path):

@@ -95,18 +95,22 @@ def test_weights_that_overflow_are_an_error(system, image):
         use(model, image)
 
 
+def check_result(result, size):
+    """Objects, or the values of all pixels, for an image of this size, without NaN or infinity."""
+    if hasattr(result, 'masks'):
+        assert result.masks.shape[1:] == size
+        assert np.isfinite(result.bboxes).all() and np.isfinite(result.scores).all()
+    else:
+        assert result.shape == size and np.isfinite(result).all()
+
+
 @pytest.mark.parametrize('size', [(1, 1), (2, 3), (1, 500), (500, 1), (8, 8), (3, 2)])
 def test_images_of_a_few_pixels_give_a_result_without_warnings(system, rng, monkeypatch, size):
     """The silence about overflow in networks is taken away, so that any warning would be an error."""
     monkeypatch.setattr('chainer_seg.models.inference._silence', contextlib.nullcontext)
     model, use = system
     for image in (rng.integers(0, 256, (*size, 3), np.uint8), np.zeros((*size, 3), np.uint8)):
-        result = use(model, image)
-        if hasattr(result, 'masks'):
-            assert result.masks.shape[1:] == size
-            assert np.isfinite(result.bboxes).all() and np.isfinite(result.scores).all()
-        else:
-            assert result.shape == size and np.isfinite(result).all()
+        check_result(use(model, image), size)
 
 
 @pytest.mark.parametrize('name, build', [
@@ -118,7 +122,7 @@ def test_shipped_models_give_results_for_images_of_a_few_pixels(rng, name, build
     from chainer_seg.model_file import load_model
     model = load_model(name)
     for size in ((1, 1), (2, 3), (3, 8)):
-        build(model, rng.integers(0, 256, (*size, 3), np.uint8))
+        check_result(build(model, rng.integers(0, 256, (*size, 3), np.uint8)), size)
 
 
 def test_shared_models_with_broken_weights_are_reported(shared_cases, image):

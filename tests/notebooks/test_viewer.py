@@ -57,7 +57,7 @@ def test_buttons_go_to_the_next_image_and_back(page):
     wait_until(lambda: ask('viewer.number') == 0, 'image 0')
 
 
-def test_the_field_goes_to_a_image(page):
+def test_the_field_goes_to_an_image(page):
     from selenium.webdriver.common.keys import Keys
     window, ask = page
     field = window.find_element('css selector', '.jp-OutputArea input[type="number"]')
