@@ -1,8 +1,9 @@
-"""What all tests share: Chainer is mended first, and the real data is found or its absence told."""
+"""Fixtures of all tests. chainer_seg is imported before Chainer; tests skip where shared data is missing."""
 
 import pathlib
 
 import chainer_seg  # noqa: F401  before Chainer
+import chainer
 import numpy as np
 import pytest
 
@@ -22,6 +23,13 @@ def pytest_runtest_setup(item):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def evaluating():
+    """Networks compute as in inference, without a graph: ``pytest.mark.usefixtures('evaluating')``."""
+    with chainer.using_config('train', False), chainer.no_backprop_mode():
+        yield
 
 
 @pytest.fixture(scope='session')

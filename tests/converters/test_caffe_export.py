@@ -1,6 +1,5 @@
 """Models as networks of Caffe: OpenCV runs them with the same outputs, and the weights come back."""
 
-import chainer
 import cv2
 import numpy as np
 import pytest
@@ -29,10 +28,7 @@ MODELS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 def unlike_new(model, rng):

@@ -1,6 +1,5 @@
 """Heads of Caffe's networks under any name, or none: they are found by what they read."""
 
-import chainer
 import numpy as np
 import pytest
 from chainer.links.caffe.protobuf3 import caffe_pb2
@@ -12,10 +11,7 @@ from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import DeepLab
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import functools
 import pathlib
 
-import chainer
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -20,10 +19,7 @@ TOLERANCE = 1e-4  # of the largest value of the blob
 BLOBS = 10  # recorded of each input
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture(scope='module')

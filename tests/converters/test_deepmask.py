@@ -27,10 +27,7 @@ DEEPMASKS = ('deepmask_small', 'deepmask_tiny', 'deepmask_tiny_cuda', 'deepmask_
 SHARPMASKS = ('sharpmask_small_cuda', 'sharpmask_tiny')
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A ResNet as PyTorch names its weights, against the network written down with these names."""
 
-import chainer
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -14,10 +13,7 @@ WIDTH = 4
 CLASSES = 7
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

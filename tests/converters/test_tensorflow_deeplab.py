@@ -2,7 +2,6 @@
 
 import pathlib
 
-import chainer
 import numpy as np
 import pytest
 
@@ -26,10 +25,7 @@ SLIM = {'scale': 'gamma', 'offset': 'beta', 'mean': 'moving_mean', 'variance': '
 SLIM_EPS, CAFFE_EPS = 1e-3, 1e-5
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 def network_of(model):

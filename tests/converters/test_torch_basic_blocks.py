@@ -2,7 +2,6 @@
 
 import contextlib
 
-import chainer
 import numpy as np
 import pytest
 
@@ -17,10 +16,7 @@ from tests.converters.torch_networks import basic_resnet, linear, module, resnet
 CLOSE = {'rtol': 1e-4, 'atol': 1e-5}
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

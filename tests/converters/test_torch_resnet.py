@@ -1,6 +1,5 @@
 """ResNets as fb.resnet.torch saves them, against their definition computed layer by layer."""
 
-import chainer
 import numpy as np
 import pytest
 
@@ -16,10 +15,7 @@ from tests.converters.torch_networks import batch_norm, convolution, module, res
 CLOSE = {'rtol': 1e-4, 'atol': 1e-5}
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

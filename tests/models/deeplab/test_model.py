@@ -1,6 +1,5 @@
 """DeepLab and the ResNet in it against the outputs recorded for genuine Caffe files, layer by layer."""
 
-import chainer
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -12,10 +11,7 @@ from tests.models.deeplab.caffe_weights import deeplab_block_names, load_resnet,
 TOLERANCE = 1e-4  # of the largest value, the measure of the recorded outputs' own cross-check
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 def compare(found, recorded, which):

@@ -14,10 +14,7 @@ SMALL = {'patch_size': 48, 'mask_size': 18, 'blocks': (1, 1, 1), 'width': 3, 'bo
          'features': 10, 'hidden': 7}
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Converted genuine Torch files against the outputs that Torch7 recorded for them, stage by stage."""
 
-import chainer
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -17,10 +16,7 @@ SHARPMASKS = ['sharpmask_small_cuda', 'sharpmask_tiny']
 WITH_SCENES = ['deepmask_small', 'deepmask_tiny', *SHARPMASKS]
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Which level a region is looked at on, and that its features come back in its place."""
 
-import chainer
 import numpy as np
 import pytest
 
@@ -9,10 +8,7 @@ from chainer_seg.links import ResNet
 from chainer_seg.models.mask_rcnn.extractors import C4Extractor, FPNExtractor, roi_levels
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 ``pytest -s`` prints the tables of all differences.
 """
 
-import chainer
 import numpy as np
 import pytest
 
@@ -19,10 +18,7 @@ TOLERANCE = 1e-4
 MODELS = ('public_mask_c4_5', 'public_mask_c4_81', 'public_mask_fpn_81', 'public_kp_fpn_2')
 
 
-@pytest.fixture(autouse=True)
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 def model_of(name):
