@@ -1,5 +1,6 @@
 """Fixtures of all tests. chainer_seg is imported before Chainer; tests skip where shared data is missing."""
 
+import logging
 import pathlib
 
 import chainer_seg  # noqa: F401  before Chainer
@@ -18,6 +19,17 @@ def pytest_runtest_setup(item):
         from chainer_seg.devices import gpu_count
         if not gpu_count():
             pytest.skip('CuPy finds no GPU here')
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    """Takes away where a command in this process sent the log: a stream that ends with its test."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture

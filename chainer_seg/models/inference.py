@@ -30,12 +30,18 @@ def inference() -> Iterator[None]:
 
 def total_of(*outputs: Output) -> np.floating | float:
     """A number, still on the device of the outputs, that is finite if all of their values are."""
-    total: np.floating | float = 0.0
     with _silence():
-        for output in outputs:
-            if isinstance(output, (tuple, list)):
-                total = total + total_of(*output)
-            else:
-                # The sum of finite values overflows only where they are far beyond any use.
-                total = total + as_array(output).sum(dtype=np.float32)
-    return total
+        # The sum of finite values overflows only where they are far beyond any use.
+        sums = [array.sum(dtype=np.float32) for array in _arrays(outputs)]
+        if len(sums) < 2:
+            return sums[0] if sums else 0.0
+        return chainer.backend.get_array_module(*sums).stack(sums).sum()
+
+
+def _arrays(outputs):
+    """The arrays in tuples and lists of outputs."""
+    for output in outputs:
+        if isinstance(output, (tuple, list)):
+            yield from _arrays(output)
+        else:
+            yield as_array(output)

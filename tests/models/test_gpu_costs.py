@@ -56,12 +56,12 @@ def assert_within(log, call, launches, waits):
 
 def test_yolact_detects_within_its_cost(log, image):
     model = on_gpu(calm(Yolact(**SMALL_YOLACT)))
-    assert_within(log, lambda: model.detect(image, **EVERYTHING), launches=930, waits=12)
+    assert_within(log, lambda: model.detect(image, **EVERYTHING), launches=930, waits=10)
 
 
 def test_mask_rcnn_detects_within_its_cost(log, image):
     model = on_gpu(MaskRCNN(**SMALL_MASK_RCNN))
-    assert_within(log, lambda: model.detect(image, **EVERYTHING), launches=650, waits=30)
+    assert_within(log, lambda: model.detect(image, **EVERYTHING), launches=650, waits=23)
 
 
 def test_a_click_is_answered_within_its_cost(log, image):
@@ -76,8 +76,8 @@ def test_sharpmask_proposes_within_its_cost(log, image):
 
 @pytest.mark.parametrize('objects', [1, 8])
 def test_waits_of_a_detection_do_not_grow_with_its_objects(log, image, objects):
-    for model, waits in ((on_gpu(calm(Yolact(**SMALL_YOLACT))), 12),
-                         (on_gpu(MaskRCNN(**SMALL_MASK_RCNN)), 30)):
+    for model, waits in ((on_gpu(calm(Yolact(**SMALL_YOLACT))), 10),
+                         (on_gpu(MaskRCNN(**SMALL_MASK_RCNN)), 23)):
         options = {**EVERYTHING, 'max_detections': objects}
         assert_within(log, lambda: model.detect(image, **options),  # noqa: B023
                       launches=950, waits=waits)
@@ -105,7 +105,7 @@ def test_yolact_is_trained_within_its_cost(log):
 def test_mask_rcnn_is_trained_within_its_cost(log):
     chain = on_gpu(MaskRCNNTrainChain(small_model(), regions=16))
     batch = batch_samples(examples(2), chain.device, 32)
-    assert_within(log, training_step(chain, batch), launches=1710, waits=50)
+    assert_within(log, training_step(chain, batch), launches=1710, waits=30)
 
 
 @pytest.mark.parametrize('images', [1, 4])

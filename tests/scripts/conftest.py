@@ -1,7 +1,6 @@
 """Scripts as tests call them: in this process, or as a user does, in a folder of their own."""
 
 import importlib
-import logging
 import runpy
 import shlex
 import subprocess
@@ -14,17 +13,6 @@ from chainer_seg.cli import train as cli_train
 from chainer_seg.datasets import MovingShapes
 from chainer_seg.images import write_image
 from chainer_seg.video import write_video
-
-
-@pytest.fixture(autouse=True)
-def log_as_before():
-    """Takes away where a script in this process sent the log: a stream that ends with its test."""
-    root = logging.getLogger()
-    level = root.level
-    yield
-    root.setLevel(level)
-    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
-        root.removeHandler(handler)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from chainer_seg import load_model, save_model
 from chainer_seg.images import read_image
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 
-SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '32', '--size', '48',
-         '--val-n', '2', '--batch-size', '2', '--warm-up', '2')
+SMALL_NETWORK = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '32', '--batch-size', '2',
+                 '--warm-up', '2')
+SMALL = (*SMALL_NETWORK, '--size', '48', '--val-n', '2')
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_training_on_real_pictures(call, shared_data):
     sample = shared_data / 'coco_sample'
     result = call('train', 'click', '--dataset', 'coco', '--images', sample / 'train',
                   '--annotations', sample / 'annotations' / 'instances_train.json',
-                  '--out', 'run', '--iterations', '2', *SMALL)
+                  '--out', 'run', '--iterations', '2', *SMALL_NETWORK)
     assert result.returncode == 0, result.stderr
 
 

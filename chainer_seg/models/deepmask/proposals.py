@@ -47,6 +47,14 @@ class Maps:
     skips: list
 
 
+def _scores_and_total(maps):
+    """The scores on the CPU, and a number that is finite if all outputs are; the GPU is waited for once."""
+    xp = cuda.get_array_module(maps.scores)
+    total = xp.asarray(total_of(maps.features, maps.scores), np.float32)
+    both = cuda.to_cpu(xp.concatenate([maps.scores.ravel(), total.reshape(1)]))
+    return both[:-1].reshape(maps.scores.shape), both[-1]
+
+
 class ProposalModel(Model):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
@@ -166,7 +174,8 @@ class ProposalModel(Model):
             candidates, totals = [], []
             for level in levels:
                 maps = self.predict_logits(level, skips_of)
-                totals.append(total_of(maps.features, maps.scores))
+                maps.scores, total = _scores_and_total(maps)
+                totals.append(total)
                 candidates.append(pick(level, maps, n))
             self.check_finite(totals)
             chosen = select(candidates, n)

@@ -58,16 +58,16 @@ def _propose_for_image(maps, anchors, strides, size, limits):
 def _propose_on_level(maps, anchors, stride, size, limits):
     """Boxes (N, 4) and logits (N,) of one level of one image, by falling score."""
     logits, deltas = maps
+    xp = backend.get_array_module(logits)
     scores = _within(logits, stride, size).transpose(1, 2, 0).ravel()
     chosen = _best(scores, limits.before_nms)
-    chosen = chosen[scores[chosen] > -np.inf]
     scores = scores[chosen]
     position, anchor = chosen // len(logits), chosen % len(logits)
     changes = deltas.reshape(len(logits), 4, -1)[anchor, :, position]
     boxes = clip_boxes(deltas_to_boxes(anchors[chosen], changes), size)
-    # A box that was less than a pixel high or wide turned inside out.
-    upright = (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)
-    boxes, scores = boxes[upright], scores[upright]
+    # A box that was less than a pixel high or wide turned inside out; padding has the score -inf.
+    usable = xp.flatnonzero((boxes[:, 2:] >= boxes[:, :2]).all(axis=1) & (scores > -np.inf))
+    boxes, scores = boxes[usable], scores[usable]
     kept = nms(boxes, scores, limits.nms_threshold, offset=1, limit=limits.after_nms)
     return boxes[kept], scores[kept]
 

@@ -87,7 +87,7 @@ def find_candidates(logits: np.ndarray, threshold: float) -> tuple[np.ndarray, n
     near = xp.flatnonzero(logits[:, 1:].max(axis=1) - logits[:, 0] > np.float32(least))
     powers = xp.exp(logits[near] - logits[near].max(axis=1, keepdims=True))
     scores = (powers / powers.sum(axis=1, keepdims=True))[:, 1:].T
-    above = scores.max(axis=0) > threshold
+    above = xp.flatnonzero(scores.max(axis=0) > threshold)
     return near[above], scores[:, above]
 
 

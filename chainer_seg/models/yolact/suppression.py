@@ -37,8 +37,8 @@ def fast_nms(boxes, scores, threshold, top_k, floor=0.0):
     step = max(_AT_ONCE // wanted ** 2, 1)
     free = xp.concatenate([_free_of_better(boxes[order[i:i + step]], threshold)
                            for i in range(0, len(order), step)])
-    kept = free & (ranked > floor)
-    return _by_score(order[kept], xp.broadcast_to(classes[:, None], order.shape)[kept], ranked[kept])
+    rows, places = xp.nonzero(free & (ranked > floor))
+    return _by_score(order[rows, places], classes[rows], ranked[rows, places])
 
 
 def cross_class_fast_nms(boxes, scores, threshold, top_k, floor=0.0):
