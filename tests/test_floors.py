@@ -24,7 +24,7 @@ FLOORS = {
     '__main__': 7,
 }
 LEAVES = {
-    'array_files', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',
+    'array_files', 'arrays', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',
     'downloads', 'errors', 'exif', 'file_kinds', 'files', 'foreign_files', 'journal', 'lazy', 'locks',
     'options', 'pillow_limit', 'pixel_values', 'published_classes', 'registry', 'schema', 'signals', 'zoo'}
 

@@ -1,4 +1,4 @@
-"""Faults of Chainer 7.8.1 itself that give wrong numbers or a crash, whatever the libraries below."""
+"""Bugs of Chainer 7.8.1 itself: wrong numbers or crashes that no newer library causes."""
 
 from chainer_seg import lazy
 from chainer_seg.compat.import_hook import Patches

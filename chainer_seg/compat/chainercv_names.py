@@ -1,9 +1,9 @@
-"""What ChainerCV lacks today: its compiled helper, and a quick suppression on the CPU."""
+"""What ChainerCV lacks: its compiled helper, and a fast non-maximum suppression on the CPU."""
 
 from chainer_seg.compat.import_hook import Patches
 
 PATCHES = Patches(
-    # ChainerCV overrides Link.to_cpu and to_gpu, which works and which Chainer only deprecates.
+    # ChainerCV overrides Link.to_cpu and to_gpu, which still works; Chainer warns of it at each class.
     replacements={'chainer.utils.meta': (
         ('if issubclass(action, Warning):\n',
          "if issubclass(action, Warning):\n"

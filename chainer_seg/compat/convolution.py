@@ -1,8 +1,12 @@
 """Chainer's convolutions on the CPU, computed by :mod:`chainer_seg.functions.convolution`."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import lazy
+from chainer_seg.arrays import Array
 from chainer_seg.compat.import_hook import Patches
 
 _PRODUCTS = 'chainer_seg.functions.convolution'
@@ -17,16 +21,16 @@ convolve_depthwise_transposed = lazy.function(_DEPTHWISE, 'convolve_transposed')
 depthwise_weight_gradient = lazy.function(_DEPTHWISE, 'weight_gradient')
 
 
-def patch_convolution(module):
-    """Makes ``chainer.functions.connection.convolution_2d`` use our functions."""
+def patch_convolution(module: Any) -> None:
+    """Make ``chainer.functions.connection.convolution_2d`` use the functions of this package."""
 
-    def forward(self, x, W, b):
+    def forward(self: Any, x: npt.NDArray, W: npt.NDArray, b: npt.NDArray | None) -> tuple[npt.NDArray]:
         if self._use_ideep:
             return self._forward_ideep(x, W, b)
         y = convolve(x, W, _geometry(self, W.shape[2:], self._get_out_size(x.shape, W.shape)))
         return _with_bias(y, b),
 
-    def gradient_of_weights(self, x, gy):
+    def gradient_of_weights(self: Any, x: npt.NDArray, gy: npt.NDArray) -> tuple[npt.NDArray]:
         if self._use_ideep:
             return self._forward_ideep(x, gy)
         geometry = _geometry(self, (self.kh, self.kw), gy.shape[2:])
@@ -36,13 +40,13 @@ def patch_convolution(module):
     grouped = module.Convolution2DFunction._forward_grouped_convolution
     grouped_gradient = module.Convolution2DGradW._forward_grouped_convolution
 
-    def forward_grouped(self, x, W, b):
+    def forward_grouped(self: Any, x: Array, W: Array, b: Array | None) -> tuple[Array]:
         if not _is_depthwise(x, W.shape, self.groups):
             return grouped(self, x, W, b)
         geometry = _geometry(self, W.shape[2:], self._get_out_size(x.shape, W.shape))
         return _with_bias(convolve_depthwise(x, W, geometry), b),
 
-    def gradient_of_grouped_weights(self, x, gy):
+    def gradient_of_grouped_weights(self: Any, x: Array, gy: Array) -> tuple[Array]:
         if not _is_depthwise(x, self.W_shape, self.groups):
             return grouped_gradient(self, x, gy)
         gradient = depthwise_weight_gradient(x, gy, _geometry(self, (self.kh, self.kw), gy.shape[2:]))
@@ -54,10 +58,10 @@ def patch_convolution(module):
     module.Convolution2DGradW._forward_grouped_convolution = gradient_of_grouped_weights
 
 
-def patch_deconvolution(module):
-    """Makes ``chainer.functions.connection.deconvolution_2d`` use our functions."""
+def patch_deconvolution(module: Any) -> None:
+    """Make ``chainer.functions.connection.deconvolution_2d`` use the functions of this package."""
 
-    def forward(self, x, W, b):
+    def forward(self: Any, x: npt.NDArray, W: npt.NDArray, b: npt.NDArray | None) -> tuple[npt.NDArray]:
         if self._use_ideep:
             return self._forward_ideep(x, W, b)
         geometry = _geometry(self, W.shape[2:], x.shape[2:])
@@ -65,7 +69,7 @@ def patch_deconvolution(module):
 
     grouped = module.Deconvolution2DFunction._forward_grouped_convolution
 
-    def forward_grouped(self, x, W, b):
+    def forward_grouped(self: Any, x: Array, W: Array, b: Array | None) -> tuple[Array]:
         if not _is_depthwise(x, W.shape, self.groups):
             return grouped(self, x, W, b)
         size = self.outh, self.outw
@@ -76,23 +80,23 @@ def patch_deconvolution(module):
     module.Deconvolution2DFunction._forward_grouped_convolution = forward_grouped
 
 
-def _is_depthwise(x, weight_shape, groups):
-    """Whether each group has one channel in and one out, and the arrays are NumPy's."""
+def _is_depthwise(x: Array, weight_shape: tuple[int, ...], groups: int) -> bool:
+    """Whether each group has one input and one output channel, and the arrays are NumPy's."""
     return isinstance(x, np.ndarray) and x.shape[1] == groups and weight_shape[:2] == (groups, 1)
 
 
-def _geometry(function, kernel, output):
+def _geometry(function: Any, kernel: tuple[int, int], output: tuple[int, int]) -> Any:
     return make_geometry(kernel, (function.sy, function.sx), (function.ph, function.pw),
-                    (function.dy, function.dx), output)
+                         (function.dy, function.dx), output)
 
 
-def _with_bias(y, b):
+def _with_bias(y: npt.NDArray, b: npt.NDArray | None) -> npt.NDArray:
     if b is not None:
         y += b[:, None, None]
     return y
 
 
-PATCHES = Patches(patches={
+PATCHES = Patches(hooks={
     'chainer.functions.connection.convolution_2d': patch_convolution,
     'chainer.functions.connection.deconvolution_2d': patch_deconvolution,
 })

@@ -1,7 +1,7 @@
 """Chainer, written for CuPy 7, on CuPy 13 and 14.
 
-Every name of CuPy that Chainer uses still exists but `cupy.util` and, from CuPy 14 on, cuDNN;
-Chainer asks for both with a fallback. So little but complaints remains to be mended.
+Every name of CuPy that Chainer uses still exists, except for `cupy.util` and, since CuPy 14,
+`cupy.cudnn`; Chainer has a fallback for both. Most of what remains to be patched are warnings.
 """
 
 from chainer_seg.compat.import_hook import Patches
@@ -10,8 +10,8 @@ from chainer_seg.compat.import_hook import Patches
 _SCATTER_ADD = (('cuda.cupyx.scatter_add', 'cuda.cupy.add.at'),)
 
 
-def _quietly(statement):
-    """The replacement of an import in a ``try`` that runs it without its warnings."""
+def _quietly(statement: str) -> tuple[str, str]:
+    """A replacement that runs an import statement in a ``try`` block without its warnings."""
     return (statement,
             'import warnings\n'
             '    with warnings.catch_warnings():\n'
@@ -20,10 +20,10 @@ def _quietly(statement):
 
 
 PATCHES = Patches(replacements={
-    # It wants CuPy 7, and iDeep, which is no more.
+    # It requires CuPy 7, and iDeep, which has been discontinued.
     'chainer._environment_check': (
         ('    _check_osx_numpy_backend()\n    _check_optional_dependencies()\n', ''),),
-    # "cuDNN is not enabled" would greet every user: CuPy 14 has none.
+    # CuPy 14 has no cuDNN, so every user would see the warning "cuDNN is not enabled".
     # CuPy 13 warns when it finds no libcudnn.
     'chainer.backends.cuda': (
         ('if (not cudnn_enabled and\n', 'if (False and\n'),
@@ -44,7 +44,7 @@ PATCHES = Patches(replacements={
     'chainer.functions.array.get_item': (
         ('gx.scatter_add(slices, inputs[0])',
          'chainer.backends.cuda.cupy.add.at(gx, slices, inputs[0])'),),
-    # NumPy 2 and CuPy 14 understand copy=False as "raise if a copy is needed".
+    # For NumPy 2 and CuPy 14, copy=False means "raise if a copy is needed".
     'chainermn.communicators._memory_utility': (
         ('xp.array(v, copy=False, dtype=transfer_dtype)',
          'xp.asarray(v, dtype=transfer_dtype)'),),

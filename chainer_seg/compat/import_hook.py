@@ -1,10 +1,13 @@
-"""An import hook that mends named modules while Python imports them (PEP 302, PEP 451)."""
+"""An import hook that patches named modules while Python imports them (PEP 302, PEP 451)."""
 
 import importlib.machinery
 import importlib.util
 import sys
 import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
 
 from chainer_seg import lazy
 
@@ -13,54 +16,53 @@ PACKAGES = frozenset({'chainer', 'chainermn', 'chainerx', 'onnx_chainer', 'chain
 
 @dataclass(frozen=True)
 class Patches:
-    """What to do to which module.
+    """What to change in which module.
 
     Attributes:
-        replacements: module name -> pairs (old text, new text) applied to its source. A text that
-            does not occur, because the installed version has no need of it, is left out.
-        rewrites: module name -> function from its whole source to another source.
-        functions: module name -> (module of this package, names), where names maps what is
-            replaced there, as ``'function'`` or ``'Class.method'``, to a function of ours.
-        patches: module name -> function of the freshly imported module that changes its classes.
-        supplied: module name -> module of this package that stands in where the original is
-            missing.
+        replacements: Module name -> pairs (old text, new text) applied to its source. A text that the
+            installed version does not contain is not replaced.
+        rewrites: Module name -> function from its whole source to another source.
+        functions: Module name -> (module of chainer_seg, names), where names maps what is replaced
+            there, as ``'function'`` or ``'Class.method'``, to a function of ours.
+        hooks: Module name -> function that is called with the freshly imported module to change it.
+        supplied: Module name -> module of chainer_seg to use where the original is missing.
     """
 
-    replacements: dict = field(default_factory=dict)
-    rewrites: dict = field(default_factory=dict)
-    functions: dict = field(default_factory=dict)
-    patches: dict = field(default_factory=dict)
-    supplied: dict = field(default_factory=dict)
+    replacements: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    rewrites: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    functions: dict[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    hooks: dict[str, Callable[[ModuleType], None]] = field(default_factory=dict)
+    supplied: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def merged(cls, topics):
-        """The mends of all `topics`, modules of this package that each hold one in `PATCHES`."""
+    def merged(cls, topics: Iterable['Patches']) -> 'Patches':
+        """The patches of all topics together."""
         merged = cls()
-        for mends in (topic.PATCHES for topic in topics):
-            for name, pairs in mends.replacements.items():
+        for patches in topics:
+            for name, pairs in patches.replacements.items():
                 merged.replacements[name] = merged.replacements.get(name, ()) + tuple(pairs)
-            merged.rewrites.update(mends.rewrites)
-            merged.functions.update(mends.functions)
-            merged.patches.update(mends.patches)
-            merged.supplied.update(mends.supplied)
+            merged.rewrites.update(patches.rewrites)
+            merged.functions.update(patches.functions)
+            merged.hooks.update(patches.hooks)
+            merged.supplied.update(patches.supplied)
         return merged
 
-    def changes_source(self, name):
+    def changes_source(self, name: str) -> bool:
         """Whether the source of module `name` is changed before it runs."""
         return name in self.replacements or name in self.rewrites
 
-    def mend_source(self, name, source):
-        """The source text that module `name` shall run instead of `source`."""
+    def patch_source(self, name: str, source: str) -> str:
+        """The source text that module `name` runs instead of `source`."""
         for old, new in self.replacements.get(name, ()):
             source = source.replace(old, new)
         if name in self.rewrites:
             source = self.rewrites[name](source)
         return source
 
-    def mend_module(self, module):
+    def patch_module(self, module: ModuleType) -> None:
         """Put the functions of this package into the freshly imported `module`."""
-        if module.__name__ in self.patches:
-            self.patches[module.__name__](module)
+        if module.__name__ in self.hooks:
+            self.hooks[module.__name__](module)
         if module.__name__ not in self.functions:
             return
         home, names = self.functions[module.__name__]
@@ -69,57 +71,60 @@ class Patches:
             setattr(getattr(module, owner) if owner else module, attribute, lazy.function(home, new))
 
 
-class MendingLoader(importlib.machinery.SourceFileLoader):
-    """Loads one source file with its mends, silently."""
+class PatchingLoader(importlib.machinery.SourceFileLoader):
+    """Loads one source file with its patches, silently."""
 
-    def __init__(self, name, path, mends):
+    def __init__(self, name: str, path: str, patches: Patches) -> None:
         super().__init__(name, path)
-        self.mends = mends
+        self.patches = patches
 
-    def get_source(self, fullname):
-        """The mended source, which tracebacks show too."""
-        return self.mends.mend_source(fullname, super().get_source(fullname))
+    def get_source(self, fullname: str) -> str:
+        """The patched source, which tracebacks show, too."""
+        source = super().get_source(fullname)
+        assert source is not None  # A loader of source files always has one.
+        return self.patches.patch_source(fullname, source)
 
-    def get_code(self, fullname):
-        """The compiled module; a mended one never goes through the shared bytecode cache."""
-        if not self.mends.changes_source(fullname):
-            return super().get_code(fullname)
-        return self.source_to_code(self.get_source(fullname).encode(), self.path)
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The compiled module; a patched one never goes through the shared bytecode cache.
 
-    def source_to_code(self, data, path, **options):
-        """Compile without the warnings about escape sequences in old docstrings."""
+        Warnings about escape sequences in old docstrings are silenced.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', SyntaxWarning)
             warnings.simplefilter('ignore', DeprecationWarning)
-            return super().source_to_code(data, path, **options)
+            if not self.patches.changes_source(fullname):
+                return super().get_code(fullname)
+            return self.source_to_code(self.get_source(fullname).encode(), self.path)
 
-    def exec_module(self, module):
-        """Run the module, then put in the functions that replace its own."""
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, then replace functions of it by ours."""
         super().exec_module(module)
-        self.mends.mend_module(module)
+        self.patches.patch_module(module)
 
 
-class MendingFinder:
-    """Finds the modules of `PACKAGES` as Python would, and loads them mended."""
+class PatchingFinder:
+    """Finds the modules of `PACKAGES` as Python would, and loads them patched."""
 
     is_chainer_seg_hook = True
 
-    def __init__(self, mends):
-        self.mends = mends
+    def __init__(self, patches: Patches) -> None:
+        self.patches = patches
 
-    def find_spec(self, name, path=None, target=None):
-        """The spec of a module of `PACKAGES`; None leaves any other to Python."""
+    def find_spec(self, name: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        """The spec of a module of `PACKAGES`; None for any other module, which Python then finds itself."""
         if name.partition('.')[0] not in PACKAGES:
             return None
         spec = self._spec_without_hook(name, path, target)
-        if spec is None and name in self.mends.supplied:
-            supplied = importlib.util.find_spec(self.mends.supplied[name])
-            return importlib.util.spec_from_file_location(name, supplied.origin)
+        if spec is None and name in self.patches.supplied:
+            supplied = importlib.util.find_spec(self.patches.supplied[name])
+            return supplied and importlib.util.spec_from_file_location(name, supplied.origin)
         if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
-            spec.loader = MendingLoader(name, spec.loader.path, self.mends)
+            spec.loader = PatchingLoader(name, spec.loader.path, self.patches)
         return spec
 
-    def _spec_without_hook(self, name, path, target):
+    def _spec_without_hook(self, name: str, path: Sequence[str] | None,
+                           target: ModuleType | None) -> ModuleSpec | None:
         for finder in sys.meta_path:
             if getattr(finder, 'is_chainer_seg_hook', False):
                 continue

@@ -1,7 +1,7 @@
 """What NumPy 1.24 and 2.x removed or changed, replaced in the modules that use it.
 
-The numpy namespace itself stays as it is: other packages ask `hasattr(np, 'float')` to learn
-which NumPy they run on.
+The numpy namespace itself is not changed: other packages test `hasattr(np, 'float')` to find out
+which version of NumPy is installed.
 """
 
 from chainer_seg.compat.import_hook import Patches
@@ -17,18 +17,18 @@ PATCHES = Patches(replacements={
     'chainer.functions.array.as_strided': (
         ("np.sctypes['int']", _SIGNED), ("np.sctypes['float']", _FLOATING)),
     'chainer.functions.array.resize_images': (('numpy.float)', 'numpy.float64)'),),
-    # A list of arrays plus a list: meshgrid returns a tuple now.
+    # meshgrid now returns a tuple, which cannot be added to a list.
     'chainer.distributions.categorical': (
         ('mg + [x.data.astype(numpy.int32)]', '(*mg, x.data.astype(numpy.int32))'),
         ('mg + [x.astype(numpy.int32)]', '(*mg, x.astype(numpy.int32))')),
     'chainer.dataset.convert': (
         ('numpy.maximum(shape, array.shape, shape)',
          'numpy.maximum(shape, array.shape, out=shape)'),),
-    # -1 as an unsigned integer used to wrap around, and now raises.
+    # Assigning -1 to an unsigned integer used to wrap around and now raises.
     'chainer.functions.array.pad_sequence': (
         ('y[i, l:] = self.padding',
          'y[i, l:] = numpy.array(self.padding).astype(y.dtype).item()'),),
-    # Arrays have an attribute `device` now, which is 'cpu'.
+    # Arrays now have an attribute `device`, which is 'cpu'.
     'chainer.variable': (
         ("getattr(array, 'device', 'CPU')",
          "'CPU' if isinstance(array, numpy.ndarray) else getattr(array, 'device', 'CPU')"),),

@@ -1,4 +1,6 @@
-"""onnx_chainer for the onnx and onnxruntime of today."""
+"""onnx_chainer with current onnx and onnxruntime."""
+
+from typing import Any
 
 from chainer_seg.compat.import_hook import Patches
 
@@ -22,12 +24,12 @@ PATCHES = Patches(replacements={
 })
 
 
-def finish_model(model):
-    """Make an exported `onnx.ModelProto` one that every onnxruntime reads and folds.
+def finish_model(model: Any) -> None:
+    """Make every onnxruntime read an exported `onnx.ModelProto` and fold its constants.
 
-    The version of the format becomes the oldest that its operators allow, as onnxruntime refuses
-    newer ones than it knows. Initializers are no longer inputs of the graph: onnxruntime takes an
-    input for a value that may change, and then cannot fold BatchNormalization into convolutions.
+    The format version becomes the oldest that the operators allow, because onnxruntime rejects
+    versions newer than it knows. Initializers are no longer inputs of the graph: an input may change,
+    so that onnxruntime could not fold BatchNormalization into convolutions.
     """
     from onnx import helper
 

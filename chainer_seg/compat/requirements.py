@@ -2,7 +2,7 @@
 
 import importlib.metadata
 
-# ChainerCV copied into place without its metadata is this, its last release.
+# The versions of packages that were copied into place without their metadata: their last release.
 _VERSIONS_WITHOUT_METADATA = {'chainercv': '0.13.1'}
 
 
@@ -19,9 +19,9 @@ class VersionConflict(ResolutionError):
 
 
 class Distribution:
-    """An installed distribution, of which only the version is known."""
+    """An installed distribution and its version."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         try:
             self.version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError as error:
@@ -30,17 +30,17 @@ class Distribution:
             self.version = _VERSIONS_WITHOUT_METADATA[name]
 
 
-def get_distribution(name):
-    """The installed distribution `name`; DistributionNotFound when there is none."""
+def get_distribution(name: str) -> Distribution:
+    """The installed distribution `name`; raises DistributionNotFound if there is none."""
     return Distribution(name)
 
 
-def require(*requirements):
+def require(*requirements: str) -> None:
     """Check requirements such as ``'numpy>=1.20'``.
 
     Raises:
-        DistributionNotFound: one is not installed.
-        VersionConflict: one has another version.
+        DistributionNotFound: A distribution is not installed.
+        VersionConflict: The installed version of a distribution does not meet its requirement.
     """
     from packaging.requirements import Requirement
 
@@ -54,8 +54,8 @@ def require(*requirements):
 
 
 class WorkingSet:
-    """The distributions that are installed."""
+    """The installed distributions."""
 
-    def require(self, *requirements):
-        """As the function `require`."""
+    def require(self, *requirements: str) -> None:
+        """Check requirements as the function `require` does."""
         require(*requirements)

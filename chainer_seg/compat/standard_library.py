@@ -21,9 +21,9 @@ PATCHES = Patches(replacements={
 })
 
 
-def strtobool(text):
-    """1 or 0 for a word such as ``'yes'`` or ``'off'``; ValueError for any other."""
+def strtobool(text: str) -> int:
+    """1 or 0 for a word such as ``'yes'`` or ``'off'``; raises ValueError for any other word."""
     word = text.lower()
     if word not in _TRUE + _FALSE:
-        raise ValueError(f'{text!r} is neither one of {_TRUE} nor of {_FALSE}')
+        raise ValueError(f'expected one of {_TRUE + _FALSE}, got {text!r}')
     return int(word in _TRUE)

@@ -1,4 +1,4 @@
-"""Chainer's Caffe reader under the protobuf of today, against outputs recorded from OpenCV."""
+"""Chainer's Caffe reader with current protobuf, against outputs recorded from OpenCV."""
 
 import warnings
 
@@ -8,7 +8,7 @@ import pytest
 from chainer.links.caffe.protobuf3 import caffe_pb2
 
 
-def test_message_survives_serialisation():
+def test_messages_survive_serialisation():
     net = caffe_pb2.NetParameter(name='net')
     layer = net.layer.add(name='conv', type='Convolution')
     layer.blobs.add(data=[1.5, -2]).shape.dim.extend([1, 2])
@@ -18,7 +18,7 @@ def test_message_survives_serialisation():
     assert list(copy.layer[0].blobs[0].shape.dim) == [1, 2]
 
 
-def test_enumerations_are_named():
+def test_enum_values_have_their_names_and_numbers():
     assert caffe_pb2.V1LayerParameter.CONVOLUTION == 4
     assert caffe_pb2.Phase.Value('TEST') == caffe_pb2.TEST == 1
 
@@ -28,7 +28,7 @@ def test_caffe_model_gives_the_recorded_outputs(shared_data, name, output):
     folder = shared_data / 'formats' / 'caffe'
     recorded = np.load(folder / f'{name}.npz')
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Chainer tells which layers it skips
+        warnings.simplefilter('ignore')  # Chainer warns of each layer that it skips
         model = chainer.links.caffe.CaffeFunction(str(folder / f'{name}.caffemodel'))
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         y, = model(inputs={'data': recorded['in0']}, outputs=[output])

@@ -1,4 +1,4 @@
-"""Faults of Chainer itself, against the definitions written as loops or against arithmetic by hand."""
+"""Fixed bugs of Chainer itself, against the definitions written as loops or arithmetic by hand."""
 
 import itertools
 
@@ -12,8 +12,8 @@ from chainer.links.caffe.protobuf3 import caffe_pb2
 
 
 @pytest.mark.parametrize('options', [{}, {'dilate': 2}, {'groups': 2}, {'nobias': True}])
-def test_deconvolution_of_an_input_without_gradient_has_those_of_its_weights(rng, options):
-    """dL/dW of a sum of outputs is, for each of its places, a sum of inputs: by finite differences."""
+def test_deconvolution_of_an_input_without_gradient_computes_weight_gradients(rng, options):
+    """The expected gradients are finite differences."""
     x = rng.normal(size=(2, 4, 5, 6)).astype(np.float32)
     link = L.Deconvolution2D(4, 6, 3, 2, 1, **options)
     weights = rng.normal(size=link(x).shape).astype(np.float32)
@@ -28,16 +28,15 @@ def test_deconvolution_of_an_input_without_gradient_has_those_of_its_weights(rng
         assert link.W.grad[place] == pytest.approx(outputs[0] - outputs[1], rel=1e-3, abs=1e-3)
 
 
-def test_new_black_out_link_has_a_loss(rng):
+def test_new_black_out_link_has_a_finite_loss(rng):
     link = L.BlackOut(4, [10, 5, 3], 5)
-    # All scores are 0: the terms of the loss depend on nothing that could be NaN.
     loss = link(rng.normal(size=(2, 4)).astype(np.float32), np.array([0, 1], np.int32))
     assert np.isfinite(loss.array) and not link.W.array.any()
 
 
 @pytest.mark.parametrize('corner, pixel', [(0.5, 0), (1, 1), (3, 2), (5, 3), (4.9, 2), (7, 4)])
 def test_corners_of_rois_are_rounded_half_away_from_zero(corner, pixel):
-    """At a scale of 0.5; in a map of numbers that rise the maximum is the lower right corner."""
+    """At a scale of 0.5. The numbers of the map rise, so the maximum is the lower right corner."""
     maps = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
     roi, index = np.array([[corner] * 4], np.float32), np.zeros(1, np.int32)
     value = 6 * pixel
@@ -88,7 +87,7 @@ def caffe_net(add_layer):
 @pytest.mark.parametrize('size, stride, pad', [
     ((3, 3), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1)), ((2, 2), (3, 3), (1, 1)),
     ((7, 7), (1, 1), (0, 0)), ((3, 2), (2, 1), (1, 0)), ((2, 2), (2, 2), (0, 0))])
-def test_poolings_of_caffe_models_are_those_of_caffe(rng, kind, size, stride, pad):
+def test_pooling_layers_of_caffe_models_compute_the_outputs_of_caffe(rng, kind, size, stride, pad):
     def pooling(layer):
         layer.type = 'Pooling'
         layer.pooling_param.pool = caffe_pb2.PoolingParameter.PoolMethod.Value(kind)
@@ -101,7 +100,7 @@ def test_poolings_of_caffe_models_are_those_of_caffe(rng, kind, size, stride, pa
         x = chainer.Variable(rng.normal(size=shape).astype(np.float32))
         y = net(x)
         np.testing.assert_allclose(y.array, pooled_by_caffe(x.array, kind, size, stride, pad), atol=1e-5)
-        F.sum(y).backward()  # The mean of a window in the image hands on all of its gradient.
+        F.sum(y).backward()
         assert x.grad.shape == shape and np.isfinite(x.grad).all()
 
 

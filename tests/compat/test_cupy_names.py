@@ -1,4 +1,4 @@
-"""Chainer's sums at indices give on a GPU what they give on the CPU, and call nothing deprecated."""
+"""Chainer's functions that add at indices give the same on GPU and CPU, without deprecated calls."""
 
 import chainer
 import numpy as np
@@ -32,7 +32,7 @@ def output_and_gradient(function, send):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('name', CASES)
-def test_sums_at_indices_are_those_of_the_cpu_and_nothing_deprecated_is_called(name):
+def test_adding_at_indices_matches_the_cpu_without_deprecated_calls(name):
     cupy = pytest.importorskip('cupy')
     expected = output_and_gradient(CASES[name], np.asarray)
     log = getattr(cupy, 'standin_log', None)

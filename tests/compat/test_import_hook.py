@@ -1,4 +1,4 @@
-"""Importing chainer_seg mends Chainer and its family: silently, once, and whatever the order."""
+"""Importing chainer_seg patches Chainer and its companion packages: silently and once."""
 
 import importlib
 import importlib.util
@@ -38,7 +38,7 @@ def test_importing_chainer_seg_imports_none_of_the_packages():
     assert loaded.split() == ['False'] * 4
 
 
-def test_package_imported_too_early_is_named_with_the_remedy():
+def test_error_names_a_package_imported_too_early_and_the_remedy():
     message = run('import sys, types\n'
                   "sys.modules['chainer'] = types.ModuleType('chainer')\n"
                   'try:\n'
@@ -49,7 +49,7 @@ def test_package_imported_too_early_is_named_with_the_remedy():
     assert 'put "import chainer_seg" first' in message
 
 
-def test_remains_of_a_failed_import_are_named():
+def test_error_names_the_package_of_a_failed_import():
     message = run('import sys, types\n'
                   "sys.modules['chainer.backends'] = types.ModuleType('chainer.backends')\n"
                   'try:\n'
@@ -59,7 +59,7 @@ def test_remains_of_a_failed_import_are_named():
     assert message.startswith('chainer was imported before chainer_seg')
 
 
-def test_numpy_imported_earlier_does_no_harm():
+def test_numpy_may_be_imported_earlier():
     assert run('import numpy, chainer_seg, chainer; print(chainer.__version__)') == '7.8.1\n'
 
 
@@ -73,7 +73,7 @@ def test_applying_twice_installs_one_hook():
     assert len(hooks()) == 1
 
 
-def test_importing_chainer_seg_anew_installs_no_second_hook():
+def test_reimporting_chainer_seg_installs_no_second_hook():
     assert run('import sys, chainer_seg, chainer\n'
                'for name in [name for name in sys.modules if name.startswith("chainer_seg")]:\n'
                '    del sys.modules[name]\n'
@@ -81,13 +81,13 @@ def test_importing_chainer_seg_anew_installs_no_second_hook():
                'print(sum(hasattr(f, "is_chainer_seg_hook") for f in sys.meta_path))') == '1\n'
 
 
-def test_numpy_keeps_its_own_names():
+def test_no_names_are_added_to_numpy():
     import chainer  # noqa: F401
     assert not hasattr(np, 'float')
     assert not hasattr(np, 'sctypes')
 
 
-def test_other_modules_are_left_to_python():
+def test_the_hook_ignores_modules_of_other_packages():
     assert hooks()[0].find_spec('json') is None
 
 
@@ -108,7 +108,7 @@ def original_source(module):
         return file.read()
 
 
-REPLACEMENTS = hooks()[0].mends.replacements
+REPLACEMENTS = hooks()[0].patches.replacements
 
 
 @pytest.mark.parametrize('module', sorted(REPLACEMENTS))

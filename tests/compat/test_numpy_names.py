@@ -1,4 +1,4 @@
-"""Functions of Chainer that used what NumPy removed or changed give the values they should."""
+"""Functions of Chainer that use what NumPy removed or changed return the correct values."""
 
 import io
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 
-def test_as_strided_views_and_adds_up_the_gradient_of_shared_elements():
+def test_as_strided_sums_the_gradients_of_shared_elements():
     x = chainer.Variable(np.arange(4, dtype=np.float32))
     y = F.as_strided(x, (3, 2), (1, 1), 0)
     F.sum(y).backward()
@@ -23,7 +23,7 @@ def test_resize_images_interpolates_linearly():
 
 
 @pytest.mark.parametrize('as_variable', [False, True])
-def test_categorical_takes_the_logarithm_of_the_probability_of_each_value(as_variable):
+def test_categorical_log_prob_is_the_logarithm_of_the_probability_of_each_value(as_variable):
     p = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
     values = np.array([1, 0], np.int32)
     x = chainer.Variable(values) if as_variable else values
@@ -31,22 +31,22 @@ def test_categorical_takes_the_logarithm_of_the_probability_of_each_value(as_var
     np.testing.assert_allclose(log_prob, np.log([0.75, 0.5]), rtol=1e-6)
 
 
-def test_examples_are_padded_to_the_largest():
+def test_examples_are_padded_to_the_largest_size():
     batch = chainer.dataset.concat_examples(
         [np.ones((1, 2), np.float32), np.ones((2, 1), np.float32)], padding=0)
     np.testing.assert_array_equal(batch, [[[1, 1], [0, 0]], [[1, 0], [1, 0]]])
 
 
-def test_padding_of_unsigned_numbers_wraps_around():
+def test_negative_padding_of_unsigned_integers_wraps_around():
     y = F.pad_sequence([np.array([1], np.uint8)], length=2, padding=-1)
     np.testing.assert_array_equal(y.array, [[1, 255]])
 
 
-def test_debug_print_calls_the_device_of_an_array_cpu():
+def test_debug_print_shows_the_cpu_as_device_of_a_numpy_array():
     assert '- device: CPU' in chainer.Variable(np.zeros(1, np.float32)).debug_print()
 
 
-def test_sparse_product_in_half_precision():
+def test_sparse_product_of_float16_matrices_is_float16():
     a = np.array([[0, 2], [3, 0]], np.float16)
     b = np.array([[1, 1], [0, 4]], np.float16)
     y = F.sparse_matmul(chainer.utils.to_coo(a), b)

@@ -1,4 +1,4 @@
-"""onnx_chainer with the onnx and onnxruntime of today."""
+"""onnx_chainer with current onnx and onnxruntime."""
 
 import chainer
 import chainer.functions as F
@@ -32,7 +32,7 @@ def exported(image):
     return network, onnx_chainer.export(network, image, opset_version=11)
 
 
-def test_only_the_image_is_an_input(exported):
+def test_the_image_is_the_only_input(exported):
     _, model = exported
     assert [value.name for value in model.graph.input] == ['Input_0']
     assert len(model.graph.initializer) >= 4
@@ -50,7 +50,7 @@ def test_parameters_that_are_not_exported_stay_inputs(image):
     assert len(model.graph.input) >= 5
 
 
-def test_onnxruntime_gives_the_same_output(exported, image):
+def test_onnxruntime_computes_the_output_of_chainer(exported, image):
     onnxruntime = pytest.importorskip('onnxruntime')
     network, model = exported
     session = onnxruntime.InferenceSession(
@@ -60,7 +60,7 @@ def test_onnxruntime_gives_the_same_output(exported, image):
         np.testing.assert_allclose(y, network(image).array, atol=1e-5)
 
 
-def test_tables_agree_with_each_other():
+def test_type_tables_are_consistent():
     from chainer_seg.compat import onnx_mapping
     for dtype in (np.float32, np.int64, np.bool_, np.uint8):
         number = onnx_mapping.NP_TYPE_TO_TENSOR_TYPE[np.dtype(dtype)]

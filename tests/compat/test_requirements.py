@@ -1,24 +1,24 @@
-"""The stand-in for pkg_resources answers as the original did, and so does that for distutils."""
+"""The replacements of pkg_resources and distutils behave like the originals."""
 
 import pytest
 from chainer_seg.compat import requirements, standard_library
 
 
-def test_requirement_that_is_met_passes():
+def test_met_requirements_pass():
     requirements.WorkingSet().require('numpy>=1.20', 'chainer==7.8.1')
 
 
-def test_other_version_is_a_conflict():
+def test_another_version_is_a_conflict():
     with pytest.raises(requirements.VersionConflict, match='numpy<1.0'):
         requirements.require('numpy<1.0')
 
 
-def test_absent_distribution_is_not_found():
+def test_missing_distribution_is_not_found():
     with pytest.raises(requirements.DistributionNotFound, match='no-such-thing'):
         requirements.require('no-such-thing')
 
 
-def test_requirement_for_another_system_is_not_asked_for():
+def test_requirement_for_another_platform_is_ignored():
     requirements.require('no-such-thing; sys_platform == "nowhere"')
 
 
@@ -32,10 +32,10 @@ def test_version_of_an_installed_distribution():
 
 
 @pytest.mark.parametrize('text, value', [('Yes', 1), ('1', 1), ('off', 0), ('n', 0)])
-def test_words_mean_true_or_false(text, value):
+def test_strtobool_parses_words(text, value):
     assert standard_library.strtobool(text) == value
 
 
-def test_other_words_mean_neither():
+def test_strtobool_rejects_other_words():
     with pytest.raises(ValueError, match='maybe'):
         standard_library.strtobool('maybe')

@@ -14,10 +14,10 @@ MAPS_SHAPE = (2, 3, 9, 11)
 POOLING = 'chainer.functions.pooling.'
 
 
-def unmended(module):
+def unpatched(module):
     """Chainer's module as it was published, under another name, but with the rounding of C."""
     path = importlib.util.find_spec(module).origin
-    name = 'unmended_' + module.rpartition('.')[2]
+    name = 'unpatched_' + module.rpartition('.')[2]
     spec = importlib.util.spec_from_loader(
         name, importlib.machinery.SourceFileLoader(name, path))
     loaded = importlib.util.module_from_spec(spec)
@@ -86,7 +86,7 @@ CASES = [
 def test_same_numbers_as_the_loops(
         maps, rois, indices, rng, monkeypatch, name, arguments, chunk_size):
     monkeypatch.setattr(roi_sampling, 'CHUNK_SIZE', chunk_size)
-    theirs = getattr(unmended(POOLING + name), name)
+    theirs = getattr(unpatched(POOLING + name), name)
     assert_same(lambda x: getattr(F, name)(x, rois, indices, *arguments),
                 lambda x: theirs(x, rois, indices, *arguments), maps, rng)
 
@@ -95,7 +95,7 @@ def test_same_numbers_as_the_loops_of_roi_pooling_2d(maps, rois, indices, rng):
     # Chainer's backward loop fails for RoIs that leave the maps and drops those turned round.
     clipped = np.clip(rois[:-1], 0, [[16, 20, 16, 20]])
     with_index = np.hstack([indices[:-1, None], clipped[:, [1, 0, 3, 2]]]).astype(np.float32)
-    theirs = unmended(POOLING + 'roi_pooling_2d').roi_pooling_2d
+    theirs = unpatched(POOLING + 'roi_pooling_2d').roi_pooling_2d
     assert_same(lambda x: F.roi_pooling_2d(x, with_index, 3, 4, 0.5),
                 lambda x: theirs(x, with_index, 3, 4, 0.5), maps, rng)
 
