@@ -4,7 +4,6 @@ A record is its length (8 bytes), a checksum of that, the data, and a checksum o
 tensorflow/core/lib/io/record_writer.h and tensorflow/core/example/example.proto.
 """
 
-import functools
 import glob
 import os
 import pathlib
@@ -13,14 +12,24 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import DatasetError
+from chainer_seg.protobuf_messages import message_classes
 
 _HEAD, _CHECKSUM = struct.Struct('<QI'), struct.Struct('<I')
 _SHARD = re.compile(r'(.*)-(\d{5})-of-(\d{5})$')
+
+_Example = message_classes({
+    'BytesList': ['repeated bytes value = 1'],
+    'FloatList': ['repeated float value = 1'],
+    'Int64List': ['repeated int64 value = 1'],
+    'Feature': ['BytesList bytes_list = 1', 'FloatList float_list = 2', 'Int64List int64_list = 3'],
+    'Entry': ['string key = 1', 'Feature value = 2'],
+    'Features': ['repeated Entry feature = 1'],
+    'Example': ['Features features = 1'],
+})['Example']
 
 
 def find_shards(pattern: str | os.PathLike) -> list[pathlib.Path]:
@@ -83,7 +92,7 @@ def parse_example(data: bytes) -> dict[str, list[Any]]:
         ValueError: The data are no Example.
     """
     try:
-        message = _example_class().FromString(data)
+        message = _Example.FromString(data)
     except DecodeError as error:
         raise ValueError('it is no tf.train.Example') from error
     return {entry.key: [*entry.value.bytes_list.value, *entry.value.float_list.value,
@@ -114,34 +123,3 @@ def _read(file, path, which, left):
 
 def _fault(path, which, reason):
     return DatasetError(f'In the TFRecord file {path} {which} {reason}; fetch or make the file again.')
-
-
-@functools.cache
-def _example_class():
-    """The message class; built here, for no package but TensorFlow's own brings it."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name='example.proto', package='tensorflow', syntax='proto3')
-
-    def add(message, *fields):
-        made = file.message_type.add(name=message)
-        for number, (name, kind, repeated) in enumerate(fields, 1):
-            reference = isinstance(kind, str)
-            made.field.add(
-                name=name, number=number,
-                label=kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL,
-                type=kinds.TYPE_MESSAGE if reference else kind,
-                type_name=f'.tensorflow.{kind}' if reference else None)
-
-    add('BytesList', ('value', kinds.TYPE_BYTES, True))
-    add('FloatList', ('value', kinds.TYPE_FLOAT, True))
-    add('Int64List', ('value', kinds.TYPE_INT64, True))
-    add('Feature', ('bytes_list', 'BytesList', False), ('float_list', 'FloatList', False),
-        ('int64_list', 'Int64List', False))
-    # A map is stored as a list of pairs.
-    add('Entry', ('key', kinds.TYPE_STRING, False), ('value', 'Feature', False))
-    add('Features', ('feature', 'Entry', True))
-    add('Example', ('features', 'Features', False))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName('tensorflow.Example'))

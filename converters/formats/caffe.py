@@ -37,7 +37,7 @@ _OLD_LAYER, LAYER = 2, 100
 BLOBS = {_OLD_LAYER: 6, LAYER: 7}
 _MESSAGES = {_OLD_LAYER: caffe_pb2.V1LayerParameter, LAYER: caffe_pb2.LayerParameter}
 _OLDEST = 1  # In a layer of the old generation: an even older layer.
-_OLD_SIDES, FLOATS, SHAPE, _DOUBLES, _DIM = (1, 2, 3, 4), 5, 7, 8, 1
+_OLD_SIDES, FLOATS, SHAPE, _DOUBLES = (1, 2, 3, 4), 5, 7, 8
 _DIFFERENCES = (6, 9, 11, 13)  # Gradients of training, in any encoding.
 
 # Fields of NVIDIA's Caffe and of OpenCV's shrinkCaffeModel: 10 is the type of the bytes in 12; in NVIDIA's
@@ -140,12 +140,20 @@ def _read_layer(wire, generation, content, begin):
 
 
 def _parse(wire, kind, parts, begin):
-    """The small parts of a message as a dict, parsed by the protobuf library."""
+    """The small parts of a message as a dict."""
+    try:
+        return _described(_message(wire, kind, parts, begin))
+    except (json_format.Error, ValueError) as error:
+        return wire.fail(f'a {kind.DESCRIPTOR.name}', f'it cannot be read ({error})', begin)
+
+
+def _message(wire, kind, parts, begin):
+    """The small parts of a message, parsed by the protobuf library."""
     if sum(map(len, parts)) > _LONGEST_TEXT:
         wire.fail('the parameters of a layer', 'they are too long', begin)
     try:
-        return _described(kind.FromString(b''.join(parts)))
-    except (message.DecodeError, json_format.Error, ValueError) as error:
+        return kind.FromString(b''.join(parts))
+    except message.DecodeError as error:
         return wire.fail(f'a {kind.DESCRIPTOR.name}', f'it cannot be read ({error})', begin)
 
 
@@ -166,13 +174,11 @@ def _new_type(old):
 
 def _read_blob(wire, content, begin):
     """The array of a BlobProto: float32, float64, or float16 if the file contains halves."""
-    sides, shape, raw_type, halves = {}, None, None, None
+    sides, raw_type, halves = [], None, None
     values, others = {FLOATS: [], _DOUBLES: [], _RAW: []}, set()
-    for number, kind, inside, _, at in wire.fields(content, begin):
-        if number in _OLD_SIDES and kind == VARINT:
-            sides[number] = inside
-        elif number == SHAPE and kind == COUNTED:
-            shape = _read_shape(wire, inside, at)
+    for number, kind, inside, whole, _ in wire.fields(content, begin):
+        if number == SHAPE or number in _OLD_SIDES:
+            sides.append(whole)
         elif number in values and (kind == COUNTED or _SINGLE.get(kind) == number):
             values[number].append(inside)
         elif number == _RAW_TYPE and kind == VARINT:
@@ -181,11 +187,7 @@ def _read_blob(wire, content, begin):
             halves = inside
         elif number not in _DIFFERENCES:
             others.add(number)
-    if sides:
-        shape = tuple(sides.get(number, 0) for number in _OLD_SIDES)
-    shape = shape or ()
-    if len(shape) > _MOST_DIMENSIONS or max(shape, default=0) > _LONGEST_SIDE:
-        wire.fail(f'a blob of the shape {shape[:_MOST_DIMENSIONS]}', 'no array can have it', begin)
+    shape = _shape(wire, _message(wire, caffe_pb2.BlobProto, sides, begin), begin)
     if halves is not None:
         return _read_halves(wire, halves, shape, begin)
     if any(values[_RAW]):
@@ -223,14 +225,14 @@ def _read_halves(wire, content, shape, begin):
         return wire.fail(f'a blob of the shape {shape}', f'it has {error}', begin)
 
 
-def _read_shape(wire, content, begin):
-    sides = []
-    for number, kind, inside, _, at in wire.fields(content, begin):
-        if number == _DIM:
-            sides += [inside] if kind == VARINT else wire.varints(inside, at)
-            if len(sides) > _MOST_DIMENSIONS:
-                wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
-    return tuple(sides)
+def _shape(wire, blob, begin):
+    """The shape of a BlobProto, from its four sides in old files."""
+    shape = tuple(blob.shape.dim)
+    if any(map(blob.HasField, ('num', 'channels', 'height', 'width'))):
+        shape = blob.num, blob.channels, blob.height, blob.width
+    if len(shape) > _MOST_DIMENSIONS or not all(0 <= side <= _LONGEST_SIDE for side in shape):
+        wire.fail(f'a blob of the shape {shape[:_MOST_DIMENSIONS]}', 'no array can have it', begin)
+    return shape
 
 
 def with_definition(tree: Network, path: str | os.PathLike) -> Network:

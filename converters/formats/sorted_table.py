@@ -5,11 +5,11 @@ import struct
 from collections.abc import Iterator
 from typing import NoReturn
 
+import cramjam
 import numpy as np
 
 from chainer_seg.checksums import masked_crc32c
 from chainer_seg.errors import WeightFileError
-from converters.formats import snappy
 from converters.formats.mapped_file import forget
 from converters.formats.protobuf_wire import Wire
 
@@ -108,12 +108,18 @@ class SortedTable:
         if packing != _SNAPPY:
             raise WeightFileError(f'{self.path} cannot be read: its block at byte {offset} has the '
                                   f'compression {packing}, expected none (0) or Snappy (1).')
+        return self._decompressed(content, offset), False
+
+    def _decompressed(self, content, offset):
+        """The content of a block that is compressed with Snappy."""
         try:
-            content = snappy.unpack(bytes(content), self._unpacked)
-        except ValueError as error:
+            size = cramjam.snappy.decompress_raw_len(content)
+            if size > self._unpacked:
+                self.fail(f'at most {self._unpacked} bytes of Snappy', f'there are {size}', offset)
+            self._unpacked -= size
+            return memoryview(cramjam.snappy.decompress_raw(content))
+        except cramjam.DecompressionError as error:
             self.fail('a block compressed with Snappy', f'{error}', offset)
-        self._unpacked -= len(content)
-        return memoryview(content), False
 
 
 def checksum_of(data: memoryview) -> int:

@@ -1,59 +1,13 @@
-"""Shapes of TensorFlow variables, and the slices in which they may be saved (tensor_slice.proto)."""
+"""The slices in which TensorFlow variables may be saved (tensor_slice.cc, saved_tensor_slice_util.cc)."""
 
 import math
 import typing
 
 import numpy as np
 
-from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+from converters.formats.tensorflow_messages import WHOLE, Extents
 
-_MOST_DIMENSIONS = 32  # The limit of NumPy 1.
-_LONGEST_SIDE = 2 ** 62
-_WHOLE = -1  # Length of a slice that covers a whole side.
 _MOST_SLICES = 10_000  # Maximum number, because each is compared with all others.
-
-
-Extents = tuple[tuple[int, int], ...]  # Start and length along each side.
-
-
-def read_shape(wire: Wire, content: memoryview, begin: int) -> tuple[int, ...]:
-    """The sides in a TensorShapeProto."""
-    sides = []
-    for number, kind, inside, _, at in wire.fields(content, begin):
-        if number == 2 and kind == COUNTED:
-            sides.append(_side(wire, inside, at))
-        elif number == 3 and kind == VARINT and inside:
-            wire.fail('a shape', 'it is unknown', at)
-        if len(sides) > _MOST_DIMENSIONS:
-            wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
-    return tuple(sides)
-
-
-def _side(wire, content, begin):
-    size = 0
-    for number, kind, inside, _, _ in wire.fields(content, begin):
-        if number == 1 and kind == VARINT:
-            size = inside
-    if size > _LONGEST_SIDE:
-        wire.fail('a side of an array', f'it is {size}', begin)
-    return size
-
-
-def read_slice(wire: Wire, content: memoryview, begin: int) -> Extents:
-    """Start and length along each side in a TensorSliceProto; length -1 means the whole side."""
-    extents = []
-    for number, kind, inside, _, at in wire.fields(content, begin):
-        if number == 1 and kind == COUNTED:
-            start, length = 0, _WHOLE
-            for field, field_kind, value, _, _ in wire.fields(inside, at):
-                if field == 1 and field_kind == VARINT:
-                    start = value
-                elif field == 2 and field_kind == VARINT:
-                    length = value
-            extents.append((start, length))
-        if len(extents) > _MOST_DIMENSIONS:
-            wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', 'there are more', at)
-    return tuple(extents)
 
 
 def slice_key(name: bytes, extents: Extents) -> bytes:
@@ -90,7 +44,7 @@ def place_of(extents: Extents, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
     if len(extents) != len(shape):
         raise ValueError(f'a slice of {len(extents)} dimensions of an array of the shape {shape}')
     starts = tuple(start for start, _ in extents)
-    sides = tuple(side if length == _WHOLE else length for (_, length), side in zip(extents, shape))
+    sides = tuple(side if length == WHOLE else length for (_, length), side in zip(extents, shape))
     if any(start + length > side for start, length, side in zip(starts, sides, shape)):
         raise ValueError(f'a slice from {starts} of the shape {sides} in an array of the shape {shape}')
     return starts, sides

@@ -7,19 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
-from converters.formats.protobuf_wire import COUNTED, VARINT, Wire
+from converters.formats.protobuf_wire import COUNTED
 from converters.formats.sorted_table import SortedTable
-from converters.formats.tensorflow_slices import (
-    Part,
-    joined,
-    place_of,
-    read_shape,
-    read_slice,
-)
+from converters.formats.tensorflow_messages import check_version, extents_of, parse, shape_of
+from converters.formats.tensorflow_slices import Part, joined, place_of
 from converters.formats.tensorflow_values import ELEMENTS, STRING, Element, array_of_field
 
-_META, _DATA = 1, 2  # Fields of a SavedTensorSlices.
-_NEWEST = 1  # Version of the format.
+_DATA = 2  # A field of a SavedTensorSlices; the other is the list of variables.
 
 
 class _Meta(typing.NamedTuple):
@@ -52,39 +46,29 @@ def read_tables(tables: Sequence[SortedTable]) -> dict[str, np.ndarray | list[by
 
 
 def _read_meta(table, value, begin):
-    metas = {}
-    for _, content, at in _fields(table, value, begin, _META):
-        for number, inside, place in _counted(table, content, at):
-            if number == 1:
-                name, meta = _read_variable(table, inside, place)
-                metas[name] = meta
-            elif number == 2:
-                check_version(table.wire, inside, place, _NEWEST)
-    return metas
+    meta = parse(table.wire, 'SavedTensorSlices', value, begin).meta
+    check_version(table.wire, meta.versions)
+    return dict(_variable(table, each, begin) for each in meta.tensor)
 
 
-def _read_variable(table, content, begin):
-    name, shape, kind = '', (), 0
-    for number, wire_type, inside, _, at in table.wire.fields(content, begin):
-        if number == 1 and wire_type == COUNTED:
-            name = text(inside)
-        elif number == 2 and wire_type == COUNTED:
-            shape = read_shape(table.wire, inside, at)
-        elif number == 3 and wire_type == VARINT:
-            kind = inside
-    if kind not in ELEMENTS:
-        table.fail('a type of numbers', f'{name[:80]!r} is of type {kind}', begin)
-    return name, _Meta(ELEMENTS[kind], shape)
+def _variable(table, message, begin):
+    name = text(message.name)
+    if message.type not in ELEMENTS:
+        table.fail('a type of numbers', f'{name[:80]!r} is of type {message.type}', begin)
+    return name, _Meta(ELEMENTS[message.type], shape_of(table.wire, message.shape, begin))
 
 
 def _add_slice(table, value, begin, metas, parts):
-    for _, content, at in _fields(table, value, begin, _DATA):
+    for outer, content, at in _counted(table, value, begin):
+        if outer != _DATA:
+            continue
         name, extents, data, place = '', (), None, at
         for number, inside, inside_at in _counted(table, content, at):
             if number == 1:
                 name = text(inside)
             elif number == 2:
-                extents = read_slice(table.wire, inside, inside_at)
+                extents = extents_of(
+                    table.wire, parse(table.wire, 'TensorSliceProto', inside, inside_at), inside_at)
             elif number == 3:
                 data, place = inside, inside_at
         if name not in metas or data is None:
@@ -119,10 +103,6 @@ def _join(table, name, meta, parts):
                               f'has {error}.') from error
 
 
-def _fields(table, message, begin, wanted):
-    return [field for field in _counted(table, message, begin) if field[0] == wanted]
-
-
 def _counted(table, message, begin):
     """Fields that are messages or text: number, content and position."""
     for number, kind, inside, _, at in table.wire.fields(message, begin):
@@ -133,12 +113,3 @@ def _counted(table, message, begin):
 def text(content: bytes | memoryview) -> str:
     """A name in a file as text."""
     return str(content, 'utf-8', 'replace')
-
-
-def check_version(wire: Wire, content: memoryview, begin: int, newest: int) -> None:
-    """Refuses a VersionDef that requires a newer reader."""
-    for number, kind, inside, _, _ in wire.fields(content, begin):
-        if number == 2 and kind == VARINT and inside > newest:
-            raise WeightFileError(f'{wire.path} is a checkpoint of version {inside}, but only '
-                                  f'versions up to {newest} are supported; save it with an older '
-                                  f'TensorFlow.')

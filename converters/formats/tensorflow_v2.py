@@ -7,23 +7,14 @@ import numpy as np
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.mapped_file import map_file
-from converters.formats.protobuf_wire import COUNTED, FOUR_BYTES, VARINT
 from converters.formats.sorted_table import SortedTable, checksum_of
-from converters.formats.tensorflow_slices import (
-    Extents,
-    Part,
-    joined,
-    place_of,
-    read_shape,
-    read_slice,
-    slice_key,
-)
-from converters.formats.tensorflow_v1 import check_version, text
+from converters.formats.tensorflow_messages import Extents, check_version, extents_of, parse, shape_of
+from converters.formats.tensorflow_slices import Part, joined, place_of, slice_key
+from converters.formats.tensorflow_v1 import text
 from converters.formats.tensorflow_values import ELEMENTS, STRING, array_of_bytes
 
 INDEX = '.index'  # The suffix of an index.
 
-_NEWEST = 1  # Version of the format.
 _MOST_SHARDS = 100_000  # Their numbers have five digits.
 _SLICE = b'\0'  # The first byte of the keys of slices.
 _CHECKSUM = struct.Struct('<I')
@@ -67,34 +58,19 @@ def read_bundle(table: SortedTable) -> dict[str, np.ndarray | list[bytes]]:
 
 
 def _read_header(table, content, begin):
-    """The number of shards and the order of bytes."""
-    count, order = 0, '<'
-    for number, kind, inside, _, at in table.wire.fields(content, begin):
-        if number == 1 and kind == VARINT:
-            count = inside
-        elif number == 2 and kind == VARINT:
-            order = '>' if inside else '<'
-        elif number == 3 and kind == COUNTED:
-            check_version(table.wire, inside, at, _NEWEST)
-    if not 0 < count < _MOST_SHARDS:
-        table.fail('the number of shards', f'it is {count}', begin)
-    return count, order
+    """The number of shards and the byte order."""
+    header = parse(table.wire, 'BundleHeaderProto', content, begin)
+    check_version(table.wire, header.version)
+    if not 0 < header.num_shards < _MOST_SHARDS:
+        table.fail('the number of shards', f'it is {header.num_shards}', begin)
+    return header.num_shards, '>' if header.endianness else '<'
 
 
 def _read_entry(table, content, begin):
-    numbers = dict.fromkeys((1, 3, 4, 5, 6), 0)
-    shape, slices = (), []
-    for number, kind, inside, _, at in table.wire.fields(content, begin):
-        if kind == COUNTED and number == 2:
-            shape = read_shape(table.wire, inside, at)
-        elif kind == COUNTED and number == 7:
-            slices.append(read_slice(table.wire, inside, at))
-        elif kind == FOUR_BYTES and number == 6:
-            numbers[number] = int.from_bytes(inside, 'little')
-        elif kind == VARINT and number in numbers:
-            numbers[number] = inside
-    kind, shard, offset, size, checksum = numbers.values()
-    return _Entry(begin, kind, shape, shard, offset, size, checksum, slices)
+    entry = parse(table.wire, 'BundleEntryProto', content, begin)
+    return _Entry(begin, entry.dtype, shape_of(table.wire, entry.shape, begin), entry.shard_id,
+                  entry.offset, entry.size, entry.crc32c,
+                  [extents_of(table.wire, each, begin) for each in entry.slices])
 
 
 def _variable(table, key, entry, entries, shards):

@@ -169,10 +169,10 @@ def test_every_way_of_writing_a_blob(tmp_path, blob, expected):
     (field(7, field(1, varint(1 << 40) + varint(1 << 40))) + field(5, FLOATS), 'a blob of the shape'),
     (field(7, field(1, varint(-2) + varint(-3))) + field(5, FLOATS), 'a blob of the shape'),
     (field(7, field(1, varint(1 << 40) + varint(0))) + field(5, b''), 'a blob of the shape'),
-    (field(7, field(1, b'\1' * 33)) + field(5, FLOATS[:4]), 'at most 32 dimensions'),
+    (field(7, field(1, b'\1' * 33)) + field(5, FLOATS[:4]), 'a blob of the shape'),
     (field(7, field(1, b'\6')) + b'\x2d' + FLOATS[:4],
      r'a blob of the shape \(6,\) .* 4 bytes'),
-    (field(7, field(1, b'\xff' * 11)), 'a number was expected, but it does not end'),
+    (field(7, field(1, b'\xff' * 11)), 'a BlobProto was expected'),
     (b'\x3a\xff\x7f', 'it has 16383 bytes and 0 are left'), (b'\x3b', 'there is field 7 of type 3'),
     (b'\x02\x00', 'there is field 0 of type 2')])
 def test_a_blob_that_lies_is_an_error_with_the_place(tmp_path, blob, problem):

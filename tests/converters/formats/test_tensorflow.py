@@ -11,7 +11,8 @@ import pytest
 
 import converters
 from chainer_seg.errors import WeightFileError
-from converters.formats import locate, snappy, tensorflow
+from converters.formats import locate, tensorflow
+from converters.formats.sorted_table import SortedTable
 from converters.formats.tensorflow_slices import Part, joined, slice_key
 from tests.converters.formats import tensorflow_writer
 from tests.converters.formats.test_caffe import field, varint
@@ -84,27 +85,6 @@ def test_files_of_machines_with_the_other_order_of_bytes(tmp_path, dtype):
     tensorflow_writer.write_second_kind(tmp_path / 'x', arrays, dtype)
     tree = converters.read(tmp_path / 'x')
     assert all(np.array_equal(tree[name], array) for name, array in arrays.items())
-
-
-# Snappy, by hand: the size, then literals and copies of what stands before.
-
-@pytest.mark.parametrize('data, expected', [
-    (b'\0', b''), (b'\4\x0cabcd', b'abcd'), (b'\3\xf0\2abc', b'abc'), (b'\3\xf4\2\0abc', b'abc'),
-    (b'\x0c\4ab\x11\2\4cd', b'ababababab' + b'cd'), (b'\5\4ab\x0a\2\0', b'ababa'),
-    (b'\6\4ab\x0f\2\0\0\0', b'ababab'), (b'\x0b\0a\x19\1', b'a' * 11)])
-def test_packed_bytes_are_unpacked(data, expected):
-    assert snappy.unpack(data, 100) == expected
-
-
-@pytest.mark.parametrize('data, problem', [
-    (b'', 'size does not end'), (b'\x80\x80\x80\x80\x80\0', 'size does not end'), (b'\x7f', 'more than 100'),
-    (b'\4\x0cabc', 'literal is truncated'), (b'\3\xf4\2', 'length of a literal is truncated'),
-    (b'\5\4ab\x0a\2', 'a copy is truncated'), (b'\5\4ab\x0a\3\0', 'a copy starts 3 bytes before byte 2'),
-    (b'\5\4ab\x0a\0\0', 'a copy starts 0 bytes'), (b'\2\x0cabcd', 'more than 2 bytes'),
-    (b'\5\x0cabcd', '4 bytes, expected 5')])
-def test_damaged_packed_bytes_are_an_error(data, problem):
-    with pytest.raises(ValueError, match=problem):
-        snappy.unpack(data, 100)
 
 
 # Slices.
@@ -283,8 +263,7 @@ def stored(content, kind=b'\0'):
     (stored(b'\0\0\2\x0a\0' + struct.pack('<I', 9)), 'a block of keys and values'),
     (stored(b'\1\0\2\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
     (stored(b'\0\0\x7f\x0a\0' + struct.pack('<2I', 0, 1)), 'a key and its value'),
-    (stored(b'\x90\x4e', b'\1'), 'a block compressed with Snappy'),
-    (stored(b'\xff\xff\xff\xff\x0f', b'\1'), 'which is more than 67108864'),
+    (stored(b'\xff\xff\xff\xff\x0f', b'\1'), 'at most 67108864 bytes of Snappy .* there are 4294967295'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<2I', 0, 1))[:-1], 'the end of a table'),
     (b'\0\0\2\x0a\0', 'at byte 0 the end of a table')])
 def test_a_table_that_lies_is_an_error(tmp_path, data, problem):
@@ -292,6 +271,21 @@ def test_a_table_that_lies_is_an_error(tmp_path, data, problem):
     with pytest.raises(WeightFileError, match=problem) as caught:
         tensorflow.read(tmp_path / 'a')
     assert re.search(r'at byte \d+', str(caught.value))
+
+
+def test_a_compressed_block_is_decompressed():
+    # By hand: a size of 17 bytes, a literal of 6, a copy of 3 from 2 bytes before, and a literal of 8.
+    data = b'\x11' + b'\x14\0\1\5kab' + b'\x0a\2\0' + b'\x1c' + struct.pack('<2I', 0, 1)
+    (key, value, at), = SortedTable(memoryview(stored(data, b'\1')), 'a')
+    assert (key, bytes(value), at) == (b'k', b'ababa', 0)
+
+
+@pytest.mark.parametrize('data', [
+    b'', b'\x90\x4e', b'\4\x0cabc', b'\3\xf4\2', b'\5\4ab\x0a\2',
+    b'\5\4ab\x0a\3\0', b'\5\4ab\x0a\0\0', b'\2\x0cabcd', b'\5\x0cabcd'])
+def test_a_damaged_compressed_block_is_an_error(data):
+    with pytest.raises(WeightFileError, match='at byte 0 a block compressed with Snappy was expected'):
+        list(SortedTable(memoryview(stored(data, b'\1')), 'a'))
 
 
 def test_reading_takes_no_memory_for_the_weights(tmp_path):
