@@ -1,10 +1,12 @@
-"""Downloads that go on where they stopped and are checked before they get their name."""
+"""Downloads that resume where they stopped, and are checked before they get their final name."""
 
 import hashlib
 import http.client
 import os
 import pathlib
+import queue
 import tarfile
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -15,30 +17,31 @@ from chainer_seg.errors import DownloadError, writing
 
 _BLOCK = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without a byte
+_ANSWER_TIMEOUT = 12  # seconds until a server answers, over all of its addresses and redirections
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
 
 
 def download(url: str, path: str | os.PathLike, md5: str | None = None,
              progress: bool = True) -> pathlib.Path:
-    """Downloads a file, from where an earlier try stopped.
+    """Downloads a file, resuming where an earlier try stopped.
 
-    What has arrived lies beside ``path`` under its name and ``.part`` until it is complete and its
-    checksum is right.
+    What has arrived is kept beside ``path``, with ``.part`` added to its name, until it is complete and
+    its checksum is right.
 
     Args:
         url: Its address.
-        path: Where to store it; nothing is done where this exists and has the checksum.
-        md5: Its checksum in hexadecimal digits; None checks only that all bytes arrived.
-        progress: Whether to show a bar with the time left.
+        path: Where to store it; nothing is done if this exists and has the checksum.
+        md5: Its checksum in hexadecimal digits; None only checks that all bytes arrived.
+        progress: Whether to show a progress bar with the time left.
 
     Returns:
         pathlib.Path: ``path``.
 
     Raises:
-        chainer_seg.errors.DownloadError: There is no network, no such file, or another checksum; what
-            arrived is kept unless its checksum is wrong.
-        chainer_seg.errors.DiskFullError: There is no room for it.
+        chainer_seg.errors.DownloadError: There is no network, no such file, or the checksum is wrong;
+            what arrived is kept unless its checksum is wrong.
+        chainer_seg.errors.DiskFullError: There is no space for it.
     """
     path = pathlib.Path(path)
     if path.exists() and (md5 is None or md5_of(path) == md5):
@@ -50,19 +53,19 @@ def download(url: str, path: str | os.PathLike, md5: str | None = None,
     _fetch(url, part, path.name if progress else None)
     if md5 is not None and md5_of(part) != md5:
         part.unlink()
-        raise DownloadError(f'What {url} gave does not have the checksum {md5} of its publisher; it '
-                            f'was deleted: try again later.')
+        raise DownloadError(f'The file from {url} does not have the checksum {md5} that its publisher '
+                            f'states; it was deleted: try again later.')
     with writing(path):
         os.replace(part, path)
     return path
 
 
 def published_md5(url: str) -> str:
-    """The checksum that a publisher has beside a file, at its address with ``.md5sum``."""
+    """The checksum that a publisher provides beside a file, at its address with ``.md5sum``."""
     with _open(urllib.request.Request(url + '.md5sum')) as answer:
         words = answer.read(_BLOCK).decode('ascii', 'replace').split()
     if not words or len(words[0]) != hashlib.md5(usedforsecurity=False).digest_size * 2:
-        raise DownloadError(f'{url}.md5sum holds no checksum; download without it.')
+        raise DownloadError(f'{url}.md5sum is not a checksum; download the file without it.')
     return words[0].lower()
 
 
@@ -76,7 +79,7 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Unpacks a .zip, .tar, .tgz or .tar.gz; nothing is written outside ``folder``.
 
     Raises:
-        chainer_seg.errors.DownloadError: It is no archive, is damaged, or leads outside.
+        chainer_seg.errors.DownloadError: It is not an archive, is damaged, or has entries that lead outside.
     """
     folder = pathlib.Path(folder)
     try:
@@ -92,12 +95,12 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 
 def _fetch(url, part, label):
-    """Appends to ``part`` what it lacks."""
+    """Appends the missing bytes to ``part``."""
     start = part.stat().st_size
     request = urllib.request.Request(url, headers={'Range': f'bytes={start}-'} if start else {})
     with _open(request) as answer:
         if answer.status == _RANGE_NOT_SATISFIABLE:
-            return  # All of it is there.
+            return  # It is complete.
         resumed = answer.status == _PARTIAL_CONTENT
         start = start if resumed else 0
         length = answer.headers.get('Content-Length')
@@ -109,11 +112,11 @@ def _fetch(url, part, label):
             arrived = start + _copy(answer, file, bar)
     if total is not None and arrived != total:
         raise DownloadError(f'The connection to {url} ended after {arrived} of {total} bytes; start '
-                            f'the same download again and it goes on from there.')
+                            f'the same download again to resume it.')
 
 
 def _copy(answer, file, bar):
-    """Copies an answer block by block and returns the number of bytes that came."""
+    """Copies an answer block by block and returns the number of bytes received."""
     count = 0
     while True:
         try:
@@ -130,15 +133,38 @@ def _copy(answer, file, bar):
 
 
 def _open(request):
-    """The answer to a request; that of a range behind the end of the file is one as well."""
+    """The response to a request, including the one that a range begins at the end of the file."""
     try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+        return _within(_ANSWER_TIMEOUT, lambda: urllib.request.urlopen(request, timeout=_TIMEOUT))
     except urllib.error.HTTPError as error:
         if error.code == _RANGE_NOT_SATISFIABLE:
             return error
         raise DownloadError(f'{request.full_url} answers {error.code} {error.reason}; look for the '
-                            f'file at its authors\' page.') from error
+                            f'file on the page of its authors.') from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, 'reason', error)
         raise DownloadError(f'{request.full_url} cannot be reached ({reason}); check the network and '
                             f'start again.') from error
+
+
+def _within(seconds, function):
+    """The result of a function, or a TimeoutError.
+
+    Looking up a host has no time limit of its own, and a connection has one for each address of the host.
+    """
+    results: queue.Queue = queue.Queue()
+
+    def call():
+        try:
+            results.put((function(), None))
+        except Exception as error:
+            results.put((None, error))
+
+    threading.Thread(target=call, daemon=True).start()
+    try:
+        result, error = results.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f'no answer within {seconds} s') from None
+    if error is not None:
+        raise error
+    return result

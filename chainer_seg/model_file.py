@@ -1,6 +1,7 @@
 """The model file: a .npz of Chainer's parameter paths and a JSON entry that says what they are."""
 
 import contextlib
+import difflib
 import json
 import os
 import pathlib
@@ -16,7 +17,8 @@ from chainer_seg.errors import ModelFileError, quoted, shortened
 from chainer_seg.files import atomic_write, parse_json
 from chainer_seg.foreign_files import foreign_file
 from chainer_seg.registry import MODEL_HOMES, model_class
-from chainer_seg.zoo import SHIPPED, shipped_path
+from chainer_seg.zoo import (
+    SHIPPED, cached_model, downloaded_weights, published_model, published_models, shipped_path)
 
 if TYPE_CHECKING:
     import chainer
@@ -69,10 +71,14 @@ def save_model(path: str | os.PathLike, model: 'Model', *, dtype: str | None = N
 
 
 def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any:
-    """Loads a model that :func:`save_model` wrote, or one that comes with the package.
+    """Loads a model that :func:`save_model` wrote, a shipped one, or published weights.
+
+    Published weights are downloaded and converted when they are first asked for. The converted file is
+    kept in the user's cache (:func:`chainer_seg.zoo.cached_model`).
 
     Args:
-        path: A file, or the name of a shipped model such as ``'click'``.
+        path: A file, the name of a shipped model such as ``'click'``, or the name of published weights
+            such as ``'mask-rcnn-r50-fpn-2x'``; ``chainer-seg download weights`` lists them.
         device: Where the model goes: ``'cpu'``, the number of a GPU, or None for the first GPU
             where there is one.
 
@@ -82,6 +88,8 @@ def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any
     Raises:
         chainer_seg.errors.ModelFileError: The file is missing, truncated, something else, of a
             newer format, or its parameters are not those of its class.
+        chainer_seg.errors.DownloadError: Published weights cannot be downloaded; the message says how to
+            bring them here by hand.
         chainer_seg.errors.DeviceError: There is no such device.
     """
     from chainer_seg.devices import get_device
@@ -122,24 +130,50 @@ def read_description(path: str | os.PathLike) -> dict[str, Any]:
         return _read_description(file, path)
 
 
+def class_of(path: str | os.PathLike) -> str:
+    """The name of the class of a model; for published weights, nothing is downloaded.
+
+    Raises:
+        chainer_seg.errors.ModelFileError: As for :func:`load_model`.
+    """
+    published = None if pathlib.Path(path).is_file() else published_model(str(path))
+    return read_description(path)['class'] if published is None else published.model
+
+
 def is_model_file(path: str | os.PathLike) -> bool:
-    """Whether ``path`` is a file that :func:`save_model` wrote, or the name of a shipped model."""
+    """Whether :func:`load_model` takes ``path``; for published weights, nothing is downloaded."""
     try:
-        read_description(path)
+        class_of(path)
     except ModelFileError:
         return False
     return True
 
 
 def _find(path):
-    shipped = shipped_path(str(path))
-    path = shipped if shipped is not None and not pathlib.Path(path).is_file() else path
+    """The model file for what :func:`load_model` takes."""
     path = pathlib.Path(path)
+    if not path.is_file():
+        path = shipped_path(str(path)) or _find_published(str(path)) or path
     if path.is_dir():
         raise ModelFileError(f'{path} is a folder; pass a model file in it.')
     if not path.exists():
-        raise ModelFileError(f'There is no model file {path}; pass a file that save_model wrote '
-                             f'or the name of a shipped model ({", ".join(SHIPPED)}).')
+        near = difflib.get_close_matches(str(path), [*SHIPPED, *published_models()], n=1)
+        meant = f' did you mean {near[0]}?' if near else ''
+        raise ModelFileError(f'There is no model file {path};{meant} Pass a file that save_model wrote, the '
+                             f'name of a shipped model ({", ".join(SHIPPED)}), or one that "chainer-seg '
+                             f'download weights" lists.')
+    return path
+
+
+def _find_published(name):
+    """The converted file of published weights, which are downloaded if needed; None for other names."""
+    if published_model(name) is None:
+        return None
+    path = cached_model(name)
+    if not path.exists():
+        from converters import convert
+        with downloaded_weights(name) as weights:
+            save_model(path, convert(weights))
     return path
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from chainer_seg.cli import PROGRAM, SUBCOMMANDS, Subcommand, train
 from chainer_seg.options import Parser
 from chainer_seg.recipes import SYSTEMS
-from chainer_seg.zoo import SHIPPED
+from chainer_seg.zoo import SHIPPED, published_models
 
 _FUNCTION = f'_{PROGRAM.replace("-", "_")}'
 _BASH = '''\
@@ -80,6 +80,6 @@ def _words_of(parser: argparse.ArgumentParser) -> list[str]:
     for action in parser._actions:
         words += action.option_strings
         if not action.option_strings:
-            words += SHIPPED if action.dest == 'model' else [
+            words += [*SHIPPED, *published_models()] if action.dest == 'model' else [
                 word for word in action.choices or () if isinstance(word, str)]
     return list(dict.fromkeys(words))

@@ -25,12 +25,12 @@ def run(name: str, description: str | None, modules: Modules,
             its docstring says what it does.
         arguments: Those of the subcommand; the arguments of the process by default.
     """
-    from chainer_seg.model_file import load_model, read_description
+    from chainer_seg.model_file import class_of, load_model
     prog = f'chainer-seg {name}'
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0].startswith('-'):
         _explain(prog, description, modules, arguments)
-    kind = read_description(arguments[0])['class']
+    kind = class_of(arguments[0])
     if kind not in modules:
         raise UserError(f'{arguments[0]} holds a {kind}, which {prog} does not support; give one '
                         f'of {", ".join(modules)}.')
@@ -81,7 +81,9 @@ def _protocol(protocols, arguments):
 
 def _add_model(parser):
     parser.add_argument('model', metavar='MODEL',
-                        help=f'a model file, or the name of a shipped model: {", ".join(SHIPPED)}')
+                        help=f'a model file, the name of a shipped model ({", ".join(SHIPPED)}), or the name '
+                             'of published weights, which are downloaded at first use: "chainer-seg '
+                             'download weights" lists them')
 
 
 def _add_protocol(parser, protocols):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chainer_seg import command_line, downloads
 from chainer_seg.errors import DownloadError
 from chainer_seg.options import Parser
-from chainer_seg.zoo import PublicFile, public_file, public_files
+from chainer_seg.zoo import PublicFile, conversion_command, public_file, public_files
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.names:
         list_files(options.kind)
     folder = pathlib.Path(options.out or f'downloads/{options.kind}')
-    for chosen in [public_file(options.kind, name) for name in options.names]:
-        fetch(chosen, folder, options)
+    chosen = {name: public_file(options.kind, name) for name in options.names}
+    for name, file in chosen.items():
+        fetch(name, file, folder, options)
 
 
 def list_files(kind: str) -> None:
@@ -46,7 +47,7 @@ def list_files(kind: str) -> None:
         print(f'{name:{width}}  {text} ({entry.license})')
 
 
-def fetch(chosen: PublicFile, folder: pathlib.Path, options: argparse.Namespace) -> None:
+def fetch(name: str, chosen: PublicFile, folder: pathlib.Path, options: argparse.Namespace) -> None:
     """Downloads one file and reports how to use it."""
     path = folder / chosen.file
     if chosen.by_hand and not path.exists():
@@ -57,8 +58,9 @@ def fetch(chosen: PublicFile, folder: pathlib.Path, options: argparse.Namespace)
     if not chosen.by_hand:
         downloads.download(chosen.url, path, md5, progress=not options.quiet)
         log.info('wrote %s%s', path, '; the checksum matches' if md5 else '')
-    if options.extract and path.suffix in ('.zip', '.tar', '.tgz'):
+    if options.extract and chosen.is_archive:
         downloads.extract(path, folder)
         log.info('unpacked into %s', folder)
-    if chosen.use:
-        log.info('next: %s', chosen.use.format(path=path))
+    following = conversion_command(name, path, f'{name}.npz') if chosen.model else chosen.use
+    if following:
+        log.info('next: %s', following)

@@ -16,7 +16,7 @@ def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg export', device=False)
     parser.add_argument('model', metavar='MODEL',
-                        help='a model file, or the name of a shipped model')
+                        help='a model file, or the name of a shipped model or of published weights')
     parser.add_argument('out', metavar='OUT',
                         help='the file to write; its suffix selects the format: .caffemodel (DeepLab, '
                              'click segmentation, ResNets; with a .prototxt next to it) or .t7 (DeepMask, '

@@ -27,7 +27,8 @@ _CHUNK = 500  # images in a file, as in the published proposals
 def make_parser() -> Parser:
     """The parser of this subcommand."""
     parser = command_line.parser(__doc__, prog='chainer-seg propose')
-    parser.add_argument('model', metavar='MODEL', help='model file, or the name of a shipped model')
+    parser.add_argument('model', metavar='MODEL',
+                        help='a model file, or the name of a shipped model or of published weights')
     parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON file of the images')
     parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
     parser.add_argument('--out', metavar='DIR', required=True, help='folder to write to')

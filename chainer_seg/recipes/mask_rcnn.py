@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import logging
-import pathlib
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -31,7 +30,7 @@ BLOCKS = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3)}
 # The stages that Detectron leaves as they come from ImageNet (TRAIN.FREEZE_AT 2).
 PUBLISHED_FROZEN = 2
 
-# The published weights that --pretrained imagenet means, by their names in the list of downloads.
+# The published weights that --pretrained imagenet means.
 IMAGENET = {'resnet50': 'detectron-r50', 'resnet101': 'detectron-r101'}
 
 # The validation figures that are logged, for each kind of thing that the model finds.
@@ -43,8 +42,8 @@ class Network:
     """The network.
 
     Attributes:
-        pretrained: Model file whose ResNet the network starts from; "imagenet" stands for
-            resnet50-detectron.npz or resnet101-detectron.npz.
+        pretrained: Model whose ResNet the network starts from; "imagenet" stands for the published weights
+            detectron-r50 or detectron-r101, which are downloaded.
         init: Mask R-CNN to start from, with its sizes; classes keep the weights of those of the same name,
             and new ones start from random weights.
         extractor: Backbone.
@@ -285,7 +284,8 @@ class MaskRCNNRecipe(Recipe):
         if not self.network.pretrained:
             return None
         from chainer_seg.recipes.start import find_resnet
-        return find_resnet(_pretrained_path(self.network.pretrained, self.network.extractor))
+        return find_resnet(IMAGENET[self.network.extractor] if self.network.pretrained == 'imagenet'
+                           else self.network.pretrained)
 
     def _model_to_start_from(self, names, keypoints):
         """A model of the sizes in the file of ``init``, with its weights as far as they fit."""
@@ -356,17 +356,3 @@ def _build(**config):
         return MaskRCNN(**config)
     except ValueError as error:
         raise TrainingError(f'There is no Mask R-CNN of these sizes: {error}.') from error
-
-
-def _pretrained_path(pretrained, extractor):
-    """The model file that ``pretrained`` means."""
-    if pretrained != 'imagenet':
-        return pretrained
-    from chainer_seg.zoo import public_file
-    published = public_file('weights', IMAGENET[extractor])
-    path = pathlib.Path(f'{extractor}-detectron.npz')
-    if not path.exists():
-        making = published.use.format(path=f'downloads/weights/{published.file}')
-        raise TrainingError(f'There is no {path} here; make it by python scripts/download.py weights '
-                            f'{IMAGENET[extractor]} and {making}.')
-    return path

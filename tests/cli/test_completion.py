@@ -34,7 +34,7 @@ def test_bash_parses_the_script(bash_script):
     (('train', 'mask'), ['mask-rcnn']),
     (('train', 'yolact', '--out', 'o', '--image-s'), ['--image-size']),
     (('data', 'draw', '--si'), ['--size']),
-    (('evaluate', 'mask'), ['mask-rcnn']),
+    (('evaluate', 'sharp'), ['sharpmask', 'sharpmask-coco']),
     (('evaluate', 'my.npz', '--thresholds'), ['--thresholds']),
     (('download', 'wei'), ['weights']),
     (('nothing', '--si'), [])])

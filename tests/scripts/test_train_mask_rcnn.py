@@ -6,9 +6,9 @@ import chainer
 import numpy as np
 import pytest
 
-from chainer_seg import load_model, save_model
+from chainer_seg import load_model, model_file, save_model
 from chainer_seg.datasets import ShapesDataset
-from chainer_seg.errors import UserError
+from chainer_seg.errors import DownloadError, UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
@@ -228,13 +228,20 @@ def test_real_pictures_with_their_polygons(train, shared_data):
     assert result.returncode == 0, result.stderr
 
 
+def test_imagenet_stands_for_the_published_resnet(train_here, monkeypatch, tmp_path):
+    def refuse(name):
+        raise DownloadError(f'{name} was asked for')
+    monkeypatch.setenv('CHAINER_SEG_CACHE', str(tmp_path))
+    monkeypatch.setattr(model_file, 'downloaded_weights', refuse)
+    with pytest.raises(DownloadError, match='detectron-r101 was asked for'):
+        train_here(f'{RUN} --out run --pretrained imagenet --extractor resnet101')
+
+
 @pytest.mark.parametrize('arguments, sentence', [
     (f'{NET} --keypoints', 'The data set has no keypoints'),
     ('--dataset figures --keypoints', 'Keypoints need a feature pyramid; add --neck fpn'),
     ('--neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
     ('--bn2affine', '--bn2affine turns the batch normalisation of --pretrained into'),
-    ('--pretrained imagenet --extractor resnet101',
-     'There is no resnet101-detectron.npz here; make it by python scripts/download.py weights'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
     ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
     ('--resume two.npz', 'two.npz has other classes than the data set: class 0 was 0 and is'),
