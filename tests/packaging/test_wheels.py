@@ -103,6 +103,8 @@ model = chainer_seg.load_model('click')
 print((model.segment(chainer_seg.read_image('square.png'), [Click(60, 80)]) > 0.5)[40:80, 50:110].mean())
 """, cwd=tmp_path, env=environment)
     assert float(area) > 0.8  # most of the square
+    run(python, '-c', 'import chainer, chainer_seg; chainer_seg.load_model("click")', cwd=tmp_path,
+        env=environment)
     project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']
     for command in project.get('scripts', ()):
         run(tmp_path / 'venv' / 'bin' / command, 'predict', 'click', 'square.png', '--pos', '80,60', '--out',
