@@ -43,32 +43,32 @@ def labels(rng, boxes):
 
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('threshold', [0.2, 0.5, 0.7])
-def test_boxes_are_kept_by_falling_score(boxes, scores, threshold, offset):
+def test_boxes_are_kept_by_descending_score(boxes, scores, threshold, offset):
     expected = nms_by_definition(boxes, scores, np.zeros(len(boxes)), threshold, offset)
     assert 1 < len(expected) < len(boxes)
     assert nms(boxes, scores, threshold, offset).tolist() == expected
 
 
-def test_many_boxes_are_compared_in_parts(boxes, scores, monkeypatch):
+def test_blocks_do_not_change_the_result(boxes, scores, monkeypatch):
     expected = nms(boxes, scores, 0.5).tolist()
     monkeypatch.setattr(suppression, '_BLOCK', 7)
     monkeypatch.setattr(suppression, '_PAIRS', 20)
     assert nms(boxes, scores, 0.5).tolist() == expected
 
 
-def test_no_more_than_the_limit(boxes, scores):
+def test_no_more_boxes_than_the_limit_are_kept(boxes, scores):
     everything = nms(boxes, scores, 0.5)
     assert nms(boxes, scores, 0.5, limit=7).tolist() == everything[:7].tolist()
 
 
-def test_a_box_is_dropped_from_the_threshold_on():
+def test_the_threshold_is_inclusive():
     boxes = np.array([[0, 0, 4, 4], [0, 0, 2, 4]], np.float32)
     scores = np.array([2, 1], np.float32)
     assert nms(boxes, scores, 0.5).tolist() == [0]
     assert nms(boxes, scores, 0.51).tolist() == [0, 1]
 
 
-def test_inclusive_pixels_are_one_larger():
+def test_with_offset_1_the_last_pixels_are_inclusive():
     # 2x2 and 2x1 pixels share 2 of 4; as half-open boxes they have no area in common.
     boxes = np.array([[0, 0, 1, 1], [0, 0, 1, 0]], np.float32)
     scores = np.array([2, 1], np.float32)
@@ -76,7 +76,7 @@ def test_inclusive_pixels_are_one_larger():
     assert nms(boxes, scores, 0.5, offset=0).tolist() == [0, 1]
 
 
-def test_a_chain_of_neighbours_keeps_every_second_one():
+def test_every_second_box_of_a_chain_is_kept():
     # Each overlaps only the next: whether one stays depends on all before it.
     starts = np.arange(300, dtype=np.float32)
     boxes = np.stack([starts, starts * 0, starts + 1.5, starts * 0 + 1], axis=1)
@@ -92,7 +92,7 @@ def test_labels_do_not_suppress_each_other(boxes, scores, labels, offset):
     assert len(kept) > len(nms(boxes, scores, 0.4, offset))
 
 
-def test_no_box():
+def test_no_boxes_give_an_empty_array():
     none = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
     assert nms(*none, 0.5).shape == (0,)
     assert batched_nms(*none, np.zeros(0, np.int32), 0.5).shape == (0,)
@@ -100,7 +100,7 @@ def test_no_box():
 
 @pytest.mark.parametrize('offset', [0, 1])
 @pytest.mark.parametrize('count', [0, 1, 64, 65, 200])
-def test_cuda_kernel_and_walk_give_the_same_on_the_host(boxes, labels, monkeypatch, offset, count):
+def test_cuda_kernel_on_the_host_matches_the_cpu(boxes, labels, monkeypatch, offset, count):
     run_gpu_code(monkeypatch)
     boxes, labels = boxes[:count], labels[:count]
     expected = nms_by_definition(boxes, -np.arange(count), labels, 0.4, offset)
@@ -109,7 +109,7 @@ def test_cuda_kernel_and_walk_give_the_same_on_the_host(boxes, labels, monkeypat
 
 
 @pytest.mark.gpu
-def test_gpu_gives_the_same(boxes, scores, labels):
+def test_gpu_matches_the_cpu(boxes, scores, labels):
     cupy = pytest.importorskip('cupy')
     on_gpu = [cupy.asarray(array) for array in (boxes, scores, labels)]
     assert nms(*on_gpu[:2], 0.5, 1, 50).get().tolist() == nms(boxes, scores, 0.5, 1, 50).tolist()

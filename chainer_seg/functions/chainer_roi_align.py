@@ -1,18 +1,23 @@
-"""RoIAlign on the CPU without Python loops, for `chainer.functions.roi_average_align_2d` and max.
+"""`chainer.functions.roi_average_align_2d` and `roi_max_align_2d` on the CPU without Python loops.
 
-The functions are methods: they take the place of those of Chainer's classes and keep their state.
+The functions replace methods of Chainer's function classes, whose state they keep.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.functions import roi_sampling as sampling
 from chainer_seg.functions.roi_products import average_align, average_align_gradient
 
 
 class _Samples:
-    """The bilinear samples of a chunk of RoIs, two arrays of pixels and weights per axis."""
+    """The bilinear samples of a chunk of RoIs: an array of pixels and one of weights for each axis."""
 
-    def __init__(self, function, rois, indices, height, width):
+    def __init__(self, function: Any, rois: npt.NDArray, indices: npt.NDArray, height: int,
+                 width: int) -> None:
         rois = rois.astype(np.float64) * function.spatial_scale
         grid_h = sampling.grid_sizes(rois[:, 0], rois[:, 2], function.outh,
                                      function.sampling_ratio[0])
@@ -28,17 +33,17 @@ class _Samples:
         self.count = grid_h * grid_w
         self.grid_w = grid_w
 
-    def pixels(self):
+    def pixels(self) -> npt.NDArray[np.int64]:
         """Pixel index of every corner of every sample, (R, outh, S_y, 2, outw, S_x, 2)."""
         return self.rows[..., None, None, None] + self.x[:, None, None, None]
 
-    def weights(self):
-        """Bilinear weight of every corner of every sample, of the shape of `pixels`."""
+    def weights(self) -> npt.NDArray:
+        """Bilinear weight of every corner of every sample, in the shape of `pixels`."""
         return self.weights_y[..., None, None, None] * self.weights_x[:, None, None, None]
 
 
-def _size_per_roi(function, rois):
-    """Corners of all samples of the RoI that has most of them."""
+def _size_per_roi(function: Any, rois: npt.NDArray) -> int:
+    """Number of corners of all samples of the RoI that has most."""
     rois = rois.astype(np.float64) * function.spatial_scale
     corners = 4 * function.outh * function.outw
     for low, high, bins, ratio in ((0, 2, function.outh, function.sampling_ratio[0]),
@@ -48,13 +53,15 @@ def _size_per_roi(function, rois):
     return corners
 
 
-def _chunks(function, maps_shape, rois, indices, size_per_roi):
+def _chunks(function: Any, maps_shape: tuple[int, ...], rois: npt.NDArray, indices: npt.NDArray,
+            size_per_roi: int) -> Iterator[tuple[slice, _Samples]]:
     """Pairs (slice of the RoIs, their samples)."""
+    height, width = maps_shape[2:]
     for part in sampling.chunks(len(rois), size_per_roi):
-        yield part, _Samples(function, rois[part], indices[part], *maps_shape[2:])
+        yield part, _Samples(function, rois[part], indices[part], height, width)
 
 
-def average_forward(self, inputs):
+def average_forward(self: Any, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray]:
     """Replaces ROIAverageAlign2D.forward_cpu: (B, C, H, W) maps -> (R, C, outh, outw)."""
     self.retain_inputs((1, 2))
     maps, rois, indices = inputs
@@ -63,15 +70,16 @@ def average_forward(self, inputs):
                          self.sampling_ratio),
 
 
-def average_backward(self, inputs, gy):
+def average_backward(self: Any, inputs: tuple[npt.NDArray, ...],
+                     gy: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, None, None]:
     """Replaces ROIAverageAlign2D.backward_cpu."""
     rois, indices = inputs[1:]
     return average_align_gradient(gy[0], rois, indices, self._bottom_data_shape, self.spatial_scale,
                                   self.sampling_ratio), None, None
 
 
-def max_forward(self, inputs):
-    """Replaces ROIMaxAlign2D.forward_cpu: the largest sample of each bin, -inf where none is."""
+def max_forward(self: Any, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray]:
+    """Replaces ROIMaxAlign2D.forward_cpu: the largest sample of each bin, -inf in a bin without any."""
     self.retain_inputs((1, 2))
     maps, rois, indices = inputs
     self._bottom_data_shape = maps.shape
@@ -90,8 +98,8 @@ def max_forward(self, inputs):
     return top,
 
 
-def _sample_values(samples, pixels):
-    """The interpolated maps at every sample: (R, outh, outw, S_y * S_x, C), -inf if not valid."""
+def _sample_values(samples: _Samples, pixels: npt.NDArray) -> npt.NDArray:
+    """The interpolated maps at every sample: (R, outh, outw, S_y * S_x, C), -inf where not valid."""
     # (R, outh, S_y, 2, outw, S_x, 2) -> (R, outh, outw, S_y, S_x, 2, 2)
     order = (0, 1, 4, 2, 5, 3, 6)
     weights, columns = samples.weights().transpose(order), samples.pixels().transpose(order)
@@ -103,14 +111,15 @@ def _sample_values(samples, pixels):
     return np.where(valid[..., None], values, np.float32(-np.inf))
 
 
-def _as_sample_number(samples, best):
-    """Turn indices into the padded grid of the chunk into Chainer's iy * grid width + ix."""
+def _as_sample_number(samples: _Samples, best: npt.NDArray) -> npt.NDArray:
+    """Indices into the padded grid of the chunk as Chainer's iy * grid width + ix."""
     iy, ix = np.divmod(best, samples.x.shape[2])
     return iy * samples.grid_w[:, None, None, None] + ix
 
 
-def max_backward(self, inputs, gy):
-    """Replaces ROIMaxAlign2D.backward_cpu: the gradient goes to the corners of the sample taken."""
+def max_backward(self: Any, inputs: tuple[npt.NDArray, ...],
+                 gy: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, None, None]:
+    """Replaces ROIMaxAlign2D.backward_cpu: the gradient goes to the corners of the largest sample."""
     rois, indices = inputs[1:]
     batch, channels, height, width = self._bottom_data_shape
     gradient = np.zeros(self._bottom_data_shape, gy[0].dtype).ravel()

@@ -1,19 +1,23 @@
 """RoI pooling on the CPU without Python loops over bins and pixels (Fast R-CNN, section 2.1).
 
-The functions are methods: they take the place of those of Chainer's classes and keep their state.
-Chainer's own forward pass of the two max poolings is kept, as it loops over bins only.
+The functions replace methods of Chainer's function classes, whose state they keep. Chainer's own
+forward pass of the two max poolings remains, because it loops over bins only.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.functions import roi_sampling as sampling
 
 
-def bin_ranges(starts: np.ndarray, ends: np.ndarray, bins: int, limit: int,
-               dtype: type[np.floating] = np.float64) -> tuple[np.ndarray, np.ndarray]:
+def bin_ranges(starts: npt.NDArray, ends: npt.NDArray, bins: int, limit: int,
+               dtype: type[np.floating] = np.float64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """First and past-last pixel of every bin along one axis, two (R, bins) int arrays.
 
-    ``dtype`` is the type of number that the edges are computed in before they are rounded.
+    The edges are computed in ``dtype`` before they are rounded.
     """
     strides = np.maximum(ends - starts, 1)[:, None].astype(dtype) / dtype(bins)
     steps = np.arange(bins, dtype=dtype)
@@ -22,18 +26,18 @@ def bin_ranges(starts: np.ndarray, ends: np.ndarray, bins: int, limit: int,
     return np.clip(first, 0, limit), np.clip(last, 0, limit)
 
 
-def whole_pixels(x):
-    """Numbers rounded half away from zero as C's and CUDA's ``round``, int."""
-    x = np.float64(x)  # 0.5 added in float32 could round up to the next whole number
+def whole_pixels(x: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Numbers rounded half away from zero as ``round`` of C and CUDA does, int."""
+    x = np.asarray(x, np.float64)  # In float32, adding 0.5 could round up to the next whole number.
     return np.trunc(x + np.copysign(0.5, x)).astype(int)
 
 
-def _to_pixels(rois, spatial_scale):
-    """RoIs in whole pixels of the feature map, scaled in their own type as on a GPU."""
+def _to_pixels(rois: npt.NDArray, spatial_scale: float) -> npt.NDArray[np.int64]:
+    """RoIs in whole pixels of the feature map, scaled in their own dtype as on a GPU."""
     return whole_pixels(rois * rois.dtype.type(spatial_scale))
 
 
-def _average_matrix(self, rois, indices, shape):
+def _average_matrix(self: Any, rois: npt.NDArray, indices: npt.NDArray, shape: tuple[int, ...]) -> Any:
     """(R * outh * outw, B * H * W) sparse matrix that averages the pixels of each bin."""
     batch, _, height, width = shape
     first_y, last_y = bin_ranges(rois[:, 0], rois[:, 2], self.outh, height)
@@ -51,16 +55,17 @@ def _average_matrix(self, rois, indices, shape):
     return sampling.sample_matrix(bins, columns, weights, (n_bins, batch * height * width))
 
 
-def _average_matrices(self, rois, indices, shape):
+def _average_matrices(self: Any, rois: npt.NDArray, indices: npt.NDArray,
+                      shape: tuple[int, ...]) -> Iterator[tuple[slice, Any]]:
     """Pairs (slice of the RoIs, their averaging matrix)."""
     rois = _to_pixels(rois, self.spatial_scale)
-    # A bin holds at most its share of the map and one more pixel at either end, per axis.
+    # Along each axis, a bin contains at most its share of the map and one more pixel at either end.
     size_per_roi = (shape[2] + 2 * self.outh) * (shape[3] + 2 * self.outw)
     for part in sampling.chunks(len(rois), size_per_roi):
         yield part, _average_matrix(self, rois[part], indices[part], shape)
 
 
-def average_forward(self, inputs):
+def average_forward(self: Any, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray]:
     """Replaces ROIAveragePooling2D.forward_cpu: (B, C, H, W) maps -> (R, C, outh, outw)."""
     self.retain_inputs((1, 2))
     maps, rois, indices = inputs
@@ -74,7 +79,8 @@ def average_forward(self, inputs):
     return top,
 
 
-def average_backward(self, inputs, gy):
+def average_backward(self: Any, inputs: tuple[npt.NDArray, ...],
+                     gy: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, None, None]:
     """Replaces ROIAveragePooling2D.backward_cpu: the transposed matrices of the forward pass."""
     rois, indices = inputs[1:]
     shape = self._bottom_data_shape
@@ -86,7 +92,8 @@ def average_backward(self, inputs, gy):
     return np.ascontiguousarray(gradient), None, None
 
 
-def _scatter_to_maxima(indices, pixels, used, gradients, shape, dtype):
+def _scatter_to_maxima(indices: npt.NDArray, pixels: npt.NDArray, used: npt.NDArray[np.bool_],
+                       gradients: npt.NDArray, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray:
     """Add `gradients` (R, C, outh, outw) at the `pixels` of the same shape, where `used`."""
     batch, channels, height, width = shape
     planes = indices.astype(int)[:, None] * channels + np.arange(channels)
@@ -95,7 +102,8 @@ def _scatter_to_maxima(indices, pixels, used, gradients, shape, dtype):
     return total.reshape(shape).astype(dtype, copy=False)
 
 
-def max_backward(self, inputs, gy):
+def max_backward(self: Any, inputs: tuple[npt.NDArray, ...],
+                 gy: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, None, None]:
     """Replaces ROIMaxPooling2D.backward_cpu: the gradient goes to the pixels of the maxima."""
     rois, indices = inputs[1:]
     gradient = _scatter_to_maxima(
@@ -104,8 +112,8 @@ def max_backward(self, inputs, gy):
     return gradient, None, None
 
 
-def caffe_max_backward(self, inputs):
-    """Replaces ROIPooling2DGrad.forward_cpu; RoIs are (index, x_min, y_min, x_max, y_max) here."""
+def caffe_max_backward(self: Any, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, None]:
+    """Replaces ROIPooling2DGrad.forward_cpu, whose RoIs are (index, x_min, y_min, x_max, y_max)."""
     rois, gradients = inputs
     height, width = self._bottom_data_shape[2:]
     x_min, y_min, x_max, y_max = _to_pixels(rois[:, 1:], self.spatial_scale).T

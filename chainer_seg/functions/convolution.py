@@ -1,32 +1,35 @@
-"""Chainer's CPU convolutions as one matrix product for each image, without transposing whole batches.
+"""Chainer's CPU convolutions as one matrix product per image, without transposing whole batches.
 
-Chainer unfolds a batch into columns and multiplies them by ``tensordot``, which copies its operands
-into another order and hands back a result of another order than the next layer wants. Multiplying
-image by image leaves everything where it is, and a 1x1 convolution needs no columns at all.
+Chainer unfolds a batch into columns and multiplies them with ``tensordot``, which copies its operands
+into another memory layout and returns a result in a layout that the next layer has to copy. Products
+image by image need no copies, and a 1x1 convolution needs no columns at all.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """Where the columns of a convolution come from; each value is for (rows, columns)."""
+    """The sizes of a convolution, each for (rows, columns)."""
 
-    kernel: tuple
-    stride: tuple
-    pad: tuple
-    dilation: tuple
-    output: tuple
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad: tuple[int, int]
+    dilation: tuple[int, int]
+    output: tuple[int, int]
 
     @property
     def is_pointwise(self) -> bool:
         """Whether the image is its own matrix of columns."""
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.pad == (0, 0)
 
-    def taps(self, size):
-        """For each tap that meets the image: (row, column, slices of the output, of the image)."""
+    def taps(self,
+             size: tuple[int, ...]) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
+        """For each tap that touches the image: (row, column, slices of the output, of the image)."""
         for row in range(self.kernel[0]):
             rows = self._overlap(0, row, size[0])
             for column in range(self.kernel[1]):
@@ -34,8 +37,8 @@ class Geometry:
                 if rows and columns:
                     yield row, column, (rows[0], columns[0]), (rows[1], columns[1])
 
-    def _overlap(self, axis, tap, length):
-        """Slices of the output and of the input between which one tap moves data; None without any."""
+    def _overlap(self, axis: int, tap: int, length: int) -> tuple[slice, slice] | None:
+        """Slices of the output and of the input between which one tap moves data; None if it moves none."""
         stride, shift = self.stride[axis], tap * self.dilation[axis] - self.pad[axis]
         first = max(0, -(shift // stride))
         last = min(self.output[axis], (length - 1 - shift) // stride + 1)
@@ -45,7 +48,7 @@ class Geometry:
         return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
 
 
-def convolve(x: np.ndarray, weights: np.ndarray, geometry: Geometry) -> np.ndarray:
+def convolve(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry) -> npt.NDArray:
     """Correlates images (B, C, H, W) with weights (O, C, kh, kw): (B, O, oh, ow)."""
     matrix = weights.reshape(len(weights), -1)
     y = np.empty((len(x), len(weights), int(np.prod(geometry.output))), x.dtype)
@@ -54,11 +57,12 @@ def convolve(x: np.ndarray, weights: np.ndarray, geometry: Geometry) -> np.ndarr
     return y.reshape(y.shape[:2] + geometry.output)
 
 
-def convolve_transposed(x, weights, geometry, size):
+def convolve_transposed(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry,
+                        size: tuple[int, int]) -> npt.NDArray:
     """Spreads images (B, O, oh, ow) by weights (O, C, kh, kw) over images (B, C) + ``size``."""
     matrix = weights.reshape(len(weights), -1).T
     channels = weights.shape[1]
-    flat = x.reshape(x.shape[:2] + (-1,))
+    flat = x.reshape(len(x), x.shape[1], -1)
     if geometry.is_pointwise:
         y = np.empty((len(x), channels, flat.shape[2]), x.dtype)
         for image, out in zip(flat, y):
@@ -74,7 +78,8 @@ def convolve_transposed(x, weights, geometry, size):
     return y
 
 
-def weight_gradient(x: np.ndarray, gy: np.ndarray, shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
+def weight_gradient(x: npt.NDArray, gy: npt.NDArray, shape: tuple[int, ...],
+                    geometry: Geometry) -> npt.NDArray:
     """The gradient of the weights (O, C, kh, kw) from images (B, C, H, W) and (B, O, oh, ow)."""
     dtype = np.result_type(x, gy)
     total = np.zeros((shape[0], int(np.prod(shape[1:]))), dtype)
@@ -84,8 +89,8 @@ def weight_gradient(x: np.ndarray, gy: np.ndarray, shape: tuple[int, ...], geome
     return total.reshape(shape)
 
 
-def _columns_of(x, geometry):
-    """Gives, image by image, the columns (C * kh * kw, oh * ow); the array is reused."""
+def _columns_of(x: npt.NDArray, geometry: Geometry) -> Iterator[npt.NDArray]:
+    """Yields the columns (C * kh * kw, oh * ow) of each image; the array is reused."""
     if geometry.is_pointwise:
         yield from x.reshape(x.shape[:2] + (-1,))
         return
@@ -98,7 +103,7 @@ def _columns_of(x, geometry):
         yield columns.reshape(-1, int(np.prod(geometry.output)))
 
 
-def _multiply(left, right, out):
+def _multiply(left: npt.NDArray, right: npt.NDArray, out: npt.NDArray) -> None:
     if np.result_type(left, right) == out.dtype:
         np.matmul(left, right, out=out)
     else:

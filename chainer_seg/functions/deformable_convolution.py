@@ -1,18 +1,23 @@
 """Deformable convolution with modulation (Deformable ConvNets v2, arXiv 1811.11168, section 3.2)."""
 
 import dataclasses
+from collections.abc import Iterator
 
+import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer import function
 from chainer.backends import cuda
-from chainer.utils import conv, type_check
+from chainer.utils import type_check
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.arguments import as_pair
+from chainer_seg.functions.deformable_sampling import Geometry, Samples
 from chainer_seg.functions.kernels import launch, working_type
 
-# `Corners` are the four pixels around a sample and how much it takes of each: nothing of those
-# outside the image. Arrays are (B, C, H, W) images, (B, 2 K, P) offsets, (B, K, P) masks and
-# (B, C, K, P) columns, for K taps and P positions of the output.
+# `Corners` are the four pixels around a sample and their weights, 0 outside the image. Arrays are
+# (B, C, H, W) images, (B, 2 K, P) offsets, (B, K, P) masks and (B, C, K, P) columns, for K taps and
+# P positions of the output.
 DEFORMABLE_SOURCE = r'''
 struct Corners {
     int pixel[4];
@@ -52,7 +57,7 @@ struct Sample {
     Corners corners;
 };
 
-// The sample of an element of columns that have so many channels.
+// The sample of an element of columns with the given number of channels.
 __device__ inline Sample sample_of(
         long long element, int channels, const real* offset, Shape shape) {
     Sample s;
@@ -130,74 +135,6 @@ extern "C" __global__ void deformable_gradient_of_samples(
 '''
 
 
-@dataclasses.dataclass(frozen=True)
-class Geometry:
-    """Where the taps of a convolution lie; each value is for (rows, columns)."""
-
-    kernel: tuple
-    stride: tuple
-    pad: tuple
-    dilation: tuple
-
-    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size of the output for an image of ``size``."""
-        return tuple(conv.get_conv_outsize(*axis[:4], d=axis[4]) for axis in zip(
-            size, self.kernel, self.stride, self.pad, self.dilation))
-
-    @property
-    def taps(self):
-        return self.kernel[0] * self.kernel[1]
-
-    def regular_positions(self, size: tuple[int, int]) -> np.ndarray:
-        """Rows and columns (2, P, K) of the samples of all taps without any offset."""
-        (rows_y, taps_y), (rows_x, taps_x) = (
-            np.ogrid[:count, :taps] for count, taps in zip(self.output_size(size), self.kernel))
-        y = rows_y * self.stride[0] - self.pad[0] + taps_y * self.dilation[0]
-        x = rows_x * self.stride[1] - self.pad[1] + taps_x * self.dilation[1]
-        grid = np.broadcast_arrays(y[:, None, :, None], x[None, :, None, :])
-        return np.reshape(grid, (2, -1, self.taps))
-
-
-class _Samples:
-    """The four pixels around each sample of one image, and what it takes of each: (4, P, K)."""
-
-    def __init__(self, offset, size, geometry):
-        shifts = offset.reshape(geometry.taps, 2, -1).transpose(1, 2, 0)
-        positions = geometry.regular_positions(size) + shifts
-        counts = ((positions > -1) & (positions < np.reshape(size, (2, 1, 1)))).all(axis=0)
-        positions = np.where(counts, positions, 0)
-        low = np.floor(positions).astype(int)
-        high_part = (positions - low).astype(offset.dtype)
-        steps = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])[:, :, None, None]
-        y, x = np.moveaxis(low + steps, 1, 0)
-        self.inside = counts & (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
-        self.pixels = np.where(self.inside, y * size[1] + x, 0)
-        self.part_y, self.part_x = np.moveaxis(
-            np.where(steps, high_part, 1 - high_part), 1, 0)
-        self.signs_y, self.signs_x = 2 * np.moveaxis(steps, 1, 0) - 1
-        self.n_pixels = size[0] * size[1]
-
-    def matrix(self, mask):
-        """The sparse matrix (P * K, H * W) of the samples times their ``mask`` (K, H', W')."""
-        from scipy.sparse import csr_matrix
-
-        scale = mask.reshape(len(mask), -1).T
-        weights = np.where(self.inside, self.part_y * self.part_x * scale, 0).astype(mask.dtype)
-        rows = self.pixels[0].size
-        return csr_matrix((np.moveaxis(weights, 0, 2).ravel(), np.moveaxis(self.pixels, 0, 2).ravel(),
-                           np.arange(0, 4 * rows + 1, 4)), shape=(rows, self.n_pixels))
-
-    def gradients(self, columns, pixels, mask):
-        """Gradients of offset (2 K, P) and mask (K, P) from those of the columns (P * K, C)."""
-        products = np.stack([np.einsum('nc,nc->n', columns, pixels[corner.ravel()])
-                             for corner in self.pixels]).reshape(self.pixels.shape) * self.inside
-        scale = mask.reshape(len(mask), -1).T
-        along_y = (products * self.signs_y * self.part_x).sum(axis=0) * scale
-        along_x = (products * self.signs_x * self.part_y).sum(axis=0) * scale
-        along_mask = (products * self.part_y * self.part_x).sum(axis=0)
-        return np.stack([along_y, along_x], axis=2).reshape(len(scale), -1).T, along_mask.T
-
-
 class DeformableConvolution(function.Function):
     """See :func:`deformable_convolution`."""
 
@@ -213,7 +150,7 @@ class DeformableConvolution(function.Function):
             x.shape[1] == weights.shape[1], offset.shape[1] == 2 * taps, mask.shape[1] == taps,
             offset.shape[2:] == mask.shape[2:])
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = _as_matrix(weights)
         y = np.empty((len(x), len(weights)) + offset.shape[2:], x.dtype)
@@ -222,8 +159,8 @@ class DeformableConvolution(function.Function):
             y[image] = (matrix @ columns.reshape(-1, matrix.shape[1]).T).reshape(y.shape[1:])
         return _with_bias(y, inputs),
 
-    def backward_cpu(self, inputs: tuple[np.ndarray, ...],
-                     grad_outputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray | None, ...]:
+    def backward_cpu(self, inputs: tuple[npt.NDArray, ...],
+                     grad_outputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray | None, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = _as_matrix(weights)
         gx, goffset, gmask = (np.empty_like(array) for array in (x, offset, mask))
@@ -241,21 +178,21 @@ class DeformableConvolution(function.Function):
         gweights = gmatrix.reshape(len(weights), *self.geometry.kernel, -1).transpose(0, 3, 1, 2)
         return (gx, goffset, gmask, gweights) + _gradient_of_bias(inputs, grad_outputs[0])
 
-    def _images(self, x, offset):
+    def _images(self, x: npt.NDArray, offset: npt.NDArray) -> Iterator[tuple[npt.NDArray, Samples]]:
         """For each image its pixels (H * W, C) and its samples."""
         for image, shifts in zip(x, offset):
             pixels = np.ascontiguousarray(image.reshape(len(image), -1).T)
-            yield pixels, _Samples(shifts, x.shape[2:], self.geometry)
+            yield pixels, Samples(shifts, (x.shape[2], x.shape[3]), self.geometry)
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, offset, mask, weights = inputs[:4]
         columns = self._columns(x, offset, mask)
         y = cuda.cupy.matmul(weights.reshape(len(weights), -1), columns)
         y = y.reshape((len(x), len(weights)) + offset.shape[2:]).astype(x.dtype, copy=False)
         return _with_bias(y, inputs),
 
-    def backward_gpu(self, inputs: tuple[np.ndarray, ...],
-                     grad_outputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray | None, ...]:
+    def backward_gpu(self, inputs: tuple[Array, ...],
+                     grad_outputs: tuple[Array, ...]) -> tuple[Array | None, ...]:
         x, offset, mask, weights = inputs[:4]
         matrix = weights.reshape(len(weights), -1)
         gy = grad_outputs[0].reshape(len(x), len(weights), -1)
@@ -265,7 +202,7 @@ class DeformableConvolution(function.Function):
         gcolumns = gcolumns.astype(dtype, copy=False)
         pixels, shifts, scales = (array.astype(dtype, copy=False) for array in inputs[:3])
         gx = cuda.cupy.zeros(x.shape, dtype)
-        # Not empty_like, which would keep the strides of an input that is not contiguous.
+        # empty_like would keep the strides of an input that is not contiguous.
         goffset, gmask = (cuda.cupy.empty(array.shape, dtype) for array in (shifts, scales))
         self._launch('deformable_gradient_of_image', gcolumns.size, x, offset,
                      gcolumns, shifts, scales, gx)
@@ -275,7 +212,7 @@ class DeformableConvolution(function.Function):
         return tuple(gradient.astype(array.dtype, copy=False) for gradient, array in zip(
             gradients, inputs)) + _gradient_of_bias(inputs, grad_outputs[0])
 
-    def _columns(self, x, offset, mask):
+    def _columns(self, x: Array, offset: Array, mask: Array) -> Array:
         """The samples times the mask, (B, C * K, P)."""
         dtype = working_type(x.dtype)
         positions = offset.shape[2] * offset.shape[3]
@@ -284,23 +221,26 @@ class DeformableConvolution(function.Function):
             array.astype(dtype, copy=False) for array in (x, offset, mask)), columns)
         return columns
 
-    def _launch(self, name, count, x, offset, *arrays):
+    def _launch(self, name: str, count: int, x: Array, offset: Array, *arrays: Array) -> None:
         kernel, stride, pad, dilation = dataclasses.astuple(self.geometry)
         launch(DEFORMABLE_SOURCE, name, count, arrays[0].dtype, *arrays, *x.shape[1:], *kernel,
                *offset.shape[2:], *stride, *pad, *dilation)
 
 
-def deformable_convolution(x, offset, mask, W, b=None, stride=1, pad=0, dilate=1):
-    """A convolution whose taps look where the offsets say, and weigh what they see by the mask.
+def deformable_convolution(x: ArrayOrVariable, offset: ArrayOrVariable, mask: ArrayOrVariable | None,
+                           W: ArrayOrVariable, b: ArrayOrVariable | None = None,
+                           stride: int | tuple[int, int] = 1, pad: int | tuple[int, int] = 0,
+                           dilate: int | tuple[int, int] = 1) -> chainer.Variable:
+    """A convolution whose taps are shifted by offsets and weighted by a mask.
 
     Args:
         x: (B, C, H, W) float Variable or array.
         offset: (B, 2 * kh * kw, H', W') shift of each tap at each position of the output, in pixels:
-            first down, then to the right, tap after tap and row by row.
-        mask: (B, kh * kw, H', W') factor of each tap, or None for 1.
+            for each tap, row by row, first down, then to the right.
+        mask: (B, kh * kw, H', W') weight of each tap, or None for 1.
         W: (O, C, kh, kw) weights.
         b: (O,) bias or None.
-        stride, pad, dilate: As of a convolution, numbers or pairs (rows, columns).
+        stride, pad, dilate: As in ``F.convolution_2d``, numbers or pairs (rows, columns).
 
     Returns:
         (B, O, H', W') Variable. Samples are bilinear, with zeros outside the image.
@@ -313,16 +253,16 @@ def deformable_convolution(x, offset, mask, W, b=None, stride=1, pad=0, dilate=1
     return DeformableConvolution(geometry)(*inputs)
 
 
-def _as_matrix(weights):
+def _as_matrix(weights: npt.NDArray) -> npt.NDArray:
     """(O, C, kh, kw) -> (O, kh * kw * C), the order of the columns on the CPU."""
     return np.ascontiguousarray(weights.transpose(0, 2, 3, 1)).reshape(len(weights), -1)
 
 
-def _with_bias(y, inputs):
+def _with_bias(y: Array, inputs: tuple[Array, ...]) -> Array:
     if len(inputs) > 4:
         y += inputs[4][:, None, None]
     return y
 
 
-def _gradient_of_bias(inputs, gy):
+def _gradient_of_bias(inputs: tuple[Array, ...], gy: Array) -> tuple[Array, ...]:
     return (gy.sum(axis=(0, 2, 3)),) if len(inputs) > 4 else ()

@@ -1,22 +1,24 @@
-"""Chainer's grouped convolutions on the CPU where each channel is a group of its own.
+"""Chainer's depthwise convolutions on the CPU: grouped ones with one channel per group.
 
-Chainer unfolds the images and multiplies a row by a small matrix for each channel. Here each tap
-moves its share of a few channels at a time, so that what is summed up stays in the cache: up to twice
-as fast forward on large maps, two to four times as fast with gradients, and without the memory of
-the unfolded images.
+Chainer unfolds the images and multiplies a row by a small matrix for each channel. Here the taps are
+added one by one to a few channels at a time, so that the sums stay in the cache: up to twice as fast
+forward on large maps, two to four times as fast with gradients, and without the memory of the
+unfolded images.
 """
 
-import numpy as np
+from collections.abc import Iterator
 
-# Numbers of the output that are summed up at a time.
+import numpy as np
+import numpy.typing as npt
+
+from chainer_seg.functions.convolution import Geometry
+
+# Number of elements of the output that are accumulated at a time.
 _CHUNK = 1 << 16
 
 
-def convolve(x, weights, geometry):
-    """Correlates images (B, C, H, W) channel by channel with weights (C, 1, kh, kw).
-
-    ``geometry`` is a `chainer_seg.functions.convolution.Geometry`, here and below.
-    """
+def convolve(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry) -> npt.NDArray:
+    """Correlates images (B, C, H, W) channel by channel with weights (C, 1, kh, kw): (B, C, oh, ow)."""
     y = np.zeros(x.shape[:2] + geometry.output, x.dtype)
     taps = list(geometry.taps(x.shape[2:]))
     for chunk, scales in _chunks(x, weights, geometry):
@@ -25,7 +27,8 @@ def convolve(x, weights, geometry):
     return y
 
 
-def convolve_transposed(x, weights, geometry, size):
+def convolve_transposed(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry,
+                        size: tuple[int, int]) -> npt.NDArray:
     """Spreads images (B, C, oh, ow) by weights (C, 1, kh, kw) over images (B, C) + ``size``."""
     y = np.zeros(x.shape[:2] + size, x.dtype)
     taps = list(geometry.taps(size))
@@ -35,7 +38,7 @@ def convolve_transposed(x, weights, geometry, size):
     return y
 
 
-def weight_gradient(x, gy, geometry):
+def weight_gradient(x: npt.NDArray, gy: npt.NDArray, geometry: Geometry) -> npt.NDArray:
     """The gradient of the weights (C, 1, kh, kw) from images (B, C, H, W) and (B, C, oh, ow)."""
     total = np.zeros((x.shape[1], 1) + geometry.kernel, np.result_type(x, gy))
     taps = list(geometry.taps(x.shape[2:]))
@@ -45,8 +48,9 @@ def weight_gradient(x, gy, geometry):
     return total
 
 
-def _chunks(x, weights, geometry):
-    """Gives (image, slice of its channels) and the weights (c, kh, kw) of these channels, a view."""
+def _chunks(x: npt.NDArray, weights: npt.NDArray,
+            geometry: Geometry) -> Iterator[tuple[tuple[int, slice], npt.NDArray]]:
+    """Yields (image, slice of its channels) and the weights (c, kh, kw) of these channels, a view."""
     step = max(1, _CHUNK // max(1, int(np.prod(geometry.output))))
     for image in range(len(x)):
         for start in range(0, x.shape[1], step):

@@ -1,11 +1,15 @@
-"""Launching the CUDA kernels of this package: one thread for each element, in the type of the arrays."""
+"""Launches the CUDA kernels of this package: one thread per element, in the dtype of the arrays."""
 
 import dataclasses
 import functools
 import re
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from chainer.backends import cuda
+
+from chainer_seg.arrays import Array
 
 _THREADS = 256
 
@@ -15,13 +19,13 @@ _TYPES = {'bool': np.bool_, 'int': np.int32, 'long long': np.int64, 'unsigned lo
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """What a kernel declares of one parameter.
+    """The declaration of one parameter of a kernel.
 
     Attributes:
         name: Its name.
-        kind: C's name of the type of the number or of the elements, ``real`` included.
+        kind: The C type of the number or of the elements, ``real`` included.
         is_array: Whether it is a pointer.
-        is_written: Whether the kernel may write through that pointer: it is not ``const``.
+        is_written: Whether it is a pointer to elements that are not ``const``.
     """
 
     name: str
@@ -30,33 +34,33 @@ class Parameter:
     is_written: bool
 
 
-def source_for(dtype: np.dtype, source: str) -> str:
-    """The CUDA source with ``real`` standing for float, or for double where ``dtype`` is float64."""
+def source_for(dtype: npt.DTypeLike, source: str) -> str:
+    """The CUDA source with ``real`` defined as float, or as double where ``dtype`` is float64."""
     name = 'double' if np.dtype(dtype) == np.float64 else 'float'
     return f'typedef {name} real;\n{source}'
 
 
-def working_type(dtype: np.dtype) -> np.dtype:
-    """The type that a kernel computes in: half precision is widened."""
-    return np.result_type(dtype, np.float32)
+def working_type(dtype: npt.DTypeLike) -> np.dtype:
+    """The dtype that a kernel computes in: at least float32."""
+    return np.result_type(np.dtype(dtype), np.float32)
 
 
-def launch(source, name, count, dtype, *arguments):
-    """Runs a kernel with one thread for each of ``count`` elements, the first of its arguments.
+def launch(source: str, name: str, count: int, dtype: npt.DTypeLike, *arguments: Array | float) -> None:
+    """Runs a kernel with one thread for each of ``count`` elements; ``count`` is its first argument.
 
-    A kernel counts elements row by row, so arrays that it reads are first made contiguous. One that
-    it writes has to be: it would write into a copy.
+    Kernels index elements in C order, so input arrays that are not contiguous are copied. An output
+    array has to be contiguous, because results in a copy of it would be lost.
 
     Args:
-        source: CUDA source, ``real`` being its type of numbers.
+        source: CUDA source that uses ``real`` for the type of its numbers.
         name: Name of the ``__global__`` function.
         count: Number of threads needed.
-        dtype: float32 or float64, what ``real`` stands for.
-        arguments: CuPy arrays of the types that the kernel declares, int, float or bool.
+        dtype: float32 or float64, the meaning of ``real``.
+        arguments: CuPy arrays of the declared types, and numbers (int, float or bool).
 
     Raises:
-        TypeError: An array has another type than the kernel declares.
-        ValueError: An array that the kernel writes is not contiguous.
+        TypeError: The dtype of an array is not the declared one.
+        ValueError: An output array is not contiguous.
     """
     parameters = kernel_parameters(source, name)
     passed = tuple(_as_argument(argument, parameter, dtype)
@@ -68,11 +72,17 @@ def launch(source, name, count, dtype, *arguments):
 
 
 @functools.cache
-def kernel_parameters(source, name):
-    """The :class:`Parameter` of each argument of a ``__global__`` function behind its count."""
-    declared = re.search(rf'void\s+{name}\s*\(([^)]*)\)', source).group(1)
+def kernel_parameters(source: str, name: str) -> tuple[Parameter, ...]:
+    """The parameters of a ``__global__`` function after its count.
+
+    Raises:
+        ValueError: The source has no function of that name.
+    """
+    declared = re.search(rf'void\s+{name}\s*\(([^)]*)\)', source)
+    if declared is None:
+        raise ValueError(f'the source has no kernel {name}')
     parameters = []
-    for text in declared.split(',')[1:]:
+    for text in declared.group(1).split(',')[1:]:
         kind, parameter = text.replace('*', ' * ').rsplit(None, 1)
         is_array, is_const = '*' in kind, 'const' in kind.split()
         kind = ' '.join(word for word in kind.split() if word not in ('const', '*'))
@@ -80,13 +90,13 @@ def kernel_parameters(source, name):
     return tuple(parameters)
 
 
-def _as_argument(argument, parameter, dtype):
+def _as_argument(argument: Any, parameter: Parameter, dtype: npt.DTypeLike) -> Any:
     wanted = np.dtype(dtype if parameter.kind == 'real' else _TYPES[parameter.kind])
     if not parameter.is_array:
         return wanted.type(argument)
     if argument.dtype != wanted:
         raise TypeError(f'the kernel declares {parameter.name} as {wanted}, got {argument.dtype}')
     if parameter.is_written and not argument.flags.c_contiguous:
-        raise ValueError(f'the kernel writes {parameter.name}, which must be contiguous; '
-                         f'its shape is {argument.shape}, its strides are {argument.strides}')
+        raise ValueError(f'the output array {parameter.name} must be contiguous, '
+                         f'got shape {argument.shape} and strides {argument.strides}')
     return cuda.cupy.ascontiguousarray(argument)

@@ -1,23 +1,26 @@
-"""Bilinear resizing as two matrix products, with either of the two conventions for the corners."""
+"""Bilinear resizing as two matrix products, with aligned corner pixels or aligned corners."""
 
 import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer import backend
 from chainer import functions as F
 
+from chainer_seg.arrays import ArrayOrVariable
 
-def resize_bilinear(x: chainer.Variable | np.ndarray, size: tuple[int, int],
+
+def resize_bilinear(x: ArrayOrVariable, size: tuple[int, int],
                     align_corners: bool = True) -> chainer.Variable:
     """Resizes images by bilinear interpolation without antialiasing.
 
-    The same numbers as ``chainer.functions.resize_images``; its gradient scatters pixel by pixel on
-    the CPU, while this one is a matrix product both ways.
+    The results are those of ``chainer.functions.resize_images``, whose gradient on the CPU is computed
+    pixel by pixel; here both directions are matrix products.
 
     Args:
         x: (B, C, h, w) float Variable or array.
         size: (H, W).
-        align_corners: Whether the centres of the corner pixels stay where they are, or the corners
-            of the images (PyTorch's ``align_corners=False``), beyond the outermost centres constant.
+        align_corners: True to align the centres of the corner pixels; False to align the corners of the
+            images, with constant values outside the outermost centres, as PyTorch does.
 
     Returns:
         (B, C, H, W) Variable.
@@ -29,15 +32,15 @@ def resize_bilinear(x: chainer.Variable | np.ndarray, size: tuple[int, int],
     return F.matmul(rows, F.matmul(x, columns.T))
 
 
-def _aligned_centres(length, wanted):
+def _aligned_centres(length: int, wanted: int) -> npt.NDArray[np.float64]:
     return np.linspace(0, length - 1, wanted)
 
 
-def _aligned_edges(length, wanted):
+def _aligned_edges(length: int, wanted: int) -> npt.NDArray[np.float64]:
     return np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
 
 
-def _weights(positions, length, dtype):
-    """(len(positions), length): how much each input sample gives to each output sample."""
+def _weights(positions: npt.NDArray[np.float64], length: int, dtype: npt.DTypeLike) -> npt.NDArray:
+    """(len(positions), length): the weight of each input sample in each output sample."""
     distance = np.abs(positions[:, None] - np.arange(length)[None, :])
     return np.maximum(1 - distance, 0).astype(dtype)

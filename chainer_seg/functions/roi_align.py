@@ -5,16 +5,18 @@ The conventions are Detectron's: no shift by half a pixel, a RoI is at least one
 
 import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer import function_node
 from chainer.backends import cuda
 from chainer.utils import type_check
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.arguments import as_array, as_pair
 from chainer_seg.functions.kernels import launch, working_type
 from chainer_seg.functions.roi_products import average_align, average_align_gradient
 
-# One thread works on one output element. `Corners` are the four pixels around a sample; a sample
-# more than a pixel outside the map counts as 0, one nearer is moved to the border.
+# One thread computes one output element. `Corners` are the four pixels around a sample. A sample more
+# than a pixel outside the map counts as 0; a nearer one is moved to the border.
 ROI_ALIGN_SOURCE = r'''
 struct Corners {
     int low_y, high_y, low_x, high_x;
@@ -123,20 +125,22 @@ extern "C" __global__ void roi_align_gradient(
 
 
 class _Grid:
-    """Where the samples lie: what the function and its gradient have in common."""
+    """The grid of samples, common to the function and its gradient."""
 
-    def __init__(self, output_size, spatial_scale, sampling_ratio):
+    def __init__(self, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int) -> None:
         self.output_size = output_size
         self.spatial_scale = spatial_scale
         self.sampling_ratio = sampling_ratio
 
     @property
-    def cpu_ratio(self):
-        """Samples per bin of both axes, None being one for each pixel of the bin."""
-        return (self.sampling_ratio or None,) * 2
+    def cpu_ratio(self) -> tuple[int | None, int | None]:
+        """Samples per bin of both axes; None is one for each pixel of the bin."""
+        ratio = self.sampling_ratio or None
+        return ratio, ratio
 
-    def launch(self, name, source, target, rois, roi_indices, maps_shape):
-        """Runs a kernel from the array ``source`` to ``target``, one of them being the maps."""
+    def launch(self, name: str, source: Array, target: Array, rois: Array, roi_indices: Array,
+               maps_shape: tuple[int, ...]) -> None:
+        """Runs a kernel from the array ``source`` to ``target``, one of which contains the maps."""
         count = len(rois) * maps_shape[1] * self.output_size[0] * self.output_size[1]
         launch(ROI_ALIGN_SOURCE, name, count, source.dtype, source,
                rois.astype(source.dtype, copy=False), roi_indices, target, *maps_shape[1:],
@@ -146,19 +150,19 @@ class _Grid:
 class RoIAlign(function_node.FunctionNode):
     """See :func:`roi_align`."""
 
-    def __init__(self, grid, rois, roi_indices):
+    def __init__(self, grid: _Grid, rois: Array, roi_indices: Array) -> None:
         self.grid, self.rois, self.roi_indices = grid, rois, roi_indices
 
     def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         self.maps_shape = inputs[0].shape
         return average_align(inputs[0], self.rois, self.roi_indices, self.grid.output_size,
                              self.grid.spatial_scale, self.grid.cpu_ratio),
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, = inputs
         self.maps_shape = x.shape
         dtype = working_type(x.dtype)
@@ -176,15 +180,15 @@ class RoIAlign(function_node.FunctionNode):
 class RoIAlignGradient(function_node.FunctionNode):
     """The transposed map: spreads gradients of the bins (R, C, h, w) over the maps (B, C, H, W)."""
 
-    def __init__(self, grid, rois, roi_indices, maps_shape):
+    def __init__(self, grid: _Grid, rois: Array, roi_indices: Array, maps_shape: tuple[int, ...]) -> None:
         self.grid, self.rois, self.roi_indices = grid, rois, roi_indices
         self.maps_shape = maps_shape
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         return average_align_gradient(inputs[0], self.rois, self.roi_indices, self.maps_shape,
                                       self.grid.spatial_scale, self.grid.cpu_ratio),
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         gy, = inputs
         dtype = working_type(gy.dtype)
         gx = cuda.cupy.zeros(self.maps_shape, dtype)
@@ -197,14 +201,14 @@ class RoIAlignGradient(function_node.FunctionNode):
         return RoIAlign(self.grid, self.rois, self.roi_indices).apply(grad_outputs)
 
 
-def roi_align(x: chainer.Variable | np.ndarray, rois: np.ndarray, roi_indices: np.ndarray,
+def roi_align(x: ArrayOrVariable, rois: ArrayOrVariable, roi_indices: ArrayOrVariable,
               output_size: int | tuple[int, int], spatial_scale: float,
               sampling_ratio: int = 0) -> chainer.Variable:
-    """Cuts out regions of feature maps at a fixed size, without rounding to whole pixels.
+    """Pools regions of feature maps to a fixed size without rounding to whole pixels.
 
     Args:
         x: (B, C, H, W) float Variable or array.
-        rois: (R, 4) float array of (y_min, x_min, y_max, x_max); no gradient goes there.
+        rois: (R, 4) float array of (y_min, x_min, y_max, x_max); they get no gradient.
         roi_indices: (R,) int array: the image of the batch that each RoI lies in.
         output_size: Number of bins, (h, w) or one number for both.
         spatial_scale: Pixels of ``x`` per unit of ``rois``, such as 1 / 16.

@@ -4,19 +4,24 @@ The conventions are those of the reference: corners are rounded to whole pixels 
 from zero, and the last pixel belongs to the RoI.
 """
 
+from collections.abc import Iterator
+
+import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer import function_node
 from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions import roi_sampling as sampling
 from chainer_seg.functions.arguments import as_array, as_pair
 from chainer_seg.functions.chainer_roi_pooling import bin_ranges
 from chainer_seg.functions.kernels import launch, working_type
 
-# One thread looks for the largest pixel of one bin. The bins are computed in float32, as in the
-# reference: where an edge falls on a pixel, rounding decides whether the pixel belongs to the bin.
+# One thread finds the largest pixel of one bin. The bins are computed in float32, as in the reference:
+# where an edge falls on a pixel, rounding decides whether the pixel belongs to the bin.
 ROI_POOL_SOURCE = r'''
 __device__ inline int clipped(int value, int limit) {
     return min(max(value, 0), limit);
@@ -66,18 +71,18 @@ extern "C" __global__ void roi_pool_gradient(
 class RoIPool(function_node.FunctionNode):
     """See :func:`roi_pool`."""
 
-    def __init__(self, rois: np.ndarray, roi_indices: np.ndarray, output_size: tuple[int, int],
+    def __init__(self, rois: Array, roi_indices: Array, output_size: tuple[int, int],
                  spatial_scale: float) -> None:
         self.rois, self.roi_indices = rois, roi_indices
         self.output_size, self.spatial_scale = output_size, spatial_scale
-        # Where the largest pixels are: a by-product on a GPU, on a CPU found when it is asked for.
-        self.places = None
+        # Indices of the largest pixels: a by-product on a GPU; on a CPU, backward finds them.
+        self.places: Array | None = None
 
     def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         x, = inputs
         self.maps_shape = x.shape
         self.retain_inputs((0,))
@@ -85,7 +90,7 @@ class RoIPool(function_node.FunctionNode):
         bins = _Bins(self.rois, self.output_size, self.spatial_scale, x.shape[2:])
         return _largest_pixels(x, self.roi_indices, bins),
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, = inputs
         self.maps_shape = x.shape
         dtype = working_type(x.dtype)
@@ -96,7 +101,8 @@ class RoIPool(function_node.FunctionNode):
                *self.output_size, float(self.spatial_scale))
         return y.astype(x.dtype, copy=False),
 
-    def backward(self, indexes, grad_outputs):
+    def backward(self, indexes: tuple[int, ...],
+                 grad_outputs: tuple[chainer.Variable, ...]) -> tuple[chainer.Variable | None, ...]:
         if self.places is None:
             (x,), (y,) = self.get_retained_inputs(), self.get_retained_outputs()
             bins = _Bins(self.rois, self.output_size, self.spatial_scale, x.shape[2:])
@@ -105,18 +111,18 @@ class RoIPool(function_node.FunctionNode):
 
 
 class RoIPoolGradient(function_node.FunctionNode):
-    """Carries the gradients of the bins (R, C, h, w) to the pixels that were the largest."""
+    """Adds the gradients of the bins (R, C, h, w) to those of their largest pixels."""
 
-    def __init__(self, places: np.ndarray, roi_indices: np.ndarray, maps_shape: tuple[int, ...]) -> None:
+    def __init__(self, places: Array, roi_indices: Array, maps_shape: tuple[int, ...]) -> None:
         self.places, self.roi_indices, self.maps_shape = places, roi_indices, maps_shape
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         flat, used = self._flat_places()
         size = int(np.prod(self.maps_shape))
         gx = sampling.scatter_add(flat, inputs[0] * used, size, inputs[0].dtype)
         return gx.reshape(self.maps_shape),
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         gy, = inputs
         dtype = working_type(gy.dtype)
         gx = cuda.cupy.zeros(self.maps_shape, dtype)
@@ -126,13 +132,14 @@ class RoIPoolGradient(function_node.FunctionNode):
                gy.shape[2] * gy.shape[3])
         return gx.astype(gy.dtype, copy=False),
 
-    def backward(self, indexes, grad_outputs):
+    def backward(self, indexes: tuple[int, ...],
+                 grad_outputs: tuple[chainer.Variable, ...]) -> tuple[chainer.Variable | None, ...]:
         flat, used = self._flat_places()
         taken = F.get_item(F.flatten(grad_outputs[0]), flat)
         return F.where(used, taken, taken.xp.zeros_like(taken.array)),
 
-    def _flat_places(self):
-        """Index of the largest pixel of each bin into the flattened maps, and whether there is one."""
+    def _flat_places(self) -> tuple[Array, Array]:
+        """Index of the largest pixel of each bin into the flattened maps, and whether it exists."""
         _, channels, height, width = self.maps_shape
         xp = cuda.get_array_module(self.places)
         planes = self.roi_indices.astype(np.int64)[:, None] * channels + xp.arange(channels)
@@ -143,7 +150,8 @@ class RoIPoolGradient(function_node.FunctionNode):
 class _Bins:
     """First and past-last pixels of the bins, (R, h) rows and (R, w) columns."""
 
-    def __init__(self, rois, output_size, spatial_scale, size):
+    def __init__(self, rois: npt.NDArray, output_size: tuple[int, int], spatial_scale: float,
+                 size: tuple[int, ...]) -> None:
         scaled = rois.astype(np.float32) * np.float32(spatial_scale)
         corners = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(int)
         y_min, x_min, y_max, x_max = corners.T
@@ -152,13 +160,13 @@ class _Bins:
             y_min, y_max + 1, output_size[0], size[0], np.float32)
         self.first_x, self.last_x = bin_ranges(
             x_min, x_max + 1, output_size[1], size[1], np.float32)
-        # (R, 1, h, w), to mask arrays of all channels.
+        # (R, 1, h, w): masks arrays of all channels.
         self.filled = ((self.first_y < self.last_y)[:, None, :, None]
                        & (self.first_x < self.last_x)[:, None, None])
 
 
-def _largest_pixels(maps, roi_indices, bins):
-    """The largest pixel (R, C, h, w) of each bin, 0 without any: along columns, then along rows."""
+def _largest_pixels(maps: npt.NDArray, roi_indices: npt.NDArray, bins: _Bins) -> npt.NDArray:
+    """The largest pixel (R, C, h, w) of each bin, 0 in an empty bin: along columns, then along rows."""
     batch, channels, height, width = maps.shape
     pixels = sampling.pixels_first(maps).reshape(batch, height, width, channels)
     top = np.zeros((len(roi_indices), channels) + bins.output_size, maps.dtype)
@@ -171,8 +179,8 @@ def _largest_pixels(maps, roi_indices, bins):
     return top
 
 
-def _pool_axis(values, first, last, axis):
-    """The maximum over each range of an axis; all ranges take a step at once, some their last again."""
+def _pool_axis(values: npt.NDArray, first: npt.NDArray, last: npt.NDArray, axis: int) -> npt.NDArray:
+    """The maximum over each range of an axis; all ranges advance together, finished ones stay at the end."""
     limit = values.shape[axis] - 1
     best = np.take(values, np.clip(first, 0, limit), axis)
     for step in range(1, (last - first).max(initial=0)):
@@ -181,17 +189,18 @@ def _pool_axis(values, first, last, axis):
     return best
 
 
-def _find_places(maps, top, roi_indices, bins):
-    """The first pixel (R, C, h, w) of each bin that is as large as ``top``; -1 in an empty bin."""
+def _find_places(maps: npt.NDArray, top: npt.NDArray, roi_indices: npt.NDArray,
+                 bins: _Bins) -> npt.NDArray[np.int32]:
+    """Index (R, C, h, w) of the first pixel of each bin that equals ``top``; -1 in an empty bin."""
     batch, channels, height, width = maps.shape
     pixels = sampling.pixels_first(maps)
     places = np.full(top.shape, -1, np.int32)
-    # RoIs of one chunk should need about the same number of steps.
+    # Sorted, so that the RoIs of a chunk need about the same number of steps.
     extents = [(last - first).max(axis=1, initial=0) for first, last in (
         (bins.first_y, bins.last_y), (bins.first_x, bins.last_x))]
     order = np.argsort(extents[0] * extents[1], kind='stable')
-    for part in sampling.chunks(len(order), channels * bins.output_size[0] * bins.output_size[1]):
-        part = order[part]
+    for chunk in sampling.chunks(len(order), channels * bins.output_size[0] * bins.output_size[1]):
+        part = order[chunk]
         wanted = top[part].transpose(0, 2, 3, 1)
         found = np.full(wanted.shape, -1, np.int32)
         for place in _steps(bins, part, extents):
@@ -201,8 +210,8 @@ def _find_places(maps, top, roi_indices, bins):
     return places
 
 
-def _steps(bins, part, extents):
-    """Gives the pixels (R, h, w) that the bins of some RoIs look at, row after row."""
+def _steps(bins: _Bins, part: npt.NDArray, extents: list[npt.NDArray]) -> Iterator[npt.NDArray[np.int32]]:
+    """Yields the pixels (R, h, w) of the bins of some RoIs, one pixel per bin at a time, in row order."""
     for step_y in range(extents[0][part].max()):
         y = np.clip(np.minimum(bins.first_y[part] + step_y, bins.last_y[part] - 1), 0, None)
         for step_x in range(extents[1][part].max()):
@@ -210,12 +219,13 @@ def _steps(bins, part, extents):
             yield (y[:, :, None] * bins.size[1] + x[:, None]).astype(np.int32)
 
 
-def roi_pool(x, rois, roi_indices, output_size, spatial_scale):
-    """Cuts out regions of feature maps at a fixed size: the maximum of each bin of whole pixels.
+def roi_pool(x: ArrayOrVariable, rois: ArrayOrVariable, roi_indices: ArrayOrVariable,
+             output_size: int | tuple[int, int], spatial_scale: float) -> chainer.Variable:
+    """Pools regions of feature maps to a fixed size: the maximum of each bin of whole pixels.
 
     Args:
         x: (B, C, H, W) float Variable or array.
-        rois: (R, 4) float array of (y_min, x_min, y_max, x_max), the last pixel included.
+        rois: (R, 4) float array of (y_min, x_min, y_max, x_max), the last pixel inclusive.
         roi_indices: (R,) int array: the image of the batch that each RoI lies in.
         output_size: Number of bins, (h, w) or one number for both.
         spatial_scale: Pixels of ``x`` per unit of ``rois``, such as 1 / 16.

@@ -1,17 +1,20 @@
 """RoIAlign (Mask R-CNN, He et al. 2017, section 3) on the CPU as two small matrix products per RoI.
 
-The average of the samples of a bin is separable: each axis has a matrix with one row a bin and one
-column a pixel. The products of one RoI are large enough to make the loop over RoIs cheap, and they
-touch each pixel once, where one sparse matrix for all RoIs reads it for every sample.
+The average of the samples of a bin is separable: each axis has a matrix with one row per bin and one
+column per pixel. The products of one RoI are large enough to make the loop over RoIs cheap, and they
+read each pixel once, whereas one sparse matrix for all RoIs would read it for every sample.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.functions import roi_sampling as sampling
 
 
-def average_align(maps: np.ndarray, rois: np.ndarray, indices: np.ndarray, output_size: tuple[int, int],
-                  spatial_scale: float, sampling_ratio: tuple[int | None, int | None]) -> np.ndarray:
+def average_align(maps: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray, output_size: tuple[int, int],
+                  spatial_scale: float, sampling_ratio: tuple[int | None, int | None]) -> npt.NDArray:
     """Averages of bilinear samples: (B, C, H, W) maps -> (R, C, outh, outw).
 
     Args:
@@ -19,8 +22,8 @@ def average_align(maps: np.ndarray, rois: np.ndarray, indices: np.ndarray, outpu
         rois: (R, 4) float array of y_min, x_min, y_max, x_max.
         indices: (R,) int array, the image of each RoI.
         output_size: (outh, outw).
-        spatial_scale (float): pixels of the maps per unit of the RoIs.
-        sampling_ratio: samples per bin and axis, a pair; None is one for each pixel of the bin.
+        spatial_scale: Pixels of the maps per unit of the RoIs.
+        sampling_ratio: Samples per bin along each axis; None is one for each pixel of the bin.
     """
     batch, channels, height, width = maps.shape
     dtype = np.result_type(maps.dtype, np.float32)
@@ -35,9 +38,9 @@ def average_align(maps: np.ndarray, rois: np.ndarray, indices: np.ndarray, outpu
     return top
 
 
-def average_align_gradient(gradients: np.ndarray, rois: np.ndarray, indices: np.ndarray,
+def average_align_gradient(gradients: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray,
                            maps_shape: tuple[int, ...], spatial_scale: float,
-                           sampling_ratio: tuple[int | None, int | None]) -> np.ndarray:
+                           sampling_ratio: tuple[int | None, int | None]) -> npt.NDArray:
     """The gradient of the maps (B, C, H, W) from ``gradients`` (R, C, outh, outw) of the output."""
     batch, channels, height, width = maps_shape
     output_size = gradients.shape[2:]
@@ -53,24 +56,27 @@ def average_align_gradient(gradients: np.ndarray, rois: np.ndarray, indices: np.
 
 
 class _Window:
-    """The pixels that one RoI uses, and what each gives to each bin: (outh, h) and (outw, w)."""
+    """The pixels that one RoI covers, and their weights in each bin: (outh, h) and (outw, w)."""
 
-    def __init__(self, weights_y, weights_x, top, bottom, left, right):
+    def __init__(self, weights_y: npt.NDArray, weights_x: npt.NDArray, top: int, bottom: int, left: int,
+                 right: int) -> None:
         self.weights_y = weights_y[:, top:bottom]
         self.weights_x = weights_x[:, left:right]
         self.top, self.bottom, self.left, self.right = top, bottom, left, right
         self.width = right - left
 
-    def place(self, channels):
+    def place(self, channels: int) -> tuple[slice, slice]:
         """Slices of the window in maps (H, W * C)."""
         return slice(self.top, self.bottom), slice(self.left * channels, self.right * channels)
 
 
-def _windows(rois, maps_shape, output_size, spatial_scale, sampling_ratio, dtype):
-    """Gives the window of each RoI."""
+def _windows(rois: npt.NDArray, maps_shape: tuple[int, ...], output_size: tuple[int, ...],
+             spatial_scale: float, sampling_ratio: tuple[int | None, int | None],
+             dtype: npt.DTypeLike) -> Iterator[_Window]:
+    """Yields the window of each RoI."""
     scaled = rois.astype(np.result_type(rois.dtype, np.float32), copy=False)
     scaled = scaled * scaled.dtype.type(spatial_scale)
-    # The weights of an axis are first made for all of its pixels.
+    # The weights of an axis are first computed for all of its pixels.
     numbers = output_size[0] * maps_shape[2] + output_size[1] * maps_shape[3]
     for part in sampling.chunks(len(rois), numbers):
         weights_y, top, bottom = _axis_weights(
@@ -80,18 +86,19 @@ def _windows(rois, maps_shape, output_size, spatial_scale, sampling_ratio, dtype
         yield from map(_Window, weights_y, weights_x, top, bottom, left, right)
 
 
-def _axis_weights(starts, ends, bins, ratio, limit, dtype):
-    """What each pixel of an axis gives to each bin of each RoI.
+def _axis_weights(starts: npt.NDArray, ends: npt.NDArray, bins: int, ratio: int | None, limit: int,
+                  dtype: npt.DTypeLike) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+    """The weight of each pixel of an axis in each bin of each RoI.
 
     Returns:
-        weights (R, bins, limit), and the first and past-last pixel (R,) that have any.
+        weights (R, bins, limit), and the first and past-last pixel (R,) with a weight.
     """
     grids = sampling.grid_sizes(starts, ends, bins, ratio)
     pixels, weights, _ = sampling.axis_samples(starts, ends, bins, grids, limit)
     rows = np.arange(len(starts) * bins).reshape(len(starts), bins, 1, 1) * limit
     flat = sampling.scatter_add(rows + pixels, weights / grids[:, None, None, None],
                                 len(starts) * bins * limit, dtype)
-    # The unused places of the grid of a smaller RoI lie beyond its end, so bound by the real ones.
+    # The unused samples of the grid of a smaller RoI lie beyond its end and do not count.
     last = np.take_along_axis(pixels[:, -1, :, 1], grids[:, None] - 1, axis=1)[:, 0]
     first = pixels[:, 0, 0, 0]
     return flat.reshape(len(starts), bins, limit), first, np.maximum(last, first) + 1

@@ -1,26 +1,29 @@
-"""Greedy non-maximum suppression: on the CPU by blocks of boxes, and the walk over a GPU's bit mask.
+"""Greedy non-maximum suppression: block by block on the CPU, and from the bit mask of a GPU.
 
-`chainer_seg.boxes` uses these parts; `suppress` replaces ChainerCV's function for the CPU.
+`chainer_seg.boxes` uses these parts; `suppress` replaces ChainerCV's CPU function.
 """
 
 import types
 
 import numpy as np
+import numpy.typing as npt
 
-# Boxes that are compared with each other at once, and pairs of boxes that are compared at once: many
-# enough to be quick, few enough for the cache.
+from chainer_seg.arrays import Array
+
+# Boxes of a block, and pairs of boxes that are compared at once: as many as fit into the cache.
 _BLOCK = 128
 _PAIRS = 1 << 15
 
 
-def suppress(bbox, thresh, score=None, limit=None):
-    """Indices of the boxes kept, by falling score, as ChainerCV's function for the CPU.
+def suppress(bbox: npt.NDArray, thresh: float, score: npt.NDArray | None = None,
+             limit: int | None = None) -> npt.NDArray[np.int32]:
+    """Indices of the kept boxes by descending score; the interface of ChainerCV's CPU function.
 
     Args:
         bbox: (R, 4) float array of y_min, x_min, y_max, x_max.
-        thresh (float): a box is dropped when its IoU with a kept one is at least this.
-        score: (R,) float array; None takes the boxes in the order given.
-        limit (int): maximum number of kept boxes; None for no limit.
+        thresh: A box is dropped if its IoU with a kept one is at least this.
+        score: (R,) float array; None if the boxes are already in descending order.
+        limit: Maximum number of kept boxes; None for no limit.
 
     Returns:
         (K,) int32 array.
@@ -31,19 +34,19 @@ def suppress(bbox, thresh, score=None, limit=None):
     return order[suppress_in_order(bbox[order], thresh, limit=limit)].astype(np.int32)
 
 
-def suppress_in_order(boxes: np.ndarray, threshold: float, offset: int = 0,
-                      limit: int | None = None) -> np.ndarray:
+def suppress_in_order(boxes: npt.NDArray, threshold: float, offset: int = 0,
+                      limit: int | None = None) -> npt.NDArray[np.int64]:
     """Keeps each box whose IoU with all boxes kept before it is below ``threshold``.
 
     Args:
         boxes: (R, 4) float array of y_min, x_min, y_max, x_max, the best first.
-        threshold (float): IoU from which a later box is dropped.
-        offset: 1 where the maxima belong to the boxes, 0 where they are the first pixels outside.
-        limit (int): maximum number of kept boxes; None for no limit.
+        threshold: IoU from which a later box is dropped.
+        offset: 1 if the maxima are the last pixels inside, 0 if they are the first ones outside.
+        limit: Maximum number of kept boxes; None for no limit.
 
     Returns:
-        (K,) int array of the kept ones, in their order. A box whose IoU is not a number, for
-        neither has an area, is kept.
+        (K,) int array of the indices of the kept boxes, in order. A box whose IoU is not a number,
+        because neither box has an area, is kept.
     """
     limit = len(boxes) if limit is None else limit
     still_open = np.arange(len(boxes))
@@ -57,21 +60,21 @@ def suppress_in_order(boxes: np.ndarray, threshold: float, offset: int = 0,
     return np.concatenate(kept)[:limit]
 
 
-def _first_of_each(overlaps):
-    """Which of some boxes are kept, given which pairs of them overlap (R, R), the best first.
+def _first_of_each(overlaps: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which boxes of a block are kept, given which pairs of them overlap (R, R), the best first.
 
-    Every round settles at least one more box for good: the first one that a change reaches.
+    Each iteration settles at least one more box: the first one that changed in the one before.
     """
     earlier = np.triu(overlaps, 1)
-    kept = np.ones(len(overlaps), bool)
+    kept: npt.NDArray[np.bool_] = np.ones(len(overlaps), bool)
     while True:
-        left = ~earlier[kept].any(axis=0)
-        if (left == kept).all():
+        remaining = ~np.any(earlier[kept], axis=0)
+        if (remaining == kept).all():
             return kept
-        kept = left
+        kept = remaining
 
 
-def _free_of(kept, boxes, threshold, offset):
+def _free_of(kept: npt.NDArray, boxes: npt.NDArray, threshold: float, offset: int) -> npt.NDArray[np.bool_]:
     """Which of ``boxes`` (R, 4) overlap none of ``kept`` (K, 4): (R,) bool."""
     step = max(1, _PAIRS // max(1, len(kept)))
     parts = [~_overlaps(kept, boxes[start:start + step], threshold, offset).any(axis=0)
@@ -79,18 +82,19 @@ def _free_of(kept, boxes, threshold, offset):
     return np.concatenate(parts) if parts else np.zeros(0, bool)
 
 
-def _overlaps(boxes_a, boxes_b, threshold, offset):
+def _overlaps(boxes_a: npt.NDArray, boxes_b: npt.NDArray, threshold: float,
+              offset: int) -> npt.NDArray[np.bool_]:
     """Which pairs have an IoU of at least ``threshold``: (A, B) bool."""
     shared, union = intersection_and_union(boxes_a, boxes_b, offset)
     with np.errstate(divide='ignore', invalid='ignore'):
         return shared / union >= threshold
 
 
-def intersection_and_union(boxes_a: np.ndarray, boxes_b: np.ndarray, offset: int = 0,
-                           xp: types.ModuleType = np) -> tuple[np.ndarray, np.ndarray]:
-    """Areas (A, B) that each pair of boxes, (A, 4) and (B, 4), shares and covers.
+def intersection_and_union(boxes_a: Array, boxes_b: Array, offset: int = 0,
+                           xp: types.ModuleType = np) -> tuple[Array, Array]:
+    """Areas (A, B) of the intersection and of the union of each pair of boxes, (A, 4) and (B, 4).
 
-    ``offset`` is 1 where the maxima are the last pixels inside, ``xp`` the module of the arrays.
+    ``offset`` is 1 if the maxima are the last pixels inside, and ``xp`` is the module of the arrays.
     """
     y_min_a, x_min_a, y_max_a, x_max_a = boxes_a.T[..., None]
     y_min_b, x_min_b, y_max_b, x_max_b = boxes_b.T
@@ -102,13 +106,13 @@ def intersection_and_union(boxes_a: np.ndarray, boxes_b: np.ndarray, offset: int
     return shared, areas_a + areas_b - shared
 
 
-def walk_over_bits(mask: np.ndarray, n_boxes: int) -> np.ndarray:
-    """The kept ones among boxes that are given the best first, as `suppress_in_order`.
+def walk_over_bits(mask: npt.NDArray[np.uint64], n_boxes: int) -> npt.NDArray[np.int32]:
+    """Indices of the kept boxes, as `suppress_in_order`, from a bit mask of all pairs.
 
     Args:
-        mask: (n_boxes, W) uint64; bit j of word (i, k) says that box i suppresses box 64 * k + j,
-            a later one.
-        n_boxes (int): number of boxes.
+        mask: (n_boxes, W) uint64; bit j of word (i, k) is set if box i suppresses the later box
+            64 * k + j. The best box is the first.
+        n_boxes: Number of boxes.
 
     Returns:
         (K,) int32 array.
@@ -118,7 +122,7 @@ def walk_over_bits(mask: np.ndarray, n_boxes: int) -> np.ndarray:
     n_kept = 0
     for block in range(mask.shape[1]):
         first = block * 64
-        # Python integers: a bit test on one is far quicker than on a NumPy scalar.
+        # Python integers, because testing a bit of a NumPy scalar is far slower.
         words = mask[first:first + 64, block].tolist()
         state = int(suppressed[block])
         start = n_kept

@@ -1,10 +1,13 @@
-"""Padding that mirrors the image at its border, the edge pixel repeated, as DeepMask's trunk uses it."""
+"""Padding that mirrors an image at its border and repeats the edge pixel, as in DeepMask's trunk."""
 
+import chainer
 import numpy as np
-from chainer import function_node
+import numpy.typing as npt
+from chainer import function_node, functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.kernels import launch, working_type
 
 # One thread writes one output element; `mirrored` folds an index back into [0, length).
@@ -40,11 +43,11 @@ class SymmetricPad(function_node.FunctionNode):
         type_check.expect(in_types.size() == 1)
         type_check.expect(in_types[0].ndim == 4, in_types[0].dtype.kind == 'f')
 
-    def forward_cpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         edge = (self.pad, self.pad)
         return np.pad(inputs[0], ((0, 0), (0, 0), edge, edge), mode='symmetric'),
 
-    def forward_gpu(self, inputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, = inputs
         batch, channels, height, width = x.shape
         dtype = working_type(x.dtype)
@@ -54,12 +57,13 @@ class SymmetricPad(function_node.FunctionNode):
                height, width, self.pad)
         return y.astype(x.dtype, copy=False),
 
-    def backward(self, indexes, grad_outputs):
+    def backward(self, indexes: tuple[int, ...],
+                 grad_outputs: tuple[chainer.Variable, ...]) -> tuple[chainer.Variable | None, ...]:
         inner = slice(self.pad, -self.pad)
-        return grad_outputs[0][:, :, inner, inner],
+        return F.get_item(grad_outputs[0], (slice(None), slice(None), inner, inner)),
 
 
-def symmetric_pad(x, pad):
+def symmetric_pad(x: ArrayOrVariable, pad: int) -> ArrayOrVariable:
     """Pads both image axes by mirroring (cba|abcd|dcb).
 
     Args:
@@ -67,10 +71,13 @@ def symmetric_pad(x, pad):
         pad: Number of pixels added on each side; at least 0.
 
     Returns:
-        (B, C, H + 2 pad, W + 2 pad) Variable.
+        (B, C, H + 2 pad, W + 2 pad) Variable; ``x`` itself if ``pad`` is 0.
 
-    The gradient of the border is dropped, as the reference implementation (DeepMask's
-    ``SpatialSymmetricPadding``) does: it is the gradient of zero padding, not that of mirroring.
+    Raises:
+        ValueError: ``pad`` is negative.
+
+    The gradient of the border is dropped, as in the reference implementation (DeepMask's
+    ``SpatialSymmetricPadding``): it is the gradient of zero padding, not that of mirroring.
     """
     if pad < 0:
         raise ValueError(f'pad must be at least 0, got {pad}')

@@ -1,21 +1,25 @@
-"""Batch normalisation whose running statistics are good after ten updates and after ten thousand."""
+"""Batch normalisation whose running statistics are accurate after few updates and after many."""
+
+from typing import Any
 
 import chainer
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
+
 # Caffe, Torch and PyTorch use 1e-5; Chainer's own default of 2e-5 is off by 5e-3 over 101 layers.
 EPS = 1e-5
 
-# The last hundred batches or so count in the end: a network that is trained with small batches is
-# badly judged by the ten that Chainer's default of 0.9 remembers.
+# The statistics average over about the last hundred batches. Chainer's default of 0.9 averages over ten,
+# which is too noisy for networks trained with small batches.
 LARGEST_DECAY = 0.99
 
 
 class BatchNorm(L.BatchNormalization):
-    """Batch normalisation that remembers a third of all batches so far, and at most about a hundred.
+    """Batch normalisation that averages its statistics over a third of all batches, at most about 100.
 
-    The parameters, the running statistics and the numbers are those of
-    ``chainer.links.BatchNormalization``; only how fast the running statistics follow differs.
+    Parameters, running statistics and output are those of ``chainer.links.BatchNormalization``; only
+    the decay of the running statistics differs.
 
     Args:
         channels: Number of channels C of the input (B, C, H, W).
@@ -24,8 +28,8 @@ class BatchNorm(L.BatchNormalization):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=EPS)
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable, **kwargs: Any) -> chainer.Variable:
         if chainer.config.train:
             self.N += 1
             self.decay = min(LARGEST_DECAY, 1 - 3 / (self.N + 2))
-        return super().forward(x)
+        return super().forward(x, **kwargs)

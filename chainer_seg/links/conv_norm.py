@@ -1,9 +1,10 @@
-"""A convolution and the normalisation behind it, of which all backbones are made."""
+"""A convolution followed by its normalisation, the building block of all backbones."""
 
 import chainer
 import numpy as np
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import same_pad, symmetric_pad
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
@@ -11,39 +12,40 @@ from chainer_seg.links.frozen_affine import FrozenAffine
 
 
 class LayerBuilder:
-    """What all layers of one network have in common.
+    """The settings that all layers of a network share.
 
     Args:
         padding: ``'zero'``, ``'symmetric'`` for mirrored borders, or ``'same'`` for TensorFlow's zeros.
         norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
-        rng: numpy Generator of the initial weights.
+        rng: Generator of the initial weights.
     """
 
-    def __init__(self, padding, norm, rng):
+    def __init__(self, padding: str, norm: str, rng: np.random.Generator) -> None:
         self.padding = padding
         self.rng = rng
         self._norm = norm
 
     @classmethod
-    def plain(cls, seed):
-        """Zero padding, batch normalisation and a fresh generator."""
+    def plain(cls, seed: int) -> 'LayerBuilder':
+        """Zero padding, batch normalisation and a new generator."""
         return cls('zero', 'batch', np.random.default_rng(seed))
 
     def norm(self, channels: int) -> chainer.Link:
+        """A new normalisation of this many channels."""
         if self._norm == 'affine':
             return FrozenAffine(channels)
         return BatchNorm(channels)
 
 
 class ConvNorm(chainer.Chain):
-    """A convolution and its normalisation; the output size is ceil(input / stride)."""
+    """A convolution and its normalisation; the output has ceil(side / stride) pixels per side."""
 
-    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1, bias=False,
-                 groups=1):
+    def __init__(self, build: LayerBuilder, in_channels: int, out_channels: int, size: int, stride: int = 1,
+                 dilation: int = 1, bias: bool = False, groups: int = 1) -> None:
         super().__init__()
         pad = dilation * (size // 2)
         self.mirrored = pad if build.padding == 'symmetric' else 0
-        # Without a stride TensorFlow pads both sides alike, too.
+        # At stride 1 TensorFlow pads both sides equally, too.
         self.same = (size, stride) if build.padding == 'same' and min(size, stride) > 1 else None
         with self.init_scope():
             self.conv = L.Convolution2D(
@@ -52,7 +54,7 @@ class ConvNorm(chainer.Chain):
                 initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
-    def forward(self, x: chainer.Variable) -> chainer.Variable:
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         x = same_pad(x, *self.same) if self.same else symmetric_pad(x, self.mirrored)
         return self.norm(self.conv(x))
 
@@ -60,7 +62,8 @@ class ConvNorm(chainer.Chain):
 class DeformableConvNorm(chainer.Chain):
     """A deformable convolution, which has a bias, and its normalisation."""
 
-    def __init__(self, build, in_channels, out_channels, size, stride=1, dilation=1):
+    def __init__(self, build: LayerBuilder, in_channels: int, out_channels: int, size: int, stride: int = 1,
+                 dilation: int = 1) -> None:
         super().__init__()
         with self.init_scope():
             self.conv = DeformableConvolution2D(
@@ -68,5 +71,5 @@ class DeformableConvNorm(chainer.Chain):
                 initialW=chainer.initializers.HeNormal(rng=build.rng))
             self.norm = build.norm(out_channels)
 
-    def forward(self, x: chainer.Variable) -> chainer.Variable:
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         return self.norm(self.conv(x))

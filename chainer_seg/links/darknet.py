@@ -1,15 +1,18 @@
 """DarkNet-53 (YOLOv3, Redmon and Farhadi, arXiv 1804.02767, table 1)."""
 
+from collections.abc import Sequence
+
 import chainer
 from chainer import functions as F
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
-SLOPE = 0.1  # of the leaky ReLU for negative numbers
+SLOPE = 0.1  # of the leaky ReLU for negative inputs
 
 
 class DarkNet(chainer.Chain):
-    """A stem and stages of residual blocks, each stage at half the resolution of the one before.
+    """A stem and stages of residual blocks; each stage halves the resolution.
 
     Args:
         blocks: Number of residual blocks of each stage; (1, 2, 8, 8, 4) is DarkNet-53.
@@ -22,7 +25,8 @@ class DarkNet(chainer.Chain):
     first child is the layer that carries the stride, the others are the blocks.
     """
 
-    def __init__(self, blocks=(1, 2, 8, 8, 4), width=32, in_channels=3, seed=0):
+    def __init__(self, blocks: Sequence[int] = (1, 2, 8, 8, 4), width: int = 32, in_channels: int = 3,
+                 seed: int = 0) -> None:
         super().__init__()
         build = LayerBuilder.plain(seed)
         self.stage_names = tuple(f'stage{number + 1}' for number in range(len(blocks)))
@@ -36,7 +40,7 @@ class DarkNet(chainer.Chain):
                     down, *(Residual(build, wider) for _ in range(count))))
                 channels = wider
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         h = self.stem(x)
         outputs = []
         for name in self.stage_names:
@@ -48,18 +52,18 @@ class DarkNet(chainer.Chain):
 class ConvLeaky(ConvNorm):
     """A convolution, its normalisation and a leaky ReLU."""
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         return F.leaky_relu(super().forward(x), SLOPE)
 
 
 class Residual(chainer.Chain):
     """A 1x1 convolution to half the channels and a 3x3 one back, added to the input."""
 
-    def __init__(self, build, channels):
+    def __init__(self, build: LayerBuilder, channels: int) -> None:
         super().__init__()
         with self.init_scope():
             self.reduce = ConvLeaky(build, channels, channels // 2, 1)
             self.expand = ConvLeaky(build, channels // 2, channels, 3)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         return x + self.expand(self.reduce(x))

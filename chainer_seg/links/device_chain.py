@@ -1,7 +1,9 @@
-"""A chain that computes on its own GPU, whichever GPU of several is the current one."""
+"""A chain that computes on its own GPU, whichever GPU is the current one."""
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import chainer
 
@@ -9,12 +11,12 @@ import chainer
 class DeviceChain(chainer.Chain):
     """Base of networks and train chains: their public methods run with their device as the current one.
 
-    Arrays that CuPy makes go to the current device, which is the first one unless somebody says
-    otherwise. So every function that a subclass defines under a public name is entered by
-    ``chainer.using_device(self.device)``; generators are not, for they compute in their caller's time.
+    CuPy allocates arrays on the current device, by default the first one. Therefore every public
+    method of a subclass runs in ``chainer.using_device(self.device)``, except for generators, whose
+    body runs interleaved with the code of the caller.
     """
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, value in list(vars(cls).items()):
             if (inspect.isfunction(value) and not name.startswith('_')
@@ -22,9 +24,9 @@ class DeviceChain(chainer.Chain):
                 setattr(cls, name, _on_own_device(value))
 
 
-def _on_own_device(method):
+def _on_own_device(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def wrapped(self, *args, **kwargs):
+    def wrapped(self: chainer.Link, *args: Any, **kwargs: Any) -> Any:
         with chainer.using_device(self.device):
             return method(self, *args, **kwargs)
     return wrapped

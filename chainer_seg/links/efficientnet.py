@@ -8,7 +8,7 @@ from chainer_seg.links.inverted_residual import InvertedResidualNet, Row
 ROWS = (Row(1, 16, 1, 1), Row(6, 24, 2, 2), Row(6, 40, 2, 2, 5), Row(6, 80, 3, 2),
         Row(6, 112, 3, 1, 5), Row(6, 192, 4, 2, 5), Row(6, 320, 1, 1))
 
-SQUEEZE = 0.25  # of the channels that come into a block
+SQUEEZE = 0.25  # of the input channels of a block
 
 
 class EfficientNet(InvertedResidualNet):
@@ -21,8 +21,8 @@ class EfficientNet(InvertedResidualNet):
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns the outputs of the five stages, of
-    strides 2, 4, 8, 16 and 32 and of 16, 24, 40, 112 and 320 channels times ``width``. No block is
-    dropped at random in training.
+    strides 2, 4, 8, 16 and 32 and with 16, 24, 40, 112 and 320 channels times ``width``. There is no
+    stochastic depth: no block is dropped in training.
     """
 
     def __init__(self, width: float = 1.0, depth: float = 1.0, in_channels: int = 3, seed: int = 0) -> None:

@@ -1,4 +1,6 @@
-"""The feature pyramid (Lin et al., arXiv 1612.03144, section 3) in the variants of the detectors."""
+"""The feature pyramid network (Lin et al., arXiv 1612.03144, section 3) in the variants of the detectors."""
+
+from collections.abc import Sequence
 
 import chainer
 import numpy as np
@@ -9,34 +11,36 @@ from chainer_seg.functions import resize_bilinear
 
 
 class FeaturePyramid(chainer.Chain):
-    """Maps of equal width from the stages of a backbone, each with what the coarser ones know.
+    """Merges the maps of a backbone top-down into maps with equal numbers of channels.
 
     Args:
         in_channels: Channels of the backbone's maps, fine to coarse.
         channels: Channels of the outputs.
         upsampling: How a coarser map is enlarged to the size of the next finer one: ``'nearest'``
             (Detectron) or ``'bilinear'`` with half-pixel centres (YOLACT).
-        activation: ``'none'`` or ``'relu'``, behind the 3x3 convolution of each backbone map.
-        extra: What comes above the coarsest map: ``'subsample'``, every second pixel of it as one
-            more level (Detectron), or a number of 3x3 convolutions of stride 2, one more level each.
+        activation: ``'none'`` or ``'relu'``, applied after the 3x3 convolution of each backbone map.
+        extra: The levels above the coarsest map: ``'subsample'``, one level of every second pixel of
+            it (Detectron), or the number of 3x3 convolutions of stride 2, with one level each.
         seed: Seed of the initial weights.
 
     ``forward`` takes the maps (B, in_channels[i], h_i, w_i), fine to coarse, and returns a tuple of
-    maps (B, channels, h_i, w_i) with the added levels at its end. The children ``lateral`` (1x1),
-    ``output`` (3x3) and, where ``extra`` is a number, ``extra`` are lists of convolutions, fine to
+    maps (B, channels, h_i, w_i) that ends with the extra levels. The children ``lateral`` (1x1),
+    ``output`` (3x3) and, if ``extra`` is a number, ``extra`` are lists of convolutions, fine to
     coarse.
     """
 
-    def __init__(self, in_channels, channels=256, upsampling='nearest', activation='none',
-                 extra='subsample', seed=0):
+    def __init__(self, in_channels: Sequence[int], channels: int = 256, upsampling: str = 'nearest',
+                 activation: str = 'none', extra: int | str = 'subsample', seed: int = 0) -> None:
         super().__init__()
         if upsampling not in ('nearest', 'bilinear'):
             raise ValueError(f"upsampling must be 'nearest' or 'bilinear', got {upsampling!r}")
         if activation not in ('none', 'relu'):
             raise ValueError(f"activation must be 'none' or 'relu', got {activation!r}")
+        if isinstance(extra, str) and extra != 'subsample':
+            raise ValueError(f"extra must be 'subsample' or a number of levels, got {extra!r}")
         self.enlarge = _enlarge_nearest if upsampling == 'nearest' else _enlarge_bilinear
         self.activation = F.relu if activation == 'relu' else F.identity
-        self.subsamples = extra == 'subsample'
+        self.subsamples = isinstance(extra, str)
         self.channels = channels
         rng = np.random.default_rng((seed, 1))
         with self.init_scope():
@@ -44,11 +48,11 @@ class FeaturePyramid(chainer.Chain):
                 _convolution(inputs, channels, 1, 1, rng) for inputs in in_channels])
             self.output = chainer.ChainList(*[
                 _convolution(channels, channels, 3, 1, rng) for _ in in_channels])
-            if not self.subsamples:
+            if not isinstance(extra, str):
                 self.extra = chainer.ChainList(*[
                     _convolution(channels, channels, 3, 2, rng) for _ in range(extra)])
 
-    def forward(self, features):
+    def forward(self, features: Sequence[chainer.Variable]) -> tuple[chainer.Variable, ...]:
         merged = [lateral(x) for lateral, x in zip(self.lateral, features)]
         for i in reversed(range(len(merged) - 1)):
             merged[i] = merged[i] + self.enlarge(merged[i + 1], merged[i].shape[2:])
@@ -61,15 +65,16 @@ class FeaturePyramid(chainer.Chain):
         return tuple(maps)
 
 
-def _enlarge_nearest(x, size):
-    """Each pixel four times; the last row and column are cut where the finer side is odd."""
+def _enlarge_nearest(x: chainer.Variable, size: tuple[int, int]) -> chainer.Variable:
+    """Repeats each pixel along both axes; the last row or column is cut off if the finer side is odd."""
     return F.repeat(F.repeat(x, 2, axis=2), 2, axis=3)[:, :, :size[0], :size[1]]
 
 
-def _enlarge_bilinear(x, size):
+def _enlarge_bilinear(x: chainer.Variable, size: tuple[int, int]) -> chainer.Variable:
     return resize_bilinear(x, size, align_corners=False)
 
 
-def _convolution(inputs, outputs, size, stride, rng):
+def _convolution(inputs: int, outputs: int, size: int, stride: int,
+                 rng: np.random.Generator) -> L.Convolution2D:
     return L.Convolution2D(inputs, outputs, size, stride, pad=size // 2,
                            initialW=chainer.initializers.GlorotUniform(rng=rng))

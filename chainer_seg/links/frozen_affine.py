@@ -1,8 +1,10 @@
-"""A per-channel scale and shift that training leaves alone: batch normalisation folded once for all."""
+"""A per-channel scale and shift that is not trained: folded batch normalisation."""
 
 import chainer
 import numpy as np
 from chainer import functions as F
+
+from chainer_seg.arrays import ArrayOrVariable
 
 
 class FrozenAffine(chainer.Link):
@@ -11,7 +13,7 @@ class FrozenAffine(chainer.Link):
     Args:
         channels: Number of channels C.
 
-    Both values are (C,) float32 and are saved with the model, starting at 1 and 0.
+    Both are (C,) float32, initially 1 and 0, and saved with the model.
     """
 
     def __init__(self, channels: int) -> None:
@@ -21,7 +23,7 @@ class FrozenAffine(chainer.Link):
         self.register_persistent('scale')
         self.register_persistent('shift')
 
-    def forward(self, x: chainer.Variable) -> chainer.Variable:
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         """Applies the affine map to x (B, C, H, W)."""
         channels = (1, -1, 1, 1)
         return F.broadcast_to(self.scale.reshape(channels), x.shape) * x + F.broadcast_to(

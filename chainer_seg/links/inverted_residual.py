@@ -2,19 +2,23 @@
 
 import math
 import typing
+from collections.abc import Callable, Sequence
 
 import chainer
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
-# Widths are multiples of this, as in both reference implementations.
+# Numbers of channels are multiples of this, as in both reference implementations.
 DIVISOR = 8
+
+Activation = Callable[[chainer.Variable], chainer.Variable]
 
 
 class Row(typing.NamedTuple):
-    """One row of the table of layers in either paper."""
+    """One row of the table of layers in both papers: blocks of the same kind."""
 
     expansion: int
     channels: int
@@ -24,7 +28,7 @@ class Row(typing.NamedTuple):
 
 
 class InvertedResidualNet(chainer.Chain):
-    """A stem of stride 2 and blocks; those of one resolution form a stage.
+    """A stem of stride 2 and inverted residual blocks; blocks of the same resolution form a stage.
 
     Args:
         rows: The table of layers, each a `Row`; a row of stride 2 begins a new stage.
@@ -32,7 +36,7 @@ class InvertedResidualNet(chainer.Chain):
         width: Factor of all channels.
         depth: Factor of the number of blocks of each row.
         in_channels: Channels of the input.
-        activation: What follows each normalisation but the last of a block.
+        activation: Applied after each normalisation except for the last one of a block.
         squeeze: Channels of the squeeze-and-excitation layer per channel of the block's input.
         seed: Seed of the initial weights (He normal).
 
@@ -40,11 +44,12 @@ class InvertedResidualNet(chainer.Chain):
     stage, of strides 2, 4, 8, 16 and 32. The stages are the children ``stage1``, ``stage2``, ...
     """
 
-    def __init__(self, rows, stem, width, depth, in_channels, activation, squeeze, seed):
+    def __init__(self, rows: Sequence[Row], stem: int, width: float, depth: float, in_channels: int,
+                 activation: Activation, squeeze: float, seed: int) -> None:
         super().__init__()
         build = LayerBuilder.plain(seed)
         channels = round_channels(stem * width)
-        stages = []
+        stages: list[chainer.Sequential] = []
         stem_layer = ConvNorm(build, in_channels, channels, 3, stride=2)
         for row in rows:
             if row.stride == 2 or not stages:
@@ -63,7 +68,7 @@ class InvertedResidualNet(chainer.Chain):
             for name, stage in zip(self.stage_names, stages):
                 setattr(self, name, stage)
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         h = self.activation(self.stem(x))
         outputs = []
         for name in self.stage_names:
@@ -73,9 +78,10 @@ class InvertedResidualNet(chainer.Chain):
 
 
 class InvertedResidual(chainer.Chain):
-    """A 1x1 convolution to more channels, a depthwise one, and a 1x1 one back without activation."""
+    """A 1x1 convolution to more channels, a depthwise convolution, and a linear 1x1 convolution back."""
 
-    def __init__(self, build, in_channels, out_channels, expansion, size, stride, activation, squeeze):
+    def __init__(self, build: LayerBuilder, in_channels: int, out_channels: int, expansion: int, size: int,
+                 stride: int, activation: Activation, squeeze: int) -> None:
         super().__init__()
         inner = in_channels * expansion
         self.activation, self.expands, self.squeezes = activation, expansion > 1, squeeze > 0
@@ -89,7 +95,7 @@ class InvertedResidual(chainer.Chain):
                 self.excite = SqueezeExcitation(build, inner, squeeze, activation)
             self.project = ConvNorm(build, inner, out_channels, 1)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         h = self.activation(self.expand(x)) if self.expands else x
         h = self.activation(self.depthwise(h))
         h = self.project(self.excite(h) if self.squeezes else h)
@@ -97,9 +103,9 @@ class InvertedResidual(chainer.Chain):
 
 
 class SqueezeExcitation(chainer.Chain):
-    """Scales each channel by what two small layers make of the means of all channels."""
+    """Scales each channel by a factor that two small layers compute from the means of all channels."""
 
-    def __init__(self, build, channels, squeezed, activation):
+    def __init__(self, build: LayerBuilder, channels: int, squeezed: int, activation: Activation) -> None:
         super().__init__()
         weights = chainer.initializers.HeNormal(rng=build.rng)
         self.activation = activation
@@ -107,12 +113,12 @@ class SqueezeExcitation(chainer.Chain):
             self.squeeze = L.Linear(channels, squeezed, initialW=weights)
             self.restore = L.Linear(squeezed, channels, initialW=weights)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         scale = F.sigmoid(self.restore(self.activation(self.squeeze(F.mean(x, axis=(2, 3))))))
         return x * F.broadcast_to(scale[:, :, None, None], x.shape)
 
 
-def round_channels(channels: int) -> int:
-    """The nearest multiple of 8, but not less than 8 or 0.9 of the number."""
+def round_channels(channels: float) -> int:
+    """The nearest multiple of 8, but at least 8 and at least 0.9 times the number."""
     rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return rounded if rounded >= 0.9 * channels else rounded + DIVISOR

@@ -18,7 +18,7 @@ class MobileNetV2(InvertedResidualNet):
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns the outputs of the five stages, of
-    strides 2, 4, 8, 16 and 32 and of 16, 24, 32, 96 and 320 channels times ``width``.
+    strides 2, 4, 8, 16 and 32 and with 16, 24, 32, 96 and 320 channels times ``width``.
     """
 
     def __init__(self, width: float = 1.0, in_channels: int = 3, seed: int = 0) -> None:

@@ -1,14 +1,17 @@
-"""The one ResNet (He et al., arXiv 1512.03385) of all four systems, in every variant that they need."""
+"""The ResNet (He et al., arXiv 1512.03385) of all systems, in every variant that they need."""
+
+from collections.abc import Sequence
 
 import chainer
 import numpy as np
 from chainer import functions as F
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import same_pad
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm, LayerBuilder
 
-EXPANSION = 4  # A bottleneck's output is four times as wide as its 3x3 convolution (table 1 there).
-EXPANSIONS = {'bottleneck': EXPANSION, 'basic': 1}  # Of both kinds of blocks (figure 5 there).
+EXPANSION = 4  # The output of a bottleneck is four times as wide as its 3x3 convolution (table 1).
+EXPANSIONS = {'bottleneck': EXPANSION, 'basic': 1}  # Of both kinds of blocks (figure 5).
 
 
 class ResNet(chainer.Chain):
@@ -22,34 +25,39 @@ class ResNet(chainer.Chain):
             first (Caffe, Detectron), or ``'3x3'`` (Torch, PyTorch).
         strides: Stride of each stage.
         dilations: Dilation of the 3x3 convolutions of each stage.
-        padding: ``'zero'``, ``'symmetric'`` for mirrored borders (DeepMask), or ``'same'`` for zeros
-            as TensorFlow places them, in front of the pooling, too.
+        padding: ``'zero'``, ``'symmetric'`` for mirrored borders (DeepMask), or ``'same'`` for
+            TensorFlow's zero padding, of the pooling, too.
         norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
         pooling: Rounding of the pooled size: ``'floor'`` (Torch, PyTorch) or ``'ceil'`` (Caffe).
         pool_pad: Padding of the 3x3 max pooling of the stem; He's Caffe files have 0 and 'ceil'.
         stem_bias: Whether the first convolution has a bias, as in He's ResNet-50 file.
-        stem_width: Channels of the stem where they are not ``width``.
-        deformable: For each stage, n if the 3x3 convolution of every n-th block is deformable from
-            the first one on, 0 if none is; None is none anywhere. YOLACT++ has (0, 1, 1, 1) in
-            ResNet-50 and (0, 3, 3, 3) in ResNet-101.
-        block: ``'bottleneck'``, 1x1, 3x3 and 1x1 convolutions, or ``'basic'``, two of 3x3 as in
-            ResNet-18 and ResNet-34; basic blocks carry their stride on the first.
-        shortcut: The shortcuts of section 4.1: ``'B'``, projections where the shape changes; ``'A'``, of
-            basic blocks alone, every n-th pixel and zeros for new channels in their place; ``'C'``,
-            projections everywhere.
+        stem_width: Channels of the stem if they differ from ``width``.
+        deformable: For each stage, n if the 3x3 convolution of every n-th block, beginning with the
+            first, is deformable, and 0 if none is; None is 0 for all stages. YOLACT++ has (0, 1, 1, 1)
+            in ResNet-50 and (0, 3, 3, 3) in ResNet-101.
+        block: ``'bottleneck'``, with 1x1, 3x3 and 1x1 convolutions, or ``'basic'``, with two 3x3
+            convolutions as in ResNet-18 and ResNet-34, the first of which carries the stride.
+        shortcut: The shortcuts of section 4.1: ``'A'``, every n-th pixel and zeros for new channels,
+            for basic blocks only; ``'B'``, projections where the shape changes; ``'C'``, projections
+            everywhere.
         stem_size: Side of the first convolution: 7, of stride 2 and followed by pooling, or 3, of
             stride 1 without pooling, for images of 32 pixels (section 4.2).
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
-    stage, the i-th of ``expansion * width * 2 ** i`` channels. The stages are the children ``res2``,
+    stage, the i-th with ``expansion * width * 2 ** i`` channels. The stages are the children ``res2``,
     ``res3``, ... as in the paper, their blocks numbered from 0.
+
+    Raises:
+        ValueError: A choice is unknown, or the arguments do not fit together.
     """
 
-    def __init__(self, blocks=(3, 4, 6, 3), width=64, in_channels=3, stride_on='1x1',
-                 strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), padding='zero', norm='batch',
-                 pooling='floor', pool_pad=1, stem_bias=False, stem_width=None, deformable=None,
-                 block='bottleneck', shortcut='B', stem_size=7, seed=0):
+    def __init__(self, blocks: Sequence[int] = (3, 4, 6, 3), width: int = 64, in_channels: int = 3,
+                 stride_on: str = '1x1', strides: Sequence[int] = (1, 2, 2, 2),
+                 dilations: Sequence[int] = (1, 1, 1, 1), padding: str = 'zero', norm: str = 'batch',
+                 pooling: str = 'floor', pool_pad: int = 1, stem_bias: bool = False,
+                 stem_width: int | None = None, deformable: Sequence[int] | None = None,
+                 block: str = 'bottleneck', shortcut: str = 'B', stem_size: int = 7, seed: int = 0) -> None:
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric', 'same'))
@@ -82,7 +90,7 @@ class ResNet(chainer.Chain):
                 setattr(self, name, stage)
                 channels = self.out_channels[i]
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         h = self.pool(F.relu(self.stem(x)))
         outputs = []
         for name in self.stage_names:
@@ -91,23 +99,24 @@ class ResNet(chainer.Chain):
         return tuple(outputs)
 
     def pool(self, x: chainer.Variable) -> chainer.Variable:
-        """The 3x3 max pooling of stride 2 behind a stem of size 7."""
+        """The 3x3 max pooling of stride 2 after a stem of size 7; nothing after a stem of size 3."""
         if self.stem_size == 3:
             return x
-        if self.padding == 'same':  # Behind a ReLU zeros are never a larger maximum.
+        if self.padding == 'same':  # After a ReLU, padding with zeros does not change a maximum.
             return F.max_pooling_2d(same_pad(x, 3, 2), 3, stride=2, cover_all=False)
         return F.max_pooling_2d(x, 3, stride=2, pad=self.pool_pad,
                                 cover_all=self.pooling == 'ceil')
 
 
 class Stage(chainer.ChainList):
-    """Blocks of one resolution; the first one changes stride and width.
+    """Blocks of one resolution; the first one changes resolution and width.
 
     Every ``deformable``-th block has a deformable convolution; 0 is none.
     """
 
-    def __init__(self, build, count, in_channels, width, stride, dilation, stride_on, deformable=0,
-                 block='bottleneck', shortcut='B'):
+    def __init__(self, build: LayerBuilder, count: int, in_channels: int, width: int, stride: int,
+                 dilation: int, stride_on: str, deformable: int = 0, block: str = 'bottleneck',
+                 shortcut: str = 'B') -> None:
         super().__init__()
         outer = EXPANSIONS[block] * width
         for number in range(count):
@@ -120,17 +129,18 @@ class Stage(chainer.ChainList):
                 projects=number == 0 or shortcut == 'C',
                 middle=DeformableConvNorm if deformable and number % deformable == 0 else ConvNorm))
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         for block in self:
             x = block(x)
         return x
 
 
 class Bottleneck(chainer.Chain):
-    """1x1, 3x3 and 1x1 convolutions around a shortcut, which the first block of a stage projects."""
+    """1x1, 3x3 and 1x1 convolutions and a shortcut, which is a projection if ``projects``."""
 
-    def __init__(self, build, in_channels, width, stride, dilation, stride_on, projects,
-                 middle=ConvNorm):
+    def __init__(self, build: LayerBuilder, in_channels: int, width: int, stride: int, dilation: int,
+                 stride_on: str, projects: bool,
+                 middle: type[ConvNorm] | type[DeformableConvNorm] = ConvNorm) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == '1x1' else (1, stride)
         with self.init_scope():
@@ -141,7 +151,7 @@ class Bottleneck(chainer.Chain):
                 self.shortcut = ConvNorm(build, in_channels, EXPANSION * width, 1, stride=stride)
         self.projects = projects
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         h = F.relu(self.reduce(x))
         h = F.relu(self.middle(h))
         h = self.expand(h)
@@ -149,9 +159,10 @@ class Bottleneck(chainer.Chain):
 
 
 class BasicBlock(chainer.Chain):
-    """Two 3x3 convolutions around a shortcut (figure 5, left); see :class:`ResNet` for its kinds."""
+    """Two 3x3 convolutions and a shortcut (figure 5, left); see :class:`ResNet` for its kinds."""
 
-    def __init__(self, build, in_channels, width, stride, dilation, shortcut='B'):
+    def __init__(self, build: LayerBuilder, in_channels: int, width: int, stride: int, dilation: int,
+                 shortcut: str = 'B') -> None:
         super().__init__()
         projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != width)
         if shortcut == 'A' and in_channels > width:
@@ -164,19 +175,20 @@ class BasicBlock(chainer.Chain):
         self.projects = projects
         self.stride, self.new_channels = stride, width - in_channels
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         h = self.second(F.relu(self.first(x)))
-        return F.relu(h + (self.shortcut(x) if self.projects else self._kept(x)))
+        return F.relu(h + (self.shortcut(x) if self.projects else self._identity(x)))
 
-    def _kept(self, x):
-        """Every n-th pixel, and zeros for the channels that the input lacks."""
+    def _identity(self, x: chainer.Variable) -> chainer.Variable:
+        """Every n-th pixel of the input, with zeros for additional channels."""
         if self.stride != 1:
-            x = x[:, :, ::self.stride, ::self.stride]
+            every_nth = slice(None, None, self.stride)
+            x = F.get_item(x, (slice(None), slice(None), every_nth, every_nth))
         if self.new_channels:
             x = F.pad(x, ((0, 0), (0, self.new_channels), (0, 0), (0, 0)), 'constant')
         return x
 
 
-def _check_choice(name, value, choices):
+def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     if value not in choices:
         raise ValueError(f'{name} must be one of {choices}, got {value!r}')

@@ -1,35 +1,39 @@
-"""Starting a ResNet from the weights of another one."""
+"""Initialises a ResNet with the weights of another one."""
+
+from typing import Any
 
 import chainer
 import numpy as np
 from chainer import backend
-from chainer import links as L
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.errors import TrainingError
+from chainer_seg.functions.arguments import as_array
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm
 from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.resnet import ResNet
 
-# What half precision can say at most.
+# The largest finite number in half precision.
 LARGEST_VARIANCE = float(np.finfo(np.float16).max)
 
 
-def copy_resnet(source, target):
-    """Copies the weights of a ResNet to another one, as far as the other goes, on whatever devices.
+def copy_resnet(source: ResNet, target: ResNet) -> None:
+    """Copies the weights of a ResNet to those parts of another one that it has in common with it.
 
     A trunk starts in this way from a network that was trained to classify:
-    ``copy_resnet(converted, model.trunk.resnet)``. Skipped are later stages of ``source`` and inputs
-    beyond those of ``target``, such as clicks behind the colours; inputs that only ``target`` has
-    count for nothing at first, their weights are 0. Deformable convolutions keep their offsets, and
-    what has no bias in ``source`` its own. Batch normalisation becomes a fixed scale and shift where
-    ``target`` has these; the bias of a convolution that has none in ``target`` goes into the
-    normalisation behind it.
+    ``copy_resnet(converted, model.trunk.resnet)``. Later stages of ``source`` are skipped, and so are
+    input channels beyond those of ``target``. Additional input channels of ``target``, such as click
+    maps after the colours, get weights of 0. Deformable convolutions keep their offsets, and biases
+    that ``source`` lacks keep their values. Batch normalisation becomes a fixed scale and shift where
+    ``target`` has one; the bias of a convolution that has none in ``target`` is added to the
+    normalisation after it. The networks may be on different devices.
 
     Args:
-        source: A :class:`chainer_seg.links.ResNet` of the same width, with at least as many stages.
-        target: The :class:`chainer_seg.links.ResNet` that is changed.
+        source: A ResNet of the same width, with at least as many stages.
+        target: The ResNet that is changed.
 
     Raises:
-        chainer_seg.errors.TrainingError: The two do not have the same shapes.
+        chainer_seg.errors.TrainingError: The shapes of the two networks differ.
     """
     if source.block != target.block:
         raise TrainingError(f'The network to start from has {source.block} blocks, but {target.block} '
@@ -41,67 +45,67 @@ def copy_resnet(source, target):
                 _copy_layer(path, layers.get(path), layer)
 
 
-def _copy_layer(path, source, target):
-    conv, norm = (_on(getattr(source, name, None), target.device) for name in ('conv', 'norm'))
-    _copy_convolution(f'{path}/conv', conv, target.conv)
-    bias = getattr(getattr(conv, 'b', None), 'array', None)
-    _copy_norm(f'{path}/norm', norm, target.norm,
-               0 if bias is None or target.conv.b is not None else bias)
+def _copy_layer(path: str, source: chainer.Link | None, target: ConvNorm | DeformableConvNorm) -> None:
+    if not isinstance(source, (ConvNorm, DeformableConvNorm)):
+        raise _mismatch(f'{path}/conv/W', None, target.conv.W.shape)
+    conv, norm = (_on(link, target.device) for link in (source.conv, source.norm))
+    weights = conv.W.array
+    if path == '/stem':
+        weights = _with_inputs(weights, target.conv.W.shape[1])
+    _assign(f'{path}/conv/W', weights, target.conv.W)
+    bias = 0 if conv.b is None else conv.b.array
+    if target.conv.b is not None and conv.b is not None:
+        _assign(f'{path}/conv/b', conv.b, target.conv.b)
+        bias = 0
+    _copy_norm(f'{path}/norm', norm, target.norm, bias)
 
 
-def _on(link, device):
+def _on(link: Any, device: chainer.backend.Device) -> Any:
     """The link itself, or a copy of it on another device."""
-    if link is None or link.device == device:
+    if link.device == device:
         return link
     with chainer.using_device(link.device):
         copy = link.copy('copy')
     return copy.to_device(device)
 
 
-def _copy_convolution(path, source, target):
-    weights = getattr(getattr(source, 'W', None), 'array', None)
-    if path == '/stem/conv' and weights is not None:
-        weights = _with_inputs(weights, target.W.shape[1])
-    _assign(path, target, 'W', weights)
-    if target.b is not None and getattr(source, 'b', None) is not None:
-        _assign(path, target, 'b', source.b)
-
-
-def _with_inputs(weights, count):
-    """The weights (O, I, k, k) of a convolution for ``count`` inputs: cut off, or zeros behind them."""
+def _with_inputs(weights: Array, count: int) -> Array:
+    """The weights (O, I, k, k) of a convolution for ``count`` inputs: cut off, or with zeros appended."""
     more = max(0, count - weights.shape[1])
     xp = backend.get_array_module(weights)
     return xp.pad(weights[:, :count], ((0, 0), (0, more), (0, 0), (0, 0)), 'constant')
 
 
-def _copy_norm(path, source, target, bias):
+def _copy_norm(path: str, source: Any, target: Any, bias: Array | float) -> None:
     """Copies a normalisation to whose input ``bias`` is no longer added."""
     if isinstance(target, FrozenAffine):
         scale, shift = _scale_and_shift(source)
-        _assign(path, target, 'scale', scale)
-        _assign(path, target, 'shift', shift + scale * bias)
+        _assign(f'{path}/scale', scale, target.scale)
+        _assign(f'{path}/shift', shift + scale * bias, target.shift)
         return
+    if isinstance(source, FrozenAffine):
+        raise _mismatch(f'{path}/gamma', None, target.gamma.shape)
     for name in ('gamma', 'beta', 'avg_mean', 'avg_var'):
-        _assign(path, target, name, getattr(source, name, None))
+        _assign(f'{path}/{name}', getattr(source, name), getattr(target, name))
     target.avg_mean -= bias
-    # A model file in half precision may have lost a variance to infinity.
+    # In a model file of half precision, a large variance may have become infinite.
     target.avg_var[...] = target.avg_var.clip(max=LARGEST_VARIANCE)
 
 
-def _scale_and_shift(norm):
-    """Batch normalisation at its running statistics, or a fixed scale and shift as they are."""
-    if isinstance(norm, L.BatchNormalization):
-        scale = norm.gamma.array / np.sqrt(norm.avg_var + norm.eps)
-        return scale, norm.beta.array - norm.avg_mean * scale
-    return norm.scale, norm.shift
+def _scale_and_shift(norm: Any) -> tuple[Array, Array]:
+    """Batch normalisation with its running statistics, or a fixed scale and shift, as a pair of arrays."""
+    if isinstance(norm, FrozenAffine):
+        return norm.scale, norm.shift
+    scale = norm.gamma.array / np.sqrt(norm.avg_var + norm.eps)
+    return scale, norm.beta.array - norm.avg_mean * scale
 
 
-def _assign(path, link, name, value):
-    value = getattr(value, 'array', value)
-    place = getattr(link, name)
-    place = getattr(place, 'array', place)
-    if value is None or value.shape != place.shape:
-        found = 'nothing' if value is None else value.shape
-        raise TrainingError(f'The network to start from has {found} for {path}/{name}, but '
-                            f'{place.shape} is needed; choose one of the same width and blocks.')
-    place[...] = link.device.send(value)
+def _assign(path: str, source: ArrayOrVariable, target: ArrayOrVariable) -> None:
+    if source.shape != target.shape:
+        raise _mismatch(path, source.shape, target.shape)
+    as_array(target)[...] = as_array(source)
+
+
+def _mismatch(path: str, found: tuple[int, ...] | None, needed: tuple[int, ...]) -> TrainingError:
+    return TrainingError(f'The network to start from has {found or "nothing"} for {path}, but {needed} '
+                         f'is needed; choose one of the same width and blocks.')

@@ -1,4 +1,4 @@
-"""Writes torchvision.npz beside this file: what torchvision's operators make of random inputs.
+"""Writes torchvision.npz beside this file: the results of torchvision's operators for random inputs.
 
 Run it with an interpreter that has torchvision (Debian: the package python3-torchvision); the numbers
 at hand are of torchvision 0.14.1. The tests compare with the file, so they need no torchvision.

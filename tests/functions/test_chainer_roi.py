@@ -1,4 +1,4 @@
-"""The vectorised RoI functions give the numbers of Chainer's own loops, which are run beside them."""
+"""The vectorised RoI functions, compared with Chainer's own loops."""
 
 import importlib.machinery
 import importlib.util
@@ -28,7 +28,7 @@ def unpatched(module):
 
 @pytest.fixture
 def maps(rng):
-    # All numbers differ, so that every maximum is one pixel's alone.
+    # All numbers differ, so that every maximum is unique.
     return rng.permutation(np.prod(MAPS_SHAPE)).reshape(MAPS_SHAPE).astype(np.float32) / 100
 
 
@@ -83,7 +83,7 @@ CASES = [
 
 @pytest.mark.parametrize('name, arguments', CASES)
 @pytest.mark.parametrize('chunk_size', [1 << 22, 100])
-def test_same_numbers_as_the_loops(
+def test_results_match_those_of_chainers_loops(
         maps, rois, indices, rng, monkeypatch, name, arguments, chunk_size):
     monkeypatch.setattr(roi_sampling, 'CHUNK_SIZE', chunk_size)
     theirs = getattr(unpatched(POOLING + name), name)
@@ -91,8 +91,8 @@ def test_same_numbers_as_the_loops(
                 lambda x: theirs(x, rois, indices, *arguments), maps, rng)
 
 
-def test_same_numbers_as_the_loops_of_roi_pooling_2d(maps, rois, indices, rng):
-    # Chainer's backward loop fails for RoIs that leave the maps and drops those turned round.
+def test_roi_pooling_2d_matches_chainers_loops(maps, rois, indices, rng):
+    # Chainer's backward loop fails for RoIs that leave the maps and ignores those with swapped corners.
     clipped = np.clip(rois[:-1], 0, [[16, 20, 16, 20]])
     with_index = np.hstack([indices[:-1, None], clipped[:, [1, 0, 3, 2]]]).astype(np.float32)
     theirs = unpatched(POOLING + 'roi_pooling_2d').roi_pooling_2d
@@ -111,7 +111,7 @@ def test_average_of_a_linear_map_is_its_value_at_the_centre_of_the_bin():
 
 @pytest.mark.parametrize('function', [
     F.roi_average_align_2d, F.roi_max_align_2d, F.roi_average_pooling_2d, F.roi_max_pooling_2d])
-def test_no_roi_gives_an_empty_array(maps, function):
+def test_no_rois_give_an_empty_array(maps, function):
     extra = (2,) if 'align' in function.__name__ else ()
     rois, indices = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
     maps = chainer.Variable(maps)

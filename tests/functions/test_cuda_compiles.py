@@ -1,4 +1,4 @@
-"""Every CUDA source of this package is accepted by NVIDIA's own compiler for every kind of GPU."""
+"""NVIDIA's compiler accepts every CUDA source of this package for every supported architecture."""
 
 import importlib
 import pkgutil
@@ -17,7 +17,7 @@ SOURCES = {name: source for module in map(importlib.import_module, MODULES)
            if name.endswith('_SOURCE') and '__global__' in source}
 
 
-def test_sources_are_found_by_their_names():
+def test_all_sources_are_found():
     assert {'NMS_SOURCE', 'DEFORMABLE_SOURCE', 'ROI_ALIGN_SOURCE', 'ROI_POOL_SOURCE',
             'SYMMETRIC_PAD_SOURCE'} <= set(SOURCES)
 
@@ -30,7 +30,7 @@ def test_source_compiles(name, dtype, architecture):
     assert complaints(source_for(dtype, SOURCES[name]), architecture) == ''
 
 
-def test_source_with_a_fault_does_not():
+def test_invalid_source_does_not_compile():
     require_nvrtc()
     assert 'identifier "missing" is undefined' in complaints(
         'extern "C" __global__ void fault(int* x) { *x = missing; }', ARCHITECTURES[0])

@@ -1,4 +1,4 @@
-"""Deformable convolution against its definition written sample by sample, on the CPU and by kernels."""
+"""Deformable convolution on the CPU and by kernels, against its definition written sample by sample."""
 
 import chainer
 import numpy as np
@@ -76,7 +76,7 @@ def test_samples_fade_out_over_the_pixel_beyond_the_border():
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_gradient_of_every_input(rng, case):
+def test_gradients_of_all_inputs_match_finite_differences(rng, case):
     inputs = inputs_of(rng, *case, dtype=np.float64)
     shape = (2, OUT_CHANNELS) + inputs[1].shape[2:]
     gradient_check.check_backward(
@@ -99,7 +99,7 @@ def gradient_for(inputs, rng):
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 @pytest.mark.parametrize('case', CASES)
-def test_cuda_kernels_give_the_same_on_the_host(rng, monkeypatch, case, dtype):
+def test_cuda_kernels_on_the_host_match_the_cpu(rng, monkeypatch, case, dtype):
     inputs = inputs_of(rng, *case, dtype=dtype)
     gradient = gradient_for(inputs, rng)
     expected = output_and_gradients(inputs, gradient, case)
@@ -110,7 +110,7 @@ def test_cuda_kernels_give_the_same_on_the_host(rng, monkeypatch, case, dtype):
 
 
 @pytest.mark.gpu
-def test_gpu_gives_the_same(rng):
+def test_gpu_matches_the_cpu(rng):
     cupy = pytest.importorskip('cupy')
     inputs = inputs_of(rng, *CASES[1])
     gradient = gradient_for(inputs, rng)

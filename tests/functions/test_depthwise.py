@@ -1,4 +1,4 @@
-"""Depthwise convolution on the CPU is an ordinary convolution of each channel on its own."""
+"""Depthwise convolution on the CPU, compared with an ordinary convolution of each channel."""
 
 import chainer
 import chainer.functions as F
@@ -27,7 +27,7 @@ def chunk(request, monkeypatch):
 
 
 @pytest.mark.parametrize('kernel, stride, pad, dilation', CASES)
-def test_output_and_gradients_are_those_of_each_channel(rng, kernel, stride, pad, dilation):
+def test_output_and_gradients_match_convolutions_of_single_channels(rng, kernel, stride, pad, dilation):
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (SHAPE, (5, 1) + kernel, (5,))]
     results = []
     for function in (separately, lambda *a: F.convolution_2d(*a[:-1], dilate=a[-1], groups=5)):
@@ -39,7 +39,7 @@ def test_output_and_gradients_are_those_of_each_channel(rng, kernel, stride, pad
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
 
 
-def test_gradient_of_the_gradient(rng):
+def test_second_derivatives_match_finite_differences(rng):
     x, weights = rng.standard_normal((1, 3, 5, 6)), rng.standard_normal((3, 1, 3, 3))
     gradient_check.check_double_backward(
         lambda x, weights: F.convolution_2d(x, weights, None, 2, 1, groups=3) ** 2, (x, weights),
@@ -47,14 +47,14 @@ def test_gradient_of_the_gradient(rng):
         dtype=np.float64)
 
 
-def test_larger_groups_are_left_to_chainer(rng):
+def test_groups_of_several_channels_match_single_convolutions(rng):
     x, weights = rng.standard_normal((1, 4, 5, 6)), rng.standard_normal((6, 2, 3, 3))
     expected = np.concatenate([F.convolution_2d(x[:, 2 * g:2 * g + 2], weights[3 * g:3 * g + 3]).array
                                for g in range(2)], axis=1)
     np.testing.assert_allclose(F.convolution_2d(x, weights, groups=2).array, expected, atol=1e-6)
 
 
-def test_two_outputs_of_each_channel_are_left_to_chainer(rng):
+def test_two_outputs_per_channel_match_single_convolutions(rng):
     x, weights = rng.standard_normal((1, 3, 5, 6)), rng.standard_normal((6, 1, 3, 3))
     expected = separately(np.repeat(x, 2, axis=1), weights, np.zeros(6), 1, 0, 1)
     np.testing.assert_allclose(F.convolution_2d(x, weights, groups=3).array, expected.array, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Every CUDA kernel gives what NumPy gives, however the arrays it is given lie in memory."""
+"""Every CUDA kernel computes the results of NumPy for every memory layout of its arrays."""
 
 import chainer
 import numpy as np
@@ -88,7 +88,7 @@ def output_and_gradients(function, inputs, others, gradient_of):
 
 
 def check(name, layout, rng, send=lambda array: array, begin=lambda: None):
-    """Compares a function on arrays of a layout with NumPy's way on the same numbers row by row.
+    """Compares a function on arrays of a layout with NumPy on contiguous copies.
 
     ``send`` brings arrays to the device; ``begin`` is called before the function works on them there.
     """
@@ -110,14 +110,14 @@ def check(name, layout, rng, send=lambda array: array, begin=lambda: None):
 
 @pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('name', CASES)
-def test_kernels_on_the_host_give_the_same_for_every_layout(name, layout, rng, monkeypatch):
+def test_kernels_on_the_host_accept_every_layout(name, layout, rng, monkeypatch):
     check(name, layout, rng, begin=lambda: run_gpu_code(monkeypatch, *FUNCTIONS))
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('name', CASES)
-def test_a_gpu_gives_the_same_for_every_layout(name, layout, rng):
+def test_kernels_on_a_gpu_accept_every_layout(name, layout, rng):
     cupy = pytest.importorskip('cupy')
     check(name, layout, rng, send=cupy.asarray)
 
@@ -129,7 +129,7 @@ def suppression_arrays(rng):
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
-def test_suppression_on_the_host_gives_the_same_for_every_layout(layout, rng, monkeypatch):
+def test_suppression_on_the_host_accepts_every_layout(layout, rng, monkeypatch):
     boxes, groups = (layout(array) for array in suppression_arrays(rng))
     expected = geometry.batched_nms(
         boxes.copy(), -np.arange(90, dtype=np.float32), groups.copy(), 0.4)
@@ -139,7 +139,7 @@ def test_suppression_on_the_host_gives_the_same_for_every_layout(layout, rng, mo
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('layout', LAYOUTS)
-def test_suppression_on_a_gpu_gives_the_same_for_every_layout(layout, rng):
+def test_suppression_on_a_gpu_accepts_every_layout(layout, rng):
     cupy = pytest.importorskip('cupy')
     scores = rng.uniform(0, 1, 90).astype(np.float32)
     boxes, groups = (layout(cupy.asarray(array)) for array in suppression_arrays(rng))
@@ -161,21 +161,21 @@ def test_a_gradient_that_is_not_contiguous_reaches_every_input_of_a_deformable_c
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_output_that_is_not_contiguous_is_refused(rng, monkeypatch):
+def test_output_arrays_must_be_contiguous(rng, monkeypatch):
     run_gpu_code(monkeypatch)
     x, y = np.zeros((1, 1, 2, 2), np.float32), fortran(np.zeros((1, 1, 4, 4), np.float32))
-    with pytest.raises(ValueError, match='the kernel writes y, which must be contiguous'):
+    with pytest.raises(ValueError, match='the output array y must be contiguous'):
         launch(SYMMETRIC_PAD_SOURCE, 'symmetric_pad', y.size, np.float32, x, y, 2, 2, 1)
 
 
-def test_array_of_another_type_than_the_kernel_declares_is_refused(monkeypatch):
+def test_arrays_must_have_the_declared_dtype(monkeypatch):
     run_gpu_code(monkeypatch)
     x, y = np.zeros((1, 1, 2, 2), np.float64), np.zeros((1, 1, 4, 4), np.float32)
     with pytest.raises(TypeError, match='declares x as float32, got float64'):
         launch(SYMMETRIC_PAD_SOURCE, 'symmetric_pad', y.size, np.float32, x, y, 2, 2, 1)
 
 
-def test_what_a_kernel_writes_is_read_from_its_declaration():
+def test_output_parameters_are_those_without_const():
     parameters = kernel_parameters(DEFORMABLE_SOURCE, 'deformable_gradient_of_samples')
     assert [each.name for each in parameters if each.is_written] == ['goffset', 'gmask']
     assert [each.name for each in parameters if each.is_array and not each.is_written] == [

@@ -9,13 +9,13 @@ from chainer_seg.functions import resize_bilinear
 
 
 @pytest.mark.parametrize('size', [(9, 13), (4, 5), (1, 1), (33, 2), (3, 40)])
-def test_numbers_are_those_of_chainer(rng, size):
+def test_aligned_centres_match_resize_images_of_chainer(rng, size):
     x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     np.testing.assert_allclose(
         resize_bilinear(x, size).array, F.resize_images(x, size).array, rtol=1e-5, atol=1e-6)
 
 
-def test_one_row_by_hand():
+def test_aligned_centres_of_one_row_by_hand():
     x = np.array([[[[0, 10, 20]]]], np.float32)
     assert resize_bilinear(x, (1, 5)).array.tolist() == [[[[0, 5, 10, 15, 20]]]]
 
@@ -24,19 +24,19 @@ def test_single_pixel_fills_the_image():
     assert (resize_bilinear(np.full((1, 1, 1, 1), 7, np.float32), (3, 4)).array == 7).all()
 
 
-def test_gradient(rng):
+def test_gradient_matches_finite_differences(rng):
     x = rng.normal(size=(1, 2, 3, 4))
     gradient_check.check_backward(
         lambda x: resize_bilinear(x, (7, 9)), x, rng.normal(size=(1, 2, 7, 9)), dtype=np.float64)
 
 
-def test_type_is_kept(rng):
+def test_output_has_the_dtype_of_the_input(rng):
     x = chainer.Variable(rng.normal(size=(1, 1, 2, 2)).astype(np.float32))
     assert resize_bilinear(x, (4, 4)).dtype == np.float32
 
 
 @pytest.mark.parametrize('size', [(9, 13), (4, 5), (1, 1), (33, 2), (3, 40)])
-def test_pytorch_corners_by_cv2(rng, size):
+def test_aligned_corners_match_cv2(rng, size):
     """cv2 samples at (target + 0.5) * in / out - 0.5 as well, without antialiasing."""
     x = rng.normal(size=(1, 3, 4, 5)).astype(np.float32)
     expected = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR) for plane in x[0]]
@@ -44,7 +44,7 @@ def test_pytorch_corners_by_cv2(rng, size):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_pytorch_corners_of_one_row_by_hand():
+def test_aligned_corners_of_one_row_by_hand():
     x = np.array([[[[0, 10]]]], np.float32)
     found = resize_bilinear(x, (1, 4), align_corners=False).array
     assert found.tolist() == [[[[0, 2.5, 7.5, 10]]]]

@@ -1,4 +1,4 @@
-"""RoIAlign against its definition written sample by sample, on the CPU and by the CUDA kernels."""
+"""RoIAlign on the CPU and by the CUDA kernels, against its definition written sample by sample."""
 
 import math
 
@@ -80,14 +80,14 @@ def test_the_mean_of_a_slope_is_its_value_at_the_centre_of_the_bin():
 
 
 @pytest.mark.parametrize('output_size, ratio', CASES)
-def test_gradient(maps, rois, indices, output_size, ratio):
+def test_gradient_matches_finite_differences(maps, rois, indices, output_size, ratio):
     gradient = np.random.default_rng(1).standard_normal((len(rois), 3) + output_size)
     gradient_check.check_backward(
         lambda x: roi_align(x, rois, indices, output_size, SCALE, ratio), maps.astype(np.float64),
         gradient, dtype=np.float64)
 
 
-def test_gradient_of_the_gradient(maps, rois, indices, rng):
+def test_second_derivatives_match_finite_differences(maps, rois, indices, rng):
     shape = (len(rois), 3, 3, 4)
     gradient_check.check_double_backward(
         lambda x: roi_align(x, rois, indices, (3, 4), SCALE, 2) ** 2, maps.astype(np.float64),
@@ -95,7 +95,7 @@ def test_gradient_of_the_gradient(maps, rois, indices, rng):
 
 
 @pytest.mark.parametrize('dtype', [np.float16, np.float64])
-def test_type_is_kept(maps, rois, indices, dtype):
+def test_output_has_the_dtype_of_the_maps(maps, rois, indices, dtype):
     x = chainer.Variable(maps.astype(dtype))
     y = roi_align(x, rois, indices, 2, SCALE, 2)
     y.grad = np.ones_like(y.array)
@@ -103,7 +103,7 @@ def test_type_is_kept(maps, rois, indices, dtype):
     assert y.dtype == x.grad.dtype == dtype
 
 
-def test_no_roi_gives_an_empty_array_and_no_gradient(maps):
+def test_no_rois_give_an_empty_array_and_a_zero_gradient(maps):
     x = chainer.Variable(maps)
     y = roi_align(x, np.zeros((0, 4), np.float32), np.zeros(0, np.int32), 7, SCALE, 2)
     assert y.shape == (0, 3, 7, 7)
@@ -122,7 +122,7 @@ def output_and_gradient(maps, rois, indices, gradient, ratio):
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16])
 @pytest.mark.parametrize('output_size, ratio', CASES)
-def test_cuda_kernels_give_the_same_on_the_host(
+def test_cuda_kernels_on_the_host_match_the_cpu(
         maps, rois, indices, rng, monkeypatch, output_size, ratio, dtype):
     gradient = rng.standard_normal((len(rois), 3) + output_size).astype(dtype)
     arrays = maps.astype(dtype), rois, indices, gradient, ratio
@@ -135,7 +135,7 @@ def test_cuda_kernels_give_the_same_on_the_host(
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('output_size, ratio', CASES)
-def test_gpu_gives_the_same(maps, rois, indices, rng, output_size, ratio):
+def test_gpu_matches_the_cpu(maps, rois, indices, rng, output_size, ratio):
     cupy = pytest.importorskip('cupy')
     gradient = rng.standard_normal((len(rois), 3) + output_size).astype(np.float32)
     arrays = maps, rois, indices, gradient

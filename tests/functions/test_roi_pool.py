@@ -1,4 +1,4 @@
-"""RoI pooling against its definition written bin by bin, on the CPU and by the CUDA kernels."""
+"""RoI pooling on the CPU and by the CUDA kernels, against its definition written bin by bin."""
 
 import math
 
@@ -41,7 +41,7 @@ def pool_by_definition(maps, rois, indices, output_size, scale):
 
 @pytest.fixture
 def maps(rng):
-    # All numbers differ, so that every maximum is one pixel's alone.
+    # All numbers differ, so that every maximum is unique.
     return rng.permutation(np.prod(MAPS_SHAPE)).reshape(MAPS_SHAPE).astype(np.float32) - 200
 
 
@@ -67,7 +67,7 @@ def test_each_bin_is_its_largest_pixel(maps, rois, indices, size):
     np.testing.assert_array_equal(y.array, pool_by_definition(maps, rois, indices, size, SCALE))
 
 
-def test_by_hand():
+def test_bins_of_a_small_map_by_hand():
     maps = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
     # Corners 0.5 and 2.5 are rounded away from zero to 1 and 3: rows and columns 1, 2 and 3.
     pooled = roi_pool(maps, np.array([[0.5, 0.5, 2.5, 2.5]]), np.zeros(1, int), 2, 1)
@@ -75,21 +75,21 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize('size', SIZES)
-def test_gradient(maps, rois, indices, rng, size):
+def test_gradient_matches_finite_differences(maps, rois, indices, rng, size):
     gradient = rng.standard_normal((len(rois), 3) + size)
     gradient_check.check_backward(
         lambda x: roi_pool(x, rois, indices, size, SCALE), maps.astype(np.float64), gradient,
         dtype=np.float64)
 
 
-def test_gradient_of_the_gradient(maps, rois, indices, rng):
+def test_second_derivatives_match_finite_differences(maps, rois, indices, rng):
     shape = (len(rois), 3, 2, 2)
     gradient_check.check_double_backward(
         lambda x: roi_pool(x, rois, indices, 2, SCALE) ** 2, maps.astype(np.float64) / 100,
         rng.standard_normal(shape), rng.standard_normal(MAPS_SHAPE), dtype=np.float64)
 
 
-def test_no_roi_gives_an_empty_array_and_no_gradient(maps):
+def test_no_rois_give_an_empty_array_and_a_zero_gradient(maps):
     x = chainer.Variable(maps)
     y = roi_pool(x, np.zeros((0, 4), np.float32), np.zeros(0, np.int32), 7, SCALE)
     assert y.shape == (0, 3, 7, 7)
@@ -107,7 +107,7 @@ def output_and_gradient(maps, rois, indices, gradient):
 
 
 @pytest.mark.parametrize('size', SIZES)
-def test_cuda_kernels_give_the_same_on_the_host(maps, rois, indices, rng, monkeypatch, size):
+def test_cuda_kernels_on_the_host_match_the_cpu(maps, rois, indices, rng, monkeypatch, size):
     gradient = rng.standard_normal((len(rois), 3) + size).astype(np.float32)
     expected = output_and_gradient(maps, rois, indices, gradient)
     run_gpu_code(monkeypatch, RoIPool, RoIPoolGradient)
@@ -117,7 +117,7 @@ def test_cuda_kernels_give_the_same_on_the_host(maps, rois, indices, rng, monkey
 
 
 @pytest.mark.gpu
-def test_gpu_gives_the_same(maps, rois, indices, rng):
+def test_gpu_matches_the_cpu(maps, rois, indices, rng):
     cupy = pytest.importorskip('cupy')
     arrays = maps, rois, indices, rng.standard_normal((len(rois), 3, 3, 4)).astype(np.float32)
     on_gpu = output_and_gradient(*map(cupy.asarray, arrays))

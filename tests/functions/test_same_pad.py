@@ -1,4 +1,4 @@
-"""Padding SAME: the numbers are those of TensorFlow's documentation of it."""
+"""Padding SAME, with the numbers of TensorFlow's documentation."""
 
 import numpy as np
 import pytest

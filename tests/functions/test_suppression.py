@@ -29,32 +29,32 @@ def boxes(rng):
 
 @pytest.mark.parametrize('thresh', [0.1, 0.5, 0.9])
 @pytest.mark.parametrize('limit', [None, 7])
-def test_boxes_are_kept_by_falling_score(boxes, rng, thresh, limit):
+def test_boxes_are_kept_by_descending_score(boxes, rng, thresh, limit):
     score = rng.permutation(len(boxes)).astype(np.float32)
     kept = suppression.suppress(boxes, thresh, score, limit)
     assert kept.dtype == np.int32
     assert kept.tolist() == suppress_one_by_one(boxes, thresh, np.argsort(-score), limit)
 
 
-def test_boxes_without_scores_are_taken_in_order(boxes):
+def test_without_scores_boxes_are_in_descending_order(boxes):
     kept = suppression.suppress(boxes, 0.3)
     assert kept.tolist() == suppress_one_by_one(boxes, 0.3, range(len(boxes)))
 
 
-def test_boxes_that_touch_have_no_overlap():
+def test_touching_boxes_do_not_overlap():
     boxes = np.array([[0, 0, 1, 1], [0, 1, 1, 2], [1, 1, 2, 2]], np.float32)
     assert suppression.suppress(boxes, 1e-6).tolist() == [0, 1, 2]
 
 
-def test_equal_boxes_without_area_are_kept_as_in_chainercv():
+def test_equal_boxes_without_area_are_kept():
     assert suppression.suppress(np.zeros((2, 4), np.float32), 0.5).tolist() == [0, 1]
 
 
-def test_no_box_gives_none():
+def test_no_boxes_give_an_empty_array():
     assert suppression.suppress(np.zeros((0, 4), np.float32), 0.5).shape == (0,)
 
 
-def test_chainercv_uses_both():
+def test_chainercv_uses_the_replacements():
     module = pytest.importorskip('chainercv.utils.bbox.non_maximum_suppression')
     boxes = np.array([[0, 0, 2, 2], [0, 0, 2, 2.1], [5, 5, 6, 6]], np.float32)
     assert module.non_maximum_suppression(boxes, 0.5, np.float32([1, 3, 2])).tolist() == [1, 2]

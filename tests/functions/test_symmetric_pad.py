@@ -8,23 +8,23 @@ from tests.cuda_host import run_gpu_code
 
 
 @pytest.mark.parametrize('pad', [1, 3])
-def test_border_mirrors_the_image_with_its_edge(rng, pad):
+def test_border_is_that_of_numpys_symmetric_mode(rng, pad):
     x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     expected = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='symmetric')
     np.testing.assert_array_equal(symmetric_pad(x, pad).array, expected)
 
 
-def test_one_row_by_hand():
+def test_edge_pixel_is_repeated():
     x = np.array([[[[1, 2, 3]]]], np.float32)
     assert symmetric_pad(x, 2).array[0, 0, 0].tolist() == [2, 1, 1, 2, 3, 3, 2]
 
 
-def test_no_pad_is_the_image_itself(rng):
+def test_padding_of_zero_returns_the_input(rng):
     x = rng.normal(size=(1, 1, 2, 2)).astype(np.float32)
     assert symmetric_pad(x, 0) is x
 
 
-def test_negative_pad_is_refused():
+def test_padding_must_not_be_negative():
     with pytest.raises(ValueError, match='pad must be at least 0, got -1'):
         symmetric_pad(np.zeros((1, 1, 2, 2), np.float32), -1)
 
@@ -39,7 +39,7 @@ def test_gradient_of_the_border_is_dropped(rng):
 
 @pytest.mark.parametrize('shape, pad', [((2, 3, 4, 5), 1), ((1, 2, 7, 3), 3), ((1, 1, 2, 3), 5)])
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
-def test_cuda_kernel_gives_the_same_on_the_host(rng, monkeypatch, shape, pad, dtype):
+def test_cuda_kernel_on_the_host_matches_the_cpu(rng, monkeypatch, shape, pad, dtype):
     x = rng.normal(size=shape).astype(dtype)
     expected = symmetric_pad(x, pad).array
     run_gpu_code(monkeypatch, SymmetricPad)
@@ -49,7 +49,7 @@ def test_cuda_kernel_gives_the_same_on_the_host(rng, monkeypatch, shape, pad, dt
 
 
 @pytest.mark.gpu
-def test_gpu_gives_the_same(rng):
+def test_gpu_matches_the_cpu(rng):
     cupy = pytest.importorskip('cupy')
     x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     expected = symmetric_pad(x, 3).array

@@ -1,4 +1,4 @@
-"""Our operators and their gradients against torchvision's, whose numbers are recorded in a file."""
+"""Operators and their gradients, compared with recorded results of torchvision."""
 
 import chainer
 import numpy as np
@@ -28,32 +28,32 @@ def assert_same(recorded, name, call, *arrays):
 
 
 @pytest.mark.parametrize('number', range(len(ALIGN)))
-def test_roi_align(recorded, number):
+def test_roi_align_matches_torchvision(recorded, number):
     size, ratio = ALIGN[number]
     assert_same(recorded, f'align{number}', lambda x: roi_align(
         x, recorded['rois'], recorded['indices'], size, SCALE, ratio), recorded['maps'])
 
 
 @pytest.mark.parametrize('number', range(len(POOL)))
-def test_roi_pool(recorded, number):
+def test_roi_pool_matches_torchvision(recorded, number):
     assert_same(recorded, f'pool{number}', lambda x: roi_pool(
         x, recorded['rois'], recorded['indices'], POOL[number], SCALE), recorded['maps'])
 
 
 @pytest.mark.parametrize('number', range(len(SUPPRESSION)))
-def test_nms(recorded, number):
+def test_nms_matches_torchvision(recorded, number):
     kept = nms(recorded['boxes'], recorded['scores'], SUPPRESSION[number])
     assert kept.tolist() == recorded[f'nms{number}'].tolist()
 
 
 @pytest.mark.parametrize('number', range(len(SUPPRESSION)))
-def test_batched_nms(recorded, number):
+def test_batched_nms_matches_torchvision(recorded, number):
     kept = batched_nms(recorded['boxes'], recorded['scores'], recorded['labels'], SUPPRESSION[number])
     assert kept.tolist() == recorded[f'batched{number}'].tolist()
 
 
 @pytest.mark.parametrize('number', range(len(DEFORMABLE)))
-def test_deformable_convolution(recorded, number):
+def test_deformable_convolution_matches_torchvision(recorded, number):
     stride, pad, dilation = DEFORMABLE[number]
     name = f'deformable{number}'
     assert_same(recorded, name, lambda x, offset, mask, weights, bias: deformable_convolution(

@@ -11,14 +11,14 @@ def feed(link, batches):
             link(batch)
 
 
-def test_training_gives_the_numbers_of_chainer(rng):
+def test_output_in_training_matches_chainer(rng):
     ours, theirs = BatchNorm(3), chainer.links.BatchNormalization(3, eps=1e-5)
     x = rng.normal(2, 3, (4, 3, 5, 6)).astype(np.float32)
     with chainer.using_config('train', True):
         np.testing.assert_array_equal(ours(x).array, theirs(x).array)
 
 
-def test_one_batch_is_remembered_whole(rng):
+def test_statistics_after_one_batch_are_those_of_the_batch(rng):
     link = BatchNorm(3)
     x = rng.normal(2, 3, (4, 3, 5, 6)).astype(np.float32)
     feed(link, [x])
@@ -27,7 +27,7 @@ def test_one_batch_is_remembered_whole(rng):
 
 
 @pytest.mark.parametrize('count', [5, 50, 1000])
-def test_statistics_come_near_the_truth_in_few_and_in_many_batches(rng, count):
+def test_statistics_converge_in_few_and_in_many_batches(rng, count):
     link = BatchNorm(1)
     feed(link, rng.normal(7, 2, (count, 2, 1, 4, 4)).astype(np.float32))
     # Single batches are off by 2 / sqrt(32) = 0.35 in the mean.
@@ -42,7 +42,7 @@ def test_old_batches_are_forgotten(rng):
     assert abs(link.avg_mean[0]) < 0.5
 
 
-def test_use_leaves_the_statistics_alone(rng):
+def test_inference_does_not_change_the_statistics(rng):
     link = BatchNorm(2)
     feed(link, [rng.normal(size=(2, 2, 3, 3)).astype(np.float32)])
     before = link.avg_mean.copy(), int(link.N)

@@ -1,4 +1,4 @@
-"""DarkNet-53: its shapes, and its numbers against the layers of the paper's table written out."""
+"""DarkNet-53: its shapes, and its outputs against the layers of the paper's table written out."""
 
 import chainer
 import numpy as np
@@ -29,7 +29,7 @@ def layer(layer, x, stride=1):
     return np.where(y > 0, y, 0.1 * y)
 
 
-def test_numbers_are_those_of_the_layers_one_after_the_other(net, rng):
+def test_outputs_match_the_layers_applied_one_by_one(net, rng):
     x = rng.standard_normal((2, 3, 21, 26)).astype(np.float32)
     with chainer.using_config('train', False):
         outputs = net(x)
@@ -48,23 +48,23 @@ def test_each_stage_halves_the_size_rounded_up(net):
 
 
 @pytest.mark.slow
-def test_the_published_network_has_52_convolutions_and_its_known_number_of_weights():
+def test_the_published_network_has_52_convolutions_and_the_published_number_of_weights():
     net = DarkNet()
     weights = [param for name, param in net.namedparams() if name.endswith('/conv/W')]
     assert len(weights) == 52  # The 53rd layer of the paper is the classifier.
-    # As many as the backbone of the published YOLACT file with DarkNet-53 has.
+    # The number of the published YOLACT file with DarkNet-53.
     assert sum(param.size for param in net.params()) == 40_584_928
     assert net.out_channels == (64, 128, 256, 512, 1024)
 
 
-def test_one_seed_gives_one_network():
+def test_equal_seeds_give_equal_networks():
     first, again, other = (DarkNet((1, 1), 2, seed=seed) for seed in (5, 5, 6))
     for a, b in zip(first.params(), again.params()):
         np.testing.assert_array_equal(a.array, b.array)
     assert (first.stem.conv.W.array != other.stem.conv.W.array).any()
 
 
-def test_it_trains(net, rng):
+def test_all_parameters_get_a_gradient(net, rng):
     loss = sum(F.mean(F.square(output)) for output in net(rng.normal(size=(2, 3, 16, 16)).astype('f')))
     net.cleargrads()
     loss.backward()

@@ -1,4 +1,4 @@
-"""What a DeviceChain defines in public runs with its device as the current one."""
+"""Public methods of a DeviceChain run with its device as the current one."""
 
 import chainer
 import pytest
@@ -50,22 +50,22 @@ def test_public_methods_enter_the_device(entered):
     assert entered == [chain.device] * 2
 
 
-def test_methods_of_a_subclass_of_a_subclass_enter_it_too(entered):
+def test_methods_of_an_indirect_subclass_enter_the_device(entered):
     assert Trebling().forward(2) == 6
     assert entered == [chainer.get_device('@numpy')] * 2
 
 
-def test_generators_private_methods_and_properties_do_not(entered):
+def test_generators_private_methods_and_properties_do_not_enter_the_device(entered):
     chain = Doubling()
     assert (list(chain.each(2)), chain._private(), chain.size) == ([0, 1], 3, 4)
     assert entered == []
 
 
-def test_name_and_documentation_are_kept():
+def test_methods_keep_their_name_and_docstring():
     assert Doubling.forward.__name__ == 'forward' and Doubling.forward.__doc__ == 'Twice x.'
 
 
-def test_error_leaves_the_device(entered):
+def test_the_device_is_restored_after_an_error(entered):
     with pytest.raises(TypeError):
         Doubling().forward(None)
     assert Doubling().inner() == 2

@@ -28,7 +28,7 @@ def test_two_strided_convolutions_add_two_levels(rng):
     np.testing.assert_array_equal(maps[4].array, pyramid.extra[1](maps[3]).array)
 
 
-def test_relu_holds_for_the_maps_of_the_backbone_alone(rng):
+def test_relu_is_applied_to_the_maps_of_the_backbone_only(rng):
     maps = FeaturePyramid((4, 6, 8), channels=5, activation='relu', extra=1)(maps_of(rng))
     assert all((x.array >= 0).all() for x in maps[:3])
     assert (maps[3].array < 0).any()
@@ -36,7 +36,7 @@ def test_relu_holds_for_the_maps_of_the_backbone_alone(rng):
 
 @pytest.mark.parametrize('upsampling, enlarged', [
     ('nearest', [[1, 1, 3, 3]]), ('bilinear', [[1, 1.5, 2.5, 3]])])
-def test_what_goes_down_is_the_sum_before_the_3x3_convolution(upsampling, enlarged):
+def test_the_sum_before_the_3x3_convolution_is_passed_down(upsampling, enlarged):
     pyramid = FeaturePyramid((1, 1), channels=1, upsampling=upsampling)
     for convolution in (*pyramid.lateral, *pyramid.output):
         convolution.W.array[...] = 0
@@ -48,7 +48,7 @@ def test_what_goes_down_is_the_sum_before_the_3x3_convolution(upsampling, enlarg
     np.testing.assert_allclose(maps[1].array[0, 0], [[7, 21]])
 
 
-def test_all_weights_get_a_gradient(rng):
+def test_all_parameters_get_a_gradient(rng):
     pyramid = FeaturePyramid((4, 6, 8), channels=5, upsampling='bilinear', extra=2)
     pyramid.cleargrads()
     total = sum(F.sum(x * x) for x in pyramid(maps_of(rng)))
@@ -56,7 +56,7 @@ def test_all_weights_get_a_gradient(rng):
     assert all(np.abs(parameter.grad).max() > 0 for parameter in pyramid.params())
 
 
-def test_unknown_choices_are_refused():
+def test_unknown_choices_are_errors():
     with pytest.raises(ValueError, match='upsampling'):
         FeaturePyramid((4,), upsampling='cubic')
     with pytest.raises(ValueError, match='activation'):

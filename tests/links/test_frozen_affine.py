@@ -12,7 +12,7 @@ def test_each_channel_is_scaled_and_shifted(rng):
     np.testing.assert_allclose(link(x).array, expected, rtol=1e-6)
 
 
-def test_it_is_saved_but_has_nothing_to_train():
+def test_scale_and_shift_are_saved_but_not_trained():
     link = FrozenAffine(2)
     assert list(link.params()) == []
     saved = chainer.serializers.DictionarySerializer()
@@ -20,7 +20,7 @@ def test_it_is_saved_but_has_nothing_to_train():
     assert set(saved.target) == {'scale', 'shift'}
 
 
-def test_the_gradient_passes_through(rng):
+def test_the_gradient_of_the_input_is_scaled(rng):
     link = FrozenAffine(2)
     link.scale[:] = [2, 5]
     x = chainer.Variable(rng.normal(size=(1, 2, 1, 1)).astype(np.float32))

@@ -46,7 +46,7 @@ def block_by_definition(block, x, stride, activation):
 @pytest.mark.parametrize('expansion, size, stride, out_channels', [
     (1, 3, 1, 8), (6, 3, 1, 4), (6, 5, 2, 6), (6, 5, 1, 4)])
 @pytest.mark.parametrize('squeeze', [0, 2])
-def test_block_is_its_layers_one_after_the_other(rng, expansion, size, stride, out_channels, squeeze):
+def test_block_matches_its_layers_applied_one_by_one(rng, expansion, size, stride, out_channels, squeeze):
     activation, plain = (swish, lambda x: x * sigmoid(x)) if squeeze else (relu6, lambda x: x.clip(0, 6))
     block = InvertedResidual(LayerBuilder.plain(0), 4, out_channels, expansion, size, stride, activation,
                              squeeze)
@@ -60,7 +60,7 @@ def test_block_is_its_layers_one_after_the_other(rng, expansion, size, stride, o
 
 
 @pytest.mark.parametrize('net, count', [(MobileNetV2, 3_504_872), (EfficientNet, 5_288_548)])
-def test_published_number_of_parameters(net, count):
+def test_networks_have_the_published_number_of_parameters(net, count):
     # As torchvision prints them, less the last layer, 320 -> 1280, and the classifier of 1,000.
     assert net().count_params() == count - (320 * 1280 + 2 * 1280) - 1_281_000
 
@@ -85,13 +85,13 @@ def test_width_and_depth_scale_the_network():
 
 @pytest.mark.parametrize('channels, rounded', [
     (3, 8), (11.9, 16), (12, 16), (16.4, 16), (18, 24), (35.2, 32)])
-def test_channels_are_multiples_of_8_and_not_much_fewer(channels, rounded):
+def test_channels_are_rounded_to_multiples_of_8(channels, rounded):
     assert round_channels(channels) == rounded
 
 
 @pytest.mark.parametrize('make', [
     lambda seed: MobileNetV2(0.25, seed=seed), lambda seed: EfficientNet(0.25, 0.25, seed=seed)])
-def test_one_seed_gives_one_network(make):
+def test_equal_seeds_give_equal_networks(make):
     for (name, a), (_, b) in zip(sorted(make(5).namedparams()), sorted(make(5).namedparams())):
         np.testing.assert_array_equal(a.array, b.array, err_msg=name)
     assert (make(5).stem.conv.W.array != make(6).stem.conv.W.array).any()

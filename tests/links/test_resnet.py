@@ -12,7 +12,7 @@ from chainer_seg.links.resnet import EXPANSION, Stage
 
 
 def randomise(link, rng):
-    """Gives every parameter and every running statistic a value of its own."""
+    """Sets every parameter and every running statistic to random values."""
     for name, param in link.namedparams():
         scale = 0.1 if name.endswith('/W') else 0.5
         offset = 1 if name.endswith('gamma') else 0
@@ -27,7 +27,7 @@ def randomise(link, rng):
 
 
 def copy_conv_norm(source, target):
-    """Copies a ConvNorm into ChainerCV's Conv2DBNActiv, which knows the same numbers by other names."""
+    """Copies a ConvNorm into ChainerCV's Conv2DBNActiv, whose parameters have other names."""
     target.conv.W.array[...] = source.conv.W.array
     for name in ('gamma', 'beta'):
         getattr(target.bn, name).array[...] = getattr(source.norm, name).array
@@ -57,7 +57,7 @@ def evaluating():
 
 @pytest.mark.parametrize('stride_on', ['1x1', '3x3'])
 @pytest.mark.parametrize('stride, dilation', [(1, 1), (2, 1), (1, 2), (1, 4), (2, 2)])
-def test_stage_gives_the_numbers_of_chainercv(rng, evaluating, stride_on, stride, dilation):
+def test_stage_matches_chainercv(rng, evaluating, stride_on, stride, dilation):
     stage = Stage(LayerBuilder('zero', 'batch', rng), 3, 6, 4, stride, dilation, stride_on)
     randomise(stage, rng)
     reference = chainercv_stage(stage, 6, 4, stride, dilation, stride_on)
@@ -65,7 +65,7 @@ def test_stage_gives_the_numbers_of_chainercv(rng, evaluating, stride_on, stride
     np.testing.assert_allclose(stage(x).array, reference(x).array, rtol=1e-4, atol=1e-5)
 
 
-def test_stage_in_training_gives_the_numbers_of_chainercv(rng):
+def test_stage_in_training_matches_chainercv(rng):
     stage = Stage(LayerBuilder('zero', 'batch', rng), 6, 6, 4, 1, 1, '3x3')
     randomise(stage, rng)
     reference = chainercv_stage(stage, 6, 4, 1, 1, '3x3')
@@ -82,7 +82,7 @@ def test_stage_in_training_gives_the_numbers_of_chainercv(rng):
         stage[0].reduce.conv.W.grad, reference.a.conv1.conv.W.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_frozen_affine_equals_batch_normalisation_folded(rng, evaluating):
+def test_frozen_affine_equals_folded_batch_normalisation(rng, evaluating):
     normal = ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1))
     frozen = ResNet((1, 1), 4, strides=(1, 2), dilations=(1, 1), norm='affine')
     randomise(normal, rng)
@@ -134,21 +134,21 @@ def naive_max_pool(x, pad, ceil):
 @pytest.mark.parametrize('side', [8, 9, 10, 11])
 @pytest.mark.parametrize('pad', [0, 1])
 @pytest.mark.parametrize('pooling', ['floor', 'ceil'])
-def test_pooling_rounds_as_asked(rng, side, pad, pooling):
+def test_pooled_size_is_rounded_as_configured(rng, side, pad, pooling):
     net = ResNet((1,), 1, strides=(1,), dilations=(1,), pooling=pooling, pool_pad=pad)
     x = rng.normal(size=(side, side + 1)).astype(np.float32)
     np.testing.assert_array_equal(net.pool(x[None, None]).array[0, 0],
                                   naive_max_pool(x, pad, pooling == 'ceil'))
 
 
-def test_output_sizes_and_widths():
+def test_output_sizes_and_channels_follow_from_strides_and_width():
     net = ResNet((1, 1, 1, 1), 2, in_channels=5, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
     shapes = [c.shape for c in net(np.zeros((1, 5, 65, 33), np.float32))]
     assert shapes == [(1, 8, 17, 9), (1, 16, 9, 5), (1, 32, 9, 5), (1, 64, 9, 5)]
     assert net.out_channels == (8, 16, 32, 64)
 
 
-def test_the_stem_may_have_a_width_of_its_own():
+def test_the_stem_may_have_its_own_width():
     net = ResNet((1,), 3, strides=(1,), dilations=(1,), stem_width=5)
     assert net.stem.conv.W.shape == (5, 3, 7, 7)
     assert net.res2[0].reduce.conv.W.shape == (3, 5, 1, 1)
@@ -160,7 +160,7 @@ def test_resnet50_has_the_published_number_of_parameters():
     assert ResNet().count_params() == 25_557_032 - 2_049_000
 
 
-def test_one_seed_gives_one_network():
+def test_equal_seeds_give_equal_networks():
     a, b, c = (ResNet((1,), 2, strides=(1,), dilations=(1,), seed=s) for s in (3, 3, 4))
     assert (a.stem.conv.W.array == b.stem.conv.W.array).all()
     assert (a.stem.conv.W.array != c.stem.conv.W.array).any()
@@ -169,7 +169,7 @@ def test_one_seed_gives_one_network():
 @pytest.mark.parametrize('wrong', [
     {'stride_on': '2x2'}, {'padding': 'mirrored'}, {'norm': 'group'}, {'pooling': 'round'},
     {'strides': (1, 2)}])
-def test_unknown_variants_are_refused(wrong):
+def test_unknown_variants_are_errors(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ResNet(**wrong)
 
@@ -182,7 +182,7 @@ def test_every_nth_block_of_a_stage_is_deformable_from_the_first_on():
 
 
 @pytest.mark.parametrize('stride_on', ['1x1', '3x3'])
-def test_a_deformable_network_whose_taps_stay_in_place_is_an_ordinary_one(rng, stride_on):
+def test_a_deformable_network_without_offsets_equals_an_ordinary_one(rng, stride_on):
     plain, deformable = (
         ResNet((1, 2), 2, strides=(1, 2), dilations=(1, 2), stride_on=stride_on, deformable=intervals)
         for intervals in ((0, 0), (1, 1)))
@@ -199,7 +199,7 @@ def test_a_deformable_network_whose_taps_stay_in_place_is_an_ordinary_one(rng, s
 
 
 @pytest.mark.parametrize('height, width, alike', [(65, 33, True), (64, 33, False), (72, 64, False)])
-def test_padding_of_tensorflow_is_that_of_caffe_at_sizes_of_eight_times_something_and_one(
+def test_same_padding_equals_zero_padding_at_sides_of_8n_plus_1(
         rng, evaluating, height, width, alike):
     options = {'blocks': (1, 1), 'width': 2, 'strides': (1, 2), 'dilations': (1, 1)}
     caffe = ResNet(**options, pooling='ceil')

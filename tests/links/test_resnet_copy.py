@@ -1,4 +1,4 @@
-"""A ResNet that took over another one's weights gives the same maps."""
+"""A ResNet with the weights of another one computes the same maps."""
 
 import chainer
 import numpy as np
@@ -35,35 +35,35 @@ def assert_same_maps(resnet, other, x, y=None):
 
 @pytest.mark.parametrize('stem_bias', [False, True])
 @pytest.mark.parametrize('given, norm', [('batch', 'batch'), ('batch', 'affine'), ('affine', 'affine')])
-def test_normalisation_and_biases_are_taken_over(rng, x, stem_bias, given, norm):
+def test_normalisation_and_biases_are_copied(rng, x, stem_bias, given, norm):
     source = trained(rng, norm=given, stem_bias=stem_bias)
     target = ResNet(**SIZES, norm=norm)
     copy_resnet(source, target)
     assert_same_maps(source, target, x)
 
 
-def test_a_bias_stays_one_where_there_is_a_place_for_it(rng, x):
+def test_a_bias_is_copied_to_a_convolution_with_a_bias(rng, x):
     source, target = trained(rng, stem_bias=True), ResNet(**SIZES, stem_bias=True)
     copy_resnet(source, target)
     np.testing.assert_array_equal(target.stem.conv.b.array, source.stem.conv.b.array)
     assert_same_maps(source, target, x)
 
 
-def test_later_stages_and_further_inputs_are_left_out(rng, x):
+def test_later_stages_and_additional_inputs_are_not_copied(rng, x):
     source = trained(rng, in_channels=5, blocks=(1, 2, 1), strides=(1, 2, 2), dilations=(1, 1, 1))
     target = ResNet(**SIZES)
     copy_resnet(source, target)
     assert_same_maps(target, source, x, np.concatenate([x, np.zeros((2, 2, 32, 32), 'f')], axis=1))
 
 
-def test_inputs_that_only_the_target_has_count_for_nothing(rng, x):
+def test_additional_inputs_of_the_target_have_zero_weights(rng, x):
     source, target = trained(rng), ResNet(**SIZES, in_channels=5)
     copy_resnet(source, target)
     more = np.concatenate([x, rng.normal(0, 1, (2, 2, 32, 32)).astype(np.float32)], axis=1)
     assert_same_maps(target, source, more, x)
 
 
-def test_a_variance_that_half_precision_lost_is_finite_again(rng):
+def test_an_infinite_variance_becomes_finite(rng):
     source, target = trained(rng), ResNet(**SIZES)
     source.stem.norm.avg_var[1] = np.inf
     copy_resnet(source, target)
@@ -71,6 +71,6 @@ def test_a_variance_that_half_precision_lost_is_finite_again(rng):
 
 
 @pytest.mark.parametrize('options', [{'width': 4}, {'blocks': (1, 1)}])
-def test_other_sizes_are_one_sentence(rng, options):
+def test_different_sizes_are_an_error_of_one_sentence(rng, options):
     with pytest.raises(TrainingError, match='choose one of the same width and blocks'):
         copy_resnet(trained(rng, **options), ResNet(**SIZES))
