@@ -21,7 +21,7 @@ from chainer_seg.cli.sampling_options import add_sampling_options, chosen_sampli
 from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
-from chainer_seg.models.deeplab.stored_clicks import LEAST_AREA, STORED_SCALE, stored_clicks
+from chainer_seg.models.deeplab.precomputed_clicks import LEAST_AREA, MAP_SCALE, clicks_of_maps
 from chainer_seg.options import Parser, with_any, without
 from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 
@@ -76,7 +76,7 @@ def make_parser() -> Parser:
                          help='minimum area of an object, in pixels')
     samples.add_argument('--max-objects', type=command_line.count_argument, metavar='N',
                          help='stop after N objects')
-    samples.add_argument('--energy-scale', '--ENERGY_SCALE', type=float, default=STORED_SCALE,
+    samples.add_argument('--energy-scale', '--ENERGY_SCALE', type=float, default=MAP_SCALE,
                          metavar='S', help='factor for distances in the stored maps')
     add_sampling_options(parser, '--method', pairs=True)
     parser.add_argument('--preview', metavar='PNG', help='also draw some samples on a contact sheet')
@@ -130,7 +130,7 @@ def preview(dataset, path):
     from chainer_seg.visualization import draw_click_sheet
     numbers = np.linspace(0, len(dataset) - 1, min(_SHOWN, len(dataset))).astype(int)
     examples = [dataset[number] for number in numbers]
-    axes = draw_click_sheet([(image, label, stored_clicks(maps)) for image, maps, label in examples],
+    axes = draw_click_sheet([(image, label, clicks_of_maps(maps)) for image, maps, label in examples],
                             titles=[dataset.ids[number] for number in numbers])
     with atomic_write(path) as temporary:
         axes[0].figure.savefig(temporary)
@@ -140,7 +140,7 @@ def training_command(lists, datasets, options):
     """The command that trains on the samples as the TensorFlow implementation does."""
     words = ['chainer-seg', 'train', 'click', '--recipe', 'tensorflow', '--dataset', 'click-files',
              '--list', lists['train'], '--data', options.out]
-    if options.energy_scale != STORED_SCALE:
+    if options.energy_scale != MAP_SCALE:
         words += ['--click-scale', f'{options.energy_scale:g}']
     if 'val' in lists:
         words += ['--val-list', lists['val']]

@@ -79,12 +79,12 @@ def run(model, options):
 def find(model, path, clicks, sharpen, options):
     """The image, the clicks on it, and the resulting probability and mask (H, W)."""
     from chainer_seg.datasets.click_files import read_maps
-    from chainer_seg.models.deeplab.stored_clicks import stored_clicks
+    from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
     image = read_image(path)
     try:
         if options.pnmap:
             maps = read_maps(options.pnmap)
-            return image, stored_clicks(maps), segment_stored(model, image, maps, sharpen, options)
+            return image, clicks_of_maps(maps), segment_stored(model, image, maps, sharpen, options)
         return image, clicks, segment(model, image, clicks, sharpen, options)
     except ClickError as error:
         raise ClickError(f'{path}: {error}') from error
@@ -151,10 +151,10 @@ def segment(model, image, clicks, sharpen, options):
 def segment_stored(model, image, maps, sharpen, options):
     """The probability and the mask (H, W) for precomputed click maps."""
     from chainer_seg.models.deeplab.precomputed_maps import segment_maps
-    from chainer_seg.models.deeplab.stored_clicks import stored_clicks
+    from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
     probability = segment_maps(model, image, maps)
     if sharpen is not None:
-        probability = sharpen(image, probability, stored_clicks(maps))
+        probability = sharpen(image, probability, clicks_of_maps(maps))
     return probability, probability > options.threshold
 
 
@@ -162,7 +162,7 @@ def save(path, image_id, stem, image, clicks, found, options):
     """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
     from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
     from chainer_seg.instances import Instances
-    from chainer_seg.models.deeplab.stored_clicks import stored_maps
+    from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
     from chainer_seg.visualization import overlay_clicks, overlay_masks
     probability, mask = found
     instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
@@ -173,6 +173,6 @@ def save(path, image_id, stem, image, clicks, found, options):
     write_json(f'{stem}.json', [{**result, 'file_name': path.name}
                                 for result in instances.to_coco_results(image_id)])
     if options.save_pnmap:
-        write_maps(f'{stem}{MAPS_ENDING}', stored_maps(clicks, mask.shape))
+        write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
     log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
              path, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if options.save_pnmap else '')

@@ -110,18 +110,18 @@ class BaselineSession:
         self._small = resize(self.image, fit_within((height, width), method.longest_side))
 
     def add(self, *clicks: Click) -> None:
-        """Adds clicks and finds the object anew.
+        """Adds clicks and segments the object again.
 
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image; nothing is changed.
         """
-        check_clicks(clicks, self.mask.shape)
+        height, width = self.image.shape[:2]
+        check_clicks(clicks, (height, width))
         self.clicks += clicks
         positive, negative = click_discs(
-            self.clicks, self.mask.shape, self._method.seed_radius * max(self.mask.shape),
+            self.clicks, (height, width), self._method.seed_radius * max(height, width),
             size=self._small.shape[:2])
         found = self._method.segment(self._small, positive, negative)
-        height, width = self.image.shape[:2]
         self.mask = resize(found.astype(np.float32), (height, width)) > 0.5
 
 

@@ -11,7 +11,7 @@ from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 from chainer_seg.evaluation.click_benchmarks import LEAST_AREA
-from chainer_seg.models.deeplab.stored_clicks import usable_objects
+from chainer_seg.models.deeplab.precomputed_clicks import usable_objects
 from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES_IN_COCO
 
 # The categories of COCO that a model trained on Pascal VOC has seen, and those that it has not.

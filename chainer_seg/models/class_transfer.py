@@ -71,16 +71,16 @@ def class_labels(source: chainer.Chain, model: chainer.Chain) -> tuple[np.ndarra
     return np.flatnonzero(places >= 0), places[places >= 0]
 
 
-def _count(model):
+def _count(model: chainer.Chain) -> int:
     rows = model.class_rows()[0]
     return rows.classes - rows.background
 
 
-def _fill(parameter, array):
+def _fill(parameter: chainer.Parameter, array: np.ndarray) -> None:
     with chainer.using_device(parameter.device):  # Either model may be on a GPU.
         parameter.array[...] = parameter.device.send(
             array.reshape(parameter.shape).astype(parameter.dtype, copy=False))
 
 
-def _array(parameter):
+def _array(parameter: chainer.Parameter) -> np.ndarray:
     return chainer.get_device('@numpy').send(parameter.array)

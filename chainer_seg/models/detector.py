@@ -1,12 +1,15 @@
 """What the detectors share: images in, :class:`chainer_seg.instances.Instances` out."""
 
 
+from typing import Any
+
 import numpy as np
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from chainer_seg.errors import UserError
-from chainer_seg.images import as_image
+from chainer_seg.images import ImageLike, as_image
+from chainer_seg.instances import Instances
 from chainer_seg.models.base import Model
 from chainer_seg.models.inference import inference
 from chainer_seg.pixel_values import bytes_of_chainercv
@@ -31,7 +34,7 @@ class InstanceDetector(Model):
 
     option_names: tuple[str, ...] = ('score_threshold', 'nms_threshold', 'max_detections')
 
-    def detect(self, image, **options):
+    def detect(self, image: ImageLike, **options: Any) -> Instances:
         """Finds the objects of one image.
 
         Args:
@@ -51,7 +54,7 @@ class InstanceDetector(Model):
         """
         return self.detect_batch([image], **options)[0]
 
-    def detect_batch(self, images, **options):
+    def detect_batch(self, images: Sequence[ImageLike], **options: Any) -> list[Instances]:
         """As :meth:`detect` for a list of images at once, of any sizes; a list of Instances."""
         options = self._all_options(options)
         images = [as_image(image) for image in images]
@@ -77,7 +80,7 @@ class InstanceDetector(Model):
         return ([instances.masks for instances in found], [instances.labels for instances in found],
                 [instances.scores for instances in found])
 
-    def _all_options(self, given):
+    def _all_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         unknown = sorted(set(given) - set(self.option_names))
         if unknown:
             raise TypeError(f'{type(self).__name__} has no option {", ".join(unknown)}; '
@@ -87,7 +90,7 @@ class InstanceDetector(Model):
         return options
 
 
-def _check(score_threshold, nms_threshold, max_detections):
+def _check(score_threshold: float, nms_threshold: float, max_detections: int) -> None:
     if not 0 <= score_threshold <= 1:
         raise UserError(f'score_threshold must be between 0 and 1, got {score_threshold:g}.')
     if not 0 < nms_threshold <= 1:

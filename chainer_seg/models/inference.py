@@ -3,18 +3,17 @@
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import chainer
 import numpy as np
 
-from chainer_seg.functions.arguments import as_array
+from chainer_seg.arrays import ArrayOrVariable
 
 _silence = functools.partial(np.errstate, over='ignore', invalid='ignore')
 
 # What a network returns: floats in arrays or Variables, and tuples and lists of them.
-Output: TypeAlias = (
-    'np.ndarray | np.floating | float | chainer.Variable | Sequence[Output]')
+Output: TypeAlias = 'ArrayOrVariable | np.floating | float | Sequence[Output]'
 
 
 @contextlib.contextmanager
@@ -38,10 +37,10 @@ def total_of(*outputs: Output) -> np.floating | float:
         return chainer.backend.get_array_module(*sums).stack(sums).sum()
 
 
-def _arrays(outputs):
+def _arrays(outputs: Sequence[Output]) -> Iterator[Any]:
     """The arrays in tuples and lists of outputs."""
     for output in outputs:
         if isinstance(output, (tuple, list)):
             yield from _arrays(output)
         else:
-            yield as_array(output)
+            yield output.array if isinstance(output, chainer.Variable) else output

@@ -14,7 +14,7 @@ from chainer_seg.images import read_image
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.dense_crf import CrfParameters, dense_crf
 from chainer_seg.models.deeplab.precomputed_maps import segment_maps
-from chainer_seg.models.deeplab.stored_clicks import stored_maps
+from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
 
 SIZE = 30, 40
 CLICKS = [Click(12, 10), Click(5, 30, False)]
@@ -76,7 +76,7 @@ def test_mirror_image_is_looked_at(predict):
 
 def test_click_maps_take_the_place_of_clicks(predict):
     save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2, click_scale=6, click_mean=131))
-    maps = stored_maps(CLICKS, SIZE)
+    maps = maps_of_clicks(CLICKS, SIZE)
     write_maps('maps.tif', maps)
     assert predict('--pnmap', 'maps.tif') == (0, '')
     assert_found(segment_maps(load_model('model.npz'), read_image('a.png'), maps))
@@ -84,7 +84,7 @@ def test_click_maps_take_the_place_of_clicks(predict):
 
 def test_click_maps_are_refined_with_the_clicks_in_them(predict):
     pytest.importorskip('maxflow', reason='PyMaxflow is not installed')
-    write_maps('maps.tif', stored_maps(CLICKS, SIZE))
+    write_maps('maps.tif', maps_of_clicks(CLICKS, SIZE))
     assert predict('--pnmap', 'maps.tif', '--refine', 'graphcut') == (0, '')
     mask = np.asarray(Image.open('o/a_mask.png'))
     assert mask[12, 10] and not mask[5, 30]
@@ -94,7 +94,7 @@ def test_click_maps_are_refined_with_the_clicks_in_them(predict):
 def test_clicks_are_saved_as_maps_that_mean_the_same(predict):
     assert predict('--pos', '10,12', '--neg', '30,5', '--save-pnmap') == (0, '')
     first = Image.open('o/a_probability.png')
-    np.testing.assert_array_equal(read_maps('o/a_pnsamples.tif'), stored_maps(CLICKS, SIZE))
+    np.testing.assert_array_equal(read_maps('o/a_pnsamples.tif'), maps_of_clicks(CLICKS, SIZE))
     assert predict('--pnmap', 'o/a_pnsamples.tif') == (0, '')
     np.testing.assert_array_equal(Image.open('o/a_probability.png'), first)
 
@@ -150,9 +150,9 @@ def test_clicks_with_a_byte_order_mark(predict):
 def write_bad_files():
     Image.new('L', (4, 3), 255).save('small.png')
     Image.new('L', SIZE[::-1]).save('black.png')
-    write_maps('maps.tif', stored_maps(CLICKS, SIZE))
-    write_maps('small.tif', stored_maps([Click(1, 1)], (3, 4)))
-    write_maps('negative.tif', stored_maps(CLICKS[1:], SIZE))
+    write_maps('maps.tif', maps_of_clicks(CLICKS, SIZE))
+    write_maps('small.tif', maps_of_clicks([Click(1, 1)], (3, 4)))
+    write_maps('negative.tif', maps_of_clicks(CLICKS[1:], SIZE))
     for name, content in {'text': 'x=3', 'number': '3', 'points': '[[1, 2]]',
                           'words': '[{"x": "here", "y": 1}]',
                           'sign': '[{"x": 1, "y": 1, "positive": 7}]',
@@ -180,7 +180,7 @@ def write_bad_files():
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
     (('--pnmap', 'a.png'), 'a.png has other pages (40x30 RGB)'),
     (('--pnmap', 'small.tif'), 'a.png: The click maps are 3x4 pixels, but the image is 30x40'),
-    (('--pnmap', 'negative.tif'), 'a.png: The click maps show no positive click'),
+    (('--pnmap', 'negative.tif'), 'a.png: The click maps have no positive click'),
     (('--pnmap', 'maps.tif', '--pos', '1,1'), '--pnmap replaces clicks'),
     (('--pnmap', 'maps.tif', '--mask', 'small.png'), '--pnmap replaces clicks')])
 def test_bad_input_is_one_sentence(predict, options, sentence):

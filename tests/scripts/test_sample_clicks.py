@@ -9,7 +9,7 @@ from PIL import Image
 from chainer_seg import load_model, save_model
 from chainer_seg.datasets import ClickFilesDataset, PlainShapesDataset, write_coco
 from chainer_seg.models.deeplab import ClickSegmenter
-from chainer_seg.models.deeplab.stored_clicks import stored_clicks
+from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 
 DRAWN = ('--draw', 'plain-shapes', '--n', '2', '--val-n', '1', '--size', '64', '--least-area', '50')
 SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '65', '--val-n', '2',
@@ -59,7 +59,7 @@ def test_samples_lists_and_a_sheet_are_written(run, tmp_path):
     assert settings['strategies'] == ['background', 'others', 'outline']
     for _, maps, label in ClickFilesDataset(tmp_path / 'out' / 'train_converted.txt',
                                             images=path.parent / 'images'):
-        positives = [click for click in stored_clicks(maps) if click.positive]
+        positives = [click for click in clicks_of_maps(maps) if click.positive]
         assert 1 <= len(positives) <= 2 and label[int(positives[0].y), int(positives[0].x)]
 
 

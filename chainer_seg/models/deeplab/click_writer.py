@@ -2,10 +2,14 @@
 
 import collections
 import dataclasses
+import os
 import pathlib
+from collections.abc import Iterator, Sequence
 
-from chainer_seg.bad_images import passing_over
-from chainer_seg.datasets.base import as_dataset
+import numpy as np
+
+from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.click_files import (
     IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, ClickList, has_sample, label_path, read_list,
     write_sample)
@@ -14,44 +18,46 @@ from chainer_seg.files import atomic_write, check_inside
 from chainer_seg.images import write_image
 from chainer_seg.journal import keep_settings
 from chainer_seg.locks import sole_writer
-from chainer_seg.models.deeplab.sampling import find_sampling
-from chainer_seg.models.deeplab.stored_clicks import (
-    LEAST_AREA, STORED_SCALE, sample_image, stored_maps, usable_objects)
+from chainer_seg.models.deeplab.sampling import ClickSampling, find_sampling
+from chainer_seg.models.deeplab.precomputed_clicks import (
+    LEAST_AREA, MAP_SCALE, maps_of_clicks, sample_object_clicks, usable_objects)
 
 _LIST_ENDING, _SETTINGS_ENDING = '_converted.txt', '_sampling.json'
 _JPEG_QUALITY = 95
 
 
-def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, scale=STORED_SCALE,
-                      seed=0, least_area=LEAST_AREA, max_objects=None, source='', overwrite=False,
-                      on_error=None, progress=iter):
+def write_click_files(dataset: Dataset, folder: str | os.PathLike[str], split: str = 'train',
+                      sampling: str | ClickSampling = 'tensorflow', *, scale: float = MAP_SCALE,
+                      seed: int = 0, least_area: float = LEAST_AREA, max_objects: int | None = None,
+                      source: str = '', overwrite: bool = False, on_error: OnError | None = None,
+                      progress: Progress = iter) -> pathlib.Path:
     """Samples clicks on the objects of a data set and writes them as files.
 
-    A sample depends on the seed, its image, its object and its pair alone. What is there is kept, so
+    A sample depends only on the seed, its image, its object and its pair. Existing samples are kept, so
     an interrupted call leaves intact files and another one resumes. Images are listed by their names;
-    those of a data set without image files of its own are written to ``folder/images``.
+    those of a data set without image files are written to ``folder/images``.
 
     Args:
         dataset: Any data set of images and their objects.
-        folder: Where to; see :mod:`chainer_seg.datasets.click_files`.
-        split: Names the list, ``SPLIT_converted.txt``.
-        sampling: As :func:`sample_clicks` takes a method.
+        folder: Output folder; see :mod:`chainer_seg.datasets.click_files`.
+        split: Name of the list, ``SPLIT_converted.txt``.
+        sampling: As the ``method`` of :func:`sample_clicks`.
         scale: Distances are multiplied by this.
         seed: A whole number from 0.
-        least_area: Smaller objects (in pixels) are skipped, and so are crowds.
+        least_area: Minimum area of an object in pixels; crowds are skipped, too.
         max_objects: Maximum number of objects; None for all.
-        source: Anything that tells which data set this is.
+        source: Text that identifies the data set.
         overwrite: Replace samples of other settings, which are an error otherwise.
         on_error: Called with the number and the error of an image that cannot be read, which is then
             skipped; None raises the error.
         progress: Wraps the iteration over numbers of images, as ``tqdm`` does.
 
     Returns:
-        pathlib.Path: The list.
+        The path of the list.
 
     Raises:
-        chainer_seg.errors.DatasetError: There is no such object, the folder holds other samples, or
-            the names of the images cannot be listed.
+        chainer_seg.errors.DatasetError: No object is large enough, the folder contains samples of other
+            settings, or the names of the images cannot be listed.
         chainer_seg.errors.ImageError: An image is unreadable.
         chainer_seg.errors.DiskFullError: The disk is full or the folder is not writable.
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
@@ -67,7 +73,7 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
         check_inside(folder, 'images', MAPS_FOLDER, LABELS_FOLDER)
         path, settings_path = folder / f'{split}{_LIST_ENDING}', folder / f'{split}{_SETTINGS_ENDING}'
         if overwrite:
-            # The settings go last: until then, what is left cannot be taken for samples of this run.
+            # The settings are removed last, so that leftovers are never mistaken for samples of this run.
             for old in (path, *writer.written(), settings_path):
                 with writing(old):
                     old.unlink(missing_ok=True)
@@ -81,8 +87,10 @@ def write_click_files(dataset, folder, split='train', sampling='tensorflow', *, 
     return path
 
 
-def _write_all(dataset, writer, listed, sampling, seed, least_area, left, on_error, progress):
-    """Writes the samples of all images; ``left`` is how many objects are wanted, None for all."""
+def _write_all(dataset: Dataset, writer: '_ImageWriter', listed: ClickList,
+               sampling: ClickSampling, seed: int,
+               least_area: float, left: int | None, on_error: OnError | None, progress: Progress) -> None:
+    """Writes the samples of all images; ``left`` is the maximum number of objects, None for all."""
     for number in progress(range(len(dataset))):
         with passing_over(number, on_error):
             image, instances = dataset[number]
@@ -98,39 +106,40 @@ def _write_all(dataset, writer, listed, sampling, seed, least_area, left, on_err
 class _ImageWriter:
     """Writes all files of one image."""
 
-    def __init__(self, dataset, folder, split, scale):
+    def __init__(self, dataset: Dataset, folder: pathlib.Path, split: str, scale: float) -> None:
         self._dataset, self._folder, self._scale = dataset, folder, scale
-        # Those of a data set without image files are written, too.
-        self._has_images = dataset.image_folder is None
+        # Images of a data set without image files are written, too.
+        self._writes_images = dataset.image_folder is None
         self._files = [
             dataset.file_name(number) if dataset.has_files else f'{split}-{number:06d}{IMAGE_ENDING}'
             for number in range(len(dataset))]
-        # As they are listed.
+        # The names in the list.
         self.names = [name.removesuffix(IMAGE_ENDING) for name in self._files]
 
-    def write(self, number, image, masks, chosen, sampling, seed):
-        """Writes what is not there; gives the names of all samples of the image."""
+    def write(self, number: int, image: np.ndarray, masks: np.ndarray, chosen: np.ndarray,
+              sampling: ClickSampling, seed: tuple[int, ...]) -> list[str]:
+        """Writes the missing samples; returns the names of all samples of the image."""
         samples = [f'{self.names[number]}-{part}' for part in range(sampling.n_pairs * len(chosen))]
         wanted = {part for part, sample in enumerate(samples)
                   if not has_sample(self._folder, sample)}
-        for part, clicks, label in sample_image(masks, chosen, wanted, sampling, seed):
-            maps = stored_maps(clicks, label.shape, self._scale)
+        for part, clicks, label in sample_object_clicks(masks, chosen, wanted, sampling, seed):
+            maps = maps_of_clicks(clicks, label.shape, self._scale)
             write_sample(self._folder, samples[part], maps, label)
-        if self._has_images:
+        if self._writes_images:
             self._write_image(self._folder / 'images' / self._files[number], number, image)
         return samples
 
-    def written(self):
-        """Yields the files of these images that an earlier run wrote."""
+    def written(self) -> Iterator[pathlib.Path]:
+        """The files of these images that an earlier run wrote."""
         names, maps = set(self.names), self._folder / MAPS_FOLDER
         for path in list(maps.rglob(f'*{MAPS_ENDING}')):
             sample = path.relative_to(maps).as_posix().removesuffix(MAPS_ENDING)
             if sample.rpartition('-')[0] in names:
                 yield from (path, label_path(self._folder, sample))
-        if self._has_images:
+        if self._writes_images:
             yield from (self._folder / 'images' / file for file in self._files)
 
-    def _write_image(self, path, number, image):
+    def _write_image(self, path: pathlib.Path, number: int, image: np.ndarray) -> None:
         if path.exists():
             return
         if not self._dataset.has_files:
@@ -141,8 +150,8 @@ class _ImageWriter:
             temporary.write_bytes(data)
 
 
-def _check_names(names, folder, split):
-    """Tells names that cannot stand in a list or would be those of several images."""
+def _check_names(names: Sequence[str], folder: pathlib.Path, split: str) -> None:
+    """Raises an error for names that a list cannot contain, or that several images have."""
     for name in names:
         path = pathlib.Path(name)
         if len(name.split()) != 1 or path.is_absolute() or '..' in path.parts:

@@ -1,5 +1,4 @@
-"""Clicks and the maps that tell a network about them (section 3.1 of arXiv 1603.04042; the disks of
-arXiv 2102.06583)."""
+"""Clicks and the maps that encode them (arXiv 1603.04042, section 3.1; disks: arXiv 2102.06583)."""
 
 import dataclasses
 import math
@@ -10,17 +9,17 @@ import numpy as np
 
 from chainer_seg.errors import ClickError
 
-# Distances are cut off here; a map without any click is this value everywhere.
+# Distances are truncated to this; a map without clicks is this value everywhere.
 LARGEST_DISTANCE = 255.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Click:
-    """A point that a user marked: on the object, or off it.
+    """A point that a user clicked, on the object or off it.
 
     Attributes:
         y, x: Position in pixels; (0, 0) is the centre of the top left pixel.
-        positive: True on the object, False on what is not part of it.
+        positive: True on the object, False off it.
     """
 
     y: float
@@ -32,7 +31,7 @@ def check_clicks(clicks: Sequence[Click], size: Sequence[int]) -> None:
     """Raises :class:`chainer_seg.errors.ClickError` for anything but clicks inside an image of ``size``.
 
     Args:
-        clicks: Objects that should be :class:`Click`.
+        clicks: The clicks to check.
         size: (height, width) in pixels.
     """
     height, width = size
@@ -52,12 +51,12 @@ def check_clicks(clicks: Sequence[Click], size: Sequence[int]) -> None:
 
 def pixel_of(click: Click) -> tuple[int, int]:
     """The pixel (row, column) of an image that a click inside it lies on."""
-    # The rim of the image, half a pixel outside the centres, belongs to the outermost pixels.
+    # The edge of the image, half a pixel outside the centres, belongs to the outermost pixels.
     return max(0, math.ceil(click.y - 0.5)), max(0, math.ceil(click.x - 0.5))
 
 
 def click_points(clicks: Sequence[Click]) -> np.ndarray:
-    """Clicks as an array (K, 3) float32 of y, x and sign: 1 for a positive one and -1 for another."""
+    """Clicks as an array (K, 3) float32 of y, x and sign: 1 for positive and -1 for negative clicks."""
     rows = [(click.y, click.x, 1 if click.positive else -1) for click in clicks]
     return np.array(rows, np.float32).reshape(-1, 3)
 
@@ -69,7 +68,7 @@ def click_maps(clicks: Sequence[Click], size: tuple[int, int], *, scale: float =
     Args:
         clicks: A sequence of :class:`Click`.
         size: (H, W) in pixels.
-        scale: Distances are multiplied by this before they are cut off at 255: 1 in the paper,
+        scale: Distances are multiplied by this before they are truncated to 255: 1 in the paper,
             6 in the TensorFlow implementation.
         mean: Subtracted afterwards: 0 in the paper, 131 in the TensorFlow implementation.
 
@@ -84,8 +83,8 @@ def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
     """:func:`click_maps` of a batch.
 
     Args:
-        points: (B, K, 3) float32 of y, x and sign, as :func:`click_points` gives; rows of sign 0
-            are no clicks.
+        points: (B, K, 3) float32 of y, x and sign, as of :func:`click_points`; rows with sign 0 are
+            padding.
         size, scale, mean: As those of :func:`click_maps`.
 
     Returns:
@@ -100,14 +99,14 @@ def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
 
 def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
               mean: float = 0.0) -> np.ndarray:
-    """Disks around the clicks, which say no more than where they are (arXiv 2102.06583).
+    """Disks around the clicks (arXiv 2102.06583, section 3.1).
 
-    A map is 0 on the disks and 255 elsewhere, as one of distances is that grows from nothing to its
-    largest at their rim: a network that knows distances can go on with disks.
+    A map is 0 on the disks and 255 elsewhere, like truncated distances, so that a network trained with
+    distances can be fine-tuned with disks.
 
     Args:
         points, size: As those of :func:`point_maps`.
-        radius: Of the disks, in pixels; a pixel whose centre is so far away belongs to the disk.
+        radius: Radius of the disks in pixels; a pixel whose centre is exactly this far belongs to the disk.
         mean: Subtracted afterwards.
 
     Returns:
@@ -120,8 +119,8 @@ def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
     return xp.where(nearest <= radius ** 2, values[1], values[0])
 
 
-def _squared_distances(points, size, largest):
-    """(B, 2, H, W) float32, squared distances to the nearest clicks of either sign; or ``largest``."""
+def _squared_distances(points: np.ndarray, size: tuple[int, int], largest: float) -> np.ndarray:
+    """(B, 2, H, W) float32, squared distances to the nearest click of each sign, at most ``largest``."""
     from chainer import backend
     xp = backend.get_array_module(points)
     nearest = xp.full((len(points), 2, *size), largest, np.float32)

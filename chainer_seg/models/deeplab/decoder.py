@@ -8,19 +8,19 @@ from chainer import links as L
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import BatchNorm
 
-_FINE_SHARE = 4  # The early features are reduced to a quarter as many channels as the late ones.
+_FINE_SHARE = 4  # ratio of the channels of the late features to those of the early ones
 
 
 class Decoder(chainer.Chain):
-    """Adds to coarse logits what early features and the clicks themselves say about details.
+    """Adds details to coarse logits, from early features and the click maps.
 
     Args:
         coarse_channels: Channels of the last stage's features.
         fine_channels: Channels of the first stage's features.
         hint_channels: Channels of the hints.
         channels: Width of the decoder.
-        seed: Seed of the initial weights. The last layer begins with zeros, so that a new decoder
-            changes nothing.
+        seed: Seed of the initial weights. The last layer is initialised with zeros, so that a new
+            decoder changes nothing but the size.
     """
 
     def __init__(self, coarse_channels: int, fine_channels: int, hint_channels: int, channels: int,
@@ -38,13 +38,14 @@ class Decoder(chainer.Chain):
             self.merge_norm = BatchNorm(channels)
             self.logits = L.Convolution2D(channels, 1, 1, initialW=0)
 
-    def forward(self, logits, coarse, fine, hints):
-        """Sharpens logits.
+    def forward(self, logits: chainer.Variable, coarse: chainer.Variable, fine: chainer.Variable,
+                hints: chainer.Variable | np.ndarray) -> chainer.Variable:
+        """Refines logits.
 
         Args:
-            logits: (B, 1, h, w), and ``coarse`` (B, coarse_channels, h, w) that they were made of.
+            logits: (B, 1, h, w), computed from ``coarse`` (B, coarse_channels, h, w).
             fine: (B, fine_channels, H, W).
-            hints: (B, hint_channels, any, any), about as large as 1.
+            hints: (B, hint_channels, any, any), of a magnitude of about 1.
 
         Returns:
             (B, 1, H, W) Variable.

@@ -1,69 +1,77 @@
 """Refinement by a graph cut with the clicks as hard constraints (section 3.3 of arXiv 1603.04042).
 
 The energy is that of Boykov and Jolly, "Interactive Graph Cuts for Optimal Boundary & Region
-Segmentation of Objects in N-D Images" (ICCV 2001), with what the network says added to what colour
-histograms say.
+Segmentation of Objects in N-D Images" (ICCV 2001), with the network's probability added to the
+likelihood of colour histograms.
 """
 
+from collections.abc import Sequence
+from types import ModuleType
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage, special
 
 from chainer_seg.errors import UserError
+from chainer_seg.images import ImageLike
+from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.crop import SEED_RADIUS, RefinementCrop, click_discs
 from chainer_seg.models.deeplab.refinement_input import image_and_probability
 
-# The four of a pixel's eight neighbours that come after it: (rows, columns) to go.
+# The four of a pixel's eight neighbours that come after it, as offsets (rows, columns).
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
-_BINS = 16  # of each channel of a colour histogram
-_MOST_EVIDENCE = 3.0  # No colour says more than odds of e^3.
+_BINS = 16  # per channel of a colour histogram
+_MAX_EVIDENCE = 3.0  # maximum log-odds that a colour contributes
 
 
-def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5, longest_side=256,
-              certainty=0.999, seed_radius=SEED_RADIUS):
-    """The object of least energy, found by a maximal flow.
+def graph_cut(image: ImageLike, probability: ArrayLike, clicks: Sequence[Click], *, smoothness: float = 10.0,
+              colour_weight: float = 1.5, longest_side: int = 256, certainty: float = 0.999,
+              seed_radius: float = SEED_RADIUS) -> np.ndarray:
+    """The object of minimum energy, found by maximum flow.
 
     The energy of a labelling is the sum over pixels of -log(probability of its label) and, over
-    neighbours of different labels, of ``smoothness`` times :func:`contrast_weights`. Only a
-    window around what may be the object is cut. Xu et al. take the network's probability as it is,
-    which is a ``colour_weight`` of 0; the defaults did best on training photographs.
+    neighbours of different labels, of ``smoothness`` times :func:`contrast_weights`. Only a crop around
+    the possible object is cut. Xu et al. use the network's probability alone, which is a
+    ``colour_weight`` of 0; the defaults did best on training photographs.
 
     Args:
-        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+        image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
         probability: (H, W) float32 in 0..1.
-        clicks: A sequence of :class:`Click`; a disc around each keeps the click's label.
-        smoothness: How much a border costs where the image shows none.
-        colour_weight: Factor of :func:`colour_evidence` where it is added to the log-odds of the
+        clicks: The clicks; a disc around each keeps the click's label.
+        smoothness: Cost of a boundary between pixels of the same colour.
+        colour_weight: Factor of :func:`colour_evidence`, which is added to the log-odds of the
             probability.
-        longest_side: Larger windows are shrunk to this many pixels.
-        certainty: No pixel is believed more than this.
-        seed_radius: Of the discs, in pixels.
+        longest_side: Maximum longer side of the crop in pixels.
+        certainty: Maximum probability of a pixel.
+        seed_radius: Radius of the discs in pixels.
 
     Returns:
-        (H, W) float32, above 0.5 exactly on the cut object. On either side of 0.5 it orders
-        pixels as ``probability`` does: a threshold of 0.25 gives the union of the cut object with
-        where the probability is above 0.5, one of 0.75 their intersection. The discs of the clicks
-        are 1 and 0, so that they hold for every threshold.
+        (H, W) float32, above 0.5 exactly on the cut object. On either side of 0.5 it orders pixels as
+        ``probability`` does: a threshold of 0.25 gives the union of the cut object and the pixels with
+        a probability above 0.5, a threshold of 0.75 their intersection. The discs of the clicks are 1
+        and 0, so that they keep their labels at every threshold.
 
     Raises:
-        chainer_seg.errors.UserError: PyMaxflow is not installed, or ``probability`` is none.
-        chainer_seg.errors.ImageError: ``image`` is not an image, or it and the
-            probability differ in size.
+        chainer_seg.errors.UserError: PyMaxflow is not installed, or ``probability`` is not a
+            probability.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or differs in size from the
+            probability.
         chainer_seg.errors.ClickError: A click lies outside the image.
     """
     import_maxflow()
     image, probability = image_and_probability(image, probability)
-    focus = RefinementCrop.on_object(image, probability, clicks, longest_side, seed_radius)
-    if focus is None:
+    crop = RefinementCrop.on_object(image, probability, clicks, longest_side, seed_radius)
+    if crop is None:
         return probability / 2
-    believed = np.clip(focus.probability, 1 - certainty, certainty)
-    believed[focus.positive], believed[focus.negative] = certainty, 1 - certainty
+    believed = np.clip(crop.probability, 1 - certainty, certainty)
+    believed[crop.positive], believed[crop.negative] = certainty, 1 - certainty
     if colour_weight:
-        evidence = colour_weight * colour_evidence(focus.image, believed)
+        evidence = colour_weight * colour_evidence(crop.image, believed)
         believed = np.clip(special.expit(special.logit(believed) + evidence),
                            1 - certainty, certainty)
-    cut = least_energy(focus.image, believed, focus.positive, focus.negative, smoothness)
-    result = around_cut(focus.paste(cut) > 0.5, probability)
+    cut = least_energy(crop.image, believed, crop.positive, crop.negative, smoothness)
+    result = around_cut(crop.paste(cut) > 0.5, probability)
     positive, negative = click_discs(clicks, probability.shape, seed_radius)
     result[positive], result[negative] = 1, 0
     return result
@@ -71,18 +79,18 @@ def graph_cut(image, probability, clicks, *, smoothness=10.0, colour_weight=1.5,
 
 def least_energy(image: np.ndarray, probability: np.ndarray, positive: np.ndarray, negative: np.ndarray,
                  smoothness: float) -> np.ndarray:
-    """The labelling (H, W) bool of least energy; see :func:`graph_cut`.
+    """The labelling (H, W) bool of minimum energy; see :func:`graph_cut`.
 
     Args:
         image: (H, W, 3) uint8.
-        probability: (H, W) float in 0..1, neither of which it reaches.
+        probability: (H, W) float between 0 and 1, exclusive.
         positive, negative: (H, W) bool, pixels whose label is given.
         smoothness: Factor of :func:`contrast_weights`.
     """
     shape = probability.shape
     edges = [(*_pairs(np.arange(probability.size).reshape(shape), step), smoothness * weight)
              for step, weight in zip(_NEIGHBOURS, contrast_weights(image))]
-    # More than all borders of a pixel together: no cut goes through it.
+    # More than all edges of a pixel together, so that no cut contradicts a click.
     never = 1 + 8 * smoothness + 2 * -np.log(min(probability.min(), 1 - probability.max()))
     cost_of_object = np.where(positive, 0, np.where(negative, never, -np.log(probability)))
     cost_of_rest = np.where(negative, 0, np.where(positive, never, -np.log1p(-probability)))
@@ -96,12 +104,12 @@ def least_energy(image: np.ndarray, probability: np.ndarray, positive: np.ndarra
 
 
 def colour_evidence(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """How much rather the colour of each pixel occurs on the object than off it.
+    """The log-odds that the colour of each pixel belongs to the object.
 
     Args:
         image: (H, W, 3) uint8.
-        probability: (H, W) float in 0..1, which says how much a pixel counts for the histogram of
-            the object, and for that of the rest.
+        probability: (H, W) float in 0..1, the weight of a pixel in the histogram of the object; the rest
+            is its weight in the histogram of the background.
 
     Returns:
         (H, W) float64, the logarithm of the ratio of the two smoothed histograms.
@@ -110,13 +118,14 @@ def colour_evidence(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     logs = []
     for weight in (probability, 1 - probability):
         counts = np.bincount(codes.ravel(), weight.ravel(), _BINS ** 3).reshape((_BINS,) * 3)
-        smooth = ndimage.gaussian_filter(counts, 1) + 1e-3  # a colour that does not occur says nothing
+        # The constant makes the log-odds of a colour that does not occur 0.
+        smooth = ndimage.gaussian_filter(counts, 1) + 1e-3
         logs.append(np.log(smooth / smooth.sum()).ravel())
-    return np.clip(logs[0] - logs[1], -_MOST_EVIDENCE, _MOST_EVIDENCE)[codes]
+    return np.clip(logs[0] - logs[1], -_MAX_EVIDENCE, _MAX_EVIDENCE)[codes]
 
 
-def contrast_weights(image):
-    """How alike neighbouring pixels are: exp(-|difference|^2 / (2 mean |difference|^2)) / distance.
+def contrast_weights(image: np.ndarray) -> list[np.ndarray]:
+    """The similarity of neighbouring pixels: exp(-|difference|^2 / (2 mean |difference|^2)) / distance.
 
     Args:
         image: (H, W, 3) uint8.
@@ -139,7 +148,7 @@ def around_cut(inside: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return np.where(inside, np.maximum(half + np.float32(0.5), least), half)
 
 
-def import_maxflow():
+def import_maxflow() -> ModuleType:
     """The module of PyMaxflow.
 
     Raises:
@@ -153,8 +162,8 @@ def import_maxflow():
     return maxflow
 
 
-def _pairs(array, step):
-    """Each pixel of (H, W, ...) that has a neighbour at ``step``, (P, ...), and that neighbour."""
+def _pairs(array: np.ndarray, step: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels (P, ...) of (H, W, ...) that have a neighbour at ``step``, and these neighbours."""
     down, right = step
     height, width = array.shape[:2]
     first = array[:height - down, max(0, -right):width - max(0, right)]

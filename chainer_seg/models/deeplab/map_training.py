@@ -1,29 +1,30 @@
-"""Training click segmentation from stored click maps, as the TensorFlow implementation does.
+"""Training click segmentation from precomputed click maps, as the TensorFlow implementation does.
 
-Whole images are resized to one size and the loss is taken where the network has its logits, at an
-eighth of it. The stored maps are distances times a scale, cut off at 255 and rounded down, which is
-what the network sees in use, too, if its ``click_scale`` is theirs.
+Whole images are resized to one size, and the loss is computed at the size of the logits, an eighth of it.
+The maps are distances times a scale, truncated to 255 and rounded down; in use, the network sees the same
+if its ``click_scale`` equals that scale.
 """
 
 import chainer
 import cv2
 import numpy as np
 
-from chainer_seg.datasets.click_files import stored_scale
+from chainer_seg.datasets.click_files import ClickFilesDataset, stored_scale
 from chainer_seg.errors import TrainingError
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import DeviceChain
 from chainer_seg.models.deeplab.preparation import network_image
+from chainer_seg.models.deeplab.segmenter import ClickSegmenter
 from chainer_seg.models.deeplab.train_chain import mean_iou, weighted_cross_entropy
 
 
 class ClickMapSamples:
-    """Makes a training sample of an image, its click maps and the object.
+    """Turns an image, its click maps and the object's mask into a training sample.
 
     Called as ``transform(example, rng)`` by the training iterator; nothing is random.
 
     Args:
-        size: (height, width) that whole images are resized to; 321x321 is published.
+        size: (height, width) to which whole images are resized; 321x321 is published.
         mean: Subtracted from the maps, the model's ``click_mean``; 131 is published.
 
     Returns:
@@ -32,16 +33,17 @@ class ClickMapSamples:
     """
 
     def __init__(self, size: tuple[int, int] = (321, 321), mean: float = 131.0) -> None:
-        self.size, self.mean = tuple(size), np.float32(mean)
+        self.size, self.mean = size, np.float32(mean)
 
-    def __call__(self, example, rng=None):
+    def __call__(self, example: tuple[np.ndarray, np.ndarray, np.ndarray],
+                 rng: np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
         image, maps, label = example
         maps = self._resized(maps.transpose(1, 2, 0), cv2.INTER_LINEAR).transpose(2, 0, 1)
         target = self._resized(label.view(np.uint8), cv2.INTER_NEAREST)
         colours = network_image(self._resized(image, cv2.INTER_LINEAR))
         return np.concatenate([colours, maps - self.mean]), target.astype(np.int32)
 
-    def _resized(self, array, method):
+    def _resized(self, array: np.ndarray, method: int) -> np.ndarray:
         return cv2.resize(np.ascontiguousarray(array), self.size[::-1], interpolation=method)
 
 
@@ -49,29 +51,30 @@ class ClickMapTrainChain(DeviceChain):
     """The loss of the TensorFlow implementation: weighted cross entropy at the size of the logits.
 
     Args:
-        model: A :class:`ClickSegmenter`.
-        positive_weight: How much more a pixel of the object counts.
-        loss_scale: The mean cross entropy is multiplied by this.
-        freeze_bn: Whether batch normalisation uses its running statistics and learns nothing.
+        model: The model to train.
+        positive_weight: Weight of a pixel of the object, others having 1.
+        loss_scale: Weight of the mean cross entropy.
+        freeze_bn: Whether batch normalisation uses its running statistics and is not trained.
 
-    Called with a batch of what :class:`ClickMapSamples` makes. Returns the scalar loss and reports
-    ``loss`` and the batch's mean ``iou``, which is that of the upsampled logits.
+    Called with a batch of :class:`ClickMapSamples`. Returns the scalar loss and reports ``loss`` and the
+    mean ``iou`` of the upsampled logits.
     """
 
-    def __init__(self, model, positive_weight=5.0, loss_scale=20.0, freeze_bn=True):
+    def __init__(self, model: ClickSegmenter, positive_weight: float = 5.0, loss_scale: float = 20.0,
+                 freeze_bn: bool = True) -> None:
         super().__init__()
         self.positive_weight, self.loss_scale = positive_weight, loss_scale
         self.freeze_bn = freeze_bn
         with self.init_scope():
             self.model = model
 
-    def forward(self, x, target):
+    def forward(self, x: np.ndarray, target: np.ndarray) -> chainer.Variable:
         loss, iou = self.measure(x, target)
         chainer.report({'loss': loss, 'iou': iou}, self)
         return loss
 
-    def measure(self, x, target):
-        """The loss, and the mean intersection over union; arguments as those of the chain."""
+    def measure(self, x: np.ndarray, target: np.ndarray) -> tuple[chainer.Variable, np.ndarray]:
+        """The loss and the mean intersection over union; the arguments are those of the chain."""
         with chainer.using_config('train', chainer.config.train and not self.freeze_bn):
             logits = self.model.forward(x)
         small = nearest_labels(target, logits.shape[2:])
@@ -90,15 +93,11 @@ def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[:, rows[:, None], columns]
 
 
-def check_encoding(model, dataset):
-    """Tells where a model sees clicks otherwise than the files of a data set have them.
-
-    Args:
-        model: A :class:`ClickSegmenter`.
-        dataset: A :class:`chainer_seg.datasets.ClickFilesDataset`.
+def check_encoding(model: ClickSegmenter, dataset: ClickFilesDataset) -> None:
+    """Checks that a model encodes clicks as the files of a data set do.
 
     Raises:
-        chainer_seg.errors.TrainingError: The model cannot be trained from these files.
+        chainer_seg.errors.TrainingError: The encodings differ.
     """
     if model.mask_input or model.click_encoding != 'distance':
         raise TrainingError('Click files contain distances only; train a model with --mask-input or disks '
@@ -111,14 +110,15 @@ def check_encoding(model, dataset):
                             f'sample clicks with --energy-scale {model.click_scale:g}.')
 
 
-def evaluate_maps(chain, dataset, samples, count):
-    """The mean loss and intersection over union of a train chain on samples that it is not trained on.
+def evaluate_maps(chain: ClickMapTrainChain, dataset: ClickFilesDataset, samples: ClickMapSamples,
+                  count: int) -> dict[str, float]:
+    """The mean loss and intersection over union of a train chain on a validation set.
 
     Args:
-        chain: A :class:`ClickMapTrainChain`.
-        dataset: As :func:`check_encoding` takes it.
-        samples: A :class:`ClickMapSamples`.
-        count: Maximum number of samples, spread over the data set.
+        chain: The train chain.
+        dataset: The validation set.
+        samples: Turns examples into samples.
+        count: Maximum number of samples, spread evenly over the data set.
 
     Returns:
         ``{'loss': float, 'iou': float}``.
@@ -129,4 +129,4 @@ def evaluate_maps(chain, dataset, samples, count):
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             loss, iou = chain.measure(x, target)
         figures.append((float(loss.array), float(iou)))
-    return dict(zip(('loss', 'iou'), np.mean(figures, axis=0)))
+    return dict(zip(('loss', 'iou'), np.mean(figures, axis=0).tolist()))

@@ -1,5 +1,6 @@
 """The network of DeepLab-v2 (arXiv 1606.00915, section 3): a dilated ResNet and dilated convolutions."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import chainer
@@ -25,7 +26,7 @@ class AtrousPyramid(chainer.Chain):
     children ``branch0``, ``branch1``, ...; Caffe's names for them are fc1_voc12_c0, c1, ...
     """
 
-    def __init__(self, in_channels, out_channels, dilations, seed=0):
+    def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int], seed: int = 0) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 1))
         self.names = tuple(f'branch{number}' for number in range(len(dilations)))
@@ -35,15 +36,15 @@ class AtrousPyramid(chainer.Chain):
                     in_channels, out_channels, 3, pad=dilation, dilate=dilation,
                     initialW=chainer.initializers.Normal(0.01, rng=rng)))
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         return sum((self[name](x) for name in self.names[1:]), self[self.names[0]](x))
 
 
 class DeepLab(SemanticSegmenter):
-    """DeepLab-v2 on a ResNet whose last two stages are dilated in place of being strided.
+    """DeepLab-v2 on a ResNet whose last two stages are dilated instead of strided.
 
     Args:
-        n_class: Number of logits for each position: classes with the background, or 1.
+        n_class: Number of logits for each position: classes including the background, or 1.
         in_channels: Channels of the input.
         blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias: As those of
             :class:`chainer_seg.links.ResNet`; the defaults are the published ResNet-101.
@@ -52,10 +53,10 @@ class DeepLab(SemanticSegmenter):
         strides, dilations: Those of the stages; the published ones give logits at an eighth of the
             input's size.
         longest_side: Larger images are shrunk until their longer side is at most this many pixels;
-            513, as in the authors' test, is right for objects of the size of those in PASCAL VOC.
+            513, as in the authors' test, suits objects of the size of those in PASCAL VOC.
 
-    ``forward`` takes the network's own input, (B, in_channels, H, W) float32, blue, green and red
-    minus their mean, and returns logits (B, n_class, h, w).
+    ``forward`` takes (B, in_channels, H, W) float32, blue, green and red minus their mean, and returns
+    logits (B, n_class, h, w).
     """
 
     def __init__(self, n_class: Channels = 21, in_channels: Channels = 3, blocks: Stages = (3, 4, 23, 3),
@@ -73,10 +74,10 @@ class DeepLab(SemanticSegmenter):
             self.pyramid = AtrousPyramid(
                 self.resnet.out_channels[-1], n_class, pyramid, seed=seed)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable | np.ndarray) -> chainer.Variable:
         return self.pyramid(self.resnet(x)[-1])
 
     def class_rows(self) -> list[ClassRows]:
-        """The parameters with rows for each class, as :class:`ClassRows`; the background has a name."""
+        """The parameters with rows for each class; the background has a name."""
         return [ClassRows(parameter, self.config['n_class']) for name in self.pyramid.names
                 for parameter in (self.pyramid[name].W, self.pyramid[name].b)]

@@ -2,8 +2,8 @@
 
 Adams, Baek, Davis: "Fast High-Dimensional Filtering Using the Permutohedral Lattice" (Eurographics
 2010), section 3. The points are splatted onto the corners of the simplex that they lie in, the corners
-are blurred along each direction of the lattice, and the points are read off again. All three steps are
-sparse matrices here, made once for many filterings.
+are blurred along each direction of the lattice, and the points are interpolated from them. All three
+steps are sparse matrices here, built once for many filterings.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from chainer_seg.errors import UserError
 
 
 class PermutohedralLattice:
-    """A filter for values at N points: about the sum over points of exp(-distance^2 / 2) * value.
+    """A filter of values at N points: approximately the sum over points of exp(-distance^2 / 2) * value.
 
     Args:
         features: (N, d) float, positions of the points in units of the standard deviation.
@@ -22,8 +22,8 @@ class PermutohedralLattice:
         size: The number of lattice points in use.
 
     Raises:
-        chainer_seg.errors.UserError: The features are not finite, or spread too far for the lattice to
-            be numbered.
+        chainer_seg.errors.UserError: The features are not finite, or so far apart that lattice points
+            cannot be numbered by 64-bit integers.
     """
 
     def __init__(self, features: np.ndarray) -> None:
@@ -42,16 +42,16 @@ class PermutohedralLattice:
         self._slice = self._splat.T.tocsr()
         self._blurs = [_blur_matrix(corners, step) for step in steps]
 
-    def filter(self, values):
-        """Filters values (N, C) float32, up to a factor that is the same for all points."""
+    def filter(self, values: np.ndarray) -> np.ndarray:
+        """Filters values (N, C) float32, up to a factor common to all points."""
         lattice = self._splat @ values
         for blur in self._blurs:
             lattice = blur @ lattice
         return self._slice @ lattice
 
 
-def _simplices(features):
-    """The simplex of the lattice that each point lies in, and where in it.
+def _simplices(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The simplex of the lattice that contains each point, and the point's barycentric coordinates.
 
     Args:
         features: (d, N) float64.
@@ -77,8 +77,8 @@ def _simplices(features):
     return nearest, rank, weights
 
 
-def _descending_ranks(values):
-    """(K, N): the place of each value in its column, largest first; for few rows faster than sorting."""
+def _descending_ranks(values: np.ndarray) -> np.ndarray:
+    """(K, N): the rank of each value in its column, largest first; faster than sorting for few rows."""
     rank = np.zeros(values.shape, np.int64)
     for first in range(len(values)):
         for second in range(first):
@@ -88,7 +88,7 @@ def _descending_ranks(values):
     return rank
 
 
-def _elevation(d):
+def _elevation(d: int) -> np.ndarray:
     """(d, d + 1): from feature space into the plane of the lattice, scaled to unit deviation.
 
     The deviation of splatting, blurring and slicing together is (d + 1) * sqrt(2 / 3).
@@ -101,7 +101,7 @@ def _elevation(d):
     return basis * ((d + 1) * np.sqrt(2 / 3))
 
 
-def _corner_codes(nearest, rank):
+def _corner_codes(nearest: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers the corners of simplices so that a step in the lattice adds a constant.
 
     Returns:
@@ -128,7 +128,7 @@ def _corner_codes(nearest, rank):
     return codes, radix.sum() - (d + 1) * radix
 
 
-def _blur_matrix(codes, step):
+def _blur_matrix(codes: np.ndarray, step: int) -> sparse.csr_array:
     """The blur (1, 2, 1) / 4 along one direction, (M, M); missing neighbours count as 0."""
     count = len(codes)
     neighbours = np.searchsorted(codes, codes + step)

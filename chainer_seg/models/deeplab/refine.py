@@ -1,23 +1,29 @@
-"""Sharpening what the network found: the refinements by name."""
+"""The refinements of an object's probability, by name."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from chainer_seg.errors import UserError
+from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.dense_crf import dense_crf
 from chainer_seg.models.deeplab.graph_cut import graph_cut, import_maxflow
 
-REFINEMENTS = {'graphcut': graph_cut, 'crf': dense_crf}
+# refine(image (H, W, 3) uint8, probability (H, W) float32, clicks) -> (H, W) float32
+Refinement: TypeAlias = Callable[[np.ndarray, np.ndarray, Sequence[Click]], np.ndarray]
+
+REFINEMENTS: dict[str, Refinement] = {'graphcut': graph_cut, 'crf': dense_crf}
 
 
-def find_refinement(refinement):
+def find_refinement(refinement: str | Refinement | None) -> Refinement | None:
     """The function of a refinement.
 
     Args:
-        refinement: A name of :data:`REFINEMENTS`, or None. A callable is returned as it is.
-
-    Returns:
-        ``refine(image, probability, clicks) -> (H, W) float32``; None for None.
+        refinement: A name of :data:`REFINEMENTS`, or None. A function is returned unchanged.
 
     Raises:
-        chainer_seg.errors.UserError: The name is unknown, or what it needs is not installed.
+        chainer_seg.errors.UserError: The name is unknown, or PyMaxflow is not installed.
     """
     if refinement is None or callable(refinement):
         return refinement

@@ -1,27 +1,27 @@
-"""An image and probabilities as refinements are given them, checked before any mathematics."""
+"""The checks of what refinements get: an image and probabilities."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chainer_seg.errors import ImageError, UserError
-from chainer_seg.images import as_image
+from chainer_seg.images import ImageLike, as_image
 
-_ROUNDING = 0.01  # of probabilities that were stored in 8 or 16 bits, or resampled
+_ROUNDING = 0.01  # tolerance for probabilities that were stored in 8 or 16 bits, or resampled
 
 
-def image_and_probability(image: object, probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def image_and_probability(image: ImageLike, probability: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """An image and the probability of its object.
 
     Args:
         image: Anything that :func:`chainer_seg.images.as_image` takes.
-        probability: (H, W), in 0..1; a mask of bool is one.
+        probability: (H, W) in 0..1, or a mask (H, W) bool.
 
     Returns:
         (H, W, 3) uint8 RGB and (H, W) float32 in 0..1.
 
     Raises:
-        chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
-        chainer_seg.errors.UserError: ``probability`` is none.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or has another size.
+        chainer_seg.errors.UserError: ``probability`` is not a probability.
     """
     values = np.asarray(probability)
     if values.ndim != 2:
@@ -31,7 +31,7 @@ def image_and_probability(image: object, probability: ArrayLike) -> tuple[np.nda
     return _of_size(image, values.shape, 'probability'), values
 
 
-def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def image_and_probabilities(image: ImageLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """An image and the probabilities of its classes.
 
     Args:
@@ -42,8 +42,8 @@ def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np
         (H, W, 3) uint8 RGB and (C, H, W) float32 in 0..1.
 
     Raises:
-        chainer_seg.errors.ImageError: ``image`` is not an image, or of another size.
-        chainer_seg.errors.UserError: ``probabilities`` are none.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or has another size.
+        chainer_seg.errors.UserError: ``probabilities`` are not probabilities.
     """
     values = np.asarray(probabilities)
     if values.ndim != 3:
@@ -62,16 +62,16 @@ def image_and_probabilities(image: object, probabilities: ArrayLike) -> tuple[np
     return pixels, values
 
 
-def _of_size(image, size, what):
-    image = as_image(image)
-    if image.shape[:2] != size:
-        raise ImageError(f'The image is {image.shape[0]}x{image.shape[1]} pixels and the {what} '
+def _of_size(image: ImageLike, size: tuple[int, ...], what: str) -> np.ndarray:
+    pixels = as_image(image)
+    if pixels.shape[:2] != size:
+        raise ImageError(f'The image is {pixels.shape[0]}x{pixels.shape[1]} pixels and the {what} '
                          f'{size[0]}x{size[1]}; both must have the same size.')
-    return image
+    return pixels
 
 
-def _in_range(values, function):
-    """Probabilities as float32 in 0..1; ``function`` would make them of logits."""
+def _in_range(values: np.ndarray, function: str) -> np.ndarray:
+    """Probabilities as float32 in 0..1; ``function`` is what turns logits into them."""
     if values.dtype.kind not in 'fiub':
         raise UserError(f'Probabilities must be numbers, got {values.dtype}; pass float32 in 0..1.')
     if not values.size:

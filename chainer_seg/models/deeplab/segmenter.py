@@ -7,38 +7,41 @@ import chainer
 import numpy as np
 
 from chainer_seg.functions import resize_bilinear
-from chainer_seg.images import as_image, fit_within, resize
+from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.models.base import Model
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.decoder import Decoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
+from chainer_seg.models.deeplab.refine import Refinement
 from chainer_seg.models.deeplab.session import ClickSession
 from chainer_seg.models.inference import inference
 from chainer_seg.schema import (
     Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
 
-# Brings probabilities to the range of the other channels, and the channels to about 1 for the decoder.
+# Scales probabilities to the range of the other channels, and the channels to about 1 for the decoder.
 _HALF_RANGE = 127.5
 
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
 class ClickSegmenter(Model):
-    """DeepLab with two more input channels that show where the user clicked.
+    """DeepLab with two more input channels that encode the clicks.
+
+    An image goes through :meth:`prepare`, :meth:`forward` and :meth:`decode`.
 
     Args:
-        click_scale, click_mean: The encoding of the clicks, as :func:`click_maps` has it: 1 and 0
-            in the paper, 6 and 131 in the TensorFlow implementation.
+        click_scale, click_mean: The encoding of the clicks, as in :func:`click_maps`: 1 and 0 in the
+            paper, 6 and 131 in the TensorFlow implementation.
         click_encoding: ``'distance'`` to the nearest click, as published, or ``'disk'``, which
             ignores ``click_scale`` (:func:`disk_maps`).
-        click_radius: Of the disks, in pixels of what the network sees.
+        click_radius: Radius of the disks in pixels of the network's input.
         longest_side: Images are shrunk until their longer side is at most this many pixels; the
-            probability is brought back to the size of the image.
+            probability is enlarged to the size of the image.
         zoom_side: Side in pixels of a second pass over a crop around the object (the zoom-in of
             f-BRS, arXiv 2001.10331, section 4); None for the whole image only.
-        mask_input: Whether a sixth input channel shows the network what it found before the last
-            click (arXiv 2102.06583, section 3.2).
+        mask_input: Whether a sixth input channel is the probability before the last click (arXiv
+            2102.06583, section 3.2).
         decoder: Width of a :class:`Decoder`, which gives logits at a quarter of the input's
             size; None for the published network, whose logits are at an eighth.
         flip: Whether the logits are averaged with those of the mirrored image: twice the work
@@ -47,7 +50,7 @@ class ClickSegmenter(Model):
             those of :class:`DeepLab`.
 
     ``forward`` takes (B, 5 or 6, H, W) float32 (blue, green, red minus their mean, positive and
-    negative click map, what was found before) and returns logits (B, 1, h, w).
+    negative click map, the probability before the last click) and returns logits (B, 1, h, w).
     """
 
     def __init__(self, click_scale: Finite = 1.0, click_mean: Finite = 0.0,
@@ -74,7 +77,8 @@ class ClickSegmenter(Model):
                 channels = self.net.resnet.out_channels
                 self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2, decoder, seed)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable | np.ndarray) -> chainer.Variable:
+        """The logits (B, 1, h, w) of the network's input (B, 5 or 6, H, W) float32."""
         if self.config['decoder'] is None:
             return self.net(x)
         features = self.net.resnet(x)
@@ -85,11 +89,11 @@ class ClickSegmenter(Model):
         """The network's input for a batch, on the device of the arrays.
 
         Args:
-            images: (B, 3, H, W) float32, as :func:`network_image` gives them.
-            points: (B, K, 3) float32, the clicks as :func:`click_points` gives them, in pixels of
-                ``images``; rows with sign 0 are padding.
-            previous: (B, H, W) float32, the probability before the last click; 0 where nothing was
-                found. Used where the model has ``mask_input``.
+            images: (B, 3, H, W) float32, as of :func:`network_image`.
+            points: (B, K, 3) float32, the clicks as of :func:`click_points`, in pixels of ``images``;
+                rows with sign 0 are padding.
+            previous: (B, H, W) float32, the probability before the last click; 0 before the first.
+                Ignored without ``mask_input``.
 
         Returns:
             (B, 5 or 6, H, W) float32.
@@ -100,24 +104,25 @@ class ClickSegmenter(Model):
             parts.append((previous[:, None] - np.float32(0.5)) * np.float32(2 * _HALF_RANGE))
         return xp.concatenate(parts, axis=1)
 
-    def _click_maps(self, points, size):
+    def _click_maps(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         if self.click_encoding == 'disk':
             return disk_maps(points, size, radius=self.click_radius, mean=self.click_mean)
         return point_maps(points, size, scale=self.click_scale, mean=self.click_mean)
 
     def prepare(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray | None = None,
-                side: int | None = None) -> np.ndarray:
+                side: int | None = None, flip: bool | None = None) -> np.ndarray:
         """The network's input for one image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            clicks: A sequence of :class:`Click`, in pixels of the image.
-            previous: (H, W) float32, the probability before the last click; None for nothing.
-            side: Length of the longer side to which the image is scaled, in pixels. By default it is
+            clicks: The clicks, in pixels of the image.
+            previous: (H, W) float32, the probability before the last click; None before the first.
+            side: Length of the longer side to which the image is resized, in pixels. By default it is
                 shrunk to ``longest_side`` if larger, and never enlarged.
+            flip: Whether to add the mirrored image; None for the model's setting.
 
         Returns:
-            (5 or 6, h, w) float32 on the CPU.
+            (1 or 2, 5 or 6, h, w) float32 on the model's device.
         """
         size = image.shape[:2]
         inner = fit_within(size, self.longest_side) if side is None else _scaled(size, side)
@@ -126,29 +131,41 @@ class ClickSegmenter(Model):
         else:
             previous = resize(previous, inner)
         points = click_points(_moved(clicks, size, inner))
-        return self.encode(network_image(resize(image, inner))[None], points[None],
-                           previous[None])[0]
+        x = self.encode(network_image(resize(image, inner))[None], points[None], previous[None])
+        flip = self.flip if flip is None else flip
+        return self.device.send(np.concatenate([x, x[:, :, :, ::-1]]) if flip else x)
 
     def decode(self, logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """The probability (H, W) float32 of ``size`` = (H, W) from the logits (1, h, w)."""
-        return chainer.functions.sigmoid(resize_bilinear(logits[None], size)).array[0, 0]
-
-    def predict_logits(self, image, clicks, previous=None, side=None, flip=None):
-        """The logits (1, h, w) for one image, on the CPU.
+        """The probability of the object.
 
         Args:
-            image, clicks, previous, side: As those of :meth:`prepare`.
-            flip: Whether to average with the mirrored image; None for the model's setting.
-        """
-        x = self.prepare(image, clicks, previous, side)
-        flip = self.flip if flip is None else flip
-        views = np.stack([x, x[:, :, ::-1]]) if flip else x[None]
-        with inference():
-            logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(views)).array)
-        self.check_finite(logits)
-        return (logits[0] + logits[1, :, :, ::-1]) / 2 if flip else logits[0]
+            logits: (1 or 2, 1, h, w) float32 on the CPU; the second is that of the mirrored image.
+            size: (H, W) of the image.
 
-    def segment(self, image, clicks):
+        Returns:
+            (H, W) float32.
+        """
+        if len(logits) == 2:
+            logits = (logits[:1] + logits[1:, :, :, ::-1]) / 2
+        return chainer.functions.sigmoid(resize_bilinear(logits, size)).array[0, 0]
+
+    def predict_logits(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray | None = None,
+                       side: int | None = None, flip: bool | None = None) -> np.ndarray:
+        """Runs :meth:`prepare`, whose arguments it takes, and :meth:`forward`.
+
+        Returns:
+            (1 or 2, 1, h, w) float32 on the CPU, for :meth:`decode`.
+
+        Raises:
+            chainer_seg.errors.ModelError: The network returned values that are not finite.
+        """
+        with inference():
+            x = self.prepare(image, clicks, previous, side, flip)
+            logits = chainer.backends.cuda.to_cpu(self.forward(x).array)
+        self.check_finite(logits)
+        return logits
+
+    def segment(self, image: ImageLike, clicks: Click | Sequence[Click]) -> np.ndarray:
         """Segments the object that the clicks indicate.
 
         Args:
@@ -157,34 +174,36 @@ class ClickSegmenter(Model):
                 which they were made.
 
         Returns:
-            (H, W) float32, the probability that a pixel belongs to the object; 0 everywhere where
-            no click is positive.
+            (H, W) float32, the probability that a pixel belongs to the object; 0 everywhere without a
+            positive click.
 
         Raises:
             chainer_seg.errors.ClickError: A click lies outside the image.
             chainer_seg.errors.ImageError: ``image`` is not an image.
-            chainer_seg.errors.ModelError: The network gives values that are not finite.
+            chainer_seg.errors.ModelError: The network returned values that are not finite.
         """
         return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
 
-    def session(self, image, refinement=None, flip=None):
+    def session(self, image: ImageLike, refinement: str | Refinement | None = None,
+                flip: bool | None = None) -> ClickSession:
         """Starts a :class:`ClickSession` on an image.
 
         Args:
-            image: As :meth:`segment` takes it.
+            image: As that of :meth:`segment`.
             refinement: Refinement of the probabilities, or None; see :class:`ClickSession`.
-            flip: Whether to average with mirrored images; None for the model's setting.
+            flip: Whether to average the logits with those of mirrored images; None for the model's
+                setting.
         """
         return ClickSession(self, as_image(image), refinement, flip)
 
 
-def _scaled(size, side):
+def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:
     scale = side / max(size)
-    return tuple(max(8, round(length * scale)) for length in size)
+    return max(8, round(size[0] * scale)), max(8, round(size[1] * scale))
 
 
-def _moved(clicks, size, inner):
-    # The centre of a pixel lies half a pixel in, in the image as in its shrunk copy.
+def _moved(clicks: Sequence[Click], size: tuple[int, int], inner: tuple[int, int]) -> list[Click]:
+    """Clicks in pixels of an image of ``size``, resized to ``inner``; pixel centres are half a pixel in."""
     ratio_y, ratio_x = inner[0] / size[0], inner[1] / size[1]
     return [Click((click.y + 0.5) * ratio_y - 0.5, (click.x + 0.5) * ratio_x - 0.5,
                   click.positive) for click in clicks]

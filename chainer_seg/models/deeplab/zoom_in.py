@@ -1,23 +1,28 @@
-"""Where to look closer, and which changes of a mask were asked for."""
+"""The zoom-in on an object (f-BRS, arXiv 2001.10331, section 4), and the merge of clicks into a mask."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
-from chainer_seg.models.deeplab.clicks import pixel_of
+from chainer_seg.models.deeplab.clicks import Click, pixel_of
 
-# A window is so many times as large as the object in it, and at least this part of the image: a
-# single click must not lead to a window of a few pixels.
+Crop: TypeAlias = tuple[int, int, int, int]  # (top, left, height, width) in pixels of the image
+
+# Side of a crop over that of the object in it, and its minimum over the longer side of the image: a
+# single click must not lead to a crop of a few pixels.
 CROP_MARGIN = 1.6
-LEAST_ZOOM = 1 / 12
+MIN_CROP_SHARE = 1 / 12
 
 
-def zoom_crop(mask, clicks):
-    """Where to look closer: a square around the object, as far as the image reaches.
+def zoom_crop(mask: np.ndarray, clicks: Sequence[Click]) -> Crop:
+    """The crop that the network sees next: a square around the object, clipped to the image.
 
     Args:
-        mask: (H, W) bool, what was found so far.
-        clicks: Clicks in pixels of the mask; the positive ones belong to the object. Where nothing
-            was found, there must be one.
+        mask: (H, W) bool, the current result.
+        clicks: Clicks in pixels of the mask; the positive ones belong to the object. If the mask is
+            empty, there must be a positive one.
 
     Returns:
         (top, left, height, width) in whole pixels, inside the image.
@@ -28,36 +33,37 @@ def zoom_crop(mask, clicks):
     if len(rows):
         points += [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)]
     first, last = np.min(points, axis=0), np.max(points, axis=0)
-    side = CROP_MARGIN * max(*(last - first), LEAST_ZOOM * size.max())
-    window = np.clip(np.round(side), 1, size).astype(int)
-    corner = np.clip(np.round((first + last - window) / 2), 0, size - window).astype(int)
-    return (*corner.tolist(), *window.tolist())
+    side = CROP_MARGIN * max(*(last - first), MIN_CROP_SHARE * size.max())
+    height, width = np.clip(np.round(side), 1, size).astype(int).tolist()
+    extent = np.array([height, width])
+    top, left = np.clip(np.round((first + last - extent) / 2), 0, size - extent).astype(int).tolist()
+    return top, left, height, width
 
 
-def merge_changes(start, probability, clicks):
-    """Changes a mask only in those regions where a click asks for it.
+def merge_changes(start: np.ndarray, probability: np.ndarray, clicks: Sequence[Click]) -> np.ndarray:
+    """Changes a mask only in the regions that contain a click (arXiv 2204.02574, section 3.3).
 
     Args:
         start: (H, W) bool, the mask.
-        probability: (H, W) float32, what was found; where it crosses 0.5 it differs from ``start``.
+        probability: (H, W) float32, the new result.
         clicks: The clicks, in pixels.
 
     Returns:
-        (H, W) float32: ``probability`` in each connected region of difference that a click of its
-        sign lies in, and ``start`` as 0 and 1 elsewhere.
+        (H, W) float32: ``probability`` in each connected region where it differs from ``start`` and a
+        click of that sign lies, and ``start`` as 0 and 1 elsewhere.
     """
     found = probability > 0.5
-    asked = np.zeros_like(start)
+    clicked = np.zeros_like(start)
     for wanted in (True, False):
         difference = (found & ~start) if wanted else (start & ~found)
         _, regions = cv2.connectedComponents(difference.astype(np.uint8), connectivity=4)
         numbers = {int(regions[pixel_of(click)]) for click in clicks if click.positive == wanted}
-        asked |= np.isin(regions, sorted(numbers - {0}))
-    return np.where(asked, probability, start.astype(np.float32))
+        clicked |= np.isin(regions, sorted(numbers - {0}))
+    return np.where(clicked, probability, start.astype(np.float32))
 
 
-def window_iou(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
-    """Intersection over union of two windows (top, left, height, width)."""
+def crop_iou(a: Crop, b: Crop) -> float:
+    """Intersection over union of two crops."""
     shared = 1.0
     for axis in (0, 1):
         low, high = max(a[axis], b[axis]), min(a[axis] + a[axis + 2], b[axis] + b[axis + 2])

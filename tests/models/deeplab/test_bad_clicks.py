@@ -57,7 +57,7 @@ BAD_CLICKS = {
 
 
 @pytest.mark.parametrize('which', BAD_CLICKS)
-def test_bad_click_is_told_and_no_click_of_the_call_counts(model, image, which):
+def test_an_invalid_click_is_an_error_and_none_of_the_call_is_added(model, image, which):
     click, sentence = BAD_CLICKS[which]
     session = model.session(image)
     before = session.add(Click(20, 20))
@@ -69,34 +69,34 @@ def test_bad_click_is_told_and_no_click_of_the_call_counts(model, image, which):
 
 
 @pytest.mark.parametrize('number', [float, np.float32, np.int64, np.uint8])
-def test_all_kinds_of_numbers_are_places(model, image, number):
+def test_all_numeric_types_are_accepted_as_coordinates(model, image, number):
     np.testing.assert_array_equal(model.segment(image, [Click(number(5), number(7))]),
                                   model.segment(image, [Click(5, 7)]))
 
 
-def test_click_between_pixels_is_taken_where_it_is(model, image):
+def test_clicks_between_pixels_keep_their_position(model, image):
     session = model.session(image)
     session.add(Click(5.25, 7.5))
     assert session.clicks == (Click(5.25, 7.5),)
 
 
-def test_same_point_twice_in_one_call_and_in_two_counts_once(model, image):
+def test_a_repeated_point_is_ignored_within_a_call_and_across_calls(model, image):
     once = model.segment(image, [Click(5, 7)])
     np.testing.assert_array_equal(model.segment(image, [Click(5, 7)] * 3), once)
 
 
 @pytest.mark.parametrize('first', [True, False])
-def test_of_two_signs_on_one_pixel_the_later_counts(model, image, first):
+def test_the_later_of_two_signs_on_a_pixel_wins(model, image, first):
     session = model.session(image)
     session.add(Click(20, 20), Click(5, 7, first), Click(5, 7, not first))
     assert session.clicks == (Click(20, 20), Click(5, 7, not first))
 
 
-def test_taking_the_only_positive_click_back_leaves_nothing(model, image):
+def test_undoing_the_only_positive_click_leaves_nothing(model, image):
     assert (model.segment(image, [Click(5, 7), Click(5, 7, False)]) == 0).all()
 
 
-def test_negative_clicks_alone_find_nothing_but_are_remembered(model, image):
+def test_negative_clicks_alone_give_no_object_but_are_kept(model, image):
     session = model.session(image)
     assert (session.add(Click(5, 7, False), Click(30, 30, False)) == 0).all()
     session.add(Click(20, 20))
@@ -111,7 +111,7 @@ def test_negative_clicks_alone_find_nothing_but_are_remembered(model, image):
     (None, 'The mask is no pixels'),
     (np.full(SIZE, 0.2), 'got float64; compare it with a threshold'),
     (np.full(SIZE, '1'), 'A mask must be boolean or integer')])
-def test_bad_mask_to_start_from_is_told_and_changes_nothing(model, image, mask, sentence):
+def test_an_invalid_start_mask_is_an_error_and_changes_nothing(model, image, mask, sentence):
     session = model.session(image)
     before = session.add(Click(20, 20))
     with pytest.raises(ClickError, match=sentence):
@@ -129,7 +129,7 @@ CLICKS = {'positive': [Click(35, 50)], 'negative': [Click(12, 12, False)],
 @pytest.mark.parametrize('logit', [-20, 20], ids=['finds nothing', 'finds everything'])
 @pytest.mark.parametrize('kind', MODELS)
 @pytest.mark.parametrize('start', STARTS)
-def test_clicks_on_any_start_change_it_only_as_they_ask(image, start, kind, logit):
+def test_clicks_change_any_start_mask_only_in_their_direction(image, start, kind, logit):
     session = make_model(kind, logit).session(image)
     for clicks in CLICKS.values():
         session.reset()
@@ -146,13 +146,13 @@ def test_clicks_on_any_start_change_it_only_as_they_ask(image, start, kind, logi
         np.testing.assert_array_equal(session.mask, STARTS[start])
 
 
-def test_empty_mask_is_as_no_mask(model, image):
+def test_an_empty_start_mask_equals_none(model, image):
     session = model.session(image)
     session.start_from(square(0))
     np.testing.assert_array_equal(session.add(Click(5, 7)), model.segment(image, [Click(5, 7)]))
 
 
-def test_image_changed_by_others_is_still_the_one_clicked_on(model, image):
+def test_changes_of_the_callers_array_do_not_affect_the_session(model, image):
     expected = model.segment(image, [Click(5, 7), Click(20, 20)])
     changing = image.copy()
     session = model.session(changing)
@@ -161,12 +161,12 @@ def test_image_changed_by_others_is_still_the_one_clicked_on(model, image):
     np.testing.assert_array_equal(session.add(Click(20, 20)), expected)
 
 
-def test_robot_clicks_on_an_object_of_one_pixel(model, image):
+def test_the_simulated_user_clicks_an_object_of_one_pixel(model, image):
     ious = click_ious(model, image, square(1), 3)
     assert ious.shape == (3,) and ((ious >= 0) & (ious <= 1)).all()
 
 
-def test_training_sample_of_an_object_of_one_pixel_has_a_click_on_it_or_is_none(image):
+def test_a_training_sample_of_a_one_pixel_object_has_a_click_on_it_or_is_none(image):
     samples = ClickSamples((32, 32), least_area=1)
     drawn = [samples((image, Instances(square(1)[None])), np.random.default_rng(seed))
              for seed in range(20)]

@@ -16,7 +16,7 @@ from chainer_seg.datasets import (
 from chainer_seg.datasets.click_files import stored_scale
 from chainer_seg.errors import DatasetError
 from chainer_seg.models.deeplab.click_writer import write_click_files
-from chainer_seg.models.deeplab.stored_clicks import stored_clicks
+from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 from tests.datasets.test_sbd import write_example
 from tests.datasets.voc_files import write_voc
 
@@ -38,7 +38,7 @@ def contents(folder):
             for path in folder.rglob('*') if path.is_file()}
 
 
-def test_every_object_has_its_samples(drawn, tmp_path):
+def test_samples_are_written_for_every_object(drawn, tmp_path):
     path = write_click_files(drawn, tmp_path / 'out', least_area=0)
     assert path == tmp_path / 'out' / 'train_converted.txt'
     dataset = ClickFilesDataset(path)
@@ -48,12 +48,12 @@ def test_every_object_has_its_samples(drawn, tmp_path):
         assert dataset.ids[number] == f'train-000000-{number}'
         image, maps, label = dataset[number]
         np.testing.assert_array_equal(label, instances.masks[number % len(instances)])
-        clicks = stored_clicks(maps)
+        clicks = clicks_of_maps(maps)
         assert clicks and stored_scale(maps) == 6
         assert all(label[int(click.y), int(click.x)] == click.positive for click in clicks)
 
 
-def test_one_seed_gives_the_same_files_byte_by_byte(drawn, tmp_path):
+def test_the_seed_determines_the_files_byte_by_byte(drawn, tmp_path):
     for name, seed in (('a', 0), ('b', 0), ('c', 1)):
         write_click_files(drawn, tmp_path / name, seed=seed)
     assert contents(tmp_path / 'a') == contents(tmp_path / 'b')
@@ -73,7 +73,7 @@ class Interruption:
             yield number
 
 
-def test_an_interrupted_run_leaves_a_good_folder_and_goes_on(drawn, tmp_path):
+def test_an_interrupted_run_leaves_intact_files_and_resumes(drawn, tmp_path):
     write_click_files(drawn, tmp_path / 'whole')
     with pytest.raises(KeyboardInterrupt):
         write_click_files(drawn, tmp_path / 'out', progress=Interruption(2))
@@ -84,7 +84,7 @@ def test_an_interrupted_run_leaves_a_good_folder_and_goes_on(drawn, tmp_path):
     assert contents(tmp_path / 'out') == contents(tmp_path / 'whole')
 
 
-def test_files_that_are_there_are_kept_unless_overwritten(drawn, tmp_path):
+def test_existing_files_are_kept_unless_overwrite_is_set(drawn, tmp_path):
     write_click_files(drawn, tmp_path)
     first = tmp_path / 'data' / 'train-000000-0_pnsamples.tif'
     whole, gone = contents(tmp_path), tmp_path / 'labels' / 'train-000001-0_label.tif'
@@ -96,14 +96,14 @@ def test_files_that_are_there_are_kept_unless_overwritten(drawn, tmp_path):
     assert contents(tmp_path) == whole
 
 
-def test_samples_of_other_settings_are_told(drawn, tmp_path):
+def test_samples_of_other_settings_are_an_error(drawn, tmp_path):
     write_click_files(drawn, tmp_path, seed=1)
     with pytest.raises(DatasetError, match='click files of other settings .seed is 1 there and 0 here'):
         write_click_files(drawn, tmp_path)
     write_click_files(drawn, tmp_path, overwrite=True)
 
 
-def test_objects_are_counted_and_small_ones_left_out(drawn, tmp_path):
+def test_max_objects_limits_the_objects_and_small_ones_are_skipped(drawn, tmp_path):
     path = write_click_files(drawn, tmp_path / 'a', max_objects=3)
     assert len(ClickFilesDataset(path)) == 9
     areas = [area for _, instances in drawn for area in instances.masks.sum(axis=(1, 2))]
@@ -114,7 +114,7 @@ def test_objects_are_counted_and_small_ones_left_out(drawn, tmp_path):
         write_click_files(drawn, tmp_path / 'c', least_area=9999)
 
 
-def test_images_of_files_are_listed_where_they_are(coco, tmp_path):
+def test_image_files_are_listed_in_place(coco, tmp_path):
     path = write_click_files(coco, tmp_path / 'out', sampling='paper', scale=1)
     assert not (tmp_path / 'out' / 'images').exists()
     dataset = ClickFilesDataset(path, images=coco.image_folder)
@@ -124,7 +124,7 @@ def test_images_of_files_are_listed_where_they_are(coco, tmp_path):
     assert stored_scale(maps) == 1
 
 
-def test_images_of_a_packed_set_are_written_as_they_are(coco, tmp_path):
+def test_packed_images_are_written_unchanged(coco, tmp_path):
     packed = open_dataset(pack_dataset(coco, tmp_path / 'train.packed'))
     path = write_click_files(packed, tmp_path / 'out', max_objects=1)
     original = coco.image_folder / '000000.png'
@@ -171,7 +171,7 @@ class Named(ExampleList):
 @pytest.mark.parametrize('names, sentence', [
     (('a b.jpg',), "'a b' cannot be listed"), (('/a.jpg',), "'/a' cannot be listed"),
     (('../a.jpg',), 'cannot be listed'), (('a.jpg', 'a.jpg'), '2 images have the name a')])
-def test_names_that_cannot_be_listed_are_told(tmp_path, names, sentence):
+def test_names_that_cannot_be_listed_are_an_error(tmp_path, names, sentence):
     with pytest.raises(DatasetError, match=sentence):
         write_click_files(Named(*names), tmp_path)
 
@@ -183,7 +183,7 @@ def test_names_in_folders_are_listed(tmp_path):
     assert Image.open(tmp_path / 'images' / 'y' / 'a.jpg').size == (20, 20)
 
 
-def test_two_lists_of_a_folder_have_images_of_their_own(tmp_path):
+def test_two_lists_in_a_folder_cannot_share_image_names(tmp_path):
     write_click_files(Named('a.jpg'), tmp_path)
     write_click_files(Named('b.jpg'), tmp_path, 'val')
     with pytest.raises(DatasetError, match='lists images of the same names as the test images .a.'):

@@ -19,7 +19,7 @@ def naive_map(clicks, size, scale, mean):
 
 
 @pytest.mark.parametrize('scale, mean', [(1, 0), (6, 131)])
-def test_maps_are_those_of_the_definition(scale, mean):
+def test_click_maps_equal_their_definition(scale, mean):
     clicks = [Click(3, 4), Click(10, 2.5), Click(0, 60, False)]
     found = click_maps(clicks, (12, 70), scale=scale, mean=mean)
     expected = [naive_map(clicks[:2], (12, 70), scale, mean),
@@ -28,7 +28,7 @@ def test_maps_are_those_of_the_definition(scale, mean):
     assert found.dtype == np.float32
 
 
-def test_distance_ends_at_255():
+def test_distances_are_truncated_to_255():
     maps = click_maps([Click(0, 0)], (1, 400))
     assert maps[0, 0, 254:257].tolist() == [254, 255, 255]
 
@@ -54,10 +54,10 @@ def test_a_disk_of_radius_five_has_81_pixels():
 
 
 @pytest.mark.parametrize('y, x', [(-1, 0), (0, -1), (4, 0), (0, 5), (math.nan, 0), (1e9, 0)])
-def test_click_outside_the_image_is_told(y, x):
+def test_a_click_outside_the_image_is_an_error(y, x):
     with pytest.raises(ClickError, match='lies outside the image, whose x goes from 0 to 4'):
         check_clicks([Click(1, 1), Click(y, x)], (4, 5))
 
 
-def test_clicks_on_the_rim_are_inside():
+def test_clicks_on_the_image_edge_are_inside():
     assert check_clicks([Click(0, 0), Click(3, 4), Click(3.4, -0.4)], (4, 5)) is None

@@ -20,23 +20,23 @@ def naive_discs(clicks, size, radius):
     return labels
 
 
-def test_discs_belong_to_the_nearest_click():
+def test_overlapping_discs_belong_to_the_nearer_click():
     clicks = [Click(5, 5), Click(7, 8.5, False), Click(11, 2)]
     positive, negative = click_discs(clicks, (14, 12), 4)
     np.testing.assert_array_equal(positive.astype(int) - negative, naive_discs(clicks, (14, 12), 4))
 
 
-def test_pixel_under_a_click_is_settled_whatever_the_radius():
+def test_the_pixel_under_a_click_has_its_label_at_any_radius():
     positive, negative = click_discs([Click(1.4, 2.4), Click(0, 0, False)], (3, 4), 0)
     assert np.argwhere(positive).tolist() == [[1, 2]] and np.argwhere(negative).tolist() == [[0, 0]]
 
 
-def test_discs_in_a_shrunk_window_lie_where_the_click_is():
+def test_discs_in_a_shrunk_crop_are_around_the_click():
     positive, _ = click_discs([Click(45, 63)], (40, 80), 0, corner=(20, 40), size=(10, 20))
     assert np.argwhere(positive).tolist() == [[6, 5]]
 
 
-def test_window_holds_the_object_and_the_clicks_with_a_margin(rng):
+def test_the_crop_contains_the_object_and_the_clicks_with_a_margin(rng):
     image = rng.integers(0, 256, (200, 300, 3), np.uint8)
     probability = np.zeros((200, 300), np.float32)
     probability[80:121, 100:201] = 0.9
@@ -47,7 +47,7 @@ def test_window_holds_the_object_and_the_clicks_with_a_margin(rng):
     assert focus.negative[82, 25] and focus.scale == 1
 
 
-def test_window_is_shrunk_and_comes_back(rng):
+def test_a_shrunk_crop_is_pasted_back(rng):
     probability = np.zeros((200, 300), np.float32)
     probability[80:121, 100:201] = 1
     image = np.zeros((200, 300, 3), np.uint8)
@@ -58,6 +58,6 @@ def test_window_is_shrunk_and_comes_back(rng):
     assert ((back > 0.5) != (probability > 0.5)).mean() < 0.01
 
 
-def test_nothing_to_focus_on():
+def test_without_an_object_and_clicks_there_is_no_crop():
     image = np.zeros((20, 30, 3), np.uint8)
     assert RefinementCrop.on_object(image, np.full((20, 30), 0.04, np.float32), [], 50) is None

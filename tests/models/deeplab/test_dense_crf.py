@@ -51,7 +51,7 @@ WEAK = CrfParameters(1, 2, 2, 6, 30, steps=5)
 
 
 @pytest.mark.parametrize('parameters', [WEAK, PRESETS['tensorflow']])
-def test_mean_field_is_that_of_all_pairs(rng, parameters):
+def test_mean_field_equals_a_dense_computation_over_all_pairs(rng, parameters):
     image, belief, _ = noisy_square(rng)
     probabilities = np.stack([1 - belief, belief])
     found = mean_field(image, probabilities, parameters)
@@ -60,32 +60,32 @@ def test_mean_field_is_that_of_all_pairs(rng, parameters):
     np.testing.assert_allclose(found.sum(axis=0), 1, rtol=1e-5)
 
 
-def test_mean_field_takes_more_classes(rng):
+def test_mean_field_supports_more_than_two_classes(rng):
     image, belief, _ = noisy_square(rng)
     probabilities = np.stack([1 - belief, belief * 0.6, belief * 0.4])
     found = mean_field(image, probabilities, WEAK)
     np.testing.assert_allclose(found, naive_mean_field(image, probabilities, WEAK), atol=0.06)
 
 
-def test_without_weights_nothing_changes(rng):
+def test_zero_weights_change_nothing(rng):
     image, belief, _ = noisy_square(rng)
     found = dense_crf(image, belief, [], preset=CrfParameters(0, 3, 0, 40, 17))
     np.testing.assert_allclose(found, belief, atol=1e-5)
 
 
-def test_published_parameters_clean_up_a_noisy_belief(rng):
+def test_published_parameters_clean_up_a_noisy_probability(rng):
     image, belief, truth = noisy_square(rng)
     assert ((belief > 0.5) != truth).sum() > 10
     assert ((dense_crf(image, belief, [], preset='tensorflow') > 0.5) == truth).all()
 
 
-def test_published_parameters_are_those_of_the_papers_code():
+def test_presets_equal_the_published_parameters():
     assert PRESETS['tensorflow'] == CrfParameters(3, 9, 10, 40, 17, 10)
     assert PRESETS['deeplab'] == CrfParameters(3, 1, 4, 67, 3, 10)
 
 
 @pytest.mark.parametrize('preset', PRESETS)
-def test_clicks_hold_and_probabilities_of_0_and_1_are_no_trouble(rng, preset):
+def test_clicks_keep_their_labels_and_probabilities_of_0_and_1_are_accepted(rng, preset):
     image, _, truth = noisy_square(rng)
     clicks = [Click(0, 0), Click(8, 9, False)]
     found = dense_crf(image, truth.astype(np.float32), clicks, preset=preset, seed_radius=1)
@@ -93,31 +93,31 @@ def test_clicks_hold_and_probabilities_of_0_and_1_are_no_trouble(rng, preset):
     assert found[0, 0] == found[0, 1] == 1 and found[8, 9] == found[7, 9] == 0
 
 
-def test_clicks_hold_in_a_window_that_is_shrunk(rng):
+def test_clicks_keep_their_labels_in_a_shrunk_crop(rng):
     image = rng.integers(0, 256, (300, 200, 3), np.uint8)
     clicks = [Click(151.3, 20, False), Click(40, 50.5)]
     found = dense_crf(image, np.full((300, 200), 0.4, np.float32), clicks, longest_side=48)
     assert found.shape == (300, 200) and not found[151, 20] > 0.5 and found[40, 50] > 0.5
 
 
-def test_one_pixel(rng):
+def test_an_image_of_one_pixel_is_refined(rng):
     image = np.zeros((1, 1, 3), np.uint8)
     found = dense_crf(image, np.full((1, 1), 0.7, np.float32), [])
     assert found.shape == (1, 1) and found[0, 0] > 0.5
     assert dense_crf(image, np.full((1, 1), 0.7, np.float32), [Click(0, 0, False)])[0, 0] == 0
 
 
-def test_nothing_found_and_no_click_stays_nothing():
+def test_without_an_object_and_clicks_the_result_is_empty():
     nothing = np.zeros((5, 6), np.float32)
     assert (dense_crf(np.zeros((5, 6, 3), np.uint8), nothing, []) == 0).all()
 
 
-def test_sizes_that_differ_are_an_error():
+def test_different_sizes_are_an_error():
     with pytest.raises(ImageError, match='image is 3x4 pixels and the probability 4x3'):
         dense_crf(np.zeros((3, 4, 3), np.uint8), np.zeros((4, 3), np.float32), [])
 
 
-def test_unknown_preset_is_an_error():
+def test_an_unknown_preset_is_an_error():
     with pytest.raises(UserError, match="Unknown CRF parameters 'caffe'; choose from tensorflow, deeplab"):
         dense_crf(np.zeros((3, 4, 3), np.uint8), np.zeros((3, 4), np.float32), [], preset='caffe')
 
@@ -133,7 +133,7 @@ def beliefs_of_classes(rng, size=(16, 18), classes=5):
     return image, (powers / powers.sum(axis=0)).astype(np.float32), truth
 
 
-def test_classes_that_are_nowhere_keep_their_probabilities(rng):
+def test_classes_that_do_not_occur_keep_their_probabilities(rng):
     image, probabilities, _ = beliefs_of_classes(rng)
     found = semantic_crf(image, probabilities, preset=WEAK)
     assert probabilities[3:].max() < 0.01 < probabilities[:3].max(axis=(1, 2)).min()
@@ -142,7 +142,7 @@ def test_classes_that_are_nowhere_keep_their_probabilities(rng):
 
 
 @pytest.mark.parametrize('preset', PRESETS)
-def test_leaving_classes_out_changes_little(rng, preset):
+def test_excluding_classes_changes_little(rng, preset):
     image, probabilities, _ = beliefs_of_classes(rng)
     found = semantic_crf(image, probabilities, preset=preset)
     np.testing.assert_allclose(found, mean_field(image, probabilities, PRESETS[preset]), atol=0.01)
@@ -154,13 +154,13 @@ def test_published_parameters_clean_up_classes(rng):
     assert (semantic_crf(image, probabilities, preset='tensorflow').argmax(axis=0) == truth).all()
 
 
-def test_classes_without_weights_stay_as_they_are(rng):
+def test_zero_weights_do_not_change_the_classes(rng):
     image, probabilities, _ = beliefs_of_classes(rng)
     found = semantic_crf(image, probabilities, preset=CrfParameters(0, 3, 0, 40, 17))
     np.testing.assert_allclose(found, probabilities, atol=1e-5)
 
 
-def test_many_equally_likely_classes_are_no_trouble(rng):
+def test_many_equally_likely_classes_are_refined(rng):
     image, _, _ = noisy_square(rng)
     probabilities = np.full((300, 16, 18), 1 / 300, np.float32)
     found = semantic_crf(image, probabilities, preset='tensorflow')
@@ -179,12 +179,12 @@ def test_a_class_of_probability_0_can_win(rng):
 @pytest.mark.parametrize('numbers', [
     (3, 0, 4, 67, 3), (3, 1, -4, 67, 3), (3, 1, 4, 67, -3), (3, 1, 4, float('nan'), 3),
     (float('inf'), 1, 4, 67, 3), (3, 1, 4, 67, 3, -1)])
-def test_impossible_parameters_are_an_error(numbers):
+def test_invalid_parameters_are_an_error(numbers):
     with pytest.raises(UserError, match='deviations must be above 0'):
         CrfParameters(*numbers)
 
 
-def test_deviations_too_small_for_the_image_are_an_error(rng):
+def test_too_small_deviations_are_an_error(rng):
     image = rng.integers(0, 256, (40, 50, 3), np.uint8)
     with pytest.raises(UserError, match='use larger deviations'):
         semantic_crf(image, np.full((2, 40, 50), 0.5), preset=CrfParameters(1, 1, 1, 0.01, 0.01))

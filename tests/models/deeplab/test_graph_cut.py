@@ -63,7 +63,7 @@ def cut(*arguments, **options):
                      **options) > 0.5
 
 
-def test_without_clicks_the_cut_has_the_least_energy_of_all_labellings(image, probability):
+def test_the_cut_has_the_minimum_energy_of_all_labellings(image, probability):
     found = cut(image, probability, [])
     expected = least_energy_labels(image, probability, SMOOTHNESS)
     np.testing.assert_array_equal(found, expected)
@@ -71,7 +71,7 @@ def test_without_clicks_the_cut_has_the_least_energy_of_all_labellings(image, pr
     assert (expected != (probability > 0.5)).any()  # the borders had a say
 
 
-def test_with_clicks_it_is_the_least_energy_of_those_that_obey_them(image, probability):
+def test_with_clicks_the_cut_has_the_minimum_energy_of_the_labellings_that_obey_them(image, probability):
     free = least_energy_labels(image, probability, SMOOTHNESS)
     on, off = np.argwhere(~free)[0], np.argwhere(free)[0]
     found = cut(image, probability, [Click(*on), Click(*off, positive=False)])
@@ -88,14 +88,14 @@ def test_probabilities_of_exactly_0_and_1_are_cut(image):
     assert not found[0, 0] and found[1, 4]
 
 
-def test_one_pixel_follows_its_probability_and_its_click():
+def test_a_single_pixel_follows_its_probability_and_its_click():
     image = np.zeros((1, 1, 3), np.uint8)
     assert cut(image, np.full((1, 1), 0.7, np.float32), [])
     assert not cut(image, np.full((1, 1), 0.3, np.float32), [])
     assert cut(image, np.zeros((1, 1), np.float32), [Click(0, 0)])
 
 
-def test_border_goes_where_the_colours_change():
+def test_the_boundary_follows_the_edge_of_the_colours():
     image = np.zeros((40, 40, 3), np.uint8)
     image[:, 23:] = 200
     columns = np.arange(40)
@@ -104,7 +104,7 @@ def test_border_goes_where_the_colours_change():
     np.testing.assert_array_equal(found > 0.5, np.broadcast_to(columns < 23, (40, 40)))
 
 
-def test_discs_of_clicks_hold_in_a_window_that_is_shrunk(rng):
+def test_discs_of_clicks_keep_their_labels_in_a_shrunk_crop(rng):
     image = rng.integers(0, 256, (300, 400, 3), np.uint8)
     probability = np.ones((300, 400), np.float32)
     clicks = [Click(100, 120, False), Click(200, 333, False), Click(100, 131)]
@@ -115,7 +115,7 @@ def test_discs_of_clicks_hold_in_a_window_that_is_shrunk(rng):
         assert (found[disc] == click.positive).all()  # 1 or 0, whatever the threshold
 
 
-def test_result_orders_pixels_as_the_probability_on_both_sides_of_the_cut(image, probability):
+def test_the_result_keeps_the_order_of_probabilities_on_both_sides_of_the_cut(image, probability):
     result = graph_cut(image, probability, [], smoothness=SMOOTHNESS, colour_weight=0)
     inside = result > 0.5
     assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
@@ -123,23 +123,23 @@ def test_result_orders_pixels_as_the_probability_on_both_sides_of_the_cut(image,
     np.testing.assert_array_equal(result > 0.75, inside & (probability > 0.5))
 
 
-def test_map_around_a_cut_is_above_half_exactly_inside():
+def test_the_result_is_above_half_exactly_inside_the_cut():
     inside = np.array([[True, True, False, False]])
     result = around_cut(inside, np.array([[0, 1, 0, 1]], np.float32))
     np.testing.assert_array_equal(result > 0.5, inside)
 
 
-def test_nothing_found_and_no_click_stays_nothing(image):
+def test_without_an_object_and_clicks_the_result_is_empty(image):
     assert (graph_cut(image, np.zeros(SIZE, np.float32), []) == 0).all()
 
 
-def test_weights_of_an_image_of_one_colour_are_one_over_the_distance():
+def test_contrast_weights_of_a_uniform_image_are_one_over_the_distance():
     right, below, *diagonal = contrast_weights(np.full((2, 3, 3), 7, np.uint8))
     assert right.tolist() == [1] * 4 and below.tolist() == [1] * 3
     np.testing.assert_allclose(np.concatenate(diagonal), np.full(4, 0.5 ** 0.5))
 
 
-def test_colours_speak_for_where_they_occur_more():
+def test_colour_evidence_favours_the_side_where_a_colour_is_more_frequent():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20], image[:, 20:] = (250, 0, 0), (0, 0, 250)
     probability = np.repeat(np.array([[0.5, 0.9, 0.1]]), 10, axis=1).repeat(10, axis=0)
@@ -148,7 +148,7 @@ def test_colours_speak_for_where_they_occur_more():
     np.testing.assert_allclose(evidence[0, [0, 10, 20]], [0, np.log(9), -np.log(9)], atol=0.01)
 
 
-def test_one_click_colours_the_whole_object():
+def test_one_click_spreads_over_an_object_of_one_colour():
     image = np.zeros((40, 60, 3), np.uint8)
     image[:, 30:] = (200, 180, 40)
     probability = np.full((40, 60), 0.45, np.float32)
@@ -156,11 +156,11 @@ def test_one_click_colours_the_whole_object():
     np.testing.assert_array_equal(found, np.broadcast_to(np.arange(60) >= 30, (40, 60)))
 
 
-def test_sizes_that_differ_are_an_error(image):
+def test_different_sizes_are_an_error(image):
     with pytest.raises(ImageError, match='image is 2x5 pixels and the probability 5x2'):
         graph_cut(image, np.zeros(SIZE[::-1], np.float32), [])
 
 
-def test_click_outside_is_an_error(image, probability):
+def test_a_click_outside_is_an_error(image, probability):
     with pytest.raises(ClickError, match='lies outside the image'):
         graph_cut(image, probability, [Click(2, 0)])

@@ -17,8 +17,8 @@ from chainer_seg.models.deeplab.map_training import (
     nearest_labels,
 )
 from chainer_seg.models.deeplab.preparation import CAFFE_MEAN_BGR
-from chainer_seg.models.deeplab.stored_clicks import stored_maps
-from tests.models.deeplab.drawn_clicks import disc
+from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
+from tests.models.deeplab.sampled_clicks import disc
 
 SIZE = 41, 49
 
@@ -26,7 +26,7 @@ SIZE = 41, 49
 @pytest.fixture
 def example(rng):
     label = disc((60, 80), (30, 40), 18)
-    maps = stored_maps([Click(30, 40), Click(5, 70, False)], label.shape)
+    maps = maps_of_clicks([Click(30, 40), Click(5, 70, False)], label.shape)
     return rng.integers(0, 256, (60, 80, 3), np.uint8), maps, label
 
 
@@ -62,23 +62,23 @@ def test_whole_images_and_maps_are_resized_and_the_means_subtracted(example):
     np.testing.assert_array_equal(target, label[rows[:, None], columns])
 
 
-def test_samples_at_their_own_size_are_what_the_model_sees(example):
+def test_samples_at_the_original_size_equal_the_models_input(example):
     image, maps, label = example
     model = ClickSegmenter(click_scale=6, click_mean=131, blocks=(1, 1, 1, 1), width=2)
     x, _ = ClickMapSamples(label.shape, model.click_mean)(example)
-    seen = model.prepare(image, [Click(30, 40), Click(5, 70, False)])
+    seen = model.prepare(image, [Click(30, 40), Click(5, 70, False)])[0]
     np.testing.assert_allclose(x[:3], seen[:3], atol=1e-4)
-    # Files hold whole numbers, rounded down.
+    # Files contain whole numbers, rounded down.
     assert (seen[3:] - x[3:]).min() >= 0 and (seen[3:] - x[3:]).max() < 1
 
 
-def test_labels_are_those_of_the_upper_left_pixels():
+def test_nearest_labels_are_those_of_the_upper_left_pixels():
     labels = np.arange(7 * 10).reshape(1, 7, 10)
     rows, columns = [0, 2, 4], [0, 2, 5, 7]  # 0, 7/3, 14/3 and 0, 10/4, 20/4, 30/4 rounded down
     np.testing.assert_array_equal(nearest_labels(labels, (3, 4))[0], labels[0][np.ix_(rows, columns)])
 
 
-def test_loss_and_gradient_are_those_of_numpy(rng):
+def test_loss_and_gradient_equal_numpy(rng):
     logits = rng.normal(0, 2, (3, 1, 6, 7)).astype(np.float32)
     target = rng.integers(0, 2, (3, *SIZE)).astype(np.int32)
     chain = ClickMapTrainChain(OwnLogits(logits), positive_weight=5, loss_scale=20)
@@ -93,7 +93,7 @@ def test_loss_and_gradient_are_those_of_numpy(rng):
     np.testing.assert_allclose(chain.model.logits.grad[:, 0], gradient, rtol=1e-4, atol=1e-6)
 
 
-def test_an_update_is_that_of_the_tensorflow_code(example, tmp_path):
+def test_an_update_equals_that_of_the_tensorflow_implementation(example, tmp_path):
     """Momentum .9 and a decay of every weight; five times the rate for conv1 and fc; no norms."""
     model = ClickSegmenter(6, 131, blocks=(1, 1, 1, 1), width=2, seed=3)
     chain = ClickMapTrainChain(model)
@@ -128,7 +128,7 @@ def gradient_keeper(kept):
     return keep
 
 
-def test_frozen_norms_leave_the_statistics_alone(example):
+def test_frozen_batch_normalisation_does_not_update_its_statistics(example):
     for freeze in (True, False):
         model = ClickSegmenter(6, 131, blocks=(1, 1, 1, 1), width=2)
         norm = next(link for link in model.links() if isinstance(link, L.BatchNormalization))
@@ -152,7 +152,7 @@ def test_evaluation_gives_the_mean_loss_and_the_overlap_with_the_object(example)
         assert found['loss'] == pytest.approx(float(chain(x[None], target[None]).array))
 
 
-def test_a_model_that_sees_other_maps_is_told(example):
+def test_a_model_of_another_encoding_is_an_error(example):
     files = Files([example])
     small = {'blocks': (1, 1, 1, 1), 'width': 2}
     check_encoding(ClickSegmenter(6, 131, **small), files)
@@ -164,7 +164,7 @@ def test_a_model_that_sees_other_maps_is_told(example):
             check_encoding(ClickSegmenter(6, 131, **small, **other), files)
 
 
-def test_maps_without_a_click_fit_every_model(example):
+def test_maps_without_clicks_suit_every_model(example):
     image, maps, label = example
     check_encoding(ClickSegmenter(1, 0, blocks=(1, 1, 1, 1), width=2),
                    Files([(image, np.full_like(maps, 255), label)]))

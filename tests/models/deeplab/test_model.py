@@ -42,7 +42,7 @@ def deeplab_of(blobs):
 
 
 @pytest.mark.parametrize('which', [0, 1])
-def test_deeplab_gives_the_numbers_of_caffe_at_every_stage(shared_data, which):
+def test_deeplab_equals_caffe_at_every_stage(shared_data, which):
     folder = shared_data / 'formats' / 'caffe'
     model = deeplab_of(read_blobs(folder / 'deeplab_r101_b5.caffemodel'))
     recorded = np.load(folder / 'deeplab_r101_b5.npz')
@@ -57,7 +57,7 @@ def test_deeplab_gives_the_numbers_of_caffe_at_every_stage(shared_data, which):
 
 
 @pytest.mark.parametrize('which', [0, 1])
-def test_resnet50_of_he_gives_the_numbers_of_caffe(shared_data, which):
+def test_resnet50_equals_caffe(shared_data, which):
     folder = shared_data / 'formats' / 'caffe'
     blobs = read_blobs(folder / 'resnet50_b4.caffemodel')
     net = ResNet((3, 4, 6, 3), width=4, pooling='ceil', pool_pad=0, stem_bias=True)
@@ -67,12 +67,12 @@ def test_resnet50_of_he_gives_the_numbers_of_caffe(shared_data, which):
     assert compare(found, recorded, which) == 4
 
 
-def test_output_is_an_eighth_of_the_input():
+def test_logits_are_an_eighth_of_the_input():
     model = DeepLab(5, blocks=(1, 1, 1, 1), width=2)
     assert model.forward(np.zeros((2, 3, 65, 97), np.float32)).shape == (2, 5, 9, 13)
 
 
-def test_configuration_makes_the_same_model_again():
+def test_the_configuration_rebuilds_the_same_model():
     model = DeepLab(2, blocks=(1, 1, 1, 1), width=2, pyramid=(1, 2), seed=3)
     again = DeepLab(**model.config)
     for (name, a), (_, b) in zip(model.namedparams(), again.namedparams()):

@@ -27,12 +27,12 @@ def evaluated(function, *arguments):
 @pytest.mark.parametrize('side, scale, expected', [
     (321, 0.75, 241), (321, 0.5, 161), (513, 0.75, 385), (513, 0.5, 257), (65, 1.5, 97), (64, 1, 64),
     (160, 0.5, 81), (8, 0.5, 9)])
-def test_sizes_are_those_of_the_published_files_and_like_them(side, scale, expected):
+def test_scaled_sizes_are_those_of_the_published_files(side, scale, expected):
     assert scaled_size((side, side), scale) == (expected, expected)
 
 
 def test_each_scale_has_its_own_logits(model, x):
-    logits, fused = evaluated(multi_scale_logits, model, x)
+    logits, fused = evaluated(multi_scale_logits, model.forward, x)
     assert [each.shape for each in logits] == [(2, 3, 7, 9), (2, 3, 5, 7), (2, 3, 4, 5)]
     assert fused.shape == (2, 3, 7, 9)
     np.testing.assert_array_equal(logits[0].array, evaluated(model.forward, x).array)
@@ -40,21 +40,21 @@ def test_each_scale_has_its_own_logits(model, x):
     np.testing.assert_allclose(logits[2].array, half.array, atol=1e-4)
 
 
-def test_the_fused_logits_are_the_largest(model, x):
-    logits, fused = evaluated(multi_scale_logits, model, x)
+def test_fused_logits_are_the_maximum_over_scales(model, x):
+    logits, fused = evaluated(multi_scale_logits, model.forward, x)
     at_one_size = [F.resize_images(each, (7, 9)).array for each in logits]
     np.testing.assert_allclose(fused.array, np.max(at_one_size, axis=0), atol=1e-5)
     # Each scale has its say somewhere.
     assert set(np.argmax(at_one_size, axis=0).ravel()) == {0, 1, 2}
 
 
-def test_the_size_is_that_of_scale_1_wherever_it_stands(model, x):
-    assert evaluated(multi_scale_logits, model, x, (1.5, 1))[1].shape == (2, 3, 7, 9)
-    assert evaluated(multi_scale_logits, model, x, (0.5,))[1].shape == (2, 3, 4, 5)
+def test_fused_logits_have_the_size_of_scale_1_in_any_order(model, x):
+    assert evaluated(multi_scale_logits, model.forward, x, (1.5, 1))[1].shape == (2, 3, 7, 9)
+    assert evaluated(multi_scale_logits, model.forward, x, (0.5,))[1].shape == (2, 3, 4, 5)
 
 
-def test_one_scale_is_the_network_alone(model, x):
-    logits, fused = evaluated(multi_scale_logits, model, x, (1,))
+def test_a_single_scale_gives_the_plain_logits(model, x):
+    logits, fused = evaluated(multi_scale_logits, model.forward, x, (1,))
     assert fused is logits[0]
 
 
@@ -65,12 +65,12 @@ class Doubled:
         return 2 * x[:, :, ::8, ::8]
 
 
-def test_gradients_go_through_all_scales(rng):
+def test_gradients_flow_through_all_scales(rng):
     x = chainer.Variable(rng.normal(size=(1, 2, 33, 33)))
     weights = rng.normal(size=(1, 2, 5, 5))
 
     def total(values):
-        return F.sum(weights * multi_scale_logits(Doubled(), values)[1])
+        return F.sum(weights * multi_scale_logits(Doubled().forward, values)[1])
 
     total(x).backward()
     step = rng.normal(size=x.shape)

@@ -13,18 +13,18 @@ def test_refinements_are_found_by_name():
     assert find_refinement('graphcut') is graph_cut and find_refinement('crf') is dense_crf
 
 
-def test_none_and_functions_are_taken_as_they_are():
+def test_none_and_functions_are_returned_unchanged():
     def refine(image, probability, clicks):
         return probability
     assert find_refinement(None) is None and find_refinement(refine) is refine
 
 
-def test_unknown_name_is_told():
+def test_an_unknown_name_is_an_error():
     with pytest.raises(UserError, match="Unknown refinement 'sharpen'; choose from graphcut, crf"):
         find_refinement('sharpen')
 
 
-def test_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch):
+def test_a_missing_dependency_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, 'maxflow', None)
     with pytest.raises(UserError, match=r'PyMaxflow; install it with pip install "chainer-seg\[ref'):
         find_refinement('graphcut')

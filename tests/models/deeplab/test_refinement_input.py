@@ -41,18 +41,18 @@ def refine(request):
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
-def test_one_value_that_is_not_finite_is_refused(refine, image, probability, value):
+def test_a_single_value_that_is_not_finite_is_an_error(refine, image, probability, value):
     probability[3, 4] = value
     with pytest.raises(UserError, match=r'^[12] of \d+ probabilities are NaN or infinite'):
         refine(image, probability)
 
 
-def test_logits_are_refused(refine, image, probability):
+def test_logits_are_an_error(refine, image, probability):
     with pytest.raises(UserError, match='must be in 0..1, .*; apply a s'):
         refine(image, np.log(probability / (1 - probability)) * 3)
 
 
-def test_log_probabilities_are_refused(image, probability):
+def test_log_probabilities_are_an_error(image, probability):
     with pytest.raises(UserError, match='must be in 0..1, .*; apply a softmax'):
         semantic_crf(image, np.log(np.stack([1 - probability, probability])))
 
@@ -60,61 +60,61 @@ def test_log_probabilities_are_refused(image, probability):
 @pytest.mark.parametrize('convert', [
     lambda image: (image / 255).astype(np.float32), lambda image: image.astype(np.float32),
     lambda image: image.astype(np.int64), lambda image: image.transpose(2, 0, 1).astype(np.float32)])
-def test_image_in_another_form_gives_the_same(refine, image, probability, convert):
+def test_other_image_types_give_the_same_result(refine, image, probability, convert):
     np.testing.assert_array_equal(refine(convert(image), probability), refine(image, probability))
 
 
-def test_grey_image_is_one_of_three_equal_channels(refine, image, probability):
+def test_a_grey_image_has_three_equal_channels(refine, image, probability):
     np.testing.assert_array_equal(refine(image[:, :, 0], probability), refine(image, probability))
 
 
-def test_image_with_nan_is_refused(refine, image, probability):
+def test_an_image_with_nan_is_an_error(refine, image, probability):
     with pytest.raises(ImageError, match='NaN'):
         refine(np.where(image > 100, np.nan, image), probability)
 
 
-def test_image_of_another_size_is_refused(refine, image, probability):
+def test_an_image_of_another_size_is_an_error(refine, image, probability):
     with pytest.raises(ImageError, match='24x30 pixels and the probabilit.* 24x31; both must'):
         refine(image[:, :30], probability)
 
 
-def test_probabilities_in_float64_give_the_same(refine, image, probability):
+def test_float64_probabilities_give_the_same_result(refine, image, probability):
     np.testing.assert_allclose(refine(image, probability.astype(np.float64)), refine(image, probability),
                                atol=1e-6)
 
 
-def test_rounding_beyond_the_range_is_clipped(refine, image, probability):
+def test_rounding_errors_beyond_the_range_are_clipped(refine, image, probability):
     probability[0] = -0.001
     assert (refine(image, probability) >= 0).all()
 
 
-def test_one_channel_is_refused(image, probability):
+def test_a_single_class_is_an_error(image, probability):
     with pytest.raises(UserError, match='have one class.*add the background'):
         semantic_crf(image, probability[None])
 
 
-def test_probabilities_that_do_not_sum_to_one_are_refused(image, probability):
+def test_probabilities_that_do_not_sum_to_one_are_an_error(image, probability):
     with pytest.raises(UserError, match='sum to 1.3 at a pixel, not to 1; divide'):
         semantic_crf(image, np.stack([np.full(SIZE, 0.6), probability]))
 
 
 @pytest.mark.parametrize('shape', [(24, 31), (1, 2, 24, 31), (0, 24, 31)])
-def test_other_shapes_of_probabilities_are_refused(image, shape):
+def test_other_shapes_of_probabilities_are_an_error(image, shape):
     with pytest.raises(UserError):
         semantic_crf(image, np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize('shape', [(1, 24, 31), (24,), ()])
-def test_other_shapes_of_a_probability_are_refused(image, shape):
+def test_other_shapes_of_a_probability_are_an_error(image, shape):
     with pytest.raises(UserError, match=r'must have the shape \(H, W\)'):
         dense_crf(image, np.zeros(shape, np.float32), [])
 
 
-def test_text_is_no_probability(image):
+def test_text_is_not_a_probability(image):
     with pytest.raises(UserError, match='must be numbers'):
         dense_crf(image, np.full(SIZE, 'a'), [])
 
 
-def test_a_mask_is_a_probability(image, probability):
+def test_a_mask_is_accepted_as_a_probability(image, probability):
     mask = probability > 0.5
     np.testing.assert_array_equal(dense_crf(image, mask, []), dense_crf(image, mask.astype('f4'), []))

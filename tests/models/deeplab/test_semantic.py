@@ -52,7 +52,7 @@ def softmax(logits):
     return powers / powers.sum(axis=0)
 
 
-def test_probabilities_are_those_of_the_logits_at_every_eighth_pixel(model, image):
+def test_probabilities_at_every_eighth_pixel_are_the_softmax_of_the_logits(model, image):
     found = model.probabilities(image)
     assert found.shape == (4, 48, 57) and found.dtype == np.float32
     padded = np.pad(network_image(image), ((0, 0), (0, 1), (0, 0)))
@@ -60,14 +60,14 @@ def test_probabilities_are_those_of_the_logits_at_every_eighth_pixel(model, imag
     np.testing.assert_allclose(found[:, ::8, ::8], expected[:, :6], atol=1e-5)
 
 
-def test_logits_between_are_interpolated(model, image):
+def test_logits_are_interpolated_between_positions(model, image):
     logits = logits_of(model, np.pad(network_image(image), ((0, 0), (0, 1), (0, 0))))
     middle = softmax(0.25 * logits[:, 2, 3] + 0.25 * logits[:, 2, 4]
                      + 0.25 * logits[:, 3, 3] + 0.25 * logits[:, 3, 4])
     np.testing.assert_allclose(model.probabilities(image)[:, 20, 28], middle, atol=1e-5)
 
 
-def test_labels_are_the_likeliest_classes(model, image):
+def test_labels_are_the_most_probable_classes(model, image):
     labels = model.segment(image)
     assert labels.dtype == np.int32 and len(np.unique(labels)) > 1
     np.testing.assert_array_equal(labels, model.probabilities(image).argmax(axis=0))
@@ -82,7 +82,7 @@ def test_a_mirrored_image_has_mirrored_probabilities(model, rng):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_of_several_scales_the_highest_logits_count(model, rng):
+def test_several_scales_are_fused_by_their_maximum(model, rng):
     image = rng.integers(0, 256, (33, 65, 3), np.uint8)
     x = network_image(image)
     # With corners on corners, every second pixel is the image at half its size.
@@ -103,7 +103,7 @@ def test_a_large_image_is_shrunk_and_its_probabilities_enlarged(model, rng):
     assert not np.array_equal(found, model.probabilities(image, longest_side=128))
 
 
-def test_the_longest_side_is_kept_in_the_model_file(model, image, tmp_path):
+def test_the_model_file_stores_the_longest_side(model, image, tmp_path):
     model.class_names = ('background', 'a', 'b', 'c')
     save_model(tmp_path / 'm.npz', model)
     again = load_model(tmp_path / 'm.npz')
@@ -122,7 +122,7 @@ def test_refinement_is_a_dense_crf_of_the_shrunk_image(model, rng, preset):
     np.testing.assert_array_equal(model.segment(image, refinement=preset), found.argmax(axis=0))
 
 
-def test_any_function_refines(model, image):
+def test_a_function_is_accepted_as_refinement(model, image):
     found = model.probabilities(image, refinement=lambda image, given: given[::-1])
     np.testing.assert_array_equal(found, model.probabilities(image)[::-1])
 
@@ -130,19 +130,19 @@ def test_any_function_refines(model, image):
 @pytest.mark.parametrize('size', [(1, 1), (1, 200), (300, 2), (9, 8)])
 @pytest.mark.parametrize('options', [{}, {'scales': PUBLISHED_SCALES, 'mirror': True,
                                           'refinement': 'deeplab'}])
-def test_all_sizes(model, rng, size, options):
+def test_images_of_all_sizes_are_segmented(model, rng, size, options):
     found = model.probabilities(rng.integers(0, 256, (*size, 3), np.uint8), **options)
     assert found.shape == (4, *size)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-4)
 
 
-def test_photograph_of_twenty_megapixels(model):
+def test_a_photograph_of_twenty_megapixels_is_segmented(model):
     labels = model.segment(np.zeros((3648, 5472, 3), np.uint8), mirror=True)
     assert labels.shape == (3648, 5472)
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', '1', 'P', 'I;16'])
-def test_pictures_of_all_kinds(model, image, mode):
+def test_all_image_types_are_segmented(model, image, mode):
     picture = Image.fromarray(image).convert('L' if mode == 'I;16' else mode).convert(mode)
     expected = picture.convert('RGB') if mode != 'I;16' else None
     labels = model.segment(picture)
@@ -151,7 +151,7 @@ def test_pictures_of_all_kinds(model, image, mode):
         np.testing.assert_array_equal(labels, model.segment(np.array(expected)))
 
 
-def test_running_statistics_and_the_mode_stay_as_they_are(model, image):
+def test_running_statistics_and_the_training_mode_are_unchanged(model, image):
     before = model.resnet.stem.norm.avg_mean.copy()
     with chainer.using_config('train', True):
         model.segment(image)
@@ -160,7 +160,7 @@ def test_running_statistics_and_the_mode_stay_as_they_are(model, image):
 
 
 @pytest.mark.parametrize('size', [(24, 30), (3, 3), (30, 3), (4, 2)])
-def test_predict_takes_chainercvs_images_however_small_or_dark(model, rng, size):
+def test_predict_accepts_images_of_chainercv_even_if_small_or_dark(model, rng, size):
     images = [rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, 2, (*size, 3), np.uint8)]
     found = model.predict([image.transpose(2, 0, 1).astype(np.float32) for image in images])
     for labels, image in zip(found, images, strict=True):
@@ -181,7 +181,7 @@ def test_chainercv_evaluates_the_model(model, rng):
 
 
 @pytest.mark.parametrize('scales', [(), (0,), (1, -0.5), (float('inf'),), (float('nan'),)])
-def test_scales_that_are_none_are_an_error(model, image, scales):
+def test_invalid_scales_are_an_error(model, image, scales):
     with pytest.raises(UserError, match='Scales must be positive'):
         model.segment(image, scales=scales)
 
@@ -191,12 +191,12 @@ def test_an_unknown_refinement_is_an_error(model, image):
         model.segment(image, refinement='graphcut')
 
 
-def test_what_is_no_image_is_an_error(model):
+def test_anything_but_an_image_is_an_error(model):
     with pytest.raises(ImageError, match='is not an image'):
         model.segment(np.zeros((2, 3, 4, 5)))
 
 
-def test_probabilities_of_a_caffe_file_are_those_of_its_recorded_logits(shared_data):
+def test_probabilities_equal_those_of_logits_recorded_with_caffe(shared_data):
     folder = shared_data / 'formats' / 'caffe'
     model = convert(folder / 'deeplab_r101_b5.caffemodel')
     recorded = np.load(folder / 'deeplab_r101_b5.npz')

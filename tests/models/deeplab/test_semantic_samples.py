@@ -22,7 +22,7 @@ def reds(image):
 
 
 @pytest.mark.parametrize('mirror', [0, 1])
-def test_each_pixel_keeps_its_label(mirror):
+def test_crop_and_mirror_keep_pixels_and_labels_aligned(mirror):
     samples = SemanticSamples((5, 6), (1, 1), mirror)
     for seed in range(20):
         image, labels = samples(numbered(12, 10), np.random.default_rng(seed))
@@ -33,21 +33,21 @@ def test_each_pixel_keeps_its_label(mirror):
         assert (np.diff(labels, axis=0) == 10).all()
 
 
-def test_every_place_of_the_image_is_drawn():
+def test_crops_cover_the_whole_image():
     samples = SemanticSamples((5, 6), (1, 1), 0)
     corners = {int(samples(numbered(7, 8), np.random.default_rng(seed))[1][0, 0])
                for seed in range(200)}
     assert corners == {10 * row + column for row in range(3) for column in range(3)}
 
 
-def test_what_is_beside_the_image_is_void_and_has_the_mean():
+def test_padding_is_void_and_has_the_mean_colour():
     image, labels = SemanticSamples((6, 14), (1, 1), 0)(numbered(4, 9), np.random.default_rng(0))
     np.testing.assert_array_equal(labels[:4, :9], numbered(4, 9)[1])
     assert (labels[4:] == -1).all() and (labels[:, 9:] == -1).all()
     assert not image[:, 4:].any() and not image[:, :, 9:].any()
 
 
-def test_one_side_may_be_cut_and_the_other_filled():
+def test_one_side_can_be_cropped_and_the_other_padded():
     _, labels = SemanticSamples((3, 12), (1, 1), 0)(numbered(8, 9), np.random.default_rng(3))
     assert (labels[:, :9] >= 0).all() and (labels[:, 9:] == -1).all()
     assert (np.diff(labels[:, 0]) == 10).all()
@@ -65,7 +65,7 @@ def test_scales_are_drawn_from_their_range(rng):
     assert 50 <= min(sides) < 60 and 140 < max(sides) <= 150
 
 
-def test_void_stays_void_at_every_scale():
+def test_void_is_preserved_at_every_scale():
     labels = np.full((40, 30), -1, np.int32)
     for seed in range(10):
         sample = SemanticSamples((21, 21))((np.zeros((40, 30, 3), np.uint8), labels),
@@ -74,7 +74,7 @@ def test_void_stays_void_at_every_scale():
 
 
 @pytest.mark.parametrize('size', [(8, 12), (2, 3), (4, 6), (1, 1), (5, 7)])
-def test_labels_are_resized_to_the_nearest_pixels(rng, size):
+def test_labels_are_resized_by_nearest_neighbour(rng, size):
     labels = rng.integers(-1, 21, (4, 6)).astype(np.int32)
     found = resize_labels(labels, size)
     for row in range(size[0]):
@@ -83,7 +83,7 @@ def test_labels_are_resized_to_the_nearest_pixels(rng, size):
             assert found[row, column] == labels[int(y), int(x)]
 
 
-def test_one_seed_is_one_sample():
+def test_the_seed_determines_the_sample():
     first, second = (SemanticSamples((9, 9))(numbered(12, 10), np.random.default_rng(5))
                      for _ in range(2))
     for a, b in zip(first, second):

@@ -62,7 +62,7 @@ def changed_by_an_update(chain, batch, **settings):
     return {name for name in before if not np.array_equal(before[name], after[name])}
 
 
-def test_the_loss_is_the_mean_cross_entropy_of_every_eighth_pixel(model, batch):
+def test_the_loss_is_the_mean_cross_entropy_at_every_eighth_pixel(model, batch):
     image, labels = batch
     loss, values = observed(SemanticTrainChain(model), image, labels)
     with chainer.using_config('train', False):
@@ -74,7 +74,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_every_eighth_pixel(model, batch):
                       'pixel_accuracy': pytest.approx(right.mean())}
 
 
-def test_several_scales_have_a_loss_each_and_one_of_their_maximum(model, batch):
+def test_each_scale_and_the_maximum_have_a_loss(model, batch):
     image, labels = batch
     loss, values = observed(SemanticTrainChain(model, (1, 0.75, 0.5)), image, labels)
     expected = {}
@@ -93,14 +93,14 @@ def test_several_scales_have_a_loss_each_and_one_of_their_maximum(model, batch):
     assert float(loss.array) == pytest.approx(sum(expected.values()), rel=1e-4)
 
 
-def test_labels_are_those_of_the_pixels_where_the_logits_are():
+def test_labels_are_sampled_at_the_positions_of_the_logits():
     labels = np.arange(321 * 321, dtype=np.int32).reshape(1, 321, 321)
     np.testing.assert_array_equal(labels_at(labels, (41, 41)), labels[:, ::8, ::8])
     np.testing.assert_array_equal(labels_at(labels, (21, 21)), labels[:, ::16, ::16])
     assert labels_at(labels, (31, 31))[0, 1, 0] == 11 * 321  # 320 / 30 = 10.67
 
 
-def test_a_batch_of_void_alone_has_no_loss_and_no_gradient(model, batch):
+def test_a_batch_of_only_void_has_zero_loss_and_gradient(model, batch):
     image, labels = batch
     chain = SemanticTrainChain(model, (1, 0.5))
     loss, values = observed(chain, image, np.full_like(labels, -1))
@@ -111,7 +111,7 @@ def test_a_batch_of_void_alone_has_no_loss_and_no_gradient(model, batch):
 
 
 @pytest.mark.parametrize('scales', [(1,), (1, 0.75, 0.5)])
-def test_gradients_are_those_of_the_loss(batch, scales):
+def test_gradients_equal_finite_differences(batch, scales):
     """Along the gradient of the last layers, which no ReLU follows, the loss falls as it says."""
     model = DeepLab(4, **SMALL)
     with chainer.using_config('train', False):
@@ -130,14 +130,14 @@ def test_gradients_are_those_of_the_loss(batch, scales):
 
 # What learns
 
-def test_everything_learns_by_itself(model, batch, tmp_path):
+def test_all_parameters_are_trained_by_default(model, batch, tmp_path):
     changed = changed_by_an_update(SemanticTrainChain(model), batch, out=tmp_path / 'run')
     for name in ('resnet/stem/conv/W', 'resnet/res5/0/expand/norm/gamma', 'pyramid/branch0/b',
                  'resnet/res5/0/expand/norm/avg_mean', 'resnet/stem/norm/avg_var'):
         assert name in changed
 
 
-def test_frozen_batch_normalisation_uses_its_statistics_and_keeps_them(model, batch, tmp_path):
+def test_frozen_batch_normalisation_keeps_its_running_statistics(model, batch, tmp_path):
     for norm in (link for link in model.links() if hasattr(link, 'avg_mean')):
         norm.avg_var[...] = 7
     chain = SemanticTrainChain(model, frozen_norm=True)
@@ -149,13 +149,13 @@ def test_frozen_batch_normalisation_uses_its_statistics_and_keeps_them(model, ba
 
 
 @pytest.mark.parametrize('scales', [(1,), (1, 0.5)])
-def test_the_last_layers_alone_learn(model, batch, tmp_path, scales):
+def test_with_last_layers_only_the_pyramid_is_trained(model, batch, tmp_path, scales):
     chain = SemanticTrainChain(model, scales, last_layers=True)
     changed = changed_by_an_update(chain, batch, out=tmp_path / 'run', weight_decay=0.1)
     assert changed == {f'pyramid/branch{number}/{kind}' for number in range(2) for kind in 'Wb'}
 
 
-def test_last_layers_alone_have_the_same_loss_and_gradient(model, batch):
+def test_last_layers_do_not_change_the_loss_or_the_gradient_of_the_pyramid(model, batch):
     gradients = []
     for last_layers in (False, True):
         chain = SemanticTrainChain(model, last_layers=last_layers)
@@ -179,7 +179,7 @@ def photographs(shared_data):
 
 
 @pytest.mark.slow
-def test_photographs_are_learned(photographs, tmp_path):
+def test_training_fits_photographs(photographs, tmp_path):
     model = DeepLab(81, blocks=(2, 2, 3, 2), width=16, pyramid=(1, 3))
     copy_resnet(load_model('mask-rcnn').extractor.resnet, model.resnet)
     trainer = training.build_trainer(

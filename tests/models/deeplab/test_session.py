@@ -25,7 +25,7 @@ def square(size=(40, 60), top=10, left=10, side=20):
     return mask
 
 
-def test_click_outside_is_refused_and_changes_nothing(model, image):
+def test_a_click_outside_is_rejected_and_changes_nothing(model, image):
     session = model.session(image)
     before = session.add(Click(5, 5))
     with pytest.raises(ClickError):
@@ -33,7 +33,7 @@ def test_click_outside_is_refused_and_changes_nothing(model, image):
     assert session.clicks == (Click(5, 5),) and session.probability is before
 
 
-def test_session_gives_what_segment_gives(model, image):
+def test_a_session_and_segment_give_the_same_probability(model, image):
     clicks = [Click(5, 5), Click(30, 50, False), Click(8, 9)]
     session = model.session(image)
     for click in clicks:
@@ -41,7 +41,7 @@ def test_session_gives_what_segment_gives(model, image):
     np.testing.assert_array_equal(session.probability, model.segment(image, clicks))
 
 
-def test_undo_and_redo_go_back_and_forth(model, image):
+def test_undo_and_redo_restore_each_probability(model, image):
     session = model.session(image)
     one = session.add(Click(5, 5))
     two = session.add(Click(30, 50, False))
@@ -50,7 +50,7 @@ def test_undo_and_redo_go_back_and_forth(model, image):
     assert session.clicks == (Click(5, 5), Click(30, 50, False))
 
 
-def test_a_new_click_forgets_what_was_undone(model, image):
+def test_a_new_click_clears_the_redo_history(model, image):
     session = model.session(image)
     session.add(Click(5, 5))
     session.undo()
@@ -59,12 +59,12 @@ def test_a_new_click_forgets_what_was_undone(model, image):
     assert session.clicks == (Click(6, 6),)
 
 
-def test_undo_of_nothing_and_redo_of_nothing_do_nothing(model, image):
+def test_undo_and_redo_without_history_do_nothing(model, image):
     session = model.session(image)
     assert (session.undo() == 0).all() and (session.redo() == 0).all() and session.clicks == ()
 
 
-def test_reset_forgets_all_clicks(model, image):
+def test_reset_removes_all_clicks(model, image):
     session = model.session(image)
     session.add(Click(5, 5), Click(6, 6))
     assert (session.reset() == 0).all() and session.clicks == ()
@@ -72,7 +72,7 @@ def test_reset_forgets_all_clicks(model, image):
 
 
 
-def test_the_same_click_twice_counts_once(model, image):
+def test_a_repeated_click_is_ignored(model, image):
     session = model.session(image)
     one = session.add(Click(5, 5))
     np.testing.assert_array_equal(session.add(Click(5, 5), Click(5.2, 4.9)), one)
@@ -81,7 +81,7 @@ def test_the_same_click_twice_counts_once(model, image):
     assert session.clicks == ()
 
 
-def test_a_click_of_the_other_sign_on_a_pixel_takes_the_place(model, image):
+def test_a_click_of_the_other_sign_on_a_pixel_replaces_the_first(model, image):
     session = model.session(image)
     session.add(Click(9, 9), Click(5, 5), Click(5, 5, False))
     assert session.clicks == (Click(9, 9), Click(5, 5, False))
@@ -89,13 +89,13 @@ def test_a_click_of_the_other_sign_on_a_pixel_takes_the_place(model, image):
     assert session.clicks == (Click(9, 9), Click(5, 5))
 
 
-def test_clicks_on_the_very_rim_are_taken(model, image):
+def test_clicks_on_the_image_edge_are_accepted(model, image):
     session = model.session(image)
     session.start_from(square())
     assert session.add(Click(39.5, 59.5), Click(-0.5, -0.5, False)).shape == (40, 60)
 
 
-def test_a_mask_is_where_a_session_can_start(model, image):
+def test_a_session_can_start_from_a_mask(model, image):
     session = model.session(image)
     session.start_from(square())
     np.testing.assert_array_equal(session.mask, square())
@@ -103,7 +103,7 @@ def test_a_mask_is_where_a_session_can_start(model, image):
     np.testing.assert_array_equal(session.mask, square())
 
 
-def test_clicks_correct_the_start_and_undo_brings_it_back(model, image):
+def test_clicks_correct_the_start_mask_and_undo_restores_it(model, image):
     session = model.session(image)
     session.start_from(square())
     session.add(Click(12, 12, False))
@@ -113,7 +113,7 @@ def test_clicks_correct_the_start_and_undo_brings_it_back(model, image):
     np.testing.assert_array_equal(session.redo() > 0.5, square())
 
 
-def test_a_mask_of_another_size_is_refused_and_changes_nothing(model, image):
+def test_a_mask_of_another_size_is_rejected_and_changes_nothing(model, image):
     session = model.session(image)
     session.add(Click(5, 5))
     with pytest.raises(ClickError, match='The mask is 40x61 pixels, but the image is 40x60'):
@@ -121,7 +121,7 @@ def test_a_mask_of_another_size_is_refused_and_changes_nothing(model, image):
     assert session.clicks == (Click(5, 5),)
 
 
-def test_changes_are_merged_only_where_clicks_are():
+def test_only_regions_with_clicks_are_merged():
     start = square((20, 40), 5, 5, 10)
     found = np.full((20, 40), 0.1, np.float32)
     found[5:15, 5:10] = 0.9  # the right half of the square is gone,
@@ -135,7 +135,7 @@ def test_changes_are_merged_only_where_clicks_are():
     np.testing.assert_array_equal(merged > 0.5, square((20, 40), 5, 5, 10) & (found > 0.5))
 
 
-def test_merging_without_a_difference_at_the_click_keeps_the_mask():
+def test_a_click_without_a_difference_keeps_the_mask():
     start = square((20, 40), 5, 5, 10)
     merged = merge_changes(start, start.astype(np.float32), [Click(7, 7), Click(0, 0, False)])
     np.testing.assert_array_equal(merged, start)
@@ -146,7 +146,7 @@ def always_there(image, probability, clicks):
     return np.ones_like(probability)
 
 
-def test_refinement_can_be_set_and_taken_away(model, image):
+def test_refinement_can_be_set_and_removed(model, image):
     session = model.session(image)
     raw = session.add(Click(5, 5))
     session.refinement = always_there
@@ -157,14 +157,14 @@ def test_refinement_can_be_set_and_taken_away(model, image):
     np.testing.assert_array_equal(session.probability, raw)
 
 
-def test_refinement_follows_clicks_and_undo_but_needs_an_object(model, image):
+def test_refinement_is_applied_after_clicks_and_undo_once_there_is_an_object(model, image):
     session = model.session(image, refinement=always_there)
     assert (session.probability == 0).all()
     assert (session.add(Click(5, 5)) == 1).all()
     assert (session.undo() == 0).all()
 
 
-def test_refinement_leaves_a_start_alone_where_no_click_is(model, image):
+def test_refinement_keeps_the_start_mask_where_there_is_no_click(model, image):
     session = model.session(image, refinement=always_there)
     session.start_from(square())
     np.testing.assert_array_equal(session.mask, square())
@@ -174,14 +174,14 @@ def test_refinement_leaves_a_start_alone_where_no_click_is(model, image):
     assert session.mask.all()
 
 
-def test_refinement_of_another_size_is_told(model, image):
+def test_a_refinement_that_returns_another_size_is_an_error(model, image):
     session = model.session(image, refinement=lambda *_: None)
     with pytest.raises(ClickError, match='refinement returned no pixels for an image of 40x60'):
         session.add(Click(5, 5))
     assert session.clicks == ()
 
 
-def test_threshold_decides_about_the_mask(model, image):
+def test_the_mask_follows_the_threshold(model, image):
     session = model.session(image)
     session.add(Click(5, 5))
     session.threshold = 2.0
@@ -196,7 +196,7 @@ def start_objects(session):
         session.finish(name)
 
 
-def test_finished_objects_are_kept_and_the_next_one_begins(model, image):
+def test_finish_keeps_the_object_and_starts_the_next_one(model, image):
     session = model.session(image)
     start_objects(session)
     assert session.clicks == () and not session.mask.any()
@@ -206,11 +206,11 @@ def test_finished_objects_are_kept_and_the_next_one_begins(model, image):
     np.testing.assert_array_equal(instances.masks[1], square(left=20, side=10))
 
 
-def test_without_finished_objects_there_are_no_instances(model, image):
+def test_without_finished_objects_instances_are_empty(model, image):
     assert len(model.session(image).instances()) == 0
 
 
-def test_nothing_cannot_be_finished(model, image):
+def test_an_empty_object_cannot_be_finished(model, image):
     with pytest.raises(ClickError, match='no object to finish yet'):
         model.session(image).finish()
 
@@ -225,7 +225,7 @@ def test_objects_are_renamed_and_removed(model, image):
         session.remove(2)
 
 
-def test_a_reopened_object_goes_on_where_it_was(model, image):
+def test_a_reopened_object_continues_from_its_last_click(model, image):
     session = model.session(image)
     clicks = (Click(5, 5), Click(30, 50, False))
     probability = session.add(*clicks)
@@ -241,7 +241,7 @@ def test_a_reopened_object_goes_on_where_it_was(model, image):
     np.testing.assert_array_equal(session.objects[0].mask, square())
 
 
-def test_object_of_one_pixel(model, image):
+def test_an_object_of_one_pixel_is_clicked(model, image):
     session = model.session(image)
     session.start_from(square(side=1))
     session.finish()
@@ -250,7 +250,7 @@ def test_object_of_one_pixel(model, image):
     assert one.add(Click(0, 0)).shape == (1, 1)
 
 
-def test_window_surrounds_mask_and_positive_clicks():
+def test_the_crop_contains_the_mask_and_the_positive_clicks():
     mask = np.zeros((200, 300), bool)
     mask[80:120, 100:150] = True
     # The mask is 40 x 50 pixels around (100, 125): a square of 1.6 * 50 = 80.
@@ -259,7 +259,7 @@ def test_window_surrounds_mask_and_positive_clicks():
     assert zoom_crop(mask, [Click(100, 199)]) == (21, 70, 158, 158)
 
 
-def test_window_stays_in_the_image_and_has_a_least_size():
+def test_the_crop_is_inside_the_image_and_has_a_minimum_size():
     corner = zoom_crop(np.zeros((200, 240), bool), [Click(0, 239)])
     # A twelfth of 240 pixels, with the margin.
     assert corner == (0, 208, 32, 32)
@@ -267,7 +267,7 @@ def test_window_stays_in_the_image_and_has_a_least_size():
     assert zoom_crop(np.zeros((1, 1), bool), [Click(0, 0)]) == (0, 0, 1, 1)
 
 
-def test_a_look_closer_finds_nothing_outside_its_window(rng):
+def test_the_probability_is_zero_outside_the_crop(rng):
     zooming = ClickSegmenter(**SIZES, zoom_side=32)
     image = rng.integers(0, 256, (120, 160, 3), np.uint8)
     session = zooming.session(image)
@@ -280,14 +280,14 @@ def test_a_look_closer_finds_nothing_outside_its_window(rng):
     assert (session.probability[100:] == 0).all() and (session.probability[:, 100:] == 0).all()
 
 
-def test_window_of_the_second_look_is_where_the_object_was_found(rng):
+def test_the_second_pass_crops_around_the_result_of_the_first(rng):
     class Finding(ClickSegmenter):
         """Finds the middle of whatever it is shown."""
 
         def predict_logits(self, image, clicks, previous=None, side=None):
             self.looks.append((image.shape[:2], side))
-            logits = np.full((1, 9, 9), -9, np.float32)
-            logits[:, 3:6, 3:6] = 9
+            logits = np.full((1, 1, 9, 9), -9, np.float32)
+            logits[..., 3:6, 3:6] = 9
             return logits
 
     model = Finding(**SIZES, zoom_side=32)

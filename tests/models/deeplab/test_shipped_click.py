@@ -9,7 +9,7 @@ from chainer_seg.datasets import ShapesDataset
 from chainer_seg.evaluation import evaluate_clicks
 
 
-def test_all_its_numbers_are_finite():
+def test_all_parameters_are_finite():
     # Variances above 65504 were once lost when the model was saved in half precision.
     serializer = chainer.serializers.DictionarySerializer()
     serializer.save(load_model('click'))
@@ -18,6 +18,6 @@ def test_all_its_numbers_are_finite():
 
 
 @pytest.mark.slow
-def test_it_finds_fresh_drawn_shapes():
+def test_it_segments_new_synthetic_shapes():
     figures = evaluate_clicks(load_model('click'), ShapesDataset(6, seed=77), clicks=(1, 5))
     assert figures['iou@1'] > 0.4 and figures['iou@5'] > 0.75

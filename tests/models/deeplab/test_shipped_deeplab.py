@@ -10,7 +10,7 @@ from chainer_seg.models.deeplab import DeepLab
 from chainer_seg.zoo import shipped_path
 
 
-def test_model_is_small_has_a_card_and_says_where_it_came_from():
+def test_the_model_is_small_and_has_a_card_and_an_origin():
     model, file = load_model('deeplab'), shipped_path('deeplab')
     assert isinstance(model, DeepLab) and 'train.py deeplab' in model.origin['command']
     assert model.class_names == ('background', *PLAIN_CLASSES)
@@ -18,7 +18,7 @@ def test_model_is_small_has_a_card_and_says_where_it_came_from():
 
 
 @pytest.mark.slow
-def test_it_knows_plain_shapes_in_fresh_pictures():
+def test_it_recognises_plain_shapes_in_new_images():
     dataset = SemanticDataset(PlainShapesDataset(40, seed=77))
     figures = evaluate_semantic(load_model('deeplab'), dataset)
     assert figures['miou'] > 0.6 and figures['pixel_accuracy'] > 0.9

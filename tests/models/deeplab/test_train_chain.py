@@ -4,121 +4,7 @@ import pytest
 
 from chainer_seg import Instances
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
-from chainer_seg.models.deeplab.train_chain import MARGIN, RING, draw_clicks
-
-
-def disc(size, centre, radius):
-    y, x = np.mgrid[:size[0], :size[1]]
-    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius ** 2
-
-
-@pytest.fixture
-def example(rng):
-    masks = np.stack([disc((120, 160), (60, 50), 30), disc((120, 160), (60, 120), 20)])
-    return rng.integers(0, 256, (120, 160, 3), np.uint8), Instances(masks)
-
-
-def test_positive_clicks_fall_inside_and_negative_ones_outside():
-    mask = disc((200, 200), (100, 100), 40)
-    for seed in range(100):
-        for click in draw_clicks(mask, np.random.default_rng(seed)):
-            assert mask[int(click.y), int(click.x)] == click.positive
-
-
-def test_positive_clicks_keep_off_the_border():
-    mask = disc((200, 200), (100, 100), 40)
-    for seed in range(100):
-        for click in draw_clicks(mask, np.random.default_rng(seed)):
-            if click.positive:
-                assert np.hypot(click.y - 100, click.x - 100) <= 40 - MARGIN + 1.5
-
-
-def test_half_of_the_negative_clicks_are_near():
-    mask = disc((400, 400), (200, 200), 30)
-    near, far = 0, 0
-    for seed in range(300):
-        negatives = [c for c in draw_clicks(mask, np.random.default_rng(seed)) if not c.positive]
-        if negatives:
-            away = max(np.hypot(c.y - 200, c.x - 200) - 30 for c in negatives)
-            near, far = near + (away <= RING + 1), far + (away > RING + 1)
-    assert near > 60 and far > 60
-
-
-def test_numbers_of_clicks_stay_in_their_range():
-    mask = disc((100, 100), (50, 50), 20)
-    counts = [(sum(c.positive for c in clicks), sum(not c.positive for c in clicks))
-              for clicks in (draw_clicks(mask, np.random.default_rng(s), 4, 3) for s in range(300))]
-    positives, negatives = zip(*counts)
-    assert set(positives) == {1, 2, 3, 4} and set(negatives) == {0, 1, 2, 3}
-
-
-def test_one_pixel_object_and_object_that_fills_the_image():
-    one = np.zeros((50, 50), bool)
-    one[3, 4] = True
-    for mask in (one, ~one, np.ones((9, 9), bool)):
-        clicks = draw_clicks(mask, np.random.default_rng(0))
-        assert clicks and all(mask[int(c.y), int(c.x)] == c.positive for c in clicks)
-
-
-def test_sample_has_the_asked_size_and_one_object(example, rng):
-    image, points, simulated_clicks, previous, target = ClickSamples((48, 64))(example, rng)
-    assert image.shape == (3, 48, 64) and image.dtype == np.float32
-    assert points.shape == (10, 3) and points.dtype == np.float32
-    assert simulated_clicks == 0 and simulated_clicks.dtype == np.int32
-    assert previous.shape == (48, 64) and not previous.any()
-    assert target.shape == (48, 64) and target.dtype == np.int32
-    assert set(np.unique(target)) == {0, 1}
-    for y, x, sign in points[points[:, 2] != 0]:
-        assert target[int(y), int(x)] == (sign == 1)
-
-
-def test_composites_are_an_object_and_some_that_touch_its_box():
-    masks = np.stack([disc((100, 300), (50, x), 20) for x in (50, 80, 110, 250)])
-    image = np.zeros((100, 300, 3), np.uint8)
-    samples = ClickSamples((100, 300), scale_range=(30, 30), composites=1.0)
-    found = set()
-    for seed in range(60):
-        _, _, _, _, target = samples((image, Instances(masks)), np.random.default_rng(seed))
-        found |= {min((target == 1, target[:, ::-1] == 1), key=lambda t: distance(t, masks)).tobytes()}
-    wanted = ([0, 1], [1, 2], [0, 1, 2], [3])
-    assert found == {masks[parts].any(axis=0).tobytes() for parts in wanted}
-
-
-def distance(mask, masks):
-    """How many pixels of a mask belong to none of (R, H, W)."""
-    return int((mask & ~masks.any(axis=0)).sum())
-
-
-def test_samples_for_the_robot_begin_with_one_click_or_a_wrong_mask(example):
-    samples = ClickSamples((48, 64), simulated_clicks=3, start_masks=0.5)
-    rounds, masks = [], 0
-    for seed in range(200):
-        _, points, simulated_clicks, previous, target = samples(example, np.random.default_rng(seed))
-        assert points.shape == (13, 3)
-        rounds.append(int(simulated_clicks))
-        if simulated_clicks == 0:
-            assert not previous.any()
-        elif previous.any():
-            masks += 1
-            assert not points.any() and set(np.unique(previous)) <= {0, 1}
-        else:
-            assert (points[:, 2] != 0).sum() <= 1
-    assert set(rounds) == {0, 1, 2, 3}
-    assert 0.35 < masks / np.count_nonzero(rounds) < 0.65
-
-
-def test_one_generator_gives_one_sample(example):
-    a, b, c = (ClickSamples((48, 64))(example, np.random.default_rng(s))[0] for s in (1, 1, 2))
-    assert (a == b).all() and (a != c).any()
-
-
-def test_image_without_usable_objects_gives_nothing(rng):
-    image = np.zeros((50, 60, 3), np.uint8)
-    assert ClickSamples()((image, Instances.empty(50, 60)), rng) is None
-    small = Instances(disc((50, 60), (20, 20), 2)[None])
-    assert ClickSamples(least_area=100)((image, small), rng) is None
-    crowd = Instances(disc((50, 60), (20, 20), 15)[None], crowds=[True])
-    assert ClickSamples()((image, crowd), rng) is None
+from tests.models.deeplab.sampled_clicks import disc
 
 
 class FixedLogits(chainer.Chain):
@@ -150,7 +36,7 @@ def sigmoid_cross_entropy(logits, target, weight):
 
 
 @pytest.mark.parametrize('weight', [1.0, 5.0])
-def test_loss_is_that_of_the_definition(rng, weight):
+def test_loss_equals_its_definition(rng, weight):
     logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
     target = rng.integers(-1, 2, (2, 6, 7)).astype(np.int32)
     chain = ClickTrainChain(FixedLogits(logits), positive_weight=weight)
@@ -172,7 +58,7 @@ def test_iou_is_reported():
     assert observation['main/iou'] == pytest.approx(1 / 3)
 
 
-def test_jaccard_loss_is_that_of_the_definition(rng):
+def test_jaccard_loss_equals_its_definition(rng):
     logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
     target = rng.integers(-1, 2, (2, 6, 7)).astype(np.int32)
     plain = ClickTrainChain(FixedLogits(logits))(*batch_of(target))
@@ -199,7 +85,7 @@ class Half(ClickSegmenter):
         return chainer.Variable(logits)
 
 
-def test_robot_clicks_where_the_model_is_wrong():
+def test_simulated_user_clicks_where_the_model_is_wrong():
     target = np.zeros((3, 8, 16), np.int32)
     target[:, 2:7, 9:14] = 1  # to the right: what the model finds is wrong, and this is missed
     image, points, rounds, previous, target = batch_of(target)
@@ -221,8 +107,19 @@ def test_robot_clicks_where_the_model_is_wrong():
     assert model.shown == [[False], [True]]
 
 
+def test_loss_equals_that_of_the_tensorflow_implementation(rng):
+    logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
+    target = rng.integers(0, 2, (2, 6, 7)).astype(np.int32)
+    chain = ClickTrainChain(FixedLogits(logits), positive_weight=5, loss_scale=20)
+    p = 1 / (1 + np.exp(-logits[:, 0].astype(np.float64)))
+    expected = 20 * np.where(target, -5 * np.log(p), -np.log(1 - p)).mean()
+    assert float(chain(*batch_of(target)).array) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize('mask_input', [False, True])
-def test_training_learns_one_object(example, mask_input):
+def test_training_fits_one_object(rng, mask_input):
+    masks = np.stack([disc((120, 160), (60, 50), 30), disc((120, 160), (60, 120), 20)])
+    example = rng.integers(0, 256, (120, 160, 3), np.uint8), Instances(masks)
     model = ClickSegmenter(blocks=(1, 1, 1, 1), width=8, longest_side=64, mask_input=mask_input,
                            decoder=8 if mask_input else None)
     chain = ClickTrainChain(model)

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling, sample_pairs
-from tests.models.deeplab.drawn_clicks import (
+from chainer_seg.models.deeplab.click_sampler import sample_pairs
+from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
+from tests.models.deeplab.sampled_clicks import (
     OBJECTS,
     OTHERS,
     all_draws,
@@ -25,13 +26,13 @@ def mask(request):
     return OBJECTS[request.param]
 
 
-def test_positives_lie_in_the_band_between_the_object_and_its_erosion(mask):
+def test_positive_clicks_are_between_the_object_and_its_erosion(mask):
     positives, _ = all_draws(mask, 'background', 'tensorflow')
     assert on(positives, mask & ~eroded(mask, 10))
     assert distances(positives, ~mask).max() > 8
 
 
-def test_negatives_lie_in_the_square_ring_of_twenty(mask):
+def test_negative_clicks_are_in_the_square_ring_of_twenty_pixels(mask):
     dense = dataclasses.replace(SAMPLINGS['tensorflow'], d_step=0)
     for method in ('tensorflow', dense):
         _, negatives = all_draws(mask, 'background', method)
@@ -39,7 +40,7 @@ def test_negatives_lie_in_the_square_ring_of_twenty(mask):
     assert distances(negatives, mask).max() > 21  # in a corner, which a round ring would lack
 
 
-def test_step_is_half_of_the_shorter_side(mask):
+def test_the_minimum_distance_is_half_of_the_shorter_side(mask):
     for region, which in ((mask & ~eroded(mask, 10), 0), (dilated(mask, 20) & ~mask, 1)):
         rows, columns = np.nonzero(region)
         step = (min(np.ptp(rows), np.ptp(columns)) - 10) // 2
@@ -48,19 +49,19 @@ def test_step_is_half_of_the_shorter_side(mask):
         assert step <= closest < 1.1 * step
 
 
-def test_counts_reach_five_and_thirty():
+def test_click_counts_reach_five_and_thirty():
     near = dataclasses.replace(SAMPLINGS['tensorflow'], d_step=2)
     positives, negatives = zip(*((len(p), len(n)) for p, n in draws(
         OBJECTS['disc'], 'background', near, seeds=range(200))))
     assert set(positives) == set(range(1, 6)) and set(negatives) == set(range(20, 31))
 
 
-def test_clicks_in_others_lie_in_their_erosion():
+def test_clicks_in_other_objects_are_in_their_erosion():
     erosions = np.any([eroded(other, 10) for other in OTHERS], axis=0)
     assert on(all_draws(OBJECTS['disc'], 'others', 'tensorflow')[1], erosions)
 
 
-def test_outline_keeps_its_margin_where_the_ring_is_wide_enough():
+def test_outline_clicks_keep_their_margin_if_the_ring_is_wide_enough():
     wide = dataclasses.replace(SAMPLINGS['tensorflow'], d=30)
     mask = OBJECTS['disc']
     kept = eroded(dilated(mask, 30) & ~mask, 10)

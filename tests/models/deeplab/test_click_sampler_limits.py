@@ -1,17 +1,13 @@
-"""Click sampling where there is no room for the clicks, and numbers that make no sense."""
+"""Click sampling where there is no room for the clicks, and invalid settings."""
 
 import numpy as np
 import pytest
 
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.sampling import (
-    SAMPLINGS,
-    STRATEGIES,
-    ClickSampling,
-    sample_clicks,
-)
-from tests.models.deeplab.drawn_clicks import OBJECTS, SIZE, draws, on
+from chainer_seg.models.deeplab.click_sampler import sample_clicks
+from chainer_seg.models.deeplab.sampling import SAMPLINGS, STRATEGIES, ClickSampling
+from tests.models.deeplab.sampled_clicks import OBJECTS, SIZE, draws, on
 
 
 @pytest.fixture(params=[(method, strategy) for method in SAMPLINGS for strategy in STRATEGIES],
@@ -21,7 +17,7 @@ def way(request):
     return request.param
 
 
-def test_object_of_one_pixel(way):
+def test_an_object_of_one_pixel_is_clicked(way):
     method, strategy = way
     mask = np.zeros((60, 80), bool)
     mask[30, 40] = True
@@ -29,20 +25,20 @@ def test_object_of_one_pixel(way):
         assert positives.tolist() == [[30, 40]] and on(negatives, ~mask)
 
 
-def test_object_that_fills_the_image_has_no_negatives(way):
+def test_an_object_that_fills_the_image_has_no_negative_clicks(way):
     method, strategy = way
     for positives, negatives in draws(np.ones((60, 80), bool), strategy, method, others=(),
                                       seeds=range(10)):
         assert len(positives) >= 1 and len(negatives) == 0
 
 
-def test_image_of_one_pixel(way):
+def test_an_image_of_one_pixel_is_clicked(way):
     method, strategy = way
     clicks = sample_clicks(np.ones((1, 1), bool), (), np.random.default_rng(0), strategy, method)
     assert clicks == [Click(0, 0, True)]
 
 
-def test_all_but_one_pixel(way):
+def test_an_object_of_all_but_one_pixel_is_clicked(way):
     method, strategy = way
     mask = np.ones((60, 80), bool)
     mask[0, 79] = False
@@ -51,7 +47,7 @@ def test_all_but_one_pixel(way):
         assert all(place == [0, 79] for place in negatives.tolist()) and len(negatives) <= 1
 
 
-def test_image_without_other_objects_has_no_clicks_in_them():
+def test_without_other_objects_there_are_no_clicks_in_them():
     for others in ((), np.zeros((0, *SIZE), bool), np.zeros((2, *SIZE), bool),
                    OBJECTS['disc'][None]):
         for positives, negatives in draws(OBJECTS['disc'], 'others', others=others,
@@ -59,14 +55,14 @@ def test_image_without_other_objects_has_no_clicks_in_them():
             assert len(positives) >= 1 and len(negatives) == 0
 
 
-def test_thin_object_is_clicked_along_its_middle():
+def test_a_thin_object_is_clicked_along_its_middle():
     mask = np.zeros((50, 200), bool)
     mask[20:27] = True
     for positives, _ in draws(mask, 'outline', others=()):
         assert (positives[:, 0] == 23).all()
 
 
-def test_thin_ring_is_clicked_along_its_middle():
+def test_a_thin_ring_is_clicked_along_its_middle():
     thin = ClickSampling(d=9, outline_margin=10)
     mask = np.zeros((200, 50), bool)
     mask[100:] = True
@@ -75,14 +71,14 @@ def test_thin_ring_is_clicked_along_its_middle():
         assert (negatives[:, 0] == 95).all() and len(negatives) == 10
 
 
-def test_ring_with_fewer_pixels_than_clicks_is_clicked_everywhere_once():
+def test_each_pixel_of_a_ring_smaller_than_the_count_is_clicked_once():
     mask = np.ones((20, 20), bool)
     mask[0, :4] = False
     for _, negatives in draws(mask, 'outline', others=(), seeds=range(5)):
         assert sorted(map(tuple, negatives)) == [(0, 0), (0, 1), (0, 2), (0, 3)]
 
 
-def test_object_without_pixels_has_no_clicks(way):
+def test_an_empty_object_has_no_clicks(way):
     method, strategy = way
     assert sample_clicks(np.zeros((9, 9), bool), (), np.random.default_rng(0), strategy,
                          method) == []
@@ -91,7 +87,7 @@ def test_object_without_pixels_has_no_clicks(way):
 @pytest.mark.parametrize('arguments, sentence', [
     (('near', 'paper'), "Unknown click sampling strategy 'near'.*background, others, outline"),
     (('outline', 'torch'), "Unknown click sampling 'torch'.*paper, tensorflow")])
-def test_unknown_names_are_told(arguments, sentence):
+def test_unknown_names_are_an_error(arguments, sentence):
     with pytest.raises(UserError, match=sentence):
         sample_clicks(OBJECTS['disc'], (), np.random.default_rng(0), *arguments)
 
@@ -106,12 +102,12 @@ def test_unknown_names_are_told(arguments, sentence):
     ({'d': float('nan')}, 'd must be at least 1, got nan'),
     ({'strategies': ('rim',)}, "Unknown click sampling strategy 'rim'"),
     ({'strategies': ()}, 'needs a strategy; choose from background')])
-def test_numbers_that_make_no_sense_are_told(numbers, sentence):
+def test_invalid_settings_are_an_error(numbers, sentence):
     with pytest.raises(UserError, match=sentence):
         ClickSampling(**numbers)
 
 
-def test_most_clicks_of_a_pair():
-    assert ClickSampling().most_clicks(0) == 5 + 10
-    assert ClickSampling().most_clicks(7) == 5 + 35
-    assert SAMPLINGS['tensorflow'].most_clicks(7) == 5 + 30
+def test_max_clicks_is_that_of_the_largest_strategy():
+    assert ClickSampling().max_clicks(0) == 5 + 10
+    assert ClickSampling().max_clicks(7) == 5 + 35
+    assert SAMPLINGS['tensorflow'].max_clicks(7) == 5 + 30

@@ -1,10 +1,10 @@
-"""Objects to click on, and what the tests of click sampling measure in the clicks that are drawn."""
+"""Objects to click on, and measurements of sampled clicks."""
 
 import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from chainer_seg.models.deeplab.sampling import ClickSampler
+from chainer_seg.models.deeplab.click_sampler import ClickSampler
 
 SEEDS = range(60)
 

@@ -1,4 +1,4 @@
-"""Training samples whose clicks follow the paper or the TensorFlow code, and the latter's loss."""
+"""Training samples whose clicks follow the paper or the TensorFlow implementation."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,9 @@ import pytest
 from chainer_seg import Instances
 from chainer_seg.errors import UserError
 from chainer_seg.images import resize
-from chainer_seg.models.deeplab import ClickSamples, ClickTrainChain
+from chainer_seg.models.deeplab import ClickSamples
 from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
-from tests.models.deeplab.drawn_clicks import disc
-from tests.models.deeplab.test_train_chain import FixedLogits, batch_of
+from tests.models.deeplab.sampled_clicks import disc
 
 SIZE = (200, 240)
 
@@ -30,7 +29,7 @@ def draw(example, count=40, **options):
 
 
 @pytest.mark.parametrize('method', SAMPLINGS)
-def test_positive_clicks_are_on_the_object_and_negative_ones_off(example, method):
+def test_positive_clicks_are_on_the_object_and_negative_clicks_off_it(example, method):
     for points, mask in draw(example, sampling=method):
         assert points[0, 2] == 1
         assert (mask[tuple(points[:, :2].astype(int).T)] == (points[:, 2] == 1)).all()
@@ -48,7 +47,7 @@ def test_samples_of_the_paper_use_all_three_strategies(example):
     assert on_outline > 5 and on_others > 5 and elsewhere > 3
 
 
-def test_clicks_on_others_follow_crop_and_mirror(example):
+def test_clicks_in_other_objects_follow_crop_and_mirroring(example):
     image, instances = example
     image[:] = 0
     image[instances.masks[1] | instances.masks[2]] = 200  # the others are the bright places
@@ -66,13 +65,13 @@ def test_clicks_on_others_follow_crop_and_mirror(example):
 @pytest.mark.parametrize('sampling, rows', [
     (None, 5 + 5), ('paper', 5 + 8 * 5), ('tensorflow', 5 + 30),
     (ClickSampling(positives=(1, 2), strategies=('outline',), outline=4), 2 + 4)])
-def test_all_samples_have_room_for_as_many_clicks(example, sampling, rows):
+def test_all_samples_have_the_same_number_of_click_rows(example, sampling, rows):
     samples = ClickSamples((96, 96), sampling=sampling, simulated_clicks=3)
     shapes = {samples(example, np.random.default_rng(seed))[1].shape for seed in range(20)}
     assert shapes == {(rows + 3, 3)}
 
 
-def test_a_crowd_of_other_objects_fills_no_more_rows_than_there_are(rng):
+def test_many_other_objects_do_not_exceed_the_click_rows(rng):
     masks = np.zeros((31, 200, 200), bool)
     masks[0, 90:110, 90:110] = True
     masks[np.arange(1, 31), 5:35, 6 * np.arange(30)] = True  # a fence of 30 posts
@@ -83,7 +82,7 @@ def test_a_crowd_of_other_objects_fills_no_more_rows_than_there_are(rng):
     assert (points[:, 2] == -1).sum() == 8 * 5
 
 
-def test_robot_samples_begin_with_one_click_under_any_sampling(example):
+def test_samples_with_simulated_clicks_start_with_one_click_under_any_sampling(example):
     samples = ClickSamples((96, 96), sampling='tensorflow', simulated_clicks=2)
     for seed in range(30):
         _, points, simulated_clicks, _, _ = samples(example, np.random.default_rng(seed))
@@ -102,15 +101,6 @@ def test_whole_images_are_resized_and_mirrored_half_the_time(example):
     assert 10 < sum(mirrored) < 30
 
 
-def test_unknown_sampling_is_told():
+def test_an_unknown_sampling_is_an_error():
     with pytest.raises(UserError, match="Unknown click sampling 'clicks'"):
         ClickSamples(sampling='clicks')
-
-
-def test_loss_of_the_tensorflow_code(rng):
-    logits = rng.normal(size=(2, 1, 6, 7)).astype(np.float32)
-    target = rng.integers(0, 2, (2, 6, 7)).astype(np.int32)
-    chain = ClickTrainChain(FixedLogits(logits), positive_weight=5, loss_scale=20)
-    p = 1 / (1 + np.exp(-logits[:, 0].astype(np.float64)))
-    expected = 20 * np.where(target, -5 * np.log(p), -np.log(1 - p)).mean()
-    assert float(chain(*batch_of(target)).array) == pytest.approx(expected, rel=1e-5)

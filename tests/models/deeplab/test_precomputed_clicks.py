@@ -6,46 +6,47 @@ from scipy.ndimage import distance_transform_edt
 
 from chainer_seg import Instances
 from chainer_seg.models.deeplab import Click, click_maps
-from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling, sample_clicks
-from chainer_seg.models.deeplab.stored_clicks import (
-    sample_image,
-    stored_clicks,
-    stored_maps,
+from chainer_seg.models.deeplab.click_sampler import sample_clicks
+from chainer_seg.models.deeplab.precomputed_clicks import (
+    clicks_of_maps,
+    maps_of_clicks,
+    sample_object_clicks,
     usable_objects,
 )
-from tests.models.deeplab.drawn_clicks import OBJECTS, SIZE, dilated, disc, eroded
+from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
+from tests.models.deeplab.sampled_clicks import OBJECTS, SIZE, dilated, disc, eroded
 
 CLICKS = [Click(3, 4), Click(30, 20), Click(10, 33, False)]
 
 
 @pytest.mark.parametrize('scale', [1, 6, 2.5])
-def test_maps_are_the_click_maps_rounded_down(scale):
+def test_precomputed_maps_are_the_click_maps_rounded_down(scale):
     expected = click_maps(CLICKS, (200, 300), scale=scale).astype(np.uint8)
-    np.testing.assert_array_equal(stored_maps(CLICKS, (200, 300), scale), expected)
+    np.testing.assert_array_equal(maps_of_clicks(CLICKS, (200, 300), scale), expected)
 
 
-def test_maps_are_those_of_the_tensorflow_code():
+def test_precomputed_maps_equal_those_of_the_tensorflow_implementation():
     """Six times SciPy's Euclidean distance, cut off at 255, as bytes."""
     away = np.ones((60, 50))
     away[3, 4] = away[30, 20] = 0
     expected = np.uint8(np.minimum(6 * distance_transform_edt(away), 255))
-    np.testing.assert_array_equal(stored_maps(CLICKS, (60, 50))[0], expected)
+    np.testing.assert_array_equal(maps_of_clicks(CLICKS, (60, 50))[0], expected)
 
 
 def test_a_map_without_clicks_is_255():
-    maps = stored_maps(CLICKS[:1], (20, 30))
+    maps = maps_of_clicks(CLICKS[:1], (20, 30))
     assert maps.shape == (2, 20, 30) and maps.dtype == np.uint8
     assert (maps[1] == 255).all() and maps[0].min() == 0
-    assert (stored_maps([], (20, 30)) == 255).all()
+    assert (maps_of_clicks([], (20, 30)) == 255).all()
 
 
 def test_clicks_are_read_back():
-    clicks = stored_clicks(stored_maps(CLICKS, (40, 50)))
+    clicks = clicks_of_maps(maps_of_clicks(CLICKS, (40, 50)))
     assert sorted(clicks, key=str) == sorted(CLICKS, key=str)
 
 
-def test_a_click_on_the_rim_is_stored_in_the_outermost_pixel():
-    assert stored_clicks(stored_maps([Click(-0.5, 29.5)], (20, 30))) == [Click(0, 29)]
+def test_a_click_on_the_image_edge_is_rounded_to_the_outermost_pixel():
+    assert clicks_of_maps(maps_of_clicks([Click(-0.5, 29.5)], (20, 30))) == [Click(0, 29)]
 
 
 def test_crowds_and_small_objects_are_not_clicked_on():
@@ -64,7 +65,7 @@ def masks():
 
 def samples(masks, chosen, wanted, sampling, seed=(0, 5)):
     return {number: (clicks, label)
-            for number, clicks, label in sample_image(masks, chosen, wanted, sampling, seed)}
+            for number, clicks, label in sample_object_clicks(masks, chosen, wanted, sampling, seed)}
 
 
 def test_samples_are_numbered_pair_by_pair(masks):
@@ -74,7 +75,7 @@ def test_samples_are_numbered_pair_by_pair(masks):
         np.testing.assert_array_equal(label, masks[[0, 2][number % 2]])
 
 
-def test_a_sample_does_not_depend_on_those_that_are_there(masks):
+def test_a_sample_does_not_depend_on_which_others_exist(masks):
     every = samples(masks, [0, 1, 2], range(9), SAMPLINGS['tensorflow'])
     some = samples(masks, [0, 1, 2], {4, 7}, SAMPLINGS['tensorflow'])
     assert {number: clicks for number, (clicks, _) in some.items()} == {
@@ -82,7 +83,7 @@ def test_a_sample_does_not_depend_on_those_that_are_there(masks):
     assert samples(masks, [0, 1, 2], {4}, SAMPLINGS['tensorflow'], (1, 5))[4][0] != every[4][0]
 
 
-def test_pairs_take_turns_with_the_strategies(masks):
+def test_the_strategies_take_turns(masks):
     found = samples(masks, [0], range(6), ClickSampling(n_pairs=6))
     for number, strategy in enumerate(('background', 'others', 'outline') * 2):
         expected = sample_clicks(masks[0], masks[1:], np.random.default_rng((0, 5, 0, number)),
@@ -90,9 +91,9 @@ def test_pairs_take_turns_with_the_strategies(masks):
         assert found[number][0] == expected
 
 
-def test_clicks_in_files_keep_the_distances_of_the_tensorflow_code(masks):
+def test_precomputed_clicks_keep_the_distances_of_the_tensorflow_implementation(masks):
     for clicks, label in samples(masks, [0, 1, 2], range(9), SAMPLINGS['tensorflow']).values():
-        positive, negative = (each == 0 for each in stored_maps(clicks, SIZE))
+        positive, negative = (each == 0 for each in maps_of_clicks(clicks, SIZE))
         assert positive.any() and negative.any()
         assert not (positive & ~(label & ~eroded(label, 10))).any()
         assert not (negative & ~(dilated(label, 20) & ~label)).any()

@@ -5,15 +5,9 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from chainer_seg.models.deeplab import Click
-from chainer_seg.models.deeplab.sampling import (
-    SAMPLINGS,
-    STRATEGIES,
-    ClickSampler,
-    ClickSampling,
-    sample_clicks,
-    sample_pairs,
-)
-from tests.models.deeplab.drawn_clicks import (
+from chainer_seg.models.deeplab.click_sampler import ClickSampler, sample_clicks, sample_pairs
+from chainer_seg.models.deeplab.sampling import SAMPLINGS, STRATEGIES, ClickSampling
+from tests.models.deeplab.sampled_clicks import (
     OBJECTS,
     OTHERS,
     SIZE,
@@ -34,16 +28,16 @@ def mask(request):
 
 # The paper's positive clicks.
 
-def test_positives_lie_five_pixels_inside_the_object(mask):
+def test_positive_clicks_are_at_least_five_pixels_inside_the_object(mask):
     positives, _ = all_draws(mask, 'background')
     assert on(positives, mask) and (distances(positives, ~mask) >= 5).all()
 
 
-def test_positives_are_forty_pixels_apart(mask):
+def test_positive_clicks_are_forty_pixels_apart(mask):
     assert min(least_distance(positives) for positives, _ in draws(mask, 'background')) >= 40
 
 
-def test_one_to_five_positives(mask):
+def test_there_are_one_to_five_positive_clicks(mask):
     assert {len(positives) for positives, _ in draws(mask, 'background')} == {1, 2, 3, 4, 5}
 
 
@@ -57,7 +51,7 @@ def test_every_pixel_inside_can_be_clicked():
 
 # Its three strategies for negative clicks.
 
-def test_background_clicks_lie_within_forty_pixels_of_the_object(mask):
+def test_background_clicks_are_within_forty_pixels_of_the_object(mask):
     _, negatives = all_draws(mask, 'background')
     assert on(negatives, ~mask) and (distances(negatives, mask) <= 40).all()
 
@@ -66,7 +60,7 @@ def test_background_clicks_are_forty_pixels_apart(mask):
     assert min(least_distance(negatives) for _, negatives in draws(mask, 'background')) >= 40
 
 
-def test_zero_to_ten_background_clicks():
+def test_there_are_zero_to_ten_background_clicks():
     counts = {len(negatives) for _, negatives in draws(OBJECTS['bent'], 'background')}
     assert counts == set(range(11))
 
@@ -76,13 +70,13 @@ def test_background_clicks_reach_the_far_side_of_the_ring():
     assert 38 < distances(negatives, OBJECTS['disc']).max() <= 40
 
 
-def test_clicks_in_others_lie_five_pixels_inside_one_of_them(mask):
+def test_clicks_in_other_objects_are_at_least_five_pixels_inside(mask):
     _, negatives = all_draws(mask, 'others')
     depths = [distances(negatives, ~other | mask) for other in OTHERS]
     assert (np.max(depths, axis=0) >= 5).all()
 
 
-def test_zero_to_five_clicks_in_each_other_object():
+def test_each_other_object_gets_zero_to_five_clicks():
     counts = np.array([[other[tuple(negatives.astype(int).T)].sum() for other in OTHERS]
                        for _, negatives in draws(OBJECTS['disc'], 'others', seeds=range(300),
                                                  method=ClickSampling(d_step=10))])
@@ -100,18 +94,18 @@ def test_clicks_in_one_other_object_are_forty_pixels_apart():
     assert 40 <= min(closest) < 60
 
 
-def test_what_another_object_shares_with_this_one_is_not_clicked():
+def test_the_overlap_with_another_object_gets_no_negative_click():
     mask, other = disc(SIZE, (160, 150), 60), disc(SIZE, (160, 200), 60)
     assert on(all_draws(mask, 'others', others=other[None])[1], other & ~mask)
 
 
-def test_outline_has_exactly_ten_clicks_in_the_ring(mask):
+def test_there_are_exactly_ten_outline_clicks_in_the_ring(mask):
     assert {len(negatives) for _, negatives in draws(mask, 'outline')} == {10}
     _, negatives = all_draws(mask, 'outline')
     assert on(negatives, ~mask) and (distances(negatives, mask) <= 40).all()
 
 
-def test_each_outline_click_is_the_farthest_from_those_before(mask):
+def test_each_outline_click_is_the_farthest_from_those_before_it(mask):
     ring = np.argwhere(~mask & (distance_transform_edt(~mask) <= 40))
     for _, negatives in draws(mask, 'outline', seeds=range(5)):
         for number in range(1, 10):
@@ -120,7 +114,7 @@ def test_each_outline_click_is_the_farthest_from_those_before(mask):
             assert here == pytest.approx(nearest.max())
 
 
-def test_first_outline_click_is_random():
+def test_the_first_outline_click_is_random():
     mask = OBJECTS['disc']
     first = np.array([negatives[0] for _, negatives in draws(mask, 'outline')])
     angles = np.arctan2(first[:, 0] - 160, first[:, 1] - 200)
@@ -129,7 +123,7 @@ def test_first_outline_click_is_random():
 
 # Pairs.
 
-def test_paper_draws_fifteen_pairs_five_of_each_strategy():
+def test_the_paper_method_gives_fifteen_pairs_five_of_each_strategy():
     mask = OBJECTS['disc']
     pairs = sample_pairs(mask, OTHERS, np.random.default_rng(0))
     negatives = [places([c for c in clicks if not c.positive]) for clicks in pairs]
@@ -141,14 +135,14 @@ def test_paper_draws_fifteen_pairs_five_of_each_strategy():
     assert all(clicks[0].positive for clicks in pairs)
 
 
-def test_numbers_of_ones_own():
+def test_custom_settings_are_followed():
     own = ClickSampling(positives=(2, 2), outline=4, n_pairs=2, strategies=('outline',))
     pairs = sample_pairs(OBJECTS['disc'], (), np.random.default_rng(0), own)
     assert [[c.positive for c in clicks] for clicks in pairs] == [[True] * 2 + [False] * 4] * 2
 
 
 @pytest.mark.parametrize('strategy', STRATEGIES)
-def test_sampler_gives_what_a_single_call_gives(strategy):
+def test_the_sampler_and_sample_clicks_give_the_same_clicks(strategy):
     single = sample_clicks(OBJECTS['disc'], OTHERS, np.random.default_rng(3), strategy)
     sampler = ClickSampler(OBJECTS['disc'], OTHERS)
     sampler.draw(np.random.default_rng(0), strategy)
@@ -156,7 +150,7 @@ def test_sampler_gives_what_a_single_call_gives(strategy):
 
 
 @pytest.mark.parametrize('method', SAMPLINGS)
-def test_one_seed_gives_the_same_clicks_and_another_other_ones(method):
+def test_the_seed_determines_the_clicks(method):
     a, b, c = (sample_pairs(OBJECTS['disc'], OTHERS, np.random.default_rng(seed), method)
                for seed in (1, 1, 2))
     assert a == b != c
