@@ -184,7 +184,7 @@ def open_results(name, model, dataset, objects, options):
     if options.labels_as != 'auto':
         settings['labels_as'] = options.labels_as
     if name not in BASELINES:
-        settings.update(model=fingerprint_of_model(model), flip=model.flip, zoom_side=model.zoom_side)
+        settings.update(model=fingerprint_of_model(model), **model.click_settings())
     if name == 'crf':
         settings['crf_parameters'] = repr(options.crf_parameters)
     return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)

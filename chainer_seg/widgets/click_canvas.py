@@ -21,7 +21,7 @@ from chainer_seg.widgets.default_image_view import DefaultImageView
 from chainer_seg.widgets.image_canvas import ImageCanvas
 
 if TYPE_CHECKING:
-    from chainer_seg.models.deeplab import ClickSegmenter
+    from chainer_seg.models.click_model import ClickModel
 
 _WHITE = (255, 255, 255)
 
@@ -51,7 +51,7 @@ class ClickCanvas(DefaultImageView, ipywidgets.VBox):
 
     _commands: tuple[str, ...] = ('undo', 'redo', 'reset')
 
-    def __init__(self, image: ImageLike, model: 'ClickSegmenter | str | os.PathLike' = 'click',
+    def __init__(self, image: ImageLike, model: 'ClickModel | str | os.PathLike' = 'click',
                  longest_side: int = 640) -> None:
         self._begin([image], model, longest_side)
         super().__init__([self.canvas, row([self._sign, *self._history]), self._status])

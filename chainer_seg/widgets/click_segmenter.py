@@ -25,7 +25,8 @@ from chainer_seg.widgets.segmenter_controls import SegmenterControls
 
 
 if TYPE_CHECKING:
-    from chainer_seg.models.deeplab import ClickObject, ClickSegmenter
+    from chainer_seg.models.click_model import ClickModel
+    from chainer_seg.models.click_session import ClickObject
 
 
 class ClickSegmenterWidget(ClickCanvas):
@@ -46,7 +47,7 @@ class ClickSegmenterWidget(ClickCanvas):
             :class:`chainer_seg.datasets.CocoDataset`, whose objects become finished objects.
         model: A click model, or the name or path of a model file.
         refinement: How masks are refined: None, ``'graphcut'``, ``'crf'`` or a callable, as in
-            :class:`chainer_seg.models.deeplab.ClickSession`.
+            :class:`chainer_seg.models.click_session.ClickSession`.
         folder: The folder that the buttons save to; it can be changed in its field.
         longest_side: Maximum longer side of the displayed image in pixels.
         class_names: The suggested names of objects. They are also the first classes, in this order,
@@ -58,7 +59,7 @@ class ClickSegmenterWidget(ClickCanvas):
 
     _commands: tuple[str, ...] = ('undo', 'redo', 'reset', 'finish', 'previous', 'next')
 
-    def __init__(self, images: Any, model: 'ClickSegmenter | str | os.PathLike' = 'click',
+    def __init__(self, images: Any, model: 'ClickModel | str | os.PathLike' = 'click',
                  refinement: str | Callable | None = None, folder: str | os.PathLike = 'labels',
                  longest_side: int = 640, class_names: Iterable[str] | None = None) -> None:
         self._refinement = refinement

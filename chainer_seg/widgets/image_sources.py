@@ -14,7 +14,8 @@ from chainer_seg.images import ImageLike, as_image, decode_image, find_images
 from chainer_seg.instances import Instances
 
 if TYPE_CHECKING:
-    from chainer_seg.models.deeplab import ClickSegmenter, ClickSession
+    from chainer_seg.models.click_model import ClickModel
+    from chainer_seg.models.click_session import ClickSession
 
 
 
@@ -36,8 +37,8 @@ class ImageSource:
         self.labelled = labelled
         self._read = read
 
-    def open(self, model: 'ClickSegmenter') -> 'ClickSession':
-        """The :class:`chainer_seg.models.deeplab.ClickSession` of this image.
+    def open(self, model: 'ClickModel') -> 'ClickSession':
+        """The :class:`chainer_seg.models.click_session.ClickSession` of this image.
 
         Raises:
             chainer_seg.errors.ImageError: The image cannot be read.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainer_seg.images import as_image
-from chainer_seg.models.deeplab import ClickSession
+from chainer_seg.models.deeplab.session import NetworkSession
 
 
 class Discs:
@@ -12,7 +12,7 @@ class Discs:
     mask_input, zoom_side = False, None
 
     def session(self, image, refinement=None):
-        return ClickSession(self, as_image(image), refinement)
+        return NetworkSession(self, as_image(image), refinement)
 
     def predict_logits(self, image, clicks, previous=None, side=None):
         rows, columns = np.mgrid[:image.shape[0], :image.shape[1]]

@@ -13,17 +13,16 @@ if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab.segmenter import ClickSegmenter
     from chainer_seg.models.deeplab.semantic_samples import SemanticSamples
     from chainer_seg.models.deeplab.semantic_train_chain import SemanticTrainChain
-    from chainer_seg.models.deeplab.session import ClickObject, ClickSession
     from chainer_seg.models.deeplab.train_chain import ClickTrainChain
 
 _NAMES = {
-    'Click': 'clicks', 'ClickObject': 'session', 'ClickSamples': 'click_samples', 'ClickSampling': 'sampling',
-    'ClickSegmenter': 'segmenter', 'ClickSession': 'session', 'ClickTrainChain': 'train_chain',
+    'Click': 'clicks', 'ClickSamples': 'click_samples', 'ClickSampling': 'sampling',
+    'ClickSegmenter': 'segmenter', 'ClickTrainChain': 'train_chain',
     'DeepLab': 'model', 'SemanticSamples': 'semantic_samples', 'SemanticTrainChain': 'semantic_train_chain',
     'click_maps': 'clicks', 'point_maps': 'clicks', 'sample_clicks': 'click_sampler',
     'sample_pairs': 'click_sampler'}
 
-__all__ = ['Click', 'ClickObject', 'ClickSamples', 'ClickSampling', 'ClickSegmenter', 'ClickSession',
-           'ClickTrainChain', 'DeepLab', 'SemanticSamples', 'SemanticTrainChain', 'click_maps',
+__all__ = ['Click', 'ClickSamples', 'ClickSampling', 'ClickSegmenter', 'ClickTrainChain',
+           'DeepLab', 'SemanticSamples', 'SemanticTrainChain', 'click_maps',
            'point_maps', 'sample_clicks', 'sample_pairs']
 __getattr__, __dir__ = lazy.names(__name__, _NAMES)

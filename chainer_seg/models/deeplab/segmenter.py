@@ -1,20 +1,20 @@
 """Click segmentation: an image and clicks in, the probability of the object out (arXiv 1603.04042)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import chainer
 import numpy as np
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import ImageLike, as_image, fit_within, resize
-from chainer_seg.models.base import Model
+from chainer_seg.models.click_model import ClickModel
 from chainer_seg.models.deeplab.clicks import Click, click_points, disk_maps, point_maps
 from chainer_seg.models.deeplab.decoder import Decoder
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.refine import Refinement
-from chainer_seg.models.deeplab.session import ClickSession
+from chainer_seg.models.deeplab.session import NetworkSession
 from chainer_seg.models.inference import inference
 from chainer_seg.schema import (
     Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
@@ -25,7 +25,7 @@ _HALF_RANGE = 127.5
 CLICK_ENCODINGS = ('distance', 'disk')
 
 
-class ClickSegmenter(Model):
+class ClickSegmenter(ClickModel):
     """DeepLab with two more input channels that encode the clicks.
 
     An image goes through :meth:`prepare`, :meth:`forward` and :meth:`decode`.
@@ -165,36 +165,21 @@ class ClickSegmenter(Model):
         self.check_finite(logits)
         return logits
 
-    def segment(self, image: ImageLike, clicks: Click | Sequence[Click]) -> np.ndarray:
-        """Segments the object that the clicks indicate.
-
-        Args:
-            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
-            clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
-                which they were made.
-
-        Returns:
-            (H, W) float32, the probability that a pixel belongs to the object; 0 everywhere without a
-            positive click.
-
-        Raises:
-            chainer_seg.errors.ClickError: A click lies outside the image.
-            chainer_seg.errors.ImageError: ``image`` is not an image.
-            chainer_seg.errors.ModelError: The network returned values that are not finite.
-        """
-        return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
-
     def session(self, image: ImageLike, refinement: str | Refinement | None = None,
-                flip: bool | None = None) -> ClickSession:
-        """Starts a :class:`ClickSession` on an image.
+                flip: bool | None = None) -> NetworkSession:
+        """Starts a session on an image.
 
         Args:
             image: As that of :meth:`segment`.
-            refinement: Refinement of the probabilities, or None; see :class:`ClickSession`.
+            refinement: Refinement of the probabilities, or None; see
+                :class:`chainer_seg.models.click_session.ClickSession`.
             flip: Whether to average the logits with those of mirrored images; None for the model's
                 setting.
         """
-        return ClickSession(self, as_image(image), refinement, flip)
+        return NetworkSession(self, as_image(image), refinement, flip)
+
+    def click_settings(self) -> dict[str, Any]:
+        return {'flip': self.flip, 'zoom_side': self.zoom_side}
 
 
 def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -1,0 +1,51 @@
+"""What a model offers whose objects can be clicked on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainer_seg.images import ImageLike
+from chainer_seg.models.base import Model
+from chainer_seg.models.click_session import ClickSession
+from chainer_seg.models.deeplab.clicks import Click
+from chainer_seg.models.deeplab.refine import Refinement
+
+
+class ClickModel(Model):
+    """Base of the models that segment the object that is clicked on."""
+
+    def session(self, image: ImageLike, refinement: str | Refinement | None = None) -> ClickSession:
+        """Starts a :class:`~chainer_seg.models.click_session.ClickSession` on an image.
+
+        Args:
+            image: As :meth:`segment` takes it.
+            refinement: Refinement of the probabilities, or None; see the session.
+
+        Raises:
+            chainer_seg.errors.UserError: The image or the refinement cannot be used.
+        """
+        raise NotImplementedError
+
+    def segment(self, image: ImageLike, clicks: Click | Sequence[Click]) -> np.ndarray:
+        """Segments the object that the clicks indicate.
+
+        Args:
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
+            clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
+                which they were made.
+
+        Returns:
+            (H, W) float32, the probability that a pixel belongs to the object; 0 everywhere where
+            no click is positive.
+
+        Raises:
+            chainer_seg.errors.ClickError: A click lies outside the image.
+            chainer_seg.errors.ImageError: ``image`` is not an image.
+            chainer_seg.errors.ModelError: The network gives values that are not finite.
+        """
+        return self.session(image).add(*([clicks] if isinstance(clicks, Click) else clicks))
+
+    def click_settings(self) -> dict[str, Any]:
+        """The settings, beside the weights, on which the result of a click depends; JSON-ready."""
+        return {}
