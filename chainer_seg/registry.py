@@ -9,6 +9,8 @@ MODEL_HOMES = {
     'DeepMask': 'chainer_seg.models.deepmask',
     'MaskRCNN': 'chainer_seg.models.mask_rcnn',
     'ResNetClassifier': 'chainer_seg.models.classifier',
+    'RitmDeepLab': 'chainer_seg.models.ritm',
+    'RitmHRNet': 'chainer_seg.models.ritm',
     'SharpMask': 'chainer_seg.models.deepmask',
     'Yolact': 'chainer_seg.models.yolact',
 }

@@ -38,6 +38,7 @@ Text = Annotated[str, Meta(max_length=10_000)]
 # published network of these systems has 8,192 channels, the largest input 1,333 pixels.
 Channels = Annotated[int, Meta(ge=1, le=2**16)]
 InputSide = Annotated[int, Meta(ge=1, le=4096)]  # pixels to which an image may be enlarged
+ClicksBefore = Annotated[int, Meta(ge=-1, le=1000)]  # clicks after which zooming in begins; -1 for at once
 RegionSide = Annotated[int, Meta(ge=1, le=64)]  # of the features of a region
 Proposals = Annotated[int, Meta(ge=1, le=100_000)]
 Detections = Annotated[int, Meta(ge=1, le=5000)]  # each has a mask of the size of the image

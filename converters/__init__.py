@@ -19,7 +19,7 @@ from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError, shortened
 from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
-    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, tensorflow_deeplab,
+    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, ritm, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
 from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
@@ -48,8 +48,8 @@ class Networks(typing.NamedTuple):
 NETWORKS = {
     'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
-    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, pytorch_resnet),
-                        'YOLACT, YOLACT++ and ResNets of PyTorch'),
+    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, ritm, pytorch_resnet),
+                        "YOLACT, YOLACT++, RITM's click networks and ResNets of PyTorch"),
     'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
                       'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'TensorFlow': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
@@ -131,7 +131,7 @@ def convert(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.P
 
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
-            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++ and ResNets of PyTorch (.pth),
+            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++, RITM and ResNets of PyTorch (.pth),
             DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel), DeepLab-v2
             and click models of TensorFlow (a checkpoint, named by any of its files) and of kaffe (.npy)
             are supported.

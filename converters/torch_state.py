@@ -6,7 +6,7 @@ import chainer
 
 from chainer_seg.links import ResNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
-from chainer_seg.links.resnet import BasicBlock
+from chainer_seg.links.resnet import BasicBlock, Stage
 from converters.torch_modules import UPDATES
 from converters.trees import named_arrays
 from converters.weight_mapping import WeightMapping
@@ -81,8 +81,12 @@ class State:
         """
         self.fill_conv_norm(resnet.stem, f'{prefix}conv1', f'{prefix}bn1')
         for link, stage in zip(resnet.stage_names, stages):
-            for number, block in enumerate(resnet[link]):
-                self._fill_block(block, f'{prefix}{stage}.{number}')
+            self.fill_blocks(resnet[link], f'{prefix}{stage}')
+
+    def fill_blocks(self, stage: Stage, name: str) -> None:
+        """Copies the residual blocks of a stage."""
+        for number, block in enumerate(stage):
+            self._fill_block(block, f'{name}.{number}')
 
     def _fill_block(self, block, name):
         basic = isinstance(block, BasicBlock)

@@ -25,6 +25,8 @@ class ResNet(chainer.Chain):
             first (Caffe, Detectron), or ``'3x3'`` (Torch, PyTorch).
         strides: Stride of each stage.
         dilations: Dilation of the 3x3 convolutions of each stage.
+        first_dilations: Dilation of the first 3x3 convolution of each stage; None for ``dilations``.
+            PyTorch's dilated ResNets keep that of the stage before there.
         padding: ``'zero'``, ``'symmetric'`` for mirrored borders (DeepMask), or ``'same'`` for
             TensorFlow's zero padding, of the pooling, too.
         norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
@@ -57,7 +59,8 @@ class ResNet(chainer.Chain):
                  dilations: Sequence[int] = (1, 1, 1, 1), padding: str = 'zero', norm: str = 'batch',
                  pooling: str = 'floor', pool_pad: int = 1, stem_bias: bool = False,
                  stem_width: int | None = None, deformable: Sequence[int] | None = None,
-                 block: str = 'bottleneck', shortcut: str = 'B', stem_size: int = 7, seed: int = 0) -> None:
+                 block: str = 'bottleneck', shortcut: str = 'B', stem_size: int = 7, seed: int = 0,
+                 first_dilations: Sequence[int] | None = None) -> None:
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric', 'same'))
@@ -67,8 +70,10 @@ class ResNet(chainer.Chain):
         _check_choice('shortcut', shortcut, ('A', 'B', 'C'))
         _check_choice('stem_size', stem_size, (3, 7))
         deformable = deformable or (0,) * len(blocks)
-        if not len(blocks) == len(strides) == len(dilations) == len(deformable):
-            raise ValueError('blocks, strides, dilations and deformable must have the same length')
+        first_dilations = first_dilations or dilations
+        if not len(blocks) == len(strides) == len(dilations) == len(deformable) == len(first_dilations):
+            raise ValueError('blocks, strides, dilations, first_dilations and deformable must have the '
+                             'same length')
         if any(deformable) and padding != 'zero':
             raise ValueError("deformable convolutions need padding='zero'")
         if block == 'basic' and any(deformable):
@@ -86,13 +91,16 @@ class ResNet(chainer.Chain):
                                  stride=2 if stem_size == 7 else 1, bias=stem_bias)
             for i, name in enumerate(self.stage_names):
                 stage = Stage(build, blocks[i], channels, width * 2 ** i, strides[i],
-                              dilations[i], stride_on, deformable[i], block, shortcut)
+                              dilations[i], stride_on, deformable[i], block, shortcut, first_dilations[i])
                 setattr(self, name, stage)
                 channels = self.out_channels[i]
 
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
-        h = self.pool(F.relu(self.stem(x)))
-        outputs = []
+        return self.stages(F.relu(self.stem(x)))
+
+    def stages(self, stem: chainer.Variable) -> tuple[chainer.Variable, ...]:
+        """The outputs of the stages for the output of the stem and its ReLU."""
+        h, outputs = self.pool(stem), []
         for name in self.stage_names:
             h = self[name](h)
             outputs.append(h)
@@ -111,21 +119,23 @@ class ResNet(chainer.Chain):
 class Stage(chainer.ChainList):
     """Blocks of one resolution; the first one changes resolution and width.
 
-    Every ``deformable``-th block has a deformable convolution; 0 is none.
+    Every ``deformable``-th block has a deformable convolution; 0 is none. The first 3x3 convolution has
+    ``first_dilation``, or ``dilation`` if that is None.
     """
 
     def __init__(self, build: LayerBuilder, count: int, in_channels: int, width: int, stride: int,
                  dilation: int, stride_on: str, deformable: int = 0, block: str = 'bottleneck',
-                 shortcut: str = 'B') -> None:
+                 shortcut: str = 'B', first_dilation: int | None = None) -> None:
         super().__init__()
         outer = EXPANSIONS[block] * width
         for number in range(count):
             channels, step = (in_channels, stride) if number == 0 else (outer, 1)
+            first = first_dilation if number == 0 and first_dilation else dilation
             if block == 'basic':
-                self.add_link(BasicBlock(build, channels, width, step, dilation, shortcut))
+                self.add_link(BasicBlock(build, channels, width, step, dilation, shortcut, first))
                 continue
             self.add_link(Bottleneck(
-                build, channels, width, step, dilation, stride_on,
+                build, channels, width, step, first, stride_on,
                 projects=number == 0 or shortcut == 'C',
                 middle=DeformableConvNorm if deformable and number % deformable == 0 else ConvNorm))
 
@@ -162,13 +172,14 @@ class BasicBlock(chainer.Chain):
     """Two 3x3 convolutions and a shortcut (figure 5, left); see :class:`ResNet` for its kinds."""
 
     def __init__(self, build: LayerBuilder, in_channels: int, width: int, stride: int, dilation: int,
-                 shortcut: str = 'B') -> None:
+                 shortcut: str = 'B', first_dilation: int | None = None) -> None:
         super().__init__()
         projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != width)
         if shortcut == 'A' and in_channels > width:
             raise ValueError("shortcut='A' cannot reduce the number of channels")
         with self.init_scope():
-            self.first = ConvNorm(build, in_channels, width, 3, stride=stride, dilation=dilation)
+            self.first = ConvNorm(build, in_channels, width, 3, stride=stride,
+                                  dilation=first_dilation or dilation)
             self.second = ConvNorm(build, width, width, 3, dilation=dilation)
             if projects:
                 self.shortcut = ConvNorm(build, in_channels, width, 1, stride=stride)

@@ -6,6 +6,7 @@ from chainer import functions as F
 from chainer import gradient_check
 
 from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions.resize_bilinear import resize_array
 
 
 @pytest.mark.parametrize('size', [(9, 13), (4, 5), (1, 1), (33, 2), (3, 40)])
@@ -48,3 +49,13 @@ def test_aligned_corners_of_one_row_by_hand():
     x = np.array([[[[0, 10]]]], np.float32)
     found = resize_bilinear(x, (1, 4), align_corners=False).array
     assert found.tolist() == [[[[0, 2.5, 7.5, 10]]]]
+
+
+@pytest.mark.parametrize('size, wanted', [
+    ((5, 7), (12, 3)), ((5, 7), (5, 7)), ((1, 4), (3, 9)), ((6, 1), (2, 5)), ((8, 9), (1, 1))])
+def test_resized_array_is_as_with_gradients(size, wanted, rng):
+    x = rng.standard_normal((2, 3, *size)).astype(np.float32)
+    found = resize_array(x, wanted)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, resize_bilinear(x, wanted).array, atol=1e-6)
+    np.testing.assert_array_equal(resize_array(x[0, 0], wanted), found[0, 0])

@@ -174,6 +174,16 @@ def test_unknown_variants_are_errors(wrong):
         ResNet(**wrong)
 
 
+@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
+def test_first_dilations_are_those_of_the_first_3x3_convolution_of_each_stage(block):
+    net = ResNet((2, 2), 2, strides=(1, 1), dilations=(2, 4), first_dilations=(1, 2), block=block)
+    names = ('first', 'second') if block == 'basic' else ('middle',)
+    found = [[each[name].conv.dilate[0] for each in net[stage] for name in names]
+             for stage in net.stage_names]
+    assert found == ([[1, 2, 2, 2], [2, 4, 4, 4]] if block == 'basic' else [[1, 2], [2, 4]])
+    assert net(np.zeros((1, 3, 32, 40), np.float32))[-1].shape[2:] == (8, 10)
+
+
 def test_every_nth_block_of_a_stage_is_deformable_from_the_first_on():
     net = ResNet((2, 4, 2), 2, strides=(1, 2, 2), dilations=(1, 1, 1), deformable=(0, 3, 1))
     deformable = [[isinstance(block.middle.conv, DeformableConvolution2D) for block in net[name]]

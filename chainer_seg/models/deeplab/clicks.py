@@ -91,7 +91,7 @@ def point_maps(points: np.ndarray, size: tuple[int, int], *, scale: float = 1.0,
         (B, 2, H, W) float32, on the device of ``points``.
     """
     from chainer import backend
-    nearest = _squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
+    nearest = squared_distances(points, size, (LARGEST_DISTANCE / scale) ** 2)
     xp = backend.get_array_module(points)
     distance = xp.sqrt(nearest) * np.float32(scale)
     return xp.minimum(distance, np.float32(LARGEST_DISTANCE)) - np.float32(mean)
@@ -113,14 +113,17 @@ def disk_maps(points: np.ndarray, size: tuple[int, int], *, radius: float = 5.0,
         (B, 2, H, W) float32, on the device of ``points``: the positive map, then the negative one.
     """
     from chainer import backend
-    nearest = _squared_distances(points, size, np.inf)
+    nearest = squared_distances(points, size, np.inf)
     values = np.array([LARGEST_DISTANCE - mean, -mean], np.float32)
     xp = backend.get_array_module(points)
     return xp.where(nearest <= radius ** 2, values[1], values[0])
 
 
-def _squared_distances(points: np.ndarray, size: tuple[int, int], largest: float) -> np.ndarray:
-    """(B, 2, H, W) float32, squared distances to the nearest click of each sign, at most ``largest``."""
+def squared_distances(points: np.ndarray, size: tuple[int, int], largest: float) -> np.ndarray:
+    """(B, 2, H, W) float32, squared distances to the nearest click of each sign, at most ``largest``.
+
+    ``points`` and ``size`` are as those of :func:`point_maps`.
+    """
     from chainer import backend
     xp = backend.get_array_module(points)
     nearest = xp.full((len(points), 2, *size), largest, np.float32)

@@ -69,11 +69,7 @@ class Trunk(chainer.Chain):
 
     def forward(self, x):
         stem = F.relu(self.resnet.stem(x))
-        outputs, h = [stem], self.resnet.pool(stem)
-        for name in self.resnet.stage_names:
-            h = self.resnet[name](h)
-            outputs.append(h)
-        return tuple(outputs)
+        return stem, *self.resnet.stages(stem)
 
     def describe(self, stage: chainer.Variable) -> chainer.Variable:
         """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the

@@ -1,0 +1,185 @@
+"""What both of RITM's click models share: their input, one prediction, and sessions (arXiv 2102.06583)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import chainer
+import numpy as np
+from chainer import functions as F
+
+from chainer_seg.arrays import ArrayOrVariable
+from chainer_seg.functions import resize_bilinear
+from chainer_seg.images import ImageLike, as_image
+from chainer_seg.models.base import Model
+from chainer_seg.models.deeplab.clicks import Click, check_clicks
+from chainer_seg.models.inference import inference
+from chainer_seg.models.ritm.answer import Answer, View
+from chainer_seg.models.ritm.click_layers import ClickColors, ClickTransform
+from chainer_seg.models.ritm.click_maps import click_maps, view_points
+from chainer_seg.models.ritm.zoom_in import Box, ZoomIn
+
+# Of images whose values are in 0..1, in the order red, green, blue.
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+
+
+class RitmSegmenter(Model):
+    """Base of :class:`RitmHRNet` and :class:`RitmDeepLab`, which have the features and the head.
+
+    The arguments of the input and of the prediction, which both have, are read from ``config``; see
+    :class:`RitmHRNet`.
+
+    Args:
+        stem_width: Channels behind the network's first convolution.
+
+    ``forward`` takes (B, 5 or 6, H, W) float32: normalised red, green and blue, the probability before
+    the last click where the model has ``mask_input``, and the maps of positive and negative clicks. It
+    returns logits (B, 1, ceil(H / 4), ceil(W / 4)).
+    """
+
+    def __init__(self, stem_width: int) -> None:
+        super().__init__()
+        options = self.config
+        self.click_encoding, self.click_radius = options['click_encoding'], options['click_radius']
+        self.mask_input, self.flip = options['mask_input'], options['flip']
+        self.longest_side, self.click_limit = options['longest_side'], options['click_limit']
+        self.zoom_side = options['zoom_side']
+        self.colors_only = options['fusion'] == 'colors'
+        rng = np.random.default_rng((options['seed'], 1))
+        maps = 3 if self.mask_input else 2
+        with self.init_scope():
+            if self.colors_only:
+                self.clicks = ClickColors(3 + maps, options['slope'], rng)
+            else:
+                self.clicks = ClickTransform(maps, options['click_width'], stem_width, options['slope'], rng)
+
+    def features(self, x: Any) -> chainer.Variable:
+        """The features (B, C, h, w) that the head works on; ``x`` as :meth:`forward` takes it."""
+        if self.colors_only:
+            return self.backbone_features(self.clicks(x), None)
+        return self.backbone_features(x[:, :3], self.clicks(x[:, 3:]))
+
+    def backbone_features(self, image: ArrayOrVariable,
+                          clicks: chainer.Variable | None) -> chainer.Variable:
+        """The features of an image (B, 3, H, W), with those of the clicks added behind the first layer."""
+        raise NotImplementedError
+
+    def head(self, features: ArrayOrVariable
+             ) -> tuple[chainer.Variable, chainer.Variable | None]:
+        """The logits (B, 1, h, w), and those of the auxiliary loss or None."""
+        raise NotImplementedError
+
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
+        return self.head(self.features(x))[0]
+
+    @property
+    def zoom_in(self) -> ZoomIn | None:
+        """The zoom-in in use; None while ``zoom_side`` is None."""
+        if self.zoom_side is None:
+            return None
+        return ZoomIn(self.zoom_side, self.config['zoom_after'], self.config['zoom_margin'],
+                      self.config['zoom_least'], self.config['zoom_square'])
+
+    def encode(self, images: np.ndarray, points: np.ndarray, previous: np.ndarray) -> np.ndarray:
+        """The network's input for a batch, on the device of the arrays.
+
+        Args:
+            images: (B, 3, H, W) float32 RGB in 0..1.
+            points: (B, K, 3) float32, y, x and sign of the clicks in pixels of ``images``; rows of sign
+                0 are padding.
+            previous: (B, H, W) float32, the probability before the last click; 0 where nothing was
+                found. Used where the model has ``mask_input``.
+
+        Returns:
+            (B, 5 or 6, H, W) float32.
+        """
+        xp = chainer.backend.get_array_module(images)
+        mean = xp.array(IMAGE_MEAN, np.float32)[:, None, None]
+        parts = [(images - mean) / xp.array(IMAGE_STD, np.float32)[:, None, None]]
+        if self.mask_input:
+            parts.append(previous[:, None])
+        parts.append(click_maps(points, images.shape[2:], self.click_encoding, self.click_radius))
+        return xp.concatenate(parts, axis=1)
+
+    def prepare(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray | None = None,
+                box: Box | None = None, flip: bool = False) -> tuple[np.ndarray, View]:
+        """The network's input for one image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            clicks: In pixels of the image.
+            previous: (H, W) float32, the probability before the last click; None for nothing.
+            box: The part to look at; None for the whole image.
+            flip: Whether the mirrored input follows.
+
+        Returns:
+            tuple: (1 or 2, 5 or 6, h, w) float32 on the CPU, and the :class:`View`.
+        """
+        zoom = self.zoom_in if box is not None else None
+        view = View.of(image.shape[:2], box, zoom, self.longest_side)
+        picture = view.crop(image.astype(np.float32).transpose(2, 0, 1) / 255)
+        mask = np.zeros(view.sizes[-1], np.float32) if previous is None else view.crop(previous)
+        points = view_points(view.moved(clicks[:self.click_limit]), view.sizes[-1][1], flip)
+        if flip:
+            picture, mask = np.stack([picture, picture[:, :, ::-1]]), np.stack([mask, mask[:, ::-1]])
+        else:
+            picture, mask = picture[None], mask[None]
+        return self.encode(picture, points, mask), view
+
+    def decode(self, logits: np.ndarray, view: View) -> np.ndarray:
+        """The probability (H, W) float32 of the image from the logits (1, h, w) of one view of it."""
+        return view.pasted(F.sigmoid(resize_bilinear(logits[None], view.sizes[-1])).array[0, 0])
+
+    def answer(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, *,
+               before: Answer | None = None, flip: bool | None = None) -> Answer:
+        """What the network finds for clicks.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            clicks: All clicks, in pixels of the image, in the order in which they were made.
+            previous: (H, W) float32, the probability after the click before, zeros for the first.
+            before: The answer to the click before, or None.
+            flip: Whether to average with the mirrored image; None for the model's setting.
+        """
+        flip = self.flip if flip is None else flip
+        zoom = self.zoom_in
+        if zoom is None:
+            return self._look(image, clicks, previous, None, flip)
+        found = np.zeros_like(previous) if before is None else self.decode(before.logits, before.view)
+        kept = None if before is None else before.box
+        box = zoom.next_box(kept, found, clicks)
+        answer = self._look(image, clicks, previous, box, flip)
+        if box is None:
+            found = self.decode(answer.logits, answer.view)
+            if zoom.looks_again(found):
+                return self._look(image, clicks, previous, zoom.next_box(None, found, clicks), flip)
+        return answer
+
+    def _look(self, image, clicks, previous, box, flip):
+        x, view = self.prepare(image, clicks, previous, box, flip)
+        with inference():
+            logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(x)).array)
+        self.check_finite(logits)
+        if flip:
+            logits = (logits[:1] + logits[1:, :, :, ::-1]) / 2
+        return Answer(logits[0], view, box)
+
+    def segment(self, image: ImageLike, clicks: Click | Sequence[Click]) -> np.ndarray:
+        """Segments the object that the clicks indicate.
+
+        Args:
+            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
+            clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
+                which they were made.
+
+        Returns:
+            (H, W) float32, the probability that a pixel belongs to the object.
+        """
+        clicks = [clicks] if isinstance(clicks, Click) else list(clicks)
+        image = as_image(image)
+        check_clicks(clicks, image.shape[:2])
+        probability, answer = np.zeros(image.shape[:2], np.float32), None
+        for count in range(1, len(clicks) + 1):
+            answer = self.answer(image, clicks[:count], probability, before=answer)
+            probability = self.decode(answer.logits, answer.view)
+        return probability
