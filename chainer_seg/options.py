@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable
 
 from chainer_seg.errors import UserError
+from chainer_seg.zoo import SHIPPED, published_models
 
 
 class When(typing.NamedTuple):
@@ -104,3 +105,12 @@ def _listed(words):
 
 def _name(flag):
     return flag.removeprefix('--').replace('-', '_')
+
+
+def words_of(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a parser, and the words that can be its positional arguments."""
+    words: list[str] = []
+    for action in parser._actions:
+        words += action.option_strings or (
+            (*SHIPPED, *published_models()) if action.dest == 'model' else ())
+    return list(dict.fromkeys(words))

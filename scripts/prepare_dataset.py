@@ -1,7 +1,6 @@
 """The same as ``chainer-seg data prepare``."""
 
-from chainer_seg import command_line
-from chainer_seg.cli.prepare import main
+from chainer_seg.cli import console
 
 if __name__ == '__main__':
-    command_line.run(main)
+    console('data', 'prepare')

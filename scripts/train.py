@@ -1,7 +1,6 @@
-"""Train one of the systems: python scripts/train.py SYSTEM [options]; the same as chainer-seg train."""
+"""The same as ``chainer-seg train``."""
 
-from chainer_seg import command_line
-from chainer_seg.cli import train
+from chainer_seg.cli import console
 
 if __name__ == '__main__':
-    command_line.run(lambda: train.main(prog='python scripts/train.py'))
+    console('train')

@@ -1,4 +1,4 @@
-"""The command ``chainer-seg``: one module per subcommand, which parses, calls and prints."""
+"""The command ``chainer-seg``: one module per subcommand, whose options are the fields of a dataclass."""
 
 import difflib
 import importlib
@@ -13,37 +13,47 @@ PROGRAM = 'chainer-seg'
 
 
 class Subcommand(typing.NamedTuple):
-    """A subcommand; its module has ``main(arguments)`` and ``make_parser()``.
+    """A subcommand.
 
     Attributes:
         module: Module of this package.
+        form: Its :class:`chainer_seg.cli.parsing.Command` there; empty where the first argument decides
+            which options follow, and the module has ``main(arguments, prog)`` and ``words()``, what can
+            stand behind the subcommand.
         usage: The arguments that it needs.
         summary: What it does, in a line.
     """
 
     module: str
+    form: str
     usage: str
     summary: str
 
+    def load(self) -> typing.Any:
+        """The dataclass, or the module where there is none."""
+        module = importlib.import_module(f'{__name__}.{self.module}')
+        return getattr(module, self.form) if self.form else module
+
 
 DATA = {
-    'draw': Subcommand('draw', 'OUT', 'create a synthetic data set or video'),
-    'check': Subcommand('check', '--annotations J', 'list the problems of a COCO data set'),
-    'prepare': Subcommand('prepare', '--output_dir O ...', 'check, measure and pack a data set'),
-    'view': Subcommand('view', '--out DIR', 'draw the images of a data set with their objects'),
-    'clicks': Subcommand('clicks', 'OUT', 'sample clicks once, as files for training'),
+    'draw': Subcommand('draw', 'Draw', 'OUT', 'create a synthetic data set or video'),
+    'check': Subcommand('check', 'Check', '--annotations J', 'list the problems of a COCO data set'),
+    'prepare': Subcommand('prepare', 'Prepare', '--output_dir O ...', 'check, measure and pack a data set'),
+    'view': Subcommand('view', 'View', '--out DIR', 'draw the images of a data set with their objects'),
+    'clicks': Subcommand('clicks', '', 'OUT', 'sample clicks once, as files for training'),
 }
 SUBCOMMANDS: dict[str, Subcommand | Mapping[str, Subcommand]] = {
-    'train': Subcommand('train', 'SYSTEM', 'train a system'),
-    'evaluate': Subcommand('evaluate', 'MODEL', 'measure the accuracy of a model'),
-    'predict': Subcommand('predict', 'MODEL INPUT...', 'run a model on images or videos'),
-    'propose': Subcommand('propose', 'MODEL', 'compute the object proposals of a data set'),
-    'convert': Subcommand('convert', 'FILE', 'convert published weights into a model file'),
-    'export': Subcommand('export', 'MODEL OUT', 'write a model as a Caffe or Torch file'),
+    'train': Subcommand('train', '', 'SYSTEM', 'train a system'),
+    'evaluate': Subcommand('evaluate', '', 'MODEL', 'measure the accuracy of a model'),
+    'predict': Subcommand('predict', '', 'MODEL INPUT...', 'run a model on images or videos'),
+    'propose': Subcommand('propose', '', 'MODEL', 'compute the object proposals of a data set'),
+    'convert': Subcommand('convert', 'Convert', 'FILE', 'convert published weights into a model file'),
+    'export': Subcommand('export', 'Export', 'MODEL OUT', 'write a model as a Caffe or Torch file'),
     'data': DATA,
-    'download': Subcommand('download', 'KIND [NAME...]', 'download public weights and data sets'),
-    'benchmark': Subcommand('benchmark', '[SYSTEM...]', 'measure speed on this machine'),
-    'completion': Subcommand('completion', 'bash|zsh', 'print a script that completes this command'),
+    'download': Subcommand('download', 'Download', 'KIND [NAME...]', 'download public weights and data sets'),
+    'benchmark': Subcommand('benchmark', 'Benchmark', '[SYSTEM...]', 'measure speed on this machine'),
+    'completion': Subcommand('completion', 'Completion', 'bash|zsh',
+                             'print a script that completes this command'),
 }
 
 
@@ -59,9 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _run(SUBCOMMANDS, PROGRAM, list(sys.argv[1:] if arguments is None else arguments))
 
 
-def console() -> None:
-    """The installed command: :func:`main`, and then the end of the process with its exit status."""
-    command_line.run(main)
+def console(*words: str) -> None:
+    """The installed command: :func:`main`, and then the end of the process with its exit status.
+
+    Args:
+        words: What the arguments of the process stand behind, such as ``'data', 'draw'``.
+    """
+    command_line.run(lambda: main([*words, *sys.argv[1:]]))
 
 
 def find_name(name: str, known: Sequence[str], program: str, kind: str = 'subcommand') -> str:
@@ -88,10 +102,14 @@ def _run(subcommands, program, arguments):
         return
     name, *rest = arguments
     chosen = subcommands[find_name(name, tuple(subcommands), program)]
-    if isinstance(chosen, Subcommand):
-        importlib.import_module(f'{__name__}.{chosen.module}').main(rest)
+    program = f'{program} {name}'
+    if not isinstance(chosen, Subcommand):
+        _run(chosen, program, rest)
+    elif chosen.form:
+        from chainer_seg.cli.parsing import parse_command  # Importing tyro takes a moment.
+        parse_command(chosen.load(), rest, program).run()
     else:
-        _run(chosen, f'{program} {name}', rest)
+        chosen.load().main(rest, program)
 
 
 def _help(subcommands, program):

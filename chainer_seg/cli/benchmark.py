@@ -1,24 +1,26 @@
-"""Measure speed on this machine.
+"""Measure speed on this machine."""
 
-Prints a table; --out also writes the figures as JSON, with a description of the machine.
-"""
-
+import dataclasses
 import importlib
 import os
 import platform
 import time
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
 
 import numpy as np
+from tyro.conf import Positional
 
-from chainer_seg import __version__, command_line  # before Chainer, which it makes work
+from chainer_seg import __version__  # before Chainer, which it makes work
+from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.parsing import Command
 from chainer_seg.files import write_json
-from chainer_seg.options import Parser
+from chainer_seg.recipes.options import Flat, Positive, option
 
 if typing.TYPE_CHECKING:
     import chainer
-SYSTEMS = ('common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact')
+System = Literal['common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact']
 
 
 def benchmarks_of(system: str) -> Mapping[str, Callable[..., Callable[[], object]]]:
@@ -27,27 +29,34 @@ def benchmarks_of(system: str) -> Mapping[str, Callable[..., Callable[[], object
     return module.BENCHMARKS
 
 
-def make_parser() -> Parser:
-    """The parser of this subcommand."""
-    parser = command_line.parser(__doc__, prog='chainer-seg benchmark')
-    parser.add_argument('systems', metavar='SYSTEM', nargs='*', choices=(*SYSTEMS, []),
-                        help=f'what to measure: {", ".join(SYSTEMS)}; all if omitted')
-    parser.add_argument('--repeat', type=int, default=5, help='number of runs, of which the median counts')
-    parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
-    return parser
+@dataclasses.dataclass(frozen=True)
+class Benchmark(Command):
+    """Measure speed on this machine.
 
+    Prints a table; --out also writes the figures as JSON, with a description of the machine.
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = make_parser().parse_args(arguments)
-    from chainer_seg.devices import get_device
-    device = get_device(options.device)
-    figures = {}
-    for system in options.systems or SYSTEMS:
-        for name, prepare in benchmarks_of(system).items():
-            figures[name] = measure(prepare(device, options.seed), device, options.repeat)
-            print(f'{name:55} {figures[name] * 1000:9.1f} ms', flush=True)
-    if options.out:
-        write_json(options.out, {'seconds': figures, 'on': describe(device)}, indent=2)
+    Attributes:
+        systems: What to measure; all if omitted.
+        repeat: Number of runs, of which the median counts.
+        out: File to write the figures to, as JSON.
+        common: Common options.
+    """
+
+    systems: Positional[tuple[System, ...]] = ()
+    repeat: Positive = 5
+    out: Annotated[str | None, option(metavar='JSON')] = None
+    common: Flat[CommonOnDevice] = CommonOnDevice()
+
+    def run(self) -> None:
+        from chainer_seg.devices import get_device
+        device = get_device(self.common.device)
+        figures = {}
+        for system in self.systems or typing.get_args(System):
+            for name, prepare in benchmarks_of(system).items():
+                figures[name] = measure(prepare(device, self.common.seed), device, self.repeat)
+                print(f'{name:55} {figures[name] * 1000:9.1f} ms', flush=True)
+        if self.out:
+            write_json(self.out, {'seconds': figures, 'on': describe(device)}, indent=2)
 
 
 def measure(action: Callable[[], object], device: 'chainer.backend.Device', repeat: int) -> float:

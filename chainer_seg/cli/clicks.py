@@ -22,13 +22,13 @@ from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.sampling import SAMPLINGS
 from chainer_seg.models.deeplab.precomputed_clicks import LEAST_AREA, MAP_SCALE, clicks_of_maps
-from chainer_seg.options import Parser, with_any, without
+from chainer_seg.options import Parser, with_any, without, words_of
 from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 
 _SHOWN = 12  # samples on the sheet of --preview
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str], prog: str) -> None:
     options = make_parser().parse_args(arguments)
     sampling = chosen_sampling(options)
     datasets, bad = open_splits(options), BadImages(options.strict)
@@ -48,6 +48,11 @@ def write_splits(datasets, sampling, options, bad):
     if options.preview:
         print(f'wrote {options.preview}')
     print(f'train on it with: {training_command(lists, datasets, options)}')
+
+
+def words() -> list[str]:
+    """The options."""
+    return words_of(make_parser())
 
 
 def make_parser() -> Parser:

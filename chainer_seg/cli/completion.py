@@ -1,18 +1,15 @@
-"""Print a script that completes the command and its options in bash or zsh.
+"""Print a script that completes the command and its options in bash or zsh."""
 
-For bash: chainer-seg completion bash > ~/.local/share/bash-completion/completions/chainer-seg;
-for zsh: chainer-seg completion zsh > a file named _chainer-seg in a folder of $fpath.
-"""
-
-import argparse
-import importlib
+import dataclasses
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Literal
+
+from tyro.conf import Positional
 
 from chainer_seg.cli import PROGRAM, SUBCOMMANDS, Subcommand, train
-from chainer_seg.options import Parser
+from chainer_seg.cli.parsing import Command, words_of
 from chainer_seg.recipes import SYSTEMS
-from chainer_seg.zoo import SHIPPED, published_models
 
 _FUNCTION = f'_{PROGRAM.replace("-", "_")}'
 _BASH = '''\
@@ -34,16 +31,21 @@ autoload -U +X bashcompinit && bashcompinit
 {bash}'''
 
 
-def make_parser() -> Parser:
-    """The parser of this subcommand."""
-    parser = Parser(prog=f'{PROGRAM} completion', description=__doc__,
-                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('shell', choices=('bash', 'zsh'), help='the shell that the script is for')
-    return parser
+@dataclasses.dataclass(frozen=True)
+class Completion(Command):
+    """Print a script that completes the command and its options in bash or zsh.
 
+    For bash: chainer-seg completion bash > ~/.local/share/bash-completion/completions/chainer-seg; for zsh:
+    chainer-seg completion zsh > a file named _chainer-seg in a folder of $fpath.
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    print(script(make_parser().parse_args(arguments).shell), end='')
+    Attributes:
+        shell: Shell that the script is for.
+    """
+
+    shell: Positional[Literal['bash', 'zsh']]
+
+    def run(self) -> None:
+        print(script(self.shell), end='')
 
 
 def script(shell: str) -> str:
@@ -58,28 +60,17 @@ def _cases() -> Iterator[tuple[str, list[str]]]:
     yield '""', [*SUBCOMMANDS, '--help', '--version']
     yield 'train', [*SYSTEMS, '--help']
     for system in SYSTEMS:
-        yield f'"train {system}"', train.options_of(system)
+        yield f'"train {system}"', train.words(system)
     for name, each in SUBCOMMANDS.items():
         if name == 'train':
             continue
         if isinstance(each, Subcommand):
-            yield f'{name}|"{name} "*', _words_of(_parser_of(each))
+            yield f'{name}|"{name} "*', _words(each)
             continue
         yield name, [*each, '--help']
         for part, subcommand in each.items():
-            yield f'"{name} {part}"', _words_of(_parser_of(subcommand))
+            yield f'"{name} {part}"', _words(subcommand)
 
 
-def _parser_of(subcommand):
-    return importlib.import_module(f'chainer_seg.cli.{subcommand.module}').make_parser()
-
-
-def _words_of(parser: argparse.ArgumentParser) -> list[str]:
-    """The options of a parser, and the words that can be its positional arguments."""
-    words: list[str] = []
-    for action in parser._actions:
-        words += action.option_strings
-        if not action.option_strings:
-            words += [*SHIPPED, *published_models()] if action.dest == 'model' else [
-                word for word in action.choices or () if isinstance(word, str)]
-    return list(dict.fromkeys(words))
+def _words(subcommand):
+    return [*words_of(subcommand.load()), '--help'] if subcommand.form else subcommand.load().words()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
-from chainer_seg.options import Parser
+from chainer_seg.options import Parser, words_of
 
 # The class of a model, its protocols (the first is the default), and who carries them out.
 _PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
@@ -17,8 +17,13 @@ MODULES = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str], prog: str) -> None:
     dispatch.run('evaluate', __doc__, MODULES, arguments)
+
+
+def words() -> list[str]:
+    """The options."""
+    return words_of(make_parser())
 
 
 def make_parser() -> Parser:

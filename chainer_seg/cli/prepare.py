@@ -1,97 +1,136 @@
-"""Check a data set, report its statistics, and pack it for fast reading.
-
-Writes to the output folder: train.packed, val.packed (and test.packed), which are used as --annotations
-without --images; statistics.json with the figures of the training images and of anchors that fit them;
-statistics.png with plots of both. The options are those of the TensorFlow implementation's tool, with
-one dash or two. The same command resumes an interrupted run.
-"""
+"""Check a data set, report its statistics, and pack it for fast reading."""
 
 import dataclasses
 import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
+import tyro
 from tqdm import tqdm
 
-from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
+from chainer_seg.cli.common import Common
 from chainer_seg.cli.dataset_report import print_anchors, print_figures, print_problems
-from chainer_seg.cli.file_options import add_reading_options, reading_options
+from chainer_seg.cli.file_options import Reading
+from chainer_seg.cli.parsing import Command
 from chainer_seg.datasets.published_anchors import PUBLISHED_RATIOS, PUBLISHED_SCALES, PUBLISHED_SIZE
 from chainer_seg.errors import DatasetError, ImageError
 from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
-from chainer_seg.options import Parser, with_any
+from chainer_seg.recipes.options import Flat, Positive, Switch, option
+from chainer_seg.recipes.rules import only, with_any
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
 _UNREADABLE = ('missing file', 'unreadable file', 'size mismatch')
+_BAD = tyro.conf.create_mutex_group(required=False)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    options = make_parser().parse_args(arguments)
-    from chainer_seg.datasets import CocoDataset
-    shown = None if options.verbose else _SHOWN
-    splits = {name: Split(name, options) for name in ('train', 'val', 'test')
-              if getattr(options, f'{name}_annotations_file')}
-    check_classes(splits)
-    if options.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits.values()):
-        raise DatasetError('--quick applies only to COCO files, because only they are checked; omit it.')
-    with sole_writer(options.output_dir):
-        for split in splits.values():
-            split.check(options, shown)
-        report(splits['train'], pathlib.Path(options.output_dir), options, shown)
-        for split in splits.values():
-            split.pack(options)
-    if not options.quiet:
-        print('train on it with: chainer-seg train SYSTEM ' + ' '.join(
-            f'--{"" if name == "train" else name + "-"}annotations {split.path}'
-            for name, split in splits.items() if name != 'test'))
-    report_bad(splits.values(), options)
+@dataclasses.dataclass(frozen=True)
+class Prepare(Command):
+    """Check a data set, report its statistics, and pack it for fast reading.
 
+    Writes to the output folder: train.packed, val.packed (and test.packed), which are used as --annotations
+    without --images; statistics.json with the figures of the training images and of anchors that fit them;
+    statistics.png with plots of both. The options are those of the TensorFlow implementation's tool, with
+    one dash or two. The same command resumes an interrupted run.
 
-def make_parser() -> Parser:
-    """The parser of this subcommand."""
-    parser = command_line.parser(__doc__, prog='chainer-seg data prepare', device=False)
-    add_option(parser, 'train_image_dir', metavar='D', help='folder of the training images')
-    add_option(parser, 'val_image_dir', metavar='D', help='folder of the validation images')
-    add_option(parser, 'test_image_dir', metavar='D', help='folder of the test images')
-    for name, required in (('train', True), ('val', True), ('test', False)):
-        add_option(parser, f'{name}_annotations_file', metavar='J', required=required,
-                   help=f'COCO JSON of the {name} images; a list of VOC or SBD; a folder of masks; or '
-                        f'TFRecord files')
-    add_reading_options(parser)
-    add_option(parser, 'output_dir', metavar='O', required=True, help='folder to write to')
-    add_option(parser, 'image_size', type=command_line.count_argument, default=PUBLISHED_SIZE,
-               metavar='N', help='side of the network\'s input in pixels, for suggesting anchors')
-    add_option(parser, 'quick', action='store_true', help='only check the headers of the images')
-    bad = parser.add_mutually_exclusive_group()
-    add_option(bad, 'skip_bad', action='store_true',
-               help='skip images that cannot be read, with exit status 0')
-    command_line.add_strict_option(bad)
-    add_option(parser, 'overwrite', action='store_true', help='replace other data in the output folder')
-    parser.only(with_any('--test_annotations_file'), '--test_image_dir')
-    return parser
+    Attributes:
+        train_annotations_file: COCO JSON of the training images; a list of VOC or SBD; a folder of masks; or
+            TFRecord files.
+        val_annotations_file: The same of the validation images.
+        test_annotations_file: The same of the test images.
+        train_image_dir: Folder of the training images.
+        val_image_dir: Folder of the validation images.
+        test_image_dir: Folder of the test images.
+        reading: Reading of masks, label images and lists.
+        output_dir: Folder to write to.
+        image_size: Side of the network's input, in pixels, for suggesting anchors.
+        quick: Only check the headers of the images.
+        skip_bad: Skip images that cannot be read, with exit status 0.
+        strict: Stop at the first image that cannot be read; by default such images are skipped and listed at
+            the end, with exit status 2.
+        overwrite: Replace other data in the output folder.
+        common: Common options.
+    """
 
+    train_annotations_file: Annotated[str, option('-train_annotations_file', metavar='J')]
+    val_annotations_file: Annotated[str, option('-val_annotations_file', metavar='J')]
+    output_dir: Annotated[pathlib.Path, option('-output_dir', metavar='O')]
+    test_annotations_file: Annotated[str | None, option('-test_annotations_file', metavar='J')] = None
+    train_image_dir: Annotated[str | None, option('-train_image_dir', metavar='D')] = None
+    val_image_dir: Annotated[str | None, option('-val_image_dir', metavar='D')] = None
+    test_image_dir: Annotated[str | None, option('-test_image_dir', metavar='D')] = None
+    reading: Flat[Reading] = Reading()
+    image_size: Annotated[Positive, option('-image_size', metavar='N')] = PUBLISHED_SIZE
+    quick: Annotated[Switch, option('-quick')] = False
+    skip_bad: Annotated[Switch, option('-skip_bad'), _BAD] = False
+    strict: Annotated[Switch, _BAD] = False
+    overwrite: Annotated[Switch, option('-overwrite')] = False
+    common: Flat[Common] = Common()
 
-def add_option(parser, name, **settings):
-    """Adds an option under all its spellings: with one dash as in the TensorFlow tool, with two, ..."""
-    spellings = dict.fromkeys((f'--{name}', f'-{name}', f'--{name.replace("_", "-")}'))
-    parser.add_argument(*spellings, dest=name, **settings)
+    rules: ClassVar = (only(with_any('--test_annotations_file'), '--test_image_dir'),)
+
+    def run(self) -> None:
+        from chainer_seg.datasets import CocoDataset
+        splits = self.splits()
+        check_classes(splits)
+        if self.quick and not any(isinstance(split.dataset, CocoDataset) for split in splits):
+            raise DatasetError('--quick applies only to COCO files, because only they are checked; omit it.')
+        with sole_writer(self.output_dir):
+            for split in splits:
+                split.check()
+            report(splits[0])
+            for split in splits:
+                split.pack()
+        if not self.common.quiet:
+            print('train on it with: chainer-seg train SYSTEM ' + ' '.join(
+                f'--{"" if split.name == "train" else split.name + "-"}annotations {split.path}'
+                for split in splits if split.name != 'test'))
+        self.report_bad(splits)
+
+    def splits(self) -> list['Split']:
+        """The training, the validation and, if there are some, the test images."""
+        named = {'train': (self.train_annotations_file, self.train_image_dir),
+                 'val': (self.val_annotations_file, self.val_image_dir),
+                 'test': (self.test_annotations_file, self.test_image_dir)}
+        return [Split(name, annotations, images, self) for name, (annotations, images) in named.items()
+                if annotations]
+
+    @property
+    def shown(self) -> int | None:
+        """How many problems of a kind, and how many classes, are printed; None for all."""
+        return None if self.common.verbose else _SHOWN
+
+    def progress(self, text: str) -> functools.partial:
+        """A progress bar of images."""
+        return functools.partial(tqdm, desc=text, unit='image', disable=self.common.quiet)
+
+    def report_bad(self, splits: list['Split']) -> None:
+        """Lists the images that are not packed.
+
+        Raises:
+            chainer_seg.errors.ImageError: There are some, and --skip_bad is not given.
+        """
+        for split in splits:
+            split.bad.show(self.common.verbose, 'skipped')
+        if self.skip_bad or not any(split.bad for split in splits):
+            return
+        counts = ' and '.join(f'{len(split.bad)} of the {len(split.dataset)} images of {split.annotations}'
+                              for split in splits if split.bad)
+        raise ImageError(f'{counts} could not be read and are not packed; repair or replace them and pack '
+                         f'again with --overwrite, or skip them with --skip_bad.')
 
 
 class Split:
     """The training, validation or test images."""
 
-    def __init__(self, name, options):
+    def __init__(self, name, annotations, images, options):
         from chainer_seg.datasets import open_dataset
-        self.name = name
-        self.annotations = getattr(options, f'{name}_annotations_file')
-        self.images = getattr(options, f'{name}_image_dir')
-        self.path = pathlib.Path(options.output_dir) / f'{name}.packed'
-        self.dataset = open_dataset(self.annotations, self.images,
-                                    **reading_options(options, self.annotations))
+        self.name, self.annotations, self.images, self.options = name, annotations, images, options
+        self.path = options.output_dir / f'{name}.packed'
+        self.dataset = open_dataset(annotations, images, **options.reading.settings(annotations))
         self.bad = BadImages(options.strict)
 
     def files(self):
@@ -112,7 +151,7 @@ class Split:
             path for folder in folders for path in sorted(pathlib.Path(folder).rglob('*'))
             if path.is_file())]
 
-    def check(self, options, shown):
+    def check(self):
         """Prints the problems.
 
         Raises:
@@ -121,36 +160,37 @@ class Split:
         from chainer_seg.datasets import CocoDataset, validate_coco
         if not isinstance(self.dataset, CocoDataset):
             return
+        options = self.options
         problems = validate_coco(self.annotations, self.images, read_pixels=not options.quick,
-                                 progress=progress(f'checking {self.name}', options))
-        print_problems(problems, shown)
+                                 progress=options.progress(f'checking {self.name}'))
+        print_problems(problems, options.shown)
         unreadable = sum(problem.kind in _UNREADABLE for problem in problems)
         if unreadable and options.strict:
             raise DatasetError(f'{unreadable} of the {len(self.dataset)} images of {self.annotations} '
                                f'cannot be used as they are; repair or replace them, or skip them '
                                f'with --skip_bad.')
-        if not options.quiet:
+        if not options.common.quiet:
             print(f'{self.name}: {len(self.dataset)} images, {len(problems) or "no"} problems')
 
-    def pack(self, options):
+    def pack(self):
         """Writes the packed file unless an earlier run wrote it from the same files."""
         from chainer_seg.datasets import PackedDataset, pack_dataset
-        source = fingerprint(self.files())
-        if options.labels_as != 'auto':
-            source += f' {options.labels_as}'
+        options, source = self.options, fingerprint(self.files())
+        if options.reading.labels_as != 'auto':
+            source += f' {options.reading.labels_as}'
         if self.path.exists() and not options.overwrite:
             packed = PackedDataset(self.path)
             if packed.source == source:
                 self._note_missing(packed)
-                if not options.quiet:
+                if not options.common.quiet:
                     print(f'{self.path} is up to date')
                 return
             raise DatasetError(f'{self.path} holds other data; choose another output folder or replace '
                                f'it with --overwrite.')
         pack_dataset(self.dataset, self.path, source=source,
                      on_error=self.bad, read_pixels=not options.quick,
-                     progress=progress(f'packing {self.name}', options))
-        if not options.quiet:
+                     progress=options.progress(f'packing {self.name}'))
+        if not options.common.quiet:
             print(f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)')
 
     def _note_missing(self, packed):
@@ -165,7 +205,6 @@ class Split:
 def check_classes(splits):
     """Raises a DatasetError if splits differ in categories; TFRecord files only list those that occur."""
     from chainer_seg.datasets import TFRecordDataset
-    splits = splits.values()
     if all(isinstance(split.dataset, TFRecordDataset) for split in splits):
         categories = {}
         for split in splits:
@@ -180,11 +219,12 @@ def check_classes(splits):
                                f'give both the same list.')
 
 
-def report(split, folder, options, shown):
+def report(split):
     """Prints and writes the figures of the training images, and anchors that fit them."""
     from chainer_seg.datasets import measure_dataset
     from chainer_seg.visualization import draw_statistics
-    statistics = measure_dataset(split.dataset, progress('measuring', options), split.bad)
+    options, folder = split.options, split.options.output_dir
+    statistics = measure_dataset(split.dataset, options.progress('measuring'), split.bad)
     figures, sizes = statistics.to_dict(), statistics.sizes_at(options.image_size)
     candidates = anchor_choices(sizes, options.image_size)
     suggested = candidates.get('suggested anchors')
@@ -193,9 +233,9 @@ def report(split, folder, options, shown):
         **{name: dataclasses.asdict(anchors) for name, anchors in candidates.items()}}, indent=2)
     with atomic_write(folder / 'statistics.png') as temporary:
         draw_statistics(statistics, suggested, options.image_size)[0].figure.savefig(temporary)
-    if options.quiet:
+    if options.common.quiet:
         return
-    print_figures(figures, shown)
+    print_figures(figures, options.shown)
     if statistics.unseen_classes:
         print(f'classes without an object to learn from: {", ".join(statistics.unseen_classes)}')
     for name, anchors in candidates.items():
@@ -215,22 +255,6 @@ def anchor_choices(sizes, image_size):
             'suggested anchors': suggested}
 
 
-def report_bad(splits, options):
-    """Lists the images that are not packed.
-
-    Raises:
-        ImageError: There are some, and --skip_bad is not given.
-    """
-    for split in splits:
-        split.bad.show(options.verbose, 'skipped')
-    if options.skip_bad or not any(split.bad for split in splits):
-        return
-    counts = ' and '.join(f'{len(split.bad)} of the {len(split.dataset)} images of {split.annotations}'
-                          for split in splits if split.bad)
-    raise ImageError(f'{counts} could not be read and are not packed; repair or replace them and pack '
-                     f'again with --overwrite, or skip them with --skip_bad.')
-
-
 def fingerprint(files):
     """The same text as long as no file of a data set changes its name, size or time."""
     found = hashlib.sha256()
@@ -238,7 +262,3 @@ def fingerprint(files):
         status = os.stat(path)
         found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())
     return found.hexdigest()
-
-
-def progress(text, options):
-    return functools.partial(tqdm, desc=text, unit='image', disable=options.quiet)

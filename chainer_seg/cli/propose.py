@@ -19,9 +19,14 @@ from chainer_seg.cli.proposal_options import (
     image_range,
     proposal_settings,
 )
-from chainer_seg.options import Parser
+from chainer_seg.options import Parser, words_of
 
 _CHUNK = 500  # images in a file, as in the published proposals
+
+
+def words() -> list[str]:
+    """The options."""
+    return words_of(make_parser())
 
 
 def make_parser() -> Parser:
@@ -41,7 +46,7 @@ def make_parser() -> Parser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str], prog: str) -> None:
     options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
     from chainer_seg.cli.fingerprints import digest, fingerprint_of_model

@@ -1,24 +1,21 @@
 """Train a system; its options are those of its recipe (chainer_seg.recipes)."""
 
-import argparse
 import dataclasses
+import itertools
 import pathlib
 import shlex
 import sys
 import time
-import types
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import tyro
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
-from chainer_seg.cli import find_name
-from chainer_seg.cli.given import check_rules, flat_sections, given_fields, is_switch, spellings
-from chainer_seg.cli.output import Output
+from chainer_seg.cli import find_name, parsing
+from chainer_seg.cli.common import Output
 from chainer_seg.command_line import USER_ERROR_STATUS
 from chainer_seg.recipes import SYSTEMS, Recipe, Run, recipe_class
-from chainer_seg.recipes.options import Flat
+from chainer_seg.recipes.options import Flat, Switch, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +35,30 @@ class Request:
     output: Output
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = 'chainer-seg train') -> None:
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """The recipe that the other options change.
+
+    Attributes:
+        recipe: Recipe to start from: its name, or a TOML file.
+        as_tensorflow: The same as --recipe tensorflow.
+        set: Fields of the recipe to change, by their names in TOML.
+    """
+
+    recipe: Annotated[str | None, option('--name', metavar='NAME')] = None
+    as_tensorflow: Switch = False
+    set: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], option(metavar='FIELD=VALUE ...')] = ()
+
+    def base(self, form: type[Recipe], arguments: Sequence[str]) -> Recipe:
+        """The recipe for the system of ``form``."""
+        name = 'tensorflow' if self.as_tensorflow else self.recipe or form.usual
+        # All recipes have defaults for every section.
+        recipe = form.load(name) if name else form()  # type: ignore[call-arg]
+        return recipe.started_from(arguments).assign(itertools.chain(*self.set))
+
+
+def main(arguments: Sequence[str], prog: str) -> None:
     """Trains as the options say, and prints where the results are."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     if not arguments or arguments[0] in ('-h', '--help'):
         print(_systems(prog), file=sys.stdout if arguments else sys.stderr)
         if not arguments:
@@ -52,36 +70,30 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'chainer-seg train'
     train(request)
 
 
-def options_of(system: str) -> list[str]:
-    """The options of training a system, in all their spellings."""
+def words(system: str) -> list[str]:
+    """What can stand behind ``train`` and the name of a system: its options in all their spellings."""
     form = recipe_class(system)
-    flat, words = set(flat_sections(form)), ['--recipe', '--set', '--help']
-    for name, section in [*form.sections().items(), ('', form.data), ('', Run), ('', Output)]:
-        prefix = '' if not name or section in flat else f'{name}.'
-        words += [f'--{prefix}{way}' for way, field in spellings(section).items()
-                  if not way.startswith('no-') or is_switch(section, field)]
-    return list(dict.fromkeys(words))
+    return [*parsing.words_of(command_of(form, form())), '--help']  # type: ignore[call-arg]
 
 
 def parse(system: str, arguments: Sequence[str], prog: str = 'chainer-seg train') -> Request:
     """The request of a command line.
 
     Raises:
-        chainer_seg.errors.UserError: An option cannot be as it is given, or changes nothing there.
-        SystemExit: tyro has printed the help, or what it cannot parse.
+        chainer_seg.errors.UserError: An option cannot be as it is given, or has no effect.
+        SystemExit: The help is printed.
     """
-    form = recipe_class(system)
-    base, rest = _base_recipe(form, arguments)
-    command = tyro.cli(_command(form, base), args=rest, prog=f'{prog} {system}', description=_about(form))
-    given = given_fields([*flat_sections(form), form.data, Run], rest)
+    form, name = recipe_class(system), f'{prog} {system}'
+    base = parsing.parse_known(Start, arguments, name).base(form, arguments)
+    command: Any = parsing.parse(command_of(form, base), arguments, name, _about(form))
+    given = parsing.written(type(command), arguments)
     data = command.data.settled(given)
-    # Through the tables, so that ranges are checked as those of a file are.
+    # Through the tables, so that values are checked as those of a file are.
     recipe = form.from_tables(command.recipe.to_tables(), 'The training').settled(given, data)
-    run = dataclasses.replace(command.run, command=shlex.join([*prog.split(), system, *arguments]),
+    run = dataclasses.replace(command.run, command=shlex.join([*name.split(), *arguments]),
                               progress='none' if command.output.quiet else 'auto')
-    if 'out' not in given:
-        run = dataclasses.replace(run, out=pathlib.Path('out') / system)
-    check_rules(form.rules, given, _namespace(form, recipe, data, run))
+    settled = dataclasses.replace(command, recipe=recipe, data=data, run=run)
+    parsing.check_rules(form.rules, given, settled)
     return Request(recipe, data, run, command.output)
 
 
@@ -110,44 +122,21 @@ def _systems(prog):
                       f'{prog} SYSTEM --help lists the options of a system.'])
 
 
-def _command(form, base):
+def command_of(form: type[Recipe], base: Recipe) -> type:
     """The dataclass whose fields are the options of training one system."""
-    fields = [('recipe', Annotated[form, arg(name='')], base),
-              ('data', Flat[form.data], form.data()),  # type: ignore[misc]
-              ('run', Flat[Run], Run()), ('output', Flat[Output], Output())]
+    fields = [('start', Flat[Start], Start()), ('recipe', Annotated[form, arg(name='')], base),
+              ('data', Annotated[form.data, Flat], form.data()),
+              ('run', Flat[Run], Run(out=pathlib.Path('out', form.system))),
+              ('output', Flat[Output], Output())]
     return dataclasses.make_dataclass(
         'Train', [(name, kind, dataclasses.field(default=default)) for name, kind, default in fields],
         frozen=True)
 
 
-def _base_recipe(form, arguments):
-    """The recipe that the options change, and the options without those that name it."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument('--recipe', '--name')
-    first.add_argument('--as-tensorflow', dest='recipe', action='store_const', const='tensorflow')
-    first.add_argument('--set', dest='assignments', nargs='+', action='extend', default=[])
-    given, rest = first.parse_known_args(arguments)
-    name = given.recipe or form.usual
-    recipe = form.load(name) if name else form()
-    return recipe.started_from(rest).assign(given.assignments), rest
-
-
 def _about(form):
     """The text above the options."""
     names = form.published()
-    files = f'{", ".join(names)}, or a TOML file' if names else 'a TOML file'
-    return (f'{form.__doc__}\n\n--recipe NAME starts from a recipe: {files}. --set FIELD=VALUE ... changes '
-            f'its fields; so do the options below.')
-
-
-def _namespace(form, recipe, data, run):
-    """All options without a section in their name, for the rules."""
-    flat = set(flat_sections(form))
-    values: dict[str, Any] = {}
-    for part in (*(getattr(recipe, name) for name in form.sections()), data, run):
-        if type(part) in flat or part in (data, run):
-            values.update({field.name: getattr(part, field.name) for field in dataclasses.fields(part)})
-    return types.SimpleNamespace(**values)
+    return f'{form.__doc__}\n\nRecipes for --recipe: {", ".join(names)}.' if names else form.__doc__
 
 
 def _print_classes(path, dataset, run):

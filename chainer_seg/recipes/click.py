@@ -230,10 +230,10 @@ class ClickTraining(Training):
 def _encodes(encoding):
     """Where clicks are encoded like this: by --click-encoding, or as --init does it."""
     def holds(options):
-        if options.click_encoding is None and options.init:
+        if options['click_encoding'] is None and options['init']:
             from chainer_seg.model_file import read_description
-            return read_description(options.init)['config'].get('click_encoding', 'distance') == encoding
-        return (options.click_encoding or 'distance') == encoding
+            return read_description(options['init'])['config'].get('click_encoding', 'distance') == encoding
+        return (options['click_encoding'] or 'distance') == encoding
     return When(f'to clicks that are encoded as {encoding}', holds)
 
 
@@ -242,7 +242,7 @@ _SAMPLING_FLAGS = tuple(f'--{field.name.replace("_", "-")}' for field in datacla
 _RULES = (
     *DATA_RULES, MOMENTUM_RULE,
     only(where('--dataset', 'click-files'), '--list', '--data', '--val-list'),
-    only(When('without --dataset click-files', lambda options: options.dataset != 'click-files'),
+    only(When('without --dataset click-files', lambda options: options['dataset'] != 'click-files'),
          '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--simulated-clicks',
          '--start-masks', '--composites', '--jaccard-weight', *_SAMPLING_FLAGS),
     only(with_any('--val-annotations', '--val-list'), '--val-images'),

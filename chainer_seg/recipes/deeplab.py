@@ -139,7 +139,7 @@ class DeepLabRecipe(Recipe):
     data: ClassVar[type] = SemanticData
     rules: ClassVar = (
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
-        only(When('to a list of images', lambda options: str(options.annotations).endswith('.txt')),
+        only(When('to a list of images', lambda options: str(options['annotations']).endswith('.txt')),
              '--sbd', '--class-names'),
         only(without('--init'), '--backbone', '--blocks', '--width', '--pyramid'),
         only(without('--backbone'), '--blocks', '--width'))

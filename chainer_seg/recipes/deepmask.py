@@ -171,7 +171,7 @@ class PatchRecipe(Recipe):
     rules: ClassVar = (
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
         only(OF_SYNTHETIC, '--pictures'), only(without('--trunk'), '--blocks', '--width'),
-        only(When('with an --lr above 0', lambda options: options.lr), '--schedule', '--warm-up'))
+        only(When('with an --lr above 0', lambda options: options['lr']), '--schedule', '--warm-up'))
 
     def make_model(self, seed: int = 0) -> 'DeepMask | SharpMask':
         """The network to train."""

@@ -150,28 +150,28 @@ class MaskRCNNTraining(Training):
 def _resumes_model(options):
     """Whether --resume names a model file rather than a snapshot."""
     from chainer_seg.model_file import is_model_file
-    return options.resume not in (None, 'auto') and is_model_file(options.resume)
+    return options['resume'] not in (None, 'auto') and is_model_file(options['resume'])
 
 
 _RULES = (
     *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
     only(where('--dataset', 'coco2017'), '--coco-folder'),
     only(When('without --dataset coco2017, which has its files in --coco-folder',
-              lambda options: options.dataset != 'coco2017'),
+              lambda options: options['dataset'] != 'coco2017'),
          '--annotations', '--images', '--val-annotations', '--val-images'),
     only(When('without a model file to --resume', lambda options: not _resumes_model(options)), '--init'),
     only(When('to a new model, and not with --init or a model file to --resume',
-              lambda options: not options.init and not _resumes_model(options)),
+              lambda options: not options['init'] and not _resumes_model(options)),
          '--pretrained', '--extractor', '--neck', '--blocks', '--width', '--stride-on', '--bn2affine',
          '--roialign', '--roi-size', '--fpn-channels', '--box-features', '--mask-channels', '--no-masks',
          '--keypoint-channels', '--anchor-sizes', '--canonical-size', '--test-side', '--test-proposals'),
     only(When('without --blocks, and with --pretrained only if that is imagenet',
-              lambda options: not options.blocks and options.pretrained in (None, 'imagenet')),
+              lambda options: not options['blocks'] and options['pretrained'] in (None, 'imagenet')),
          '--extractor'),
     only(without('--pretrained'), '--blocks', '--width'),
     only(where('--neck', 'fpn'), '--fpn-channels', '--box-features', '--canonical-size'),
     only(with_any('--keypoints'), '--keypoint-channels'),
-    only(When('without --no-masks', lambda options: options.masks), '--mask-channels', '--gamma'),
+    only(When('without --no-masks', lambda options: options['masks']), '--mask-channels', '--gamma'),
     only(where('--schedule', 'steps'), '--lr-step'),
 )
 

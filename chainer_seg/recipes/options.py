@@ -5,32 +5,42 @@ class. The command line is generated from that by tyro; what a type alone cannot
 an original program has for the option, the form of a size - stands in the field's annotation.
 """
 
-import argparse
 import dataclasses
 import functools
+import itertools
 import tomllib
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
+from tyro.conf import FlagCreatePairsOff, arg
 from tyro.conf import OmitArgPrefixes as Flat  # ``Flat[Section]``: options without the section's name
-from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 
-__all__ = ['Count', 'Flat', 'NotNegative', 'Positive', 'Resume', 'Share', 'Size', 'TOML', 'aliases', 'option',
-           'value_of_option']
+__all__ = ['Count', 'Flat', 'NotNegative', 'Positive', 'Resume', 'Share', 'Size', 'Switch', 'TOML', 'aliases',
+           'chosen', 'option', 'value_of_option']
 
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e12)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Switch = FlagCreatePairsOff[bool]  # an option without a value, off by default
 
 
 def option(*aliases: str, metavar: str | None = None) -> Any:
     """An annotation: further spellings of an option, such as ``'--batchsize'``, and its placeholder."""
-    return arg(aliases=aliases, metavar=metavar)
+    return arg(aliases=aliases, metavar=metavar, help_behavior_hint=_default)
+
+
+def chosen(names: Iterable[str]) -> PrimitiveConstructorSpec:
+    """An annotation of a ``str``, or of a ``str`` that may be None, which is one of these names."""
+    names = tuple(names)
+    return PrimitiveConstructorSpec(
+        nargs=1, metavar=f'{{{",".join(names)}}}', instance_from_str=lambda words: words[0],
+        is_instance=lambda value: value is None or isinstance(value, str),
+        str_from_instance=lambda value: [str(value)], choices=names)
 
 
 @functools.cache
@@ -44,9 +54,18 @@ def aliases(form: type) -> dict[str, str]:
 
 def value_of_option(arguments: Sequence[str], name: str) -> str | None:
     """The value of an option of a command line that is not parsed yet; None where it is not given."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(name, dest='value')
-    return parser.parse_known_args(list(arguments))[0].value
+    value = None
+    for word, following in itertools.pairwise([*arguments, '']):
+        if word == name:
+            value = following
+        elif word.startswith(f'{name}='):
+            value = word.removeprefix(f'{name}=')
+    return value
+
+
+def _default(value):
+    """The default as the help shows it; nothing where the text says what happens without the option."""
+    return '' if value in ('None', '') else f'(default: {value})'
 
 
 def _size(words):

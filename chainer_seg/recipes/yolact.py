@@ -203,9 +203,11 @@ class YolactRecipe(Recipe):
 
     def started_from(self, arguments: typing.Sequence[str]) -> 'YolactRecipe':
         """The recipe with the sizes of the YOLACT in ``--weights``; options can change them."""
-        from chainer_seg.models.yolact.pretrained import load_yolact
         path = value_of_option(arguments, '--weights')
-        return self if path is None else self.with_model(load_yolact(path))
+        if path is None:
+            return self
+        from chainer_seg.models.yolact.pretrained import load_yolact
+        return self.with_model(load_yolact(path))
 
     def with_model(self, model: 'Yolact') -> 'YolactRecipe':
         """The recipe with the sizes of a model."""

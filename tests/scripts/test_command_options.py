@@ -66,7 +66,7 @@ REFUSED = [
           '--png': ('video', 'plain-video'), '--overwrite': ('video', 'plain-video')}.items()
       for kind in kinds),
     ('make_shapes.py out --plain --crowds 0.5', '--crowds applies only with --kind shapes or figures'),
-    ('make_shapes.py out --plain --kind figures', 'not allowed with argument'),
+    ('make_shapes.py out --plain --kind figures', '--plain and --kind exclude each other'),
     ('view_dataset.py --out o --images d', '--images applies only with --annotations'),
     ('view_dataset.py --out o --augment 2 --columns 3', '--columns applies only without --augment'),
     ('view_dataset.py --out o --annotations set.packed --images d', 'holds its images itself'),

@@ -6,9 +6,7 @@ import shlex
 import pytest
 
 from chainer_seg import save_model, training
-from chainer_seg.cli import train
-from chainer_seg.cli.given import flat_sections, spellings
-from chainer_seg.cli.output import Output
+from chainer_seg.cli import parsing, train
 from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.models.classifier import ResNetClassifier
@@ -16,15 +14,16 @@ from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
-from chainer_seg.recipes import Run, recipe_class
+from chainer_seg.recipes import recipe_class
 from tests.models.yolact.toys import SMALL
 from tests.scripts.reached import described
 
 TRUNK = '--iSz 48 --oSz 10 --gSz 24 --bottleneck 4 --features 10 --hidden 7'
 SCRATCH = f'--scratch --blocks 1 1 1 --width 3 {TRUNK}'
 
-# Options that change what is said, not what is done.
-SAID = {'verbose', 'progress', 'command'}
+# Options that change what is said, not what is done; and those that every system shares, which are in the
+# tables of click and yolact.
+ELSEWHERE = {'verbose', 'recipe', 'as_tensorflow', 'set'}
 
 RUN = {'--seed': '3', '--device': 'cpu', '-q': '', '--overwrite': '', '--out': 'other', '--resume': '',
        '--half': '', '--sub-batches': '2', '--workers': '0', '--log-every': '7', '--keep-last': '9'}
@@ -302,18 +301,12 @@ def test_the_option_is_refused_where_it_changes_nothing(reach, system, words, se
 @pytest.mark.parametrize('system', SYSTEMS)
 def test_every_option_is_in_a_table(system):
     """Under one of the ways in which it can be written."""
-    form = recipe_class(system)
     listed = {plain(flag) for flag, given in SYSTEMS[system][1].items() if given not in (None, ('', None))}
     listed |= {plain(word) for each, words, _ in REFUSED if each == system for word in words.split()}
-    flat = set(flat_sections(form))
-    for prefix, section in [*form.sections().items(), ('', form.data), ('', Run), ('', Output)]:
-        ways = {}
-        for way, field in spellings(section).items():
-            if field not in SAID:
-                ways.setdefault(field, set()).add(
-                    way if not prefix or section in flat else f'{prefix}.{way}')
-        for field, names in ways.items():
-            assert names & listed, f'{system} {section.__name__}.{field}'
+    form = recipe_class(system)
+    for option in parsing.options_of(train.command_of(form, form())):
+        if option.name not in ELSEWHERE:
+            assert set(map(plain, option.spellings)) & listed, f'{system} {option.name}'
 
 
 def plain(flag):
