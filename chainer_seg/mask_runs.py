@@ -26,6 +26,14 @@ class MaskRuns:
     size: tuple
 
     @classmethod
+    def from_masks(cls, masks: np.ndarray) -> 'MaskRuns':
+        """The runs of masks (R, H, W) bool."""
+        columns = np.pad(masks.transpose(0, 2, 1).astype(np.int8), ((0, 0), (0, 0), (1, 1)))
+        number, column, row = np.nonzero(np.diff(columns, axis=2))
+        # Every run is two changes in one column of one mask.
+        return cls(number[::2], column[::2], row[::2], row[1::2], len(masks), masks.shape[1:])
+
+    @classmethod
     def collect(cls, parts, count, size):
         """Masks from several places.
 

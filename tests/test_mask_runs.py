@@ -30,6 +30,13 @@ def test_runs_become_the_masks(masks):
     np.testing.assert_array_equal(runs_of(masks).to_masks(), masks)
 
 
+def test_masks_become_their_runs(masks):
+    found, expected = MaskRuns.from_masks(masks), runs_of(masks)
+    for name in ('numbers', 'columns', 'tops', 'bottoms'):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert (found.count, found.size) == (expected.count, expected.size)
+
+
 def test_codes_are_those_of_pycocotools(masks):
     assert runs_of(masks).to_rle() == encode_rle(masks)
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image
 from chainer_seg.instances import Instances
-from chainer_seg.models.base import Model
+from chainer_seg.models.candidate_model import CandidateModel
 from chainer_seg.models.inference import inference
 from chainer_seg.pixel_values import bytes_of_chainercv
 
 
-class InstanceDetector(Model):
+class InstanceDetector(CandidateModel):
     """Base of the networks that detect objects of known classes.
 
     A subclass has attributes by the names in :attr:`option_names`, and three methods, through which

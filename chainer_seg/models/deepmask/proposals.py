@@ -12,7 +12,10 @@ from chainer_seg.errors import UserError
 from chainer_seg.images import as_image
 from chainer_seg.instances import Instances
 from chainer_seg.mask_runs import MaskRuns
-from chainer_seg.models.base import Model
+from chainer_seg.models.candidate_masks import CandidateMasks
+from chainer_seg.models.candidate_model import CandidateModel
+from chainer_seg.models.deeplab.clicks import Click
+from chainer_seg.models.deepmask.at_click import masks_at
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
@@ -27,6 +30,9 @@ PIECE_PIXELS = 2 ** 21
 
 # Masks computed at once; more per matrix product would not be faster.
 MASKS_AT_ONCE = 32
+
+# Proposals among which a click picks.
+CLICK_CANDIDATES = 300
 
 # Reach, in positions, of the three 3x3 convolutions of SharpMask's horizontal nets.
 SKIP_REACH = 3
@@ -55,7 +61,7 @@ def _scores_and_total(maps):
     return both[:-1].reshape(maps.scores.shape), both[-1]
 
 
-class ProposalModel(Model):
+class ProposalModel(CandidateModel):
     """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
 
     Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
@@ -112,6 +118,13 @@ class ProposalModel(Model):
         """
         runs, scores, scales = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
         return RleProposals(runs.to_rle(), runs.bboxes(), scores, scales)
+
+    def candidates(self, image):
+        runs, scores, _ = self._find(image, CLICK_CANDIDATES, None, False, False, MASK_THRESHOLD, None, False)
+        return CandidateMasks.of(runs, scores)
+
+    def candidates_at(self, image, click: Click) -> CandidateMasks:
+        return masks_at(self, image, click, (*pyramid_scales(), ZOOM_SCALE))
 
     def branch(self, dm):
         """The nets that make masks.

@@ -31,6 +31,7 @@ from chainer_seg.links import ResNet
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
+from chainer_seg.models.mask_rcnn.candidates import click_candidates
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
 from chainer_seg.models.mask_rcnn.heads import BoxHead, KeypointHead, MaskHead
@@ -228,25 +229,29 @@ class MaskRCNN(InstanceDetector):
 
     def _decode_image(self, features, rois, number, size, options):
         """The objects of image ``number`` of the batch among its RoIs (R, 4)."""
-        boxes, labels, scores = self._find_boxes(features, rois, number, size, **options)
+        boxes, labels, scores = best_boxes(*self.classify(features, rois, number, size), **options)
         # Masks and keypoints are looked for in the boxes that are final.
         regions = boxes * np.float32(size.scale)
         heatmaps = self._heatmaps(features, regions, number) if self.keypoints else None
-        masks = self._mask_probabilities(features, regions, number, labels) if self.with_masks else None
+        masks = self.mask_probabilities(features, regions, number, labels) if self.with_masks else None
         return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names)
 
-    def _find_boxes(self, features, rois, number, size, score_threshold, nms_threshold,
-                    max_detections):
+    def candidates(self, image):
+        return click_candidates(self, image)
+
+    def classify(self, features, rois, number, size):
+        """Of each RoI (R, 4) of image ``number`` of the batch: its box if it is of a class, (R, C + 1, 4)
+        float32 in pixels of the image, and the probabilities (R, C + 1) of the classes, which begin with
+        the background."""
         probabilities = self.xp.zeros((len(rois), self.classes + 1), np.float32)
         deltas = self.xp.zeros((len(rois), 4 * (self.classes + 1)), np.float32)
         for part, roi_indices in self._groups(rois, number):
             logits, changes = self.box_head(features, rois[part], roi_indices)
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
         self.check_finite(probabilities, deltas)
-        boxes = class_boxes(rois, deltas, size.scale, size.original)
-        return best_boxes(boxes, probabilities, score_threshold, nms_threshold, max_detections)
+        return class_boxes(rois, deltas, size.scale, size.original), probabilities
 
-    def _mask_probabilities(self, features, rois, number, labels):
+    def mask_probabilities(self, features, rois, number, labels):
         """The mask (R, M, M) of each RoI's class; the background's channel comes first."""
         masks = [self.xp.zeros((0, 1, 1), np.float32)]
         for part, roi_indices in self._groups(rois, number):

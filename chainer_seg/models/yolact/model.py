@@ -18,6 +18,7 @@ from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.models.yolact.candidates import click_candidates
 from chainer_seg.models.yolact.detection import SUPPRESSIONS, find_detections, pixel_boxes
 from chainer_seg.models.yolact.heads import MaskRescoring, PredictionHead, ProtoNet, convolution
 from chainer_seg.models.yolact.masks import assemble_masks, enlarge_masks
@@ -168,6 +169,9 @@ class Yolact(InstanceDetector):
                                          **options)
             found.append(self._instances(detections, prototypes, size, rescore))
         return found
+
+    def candidates(self, image):
+        return click_candidates(self, image)
 
     def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""

@@ -1,0 +1,80 @@
+"""Masks that may be the object that a user clicks on, as runs of pixels, and what clicks ask of them."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from chainer_seg.mask_runs import MaskRuns
+
+Numbers = npt.NDArray[np.float64]  # (N,), one for each candidate
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CandidateMasks:
+    """N masks of one image, which take as much memory as they have runs.
+
+    Attributes:
+        runs: The masks; none is empty.
+        scores: (N,) float32 in [0, 1], how sure the model is that there is an object.
+    """
+
+    runs: MaskRuns
+    scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, runs: MaskRuns, scores: npt.NDArray[np.float32]) -> 'CandidateMasks':
+        """The candidates of R masks and their scores (R,), without those that are empty."""
+        filled = np.flatnonzero(np.bincount(runs.numbers, minlength=runs.count))
+        return cls(runs.take(filled), np.asarray(scores, np.float32)[filled])
+
+    @classmethod
+    def none(cls, size: tuple[int, int]) -> 'CandidateMasks':
+        """No candidates in an image of ``size`` (height, width)."""
+        return cls(MaskRuns.collect([], 0, size), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return self.runs.count
+
+    def joined(self, more: 'CandidateMasks') -> 'CandidateMasks':
+        """These candidates, and behind them others of the same image."""
+        runs = MaskRuns.collect([(self.runs, np.arange(len(self))),
+                                 (more.runs, len(self) + np.arange(len(more)))],
+                                len(self) + len(more), self.runs.size)
+        return CandidateMasks(runs, np.concatenate([self.scores, more.scores]))
+
+    @functools.cached_property
+    def areas(self) -> Numbers:
+        """(N,) the number of pixels of each."""
+        return self._sums(self.runs.bottoms - self.runs.tops)
+
+    @functools.cached_property
+    def centers(self) -> npt.NDArray[np.float64]:
+        """(N, 2) y and x of the mean of the pixels of each."""
+        lengths = self.runs.bottoms - self.runs.tops
+        y = self._sums(lengths * (self.runs.bottoms + self.runs.tops - 1) / 2)
+        x = self._sums(lengths * self.runs.columns)
+        return np.stack([y, x], axis=1) / self.areas[:, None]
+
+    def contain(self, row: int, column: int) -> npt.NDArray[np.bool_]:
+        """(N,) which of them contain a pixel."""
+        here = (self.runs.columns == column) & (self.runs.tops <= row) & (row < self.runs.bottoms)
+        contained = np.zeros(len(self), bool)
+        contained[self.runs.numbers[here]] = True
+        return contained
+
+    def overlaps(self, mask: npt.NDArray[np.bool_]) -> Numbers:
+        """(N,) the number of pixels that each has in common with a mask (H, W)."""
+        height, width = mask.shape
+        inside = np.zeros((width, height + 1), np.int32)
+        np.cumsum(mask.T, axis=1, dtype=np.int32, out=inside[:, 1:])
+        columns = self.runs.columns
+        return self._sums(inside[columns, self.runs.bottoms] - inside[columns, self.runs.tops])
+
+    def mask(self, number: int) -> npt.NDArray[np.bool_]:
+        """(H, W) one of them."""
+        return self.runs.take(np.array([number])).to_masks()[0]
+
+    def _sums(self, values):
+        return np.bincount(self.runs.numbers, values, len(self))

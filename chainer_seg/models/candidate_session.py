@@ -1,0 +1,69 @@
+"""Clicks that pick, combine and cut the candidate masks of a model."""
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.models.candidate_choice import compose
+from chainer_seg.models.click_session import ClickSession, ClickState
+from chainer_seg.models.deeplab.clicks import Click, pixel_of
+from chainer_seg.models.deeplab.refine import Refinement
+
+if TYPE_CHECKING:
+    from chainer_seg.models.candidate_model import CandidateModel
+
+# The probability goes from 0.27 to 0.73 within one of these on either side of the outline, as a fraction of
+# the root of the object's area: a refinement may move the outline so far where the image asks for it.
+_SOFTNESS = 0.05
+_FARTHEST = 8.0  # multiples of it; the probability is 0 or 1 beyond
+
+
+class CandidateSession(ClickSession):
+    """The session of a model that finds objects by itself; its results are masks as :class:`MaskRuns`.
+
+    Args:
+        model: The model; its candidates for the image are computed now.
+        image, refinement: As those of :class:`chainer_seg.models.click_session.ClickSession`.
+    """
+
+    def __init__(self, model: 'CandidateModel', image: np.ndarray,
+                 refinement: str | Refinement | None = None) -> None:
+        self._model = model
+        self._candidates = model.candidates(image)
+        self._seen: set[tuple[int, int]] = set()  # pixels of clicks that the model has looked at
+        super().__init__(image, refinement)
+
+    def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> MaskRuns:
+        pixel = pixel_of(clicks[-1])
+        if pixel not in self._seen:
+            self._candidates = self._candidates.joined(self._model.candidates_at(self.image, clicks[-1]))
+            self._seen.add(pixel)
+        return MaskRuns.from_masks(compose(self._candidates, clicks, before.start)[None])
+
+    def _paste(self, result: MaskRuns) -> np.ndarray:
+        return soft_mask(result.to_masks()[0])
+
+
+def soft_mask(mask: np.ndarray) -> np.ndarray:
+    """A probability (H, W) float32 above 0.5 exactly on a mask (H, W) bool, uncertain near its outline."""
+    probability = np.zeros(mask.shape, np.float32)
+    if not mask.any():
+        return probability
+    softness = _SOFTNESS * np.sqrt(np.count_nonzero(mask))
+    margin = int(_FARTHEST * softness) + 2
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    part = tuple(slice(max(0, places[0] - margin), places[-1] + 1 + margin) for places in (rows, columns))
+    # From a pixel's centre to the outline is half a pixel less than to the nearest pixel beyond.
+    inside, outside = (np.maximum(_distance(where) - 0.5, 0) for where in (mask[part], ~mask[part]))
+    signed = np.clip((inside - outside) / softness, -_FARTHEST, _FARTHEST)
+    probability[part] = 1 / (1 + np.exp(-signed))
+    return probability
+
+
+def _distance(where):
+    """(H, W) float32, the distance of each pixel in ``where`` to the nearest that is not; 0 for others."""
+    if where.all():
+        return np.full(where.shape, np.float32(2 * max(where.shape)))
+    return cv2.distanceTransform(where.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
