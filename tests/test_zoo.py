@@ -100,7 +100,7 @@ def same_parameters(first, second):
 
 @pytest.mark.parametrize('name, file', [
     ('mask-rcnn-r50-fpn-2x', 'detectron/public_mask_fpn_81.pkl'),
-    ('detectron-r50', 'detectron/public_R-50_flat.pkl')])
+    ('detectron-r50', 'detectron/public_R-50_flat.pkl'), ('ritm-hrnet18s', 'ritm/hrnet_small.pth')])
 def test_a_published_model_is_downloaded_converted_and_kept(serve, site, cache, shared_data, name, file):
     serve(name, shared_data / 'formats' / file)
     model = load_model(name)

@@ -10,6 +10,7 @@ from chainer_seg.options import Parser
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab import ClickSegmenter
+    from chainer_seg.models.ritm import RitmSegmenter
 
 
 def add_view_options(parser: Parser) -> None:
@@ -22,7 +23,7 @@ def add_view_options(parser: Parser) -> None:
                             'only; the setting of the model if omitted')
 
 
-def set_view(model: 'ClickSegmenter', options: argparse.Namespace) -> None:
+def set_view(model: 'ClickSegmenter | RitmSegmenter', options: argparse.Namespace) -> None:
     """Sets --flip and --zoom-side on a click model."""
     if options.flip is not None:
         model.flip = options.flip

@@ -12,6 +12,8 @@ MODULES = {
     'DeepLab': {'semantic': 'evaluate_semantic'},
     'DeepMask': _PROPOSALS,
     'MaskRCNN': {'coco': 'evaluate_coco'},
+    'RitmDeepLab': {'clicks': 'evaluate_clicks'},
+    'RitmHRNet': {'clicks': 'evaluate_clicks'},
     'SharpMask': _PROPOSALS,
     'Yolact': {'coco': 'evaluate_coco'},
 }

@@ -10,6 +10,8 @@ MODULES = {
     'DeepLab': {'semantic': 'predict_semantic'},
     'DeepMask': {'proposals': 'predict_deepmask'},
     'MaskRCNN': {'instances': 'predict_instances'},
+    'RitmDeepLab': {'clicks': 'predict_click'},
+    'RitmHRNet': {'clicks': 'predict_click'},
     'SharpMask': {'proposals': 'predict_deepmask'},
     'Yolact': {'instances': 'predict_instances'},
 }

@@ -12,6 +12,7 @@ from chainer_seg.errors import ClickError
 from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.clicks import Click, check_clicks, pixel_of
 from chainer_seg.models.deeplab.refine import Refinement, find_refinement
+from chainer_seg.models.deeplab.simulated_user import next_click
 from chainer_seg.models.deeplab.zoom_in import merge_changes
 
 _NAMELESS = 'object'
@@ -288,6 +289,15 @@ class ClickSession(abc.ABC):
             raise ClickError(f'The refinement returned {_size(np.shape(refined))} pixels for an image '
                              f'of {_size(probability.shape)}; it must return a probability for each pixel.')
         return refined
+
+
+def clicks_with_start(clicks: tuple[Click, ...], start: np.ndarray | None) -> tuple[Click, ...]:
+    """Clicks for a network that cannot see the mask (H, W) bool that the object started from, if any.
+
+    A click in the middle of the mask, the last one, stands for it.
+    """
+    middle = None if start is None else next_click(np.zeros_like(start), start)
+    return clicks if middle is None else (*clicks, middle)
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -8,20 +8,21 @@ import numpy as np
 from chainer_seg.datasets.click_files import stored_scale
 from chainer_seg.errors import ClickError
 from chainer_seg.images import fit_within, resize
+from chainer_seg.models.click_model import ClickModel
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 from chainer_seg.models.deeplab.segmenter import ClickSegmenter
 from chainer_seg.models.inference import inference
 
 
-def segment_maps(model: ClickSegmenter, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+def segment_maps(model: ClickModel, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """Segments the object that precomputed maps indicate.
 
     A network that expects maps of this encoding and scale gets the maps themselves; any other one gets
     the clicks of the maps.
 
     Args:
-        model: The click segmentation model.
+        model: The click model.
         image: (H, W, 3) uint8 RGB.
         maps: (2, H, W) uint8, as of :func:`chainer_seg.datasets.click_files.read_maps`.
 
@@ -37,7 +38,7 @@ def segment_maps(model: ClickSegmenter, image: np.ndarray, maps: np.ndarray) -> 
     if maps[0].all():
         raise ClickError('The click maps have no positive click; the first map must be 0 where the object '
                          'was clicked.')
-    if not takes_maps(model, maps):
+    if not isinstance(model, ClickSegmenter) or not takes_maps(model, maps):
         return model.segment(image, clicks_of_maps(maps))
     size = fit_within(image.shape[:2], model.longest_side)
     # Distances are shrunk with the image, not recomputed, because the network was trained like that.

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainer_seg.models.click_session import ClickSession, ClickState
+from chainer_seg.models.click_session import ClickSession, ClickState, clicks_with_start
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.refine import Refinement
-from chainer_seg.models.deeplab.simulated_user import next_click
 from chainer_seg.models.deeplab.zoom_in import Crop, crop_iou, zoom_crop
 
 if TYPE_CHECKING:
@@ -39,11 +38,8 @@ class NetworkSession(ClickSession):
 
     def _find(self, clicks: tuple[Click, ...], before: ClickState,
               previous: np.ndarray) -> tuple[Crop, np.ndarray]:
-        if not self._model.mask_input and before.start is not None:
-            # The network cannot see the mask: a click in its middle stands for it.
-            middle = next_click(np.zeros_like(before.start), before.start)
-            assert middle is not None  # the start is not empty
-            clicks += (middle,)
+        if not self._model.mask_input:
+            clicks = clicks_with_start(clicks, before.start)
         return self._segment(clicks, previous)
 
     def _paste(self, result: tuple[Crop, np.ndarray]) -> np.ndarray:

@@ -10,12 +10,14 @@ from chainer import functions as F
 from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.images import ImageLike, as_image
-from chainer_seg.models.base import Model
-from chainer_seg.models.deeplab.clicks import Click, check_clicks
+from chainer_seg.models.click_model import ClickModel
+from chainer_seg.models.deeplab.clicks import Click
+from chainer_seg.models.deeplab.refine import Refinement
 from chainer_seg.models.inference import inference
 from chainer_seg.models.ritm.answer import Answer, View
 from chainer_seg.models.ritm.click_layers import ClickColors, ClickTransform
 from chainer_seg.models.ritm.click_maps import click_maps, view_points
+from chainer_seg.models.ritm.session import RitmSession
 from chainer_seg.models.ritm.zoom_in import Box, ZoomIn
 
 # Of images whose values are in 0..1, in the order red, green, blue.
@@ -23,7 +25,7 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
 
-class RitmSegmenter(Model):
+class RitmSegmenter(ClickModel):
     """Base of :class:`RitmHRNet` and :class:`RitmDeepLab`, which have the features and the head.
 
     The arguments of the input and of the prediction, which both have, are read from ``config``; see
@@ -131,31 +133,34 @@ class RitmSegmenter(Model):
         return view.pasted(F.sigmoid(resize_bilinear(logits[None], view.sizes[-1])).array[0, 0])
 
     def answer(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, *,
-               before: Answer | None = None, flip: bool | None = None) -> Answer:
+               kept: Box | None = None, found: np.ndarray | None = None, flip: bool | None = None) -> Answer:
         """What the network finds for clicks.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             clicks: All clicks, in pixels of the image, in the order in which they were made.
-            previous: (H, W) float32, the probability after the click before, zeros for the first.
-            before: The answer to the click before, or None.
+            previous: (H, W) float32, the probability after the click before; zeros for the first.
+            kept: The box of the click before, or None.
+            found: As ``previous``, for the zoom-in; None for the same.
             flip: Whether to average with the mirrored image; None for the model's setting.
+
+        Raises:
+            chainer_seg.errors.ModelError: The network returned values that are not finite.
         """
-        flip = self.flip if flip is None else flip
-        zoom = self.zoom_in
+        flip, zoom = self.flip if flip is None else flip, self.zoom_in
         if zoom is None:
             return self._look(image, clicks, previous, None, flip)
-        found = np.zeros_like(previous) if before is None else self.decode(before.logits, before.view)
-        kept = None if before is None else before.box
-        box = zoom.next_box(kept, found, clicks)
+        box = zoom.next_box(kept, previous if found is None else found, clicks)
         answer = self._look(image, clicks, previous, box, flip)
-        if box is None:
-            found = self.decode(answer.logits, answer.view)
-            if zoom.looks_again(found):
-                return self._look(image, clicks, previous, zoom.next_box(None, found, clicks), flip)
-        return answer
+        if box is not None:
+            return answer
+        found = self.decode(answer.logits, answer.view)
+        if not zoom.looks_again(found):
+            return answer
+        return self._look(image, clicks, previous, zoom.next_box(None, found, clicks), flip)
 
-    def _look(self, image, clicks, previous, box, flip):
+    def _look(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, box: Box | None,
+              flip: bool) -> Answer:
         x, view = self.prepare(image, clicks, previous, box, flip)
         with inference():
             logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(x)).array)
@@ -164,22 +169,17 @@ class RitmSegmenter(Model):
             logits = (logits[:1] + logits[1:, :, :, ::-1]) / 2
         return Answer(logits[0], view, box)
 
-    def segment(self, image: ImageLike, clicks: Click | Sequence[Click]) -> np.ndarray:
-        """Segments the object that the clicks indicate.
+    def session(self, image: ImageLike, refinement: str | Refinement | None = None,
+                flip: bool | None = None) -> RitmSession:
+        """Starts a session on an image.
 
         Args:
-            image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
-            clicks: A :class:`Click` or a sequence of them, in pixels of the image, in the order in
-                which they were made.
-
-        Returns:
-            (H, W) float32, the probability that a pixel belongs to the object.
+            image: As that of :meth:`segment`.
+            refinement: Refinement of the probabilities, or None; see
+                :class:`chainer_seg.models.click_session.ClickSession`.
+            flip: Whether to average with the mirrored image; None for the model's setting.
         """
-        clicks = [clicks] if isinstance(clicks, Click) else list(clicks)
-        image = as_image(image)
-        check_clicks(clicks, image.shape[:2])
-        probability, answer = np.zeros(image.shape[:2], np.float32), None
-        for count in range(1, len(clicks) + 1):
-            answer = self.answer(image, clicks[:count], probability, before=answer)
-            probability = self.decode(answer.logits, answer.view)
-        return probability
+        return RitmSession(self, as_image(image), refinement, flip)
+
+    def click_settings(self) -> dict[str, Any]:
+        return {'flip': self.flip, 'zoom_side': self.zoom_side}
