@@ -3,7 +3,6 @@
 import codecs
 import collections
 import pickle
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 Action = Callable[['Machine', int], None]  # Its arguments are the machine and the opcode.
 ACTIONS: dict[int, Action] = {}
 MARK = object()  # A marker on the stack; opcodes that need a value refuse it.
-
-_LONGEST_INTEGER = 64  # Bytes.
 
 
 def on(*opcodes: bytes) -> Callable[[Action], Action]:
@@ -35,37 +32,10 @@ def _constant(machine, opcode):
     machine.stack.append({pickle.NEWTRUE[0]: True, pickle.NEWFALSE[0]: False}.get(opcode))
 
 
-@on(pickle.BININT, pickle.BININT1, pickle.BININT2)
-def _short_integer(machine, opcode):
-    size = {pickle.BININT1[0]: 1, pickle.BININT2[0]: 2}.get(opcode, 4)
-    machine.stack.append(machine.integer(size, signed=size == 4))
-
-
-@on(pickle.LONG1, pickle.LONG4)
-def _long_integer(machine, opcode):
-    size = machine.integer(1 if opcode == pickle.LONG1[0] else 4)
-    if size > _LONGEST_INTEGER:
-        machine.fail('a number', f'it has {size} bytes')
-    machine.stack.append(machine.integer(size, signed=True))
-
-
-@on(pickle.INT, pickle.LONG)
-def _integer_text(machine, opcode):
-    line = machine.line()
-    if opcode == pickle.INT[0] and line in (b'00', b'01'):
-        machine.stack.append(line == b'01')
-    else:
-        machine.stack.append(int(line.removesuffix(b'L')))
-
-
-@on(pickle.BINFLOAT)
-def _float(machine, opcode):
-    machine.stack.append(struct.unpack('>d', machine.take(8, 'a number'))[0])
-
-
-@on(pickle.FLOAT)
-def _float_text(machine, opcode):
-    machine.stack.append(float(machine.line()))
+@on(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.LONG4, pickle.INT, pickle.LONG,
+    pickle.BINFLOAT, pickle.FLOAT)
+def _number(machine, opcode):
+    machine.stack.append(machine.number(opcode))
 
 
 @on(pickle.SHORT_BINSTRING)
@@ -175,14 +145,9 @@ def _fill(machine, target, values):
 
 # The memo and the stack itself.
 
-@on(pickle.BINPUT, pickle.LONG_BINPUT)
+@on(pickle.BINPUT, pickle.LONG_BINPUT, pickle.PUT)
 def _put(machine, opcode):
-    _remember(machine, machine.integer(1 if opcode == pickle.BINPUT[0] else 4))
-
-
-@on(pickle.PUT)
-def _put_text(machine, opcode):
-    _remember(machine, int(machine.line()))
+    _remember(machine, machine.number(opcode))
 
 
 @on(pickle.MEMOIZE)
@@ -190,29 +155,21 @@ def _memoize(machine, opcode):
     _remember(machine, len(machine.memo))
 
 
-@on(pickle.BINGET, pickle.LONG_BINGET)
+@on(pickle.BINGET, pickle.LONG_BINGET, pickle.GET)
 def _get(machine, opcode):
-    _recall(machine, machine.integer(1 if opcode == pickle.BINGET[0] else 4))
-
-
-@on(pickle.GET)
-def _get_text(machine, opcode):
-    _recall(machine, int(machine.line()))
-
-
-def _remember(machine, index):
-    value = machine.pop()
-    machine.stack.append(value)
-    machine.memo[index] = value
-
-
-def _recall(machine, index):
+    index = machine.number(opcode)
     if index not in machine.memo:
         machine.fail('a value from the memo', f'nothing is in its place {index}')
     value = machine.memo[index]
     if isinstance(value, Unfinished) and value.finished:
         value = value.value
     machine.stack.append(value)
+
+
+def _remember(machine, index):
+    value = machine.pop()
+    machine.stack.append(value)
+    machine.memo[index] = value
 
 
 @on(pickle.MARK)
@@ -242,7 +199,7 @@ def _duplicate(machine, opcode):
 
 @on(pickle.PROTO)
 def _protocol(machine, opcode):
-    protocol = machine.integer(1)
+    protocol = machine.number(opcode)
     if protocol > pickle.HIGHEST_PROTOCOL:
         raise WeightFileError(f'{machine.path} is a pickle of protocol {protocol}, which is unknown; '
                               f'save it with protocol {pickle.HIGHEST_PROTOCOL} or lower.')
@@ -250,7 +207,7 @@ def _protocol(machine, opcode):
 
 @on(pickle.FRAME)
 def _frame(machine, opcode):
-    machine.integer(8)
+    machine.number(opcode)
 
 
 # Names, and what they make.

@@ -1,4 +1,7 @@
-"""Takes pickles of protocols 0 to 5 apart without unpickling them (opcodes of Python's pickletools).
+"""Takes pickles of protocols 0 to 5 apart without unpickling them.
+
+Numbers are read by Python's pickletools; its readers of text and bytes are not used, because they would copy
+the weights, and decode the strings of Python 2 as ASCII.
 
 A pickle is a program for a small stack machine. Python's own machine imports and calls whatever the
 program names; this one makes numbers, strings, lists, tuples and dicts, and knows nothing but the few
@@ -8,6 +11,7 @@ names that it is given. Any other name is refused, and nothing in a file is ever
 import mmap
 import os
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -19,6 +23,10 @@ from converters.formats.pickle_values import Admitted, UnreadError
 # which an opcode of one byte can take a hundred.
 _MOST_OPCODES = 2_000_000
 _LONGEST_LINE = 4096  # Maximum bytes of a number or name in text form.
+_LONGEST_NUMBER = 64  # Maximum bytes of a number in binary form.
+
+_NUMBERS = {opcode.code.encode('latin-1')[0]: opcode.arg.reader
+            for opcode in pickletools.opcodes if opcode.arg}
 
 
 class Machine:
@@ -103,9 +111,19 @@ class Machine:
         self.at += count
         return self.data[self.at - count:self.at]
 
-    def integer(self, size: int, signed: bool = False) -> int:
-        """An integer of ``size`` bytes."""
-        return int.from_bytes(self.take(size, 'a number'), 'little', signed=signed)
+    def number(self, opcode: int) -> int | float:
+        """The argument of an opcode that has a number."""
+        return _NUMBERS[opcode](self)
+
+    def read(self, count: int) -> bytes:
+        """The next bytes of a number, for pickletools."""
+        if count > _LONGEST_NUMBER:
+            self.fail('a number', f'it has {count} bytes')
+        return bytes(self.take(count, 'a number'))
+
+    def readline(self) -> bytes:
+        """The next line with its line feed, for pickletools."""
+        return self.line() + b'\n'
 
     def line(self, longest: int = _LONGEST_LINE) -> bytes:
         """The bytes up to the next line feed, which must follow within ``longest`` bytes."""
@@ -125,7 +143,7 @@ class Machine:
 
     def counted(self, size: int, what: str) -> memoryview:
         """Bytes with a length prefix of ``size`` bytes."""
-        return self.take(self.integer(size), what)
+        return self.take(int.from_bytes(self.take(size, 'a number'), 'little'), what)
 
     # The stack.
 
