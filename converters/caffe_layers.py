@@ -15,9 +15,8 @@ from converters.caffe_graph import Graph
 from converters.caffe_names import stages_of
 from converters.formats.caffe import Layers
 from converters.layer_view import LayerView
-from converters.torch_modules import UPDATES
 from converters.torch_resnet import count_resnet
-from converters.weight_mapping import WeightMapping
+from converters.weight_mapping import UPDATES, WeightMapping
 
 BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}
 _CAFFES_EPS = 1e-5  # The default of BatchNorm layers.

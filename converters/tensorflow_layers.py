@@ -14,8 +14,7 @@ import numpy as np
 from chainer_seg.links.batch_norm import EPS
 from chainer_seg.links.resnet import EXPANSION
 from converters.caffe_names import is_trunk, stages_of
-from converters.torch_modules import UPDATES
-from converters.weight_mapping import WeightMapping
+from converters.weight_mapping import UPDATES, WeightMapping
 
 _WEIGHTS, _BIASES = 'weights', 'biases'
 _FIRST, _BLOCK = 'conv1/weights', 'res2a_branch2a/weights'  # In every ResNet.

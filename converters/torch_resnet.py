@@ -13,9 +13,10 @@ from chainer_seg.links import ResNet
 from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
+from converters.torch_layers import fill_conv_norm, fill_linear
 from converters.torch_modules import (
     BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
-    fill_conv_norm, fill_linear, layers, number, outputs_of, skip_leftovers, tensors, walk)
+    class_name, layers, number, outputs_of, skip_leftovers, tensors, walk)
 from converters.weight_mapping import WeightMapping
 
 _KEYS = ('model', 'net', 'network')  # Keys of the network in tables that also contain settings.
@@ -141,7 +142,7 @@ def _shortcut_kind(block):
     """'A' for subsampling with zero padding, 'B' for a projection, None for the identity."""
     branches = children(children(block)[0])
     inside = children(branches[1]) if len(branches) == 2 else []
-    names = {getattr(module, 'class_name', None) for module in inside}
+    names = {class_name(module) for module in inside}
     return 'A' if 'nn.Concat' in names else 'B' if names & CONVOLUTIONS else None
 
 
@@ -213,7 +214,7 @@ def _branches(block, mapping):
     """The convolutions and the shortcut of a block, whose sum goes through a ReLU."""
     modules = children(block)
     branches = children(modules[0])
-    names = [getattr(module, 'class_name', repr(module)) for module in modules[1:]]
+    names = [class_name(module) or repr(module) for module in modules[1:]]
     if len(branches) != 2 or names[:1] != ['nn.CAddTable'] or len(names) != 2 or names[1] not in RELU:
         mapping.fail(f'a residual block has {len(branches)} branches and then {", ".join(names)}, expected '
                      f'2 branches, nn.CAddTable and a ReLU; networks with normalisation in '
@@ -236,9 +237,9 @@ def _order(main, mapping):
 def _check_subsampling(shortcut, link, mapping):
     """Refuses a shortcut that is not every n-th pixel beside as many zeros (option A there)."""
     inside = children(shortcut)
-    names = [getattr(module, 'class_name', None) for module in inside]
+    names = [class_name(module) for module in inside]
     parts = children(inside[1]) if len(inside) == 2 else []
-    kinds = [getattr(module, 'class_name', None) for module in parts]
+    kinds = [class_name(module) for module in parts]
     pooled = [name.partition('.')[2] if name else name for name in names]
     if pooled != ['SpatialAveragePooling', 'Concat'] or kinds != ['nn.Identity', 'nn.MulConstant']:
         mapping.fail('a residual block that changes the shape has a shortcut without a convolution that '

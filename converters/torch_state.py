@@ -7,9 +7,8 @@ import chainer
 from chainer_seg.links import ResNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from chainer_seg.links.resnet import BasicBlock, Stage
-from converters.torch_modules import UPDATES
 from converters.trees import named_arrays
-from converters.weight_mapping import WeightMapping
+from converters.weight_mapping import UPDATES, WeightMapping
 
 
 class State:

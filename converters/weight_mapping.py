@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 _LISTED = 6  # Maximum number of arrays that a message lists.
 ASKED = 'requested by the user'  # The reason for an array that the user has named.
 
+# The number of updates that BatchNorm assumes behind the running statistics of a published network.
+UPDATES = 300
+
 
 class Placement(typing.NamedTuple):
     """An array of a file, and the parameter or running statistic of the model that it went into.
