@@ -1,4 +1,7 @@
-"""Downloads that resume where they stopped, and are checked before they get their final name."""
+"""Downloads that resume where they stopped, and are checked before they get their final name.
+
+Own code because pooch, which does the rest as well, starts an interrupted download from the beginning.
+"""
 
 import hashlib
 import http.client
@@ -10,8 +13,6 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
-
-from tqdm import tqdm
 
 from chainer_seg.errors import DownloadError, writing
 
@@ -96,6 +97,8 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 def _fetch(url, part, label):
     """Appends the missing bytes to ``part``."""
+    from tqdm.auto import tqdm  # Slow to import; in notebooks its bar is a widget.
+
     start = part.stat().st_size
     request = urllib.request.Request(url, headers={'Range': f'bytes={start}-'} if start else {})
     with _open(request) as answer:

@@ -1,4 +1,8 @@
-"""Locks for a single writer, which the operating system releases however the process ends."""
+"""Locks for a single writer, which the operating system releases however the process ends.
+
+Own code because filelock opens its lock files itself, and here unfinished files are locked until they get
+their name; and because a fork must not keep the locks of its parent.
+"""
 
 import contextlib
 import os

@@ -6,14 +6,8 @@ import pytest
 from chainer_seg import boxes as geometry
 from chainer_seg.boxes import batched_nms, nms
 from chainer_seg.functions import suppression
+from tests.by_definition import iou
 from tests.cuda_host import run_gpu_code
-
-
-def iou(a, b, offset):
-    height = max(0, min(a[2], b[2]) - max(a[0], b[0]) + offset)
-    width = max(0, min(a[3], b[3]) - max(a[1], b[1]) + offset)
-    area_a, area_b = ((c[2] - c[0] + offset) * (c[3] - c[1] + offset) for c in (a, b))
-    return height * width / (area_a + area_b - height * width)
 
 
 def nms_by_definition(boxes, scores, labels, threshold, offset):

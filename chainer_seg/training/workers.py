@@ -72,6 +72,10 @@ class Processes:
     received while the main thread computes. Processes are forked if the operating system supports it,
     so that a data set or transform defined in a notebook need not be pickled.
 
+    Not a concurrent.futures.ProcessPoolExecutor, whose workers outlive a parent that is killed, whose
+    shutdown waits for the examples that are being loaded, and which breaks at an error that cannot be
+    unpickled; nor a multiprocessing.Pool, which waits forever for the sample of a worker that was killed.
+
     Args:
         load: ``load(number, index) -> sample``.
         count: Number of processes.

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.usefixtures('evaluating')
 
 
 @pytest.fixture
-def genuine(shared_data):
-    return shared_data / 'formats' / 'caffe'
-
-
-@pytest.fixture
 def changed(genuine, tmp_path):
     """Writes a genuine network that a function has changed, and returns its path."""
     def write(name, change):

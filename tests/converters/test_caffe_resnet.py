@@ -14,11 +14,7 @@ from chainer_seg.errors import WeightFileError
 from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import DeepLab
-
-
-@pytest.fixture(scope='module')
-def genuine(shared_data):
-    return shared_data / 'formats' / 'caffe'
+from tests.arrays import assert_same_parameters
 
 
 @pytest.fixture(scope='module')
@@ -65,8 +61,7 @@ def test_every_array_is_used_and_the_sizes_are_those_of_the_file(genuine):
 def test_a_definition_may_be_given(genuine, model):
     again = converters.convert(genuine / 'resnet50_b4.caffemodel', genuine / 'resnet50_b4.prototxt')
     assert again.config == model.config
-    for (path, ours), (_, theirs) in zip(again.namedparams(), model.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(again, model)
 
 
 def test_a_converted_model_is_saved_and_loaded(model, recorded, tmp_path):

@@ -13,6 +13,7 @@ from chainer_seg import load_model, save_model
 from chainer_seg.errors import WeightFileError
 from chainer_seg.links import ResNet, copy_resnet
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from tests.arrays import assert_same_parameters
 
 NETWORKS = ('deeplab_r101_b5', 'deeplab_r101_b2_double')
 TOLERANCE = 1e-4  # of the largest value of the blob
@@ -20,11 +21,6 @@ BLOBS = 10  # recorded of each input
 
 
 pytestmark = pytest.mark.usefixtures('evaluating')
-
-
-@pytest.fixture(scope='module')
-def genuine(shared_data):
-    return shared_data / 'formats' / 'caffe'
 
 
 @functools.cache
@@ -333,8 +329,7 @@ def test_layers_of_other_scales_share_their_weights(shorten, with_scales):
     conversion = converters.conversion(with_scales())
     assert len(conversion.skipped) == len(conversion.used) == len(plain.used)
     assert set(conversion.skipped.values()) == {'the same weights for the image at another scale'}
-    for (path, ours), (_, theirs) in zip(conversion.model.namedparams(), plain.model.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(conversion.model, plain.model)
 
 
 def test_other_weights_at_another_scale_are_an_error(with_scales):

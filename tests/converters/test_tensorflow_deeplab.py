@@ -15,6 +15,7 @@ from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters import tensorflow_deeplab
 from converters.formats import caffe
 from converters.weight_mapping import WeightMapping
+from tests.arrays import assert_same_parameters
 from tests.converters.formats import tensorflow_writer
 from tests.converters.test_deeplab import blobs_of, sampled
 
@@ -282,16 +283,12 @@ def test_without_its_head_it_is_a_resnet_to_start_from(small, convert):
     assert model.config['n_class'] is None and model.config['padding'] == 'same'
     target = ClickSegmenter(**{**whole.config, 'seed': 9})
     copy_resnet(model.resnet, target.net.resnet)
-    for (path, ours), (_, theirs) in zip(target.net.resnet.namedparams(),
-                                         whole.net.resnet.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(target.net.resnet, whole.net.resnet)
 
 
 def test_a_head_may_have_any_name(small, convert):
     renamed = {name.replace('fc1_voc12', 'score_mine'): array for name, array in small.items()}
-    for (path, ours), (_, theirs) in zip(convert(renamed).model.namedparams(),
-                                         convert(small).model.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(convert(renamed).model, convert(small).model)
 
 
 @pytest.mark.parametrize('as_kaffe', [False, True])

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import chainer
 import numpy as np
 import pytest
 
@@ -13,15 +12,12 @@ from chainer_seg.model_file import load_model, save_model
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.recipes import YolactRecipe
 from converters.formats import pytorch
+from tests.arrays import assert_same_parameters
 from tests.models.yolact import reference
 
 pytorch_read = pytorch.read  # Tests replace it.
 
-
-@pytest.fixture(autouse=True)
-def evaluating(shared_data):
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('shared_data', 'evaluating')
 
 
 def converted(name):
@@ -286,5 +282,4 @@ def test_a_checkpoint_with_its_optimizer_is_the_network_in_it(shared_cases, shar
     found = converters.conversion(shared_cases / 'optimizer-state' / 'with_optimizer.pth', config)
     assert sum(reason == 'training state' for reason in found.skipped.values()) == 301
     expected = converters.convert(folder / 'yolact_resnet50_1_10.pth', config)
-    for (path, ours), (_, theirs) in zip(found.model.namedparams(), expected.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(found.model, expected)

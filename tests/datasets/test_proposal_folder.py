@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 from chainer_seg.datasets import ProposalFolder, read_proposals
 from chainer_seg.errors import DatasetError, DiskFullError, ImageError
 from chainer_seg.instances import Instances
+from tests.folders import contents, names_in
 
 SETTINGS = {'model': 'abc', 'n': 3}
 
@@ -34,14 +35,6 @@ class Computer:
         if error is not None:
             raise error
         return proposals(number)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
@@ -144,7 +137,7 @@ def test_trial_of_a_few_images_is_not_repeated(tmp_path):
     rest = Computer()
     ProposalFolder(tmp_path, SETTINGS, chunk=3).fill(rest, range(8))
     assert rest.asked == [2, 3, 4, 5, 6, 7]
-    assert {name for name in names(tmp_path) if name.startswith('segm')} == {
+    assert {name for name in names_in(tmp_path) if name.startswith('segm')} == {
         'segm-000001-000002.json', 'segm-000003-000003.json', 'segm-000004-000006.json',
         'segm-000007-000008.json'}
     assert len(list(read_proposals(tmp_path))) == 8
@@ -157,7 +150,7 @@ def test_journal_is_kept_for_who_wants_more_of_the_chunk(tmp_path):
     ProposalFolder(tmp_path, SETTINGS).fill(few, range(2))
     ProposalFolder(tmp_path, SETTINGS).fill(rest, range(8))
     assert few.asked == [] and rest.asked == [5, 6, 7]
-    assert names(tmp_path) == ['bbox-000001-000002.json', 'bbox-000003-000008.json',
+    assert names_in(tmp_path) == ['bbox-000001-000002.json', 'bbox-000003-000008.json',
                                'segm-000001-000002.json', 'segm-000003-000008.json', 'settings.json']
 
 
@@ -221,7 +214,7 @@ def test_overwrite_begins_anew(whole, tmp_path):
     (folder / 'mine.txt').write_text('mine')
     ProposalFolder(folder, {'n': 4}, chunk=9, overwrite=True).fill(again, range(2))
     assert again.asked == [0, 1]
-    assert names(folder) == ['bbox-000001-000002.json', 'mine.txt', 'segm-000001-000002.json',
+    assert names_in(folder) == ['bbox-000001-000002.json', 'mine.txt', 'segm-000001-000002.json',
                              'settings.json']
 
 

@@ -17,19 +17,12 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import CocoEvaluator, evaluate_coco
 from chainer_seg.instances import Instances
 from chainer_seg.models.detector import InstanceDetector
+from tests.synthetic import squares
 
 SAMPLE = pathlib.Path(__file__).parents[2].parent / 'shared' / 'data' / 'coco_sample'
 needs_sample = pytest.mark.skipif(not SAMPLE.is_dir(), reason=f'there is no sample at {SAMPLE}')
 BOX_NAMES = ['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl']
 POINT_NAMES = ['AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl']
-
-
-def squares(*corners, size=(200, 200), side=40, **fields):
-    """Instances of squares with these top left corners (y, x)."""
-    found = np.zeros((len(corners), *size), bool)
-    for mask, (y, x) in zip(found, corners):
-        mask[y:y + side, x:x + side] = True
-    return Instances(found, **fields)
 
 
 def perturbed(truth, rng):

@@ -20,14 +20,7 @@ from chainer_seg.evaluation import (
 from chainer_seg.evaluation.proposals import COUNTS, SIZES
 from chainer_seg.instances import Instances
 from chainer_seg.models.deepmask.proposals import ProposalModel
-
-
-def squares(*corners, side=40, size=(200, 200), **fields):
-    """Instances of squares with these top left corners (y, x)."""
-    found = np.zeros((len(corners), *size), bool)
-    for mask, (y, x) in zip(found, corners):
-        mask[y:y + side, x:x + side] = True
-    return Instances(found, **fields)
+from tests.synthetic import squares
 
 
 def shaken(truth, rng, count):

@@ -42,11 +42,6 @@ def rois(rng):
     return np.vstack([inside, special]).astype(np.float32)
 
 
-@pytest.fixture
-def indices(rng, rois):
-    return rng.integers(0, MAPS_SHAPE[0], len(rois)).astype(np.int32)
-
-
 def output_and_gradient(call, maps, gradient_of_output):
     """The output of `call` on `maps` and the gradient of the maps."""
     x = chainer.Variable(maps)

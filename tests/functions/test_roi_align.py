@@ -58,11 +58,6 @@ def rois(rng):
     return np.vstack([inside, special]).astype(np.float32)
 
 
-@pytest.fixture
-def indices(rng, rois):
-    return rng.integers(0, MAPS_SHAPE[0], len(rois)).astype(np.int32)
-
-
 @pytest.mark.parametrize('output_size, ratio', CASES)
 def test_each_bin_is_the_mean_of_its_samples(maps, rois, indices, output_size, ratio):
     expected = align_by_definition(maps, rois, indices, output_size, SCALE, ratio)

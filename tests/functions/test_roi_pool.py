@@ -55,11 +55,6 @@ def rois(rng):
     return np.vstack([inside, special]).astype(np.float32)
 
 
-@pytest.fixture
-def indices(rng, rois):
-    return rng.integers(0, MAPS_SHAPE[0], len(rois)).astype(np.int32)
-
-
 @pytest.mark.parametrize('size', SIZES)
 def test_each_bin_is_its_largest_pixel(maps, rois, indices, size):
     y = roi_pool(maps, rois, indices, size, SCALE)

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from chainer_seg.compat.nms_gpu_post import _nms_gpu_post
 from chainer_seg.functions import suppression
-
-
-def iou(a, b):
-    height = max(0, min(a[2], b[2]) - max(a[0], b[0]))
-    width = max(0, min(a[3], b[3]) - max(a[1], b[1]))
-    area_a, area_b = ((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
-    return height * width / (area_a + area_b - height * width)
+from tests.by_definition import iou
 
 
 def suppress_one_by_one(boxes, thresh, order, limit=None):

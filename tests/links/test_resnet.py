@@ -49,12 +49,6 @@ def chainercv_stage(stage, in_channels, width, stride, dilation, stride_on):
     return block
 
 
-@pytest.fixture
-def evaluating():
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
-
-
 @pytest.mark.parametrize('stride_on', ['1x1', '3x3'])
 @pytest.mark.parametrize('stride, dilation', [(1, 1), (2, 1), (1, 2), (1, 4), (2, 2)])
 def test_stage_matches_chainercv(rng, evaluating, stride_on, stride, dilation):

@@ -1,6 +1,7 @@
 """A real JupyterLab and a real, headless Chromium for tests; what they show is kept as images."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -13,7 +14,9 @@ import time
 import urllib.request
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / 'out' / 'browser'
@@ -138,6 +141,12 @@ def keep(window, name):
     """Keeps what the window shows as an image in :data:`SCREENSHOTS`."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     window.save_screenshot(str(SCREENSHOTS / f'{name}.png'))
+
+
+def screenshot(element):
+    """An element as it is on the screen, (H, W, 3) uint8."""
+    with Image.open(io.BytesIO(element.screenshot_as_png)) as shown:
+        return np.array(shown.convert('RGB'))
 
 
 def wait_until(condition, what):

@@ -1,11 +1,9 @@
 """Clicks and screenshots for browser tests of the click widgets."""
 
-import io
 
 import numpy as np
-from PIL import Image
 
-from .browser import check_cells, wait_until
+from .browser import check_cells, screenshot, wait_until
 
 
 def canvas_element(window):
@@ -20,8 +18,7 @@ def idle(window):
 
 def picture(window):
     """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are excluded."""
-    with Image.open(io.BytesIO(canvas_element(window).screenshot_as_png)) as shown:
-        pixels = np.array(shown.convert('RGB'))
+    pixels = screenshot(canvas_element(window))
     for rows in (slice(8), slice(-8, None)):
         pixels[rows, :8] = pixels[rows, -8:] = 0
     return pixels

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from .browser import ROOT
+from .browser import ROOT, open_cells
+from .clicking import canvas_element
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -17,3 +18,11 @@ def surroundings():
         for name in ('no_proxy', 'NO_PROXY'):
             patch.setenv(name, '127.0.0.1,localhost')
         yield
+
+
+@pytest.fixture(scope='module')
+def page(request, tmp_path_factory):
+    """A window on the ``CELLS`` of a module, which show a click canvas, and ``ask`` for their kernel."""
+    folder = tmp_path_factory.mktemp('lab')
+    with open_cells(request.module.CELLS, folder, canvas_element, 'the image') as opened:
+        yield opened

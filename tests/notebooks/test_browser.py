@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import errors_of_ours, keep, open_cells, wait_until
+from .browser import errors_of_ours, keep, wait_until
 from .clicking import (
     changed_pixels,
     click,
@@ -10,7 +10,6 @@ from .clicking import (
     idle,
     picture,
     press_button,
-    canvas_element,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -19,13 +18,6 @@ CELLS = [
     'from skimage import data\n\nfrom chainer_seg.widgets import ClickCanvas',
     'canvas = ClickCanvas(data.chelsea())\ncanvas',
 ]
-
-
-@pytest.fixture(scope='module')
-def page(tmp_path_factory):
-    """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the image') as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

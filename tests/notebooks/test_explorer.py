@@ -1,12 +1,10 @@
 """The proposal explorer in JupyterLab in Chromium: pointer, clicks, sliders, also without a kernel."""
 
-import io
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
+from .browser import check_cells, errors_of_ours, keep, open_cells, screenshot, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -54,8 +52,7 @@ def canvas(window):
 
 def picture(window):
     """The canvas as it is on the screen, (H, W, 3) uint8."""
-    with Image.open(io.BytesIO(canvas(window).screenshot_as_png)) as shown:
-        return np.array(shown.convert('RGB'))
+    return screenshot(canvas(window))
 
 
 def status(window):

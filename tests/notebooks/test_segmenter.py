@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from .browser import errors_of_ours, keep, open_cells, wait_until
+from .browser import errors_of_ours, keep, wait_until
 from .clicking import (
     changed_pixels,
     click,
@@ -39,13 +39,6 @@ model.predict_logits = predict_when_open""",
 segmenter""",
 ]
 SIZE = 400, 600  # of the coffee, which is shown pixel by pixel
-
-
-@pytest.fixture(scope='module')
-def page(tmp_path_factory):
-    """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas_element, 'the image') as opened:
-        yield opened
 
 
 @pytest.fixture(scope='module')

@@ -50,6 +50,16 @@ def command(repository, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def predict(request, command, caplog):
+    """``predict(model, ...)``: what the command that a module calls ``COMMAND`` logs."""
+    def run(model, *arguments):
+        with caplog.at_level('INFO'):
+            command(request.module.COMMAND, model, *arguments)
+        return caplog.text
+    return run
+
+
+@pytest.fixture
 def pictures(tmp_path, shapes):
     """A folder with 0.png, 1.png and 2.png, pictures of the data set that a module calls ``shapes``."""
     for number in range(3):

@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from chainer_seg import load_model, save_model
 from chainer_seg.datasets import CocoDataset, ShapesDataset, read_proposals, write_coco
 from chainer_seg.models.deepmask import SharpMask
+from tests.folders import contents
 
 IMAGES = 9
 
@@ -44,10 +45,6 @@ def command(repository, inputs):
 
 def run(arguments):
     return subprocess.run(arguments, text=True, capture_output=True, timeout=300)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def journal_lines(folder):

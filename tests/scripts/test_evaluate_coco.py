@@ -11,6 +11,7 @@ from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, ShapesDataset, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.models.yolact import Yolact
+from tests.folders import contents
 from tests.scripts.fake_detector import FakeDetector
 from tests.scripts.test_scripts import assert_user_error, call  # noqa: F401  a fixture
 
@@ -72,10 +73,6 @@ def pycocotools_stats(folder, results, kind):
 def row_of(text, title):
     cells = next(line for line in text.splitlines() if line.startswith(title)).split()[1:]
     return [np.nan if cell == '-' else float(cell) for cell in cells]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_perfect_detector_has_an_average_precision_of_100(evaluate, shapes):

@@ -14,6 +14,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab import DeepLab
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 from tests.datasets.voc_files import write_voc
+from tests.folders import contents
 from tests.scripts.fake_segmenter import FakeSegmenter
 
 KINDS = ('ring', 'star', 'letter')
@@ -53,10 +54,6 @@ def row_of(text, title):
     """The figures of a class in percent, NaN for '-'."""
     line = next(line for line in text.splitlines() if line.startswith(title + ' '))
     return [math.nan if cell == '-' else float(cell) for cell in line.removeprefix(title).split()]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_perfect_segmenter_has_a_mean_iou_of_100(evaluate, shapes):

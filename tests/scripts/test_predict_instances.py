@@ -23,9 +23,11 @@ from chainer_seg.instances import Instances
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.video import VideoReader, write_video
 from chainer_seg.visualization import overlay_detections
+from tests.folders import names_in
 from tests.scripts.fake_detector import FakeDetector
 from tests.scripts.test_scripts import assert_user_error, call  # noqa: F401  a fixture
 
+COMMAND = 'predict_instances'
 CLASSES = ('ring', 'star')
 
 # The ids of COCO's categories, as its annotation files have them.
@@ -53,20 +55,6 @@ class Everything(FakeDetector):
         mask = np.zeros((1, *image.shape[:2]), bool)
         mask[:, :, :image.shape[1] // 2] = True
         return Instances(mask, labels=[1], scores=[0.75], class_names=CLASSES)
-
-
-@pytest.fixture
-def predict(command, caplog):
-    """``predict(model, ...)``: what the command logs."""
-    def run(model, *arguments):
-        with caplog.at_level('INFO'):
-            command('predict_instances', model, *arguments)
-        return caplog.text
-    return run
-
-
-def names_in(folder):
-    return sorted(path.name for path in pathlib.Path(folder).iterdir())
 
 
 def frames_of(path):

@@ -14,8 +14,10 @@ from chainer_seg.images import read_image
 from chainer_seg.models.deeplab import DeepLab
 from chainer_seg.video import VideoReader
 from chainer_seg.visualization import overlay_labels
+from tests.folders import names_in
 from tests.scripts.fake_segmenter import FakeSegmenter
 
+COMMAND = 'predict_semantic'
 CLASSES = ('ring', 'star')
 
 
@@ -40,20 +42,6 @@ class Halves(FakeSegmenter):
         labels = np.zeros(image.shape[:2], np.int32)
         labels[:, :image.shape[1] // 2] = 1
         return labels
-
-
-@pytest.fixture
-def predict(command, caplog):
-    """``predict(model, ...)``: what the command logs."""
-    def run(model, *arguments):
-        with caplog.at_level('INFO'):
-            command('predict_semantic', model, *arguments)
-        return caplog.text
-    return run
-
-
-def names_in(folder):
-    return sorted(path.name for path in pathlib.Path(folder).iterdir())
 
 
 def test_each_image_gets_labels_an_overlay_and_shares(predict, model, shapes, pictures):

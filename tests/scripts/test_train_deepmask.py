@@ -11,7 +11,7 @@ from chainer_seg.cli import train as cli_train
 from chainer_seg.errors import UserError
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.recipes import recipe_class
-from tests.arrays import arrays_of
+from tests.arrays import arrays_of, assert_same_parameters
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
        '--hidden 7')
@@ -94,8 +94,7 @@ def test_reload_goes_on_to_the_same_model(train, tmp_path):
     result = train(f'{common} --out parts --reload')
     assert result.returncode == 0, result.stderr
     whole, parts = (load_model(tmp_path / name / 'model.npz') for name in ('whole', 'parts'))
-    for (path, ours), (_, theirs) in zip(whole.namedparams(), parts.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(whole, parts)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.recipes import mask_rcnn
-from tests.arrays import arrays_of
+from tests.arrays import arrays_of, assert_same_parameters
 
 SYSTEM = 'mask-rcnn'
 
@@ -205,8 +205,7 @@ def test_resume_goes_on_to_the_same_model(train, tmp_path):
     result = train(f'mask-rcnn {common} --out parts --resume whole/snapshot_iter_00000001.npz')
     assert result.returncode == 0, result.stderr
     whole, parts = (load_model(tmp_path / name / 'model.npz') for name in ('whole', 'parts'))
-    for (path, ours), (_, theirs) in zip(whole.namedparams(), parts.namedparams()):
-        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=path)
+    assert_same_parameters(whole, parts)
 
 
 @pytest.mark.slow

@@ -8,16 +8,13 @@ import pytest
 from chainer_seg import training
 from chainer_seg.errors import DiskFullError, TrainingError
 
+from tests.folders import names_in
 from .toys import Net, build
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_newest_snapshots_are_kept(tmp_path):
     training.train(build(tmp_path, snapshot_every=4, keep_last=2))
-    assert names(tmp_path) == [
+    assert names_in(tmp_path) == [
         'log.jsonl', 'snapshot_iter_00000016.npz', 'snapshot_iter_00000020.npz']
 
 
@@ -75,7 +72,7 @@ def test_full_disk_is_one_message_and_leaves_the_snapshot_before(tmp_path, monke
     monkeypatch.setattr(np, 'savez', savez_on_a_full_disk)
     with pytest.raises(DiskFullError, match='snapshot_iter_00000016.npz.*disk is full'):
         training.train(trainer)
-    assert names(tmp_path) == ['log.jsonl', 'snapshot_iter_00000008.npz']
+    assert names_in(tmp_path) == ['log.jsonl', 'snapshot_iter_00000008.npz']
     assert build(tmp_path, resume='auto').updater.iteration == 8
 
 

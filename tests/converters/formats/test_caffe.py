@@ -15,11 +15,6 @@ from converters.formats import caffe, find_format, protobuf_wire
 NETWORKS = ('deeplab_r101_b2_double', 'deeplab_r101_b5', 'resnet50_b4', 'vgg16_v1_b2')
 
 
-@pytest.fixture
-def genuine(shared_data):
-    return shared_data / 'formats' / 'caffe'
-
-
 def by_protobuf(path):
     """The blobs of the layers, each read by the protobuf library, with the library's shapes."""
     network = caffe_pb2.NetParameter.FromString(path.read_bytes())

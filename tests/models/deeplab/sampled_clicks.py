@@ -5,13 +5,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from chainer_seg.models.deeplab.click_sampler import ClickSampler
+from tests.synthetic import disc
 
 SEEDS = range(60)
-
-
-def disc(size, centre, radius):
-    y, x = np.mgrid[:size[0], :size[1]]
-    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius ** 2
 
 
 def ell(size, top, left, side, width):

@@ -12,13 +12,13 @@ from tests.models.deeplab.sampled_clicks import (
     OTHERS,
     SIZE,
     all_draws,
-    disc,
     distances,
     draws,
     least_distance,
     on,
     places,
 )
+from tests.synthetic import disc
 
 
 @pytest.fixture(params=OBJECTS)

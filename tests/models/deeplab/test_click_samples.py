@@ -4,7 +4,7 @@ import pytest
 from chainer_seg import Instances
 from chainer_seg.models.deeplab import ClickSamples
 from chainer_seg.models.deeplab.click_samples import MARGIN, RING, draw_clicks
-from tests.models.deeplab.sampled_clicks import disc
+from tests.synthetic import disc
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from chainer_seg.errors import UserError
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab import ClickSamples
 from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
-from tests.models.deeplab.sampled_clicks import disc
+from tests.synthetic import disc
 
 SIZE = (200, 240)
 

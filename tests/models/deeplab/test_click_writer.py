@@ -19,6 +19,7 @@ from chainer_seg.models.deeplab.click_writer import write_click_files
 from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 from tests.datasets.test_sbd import write_example
 from tests.datasets.voc_files import write_voc
+from tests.folders import contents
 
 
 @pytest.fixture(scope='module')
@@ -31,11 +32,6 @@ def coco(drawn, tmp_path):
     """The same pictures as a COCO file, whose images stay where they are."""
     path = write_coco(drawn, tmp_path / 'coco', suffix='.png')
     return open_dataset(path, path.parent / 'images')
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in folder.rglob('*') if path.is_file()}
 
 
 def test_samples_are_written_for_every_object(drawn, tmp_path):

@@ -18,7 +18,7 @@ from chainer_seg.models.deeplab.map_training import (
 )
 from chainer_seg.models.deeplab.preparation import CAFFE_MEAN_BGR
 from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
-from tests.models.deeplab.sampled_clicks import disc
+from tests.synthetic import disc
 
 SIZE = 41, 49
 

@@ -14,7 +14,8 @@ from chainer_seg.models.deeplab.precomputed_clicks import (
     usable_objects,
 )
 from chainer_seg.models.deeplab.sampling import SAMPLINGS, ClickSampling
-from tests.models.deeplab.sampled_clicks import OBJECTS, SIZE, dilated, disc, eroded
+from tests.models.deeplab.sampled_clicks import OBJECTS, SIZE, dilated, eroded
+from tests.synthetic import disc
 
 CLICKS = [Click(3, 4), Click(30, 20), Click(10, 33, False)]
 

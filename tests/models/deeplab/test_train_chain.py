@@ -4,7 +4,7 @@ import pytest
 
 from chainer_seg import Instances
 from chainer_seg.models.deeplab import ClickSamples, ClickSegmenter, ClickTrainChain
-from tests.models.deeplab.sampled_clicks import disc
+from tests.synthetic import disc
 
 
 class FixedLogits(chainer.Chain):

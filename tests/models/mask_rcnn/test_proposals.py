@@ -6,6 +6,7 @@ import pytest
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.deltas import deltas_to_boxes
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
+from tests.by_definition import iou
 
 STRIDES = (8, 16)
 MAPS = ((6, 8), (3, 4))
@@ -22,14 +23,6 @@ def network(rng):
     return objectness, deltas, anchors
 
 
-def overlap(a, b):
-    height = min(a[2], b[2]) - max(a[0], b[0]) + 1
-    width = min(a[3], b[3]) - max(a[1], b[1]) + 1
-    shared = max(height, 0) * max(width, 0)
-    areas = [(box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b)]
-    return shared / (sum(areas) - shared)
-
-
 def propose_slowly(logits, deltas, anchors, limits):
     """Boxes and logits of one level of one image, by falling logit."""
     count, height, width = logits.shape
@@ -41,7 +34,7 @@ def propose_slowly(logits, deltas, anchors, limits):
         y_min, x_min, y_max, x_max = deltas_to_boxes(anchor, delta)
         box = np.clip([y_min, x_min, y_max, x_max], 0, [SIZE[0] - 1, SIZE[1] - 1] * 2)
         if box[2] >= box[0] and box[3] >= box[1] and all(
-                overlap(box, other) < limits.nms_threshold for _, other in kept):
+                iou(box, other, 1) < limits.nms_threshold for _, other in kept):
             kept.append((logit, box))
     return kept[:limits.after_nms]
 

@@ -7,6 +7,7 @@ from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
 from chainer_seg.models.mask_rcnn.deltas import deltas_to_boxes
 from chainer_seg.models.mask_rcnn.targets import anchor_targets, region_targets
+from tests.by_definition import iou
 
 SIZE = (96, 128)
 TRUTH = np.array([[10, 20, 49, 79], [50, 90, 69, 119], [4, 100, 9, 105]], np.float32)
@@ -20,17 +21,8 @@ def anchors():
         for stride, side in ((8, 32), (16, 64))])
 
 
-def iou(a, b):
-    """Of two boxes whose maxima belong to them, by counting pixels."""
-    height = min(a[2], b[2]) - max(a[0], b[0]) + 1
-    width = min(a[3], b[3]) - max(a[1], b[1]) + 1
-    shared = max(height, 0) * max(width, 0)
-    area_a, area_b = ((box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b))
-    return shared / (area_a + area_b - shared)
-
-
 def table_of(boxes, others):
-    return np.array([[iou(a, b) for b in others] for a in boxes.astype(float)])
+    return np.array([[iou(a, b, 1) for b in others] for a in boxes.astype(float)])
 
 
 def is_inside(box):

@@ -5,7 +5,6 @@
 
 import functools
 
-import chainer
 import numpy as np
 import pytest
 
@@ -21,11 +20,7 @@ TOLERANCE = 5e-5
 SUPPRESSIONS = {'det': 'fast', 'detcc': 'cross_class', 'dettrad': 'traditional'}
 SCORE_THRESHOLD = 0.15  # Of the recorded pictures.
 
-
-@pytest.fixture(autouse=True)
-def evaluating(shared_data):
-    with chainer.using_config('train', False), chainer.no_backprop_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('shared_data', 'evaluating')
 
 
 @functools.cache

@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 
 from chainer_seg.models.yolact.suppression import cross_class_fast_nms, fast_nms, traditional_nms
+from tests.by_definition import iou
 
 A = (0.0, 0.0, 1.0, 1.0)  # Overlaps B by 0.6 and C by 0.2.
 B = (0.0, 0.0, 1.0, 0.6)  # Overlaps C by 1 / 3.
 C = (0.0, 0.0, 1.0, 0.2)
 D = (0.0, 0.4, 1.0, 1.0)  # Overlaps A by 0.6, B by 0.2 and C not at all.
-
-
-def iou(a, b, offset=0.0):
-    sides = [min(a[i + 2], b[i + 2]) - max(a[i], b[i]) + offset for i in (0, 1)]
-    shared = max(sides[0], 0) * max(sides[1], 0)
-    area_a, area_b = ((box[2] - box[0] + offset) * (box[3] - box[1] + offset) for box in (a, b))
-    return shared / (area_a + area_b - shared)
 
 
 def naive_fast(boxes, scores, threshold, top_k):

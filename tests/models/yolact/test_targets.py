@@ -8,6 +8,7 @@ import pytest
 from chainer_seg.models.yolact.anchors import anchor_boxes, anchor_corners
 from chainer_seg.models.yolact.targets import (
     BACKGROUND, NEUTRAL, Thresholds, anchor_targets, best_anchors, match_anchors)
+from tests.by_definition import iou
 
 REFERENCES = ('yolact_resnet50', 'yolact_darknet53', 'yolact_resnet50_pascal', 'yolact_plus_resnet50')
 
@@ -23,13 +24,6 @@ def match(bboxes, labels=(), crowds=None, anchors=THIRDS, **thresholds):
     labels = np.array(labels if len(labels) else range(len(bboxes)), np.int32)
     crowds = np.zeros(len(bboxes), bool) if crowds is None else np.array(crowds)
     return match_anchors(anchors, bboxes, labels, crowds, Thresholds(**thresholds))
-
-
-def iou(a, b):
-    top, left, bottom, right = np.maximum(a[:2], b[:2]).tolist() + np.minimum(a[2:], b[2:]).tolist()
-    shared = max(bottom - top, 0) * max(right - left, 0)
-    area = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return shared / (sum(area) - shared)
 
 
 def naive_match(anchors, bboxes, labels, crowds):
