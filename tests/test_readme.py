@@ -1,4 +1,7 @@
-"""README.md and docs/coming_from.md: their Python runs, their commands, options and links exist."""
+"""README.md and docs/coming_from.md: their Python runs and prints what they say; options and links exist.
+
+The commands are run by test_readme_commands.py.
+"""
 
 import os
 import pathlib
@@ -43,11 +46,14 @@ def test_python_blocks_run_from_the_first_to_the_last(tmp_path):
     for published, short in SHORTER.items():
         assert published in program
         program = program.replace(published, short)
-    program += ('\nassert session.mask.shape == labels.shape == image.shape[:2]'
+    program += ('\nassert session.mask.shape == session.image.shape[:2] and labels.shape == image.shape[:2]'
                 '\nassert len(proposals) == 100 and type(model).__name__ == "SharpMask"'
                 '\nassert type(chainer_seg.load_model(result.best_model)).__name__ == "Yolact"\n')
     done = run(sys.executable, '-c', program, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+    printed = re.findall(r'^print\(.*\) +# (.*)$', program, re.MULTILINE)
+    assert len(printed) > 3
+    assert [line for line in done.stdout.splitlines() if line in printed] == printed
 
 
 def entry():
