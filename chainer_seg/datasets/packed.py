@@ -259,7 +259,10 @@ class PackedDataset(ImageDataset):
             setattr(self, f'_{name}', array)
         with open(self.path, 'rb') as file:
             file.seek(codes.header_offset)
-            lengths = _LOCAL_LENGTHS.unpack(file.read(_LOCAL_HEADER))
+            local_header = file.read(_LOCAL_HEADER)
+        if len(local_header) < _LOCAL_HEADER:
+            raise ValueError('the run-length codes are cut short')
+        lengths = _LOCAL_LENGTHS.unpack(local_header)
         self._codes_start = codes.header_offset + _LOCAL_HEADER + sum(lengths)
         if self._codes_start + codes.file_size > self._file_size or codes.compress_type:
             raise ValueError('the run-length codes are cut short')

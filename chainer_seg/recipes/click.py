@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from chainer_seg.errors import DatasetError, TrainingError, UserError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Count, Flat, NotNegative, Share, Size, option
+from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Share, Size, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, OF_FILES, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
@@ -90,7 +90,7 @@ class Model:
     init: Annotated[str | None, option(metavar='MODEL')] = None
     init_trunk: Annotated[str | None, option(metavar='MODEL')] = None
     backbone: Annotated[str | None, option(metavar='MODEL')] = None
-    blocks: tuple[int, int, int, int] = (2, 2, 3, 2)
+    blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (2, 2, 3, 2)
     width: int = 16
     longest_side: Annotated[int | None, option(metavar='PX')] = None
     zoom_side: Annotated[int | None, option(metavar='PX')] = None

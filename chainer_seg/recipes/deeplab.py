@@ -12,7 +12,7 @@ from chainer_seg.class_names import listed
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import Data, check_classes
-from chainer_seg.recipes.options import Flat, Positive, Share, Size, option
+from chainer_seg.recipes.options import Blocks, Flat, Positive, Share, Size, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, without)
 from chainer_seg.recipes.run import Run
@@ -83,7 +83,7 @@ class Network:
 
     init: Annotated[str | None, option(metavar='MODEL')] = None
     backbone: Annotated[str | None, option(metavar='MODEL')] = None
-    blocks: tuple[int, int, int, int] = (2, 2, 3, 2)
+    blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (2, 2, 3, 2)
     width: int = 16
     pyramid: tuple[int, ...] = (6, 12, 18, 24)
     longest_side: Annotated[int | None, option(metavar='PX')] = None

@@ -10,7 +10,7 @@ from msgspec import Meta
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Count, Flat, NotNegative, Positive, Share, option
+from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, Share, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, VALIDATION_RULES, When, only, without)
 from chainer_seg.recipes.run import Run
@@ -138,7 +138,7 @@ class DeepMaskNetwork:
     iSz: int = 160  # noqa: N815 - Torch's name
     oSz: int = 56  # noqa: N815
     gSz: int = 112  # noqa: N815
-    blocks: tuple[int, int, int] = (3, 4, 6)
+    blocks: tuple[Blocks, Blocks, Blocks] = (3, 4, 6)
     width: int = 64
     norm: Literal['affine', 'batch'] | None = None
     bottleneck: int = 128

@@ -13,7 +13,7 @@ from chainer_seg.class_names import first_difference, listed
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import CocoData, check_classes
-from chainer_seg.recipes.options import Count, Flat, NotNegative, Positive, option
+from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
@@ -74,7 +74,7 @@ class Network:
     init: Annotated[str | None, option(metavar='MODEL')] = None
     extractor: Literal['resnet50', 'resnet101'] = 'resnet50'
     neck: Literal['c4', 'fpn'] = 'c4'
-    blocks: Annotated[tuple[int, int, int, int] | None, option(metavar='N N N N')] = None
+    blocks: Annotated[tuple[Blocks, Blocks, Blocks, Blocks] | None, option(metavar='N N N N')] = None
     width: int = 64
     stride_on: Literal['1x1', '3x3'] = '1x1'
     freeze_bn: bool = False

@@ -19,11 +19,12 @@ from tyro.conf import OmitArgPrefixes as Flat  # ``Flat[Section]``: options with
 from tyro.constructors import PrimitiveConstructorSpec
 
 
-__all__ = ['Count', 'Flat', 'NotNegative', 'Positive', 'Resume', 'Share', 'Size', 'Switch', 'TOML', 'aliases',
-           'chosen', 'option', 'value_of_option']
+__all__ = ['Blocks', 'Count', 'Flat', 'NotNegative', 'Positive', 'Resume', 'Share', 'Size', 'Switch', 'TOML',
+           'aliases', 'chosen', 'option', 'value_of_option']
 
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Blocks = Annotated[int, Meta(ge=1, le=1000)]  # of a stage of a network
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e12)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Switch = FlagCreatePairsOff[bool]  # an option without a value, off by default

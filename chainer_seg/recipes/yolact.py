@@ -9,13 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 from tyro.conf import arg
 
+from chainer_seg import schema
 from chainer_seg.class_names import listed
 from chainer_seg.errors import TrainingError, shortened
 from chainer_seg.models.yolact.settings import Augmentation, LossWeights, Thresholds
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import PreparedData, check_classes
 from chainer_seg.recipes.options import (
-    TOML, Count, Flat, NotNegative, Positive, Share, option, value_of_option)
+    TOML, Blocks, Count, Flat, NotNegative, Positive, Share, option, value_of_option)
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, OF_FILES, VALIDATION_RULES, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
@@ -69,7 +70,7 @@ class Model:
     backbone: Annotated[str, arg(name='backbone-name')] = 'resnet101'
     image_size: int = 550
     width: int | float | None = None
-    blocks: tuple[int, ...] | None = None
+    blocks: tuple[Blocks, ...] | None = None
     deformable: tuple[int, ...] | None = None
     fpn_channels: int = 256
     prototypes: int = 32
@@ -227,6 +228,7 @@ class YolactRecipe(Recipe):
         from chainer_seg.compat.blank import TooManyParameters, blank_parameters
         dtype = chainer.mixed16 if self.training.mixed_precision else chainer.config.dtype
         config = {'classes': len(class_names), 'seed': seed, **dataclasses.asdict(self.model)}
+        schema.check_arguments(Yolact, config, 'The model of the recipe', TrainingError)
         try:
             with chainer.using_config('dtype', dtype):
                 with blank_parameters(MAX_PARAMETERS):

@@ -15,10 +15,11 @@ from chainer_seg.images import ImageLike, resize
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.colors import POSITIVE
-from chainer_seg.widgets.events import button, error_message, row, status_html, without_errors
+from chainer_seg.widgets.events import (
+    button, error_message, row, status_html, status_line, without_errors)
 from chainer_seg.widgets.image_sources import image_sources, make_names_unique
-from chainer_seg.widgets.default_image_view import DefaultImageView
 from chainer_seg.widgets.image_canvas import ImageCanvas
+from chainer_seg.widgets.notebook_cell import NotebookBox
 
 if TYPE_CHECKING:
     from chainer_seg.models.click_model import ClickModel
@@ -28,7 +29,7 @@ _WHITE = (255, 255, 255)
 _HINT = 'Left-click to add to the object; right-click or Shift+click to remove from it.'
 
 
-class ClickCanvas(DefaultImageView, ipywidgets.VBox):
+class ClickCanvas(NotebookBox):
     """An image, a click model, and the mask that the clicks select.
 
     A left click marks what belongs to the object; a right click, a Shift+click, or a click while
@@ -72,7 +73,7 @@ class ClickCanvas(DefaultImageView, ipywidgets.VBox):
         self._open(0)
         self.canvas.on_msg(self._receive)
         self.canvas.observe(self._follow_threshold, 'threshold')
-        self._status = ipywidgets.HTML()
+        self._status = status_line()
         self._sign = ipywidgets.ToggleButtons(
             options=['+ Add', '− Remove'], style={'button_width': '96px'},
             tooltips=['Clicks add to the object', 'Clicks remove from the object (X)'])
@@ -201,6 +202,7 @@ class ClickCanvas(DefaultImageView, ipywidgets.VBox):
             finally:
                 self.canvas.busy = False
             self._show(note)
+            self.update_saved_view()
 
     def _show(self, note=None, error=None):
         with self.canvas.hold_sync():

@@ -15,9 +15,9 @@ from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.models.deeplab.dense_crf import (
     PRESETS, CrfParameters, find_parameters, semantic_crf)
 from chainer_seg.visualization import overlay_labels
-from chainer_seg.widgets.events import error_message, row, status_html, without_errors
+from chainer_seg.widgets.events import error_message, row, status_html, status_line, without_errors
 from chainer_seg.widgets.mask_data import encode_jpeg
-from chainer_seg.widgets.default_image_view import DefaultImageView
+from chainer_seg.widgets.notebook_cell import NotebookBox
 
 if TYPE_CHECKING:
     from chainer_seg.models.deeplab import DeepLab
@@ -36,7 +36,7 @@ _LABELS = {'description_width': '170px'}
 _GAP = 6  # White pixels between the two images.
 
 
-class CrfExplorer(DefaultImageView, ipywidgets.VBox):
+class CrfExplorer(NotebookBox):
     """An image with the classes predicted by a DeepLab, before and after a dense CRF.
 
     The CRF is recomputed when a slider is released. A preset sets all sliders.
@@ -85,7 +85,7 @@ class CrfExplorer(DefaultImageView, ipywidgets.VBox):
 
     def _make_controls(self):
         self._left, self._right = (ipywidgets.Image(format='jpeg') for _ in range(2))
-        self._status = ipywidgets.HTML()
+        self._status = status_line()
         self._preset = ipywidgets.Dropdown(
             options=[*PRESETS, _CUSTOM], description='Preset', style=_LABELS)
         self._preset.observe(self._follow(self._take_preset), 'value')

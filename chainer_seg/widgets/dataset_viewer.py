@@ -11,8 +11,8 @@ from chainer_seg.datasets.browsing import find_label, pictures_with
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.instances import Instances
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
-from chainer_seg.widgets.events import button, row, status_html, without_errors
-from chainer_seg.widgets.default_image_view import DefaultImageView
+from chainer_seg.widgets.events import button, row, status_html, status_line, without_errors
+from chainer_seg.widgets.notebook_cell import NotebookBox
 
 _ALL = 'all classes'
 
@@ -21,7 +21,7 @@ Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
                         tuple[npt.NDArray[np.uint8], Instances]]
 
 
-class DatasetViewer(DefaultImageView, ipywidgets.VBox):
+class DatasetViewer(NotebookBox):
     """Shows the images of a data set with their objects, one at a time.
 
     Buttons and a field go to another image, a list restricts the buttons to images with a class, and
@@ -51,7 +51,7 @@ class DatasetViewer(DefaultImageView, ipywidgets.VBox):
         self.dataset, self._augment = dataset, augment
         self._number, self._showing = number, False
         self._make_controls(seed)
-        self._status = ipywidgets.HTML()
+        self._status = status_line()
         # Empty until the first image is shown.
         self.explorer = DetectionExplorer(
             np.zeros((1, 1, 3), np.uint8), Instances.empty(1, 1), longest_side)
@@ -148,6 +148,7 @@ class DatasetViewer(DefaultImageView, ipywidgets.VBox):
         height, width = image.shape[:2]
         count = f'{len(instances)} object{"" if len(instances) == 1 else "s"}'
         self._say(f'{names[number] if names else f"image {number}"}: {width}x{height} pixels, {count}')
+        self.update_saved_view()
 
     def next(self) -> None:
         """Goes to the next image, with the selected class if there is one."""

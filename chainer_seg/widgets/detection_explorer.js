@@ -241,7 +241,9 @@ function render({ model, el }) {
   model.on(APPEARANCE, draw);
   load();
 
+  const endGuard = guardCell(el);
   return () => {
+    endGuard();
     model.off("change:version", load);
     model.off(FILTERS, filter);
     model.off(APPEARANCE, draw);

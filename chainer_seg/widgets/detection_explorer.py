@@ -119,6 +119,7 @@ class DetectionExplorer(MaskExplorer):
             self.with_scores = bool((instances.scores != 1).any())
             self.selected = -1
             self.version += 1
+        self.update_saved_view()
 
     def _lines(self, keypoints):
         if self._skeleton is not None:

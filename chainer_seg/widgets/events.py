@@ -44,6 +44,13 @@ def status_html(message: str, is_error: bool = False) -> str:
     return f'<span style="color: {color}">{html.escape(message)}</span>'
 
 
+def status_line() -> ipywidgets.HTML:
+    """An empty line of text whose changes screen readers announce."""
+    line = ipywidgets.HTML()
+    line.add_class('chainer-seg-status')
+    return line
+
+
 def button(text: str, icon: str, tooltip: str, action: Callable[[], Any], width: str = '84px',
            **options: Any) -> ipywidgets.Button:
     """A button that calls ``action()``, which displays its own errors."""

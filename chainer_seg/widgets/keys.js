@@ -38,13 +38,11 @@ function actionOf(event) {
   return found ? found[0] : name in PANS ? "pan" : name === " " ? "grab" : null;
 }
 
-// Keeps the notebook from handling keys meant for the image: JupyterLab checks this attribute
-// before it runs a shortcut. Shortcuts such as Ctrl+S and Shift+Enter still reach it.
+// Keeps Ctrl+Z and the like from the notebook while the image has the focus.
 function guardKeys(frame) {
   const guard = (event) => {
     if (!event.composedPath().includes(frame)) return;
-    const letter = event.key.length === 1 && !(event.ctrlKey || event.metaKey || event.altKey);
-    frame.toggleAttribute("data-lm-suppress-shortcuts", letter || actionOf(event) !== null);
+    frame.toggleAttribute("data-lm-suppress-shortcuts", actionOf(event) !== null);
   };
   window.addEventListener("keydown", guard, true);
   return () => window.removeEventListener("keydown", guard, true);

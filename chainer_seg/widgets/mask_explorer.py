@@ -12,20 +12,21 @@ import traitlets
 from chainer_seg.images import resize
 from chainer_seg.visualization import instance_colors
 from chainer_seg.widgets.mask_data import encode_jpeg, pack_masks
-from chainer_seg.widgets.default_image_view import DefaultImageView
+from chainer_seg.widgets.notebook_cell import GUARD_PROGRAM, GUARD_STYLE, NotebookWidget
 
 _FOLDER = pathlib.Path(__file__).parent
 
 
 def explorer_program(name: str) -> str:
     """The JavaScript of an explorer: the shared code and the file ``name``."""
-    return '\n'.join((_FOLDER / each).read_text(encoding='utf-8') for each in ('run_lengths.js', name))
+    files = ((_FOLDER / each).read_text(encoding='utf-8') for each in ('run_lengths.js', name))
+    return '\n'.join([GUARD_PROGRAM, *files])
 
 
-class MaskExplorer(DefaultImageView, anywidget.AnyWidget):
+class MaskExplorer(NotebookWidget, anywidget.AnyWidget):
     """An image with masks on it; subclasses set ``_esm`` to :func:`explorer_program` of their own."""
 
-    _css = _FOLDER / 'explorer.css'
+    _css = GUARD_STYLE + (_FOLDER / 'explorer.css').read_text(encoding='utf-8')
 
     shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
     image_size = traitlets.Tuple((1, 1)).tag(sync=True)

@@ -161,7 +161,9 @@ function render({ model, el }) {
     draw();
   });
 
+  const endGuard = guardCell(el);
   return () => {
+    endGuard();
     model.off("change:count change:score_threshold change:sizes change:on_top", filter);
     model.off("change:pinned change:opacity", draw);
   };

@@ -12,9 +12,11 @@ import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
-from chainer_seg.widgets.events import button, error_message, row, status_html, without_errors
+from chainer_seg.widgets.events import (
+    button, error_message, row, status_html, status_line, without_errors)
 from chainer_seg.widgets.file_link import file_link
 from chainer_seg.widgets.file_picker import FilePicker
+from chainer_seg.widgets.notebook_cell import NotebookBox
 from chainer_seg.widgets.weight_views import WeightTable, WeightTree
 
 if TYPE_CHECKING:
@@ -27,10 +29,11 @@ _DIFFERENCES = ['layer', 'shape', 'maximum difference', 'relative']
 _TABS = ('Tree', 'Mapping', 'Warnings', 'Compare')
 _FILES = {'.json', '.toml', '.prototxt'}
 _RUNNING = 'A conversion is running; cancel it, or wait until it ends.'
+_SAVED_ROWS = 20  # of the weight mapping in the saved view
 _MANY_NODES = 300  # Larger trees are initially collapsed below the first level.
 
 
-class WeightConverter(ipywidgets.VBox):
+class WeightConverter(NotebookBox):
     """Converts published weights to model files.
 
     A file is chosen by its path, from the list of a folder, or by upload. Its format, its network and
@@ -106,7 +109,7 @@ class WeightConverter(ipywidgets.VBox):
         self._cancel = button('Cancel', 'stop', 'Stop the conversion', self.cancel, '110px')
         self._progress = ipywidgets.FloatProgress(0, max=1, layout={'width': '220px'})
         self._result = ipywidgets.HBox()
-        self._status = ipywidgets.HTML()
+        self._status = status_line()
 
     @property
     def path(self) -> pathlib.Path | None:
@@ -185,6 +188,18 @@ class WeightConverter(ipywidgets.VBox):
         outputs = f'{len(found)} output{"s" * (len(found) != 1)}'
         self._say(f'{outputs} compared; the maximum difference is {largest:.1e} of the '
                   f'maximum value.')
+
+    def saved_view(self) -> dict[str, str]:
+        """The file, the first rows of the weight mapping and the warnings, as HTML and as text."""
+        rows = ''.join('<tr>' + ''.join(f'<td>{html.escape(text)}</td>' for text in row) + '</tr>'
+                       for row in self._mapping.rows[:_SAVED_ROWS])
+        heads = ''.join(f'<th>{name}</th>' for name in _MAPPING)
+        table = f'<table><tr>{heads}</tr>{rows}</table>' if rows else ''
+        more = len(self._mapping.rows) - _SAVED_ROWS
+        return {'text/html': f'<div class="chainer-seg-saved"><p>{self._about.value}</p>{table}'
+                             f'{f"<p>and {more} more arrays</p>" * (more > 0)}{self._warnings.value}'
+                             f'<p>{html.escape(self.message)}</p></div>',
+                'text/plain': repr(self)}
 
     def __repr__(self):
         what = 'no file' if self.inspection is None else f'{self._path.name}: {self._network()}'
@@ -310,6 +325,7 @@ class WeightConverter(ipywidgets.VBox):
     def _say(self, message, is_error=False):
         self._message = message
         self._status.value = status_html(message, is_error)
+        self.update_saved_view()
 
 
 def _shape(shape):

@@ -4,6 +4,7 @@ function render({ model, el }) {
   el.classList.add("chainer-seg-weights");
   const count = addSearch(model, el, "Search the table");
   const box = make("div", "weights-box");
+  box.tabIndex = 0; // so that it can be scrolled by keys
   const table = make("table", "weights-table");
   box.append(table);
   el.append(box);

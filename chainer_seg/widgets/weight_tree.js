@@ -45,6 +45,7 @@ function render({ model, el }) {
   el.classList.add("chainer-seg-weights");
   const count = addSearch(model, el, "Search the tree");
   const box = make("div", "weights-box");
+  box.tabIndex = 0; // so that it can be scrolled by keys
   el.append(box);
   let root;
   const filter = () => {

@@ -229,6 +229,15 @@ def test_what_is_cut_short_or_something_else_is_told(shapes, tmp_path, change):
         PackedDataset(tmp_path / 'bad.packed')
 
 
+def test_a_directory_that_points_past_the_end_is_reported(shapes, tmp_path):
+    data = bytearray(shapes[1].read_bytes())
+    entry = data.rindex(b'index/codes') - 46  # its record in the central directory of the archive
+    data[entry + 42:entry + 46] = (len(data) - 7).to_bytes(4, 'little')
+    (tmp_path / 'bad.packed').write_bytes(data)
+    with pytest.raises(DatasetError, match='no packed data set, or is damaged'):
+        PackedDataset(tmp_path / 'bad.packed')
+
+
 def test_another_zip_file_is_told(tmp_path):
     with zipfile.ZipFile(tmp_path / 'other.zip', 'w') as archive:
         archive.writestr('index/header.json', '{"format": "another"}')

@@ -50,6 +50,13 @@ def test_a_value_that_does_not_fit_is_one_sentence(values, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize('system', [each for each in SYSTEMS if each != 'sharpmask'])
+def test_the_blocks_of_a_stage_are_limited(system):
+    stages = 3 if system == 'deepmask' else 4
+    with pytest.raises(TrainingError, match=r'blocks\[1\]: expected int <= 1000'):
+        recipe_class(system)().replace(blocks=(2, 2 ** 31 - 1, *[2] * (stages - 2)))
+
+
 def test_a_name_in_two_sections_must_be_qualified():
     with pytest.raises(TrainingError, match='name model__rescoring or losses__rescoring'):
         YolactRecipe().replace(rescoring=3)

@@ -11,6 +11,7 @@ from chainer_seg.models.deeplab import Click  # noqa: E402
 from chainer_seg.widgets import ClickCanvas  # noqa: E402
 
 from .discs import Broken, Discs, command, press  # noqa: E402
+from .saved_views import decode_saved  # noqa: E402
 
 
 @pytest.fixture
@@ -230,10 +231,30 @@ def test_snapshot_shows_image_mask_and_clicks(canvas, image):
     assert (picture[30, 11] != image[30, 11]).any()
 
 
-def test_notebook_readers_without_jupyter_see_a_default_image(canvas):
-    bundle = canvas._repr_mimebundle_()
-    assert 'image/jpeg' in bundle and 'application/vnd.jupyter.widget-view+json' in bundle
-    assert bundle['text/plain'] == 'ClickCanvas(60x80 image, 0 clicks)'
+def test_notebook_readers_without_jupyter_see_a_saved_view(canvas):
+    before = decode_saved(canvas)
+    press(canvas, 30, 20)
+    assert (decode_saved(canvas) != before).any()
+    assert canvas.saved_view()['text/plain'] == 'ClickCanvas(60x80 image, 1 clicks)'
+
+
+def test_display_shows_the_widget_and_a_saved_view_that_follows_it(canvas, monkeypatch):
+    shown, updates = [], []
+
+    class Handle:
+        def update(self, data, raw):
+            updates.append(data)
+
+    def display(data, raw, metadata=None, display_id=False):
+        shown.append(data)
+        return Handle() if display_id else None
+
+    monkeypatch.delenv('VSCODE_PID', raising=False)
+    monkeypatch.setattr('IPython.display.display', display)
+    canvas._ipython_display_()
+    assert 'application/vnd.jupyter.widget-view+json' in shown[0] and 'image/jpeg' not in shown[0]
+    press(canvas, 30, 20)
+    assert 'image/jpeg' in shown[1] and updates[-1]['image/jpeg'] != shown[1]['image/jpeg']
 
 
 def test_grey_image_is_taken():

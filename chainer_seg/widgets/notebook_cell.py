@@ -1,0 +1,69 @@
+"""What every widget needs in a notebook: keys that stay in it, names of its parts, and a saved view.
+
+A notebook that is opened without a kernel, or a page exported from it, cannot run widgets. Therefore a
+widget displays a second output, an image of what it shows. The browser hides it while the widget runs.
+"""
+
+import base64
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import anywidget
+import ipywidgets
+import numpy as np
+import numpy.typing as npt
+
+from chainer_seg.widgets.mask_data import encode_jpeg
+
+_JPEG_QUALITY = 85
+_FOLDER = pathlib.Path(__file__).parent
+# A program calls guardCell(el) when it renders, and the function which that returns when it ends.
+GUARD_PROGRAM = (_FOLDER / 'notebook_cell.js').read_text(encoding='utf-8')
+GUARD_STYLE = (_FOLDER / 'notebook_cell.css').read_text(encoding='utf-8')
+
+
+class NotebookWidget(ipywidgets.DOMWidget):
+    """A widget with a saved view. Must precede the class of the widget in the list of bases."""
+
+    _saved_view: Any = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.add_class('chainer-seg-widget')
+
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """What the widget shows, (h, w, 3) uint8 RGB."""
+        raise NotImplementedError
+
+    def saved_view(self) -> dict[str, str]:
+        """What is displayed where the widget cannot run, by MIME type."""
+        data = encode_jpeg(self.snapshot(), _JPEG_QUALITY)
+        return {'image/jpeg': base64.b64encode(data).decode('ascii'), 'text/plain': repr(self)}
+
+    def update_saved_view(self) -> None:
+        """Makes the saved view show the present state; does nothing before the widget is displayed."""
+        if self._saved_view is not None:
+            self._saved_view.update(self.saved_view(), raw=True)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+        bundle = self._repr_mimebundle_()
+        data, *metadata = bundle if isinstance(bundle, tuple) else (bundle,)
+        display(data, raw=True, metadata=metadata[0] if metadata else None)
+        # Visual Studio Code would show both.
+        if 'VSCODE_PID' not in os.environ:
+            self._saved_view = display(self.saved_view(), raw=True, display_id=True)
+
+
+class NotebookBox(NotebookWidget, ipywidgets.VBox):
+    """A column of widgets with a saved view."""
+
+    def __init__(self, children: Sequence[ipywidgets.Widget], **options: Any) -> None:
+        super().__init__([*children, _Guard()], **options)
+
+
+class _Guard(anywidget.AnyWidget):
+    _esm = GUARD_PROGRAM + 'export default { render: ({ el }) => guardCell(el) };\n'
+    _css = GUARD_STYLE

@@ -1,0 +1,122 @@
+"""All widgets in Chromium: keys, names for screen readers, and what a page without them shows."""
+
+import nbformat
+import pytest
+
+from .browser import check_cells, chromium, find_browser, jupyterlab, keep, open_notebook, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CELLS = [
+    'import numpy as np\n'
+    'from skimage import data\n\n'
+    'from chainer_seg import Instances\n'
+    'from chainer_seg.datasets import ShapesDataset\n'
+    'from chainer_seg.widgets import (ClickSegmenterWidget, CrfExplorer, DatasetViewer,\n'
+    '                                 DetectionExplorer, ProposalExplorer, WeightConverter)',
+    'ClickSegmenterWidget(data.chelsea()[:150, :200])',
+    'masks = np.indices((150, 200))[1][None] < np.array([60, 120])[:, None, None]\n'
+    'objects = Instances(masks, scores=[0.9, 0.6], class_names=["left"])\n'
+    'DetectionExplorer(data.chelsea()[:150, :200], objects)',
+    'ProposalExplorer(data.chelsea()[:150, :200], Instances(masks, scores=[0.9, 0.6]))',
+    'DatasetViewer(ShapesDataset(3, size=(160, 240)))',
+    'CrfExplorer(data.chelsea()[:150, :200])',
+    'WeightConverter()',
+]
+CONTROLS = ('a[href], button, input, select, textarea, canvas, summary, [tabindex]:not([tabindex="-1"]), '
+            '.noUi-handle')
+# What these do in JupyterLab's command mode: cut, copy, insert, run or change cells, or move between them.
+KEYS = ('x', 'b', 'c', 'r', 'z', 'm', 'y', 'a', 'j', 'k', 'ArrowUp', 'ArrowDown', 'd', 'd', '0', '0', 'Enter')
+
+PRESS = '''
+const keys = arguments[0], controls = arguments[1], pressed = [];
+for (const root of document.querySelectorAll(".chainer-seg-widget")) {
+  for (const control of root.querySelectorAll(controls)) {
+    if (!control.offsetParent) continue;
+    pressed.push(control.tagName);
+    for (const key of keys) {
+      control.focus();
+      control.dispatchEvent(new KeyboardEvent("keydown", {
+        key, bubbles: true, cancelable: true, composed: true,
+        code: key.length === 1 ? "Key" + key.toUpperCase() : key,
+        keyCode: key.length === 1 ? key.toUpperCase().charCodeAt(0) :
+          { ArrowUp: 38, ArrowDown: 40, Enter: 13 }[key] }));
+    }
+  }
+}
+return pressed;
+'''
+STATE = '''
+const notebook = window.jupyterapp.shell.currentWidget.content;
+return [notebook.mode, notebook.activeCellIndex,
+        ...notebook.widgets.map((cell) => cell.model.sharedModel.source)];
+'''
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    find_browser()
+    folder = tmp_path_factory.mktemp('lab')
+    kernel = {'name': 'python3', 'display_name': 'Python 3', 'language': 'python'}
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={'kernelspec': kernel}),
+                   folder / 'cells.ipynb')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def page(folder):
+    """A window on the running notebook, and the address of the same notebook."""
+    with jupyterlab(folder) as address, chromium(folder) as window:
+        address = address.format('cells.ipynb')
+        open_notebook(window, address)
+        wait_until(lambda: widgets(window) >= len(CELLS) - 1, 'all widgets')
+        wait_until(lambda: not window.find_elements(
+            'css selector', '.chainer-seg-status:not([aria-live])'), 'their programs')
+        yield window, address
+
+
+def widgets(window):
+    check_cells(window)
+    shown = window.find_elements('css selector', '.jp-OutputArea-child > .jp-OutputArea-output')
+    return sum(bool(each.find_elements('css selector', '.chainer-seg-widget')) for each in shown)
+
+
+def saved_views(window):
+    """The saved views that are visible."""
+    return [each for each in window.find_elements(
+        'css selector', '.jp-RenderedImage img, .jp-RenderedHTMLCommon .chainer-seg-saved')
+        if each.is_displayed()]
+
+
+def test_no_key_pressed_in_a_widget_reaches_the_notebook(page):
+    window, _ = page
+    before = window.execute_script(STATE)
+    pressed = window.execute_script(PRESS, KEYS, CONTROLS)
+    assert len(pressed) > 60 and {'BUTTON', 'INPUT', 'SELECT', 'CANVAS'} <= set(pressed)
+    assert window.execute_script(STATE) == before
+
+
+def test_every_control_has_a_name(page):
+    window, _ = page
+    nameless = window.execute_script('''
+        return [...document.querySelectorAll(".chainer-seg-widget")].flatMap((root) =>
+          [...root.querySelectorAll("input, select, textarea, img, .noUi-handle, button")]
+          .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.title &&
+                  !each.textContent.trim() && !each.alt)
+          .map((each) => each.outerHTML.slice(0, 200)))''')
+    assert nameless == []
+
+
+def test_saved_views_appear_only_without_the_widgets(page):
+    window, address = page
+    assert saved_views(window) == []
+    window.execute_async_script(
+        'const done = arguments[0];'
+        'window.jupyterapp.commands.execute("docmanager:save").then(() => done())')
+    window.execute_async_script(
+        'const done = arguments[0];'
+        'window.jupyterapp.shell.currentWidget.sessionContext.restartKernel().then(() => done())')
+    window.get(address)
+    wait_until(lambda: len(saved_views(window)) == len(CELLS) - 1, 'the saved views')
+    keep(window, 'saved_views')
