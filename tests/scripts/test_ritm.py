@@ -71,3 +71,18 @@ def test_evaluate_on_a_benchmark(command, tmp_path, benchmark):
                      'masks', '--cap', '2', '--clicks', '1', '2', '--zoom-side', '48', '--no-flip')
     row = next(line for line in output.splitlines() if 'ritm.npz' in line).split('|')
     assert float(row[2]) == 2 and 0 < float(row[4]) < 1
+
+
+def test_predict_with_fbrs(command):
+    command('predict.py', 'ritm.npz', 'a.png', '--out', 'o', *POINTS, '--fbrs', '--zoom-side', '0')
+    model = load_model('ritm.npz')
+    model.fbrs, model.zoom_side = True, None
+    np.testing.assert_allclose(found(), model.segment(read_image('a.png'), CLICKS), atol=0.51 / 255)
+
+
+def test_fbrs_is_refused_for_another_click_model(call_here, tmp_path):
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / 'a.png')
+    status, _, errors = call_here('predict.py', 'click', str(tmp_path / 'a.png'), '--pos', '5,5', '--fbrs',
+                                  '--out', str(tmp_path / 'o'), '-q')
+    assert status == 2
+    assert '--fbrs is a refinement of RITM models, but click holds a ClickSegmenter; omit it.' in errors

@@ -81,8 +81,10 @@ class Answer:
         logits: (1, h, w) float32.
         view: The :class:`View` that they are of.
         box: The box that was zoomed in on; None if the whole image was shown as it is.
+        adjustment: (2, C) float64, the scales and shifts of the features that f-BRS found; None without it.
     """
 
     logits: np.ndarray
     view: View
     box: Box | None
+    adjustment: np.ndarray | None = None

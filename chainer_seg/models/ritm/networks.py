@@ -40,7 +40,10 @@ class RitmHRNet(RitmSegmenter):
         longest_side: Larger inputs of the network are shrunk until their longer side is so many pixels;
             None for no limit.
         flip: Whether the logits are averaged with those of the mirrored image.
-        click_limit: The network is shown so many clicks, the first ones; None for all.
+        click_limit: The network is shown so many clicks, the first ones; None for all, or for the eight
+            of the authors with ``fbrs``.
+        fbrs: Whether features are scaled and shifted from the second click on until the result agrees
+            with the clicks (:class:`chainer_seg.models.ritm.feature_refinement.FeatureRefinement`).
         seed: Seed of the initial weights.
     """
 
@@ -51,7 +54,7 @@ class RitmHRNet(RitmSegmenter):
                  click_width: Channels = 16, slope: Share = 0.2, zoom_side: InputSide | None = 400,
                  zoom_after: ClicksBefore = 1, zoom_margin: Above = 1.4, zoom_least: Count = 200,
                  zoom_square: bool = False, longest_side: Positive | None = None, flip: bool = True,
-                 click_limit: Positive | None = None, seed: Count = 0) -> None:
+                 click_limit: Positive | None = None, fbrs: bool = False, seed: Count = 0) -> None:
         super().__init__(stem_width)
         with self.init_scope():
             self.backbone = HRNet(width, blocks, tuple(modules), stem_width, seed=seed)
@@ -74,7 +77,7 @@ class RitmDeepLab(RitmSegmenter):
         pyramid: Dilations of the pyramid.
         dropout: Share of the values of the pyramid that are dropped in training.
         click_encoding, click_radius, mask_input, fusion, click_width, slope, zoom_side, zoom_after,
-            zoom_margin, zoom_least, zoom_square, longest_side, flip, click_limit, seed: As those of
+            zoom_margin, zoom_least, zoom_square, longest_side, flip, click_limit, fbrs, seed: As those of
             :class:`RitmHRNet`.
     """
 
@@ -85,7 +88,7 @@ class RitmDeepLab(RitmSegmenter):
                  click_width: Channels = 16, slope: Share = 0.2, zoom_side: InputSide | None = 400,
                  zoom_after: ClicksBefore = 1, zoom_margin: Above = 1.4, zoom_least: Count = 200,
                  zoom_square: bool = False, longest_side: Positive | None = None, flip: bool = True,
-                 click_limit: Positive | None = None, seed: Count = 0) -> None:
+                 click_limit: Positive | None = None, fbrs: bool = False, seed: Count = 0) -> None:
         super().__init__(width)
         build = LayerBuilder('zero', 'batch', np.random.default_rng((seed, 2)))
         with self.init_scope():

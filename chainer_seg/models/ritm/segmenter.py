@@ -1,5 +1,6 @@
 """What both of RITM's click models share: their input, one prediction, and sessions (arXiv 2102.06583)."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from chainer_seg.models.inference import inference
 from chainer_seg.models.ritm.answer import Answer, View
 from chainer_seg.models.ritm.click_layers import ClickColors, ClickTransform
 from chainer_seg.models.ritm.click_maps import click_maps, view_points
+from chainer_seg.models.ritm.feature_refinement import CLICKS_SHOWN, FeatureRefinement
 from chainer_seg.models.ritm.session import RitmSession
 from chainer_seg.models.ritm.zoom_in import Box, ZoomIn
 
@@ -45,7 +47,7 @@ class RitmSegmenter(ClickModel):
         self.click_encoding, self.click_radius = options['click_encoding'], options['click_radius']
         self.mask_input, self.flip = options['mask_input'], options['flip']
         self.longest_side, self.click_limit = options['longest_side'], options['click_limit']
-        self.zoom_side = options['zoom_side']
+        self.zoom_side, self.fbrs = options['zoom_side'], options['fbrs']
         self.colors_only = options['fusion'] == 'colors'
         rng = np.random.default_rng((options['seed'], 1))
         maps = 3 if self.mask_input else 2
@@ -73,6 +75,11 @@ class RitmSegmenter(ClickModel):
 
     def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         return self.head(self.features(x))[0]
+
+    @property
+    def _shown(self) -> int | None:
+        """The number of clicks that the network is shown; None for all."""
+        return CLICKS_SHOWN if self.click_limit is None and self.fbrs else self.click_limit
 
     @property
     def zoom_in(self) -> ZoomIn | None:
@@ -121,7 +128,7 @@ class RitmSegmenter(ClickModel):
         view = View.of(image.shape[:2], box, zoom, self.longest_side)
         picture = view.crop(image.astype(np.float32).transpose(2, 0, 1) / 255)
         mask = np.zeros(view.sizes[-1], np.float32) if previous is None else view.crop(previous)
-        points = view_points(view.moved(clicks[:self.click_limit]), view.sizes[-1][1], flip)
+        points = view_points(view.moved(clicks[:self._shown]), view.sizes[-1][1], flip)
         if flip:
             picture, mask = np.stack([picture, picture[:, :, ::-1]]), np.stack([mask, mask[:, ::-1]])
         else:
@@ -133,14 +140,15 @@ class RitmSegmenter(ClickModel):
         return view.pasted(F.sigmoid(resize_bilinear(logits[None], view.sizes[-1])).array[0, 0])
 
     def answer(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, *,
-               kept: Box | None = None, found: np.ndarray | None = None, flip: bool | None = None) -> Answer:
+               before: Answer | None = None, found: np.ndarray | None = None, flip: bool | None = None
+               ) -> Answer:
         """What the network finds for clicks.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             clicks: All clicks, in pixels of the image, in the order in which they were made.
             previous: (H, W) float32, the probability after the click before; zeros for the first.
-            kept: The box of the click before, or None.
+            before: The answer to the click before, or None.
             found: As ``previous``, for the zoom-in; None for the same.
             flip: Whether to average with the mirrored image; None for the model's setting.
 
@@ -148,26 +156,41 @@ class RitmSegmenter(ClickModel):
             chainer_seg.errors.ModelError: The network returned values that are not finite.
         """
         flip, zoom = self.flip if flip is None else flip, self.zoom_in
+        look = functools.partial(self._look, image, clicks, previous, flip,
+                                 None if before is None else before.adjustment)
         if zoom is None:
-            return self._look(image, clicks, previous, None, flip)
-        box = zoom.next_box(kept, previous if found is None else found, clicks)
-        answer = self._look(image, clicks, previous, box, flip)
+            return look(None)
+        box = zoom.next_box(None if before is None else before.box,
+                            previous if found is None else found, clicks)
+        answer = look(box)
         if box is not None:
             return answer
         found = self.decode(answer.logits, answer.view)
-        if not zoom.looks_again(found):
-            return answer
-        return self._look(image, clicks, previous, zoom.next_box(None, found, clicks), flip)
+        return look(zoom.next_box(None, found, clicks)) if zoom.looks_again(found) else answer
 
-    def _look(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, box: Box | None,
-              flip: bool) -> Answer:
+    def _look(self, image: np.ndarray, clicks: Sequence[Click], previous: np.ndarray, flip: bool,
+              adjustment: np.ndarray | None, box: Box | None) -> Answer:
         x, view = self.prepare(image, clicks, previous, box, flip)
         with inference():
-            logits = chainer.backends.cuda.to_cpu(self.forward(self.device.send(x)).array)
+            features = self.features(self.device.send(x)).array
+            if self.fbrs:
+                features, adjustment = self._refined(features, clicks, view, flip, adjustment)
+            logits = chainer.backends.cuda.to_cpu(self.head(features)[0].array)
         self.check_finite(logits)
         if flip:
             logits = (logits[:1] + logits[1:, :, :, ::-1]) / 2
-        return Answer(logits[0], view, box)
+        return Answer(logits[0], view, box, adjustment)
+
+    def _refined(self, features: np.ndarray, clicks: Sequence[Click], view: View, flip: bool,
+                 adjustment: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """The features and the adjustment that f-BRS finds."""
+        settings, size = FeatureRefinement(), view.sizes[-1]
+        if len(clicks) <= settings.after:
+            return features, adjustment
+        self.check_finite(features)
+        masks = self.device.send(settings.click_masks(view.moved(clicks), size, flip))
+        return settings.refine(lambda changed: resize_bilinear(self.head(changed)[0], size), features,
+                               masks, adjustment)
 
     def session(self, image: ImageLike, refinement: str | Refinement | None = None,
                 flip: bool | None = None) -> RitmSession:
@@ -182,4 +205,4 @@ class RitmSegmenter(ClickModel):
         return RitmSession(self, as_image(image), refinement, flip)
 
     def click_settings(self) -> dict[str, Any]:
-        return {'flip': self.flip, 'zoom_side': self.zoom_side}
+        return {'flip': self.flip, 'zoom_side': self.zoom_side, 'fbrs': self.fbrs}

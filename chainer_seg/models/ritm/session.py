@@ -33,8 +33,7 @@ class RitmSession(ClickSession):
     def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> Answer:
         if not self._model.mask_input:
             clicks = clicks_with_start(clicks, before.start)
-        kept = None if before.result is None else before.result.box
-        return self._model.answer(self.image, clicks, previous, kept=kept, flip=self._flip)
+        return self._model.answer(self.image, clicks, previous, before=before.result, flip=self._flip)
 
     def _paste(self, result: Answer) -> np.ndarray:
         return self._model.decode(result.logits, result.view)

@@ -282,7 +282,7 @@ def run(name, mode):
             # The original's demo shows a given mask before every click, and answers the first one twice.
             for _ in range(2 if start is not None and count == 1 else 1):
                 answer = model.answer(image(), given[:count], probability if start is None else start,
-                                      kept=None if answer is None else answer.box, found=probability)
+                                      before=answer, found=probability)
                 probability = model.decode(answer.logits, answer.view)
             results.append((answer, probability, len(recorder.runs) - runs))
     return model, recorder, results

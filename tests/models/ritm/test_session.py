@@ -18,13 +18,13 @@ both_kinds = pytest.mark.parametrize('kind', toys.KINDS)
 @both_kinds
 def test_session_gives_each_click_the_result_and_the_box_of_the_one_before(kind):
     model, image = toys.make(kind), toys.picture()
-    session, kept, probability = model.session(image), None, np.zeros(image.shape[:2], np.float32)
+    session, answer, probability = model.session(image), None, np.zeros(image.shape[:2], np.float32)
     boxes = set()
     for count in range(1, len(CLICKS) + 1):
-        answer = model.answer(image, CLICKS[:count], probability, kept=kept)
-        kept, probability = answer.box, model.decode(answer.logits, answer.view)
+        answer = model.answer(image, CLICKS[:count], probability, before=answer)
+        probability = model.decode(answer.logits, answer.view)
         np.testing.assert_array_equal(session.add(CLICKS[count - 1]), probability)
-        boxes.add(kept)
+        boxes.add(answer.box)
     assert len(boxes) > 1
     np.testing.assert_array_equal(model.segment(image, CLICKS), probability)
 
@@ -145,7 +145,7 @@ def test_model_file_keeps_the_network_and_its_settings(kind, tmp_path):
 def test_settings_of_a_click_are_those_that_its_result_depends_on():
     model = toys.make('hrnet')
     model.zoom_side, model.flip = None, False
-    assert model.click_settings() == {'flip': False, 'zoom_side': None}
+    assert model.click_settings() == {'flip': False, 'zoom_side': None, 'fbrs': False}
 
 
 @pytest.mark.gpu
