@@ -3,55 +3,23 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chainer_seg.errors import ClickError
 from chainer_seg.instances import Instances
+from chainer_seg.models.click_state import ClickObject, ClickState
 from chainer_seg.models.deeplab.clicks import Click, check_clicks, pixel_of
 from chainer_seg.models.deeplab.refine import Refinement, find_refinement
 from chainer_seg.models.deeplab.simulated_user import next_click
 from chainer_seg.models.deeplab.zoom_in import merge_changes
 
+if TYPE_CHECKING:
+    from chainer_seg.models.click_model import ClickModel
+
 _NAMELESS = 'object'
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ClickObject:
-    """A finished object.
-
-    Attributes:
-        name: What the user calls it; may be empty.
-        mask: (H, W) bool.
-        clicks: The clicks that segmented it.
-    """
-
-    name: str
-    mask: np.ndarray
-    clicks: tuple[Click, ...]
-    _state: 'ClickState' = dataclasses.field(repr=False)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ClickState:
-    """The result of one click: enough to restore it, and small enough to keep for every click.
-
-    Attributes:
-        clicks: The clicks on the object.
-        start: (H, W) bool, the mask that the object started from, or None.
-        result: What the session found for the clicks, of a type of its own; None for nothing.
-    """
-
-    clicks: tuple[Click, ...] = ()
-    start: np.ndarray | None = None
-    result: Any = None
-
-    @property
-    def has_object(self) -> bool:
-        """Whether there is a start or a positive click."""
-        return self.start is not None or any(click.positive for click in self.clicks)
 
 
 class ClickSession(abc.ABC):
@@ -198,6 +166,40 @@ class ClickSession(abc.ABC):
         start = mask != 0 if mask.any() else None
         self._states = self._states[:self._position + 1] + [ClickState(start=start)]
         return self._go_to(len(self._states) - 1)
+
+    def refine(self, refinement: str | Refinement = 'graphcut') -> np.ndarray:
+        """Refines the current object once, whatever :attr:`refinement` is; returns the new probability.
+
+        The refined mask is what the object starts from then: further clicks change it where they are,
+        and :meth:`undo` brings back the mask before.
+
+        Raises:
+            chainer_seg.errors.ClickError: There is no object yet.
+            chainer_seg.errors.UserError: The name is unknown, or PyMaxflow is not installed.
+        """
+        refine = find_refinement(refinement)
+        if refine is None or not self.mask.any():
+            raise ClickError('There is no object to refine yet; click the object first.')
+        refined = self._refined(refine, self.raw_probability, self.clicks) > self.threshold
+        if not refined.any():
+            raise ClickError('The refinement leaves nothing of the object; add a click on it.')
+        state = ClickState(self.clicks, refined)
+        self._states = self._states[:self._position + 1] + [state]
+        return self._go_to(len(self._states) - 1)
+
+    def of_model(self, model: 'ClickModel') -> 'ClickSession':
+        """A session of another model on the same image, with the same objects and clicks.
+
+        Finished objects keep their masks; reopened, they start from them.
+        """
+        other, state = model.session(self.image), self._states[self._position]
+        other.refinement, other.threshold = self._refinement, self.threshold
+        other.objects = tuple(dataclasses.replace(each, _state=ClickState(start=each.mask))
+                              for each in self.objects)
+        if state.start is not None:
+            other.start_from(state.start)
+        other.add(*state.clicks)
+        return other
 
     def finish(self, name: str = '') -> None:
         """Finishes the current object under a name and starts the next one.

@@ -19,6 +19,7 @@ from chainer_seg.widgets.events import (
     button, error_message, row, status_html, status_line, without_errors)
 from chainer_seg.widgets.image_sources import image_sources, make_names_unique
 from chainer_seg.widgets.image_canvas import ImageCanvas
+from chainer_seg.widgets.model_menu import click_model
 from chainer_seg.widgets.notebook_cell import NotebookBox
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class ClickCanvas(NotebookBox):
     Args:
         image: Anything that :func:`chainer_seg.images.as_image` accepts: a path, a PIL image, an
             array.
-        model: A click model, or the name or path of a model file, such as ``'click'``.
+        model: A click model, a detector, a DeepMask or a SharpMask; or the name or path of a model file,
+            such as ``'click'`` or ``'sharpmask'``.
         longest_side: Maximum longer side of the displayed image in pixels; clicks, probability and
             mask are in pixels of the original image.
 
@@ -60,10 +62,7 @@ class ClickCanvas(NotebookBox):
 
     def _begin(self, images, model, longest_side):
         """Sets up everything that must exist before the controls are laid out."""
-        if isinstance(model, (str, os.PathLike)):
-            from chainer_seg.model_file import load_model
-            model = load_model(model)
-        self._model = model
+        self._model = click_model(model)
         # Cells and click handlers may run in different threads of the kernel.
         self._lock = threading.RLock()
         self._images, self._number = image_sources(images), 0

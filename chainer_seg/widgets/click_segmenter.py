@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -21,7 +21,9 @@ from chainer_seg.widgets.events import row
 from chainer_seg.widgets.label_files import save_coco, save_masks
 from chainer_seg.widgets.object_list import SteadyColors, object_colors
 from chainer_seg.widgets.image_sources import Labels, image_sources, make_names_unique
+from chainer_seg.widgets.model_menu import click_model
 from chainer_seg.widgets.segmenter_controls import SegmenterControls
+from chainer_seg.widgets.true_masks import TrueMasks
 
 
 if TYPE_CHECKING:
@@ -45,11 +47,14 @@ class ClickSegmenterWidget(ClickCanvas):
         images: One image or a list of images, each a path, a PIL image or an array; a dict from names
             to images; a folder of images; or a data set such as
             :class:`chainer_seg.datasets.CocoDataset`, whose objects become finished objects.
-        model: A click model, or the name or path of a model file.
+        model: A click model, a detector, a DeepMask or a SharpMask; or the name or path of a model file.
+            Another one can be chosen in the menu.
         refinement: How masks are refined: None, ``'graphcut'``, ``'crf'`` or a callable, as in
             :class:`chainer_seg.models.click_session.ClickSession`.
         folder: The folder that the buttons save to; it can be changed in its field.
         longest_side: Maximum longer side of the displayed image in pixels.
+        true_masks: The true masks, ``{name of the image: (R, H, W) bool}``, where they are known: the
+            intersection over union with the best of them is shown.
         class_names: The suggested names of objects. They are also the first classes, in this order,
             of what is saved, whether or not there are objects of them. Default: those of the data set.
 
@@ -61,8 +66,11 @@ class ClickSegmenterWidget(ClickCanvas):
 
     def __init__(self, images: Any, model: 'ClickModel | str | os.PathLike' = 'click',
                  refinement: str | Callable | None = None, folder: str | os.PathLike = 'labels',
-                 longest_side: int = 640, class_names: Iterable[str] | None = None) -> None:
+                 longest_side: int = 640, class_names: Iterable[str] | None = None,
+                 true_masks: Mapping[str, npt.ArrayLike] | None = None) -> None:
         self._refinement = refinement
+        self._true_masks = TrueMasks(true_masks)
+        self._chosen = model  # the model as it was given: an object, a name, or a path
         self._class_names: tuple[str, ...] = tuple(
             getattr(images, 'class_names', ()) if class_names is None else class_names)
         # One for each image.
@@ -102,6 +110,51 @@ class ClickSegmenterWidget(ClickCanvas):
     def masks(self) -> npt.NDArray[np.bool_]:
         """(R, H, W) bool: the masks of the finished objects of this image."""
         return self.instances().masks
+
+    @property
+    def model(self) -> 'ClickModel':
+        """The model; can be set as in the constructor, and goes on with the objects and clicks there are."""
+        return self._model
+
+    @model.setter
+    def model(self, model: 'ClickModel | str | os.PathLike') -> None:
+        before = self._model, self._chosen
+
+        def run():
+            self._model, self._chosen = click_model(model), model
+            self._go_to(self._number)
+
+        try:
+            self._do(run)
+        except BaseException:
+            self._model, self._chosen = before
+            raise
+        finally:
+            self._controls.refresh(self._object_colors())
+
+    @property
+    def chosen_model(self) -> 'ClickModel | str | os.PathLike':
+        """The model as it was given: a model, a name, or a path."""
+        return self._chosen
+
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union of the current object with its true mask; None where it is unknown."""
+        return self._true_masks.iou(self.names[self._number], self.mask)
+
+    @property
+    def ious(self) -> list[float | None]:
+        """As :attr:`iou`, of each finished object."""
+        return [self._true_masks.iou(self.names[self._number], each.mask) for each in self.objects]
+
+    def refine(self) -> None:
+        """Refines the current object once by a graph cut; further clicks correct the refined mask.
+
+        Raises:
+            chainer_seg.errors.ClickError: There is no object yet.
+            chainer_seg.errors.UserError: PyMaxflow is not installed.
+        """
+        self._change(lambda session: session.refine('graphcut'))
 
     @property
     def refinement(self) -> str | Callable | None:
@@ -311,7 +364,8 @@ class ClickSegmenterWidget(ClickCanvas):
     def _summary(self):
         if self.objects and not self.clicks and not self.mask.any():
             return f'{_count(self.objects, "object")} finished; click the next one.'
-        return super()._summary()
+        iou = self.iou
+        return super()._summary() + ('' if iou is None else f' IoU with the true mask: {iou:.2f}.')
 
     def _snapshot_below(self, size):
         below = resize(self.image, size)

@@ -34,22 +34,26 @@ class ImageSource:
     def __init__(self, name: str | None, read: Callable[[], Example], labelled: bool = False) -> None:
         self.name = name or ''
         self.session: ClickSession | None = None
+        self._model: ClickModel | None = None
         self.labelled = labelled
         self._read = read
 
     def open(self, model: 'ClickModel') -> 'ClickSession':
-        """The :class:`chainer_seg.models.click_session.ClickSession` of this image.
+        """The :class:`chainer_seg.models.click_session.ClickSession` of this image, in ``model``.
 
         Raises:
             chainer_seg.errors.ImageError: The image cannot be read.
         """
-        if self.session is None:
+        if self.session is not None and self._model is not model:
+            self.session = self.session.of_model(model)
+        elif self.session is None:
             image, instances = self._read()
             session = model.session(image)
             for number in np.flatnonzero(instances.masks.any(axis=(1, 2))).tolist():
                 session.start_from(instances.masks[number])
                 session.finish(instances.name(number))
             self.session = session
+        self._model = model
         return self.session
 
     def labels(self) -> Example:

@@ -13,7 +13,7 @@ from chainer_seg.colors import NEGATIVE, PALETTE, POSITIVE
 from chainer_seg.widgets.events import button
 
 if TYPE_CHECKING:
-    from chainer_seg.models.deeplab import ClickObject
+    from chainer_seg.models.click_state import ClickObject
 
 # Green and vermilion are reserved for the current object and for negative clicks.
 _FREE = [number for number, color in enumerate(PALETTE.tolist())
@@ -43,18 +43,20 @@ class ObjectList(ipywidgets.VBox):
         super().__init__()
         self.add_class('chainer-seg-objects')
 
-    def show(self, objects: 'Sequence[ClickObject]', colors: npt.NDArray[np.uint8]) -> None:
-        """Shows objects with their names, in colours (R, 3) uint8 RGB."""
+    def show(self, objects: 'Sequence[ClickObject]', colors: npt.NDArray[np.uint8],
+             ious: Sequence[float | None]) -> None:
+        """Shows objects with their names, clicks and IoUs, in colours (R, 3) uint8 RGB."""
         while len(self._rows) < len(objects):
             self._rows.append(self._new_row(len(self._rows)))
         self._showing = True
         try:
-            for row, each, color in zip(self._rows, objects, colors):
-                swatch, name = row.children[:2]
+            for row, each, color, iou in zip(self._rows, objects, colors, ious):
+                swatch, name, figures = row.children[:3]
                 red, green, blue = map(int, color)
                 swatch.value = (f'<span class="chainer-seg-swatch" title="{each.mask.sum()} pixels" '
                                 f'style="background: rgb({red}, {green}, {blue})"></span>')
                 name.value = each.name
+                figures.value = _figures(len(each.clicks), iou)
         finally:
             self._showing = False
         rows: tuple[ipywidgets.Widget, ...] = tuple(self._rows[:len(objects)])
@@ -75,8 +77,15 @@ class ObjectList(ipywidgets.VBox):
                 ('pencil', 'Edit this object', self._reopen),
                 ('times', 'Delete this object', self._remove)):
             buttons.append(button('', icon, tooltip, functools.partial(action, number), '32px'))
-        return ipywidgets.HBox([ipywidgets.HTML(), name, *buttons],
+        return ipywidgets.HBox([ipywidgets.HTML(), name, ipywidgets.HTML(), *buttons],
                                layout={'align_items': 'center'})
+
+
+def _figures(clicks, iou):
+    """The number of clicks on an object and, where it is known, its IoU with the true mask, as HTML."""
+    texts = [f'{clicks} click{"" if clicks == 1 else "s"}'] if clicks else []
+    texts += [] if iou is None else [f'IoU {iou:.2f}']
+    return f'<span class="chainer-seg-figures">{", ".join(texts)}</span>'
 
 
 class SteadyColors:

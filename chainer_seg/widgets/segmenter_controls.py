@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from chainer_seg.files import file_names
 from chainer_seg.widgets.events import button, row, without_errors
+from chainer_seg.widgets.model_menu import ModelMenu
 from chainer_seg.widgets.object_list import ObjectList
 
 if TYPE_CHECKING:
@@ -47,15 +48,17 @@ class SegmenterControls:
                             lambda: segmenter.go_to(segmenter.number + 1), '34px')
         self._position = ipywidgets.HTML()
         self._pages = row([self._previous, self._position, self._next])
-        self.toolbar = [row([self._name, finish]), self._pages]
+        refine = button('Refine', 'cut', 'Refine this object once by a graph cut', segmenter.refine)
+        self.toolbar = [refine, row([self._name, finish]), self._pages]
         self._count = ipywidgets.HTML()
         self._list = ObjectList(without_errors(segmenter.rename), without_errors(segmenter.reopen),
                                 without_errors(segmenter.remove))
         self._refinement = _RefinementChoice(segmenter)
+        self._model = ModelMenu(lambda model: setattr(segmenter, 'model', model))
         self._folder = ipywidgets.Text(
             str(folder), description='Folder', style=_LABELS, layout={'width': 'auto'})
         self.panel = ipywidgets.VBox(
-            [self._count, self._list, *self._sliders(), self._refinement, self._files()],
+            [self._count, self._list, *self._sliders(), self._model, self._refinement, self._files()],
             layout={'flex': '1 1 270px', 'max_width': '350px'})
         self.panel.add_class('chainer-seg-panel')
 
@@ -82,10 +85,11 @@ class SegmenterControls:
         self._position.value = (f'<span class="chainer-seg-position">{number + 1} of {len(names)}: '
                                 f'{html.escape(names[number])}</span>')
         self._count.value = f'<b>Objects</b> ({len(objects)})' if objects else '<b>Objects</b>: none yet'
-        self._list.show(objects, colors)
+        self._list.show(objects, colors, segmenter.ious)
         self._name.options = tuple(dict.fromkeys(
             [*segmenter.class_names, *(each.name for each in objects if each.name)]))
         self._refinement.show(segmenter.refinement)
+        self._model.show(segmenter.chosen_model)
 
     def _sliders(self):
         sliders, canvas = [], self._segmenter.canvas

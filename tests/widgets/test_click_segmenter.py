@@ -1,5 +1,6 @@
 """The click segmenter from Python's side: objects, images, refinements, files; and what goes wrong."""
 
+import re
 import sys
 import threading
 
@@ -422,6 +423,62 @@ def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatc
     assert 'pip install' in segmenter.message
     assert segmenter.refinement is None and choice.label == 'none'
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
+
+
+def test_refine_cuts_once_and_undo_brings_the_mask_back():
+    image = np.full((*SIZE, 3), 40, np.uint8)
+    image[12:30, 10:30] = 200
+    segmenter = ClickSegmenter(image, Discs())
+    segmenter.add(Click(20, 20))
+    push(segmenter, 'Refine')
+    np.testing.assert_array_equal(segmenter.mask, image[:, :, 0] == 200)
+    assert segmenter.refinement is None and segmenter.clicks == (Click(20, 20),)
+    segmenter.add(Click(50, 60))
+    np.testing.assert_array_equal(segmenter.mask, (image[:, :, 0] == 200) | disc(SIZE, 50, 60))
+    segmenter.undo()
+    segmenter.undo()
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
+
+
+def test_refine_without_an_object_is_one_sentence(segmenter):
+    push(segmenter, 'Refine')
+    assert segmenter.message == 'There is no object to refine yet; click the object first.'
+
+
+def figures(segmenter):
+    """What the list says of finished objects beside their names."""
+    return [re.sub('<.*?>', '', row.children[2].value) for row in segmenter._controls._list.children]
+
+
+def test_the_list_shows_the_clicks_of_each_object(segmenter):
+    segmenter.add(Click(20, 20))
+    segmenter.finish()
+    segmenter.add(Click(40, 60), Click(20, 20, False))
+    segmenter.finish()
+    assert figures(segmenter) == ['1 click', '2 clicks']
+
+
+def test_the_iou_with_the_best_true_mask_is_shown_where_it_is_known():
+    near = disc(SIZE, 20, 22)
+    segmenter = ClickSegmenter({'cup': picture(0), 'cat': picture(1)}, Discs(),
+                               true_masks={'cup': np.stack([disc(SIZE, 40, 60), near])})
+    found = disc(SIZE, 20, 20)
+    expected = (near & found).sum() / (near | found).sum()
+    assert segmenter.iou is None
+    segmenter.add(Click(20, 20))
+    assert segmenter.iou == pytest.approx(expected)
+    assert segmenter.message.endswith(f'IoU with the true mask: {expected:.2f}.')
+    segmenter.finish()
+    assert figures(segmenter) == [f'1 click, IoU {expected:.2f}']
+    segmenter.go_to(1)
+    segmenter.add(Click(20, 20))
+    assert segmenter.iou is None and 'IoU' not in segmenter.message
+
+
+def test_true_masks_of_another_size_are_one_sentence():
+    segmenter = ClickSegmenter({'cup': picture(0)}, Discs(), true_masks={'cup': np.ones((2, 5, 5), bool)})
+    with pytest.raises(UserError, match='The true masks of cup must be'):
+        segmenter.add(Click(20, 20))
 
 
 def test_unknown_refinement_is_rejected(segmenter):

@@ -1,0 +1,119 @@
+"""The menu of models, and how the click segmenter goes on with another one."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('anywidget')
+
+from chainer_seg import save_model  # noqa: E402
+from chainer_seg.errors import UserError  # noqa: E402
+from chainer_seg.models.deeplab import Click, ClickSegmenter, DeepLab  # noqa: E402
+from chainer_seg.models.mask_rcnn import MaskRCNN  # noqa: E402
+from chainer_seg.widgets import ClickSegmenter as Segmenter  # noqa: E402
+from chainer_seg.widgets.model_menu import find_click_models  # noqa: E402
+from tests.models.mask_rcnn.test_model import SMALL as SMALL_MASK_RCNN  # noqa: E402
+from tests.models.test_candidate_session import LEFT, RIGHT, SIZE, Boxes  # noqa: E402
+
+from .discs import Discs, disc  # noqa: E402
+
+SMALL = {'blocks': (1, 1, 1, 1), 'width': 2, 'longest_side': 64}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder, and an empty cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('CHAINER_SEG_CACHE', str(tmp_path / 'cache'))
+    return tmp_path
+
+
+@pytest.fixture
+def image(rng):
+    return rng.integers(0, 256, (*SIZE, 3), np.uint8)
+
+
+def menu(segmenter):
+    return segmenter._controls._model._menu
+
+
+def entries(segmenter):
+    return [name for name, _ in menu(segmenter).options]
+
+
+def choose(segmenter, name):
+    menu(segmenter).value = entries(segmenter).index(name)
+
+
+def test_shipped_models_that_can_be_clicked_are_listed(here):
+    assert list(find_click_models()) == ['click', 'deepmask', 'mask-rcnn', 'sharpmask', 'yolact']
+
+
+def test_model_files_and_downloaded_models_are_listed_if_they_can_be_clicked(here):
+    for path, model in {'mine.npz': ClickSegmenter(**SMALL),
+                        'out/run/model_best.npz': MaskRCNN(**SMALL_MASK_RCNN),
+                        'semantic.npz': DeepLab(blocks=(1, 1, 1, 1), width=2),
+                        'cache/ritm-hrnet18s.npz': ClickSegmenter(**SMALL)}.items():
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        save_model(here / path, model)
+    (here / 'notes.npz').write_bytes(b'something else')
+    found = find_click_models()
+    assert 'mine.npz' in found and 'out/run/model_best.npz' in found
+    assert 'semantic.npz' not in found and 'notes.npz' not in found
+    assert found.get('ritm-hrnet18s', 'not yet published') in (
+        'not yet published', str(here / 'cache/ritm-hrnet18s.npz'))
+
+
+def test_a_given_model_is_in_the_menu(here, image):
+    model = Discs()
+    segmenter = Segmenter(image, model)
+    assert menu(segmenter).label == 'given Discs' and 'sharpmask' in entries(segmenter)
+    segmenter.model = Boxes(LEFT)
+    assert menu(segmenter).label == 'given Boxes'
+    choose(segmenter, 'given Discs')
+    assert segmenter.model is model
+
+
+def test_another_model_goes_on_with_the_clicks_and_keeps_the_objects(here, image):
+    segmenter = Segmenter({'a': image, 'b': image}, Discs())
+    segmenter.add(Click(40, 60))
+    segmenter.finish('disc')
+    segmenter.add(Click(20, 20))
+    segmenter.model = Boxes(LEFT, RIGHT)
+    np.testing.assert_array_equal(segmenter.mask, LEFT)
+    assert segmenter.clicks == (Click(20, 20),)
+    np.testing.assert_array_equal(segmenter.objects[0].mask, disc(SIZE, 40, 60))
+    segmenter.go_to(1)
+    segmenter.add(Click(20, 40))
+    np.testing.assert_array_equal(segmenter.mask, RIGHT)
+    segmenter.go_to(0)
+    segmenter.reopen(0)
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 40, 60))
+
+
+def test_the_sentence_on_shipped_models_is_shown_for_them_only(here, image):
+    segmenter = Segmenter(image[:32, :32], 'mask-rcnn')
+    assert 'synthetic shapes only' in segmenter._controls._model._note.value
+    segmenter.model = Discs()
+    assert segmenter._controls._model._note.value == ''
+
+
+@pytest.mark.parametrize('model', ['deeplab', DeepLab(blocks=(1, 1, 1, 1), width=2)])
+def test_a_model_that_cannot_be_clicked_is_refused_and_the_one_before_stays(here, image, model):
+    with pytest.raises(UserError, match='A DeepLab does not segment what is clicked on'):
+        Segmenter(image, model)
+    segmenter = Segmenter(image, Discs())
+    segmenter.add(Click(20, 20))
+    with pytest.raises(UserError, match='does not segment'):
+        segmenter.model = model
+    assert 'does not segment' in segmenter.message and menu(segmenter).label == 'given Discs'
+    segmenter.add(Click(40, 40))
+    np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20) | disc(SIZE, 40, 40))
+
+
+def test_a_missing_file_in_the_menu_is_one_sentence(here, image):
+    save_model('mine.npz', ClickSegmenter(**SMALL))
+    segmenter = Segmenter(image, Discs())
+    (here / 'mine.npz').unlink()
+    choose(segmenter, 'mine.npz')
+    assert 'There is no model file mine.npz' in segmenter.message
+    assert menu(segmenter).label == 'given Discs'
