@@ -79,6 +79,6 @@ $(cd "$out" && ls -1 -- *.ipynb *.html *.png *.jpg 2>/dev/null | sed 's/^/  /')
 Next:
   bash scripts/quickstart.sh --lab            click on photographs yourself, in JupyterLab
   source $ENVIRONMENT/bin/activate                   then, for example:
-  python scripts/predict.py click IMAGE.jpg --pos X,Y
-  python scripts/train.py click --dataset shapes --out out/my_first
+  chainer-seg predict click IMAGE.jpg --pos X,Y
+  chainer-seg train click --dataset shapes --out out/my_first
 TEXT

@@ -5,8 +5,8 @@
 #
 # The checkouts are git clones of chainer/chainer at v7.8.1.post1 and of chainer/chainercv at 5f7bd55e
 # (its release 0.13.1 has no tag). PYTHON (default: python) has chainer, chainercv, onnx, onnxruntime,
-# pytest, pytest-timeout, mock, packaging and scipy. One pytest a file; results as JUnit XML, logs and
-# progress.txt in OUT (default: out/upstream); files that are there already are not run again.
+# pytest, pytest-timeout, mock, packaging and scipy. Each file runs in a pytest of its own. Results as JUnit
+# XML, logs and progress.txt are written to OUT (default: out/upstream); files with results are skipped.
 #
 #   BASELINE=1   plain pytest without chainer_seg, for a Python of Chainer's own time
 #   ONLY=REGEX   only the test files whose path matches
