@@ -28,7 +28,7 @@ _cleaned: set[pathlib.Path] = set()  # Folders in which this process has removed
 _SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')  # half of an escaped surrogate pair in JSON
 
 
-def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError] = UserError) -> str:
+def read_text(path: str | os.PathLike, what: str = 'file', error: type[Exception] = UserError) -> str:
     """The content of a text file in UTF-8, or in the encoding of its byte order mark, without the mark.
 
     Args:
@@ -52,7 +52,7 @@ def read_text(path: str | os.PathLike, what: str = 'file', error: type[UserError
     return decode_text(data, f'The {what} {path}', error)
 
 
-def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> str:
+def decode_text(data: bytes, name: str, error: type[Exception] = UserError) -> str:
     """As :func:`read_text`, for bytes; ``name`` names them in errors."""
     mark, encoding = next((each for each in _BYTE_ORDER_MARKS if data.startswith(each[0])),
                           (b'', 'utf-8'))
@@ -72,12 +72,12 @@ def decode_text(data: bytes, name: str, error: type[UserError] = UserError) -> s
 
 
 def read_json(path: str | os.PathLike, what: str = 'file',
-              error: type[UserError] = UserError) -> Any:
+              error: type[Exception] = UserError) -> Any:
     """The value in a JSON file; arguments and errors as for :func:`read_text`."""
     return parse_json(read_text(path, what, error), f'The {what} {path}', error)
 
 
-def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError) -> Any:
+def parse_json(text: str | bytes, name: str, error: type[Exception] = UserError) -> Any:
     """The value of a JSON text; ``name`` names it in errors."""
     if isinstance(text, bytes):
         text = decode_text(text, name, error)
@@ -97,12 +97,12 @@ def parse_json(text: str | bytes, name: str, error: type[UserError] = UserError)
 
 
 def read_toml(path: str | os.PathLike, what: str = 'file',
-              error: type[UserError] = UserError) -> dict[str, Any]:
+              error: type[Exception] = UserError) -> dict[str, Any]:
     """The tables of a TOML file; arguments and errors as for :func:`read_text`."""
     return parse_toml(read_text(path, what, error), f'The {what} {path}', error)
 
 
-def parse_toml(text: str, name: str, error: type[UserError] = UserError) -> dict[str, Any]:
+def parse_toml(text: str, name: str, error: type[Exception] = UserError) -> dict[str, Any]:
     """The tables of a TOML text; ``name`` names it in errors."""
     try:
         return tomllib.loads(text)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from chainer import backend
 from pycocotools import mask as coco_mask
 
@@ -113,7 +114,7 @@ def decode_columns(codes: Sequence[dict] | dict) -> np.ndarray:
         raise
 
 
-def polygons_to_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
+def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -> np.ndarray:
     """The mask (height, width) bool that COCO's polygons of one object cover together.
 
     Args:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from chainer_seg.errors import quoted
@@ -116,7 +117,7 @@ def checked_code(code: object, size: Sequence[int] | None = None) -> dict:
     return {'size': [height, width], 'counts': counts}
 
 
-def polygon_codes(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> list[dict]:
+def polygon_codes(polygons: Sequence[npt.ArrayLike], size: Sequence[int]) -> list[dict]:
     """The run-length encoding of each polygon.
 
     Args:
@@ -150,7 +151,7 @@ def polygon_codes(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> l
     return coco_mask.frPyObjects(parts, height, width)
 
 
-def polygons_code(polygons: Sequence[Sequence[float]], size: Sequence[int]) -> dict:
+def polygons_code(polygons: Sequence[npt.ArrayLike], size: Sequence[int]) -> dict:
     """The one run-length encoding that polygons cover together; arguments as in :func:`polygon_codes`."""
     return coco_mask.merge(polygon_codes(polygons, size))
 

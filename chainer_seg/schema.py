@@ -51,7 +51,7 @@ _Length = Annotated[int, Meta(gt=0, le=10**6)] | Annotated[float, Meta(gt=0, le=
 Lengths = Annotated[Sequence[_Length], Meta(min_length=1, max_length=100)]
 
 
-def check(value: Any, form: type[T], name: str, error: type[UserError] = UserError) -> T:
+def check(value: Any, form: type[T], name: str, error: type[Exception] = UserError) -> T:
     """Gives ``value`` in the form ``form``.
 
     Whole numbers that are written as floats are whole numbers.

@@ -65,7 +65,7 @@ def test_checksum_is_compared(tmp_path):
         file.read('a')
 
 
-def test_file_that_inflates_a_thousandfold_is_refused_before_it_takes_memory(tmp_path):
+def test_file_that_inflates_a_thousandfold_is_rejected_before_it_takes_memory(tmp_path):
     zeros = npy(np.zeros(100 << 20, np.uint8))
     path = archive(tmp_path / 'a.npz', {'a.npy': zeros}, zipfile.ZIP_DEFLATED)
     del zeros
@@ -77,7 +77,7 @@ def test_file_that_inflates_a_thousandfold_is_refused_before_it_takes_memory(tmp
     assert path.stat().st_size < 200_000 and peak < 1_000_000
 
 
-def test_entries_that_share_their_bytes_are_refused(tmp_path):
+def test_entries_that_share_their_bytes_are_rejected(tmp_path):
     path = archive(tmp_path / 'a.npz', {'a.npy': npy(np.zeros(1000)), 'b.npy': npy(np.zeros(1000))})
     with zipfile.ZipFile(path, 'a') as file:
         first, second = file.infolist()
@@ -88,6 +88,6 @@ def test_entries_that_share_their_bytes_are_refused(tmp_path):
         ArrayFile(path)
 
 
-def test_missing_file_is_told(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(ArrayFileError, match='There is no file'):
         ArrayFile(tmp_path / 'a.npz')

@@ -16,7 +16,7 @@ def work(bad, errors):
     return done
 
 
-def test_the_work_goes_on_and_the_bad_images_are_listed(capsys):
+def test_the_work_resumes_and_the_bad_images_are_listed(capsys):
     bad = BadImages()
     errors = [None, ImageError('a.jpg is cut.'), DatasetError('b.jpg is odd.'), None]
     with pytest.raises(ImageError, match='^2 of 4 images could not be read and have no results; '), \
@@ -60,7 +60,7 @@ def test_without_a_callback_errors_are_raised():
         raise ImageError('a.jpg is cut.')
 
 
-def test_interrupted_work_lists_what_was_passed_over(capsys):
+def test_interrupted_work_lists_what_was_skipped(capsys):
     bad = BadImages()
     with pytest.raises(KeyboardInterrupt), bad.reported(3, 'have no results'):
         work(bad, [ImageError('a.jpg is cut.'), KeyboardInterrupt()])

@@ -45,7 +45,7 @@ def test_size_is_height_by_width():
 
 
 @pytest.mark.parametrize('text', ['', 'x', '0', '3x', '1x2x3', '-4'])
-def test_other_sizes_are_refused(text):
+def test_other_sizes_are_rejected(text):
     with pytest.raises(argparse.ArgumentTypeError):
         command_line.size_argument(text)
 

@@ -103,12 +103,12 @@ def test_gpus_that_are_hidden_are_found_in_the_environment(cupy_with, monkeypatc
         devices.get_device(0)
 
 
-def test_gpu_without_cupy_is_refused_with_the_extra_that_brings_it(no_cupy):
+def test_gpu_without_cupy_is_rejected_with_the_extra_that_brings_it(no_cupy):
     with pytest.raises(DeviceError, match='GPU 0 was asked for, but CuPy is not installed.*cuda12'):
         devices.get_device('0')
 
 
-def test_gpu_beyond_the_last_is_refused_with_those_that_there_are(cupy_with):
+def test_gpu_beyond_the_last_is_rejected_with_those_that_there_are(cupy_with):
     cupy_with(count=2)
     with pytest.raises(DeviceError, match='GPU 2 was asked for, but the GPUs here are 0 to 1'):
         devices.get_device(2)

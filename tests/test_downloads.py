@@ -68,7 +68,7 @@ def test_a_file_arrives_with_its_checksum(server, tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path):
+def test_a_broken_download_resumes_where_it_stopped(server, tmp_path):
     path = tmp_path / 'weights.bin'
     with pytest.raises(DownloadError, match=f'after {len(CONTENT) // 3} of {len(CONTENT)} bytes'):
         fetch(f'{server.address}/broken', path, MD5)
@@ -107,17 +107,17 @@ def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_file_is_told(server, tmp_path):
+def test_a_missing_file_is_reported(server, tmp_path):
     with pytest.raises(DownloadError, match='404'):
         fetch(f'{server.address}/missing', tmp_path / 'weights.bin')
 
 
-def test_no_network_is_told(tmp_path):
+def test_no_network_is_reported(tmp_path):
     with pytest.raises(DownloadError, match='check the network'):
         fetch('http://127.0.0.1:9/file', tmp_path / 'weights.bin')
 
 
-def test_a_folder_that_cannot_be_made_is_told(server, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(server, tmp_path):
     (tmp_path / 'file').write_text('in the way')
     with pytest.raises(DiskFullError, match='in each other'):
         fetch(f'{server.address}/file', tmp_path / 'file' / 'weights.bin')
@@ -151,7 +151,7 @@ def test_an_archive_does_not_write_outside_its_folder(tmp_path):
     assert not (tmp_path / 'outside.txt').exists()
 
 
-def test_what_is_no_archive_is_told(tmp_path):
+def test_what_is_no_archive_is_reported(tmp_path):
     (tmp_path / 'page.tar').write_text('<html>not found</html>')
     with pytest.raises(DownloadError, match='cannot be unpacked'):
         downloads.extract(tmp_path / 'page.tar', tmp_path)
@@ -178,7 +178,7 @@ def test_the_script_lists_what_there_is(repository):
     assert 'val2017' in found.stdout
 
 
-def test_a_file_behind_a_page_for_browsers_is_told_and_taken_where_it_lies(repository, tmp_path):
+def test_a_file_behind_a_page_for_browsers_is_reported_and_taken_where_it_lies(repository, tmp_path):
     call = [sys.executable, repository / 'scripts/download.py', 'weights', 'deeplab-tensorflow',
             '--out', tmp_path]
     found = subprocess.run(call, capture_output=True, text=True)

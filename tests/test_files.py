@@ -41,14 +41,14 @@ def test_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='there is no /dev/full here')
-def test_a_really_full_device_is_told(tmp_path):
+def test_a_really_full_device_is_reported(tmp_path):
     with pytest.raises(DiskFullError, match='the disk is full'), \
             atomic_write(tmp_path / 'a.txt'), open('/dev/full', 'w') as full:
         full.write('x')
         full.flush()
 
 
-def test_file_in_the_way_of_a_folder_is_told(tmp_path):
+def test_file_in_the_way_of_a_folder_is_reported(tmp_path):
     (tmp_path / 'a').touch()
     with pytest.raises(DiskFullError, match='in each other'):
         write_text(tmp_path / 'a' / 'b.txt', 'x')
@@ -92,7 +92,7 @@ def test_an_ending_of_any_length_is_shortened():
     assert len(file_names(['a.' + 'x' * 300])[0]) <= 200
 
 
-def test_names_that_become_the_same_are_told_apart():
+def test_names_that_become_the_same_are_distinguished():
     assert file_names(['a b.pth', 'a-b.pth', 'A/B.pth', '']) == [
         'a-b.pth', 'a-b-2.pth', 'A-B-3.pth', 'unnamed']
 
@@ -102,7 +102,7 @@ def test_nul_in_a_name_is_one_sentence(tmp_path):
         write_text(f'{tmp_path}/a\0b.txt', 'x')
 
 
-def test_link_out_of_the_folder_is_refused(tmp_path):
+def test_link_out_of_the_folder_is_rejected(tmp_path):
     inside, outside = tmp_path / 'in', tmp_path / 'out'
     inside.mkdir()
     outside.mkdir()

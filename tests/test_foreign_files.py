@@ -43,7 +43,7 @@ def tar():
     (lzma.compress(b'x'), 'an? xz archive'), (tar(), 'a tar archive'),
     (b'7z\xbc\xaf\x27\x1c\0\4', 'a 7z archive'), (b'Rar!\x1a\x07\1\0', 'a RAR archive'),
     (b'\x28\xb5\x2f\xfd', 'a Zstandard archive')])
-def test_what_stands_in_place_of_a_file_is_told(tmp_path, content, sentence):
+def test_what_stands_in_place_of_a_file_is_reported(tmp_path, content, sentence):
     (tmp_path / 'file').write_bytes(content)
     found = foreign_file(tmp_path / 'file')
     assert found is not None

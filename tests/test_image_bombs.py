@@ -97,7 +97,7 @@ def bomb_folder(tmp_path_factory):
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the peak is read from /proc')
-def test_bombs_are_refused_or_read_in_little_memory_and_time(bomb_folder):
+def test_bombs_are_rejected_or_read_in_little_memory_and_time(bomb_folder):
     paths = sorted(map(str, bomb_folder.iterdir()))
     done = subprocess.run([sys.executable, '-c', MEASURED, *paths],
                           capture_output=True, text=True, timeout=120, check=True)

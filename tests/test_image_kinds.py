@@ -73,7 +73,7 @@ def test_every_format_that_is_read_is_read_whatever_the_name(tmp_path, rng, name
     np.testing.assert_array_equal(read_image(tmp_path / 'a.heic'), pixels)
 
 
-def test_first_image_of_a_multi_picture_jpeg_is_read(tmp_path, rng):
+def test_first_image_of_a_multi_image_jpeg_is_read(tmp_path, rng):
     first, second = (Image.fromarray(np.full((16, 24, 3), value, np.uint8)) for value in (40, 200))
     first.save(tmp_path / 'a.jpg', 'MPO', save_all=True, append_images=[second])
     assert b'MPF\0' in (tmp_path / 'a.jpg').read_bytes()

@@ -34,7 +34,7 @@ def test_grey_file_becomes_rgb(tmp_path, rng):
     assert image.shape == (5, 7, 3) and (image == pixels[:, :, None]).all()
 
 
-def test_picture_keeps_its_palette_and_its_transparency(tmp_path):
+def test_image_keeps_its_palette_and_its_transparency(tmp_path):
     indexed = Image.fromarray(np.array([[0, 2], [1, 2]], np.uint8), 'P')
     indexed.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
     indexed.save(tmp_path / 'a.png')
@@ -45,7 +45,7 @@ def test_picture_keeps_its_palette_and_its_transparency(tmp_path):
 
 
 @pytest.mark.parametrize('content', [b'', b'no picture', None])
-def test_picture_that_cannot_be_read_is_told(tmp_path, content):
+def test_image_that_cannot_be_read_is_reported(tmp_path, content):
     if content is not None:
         (tmp_path / 'a.png').write_bytes(content)
     with pytest.raises(ImageError, match='a.png'):
@@ -136,7 +136,7 @@ def test_float_up_to_one_is_a_fraction():
 @pytest.mark.parametrize('array', [
     np.zeros((4, 6, 2), np.uint8), np.zeros(5), np.zeros((0, 4, 3)), np.full((4, 4), np.nan),
     np.full((2, 2), 'a')])
-def test_array_that_is_no_image_is_refused(array):
+def test_array_that_is_no_image_is_rejected(array):
     with pytest.raises(ImageError):
         as_image(array)
 
@@ -147,7 +147,7 @@ def test_written_image_is_read_back(tmp_path, rng):
     assert (read_image(tmp_path / 'new' / 'a.png') == pixels).all()
 
 
-def test_a_picture_is_written_with_pillows_options(tmp_path, rng):
+def test_a_image_is_written_with_pillows_options(tmp_path, rng):
     pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
     for quality in (10, 95):
         write_image(tmp_path / f'{quality}.jpg', pixels, quality=quality)
@@ -164,7 +164,7 @@ def test_pages_of_a_file_are_read_up_to_a_number(tmp_path, rng):
         assert len(found) == count
 
 
-def test_unknown_ending_is_refused_before_anything_is_written(tmp_path):
+def test_unknown_ending_is_rejected_before_anything_is_written(tmp_path):
     with pytest.raises(ImageError, match='does not end in an image format'):
         write_image(tmp_path / 'a.xyz', np.zeros((2, 2, 3), np.uint8))
     assert not list(tmp_path.iterdir())
@@ -199,7 +199,7 @@ def test_names_that_no_file_can_have_are_one_sentence(tmp_path, name):
         read_image(tmp_path / name)
 
 
-def test_a_pipe_is_refused_before_it_blocks(tmp_path):
+def test_a_pipe_is_rejected_before_it_blocks(tmp_path):
     os.mkfifo(tmp_path / 'a.png')
     with pytest.raises(ImageError, match='a device or a pipe'):
         read_image(tmp_path / 'a.png')

@@ -15,7 +15,7 @@ def instances(rng):
                      keypoints=rng.integers(0, 6, (3, 2, 3)))
 
 
-def test_left_out_values_have_their_defaults():
+def test_omitted_values_have_their_defaults():
     masks = np.zeros((2, 4, 5), bool)
     masks[0, 1, 1:3] = True
     made = Instances(masks)
@@ -33,7 +33,7 @@ def test_types_are_those_of_the_contract(instances):
 @pytest.mark.parametrize('wrong', [
     {'bboxes': np.zeros((2, 4))}, {'labels': [1]}, {'scores': np.zeros((3, 1))},
     {'keypoints': np.zeros((3, 4))}, {'areas': [1, 2]}])
-def test_arrays_that_do_not_fit_are_refused(wrong):
+def test_arrays_that_do_not_fit_are_rejected(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Instances(np.zeros((3, 4, 5), bool), **wrong)
 
@@ -95,7 +95,7 @@ def test_label_without_a_name_is_shown_as_a_number():
     assert Instances(np.zeros((1, 2, 2), bool), labels=[5]).name(0) == '5'
 
 
-def test_notebook_shows_text_and_picture(instances):
+def test_notebook_shows_text_and_image(instances):
     shown = instances._repr_html_()
     assert '2 dog' in shown and '<img' in shown
 

@@ -25,7 +25,7 @@ def test_killed_command_ends_as_if_nothing_had_happened(lab, name):
 
 
 @pytest.mark.parametrize('name', COMMANDS)
-def test_terminated_command_ends_with_143_and_goes_on(lab, name):
+def test_terminated_command_ends_with_143_and_resumes(lab, name):
     lab.kill(name, random.Random(name), signal.SIGTERM)
 
 

@@ -102,7 +102,7 @@ def test_white_is_class_1_on_request(path):
     np.testing.assert_array_equal(read_label_image(path, 'levels'), LABELS > 2)
 
 
-def test_jpeg_is_refused(path):
+def test_jpeg_is_rejected(path):
     Image.fromarray(LABELS).save(path.with_suffix('.jpg'))
     with pytest.raises(DatasetError, match='is a JPEG, which does not keep numbers; save labels as PNG'):
         read_label_image(path.with_suffix('.jpg'))
@@ -129,7 +129,7 @@ def test_large_numbers_are_no_labels(path):
         read_label_image(path)
 
 
-def test_what_is_no_picture_is_told(path):
+def test_what_is_no_image_is_reported(path):
     path.write_bytes(b'no picture')
     with pytest.raises(ImageError, match=r'labels.png cannot be read'):
         read_label_image(path)

@@ -58,7 +58,7 @@ def test_the_folder_is_made_and_nothing_is_left_in_it(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-def test_another_run_is_refused_with_the_folder_and_the_process(elsewhere, tmp_path):
+def test_another_run_is_rejected_with_the_folder_and_the_process(elsewhere, tmp_path):
     process, _ = elsewhere(holder(tmp_path))
     sentence = fr'Another run \(process {process.pid}\) is writing to {tmp_path}; wait until it ends'
     with pytest.raises(FolderInUseError, match=sentence), sole_writer(tmp_path):

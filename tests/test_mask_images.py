@@ -186,7 +186,7 @@ def test_the_same_opacity_everywhere_says_nothing():
     lambda rng: encoded(np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)),
     lambda rng: encoded(np.uint8(100) * (LEFT + 2 * RIGHT).astype(np.uint8), 'JPEG')],
     ids=['colour', 'grey', 'dark', 'JPEG', 'palette', 'posterised', 'gradient', 'numbers as JPEG'])
-def test_a_photograph_is_refused(rng, make):
+def test_a_photograph_is_rejected(rng, make):
     with pytest.raises(DatasetError, match='The mask is not a mask: it .*; save black and white'):
         read_objects(make(rng))
 
@@ -199,14 +199,14 @@ def test_white_and_nearly_white_are_not_guessed():
     assert read_objects(image, labels_as='numbers').numbers == (254,)
 
 
-def test_not_a_number_and_an_empty_mask_are_told():
+def test_not_a_number_and_an_empty_mask_are_reported():
     with pytest.raises(DatasetError, match='NaN'):
         read_mask(np.full(SIZE, np.nan))
     with pytest.raises(DatasetError, match='marks no object'):
         read_mask(np.zeros(SIZE, bool))
 
 
-def test_a_name_that_no_system_takes_is_told(tmp_path):
+def test_a_name_that_no_system_takes_is_reported(tmp_path):
     for name in ('a' * 300, 'a\0b'):
         with pytest.raises(ImageError, match='There is no image'):
             read_mask(tmp_path / name)
@@ -240,7 +240,7 @@ def test_a_mask_may_be_read_in_another_way_on_request():
         read_mask(encoded(WHITE), labels_as='alpha')
 
 
-def test_a_damaged_file_is_read_or_told(rng):
+def test_a_damaged_file_is_read_or_reported(rng):
     files = [encoded(NUMBERS.astype(np.uint8)), encoded(with_palette(NUMBERS, VOC_COLORS), 'GIF'),
              encoded(NUMBERS.astype(np.uint16), 'TIFF'),
              encoded(with_palette(NUMBERS, VOC_COLORS), 'BMP')]
@@ -280,7 +280,7 @@ def test_numbers_that_are_asked_for_need_not_look_like_objects(rng):
         read_objects(encoded(noise, 'JPEG'), labels_as='numbers')
 
 
-def test_colours_without_black_are_refused():
+def test_colours_without_black_are_rejected():
     colors = np.full((*SIZE, 3), 255, np.uint8)
     colors[LEFT] = 200, 0, 0
     with pytest.raises(DatasetError, match='has 2 colours, and nothing in it is black'):

@@ -120,7 +120,7 @@ def test_unknown_class_is_named(path):
         load_model(path)
 
 
-def test_configuration_of_another_class_is_told(path):
+def test_configuration_of_another_class_is_reported(path):
     change(path, {'config': {'colour': 'red'}})
     with pytest.raises(ModelFileError, match='the ClickSegmenter .* unknown field colour'):
         load_model(path)
@@ -136,7 +136,7 @@ def test_missing_extra_and_misshaped_parameters_are_listed(path):
     assert 'net/pyramid/branch1/b is (7,) where (1,) is needed' in message
 
 
-def test_pickled_array_is_refused(path):
+def test_pickled_array_is_rejected(path):
     change(path, **{'net/pyramid/branch0/b': np.array([{}], dtype=object)})
     with pytest.raises(ModelFileError):
         load_model(path)
@@ -148,7 +148,7 @@ def test_missing_file_names_the_shipped_models(tmp_path):
         load_model(tmp_path / 'nothing.npz')
 
 
-def test_folder_is_told(tmp_path):
+def test_folder_is_reported(tmp_path):
     with pytest.raises(ModelFileError, match='is a folder'):
         load_model(tmp_path)
 
@@ -203,7 +203,7 @@ def test_a_folder_of_the_same_name_does_not_hide_a_shipped_model(tmp_path, monke
     (b'<!DOCTYPE html><html>', 'looks like a web page; download it again'),
     (b'version https://git-lfs.github.com/spec/v1\n', 'is a Git LFS pointer'),
     (b'\x1f\x8b\x08\0', 'looks like a gzip archive; unpack it first')])
-def test_a_download_that_went_wrong_is_told(tmp_path, content, sentence):
+def test_a_download_that_went_wrong_is_reported(tmp_path, content, sentence):
     (tmp_path / 'model.npz').write_bytes(content)
     with pytest.raises(ModelFileError, match=f'model.npz {sentence}'):
         load_model(tmp_path / 'model.npz')
@@ -272,7 +272,7 @@ def test_model_that_could_not_be_loaded_is_not_saved(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['bomb_width.npz', 'bomb_image_size.npz'])
-def test_files_that_once_took_gigabytes_are_refused(shared_cases, name):
+def test_files_that_once_took_gigabytes_are_rejected(shared_cases, name):
     with pytest.raises(ModelFileError, match='expected int <='):
         load_model(shared_cases / 'attacks' / name)
 

@@ -30,7 +30,7 @@ def make(parser=None):
     ('--steps 2', '--steps applies only with --refine crf'),
     ('--refine none graphcut --steps 2', '--steps applies only with --refine crf'),
     ('--plain', '--plain applies only with --annotations')])
-def test_an_option_is_refused_where_it_changes_nothing(words, sentence):
+def test_an_option_is_rejected_where_it_changes_nothing(words, sentence):
     with pytest.raises(UserError, match=sentence):
         make().parse_args(words.split())
 
@@ -59,7 +59,7 @@ def test_a_parser_can_be_used_twice():
     assert parser.parse_args(['--annotations', 'a']).n == 5
 
 
-def test_options_that_were_left_out_are_settled_before_the_rules():
+def test_options_that_were_omitted_are_settled_before_the_rules():
     parser, seen = Parser(), []
     parser.add_argument('--fast', action='store_true')
     parser.add_argument('--lr', type=float, default=1)

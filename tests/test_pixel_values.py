@@ -66,19 +66,19 @@ def test_float_copy_of_a_dark_image_is_not_refused():
     ([-1, 0.5, 1], 'f4'), ([-2.1, 0, 2.6], 'f4'), ([0, 1.5], 'f4'), ([0, 65535], 'f4'),
     ([-123.7, 150], 'f4'), ([-5, 3000], 'i4'), ([-128, 127], 'i1'), ([-1, 0, 4], 'i4'),
     ([0, 70000], 'i4'), ([2**40, 0], 'i8')])
-def test_values_of_no_known_range_are_refused_with_their_range(values, dtype):
+def test_values_of_no_known_range_are_rejected_with_their_range(values, dtype):
     with pytest.raises(ImageError, match=r'values of type \w+ from .* to .*; give'):
         grey(values, dtype)
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(value):
+def test_values_that_are_not_finite_are_rejected(value):
     with pytest.raises(ImageError, match='NaN or infinite'):
         grey([0, value, 1], 'f4')
 
 
 @pytest.mark.parametrize('dtype', ['c8', 'O', 'U1', 'M8[s]'])
-def test_what_is_no_number_is_refused(dtype):
+def test_what_is_no_number_is_rejected(dtype):
     with pytest.raises(ImageError, match='cannot have values of type'):
         as_image(np.zeros((2, 2), dtype))
 
@@ -122,7 +122,7 @@ def test_pillow_image_of_a_cut_file_is_an_error_of_ours(tmp_path, rng):
         as_image(picture)
 
 
-def test_chainercv_images_are_never_shares_of_white_nor_taken_for_rows_first():
+def test_chainercv_images_are_never_shares_of_white_nor_mistaken_for_rows_first():
     img = np.zeros((3, 2, 3), np.float32)  # dark, and three columns wide
     img[0, 1, 2] = 1
     image = bytes_of_chainercv(img)
@@ -130,6 +130,6 @@ def test_chainercv_images_are_never_shares_of_white_nor_taken_for_rows_first():
 
 
 @pytest.mark.parametrize('img', [np.zeros((2, 3, 3)), np.zeros((3, 4)), np.full((3, 2, 2), np.nan)])
-def test_what_is_no_chainercv_image_is_refused(img):
+def test_what_is_no_chainercv_image_is_rejected(img):
     with pytest.raises(ImageError):
         bytes_of_chainercv(img)

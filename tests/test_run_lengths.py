@@ -18,14 +18,14 @@ def decoded(code, size=None):
 
 
 @pytest.mark.parametrize('size', [[50_000, 50_000], [65536, 65536], [HUGE, 1], [1, HUGE], [2**31, 2]])
-def test_a_size_beyond_what_is_read_is_refused(size):
+def test_a_size_beyond_what_is_read_is_rejected(size):
     with pytest.raises(ValueError, match='400 megapixels'):
         run_lengths.checked_size(size)
 
 
 @pytest.mark.parametrize('size', [None, 3, [], [3], [3, 4, 5], [0, 4], [-3, 4], [3.5, 4], ['3', 4],
                                   [True, 4], [None, 4], [float('nan'), 4], [float('inf'), 4]])
-def test_what_is_no_size_is_refused(size):
+def test_what_is_no_size_is_rejected(size):
     with pytest.raises(ValueError, match='not a height and a width'):
         run_lengths.checked_size(size)
 
@@ -38,19 +38,19 @@ def test_a_size_written_as_floats_is_whole():
     [5, 5], [600, 1], [-1, 601], [601, -1], [HUGE], [2**64 + 600], [0.5, 599.5], [True, 599], ['600'],
     [None], [[600]], [], '', '5', 'zzzz', 'P', 'o' * 13 + '0', '\x00', 'é', b'\xff', [float('nan')],
     [float('inf')]])
-def test_runs_that_do_not_fill_the_image_are_refused(counts):
+def test_runs_that_do_not_fill_the_image_are_rejected(counts):
     with pytest.raises(ValueError, match='run-length encoding'):
         run_lengths.checked_code({'size': [20, 30], 'counts': counts})
 
 
 @pytest.mark.parametrize('code', [None, 3, 'a', [1, 2], {}, {'counts': [600]}, {'size': [20, 30]},
                                   {'size': None, 'counts': [600]}, {'size': [20, 30], 'counts': 600}])
-def test_what_is_no_code_is_refused(code):
+def test_what_is_no_code_is_rejected(code):
     with pytest.raises(ValueError, match='run-length encoding'):
         run_lengths.checked_code(code)
 
 
-def test_runs_that_wrap_around_64_bits_are_refused():
+def test_runs_that_wrap_around_64_bits_are_rejected():
     # 13 characters hold 65 bits; with 12, the sum of runs may wrap around to 600.
     text = coco_mask.frPyObjects({'size': [20, 30], 'counts': [600]}, 20, 30)['counts'].decode()
     for length in range(7, 14):
@@ -91,12 +91,12 @@ def test_results_with_a_damaged_code_are_a_user_error():
     [0, 0, 4], [0, 0, 4, 4], [0, 0, 4, 4, 4], [0, 0, 4, 4, float('nan'), 0],
     [0, 0, 4, 4, float('inf'), 0], [0, 0, 4, 4, 10**400, 0], [0, 0, 4, 4, None, 0],
     [0, 0, 1e30, 4, 4, 0], [0, 0, -1e9, 4, 4, 0], [2**31, 0, 4, 4, 4, 0]])
-def test_polygons_that_cannot_be_drawn_are_refused(polygon):
+def test_polygons_that_cannot_be_drawn_are_rejected(polygon):
     with pytest.raises(ValueError, match='polygon'):
         run_lengths.polygon_codes([[1, 1, 5, 1, 5, 5], polygon], (20, 30))
 
 
-def test_a_polygon_that_goes_to_and_fro_for_ever_is_refused():
+def test_a_polygon_that_goes_to_and_fro_for_ever_is_rejected():
     zigzag = [0, 0, 600, 400] * 20_000
     with pytest.raises(ValueError, match='too long'):
         run_lengths.polygon_codes([zigzag], (20, 30))
@@ -151,7 +151,7 @@ def crafted(random_state):
     return {'size': size, 'counts': counts}
 
 
-def test_a_crafted_code_is_refused_or_decoded():
+def test_a_crafted_code_is_rejected_or_decoded():
     random_state = random.Random(0)
     refused = 0
     for _ in range(4000):
@@ -170,7 +170,7 @@ def test_a_crafted_code_is_refused_or_decoded():
     assert 1000 < refused < 3900
 
 
-def test_a_crafted_polygon_is_refused_or_drawn():
+def test_a_crafted_polygon_is_rejected_or_drawn():
     random_state = random.Random(0)
     drawn = 0
     for _ in range(2000):

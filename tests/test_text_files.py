@@ -50,7 +50,7 @@ def test_escaped_characters_are_read(text, value):
 
 
 @pytest.mark.parametrize('text', ['"\\ud83d"', '{"a": [{"\\uDE42": 1}]}', '["\\ude42\\ud83d"]'])
-def test_half_a_character_is_told(text):
+def test_half_a_character_is_reported(text):
     with pytest.raises(UserError, match='The file contains text that is not Unicode'):
         parse_json(text, 'The file')
 
@@ -59,7 +59,7 @@ def test_half_a_character_is_told(text):
     (b'<!DOCTYPE html><html></html>', 'looks like a web page; download it again'),
     (b'version https://git-lfs.github.com/spec/v1\noid sha256:1\n', 'is a Git LFS pointer'),
     (b'\x1f\x8b\x08\0\0\0\0\0', 'looks like a gzip archive; unpack it first')])
-def test_what_stands_in_place_of_a_json_file_is_told(tmp_path, content, sentence):
+def test_what_stands_in_place_of_a_json_file_is_reported(tmp_path, content, sentence):
     (tmp_path / 'a.json').write_bytes(content)
     with pytest.raises(UserError, match=sentence):
         read_json(tmp_path / 'a.json')

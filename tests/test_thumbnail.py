@@ -28,7 +28,7 @@ def test_pixels_have_the_colours_of_their_objects():
     assert (picture[2] == picture[3, 5]).all()
 
 
-def test_no_objects_give_a_plain_picture():
+def test_no_objects_give_a_plain_image():
     picture = decode(instances_thumbnail(Instances.empty(50, 80)))
     assert picture.shape == (50, 80, 3)
     assert (picture == picture[0, 0]).all()

@@ -247,7 +247,7 @@ def test_help_and_wrong_options_download_nothing(serve, site, sharpmask, capsys)
     assert site.asked == []
 
 
-def test_weights_of_an_unsuitable_class_are_refused_before_they_are_downloaded(cache):
+def test_weights_of_an_unsuitable_class_are_rejected_before_they_are_downloaded(cache):
     with pytest.raises(UserError, match='detectron-r50 holds a ResNetClassifier, which'):
         main(['predict', 'detectron-r50', 'image.png'])
 

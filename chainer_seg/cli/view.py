@@ -64,10 +64,10 @@ class View(Command):
         only(When('without --augment', lambda options: not options['augment']), '--columns'))
 
     def run(self) -> None:
-        from chainer_seg.datasets.browsing import find_label, pictures_with
+        from chainer_seg.datasets.browsing import find_label, images_with
         dataset = self.dataset()
         label = None if self.class_name is None else find_label(dataset, self.class_name)
-        numbers = pictures_with(dataset, label, range(self.first, len(dataset)))
+        numbers = images_with(dataset, label, range(self.first, len(dataset)))
         numbers = itertools.islice(numbers, self.n)
         columns, per_page = self.columns, self.columns * self.rows
         if self.augment:

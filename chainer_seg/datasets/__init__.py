@@ -1,4 +1,4 @@
-"""Annotated images, read from COCO files or drawn; nothing here knows a model."""
+"""Data sets of images with annotated objects, read from files or synthetic; independent of models."""
 
 import typing
 
@@ -14,7 +14,8 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.moving_shapes import MovingPlainShapes, MovingShapes
     from chainer_seg.datasets.object_index import ObjectIndex
     from chainer_seg.datasets.opening import open_dataset
-    from chainer_seg.datasets.packed import PackedDataset, pack_dataset
+    from chainer_seg.datasets.packed import PackedDataset
+    from chainer_seg.datasets.packing import pack_dataset
     from chainer_seg.datasets.synthetic.plain_shapes import PlainShapesDataset
     from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
     from chainer_seg.datasets.proposal_folder import ProposalFolder
@@ -43,7 +44,7 @@ _NAMES = {
     'proposal_folder', 'SbdDataset': 'sbd', 'SemanticDataset': 'semantic', 'ShapesDataset':
     'synthetic.shapes', 'TFRecordDataset': 'tfrecord', 'VocDataset': 'voc', 'coco_statistics':
     'validation', 'fit_anchors': 'statistics', 'measure_dataset': 'statistics', 'open_dataset':
-    'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packed', 'read_proposal_instances':
+    'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packing', 'read_proposal_instances':
     'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels': 'semantic',
     'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
 

@@ -1,4 +1,4 @@
-"""The one contract of all data sets, and what those made of image files share."""
+"""The contract of all data sets, and what those made of image files have in common."""
 
 import abc
 import copy
@@ -26,24 +26,24 @@ Progress = Callable[[Iterable], Iterable]
 
 
 class _default(functools.cached_property):
-    """An attribute that is computed unless it is set; not kept, so that it follows what it is made of."""
+    """An attribute that is computed at each access unless it is set."""
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else self.func(instance)
 
 
 class Dataset(abc.ABC):
     """Images with their objects: ``dataset[i] -> (image, Instances)``.
 
-    A subclass has ``class_names``, ``__len__`` and ``__getitem__``. All other methods work on top of
-    these and are overridden where a data set knows more, or knows it without decoding the image.
+    A subclass has ``class_names``, ``__len__`` and ``__getitem__``. All other methods are based on
+    these and are overridden where a data set provides more, or does so without decoding the image.
 
     Attributes:
         class_names (tuple of str): The name of each label.
-        has_files (bool): Whether images come from files, so that :meth:`read_file` gives the file itself,
-            and objects can be read without making an image.
+        has_files (bool): Whether images come from files, so that :meth:`read_file` returns the file
+            itself, and objects can be read without computing an image.
         path (pathlib.Path): The annotations; None without files.
-        image_folder (pathlib.Path): The folder of the image files; None where there is none.
+        image_folder (pathlib.Path): The folder of the image files; None without a folder.
         keypoint_names (tuple of str): The name of each keypoint; empty without keypoints.
         skeleton (tuple): Pairs of keypoints (numbers from 0) that are connected by a line.
         ids (sequence): The id of each image; numbers from 0 by default.
@@ -81,11 +81,11 @@ class Dataset(abc.ABC):
 
     @property
     def annotations(self) -> Sequence[Sequence[Mapping[str, Any]]] | None:
-        """The annotations of each image as its COCO file has them; None for other data sets."""
+        """The COCO annotations of each image; None for data sets of other formats."""
         return None
 
     def file_name(self, index: int) -> str:
-        """The name of an image file; made from the number where there is no file."""
+        """The name of an image file; a name made from the number if there is no file."""
         return f'{range(len(self))[index]:06d}.png'
 
     def image_size(self, index: int) -> tuple[int, int]:
@@ -97,9 +97,9 @@ class Dataset(abc.ABC):
         return self[index][0]
 
     def read_file(self, index: int) -> tuple[bytes, bool]:
-        """The bytes of an image file, and whether to rotate the image as its EXIF data ask.
+        """The bytes of an image file, and whether to rotate the image by its EXIF orientation.
 
-        A PNG file is encoded where the image does not come from a file.
+        An image that does not come from a file is encoded as PNG.
         """
         return encode_png(self.read_image(index)), False
 
@@ -110,7 +110,7 @@ class Dataset(abc.ABC):
     def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
 
-        The areas are in pixels: as annotated where known, otherwise those of the masks.
+        The areas are in pixels: as annotated if known, otherwise those of the masks.
         """
         instances = self.read_instances(index)
         areas = instances.areas
@@ -119,33 +119,33 @@ class Dataset(abc.ABC):
         return instances.labels, instances.bboxes, areas, instances.crowds
 
     def read_classes(self, index: int) -> npt.NDArray[np.uint8] | None:
-        """The category of each pixel where the data set annotates pixels, otherwise None.
+        """The class of each pixel if the data set annotates pixels, otherwise None.
 
-        (H, W) uint8: 0 is the background and 255 void; label + 1 elsewhere.
+        (H, W) uint8: 0 is the background, 255 void, and label + 1 a class.
         """
         return None
 
     def read_void(self, index: int) -> npt.NDArray[np.bool_] | None:
-        """The pixels that evaluation ignores; None where all count.
+        """The pixels that evaluation ignores; None if it ignores none.
 
         (H, W) bool for all objects of the image, or (R, H, W) bool for each of them.
         """
         return None
 
     def part(self, numbers: Iterable[int]) -> 'Dataset':
-        """The same data set with only the images of these numbers, in this order."""
+        """A data set of only the images with these numbers, in this order."""
         return _Part(self, list(numbers))
 
 
 class ExampleList(Dataset):
-    """A data set of examples that are at hand.
+    """A data set of examples in memory.
 
     Args:
         examples: A sequence of (image, Instances).
         class_names: The name of each label.
     """
 
-    def __init__(self, examples: Any, class_names: Iterable[str] = ()):
+    def __init__(self, examples: Any, class_names: Iterable[str] = ()) -> None:
         self._examples, self.class_names = examples, tuple(class_names)
 
     def __len__(self) -> int:
@@ -156,9 +156,9 @@ class ExampleList(Dataset):
 
 
 def as_dataset(examples: Any) -> Dataset:
-    """A :class:`Dataset` itself; any other sequence of (image, Instances) wrapped as one.
+    """A :class:`Dataset` itself, or any other sequence of (image, Instances) wrapped as one.
 
-    This is the one place that looks whether an object of the user's own has ``class_names``.
+    Sequences of users may have ``class_names``; this is the only place that checks it.
     """
     if isinstance(examples, Dataset):
         return examples
@@ -168,7 +168,7 @@ def as_dataset(examples: Any) -> Dataset:
 class _Part(Dataset):
     """Some images of a data set without files."""
 
-    def __init__(self, whole: Dataset, numbers: list[int]):
+    def __init__(self, whole: Dataset, numbers: list[int]) -> None:
         self._whole, self._numbers = whole, numbers
         self.class_names, self.category_ids = whole.class_names, whole.category_ids
         self.keypoint_names, self.skeleton = whole.keypoint_names, whole.skeleton
@@ -188,10 +188,10 @@ class _Part(Dataset):
 
 
 class ImageDataset(Dataset):
-    """A data set of image files and their objects; subclasses read one kind of files.
+    """A data set of image files and their objects; each subclass reads one format.
 
     A subclass calls :meth:`_list` once and implements ``read_file``, ``read_instances`` and
-    ``image_size``, where ``self._rows[index]`` is the number of the image in the files.
+    ``image_size``, in which ``self._rows[index]`` is the number of the image in the files.
 
     Attributes:
         path (pathlib.Path): The annotations.
@@ -218,7 +218,7 @@ class ImageDataset(Dataset):
 
     @abc.abstractmethod
     def read_file(self, index: int) -> tuple[bytes, bool]:
-        """The bytes of the image file, and whether to rotate the image as its EXIF data ask."""
+        """The bytes of the image file, and whether to rotate the image by its EXIF orientation."""
 
     @abc.abstractmethod
     def read_instances(self, index: int) -> Instances:
@@ -238,7 +238,7 @@ class ImageDataset(Dataset):
         return decode_image(data, self.image_names[index], rotate=rotate)
 
     def part(self, numbers: Iterable[int]) -> Self:
-        """The same data set with only the images of these numbers, in this order."""
+        """A data set of only the images with these numbers, in this order."""
         part = copy.copy(self)
         part._keep(list(numbers))
         return part
@@ -249,14 +249,14 @@ class ImageDataset(Dataset):
         self.image_names = [self.image_names[number] for number in numbers]
 
     def _keep_filled(self, filled: npt.ArrayLike) -> None:
-        """Keeps the images for which ``filled`` (len,) bool holds.
+        """Keeps the images for which ``filled`` (len,) bool is true.
 
         Raises:
-            chainer_seg.errors.DatasetError: There is none.
+            chainer_seg.errors.DatasetError: There are none.
         """
         if not np.any(filled):
-            raise DatasetError(f'The data set {self.path} has no images with objects; crowds do not '
-                               f'count.')
+            raise DatasetError(f'The data set {self.path} has no images with objects (crowds do not '
+                               f'count); annotate objects, or do not skip empty images.')
         self._keep(np.flatnonzero(filled).tolist())
 
 

@@ -1,4 +1,4 @@
-"""Finding images of a data set to look at."""
+"""Finds images of a data set by their classes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,23 +13,19 @@ def find_label(dataset: Dataset, name: str) -> int:
         chainer_seg.errors.DatasetError: There is no such class.
     """
     if name not in dataset.class_names:
-        raise DatasetError(f'There is no class {name!r} in the data set; choose from '
+        raise DatasetError(f'The data set has no class {name!r}; choose from '
                            f'{", ".join(dataset.class_names)}.')
     return dataset.class_names.index(name)
 
 
-def pictures_with(dataset: Dataset, label: int | None = None, numbers: Iterable[int] | None = None
-                  ) -> Iterator[int]:
-    """Goes through the images that have an object of a class, reading one at a time.
+def images_with(dataset: Dataset, label: int | None = None, numbers: Iterable[int] | None = None
+                ) -> Iterator[int]:
+    """The numbers of the images that contain an object of a class, reading one image at a time.
 
     Args:
-        dataset: With ``len`` and ``dataset[i] -> (image, Instances)``; those made of files also give
-            objects without reading images.
-        label (int): Of the class; None for all images.
-        numbers: The numbers of the images in the order in which to look; all by default.
-
-    Returns:
-        An iterator over numbers.
+        dataset: The data set; if it is made of files, only objects are read.
+        label: The label of the class; None for all images.
+        numbers: The numbers of the images to search, in this order; all images by default.
     """
     dataset = as_dataset(dataset)
     for number in range(len(dataset)) if numbers is None else numbers:

@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from chainer_seg import boxes, masks
 from chainer_seg.datasets.base import Boxes, Example, ImageDataset
 from chainer_seg.datasets.coco_annotations import keypoint_faults
-from chainer_seg.datasets.coco_boxes import box_habits
+from chainer_seg.datasets.coco_boxes import box_conventions
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
 from chainer_seg.datasets.coco_json import Entry, Problem, collector_paused, keypoint_count, read_coco_json
 from chainer_seg.datasets.image_names import find_images
@@ -22,31 +23,31 @@ from chainer_seg.run_lengths import box_code
 
 log = logging.getLogger(__name__)
 
-_CHECK = 'run chainer-seg data check to see all that is wrong'
+_CHECK = 'run "chainer-seg data check" to list all problems'
 
 
 class CocoDataset(ImageDataset):
     """Images and objects of a COCO annotation file.
 
-    Masks come from polygons, run lengths or compressed run lengths. An annotation without a
-    segmentation, or with one that encloses nothing, gets the pixels that its box touches. Boxes
-    and areas are the annotated ones where given, otherwise those of the mask. Labels count the
-    categories in the order of their ids.
+    Masks are polygons or run-length encodings, compressed or not. An annotation whose segmentation
+    is missing or encloses nothing gets the pixels that its box touches. Boxes and areas are the
+    annotated ones if given, otherwise those of the mask. Labels number the categories in the order of
+    their ids.
 
-    COCO's coordinates refer to the pixels as stored in the image file: an image whose stored
-    size is the one in the JSON is not turned, whatever its EXIF orientation says. Where only
-    the turned image has the JSON's size, or the JSON gives no size, it is turned as viewers do.
+    COCO's coordinates refer to the pixels as stored in the image file: an image whose stored size is
+    the one in the JSON is not rotated, whatever its EXIF orientation is. If only the rotated image has
+    the size in the JSON, or the JSON has no size, it is rotated as viewers do.
 
-    Numbers, ids and names as other programs write them are brought to one form as
-    :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names` say. What has
-    one meaning is read, with a warning for each kind of thing and their number in the log; what
-    has none is refused. ``chainer-seg data check`` lists both.
+    Numbers, ids and names as other programs write them are normalised by
+    :mod:`chainer_seg.datasets.coco_entries` and :mod:`chainer_seg.datasets.image_names`. Unambiguous
+    deviations are read, with one logged warning for each kind; others are errors.
+    ``chainer-seg data check`` lists both.
 
     Args:
         annotations: Path of the JSON file.
-        images: Folder of the images; None where only the objects are read.
-        skip_empty (bool): Omit images without a single object (crowds do not count).
-        keypoints (bool): Whether Instances carry keypoints; None: where a category names some.
+        images: Folder of the images; None if only the objects are read.
+        skip_empty: Omit images without objects (crowds do not count).
+        keypoints: Whether Instances have keypoints; None: if a category has keypoints.
 
     Attributes:
         ids (list): The COCO image id of each image.
@@ -54,21 +55,21 @@ class CocoDataset(ImageDataset):
         image_folder (pathlib.Path): This folder, or None.
         category_ids (list of int): The COCO category id of each label.
         class_names (tuple of str): The name of each label.
-        coco (dict): The content of the JSON file, in this form.
+        coco (dict): The normalised content of the JSON file.
 
     Raises:
         chainer_seg.errors.DatasetError: If the file or folder is missing, not COCO, or empty, or an
-            entry has no meaning.
+            entry is invalid.
     """
 
     def __init__(self, annotations: str | os.PathLike, images: str | os.PathLike | None, *,
-                 skip_empty: bool = False, keypoints: bool | None = None):
+                 skip_empty: bool = False, keypoints: bool | None = None) -> None:
         self.path = pathlib.Path(annotations)
         self.image_folder = None if images is None else pathlib.Path(images)
         self.coco = read_coco_json(annotations)
         if self.image_folder is not None and not self.image_folder.is_dir():
             raise DatasetError(f'There is no folder of images {self.image_folder}; check the path.')
-        self._told_of_empty = False  # that a mask has no pixels
+        self._warned_of_empty = False  # that a mask has no pixels
         self._check()
         self._read_categories(keypoints)
         self._by_image: dict[int | str, list[Entry]] = {image['id']: [] for image in self.coco['images']}
@@ -89,8 +90,8 @@ class CocoDataset(ImageDataset):
         Raises:
             IndexError: If index is out of range.
             chainer_seg.errors.ImageError: If the file is missing or unreadable.
-            chainer_seg.errors.DatasetError: If the file's size is not the JSON's, or an
-                annotation makes no sense.
+            chainer_seg.errors.DatasetError: If the size of the image is not that in the JSON, or an
+                annotation is invalid.
         """
         image = self.read_image(index)
         return image, self.read_instances(index, image.shape[:2])
@@ -100,7 +101,7 @@ class CocoDataset(ImageDataset):
         """The annotations of each image, a list of lists."""
         return [self._by_image[image_id] for image_id in self.ids]
 
-    def _keep(self, numbers):
+    def _keep(self, numbers: list[int]) -> None:
         super()._keep(numbers)
         self._images = [self._images[number] for number in numbers]
 
@@ -111,31 +112,35 @@ class CocoDataset(ImageDataset):
                             rotate=rotate)
 
     def read_file(self, index: int) -> tuple[bytes, bool]:
-        """The bytes of the image file, and whether the image is turned as its EXIF data ask."""
+        """The bytes of the image file, and whether to rotate the image by its EXIF orientation."""
         name, image = self.image_names[index], self._images[index]
         if self.image_folder is None:
-            raise DatasetError(f'The images of {self.path} are not known; name their folder.')
+            raise DatasetError(f'The folder of the images of {self.path} was not given; give it.')
         if name in self._not_found:
-            raise ImageError(f'There is no image {shortened(name)} of {self.path} in '
+            raise ImageError(f'The image {shortened(name)} of {self.path} was not found in '
                              f'{self.image_folder}: {self._not_found[name]}.')
         data, stored, turned = read_image_file(self.image_folder / name)
         fault = size_fault(image, stored, turned, self.path)
         if fault:
-            raise DatasetError(f'The image {self.image_folder / name} has {fault}; use the images that '
-                               f'were annotated.')
+            raise DatasetError(f'The image {self.image_folder / name} has {fault}; use the annotated '
+                               f'images.')
         return data, size_of(image) != stored
 
     def image_size(self, index: int) -> tuple[int, int]:
-        """(H, W) in pixels; read from the image where the JSON does not give it."""
-        return size_of(self._images[index]) or self.read_image(index).shape[:2]
+        """(H, W) in pixels; read from the image if the JSON has none."""
+        size = size_of(self._images[index])
+        if size is None:
+            height, width, _ = self.read_image(index).shape
+            size = height, width
+        return size
 
     def read_instances(self, index: int, size: tuple[int, int] | None = None) -> Instances:
         """The objects of one image without reading the image.
 
         Args:
-            index (int): Number of the image.
-            size: (height, width); needed where the JSON does not give it, and read from the
-                image where omitted.
+            index: Number of the image.
+            size: (height, width), for images whose size is not in the JSON; read from the image by
+                default.
         """
         size = size or self.image_size(index)
         annotations = self._by_image[self.ids[index]]
@@ -145,10 +150,10 @@ class CocoDataset(ImageDataset):
                 keypoints=self._keypoint_count if self._with_keypoints else None)
         decoded = masks.decode_checked([self._rle_of(a, size) for a in annotations], size)
         tight = masks.mask_to_bbox(decoded)
-        if not self._told_of_empty and not tight[:, 2].all():
-            self._told_of_empty = True
-            log.warning('%s: annotation %s covers no pixel of its image; others are not told', self.path,
-                        annotations[int(tight[:, 2].argmin())].get('id'))
+        if not self._warned_of_empty and not tight[:, 2].all():
+            self._warned_of_empty = True
+            log.warning('%s: annotation %s covers no pixel of its image; further ones are not reported',
+                        self.path, annotations[int(tight[:, 2].argmin())].get('id'))
         keypoints = None
         if self._with_keypoints:
             keypoints = np.stack([self._keypoints_of(a) for a in annotations])
@@ -164,7 +169,7 @@ class CocoDataset(ImageDataset):
     def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
 
-        Masks are decoded only where an annotation lacks its box or its area.
+        Masks are decoded only if an annotation has no box or no area.
         """
         annotations = self._by_image[self.ids[index]]
         if not all('bbox' in each and 'area' in each for each in annotations):
@@ -175,23 +180,23 @@ class CocoDataset(ImageDataset):
                 np.array([each['area'] for each in annotations], np.float32),
                 np.array([bool(each.get('iscrowd', 0)) for each in annotations], bool))
 
-    def _check(self):
-        """Raises the first fatal problem; tells each other kind once, with its number."""
+    def _check(self) -> None:
+        """Raises the first fatal problem; warns once of each other kind, with the number of its problems."""
         with collector_paused():
             problems = normalise(self.coco)
         self._refuse(problems)
-        habits, doubt = box_habits(self.coco)
-        self._refuse(habits)
+        conventions, doubt = box_conventions(self.coco)
+        self._refuse(conventions)
         if doubt:
             problems.append(Problem('boxes', 'annotations', f'{doubt}; {_CHECK}'))
-        kinds = {}
+        kinds: dict[tuple[str, str], list[Problem]] = {}
         for problem in problems:
             kinds.setdefault((problem.kind, problem.where.split()[0]), []).append(problem)
         for (kind, _), found in kinds.items():
-            count = f' ({len(found)} such entries: {kind})' if len(found) > 1 else ''
+            count = f' ({len(found)} entries with this problem: {kind})' if len(found) > 1 else ''
             log.warning('%s: %s%s', self.path, found[0], count)
 
-    def _refuse(self, problems):
+    def _refuse(self, problems: list[Problem]) -> None:
         fatal = [problem for problem in problems if problem.fatal]
         if fatal:
             where = fatal[0].where[0].upper() + fatal[0].where[1:]
@@ -199,7 +204,7 @@ class CocoDataset(ImageDataset):
             raise DatasetError(f'{where} of {self.path} cannot be used: {fatal[0].sentence}{more}; '
                                f'{_CHECK}.')
 
-    def _read_categories(self, keypoints):
+    def _read_categories(self, keypoints: bool | None) -> None:
         categories = sorted(self.coco['categories'], key=lambda category: category['id'])
         self.category_ids = [category['id'] for category in categories]
         self.class_names = tuple(str(c.get('name', c['id'])) for c in categories)
@@ -208,12 +213,12 @@ class CocoDataset(ImageDataset):
         self._keypoint_count = max(self._keypoint_counts.values(), default=0)
         if keypoints and not self._keypoint_count:
             raise DatasetError(f'{self.path} has no category with keypoints; use a '
-                               f'person_keypoints file or leave keypoints out.')
+                               f'person_keypoints file, or do not ask for keypoints.')
         self._with_keypoints = bool(self._keypoint_count) if keypoints is None else bool(keypoints)
 
-    def _find_images(self):
-        """Sets the names of the image files; tells once of those that are called otherwise."""
-        self._not_found = {}
+    def _find_images(self) -> None:
+        """Sets the names of the image files; warns once if they differ from those in the JSON."""
+        self._not_found: dict[str, str] = {}
         if self.image_folder is None:
             return
         found = find_images(self.image_names, self.image_folder)
@@ -222,14 +227,14 @@ class CocoDataset(ImageDataset):
         renamed = [(image['file_name'], each) for image, each in zip(self._images, found) if each.how]
         if renamed:
             name, each = renamed[0]
-            log.warning('%s: %d of %d images are found otherwise than their file_name says, such as %s '
-                        'as %s (%s)', self.path, len(renamed), len(found), shortened(name), each.name,
+            log.warning('%s: %d of %d images were found under another name than their file_name, such as '
+                        '%s as %s (%s)', self.path, len(renamed), len(found), shortened(name), each.name,
                         each.how)
 
-    def _has_objects(self, image_id):
+    def _has_objects(self, image_id: int | str) -> bool:
         return any(not a.get('iscrowd', 0) for a in self._by_image[image_id])
 
-    def _why_empty(self, skip_empty):
+    def _why_empty(self, skip_empty: bool) -> str:
         """The end of the sentence that there are no images."""
         if not skip_empty or not self.coco['images']:
             return ''
@@ -238,14 +243,14 @@ class CocoDataset(ImageDataset):
             return ' with objects: it has no annotations'
         if all(annotation.get('iscrowd') for annotation in annotations):
             return (f' with objects: all {len(annotations)} annotations are crowds (iscrowd 1), which '
-                    f'are not learned from; if each is one object, set their iscrowd to 0')
+                    f'training ignores; if each is one object, set iscrowd to 0')
         return ' with objects'
 
-    def _fault(self, annotation, reason):
+    def _fault(self, annotation: Entry, reason: str) -> DatasetError:
         return DatasetError(f'Annotation {annotation.get("id")} of {self.path} cannot be used: '
                             f'{reason}; {_CHECK}.')
 
-    def _rle_of(self, annotation, size):
+    def _rle_of(self, annotation: Entry, size: tuple[int, int]) -> dict[str, Any]:
         segmentation, code = annotation.get('segmentation'), None
         if segmentation is not None:
             try:
@@ -255,17 +260,18 @@ class CocoDataset(ImageDataset):
         if code is not None:
             return code
         if 'bbox' not in annotation:
-            raise self._fault(annotation, 'its segmentation encloses nothing, and it has no box')
+            raise self._fault(annotation, 'its segmentation is empty, and it has no box')
         return box_code(annotation['bbox'], size)
 
     @staticmethod
-    def _box_of(annotation, tight):
+    def _box_of(annotation: Entry, tight: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
         if 'bbox' not in annotation:
+            assert tight is not None  # Given by all callers whose annotations may have no box.
             return tight
         return boxes.from_xywh(np.array([annotation['bbox']], np.float32))[0]
 
-    def _keypoints_of(self, annotation):
-        """(K, 3) float32 (y, x, visibility); zeros where the annotation has none."""
+    def _keypoints_of(self, annotation: Entry) -> npt.NDArray[np.float32]:
+        """(K, 3) float32 (y, x, visibility); zeros if the annotation has none."""
         points = np.zeros((self._keypoint_count, 3), np.float32)
         flat = annotation.get('keypoints') or []
         faults = keypoint_faults(annotation, self._keypoint_counts[annotation['category_id']])

@@ -1,4 +1,4 @@
-"""The annotations of a COCO file in one form, as :mod:`chainer_seg.datasets.coco_entries` says."""
+"""Normalises the annotations of a COCO file by the rules of :mod:`chainer_seg.datasets.coco_entries`."""
 
 import dataclasses
 import itertools
@@ -23,7 +23,7 @@ _CROWD = {0: 0, 1: 1, '0': 0, '1': 1, 'false': 0, 'true': 1, '0.0': 0, '1.0': 1}
 
 
 def is_clean(annotations: list[Entry], images: list[Entry], categories: list[Entry]) -> bool:
-    """Whether there is nothing to repair and nothing to report; far quicker than looking at each."""
+    """Whether there is nothing to normalise or report; far faster than checking each annotation."""
     column: dict[str, list[Any]] = {name: [annotation.get(name) for annotation in annotations] for name in (
         'id', 'image_id', 'category_id', 'iscrowd', 'area', 'bbox', 'segmentation')}
     try:
@@ -52,7 +52,7 @@ def is_clean(annotations: list[Entry], images: list[Entry], categories: list[Ent
 
 def normalise_annotations(annotations: list[Entry], images: list[Entry], categories: list[Entry]
                           ) -> list[Problem]:
-    """Brings annotations to one form, in place, and gives a list of the :class:`Problem` found.
+    """Normalises annotations in place and returns the problems found.
 
     Args:
         annotations, images, categories: The lists of a file; the ids of images are normalised.
@@ -60,8 +60,8 @@ def normalise_annotations(annotations: list[Entry], images: list[Entry], categor
     image_ids = Ids(found for image in images if (found := as_id(image.get('id'))) is not None)
     category_ids = Ids(found for category in categories
                        if (found := as_id(category.get('id'))) is not None)
-    lost = True  # whether no annotation has been found to belong to an image
-    problems = []
+    lost = True  # whether no annotation so far belongs to an image
+    problems: list[Problem] = []
     for number, annotation in enumerate(annotations):
         for name in [name for name, value in annotation.items() if value is None]:
             if name not in ('id', 'image_id', 'category_id'):
@@ -80,34 +80,34 @@ def normalise_annotations(annotations: list[Entry], images: list[Entry], categor
     return problems
 
 
-def _reference_faults(annotation, noun, known):
-    """Faults of the ``image_id`` or ``category_id``; it becomes the id of the entry it refers to."""
+def _reference_faults(annotation: Entry, noun: str, known: Ids) -> list[Fault]:
+    """Faults of the ``image_id`` or ``category_id``, which becomes the id of the entry it refers to."""
     field = f'{noun}_id'
     if annotation.get(field) is None:
         return [('missing field', f'it has no {field}', True)]
     given, value = annotation[field], as_id(annotation[field])
     if value is None:
         annotation[field] = None
-        return [(f'dangling {noun} id', f'its {field} {quoted(given)} is no id', True)]
+        return [(f'dangling {noun} id', f'its {field} {quoted(given)} is not an id', True)]
     found = known.find(value)
     if found is None:
         annotation[field] = value
-        # Of another type than all ids of images: no list cut short, but two kinds of ids.
+        # An id of another type than those of all images does not come from a shortened list of images.
         fatal = noun == 'category' or not known.like(value)
         return [(f'dangling {noun} id', f'there is no {noun} with the id {quoted(value)}'
-                 f'{"" if fatal else "; it is passed over"}', fatal)]
-    # The categories' own ids are turned into numbers later.
+                 f'{"" if fatal else "; it is skipped"}', fatal)]
+    # The ids of the categories themselves become numbers later.
     annotation[field] = as_number(found) if noun == 'category' else found
     if isinstance(value, str) and (noun == 'category' or value != found):
-        return [('text id', f'its {field} {quoted(value)} is text; it is taken for {as_number(value)}',
+        return [('text id', f'its {field} {quoted(value)} is text; it is read as {as_number(value)}',
                  False)]
     if value != found:
-        return [('text id', f'its {field} is {value}, which is the text {quoted(found)} in the list of '
-                            f'{noun} ids', False)]
+        return [('text id', f'its {field} is {value}, but the {noun} has the text {quoted(found)} as id',
+                 False)]
     return []
 
 
-def _crowd_faults(annotation):
+def _crowd_faults(annotation: Entry) -> list[Fault]:
     if 'iscrowd' not in annotation:
         return []
     given = annotation['iscrowd']
@@ -121,18 +121,18 @@ def _crowd_faults(annotation):
     return []
 
 
-def _area_faults(annotation):
+def _area_faults(annotation: Entry) -> list[Fault]:
     area = annotation.get('area', 0)
     if is_number(area) and area >= 0:
         return []
     del annotation['area']
     if is_number(area):
-        return [('negative size', f'its area {area} is negative; that of its mask is taken', False)]
-    return [('not a number', f'its area {quoted(area)} is not a finite number; that of its mask is '
-                             f'taken', False)]
+        return [('negative size', f'its area {area} is negative; the area of its mask is used', False)]
+    return [('not a number', f'its area {quoted(area)} is not a finite number; the area of its mask is '
+                             f'used', False)]
 
 
-def _box_faults(annotation):
+def _box_faults(annotation: Entry) -> list[Fault]:
     if 'bbox' not in annotation:
         return []
     box = annotation['bbox']
@@ -140,8 +140,8 @@ def _box_faults(annotation):
         length = f' but a list of {len(box)}' if isinstance(box, list) else ''
         return [('box', f'its box is not four numbers{length}', True)]
     if not all(is_number(value) for value in box):
-        return [('not a number', f'its box {quoted(box)} is not four numbers: one is not a finite '
-                                 f'number', True)]
+        return [('not a number', f'its box {quoted(box)} contains something other than finite numbers',
+                 True)]
     if min(box[2:]) < 0:
         return [('negative size', f'its box has the size {box[2]} x {box[3]}; COCO\'s boxes are x, y, '
                                   f'width and height', True)]
@@ -151,25 +151,25 @@ def _box_faults(annotation):
 
 
 def keypoint_faults(annotation: Entry, expected: int) -> list[Fault]:
-    """(kind, sentence, fatal) of all that is wrong with the keypoints of an annotation.
+    """(kind, sentence, fatal) of each fault of the keypoints of an annotation.
 
     Args:
-        annotation: An entry; without keypoints, or with none in their list, nothing is wrong.
-        expected: The number of keypoints that its category names.
+        annotation: An entry; missing keypoints and an empty list are valid.
+        expected: The number of keypoints of its category.
     """
     points = annotation.get('keypoints')
     if points is None or points == []:
         return []
     if not isinstance(points, list) or len(points) != 3 * expected:
         length = len(points) if isinstance(points, list) else 'no'
-        return [('keypoints', f'it has {length} keypoint values where its category asks for '
-                              f'3 x {expected}', True)]
+        return [('keypoints', f'it has {length} keypoint values, but its category has 3 x {expected}',
+                 True)]
     if not all(is_number(value) for value in points):
         return [('not a number', 'a keypoint value is not a finite number', True)]
     if not set(points[2::3]) <= {0, 1, 2}:
         return [('keypoints', 'a keypoint has a visibility other than 0, 1 and 2', False)]
     visible = sum(value > 0 for value in points[2::3])
     if annotation.get('num_keypoints', visible) != visible:
-        return [('keypoints', f'its num_keypoints is {quoted(annotation["num_keypoints"])}, '
-                              f'{visible} are marked', False)]
+        return [('keypoints', f'its num_keypoints is {quoted(annotation["num_keypoints"])}, but '
+                              f'{visible} are visible', False)]
     return []

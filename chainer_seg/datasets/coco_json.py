@@ -1,4 +1,4 @@
-"""Reading a COCO annotation file, or saying in one sentence why it is none."""
+"""Reads a COCO annotation file, or reports in one sentence why it is not one."""
 
 import contextlib
 import dataclasses
@@ -12,24 +12,24 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.files import read_json
 from chainer_seg.schema import whole_number
 
-LARGEST_NUMBER = 1e30  # far within float32, so that sums and areas stay there, too
+LARGEST_NUMBER = 1e30  # far below the limit of float32, so that sums and areas stay finite, too
 _EXACT = 2**53  # Larger whole numbers are not exact as floats.
 _LARGEST_ID = 2**63 - 1
 
 Entry = dict[str, Any]  # an image, a category or an annotation of a file
-Fault = tuple[str, str, bool]  # kind, sentence and fatal, as those of a Problem
+Fault = tuple[str, str, bool]  # kind, sentence and fatal, as in Problem
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a file.
 
     Attributes:
-        kind (str): What it is, the same for like problems: 'duplicate id', 'missing file', ...
-        where (str): The entry: 'image 12', 'annotation 7', 'category 3'.
-        sentence (str): What is wrong with it.
-        fatal (bool): Whether :class:`chainer_seg.datasets.CocoDataset` refuses the file, or the entry
-            when it is read, for it; else it goes on as the sentence says.
+        kind: The kind of problem: 'duplicate id', 'missing file', ...
+        where: The entry: 'image 12', 'annotation 7', 'category 3'.
+        sentence: What is wrong with it.
+        fatal: Whether :class:`chainer_seg.datasets.CocoDataset` raises an error when it opens the file
+            or reads the entry; otherwise it does what the sentence says.
     """
 
     kind: str
@@ -42,18 +42,18 @@ class Problem:
 
 
 def read_coco_json(path: str | os.PathLike) -> dict[str, list[Entry]]:
-    """The content of a COCO annotation file, its entries as they are written.
+    """The content of a COCO annotation file, with its entries as written.
 
     Args:
         path: The JSON file.
 
     Returns:
-        dict: With the lists 'images', 'annotations' and 'categories', each of dicts. A file
-        without annotations (a test set) has an empty list of them; without categories, they are
-        named by the ids that occur in the annotations.
+        The lists 'images', 'annotations' and 'categories'. A file without annotations (a test set) has
+        an empty list of them. If categories are missing, there is one for each category id of the
+        annotations, with the id as name.
 
     Raises:
-        chainer_seg.errors.DatasetError: If it is missing, not JSON, or not COCO.
+        chainer_seg.errors.DatasetError: If the file is missing, not JSON, or not COCO.
     """
     with collector_paused():
         return _with_lists(path, read_json(path, 'annotation file', DatasetError))
@@ -61,7 +61,7 @@ def read_coco_json(path: str | os.PathLike) -> dict[str, list[Entry]]:
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Python's garbage collector would look through millions of new lists again and again."""
+    """A context without Python's garbage collector, which would traverse millions of new lists repeatedly."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -72,7 +72,7 @@ def collector_paused() -> Iterator[None]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number, and finite also as a float32, in which boxes are kept."""
+    """Whether a JSON value is a number that is finite in float32, the dtype of boxes."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and abs(value) < LARGEST_NUMBER)
 
@@ -83,7 +83,7 @@ def is_id(value: Any) -> bool:
 
 
 def as_id(value: Any) -> int | str | None:
-    """A JSON value as an id: 3.0 is 3, text stays text; None for what can be no id."""
+    """A JSON value as an id: 3.0 is 3, text stays text; None for values that cannot be ids."""
     if isinstance(value, str):
         return value
     number = whole_number(value)
@@ -93,7 +93,7 @@ def as_id(value: Any) -> int | str | None:
 
 
 def as_number(value: Any) -> int | None:
-    """The whole number that an id or a size says, also as text ("3", "3.0"); None where it says none."""
+    """The whole number of an id or a size, also from text ("3", "3.0"); None if it is not one."""
     if isinstance(value, str):
         match = re.fullmatch(r'\s*([+-]?[0-9]{1,18})(\.0+)?\s*', value)
         return int(match[1]) if match else None
@@ -102,13 +102,13 @@ def as_number(value: Any) -> int | None:
 
 
 class Ids:
-    """The ids of a list of entries, found also by what others wrote for them.
+    """The ids of a list of entries, which are also found by text for a number and vice versa.
 
     Args:
-        ids: As :func:`as_id` gives them.
+        ids: As returned by :func:`as_id`.
     """
 
-    def __init__(self, ids: Iterable[int | str]):
+    def __init__(self, ids: Iterable[int | str]) -> None:
         self._ids = set(ids)
         self._types = set(map(type, self._ids))
         self._by_number: dict[int, list[int | str]] = {}
@@ -121,9 +121,9 @@ class Ids:
         return value in self._ids
 
     def find(self, value: Any) -> int | str | None:
-        """The id that ``value`` is, as it is or as text for a number or the reverse; else None.
+        """The id that equals ``value``, directly or as text for a number or vice versa; None without one.
 
-        Two ids that are one number as text, "3" and "03", are found by their own text alone.
+        Two ids that are the same number as text, "3" and "03", are found by their exact text only.
         """
         if value in self._ids:
             return value
@@ -132,24 +132,24 @@ class Ids:
         return found[0] if len(found) == 1 else None
 
     def like(self, value: Any) -> bool:
-        """Whether there is an id of the type of ``value``, a number or text."""
+        """Whether there is an id of the same type as ``value``, a number or text."""
         return type(value) in self._types
 
 
 def where_is(noun: str, entry: Entry, number: int) -> str:
-    """What a problem calls an entry: by its id, or by its number in the list."""
+    """The name of an entry in a problem: with its id, or with its number in the list."""
     return f'{noun} {entry["id"]}' if is_id(entry.get('id')) else f'{noun} number {number}'
 
 
 def keypoint_count(category: Entry) -> int:
-    """The number of keypoints that a category names."""
+    """The number of keypoints of a category."""
     names = category.get('keypoints')
     return len(names) if isinstance(names, list) else 0
 
 
-def _with_lists(path, content):
+def _with_lists(path: str | os.PathLike, content: Any) -> dict[str, list[Entry]]:
     if isinstance(content, list):
-        raise DatasetError(f'{path} is a list, as COCO results are; an annotation file has '
+        raise DatasetError(f'{path} is a list, like COCO results; an annotation file has '
                            f'"images", "annotations" and "categories".')
     if not isinstance(content, dict) or 'images' not in content:
         raise DatasetError(f'{path} is not a COCO annotation file: it has no list "images".')

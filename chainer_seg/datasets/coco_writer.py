@@ -1,4 +1,4 @@
-"""Any data set of (image, Instances) written as a folder of images and one COCO annotation file."""
+"""Writes any data set of (image, Instances) as a folder of images and a COCO annotation file."""
 
 import io
 import os
@@ -6,12 +6,15 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from chainer_seg import boxes, masks
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset
+from chainer_seg.datasets.coco_json import Entry
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, check_inside, write_json
+from chainer_seg.instances import Instances
 from chainer_seg.locks import is_empty, sole_writer
 
 _JPEG_QUALITY = 95
@@ -19,43 +22,44 @@ _JPEG_QUALITY = 95
 
 def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool = False, suffix: str = '.jpg',
                names: Sequence[str] | None = None, progress: Progress | None = None) -> pathlib.Path:
-    """Write ``folder/images/*`` and ``folder/annotations.json``.
+    """Writes ``folder/images/*`` and ``folder/annotations.json``.
 
-    Masks are written as run-length encodings, so that holes and single pixels survive: compressed
-    for objects, plain counts for crowds, as COCO does. Every file appears under its name only
-    when it is complete, the annotation file last.
+    Masks are written as run-length encodings, which preserve holes and single pixels: compressed for
+    objects, plain counts for crowds, as in COCO's files. Every file is written atomically, the
+    annotation file last.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``; where the
-            objects have keypoints, also ``keypoint_names`` and ``skeleton``, pairs of numbers from 0.
-        folder: Where to; made if missing.
-        overwrite (bool): Replace a data set that is already there instead of refusing.
-        suffix (str): '.jpg' (small) or '.png' (exact pixels).
-        names (list of str): The name of each image file without its ending; numbers by default.
-        progress (callable): Wraps the iteration over indices, such as tqdm.
+        dataset: The data set.
+        folder: The folder to write to; it is created if missing.
+        overwrite: Replace an existing data set instead of raising an error.
+        suffix: '.jpg' (small) or '.png' (exact pixels).
+        names: The name of each image file without its extension; numbers by default.
+        progress: Wraps the iteration over indices, such as tqdm.
 
     Returns:
-        pathlib.Path: The annotation file.
+        The annotation file.
 
     Raises:
-        chainer_seg.errors.DatasetError: If the data set is empty, or the folder holds
-            something and overwrite is False, or its images are a link that leads out of it.
+        chainer_seg.errors.DatasetError: If the data set is empty, or the folder is not empty and
+            overwrite is False, or its images are a link that leads out of it.
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.DiskFullError: If the files cannot be written.
     """
     dataset = as_dataset(dataset)
     if not len(dataset):
-        raise DatasetError('There is nothing to write: the data set is empty.')
+        raise DatasetError('The data set is empty; there are no images to write.')
     folder = pathlib.Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise DatasetError(f'{folder} is a file; name a folder to write the data set to.')
+        raise DatasetError(f'{folder} is a file; give a folder to write the data set to.')
     with sole_writer(folder):
         _clear(folder, overwrite)
         return _write(dataset, folder, suffix, names, progress or iter)
 
 
-def _write(dataset, folder, suffix, names, progress):
-    content = {'images': [], 'annotations': [], 'categories': _categories(dataset)}
+def _write(dataset: Dataset, folder: pathlib.Path, suffix: str, names: Sequence[str] | None,
+           progress: Progress) -> pathlib.Path:
+    content: dict[str, list[Entry]] = {
+        'images': [], 'annotations': [], 'categories': _categories(dataset)}
     digits = max(6, len(str(len(dataset))))
     for index in progress(range(len(dataset))):
         image, instances = dataset[index]
@@ -71,29 +75,29 @@ def _write(dataset, folder, suffix, names, progress):
     return path
 
 
-def _encoded(image, suffix):
-    """The bytes of an image file: Pillow writing to a full disk itself cuts images silently."""
+def _encoded(image: npt.NDArray[np.uint8], suffix: str) -> bytes:
+    """The bytes of an image file. (When Pillow itself writes to a full disk, it truncates silently.)"""
     file = io.BytesIO()
     Image.fromarray(image).save(file, Image.registered_extensions()[suffix], quality=_JPEG_QUALITY)
     return file.getvalue()
 
 
-def _clear(folder, overwrite):
+def _clear(folder: pathlib.Path, overwrite: bool) -> None:
     if is_empty(folder):
         return
     if not overwrite:
-        raise DatasetError(f'The folder {folder} is not empty; choose another one or overwrite it '
-                           f'with --overwrite.')
+        raise DatasetError(f'The folder {folder} is not empty; choose another one, or replace its '
+                           f'content with --overwrite.')
     check_inside(folder, 'images')
-    # First the annotations: a half replaced set must not look like a whole one.
+    # The annotations are removed first: a partly replaced data set must not look like a complete one.
     (folder / 'annotations.json').unlink(missing_ok=True)
     for path in sorted((folder / 'images').glob('*')):
         if path.stem.isdigit() and path.suffix in ('.jpg', '.png'):
             path.unlink()
 
 
-def _categories(dataset):
-    """COCO's list of categories; every one names the keypoints where the data set has some."""
+def _categories(dataset: Dataset) -> list[Entry]:
+    """COCO's list of categories; if the data set has keypoints, every category names them."""
     categories = [{'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]
     if dataset.keypoint_names:
         skeleton = [[start + 1, end + 1] for start, end in dataset.skeleton]  # COCO counts from 1
@@ -102,7 +106,7 @@ def _categories(dataset):
     return categories
 
 
-def _annotations(instances, image_id, first_id):
+def _annotations(instances: Instances, image_id: int, first_id: int) -> list[Entry]:
     """The COCO annotations of one image's objects."""
     codes = masks.encode_rle(instances.masks)
     areas = instances.areas
@@ -124,8 +128,8 @@ def _annotations(instances, image_id, first_id):
     return written
 
 
-def _plain_counts(mask):
-    """COCO's plain run-length encoding of a mask (H, W) bool: runs down the columns, zeros first."""
+def _plain_counts(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
+    """COCO's uncompressed run-length encoding of a mask (H, W) bool: column by column, zeros first."""
     flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], changes, [mask.size]]))

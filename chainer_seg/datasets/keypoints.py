@@ -5,7 +5,7 @@ PERSON_KEYPOINTS = (
     'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee',
     'right_knee', 'left_ankle', 'right_ankle')
 
-# Pairs of numbers from 0 (in COCO's files they count from 1).
+# Pairs of keypoint numbers from 0 (COCO's files count from 1).
 PERSON_SKELETON = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
     (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6))

@@ -1,4 +1,4 @@
-"""Opens a data set of files in any of the forms that are read, told apart by the files themselves."""
+"""Opens a data set of files in any supported format, which is recognised from the files."""
 
 import os
 import pathlib
@@ -20,38 +20,33 @@ def open_dataset(annotations: str | os.PathLike, images: str | os.PathLike | Non
     """The data set of a file.
 
     Args:
-        annotations: A COCO JSON file; a file that chainer-seg data prepare packed; a list of images
-            of VOC, SBD or DAVIS, which ends in ``.txt``; a folder of masks, or one with images and masks
-            as :class:`chainer_seg.datasets.MaskFolder` takes it; or TFRecord files as
-            :class:`chainer_seg.datasets.TFRecordDataset` takes them, with ``.record`` or
-            ``.tfrecord`` in their name.
-        images: Folder of the images, which a COCO JSON file needs; of VOC the folder that has
-            ``JPEGImages`` in it, and of SBD the one that has ``img`` and ``inst``, where the list does
-            not lie in them; or ``JPEGImages`` or ``img`` itself.
-        skip_empty (bool): Omit images without a single object (crowds do not count).
-        keypoints (bool): Whether Instances carry keypoints; None: where there are some.
-        labels_as: How masks and label images say what a pixel belongs to; see
-            :data:`chainer_seg.stored_pixels.LabelsAs`. Other files take 'auto' alone.
+        annotations: A COCO JSON file; a file packed by ``chainer-seg data prepare``; a list of images
+            of VOC, SBD or DAVIS with the extension ``.txt``; a folder of masks, or one of images and
+            masks (see :class:`chainer_seg.datasets.MaskFolder`); or TFRecord files with ``.record`` or
+            ``.tfrecord`` in their name (see :class:`chainer_seg.datasets.TFRecordDataset`).
+        images: Folder of the images, which a COCO JSON file needs. If the list is elsewhere: the
+            folder that contains VOC's ``JPEGImages``, or SBD's ``img`` and ``inst``; or ``JPEGImages``
+            or ``img`` itself.
+        skip_empty: Omit images without objects (crowds do not count).
+        keypoints: Whether Instances have keypoints; None: if there are any.
+        labels_as: How masks and label images encode objects and classes; see
+            :data:`chainer_seg.stored_pixels.LabelsAs`. For other files, only 'auto' is allowed.
         allow_outside: Whether a list may name files outside its folder and that of the data set.
 
-    Returns:
-        A data set with ``dataset[i] -> (image, Instances)``, ``class_names``, ``category_ids``,
-        ``ids`` and ``image_names``.
-
     Raises:
-        chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
+        chainer_seg.errors.DatasetError: Something is missing, or the format is not supported.
     """
     path = pathlib.Path(annotations)
     if path.suffix != '.txt' and allow_outside:
-        raise DatasetError(f'{annotations} is not a list of images; leave --allow-outside out.')
+        raise DatasetError(f'{annotations} is not a list of images; omit --allow-outside.')
     if path.suffix != '.txt' and not path.is_dir() and labels_as != 'auto':
-        raise DatasetError(f'{annotations} has no masks or label images; leave --labels-as out.')
+        raise DatasetError(f'{annotations} has no masks or label images; omit --labels-as.')
     if is_packed(annotations):
         _refuse_images(annotations, images)
         return PackedDataset(annotations, skip_empty=skip_empty, keypoints=keypoints)
     if path.is_dir():
         _refuse_keypoints(annotations, keypoints)
-        folders = (annotations,) if images is None else (images, annotations)
+        folders = (annotations, None) if images is None else (images, annotations)
         return MaskFolder(*folders, labels_as=labels_as, skip_empty=skip_empty)
     if path.suffix == '.txt':
         _refuse_keypoints(annotations, keypoints)
@@ -61,32 +56,33 @@ def open_dataset(annotations: str | os.PathLike, images: str | os.PathLike | Non
         _refuse_keypoints(annotations, keypoints)
         return TFRecordDataset(annotations, skip_empty=skip_empty)
     if images is None:
-        raise DatasetError(f'{path} needs its folder of images; name it with '
+        raise DatasetError(f'{path} needs its folder of images; give it with '
                            f'--images.')
     return CocoDataset(annotations, images, skip_empty=skip_empty, keypoints=keypoints)
 
 
 def folder_for(annotations: str | os.PathLike, images: str | os.PathLike | None,
                others: str | os.PathLike | None = None) -> str | os.PathLike | None:
-    """The folder of images to open a data set with: ``images``, or else that of others.
+    """The folder of images of a data set: ``images``, or by default ``others``, that of another data set.
 
-    None of others for a data set that holds its images itself.
+    Packed data sets and TFRecord files contain their images, so that ``others`` is not used for them.
     """
     if images is None and not is_packed(annotations) and not _is_tfrecord(annotations):
         return others
     return images
 
 
-def _is_tfrecord(annotations):
+def _is_tfrecord(annotations: str | os.PathLike) -> bool:
     return any(ending in pathlib.Path(annotations).name for ending in ('.record', '.tfrecord'))
 
 
-def _open_list(list_file, folder, skip_empty, labels_as, allow_outside):
+def _open_list(list_file: pathlib.Path, folder: str | os.PathLike | None, skip_empty: bool,
+               labels_as: LabelsAs, allow_outside: bool) -> ImageDataset:
     davis = _davis_of(list_file, folder)
     if davis is not None:
         if allow_outside:
             raise DatasetError(f'{list_file} is a list of DAVIS, which names images by their sequences; '
-                               f'leave --allow-outside out.')
+                               f'omit --allow-outside.')
         return MaskFolder(*davis, list_file=list_file, labels_as=labels_as, skip_empty=skip_empty)
     if is_voc(list_file, folder):
         dataset = VocDataset(list_file, folder, skip_empty=skip_empty, labels_as=labels_as,
@@ -94,15 +90,16 @@ def _open_list(list_file, folder, skip_empty, labels_as, allow_outside):
         dataset.check_objects()
         return dataset
     if labels_as != 'auto':
-        raise DatasetError(f'{list_file} is a list of SBD, which has no label images; leave --labels-as '
-                           f'out.')
+        raise DatasetError(f'{list_file} is a list of SBD, which has no label images; omit '
+                           f'--labels-as.')
     if folder is not None and pathlib.Path(folder).name == 'img':
         folder = pathlib.Path(folder).parent
     return SbdDataset(list_file, folder, skip_empty=skip_empty, allow_outside=allow_outside)
 
 
-def _davis_of(list_file, folder):
-    """DAVIS's folders of images and of masks, where a list is one of DAVIS; None where it is not."""
+def _davis_of(list_file: pathlib.Path,
+              folder: str | os.PathLike | None) -> tuple[pathlib.Path, pathlib.Path] | None:
+    """The folders of images and of masks if a list is one of DAVIS; otherwise None."""
     roots = [pathlib.Path(folder)] if folder is not None else []
     for root in (*(parent for each in roots for parent in (each, *each.parents[:2])),
                  *list_file.parents[:3]):
@@ -112,11 +109,11 @@ def _davis_of(list_file, folder):
     return None
 
 
-def _refuse_images(annotations, images):
+def _refuse_images(annotations: str | os.PathLike, images: str | os.PathLike | None) -> None:
     if images is not None:
-        raise DatasetError(f'{annotations} holds its images itself; leave --images {images} out.')
+        raise DatasetError(f'{annotations} contains its images; omit --images {images}.')
 
 
-def _refuse_keypoints(annotations, keypoints):
+def _refuse_keypoints(annotations: str | os.PathLike, keypoints: bool | None) -> None:
     if keypoints:
-        raise DatasetError(f'{annotations} has no keypoints; leave keypoints out.')
+        raise DatasetError(f'{annotations} has no keypoints; do not ask for keypoints.')

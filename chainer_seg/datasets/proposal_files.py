@@ -1,8 +1,8 @@
-"""Reading files of proposals: COCO result lists, ours and the published ones, image by image.
+"""Reads files of proposals, COCO result lists of our own or published ones, image by image.
 
 Such a file is one JSON list of dicts with ``image_id``, ``score`` and a ``segmentation`` (run-length
-code) or a ``bbox`` (x, y, width, height). With 1000 proposals for each of 500 images it is as large as
-the memory of a small machine, so it is never read as a whole.
+encoding) or a ``bbox`` (x, y, width, height). With 1000 proposals for each of 500 images it is as large
+as the memory of a small machine, so it is never loaded as a whole.
 """
 
 import itertools
@@ -33,10 +33,10 @@ class RleProposals(NamedTuple):
     """The proposals for one image, the best first, with masks as run-length encodings.
 
     Attributes:
-        codes: COCO's compressed run-length encodings, dicts of ``size`` and ``counts``, JSON-ready.
+        codes: COCO's compressed run-length encodings, JSON-ready dicts of ``size`` and ``counts``.
         bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels, tight around the masks.
         scores: (R,) float32 in [0, 1].
-        scales: (R,) float32, the scale of the pyramid at which each was found.
+        scales: (R,) float32, the scale of the image pyramid of each proposal.
     """
 
     codes: list[dict[str, Any]]
@@ -49,12 +49,12 @@ def proposal_results(proposals: Any, image_id: int | str = 0) -> list[dict[str, 
     """Proposals in any form as COCO result dicts, JSON-ready.
 
     Args:
-        proposals: :class:`chainer_seg.Instances`; what ``model.propose_rle`` gives; or result dicts,
-            whose run-length encodings are checked and compressed.
+        proposals: :class:`chainer_seg.Instances`; :class:`RleProposals`; or result dicts, whose
+            run-length encodings are checked and compressed.
         image_id: The image's id in its annotation file.
 
     Returns:
-        list of dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
+        Dicts of ``image_id``, ``category_id`` (1), ``score``, ``segmentation`` and ``bbox``.
 
     Raises:
         chainer_seg.errors.DatasetError: A run-length encoding is damaged.
@@ -75,17 +75,17 @@ def read_proposals(path: str | os.PathLike | Sequence[str | os.PathLike]
     """Proposals image by image, from files of any size.
 
     Args:
-        path: A JSON file, a folder of them, or a list of both. Of a folder that
-            ``chainer-seg propose`` wrote, the segments are read, or the boxes if there is nothing
-            else; of another folder, every ``.json`` file, by name.
+        path: A JSON file, a folder of them, or a list of both. In a folder written by
+            ``chainer-seg propose``, the files of segments are read, or those of boxes if there are no
+            others; in other folders, all ``.json`` files in the order of their names.
 
     Yields:
         (image id, list of COCO result dicts of that image), in the order of the files; run-length
-        codes are checked and compressed.
+        encodings are checked and compressed.
 
     Raises:
-        chainer_seg.errors.DatasetError: A file is missing, cut short or something else; a result is
-            damaged; or the results of an image do not stand together.
+        chainer_seg.errors.DatasetError: A file is missing, truncated or no list of proposals; a result
+            is damaged; or the results of an image are not consecutive.
     """
     paths = path if isinstance(path, (list, tuple)) else [path]
     seen = set()
@@ -93,27 +93,26 @@ def read_proposals(path: str | os.PathLike | Sequence[str | os.PathLike]
         results = _results_of(file)
         for image_id, group in itertools.groupby(results, key=lambda result: result['image_id']):
             if image_id in seen:
-                raise DatasetError(f'{file} has more proposals of the image {quoted(image_id)}, which '
-                                   f'has come before; give each image once and keep its proposals '
-                                   f'together.')
+                raise DatasetError(f'{file} has proposals of the image {quoted(image_id)} in several '
+                                   f'places; give each image once, with all proposals together.')
             seen.add(image_id)
             yield image_id, _CheckedResults(group)
 
 
 def match_images(files: Iterable[tuple[int | str, list[dict[str, Any]]]], ids: Iterable[int | str]
                  ) -> Iterator[tuple[int | str, list[dict[str, Any]]]]:
-    """What :func:`read_proposals` gives, by the image ids of a data set.
+    """The results of :func:`read_proposals` by the image ids of a data set.
 
     Args:
-        files: Pairs of an image id and its results. An id may be text where the data set has a number,
-            or the reverse, which is reported once.
-        ids: The image ids of the data set. Results of other images are skipped, which is reported.
+        files: Pairs of an image id and its results. Text ids match the numbers of the data set and vice
+            versa, with one warning.
+        ids: The image ids of the data set. Results of other images are skipped with a warning.
 
     Yields:
         (one of ``ids``, the results).
 
     Raises:
-        chainer_seg.errors.DatasetError: The results of an image come under two ids.
+        chainer_seg.errors.DatasetError: There are results of an image under two ids.
     """
     known, lost = Ids(ids), []
     given: dict[int | str, int | str] = {}
@@ -123,49 +122,50 @@ def match_images(files: Iterable[tuple[int | str, list[dict[str, Any]]]], ids: I
             lost.append(image_id)
             continue
         if found in given:
-            raise DatasetError(f'The proposals of the image {found} come twice, under the ids '
+            raise DatasetError(f'There are proposals of the image {found} under two ids, '
                                f'{quoted(given[found])} and {quoted(image_id)}; give them once.')
         given[found] = image_id
         yield found, results
     other = [(mine, theirs) for mine, theirs in given.items() if mine != theirs]
     if other:
-        log.warning('%d image ids of the proposals are text where the data set has numbers, or the '
-                    'reverse; they are matched, such as %r with %r', len(other), *other[0][::-1])
+        log.warning('%d image ids of the proposals are text where the data set has numbers, or vice '
+                    'versa; they are matched, such as %r with %r', len(other), *other[0][::-1])
     if lost:
-        log.warning('proposals of %d images that are not evaluated are passed over, such as those of '
-                    'the image %s', len(lost), quoted(lost[0]))
+        log.warning('proposals of %d images that are not evaluated are skipped, such as those of the '
+                    'image %s', len(lost), quoted(lost[0]))
 
 
 def read_proposal_instances(path: str | os.PathLike | Sequence[str | os.PathLike], n: int | None = None
                             ) -> Iterator[tuple[int | str, Instances]]:
-    """The same as :class:`chainer_seg.Instances`, best first.
+    """Proposals image by image as :class:`chainer_seg.Instances`, the best first.
 
     Args:
-        path: As of :func:`read_proposals`.
-        n: Keep the best N of an image; all by default. Masks need H * W bytes each.
+        path: As in :func:`read_proposals`.
+        n: Keep the best N of each image; all by default. Each mask needs H * W bytes.
 
     Yields:
         (image id, Instances).
 
     Raises:
-        chainer_seg.errors.DatasetError: As :func:`read_proposals`, and for files of boxes, which
-            cannot be turned into masks.
+        chainer_seg.errors.DatasetError: As :func:`read_proposals`, or the files contain boxes only,
+            which have no masks.
     """
     for image_id, results in read_proposals(path):
         if not all('segmentation' in result for result in results):
-            raise DatasetError(f'{path} holds boxes only; give the files of segments.')
+            raise DatasetError(f'{path} contains boxes only; give the files of segments.')
         best = sorted(results, key=lambda result: -result['score'])[:n]
         try:
-            size = tuple(best[0]['segmentation']['size'])
+            height, width = best[0]['segmentation']['size']
+            size = height, width
             check_room(len(best), size)
             found = Instances.from_coco_results(best, size)
         except (ValueError, TypeError, OverflowError, UserError) as error:
-            raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} do not fit '
-                               f'each other: {shortened(str(error))}.') from error
+            raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} are '
+                               f'inconsistent: {shortened(str(error))}.') from error
         yield image_id, found
 
 
-def _files_of(path):
+def _files_of(path: str | os.PathLike) -> list[pathlib.Path]:
     path = pathlib.Path(path)
     if not path.exists():
         raise DatasetError(f'There is no file or folder of proposals {path}; check the path.')
@@ -175,16 +175,16 @@ def _files_of(path):
         found = sorted(path.glob(pattern))
         if found:
             return found
-    raise DatasetError(f'The folder {path} holds no files of proposals.')
+    raise DatasetError(f'The folder {path} contains no files of proposals; check the path.')
 
 
-def _results_of(path):
+def _results_of(path: pathlib.Path) -> Iterator[dict[str, Any]]:
     """The checked result dicts of one file."""
     try:
         with open(path, 'rb') as file:
             start = file.read(1024).lstrip()[:1]
             if start != b'[':
-                raise DatasetError(f'{path} is no file of proposals, which is a JSON list of results.')
+                raise DatasetError(f'{path} is not a file of proposals, which is a JSON list of results.')
             file.seek(0)
             for number, result in enumerate(ijson.items(file, 'item', use_float=True)):
                 yield _checked(result, path, number)
@@ -196,14 +196,14 @@ def _results_of(path):
         raise DatasetError(f'{path} cannot be read: {error.strerror}.') from error
 
 
-def _checked(result, path, number):
+def _checked(result: Any, path: pathlib.Path, number: int) -> dict[str, Any]:
     image_id = as_id(result.get('image_id')) if isinstance(result, dict) else None
     if image_id is None:
         raise _fault(path, number, 'has no image_id')
     if not is_number(result.get('score')):
         raise _fault(path, number, 'has no score')
     if not is_id(result.get('category_id', 1)):
-        raise _fault(path, number, 'has a category_id that is no number or text')
+        raise _fault(path, number, 'has a category_id that is neither a number nor text')
     result = {'category_id': 1, **result, 'image_id': image_id}
     box, points = result.get('bbox'), result.get('keypoints', [])
     if 'bbox' in result and not (_are_numbers(box) and len(box) == 4):
@@ -220,12 +220,12 @@ def _checked(result, path, number):
     return result
 
 
-def _are_numbers(values):
+def _are_numbers(values: Any) -> bool:
     return isinstance(values, list) and all(map(is_number, values))
 
 
 class _Result(msgspec.Struct):
-    """What is needed of a result dict besides its run-length encoding."""
+    """The required fields of a result dict besides its run-length encoding."""
 
     score: schema.Finite
     bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite] | msgspec.UnsetType = (
@@ -233,15 +233,15 @@ class _Result(msgspec.Struct):
 
 
 class _CheckedResults(list):
-    """Result dicts of one image that are known to be good."""
+    """Result dicts of one image that have been checked."""
 
 
-def _check_results(results):
+def _check_results(results: Any) -> '_CheckedResults':
     schema.check(results, list[_Result], 'The list of proposals', DatasetError)
     return _CheckedResults(map(_with_checked_code, results))
 
 
-def _with_checked_code(result):
+def _with_checked_code(result: dict[str, Any]) -> dict[str, Any]:
     if 'segmentation' not in result:
         return result
     try:
@@ -250,6 +250,6 @@ def _with_checked_code(result):
         raise DatasetError(f'A proposal cannot be used: {error}.') from error
 
 
-def _fault(path, number, what):
+def _fault(path: pathlib.Path, number: int, what: str) -> DatasetError:
     return DatasetError(f'Result {number + 1} of {path} {shortened(what)}; copy or compute the file '
                         f'again.')

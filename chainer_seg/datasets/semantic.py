@@ -1,4 +1,4 @@
-"""Data sets of semantic segmentation, made from those of objects: a class for each pixel."""
+"""Data sets of semantic segmentation, with a class for each pixel, made from data sets of objects."""
 
 import os
 import pathlib
@@ -22,21 +22,19 @@ BACKGROUND = 'background'
 class SemanticDataset:
     """A data set ``dataset[i] -> (image, labels)``.
 
-    The image is (H, W, 3) uint8 RGB; the labels are (H, W) int32, 0 for the background and -1 for what
-    is not counted.
+    The image is (H, W, 3) uint8 RGB; the labels are (H, W) int32, 0 for the background and -1 for void.
 
     Args:
-        dataset: A data set of objects, drawn or of files: with ``len``, ``dataset[i] -> (image,
-            Instances)`` and ``class_names``. Where it has ``read_classes``, as VOC and SBD have, the
-            labels come from there; otherwise from :func:`semantic_labels`.
+        dataset: A data set of objects. If it annotates pixels (:meth:`Dataset.read_classes`), as VOC and
+            SBD do, these are the labels; otherwise they come from :func:`semantic_labels`.
 
     Attributes:
-        class_names (tuple of str): 'background', and then those of the data set.
+        class_names (tuple of str): 'background', followed by those of the data set.
         ids (list): The id of each image.
-        image_names (list of str): The name of each image file; names made of numbers where it is drawn.
+        image_names (list of str): The name of each image file; made from numbers without files.
     """
 
-    def __init__(self, dataset: Dataset):
+    def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset = as_dataset(dataset)
         self.class_names = (BACKGROUND, *dataset.class_names)
         self.ids = list(dataset.ids)
@@ -60,13 +58,13 @@ class SemanticDataset:
         return image, semantic_labels(instances)
 
     def check_classes(self, source: object) -> None:
-        """Makes sure that a pixel of some image has a class other than the background.
+        """Checks that at least one pixel has a class other than the background.
 
         Args:
-            source: What the error calls the data set.
+            source: The name of the data set in the error.
 
         Raises:
-            chainer_seg.errors.DatasetError: There is none, so that nothing could be learnt or counted.
+            chainer_seg.errors.DatasetError: There is no such pixel.
         """
         void = False
         for number in range(len(self)):
@@ -75,32 +73,31 @@ class SemanticDataset:
                 return
             if ((classes != 0) & (classes != VOID_PIXEL)).any():
                 return
-            void = void or (classes == VOID_PIXEL).any()
+            void = void or bool((classes == VOID_PIXEL).any())
         raise DatasetError(
-            f'No pixel of the {len(self)} images of {source} has a class: their labels are '
-            + (f'0, the background, and {VOID_PIXEL}, which is void, alone; write 1 for the first class, or '
-               f'read white as class 1 with --labels-as levels.' if void else
-               '0, the background, alone; write 1 for the first class.'))
+            f'No pixel of the {len(self)} images of {source} has a class: all labels are '
+            + (f'0 (background) or {VOID_PIXEL} (void); use 1 for the first class, or read white as class 1 '
+               f'with --labels-as levels.' if void else '0 (background); use 1 for the first class.'))
 
     def part(self, numbers: Iterable[int]) -> 'SemanticDataset':
-        """The same data set with only the images of these numbers, in this order."""
+        """A data set of only the images with these numbers, in this order."""
         return SemanticDataset(self.dataset.part(numbers))
 
 
 def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
     """The class of each pixel of an image with objects.
 
-    Where objects lie on each other, the smaller one counts, for what is large is seldom before what is
-    small; crowds are void where nothing else lies on them.
+    Where objects overlap, the smaller one counts, because large objects are rarely in front of small
+    ones; pixels of crowds without another object are void.
 
     Args:
-        instances: :class:`chainer_seg.Instances`.
+        instances: The objects.
 
     Returns:
         (H, W) int32: label + 1 on objects, 0 on the background, -1 on crowds.
     """
     sizes = instances.masks.sum(axis=(1, 2))
-    # From the front to the back, with the background behind all.
+    # From front to back, with the background last.
     order = np.lexsort([sizes, instances.crowds])
     layers = np.concatenate([instances.masks[order], np.ones((1, *instances.image_size), bool)])
     labels = np.where(instances.crowds, VOID, instances.labels + 1)[order]
@@ -110,22 +107,19 @@ def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
 def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
                   sbd: str | os.PathLike | None = None, class_names: Sequence[str] | None = None,
                   labels_as: LabelsAs = 'auto', allow_outside: bool = False) -> SemanticDataset:
-    """The data set of semantic segmentation in files.
+    """Opens a data set of files for semantic segmentation.
 
     Args:
-        annotations: What :func:`chainer_seg.datasets.open_dataset` takes: a COCO JSON file, a packed
-            data set, which knows objects only and no void, a list of VOC or SBD; or a list of pairs, an
-            image and a label image a line.
-        images: The folder, as there.
-        sbd: A folder of SBD for images of a VOC list that VOC has not marked.
+        annotations: Any data set of :func:`chainer_seg.datasets.open_dataset`, such as a COCO JSON
+            file, a packed data set (which has objects only and no void) or a list of VOC or SBD; or a
+            list with an image and its label image in each line.
+        images: The folder, as in :func:`chainer_seg.datasets.open_dataset`.
+        sbd: A folder of SBD for images of a VOC list that VOC has not annotated.
         class_names: The classes from 1 on in the label images of a list; VOC's by default.
-        labels_as, allow_outside: As :func:`chainer_seg.datasets.open_dataset` takes them.
-
-    Returns:
-        A :class:`SemanticDataset`.
+        labels_as, allow_outside: As in :func:`chainer_seg.datasets.open_dataset`.
 
     Raises:
-        chainer_seg.errors.DatasetError: Something is missing, or not of a form that is read.
+        chainer_seg.errors.DatasetError: Something is missing, or the format is not supported.
     """
     if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
         dataset = SemanticDataset(VocDataset(
@@ -138,7 +132,7 @@ def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | No
     return dataset
 
 
-def _with_void(classes):
+def _with_void(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """Classes (H, W) uint8 as labels."""
     labels = classes.astype(np.int32)
     labels[classes == VOID_PIXEL] = VOID

@@ -1,4 +1,4 @@
-"""What a data set holds, in figures: objects per class, sizes, aspect ratios; anchors that fit them."""
+"""Statistics of a data set: objects per class, sizes, aspect ratios; and anchors that fit them."""
 
 import dataclasses
 from typing import Any
@@ -12,31 +12,31 @@ from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.datasets.validation import LARGE_AREA, SMALL_AREA
 
-# An anchor is trained to find an object from this IoU on.
+# In training, an anchor is assigned to an object from this IoU on.
 MATCHED_IOU = 0.5
 
 
 @dataclasses.dataclass
 class DatasetStatistics:
-    """The figures of a data set of N images and M objects; crowds are only counted.
+    """Statistics of a data set of N images and M objects; crowds are only counted.
 
     Attributes:
         class_names: The name of each label.
         image_sizes: (N, 2) int, height and width in pixels.
         crowds: The number of crowd regions.
-        pictures: (M,) int, the number of each object's image.
+        image_numbers: (M,) int, the number of the image of each object.
         labels: (M,) int32.
         bboxes: (M, 4) float32 (y_min, x_min, y_max, x_max) in pixels.
         areas: (M,) float32 in pixels, as annotated where known.
     """
 
-    class_names: tuple
-    image_sizes: np.ndarray
+    class_names: tuple[str, ...]
+    image_sizes: npt.NDArray[np.integer]
     crowds: int
-    pictures: np.ndarray
-    labels: np.ndarray
-    bboxes: np.ndarray
-    areas: np.ndarray
+    image_numbers: npt.NDArray[np.integer]
+    labels: npt.NDArray[np.int32]
+    bboxes: npt.NDArray[np.float32]
+    areas: npt.NDArray[np.float32]
 
     @property
     def objects_per_class(self) -> npt.NDArray[np.int64]:
@@ -46,13 +46,13 @@ class DatasetStatistics:
     @property
     def images_per_class(self) -> npt.NDArray[np.int64]:
         """(classes,) int: the number of images with an object of each class."""
-        pairs = np.unique(np.stack([self.labels, self.pictures]), axis=1)
+        pairs = np.unique(np.stack([self.labels, self.image_numbers]), axis=1)
         return np.bincount(pairs[0], minlength=len(self.class_names))
 
     @property
     def objects_per_image(self) -> npt.NDArray[np.int64]:
         """(N,) int."""
-        return np.bincount(self.pictures, minlength=len(self.image_sizes))
+        return np.bincount(self.image_numbers, minlength=len(self.image_sizes))
 
     @property
     def box_sizes(self) -> npt.NDArray[np.float32]:
@@ -61,19 +61,19 @@ class DatasetStatistics:
 
     @property
     def unseen_classes(self) -> list[str]:
-        """The names of the classes without an object, a list."""
+        """The names of the classes without objects."""
         return [self.class_names[label] for label in np.flatnonzero(self.objects_per_class == 0)]
 
     def sizes_at(self, image_size: float) -> npt.NDArray[np.float64]:
-        """(M, 2) float: height and width of the boxes when images are squeezed to a square.
+        """(M, 2) float: height and width of the boxes when images are resized to a square.
 
         Args:
-            image_size: The square's side in pixels, as the input of YOLACT.
+            image_size: Side of the square in pixels, such as the input of YOLACT.
         """
-        return self.box_sizes * (image_size / self.image_sizes[self.pictures])
+        return self.box_sizes * (image_size / self.image_sizes[self.image_numbers])
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as a dict for JSON, without the single objects."""
+        """A summary as a dict for JSON."""
         per_image = self.objects_per_image
         small, large = self.areas < SMALL_AREA, self.areas > LARGE_AREA
         return {
@@ -100,12 +100,12 @@ class Anchors:
     Attributes:
         scales: Square roots of the areas in pixels of the network's input.
         ratios: Widths over heights.
-        mean_iou: The mean over the objects of the IoU with the best anchor at the same place.
-        matched: The share of the objects for which that is at least :data:`MATCHED_IOU`.
+        mean_iou: The mean over all objects of the IoU with the best anchor at the same centre.
+        matched: The fraction of objects for which it is at least :data:`MATCHED_IOU`.
     """
 
-    scales: tuple
-    ratios: tuple
+    scales: tuple[float, ...]
+    ratios: tuple[float, ...]
     mean_iou: float
     matched: float
 
@@ -115,11 +115,10 @@ def measure_dataset(dataset: Dataset, progress: Progress = iter, on_error: OnErr
     """The :class:`DatasetStatistics` of a data set.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``. Images are
-            not read where the data set gives objects and ``image_size(i)`` without them.
-        progress (callable): Wraps the iteration over images, such as tqdm.
-        on_error (callable): Called with the number and the error of an image that cannot be read,
-            which is then not counted; None raises the error.
+        dataset: The data set. Images are not decoded if the data set provides objects and sizes without.
+        progress: Wraps the iteration over images, such as tqdm.
+        on_error: Called with the number and the error of an image that cannot be read, which is then
+            not counted; None raises the error.
     """
     dataset = as_dataset(dataset)
     index = ObjectIndex(dataset, progress, on_error)
@@ -127,23 +126,23 @@ def measure_dataset(dataset: Dataset, progress: Progress = iter, on_error: OnErr
     for number in range(len(dataset)):
         with passing_over(number, on_error):
             sizes[number] = dataset.image_size(number)
-    single = ~index.crowds & np.isin(index.pictures, list(sizes))
+    single = ~index.crowds & np.isin(index.image_numbers, list(sizes))
     return DatasetStatistics(
         tuple(dataset.class_names), np.array(list(sizes.values())).reshape(-1, 2),
-        int(index.crowds.sum()), np.searchsorted(list(sizes), index.pictures[single]),
+        int(index.crowds.sum()), np.searchsorted(list(sizes), index.image_numbers[single]),
         index.labels[single], index.bboxes[single], index.areas[single])
 
 
 def suggest_anchors(sizes: npt.NDArray, scales: int = 5, ratios: int = 3) -> Anchors | None:
-    """Anchors for boxes of these sizes: k-means in the logarithms of sides and of aspect ratios.
+    """Anchors for boxes of these sizes: k-means of the logarithms of scales and aspect ratios.
 
     Args:
         sizes: (M, 2) float, heights and widths in pixels of the network's input.
-        scales: How many scales, one for each level of a feature pyramid.
-        ratios: How many aspect ratios.
+        scales: Number of scales, one for each level of a feature pyramid.
+        ratios: Number of aspect ratios.
 
     Returns:
-        Anchors: With fewer scales or ratios where the boxes have fewer; None without boxes.
+        The anchors, with fewer scales or ratios if the boxes have fewer; None without boxes.
     """
     sizes = sizes[(sizes > 0).all(axis=1)]
     if not len(sizes):
@@ -153,7 +152,7 @@ def suggest_anchors(sizes: npt.NDArray, scales: int = 5, ratios: int = 3) -> Anc
 
 
 def fit_anchors(sizes: npt.NDArray, scales: npt.ArrayLike, ratios: npt.ArrayLike = (1,)) -> Anchors:
-    """The :class:`Anchors` of these scales and ratios; ``sizes`` are those of suggest_anchors."""
+    """The :class:`Anchors` of these scales and ratios; ``sizes`` as in :func:`suggest_anchors`."""
     sizes = sizes[(sizes > 0).all(axis=1)]
     scales, ratios = np.asarray(scales, float), np.asarray(ratios, float)
     roots = np.sqrt(ratios)
@@ -164,25 +163,25 @@ def fit_anchors(sizes: npt.NDArray, scales: npt.ArrayLike, ratios: npt.ArrayLike
                    round(float((best >= MATCHED_IOU).mean()), 4))
 
 
-def _log_means(values, count):
+def _log_means(values: npt.NDArray, count: int) -> npt.NDArray[np.float64]:
     """At most ``count`` geometric means of clusters of positive values, sorted."""
     logarithms = np.log2(values.astype(np.float64))
-    # From quantiles k-means always ends in the same place, and no cluster begins empty.
+    # With quantiles as start, k-means is deterministic and no cluster is empty at first.
     start = np.unique(np.quantile(logarithms, (np.arange(count) + 0.5) / count))
-    if len(start) == 1:  # SciPy would take it for the number of clusters.
+    if len(start) == 1:  # SciPy would interpret it as the number of clusters.
         return 2.0 ** logarithms.mean(keepdims=True)
     means, _ = vq.kmeans(logarithms[:, None], start[:, None])
     return 2.0 ** np.sort(means[:, 0])
 
 
-def _aspect_ratios(sizes):
-    """Widths over heights of the boxes that have both."""
+def _aspect_ratios(sizes: npt.NDArray) -> npt.NDArray:
+    """Widths over heights of the boxes that are not empty."""
     sizes = sizes[(sizes > 0).all(axis=1)]
     return sizes[:, 1] / sizes[:, 0]
 
 
-def _quantiles(values):
-    """Least, median and largest value, rounded; None without values."""
+def _quantiles(values: npt.NDArray) -> dict[str, float] | None:
+    """Smallest, median and largest value, rounded; None without values."""
     if not len(values):
         return None
     return {name: round(float(np.quantile(values, share)), 2)

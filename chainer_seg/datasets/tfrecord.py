@@ -1,12 +1,14 @@
-"""The data set of TFRecord files that the TensorFlow implementation of YOLACT makes of a COCO file."""
+"""The data set of TFRecord files that the TensorFlow implementation of YOLACT makes from a COCO file."""
 
 import copy
 import io
 import os
 import pathlib
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import masks
 from chainer_seg.datasets.base import Boxes, ImageDataset, Progress
@@ -25,37 +27,44 @@ _TEXTS = ('image/object/class/label_text', 'image/object/class/text')
 _SIDES = tuple(f'image/object/bbox/{side}' for side in ('ymin', 'xmin', 'ymax', 'xmax'))
 _MASKS = 'image/object/mask'
 
-_FARTHEST = 100  # sides of the image, beyond which a corner of a box is an error
-_ID_DIGITS = 19  # of a number of 64 bits; longer ids are names
+_FARTHEST = 100  # image sides; a box with a corner beyond is an error
+_ID_DIGITS = 19  # of a 64-bit number; longer ids are names
+
+
+# Category ids (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.
+_Objects = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32],
+                 npt.NDArray[np.bool_]]
 
 
 class TFRecordDataset(ImageDataset):
     """Images and objects of TFRecord files.
 
-    All files are read once at the start, which checks them; chainer-seg data prepare packs them so
-    that later starts are quick. Records without masks give the pixels of the boxes.
+    All files are read and checked once when the data set is opened; ``chainer-seg data prepare`` packs
+    them for quicker starts. If a record has no masks, the masks are the pixels of the boxes.
 
-    The files do not tell which classes there might be: ``categories`` are those that occur, with the
-    names that the records give.
+    The files do not list all classes: ``categories`` are those that occur, with the names in the
+    records.
 
     Args:
-        shards: A file, a pattern such as ``coco_train.record-*``, or what all names begin with.
-        skip_empty (bool): Omit images without a single object (crowds do not count).
-        progress (callable): Wraps the iteration over files, such as tqdm.
+        shards: A file, a pattern such as ``coco_train.record-*``, or the common start of all names.
+        skip_empty: Omit images without objects (crowds do not count).
+        progress: Wraps the iteration over files, such as tqdm.
 
     Attributes:
-        ids, image_names, category_ids, class_names: As those of
-            :class:`chainer_seg.datasets.CocoDataset`.
+        ids, image_names, category_ids, class_names: As in :class:`chainer_seg.datasets.CocoDataset`.
         categories (dict): The name of each category id.
 
     Raises:
-        chainer_seg.errors.DatasetError: Files are missing, damaged, or hold something else.
+        chainer_seg.errors.DatasetError: Files are missing or damaged, or have another content.
     """
 
     def __init__(self, shards: str | os.PathLike, *, skip_empty: bool = False,
-                 progress: Progress | None = None):
+                 progress: Progress | None = None) -> None:
         self.path = pathlib.Path(shards)
-        self._places, self._objects, self._sizes, names = [], [], [], []
+        self._places: list[tuple[pathlib.Path, int]] = []
+        self._objects: list[_Objects] = []
+        self._sizes: list[tuple[int, int]] = []
+        names: list[str] = []
         ids: list[int | str] = []
         categories: dict[int, str] = {}
         for shard in (progress or iter)(find_shards(shards)):
@@ -67,19 +76,22 @@ class TFRecordDataset(ImageDataset):
                     names.append(record.text('image/filename', f'{len(ids):08d}.jpg'))
                     categories.update(record.categories())
                 except ValueError as error:
-                    raise DatasetError(f'In the TFRecord file {shard} record {number} cannot be used: '
-                                       f'{shortened(str(error))}; make the file again.') from error
+                    raise DatasetError(f'Record {number} of the TFRecord file {shard} cannot be used: '
+                                       f'{shortened(str(error))}; create the file again.') from error
                 self._places.append((shard, place))
                 self._sizes.append(record.size)
         if not ids:
-            raise DatasetError(f'The TFRecord files {self.path} hold no record.')
+            raise DatasetError(f'The TFRecord files {self.path} contain no records; create them again.')
         self._list(ids, names)
         self._name_classes(categories)
         if skip_empty:
             self._keep_filled([bool((~crowds).any()) for _, _, _, crowds in self._objects])
 
     def with_categories(self, categories: dict[int, str]) -> Self:
-        """The same data set with labels that count these categories, a dict of names by ids.
+        """The same data set with the labels of other categories.
+
+        Args:
+            categories: The name of each category id, which must include all that occur.
 
         Raises:
             chainer_seg.errors.DatasetError: A category that occurs is not among them.
@@ -87,19 +99,19 @@ class TFRecordDataset(ImageDataset):
         missing = sorted(set(self.categories) - set(categories))
         if missing:
             raise DatasetError(f'{self.path} has objects of the categories {missing}, which are not '
-                               f'among those given.')
+                               f'among {sorted(categories)}; use the categories of the training set.')
         other = copy.copy(self)
         other._name_classes(categories)
         return other
 
     def read_file(self, index: int) -> tuple[bytes, bool]:
-        """The bytes of the image file, and False: its EXIF data do not count."""
+        """The bytes of the image file, and False: its EXIF orientation is ignored."""
         data = self._record(index).encoded
         stored, _ = header_sizes(io.BytesIO(data), self.image_names[index])
         size = self.image_size(index)
         if stored != size:
             raise DatasetError(f'The image {self.image_names[index]} in {self.path} has {stored[0]}x'
-                               f'{stored[1]} pixels, but its record says {size[0]}x{size[1]}; make the '
+                               f'{stored[1]} pixels, but its record says {size[0]}x{size[1]}; create the '
                                f'files again.')
         return data, False
 
@@ -119,14 +131,14 @@ class TFRecordDataset(ImageDataset):
             decoded = self._record(index).masks(bboxes)
         except ValueError as error:
             raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
-                               f'cannot be used: {error}; make the files again.') from error
+                               f'cannot be used: {error}; create the files again.') from error
         return Instances(decoded, bboxes, labels, class_names=self.class_names, crowds=crowds,
                          areas=areas)
 
-    def _record(self, index):
+    def _record(self, index: int) -> '_Record':
         return _Record(read_record(*self._places[self._rows[index]]))
 
-    def _name_classes(self, categories):
+    def _name_classes(self, categories: Mapping[int, str]) -> None:
         self.categories = dict(sorted(categories.items()))
         self.category_ids, self.class_names = list(self.categories), tuple(self.categories.values())
 
@@ -135,93 +147,96 @@ class _Record:
     """The features of one image and its objects.
 
     Raises:
-        ValueError: They are no Example, or something that is needed is not there.
+        ValueError: The data are not an Example, or a required feature is missing.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         self._features = parse_example(data)
         self.size = self._side('image/height'), self._side('image/width')
         self.encoded = self._one('image/encoded', bytes)
 
-    def text(self, name, otherwise):
+    def text(self, name: str, otherwise: str) -> str:
         if not self._features.get(name):
             return otherwise
         return self._one(name, bytes).decode('utf-8', 'replace')
 
-    def image_id(self, otherwise):
-        """The image's id in its COCO file, as a number where it is one."""
+    def image_id(self, otherwise: int) -> int | str:
+        """The id of the image in its COCO file, as a number if it is one."""
         text = self.text('image/source_id', '')
         return int(text) if text.isdecimal() and len(text) < _ID_DIGITS else text or otherwise
 
-    def objects(self):
+    def objects(self) -> _Objects:
         """Category ids (R,), bboxes (R, 4), areas (R,) and crowds (R,)."""
         categories = np.array(self._category_ids(), np.int64)
         count, (height, width) = len(categories), self.size
-        bboxes = np.stack([self._list(side, count) for side in _SIDES], axis=1)
-        if (np.abs(bboxes) > _FARTHEST).any():
+        relative = np.stack([self._list(side, count) for side in _SIDES], axis=1)
+        if (np.abs(relative) > _FARTHEST).any():
             raise ValueError(f'it has boxes beyond {_FARTHEST} times the size of the image')
-        bboxes = (bboxes * (height, width, height, width)).astype(np.float32).reshape(count, 4)
+        bboxes = (relative * (height, width, height, width)).astype(np.float32).reshape(count, 4)
         areas = self._list('image/object/area', count, (bboxes[:, 2:] - bboxes[:, :2]).prod(axis=1))
         crowds = self._list('image/object/is_crowd', count, np.zeros(count))
         return categories, bboxes, areas.astype(np.float32), crowds != 0
 
-    def categories(self):
+    def categories(self) -> dict[int, str]:
         """The name of each category id that occurs."""
         ids, texts = self._category_ids(), self._either(_TEXTS)
         if not all(isinstance(text, bytes) for text in texts):
-            raise ValueError('it has names of classes that are no text')
+            raise ValueError('it has class names that are not text')
         names = [text.decode('utf-8', 'replace') for text in texts] or map(str, ids)
         return dict(zip(ids, names))
 
-    def masks(self, bboxes):
-        """(R, H, W) bool; the pixels of the boxes where the record has no masks."""
+    def masks(self, bboxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """(R, H, W) bool; the pixels of the boxes if the record has no masks."""
         check_room(len(bboxes), self.size)
-        pictures = self._features.get(_MASKS, [])
-        if not pictures:
+        files = self._features.get(_MASKS, [])
+        if not files:
             codes = [box_code((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
             return masks.decode_checked(codes, self.size)
-        if len(pictures) != len(bboxes):
-            raise ValueError(f'there are {len(pictures)} for {len(bboxes)} objects')
-        decoded = np.zeros((len(pictures), *self.size), bool)
-        for mask, picture in zip(decoded, pictures):
-            mask[:] = self._mask_of(picture)
+        if len(files) != len(bboxes):
+            raise ValueError(f'there are {len(files)} for {len(bboxes)} objects')
+        decoded = np.zeros((len(files), *self.size), bool)
+        for mask, file in zip(decoded, files):
+            mask[:] = self._mask_of(file)
         return decoded
 
-    def _mask_of(self, picture):
+    def _mask_of(self, file: bytes) -> npt.NDArray[np.bool_]:
         """The mask (H, W) bool of a PNG file in memory."""
         try:
-            with open_image(io.BytesIO(picture), 'of a mask') as opened:
+            with open_image(io.BytesIO(file), 'of a mask') as opened:
                 if opened.size[::-1] != self.size or len(opened.getbands()) != 1:
                     raise ValueError(f'one has {opened.height}x{opened.width} pixels of mode '
                                      f'{opened.mode} in an image of {self.size}')
                 return np.asarray(opened) != 0
         except ImageError as error:
-            raise ValueError('one is no PNG file') from error
+            raise ValueError('one is not a PNG file') from error
 
-    def _one(self, name, kind):
+    def _one(self, name: str, kind: Any) -> Any:
         """The first value of a feature."""
         values = self._features.get(name)
         if not values or not isinstance(values[0], kind):
             raise ValueError(f'it has no {name}')
         return values[0]
 
-    def _side(self, name):
+    def _side(self, name: str) -> int:
         side = whole_number(self._one(name, (int, float)))
         if side is None or not 1 <= side <= MAX_SIDE:
-            raise ValueError(f'its {name} is {quoted(side)}, not from 1 to {MAX_SIDE}')
+            raise ValueError(f'its {name} must be from 1 to {MAX_SIDE}, got {quoted(side)}')
         return side
 
-    def _category_ids(self):
-        ids = [whole_number(value) for value in self._either(_LABELS)]
-        if None in ids:
-            raise ValueError('it has labels that are no whole numbers')
+    def _category_ids(self) -> list[int]:
+        ids = []
+        for value in self._either(_LABELS):
+            number = whole_number(value)
+            if number is None:
+                raise ValueError('it has labels that are not whole numbers')
+            ids.append(number)
         return ids
 
-    def _either(self, names):
+    def _either(self, names: tuple[str, ...]) -> list[Any]:
         return next((self._features[name] for name in names if name in self._features), [])
 
-    def _list(self, name, count, otherwise=None):
+    def _list(self, name: str, count: int, otherwise: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
         """The ``count`` numbers of a feature as (count,) float64, all finite."""
         values = self._features.get(name, [])
         if not values and otherwise is not None:
@@ -229,5 +244,5 @@ class _Record:
         if len(values) != count:
             raise ValueError(f'{name} has {len(values)} values for {count} objects')
         if not all(map(is_number, values)):
-            raise ValueError(f'{name} has values that are no finite numbers')
+            raise ValueError(f'{name} has values that are not finite numbers')
         return np.array(values, np.float64)

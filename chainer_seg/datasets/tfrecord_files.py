@@ -1,4 +1,4 @@
-"""TensorFlow's record files and the tf.train.Example in each record, read without TensorFlow.
+"""Reads TensorFlow's record files and the tf.train.Example in each record without TensorFlow.
 
 A record is its length (8 bytes), a checksum of that, the data, and a checksum of the data; see
 tensorflow/core/lib/io/record_writer.h and tensorflow/core/example/example.proto.
@@ -10,7 +10,7 @@ import pathlib
 import re
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from google.protobuf.message import DecodeError
 
@@ -33,10 +33,10 @@ _Example = message_classes({
 
 
 def find_shards(pattern: str | os.PathLike) -> list[pathlib.Path]:
-    """The record files that ``pattern`` names, sorted.
+    """The record files that match ``pattern``, sorted.
 
     Args:
-        pattern: A file; a pattern such as ``coco_train.record-*``; or what all names begin with.
+        pattern: A file; a pattern such as ``coco_train.record-*``; or the common start of all names.
 
     Raises:
         chainer_seg.errors.DatasetError: There are none, or some of a numbered set are missing.
@@ -55,16 +55,16 @@ def find_shards(pattern: str | os.PathLike) -> list[pathlib.Path]:
             totals.setdefault((match[1], int(match[3])), []).append(path)
     for (name, total), paths in totals.items():
         if len(paths) < total:
-            raise DatasetError(f'Only {len(paths)} of the {total} TFRecord files {name}-* are there; '
-                               f'fetch the others, too.')
+            raise DatasetError(f'Only {len(paths)} of the {total} TFRecord files {name}-* exist; '
+                               f'download the others, too.')
     return found
 
 
 def scan_records(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
-    """Goes through a record file: gives the place and the data (bytes) of each record.
+    """Yields the place (in bytes) and the data of each record of a file.
 
     Raises:
-        chainer_seg.errors.DatasetError: The file cannot be read, or a record is damaged or cut short.
+        chainer_seg.errors.DatasetError: The file cannot be read, or a record is damaged or truncated.
     """
     with _opened(path) as file:
         size = path.stat().st_size
@@ -76,50 +76,48 @@ def scan_records(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
 
 
 def read_record(path: pathlib.Path, place: int) -> bytes:
-    """The data (bytes) of the record at a place that :func:`scan_records` gave; it raises the same."""
+    """The data of the record at a place from :func:`scan_records`; raises the same errors."""
     with _opened(path) as file:
         file.seek(place)
         return _read(file, path, f'the record at byte {place}', path.stat().st_size - place)
 
 
 def parse_example(data: bytes) -> dict[str, list[Any]]:
-    """The features of a serialised tf.train.Example: a dict from names to lists.
-
-    Returns:
-        dict: Lists of bytes, float or int.
+    """The features of a serialised tf.train.Example: lists of bytes, float or int by name.
 
     Raises:
-        ValueError: The data are no Example.
+        ValueError: The data are not an Example.
     """
     try:
         message = _Example.FromString(data)
     except DecodeError as error:
-        raise ValueError('it is no tf.train.Example') from error
+        raise ValueError('it is not a tf.train.Example') from error
     return {entry.key: [*entry.value.bytes_list.value, *entry.value.float_list.value,
                         *entry.value.int64_list.value] for entry in message.features.feature}
 
 
-def _opened(path):
+def _opened(path: pathlib.Path) -> BinaryIO:
     try:
         return open(path, 'rb')
     except OSError as error:
         raise DatasetError(f'The TFRecord file {path} cannot be read: {error.strerror}.') from error
 
 
-def _read(file, path, which, left):
+def _read(file: BinaryIO, path: pathlib.Path, which: str, left: int) -> bytes:
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
-        raise _fault(path, which, 'is cut short')
+        raise _fault(path, which, 'is truncated')
     length, checksum = _HEAD.unpack(head)
     if masked_crc32c(head[:8]) != checksum:
         raise _fault(path, which, 'is damaged: the checksum of its length is wrong')
     if length > left - _HEAD.size - _CHECKSUM.size:
-        raise _fault(path, which, 'is cut short')
+        raise _fault(path, which, 'is truncated')
     data = file.read(length)
     if _CHECKSUM.unpack(file.read(_CHECKSUM.size))[0] != masked_crc32c(data):
         raise _fault(path, which, 'is damaged: the checksum of its data is wrong')
     return data
 
 
-def _fault(path, which, reason):
-    return DatasetError(f'In the TFRecord file {path} {which} {reason}; fetch or make the file again.')
+def _fault(path: pathlib.Path, which: str, reason: str) -> DatasetError:
+    return DatasetError(f'{which[0].upper()}{which[1:]} of the TFRecord file {path} {reason}; download or '
+                        f'create the file again.')

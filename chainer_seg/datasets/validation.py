@@ -1,4 +1,4 @@
-"""All that is wrong with a COCO annotation file and its images, listed rather than raised."""
+"""Lists all problems of a COCO annotation file and its images instead of raising the first one."""
 
 import collections
 import os
@@ -9,34 +9,34 @@ import numpy as np
 
 from chainer_seg.datasets.base import Progress
 from chainer_seg.datasets.coco_annotations import keypoint_faults
-from chainer_seg.datasets.coco_boxes import box_habits, contradiction, is_box
+from chainer_seg.datasets.coco_boxes import box_conventions, contradiction, is_box
 from chainer_seg.datasets.coco_entries import normalise, size_fault, size_of
-from chainer_seg.datasets.coco_json import Problem, is_id, keypoint_count, read_coco_json, where_is
+from chainer_seg.datasets.coco_json import (
+    Entry, Fault, Problem, is_id, keypoint_count, read_coco_json, where_is)
 from chainer_seg.datasets.image_names import find_images
 from chainer_seg.datasets.segmentations import segmentation_faults, segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, quoted, shortened
 from chainer_seg.images import header_sizes, read_image
 
-# COCO's borders between small, medium and large objects, in pixels of area.
+# COCO's limits of small and large objects: areas in pixels.
 SMALL_AREA, LARGE_AREA = 32**2, 96**2
 
 
 def validate_coco(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
                   read_pixels: bool = True, progress: Progress | None = None) -> list[Problem]:
-    """List all problems of a COCO annotation file.
+    """Lists all problems of a COCO annotation file.
 
     Args:
         annotations: Path of the JSON file.
-        images: Folder of the images; None leaves the files unchecked.
-        read_pixels (bool): Decode every image instead of reading its header only.
-        progress (callable): Wraps the iteration over images, such as tqdm.
+        images: Folder of the images; None to skip the checks of image files.
+        read_pixels: Decode every image instead of reading its header only.
+        progress: Wraps the iteration over images, such as tqdm.
 
     Returns:
-        list of Problem: Empty for a clean data set.
+        The problems; an empty list for a clean data set.
 
     Raises:
-        chainer_seg.errors.DatasetError: If the file is missing or not a COCO file at all, so
-            that there is nothing to check.
+        chainer_seg.errors.DatasetError: If the file is missing or is not a COCO file at all.
     """
     coco = read_coco_json(annotations)
     if images is not None and not pathlib.Path(images).is_dir():
@@ -44,7 +44,7 @@ def validate_coco(annotations: str | os.PathLike, images: str | os.PathLike | No
     problems = normalise(coco)
     if not coco['images']:
         problems.insert(0, Problem('empty data set', 'images', 'the list of images is empty', True))
-    problems += box_habits(coco)[0]
+    problems += box_conventions(coco)[0]
     counts = {category['id']: keypoint_count(category) for category in coco['categories']
               if is_id(category.get('id'))}
     sizes = {image['id']: size_of(image) for image in coco['images'] if is_id(image.get('id'))}
@@ -59,9 +59,11 @@ def validate_coco(annotations: str | os.PathLike, images: str | os.PathLike | No
     return problems
 
 
-def _check_files(images, annotations, folder, sizes, read_pixels, progress):
-    """Missing and unreadable files and wrong sizes; fills in sizes that the JSON lacks."""
-    problems = []
+def _check_files(images: list[Entry], annotations: str | os.PathLike, folder: pathlib.Path,
+                 sizes: dict[Any, tuple[int, int] | None], read_pixels: bool,
+                 progress: Progress) -> list[Problem]:
+    """Problems of missing and unreadable files and wrong sizes; adds sizes that are not in the JSON."""
+    problems: list[Problem] = []
     found = find_images([image.get('file_name', '') for image in images], folder)
     for number, (image, file) in enumerate(zip(progress(images), found)):
         where = where_is('image', image, number)
@@ -90,20 +92,20 @@ def _check_files(images, annotations, folder, sizes, read_pixels, progress):
     return problems
 
 
-def _shape_faults(annotation, size, keypoints):
-    """(kind, sentence, fatal) of all that is wrong with the box, the mask and the keypoints.
+def _shape_faults(annotation: Entry, size: tuple[int, int] | None, keypoints: int) -> list[Fault]:
+    """(kind, sentence, fatal) of each fault of the box, the mask and the keypoints.
 
     Args:
         annotation: A normalised entry.
-        size: (height, width) of its image, None where it is not known.
+        size: (height, width) of its image; None if unknown.
         keypoints: The number of keypoints of its category.
     """
-    faults = []
+    faults: list[Fault] = []
     if size and 'segmentation' in annotation:
         faults += segmentation_faults(annotation['segmentation'], size)
         if 'bbox' not in annotation and not _encloses(annotation['segmentation'], size):
             faults.append(
-                ('missing field', 'its segmentation encloses nothing, and it has no box', True))
+                ('missing field', 'its segmentation is empty, and it has no box', True))
     if size and 'bbox' in annotation and is_box(annotation['bbox']):
         faults += _place_faults(annotation['bbox'], size)
         doubt = '' if faults else contradiction(annotation, size)
@@ -112,19 +114,19 @@ def _shape_faults(annotation, size, keypoints):
     return faults + keypoint_faults(annotation, keypoints)
 
 
-def _encloses(segmentation, size):
-    """Whether a segmentation has pixels; True where something else is wrong with it, which is reported."""
+def _encloses(segmentation: Any, size: tuple[int, int]) -> bool:
+    """Whether a segmentation has pixels; True for other faults, which are reported elsewhere."""
     try:
         return segmentation == [] or segmentation_to_rle(segmentation, size) is not None
     except ValueError:
         return True
 
 
-def _place_faults(box, size):
+def _place_faults(box: list[float], size: tuple[int, int]) -> list[Fault]:
     x, y, width, height = box
     if min(width, height) <= 0:
-        return []  # told where fields are checked
-    # Annotation tools round: half a pixel over the border is no fault of the data.
+        return []  # Reported where fields are checked.
+    # Annotation tools round, so half a pixel beyond the border is valid.
     if min(x, y) < -0.5 or x + width > size[1] + 0.5 or y + height > size[0] + 0.5:
         return [('outside the image',
                  f'its bbox {box} reaches outside its image of {size[0]}x{size[1]} pixels', False)]
@@ -132,14 +134,14 @@ def _place_faults(box, size):
 
 
 def coco_statistics(annotations: str | os.PathLike) -> dict[str, Any]:
-    """What a COCO annotation file holds, in figures.
+    """Statistics of a COCO annotation file.
 
     Args:
         annotations: Path of the JSON file.
 
     Returns:
-        dict: Numbers of images, images without objects, annotations, crowds, categories, mean
-        objects per image, objects by COCO's sizes, and objects per category name.
+        The numbers of images, images without objects, annotations, crowds and categories, the mean
+        number of objects per image, and the numbers of objects by COCO's sizes and by category name.
     """
     coco = read_coco_json(annotations)
     normalise(coco)

@@ -1,4 +1,4 @@
-"""PASCAL VOC (Everingham et al., IJCV 2010) from its label images, and its augmented training set."""
+"""PASCAL VOC (Everingham et al., IJCV 2010) with its label images, and its augmented training set."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from chainer_seg.datasets.base import ImageDataset
 from chainer_seg.datasets.list_files import (
-    IMAGE_ENDINGS, LABEL_ENDINGS, ListedFiles, is_inside, missing_error, read_lines)
+    IMAGE_ENDINGS, LABEL_ENDINGS, Line, ListedFiles, is_inside, missing_error, read_lines)
 from chainer_seg.datasets.sbd import SbdMarks, marked_instances
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import read_image_file
@@ -19,50 +19,50 @@ from chainer_seg.label_images import (
 from chainer_seg.published_classes import PASCAL_NAMES
 
 _IMAGES, _OBJECTS = 'JPEGImages', 'SegmentationObject'
-# Where the classes of an image may be given; where both do, VOC's own are the more exact.
+# The folders of class label images; VOC's own, the first, are more accurate.
 _CLASS_FOLDERS = ('SegmentationClass', 'SegmentationClassAug')
 
 
 class VocDataset(ImageDataset):
-    """Images of VOC with the classes of their pixels and, where these are marked, their objects.
+    """Images of VOC with the classes of their pixels and, if annotated, their objects.
 
     Args:
-        list_file: A text file: in each line the name of an image, as in VOC's lists, or an image and
+        list_file: A text file with the name of an image in each line, as in VOC's lists, or an image and
             its label image, as in those of DeepLab: ``/JPEGImages/x.jpg /SegmentationClassAug/x.png``.
-            Names that are written otherwise are found as :mod:`chainer_seg.datasets.list_files` says;
-            the second column of VOC's lists of a class is not used.
-        folder: With the folders ``JPEGImages``, ``SegmentationClass`` and ``SegmentationObject``, such
-            as VOCdevkit/VOC2012, or ``JPEGImages`` in it; if omitted it is found from the list's own
-            place. Images without classes in ``SegmentationClass`` may have them in
-            ``SegmentationClassAug``.
-        sbd: A folder with ``inst`` and ``cls`` of the Semantic Boundaries Dataset, which has the
-            objects and classes of images that VOC has not marked: the augmented set.
-        class_names: Of the classes from 1 on, for label images of one's own.
-        skip_empty (bool): Omit images without an object; reads all label images.
-        labels_as: How label images say what a pixel belongs to; see
-            :func:`chainer_seg.label_images.read_label_image`. With 'auto', some of them decide for all.
+            :mod:`chainer_seg.datasets.list_files` resolves names; the second column of VOC's class
+            lists is ignored.
+        folder: The folder that contains ``JPEGImages``, ``SegmentationClass`` and
+            ``SegmentationObject``, such as VOCdevkit/VOC2012, or ``JPEGImages`` itself; by default it is
+            found from the path of the list. Images without classes in ``SegmentationClass`` may have
+            them in ``SegmentationClassAug``.
+        sbd: A folder with ``inst`` and ``cls`` of the Semantic Boundaries Dataset, for the objects and
+            classes of images that VOC has not annotated: the augmented set.
+        class_names: The classes from 1 on, for other label images.
+        skip_empty: Omit images without objects; reads all label images.
+        labels_as: How label images encode labels; see
+            :func:`chainer_seg.label_images.read_label_image`. 'auto' decides once for all, from a sample.
         allow_outside: Whether the list may name files outside its folder and ``folder``.
 
     Attributes:
-        ids, image_names, category_ids, class_names: As those of
-            :class:`chainer_seg.datasets.SbdDataset`.
+        ids, image_names, category_ids, class_names: As in :class:`chainer_seg.datasets.SbdDataset`.
 
     Raises:
-        chainer_seg.errors.DatasetError: The list or files that it names are missing.
+        chainer_seg.errors.DatasetError: The list or files that it names do not exist.
     """
 
     def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None, *,
                  sbd: str | os.PathLike | None = None, class_names: Sequence[str] = PASCAL_NAMES,
-                 skip_empty: bool = False, labels_as: LabelsAs = 'auto', allow_outside: bool = False):
+                 skip_empty: bool = False, labels_as: LabelsAs = 'auto', allow_outside: bool = False) -> None:
         self.path = pathlib.Path(list_file)
         self.folder = voc_folder(list_file, folder)
         self.class_names = tuple(class_names)
         self.category_ids = list(range(1, len(self.class_names) + 1))
         self._marks = None if sbd is None else SbdMarks(sbd)
         self._files = ListedFiles(self.path, self.folder, allow_outside)
-        self._pictures, self._labels = zip(*map(self._find, read_lines(self.path)))
+        found = [self._find(line) for line in read_lines(self.path)]
+        self._images, self._labels = [image for image, _ in found], [label for _, label in found]
         self.image_folder = self._folder_of_images()
-        names = [pathlib.Path(os.path.relpath(picture, self.image_folder)) for picture in self._pictures]
+        names = [pathlib.Path(os.path.relpath(path, self.image_folder)) for path in self._images]
         self._list([name.with_suffix('').as_posix() for name in names],
                    [name.as_posix() for name in names])
         self._check_files()
@@ -77,15 +77,15 @@ class VocDataset(ImageDataset):
             self._keep_filled([len(self.read_instances(number)) > 0 for number in range(len(self))])
 
     def read_file(self, index: int) -> tuple[bytes, bool]:
-        """The bytes of the image file, and False: it is not turned."""
-        return read_image_file(self._picture(index))[0], False
+        """The bytes of the image file, and False: it is not rotated."""
+        return read_image_file(self._image_path(index))[0], False
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) in pixels."""
-        return read_image_file(self._picture(index))[1]
+        return read_image_file(self._image_path(index))[1]
 
     def read_classes(self, index: int) -> npt.NDArray[np.uint8]:
-        """The category of each pixel, (H, W) uint8: 0 for the background, 255 where none is given."""
+        """The class of each pixel, (H, W) uint8: 0 for the background, 255 for void."""
         path = self._labels[self._rows[index]]
         if path is None:
             name = self.ids[index]
@@ -96,8 +96,8 @@ class VocDataset(ImageDataset):
         largest = classes[classes != VOID_PIXEL].max(initial=0)
         if largest > len(self.class_names):
             raise DatasetError(f'The label image {path} has the label {largest}, but labels are from 0 '
-                               f'to {len(self.class_names)}, and {VOID_PIXEL} where none is given; name all '
-                               f'classes with --class-names, or see --labels-as.')
+                               f'to {len(self.class_names)}, or {VOID_PIXEL} for void; give the names of '
+                               f'all classes with --class-names, or see --labels-as.')
         return classes
 
     def read_instances(self, index: int) -> Instances:
@@ -105,72 +105,72 @@ class VocDataset(ImageDataset):
         return marked_instances(*self._objects_of(index), self.class_names)
 
     def read_void(self, index: int) -> npt.NDArray[np.bool_]:
-        """The pixels that are not counted, (H, W) bool: the rims of objects and what is difficult."""
+        """The void pixels, (H, W) bool: the borders of objects and difficult regions."""
         return self._objects_of(index)[0] == VOID_PIXEL
 
     def check_objects(self) -> None:
-        """Makes sure that every image has a file of its objects.
+        """Checks that every image has a file of its objects.
 
         Raises:
-            chainer_seg.errors.DatasetError: One has not.
+            chainer_seg.errors.DatasetError: An image has none.
         """
         paths = [self._objects_path(number) for number in range(len(self))]
-        self._refuse_missing(paths, 'whose objects are', 'give the folder of SBD, too, or take a list '
-                             'of images whose objects are marked')
+        self._refuse_missing(paths, 'whose objects', 'give the folder of SBD, too, or use a list of '
+                             'images with annotated objects')
         if self._objects_as == 'auto':
             self._objects_as = self._choose([path for path in paths if path.suffix != '.mat'])
 
-    def _choose(self, paths, largest=VOID_PIXEL - 1):
+    def _choose(self, paths: list[pathlib.Path], largest: int = VOID_PIXEL - 1) -> LabelsAs:
         return choose_labels_as(paths, largest, self._guesses) if paths else 'auto'
 
-    def _find(self, line):
-        """The image of a line, and its label image; None where SBD has the classes."""
+    def _find(self, line: Line) -> tuple[pathlib.Path, pathlib.Path | None]:
+        """The image of a line, and its label image; None if SBD has the classes."""
         pair = line.pair()
         if pair is not None:
             return (self._find_file(line, pair[0], ('', _IMAGES), IMAGE_ENDINGS),
                     self._find_file(line, pair[1], ('', *_CLASS_FOLDERS), LABEL_ENDINGS))
         for name in line.names():
-            picture = self._files.find(line, name, (_IMAGES, ''), IMAGE_ENDINGS)
-            if picture is not None:
+            image = self._files.find(line, name, (_IMAGES, ''), IMAGE_ENDINGS)
+            if image is not None:
                 if name != line.text:
                     self._files.note(line, 'lines have further columns, which are not used')
                 break
         else:
-            picture = self.folder / _IMAGES / (line.name.lstrip('/') + IMAGE_ENDINGS[0])
+            image = self.folder / _IMAGES / (line.name.lstrip('/') + IMAGE_ENDINGS[0])
         folder = self.folder / _IMAGES
-        name = picture.relative_to(folder) if is_inside(picture, folder) else pathlib.Path(picture.name)
+        inner = image.relative_to(folder) if is_inside(image, folder) else pathlib.Path(image.name)
         candidates = [self.folder / each / label for label in dict.fromkeys(
-            (name.with_suffix('.png'), pathlib.Path(name.stem + '.png'))) for each in _CLASS_FOLDERS]
+            (inner.with_suffix('.png'), pathlib.Path(inner.stem + '.png'))) for each in _CLASS_FOLDERS]
         found = [path for path in (self._files.files.find(each, LABEL_ENDINGS) for each in candidates)
                  if path is not None]
         if not found and self._marks is not None:
-            return picture, None
-        return picture, (found or candidates)[0]
+            return image, None
+        return image, (found or candidates)[0]
 
-    def _find_file(self, line, name, folders, endings):
+    def _find_file(self, line: Line, name: str, folders: tuple[str, ...],
+                   endings: tuple[str, ...]) -> pathlib.Path:
         found = self._files.find(line, name, folders, endings)
         return self.folder / name.lstrip('/') if found is None else found
 
-    def _folder_of_images(self):
+    def _folder_of_images(self) -> pathlib.Path:
         """JPEGImages, or the folder that all images share."""
         folder = self.folder / _IMAGES
-        if all(picture.is_relative_to(folder) for picture in self._pictures):
+        if all(path.is_relative_to(folder) for path in self._images):
             return folder
-        return pathlib.Path(os.path.commonpath(
-            [os.path.abspath(picture.parent) for picture in self._pictures]))
+        return pathlib.Path(os.path.commonpath([os.path.abspath(path.parent) for path in self._images]))
 
-    def _check_files(self):
+    def _check_files(self) -> None:
         labels = [path or self._known_marks().path('cls', name) for path, name in zip(self._labels, self.ids)]
-        self._refuse_missing([path for pair in zip(self._pictures, labels) for path in pair],
-                             'whose files are', 'name the folder that has JPEGImages in it, and write '
-                             'names as they are there')
+        self._refuse_missing([path for pair in zip(self._images, labels) for path in pair],
+                             'whose files', 'give the folder that contains JPEGImages, and use the names '
+                             'of its files')
 
-    def _refuse_missing(self, paths, what, remedy):
+    def _refuse_missing(self, paths: list[pathlib.Path], what: str, remedy: str) -> None:
         missing = [path for path in paths if not self._files.files.has(path)]
         if missing:
             raise missing_error(self.path, missing, what, remedy)
 
-    def _objects_path(self, index):
+    def _objects_path(self, index: int) -> pathlib.Path:
         path = self.folder / _OBJECTS / f'{self.ids[index]}.png'
         find = self._files.files.find
         found = find(path, LABEL_ENDINGS) or find(self.folder / _OBJECTS / path.name, LABEL_ENDINGS)
@@ -188,8 +188,9 @@ class VocDataset(ImageDataset):
         owners = self._fitting(owners, path, index)
         return owners, self._categories(owners, self.read_classes(index), path)
 
-    def _categories(self, owners, classes, path):
-        """The category that most pixels of each object have."""
+    def _categories(self, owners: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8],
+                    path: pathlib.Path) -> npt.NDArray[np.int64]:
+        """The most frequent category of the pixels of each object."""
         pairs = owners.astype(np.int64) * 256 + classes
         votes = np.bincount(pairs.ravel(), minlength=256 * 256).reshape(256, 256)
         objects = votes[1:1 + owners[owners != VOID_PIXEL].max(initial=0)]
@@ -197,16 +198,18 @@ class VocDataset(ImageDataset):
         lost = np.flatnonzero(objects.any(axis=1) & ~votes.any(axis=1))
         if len(lost):
             raise DatasetError(f'The object {lost[0] + 1} in {path} has no class in the label image of '
-                               f'classes; fetch both again.')
+                               f'classes; download both again.')
         return votes.argmax(axis=1) + 1
 
-    def _fitting(self, labels, path, index):
-        """The labels (H, W), if they have the size of their image."""
-        picture, size = self._picture(index), self.image_size(index)
+    def _fitting(self, labels: npt.NDArray[np.uint8], path: pathlib.Path,
+                 index: int) -> npt.NDArray[np.uint8]:
+        """The labels (H, W) themselves, after a check that they have the size of their image."""
+        size = self.image_size(index)
         if labels.shape != size:
             raise DatasetError(
-                f'{path} has labels for {labels.shape[0]}x{labels.shape[1]} pixels, but its picture '
-                f'{picture} has {size[0]}x{size[1]}; fetch both again, or make labels for each pixel.')
+                f'{path} has labels for {labels.shape[0]}x{labels.shape[1]} pixels, but its image '
+                f'{self._image_path(index)} has {size[0]}x{size[1]}; download both again, or create '
+                f'labels for each pixel.')
         return labels
 
     def _known_marks(self) -> SbdMarks:
@@ -215,23 +218,23 @@ class VocDataset(ImageDataset):
                                f'of SBD.')
         return self._marks
 
-    def _picture(self, index):
-        return self._pictures[self._rows[index]]
+    def _image_path(self, index: int) -> pathlib.Path:
+        return self._images[self._rows[index]]
 
 
 def voc_folder(list_file: str | os.PathLike, folder: str | os.PathLike | None = None
                ) -> pathlib.Path:
-    """The folder of VOC that a list belongs to: as given, or from where the list lies."""
+    """The folder of VOC that a list belongs to: the given one, or found from the path of the list."""
     list_file = pathlib.Path(list_file)
     if folder is not None:
         folder = pathlib.Path(folder)
         return folder.parent if folder.name == 'JPEGImages' else folder
-    # VOC's own lists lie in ImageSets/Segmentation.
+    # VOC's own lists are in ImageSets/Segmentation.
     candidates = [parent for parent in list_file.parents[:3] if (parent / 'JPEGImages').is_dir()]
     return (candidates or [list_file.parent])[0]
 
 
 def is_voc(list_file: str | os.PathLike, folder: str | os.PathLike | None = None) -> bool:
-    """Whether a list of images is one of VOC rather than of SBD."""
+    """Whether a list of images belongs to VOC and not to SBD."""
     return ((voc_folder(list_file, folder) / _IMAGES).is_dir()
             or read_lines(pathlib.Path(list_file))[0].pair() is not None)

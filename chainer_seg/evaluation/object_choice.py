@@ -64,10 +64,10 @@ def sample_objects(dataset: Dataset, count: int, rng: np.random.Generator, *, le
         raise DatasetError(f'The data set has no object of at least {least_area} pixels to click on; '
                            f'give a lower least area or another data set.')
     drawn = np.concatenate([
-        _from_different(index.pictures, rng.permutation(np.flatnonzero(usable & (index.labels == each))),
+        _from_different(index.image_numbers, rng.permutation(np.flatnonzero(usable & (index.labels == each))),
                         count) for each in np.unique(index.labels[usable])])
-    return {int(picture): np.sort(index.places[drawn[index.pictures[drawn] == picture]])
-            for picture in np.unique(index.pictures[drawn])}
+    return {int(picture): np.sort(index.places[drawn[index.image_numbers[drawn] == picture]])
+            for picture in np.unique(index.image_numbers[drawn])}
 
 
 def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tuple[int, ...]:

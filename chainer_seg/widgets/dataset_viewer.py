@@ -7,7 +7,7 @@ import ipywidgets
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.datasets.browsing import find_label, pictures_with
+from chainer_seg.datasets.browsing import find_label, images_with
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.instances import Instances
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
@@ -165,7 +165,7 @@ class DatasetViewer(NotebookBox):
     def _step(self, numbers, where):
         label = None if self.class_name is None else find_label(self.dataset, self.class_name)
         try:
-            found = next(pictures_with(self.dataset, label, numbers), None)
+            found = next(images_with(self.dataset, label, numbers), None)
         except UserError as error:
             self._say(str(error), is_error=True)
             raise

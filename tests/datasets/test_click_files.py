@@ -96,7 +96,7 @@ def test_images_lie_where_the_tensorflow_code_has_them(folder):
     assert len(ClickFilesDataset(samples / 'train.txt')) == 3
 
 
-def test_an_image_is_turned_where_only_that_fits_the_maps(folder, rng):
+def test_an_image_is_rotated_where_only_that_fits_the_maps(folder, rng):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     turned = rng.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
@@ -105,11 +105,11 @@ def test_an_image_is_turned_where_only_that_fits_the_maps(folder, rng):
 
 
 @pytest.mark.parametrize('line', ['../../secret a-0', '/nowhere/b a-0', 'a ../../secret'])
-def test_names_outside_the_folders_are_refused(folder, line):
+def test_names_outside_the_folders_are_rejected(folder, line):
     (folder / 'train.txt').write_text(f'a a-0\n{line}\n')
     with pytest.raises(DatasetError, match='Line 2 of .*train.txt names .*outside .*--allow-outside'):
         ClickFilesDataset(folder / 'train.txt')
-    with pytest.raises(DatasetError, match='names files that are not there'):
+    with pytest.raises(DatasetError, match='lists files that do not exist'):
         ClickFilesDataset(folder / 'train.txt', allow_outside=True)
 
 
@@ -118,7 +118,7 @@ def test_a_list_as_windows_writes_it(folder):
     assert ClickFilesDataset(folder / 'train.txt').image_names == ['a.jpg', 'a.jpg']
 
 
-def test_a_label_of_several_objects_is_told(folder, label):
+def test_a_label_of_several_objects_is_reported(folder, label):
     image = Image.fromarray(np.where(label, np.uint8(1), np.uint8(2)))
     image.save(label_path(folder, 'a-0'))
     with pytest.raises(DatasetError, match='a-0_label.tif has 2 objects, numbered 1, 2'):
@@ -133,7 +133,7 @@ def test_one_name_in_a_line_is_image_and_sample(tmp_path):
 @pytest.mark.parametrize('text, sentence', [
     (b'', 'is empty'), (b'a a-0\na b c\n', 'Line 2 of'), (b'\xff\xfe', 'is empty'),
     (b'a\0', 'binary data')])
-def test_a_bad_list_is_told(tmp_path, text, sentence):
+def test_a_bad_list_is_reported(tmp_path, text, sentence):
     (tmp_path / 'l.txt').write_bytes(text)
     with pytest.raises(DatasetError, match=sentence):
         read_list(tmp_path / 'l.txt')
@@ -146,14 +146,14 @@ def test_missing_files_are_told_at_once(folder):
         ClickFilesDataset(folder / 'train.txt')
 
 
-def test_a_missing_folder_of_images_is_told(folder):
+def test_a_missing_folder_of_images_is_reported(folder):
     (folder / 'images').rename(folder / 'pictures')
     with pytest.raises(DatasetError, match='--images'):
         ClickFilesDataset(folder / 'train.txt')
     assert len(ClickFilesDataset(folder / 'train.txt', images=folder / 'pictures')) == 3
 
 
-def test_maps_of_another_size_than_the_image_or_the_label_are_told(folder, maps, label):
+def test_maps_of_another_size_than_the_image_or_the_label_are_reported(folder, maps, label):
     write_sample(folder, 'a-0', maps[:, :10], label[:10])
     write_maps(maps_path(folder, 'a-1'), maps[:, :, :10])
     dataset = ClickFilesDataset(folder / 'train.txt')
@@ -164,14 +164,14 @@ def test_maps_of_another_size_than_the_image_or_the_label_are_told(folder, maps,
 
 
 @pytest.mark.parametrize('pages, mode', [(1, 'L'), (3, 'L'), (1, 'RGB'), (2, 'I;16')])
-def test_maps_with_other_channels_are_told(tmp_path, pages, mode):
+def test_maps_with_other_channels_are_reported(tmp_path, pages, mode):
     first, *others = [Image.new(mode, (8, 8)) for _ in range(pages)]
     first.save(tmp_path / 'm.tif', save_all=True, append_images=others)
-    with pytest.raises(DatasetError, match=r'm.tif has other pages .*8x8.* than the 2 of 8 bits'):
+    with pytest.raises(DatasetError, match=r'm.tif must have 2 8-bit pages .* but has .*8x8'):
         read_maps(tmp_path / 'm.tif')
 
 
-def test_a_file_cut_off_anywhere_is_told(tmp_path, maps):
+def test_a_file_truncated_anywhere_is_reported(tmp_path, maps):
     path = tmp_path / 'm.tif'
     write_maps(path, maps)
     whole = path.read_bytes()
@@ -183,7 +183,7 @@ def test_a_file_cut_off_anywhere_is_told(tmp_path, maps):
         read_maps(tmp_path / 'none.tif')
 
 
-def test_a_damaged_file_is_read_or_told(tmp_path, rng):
+def test_a_damaged_file_is_read_or_reported(tmp_path, rng):
     path = tmp_path / 'm.tif'
     write_maps(path, rng.integers(0, 256, (2, 6, 7), np.uint8))
     whole = np.frombuffer(path.read_bytes(), np.uint8)

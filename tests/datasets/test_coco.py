@@ -45,7 +45,7 @@ def test_real_annotations_read_as_pycocotools_reads_them(name, capsys):
 
 
 @needs_sample
-def test_a_real_picture_has_the_size_of_its_masks():
+def test_a_real_image_has_the_size_of_its_masks():
     dataset = CocoDataset(SAMPLE / 'annotations' / 'instances_val.json', SAMPLE / 'val')
     image, instances = dataset[0]
     assert image.dtype == np.uint8 and image.shape == (*instances.image_size, 3)
@@ -92,14 +92,14 @@ def test_several_polygons_are_one_object(tmp_path):
     assert len(instances) == 1 and np.array_equal(instances.masks[0], SQUARE_MASK)
 
 
-def test_compressed_run_lengths(tmp_path):
+def test_compressed_run_length_encodings(tmp_path):
     code = coco_mask.encode(np.asfortranarray(SQUARE_MASK.astype(np.uint8)))
     code['counts'] = code['counts'].decode()
     _, instances = dataset_of(tmp_path, annotation(segmentation=code))[0]
     assert np.array_equal(instances.masks[0], SQUARE_MASK)
 
 
-def test_plain_run_lengths_of_a_crowd(tmp_path):
+def test_plain_run_length_encodings_of_a_crowd(tmp_path):
     # 2 empty columns of 20 and 3 pixels, then six times 6 of 20, then the rest
     counts = [43] + [6, 14] * 5 + [6, 600 - 43 - 5 * 20 - 6]
     code = {'size': [20, 30], 'counts': counts}
@@ -136,7 +136,7 @@ def test_keypoints_are_turned_to_y_x(tmp_path):
     assert keypoints.tolist() == [[[5, 4, 2], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
 
 
-def test_keypoints_can_be_left_out(tmp_path):
+def test_keypoints_can_be_omitted(tmp_path):
     people = [{'id': 3, 'name': 'person', 'keypoints': ['nose']}]
     paths = write(tmp_path, content(annotation(keypoints=[4, 5, 2]), categories=people))
     assert CocoDataset(*paths, keypoints=False)[0][1].keypoints is None
@@ -162,7 +162,7 @@ def test_without_categories_they_are_named_by_their_ids(tmp_path):
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', 'LA', 'I;16'])
-def test_pictures_of_any_mode_become_rgb(tmp_path, mode):
+def test_images_of_any_mode_become_rgb(tmp_path, mode):
     paths = write(tmp_path, content(annotation()))
     grey = np.full((20, 30), 100, np.uint16 if mode == 'I;16' else np.uint8)
     picture = Image.fromarray(grey)
@@ -180,7 +180,7 @@ def save_turned(folder, stored_size):
     Image.fromarray(pixels).save(folder / 'a.png', exif=exif)
 
 
-def test_a_picture_of_the_stored_size_is_not_turned(tmp_path):
+def test_a_image_of_the_stored_size_is_not_rotated(tmp_path):
     paths = write(tmp_path, content(annotation()))
     save_turned(paths[1], (20, 30))
     image, instances = CocoDataset(*paths)[0]
@@ -188,7 +188,7 @@ def test_a_picture_of_the_stored_size_is_not_turned(tmp_path):
     assert image[2, 2].tolist() == [255, 255, 255]
 
 
-def test_a_picture_of_the_displayed_size_is_turned(tmp_path):
+def test_a_image_of_the_displayed_size_is_rotated(tmp_path):
     paths = write(tmp_path, content(annotation()))
     save_turned(paths[1], (30, 20))
     image, instances = CocoDataset(*paths)[0]
@@ -196,7 +196,7 @@ def test_a_picture_of_the_displayed_size_is_turned(tmp_path):
     assert image[2, 27].tolist() == [255, 255, 255]
 
 
-def test_a_picture_without_a_size_in_the_json_is_turned_as_displayed(tmp_path):
+def test_a_image_without_a_size_in_the_json_is_rotated_as_displayed(tmp_path):
     paths = write(tmp_path, content(images=[{'id': 7, 'file_name': 'a.png'}]))
     save_turned(paths[1], (30, 20))
     assert CocoDataset(*paths)[0][0].shape[:2] == (20, 30)

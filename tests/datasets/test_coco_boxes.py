@@ -64,7 +64,7 @@ def test_boxes_that_belong_to_their_masks_are_no_problem(tmp_path, segmentation)
 
 
 @pytest.mark.parametrize('segmentation', [polygon, run_lengths])
-def test_boxes_written_as_corners_are_refused_and_listed(tmp_path, segmentation):
+def test_boxes_written_as_corners_are_rejected_and_listed(tmp_path, segmentation):
     paths = write(tmp_path, *squares(
         bbox=lambda *corners: list(corners), segmentation=segmentation))
     with pytest.raises(DatasetError, match='the boxes are x1, y1, x2, y2'):
@@ -73,14 +73,14 @@ def test_boxes_written_as_corners_are_refused_and_listed(tmp_path, segmentation)
     assert ('boxes as corners', True) in [(each.kind, each.fatal) for each in found]
 
 
-def test_one_box_written_as_corners_among_others_is_listed_and_told(tmp_path, caplog):
+def test_one_box_written_as_corners_among_others_is_listed_and_reported(tmp_path, caplog):
     # The box of corners must lie in the image.
     paths = write(tmp_path, *squares()[1:], square(0, bbox=[20, 10, 70, 50]))
     [problem] = validate_coco(*paths)
     assert problem.where == 'annotation 1' and 'x1, y1, x2, y2' in problem.sentence
     CocoDataset(*paths)
     [warning] = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
-    assert 'of 4 boxes looked at, 1 contradict' in warning
+    assert 'of 4 checked boxes, 1 contradict' in warning
 
 
 @pytest.mark.parametrize('shift', [(12, 0), (0, -9), (8, 8)])
@@ -97,30 +97,30 @@ def test_boxes_drawn_by_hand_are_no_problem(tmp_path):
     assert kinds(write(tmp_path, *squares(bbox=loose))) == []
 
 
-def shares_of_box(left, top, right, bottom):
+def relative_box(left, top, right, bottom):
     return [left / WIDTH, top / HEIGHT, (right - left) / WIDTH, (bottom - top) / HEIGHT]
 
 
-def shares_of_polygon(*corners):
+def relative_polygon(*corners):
     scales = [WIDTH, HEIGHT] * 4
     return [[value / scale for value, scale in zip(polygon(*corners)[0], scales)]]
 
 
 @pytest.mark.parametrize('fields, noun', [
-    ({'bbox': shares_of_box, 'segmentation': shares_of_polygon}, 'boxes and polygons'),
-    ({'bbox': shares_of_box}, 'boxes'), ({'segmentation': shares_of_polygon}, 'polygons'),
-    ({'bbox': None, 'segmentation': shares_of_polygon}, 'polygons'),
-    ({'bbox': shares_of_box, 'segmentation': None}, 'boxes'),
-    ({'bbox': shares_of_box, 'segmentation': run_lengths}, 'boxes')])
-def test_coordinates_in_shares_of_the_image_are_refused_and_listed(tmp_path, fields, noun):
+    ({'bbox': relative_box, 'segmentation': relative_polygon}, 'boxes and polygons'),
+    ({'bbox': relative_box}, 'boxes'), ({'segmentation': relative_polygon}, 'polygons'),
+    ({'bbox': None, 'segmentation': relative_polygon}, 'polygons'),
+    ({'bbox': relative_box, 'segmentation': None}, 'boxes'),
+    ({'bbox': relative_box, 'segmentation': run_lengths}, 'boxes')])
+def test_coordinates_relative_to_the_image_are_rejected_and_listed(tmp_path, fields, noun):
     paths = write(tmp_path, *squares(**fields))
-    with pytest.raises(DatasetError, match=f'all {noun} lie in 0..1, in shares of the image'):
+    with pytest.raises(DatasetError, match=f'all {noun} are in 0..1, relative to the size of the image'):
         CocoDataset(*paths)
     found = validate_coco(*paths)
-    assert ('coordinates as shares', True) in [(each.kind, each.fatal) for each in found]
+    assert ('relative coordinates', True) in [(each.kind, each.fatal) for each in found]
 
 
-def test_an_object_of_one_pixel_is_not_in_shares(tmp_path):
+def test_an_object_of_one_pixel_is_not_in_relative_coordinates(tmp_path):
     paths = write(tmp_path, annotation(segmentation=polygon(0, 0, 1, 1), bbox=[0, 0, 1, 1], area=1))
     assert len(CocoDataset(*paths)[0][1]) == 1
 
@@ -156,7 +156,7 @@ def test_what_encloses_nothing_is_the_pixels_of_its_box_in_every_path(tmp_path, 
 
 
 @pytest.mark.parametrize('name', EMPTY_POLYGONS)
-def test_what_encloses_nothing_without_a_box_is_refused_and_listed(tmp_path, name):
+def test_what_encloses_nothing_without_a_box_is_rejected_and_listed(tmp_path, name):
     paths = write(tmp_path, square(1), annotation(
         id=9, segmentation=EMPTY_POLYGONS[name], bbox=None, area=None))
     with pytest.raises(DatasetError, match='Annotation 9 of'):
@@ -164,7 +164,7 @@ def test_what_encloses_nothing_without_a_box_is_refused_and_listed(tmp_path, nam
     assert True in [problem.fatal for problem in validate_coco(*paths)]
 
 
-def test_an_object_outside_its_image_is_told_when_it_is_read(tmp_path, caplog):
+def test_an_object_outside_its_image_is_reported_when_it_is_read(tmp_path, caplog):
     paths = write(tmp_path, square(1), annotation(id=9, segmentation=None, bbox=[500, 500, 9, 9]))
     dataset = CocoDataset(*paths)
     assert dataset[0][1].masks.sum(axis=(1, 2)).tolist() == [2400, 0]
@@ -173,14 +173,14 @@ def test_an_object_outside_its_image_is_told_when_it_is_read(tmp_path, caplog):
 
 
 @pytest.mark.parametrize('segmentation, reason', [
-    ([20, 10, 70, 10, 70, 50], 'one flat list of numbers'),
+    ([20, 10, 70, 10, 70, 50], 'a flat list of numbers'),
     ([[20, 10], [70, 10], [70, 50]], 'but pairs'), ([[[20, 10], [70, 10], [70, 50]]], 'but pairs'),
     ('20,10,70,10,70,50', 'neither polygons'), (['20,10,70,10,70,50'], 'neither polygons'),
     ([{'x': 20, 'y': 10}], 'neither polygons'), ([['20', '10', '70', '10', '70', '50']], 'finite'),
     ([[20, 10, 70, 10, 70]], 'odd number'), ({}, 'lacks its size'), (0, 'neither polygons'),
     ([[20, 10, 70, 10, 70, 10**400]], 'finite'), ([[20, 10, True, 10, 70, 50]], 'finite'),
     ([[0, 0, 120, 90] * 30_000], 'too long')])
-def test_a_segmentation_in_another_form_is_refused_and_listed(tmp_path, segmentation, reason):
+def test_a_segmentation_in_another_form_is_rejected_and_listed(tmp_path, segmentation, reason):
     paths = write(tmp_path, square(0), square(1, segmentation=segmentation))
     with pytest.raises(DatasetError, match=reason):
         CocoDataset(*paths)[0]

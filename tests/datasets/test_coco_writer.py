@@ -81,7 +81,7 @@ def test_keypoints_are_written(tmp_path):
     assert second['num_keypoints'] == 2
 
 
-def test_a_folder_with_something_in_it_is_refused(tmp_path):
+def test_a_folder_with_something_in_it_is_rejected(tmp_path):
     (tmp_path / 'precious.txt').write_text('mine')
     with pytest.raises(DatasetError, match='not empty.*--overwrite'):
         write_coco(Listed(example()), tmp_path)
@@ -95,20 +95,20 @@ def test_overwriting_removes_the_old_set_and_nothing_else(tmp_path):
     assert names == ['000000.jpg', 'mine.jpg']
 
 
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+def test_a_file_in_place_of_the_folder_is_rejected(tmp_path):
     (tmp_path / 'out').write_text('mine')
     with pytest.raises(DatasetError, match='is a file'):
         write_coco(Listed(example()), tmp_path / 'out')
 
 
-def test_an_interruption_leaves_whole_pictures_and_no_annotations(tmp_path):
+def test_an_interruption_leaves_whole_images_and_no_annotations(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_coco(Listed(example(), KeyboardInterrupt()), tmp_path)
     files = [path.name for path in tmp_path.rglob('*') if path.is_file()]
     assert files == ['000000.jpg']
 
 
-def test_a_full_disk_is_said_in_one_sentence(tmp_path):
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of files ends writing in the middle of one, as a full disk does.
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
@@ -134,7 +134,7 @@ def test_an_image_without_objects_is_written(tmp_path):
     assert len(instances) == 0
 
 
-def test_an_empty_data_set_is_refused(tmp_path):
+def test_an_empty_data_set_is_rejected(tmp_path):
     with pytest.raises(DatasetError, match='data set is empty'):
         write_coco(Listed(), tmp_path)
 
@@ -162,7 +162,7 @@ def test_a_linked_image_is_replaced_and_not_what_it_names(tmp_path):
     assert not (folder / 'images' / '000000.jpg').is_symlink()
 
 
-def test_another_run_in_the_folder_is_refused(tmp_path):
+def test_another_run_in_the_folder_is_rejected(tmp_path):
     with sole_writer(tmp_path), pytest.raises(FolderInUseError, match='is writing to'):
         write_coco(ShapesDataset(1, size=(32, 32)), tmp_path)
 

@@ -54,9 +54,9 @@ def test_an_absolute_name_in_the_folder_is_found(folder):
 
 
 @pytest.mark.parametrize('name, reason', [
-    ('twice.png', '2 files of this name'), ('z/twice.png', '2 files of this name'),
-    ('h', '2 files of this name'), ('nothing.png', 'no file of this name'), ('g.png', 'no file'),
-    ('f.png', 'f.jpg with another ending'), ('../outside.png', 'outside the folder'),
+    ('twice.png', '2 files with this name'), ('z/twice.png', '2 files with this name'),
+    ('h', '2 files with this name'), ('nothing.png', 'no file with this name'), ('g.png', 'no file'),
+    ('f.png', 'f.jpg with another extension'), ('../outside.png', 'outside the folder'),
     ('/etc/passwd', 'outside the folder'), ('../../../etc/passwd', 'outside the folder'),
     ('', 'outside'), ('.', 'outside'), ('..', 'outside'), ('/', 'outside'), ('a\0.png', 'outside'),
     ('x' * 5000, 'no file'), ('\\', 'no file'), ('http://', 'outside')])
@@ -65,14 +65,14 @@ def test_a_name_that_cannot_be_found_says_which_of_these_it_is(folder, name, rea
     assert reason in found.fault
 
 
-def test_an_absolute_name_outside_is_refused_although_the_file_is_there(folder):
+def test_an_absolute_name_outside_is_rejected_although_the_file_is_there(folder):
     [found] = find_images([str(folder.parent / 'outside.png')], folder)
     assert 'outside the folder' in found.fault
 
 
-def test_names_that_lead_to_one_file_are_refused_but_for_the_right_one(folder):
+def test_names_that_lead_to_one_file_are_rejected_but_for_the_right_one(folder):
     right, *guessed = find_images(['a.png', 'train/a.png', 'val/a.png'], folder)
-    assert not right.fault and all('meant by 3 names' in each.fault for each in guessed)
+    assert not right.fault and all('3 names could stand for' in each.fault for each in guessed)
 
 
 def test_one_name_given_twice_is_no_doubt(folder):
@@ -94,7 +94,7 @@ def dataset(folder, *names, **fields):
     return path, folder
 
 
-def test_the_data_set_tells_once_how_names_were_found(folder, caplog):
+def test_the_data_set_reports_once_how_names_were_found(folder, caplog):
     paths = dataset(folder, 'a.png', 'sub\\b.png', 'sub\\deep\\c.JPG')
     found = CocoDataset(*paths)
     assert found.image_names == ['a.png', 'sub/b.png', 'sub/deep/c.JPG']
@@ -105,11 +105,11 @@ def test_the_data_set_tells_once_how_names_were_found(folder, caplog):
     assert [(each.kind, each.fatal) for each in listed] == [('file name', False)] * 2
 
 
-def test_a_name_in_doubt_is_refused_when_its_image_is_read(folder):
+def test_a_name_in_doubt_is_rejected_when_its_image_is_read(folder):
     paths = dataset(folder, 'a.png', 'twice.png')
     found = CocoDataset(*paths)
     assert len(found[0][1]) == 1
-    with pytest.raises(ImageError, match='2 files of this name below the folder'):
+    with pytest.raises(ImageError, match='2 files with this name in subfolders'):
         found[1]
     [problem] = validate_coco(*paths)
     assert problem.kind == 'missing file' and problem.fatal and '2 files' in problem.sentence

@@ -49,7 +49,7 @@ def test_what_is_odd_is_reported_once(folder, caplog):
     listed(folder, 'JPEGImages\\2007_000001.png 1\nJPEGImages\\2007_000002.png 1\n')
     assert len(caplog.messages) == 3
     assert sum('written with backslashes, such as line 1' in text for text in caplog.messages) == 1
-    assert sum('files end in .jpg' in text for text in caplog.messages) == 1
+    assert sum('files have the extension .jpg' in text for text in caplog.messages) == 1
     assert sum('further columns, which are not used' in text for text in caplog.messages) == 1
 
 
@@ -87,11 +87,11 @@ def test_gbk_is_named_as_another_encoding(folder):
 
 @pytest.mark.parametrize('name', ['{}/secret.jpg', '../../../secret.jpg', '..\\..\\..\\secret.jpg',
                                   '../../../not_there.jpg'])
-def test_names_outside_the_folder_are_refused(folder, name):
+def test_names_outside_the_folder_are_rejected(folder, name):
     Image.new('RGB', (30, 20)).save(folder.parent / 'secret.jpg')
     text = f'{name.format(folder.parent)} SegmentationClass/2007_000001.png\n'
-    with pytest.raises(DatasetError, match='Line 2 of .*mine.txt names .*outside the folder of the list '
-                                           'and of its images; .*--allow-outside'):
+    with pytest.raises(DatasetError, match='Line 2 of .*mine.txt names .*outside the folders of the list '
+                                           'and its images; .*--allow-outside'):
         listed(folder, '2007_000001\n' + text)
     if 'secret' in name:
         assert listed(folder, text, allow_outside=True).read_image(0).shape == (20, 30, 3)
@@ -110,15 +110,15 @@ def test_images_may_lie_in_folders_below(folder, caplog):
     image.rename(folder / 'JPEGImages' / 'Train' / 'Data' / image.name)
     dataset = listed(folder, '2007_000001\n2007_000002.jpg\n')
     assert dataset.image_names == ['Train/Data/2007_000001.jpg', '2007_000002.jpg']
-    assert ['files lie in folders below, such as line 1' in text for text in caplog.messages] == [True]
+    assert ['files are in subfolders, such as line 1' in text for text in caplog.messages] == [True]
     dataset.check_objects()
     assert dataset[0][0].shape == (20, 30, 3) and dataset.read_classes(0).shape == (20, 30)
 
 
-def test_a_label_image_is_not_taken_for_a_missing_image(folder):
+def test_a_label_image_is_not_mistaken_for_a_missing_image(folder):
     (folder / 'JPEGImages' / '2007_000001.jpg').unlink()
     (folder / 'SegmentationObject' / '2007_000001.png').unlink()
-    with pytest.raises(DatasetError, match='not there: .*JPEGImages/2007_000001.jpg'):
+    with pytest.raises(DatasetError, match='do not exist: .*JPEGImages/2007_000001.jpg'):
         listed(folder, '2007_000001\n')
 
 
@@ -126,7 +126,7 @@ def test_a_label_image_is_not_taken_for_a_missing_image(folder):
 def test_what_is_not_there_is_one_sentence(folder, name):
     with pytest.raises(DatasetError) as told:
         listed(folder, name)
-    assert 'mine.txt names images whose files are not there' in str(told.value)
+    assert 'mine.txt names images whose files do not exist' in str(told.value)
     assert len(str(told.value)) < 700
 
 
@@ -154,5 +154,5 @@ def test_lines_have_their_numbers(tmp_path):
     (tmp_path / 'l.txt').write_text('\n# a comment\n x  y \n')
     assert read_lines(tmp_path / 'l.txt') == [Line(3, 'x  y')]
     assert write_list(tmp_path, 'l', ['#']).exists()
-    with pytest.raises(DatasetError, match='is empty; write a name into each line'):
+    with pytest.raises(DatasetError, match='is empty; it must have a name in each line'):
         read_lines(pathlib.Path(tmp_path / 'ImageSets' / 'Segmentation' / 'l.txt'))

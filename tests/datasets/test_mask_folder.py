@@ -152,7 +152,7 @@ def test_cut_out_object_is_what_is_opaque(tmp_path, mask, rng):
     assert_read(tmp_path / 'a.png', mask)
 
 
-def test_image_is_turned_where_its_mask_is(tmp_path, mask):
+def test_image_is_rotated_where_its_mask_is(tmp_path, mask):
     (tmp_path / 'images').mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
@@ -191,7 +191,7 @@ def test_masks_are_read_in_another_way_on_request(tmp_path, mask):
     write_mask(tmp_path / 'masks' / 'a.png', np.where(mask, 250, 3).astype(np.uint8))
     assert len(MaskFolder(tmp_path).read_instances(0)) == 1
     assert len(open_dataset(tmp_path, labels_as='numbers').read_instances(0)) == 2
-    with pytest.raises(DatasetError, match='is not a list of images; leave --allow-outside out'):
+    with pytest.raises(DatasetError, match='is not a list of images; omit --allow-outside'):
         open_dataset(tmp_path, allow_outside=True)
 
 
@@ -244,21 +244,21 @@ def folder(tmp_path, mask):
     return tmp_path
 
 
-def test_mask_of_another_size_is_told(folder):
+def test_mask_of_another_size_is_reported(folder):
     write_mask(folder / 'masks' / 'a.png', np.ones((5, 6), bool))
     with pytest.raises(DatasetError, match=r'mask .*a.png has 5x6 pixels, but its image .* has 12x16'):
         MaskFolder(folder)[0]
 
 
-def test_masks_of_two_sizes_are_told(folder, mask):
+def test_masks_of_two_sizes_are_reported(folder, mask):
     write_mask(folder / 'masks' / 'a#2.png', np.ones((5, 6), bool))
     with pytest.raises(DatasetError, match=r'a.png has 12x16 pixels, but .*a#2.png of the same'):
         MaskFolder(folder).read_instances(0)
 
 
-def test_mask_without_image_is_told(folder, mask):
+def test_mask_without_image_is_reported(folder, mask):
     write_mask(folder / 'masks' / 'b.png', mask)
-    with pytest.raises(DatasetError, match='b.png has no image of that name'):
+    with pytest.raises(DatasetError, match='b.png has no image with that name'):
         MaskFolder(folder)
     write_mask(folder / 'masks' / 'c.png', mask)
     with pytest.raises(DatasetError, match='b.png and 1 others have no image'):
@@ -267,29 +267,29 @@ def test_mask_without_image_is_told(folder, mask):
 
 @pytest.mark.parametrize('greys, sentence', [
     ((0, 0), 'a.png marks no object'), ((0, 128), 'a.png marks no object')])
-def test_mask_without_an_object_is_told(folder, mask, greys, sentence):
+def test_mask_without_an_object_is_reported(folder, mask, greys, sentence):
     write_mask(folder / 'masks' / 'a.png', np.where(mask, *greys[::-1]).astype(np.uint8))
     with pytest.raises(DatasetError, match=sentence):
         MaskFolder(folder)[0]
 
 
-def test_damaged_mask_is_told(folder):
+def test_damaged_mask_is_reported(folder):
     (folder / 'masks' / 'a.png').write_bytes((folder / 'masks' / 'a.png').read_bytes()[:50])
     with pytest.raises(ImageError, match='a.png cannot be read'):
         MaskFolder(folder).read_instances(0)
 
 
-def test_two_files_of_one_name_are_told(folder):
+def test_two_files_of_one_name_are_reported(folder):
     write_image(folder / 'images' / 'a.bmp')
-    with pytest.raises(DatasetError, match='a.bmp and a.jpg .* have one name'):
+    with pytest.raises(DatasetError, match='a.bmp and a.jpg .* have the same name'):
         MaskFolder(folder)
 
 
-def test_missing_and_empty_folders_are_told(folder, tmp_path):
+def test_missing_and_empty_folders_are_reported(folder, tmp_path):
     with pytest.raises(DatasetError, match='no folder of masks .*nowhere'):
         MaskFolder(folder / 'images', folder / 'nowhere')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(DatasetError, match='empty holds no images'):
+    with pytest.raises(DatasetError, match='empty contains no images'):
         MaskFolder(folder / 'images', tmp_path / 'empty')
     with pytest.raises(DatasetError, match='named data_GT and boundary_GT, or images and masks'):
         MaskFolder(tmp_path / 'empty')

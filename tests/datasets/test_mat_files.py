@@ -73,14 +73,14 @@ def test_other_content_is_said(path, variables, sentence):
 
 def test_other_formats_are_named(path):
     scipy.io.savemat(path, {'x': np.eye(3)}, format='4')
-    with pytest.raises(MatFileError, match="not of MATLAB's format 5"):
+    with pytest.raises(MatFileError, match="not have MATLAB's format 5"):
         read_struct(path, 'x', ())
     path.write_bytes(b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM' + bytes(384) + b'\x89HDF\r\n')
-    with pytest.raises(MatFileError, match="format 7.3, which is HDF5; save it there with '-v7'"):
+    with pytest.raises(MatFileError, match="format 7.3, which is HDF5; save it with '-v7'"):
         read_struct(path, 'x', ())
 
 
-def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(path, rng, monkeypatch):
+def test_what_unpacks_to_too_much_is_rejected_before_it_is_unpacked(path, rng, monkeypatch):
     monkeypatch.setattr(mat_files, 'MAX_BYTES', 100_000)
     scipy.io.savemat(path, {'GTinst': {**content(rng), 'Segmentation': np.zeros((400, 400), np.uint8)}},
                      do_compression=True)
@@ -89,7 +89,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(path, rng, mo
 
 
 @pytest.mark.parametrize('compressed', [True, False])
-def test_a_file_cut_off_anywhere_is_told(path, rng, compressed):
+def test_a_file_truncated_anywhere_is_reported(path, rng, compressed):
     scipy.io.savemat(path, {'GTinst': content(rng)}, do_compression=compressed)
     whole = path.read_bytes()
     for length in range(0, len(whole) - 8, 7):

@@ -19,13 +19,13 @@ def index_of(folder, *annotations, **fields):
 
 
 def assert_same(index, other):
-    for name in ('pictures', 'places', 'labels', 'crowds'):
+    for name in ('image_numbers', 'places', 'labels', 'crowds'):
         np.testing.assert_array_equal(getattr(index, name), getattr(other, name), err_msg=name)
     np.testing.assert_allclose(index.bboxes, other.bboxes, atol=1e-3)
     np.testing.assert_allclose(index.areas, other.areas, rtol=1e-6)
 
 
-def test_json_alone_gives_what_reading_every_picture_gives(tmp_path):
+def test_json_alone_gives_what_reading_every_image_gives(tmp_path):
     drawn = ShapesDataset(6, 1, (64, 80), crowd_probability=0.5)
     path = write_coco(drawn, tmp_path / 'set')
     dataset = CocoDataset(path, path.parent / 'images')
@@ -39,8 +39,8 @@ def test_real_annotations():
     dataset = CocoDataset(SAMPLE / 'annotations' / 'instances_val.json', SAMPLE / 'val')
     index = ObjectIndex(dataset)
     for picture in range(len(dataset)):
-        instances, own = dataset.read_instances(picture), index.of_picture(picture)
-        assert (index.pictures[own] == picture).all()
+        instances, own = dataset.read_instances(picture), index.of_image(picture)
+        assert (index.image_numbers[own] == picture).all()
         np.testing.assert_array_equal(index.places[own], np.arange(len(instances)))
         for name in ('labels', 'bboxes', 'areas', 'crowds') if len(instances) else ():
             np.testing.assert_allclose(getattr(index, name)[own], getattr(instances, name),
@@ -52,10 +52,10 @@ def test_missing_box_and_area_come_from_the_mask(tmp_path):
     assert index.bboxes.tolist() == [[3, 2, 9, 8]] and index.areas.tolist() == [36]
 
 
-def test_pictures_without_objects_have_an_empty_slice(tmp_path):
+def test_images_without_objects_have_an_empty_slice(tmp_path):
     images = [{'id': i, 'file_name': 'a.png', 'height': 20, 'width': 30} for i in (5, 7, 9)]
     index = index_of(tmp_path, annotation(), images=images)
-    assert [index.of_picture(i) for i in range(3)] == [slice(0, 0), slice(0, 1), slice(1, 1)]
+    assert [index.of_image(i) for i in range(3)] == [slice(0, 0), slice(0, 1), slice(1, 1)]
 
 
 def test_data_set_without_objects():
@@ -96,11 +96,11 @@ def test_broken_polygon_is_one_sentence(tmp_path):
         index.read_object(0, WHOLE, 30)
 
 
-def test_object_of_a_drawn_picture():
+def test_object_of_a_drawn_image():
     drawn = ShapesDataset(2, 0, (64, 64))
     index = ObjectIndex(drawn)
     image, instances = drawn[1]
-    last = index.of_picture(1).stop - 1
+    last = index.of_image(1).stop - 1
     read, mask = index.read_object(last, (0, 0, 64), 64)
     np.testing.assert_array_equal(read, image)
     np.testing.assert_array_equal(mask, instances.masks[-1])
@@ -125,7 +125,7 @@ def test_enlarging_is_bilinear_between_pixel_centres():
                                atol=1 / 32)  # OpenCV rounds places to 1/32 of a pixel.
 
 
-def test_outside_the_picture_is_the_fill():
+def test_outside_the_image_is_the_fill():
     image = np.ones((10, 10, 3), np.uint8)
     result = cut_window(image, (-5, -5, 10), 10, 7.5)
     expected = np.full((10, 10, 3), 7.5)
@@ -134,7 +134,7 @@ def test_outside_the_picture_is_the_fill():
     assert (cut_window(image, (50, 3, 5), 5, 7.5) == 7.5).all()
 
 
-def test_large_window_is_that_of_the_padded_picture(rng):
+def test_large_window_is_that_of_the_padded_image(rng):
     image = cv2.GaussianBlur(rng.random((30, 40), dtype=np.float32), (0, 0), 2)
     padded = np.full((120, 120), 0.5, np.float32)
     padded[45:75, 40:80] = image

@@ -53,7 +53,7 @@ def shapes(tmp_path):
 
 @needs_sample
 @pytest.mark.parametrize('name', ['instances_val', 'person_keypoints_val'])
-def test_real_pictures_are_the_same_packed(name, tmp_path):
+def test_real_images_are_the_same_packed(name, tmp_path):
     original = CocoDataset(SAMPLE / 'annotations' / f'{name}.json', SAMPLE / 'val').part(range(8))
     packed = PackedDataset(pack_dataset(original, tmp_path / 'val.packed'))
     assert_same_examples(packed, original)
@@ -69,13 +69,13 @@ def test_image_files_are_stored_as_they_are(tmp_path):
     assert data == (SAMPLE / 'val' / original.image_names[3]).read_bytes()
 
 
-def test_drawn_pictures_with_crowds_are_the_same_packed(shapes):
+def test_synthetic_images_with_crowds_are_the_same_packed(shapes):
     drawn, path = shapes
     assert_same_examples(PackedDataset(path), drawn)
 
 
 @pytest.mark.parametrize('size, shape', [((20, 30), (20, 30)), ((30, 20), (30, 20))])
-def test_turned_pictures_are_turned_as_their_annotations_are(tmp_path, size, shape):
+def test_turned_images_are_turned_as_their_annotations_are(tmp_path, size, shape):
     path, images = write(tmp_path, content(images=[
         {'id': 7, 'file_name': 'a.jpg', 'height': size[0], 'width': size[1]}]))
     picture = Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30))
@@ -119,7 +119,7 @@ def test_images_without_objects_are_kept_or_skipped(tmp_path):
         PackedDataset(pack_dataset(Few(few[2:]), tmp_path / 'none.packed'), skip_empty=True)
 
 
-def test_keypoints_can_be_left_out_but_not_invented(tmp_path, shapes):
+def test_keypoints_can_be_omitted_but_not_invented(tmp_path, shapes):
     points = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
 
     class One(list):
@@ -141,15 +141,15 @@ def test_a_part_has_the_chosen_images_alone(shapes):
     np.testing.assert_array_equal(part.part([0])[0][1].masks, packed[4][1].masks)
 
 
-def test_numbers_out_of_range_are_told(shapes):
+def test_numbers_out_of_range_are_reported(shapes):
     with pytest.raises(IndexError):
         PackedDataset(shapes[1])[6]
 
 
-def test_the_object_index_needs_no_picture(shapes):
+def test_the_object_index_needs_no_image(shapes):
     drawn, path = shapes
     found, expected = ObjectIndex(PackedDataset(path)), ObjectIndex(drawn)
-    for name in ('pictures', 'places', 'labels', 'bboxes', 'areas', 'crowds'):
+    for name in ('image_numbers', 'places', 'labels', 'bboxes', 'areas', 'crowds'):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
 
 
@@ -208,24 +208,24 @@ def test_a_damaged_image_is_named(shapes, tmp_path):
         packed[3]
 
 
-def test_damaged_objects_are_told(shapes, tmp_path):
+def test_damaged_objects_are_reported(shapes, tmp_path):
     packed = PackedDataset(damaged(shapes[1], place_of(shapes[1], 'index/codes', 3), tmp_path))
     packed.read_image(0)
     with pytest.raises(DatasetError, match='objects of 000000.png .* are damaged'):
         packed.read_instances(0)
 
 
-def test_a_damaged_index_is_told(shapes, tmp_path):
+def test_a_damaged_index_is_reported(shapes, tmp_path):
     path = damaged(shapes[1], place_of(shapes[1], 'index/labels.npy', 80), tmp_path)
-    with pytest.raises(DatasetError, match='damaged or cut short; pack the data again'):
+    with pytest.raises(DatasetError, match='damaged or truncated; pack the data again'):
         PackedDataset(path)
 
 
 @pytest.mark.parametrize('change', [lambda data: data[:-100], lambda data: data[:50],
                                     lambda data: b'', lambda data: b'{"images": []}'])
-def test_what_is_cut_short_or_something_else_is_told(shapes, tmp_path, change):
+def test_what_is_truncated_or_something_else_is_reported(shapes, tmp_path, change):
     (tmp_path / 'bad.packed').write_bytes(change(shapes[1].read_bytes()))
-    with pytest.raises(DatasetError, match='no packed data set, or is damaged'):
+    with pytest.raises(DatasetError, match='not a packed data set, or is damaged'):
         PackedDataset(tmp_path / 'bad.packed')
 
 
@@ -234,28 +234,28 @@ def test_a_directory_that_points_past_the_end_is_reported(shapes, tmp_path):
     entry = data.rindex(b'index/codes') - 46  # its record in the central directory of the archive
     data[entry + 42:entry + 46] = (len(data) - 7).to_bytes(4, 'little')
     (tmp_path / 'bad.packed').write_bytes(data)
-    with pytest.raises(DatasetError, match='no packed data set, or is damaged'):
+    with pytest.raises(DatasetError, match='not a packed data set, or is damaged'):
         PackedDataset(tmp_path / 'bad.packed')
 
 
-def test_another_zip_file_is_told(tmp_path):
+def test_another_zip_file_is_reported(tmp_path):
     with zipfile.ZipFile(tmp_path / 'other.zip', 'w') as archive:
         archive.writestr('index/header.json', '{"format": "another"}')
-    with pytest.raises(DatasetError, match='no packed data set'):
+    with pytest.raises(DatasetError, match='not a packed data set'):
         PackedDataset(tmp_path / 'other.zip')
 
 
-def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(DatasetError, match='There is no packed data set .*nothing.packed'):
+def test_a_missing_file_is_reported(tmp_path):
+    with pytest.raises(DatasetError, match='The packed data set .*nothing.packed cannot be read'):
         PackedDataset(tmp_path / 'nothing.packed')
 
 
-def test_an_image_that_cannot_be_read_stops_packing_or_is_left_out(tmp_path):
+def test_an_image_that_cannot_be_read_stops_packing_or_is_omitted(tmp_path):
     path, images = write(tmp_path, content(images=[
         {'id': number, 'file_name': f'{name}.png', 'height': 20, 'width': 30}
         for number, name in enumerate('ab')]))
     original = CocoDataset(path, images)
-    with pytest.raises(ImageError, match='There is no image .*b.png'):
+    with pytest.raises(ImageError, match='The image b.png .* was not found'):
         pack_dataset(original, tmp_path / 'a.packed')
     assert not (tmp_path / 'a.packed').exists()
     failures = []
@@ -265,7 +265,7 @@ def test_an_image_that_cannot_be_read_stops_packing_or_is_left_out(tmp_path):
     assert [number for number, _ in failures] == [1]
 
 
-def test_a_full_disk_is_said_in_one_sentence_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_reported_in_one_sentence_and_leaves_nothing(tmp_path):
     drawn = ShapesDataset(3, size=(200, 200))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of files ends writing in the middle of one, as a full disk does.
@@ -334,14 +334,14 @@ def test_forged_is_as_the_original_without_changes(two, tmp_path):
 @pytest.mark.parametrize('code', [
     b'', b'`', b'0', b'P3', b'Q2', b'P10', b'1n1', b'N', b'oooooooo0', b'\xff', b'\x00', b'5' * 3000,
     b'n_O' * 20])
-def test_run_lengths_that_do_not_cover_the_image_do_not_reach_c_code(two, tmp_path, code):
+def test_run_length_encodings_that_do_not_cover_the_image_do_not_reach_c_code(two, tmp_path, code):
     packed = PackedDataset(forged(two, tmp_path, codes=[b'P2', code]))
     assert not packed.read_instances(0).masks.any()  # P2 is one run of 64 pixels.
     with pytest.raises(DatasetError, match='masks of 000001.png in .* cannot be read'):
         packed.read_instances(1)
 
 
-def test_masks_that_would_fill_the_memory_are_refused(two, tmp_path):
+def test_masks_that_would_fill_the_memory_are_rejected(two, tmp_path):
     path = forged(two, tmp_path, sizes=np.array([[60_000, 60_000], [8, 8]], np.int32))
     with pytest.raises(DatasetError, match='masks of 60000x60000 pixels are more than are read'):
         PackedDataset(path).read_instances(0)
@@ -360,11 +360,11 @@ def test_masks_that_would_fill_the_memory_are_refused(two, tmp_path):
     {'ids': [1]}, {'ids': 'ab'}, {'image_names': [1, 2]}, {'image_names': ['a']}, {'class_names': []},
     {'category_ids': [1, 2]}, {'class_names': None}, {'optional': ['keypoints']}, {'optional': ['x']},
     {'version': '1'}, {'version': -1}, {'format': 'another'}])
-def test_an_index_that_cannot_be_is_told(two, tmp_path, change):
-    with pytest.raises(DatasetError, match='is no packed data set, or is damaged'):
+def test_an_index_that_cannot_be_is_reported(two, tmp_path, change):
+    with pytest.raises(DatasetError, match='is not a packed data set, or is damaged'):
         PackedDataset(forged(two, tmp_path, **change))
 
 
 def test_a_file_that_once_ended_the_process_is_one_sentence(shared_cases):
-    with pytest.raises(DatasetError, match='is no packed data set, or is damaged'):
+    with pytest.raises(DatasetError, match='is not a packed data set, or is damaged'):
         PackedDataset(shared_cases / 'attacks' / 'x.packed')

@@ -96,7 +96,7 @@ def test_memory_is_that_of_one_image(write, tmp_path):
 def test_boxes_are_no_masks(write):
     path = write([result(bbox=[1, 2, 3, 4])])
     assert list(read_proposals(path)) == [(7, [result(bbox=[1, 2, 3, 4])])]
-    with pytest.raises(DatasetError, match='holds boxes only'):
+    with pytest.raises(DatasetError, match='contains boxes only'):
         list(read_proposal_instances(path))
 
 
@@ -106,13 +106,13 @@ def test_empty_list_has_no_images(write):
 
 def test_images_must_stand_together(write):
     path = write([result(7), result(8), result(7)])
-    with pytest.raises(DatasetError, match='more proposals of the image 7'):
+    with pytest.raises(DatasetError, match='proposals of the image 7 in several places'):
         list(read_proposals(path))
 
 
 @pytest.mark.parametrize('content, sentence', [
-    ('', 'no file of proposals'),
-    ('{"images": []}', 'no file of proposals'),
+    ('', 'not a file of proposals'),
+    ('{"images": []}', 'not a file of proposals'),
     ('[{"image_id": 7, "score": 0.5, "bbox": [1, 2, 3, 4]}', 'ends too early or is damaged'),
     ('[{"image_id": 7, "sco', 'ends too early or is damaged'),
     ('[{"image_id": 7, "score": 0.5} oops', 'has neither a segmentation'),
@@ -126,7 +126,7 @@ def test_images_must_stand_together(write):
     ([result(segmentation={'size': [400, 500], 'counts': '52='})], 'damaged: .* covers 20 pixels'),
     ([result(segmentation={'size': [4, -5], 'counts': '52='})], 'not a height and a width'),
     ([{**result(), 'keypoints': [1, 2]}], 'keypoints that are not three numbers each'),
-    ([{**result(), 'category_id': None}], 'category_id that is no number or text')])
+    ([{**result(), 'category_id': None}], 'category_id that is neither a number nor text')])
 def test_wrong_files_are_one_sentence(write, content, sentence):
     with pytest.raises(DatasetError, match=sentence) as caught:
         list(read_proposals(write(content)))
@@ -143,7 +143,7 @@ def test_binary_file_is_one_sentence(tmp_path):
 def test_missing_file_and_empty_folder_are_named(tmp_path):
     with pytest.raises(DatasetError, match='no file or folder of proposals .*nothing'):
         list(read_proposals(tmp_path / 'nothing'))
-    with pytest.raises(DatasetError, match='holds no files of proposals'):
+    with pytest.raises(DatasetError, match='contains no files of proposals'):
         list(read_proposals(tmp_path))
 
 
@@ -169,7 +169,7 @@ def test_ids_written_as_floats_are_numbers(write):
 
 
 @pytest.mark.parametrize('theirs, mine', [('7', 7), (7, '7'), ('7.0', 7), ('007', 7)])
-def test_ids_of_another_type_are_matched_and_told_once(caplog, theirs, mine):
+def test_ids_of_another_type_are_matched_and_reported_once(caplog, theirs, mine):
     files = [(theirs, ['a']), (8, ['b'])]
     assert list(match_images(files, [mine, 8])) == [(mine, ['a']), (8, ['b'])]
     assert len(caplog.records) == 1 and '1 image ids' in caplog.text
@@ -180,8 +180,8 @@ def test_results_of_other_images_are_counted_with_an_example(caplog):
     assert len(caplog.records) == 1 and 'of 2 images' in caplog.text and 'image 5' in caplog.text
 
 
-def test_one_image_under_two_ids_is_refused():
-    with pytest.raises(DatasetError, match="under the ids 7 and '7'"):
+def test_one_image_under_two_ids_is_rejected():
+    with pytest.raises(DatasetError, match="under two ids, 7 and '7'"):
         list(match_images([(7, ['a']), ('7', ['b'])], [7]))
 
 

@@ -72,7 +72,7 @@ def test_the_files_are_read_back(whole, tmp_path):
     assert [result['score'] for result in read[4][1]] == [r['score'] for r in proposals(4)]
 
 
-def test_killed_run_goes_on_where_it_was(whole, tmp_path):
+def test_killed_run_resumes_where_it_was(whole, tmp_path):
     folder = tmp_path / 'a'
     for number in (4, 5, 7):  # Killed while it works on these images, one after the other.
         with pytest.raises(KeyboardInterrupt):
@@ -154,7 +154,7 @@ def test_journal_is_kept_for_who_wants_more_of_the_chunk(tmp_path):
                                'segm-000001-000002.json', 'segm-000003-000008.json', 'settings.json']
 
 
-def test_damaged_image_is_told_and_comes_later(tmp_path):
+def test_damaged_image_is_reported_and_comes_later(tmp_path):
     folder, error = ProposalFolder(tmp_path, SETTINGS, chunk=5), ImageError('The image c is damaged.')
     assert folder.fill(Computer(at2=error), range(5)) == [(2, error)]
     assert [image_id for image_id, _ in read_proposals(tmp_path)] == [100, 101, 103, 104]
@@ -209,7 +209,7 @@ def test_other_settings_need_another_folder(whole, tmp_path):
         ProposalFolder(tmp_path / 'whole', SETTINGS, chunk=2)
 
 
-def test_overwrite_begins_anew(whole, tmp_path):
+def test_overwrite_starts_again(whole, tmp_path):
     folder, again = tmp_path / 'whole', Computer()
     (folder / 'mine.txt').write_text('mine')
     ProposalFolder(folder, {'n': 4}, chunk=9, overwrite=True).fill(again, range(2))
@@ -218,7 +218,7 @@ def test_overwrite_begins_anew(whole, tmp_path):
                              'settings.json']
 
 
-def test_damaged_or_missing_settings_are_told(whole, tmp_path):
+def test_damaged_or_missing_settings_are_reported(whole, tmp_path):
     path = tmp_path / 'whole' / 'settings.json'
     path.write_text('{')
     with pytest.raises(DatasetError, match='settings.json is damaged'):

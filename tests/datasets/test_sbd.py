@@ -131,7 +131,7 @@ def test_sbd_as_coco_json_is_a_coco_data_set(tmp_path):
 def test_missing_files_are_named(folder):
     (folder / 'inst' / '2008_000002.mat').unlink()
     (folder / 'img' / '2008_000001.jpg').unlink()
-    with pytest.raises(DatasetError, match=r'not there: .*2008_000001.jpg and 1 others'):
+    with pytest.raises(DatasetError, match=r'do not exist: .*2008_000001.jpg and 1 others'):
         SbdDataset(folder / 'train.txt')
 
 
@@ -141,33 +141,33 @@ def test_missing_files_are_named(folder):
 def test_a_damaged_file_is_named(folder, change):
     path = folder / 'inst' / '2008_000001.mat'
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(DatasetError, match=r'inst/2008_000001.mat is no file of SBD, or is damaged'):
+    with pytest.raises(DatasetError, match=r'inst/2008_000001.mat is not a file of SBD, or is damaged'):
         SbdDataset(folder / 'train.txt').read_instances(0)
 
 
 def test_another_matlab_file_is_named(folder):
     scipy.io.savemat(folder / 'inst' / '2008_000001.mat', {'other': np.zeros(3)})
-    with pytest.raises(DatasetError, match='is no file of SBD'):
+    with pytest.raises(DatasetError, match='is not a file of SBD'):
         SbdDataset(folder / 'train.txt')[0]
 
 
 @pytest.mark.parametrize('categories, sentence', [
-    ([[21], [1]], 'no category from 1 to 20'),
-    ([[1]], 'its objects are not those that have a category')])
-def test_categories_that_do_not_fit_are_told(folder, categories, sentence):
+    ([[21], [1]], 'categories must be from 1 to 20'),
+    ([[1]], 'it has objects without a category')])
+def test_categories_that_do_not_fit_are_reported(folder, categories, sentence):
     owners = np.array(SbdDataset(folder / 'train.txt')._objects_of(0)[0])
     write_mat(folder, 'inst', '2008_000001', Segmentation=owners, Categories=np.array(categories))
     with pytest.raises(DatasetError, match=sentence):
         SbdDataset(folder / 'train.txt').read_instances(0)
 
 
-def test_an_image_of_another_size_is_told(folder):
+def test_an_image_of_another_size_is_reported(folder):
     Image.new('RGB', (10, 10)).save(folder / 'img' / '2008_000001.jpg')
-    with pytest.raises(DatasetError, match='has 10x10 pixels, but its objects are marked on 20x30'):
+    with pytest.raises(DatasetError, match='has 10x10 pixels, but its objects have 20x30'):
         SbdDataset(folder / 'train.txt')[0]
 
 
-def test_an_image_that_is_none_is_told(folder):
+def test_an_image_of_other_content_is_reported(folder):
     (folder / 'img' / '2008_000001.jpg').write_bytes(b'no picture')
     with pytest.raises(ImageError, match='2008_000001.jpg cannot be read'):
         SbdDataset(folder / 'train.txt')[0]
@@ -175,7 +175,7 @@ def test_an_image_that_is_none_is_told(folder):
 
 @pytest.mark.parametrize('data, sentence', [
     (None, 'There is no list of images'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
-def test_a_list_that_is_none_is_told(tmp_path, data, sentence):
+def test_a_list_of_other_content_is_reported(tmp_path, data, sentence):
     if data is not None:
         (tmp_path / 'train.txt').write_bytes(data)
     with pytest.raises(DatasetError, match=sentence):

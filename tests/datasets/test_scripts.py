@@ -68,14 +68,14 @@ def test_make_shapes_knows_no_classes_of_people(tmp_path):
     assert status == 2 and errors.startswith('error: --classes applies only with --kind shapes, plain-')
 
 
-def test_make_shapes_refuses_a_folder_that_is_not_empty(tmp_path):
+def test_make_shapes_rejects_a_folder_that_is_not_empty(tmp_path):
     (tmp_path / 'mine').write_text('mine')
     status, _, errors = run('make_shapes.py', tmp_path, '--n', 1)
     assert status == 2
     assert errors.startswith('error: The folder') and 'Traceback' not in errors
 
 
-def test_make_shapes_interrupted_leaves_whole_pictures_only(tmp_path):
+def test_make_shapes_interrupted_leaves_whole_images_only(tmp_path):
     process = start('make_shapes.py', tmp_path, '--n', 100000, '--size', '32x32')
     deadline = time.monotonic() + 60
     while (process.poll() is None and time.monotonic() < deadline

@@ -36,7 +36,7 @@ def test_long_runs():
 
 
 @pytest.mark.parametrize('text', ['zz', 'P', '\x01', 'é'])
-def test_what_is_no_code_is_refused(text):
+def test_what_is_no_code_is_rejected(text):
     with pytest.raises(ValueError, match='not a compressed'):
         rle_counts(text)
 

@@ -45,13 +45,13 @@ def test_smaller_objects_are_before_larger_ones(rng):
     np.testing.assert_array_equal(semantic_labels(instances), painted(instances))
 
 
-def test_a_picture_without_objects_is_background():
+def test_a_image_without_objects_is_background():
     labels = semantic_labels(Instances.empty(3, 5))
     assert labels.shape == (3, 5) and not labels.any()
 
 
 @pytest.mark.parametrize('drawn', [PlainShapesDataset, ShapesDataset])
-def test_drawn_pictures_have_labels(drawn):
+def test_synthetic_images_have_labels(drawn):
     objects = drawn(3, size=(64, 80))
     dataset = SemanticDataset(objects)
     assert len(dataset) == 3 and dataset.image_names[1] == '000001.png'
@@ -83,10 +83,10 @@ def test_the_augmented_set_needs_no_objects(tmp_path):
 
 
 @pytest.mark.parametrize('labels, sentence', [
-    ([[0, 255]], r'No pixel of the 2 images of .*mine.txt has a class: .* 255, which is void, alone; '
-                 r'write 1 for the first class, or read white as class 1 with --labels-as levels'),
-    ([[0, 0]], 'has a class: their labels are 0, the background, alone; write 1')])
-def test_labels_without_a_class_are_refused(tmp_path, labels, sentence):
+    ([[0, 255]], r'No pixel of the 2 images of .*mine.txt has a class: .* or 255 \(void\); '
+                 r'use 1 for the first class, or read white as class 1 with --labels-as levels'),
+    ([[0, 0]], r'has a class: all labels are 0 \(background\); use 1')])
+def test_labels_without_a_class_are_rejected(tmp_path, labels, sentence):
     for name in 'ab':
         write_picture(tmp_path, name, (6, 8))
         write_labels(tmp_path / 'SegmentationClass' / f'{name}.png', np.kron(labels, np.ones((6, 4))))
@@ -132,6 +132,6 @@ def test_photographs_have_labels_packed_or_not(shared_data, tmp_path):
         np.testing.assert_array_equal(labels, painted(objects[number][1]))
 
 
-def test_what_is_no_data_set_is_told(tmp_path):
+def test_what_is_no_data_set_is_reported(tmp_path):
     with pytest.raises(DatasetError, match='There is no list of images'):
         open_semantic(tmp_path / 'train.txt')

@@ -76,13 +76,13 @@ def test_real_figures_are_those_of_the_json():
     assert counted == expected['objects per category']
 
 
-def test_no_picture_of_a_coco_file_is_read(tmp_path):
+def test_no_image_of_a_coco_file_is_read(tmp_path):
     path, images = write(tmp_path, content(annotation()))
     (images / 'a.png').unlink()
     assert measure_dataset(CocoDataset(path, images)).image_sizes.tolist() == [[20, 30]]
 
 
-def test_drawn_data_sets_are_measured_too():
+def test_synthetic_data_sets_are_measured_too():
     drawn = ShapesDataset(3, size=(32, 48))
     statistics = measure_dataset(drawn)
     assert statistics.image_sizes.tolist() == [[32, 48]] * 3

@@ -90,7 +90,7 @@ def test_other_categories_can_be_given(prefix, drawn):
     dataset = TFRecordDataset(prefix).with_categories(everything)
     assert dataset.class_names == drawn.class_names
     assert dataset[0][1].labels.tolist() == drawn[0][1].labels.tolist()
-    with pytest.raises(DatasetError, match='which are not among those given'):
+    with pytest.raises(DatasetError, match='which are not among'):
         dataset.with_categories({1: 'dog'})
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_record_is_named(prefix):
     data = bytearray(path.read_bytes())
     data[-500] ^= 1
     path.write_bytes(data)
-    with pytest.raises(DatasetError, match=r'00001-of-00002 record 1 is damaged: the checksum of its d'):
+    with pytest.raises(DatasetError, match='Record 1 of .*00001-of-00002 is damaged: the checksum of its d'):
         TFRecordDataset(prefix)
 
 
@@ -153,39 +153,39 @@ def test_a_damaged_length_is_named(prefix):
     data = bytearray(path.read_bytes())
     data[1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(DatasetError, match='record 0 is damaged: the checksum of its length'):
+    with pytest.raises(DatasetError, match='Record 0 .* is damaged: the checksum of its length'):
         TFRecordDataset(prefix)
 
 
 @pytest.mark.parametrize('left', [-1, -4, -100, 5])
-def test_a_file_cut_short_is_named(tmp_path, examples, left):
+def test_a_file_truncated_is_named(tmp_path, examples, left):
     path = tmp_path / 'one.record'
     path.write_bytes(record(example(**examples[0])) + record(example(**examples[1]))[:left])
-    with pytest.raises(DatasetError, match='one.record record 1 is cut short'):
+    with pytest.raises(DatasetError, match='Record 1 .*one.record is truncated'):
         TFRecordDataset(path)
 
 
-def test_damage_after_opening_is_told(prefix):
+def test_damage_after_opening_is_reported(prefix):
     dataset = TFRecordDataset(prefix)
     path = prefix.parent / 'coco_train.record-00000-of-00002'
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(DatasetError, match='00000-of-00002 the record at byte 0 is damaged'):
+    with pytest.raises(DatasetError, match='The record at byte 0 .*00000-of-00002 is damaged'):
         dataset[0]
 
 
-def test_a_file_that_is_none_is_told(tmp_path):
+def test_a_file_of_other_content_is_reported(tmp_path):
     (tmp_path / 'a.record').write_bytes(b'\x89PNG and so on, longer than a record')
-    with pytest.raises(DatasetError, match='record 0 is damaged'):
+    with pytest.raises(DatasetError, match='Record 0 .* is damaged'):
         TFRecordDataset(tmp_path / 'a.record')
     (tmp_path / 'a.record').write_bytes(b'')
-    with pytest.raises(DatasetError, match='hold no record'):
+    with pytest.raises(DatasetError, match='contain no records'):
         TFRecordDataset(tmp_path / 'a.record')
 
 
 @pytest.mark.parametrize('change, sentence', [
-    ({'image__encoded': None}, 'record 0 cannot be used: it has no image/encoded'),
+    ({'image__encoded': None}, 'Record 0 .* cannot be used: it has no image/encoded'),
     ({'image__height': None}, 'it has no image/height'),
     ({'image__object__bbox__xmin': [0.5]}, 'image/object/bbox/xmin has 1 values for')])
 def test_missing_features_are_named(tmp_path, examples, change, sentence):
@@ -196,32 +196,32 @@ def test_missing_features_are_named(tmp_path, examples, change, sentence):
 
 def test_a_record_of_something_else_is_named(tmp_path):
     (tmp_path / 'a.record').write_bytes(record(b'\xff\xff no example'))
-    with pytest.raises(DatasetError, match='record 0 cannot be used: it is no tf.train.Example'):
+    with pytest.raises(DatasetError, match='Record 0 .* cannot be used: it is not a tf.train.Example'):
         TFRecordDataset(tmp_path / 'a.record')
 
 
 @pytest.mark.parametrize('masks, sentence', [
-    ([b'no picture'], 'there are 1 for'), (None, 'one is no PNG file')])
-def test_masks_that_do_not_fit_are_told(tmp_path, examples, masks, sentence):
+    ([b'no picture'], 'there are 1 for'), (None, 'one is not a PNG file')])
+def test_masks_that_do_not_fit_are_reported(tmp_path, examples, masks, sentence):
     masks = masks or [b'no picture'] * len(examples[0]['image__object__mask'])
     prefix = write_shards(tmp_path, [{**examples[0], 'image__object__mask': masks}], 1)
     with pytest.raises(DatasetError, match=f'masks of 0.jpg .* cannot be used: {sentence}'):
         TFRecordDataset(prefix).read_instances(0)
 
 
-def test_an_image_of_another_size_is_told(tmp_path, examples):
+def test_an_image_of_another_size_is_reported(tmp_path, examples):
     prefix = write_shards(tmp_path, [{**examples[0], 'image__height': [41]}], 1)
     with pytest.raises(DatasetError, match='has 40x56 pixels, but its record says 41x56'):
         TFRecordDataset(prefix).read_image(0)
 
 
-def test_an_image_that_is_none_is_told(tmp_path, examples):
+def test_an_image_of_other_content_is_reported(tmp_path, examples):
     prefix = write_shards(tmp_path, [{**examples[0], 'image__encoded': [b'no picture']}], 1)
     with pytest.raises(ImageError, match='0.jpg cannot be read'):
         TFRecordDataset(prefix).read_image(0)
 
 
-def test_missing_shards_are_told(prefix):
+def test_missing_shards_are_reported(prefix):
     (prefix.parent / 'coco_train.record-00000-of-00002').unlink()
     with pytest.raises(DatasetError, match='Only 1 of the 2 TFRecord files .*coco_train.record-'):
         find_shards(prefix)
@@ -239,11 +239,11 @@ def test_features_of_another_kind_are_one_sentence(tmp_path, examples, change):
     count = len(examples[0]['image__object__area'])
     one = {**examples[0], **{name: values * (count if 'object' in name else 1)
                              for name, values in change.items()}}
-    with pytest.raises(DatasetError, match='record 0 cannot be used'):
+    with pytest.raises(DatasetError, match='Record 0 .* cannot be used'):
         TFRecordDataset(write_shards(tmp_path, [one], shards=1))
 
 
-def test_masks_that_would_fill_the_memory_are_refused(tmp_path, examples):
+def test_masks_that_would_fill_the_memory_are_rejected(tmp_path, examples):
     huge = {**examples[0], 'image__height': [50_000], 'image__width': [50_000]}
     dataset = TFRecordDataset(write_shards(tmp_path, [huge], shards=1))
     with pytest.raises(DatasetError, match='masks of 50000x50000 pixels are more than are read'):

@@ -45,10 +45,10 @@ ANNOTATION_FAULTS = [
     ({'segmentation': [[1, 2, 3, NAN, 5, 6]]}, 'not a number'),
     ({'segmentation': [[1, 2, 3, 4, 50, 6]]}, 'outside the image'),
     ({'segmentation': 3}, 'segmentation'),
-    ({'segmentation': {'size': [20, 30], 'counts': [5, 5]}}, 'run-length code'),
-    ({'segmentation': {'size': [30, 20], 'counts': [600]}}, 'run-length code'),
-    ({'segmentation': {'size': [20, 30], 'counts': 'zz'}}, 'run-length code'),
-    ({'segmentation': {'size': [20, 30]}}, 'run-length code'),
+    ({'segmentation': {'size': [20, 30], 'counts': [5, 5]}}, 'run-length encoding'),
+    ({'segmentation': {'size': [30, 20], 'counts': [600]}}, 'run-length encoding'),
+    ({'segmentation': {'size': [20, 30], 'counts': 'zz'}}, 'run-length encoding'),
+    ({'segmentation': {'size': [20, 30]}}, 'run-length encoding'),
     ({'bbox': [1, 2, 3]}, 'box'),
     ({'bbox': [1, 2, INFINITE, 4]}, 'not a number'),
     ({'bbox': [8, 9, -6, -6]}, 'negative size'),
@@ -113,7 +113,7 @@ def test_a_category_without_a_name(tmp_path):
     assert kinds(tmp_path, content(annotation(), categories=[{'id': 3}])) == ['missing field']
 
 
-def test_a_truncated_picture_is_found_by_reading_its_pixels(tmp_path):
+def test_a_truncated_image_is_found_by_reading_its_pixels(tmp_path):
     value = content(annotation(), images=[
         {'id': 7, 'file_name': 'b.jpg', 'height': 20, 'width': 30}])
     path, images = write(tmp_path, value)
@@ -124,7 +124,7 @@ def test_a_truncated_picture_is_found_by_reading_its_pixels(tmp_path):
     assert validate_coco(path, images, read_pixels=False) == []
 
 
-def test_a_file_that_is_no_picture(tmp_path):
+def test_a_file_that_is_no_image(tmp_path):
     path, images = write(tmp_path, content(annotation()))
     (images / 'a.png').write_text('hello')
     for read_pixels in (True, False):
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_picture(tmp_path):
         assert [p.kind for p in problems] == ['unreadable file']
 
 
-def test_a_picture_turned_by_exif_may_have_either_size(tmp_path):
+def test_a_image_rotated_by_exif_may_have_either_size(tmp_path):
     path, images = write(tmp_path, content(annotation()))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -155,7 +155,7 @@ def test_all_problems_are_listed_and_name_their_place(tmp_path):
     value = content(annotation(category_id=4, bbox=[2, 3, -1, 6]), annotation(id=2, image_id=9))
     problems = validate_coco(*write(tmp_path, value))
     assert [p.where for p in problems] == ['annotation 1', 'annotation 1', 'annotation 2']
-    assert str(problems[2]) == 'annotation 2: there is no image with the id 9; it is passed over'
+    assert str(problems[2]) == 'annotation 2: there is no image with the id 9; it is skipped'
 
 
 def test_what_is_not_coco_at_all_is_an_error(tmp_path):

@@ -50,7 +50,7 @@ def test_it_agrees_with_chainercvs_readers(train, folder):
                                       semantic[number][1])
 
 
-def test_void_is_told_apart(train):
+def test_void_is_distinguished(train):
     np.testing.assert_array_equal(VocDataset(train).read_void(0), person_before_dog() == 255)
 
 
@@ -72,7 +72,7 @@ def test_the_folder_is_found_from_the_list_or_given(train, folder, tmp_path):
         assert dataset.image_size(1) == (24, 16) and dataset.image_size(-1) == (24, 16)
 
 
-def test_a_part_has_its_own_pictures(train):
+def test_a_part_has_its_own_images(train):
     part = VocDataset(train).part([1])
     assert part.ids == ['2007_000002'] and part[0][0].shape == (24, 16, 3)
     assert part.read_instances(0).name(0) == 'bird'
@@ -125,7 +125,7 @@ def test_sbd_has_the_objects_that_voc_has_not_marked(folder, tmp_path):
     np.testing.assert_array_equal(dataset.read_classes(1), 20 * owners)
 
 
-def test_classes_of_ones_own_have_names(folder):
+def test_classes_of_custom_label_images_have_names(folder):
     write_labels(folder / 'masks' / 'x.png', np.full((24, 16), 2))
     path = write_list(folder, 'mine', ['JPEGImages/2007_000002.jpg masks/x.png'])
     dataset = VocDataset(path, class_names=('hand', 'tool'))
@@ -137,37 +137,37 @@ def test_classes_of_ones_own_have_names(folder):
 def test_missing_files_are_named(train, folder):
     (folder / 'SegmentationClass' / '2007_000001.png').unlink()
     (folder / 'JPEGImages' / '2007_000002.jpg').unlink()
-    with pytest.raises(DatasetError, match=r'train.txt names images whose files are not there: '
+    with pytest.raises(DatasetError, match=r'train.txt names images whose files do not exist: '
                                            r'.*SegmentationClass/2007_000001.png and 1 others'):
         VocDataset(train)
 
 
-def test_missing_objects_are_told_when_objects_are_wanted(train, folder):
+def test_missing_objects_are_reported_when_objects_are_wanted(train, folder):
     (folder / 'SegmentationObject' / '2007_000002.png').unlink()
     assert VocDataset(train).read_classes(1).any()
-    with pytest.raises(DatasetError, match='whose objects are not there: .*2007_000002.png; give the '
+    with pytest.raises(DatasetError, match='whose objects do not exist: .*2007_000002.png; give the '
                                            'folder of SBD'):
         open_dataset(train)
 
 
-def test_labels_of_another_size_are_told(train, folder):
+def test_labels_of_another_size_are_reported(train, folder):
     write_labels(folder / 'SegmentationClass' / '2007_000002.png', np.zeros((10, 12)))
     dataset = VocDataset(train)
     with pytest.raises(DatasetError, match='2007_000002.png has labels for 10x12 pixels, but its '
-                                           'picture .*2007_000002.jpg has 24x16; fetch both again'):
+                                           'image .*2007_000002.jpg has 24x16; download both again'):
         dataset.read_classes(1)
     write_labels(folder / 'SegmentationObject' / '2007_000001.png', np.zeros((21, 30)))
     with pytest.raises(DatasetError, match='has labels for 21x30 pixels'):
         dataset.read_instances(0)
 
 
-def test_labels_out_of_range_are_told(train, folder):
+def test_labels_out_of_range_are_reported(train, folder):
     write_labels(folder / 'SegmentationClass' / '2007_000002.png', np.full((24, 16), 37))
-    with pytest.raises(DatasetError, match='has the label 37, but labels are from 0 to 20, and 255'):
+    with pytest.raises(DatasetError, match='has the label 37, but labels are from 0 to 20, or 255'):
         VocDataset(train).read_classes(1)
 
 
-def test_an_object_without_a_class_is_told(train, folder):
+def test_an_object_without_a_class_is_reported(train, folder):
     write_labels(folder / 'SegmentationClass' / '2007_000002.png', np.zeros((24, 16)))
     with pytest.raises(DatasetError, match='The object 1 in .*2007_000002.png has no class'):
         VocDataset(train).read_instances(1)
@@ -180,7 +180,7 @@ def test_there_may_be_no_objects_at_all(train, folder):
         VocDataset(train, skip_empty=True)
 
 
-def test_a_broken_picture_is_told(train, folder):
+def test_a_broken_image_is_reported(train, folder):
     (folder / 'JPEGImages' / '2007_000001.jpg').write_bytes(b'no picture')
     with pytest.raises(ImageError, match='2007_000001.jpg cannot be read'):
         VocDataset(train)[0]
@@ -188,7 +188,7 @@ def test_a_broken_picture_is_told(train, folder):
 
 @pytest.mark.parametrize('data, sentence', [
     (None, 'There is no list of images'), (b'', 'is empty'), (b'\xff\xfe\x00', 'binary data')])
-def test_a_list_that_is_none_is_told(tmp_path, data, sentence):
+def test_a_list_of_other_content_is_reported(tmp_path, data, sentence):
     if data is not None:
         (tmp_path / 'train.txt').write_bytes(data)
     for opened in VocDataset, open_dataset:

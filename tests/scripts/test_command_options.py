@@ -69,7 +69,7 @@ REFUSED = [
     ('make_shapes.py out --plain --kind figures', '--plain and --kind exclude each other'),
     ('view_dataset.py --out o --images d', '--images applies only with --annotations'),
     ('view_dataset.py --out o --augment 2 --columns 3', '--columns applies only without --augment'),
-    ('view_dataset.py --out o --annotations set.packed --images d', 'holds its images itself'),
+    ('view_dataset.py --out o --annotations set.packed --images d', 'contains its images'),
     ('check_dataset.py --annotations set/annotations.json --quick',
      '--quick applies only with --images'),
     ('prepare_dataset.py -train_annotations_file set.packed -val_annotations_file set.packed '

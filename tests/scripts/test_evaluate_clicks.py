@@ -97,7 +97,7 @@ def test_masks_of_several_objects_have_a_row_for_each(evaluate, fails, grabcut):
     assert evaluate('--masks', 'own', '--least-area', '9')[1]['methods']['model.npz']['objects'] == 2
     assert evaluate('--masks', 'own', '--least-area', '9', '--labels-as', 'levels'
                     )[1]['methods']['model.npz']['objects'] == 1
-    assert 'is not a list of images; leave --allow-outside out' in fails(
+    assert 'is not a list of images; omit --allow-outside' in fails(
         '--masks', 'own', '--allow-outside')
 
 

@@ -178,7 +178,7 @@ def write_bad_files():
     (('--pos', '1,1', '--object', '2'), 'apply only with --mask'),
     (('--pos', '1,1', '--labels-as', 'colors'), 'apply only with --mask'),
     (('--pnmap', 'nowhere.tif'), 'There is no image nowhere.tif'),
-    (('--pnmap', 'a.png'), 'a.png has other pages (40x30 RGB)'),
+    (('--pnmap', 'a.png'), 'a.png must have 2 8-bit pages of one size'),
     (('--pnmap', 'small.tif'), 'a.png: The click maps are 3x4 pixels, but the image is 30x40'),
     (('--pnmap', 'negative.tif'), 'a.png: The click maps have no positive click'),
     (('--pnmap', 'maps.tif', '--pos', '1,1'), '--pnmap replaces clicks'),

@@ -207,7 +207,7 @@ REFUSED = [
     ('yolact', '--backbone-channels bgr', '--backbone-channels applies only with --backbone'),
     ('yolact', '--set optimizer=adam --momentum 0.5', '--momentum applies only with --optimizer momentum'),
     ('yolact', '--mixed-precision --device cpu', 'omit --mixed-precision'),
-    ('yolact', '--annotations prepared/train.packed --images set/images', 'holds its images itself'),
+    ('yolact', '--annotations prepared/train.packed --images set/images', 'contains its images'),
 ]
 
 

@@ -78,7 +78,7 @@ def test_without_data_shapes_are_drawn(call, tmp_path):
 
 @pytest.mark.parametrize('options, sentence', [
     (('--annotations', 'nothing.json', '--images', '.'), 'There is no annotation file nothing.json'),
-    (('--class', 'unicorn'), 'There is no class'),
+    (('--class', 'unicorn'), 'has no class'),
     (('--annotations', 'nothing.json'), 'needs its folder of images')])
 def test_wrong_options_are_one_sentence(call, tmp_path, options, sentence):
     status, _, errors = call('--out', tmp_path, *options)

@@ -1,1 +1,1 @@
-"""Synthetic data sets: annotated images of shapes and people that the program draws when they are read."""
+"""Synthetic data sets: annotated images of shapes and people that are rendered when they are read."""

@@ -16,7 +16,7 @@ def paint_backdrop(rng: np.random.Generator, height: int, width: int) -> npt.NDA
     """
     side = min(height, width)
 
-    def scale():
+    def scale() -> float:
         return max(3.0, side * np.exp(rng.uniform(-3.2, -0.4)))
 
     canvas = paint_texture(rng, height, width, scale())
@@ -34,7 +34,7 @@ def paint_backdrop(rng: np.random.Generator, height: int, width: int) -> npt.NDA
     return canvas
 
 
-def _region(rng, height, width):
+def _region(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float32]:
     """A large part of the image, such as a floor, a wall or a wood, (h, w) float32 in 0..1."""
     softness = np.float32(1 / np.exp(rng.uniform(0, np.log(max(height, width) / 4))))
     x = np.arange(width, dtype=np.float32) / width
@@ -48,7 +48,7 @@ def _region(rng, height, width):
     return np.clip(field * softness + np.float32(0.5), 0, 1).astype(np.float32)
 
 
-def _draw_clutter(rng, canvas, side):
+def _draw_clutter(rng: np.random.Generator, canvas: npt.NDArray, side: int) -> None:
     """Thin strokes across the image: branches, cables, rails, cracks."""
     height, width = canvas.shape[:2]
     colour = random_colour(rng)

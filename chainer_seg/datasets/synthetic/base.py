@@ -1,4 +1,4 @@
-"""What the synthetic data sets of images share: an image is drawn when it is asked for."""
+"""The base of the synthetic data sets, whose images are rendered when they are read."""
 
 import numpy as np
 
@@ -8,35 +8,35 @@ from chainer_seg.errors import DatasetError
 
 
 class SyntheticDataset(Dataset):
-    """Images that depend on the arguments and their number alone; subclasses have ``_draw(rng)``.
+    """Images that depend only on the arguments and their number; subclasses implement ``_draw(rng)``.
 
     Args:
-        length (int): Number of images; images do not depend on it.
-        seed (int): Another seed gives other images.
-        size (tuple of int): (height, width) in pixels.
+        length: Number of images; images do not depend on it.
+        seed: Another seed gives other images.
+        size: (height, width) in pixels.
 
     Raises:
-        chainer_seg.errors.DatasetError: For arguments that allow no image.
+        chainer_seg.errors.DatasetError: An argument is out of range.
     """
 
-    def __init__(self, length: int, seed: int, size: tuple[int, int]):
+    def __init__(self, length: int, seed: int, size: tuple[int, int]) -> None:
         self.length, self.seed = int(length), int(seed)
-        self.size: tuple[int, int] = tuple(int(side) for side in size)  # type: ignore[assignment]
-        if len(self.size) != 2 or min(self.size) < SMALLEST_SIDE:
-            raise DatasetError(
-                f'Drawn pictures need a size of (height, width) of at least {SMALLEST_SIDE} '
-                f'pixels, not {self.size}.')
+        if len(size) != 2 or min(size) < SMALLEST_SIDE:
+            raise DatasetError(f'The size of synthetic images must be (height, width) of at least '
+                               f'{SMALLEST_SIDE} pixels, got {tuple(size)}.')
+        self.size = int(size[0]), int(size[1])
         if self.length < 0 or self.seed < 0:
-            raise DatasetError('The length and the seed of drawn pictures must not be negative.')
+            raise DatasetError(f'The length and the seed of synthetic images must not be negative, got '
+                               f'{self.length} and {self.seed}.')
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Example:
-        """Draw one image.
+        """Renders one image.
 
         Returns:
-            tuple: image (H, W, 3) uint8 RGB and its :class:`chainer_seg.Instances`, far ones first.
+            The image (H, W, 3) uint8 RGB and its :class:`chainer_seg.Instances`, far ones first.
 
         Raises:
             IndexError: If index is not in -length..length - 1.
@@ -44,7 +44,7 @@ class SyntheticDataset(Dataset):
         return self._draw(np.random.default_rng((self.seed, range(self.length)[index])))
 
     def _draw(self, rng: np.random.Generator) -> Example:
-        """One image and its objects, from the generator alone."""
+        """One image and its objects; all randomness comes from the generator."""
         raise NotImplementedError
 
     def image_size(self, index: int) -> tuple[int, int]:

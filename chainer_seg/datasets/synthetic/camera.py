@@ -1,4 +1,4 @@
-"""What lies between a synthetic scene and its image: patches of light, lens, sensor, compression."""
+"""The camera model of synthetic images: patches of shade, lens, sensor, compression."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from chainer_seg.images import decode_image
 
 
 def light_patches(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray:
-    """The image (h, w, 3) float32 under patches of shade."""
+    """The image (h, w, 3) float32 with patches of shade."""
     height, width = canvas.shape[:2]
     noise = value_noise(rng, height, width, max(height, width) * rng.uniform(0.15, 0.6), 2)
     edge = np.float32(rng.uniform(2, 30))
@@ -18,10 +18,11 @@ def light_patches(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray:
 
 
 def photograph(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray[np.uint8]:
-    """What a camera adds: blur, colour cast, exposure, vignette, noise and compression.
+    """Simulates a camera: blur, colour cast, exposure, vignette, noise and compression.
 
     Args:
-        canvas ((h, w, 3) float32 array): The scene in 0..255.
+        rng: Source of all randomness.
+        canvas: The scene, (h, w, 3) float32 in 0..255.
 
     Returns:
         (h, w, 3) uint8 array.
@@ -54,11 +55,11 @@ def photograph(rng: np.random.Generator, canvas: npt.NDArray) -> npt.NDArray[np.
     if chance[4] < 0.25:
         quality = int(rng.integers(25, 90))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = np.ascontiguousarray(decode_image(data.tobytes())[:, :, ::-1])  # OpenCV took it for BGR.
+        image = np.ascontiguousarray(decode_image(data.tobytes())[:, :, ::-1])  # OpenCV assumes BGR.
     return image
 
 
-def _motion_kernel(rng, side):
+def _motion_kernel(rng: np.random.Generator, side: int) -> npt.NDArray[np.float32]:
     size = 2 * int(max(1, side * rng.uniform(0.004, 0.012))) + 1
     kernel = np.zeros((size, size), np.float32)
     direction = rng.uniform(-1, 1, 2) * (size // 2)

@@ -2,10 +2,12 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.datasets.base import Example
 from chainer_seg.datasets.synthetic.base import SyntheticDataset
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
-from chainer_seg.datasets.synthetic.people import random_body
+from chainer_seg.datasets.synthetic.people import Body, BodyPart, random_body
 from chainer_seg.datasets.synthetic.rasterise import rasterise
 from chainer_seg.datasets.synthetic.scene import CLUTTER, Scene, lit
 from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
@@ -21,32 +23,32 @@ _UNSEEN, _HIDDEN, _VISIBLE = 0, 1, 2  # COCO's visibility of a keypoint
 class FiguresDataset(SyntheticDataset):
     """Synthetic images of people among shapes, with the masks of their visible parts and keypoints.
 
-    ``dataset[i]`` depends on the arguments and i alone, so any number of processes may read it
-    in any order. The people are jointed bodies in random poses, seen from any side, often cut off
-    by the border or partly hidden by one another and by shapes, which are not annotated.
+    ``dataset[i]`` depends only on the arguments and i, so that any number of processes may read it
+    in any order. The people are jointed bodies in random poses, seen from any side, often truncated
+    by the border or partly hidden by each other and by shapes, which are not annotated.
 
-    A keypoint is (y, x, visibility) of the pixel that holds it. The visibility is COCO's: 2 where
-    it is seen, 1 where a part of the same body, another person or a shape hides it, and 0, with
-    y = x = 0, outside the image and for all keypoints of a crowd.
+    A keypoint is (y, x, visibility) of its pixel. The visibility is COCO's: 2 if it is visible, 1 if
+    the same body, another person or a shape hides it, and 0, with y = x = 0, outside the image and for
+    all keypoints of a crowd.
 
     Args:
-        length (int): Number of images; images do not depend on it.
-        seed (int): Another seed gives other images.
-        size (tuple of int): (height, width) in pixels.
-        people (tuple of int): Minimum and maximum number of people drawn in an image.
-        heights (tuple of float): Minimum and maximum height of a standing person as a fraction of
+        length: Number of images; images do not depend on it.
+        seed: Another seed gives other images.
+        size: (height, width) in pixels.
+        people: Minimum and maximum number of people drawn in an image.
+        heights: Minimum and maximum height of a standing person as a fraction of
             the image's shorter side; heights are distributed log-uniformly.
-        clutter (int): Maximum number of shapes that are drawn before, behind and between people.
-        crowd_probability (float): Share of the images that also hold a group of many small
-            people, annotated as one crowd region.
+        clutter: Maximum number of shapes in front of, behind and between people.
+        crowd_probability: Fraction of images that also contain a group of many small people,
+            annotated as one crowd region.
 
     Attributes:
         class_names: ('person',).
-        keypoint_names: Of the 17 keypoints.
-        skeleton: Pairs of keypoints that a line joins.
+        keypoint_names: The names of the 17 keypoints.
+        skeleton: Pairs of keypoints that are connected by a line.
 
     Raises:
-        chainer_seg.errors.DatasetError: For arguments that allow no image.
+        chainer_seg.errors.DatasetError: An argument is out of range.
     """
 
     class_names = ('person',)
@@ -54,20 +56,20 @@ class FiguresDataset(SyntheticDataset):
 
     def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
                  people: tuple[int, int] = (1, 4), heights: tuple[float, float] = (0.25, 1.4),
-                 clutter: int = 3, crowd_probability: float = 0.04):
+                 clutter: int = 3, crowd_probability: float = 0.04) -> None:
         super().__init__(length, seed, size)
         self.people, self.heights, self.clutter = tuple(people), tuple(heights), int(clutter)
         self.crowd_probability = crowd_probability
         if not 1 <= self.people[0] <= self.people[1]:
             raise DatasetError(
-                f'people must be (least, largest) with 1 <= least <= largest, not {people}.')
+                f'people must be (minimum, maximum) with 1 <= minimum <= maximum, got {people}.')
         if not 0 < self.heights[0] <= self.heights[1]:
             raise DatasetError(
-                f'heights must be (least, largest) with 0 < least <= largest, not {heights}.')
+                f'heights must be (minimum, maximum) with 0 < minimum <= maximum, got {heights}.')
         if self.clutter < 0:
-            raise DatasetError('The clutter of drawn pictures must not be negative.')
+            raise DatasetError(f'clutter must be at least 0, got {self.clutter}.')
 
-    def _draw(self, rng):
+    def _draw(self, rng: np.random.Generator) -> Example:
         scene = Scene(rng, *self.size)
         painter = _PeoplePainter(scene)
         if rng.random() < self.crowd_probability:
@@ -84,8 +86,8 @@ class FiguresDataset(SyntheticDataset):
                 painter.add_person(next(rest))
         return scene.finish(self.class_names, painter.finished_keypoints())
 
-    def _draw_heights(self, rng):
-        """Heights in pixels of the people from far to near: small ones tend to be far."""
+    def _draw_heights(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+        """Heights in pixels of the people from far to near; small ones tend to be far."""
         low, high = np.log(self.heights)
         count = rng.integers(self.people[0], self.people[1] + 1)
         heights = rng.uniform(low, high, count)
@@ -94,20 +96,20 @@ class FiguresDataset(SyntheticDataset):
 
 
 class _PeoplePainter:
-    """Paints people into a scene and remembers where their keypoints are."""
+    """Paints people into a scene and records their keypoints."""
 
-    def __init__(self, scene):
+    def __init__(self, scene: Scene) -> None:
         self.scene, self.rng = scene, scene.rng
-        self._keypoints = {}
+        self._keypoints: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]] = {}
 
-    def add_person(self, height):
-        """Paint one person of that height in pixels at a random place."""
+    def add_person(self, height: float) -> None:
+        """Paint one person of this height in pixels at a random place."""
         scene, rng = self.scene, self.rng
         place = rng.uniform((0.08, 0.25), (0.92, 0.9)) * [scene.width, scene.height]
         owner = scene.register(_PERSON)
         self._keypoints[owner] = self._paint(random_body(rng), place, height, owner)
 
-    def add_crowd(self):
+    def add_crowd(self) -> None:
         """Paint a group of small people who share one annotation."""
         scene, rng = self.scene, self.rng
         middle = rng.uniform((0.2, 0.3), (0.8, 0.7)) * [scene.width, scene.height]
@@ -118,20 +120,21 @@ class _PeoplePainter:
         for place in places[np.argsort(places[:, 1])]:
             self._paint(random_body(rng), place, height * rng.uniform(0.85, 1.15), owner)
 
-    def finished_keypoints(self):
-        """(objects, 17, 3) float32 of all objects of the scene, as COCO marks them."""
+    def finished_keypoints(self) -> npt.NDArray[np.float32]:
+        """(objects, 17, 3) float32, the keypoints of all objects of the scene with COCO's visibility."""
         scene = self.scene
         points = np.zeros((len(scene.labels), len(PERSON_KEYPOINTS), 3), np.float32)
         for owner, (pixels, is_hidden) in self._keypoints.items():
-            inside = ((pixels >= 0) & (pixels < scene.owner.shape)).all(1)
+            inside = np.all((pixels >= 0) & (pixels < scene.owner.shape), axis=1)
             rows, columns = np.where(inside[:, None], pixels, 0).T
             seen = ~is_hidden & (scene.owner[rows, columns] == owner)
             points[owner, :, 2] = np.where(inside, np.where(seen, _VISIBLE, _HIDDEN), _UNSEEN)
             points[owner, inside, :2] = pixels[inside]
         return points
 
-    def _paint(self, body, place, height, owner):
-        """Paints a body; gives the pixels (17, 2) of its keypoints and which it hides itself."""
+    def _paint(self, body: Body, place: npt.NDArray, height: float,
+               owner: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Paints a body; returns the pixels (17, 2) of its keypoints and which of them it hides itself."""
         scene = self.scene
         pixels = np.floor(body.keypoints[:, 1::-1] * height + place[::-1]).astype(int)
         is_hidden = np.zeros(len(pixels), bool)
@@ -158,7 +161,7 @@ class _PeoplePainter:
 class _Wardrobe:
     """The surfaces of one person's skin, hair and clothes."""
 
-    def __init__(self, rng, window, height):
+    def __init__(self, rng: np.random.Generator, window: tuple[int, int, int, int], height: float) -> None:
         self._top, self._left, bottom, right = window
         shape = bottom - self._top, right - self._left
         skin = _skin_colour(rng)
@@ -172,33 +175,35 @@ class _Wardrobe:
                 paint_texture(rng, *shape, scale) if rng.random() < 0.7
                 else _nearly_plain(rng, shape, random_colour(rng), height))
 
-    def surface(self, garment, window):
-        """(h, w, 3) float32 for a window inside the person's own."""
+    def surface(self, garment: str, window: tuple[int, int, int, int]) -> npt.NDArray:
+        """(h, w, 3) float32 for a window inside that of the person."""
         top, left, bottom, right = window
         whole = self._surfaces[garment]
         return np.ascontiguousarray(
             whole[top - self._top:bottom - self._top, left - self._left:right - self._left])
 
 
-def _skin_colour(rng):
+def _skin_colour(rng: np.random.Generator) -> npt.NDArray:
     light, dark = np.array([245, 205, 175]), np.array([70, 42, 28])
     share = rng.random()
     return np.clip(light * (1 - share) + dark * share + rng.normal(0, 8, 3), 5, 255)
 
 
-def _plain(shape, colour):
+def _plain(shape: tuple[int, int], colour: npt.ArrayLike) -> npt.NDArray:
     return np.broadcast_to(np.asarray(colour, np.float32), (*shape, 3))
 
 
-def _nearly_plain(rng, shape, colour, height):
+def _nearly_plain(rng: np.random.Generator, shape: tuple[int, int], colour: npt.NDArray,
+                  height: float) -> npt.NDArray:
     noise = value_noise(rng, *shape, max(2.0, 0.1 * height), 3)
     return cv2.merge([noise * np.float32(0.3 * c) + np.float32(0.85 * c) for c in colour])
 
 
-def _hides(part, coverage, window, pixels, nearness):
-    """(17,) bool: the keypoints that this part of their own body lies before."""
+def _hides(part: BodyPart, coverage: npt.NDArray, window: tuple[int, int, int, int],
+           pixels: npt.NDArray[np.int64], nearness: npt.NDArray) -> npt.NDArray[np.bool_]:
+    """(17,) bool: the keypoints that this part of their own body hides."""
     top, left, bottom, right = window
-    inside = ((pixels >= (top, left)) & (pixels < (bottom, right))).all(1)
+    inside = np.all((pixels >= (top, left)) & (pixels < (bottom, right)), axis=1)
     rows, columns = np.where(inside[:, None], pixels - (top, left), 0).T
     behind = nearness < part.nearness - part.flesh
     own = np.isin(PERSON_KEYPOINTS, part.joints)

@@ -20,13 +20,13 @@ def paint_surface(rng: np.random.Generator, height: int, width: int, scale: floa
     """The texture of an object: one to three differently textured parts with small details.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        height, width (int): Size in pixels.
-        scale (float): Half the object's diameter in pixels.
-        parts (list of (h, w) float32 arrays): Coverage of the silhouette's own second and third
-            part; an empty list lets chance divide the surface.
-        backdrop ((h, w, 3) float32 array): Texture to hide in, or None.
-        palette ((256, 3) uint8 array): Colours of the first part; drawn when None.
+        rng: Source of all randomness.
+        height, width: Size in pixels.
+        scale: Half the object's diameter in pixels.
+        parts: (h, w) float32 coverage of the silhouette's second and third part; with an empty list,
+            the surface is divided at random.
+        backdrop: (h, w, 3) float32, the texture of a camouflaged object; None for its own texture.
+        palette: (256, 3) uint8, the colours of the first part; None for random ones.
 
     Returns:
         (h, w, 3) float32 array in 0..255.
@@ -46,7 +46,7 @@ def paint_surface(rng: np.random.Generator, height: int, width: int, scale: floa
     return surface
 
 
-def _division(rng, height, width, scale):
+def _division(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray[np.float32]:
     """A soft-edged half, band or patch of the surface, (h, w) float32 in 0..1."""
     kind = rng.integers(3)
     if kind == 0:
@@ -60,7 +60,7 @@ def _division(rng, height, width, scale):
     return np.clip(field + np.float32(0.5), 0, 1).astype(np.float32)
 
 
-def _draw_details(rng, surface, scale):
+def _draw_details(rng: np.random.Generator, surface: npt.NDArray, scale: float) -> None:
     """Small marks on the surface: spots and strokes (eyes, buttons, prints, scratches)."""
     height, width = surface.shape[:2]
     for _ in range(rng.integers(1, 6)):
@@ -82,13 +82,13 @@ def shading(rng: np.random.Generator, coverage: npt.NDArray, light: tuple[float,
     """Light on an object as a factor per pixel.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        coverage ((h, w) float32 array): The silhouette.
+        rng: Source of all randomness.
+        coverage: (h, w) float32, the silhouette.
         light: Unit vector (x, y) towards the light.
-        scale (float): Half the object's diameter in pixels.
+        scale: Half the object's diameter in pixels.
 
     Returns:
-        tuple: factor (h, w) float32 around 1 and an additive highlight (h, w) float32 or None.
+        A factor (h, w) float32 around 1 and an additive highlight (h, w) float32, each or None.
     """
     height, width = coverage.shape
     strength = np.float32(rng.uniform(0.1, 0.6))

@@ -1,20 +1,24 @@
 """Jointed bodies in space: random poses, the outlines of their parts, and COCO's 17 keypoints.
 
-Lengths are fractions of the body's height. The body stands in its own coordinates: x to its left, y
-down, z to where it looks. Turned to the viewer these are the image's x, y and nearness.
+Lengths are fractions of the height of the body. The axes of a body are x to its left, y down and z
+forward. After rotation to the viewer they are x and y of the image, and nearness.
 """
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS
 
 _SIDES = (('left', 1), ('right', -1))
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 20)), np.sin(np.linspace(0, 2 * np.pi, 20))], 1)
-_FLESH = 0.05  # How far behind a limb's middle a joint may lie and still be seen on its surface.
-_BONE = 0.01  # The same for the head, whose keypoints lie on its surface.
+_FLESH = 0.05  # Maximum distance behind the middle of a limb at which a joint is still visible.
+_BONE = 0.01  # The same for the head, whose keypoints are on its surface.
+
+Joints = dict[str, npt.NDArray]  # the position (3,) of each joint by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,15 +28,15 @@ class BodyPart:
     Attributes:
         contour: (N, 2) float, x and y.
         nearness: z of its middle; nearer parts cover farther ones.
-        garment: What it is painted as: 'skin', 'shade', 'eye', 'hair', 'shirt', 'trousers', 'shoe'.
+        garment: Its material: 'skin', 'shade', 'eye', 'hair', 'shirt', 'trousers' or 'shoe'.
         joints: Names of the keypoints that belong to it, which it never hides.
-        flesh: It hides keypoints that lie farther than this behind its middle.
+        flesh: It hides keypoints that are farther than this behind its middle.
     """
 
-    contour: np.ndarray
+    contour: npt.NDArray
     nearness: float
     garment: str
-    joints: tuple = ()
+    joints: tuple[str, ...] = ()
     flesh: float = _FLESH
 
 
@@ -40,18 +44,18 @@ class BodyPart:
 class Body:
     """A posed body: its parts from far to near, and its keypoints (17, 3) as x, y and nearness."""
 
-    parts: list
-    keypoints: np.ndarray
+    parts: list[BodyPart]
+    keypoints: npt.NDArray
 
 
 def random_body(rng: np.random.Generator) -> Body:
     """A body of random build, clothing, pose and direction.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
+        rng: Source of all randomness.
 
     Returns:
-        Body: About 1 high when it stands, its hips in the origin.
+        A body with a height of about 1 when standing, and its hips at the origin.
     """
     joints = _pose(rng)
     view = _view(rng)
@@ -63,22 +67,22 @@ def random_body(rng: np.random.Generator) -> Body:
                 np.stack([seen[name] for name in PERSON_KEYPOINTS]))
 
 
-def _turn(angle, axis):
-    """A rotation (3, 3) about the axis 0 (x), 1 (y) or 2 (z)."""
+def _turn(angle: float, axis: int) -> npt.NDArray:
+    """The rotation (3, 3) about the axis 0 (x), 1 (y) or 2 (z) by an angle in radians."""
     vector = np.zeros(3)
     vector[axis] = angle
     return cv2.Rodrigues(vector)[0]
 
 
-def _view(rng):
-    """How the body is turned: mostly upright, often towards the viewer, now and then lying."""
+def _view(rng: np.random.Generator) -> npt.NDArray:
+    """The rotation of a body: mostly upright, often facing the viewer, rarely lying."""
     yaw = rng.normal(0, 0.5) if rng.random() < 0.5 else rng.uniform(-np.pi, np.pi)
     roll = rng.normal(0, 0.12) if rng.random() < 0.92 else rng.uniform(-np.pi, np.pi)
     return _turn(roll, 2) @ _turn(rng.normal(0, 0.12), 0) @ _turn(yaw, 1)
 
 
-def _pose(rng):
-    """The joints of a random pose: ``{name: (3,)}``, the keypoints and what else parts hang on."""
+def _pose(rng: np.random.Generator) -> Joints:
+    """The joints of a random pose: the keypoints and other points that parts are attached to."""
     build = np.exp(rng.normal(0, 0.06, 6))
     trunk = _turn(rng.normal(0.08, 0.2), 0) @ _turn(rng.normal(0, 0.1), 2)
     joints = {'neck': trunk @ [0, -0.30 * build[0], 0], 'pelvis': np.zeros(3)}
@@ -92,13 +96,14 @@ def _pose(rng):
     return joints
 
 
-def _direction(swing, spread, sign):
+def _direction(swing: float, spread: float, sign: int) -> npt.NDArray:
     """The unit vector of a limb that hangs down, swung forward and spread to its side."""
     return np.array([sign * np.sin(spread), np.cos(spread) * np.cos(swing),
                      np.cos(spread) * np.sin(swing)])
 
 
-def _pose_arm(rng, joints, side, sign, trunk, build):
+def _pose_arm(rng: np.random.Generator, joints: Joints, side: str, sign: int, trunk: npt.NDArray,
+              build: npt.NDArray) -> None:
     swing, spread = rng.normal(0.2, 0.6), abs(rng.normal(0.1, 0.5))
     if rng.random() < 0.2:
         swing, spread = rng.uniform(-0.3, 3.0), rng.uniform(0.3, 2.6)
@@ -110,7 +115,8 @@ def _pose_arm(rng, joints, side, sign, trunk, build):
     joints[f'{side}_hand'] = joints[f'{side}_wrist'] + 0.035 * lower
 
 
-def _pose_leg(rng, joints, side, sign, sits, build):
+def _pose_leg(rng: np.random.Generator, joints: Joints, side: str, sign: int, sits: bool,
+              build: npt.NDArray) -> None:
     swing, spread = rng.normal(0.1, 0.35), abs(rng.normal(0.05, 0.15))
     bend = abs(rng.normal(0, 0.4))
     if sits:
@@ -122,11 +128,12 @@ def _pose_leg(rng, joints, side, sign, sits, build):
     joints[f'{side}_toe'] = joints[f'{side}_ankle'] + 0.075 * foot
 
 
-def _pose_head(rng, joints, trunk):
+def _pose_head(rng: np.random.Generator, joints: Joints, trunk: npt.NDArray) -> None:
     turn = trunk @ _turn(rng.normal(0, 0.35), 1) @ _turn(rng.normal(0, 0.2), 0)
     size = np.exp(abs(rng.normal(0, 0.2)))
     centre = joints['neck'] + turn @ [0, -0.055 - 0.055 * size, 0.01]
-    places = {'head': (0, 0, 0), 'hair': (0, -0.03, -0.028), 'nose': (0, 0.012, 0.068),
+    places: dict[str, tuple[float, float, float]] = {
+        'head': (0, 0, 0), 'hair': (0, -0.03, -0.028), 'nose': (0, 0.012, 0.068),
               'mouth': (0, 0.042, 0.058)}
     for side, sign in _SIDES:
         places[f'{side}_eye'] = (sign * 0.026, -0.012, 0.058)
@@ -136,19 +143,20 @@ def _pose_head(rng, joints, trunk):
     joints['chin'] = centre + size * (turn @ [0, 0.02, 0.01])
 
 
-def _hull(places, radii):
-    """The outline (N, 2) of circles at places (M, 3) and all that lies between them."""
+def _hull(places: Sequence[npt.NDArray], radii: Sequence[float] | npt.NDArray) -> npt.NDArray:
+    """The outline (N, 2) of the convex hull of circles at places (M, 3)."""
     points = np.concatenate([place[:2] + _CIRCLE * radius for place, radius in zip(places, radii)])
     return cv2.convexHull(points.astype(np.float32))[:, 0].astype(float)
 
 
-def _part(joints, names, radii, garment, keypoints=(), lift=0.0, flesh=_FLESH):
+def _part(joints: Joints, names: Sequence[str], radii: Sequence[float] | npt.NDArray, garment: str,
+          keypoints: tuple[str, ...] = (), lift: float = 0.0, flesh: float = _FLESH) -> BodyPart:
     places = [joints[name] for name in names]
     return BodyPart(_hull(places, radii), np.mean([place[2] for place in places]) + lift, garment,
                     keypoints, flesh)
 
 
-def _trunk(joints, stoutness):
+def _trunk(joints: Joints, stoutness: float) -> Iterator[BodyPart]:
     shoulders, hips = (('left_shoulder', 'right_shoulder'), ('left_hip', 'right_hip'))
     yield _part(joints, (*shoulders, 'neck', *hips),
                 np.array([0.045, 0.045, 0.03, 0.055, 0.055]) * stoutness, 'shirt')
@@ -157,12 +165,12 @@ def _trunk(joints, stoutness):
     yield _part(joints, ('neck', 'chin'), (0.036, 0.03), 'skin')
 
 
-def _arms(rng, joints, stoutness):
+def _arms(rng: np.random.Generator, joints: Joints, stoutness: float) -> Iterator[BodyPart]:
     sleeve = rng.choice(['long', 'short', 'none'], p=[0.5, 0.35, 0.15])
     for side, _ in _SIDES:
         shoulder, elbow, wrist, hand = (
             f'{side}_{name}' for name in ('shoulder', 'elbow', 'wrist', 'hand'))
-        # A little nearer than the trunk, for arms hang at its sides and before it.
+        # A little nearer than the trunk, because arms are beside or in front of it.
         yield _part(joints, (shoulder, elbow), np.array([0.036, 0.029]) * stoutness,
                     'skin' if sleeve == 'none' else 'shirt', (shoulder, elbow), 0.03)
         yield _part(joints, (elbow, wrist), np.array([0.028, 0.021]) * stoutness,
@@ -170,7 +178,7 @@ def _arms(rng, joints, stoutness):
         yield _part(joints, (wrist, hand), np.array([0.02, 0.024]), 'skin', (wrist,), 0.036)
 
 
-def _legs(rng, joints, stoutness):
+def _legs(rng: np.random.Generator, joints: Joints, stoutness: float) -> Iterator[BodyPart]:
     has_shorts = rng.random() < 0.3
     for side, _ in _SIDES:
         hip, knee, ankle, toe = (f'{side}_{name}' for name in ('hip', 'knee', 'ankle', 'toe'))
@@ -181,8 +189,8 @@ def _legs(rng, joints, stoutness):
         yield _part(joints, (ankle, toe), (0.03, 0.022), 'shoe', (ankle,), 0.001)
 
 
-def _head(rng, joints):
-    """The head, its hair, and what of the face is on the viewer's side of it."""
+def _head(rng: np.random.Generator, joints: Joints) -> Iterator[BodyPart]:
+    """The head, its hair, and the parts of the face that are on the side of the viewer."""
     size = np.linalg.norm(joints['nose'] - joints['head']) / np.hypot(0.012, 0.068)
     up = (joints['head'] - joints['chin'])[:2]
     crown = joints['head'] + np.append(up, 0) * 0.8

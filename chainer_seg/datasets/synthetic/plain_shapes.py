@@ -1,10 +1,11 @@
-"""A synthetic data set that a small network learns in an hour: shapes of one colour on a plain ground."""
+"""A synthetic data set that a small network learns in an hour: plain shapes on a plain background."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.datasets.base import Example
 from chainer_seg.datasets.synthetic.rasterise import blend, place_outline, rasterise
 from chainer_seg.datasets.synthetic.shapes import ShapesDataset
 from chainer_seg.datasets.synthetic.silhouettes import OUTLINES
@@ -12,28 +13,27 @@ from chainer_seg.instances import Instances
 
 PLAIN_CLASSES = ('circle', 'triangle', 'rectangle', 'star', 'ring', 'cross')
 
-_LEAST_CONTRAST = 60  # in 0..255, largest difference of a channel between an object and what is behind
-_LEAST_VISIBLE = 0.25  # share of an object of which less is not annotated
+_MIN_CONTRAST = 60  # in 0..255: the largest difference of a channel between an object and its background
+_MIN_VISIBLE = 0.25  # fraction of an object; objects of which less is visible are not annotated
 
 
 class PlainShapesDataset(ShapesDataset):
     """Synthetic images of a few shapes, each of one colour, with the masks of their visible parts.
 
-    The easy relative of :class:`~chainer_seg.datasets.synthetic.shapes.ShapesDataset`, for tutorials and for
-    models that are to be trained without a GPU: no textures, no shadows, no camouflage, no crowds, few
-    classes and no tiny objects. Shapes still hide each other and leave the image.
+    An easy variant of :class:`~chainer_seg.datasets.synthetic.shapes.ShapesDataset`, for tutorials and for
+    models that are trained without a GPU: no textures, no shadows, no camouflage, no crowds, few classes
+    and no tiny objects. Shapes still hide each other and extend beyond the image.
 
-    Args:
-        length, seed, size, objects, diameters, classes: As there.
+    The arguments are those of ``ShapesDataset``.
     """
 
     def __init__(self, length: int = 1000, seed: int = 0, size: tuple[int, int] = (256, 256),
                  objects: tuple[int, int] = (1, 5), diameters: tuple[float, float] = (0.15, 0.6),
-                 classes: Iterable[str] = PLAIN_CLASSES):
+                 classes: Iterable[str] = PLAIN_CLASSES) -> None:
         super().__init__(length, seed, size, objects, diameters, crowd_probability=0,
                          camouflage_probability=0, classes=classes)
 
-    def _draw(self, rng):
+    def _draw(self, rng: np.random.Generator) -> Example:
         canvas = plain_ground(rng, self.size)
         owner = np.full(self.size, -1, np.int16)
         diameters = self._draw_diameters(rng)
@@ -43,13 +43,13 @@ class PlainShapesDataset(ShapesDataset):
         noise = rng.normal(0, rng.uniform(0, 6), canvas.shape)
         image = np.clip(canvas + noise, 0, 255).astype(np.uint8)
         visible = np.bincount(owner.ravel() + 1, minlength=len(labels) + 1)[1:]
-        chosen = np.flatnonzero(visible > _LEAST_VISIBLE * np.asarray(areas))
+        chosen = np.flatnonzero(visible > _MIN_VISIBLE * np.asarray(areas))
         return image, Instances(owner[None] == chosen[:, None, None], labels=labels[chosen],
                                 class_names=self.class_names)
 
 
 def plain_ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray:
-    """One colour that changes a little from one end to the other, (H, W, 3) float32 in 0..255."""
+    """A background of one colour with a slight gradient, (H, W, 3) float32 in 0..255."""
     height, width = size
     direction = rng.uniform(-1, 1, 2)
     slope = (np.linspace(-1, 1, height)[:, None] * direction[0]
@@ -57,10 +57,11 @@ def plain_ground(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray
     return (rng.uniform(30, 225, 3) + rng.uniform(0, 25) * slope[:, :, None]).astype(np.float32)
 
 
-def _paint(rng, canvas, owner, number, name, diameter):
-    """Paints a shape at a random place, gives its pixels to ``number``; returns how many it has."""
+def _paint(rng: np.random.Generator, canvas: npt.NDArray, owner: npt.NDArray[np.int16], number: int,
+           name: str, diameter: float) -> int:
+    """Paints a shape at a random place and assigns its pixels to ``number``; returns its full area."""
     outline = OUTLINES[name](rng)
-    # The middle stays inside, so that there is a part of every shape to be seen.
+    # The centre is inside the image, so that a part of every shape is.
     centre = rng.uniform(0.1, 0.9, 2) * canvas.shape[1::-1]
     layers = place_outline(rng, outline, centre, diameter)
     points = np.concatenate([contour for layer in layers for contour in layer])
@@ -76,15 +77,15 @@ def _paint(rng, canvas, owner, number, name, diameter):
     return int((coverage >= 0.5).sum())
 
 
-def _surface(rng, behind):
-    """One colour that differs from the middle of what is behind, of the same shape."""
+def _surface(rng: np.random.Generator, behind: npt.NDArray) -> npt.NDArray[np.float32]:
+    """A surface of one colour that contrasts with the mean of the pixels behind it, of the same shape."""
     colour = other_colour(rng, behind.mean(axis=(0, 1)))
     return np.broadcast_to(colour, behind.shape).astype(np.float32)
 
 
 def other_colour(rng: np.random.Generator, behind: npt.NDArray) -> npt.NDArray[np.float64]:
-    """A colour (3,); one in each direction is far enough from any other."""
+    """A random colour (3,) with enough contrast to another one."""
     while True:
         colour = rng.uniform(0, 255, 3)
-        if np.abs(colour - behind).max() >= _LEAST_CONTRAST:
+        if np.abs(colour - behind).max() >= _MIN_CONTRAST:
             return colour

@@ -1,4 +1,6 @@
-"""From a silhouette to pixels: placing, bending, and antialiased coverage."""
+"""Rasterises silhouettes: placement, bending and antialiased coverage."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,8 +11,8 @@ from chainer_seg.datasets.synthetic.silhouettes import Outline
 _SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point coordinates
 
 
-def _subdivide(contour, count=64):
-    """The contour with about ``count`` more points along its edges, so that it can be bent."""
+def _subdivide(contour: npt.NDArray, count: int = 64) -> npt.NDArray:
+    """The contour with about ``count`` additional points along its edges, so that it can be bent."""
     closed = np.concatenate([contour, contour[:1]])
     length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     at = np.union1d(length[:-1], np.linspace(0, length[-1], count, endpoint=False))
@@ -19,16 +21,16 @@ def _subdivide(contour, count=64):
 
 def place_outline(rng: np.random.Generator, outline: Outline, centre: npt.ArrayLike, diameter: float
                   ) -> list[list[npt.NDArray]]:
-    """The outline turned, sheared, bent and moved to its place in the image.
+    """Rotates, shears and bends an outline and moves it to its place in the image.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        outline (Outline): What to place.
+        rng: Source of all randomness.
+        outline: The outline.
         centre: (x, y) in pixels.
-        diameter (float): The longer side of its bounding box in pixels.
+        diameter: The longer side of its bounding box in pixels.
 
     Returns:
-        list of lists of (N, 2) float arrays: the layers' contours in pixels.
+        The contours (N, 2) float of each layer, in pixels.
     """
     turn = rng.normal(0, 0.15) if outline.upright and rng.random() < 0.8 else rng.uniform(0, 6.28)
     cosine, sine = np.cos(turn), np.sin(turn)
@@ -50,17 +52,18 @@ def place_outline(rng: np.random.Generator, outline: Outline, centre: npt.ArrayL
     return [[contour * scale + offset for contour in layer] for layer in layers]
 
 
-def _bend(contour, wave, phase, depth):
+def _bend(contour: npt.NDArray, wave: npt.NDArray, phase: npt.NDArray, depth: float) -> npt.NDArray:
     return contour + depth * np.sin(contour[:, ::-1] * wave + phase)
 
 
-def _fray(rng, contour):
+def _fray(rng: np.random.Generator, contour: npt.NDArray) -> npt.NDArray:
     """The contour with a ragged edge: fur, torn paper, leaves."""
     contour = _subdivide(contour, 160)
     return contour + rng.normal(0, rng.uniform(0.008, 0.03), contour.shape)
 
 
-def _fill(contours, origin, height, width, scale):
+def _fill(contours: Sequence[npt.NDArray], origin: npt.NDArray, height: int, width: int,
+          scale: int) -> npt.NDArray[np.uint8]:
     """Even-odd filled contours on a canvas ``scale`` times finer, uint8 0 or 255."""
     canvas = np.zeros((height * scale, width * scale), np.uint8)
     points = [np.round(((contour - origin) * scale - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
@@ -74,14 +77,14 @@ def rasterise(layers: list[list[npt.NDArray]], window: tuple[int, int, int, int]
     """Antialiased coverage of placed layers.
 
     Args:
-        layers (list of lists of (N, 2) float arrays): Contours in pixels, (x, y); a pixel (i, j)
-            covers [j, j + 1) x [i, i + 1).
+        layers: The contours (N, 2) float of each layer, (x, y) in pixels; a pixel (i, j) covers
+            [j, j + 1) x [i, i + 1).
         window: (top, left, bottom, right) of the part of the image to draw, in pixels.
-        rounding (float): Radius in pixels by which corners of the union are rounded.
+        rounding: Radius in pixels by which corners of the union are rounded.
 
     Returns:
-        tuple: coverage of the union, (h, w) float32 in 0..1, and a list of each layer's own
-        coverage, (h, w) float32.
+        The coverage of the union, (h, w) float32 in 0..1, and a list of the coverages of the layers,
+        (h, w) float32.
     """
     top, left, bottom, right = window
     height, width = bottom - top, right - left
@@ -96,7 +99,7 @@ def rasterise(layers: list[list[npt.NDArray]], window: tuple[int, int, int, int]
         soft = cv2.blur(cv2.blur(union, (size, size)), (size, size))
         union = np.clip((soft.astype(np.float32) - 127.5) * 4 + 127.5, 0, 255).astype(np.uint8)
 
-    def shrink(canvas):
+    def shrink(canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
         return small.astype(np.float32) * np.float32(1 / 255)
 

@@ -1,4 +1,4 @@
-"""A synthetic image in the making: backdrop, objects from far to near, and who owns which pixel."""
+"""A synthetic scene: a backdrop, objects from far to near, and the object that is visible at each pixel."""
 
 from collections.abc import Sequence
 
@@ -15,29 +15,28 @@ from chainer_seg.datasets.synthetic.silhouettes import OUTLINES, Outline
 from chainer_seg.datasets.synthetic.textures import random_colour, random_palette, scale_colours
 from chainer_seg.instances import Instances
 
-CLUTTER = -1  # the label of what is drawn but not annotated
+CLUTTER = -1  # the label of shapes that are not annotated
 SMALLEST_SIDE = 16  # pixels of an image
 SMALLEST_DIAMETER = 6  # pixels: smaller drawings are no longer recognisable shapes
-_SMALLEST_AREA = 12  # visible pixels under which an object is not annotated
+_SMALLEST_AREA = 12  # visible pixels; objects with fewer are not annotated
 
 
 class Scene:
-    """An image being painted, with the map of which object owns which pixel.
+    """An image that is being painted, with a map of the object that is visible at each pixel.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        height, width (int): Size in pixels.
-        camouflage_probability (float): Share of the shapes that take their texture from the
-            backdrop.
+        rng: Source of all randomness.
+        height, width: Size in pixels.
+        camouflage_probability: Fraction of shapes that take their texture from the backdrop.
 
     Attributes:
         canvas: (H, W, 3) float32, the image so far.
-        owner: (H, W) int16, the number of the object that is seen at each pixel; -1 for none.
+        owner: (H, W) int16, the number of the object that is visible at each pixel; -1 for none.
         light: Unit vector (x, y) towards the light.
     """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int,
-                 camouflage_probability: float = 0.0):
+                 camouflage_probability: float = 0.0) -> None:
         self.rng = rng
         self.height, self.width = height, width
         self.camouflage_probability = camouflage_probability
@@ -54,7 +53,7 @@ class Scene:
         self.outline_width = rng.uniform(0.005, 0.03) if rng.random() < 0.2 else 0.0
 
     def register(self, label: int, is_crowd: bool = False) -> int:
-        """A number for a new object, which owns what is painted for it."""
+        """The number of a new object, to which its painted pixels are assigned."""
         self.labels.append(int(label))
         self.crowds.append(is_crowd)
         self.full_areas.append(0)
@@ -81,7 +80,7 @@ class Scene:
                               palettes[rng.integers(3)])
 
     def window(self, layers: list[list[npt.NDArray]]) -> tuple[int, int, int, int]:
-        """The part (top, left, bottom, right) of the image that placed contours touch."""
+        """The window (top, left, bottom, right) of the image that contains placed contours."""
         points = np.concatenate([contour for layer in layers for contour in layer])
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(points.max(0)).astype(int) + 2,
@@ -90,7 +89,7 @@ class Scene:
 
     def lay(self, surface: npt.NDArray, coverage: npt.NDArray,
             window: tuple[int, int, int, int], owner: int) -> None:
-        """Lay a surface (h, w, 3) over a window of the canvas, and give its pixels to an object."""
+        """Paint a surface (h, w, 3) over a window of the canvas, and assign its pixels to an object."""
         rows, columns = slice(window[0], window[2]), slice(window[1], window[3])
         self.canvas[rows, columns] = blend(
             np.ascontiguousarray(self.canvas[rows, columns]), surface, coverage)
@@ -100,19 +99,19 @@ class Scene:
 
     def cast_shadow(self, coverage: npt.NDArray, window: tuple[int, int, int, int], scale: float
                     ) -> None:
-        """Darken what lies behind an object of half size ``scale``, where this scene has shadows."""
+        """Paint the shadow of an object of half size ``scale``, if this scene has shadows."""
         if self.has_shadows and self.rng.random() < 0.85:
             cast_shadow(self.rng, self.canvas, coverage, window, self.light, scale)
 
     def finish(self, class_names: Sequence[str], keypoints: npt.NDArray | None = None) -> Example:
-        """The finished image and what of its objects can be seen.
+        """The finished image and the visible parts of its objects.
 
         Args:
             class_names: A name for each label.
             keypoints: (objects, K, 3) of every registered object, or None.
 
         Returns:
-            tuple: image (H, W, 3) uint8 and :class:`Instances`.
+            The image (H, W, 3) uint8 and its :class:`Instances`.
         """
         if self.rng.random() < 0.3:
             self.canvas = light_patches(self.rng, self.canvas)
@@ -131,14 +130,15 @@ class Scene:
             class_names=class_names, crowds=np.asarray(self.crowds, bool)[chosen],
             keypoints=None if keypoints is None else keypoints[chosen])
 
-    def _palette(self):
-        """A new palette, or one already used in the image."""
+    def _palette(self) -> npt.NDArray[np.uint8]:
+        """A new palette, or one that is already used in the image."""
         if self.rng.random() < 0.8:
             self.palettes.append(random_palette(self.rng))
             return self.palettes[-1]
         return self.palettes[self.rng.integers(len(self.palettes))]
 
-    def _paint_shape(self, outline, centre, diameter, owner, palette):
+    def _paint_shape(self, outline: Outline, centre: npt.NDArray, diameter: float, owner: int,
+                     palette: npt.NDArray[np.uint8]) -> None:
         rng, scale = self.rng, diameter / 2
         layers = place_outline(rng, outline, centre, diameter)
         top, left, bottom, right = window = self.window(layers)
@@ -154,8 +154,8 @@ class Scene:
         self.cast_shadow(coverage, window, scale)
         self.lay(surface, coverage, window, owner)
 
-    def _camouflage(self, rows, columns):
-        """Another piece of the backdrop of the same size, or None for an own texture."""
+    def _camouflage(self, rows: slice, columns: slice) -> npt.NDArray | None:
+        """Another part of the backdrop with the same size, or None for a texture of its own."""
         if self.rng.random() >= self.camouflage_probability:
             return None
         flipped = self.backdrop[::-1, ::-1] if self.rng.random() < 0.5 else self.backdrop[:, ::-1]
@@ -169,16 +169,16 @@ def textured_shape(rng: np.random.Generator, outline: Outline, layers: list[list
     """A placed outline with its texture, light and shade.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        outline (Outline): The shape.
-        layers: Its contours in pixels, as :func:`place_outline` gives them.
-        window: (top, left, bottom, right), the part of the image to draw.
-        scale (float): Half its diameter in pixels.
+        rng: Source of all randomness.
+        outline: The shape.
+        layers: Its contours in pixels, as returned by :func:`place_outline`.
+        window: (top, left, bottom, right), the part of the image to render.
+        scale: Half its diameter in pixels.
         light: Unit vector (x, y) towards the light.
-        palette, hiding: Colours, or a texture to hide in; see :func:`paint_surface`.
+        palette, hiding: Colours, or the texture of a camouflaged object; see :func:`paint_surface`.
 
     Returns:
-        tuple: surface (h, w, 3) float32 in 0..255 and coverage (h, w) float32 in 0..1.
+        The surface (h, w, 3) float32 in 0..255 and the coverage (h, w) float32 in 0..1.
     """
     coverage, layer_coverages = rasterise(layers, window, outline.melt * scale)
     parts = _part_coverages(outline.part_of_layer, layer_coverages)
@@ -189,7 +189,7 @@ def textured_shape(rng: np.random.Generator, outline: Outline, layers: list[list
 
 def lit(rng: np.random.Generator, surface: npt.NDArray, coverage: npt.NDArray,
         light: tuple[float, float], scale: float) -> npt.NDArray:
-    """A surface (h, w, 3) float32 with light and shade on it; arguments as of :func:`shading`."""
+    """A surface (h, w, 3) float32 with light and shade; arguments as in :func:`shading`."""
     factor, gloss = shading(rng, coverage, light, scale)
     if factor is not None:
         surface = scale_colours(surface, factor)
@@ -198,7 +198,7 @@ def lit(rng: np.random.Generator, surface: npt.NDArray, coverage: npt.NDArray,
     return surface
 
 
-def _part_coverages(part_of_layer, layer_coverages):
+def _part_coverages(part_of_layer: tuple[int, ...], layer_coverages: list[npt.NDArray]) -> list[npt.NDArray]:
     """Coverage of the second and third part, later layers covering earlier ones."""
     count = max(part_of_layer)
     if not count or not layer_coverages:

@@ -1,10 +1,11 @@
-"""Outlines of the synthetic objects: each class is a function that draws a random closed silhouette."""
+"""Outlines of the synthetic objects: a function for each class that returns a random silhouette."""
 
 import dataclasses
 import functools
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 _LETTERS = 'ABCDEFGHJKLMNPQRSTUVXYZ2345678&?@'
 _FONTS = ('DejaVu Sans', 'DejaVu Serif', 'DejaVu Sans Mono')
@@ -15,52 +16,54 @@ class Outline:
     """A silhouette in units of its own half size, x to the right and y down.
 
     Attributes:
-        layers (tuple): The silhouette is the union of the layers; a layer is a tuple of contours
+        layers: The silhouette is the union of the layers; a layer is a tuple of contours
             (N, 2) float filled by the even-odd rule, so that an inner contour is a hole.
-        parts (tuple of int): For each layer the part it belongs to: parts differ in texture.
-        upright (bool): True if the silhouette is usually seen the right way up.
-        melt (float): Rounding of the union's corners, as a fraction of the half size.
+        parts: The part that each layer belongs to; parts differ in texture.
+        upright: Whether the silhouette is usually upright.
+        melt: Rounding of the union's corners, as a fraction of the half size.
     """
 
-    layers: tuple[Sequence[np.ndarray], ...]
+    layers: tuple[Sequence[npt.NDArray], ...]
     parts: tuple[int, ...] | None = None
     upright: bool = False
     melt: float = 0.0
 
     @property
     def part_of_layer(self) -> tuple[int, ...]:
+        """The part of each layer, 0 for all by default."""
         return self.parts or (0,) * len(self.layers)
 
 
-def _angles(count, start=0.0):
+def _angles(count: int, start: float = 0.0) -> npt.NDArray:
     return start + np.arange(count) * (2 * np.pi / count)
 
 
-def _polar(radius, angle):
+def _polar(radius: npt.ArrayLike, angle: npt.NDArray) -> npt.NDArray:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
 
 
-def _oval(x=0.0, y=0.0, half_width=1.0, half_height=1.0, turn=0.0, count=48):
+def _oval(x: float = 0.0, y: float = 0.0, half_width: float = 1.0, half_height: float = 1.0,
+          turn: float = 0.0, count: int = 48) -> npt.NDArray:
     points = _polar(1.0, _angles(count)) * [half_width, half_height]
     cosine, sine = np.cos(turn), np.sin(turn)
     return points @ np.array([[cosine, sine], [-sine, cosine]]) + [x, y]
 
 
-def _box(left, top, right, bottom):
+def _box(left: float, top: float, right: float, bottom: float) -> npt.NDArray:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
 
 
-def _limb(start, end, start_radius, end_radius):
+def _limb(start: npt.ArrayLike, end: npt.ArrayLike, start_radius: float, end_radius: float) -> npt.NDArray:
     """A rounded stick between two points that gets thinner or thicker."""
-    start, end = np.asarray(start, float), np.asarray(end, float)
-    direction = np.arctan2(*(end - start)[::-1])
+    first, last = np.asarray(start, float), np.asarray(end, float)
+    direction = np.arctan2(*(last - first)[::-1])
     half = np.linspace(0, np.pi, 9)
     return np.concatenate([
-        start + _polar(start_radius, direction + np.pi / 2 + half),
-        end + _polar(end_radius, direction - np.pi / 2 + half)])
+        first + _polar(start_radius, direction + np.pi / 2 + half),
+        last + _polar(end_radius, direction - np.pi / 2 + half)])
 
 
-def _smooth_loop(rng, waves=6, roughness=0.35):
+def _smooth_loop(rng: np.random.Generator, waves: int = 6, roughness: float = 0.35) -> npt.NDArray:
     """A closed curve whose radius is a random Fourier series."""
     angle = _angles(96)
     order = np.arange(1, waves + 1)
@@ -70,37 +73,37 @@ def _smooth_loop(rng, waves=6, roughness=0.35):
     return _polar(np.maximum(radius, 0.15), angle)
 
 
-def _circle(rng):
+def _circle(rng: np.random.Generator) -> Outline:
     return Outline(((_oval(),),))
 
 
-def _ellipse(rng):
+def _ellipse(rng: np.random.Generator) -> Outline:
     return Outline(((_oval(half_height=rng.uniform(0.3, 0.8)),),))
 
 
-def _triangle(rng):
+def _triangle(rng: np.random.Generator) -> Outline:
     angle = _angles(3) + rng.uniform(-0.5, 0.5, 3)
     return Outline(((_polar(1.0, angle),),), melt=rng.choice([0, 0, 0.1]))
 
 
-def _rectangle(rng):
+def _rectangle(rng: np.random.Generator) -> Outline:
     half = rng.uniform(0.25, 1)
     return Outline(((_box(-1, -half, 1, half),),), melt=rng.choice([0, 0.1, 0.25]) * half)
 
 
-def _polygon(rng):
-    count = rng.integers(5, 10)
+def _polygon(rng: np.random.Generator) -> Outline:
+    count = int(rng.integers(5, 10))
     angle = _angles(count) + rng.uniform(-0.35, 0.35, count) * 2 * np.pi / count
     return Outline(((_polar(rng.uniform(0.7, 1, count), angle),),))
 
 
-def _star(rng):
-    count = rng.integers(4, 9)
+def _star(rng: np.random.Generator) -> Outline:
+    count = int(rng.integers(4, 9))
     radius = np.tile([1, rng.uniform(0.3, 0.65)], count)
     return Outline(((_polar(radius, _angles(2 * count)),),), melt=rng.choice([0, 0, 0.08]))
 
 
-def _ring(rng):
+def _ring(rng: np.random.Generator) -> Outline:
     inner = rng.uniform(0.4, 0.75)
     tall = rng.uniform(0.6, 1)
     shift = rng.uniform(-0.1, 0.1)
@@ -108,20 +111,20 @@ def _ring(rng):
                      _oval(shift, 0, inner, inner * tall)),))
 
 
-def _cross(rng):
+def _cross(rng: np.random.Generator) -> Outline:
     thick, other = rng.uniform(0.15, 0.4, 2)
     return Outline(((_box(-1, -thick, 1, thick),), (_box(-other, -1, other, 1),)),
                    melt=rng.choice([0, 0, 0.1]))
 
 
-def _heart(rng):
+def _heart(rng: np.random.Generator) -> Outline:
     t = _angles(64)
     x = 16 * np.sin(t) ** 3
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return Outline(((np.stack([x, -y], 1) / 16,),))
 
 
-def _crescent(rng):
+def _crescent(rng: np.random.Generator) -> Outline:
     start, depth = rng.uniform(0.1, 0.6), rng.uniform(0.2, 0.75)
     outer = np.linspace(start, 2 * np.pi - start, 48)
     tips = _polar(1.0, outer[[-1, 0]])
@@ -131,12 +134,12 @@ def _crescent(rng):
     return Outline(((np.concatenate([_polar(1.0, outer), bow[1:-1]]),),))
 
 
-def _blob(rng):
-    loop = _smooth_loop(rng, rng.integers(2, 14), rng.uniform(0.15, 0.6))
+def _blob(rng: np.random.Generator) -> Outline:
+    loop = _smooth_loop(rng, int(rng.integers(2, 14)), rng.uniform(0.15, 0.6))
     return Outline(((loop,),), melt=rng.choice([0, 0.05]))
 
 
-def _flower(rng):
+def _flower(rng: np.random.Generator) -> Outline:
     petals = rng.integers(4, 10)
     depth = rng.uniform(0.15, 0.4)
     angle = _angles(120)
@@ -145,19 +148,20 @@ def _flower(rng):
 
 
 @functools.cache
-def _glyph(character, font, weight):
+def _glyph(character: str, font: str, weight: str) -> tuple[npt.NDArray, ...]:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
     path = TextPath((0, 0), character, size=10, prop=FontProperties(family=font, weight=weight))
-    return tuple(polygon * [1, -1] for polygon in path.to_polygons() if len(polygon) > 3)
+    polygons = [np.asarray(polygon) for polygon in path.to_polygons()]
+    return tuple(polygon * [1, -1] for polygon in polygons if len(polygon) > 3)
 
 
-def _letter(rng):
+def _letter(rng: np.random.Generator) -> Outline:
     glyph = _glyph(str(rng.choice(list(_LETTERS))), str(rng.choice(_FONTS)), 'bold')
     return Outline((glyph,), upright=True)
 
 
-def _animal(rng):
+def _animal(rng: np.random.Generator) -> Outline:
     """A four-legged body: trunk, head, legs, tail and ears melted together."""
     long, fat = 1.0, rng.uniform(0.25, 0.55)
     leg_length, leg = rng.uniform(0.15, 0.9), rng.uniform(0.05, 0.15)
@@ -188,7 +192,7 @@ def _animal(rng):
     return Outline(tuple((layer,) for layer in layers), tuple(parts), True, 0.06)
 
 
-def _figure(rng):
+def _figure(rng: np.random.Generator) -> Outline:
     """A standing figure: head, trunk, arms and legs; trousers and shirt differ."""
     shoulder, hip = rng.uniform(0.2, 0.32), rng.uniform(0.14, 0.24)
     arm_angle = rng.uniform(-0.3, 2.6, 2)
@@ -205,7 +209,7 @@ def _figure(rng):
     return Outline(tuple((layer,) for layer in layers), (2, 2, 0, 1, 1, 1, 0), True, 0.03)
 
 
-def _bottle(rng):
+def _bottle(rng: np.random.Generator) -> Outline:
     """A turned vessel: a profile mirrored at its axis (bottle, vase, lamp, glass)."""
     knots = rng.integers(4, 8)
     y = np.linspace(-1, 1, 48)
@@ -221,7 +225,7 @@ def _bottle(rng):
     return Outline(((body,), (label,)), (0, int(rng.random() < 0.6)), True)
 
 
-def _mug(rng):
+def _mug(rng: np.random.Generator) -> Outline:
     half, taper = rng.uniform(0.5, 0.8), rng.uniform(0.7, 1)
     body = np.array([[-half, -0.8], [half, -0.8], [half * taper, 0.8], [-half * taper, 0.8]])
     size = rng.uniform(0.3, 0.5)
@@ -231,7 +235,7 @@ def _mug(rng):
     return Outline((handle, (body,), (rim,)), (0, 0, int(rng.random() < 0.6)), True, 0.03)
 
 
-def _vehicle(rng):
+def _vehicle(rng: np.random.Generator) -> Outline:
     """A car, van or bus from the side: body, cabin, windows and wheels."""
     roof = rng.uniform(-0.75, -0.35)
     front, back = rng.uniform(0.2, 0.8), rng.uniform(-0.95, -0.4)
@@ -247,15 +251,15 @@ def _vehicle(rng):
     return Outline(tuple((layer,) for layer in layers), (0, 0, 1, 2, 2), True, 0.02)
 
 
-def _plant(rng):
+def _plant(rng: np.random.Generator) -> Outline:
     """A stem or pot that carries leaves: thin and branching, many concavities."""
     layers, parts = [_limb((0, 1), (rng.uniform(-0.2, 0.2), -0.3), 0.08, 0.03)], [1]
     for _ in range(rng.integers(4, 10)):
         angle = rng.uniform(-2.6, -0.5)
         base = np.array([0, rng.uniform(-0.4, 0.5)])
         length = rng.uniform(0.25, 0.5)
-        centre = base + length * np.array([np.cos(angle), np.sin(angle)])
-        layers.append(_oval(*centre, length * 1.05, length * rng.uniform(0.2, 0.5), angle, 24))
+        x, y = base + length * np.array([np.cos(angle), np.sin(angle)])
+        layers.append(_oval(x, y, length * 1.05, length * rng.uniform(0.2, 0.5), angle, 24))
         parts.append(0)
     if rng.random() < 0.5:
         layers.append(np.array([[-0.4, 0.6], [0.4, 0.6], [0.28, 1.1], [-0.28, 1.1]]))
@@ -263,8 +267,8 @@ def _plant(rng):
     return Outline(tuple((layer,) for layer in layers), tuple(parts), True)
 
 
-def _chair(rng):
-    """Furniture: a seat or table top on legs, with or without a back: slots show what is behind."""
+def _chair(rng: np.random.Generator) -> Outline:
+    """Furniture: a seat or table top on legs, with or without a back."""
     leg, top = rng.uniform(0.05, 0.12), rng.uniform(0.08, 0.25)
     layers = [_box(-1, -top, 1, top), _box(-0.95, 0, -0.95 + 2 * leg, 1),
               _box(0.95 - 2 * leg, 0, 0.95, 1)]
@@ -277,7 +281,7 @@ def _chair(rng):
     return Outline(tuple((layer,) for layer in layers), tuple(parts), True, 0.02)
 
 
-def _bird(rng):
+def _bird(rng: np.random.Generator) -> Outline:
     """A flying or sitting winged body: bird, fish, aeroplane or butterfly, by its proportions."""
     fat, tail = rng.uniform(0.12, 0.35), rng.uniform(0.2, 0.45)
     layers = [_oval(0, 0, 1, fat), np.array([[-0.75, 0], [-1.3, -tail], [-1.3, tail]])]

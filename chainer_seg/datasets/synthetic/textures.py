@@ -10,11 +10,11 @@ def value_noise(rng: np.random.Generator, height: int, width: int, cell: float, 
     """Multi-octave value noise.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        height, width (int): Size in pixels.
-        cell (float): Distance of the coarsest grid's knots in pixels.
-        octaves (int): Number of grids; each halves the cell and the weight.
-        stretch (float): Factor on the horizontal cell: large values give streaks.
+        rng: Source of all randomness.
+        height, width: Size in pixels.
+        cell: Distance of the knots of the coarsest grid in pixels.
+        octaves: Number of grids; each halves the cell and the weight.
+        stretch: Factor of the horizontal distance; large values result in streaks.
 
     Returns:
         (height, width) float32 array in 0..1.
@@ -32,7 +32,7 @@ def value_noise(rng: np.random.Generator, height: int, width: int, cell: float, 
 
 
 def to_unit_range(field: npt.NDArray) -> npt.NDArray:
-    """The field moved and scaled to 0..1 (a constant field gives 0)."""
+    """The field shifted and scaled to 0..1; a constant field becomes 0."""
     low, high, _, _ = cv2.minMaxLoc(field)
     return (field - low) * np.float32(1 / max(high - low, 1e-6))
 
@@ -48,35 +48,35 @@ def random_coordinates(rng: np.random.Generator, height: int, width: int, scale:
     return cosine * x + sine * y, cosine * y - sine * x
 
 
-def _wave(field, sharpness):
+def _wave(field: npt.NDArray, sharpness: float) -> npt.NDArray:
     """A sine of the field (period 1) in 0..1, from smooth (1) to nearly square (10)."""
     wave = np.sin(field * np.float32(2 * np.pi))
     return np.clip(wave * np.float32(0.5 * sharpness) + np.float32(0.5), 0, 1)
 
 
-def _plain(rng, height, width, scale):
+def _plain(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     return np.full((height, width), rng.uniform(0.2, 0.8), np.float32)
 
 
-def _gradient(rng, height, width, scale):
+def _gradient(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, _ = random_coordinates(rng, height, width, max(height, width))
     return to_unit_range(u + np.zeros((height, width), np.float32))
 
 
-def _glow(rng, height, width, scale):
+def _glow(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, v = random_coordinates(rng, height, width, max(height, width))
     return to_unit_range(np.sqrt(u * u + v * v))
 
 
-def _clouds(rng, height, width, scale):
+def _clouds(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     return value_noise(rng, height, width, scale * rng.uniform(1, 4), octaves=4)
 
 
-def _grain(rng, height, width, scale):
+def _grain(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     return value_noise(rng, height, width, max(2, scale * rng.uniform(0.1, 0.3)), octaves=2)
 
 
-def _streaks(rng, height, width, scale):
+def _streaks(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     """Hair, grass, brushed metal: noise stretched along one axis."""
     stretch = rng.uniform(4, 12)
     cell = max(1.5, scale * rng.uniform(0.1, 0.3))
@@ -85,41 +85,41 @@ def _streaks(rng, height, width, scale):
     return np.ascontiguousarray(value_noise(rng, width, height, cell, 2, stretch).T)
 
 
-def _warp(rng, height, width, scale, amount):
+def _warp(rng: np.random.Generator, height: int, width: int, scale: float, amount: float) -> npt.NDArray:
     return value_noise(rng, height, width, scale * rng.uniform(1.5, 4), 2) * np.float32(amount)
 
 
-def _stripes(rng, height, width, scale):
+def _stripes(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, _ = random_coordinates(rng, height, width, scale * rng.uniform(0.4, 1.6))
     if rng.random() < 0.5:
         u = u + _warp(rng, height, width, scale, rng.uniform(0.2, 2.5))
     return _wave(u + np.zeros((height, width), np.float32), rng.uniform(1, 10))
 
 
-def _checks(rng, height, width, scale):
+def _checks(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, v = random_coordinates(rng, height, width, scale * rng.uniform(0.6, 2))
     product = np.sin(u * np.float32(2 * np.pi)) * np.sin(v * np.float32(2 * np.pi))
     return np.clip(product * np.float32(rng.uniform(1, 10)) + np.float32(0.5), 0, 1)
 
 
-def _plaid(rng, height, width, scale):
+def _plaid(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, v = random_coordinates(rng, height, width, scale * rng.uniform(0.6, 2))
     return (_wave(u, rng.uniform(2, 8)) + _wave(v, rng.uniform(2, 8))) * np.float32(0.5)
 
 
-def _dots(rng, height, width, scale):
+def _dots(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, v = random_coordinates(rng, height, width, scale * rng.uniform(0.5, 1.5))
     lattice = np.cos(u * np.float32(2 * np.pi)) + np.cos(v * np.float32(2 * np.pi))
     return np.clip((lattice - np.float32(rng.uniform(0, 1.2))) * np.float32(4), 0, 1)
 
 
-def _spots(rng, height, width, scale):
+def _spots(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     """Thresholded noise: cow, leopard, rust, foliage."""
     noise = value_noise(rng, height, width, scale * rng.uniform(0.4, 1.6), 3)
     return np.clip((noise - np.float32(rng.uniform(0.4, 0.6))) * np.float32(12), 0, 1)
 
 
-def _wood(rng, height, width, scale):
+def _wood(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, v = random_coordinates(rng, height, width, scale)
     u, v = u * np.float32(rng.uniform(0.8, 2)), v * np.float32(rng.uniform(0.05, 0.3))
     rings = np.sqrt(u * u + v * v) + _warp(rng, height, width, scale, 0.8)
@@ -127,7 +127,7 @@ def _wood(rng, height, width, scale):
     return _wave(rings, 1) * np.float32(0.75) + fibre * np.float32(0.25)
 
 
-def _cloth(rng, height, width, scale):
+def _cloth(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     period = max(3.0, scale * rng.uniform(0.1, 0.3))
     u, v = random_coordinates(rng, height, width, period)
     weave = np.sin(u * np.float32(2 * np.pi)) + np.sin(v * np.float32(2 * np.pi))
@@ -135,12 +135,12 @@ def _cloth(rng, height, width, scale):
     return to_unit_range(weave * np.float32(0.15) + folds)
 
 
-def _marble(rng, height, width, scale):
+def _marble(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     u, _ = random_coordinates(rng, height, width, scale * rng.uniform(1, 3))
     return _wave(u + _warp(rng, height, width, scale * 2, rng.uniform(1, 4)), 1)
 
 
-def _bricks(rng, height, width, scale):
+def _bricks(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     course = max(4.0, scale * rng.uniform(0.4, 1.2))
     length = course * rng.uniform(1, 3)
     y = np.arange(height, dtype=np.float32) / np.float32(course)
@@ -153,7 +153,7 @@ def _bricks(rng, height, width, scale):
     return face * tone[np.floor(y).astype(np.intp)[:, None], np.floor(x).astype(np.intp)]
 
 
-def _cells(rng, height, width, scale):
+def _cells(rng: np.random.Generator, height: int, width: int, scale: float) -> npt.NDArray:
     """Pebbles, scales, cracked earth: the Voronoi cells of random points."""
     cell = max(5.0, scale * rng.uniform(0.4, 1.5))
     count = int(np.clip(height * width / cell**2, 3, 400))
@@ -191,8 +191,9 @@ def random_palette(rng: np.random.Generator, contrast: float | None = None) -> n
     """A palette (256, 3) uint8: colours along two to four random stops.
 
     Args:
-        contrast (float): 0 keeps all stops at the first colour, 1 draws them independently;
-            None draws it, mostly low.
+        rng: Source of all randomness.
+        contrast: From 0, all stops have the first colour, to 1, they are independent; None for a random
+            value, mostly low.
     """
     contrast = rng.beta(1.2, 1.8) if contrast is None else contrast
     stops = np.stack([random_colour(rng) for _ in range(rng.integers(2, 5))])
@@ -206,10 +207,10 @@ def paint_texture(rng: np.random.Generator, height: int, width: int, scale: floa
     """A random textured surface.
 
     Args:
-        rng (numpy.random.Generator): Source of all randomness.
-        height, width (int): Size in pixels.
-        scale (float): Typical length of the pattern in pixels.
-        palette ((256, 3) uint8 array): Colours; drawn when None.
+        rng: Source of all randomness.
+        height, width: Size in pixels.
+        scale: Typical length of the pattern in pixels.
+        palette: (256, 3) uint8; None for a random one.
 
     Returns:
         (height, width, 3) float32 array in 0..255.

@@ -78,7 +78,7 @@ class PatchSamples:
         labels = index.labels[numbers]
         self._by_label = [numbers[labels == label] for label in np.unique(labels)]
         self._usable = usable
-        self._images = np.unique(index.pictures[numbers])
+        self._images = np.unique(index.image_numbers[numbers])
 
     def __call__(self, number, rng):
         batch = number // self.batch_size
@@ -102,7 +102,7 @@ class PatchSamples:
         image = self.index.read_image(number)
         positive = rng.random() < 0.5
         if positive:
-            objects = self.index.of_picture(number)
+            objects = self.index.of_image(number)
             centre, scale = self._jitter(
                 objects.start + rng.choice(np.flatnonzero(self._usable[objects])), rng)
         else:
@@ -128,7 +128,7 @@ class PatchSamples:
         """A middle (y, x) and a scale at which no object, crowds included, is centred."""
         scales = rng.choice(NEGATIVE_SCALES, NEGATIVE_TRIES)
         places = rng.uniform(0, size, (NEGATIVE_TRIES, 2))
-        centres, canonical = self._canonical(self.index.of_picture(number))
+        centres, canonical = self._canonical(self.index.of_image(number))
         with np.errstate(divide='ignore'):  # An annotation may have a box without a side.
             octaves = np.abs(np.log2(canonical) - np.log2(scales)[:, None])
         distances = np.linalg.norm(places[:, None] - centres, axis=2) / scales[:, None]

@@ -17,14 +17,14 @@ def examples():
     return [dataset[index] for index in range(len(dataset))]
 
 
-def test_an_example_is_a_uint8_picture_and_its_people(examples):
+def test_an_example_is_a_uint8_image_and_its_people(examples):
     for image, people in examples:
         assert image.shape == (96, 128, 3) and image.dtype == np.uint8
         assert people.image_size == (96, 128) and people.keypoints.shape[1:] == (17, 3)
         assert people.class_names == ('person',) and (people.labels == 0).all()
 
 
-def test_a_picture_depends_on_seed_and_index_alone():
+def test_a_image_depends_on_seed_and_index_alone():
     first = FiguresDataset(5, seed=3, size=(64, 64))
     first[0]
     image, people = first[4]
@@ -38,7 +38,7 @@ def test_masks_never_overlap(examples):
     assert max(people.masks.sum(0).max() for _, people in examples) == 1
 
 
-def test_visible_keypoints_lie_on_the_mask_and_hidden_ones_within_the_picture(examples):
+def test_visible_keypoints_lie_on_the_mask_and_hidden_ones_within_the_image(examples):
     for _, people in examples:
         for mask, points in zip(people.masks, people.keypoints):
             y, x, visibility = points.astype(int).T
@@ -118,7 +118,7 @@ def test_what_is_written_as_coco_is_clean_and_reads_back(tmp_path):
 @pytest.mark.parametrize('wrong, sentence', [
     ({'size': (8, 8)}, 'at least 16 pixels'), ({'people': (0, 3)}, 'people must be'),
     ({'people': (3, 1)}, 'people must be'), ({'heights': (0, 1)}, 'heights must be'),
-    ({'clutter': -1}, 'must not be negative'), ({'seed': -1}, 'must not be negative')])
-def test_arguments_that_allow_no_picture_are_one_sentence(wrong, sentence):
+    ({'clutter': -1}, 'clutter must be at least 0, got -1'), ({'seed': -1}, 'must not be negative')])
+def test_arguments_that_allow_no_image_are_one_sentence(wrong, sentence):
     with pytest.raises(DatasetError, match=sentence):
         FiguresDataset(**wrong)

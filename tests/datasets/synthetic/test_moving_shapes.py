@@ -10,7 +10,7 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.masks import mask_iou
 
 
-def test_a_frame_is_a_picture_and_its_objects():
+def test_a_frame_is_a_image_and_its_objects():
     image, instances = MovingShapes(10, seed=2, size=(60, 80), classes=('ring', 'star'))[7]
     assert image.shape == (60, 80, 3) and image.dtype == np.uint8
     assert instances.image_size == (60, 80) and instances.class_names == ('ring', 'star')
@@ -54,7 +54,8 @@ def test_plain_shapes_have_one_colour_each():
 
 
 @pytest.mark.parametrize('wrong, sentence', [
-    ({'classes': ('cat',)}, 'names no drawn class'), ({'classes': ()}, 'names no drawn class'),
+    ({'classes': ('cat',)}, 'classes must be names of silhouettes'),
+    ({'classes': ()}, 'classes must be names of silhouettes'),
     ({'size': (8, 80)}, 'at least 16 pixels'), ({'length': -1}, 'must not be negative'),
     ({'objects': -1}, 'at least 0')])
 def test_arguments_that_allow_no_video_are_one_sentence(wrong, sentence):

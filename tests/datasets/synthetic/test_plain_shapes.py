@@ -6,14 +6,14 @@ import pytest
 from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES, PlainShapesDataset
 
 
-def test_a_picture_depends_on_seed_and_index_alone():
+def test_a_image_depends_on_seed_and_index_alone():
     first, second = (PlainShapesDataset(length, 3, (96, 128))[4] for length in (5, 500))
     assert first[0].shape == (96, 128, 3) and first[0].dtype == np.uint8
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1].masks, second[1].masks)
 
 
-def test_every_picture_shows_shapes_that_do_not_share_pixels():
+def test_every_image_shows_shapes_that_do_not_share_pixels():
     for _, instances in (PlainShapesDataset(60, size=(64, 64))[i] for i in range(60)):
         assert len(instances)
         assert instances.masks.sum(axis=0).max() <= 1
@@ -33,5 +33,5 @@ def test_classes_can_be_chosen(name):
     assert PlainShapesDataset(2, size=(64, 64), classes=(name,))[1][1].class_names == (name,)
 
 
-def test_all_sizes_of_pictures_are_drawn():
+def test_all_sizes_of_images_are_drawn():
     assert PlainShapesDataset(1, size=(16, 200))[0][1].image_size == (16, 200)

@@ -21,20 +21,20 @@ def draw(dataset, index):
     return dataset[index]
 
 
-def test_an_example_is_a_uint8_picture_and_its_instances():
+def test_an_example_is_a_uint8_image_and_its_instances():
     image, instances = ShapesDataset(3, size=(96, 128))[2]
     assert image.shape == (96, 128, 3) and image.dtype == np.uint8
     assert instances.image_size == (96, 128)
     assert instances.class_names == tuple(OUTLINES)
 
 
-def test_a_picture_depends_on_seed_and_index_alone():
+def test_a_image_depends_on_seed_and_index_alone():
     first = ShapesDataset(5, seed=3, size=(64, 64))
     first[0]
     assert same(first[4], ShapesDataset(10**9, seed=3, size=(64, 64))[4])
 
 
-def test_another_seed_gives_other_pictures():
+def test_another_seed_gives_other_images():
     dataset, other = (ShapesDataset(1, seed=seed, size=(64, 64)) for seed in (0, 1))
     assert not np.array_equal(dataset[0][0], other[0][0])
 
@@ -46,7 +46,7 @@ def test_global_random_state_is_neither_used_nor_changed():
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_another_process_draws_the_same_picture():
+def test_another_process_draws_the_same_image():
     dataset = ShapesDataset(9, size=(64, 64))
     context = multiprocessing.get_context('fork')
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -127,13 +127,13 @@ def test_negative_indices_count_from_the_end_and_others_fail():
 
 @pytest.mark.parametrize('arguments, message', [
     ({'classes': ['unicorn']}, "unicorn"),
-    ({'classes': []}, 'empty list'),
+    ({'classes': []}, 'the list is empty'),
     ({'size': (8, 64)}, 'at least 16'),
-    ({'objects': (3, 2)}, 'least <= largest'),
-    ({'objects': (0, 2)}, '1 <= least'),
+    ({'objects': (3, 2)}, 'minimum <= maximum'),
+    ({'objects': (0, 2)}, '1 <= minimum'),
     ({'diameters': (0, 0.5)}, 'diameters'),
     ({'length': -1}, 'negative'),
 ])
-def test_impossible_arguments_are_refused_in_one_sentence(arguments, message):
+def test_impossible_arguments_are_rejected_in_one_sentence(arguments, message):
     with pytest.raises(DatasetError, match=message):
         ShapesDataset(**arguments)
