@@ -90,7 +90,7 @@ def select(scene):
 
 
 def draw(scene):
-    return scene.model.draw_masks(scene.candidates, scene.chosen, scene.logits_of)
+    return scene.model.mask_logits(scene.candidates, scene.chosen, scene.logits_of)
 
 
 def paste(scene):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.deeplab.clicks import Click, pixel_of
@@ -60,7 +61,8 @@ def compose(candidates: CandidateMasks, clicks: Sequence[Click],
     return mask
 
 
-def _best(candidates, contained, positive, pixels):
+def _best(candidates: CandidateMasks, contained: np.ndarray, positive: np.ndarray,
+          pixels: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
     """(H, W) bool, the candidate that the object begins as; empty if none contains its first click."""
     first = int(positive.argmax())
     if not positive.any() or not contained[first].any():
@@ -70,13 +72,14 @@ def _best(candidates, contained, positive, pixels):
     return candidates.mask(int(np.where(contained[first], value, -np.inf).argmax()))
 
 
-def _value(candidates, pixel):
+def _value(candidates: CandidateMasks, pixel: Sequence[int] | np.ndarray) -> np.ndarray:
     """(N,) how well candidates fit a click in their middle: log of the score, less the distance^2 / area."""
     away = ((candidates.centers - pixel) ** 2).sum(axis=1) / candidates.areas
     return np.log(np.maximum(candidates.scores, _LEAST_SCORE)) - away
 
 
-def _correct_around(mask, pixel, opposite, wanted):
+def _correct_around(mask: np.ndarray, pixel: tuple[int, int], opposite: Sequence[tuple[int, int]],
+                    wanted: bool) -> None:
     """Sets a disc around ``pixel`` to ``wanted``, unless it is so; ``opposite`` clicks limit the disc."""
     if mask[pixel] == wanted:
         return

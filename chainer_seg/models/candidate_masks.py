@@ -76,5 +76,5 @@ class CandidateMasks:
         """(H, W) one of them."""
         return self.runs.take(np.array([number])).to_masks()[0]
 
-    def _sums(self, values):
+    def _sums(self, values: np.ndarray) -> np.ndarray:
         return np.bincount(self.runs.numbers, values, len(self))

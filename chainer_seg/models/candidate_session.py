@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.candidate_choice import compose
@@ -62,7 +63,7 @@ def soft_mask(mask: np.ndarray) -> np.ndarray:
     return probability
 
 
-def _distance(where):
+def _distance(where: npt.NDArray[np.bool_]) -> np.ndarray:
     """(H, W) float32, the distance of each pixel in ``where`` to the nearest that is not; 0 for others."""
     if where.all():
         return np.full(where.shape, np.float32(2 * max(where.shape)))

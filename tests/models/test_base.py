@@ -28,7 +28,7 @@ class OtherToy(Toy):
     pass
 
 
-def test_config_has_all_arguments_in_the_order_of_the_constructor():
+def test_config_has_all_arguments_in_constructor_order():
     model = Toy(seed=4, blocks=[5])
     assert list(model.config.items()) == [('width', 3), ('blocks', [5]), ('seed', 4)]
     assert Toy(7).config == {'width': 7, 'blocks': (1, 2), 'seed': 0}
@@ -40,7 +40,7 @@ def test_config_is_that_of_the_class_that_was_constructed():
     assert OtherToy(8).config == {'width': 8, 'blocks': (1, 2), 'seed': 0}
 
 
-def test_config_is_there_when_the_constructor_runs():
+def test_config_is_available_in_the_constructor():
     class Early(Model):
         def __init__(self, side=2):
             self.side = self.config['side']
@@ -69,7 +69,7 @@ def test_every_class_of_model_files_is_a_model(name):
     assert issubclass(model_class(name), Model) and issubclass(Model, DeviceChain)
 
 
-def test_outputs_that_are_not_finite_are_an_error_and_others_pass():
+def test_only_outputs_that_are_not_finite_are_an_error():
     Toy().check_finite(np.ones(3, np.float32), (np.zeros(2, np.float32),))
     with pytest.raises(ModelError, match='The Toy returned NaN or infinite values: numbers overflow'):
         Toy().check_finite(np.array([0, np.nan], np.float32))

@@ -42,7 +42,7 @@ def make(request):
     return MODELS[request.param]
 
 
-def test_classes_in_another_order_and_back_give_the_same_model(make):
+def test_reordering_classes_and_back_restores_the_model(make):
     source = make('abc', seed=1)
     there, back = make('cab'), make('abc')
     assert sorted(start_by_names(source, there).shared) == ['a', 'b', 'c']
@@ -63,7 +63,7 @@ def test_shared_classes_keep_their_weights_and_others_their_initial_ones(make):
         np.testing.assert_array_equal(found[:, [first, first + 3]], new[:, [first, first + 3]])
 
 
-def test_the_boxes_of_a_class_of_mask_rcnn_are_four_rows_behind_those_of_the_background():
+def test_mask_rcnn_has_four_box_rows_per_class_after_the_background():
     source, model = mask_rcnn('abc', seed=1), mask_rcnn('cb')
     start_by_names(source, model)
     given, found = source.box.deltas.W.array, model.box.deltas.W.array
@@ -73,7 +73,7 @@ def test_the_boxes_of_a_class_of_mask_rcnn_are_four_rows_behind_those_of_the_bac
     np.testing.assert_array_equal(model.mask.logits.b.array, source.mask.logits.b.array[[0, 3, 2]])
 
 
-def test_a_source_without_names_goes_by_position_and_says_so_once(make, caplog):
+def test_a_source_without_names_is_matched_by_position_with_one_warning(make, caplog):
     source, model = make('abc', seed=1), make('xyz')
     source.class_names = ()
     assert start_by_names(source, model).shared == ['x', 'y', 'z']
@@ -83,12 +83,12 @@ def test_a_source_without_names_goes_by_position_and_says_so_once(make, caplog):
         'No names of classes are known on one side: the 3 classes are matched by position.']
 
 
-def test_a_source_without_names_of_another_number_of_classes_gives_none(make):
+def test_a_source_without_names_and_another_number_of_classes_shares_none(make):
     source, model = make('abc', seed=1), make('xy')
     source.class_names = ()
     assert start_by_names(source, model).shared == []
 
 
-def test_a_model_without_masks_starts_from_one_with_them():
+def test_a_model_without_masks_can_start_from_one_with_masks():
     source, model = mask_rcnn('ab', seed=1), mask_rcnn('ba', with_masks=False)
     assert start_by_names(source, model).shared == ['b', 'a']

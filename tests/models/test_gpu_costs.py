@@ -75,7 +75,7 @@ def test_sharpmask_proposes_within_its_cost(log, image):
 
 
 @pytest.mark.parametrize('objects', [1, 8])
-def test_waits_of_a_detection_do_not_grow_with_its_objects(log, image, objects):
+def test_synchronisations_of_a_detection_do_not_grow_with_its_objects(log, image, objects):
     for model, waits in ((on_gpu(calm(Yolact(**SMALL_YOLACT))), 10),
                          (on_gpu(MaskRCNN(**SMALL_MASK_RCNN)), 23)):
         options = {**EVERYTHING, 'max_detections': objects}
@@ -109,7 +109,7 @@ def test_mask_rcnn_is_trained_within_its_cost(log):
 
 
 @pytest.mark.parametrize('images', [1, 4])
-def test_simulated_clicks_are_waited_for_once_a_round_and_not_once_an_image(log, images):
+def test_simulated_clicks_synchronise_once_per_round_and_not_per_image(log, images):
     chain = on_gpu(ClickTrainChain(ClickSegmenter(**SMALL_CLICK)))
     target = np.zeros((images, 64, 64), np.int32)
     target[:, 10:40, 10:40] = 1

@@ -105,7 +105,7 @@ def check_result(result, size):
 
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 3), (1, 500), (500, 1), (8, 8), (3, 2)])
-def test_images_of_a_few_pixels_give_a_result_without_warnings(system, rng, monkeypatch, size):
+def test_tiny_images_give_a_result_without_warnings(system, rng, monkeypatch, size):
     """The silence about overflow in networks is taken away, so that any warning would be an error."""
     monkeypatch.setattr('chainer_seg.models.inference._silence', contextlib.nullcontext)
     model, use = system
@@ -118,7 +118,7 @@ def test_images_of_a_few_pixels_give_a_result_without_warnings(system, rng, monk
     ('yolact', lambda model, image: model.detect(image, score_threshold=0.0)),
     ('click', clicked), ('deepmask', lambda model, image: model.propose(image, n=20)),
     ('sharpmask', lambda model, image: model.propose(image, n=20))])
-def test_shipped_models_give_results_for_images_of_a_few_pixels(rng, name, build):
+def test_shipped_models_give_results_for_tiny_images(rng, name, build):
     from chainer_seg.model_file import load_model
     model = load_model(name)
     for size in ((1, 1), (2, 3), (3, 8)):
@@ -133,7 +133,7 @@ def test_shared_models_with_broken_weights_are_reported(shared_cases, image):
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
-def test_one_value_among_many_makes_the_total_not_finite(value):
+def test_a_single_value_makes_the_total_not_finite(value):
     outputs = [np.full((100, 100), 1e30, np.float32), chainer.Variable(np.zeros(3, np.float16))]
     assert np.isfinite(total_of(outputs))
     outputs[1].array[1] = value

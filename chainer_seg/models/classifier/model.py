@@ -1,4 +1,4 @@
-"""ResNet as it was trained on ImageNet (arXiv 1512.03385, table 1): stages, their mean, logits."""
+"""The ResNet classifier of ImageNet (arXiv 1512.03385, table 1): stages, their mean, logits."""
 
 from typing import Literal
 
@@ -7,21 +7,23 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.links import ResNet
 from chainer_seg.models.base import Model
 from chainer_seg.schema import Channels, Count, Dilations, Padding, Stages
 
 
 class ResNetClassifier(Model):
-    """A ResNet with one logit for each class of image, or without logits, for others to start from.
+    """A ResNet with a logit for each image class, or without logits, from which other models start.
 
     Args:
         n_class: Number of classes; ImageNet has 1000. None for a ResNet without logits.
         blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, stem_width,
             block, shortcut, stem_size, seed: As those of :class:`chainer_seg.links.ResNet`.
-        strides, dilations: As there; None is a stride of 1 and then 2 everywhere, and no dilation.
+        strides, dilations: As there; None for a stride of 1 in the first stage, 2 in the others, and no
+            dilation.
 
-    ``forward`` takes (B, in_channels, H, W) float32, normalised as the weights want it, and returns
+    ``forward`` takes (B, in_channels, H, W) float32, normalised as the weights require, and returns
     logits (B, n_class), or without logits the mean features (B, channels). The trunk alone is
     ``resnet``.
     """
@@ -42,12 +44,12 @@ class ResNetClassifier(Model):
                 dilations or (1,) * stages, padding=padding, norm=norm, pooling=pooling,
                 pool_pad=pool_pad, stem_bias=stem_bias, stem_width=stem_width, block=block,
                 shortcut=shortcut, stem_size=stem_size, seed=seed)
-            if n_class is not None:  # Torch's Linear, as a convolution as everywhere in this package.
+            if n_class is not None:  # Torch's Linear, as a convolution like everywhere in this package
                 self.logits = L.Convolution2D(
                     self.resnet.out_channels[-1], n_class, 1,
                     initialW=chainer.initializers.LeCunNormal(rng=np.random.default_rng((seed, 1))))
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         pooled = F.mean(self.resnet(x)[-1], axis=(2, 3), keepdims=True)
         if self.config['n_class'] is not None:
             pooled = self.logits(pooled)

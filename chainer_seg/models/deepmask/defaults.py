@@ -1,4 +1,4 @@
-"""Published settings of full-scene inference; nothing else is loaded with them."""
+"""Published settings of full-scene inference, without any imports."""
 
 # The scales of the Torch implementation: 2 ** -2.5, 2 ** -2, ... 2 ** 0.5.
 FIRST_EXPONENT, LAST_EXPONENT, EXPONENT_STEP = -2.5, 0.5, 0.5

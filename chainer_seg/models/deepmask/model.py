@@ -1,6 +1,6 @@
 """DeepMask (arXiv 1506.06204, section 3) and SharpMask, which refines its masks (arXiv 1603.08695).
 
-Where the parts of the Torch implementation are found, W and b being Torch's weight and bias::
+The parameters of the Torch implementation, with Torch's weight and bias as W and b::
 
     Torch                                  parameters here
     trunk 1 to 7                           trunk/resnet/{stem, res2, res3, res4}/...
@@ -13,7 +13,7 @@ Where the parts of the Torch implementation are found, W and b being Torch's wei
     netvs[k], its two convolutions         refine/vertical{k}/{conv1, conv2}/{W, b}
     refs[4] 6 (its last convolution)       refine/logit/{W, b}
 
-k goes from 1 to 4. The arrays of a Linear need only be reshaped.
+k goes from 1 to 4. The arrays of a Linear are only reshaped.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,16 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.errors import UserError
 from chainer_seg.functions import symmetric_pad
-from chainer_seg.models.deepmask.proposals import ProposalModel
+from chainer_seg.models.deepmask.proposals import MaskBranch, ProposalModel
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk, WindowLinear
 from chainer_seg.schema import Channels, Count, InputSide, Share, Stages
 
 STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from stride 16 to 1.
 
-# The score branch replaces what its ReLU would make 0 by this (Threshold(0, 1e-6) in Torch).
+# The score branch replaces values of 0 or less by this (Threshold(0, 1e-6) in Torch).
 SCORE_FLOOR = np.float32(1e-6)
 
 
@@ -70,24 +71,24 @@ class DeepMask(ProposalModel):
             self.score = ScoreBranch(features, hidden, dropout, seed)
             self.mask = _mask_branch(features, mask_size, seed)
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
         features = self.encode(x)
         return self.masks(features)[:, :, :, 0, 0], self.score(features)[:, 0, 0]
 
-    def encode(self, x: chainer.Variable) -> chainer.Variable:
+    def encode(self, x: ArrayOrVariable) -> chainer.Variable:
         """The feature vectors (B, features, 1, 1) of patches."""
         return self.trunk.describe(crop(self.trunk(x)[-1], 1))
 
-    def masks(self, features: chainer.Variable) -> chainer.Variable:
+    def masks(self, features: ArrayOrVariable) -> chainer.Variable:
         """The mask logits (B, mask_size, mask_size, h, w) of feature vectors (B, features, h, w)."""
         logits = self.mask(features)
         side = self.mask_size
         return F.reshape(logits, (logits.shape[0], side, side) + logits.shape[2:])
 
-    def branch(self, dm):
-        return _no_skips, self._coarse
+    def branch(self, dm: bool) -> MaskBranch:
+        return MaskBranch(_no_skips, self._coarse)
 
-    def _coarse(self, features, skips):
+    def _coarse(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
         return self.masks(features)[:, :, :, 0, 0]
 
 
@@ -97,10 +98,9 @@ class SharpMask(ProposalModel):
     Args:
         patch_size, blocks, width, norm, bottleneck, features, hidden, dropout, seed: As those of
             :class:`DeepMask`.
-        mask_size: Side of the masks of the DeepMask branch that is kept beside (oSz); None where
-            there is none.
+        mask_size: Side of the masks of the additional DeepMask branch (oSz); None for no such branch.
         mask_channels: Channels of the coarse mask, a multiple of 16; each step halves them (km and
-            ks, which must be equal as the maps of both paths are added).
+            ks, which are equal because the maps of both paths are added).
         skip_channels: Channels to which a skip connection first reduces the features of its stage;
             half of it for the stem.
 
@@ -127,27 +127,27 @@ class SharpMask(ProposalModel):
             if mask_size is not None:
                 self.mask = _mask_branch(features, mask_size, seed)
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
         stages = self.trunk(x)
         features = self.trunk.describe(crop(stages[-1], 1))
         skips = [self.refine.skip(k, crop(stages[-k], 2 ** (k - 1))) for k in range(1, STEPS + 1)]
         return self.refine(features, skips), self.score(features)[:, 0, 0]
 
-    def branch(self, dm):
+    def branch(self, dm: bool) -> MaskBranch:
         if not dm:
-            return self._skips, self.refine
+            return MaskBranch(self._skips, self.refine)
         if self.mask_size is None:
             raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
-        return _no_skips, self._coarse
+        return MaskBranch(_no_skips, self._coarse)
 
-    def _skips(self, stages):
+    def _skips(self, stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
         return [self.refine.skip(k, stages[-k]) for k in range(1, STEPS + 1)]
 
     masks, _coarse = DeepMask.masks, DeepMask._coarse
 
 
 class ScoreBranch(chainer.Chain):
-    """Feature vectors (B, features, h, w) in, the logits (B, h, w) that each holds an object out."""
+    """The logits (B, h, w) that windows contain an object, from feature vectors (B, features, h, w)."""
 
     def __init__(self, features: int, hidden: int, dropout: float, seed: int) -> None:
         super().__init__()
@@ -159,9 +159,9 @@ class ScoreBranch(chainer.Chain):
             self.logit = WindowLinear(hidden, 1, 1,
                                       initialW=chainer.initializers.LeCunNormal(rng=rng))
 
-    def forward(self, features):
+    def forward(self, features: ArrayOrVariable) -> chainer.Variable:
         h = self.hidden(F.dropout(features, self.dropout))
-        # NaN is not below 0, and so stays.
+        # NaN is not below 0 and is therefore kept.
         h = F.where(h.array <= 0, self.xp.full_like(h.array, SCORE_FLOOR), h)
         return self.logit(F.dropout(h, self.dropout))[:, 0]
 
@@ -169,12 +169,13 @@ class ScoreBranch(chainer.Chain):
 class Refinement(chainer.Chain):
     """The refinement of SharpMask (section 3 there, figure 2c).
 
-    ``forward`` takes feature vectors (B, features, 1, 1) and, for k from 1 to 4, what
-    :meth:`skip` made of the windows of stage 5 - k, (B, mask_channels / 2 ** k, s, s) with
+    ``forward`` takes feature vectors (B, features, 1, 1) and, for k from 1 to 4, the results of
+    :meth:`skip` for the windows of stage 5 - k, (B, mask_channels / 2 ** k, s, s) with
     s = window * 2 ** (k - 1); it returns mask logits (B, 16 * window, 16 * window).
     """
 
-    def __init__(self, window, features, stage_channels, mask_channels, skip_channels, seed):
+    def __init__(self, window: int, features: int, stage_channels: Sequence[int], mask_channels: int,
+                 skip_channels: int, seed: int) -> None:
         super().__init__()
         _check_multiple('mask_channels', mask_channels, 2 ** STEPS)
         rng = np.random.default_rng((seed, 3))
@@ -191,14 +192,14 @@ class Refinement(chainer.Chain):
             self.logit = MirroredConvolution(mask_channels // 2 ** STEPS, 1, rng)
 
     def skip(self, k: int, stage: chainer.Variable) -> chainer.Variable:
-        """What step ``k`` (1 to 4) adds to the mask, of the stage's features (B, C, h, w)."""
+        """The skip connection of step ``k`` (1 to 4), from a stage's features (B, C, h, w)."""
         return self[f'horizontal{k}'](stage)
 
-    def forward(self, features, skips):
+    def forward(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
         return self.logit(self.steps(features, skips)[-1])[:, 0]
 
-    def steps(self, features, skips):
-        """The coarse mask and the result of each of the four steps, enlarged, as a list."""
+    def steps(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> list[chainer.Variable]:
+        """The coarse mask and the enlarged result of each of the four steps."""
         side = self.window
         maps = [F.reshape(self.coarse(features), (len(features), self.mask_channels, side, side))]
         for k, skip in enumerate(skips, start=1):
@@ -208,13 +209,13 @@ class Refinement(chainer.Chain):
 
 
 class MirroredConvolution(L.Convolution2D):
-    """A 3x3 convolution behind symmetric padding."""
+    """A 3x3 convolution with symmetric padding."""
 
     def __init__(self, in_channels: int, out_channels: int, rng: np.random.Generator) -> None:
         super().__init__(in_channels, out_channels, 3,
                          initialW=chainer.initializers.HeNormal(rng=rng))
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         return super().forward(symmetric_pad(x, 1))
 
 
@@ -228,28 +229,28 @@ class MirroredConvolutions(chainer.Chain):
             for name, inputs, outputs in zip(self.names, channels, channels[1:]):
                 setattr(self, name, MirroredConvolution(inputs, outputs, rng))
 
-    def forward(self, x):
-        x = self[self.names[0]](x)
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
+        y: chainer.Variable = self[self.names[0]](x)
         for name in self.names[1:]:
-            x = self[name](F.relu(x))
-        return x
+            y = self[name](F.relu(y))
+        return y
 
 
-def _no_skips(stages):
+def _no_skips(stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
     return []
 
 
-def crop(x, border):
+def crop(x: chainer.Variable, border: int) -> chainer.Variable:
     """(B, C, h, w) without ``border`` rows and columns on each side."""
     return x[:, :, border:-border, border:-border]
 
 
-def _mask_branch(features, mask_size, seed):
+def _mask_branch(features: int, mask_size: int, seed: int) -> WindowLinear:
     rng = np.random.default_rng((seed, 4))
     return WindowLinear(features, mask_size ** 2, 1,
                         initialW=chainer.initializers.LeCunNormal(rng=rng))
 
 
-def _check_multiple(name, value, factor):
+def _check_multiple(name: str, value: int, factor: int) -> None:
     if value < factor or value % factor:
         raise ValueError(f'{name} must be a multiple of {factor}, got {value}')

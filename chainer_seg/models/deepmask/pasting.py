@@ -1,19 +1,20 @@
-"""From mask logits of windows to masks of the image, as runs of pixels: no image is ever filled.
+"""Pastes the mask logits of windows into the image, as runs of pixels, without filling images.
 
-Torch's ``image.scale`` brings a mask to the size of its window, the width first: bilinearly with
-corners on corners where it grows, averaging areas where it shrinks. Along a column of the image an
-enlarged mask is linear between two of its samples, so it crosses the threshold there at most once,
-at a place that can be computed. A mask costs as much as its own samples and not as its pixels.
+Torch's ``image.scale`` resizes a mask to its window, the width first: bilinearly with aligned corners
+when it is enlarged, and by averaging areas when it is shrunk. Along a column of the image an enlarged mask
+is linear between two samples, so it crosses the threshold there at most once, at a position that can be
+computed. The cost of a mask is that of its samples, not of its pixels.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.mask_runs import MaskRuns
 
-# Masks are pasted in groups of about so many samples, which fit into a processor's cache.
+# Approximate number of samples of the masks that are pasted together, which fit into a processor's cache.
 GROUP_SAMPLES = 2 ** 19
 
-# Crossings are kept this far from the samples on both sides of them, against rounding.
+# Minimum distance of a crossing from the samples on both sides, against rounding.
 _NEAR = 1e-9
 
 
@@ -23,8 +24,8 @@ def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, si
 
     Args:
         logits: (R, S, S) float32.
-        tops, lefts: (R,) int, the first row and column of each window in pixels of the image; a
-            window may reach over the edge of the image, which cuts it off.
+        tops, lefts: (R,) int, the first row and column of each window in pixels of the image; windows
+            are clipped to the image.
         side: Side of the windows in pixels.
         size: (H, W) of the image.
         threshold: Probability above which a pixel belongs to the mask, in (0, 1).
@@ -40,7 +41,8 @@ def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, si
          for part in parts], len(logits), size)
 
 
-def _paste_group(logits, tops, lefts, side, size, limit):
+def _paste_group(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, size: tuple[int, int],
+                 limit: np.float32) -> MaskRuns:
     first = int(np.clip(-lefts, 0, side).min(initial=side))
     last = int(np.clip(size[1] - lefts, first, side).max(initial=first))
     columns, exact = _columns(logits, side, first, last)
@@ -54,18 +56,18 @@ def _paste_group(logits, tops, lefts, side, size, limit):
 
 
 def resize_masks(masks: np.ndarray, side: int) -> np.ndarray:
-    """Masks (R, S, S) brought to (R, side, side) float32 by the rule of Torch's ``image.scale``."""
+    """Masks (R, S, S) resized to (R, side, side) float32 like Torch's ``image.scale``."""
     columns, exact = _columns(masks, side, 0, side)
     if not exact:
         columns = _interpolate(columns.transpose(0, 2, 1), side, 0, side).transpose(0, 2, 1)
     return columns.transpose(0, 2, 1)
 
 
-def _columns(masks, side, first, last):
+def _columns(masks: np.ndarray, side: int, first: int, last: int) -> tuple[np.ndarray, bool]:
     """The columns from ``first`` to ``last`` of masks at the width ``side``.
 
     Returns:
-        (R, last - first, h) float32, and whether h is already ``side`` too.
+        (R, last - first, h) float32, and whether h is already ``side``.
     """
     flipped = np.ascontiguousarray(masks.transpose(0, 2, 1))
     length = masks.shape[1]
@@ -77,7 +79,7 @@ def _columns(masks, side, first, last):
     return _interpolate(flipped, side, first, last), False
 
 
-def _interpolate(x, side, first, last):
+def _interpolate(x: np.ndarray, side: int, first: int, last: int) -> np.ndarray:
     """Samples ``first`` to ``last`` of the second axis of (R, n, h) at the length ``side``."""
     length = x.shape[1]
     place = np.arange(first, last) * ((length - 1) / (side - 1))
@@ -91,8 +93,8 @@ def _interpolate(x, side, first, last):
     return result
 
 
-def _area_weights(length, side):
-    """(side, length) float32: what each sample counts in the mean over ``length / side`` of them."""
+def _area_weights(length: int, side: int) -> npt.NDArray[np.float32]:
+    """(side, length) float32: the weight of each sample in the mean over ``length / side`` of them."""
     ratio = length / side
     start = np.arange(side)[:, None] * ratio
     sample = np.arange(length)
@@ -100,11 +102,12 @@ def _area_weights(length, side):
     return (np.maximum(overlap, 0) / ratio).astype(np.float32)
 
 
-def _crossings(columns, limit, side):
-    """Where columns (R, C, h) of masks begin and end.
+def _crossings(columns: np.ndarray, limit: np.float32,
+               side: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows at which columns (R, C, h) of masks cross the threshold.
 
     Args:
-        side: The height to which the columns are to be interpolated; None if they have it already.
+        side: The height to which the columns are interpolated; None if they have it already.
 
     Returns:
         Number of the mask, column, and row of each first pixel above or not above ``limit`` in turn,
@@ -120,8 +123,9 @@ def _crossings(columns, limit, side):
     return number, column, row
 
 
-def _rows(columns, column, after, limit, side):
-    """The rows at which interpolated columns cross ``limit`` between the samples after - 1 and after."""
+def _rows(columns: np.ndarray, column: np.ndarray, after: np.ndarray, limit: np.float32,
+          side: int) -> npt.NDArray[np.int64]:
+    """The rows at which interpolated columns cross ``limit`` between samples after - 1 and after."""
     length = columns.shape[2]
     flat = columns.reshape(-1)
     inner = np.clip(after, 1, max(length - 1, 1))

@@ -1,15 +1,20 @@
 """Full-scene inference: proposals for a whole image (arXiv 1506.06204, section 3.2)."""
 
-import dataclasses
 import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import NamedTuple, TypeAlias
 
+import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer.backends import cuda
 
 from chainer_seg import boxes
+from chainer_seg.arrays import Array
 from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
-from chainer_seg.images import as_image
+from chainer_seg.images import ImageLike, as_image
 from chainer_seg.instances import Instances
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.candidate_masks import CandidateMasks
@@ -18,43 +23,42 @@ from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deepmask.at_click import masks_at
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
-from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, build_pyramid, pyramid_scales
+from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, PyramidLevel, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
-    best_candidates, best_selection, torch_candidates, torch_selection)
-from chainer_seg.models.deepmask.trunk import STRIDE
+    Candidates, Maps, Selection, best_candidates, best_selection, torch_candidates, torch_selection)
+from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
 from chainer_seg.models.inference import inference, total_of
 
-# Larger levels are processed in pieces that overlap by the receptive field of the network, which
-# changes nothing but the memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
+# Larger levels are processed in pieces that overlap by the receptive field of the network, to bound the
+# memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
 PIECE_PIXELS = 2 ** 21
 
-# Masks computed at once; more per matrix product would not be faster.
-MASKS_AT_ONCE = 32
+MASKS_AT_ONCE = 32  # computed in one batch; larger batches are not faster
 
-# Proposals among which a click picks.
-CLICK_CANDIDATES = 300
+CLICK_CANDIDATES = 300  # proposals from which a click selects
 
-# Reach, in positions, of the three 3x3 convolutions of SharpMask's horizontal nets.
-SKIP_REACH = 3
+SKIP_REACH = 3  # positions, of the three 3x3 convolutions of SharpMask's horizontal nets
+
+Span: TypeAlias = tuple[int, int]  # first, end
+# Numbers of the masks, their level, their rows and columns there, and their logits (m, S, S) float32.
+MaskLogits: TypeAlias = tuple[np.ndarray, PyramidLevel, np.ndarray, np.ndarray, np.ndarray]
 
 
-@dataclasses.dataclass
-class Maps:
-    """What the network computes once for a level, as arrays on its device.
+class MaskBranch(NamedTuple):
+    """The networks that predict masks.
 
     Attributes:
-        features: (features, h, w), a vector for each window.
-        scores: (h, w), the score logits.
-        skips: What SharpMask's horizontal nets make of the stages at stride 16, 8, 4 and 2.
+        skips: From the trunk's stages to the maps that are computed once for a level.
+        logits: From feature vectors (m, features, 1, 1) and windows of these maps to mask logits
+            (m, S, S).
     """
 
-    features: np.ndarray
-    scores: np.ndarray
-    skips: list
+    skips: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]
+    logits: Callable[[Array, Sequence[Array]], chainer.Variable]
 
 
-def _scores_and_total(maps):
-    """The scores on the CPU, and a number that is finite if all outputs are; the GPU is waited for once."""
+def _scores_and_total(maps: Maps) -> tuple[npt.NDArray[np.float32], np.float32]:
+    """The scores on the CPU, and a number that is finite if all outputs are, with one synchronisation."""
     xp = cuda.get_array_module(maps.scores)
     total = xp.asarray(total_of(maps.features, maps.scores), np.float32)
     both = cuda.to_cpu(xp.concatenate([maps.scores.ravel(), total.reshape(1)]))
@@ -62,36 +66,46 @@ def _scores_and_total(maps):
 
 
 class ProposalModel(CandidateModel):
-    """What DeepMask and SharpMask share beyond their networks: proposals for whole images.
+    """Base of DeepMask and SharpMask: proposals for whole images.
 
-    Subclasses have ``trunk``, ``score``, ``patch_size`` and :meth:`branch`.
+    An image goes through :meth:`prepare`, :meth:`predict_logits` for each level, and :meth:`decode`. A
+    subclass has the links ``trunk`` and ``score``, and :meth:`branch`.
+
+    Attributes:
+        patch_size: Side of the window that a mask covers, in pixels.
+        target_size: Side to which masks are enlarged for the loss.
     """
 
-    # Whether the Torch code clips positions to the side of the mask (its SharpMask does).
+    patch_size: int
+    target_size: int
+    trunk: Trunk
+    score: chainer.Chain
+
+    # Whether the Torch implementation clips positions to the side of the mask (its SharpMask does).
     clips_to_mask = False
 
-    def propose(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
-                nms=None, exact=False):
+    def propose(self, image: ImageLike, n: int = 100, scales: Sequence[float] | None = None,
+                zoom: bool = False, dm: bool = False, threshold: float = MASK_THRESHOLD,
+                nms: float | None = None, exact: bool = False) -> Instances:
         """Proposes objects: masks and scores, the best first.
 
         An image pyramid is searched at all places, every 16 pixels of a level, and the ``n``
         windows with the highest scores over all levels become masks. Windows without any pixel
         above ``threshold`` are omitted, and there are never more proposals than windows.
 
-        The Torch implementation does not take the windows that have the scores, but those one row up
-        and one column to the right, never more than the last level has, and its SharpMask clips
-        windows far right or down to the side of the mask in positions. ``exact`` reproduces all
-        this: results agree to the pixel, and are worse.
+        The Torch implementation does not use the windows with the best scores, but those one row up and
+        one column to the right, at most as many as the last level has, and its SharpMask clips positions
+        to the side of the mask. ``exact`` reproduces this: results agree to the pixel, and are worse.
 
         Args:
             image: Anything that :func:`chainer_seg.images.as_image` accepts; usually (H, W, 3) uint8.
             n: Maximum number of proposals.
             scales: Scales of the pyramid; 2 ** -2.5 to 2 ** 0.5 in steps of 2 ** 0.5 by default.
             zoom: Whether to add the scale 2, for small objects; it doubles the time.
-            dm: Whether SharpMask is to give the coarse masks of its DeepMask branch.
+            dm: Whether SharpMask returns the coarse masks of its DeepMask branch.
             threshold: Probability above which a pixel belongs to a mask.
-            nms: Proposals whose boxes overlap that of a better one by at least this intersection
-                over union are dropped; None keeps all.
+            nms: Intersection over union with the box of a better proposal from which a proposal is
+                dropped; None keeps all.
             exact: Whether to reproduce the Torch implementation's choice of windows.
 
         Returns:
@@ -101,63 +115,77 @@ class ProposalModel(CandidateModel):
         Raises:
             chainer_seg.errors.UserError: An argument is invalid.
             chainer_seg.errors.ImageError: ``image`` is not an image.
-            chainer_seg.errors.ModelError: The network gives values that are not finite.
+            chainer_seg.errors.ModelError: The network returned values that are not finite.
         """
         runs, scores, _ = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
         return Instances(runs.to_masks(), runs.bboxes(), scores=scores, class_names=('object',))
 
-    def propose_rle(self, image, n=100, scales=None, zoom=False, dm=False, threshold=MASK_THRESHOLD,
-                    nms=None, exact=False):
-        """As :meth:`propose`, but with masks as run-length encodings, in memory that is bounded.
+    def propose_rle(self, image: ImageLike, n: int = 100, scales: Sequence[float] | None = None,
+                    zoom: bool = False, dm: bool = False, threshold: float = MASK_THRESHOLD,
+                    nms: float | None = None, exact: bool = False) -> RleProposals:
+        """As :meth:`propose`, but with masks as run-length encodings, in bounded memory.
 
-        Beside the image itself, the memory depends on ``n`` and :data:`PIECE_PIXELS`, and hardly on
+        Apart from the image, the memory depends on ``n`` and :data:`PIECE_PIXELS`, and hardly on
         the size of the image: 1000 proposals for twelve megapixels fit easily.
 
         Returns:
             :class:`RleProposals`.
         """
-        runs, scores, scales = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
-        return RleProposals(runs.to_rle(), runs.bboxes(), scores, scales)
+        runs, scores, found_at = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
+        return RleProposals(runs.to_rle(), runs.bboxes(), scores, found_at)
 
-    def candidates(self, image):
+    def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
         runs, scores, _ = self._find(image, CLICK_CANDIDATES, None, False, False, MASK_THRESHOLD, None, False)
         return CandidateMasks.of(runs, scores)
 
-    def candidates_at(self, image, click: Click) -> CandidateMasks:
+    def candidates_at(self, image: npt.NDArray[np.uint8], click: Click) -> CandidateMasks:
         return masks_at(self, image, click, (*pyramid_scales(), ZOOM_SCALE))
 
-    def branch(self, dm):
-        """The nets that make masks.
+    def prepare(self, image: np.ndarray, scales: Sequence[float] | None = None, zoom: bool = False
+                ) -> list[PyramidLevel]:
+        """The pyramid of an image, on the model's device.
 
         Args:
-            dm: Whether DeepMask's coarse masks are wanted.
+            image: (H, W, 3) uint8 RGB.
+            scales, zoom: As those of :meth:`propose`.
 
-        Returns:
-            A function from the trunk's stages to the arrays that are computed once for a level,
-            and one from feature vectors (m, features, 1, 1) and windows of these arrays to mask
-            logits (m, S, S).
+        Raises:
+            chainer_seg.errors.UserError: A scale is invalid.
         """
+        chosen = pyramid_scales() if scales is None else tuple(scales)
+        chosen += (ZOOM_SCALE,) if zoom else ()
+        return build_pyramid(self.device.send(image), chosen, self.patch_size)
+
+    def branch(self, dm: bool) -> MaskBranch:
+        """The networks that predict masks; with ``dm`` those of DeepMask's coarse masks."""
         raise NotImplementedError
 
-    def predict_logits(self, level, skips_of):
-        """Runs the trunk and the score branch over a level of the pyramid: its :class:`Maps`."""
+    def predict_logits(self, level: PyramidLevel,
+                       skips_of: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]) -> Maps:
+        """Runs the trunk and the score branch over a level of the pyramid, in pieces if it is large.
+
+        Args:
+            level: The level.
+            skips_of: The maps of :class:`MaskBranch` to compute from the trunk's stages.
+        """
         across = _piece_positions(level, self._halo)
         spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
                  for count in level.positions]
         if len(spans[0]) == len(spans[1]) == 1:
-            return self._look_at(level, spans[0][0], spans[1][0], skips_of)
-        pieces = ((rows, columns, self._look_at(level, rows, columns, skips_of))
+            return self._piece_maps(level, spans[0][0], spans[1][0], skips_of)
+        pieces = ((rows, columns, self._piece_maps(level, rows, columns, skips_of))
                   for rows, columns in itertools.product(*spans))
         return _joined(level, pieces, self.xp)
 
     @property
-    def _halo(self):
-        """How many positions beyond its own windows a piece has to show, before them and behind."""
+    def _halo(self) -> Span:
+        """Number of positions that a piece must include before its windows and after them."""
         before = -(-self.trunk.reach // STRIDE) + SKIP_REACH
         return before, before + self.patch_size // STRIDE - 1
 
-    def _look_at(self, level, rows, columns, skips_of):
-        """The maps of the windows whose positions lie in two spans (first, end)."""
+    def _piece_maps(self, level: PyramidLevel, rows: Span, columns: Span,
+                 skips_of: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]) -> Maps:
+        """The maps of the windows at the positions of two spans."""
         before, behind = self._halo
         starts = [max(0, span[0] - before) for span in (rows, columns)]
         ends = [min(side, STRIDE * (span[1] + behind))
@@ -174,42 +202,64 @@ class ProposalModel(CandidateModel):
                  for k, skip in enumerate(skips_of(stages))]
         return Maps(features.array[0], self.score(features).array[0], skips)
 
-    def _find(self, image, n, scales, zoom, dm, threshold, nms, exact):
-        """The masks as runs, (R,) scores, and (R,) scales at which they were found."""
-        _check(n, threshold, nms)
-        scales = pyramid_scales() if scales is None else tuple(scales)
-        image = self.device.send(as_image(image))
-        levels = build_pyramid(image, scales + ((ZOOM_SCALE,) if zoom else ()), self.patch_size)
-        skips_of, logits_of = self.branch(dm)
-        pick = torch_candidates if exact else best_candidates
-        select = torch_selection if exact else best_selection
-        with inference():
-            candidates, totals = [], []
-            for level in levels:
-                maps = self.predict_logits(level, skips_of)
-                maps.scores, total = _scores_and_total(maps)
-                totals.append(total)
-                candidates.append(pick(level, maps, n))
-            self.check_finite(totals)
-            chosen = select(candidates, n)
-            runs = self.paste(self.draw_masks(candidates, chosen, logits_of), len(chosen[0]),
-                              image.shape[:2], threshold, exact)
-        scores = chosen[2]
-        scales = np.array([level.scale for level in levels], np.float32)[chosen[0]]
-        kept = _kept(runs.bboxes(), scores, nms, exact)
-        return runs.take(kept), scores[kept], scales[kept]
-
-    def draw_masks(self, candidates, chosen, logits_of):
-        """Computes masks, a few at once.
+    def decode(self, candidates: Sequence[Candidates], n: int, size: tuple[int, int], branch: MaskBranch,
+               threshold: float = MASK_THRESHOLD, nms: float | None = None, exact: bool = False
+               ) -> tuple[MaskRuns, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Turns the best windows of each level into masks of the image.
 
         Args:
-            candidates: A :class:`chainer_seg.models.deepmask.selection.Candidates` for each level.
-            chosen: What :func:`chainer_seg.models.deepmask.selection.best_selection` chose of them.
-            logits_of: The second function of :meth:`branch`.
+            candidates: The best windows of each level.
+            n, threshold, nms, exact: As those of :meth:`propose`.
+            size: (H, W) of the image.
+            branch: The branch that predicts the masks.
+
+        Returns:
+            R masks as runs, their scores (R,) and the scales (R,) of their levels, by descending score.
+        """
+        chosen = (torch_selection if exact else best_selection)(candidates, n)
+        logits = self.mask_logits(candidates, chosen, branch.logits)
+        runs = self.paste(logits, len(chosen[0]), size, threshold, exact)
+        scales = np.array([each.level.scale for each in candidates], np.float32)[chosen[0]]
+        kept = _kept(runs.bboxes(), chosen[2], nms, exact)
+        return runs.take(kept), chosen[2][kept], scales[kept]
+
+    def _find(self, image: ImageLike, n: int, scales: Sequence[float] | None, zoom: bool, dm: bool,
+              threshold: float, nms: float | None, exact: bool
+              ) -> tuple[MaskRuns, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The results of :meth:`decode` for an image."""
+        _check(n, threshold, nms)
+        pixels, branch = as_image(image), self.branch(dm)
+        with inference():
+            levels = self.prepare(pixels, scales, zoom)
+            candidates = self._best_windows(levels, n, branch, exact)
+            return self.decode(candidates, n, pixels.shape[:2], branch, threshold, nms, exact)
+
+    def _best_windows(self, levels: Sequence[PyramidLevel], n: int, branch: MaskBranch, exact: bool
+                      ) -> list[Candidates]:
+        """The ``n`` best windows of each level; the maps of a level are released before the next one."""
+        pick = torch_candidates if exact else best_candidates
+        candidates, totals = [], []
+        for level in levels:
+            maps = self.predict_logits(level, branch.skips)
+            maps.scores, total = _scores_and_total(maps)
+            totals.append(total)
+            candidates.append(pick(level, maps, n))
+        self.check_finite(totals)
+        return candidates
+
+    def mask_logits(self, candidates: Sequence[Candidates], chosen: Selection,
+                   logits_of: Callable[..., chainer.Variable]) -> Iterator[MaskLogits]:
+        """Predicts masks in small batches.
+
+        Args:
+            candidates: The best windows of each level.
+            chosen: The selected ones, as of
+                :func:`chainer_seg.models.deepmask.selection.best_selection`.
+            logits_of: The ``logits`` of :class:`MaskBranch`.
 
         Yields:
-            (m,) int, places in ``chosen``; their candidates' level; (m,) int, their rows and
-            columns there; and their mask logits (m, S, S) float32 on the CPU.
+            (m,) int, positions in ``chosen``; their level; (m,) int, their rows and columns there; and
+            their mask logits (m, S, S) float32 on the CPU.
         """
         levels, within, _ = chosen
         for number, of_level in enumerate(candidates):
@@ -222,32 +272,34 @@ class ProposalModel(CandidateModel):
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
                 yield part, of_level.level, rows, columns, logits
 
-    def paste(self, drawn, count, size, threshold, exact):
-        """Puts what :meth:`draw_masks` gives into an image of ``size``: ``count`` masks as runs."""
+    def paste(self, masks: Iterable[MaskLogits], count: int, size: tuple[int, int], threshold: float,
+              exact: bool) -> MaskRuns:
+        """Pastes the results of :meth:`mask_logits` into an image of ``size``: ``count`` masks as runs."""
         parts = []
-        for part, level, rows, columns, logits in drawn:
+        for part, level, rows, columns, logits in masks:
             last = logits.shape[1] - 1 if exact and self.clips_to_mask else None
             tops, lefts = (self._corners(places, level.scale, last) for places in (rows, columns))
             side = int(self.patch_size / level.scale)
             parts.append((paste(logits, tops, lefts, side, size, threshold), part))
         return MaskRuns.collect(parts, count, size)
 
-    def _corners(self, places, scale, last):
-        """Where windows begin in the image, for their positions along one side."""
+    def _corners(self, places: np.ndarray, scale: float, last: int | None) -> npt.NDArray[np.int64]:
+        """The first pixels of windows in the image, for their positions along one side."""
         places = places if last is None else np.minimum(places, last)
         return np.floor(places * STRIDE / scale - self.patch_size / 2 / scale).astype(int)
 
 
-def _piece_positions(level, halo):
-    """How many positions a piece has along each side, so that it has few enough pixels."""
+def _piece_positions(level: PyramidLevel, halo: Span) -> int:
+    """Number of positions of a piece along each side, within the limit of pixels."""
     if level.padded[0] * level.padded[1] <= PIECE_PIXELS:
         return max(level.positions)
     return max(1, int(PIECE_PIXELS ** 0.5) // STRIDE - sum(halo))
 
 
-def _joined(level, pieces, xp):
-    """The maps of a level from those of its pieces, (rows, columns, maps) each."""
-    joined = None
+def _joined(level: PyramidLevel, pieces: Iterable[tuple[Span, Span, Maps]],
+            xp: ModuleType) -> Maps:
+    """The maps of a level, joined from (rows, columns, maps) of its pieces."""
+    joined: Maps | None = None
     for rows, columns, maps in pieces:
         joined = joined or _empty_maps(level, maps, xp)
         part = np.s_[..., rows[0]:rows[1], columns[0]:columns[1]]
@@ -255,19 +307,20 @@ def _joined(level, pieces, xp):
         for k, (whole, skip) in enumerate(zip(joined.skips, maps.skips)):
             top, left = rows[0] << k, columns[0] << k
             whole[:, top:top + skip.shape[1], left:left + skip.shape[2]] = skip
+    assert joined is not None  # a level has a window
     return joined
 
 
-def _empty_maps(level, maps, xp):
-    """Maps for a whole level, of as many channels as those of a piece."""
+def _empty_maps(level: PyramidLevel, maps: Maps, xp: ModuleType) -> Maps:
+    """Uninitialised maps for a whole level, with the channels of those of a piece."""
     skips = [xp.empty((len(skip),) + tuple(-(-side // (STRIDE >> k)) for side in level.padded),
                       np.float32) for k, skip in enumerate(maps.skips)]
     return Maps(xp.empty((len(maps.features),) + level.positions, np.float32),
                 xp.empty(level.positions, np.float32), skips)
 
 
-def _kept(bboxes, scores, nms, exact):
-    """The numbers of the proposals that stay: not the empty ones, nor those that a better one covers."""
+def _kept(bboxes: np.ndarray, scores: np.ndarray, nms: float | None, exact: bool) -> npt.NDArray[np.int64]:
+    """The numbers of the proposals to keep: neither empty nor suppressed by a better one."""
     filled = (bboxes[:, 2:] > bboxes[:, :2]).all(axis=1)
     kept = np.flatnonzero(filled | exact)
     if nms is None:
@@ -275,7 +328,7 @@ def _kept(bboxes, scores, nms, exact):
     return kept[np.sort(boxes.nms(bboxes[kept], scores[kept], nms))]
 
 
-def _check(n, threshold, nms):
+def _check(n: int, threshold: float, nms: float | None) -> None:
     if n < 1:
         raise UserError(f'n must be at least 1, got {n}.')
     if not 0 < threshold < 1:

@@ -1,11 +1,13 @@
-"""The image pyramid of full-scene inference (arXiv 1506.06204, section 3.2), read piece by piece."""
+"""The image pyramid of full-scene inference (arXiv 1506.06204, section 3.2), read in pieces."""
 
 import logging
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 from chainer import backend
 
+from chainer_seg.arrays import Array
 from chainer_seg.errors import UserError
 from chainer_seg.models.deepmask.defaults import EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT
 from chainer_seg.models.deepmask.trunk import PADDING_VALUE, STRIDE, normalise
@@ -16,7 +18,8 @@ log = logging.getLogger(__name__)
 ZOOM_SCALE = 2.0
 
 
-def pyramid_scales(first=FIRST_EXPONENT, last=LAST_EXPONENT, step=EXPONENT_STEP):
+def pyramid_scales(first: float = FIRST_EXPONENT, last: float = LAST_EXPONENT,
+                   step: float = EXPONENT_STEP) -> tuple[float, ...]:
     """The scales 2 ** first, 2 ** (first + step), ... up to 2 ** last as a tuple.
 
     Raises:
@@ -25,21 +28,21 @@ def pyramid_scales(first=FIRST_EXPONENT, last=LAST_EXPONENT, step=EXPONENT_STEP)
     if not step > 0 or not last >= first:
         raise UserError(f'A pyramid from 2^{first:g} to 2^{last:g} in steps of {step:g} has no level; '
                         f'step must be positive, and last at least first.')
-    # As Lua counts: a last exponent that is only just missed still belongs to it.
+    # As in Lua, a last exponent that is missed only by rounding is included.
     count = int((last - first) / step + 1e-9) + 1
     return tuple(2.0 ** (first + step * number) for number in range(count))
 
 
 class PyramidLevel:
-    """An image at one scale with a grey border, as the network takes it.
+    """An image at one scale with a grey border: the input of the network.
 
-    The image is resized bilinearly, its corners staying corners, without smoothing (Torch's
-    ``SpatialReSamplingEx``). The border is half a window wide, so that the first window is centred
-    on the corner of the image.
+    The image is resized bilinearly with aligned corners, without smoothing (Torch's
+    ``SpatialReSamplingEx``). The border is half a window wide, so that the first window is centred on
+    the corner of the image.
 
     Args:
         image: (H, W, 3) uint8 RGB, NumPy's or CuPy's.
-        scale: Its size here is floor(scale * size + 0.5).
+        scale: The resized side is floor(scale * side + 0.5).
         window: Side of a window in pixels.
 
     Attributes:
@@ -48,18 +51,20 @@ class PyramidLevel:
         positions: (rows, columns) of windows, at stride 16.
     """
 
-    def __init__(self, image, scale, window):
+    def __init__(self, image: Array, scale: float, window: int) -> None:
         self.image, self.scale, self.window = image, scale, window
         self.size = level_size(image.shape[:2], scale)
-        self.padded = tuple(side + 2 * (window // 2) for side in self.size)
-        self.positions = tuple(cells - window // STRIDE + 1 for cells in self.cells)
+        border = 2 * (window // 2)
+        self.padded = self.size[0] + border, self.size[1] + border
+        rows, columns = self.cells
+        self.positions = rows - window // STRIDE + 1, columns - window // STRIDE + 1
 
     @property
     def cells(self) -> tuple[int, int]:
         """(rows, columns) of the trunk's last stage."""
-        return tuple(-(-side // STRIDE) for side in self.padded)
+        return -(-self.padded[0] // STRIDE), -(-self.padded[1] // STRIDE)
 
-    def read(self, rows=None, columns=None):
+    def read(self, rows: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> Array:
         """A piece of the padded level.
 
         Args:
@@ -82,15 +87,16 @@ class PyramidLevel:
             piece[part] = small.transpose(2, 1, 0) / np.float32(255)
         return normalise(piece)
 
-    def _inside(self, span, axis):
+    def _inside(self, span: tuple[int, int], axis: int) -> tuple[int, int]:
         """The part of a span of the padded level that shows the image, in pixels of the image there."""
         border = self.window // 2
-        return tuple(int(np.clip(place - border, 0, self.size[axis])) for place in span)
+        first, end = (int(np.clip(place - border, 0, self.size[axis])) for place in span)
+        return first, end
 
 
-def level_size(size, scale):
+def level_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """(height, width) of an image of ``size`` at a scale."""
-    return tuple(int(np.floor(scale * side + 0.5)) for side in size)
+    return int(np.floor(scale * size[0] + 0.5)), int(np.floor(scale * size[1] + 0.5))
 
 
 def build_pyramid(image: np.ndarray, scales: Sequence[float], window: int) -> list[PyramidLevel]:
@@ -111,7 +117,7 @@ def build_pyramid(image: np.ndarray, scales: Sequence[float], window: int) -> li
     return [PyramidLevel(image, scale, window) for scale in kept]
 
 
-def _resample(xp, x, length, span):
+def _resample(xp: ModuleType, x: Array, length: int, span: tuple[int, int]) -> Array:
     """Samples span[0] to span[1] of the first axis of (n, m, 3), resized to ``length``, as float32."""
     ratio = (len(x) - 1) / max(length - 1, 1)
     place = np.arange(*span) * ratio
@@ -127,5 +133,5 @@ def _resample(xp, x, length, span):
     return result
 
 
-def _listing(scales):
+def _listing(scales: Sequence[float]) -> str:
     return ', '.join(f'{scale:g}' for scale in scales) or '()'

@@ -1,12 +1,34 @@
-"""Which windows of a pyramid become proposals: the best of all levels, or those of the Torch code."""
+"""Selection of the windows that become proposals: the best of all levels, or those of Torch's DeepMask."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from chainer.backend import get_array_module
 from chainer.backends import cuda
 
+from chainer_seg.arrays import Array
 from chainer_seg.models.deepmask.pyramid import PyramidLevel
+
+# Level (R,) int, number among the candidates of the level (R,) int, and score (R,) float32.
+Selection: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass
+class Maps:
+    """The outputs of the network for a level, on its device.
+
+    Attributes:
+        features: (features, h, w), a vector for each window.
+        scores: (h, w), the score logits.
+        skips: The outputs of SharpMask's horizontal nets at stride 16, 8, 4 and 2, (C, h, w) each.
+    """
+
+    features: np.ndarray
+    scores: np.ndarray
+    skips: list[Array]
 
 
 @dataclasses.dataclass
@@ -18,8 +40,8 @@ class Candidates:
         scores: (M,) float32 in [0, 1].
         rows, columns: (M,) int, their positions among the windows of the level.
         features: (M, features, 1, 1) float32, on the device of the model.
-        skips: What the horizontal nets of SharpMask made of the level: arrays (C, h, w).
-        available: The number of windows that the level has.
+        skips: The skips of the level's :class:`Maps`.
+        available: Number of windows of the level.
     """
 
     level: PyramidLevel
@@ -27,11 +49,11 @@ class Candidates:
     rows: np.ndarray
     columns: np.ndarray
     features: np.ndarray
-    skips: list
+    skips: list[Array]
     available: int
 
-    def windows(self, chosen, side):
-        """What lies in some windows: features, and each skip's (m, C, s, s).
+    def windows(self, chosen: Sequence[int] | np.ndarray, side: int) -> tuple[Array, list[Array]]:
+        """The features of windows, and their part (m, C, s, s) of each skip.
 
         Args:
             chosen: (m,) int, numbers of candidates.
@@ -42,12 +64,13 @@ class Candidates:
         return self.features[get_array_module(self.features).asarray(chosen)], skips
 
 
-def best_candidates(level, maps, n):
+def best_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
     """The ``n`` best windows of a level.
 
     Args:
         level: The level.
-        maps: What :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.predict_logits` saw in it.
+        maps: Its maps, as of :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.predict_logits`.
+        n: Maximum number of windows.
     """
     scores = _probabilities(maps)
     best = np.argsort(-scores, kind='stable')[:n]
@@ -55,8 +78,8 @@ def best_candidates(level, maps, n):
     return _candidates(level, maps, scores[best], rows, columns)
 
 
-def torch_candidates(level, maps, n):
-    """As :func:`best_candidates`, but at the positions that the Torch code takes for these.
+def torch_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
+    """As :func:`best_candidates`, but at the positions that the Torch implementation computes for them.
 
     It counts from 1 and computes row max(1, floor(t / w)) and column max(1, t mod w + 1) of the
     t-th of all windows, w in a row: mostly one row up and one column to the right of the window
@@ -71,15 +94,14 @@ def torch_candidates(level, maps, n):
                        np.append(rows, 0), np.append(columns, 0))
 
 
-def best_selection(candidates, n):
+def best_selection(candidates: Sequence[Candidates], n: int) -> Selection:
     """The ``n`` best of all levels.
 
     Args:
         candidates: :class:`Candidates` for each level.
 
     Returns:
-        (R,) int, the number of the level, (R,) int, the number among its candidates, and (R,)
-        float32, the scores, which fall.
+        The levels, the numbers among their candidates, and the scores in descending order.
     """
     scores = np.concatenate([each.scores for each in candidates])
     counts = [len(each.scores) for each in candidates]
@@ -89,11 +111,11 @@ def best_selection(candidates, n):
     return levels[best], within[best], scores[best]
 
 
-def torch_selection(candidates, n):
-    """As :func:`best_selection`, but of :func:`torch_candidates` and ``n`` rows in any case.
+def torch_selection(candidates: Sequence[Candidates], n: int) -> Selection:
+    """As :func:`best_selection`, but of :func:`torch_candidates` and always ``n`` rows.
 
-    The Torch code fills its table as far as the last level has windows. Further rows keep ones:
-    the score 1 and the top left window of the first level.
+    The Torch implementation fills its table with at most the number of windows of the last level. Further
+    rows remain ones: the score 1 and the top left window of the first level.
     """
     filled = min(n, candidates[-1].available)
     levels, within, scores = best_selection(candidates, filled)
@@ -104,20 +126,24 @@ def torch_selection(candidates, n):
             np.append(scores[real], np.ones(missing, np.float32)))
 
 
-def _probabilities(maps):
+def _probabilities(maps: Maps) -> npt.NDArray[np.float32]:
     logits = cuda.to_cpu(maps.scores).ravel()
     return (0.5 * np.tanh(0.5 * logits) + 0.5).astype(np.float32)
 
 
-def _candidates(level, maps, scores, rows, columns):
+def _candidates(level: PyramidLevel, maps: Maps, scores: np.ndarray, rows: np.ndarray,
+                columns: np.ndarray) -> Candidates:
     xp = get_array_module(maps.features)
     features = maps.features[:, xp.asarray(rows), xp.asarray(columns)].T[:, :, None, None]
     return Candidates(level, scores, rows, columns, features, maps.skips, maps.scores.size)
 
 
-def _cut(image, tops, lefts, side):
-    """Squares (m, C, side, side) of an array (C, h, w); its last rows and columns are repeated where a
-    square reaches beyond it, as the side of a finer map need not be a multiple of 16 pixels."""
+def _cut(image: Array, tops: np.ndarray, lefts: np.ndarray, side: int) -> Array:
+    """Squares (m, C, side, side) of an array (C, h, w).
+
+    Its last rows and columns are repeated for squares that reach beyond it, because the side of a finer
+    map need not be a multiple of 16 pixels.
+    """
     xp = get_array_module(image)
     inner = np.arange(side)
     rows = xp.asarray(np.minimum(tops[:, None] + inner, image.shape[1] - 1))

@@ -4,13 +4,14 @@ import chainer
 import numpy as np
 from chainer import functions as F
 
+from chainer_seg.arrays import Array
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import DeviceChain
-from chainer_seg.models.deepmask.model import STEPS, crop
+from chainer_seg.models.deepmask.model import STEPS, DeepMask, Refinement, SharpMask, crop
 
 
-# The part of a window that the object in its middle takes, about: 0.14 of a drawn shape's, 0.10 of that
-# of an object in 50 images of COCO 2017.
+# Approximate share of a window covered by the object in its centre: 0.14 for synthetic shapes, 0.10 for the
+# objects of 50 images of COCO 2017.
 OBJECT_SHARE = 0.12
 
 
@@ -28,17 +29,18 @@ class DeepMaskTrainChain(DeviceChain):
     ``score_accuracy``. The other head is not updated, neither by momentum nor by weight decay.
     """
 
-    def __init__(self, model, mask_weight=32):
+    def __init__(self, model: DeepMask, mask_weight: float = 32) -> None:
         super().__init__()
         self.mask_weight = mask_weight
         with self.init_scope():
             self.model = model
 
-    def forward(self, x, mask=None, score=None):
+    def forward(self, x: Array, mask: Array | None = None, score: Array | None = None) -> chainer.Variable:
         _update(self.model.mask, mask is not None)
         _update(self.model.score, mask is None)
         features = self.model.encode(x)
         if mask is None:
+            assert score is not None  # a batch has targets for one head
             logits = self.model.score(features)[:, 0, 0]
             loss = soft_margin(logits, score)
             correct = (logits.array >= 0) == (score > 0)
@@ -49,7 +51,7 @@ class DeepMaskTrainChain(DeviceChain):
 
 
 class SharpMaskTrainChain(DeviceChain):
-    """The loss of the refined mask; the trunk and the score stay as they are.
+    """The loss of the refined mask; the trunk and the score branch are frozen.
 
     Args:
         model: A :class:`SharpMask`.
@@ -60,13 +62,13 @@ class SharpMaskTrainChain(DeviceChain):
     batch normalisation uses its running statistics.
     """
 
-    def __init__(self, model, mask_weight=32):
+    def __init__(self, model: SharpMask, mask_weight: float = 32) -> None:
         super().__init__()
         self.mask_weight = mask_weight
         with self.init_scope():
             self.model = model
 
-    def forward(self, x, mask):
+    def forward(self, x: Array, mask: Array) -> chainer.Variable:
         trunk, refine = self.model.trunk, self.model.refine
         for link in self.model.children():
             _update(link, link is refine)
@@ -77,11 +79,11 @@ class SharpMaskTrainChain(DeviceChain):
         return _mask_loss(self, refine(features, skips), mask)
 
 
-def begin_at_prior(refine):
-    """Lets a new refinement find each pixel to be of the object as often as pixels are.
+def begin_at_prior(refine: Refinement) -> None:
+    """Initialises a refinement so that pixels have the prior probability of the object.
 
-    From other weights the first updates do little but make every pixel less likely, until the ReLUs
-    before the last convolution, which has two inputs in the published sizes, let nothing through.
+    Otherwise the first updates mainly lower the probability of every pixel, until the ReLUs before the
+    last convolution, which has two inputs in the published sizes, are all inactive.
 
     Args:
         refine: The refinement of a :class:`SharpMask`; its last convolution is changed.
@@ -91,35 +93,36 @@ def begin_at_prior(refine):
         refine.logit.b.array[...] = np.log(OBJECT_SHARE / (1 - OBJECT_SHARE))
 
 
-def soft_margin(logits: chainer.Variable, target: np.ndarray) -> chainer.Variable:
+def soft_margin(logits: chainer.Variable, target: Array) -> chainer.Variable:
     """mean(log(1 + exp(-target * logits))) for targets of -1 and 1, of any shape."""
     # The same number as this cross entropy, whose gradient does not overflow.
     return F.sigmoid_cross_entropy(logits, (target > 0).astype(np.int32))
 
 
-def enlarge(logits, side):
-    """Mask logits (B, h, w) as (B, side, side), bilinearly between the corners."""
+def enlarge(logits: chainer.Variable, side: int) -> chainer.Variable:
+    """Mask logits (B, h, w) enlarged bilinearly to (B, side, side), with aligned corners."""
     if logits.shape[1:] == (side, side):
         return logits
     return resize_bilinear(logits[:, None], (side, side))[:, 0]
 
 
-def patch_ious(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+def patch_ious(logits: Array, target: Array) -> Array:
     """Intersection over union (B,) of masks whose logits (B, S, S) are at least 0 with those of 1."""
     found, truth = logits >= 0, target > 0
     shared, united = (found & truth).sum(axis=(1, 2)), (found | truth).sum(axis=(1, 2))
-    # Nothing found where nothing is counts as right.
+    # An empty mask without an object is correct.
     return (shared + (united == 0)) / (united + (united == 0))
 
 
-def _update(link, wanted):
-    """Says whether the optimizer, where there is one, updates the parameters of ``link``."""
+def _update(link: chainer.Link, wanted: bool) -> None:
+    """Sets whether the optimizer, if there is one, updates the parameters of ``link``."""
     for parameter in link.params():
         if parameter.update_rule is not None:
             parameter.update_rule.enabled = wanted
 
 
-def _mask_loss(chain, logits, mask):
+def _mask_loss(chain: DeepMaskTrainChain | SharpMaskTrainChain, logits: chainer.Variable,
+               mask: Array) -> chainer.Variable:
     loss = soft_margin(logits, mask)
     chainer.report({'mask_loss': loss, 'mask_iou': patch_ious(logits.array, mask).mean()}, chain)
     return chain.mask_weight * loss

@@ -1,29 +1,32 @@
-"""The trunk of DeepMask and SharpMask: three stages of a ResNet and a vector for each window of them."""
+"""The trunk of DeepMask and SharpMask: three stages of a ResNet and a feature vector for each window."""
+
+from collections.abc import Sequence
 
 import chainer
 import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.links import ResNet
 
 STAGE_STRIDES = (1, 2, 2)
-STRIDE = 16  # Pixels from one position of the last stage to the next.
+STRIDE = 16  # pixels between positions of the last stage
 
-# A patch is this much wider than the window it shows, so that the network sees beyond its edge; the
-# last stage is cropped by one position on each side for it.
+# Side of a patch minus that of its window, so that the network sees beyond the edge of the window; the
+# last stage is cropped by one position on each side.
 PATCH_MARGIN = 32
 
-# Of an image whose values are in 0..1, in the order red, green, blue.
+# Of images in 0..1, in the order red, green, blue.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
-# Mid-grey, before normalisation: what lies outside an image.
+# Mid-grey before normalisation, outside of an image.
 PADDING_VALUE = 0.5
 
 
 def normalise(images: np.ndarray) -> np.ndarray:
-    """Images as the network takes them: less their mean, divided by their deviation.
+    """Normalises images for the network: minus the mean, divided by the deviation.
 
     Args:
         images: (..., 3, H, W) float32 RGB in 0..1, NumPy's or CuPy's.
@@ -34,22 +37,23 @@ def normalise(images: np.ndarray) -> np.ndarray:
 
 
 class Trunk(chainer.Chain):
-    """ResNet to stride 16 and what follows it to one feature vector for each window.
+    """A ResNet to stride 16, and layers that turn each window into a feature vector.
 
     Args:
         window: Side of a window in positions of the last stage (fSz, a sixteenth of iSz).
         blocks, width, norm, seed: As those of :class:`chainer_seg.links.ResNet`.
-        bottleneck: Channels that the last stage is reduced to.
+        bottleneck: Channels to which the last stage is reduced.
         features: Length of the feature vector.
 
     ``forward`` takes (B, 3, H, W) and returns the outputs of the stem (before its pooling) and of
     the three stages, at strides 2, 4, 8 and 16.
 
     Attributes:
-        reach: How many pixels around its own place a position of the last stage depends on.
+        reach: Radius in pixels of the receptive field of a position of the last stage.
     """
 
-    def __init__(self, window, blocks, width, norm, bottleneck, features, seed):
+    def __init__(self, window: int, blocks: Sequence[int], width: int, norm: str, bottleneck: int,
+                 features: int, seed: int) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 1))
         with self.init_scope():
@@ -63,35 +67,34 @@ class Trunk(chainer.Chain):
         self.reach = _reach(blocks)
 
     @property
-    def channels(self):
-        """Channels of what ``forward`` returns."""
+    def channels(self) -> tuple[int, ...]:
+        """The channels of the outputs of ``forward``."""
         return (self.resnet.stem.conv.out_channels,) + self.resnet.out_channels
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         stem = F.relu(self.resnet.stem(x))
         return stem, *self.resnet.stages(stem)
 
     def describe(self, stage: chainer.Variable) -> chainer.Variable:
-        """The feature vectors (B, features, h - window + 1, w - window + 1) of all windows of the
-        last stage (B, C, h, w)."""
+        """Features (B, features, h - window + 1, w - window + 1) of all windows of a stage (B, C, h, w)."""
         return self.features(F.relu(self.bottleneck(stage)))
 
 
 class WindowLinear(L.Convolution2D):
     """Torch's Linear on windows of a map: a convolution, so that it slides over whole images.
 
-    On maps that are no larger than a window it is one matrix product for the batch.
+    On maps of the size of a window it is one matrix product for the batch.
     """
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         if x.shape[2:] != self.W.shape[2:]:
             return super().forward(x)
         y = F.linear(F.reshape(x, (len(x), -1)), F.reshape(self.W, (len(self.W), -1)), self.b)
         return y[:, :, None, None]
 
 
-def _reach(blocks):
-    # The stem looks 3 pixels around, its pooling 1 position at stride 2.
+def _reach(blocks: Sequence[int]) -> int:
+    # The stem reaches 3 pixels, its pooling 1 position at stride 2.
     reach, stride = 3 + 2, 4
     for count, step in zip(blocks, STAGE_STRIDES):
         reach += stride + (count - 1) * stride * step

@@ -1,15 +1,18 @@
-"""The anchors of the region proposal network (arXiv 1506.01497, section 3.1.1), as Detectron makes them.
+"""The anchors of the region proposal network (arXiv 1506.01497, section 3.1.1), as in Detectron.
 
-Boxes are Detectron's: their last row and column belong to them, so that a height is y_max - y_min + 1.
+The last row and column belong to a box, so that a height is y_max - y_min + 1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 
-def base_anchors(stride, sizes, ratios):
+def base_anchors(stride: int, sizes: Sequence[float], ratios: Sequence[float]) -> npt.NDArray[np.float32]:
     """The anchors of one position.
 
-    ChainerCV's are not rounded and lie half a pixel elsewhere, so they are not those that published
+    ChainerCV's are not rounded and are shifted by half a pixel, so they differ from those that published
     weights were trained with.
 
     Args:
@@ -21,9 +24,9 @@ def base_anchors(stride, sizes, ratios):
         (ratios * sizes, 4) float32 (y_min, x_min, y_max, x_max) relative to the position's first
         pixel, all sizes of the first ratio first.
     """
-    ratios = np.asarray(ratios, np.float64)
-    widths = np.round(np.sqrt(stride ** 2 / ratios))
-    heights = np.round(widths * ratios)
+    aspects = np.asarray(ratios, np.float64)
+    widths = np.round(np.sqrt(stride ** 2 / aspects))
+    heights = np.round(widths * aspects)
     enlargements = np.asarray(sizes, np.float64) / stride
     sides = np.stack([heights, widths], axis=1)[:, None] * enlargements[:, None]
     sides = sides.reshape(-1, 2)
@@ -36,7 +39,7 @@ def grid_anchors(base: np.ndarray, stride: int, size: tuple[int, int]) -> np.nda
     """The anchors of all positions of a map.
 
     Args:
-        base: (A, 4) float32, as :func:`base_anchors` gives them.
+        base: (A, 4) float32, as of :func:`base_anchors`.
         stride: Pixels between two positions.
         size: (h, w) of the map.
 

@@ -1,26 +1,30 @@
-"""From what the heads say to the objects of an image, in Detectron's order of steps."""
+"""The objects of an image from the outputs of the heads, in Detectron's order of steps."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from chainer import backend
 from chainer.backends import cuda
 
+from chainer_seg.arrays import Array
 from chainer_seg.boxes import batched_nms
 from chainer_seg.instances import Instances
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
 
-# What the deltas of the box head are divided by (arXiv 1504.08083's code, BBOX_NORMALIZE_STDS).
+# Divisors of the deltas of the box head (BBOX_NORMALIZE_STDS in the code of arXiv 1504.08083).
 DELTA_WEIGHTS = (10, 10, 5, 5)
 
 
 def class_boxes(rois: np.ndarray, deltas: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
-    """The box that each RoI becomes if it is of a class, for every class.
+    """The box of each RoI for each class.
 
     Args:
         rois: (R, 4) float32 with inclusive maxima, in pixels of the network's input.
-        deltas: (R, 4 * (C + 1)) float32, as the box head gives them.
-        scale: Pixels of the input for a pixel of the image.
+        deltas: (R, 4 * (C + 1)) float32, the output of the box head.
+        scale: Pixels of the input per pixel of the image.
         size: (H, W) of the image.
 
     Returns:
@@ -33,18 +37,18 @@ def class_boxes(rois: np.ndarray, deltas: np.ndarray, scale: float, size: tuple[
 
 def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: float, nms_threshold: float,
                max_detections: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes that are found in one image.
+    """The detected boxes of one image.
 
     Args:
         boxes: (R, C + 1, 4) float32 with inclusive maxima.
         probabilities: (R, C + 1) float32; class 0 is the background.
-        score_threshold: Boxes must have a higher probability.
-        nms_threshold: Overlap from which the worse of two boxes of a class is dropped.
-        max_detections: No more remain, but for some that are as good as the last.
+        score_threshold: Minimum probability, exclusive.
+        nms_threshold: Overlap from which the lower-scoring of two boxes of a class is dropped.
+        max_detections: Maximum number of boxes, except for ties with the last one.
 
     Returns:
         boxes (D, 4) float32, labels (D,) int32 from 0 without the background, and scores (D,)
-        float32; ordered by label, and within one as the RoIs are.
+        float32; ordered by label, and within a label as the RoIs.
     """
     xp = backend.get_array_module(boxes)
     objects = probabilities[:, 1:].T
@@ -56,15 +60,15 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
     return boxes[kept], label[kept].astype(np.int32), scores[kept]
 
 
-def to_instances(boxes, labels, scores, masks, heatmaps, size, class_names):
+def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None, heatmaps: Array | None,
+                 size: tuple[int, int], class_names: Sequence[str]) -> Instances:
     """The objects of an image, on the CPU.
 
     Args:
         boxes: (D, 4) float32 with inclusive maxima, in pixels of the image.
         labels: (D,) int32.
         scores: (D,) float32.
-        masks: (D, M, M) float32, the probabilities in each box; None where an object's box is all
-            that is known of its mask.
+        masks: (D, M, M) float32, the probabilities in each box; None to use the box as the mask.
         heatmaps: (D, K, S, S) float32, logits of the keypoints in each box, or None.
         size: (H, W) of the image.
         class_names: The name of each label.
@@ -79,8 +83,8 @@ def to_instances(boxes, labels, scores, masks, heatmaps, size, class_names):
     return Instances(masks, half_open, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)
 
 
-def _filled(boxes, size):
-    """Masks (D, H, W) bool of the pixels whose middles lie in boxes (D, 4) with exclusive maxima."""
+def _filled(boxes: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Masks (D, H, W) bool of the pixels whose centres are in boxes (D, 4) with exclusive maxima."""
     inside = [(np.arange(side) + 0.5 >= boxes[:, axis, None])
               & (np.arange(side) + 0.5 < boxes[:, axis + 2, None]) for axis, side in enumerate(size)]
     return inside[0][:, :, None] & inside[1][:, None]

@@ -1,7 +1,7 @@
 """Boxes as deltas of other boxes (arXiv 1311.2524, appendix C), in Detectron's convention.
 
-The last row and column belong to a box, so that a height is y_max - y_min + 1. ChainerCV's
-``loc2bbox`` knows half-open boxes and does not limit how far a box may grow.
+The last row and column belong to a box, so that a height is y_max - y_min + 1. ChainerCV's ``loc2bbox``
+is for half-open boxes and does not limit the growth of a box.
 """
 
 import math
@@ -10,18 +10,19 @@ from collections.abc import Sequence
 import numpy as np
 from chainer import backend
 
-# A box grows at most by this factor in a step: a wild delta must not overflow (Detectron's
-# BBOX_XFORM_CLIP).
-LARGEST_GROWTH = math.log(1000 / 16)
+from chainer_seg.arrays import Array
+
+# Maximum logarithmic growth of a box, so that large deltas do not overflow (Detectron's BBOX_XFORM_CLIP).
+MAX_GROWTH = math.log(1000 / 16)
 
 
 def boxes_to_deltas(boxes: np.ndarray, targets: np.ndarray,
                     weights: Sequence[float] = (1, 1, 1, 1)) -> np.ndarray:
-    """The deltas that bring boxes to others.
+    """The deltas that turn boxes into others.
 
     Args:
         boxes, targets: (..., 4) float32 (y_min, x_min, y_max, x_max) with inclusive maxima.
-        weights: What the four deltas are multiplied with.
+        weights: Factors of the four deltas.
 
     Returns:
         (..., 4) float32 (dy, dx, dh, dw).
@@ -40,7 +41,7 @@ def deltas_to_boxes(boxes: np.ndarray, deltas: np.ndarray,
     Args:
         boxes: (..., 4) float32 with inclusive maxima; the shapes of both are broadcast.
         deltas: (..., 4) float32 (dy, dx, dh, dw).
-        weights: What the four deltas are divided by.
+        weights: Divisors of the four deltas.
 
     Returns:
         (..., 4) float32 (y_min, x_min, y_max, x_max) with inclusive maxima.
@@ -49,17 +50,17 @@ def deltas_to_boxes(boxes: np.ndarray, deltas: np.ndarray,
     deltas = deltas / xp.asarray(weights, np.float32)
     centres, sides = _centres_and_sides(boxes)
     centres = centres + deltas[..., :2] * sides
-    halves = xp.exp(xp.minimum(deltas[..., 2:], np.float32(LARGEST_GROWTH))) * sides * np.float32(0.5)
+    halves = xp.exp(xp.minimum(deltas[..., 2:], np.float32(MAX_GROWTH))) * sides * np.float32(0.5)
     return xp.concatenate([centres - halves, centres + halves - 1], axis=-1)
 
 
 def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (..., 4) with inclusive maxima, cut off at the border of an image of (height, width)."""
+    """Boxes (..., 4) with inclusive maxima, clipped to an image of (height, width)."""
     xp = backend.get_array_module(boxes)
     limits = xp.asarray([size[0] - 1, size[1] - 1] * 2, dtype=boxes.dtype)
     return xp.maximum(xp.minimum(boxes, limits), 0)
 
 
-def _centres_and_sides(boxes):
+def _centres_and_sides(boxes: Array) -> tuple[Array, Array]:
     sides = boxes[..., 2:] - boxes[..., :2] + 1
     return boxes[..., :2] + sides * np.float32(0.5), sides

@@ -1,25 +1,27 @@
-"""From an image to maps, and from maps to what the heads see of a region: C4 and FPN.
+"""The feature maps of an image, and the features of a region, which the heads see: C4 and FPN.
 
 C4 is arXiv 1506.01497 on a ResNet (arXiv 1703.06870, figure 4 left), FPN arXiv 1612.03144.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import chainer
 import numpy as np
 from chainer import functions as F
 from chainer.backends import cuda
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions import roi_align, roi_pool
-from chainer_seg.links import FeaturePyramid
+from chainer_seg.links import FeaturePyramid, ResNet
 from chainer_seg.models.mask_rcnn.heads import FPN_MASK_CONVOLUTIONS
 
-# The size of region that goes to level 4 in FPN, and this level (arXiv 1612.03144, equation 1).
+# The size of a region that FPN assigns to level 4, and this level (arXiv 1612.03144, equation 1).
 CANONICAL_SIZE = 224
 CANONICAL_LEVEL = 4
 FINEST_LEVEL = 2
 
-# Detectron's guard against rounding where a region lies just between two levels.
+# Detectron's guard against rounding for a region exactly between two levels.
 _LEVEL_EPS = 1e-6
 
 
@@ -29,14 +31,14 @@ class C4Extractor(chainer.Chain):
     Args:
         resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
         pooling: ``'align'`` or ``'pool'``, RoIAlign or RoI pooling.
-        sampling_ratio: Samples of RoIAlign along each side of a bin; 0 for as many as it has pixels.
+        sampling_ratio: Samples of RoIAlign along each side of a bin; 0 for one per pixel.
 
     ``forward`` takes (B, 3, H, W) and returns a tuple of one map, at ``strides[0]``.
     """
 
     mask_convolutions = 0
 
-    def __init__(self, resnet, pooling, sampling_ratio):
+    def __init__(self, resnet: ResNet, pooling: str, sampling_ratio: int) -> None:
         super().__init__()
         self.pool = _pooling(pooling, sampling_ratio)
         with self.init_scope():
@@ -44,21 +46,21 @@ class C4Extractor(chainer.Chain):
         self.strides = (2 ** len(resnet.out_channels),)
         self.channels, self.region_channels = resnet.out_channels[-2:]
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         h = self.resnet.pool(F.relu(self.resnet.stem(x)))
         for name in self.resnet.stage_names[:-1]:
             h = self.resnet[name](h)
         return h,
 
-    def region_features(self, features: Sequence[chainer.Variable], rois: np.ndarray, roi_indices: np.ndarray,
+    def region_features(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
                         size: int) -> chainer.Variable:
-        """The last stage's output (R, region_channels, ceil(size / 2), ceil(size / 2)) for each RoI."""
+        """The output (R, region_channels, ceil(size / 2), ceil(size / 2)) of the last stage for each RoI."""
         pooled = self.pool(features[0], rois, roi_indices, size, 1 / self.strides[0])
         return self.resnet[self.resnet.stage_names[-1]](pooled)
 
 
 class FPNExtractor(chainer.Chain):
-    """A ResNet and a feature pyramid, from a quarter of the side on, with one level on top.
+    """A ResNet and a feature pyramid from stride 4 on, with one more level on top.
 
     Args:
         resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
@@ -73,7 +75,8 @@ class FPNExtractor(chainer.Chain):
 
     mask_convolutions = FPN_MASK_CONVOLUTIONS
 
-    def __init__(self, resnet, channels, canonical_size, pooling, sampling_ratio, seed):
+    def __init__(self, resnet: ResNet, channels: int, canonical_size: float, pooling: str,
+                 sampling_ratio: int, seed: int) -> None:
         super().__init__()
         self.pool = _pooling(pooling, sampling_ratio)
         self.canonical_size = canonical_size
@@ -84,13 +87,13 @@ class FPNExtractor(chainer.Chain):
         self.strides = tuple(2 ** (FINEST_LEVEL + level) for level in range(levels))
         self.channels = self.region_channels = channels
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         return self.pyramid(self.resnet(x))
 
-    def region_features(self, features: Sequence[chainer.Variable], rois: np.ndarray, roi_indices: np.ndarray,
+    def region_features(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
                         size: int) -> chainer.Variable:
-        """What RoIAlign takes from the level of each RoI: (R, channels, size, size)."""
-        # On the CPU, so that a GPU is waited for once and not at each level.
+        """The features (R, channels, size, size) of each RoI, pooled from its level."""
+        # On the CPU, so that a GPU is synchronised once and not at each level.
         levels = cuda.to_cpu(roi_levels(rois, len(features) - 1, self.canonical_size))
         pooled, members = [], []
         for level, (x, stride) in enumerate(zip(features[:-1], self.strides)):
@@ -118,18 +121,18 @@ def roi_levels(rois: np.ndarray, levels: int, canonical_size: float = CANONICAL_
         (R,) int32 from 0, the finest level, which is the paper's level 2.
     """
     xp = chainer.backend.get_array_module(rois)
-    # A box of a small image that is narrower than a pixel has its maxima before its minima, and that by
-    # any number of pixels once it is enlarged to the network's input.
+    # The maxima of a box narrower than a pixel are below its minima, and by more once a small image is
+    # enlarged to the network's input.
     sides = xp.maximum(rois[:, 2:] - rois[:, :2] + 1, 0)
     size = xp.sqrt(sides[:, 0] * sides[:, 1])
     level = xp.floor(CANONICAL_LEVEL + xp.log2(size / canonical_size + _LEVEL_EPS))
     return xp.clip(level - FINEST_LEVEL, 0, levels - 1).astype(np.int32)
 
 
-def _pooling(name, sampling_ratio):
-    """The function (x, rois, roi_indices, size, scale) that ``name`` stands for."""
+def _pooling(name: str, sampling_ratio: int) -> Callable[..., chainer.Variable]:
+    """The pooling function (x, rois, roi_indices, size, scale) of a name."""
     if name == 'align':
-        return lambda *arguments: roi_align(*arguments, sampling_ratio)
+        return functools.partial(roi_align, sampling_ratio=sampling_ratio)
     if name == 'pool':
         return roi_pool
     raise ValueError(f"pooling must be 'align' or 'pool', got {name!r}")

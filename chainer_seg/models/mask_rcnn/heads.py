@@ -1,4 +1,4 @@
-"""What is computed of each region of interest: classes and boxes, masks, keypoints.
+"""The heads for each region of interest: classes and boxes, masks, keypoints.
 
 arXiv 1703.06870, figure 4 (heads) and section 5 (keypoints); initial weights as in Detectron.
 """
@@ -13,11 +13,11 @@ KEYPOINT_CONVOLUTIONS = 8
 
 
 class BoxHead(chainer.Chain):
-    """The mean over each region's features, two fully connected layers or none, and the predictions.
+    """Two fully connected layers, or the mean over a region's features, and the predictions.
 
     Args:
         channels: Channels of the features.
-        size: Side of the features of a region, if they are fully connected.
+        size: Side of the features of a region, for fully connected layers.
         hidden: Units of the two fully connected layers (FPN); None for the mean over the features of
             a last ResNet stage instead (C4).
         classes: Number of object classes C.
@@ -40,13 +40,13 @@ class BoxHead(chainer.Chain):
             self.logits = L.Linear(width, classes + 1, initialW=_normal(0.01, rng))
             self.deltas = L.Linear(width, 4 * (classes + 1), initialW=_normal(0.001, rng))
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> tuple[chainer.Variable, chainer.Variable]:
         h = F.mean(x, axis=(2, 3)) if self.averages else F.relu(self.fc7(F.relu(self.fc6(x))))
         return self.logits(h), self.deltas(h)
 
 
 class MaskHead(chainer.Chain):
-    """Convolutions, one that doubles the side, and a mask for each class.
+    """Convolutions, a transposed one that doubles the side, and a mask for each class.
 
     Args:
         in_channels: Channels of the features.
@@ -58,7 +58,8 @@ class MaskHead(chainer.Chain):
     ``forward`` takes (R, in_channels, s, s) and returns logits (R, C + 1, 2 * s, 2 * s).
     """
 
-    def __init__(self, in_channels, channels, convolutions, classes, seed=0):
+    def __init__(self, in_channels: int, channels: int, convolutions: int, classes: int,
+                 seed: int = 0) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 3))
         with self.init_scope():
@@ -69,12 +70,12 @@ class MaskHead(chainer.Chain):
             self.logits = L.Convolution2D(channels, classes + 1, 1,
                                           initialW=chainer.initializers.HeNormal(rng=rng))
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         return self.logits(F.relu(self.upsample(_with_relu(self.convs, x))))
 
 
 class KeypointHead(chainer.Chain):
-    """Convolutions, and a heat map for each keypoint, at twice the side and enlarged once more.
+    """Convolutions, and a heat map for each keypoint at four times the side.
 
     Args:
         in_channels: Channels of the features.
@@ -86,7 +87,8 @@ class KeypointHead(chainer.Chain):
     ``forward`` takes (R, in_channels, s, s) and returns logits (R, K, 4 * s, 4 * s).
     """
 
-    def __init__(self, in_channels, channels, keypoints, convolutions=KEYPOINT_CONVOLUTIONS, seed=0):
+    def __init__(self, in_channels: int, channels: int, keypoints: int,
+                 convolutions: int = KEYPOINT_CONVOLUTIONS, seed: int = 0) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 4))
         with self.init_scope():
@@ -94,36 +96,36 @@ class KeypointHead(chainer.Chain):
             self.upsample = L.Deconvolution2D(channels, keypoints, 4, stride=2, pad=1,
                                               initialW=_normal(0.001, rng))
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         return double_side(self.upsample(_with_relu(self.convs, x)))
 
 
 def bilinear_kernel() -> np.ndarray:
-    """The (4, 4) float32 weights with which a transposed convolution doubles sides bilinearly."""
+    """The (4, 4) float32 kernel of a transposed convolution that doubles sides bilinearly."""
     weights = np.array([1, 3, 3, 1], np.float32) / 4
     return weights[:, None] * weights
 
 
 def double_side(x: chainer.Variable) -> chainer.Variable:
-    """(R, K, h, w) to (R, K, 2 * h, 2 * w), bilinearly; beyond the border lie zeros, as in Detectron."""
+    """(R, K, h, w) to (R, K, 2 * h, 2 * w), bilinearly, padded with zeros as in Detectron."""
     xp = chainer.backend.get_array_module(x)
     count = x.shape[1]
     kernel = xp.broadcast_to(xp.asarray(bilinear_kernel()), (count, 1, 4, 4))
     return F.deconvolution_2d(x, xp.ascontiguousarray(kernel), stride=2, pad=1, groups=count)
 
 
-def _convolutions(in_channels, channels, count, rng):
+def _convolutions(in_channels: int, channels: int, count: int, rng: np.random.Generator) -> chainer.ChainList:
     return chainer.ChainList(*(
         L.Convolution2D(channels if number else in_channels, channels, 3, pad=1,
                         initialW=chainer.initializers.HeNormal(rng=rng))
         for number in range(count)))
 
 
-def _with_relu(convolutions, x):
+def _with_relu(convolutions: chainer.ChainList, x: chainer.Variable) -> chainer.Variable:
     for convolution in convolutions:
         x = F.relu(convolution(x))
     return x
 
 
-def _normal(deviation, rng):
+def _normal(deviation: float, rng: np.random.Generator) -> chainer.initializers.Normal:
     return chainer.initializers.Normal(deviation, rng=rng)

@@ -1,9 +1,13 @@
 """From heat maps of regions to keypoints of the image (arXiv 1703.06870, section 5), as in Detectron."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from chainer import backend
 
-# Heat maps are enlarged in groups of at most so many values, for the caches and the memory.
+from chainer_seg.arrays import Array
+
+# Maximum number of values of the heat maps that are enlarged together, to bound the memory.
 GROUP_VALUES = 2 ** 22
 
 # The free parameter of the cubic of OpenCV's INTER_CUBIC.
@@ -11,7 +15,7 @@ _CUBIC = -0.75
 
 
 def find_keypoints(heatmaps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The place of the highest value of each heat map, at the resolution of its box.
+    """The position of the maximum of each heat map, at the resolution of its box.
 
     Args:
         heatmaps: (R, K, S, S) float32 logits.
@@ -21,7 +25,7 @@ def find_keypoints(heatmaps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         (R, K, 3) float32 (y, x, logit), in pixels of the image.
     """
     xp = backend.get_array_module(heatmaps)
-    # Detectron measures these boxes as half-open ones.
+    # Detectron treats these boxes as half-open.
     sides = xp.maximum(boxes[:, 2:] - boxes[:, :2], 1)
     pixels = xp.ceil(sides).astype(int)
     found = xp.zeros(heatmaps.shape[:2] + (3,), np.float32)
@@ -32,8 +36,8 @@ def find_keypoints(heatmaps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return found
 
 
-def _groups(pixels, keypoints):
-    """Splits boxes of (R, 2) pixels into groups of similar size, small enough together."""
+def _groups(pixels: Array, keypoints: int) -> Iterator[Array]:
+    """Splits boxes of (R, 2) pixels into groups of similar size within the memory limit."""
     xp = backend.get_array_module(pixels)
     order = xp.argsort(pixels.prod(axis=1))
     size = np.asarray(pixels[order].tolist(), int).reshape(-1, 2)
@@ -47,8 +51,8 @@ def _groups(pixels, keypoints):
         start += count
 
 
-def _highest(heatmaps, pixels):
-    """The places (r, K, 2) and the values (r, K) of the maxima of heat maps at their boxes' sizes."""
+def _highest(heatmaps: Array, pixels: Array) -> tuple[Array, Array]:
+    """The positions (r, K, 2) and values (r, K) of the maxima of heat maps at the sizes of their boxes."""
     xp = backend.get_array_module(heatmaps)
     height, width = (int(length) for length in pixels.max(axis=0))
     rows = _cubic_weights(heatmaps.shape[2], pixels[:, 0], height)
@@ -58,17 +62,17 @@ def _highest(heatmaps, pixels):
     best = flat.argmax(axis=2)
     place = xp.stack([best // width, best % width], axis=2)
     value = xp.take_along_axis(flat, best[..., None], axis=2)[..., 0]
-    # What was computed beyond the end of a box repeats its last pixels.
+    # Beyond the end of a box its last pixels were repeated.
     return xp.minimum(place, pixels[:, None] - 1), value
 
 
-def _cubic_weights(side, lengths, count):
-    """What each of ``side`` samples counts for the pixels of lines of some lengths (OpenCV's cubic).
+def _cubic_weights(side: int, lengths: Array, count: int) -> Array:
+    """The weights of ``side`` samples in the pixels of resized lines (OpenCV's cubic interpolation).
 
     Args:
         side: Number of samples.
         lengths: (R,) int, pixels of each line.
-        count: Number of pixels that are wanted; those beyond the end of a line are its last one.
+        count: Number of pixels to compute; those beyond the end of a line repeat its last one.
 
     Returns:
         (R, count, side) float32.
@@ -76,14 +80,14 @@ def _cubic_weights(side, lengths, count):
     xp = backend.get_array_module(lengths)
     pixel = xp.minimum(xp.arange(count), lengths[:, None] - 1)
     position = (pixel + 0.5) * (side / lengths)[:, None] - 0.5
-    # Beyond both ends there are two samples more, which are the first and the last one again.
+    # Two more samples at each end repeat the first and the last one.
     weights = _cubic(xp.abs(position[..., None] - xp.arange(-2, side + 2)))
     weights[..., 2] += weights[..., :2].sum(axis=2)
     weights[..., -3] += weights[..., -2:].sum(axis=2)
     return xp.ascontiguousarray(weights[..., 2:-2], dtype=np.float32)
 
 
-def _cubic(distance):
+def _cubic(distance: Array) -> Array:
     """The cubic convolution kernel (Keys 1981, equation 15)."""
     xp = backend.get_array_module(distance)
     near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance ** 2 + 1

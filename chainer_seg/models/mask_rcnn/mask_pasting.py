@@ -1,12 +1,13 @@
-"""From the masks of boxes to masks of the image, as runs of pixels (arXiv 1703.06870, section 3).
+"""Pastes the masks of boxes into the image, as runs of pixels (arXiv 1703.06870, section 3).
 
-As Detectron does it: a mask gets one pixel of zeros around it, is brought bilinearly to the size of
-its box, which grows with it, and counts where it exceeds a threshold. Along a column of the image it
-is linear between two of its samples, so it crosses the threshold there at most once, at a place that
-can be computed: a mask costs as much as its columns and not as its pixels.
+As in Detectron, a mask is padded with one pixel of zeros, resized bilinearly to its box, which grows by the
+padding, and thresholded. Along a column of the image it is linear between two samples, so it crosses the
+threshold there at most once, at a position that can be computed: the cost of a mask is that of its columns,
+not of its pixels.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.mask_runs import MaskRuns
 
@@ -24,7 +25,7 @@ def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
         threshold: Probability above which a pixel belongs to a mask.
 
     Returns:
-        :class:`chainer_seg.mask_runs.MaskRuns`; nothing of a mask lies outside the image.
+        :class:`chainer_seg.mask_runs.MaskRuns`, clipped to the image.
     """
     padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
     places = _grown(boxes, padded.shape[1] / max(masks.shape[1], 1))
@@ -40,10 +41,10 @@ def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
     top, bottom = row[::2], row[1::2]
     seen = top < bottom
     number, column = number[::2][seen], column[::2][seen]
-    return MaskRuns(number, column + lefts[number], top[seen], bottom[seen], len(masks), tuple(size))
+    return MaskRuns(number, column + lefts[number], top[seen], bottom[seen], len(masks), size)
 
 
-def _grown(boxes, factor):
+def _grown(boxes: np.ndarray, factor: float) -> npt.NDArray[np.int64]:
     """Boxes (R, 4) enlarged about their centres, in whole pixels as Detectron truncates them."""
     boxes = boxes.astype(np.float32)
     centres = (boxes[:, 2:] + boxes[:, :2]) * np.float32(0.5)
@@ -51,7 +52,7 @@ def _grown(boxes, factor):
     return np.concatenate([centres - halves, centres + halves], axis=1).astype(int)
 
 
-def _spans(first, last):
+def _spans(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The numbers first[i] to last[i] - 1 for each i in turn, and i for each of them."""
     lengths = np.maximum(last - first, 0)
     owner = np.repeat(np.arange(len(first)), lengths)
@@ -59,7 +60,8 @@ def _spans(first, last):
     return owner, np.arange(len(owner)) - start[owner] + first[owner]
 
 
-def _columns(padded, number, column, widths):
+def _columns(padded: np.ndarray, number: np.ndarray, column: np.ndarray,
+             widths: np.ndarray) -> npt.NDArray[np.float32]:
     """The columns (K, N) float32 of masks (R, N, N) at their widths."""
     side = padded.shape[1]
     below, part = _samples(column, widths[number], side)
@@ -69,11 +71,11 @@ def _columns(padded, number, column, widths):
     return samples
 
 
-def _samples(place, length, side):
-    """Where pixels of a line of ``length`` pixels lie among ``side`` samples, as OpenCV has it.
+def _samples(place: np.ndarray, length: np.ndarray, side: int) -> tuple[np.ndarray, npt.NDArray[np.float32]]:
+    """The positions of pixels of a line of ``length`` pixels among ``side`` samples, as in OpenCV.
 
     Returns:
-        The sample before each, and how far it is on the way to the next, float32 in [0, 1).
+        The sample before each pixel, and the fractional distance to the next, float32 in [0, 1).
     """
     position = ((place + 0.5) * (side / length) - 0.5).astype(np.float32)
     below = np.floor(position).astype(int)
@@ -82,8 +84,8 @@ def _samples(place, length, side):
     return np.clip(below, 0, side - 1), np.where(outside, np.float32(0), part).astype(np.float32)
 
 
-def _crossings(samples, heights, threshold):
-    """Where columns (K, N), brought to their heights, begin and end to exceed the threshold.
+def _crossings(samples: np.ndarray, heights: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """The rows at which columns (K, N), resized to their heights, cross the threshold.
 
     Returns:
         Number of the column, and the row of each first pixel above or not above in turn, ordered by
@@ -94,7 +96,7 @@ def _crossings(samples, heights, threshold):
     column, after = np.nonzero(above[:, 1:] != above[:, :-1])
     low, high = samples[column, after], samples[column, after + 1]
     part = (threshold - low.astype(np.float64)) / (high - low)
-    # The row whose middle lies on the threshold; OpenCV's samples have their middles there, too.
+    # The row whose centre is on the threshold; centres are aligned as in OpenCV.
     row = (after + part + 0.5) * heights[column] / side - 0.5
     rises = high > low
     return column, np.where(rises, np.floor(row) + 1, np.ceil(row)).astype(int)

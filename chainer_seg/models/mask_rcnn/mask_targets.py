@@ -1,19 +1,21 @@
 """Targets of the mask head: the true masks of objects, cropped by regions at its resolution.
 
-arXiv 1703.06870, section 3. Polygons are drawn at the mask's resolution as Detectron does it, without
-a detour over the pixels of the image; masks known as pixels are interpolated there.
+arXiv 1703.06870, section 3. Polygons are rasterised at the mask's resolution, as in Detectron, not at
+that of the image; masks given as pixels are interpolated.
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.masks import decode_columns, mask_to_bbox
 from chainer_seg.run_lengths import polygon_codes
 
-# From boxes with inclusive maxima to where pasting puts the edges of a mask: half a pixel beyond its
-# first and last pixel's places. Detectron leaves this out here but not in pasting, so that its masks
-# come out a pixel too large.
+# From boxes with inclusive maxima to the edges of the pasted mask, half a pixel beyond the centres of the
+# first and last pixels. Detectron does this in pasting but not here, so that its masks are a pixel too large.
 EDGES = np.array([-0.5, -0.5, 0.5, 0.5], np.float32)
 
 
@@ -23,24 +25,24 @@ class ObjectMasks:
 
     Attributes:
         polygons: For each object a list of (P, 2) float arrays (x, y) in pixels of the image, where
-            pixel i covers [i, i + 1); an empty list for one that is known by pixels.
-        bitmaps: For each object a (h, w) uint8 array of 0 and 1; of shape (0, 0) for one that is known
-            by polygons.
+            pixel i covers [i, i + 1); an empty list for an object given as pixels.
+        bitmaps: For each object a (h, w) uint8 array of 0 and 1; of shape (0, 0) for an object given as
+            polygons.
         corners: (G, 2) int, the row and the column of each bitmap's first pixel.
     """
 
-    polygons: list
-    bitmaps: list
+    polygons: list[list[np.ndarray]]
+    bitmaps: list[np.ndarray]
     corners: np.ndarray
 
     @classmethod
-    def collect(cls, masks, polygons=None):
+    def collect(cls, masks: np.ndarray, polygons: Sequence[Sequence | None] | None = None) -> Self:
         """The masks of Instances.
 
         Args:
             masks: (G, H, W) bool.
-            polygons: For each object a list of polygons (x0, y0, x1, y1, ...) in pixels, or None
-                where there are none; then its pixels count.
+            polygons: For each object a list of polygons (x0, y0, x1, y1, ...) in pixels, or None for
+                an object without polygons, of which the pixels are used.
         """
         if polygons is None:
             polygons = [None] * len(masks)
@@ -54,7 +56,7 @@ class ObjectMasks:
     def __len__(self) -> int:
         return len(self.bitmaps)
 
-    def take(self, numbers):
+    def take(self, numbers: np.ndarray) -> 'ObjectMasks':
         """The masks of these objects, in this order."""
         return ObjectMasks([self.polygons[n] for n in numbers], [self.bitmaps[n] for n in numbers],
                            self.corners[numbers])
@@ -67,8 +69,8 @@ class ObjectMasks:
         corners = np.stack([self.corners[:, 0], width - self.corners[:, 1] - widths], axis=1)
         return ObjectMasks(polygons, [bitmap[:, ::-1] for bitmap in self.bitmaps], corners)
 
-    def project(self, numbers, boxes, size):
-        """What regions show of objects.
+    def project(self, numbers: np.ndarray, boxes: np.ndarray, size: int) -> npt.NDArray[np.bool_]:
+        """The masks of objects, cropped by regions.
 
         Args:
             numbers: (N,) int, the object of each region.
@@ -86,8 +88,8 @@ class ObjectMasks:
         return result
 
     @staticmethod
-    def _draw(polygons, regions, size):
-        """Polygons of N objects as seen by N regions, by COCO's rasterisation: (N, M, M) bool."""
+    def _draw(polygons: Sequence[list[np.ndarray]], regions: np.ndarray, size: int) -> npt.NDArray[np.bool_]:
+        """Polygons of N objects in N regions, by COCO's rasterisation: (N, M, M) bool."""
         counts = [len(drawn) for drawn in polygons]
         owner = np.repeat(np.arange(len(polygons)), counts)
         parts = [part for drawn in polygons for part in drawn]
@@ -97,16 +99,16 @@ class ObjectMasks:
         places = (np.concatenate(parts) - corners[of_point]) * (size / sides[of_point])
         moved = np.split(places, np.cumsum(lengths)[:-1])
         pixels = decode_columns(polygon_codes(moved, (size, size))).transpose(2, 0, 1)
-        starts = np.cumsum(counts) - counts
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int)
         return np.maximum.reduceat(pixels, starts).astype(bool)
 
-    def _interpolate(self, numbers, regions, size):
-        """Bitmaps of N objects between their pixels: (N, M, M) bool, true from a half on."""
+    def _interpolate(self, numbers: np.ndarray, regions: np.ndarray, size: int) -> npt.NDArray[np.bool_]:
+        """Interpolated bitmaps of N objects in N regions: (N, M, M) bool, true from a half on."""
         heights, widths = (np.array([bitmap.shape[axis] for bitmap in self.bitmaps], int)[numbers]
                            for axis in (0, 1))
         sizes = np.array([bitmap.size for bitmap in self.bitmaps], int)
         first = (np.cumsum(sizes) - sizes)[numbers]
-        # One more number, a zero, that stands for all that lies outside.
+        # One additional value, a zero for everything outside.
         flat = np.concatenate([bitmap.ravel() for bitmap in self.bitmaps] + [np.zeros(1, np.uint8)])
         outside = len(flat) - 1
         steps = (np.arange(size) + 0.5) / size
@@ -125,8 +127,9 @@ class ObjectMasks:
         return total >= 0.5
 
 
-def _cells(starts, ends, corners, steps):
-    """Which pixel lies before each of M samples of N ranges (N, M), and how far it is to the next."""
+def _cells(starts: np.ndarray, ends: np.ndarray, corners: np.ndarray,
+           steps: np.ndarray) -> tuple[np.ndarray, npt.NDArray[np.float32]]:
+    """The pixel before each of M samples of N ranges (N, M), and the fractional distance to the next."""
     place = starts[:, None] + (ends - starts)[:, None] * steps - corners[:, None] - 0.5
     before = np.floor(place).astype(int)
     return before, (place - before).astype(np.float32)

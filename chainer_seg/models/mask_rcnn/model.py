@@ -14,20 +14,24 @@ Where Detectron's blobs are found, with <n> the number of a block::
     mask_fcn_logits                        mask/logits
     conv_fcn<i>, kps_score_lowres          keypoint/{convs/<i - 1>, upsample}
 
-Of ChainerCV only the interface of :meth:`predict` is used: its own Mask R-CNN has half-open boxes,
-other anchors, and the stride on other convolutions, so that published weights give other numbers.
+Only the interface of :meth:`predict` is ChainerCV's: its own Mask R-CNN has half-open boxes, other
+anchors, and the stride on other convolutions, so that published weights give different results.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 
 import chainer
 import numpy as np
+import numpy.typing as npt
 from chainer import functions as F
 from msgspec import Meta
 
+from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.arguments import as_array
+from chainer_seg.instances import Instances
 from chainer_seg.links import ResNet
+from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
@@ -43,11 +47,13 @@ from chainer_seg.schema import (
     Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
     Stages)
 
-# Number of regions that go through a head at once, to bound the memory: with C4 the features of one take
-# 0.8 MB and what the last stage makes of them 2 MB more.
+Maps = Sequence[chainer.Variable]  # of all levels, (B, C, h, w) each
+
+# Number of regions that go through a head at once, to bound the memory: with C4 the features of a region
+# take 0.8 MB and the output of the last stage 2 MB more.
 REGIONS_AT_ONCE = 256
 
-# What Detectron's published networks have, by their necks.
+# The settings of Detectron's published networks, by their necks.
 PUBLISHED = {
     'c4': {'roi_size': 14, 'sampling_ratio': 0, 'proposals_before_nms': 6000, 'proposals': 1000},
     'fpn': {'roi_size': 7, 'sampling_ratio': 2, 'proposals_before_nms': 1000, 'proposals': 1000}}
@@ -83,7 +89,7 @@ class MaskRCNN(InstanceDetector):
         score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
         seed: Seed of the initial weights.
 
-    ``forward`` takes (B, 3, H, W) float32 as :meth:`prepare` gives it and returns the maps and, for
+    ``forward`` takes (B, 3, H, W) float32, as of :meth:`prepare`, and returns the maps and, for
     each of them, objectness logits (B, A, h, w) and deltas (B, 4 * A, h, w).
     """
 
@@ -143,10 +149,10 @@ class MaskRCNN(InstanceDetector):
 
     @property
     def size_multiple(self) -> int:
-        """What the sides of the network's input are multiples of: 1, or the coarsest stage's stride."""
+        """The sides of the network's input are multiples of this: 1, or the coarsest stage's stride."""
         return self.extractor.strides[-2] if len(self.extractor.strides) > 1 else 1
 
-    def prepare(self, images):
+    def prepare(self, images: Sequence[np.ndarray]) -> tuple[Array, list[InputSize]]:
         """The network's input for a batch.
 
         Args:
@@ -162,11 +168,11 @@ class MaskRCNN(InstanceDetector):
                  for image, x, scale in zip(images, inputs, scales)]
         return self.device.send(stack(inputs, self.size_multiple)), sizes
 
-    def forward(self, x):
+    def forward(self, x: ArrayOrVariable) -> tuple[Maps, Maps, Maps]:
         features = self.extract(x)
         return (features, *self.rpn(features))
 
-    def extract(self, x: chainer.Variable) -> tuple[chainer.Variable, ...]:
+    def extract(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         """The maps of a batch, a tuple from fine to coarse; one map with C4."""
         return self.extractor(x)
 
@@ -183,11 +189,13 @@ class MaskRCNN(InstanceDetector):
         return [self.device.send(grid_anchors(base, stride, size)) for base, stride, size
                 in zip(self._base_anchors, self.extractor.strides, sizes)]
 
-    def propose(self, objectness, deltas, sizes, limits=None):
+    def propose(self, objectness: Sequence[ArrayOrVariable], deltas: Sequence[ArrayOrVariable],
+                sizes: Sequence[tuple[int, int]],
+                limits: ProposalLimits | None = None) -> tuple[Array, Array]:
         """The regions of interest of a batch.
 
         Args:
-            objectness, deltas: What ``rpn`` returns; nothing is differentiated through them.
+            objectness, deltas: The outputs of ``rpn``; no gradient flows through the regions.
             sizes: (height, width) of each image in the network's input.
             limits: :class:`~chainer_seg.models.mask_rcnn.proposals.ProposalLimits`; those of the
                 model by default, which are for inference.
@@ -220,29 +228,34 @@ class MaskRCNN(InstanceDetector):
         return [ClassRows(parameter, self.classes + 1, background=True)
                 for layer in layers for parameter in (layer.W, layer.b)]
 
-    def decode(self, outputs, sizes, **options):
-        """The objects of a batch, by what ``forward`` returned and the sizes of ``prepare``."""
+    def decode(self, outputs: tuple[Maps, Maps, Maps], sizes: Sequence[InputSize],
+               **options: Any) -> list[Instances]:
+        """The objects of a batch, from the outputs of ``forward`` and the sizes of ``prepare``."""
         features, objectness, deltas = outputs
         rois, roi_indices = self.propose(objectness, deltas, [size.inner for size in sizes])
         return [self._decode_image(features, rois[roi_indices == number], number, size, options)
                 for number, size in enumerate(sizes)]
 
-    def _decode_image(self, features, rois, number, size, options):
+    def _decode_image(self, features: Maps, rois: Array, number: int, size: InputSize,
+                      options: dict[str, Any]) -> Instances:
         """The objects of image ``number`` of the batch among its RoIs (R, 4)."""
         boxes, labels, scores = best_boxes(*self.classify(features, rois, number, size), **options)
-        # Masks and keypoints are looked for in the boxes that are final.
+        # Masks and keypoints are predicted in the final boxes.
         regions = boxes * np.float32(size.scale)
         heatmaps = self._heatmaps(features, regions, number) if self.keypoints else None
         masks = self.mask_probabilities(features, regions, number, labels) if self.with_masks else None
         return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names)
 
-    def candidates(self, image):
+    def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
         return click_candidates(self, image)
 
-    def classify(self, features, rois, number, size):
-        """Of each RoI (R, 4) of image ``number`` of the batch: its box if it is of a class, (R, C + 1, 4)
-        float32 in pixels of the image, and the probabilities (R, C + 1) of the classes, which begin with
-        the background."""
+    def classify(self, features: Maps, rois: Array, number: int, size: InputSize) -> tuple[Array, Array]:
+        """The boxes and classes of the RoIs (R, 4) of image ``number`` of the batch.
+
+        Returns:
+            (R, C + 1, 4) float32, the box of each RoI for each class, in pixels of the image; and (R, C + 1)
+            float32, the probabilities of the classes, the background first.
+        """
         probabilities = self.xp.zeros((len(rois), self.classes + 1), np.float32)
         deltas = self.xp.zeros((len(rois), 4 * (self.classes + 1)), np.float32)
         for part, roi_indices in self._groups(rois, number):
@@ -251,40 +264,40 @@ class MaskRCNN(InstanceDetector):
         self.check_finite(probabilities, deltas)
         return class_boxes(rois, deltas, size.scale, size.original), probabilities
 
-    def mask_probabilities(self, features, rois, number, labels):
+    def mask_probabilities(self, features: Maps, rois: Array, number: int, labels: Array) -> Array:
         """The mask (R, M, M) of each RoI's class; the background's channel comes first."""
-        masks = [self.xp.zeros((0, 1, 1), np.float32)]
+        parts = [self.xp.zeros((0, 1, 1), np.float32)]
         for part, roi_indices in self._groups(rois, number):
             logits = self.mask_head(features, rois[part], roi_indices).array
-            masks.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
-        masks = self.xp.concatenate(masks[1:] or masks)
+            parts.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
+        masks = self.xp.concatenate(parts[1:] or parts)
         self.check_finite(masks)
         return F.sigmoid(masks).array
 
-    def _heatmaps(self, features, rois, number):
-        heatmaps = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
+    def _heatmaps(self, features: Maps, rois: Array, number: int) -> Array:
+        parts = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
         for part, roi_indices in self._groups(rois, number):
-            heatmaps.append(self.keypoint_head(features, rois[part], roi_indices).array)
-        heatmaps = self.xp.concatenate(heatmaps[1:] or heatmaps)
+            parts.append(self.keypoint_head(features, rois[part], roi_indices).array)
+        heatmaps = self.xp.concatenate(parts[1:] or parts)
         self.check_finite(heatmaps)
         return heatmaps
 
-    def _groups(self, rois, number):
-        """Slices of the RoIs of image ``number``, and the number for each RoI of the slice."""
+    def _groups(self, rois: Array, number: int) -> Iterator[tuple[slice, Array]]:
+        """Slices of the RoIs of image ``number``, and the image's number for each RoI of the slice."""
         for start in range(0, len(rois), REGIONS_AT_ONCE):
             part = slice(start, start + REGIONS_AT_ONCE)
             yield part, self.xp.full(len(rois[part]), number, np.int32)
 
-    def _regions(self, features, rois, roi_indices, size):
+    def _regions(self, features: Maps, rois: Array, roi_indices: Array, size: int) -> chainer.Variable:
         return self.extractor.region_features(features, rois, roi_indices, size)
 
 
-def _or_published(neck, **given):
-    """The values given, and for None the published one."""
+def _or_published(neck: str, **given: int | None) -> list[int]:
+    """The given values, with the published ones in place of None."""
     return [PUBLISHED[neck][name] if value is None else value for name, value in given.items()]
 
 
-def _check(neck, blocks, keypoints, anchor_sizes):
+def _check(neck: str, blocks: Sequence[int], keypoints: int, anchor_sizes: Sequence[float]) -> None:
     if neck not in ('c4', 'fpn'):
         raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")
     if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:

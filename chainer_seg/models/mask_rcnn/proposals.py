@@ -1,21 +1,23 @@
-"""From the region proposal network's outputs to regions of interest, in Detectron's order of steps."""
+"""Regions of interest from the outputs of the region proposal network, in Detectron's order of steps."""
 
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 from chainer import backend
 
+from chainer_seg.arrays import Array
 from chainer_seg.boxes import nms
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 
 
 class ProposalLimits(typing.NamedTuple):
-    """How many proposals there are.
+    """The numbers of proposals before and after non-maximum suppression.
 
     Attributes:
         before_nms: Number of best anchors of each level that are considered.
-        after_nms: How many remain of each level, and at last of all levels together.
-        nms_threshold: Overlap from which the worse of two proposals of a level is dropped.
+        after_nms: Maximum number of proposals of each level, and of all levels together.
+        nms_threshold: Overlap from which the lower-scoring of two proposals of a level is dropped.
     """
 
     before_nms: int
@@ -23,7 +25,9 @@ class ProposalLimits(typing.NamedTuple):
     nms_threshold: float = 0.7
 
 
-def propose(objectness, deltas, anchors, strides, sizes, limits):
+def propose(objectness: Sequence[Array], deltas: Sequence[Array], anchors: Sequence[Array],
+            strides: Sequence[int], sizes: Sequence[tuple[int, int]],
+            limits: ProposalLimits) -> tuple[Array, Array]:
     """The regions of interest of a batch.
 
     Args:
@@ -31,12 +35,12 @@ def propose(objectness, deltas, anchors, strides, sizes, limits):
         deltas: For each level, (B, 4 * A, h, w).
         anchors: For each level, (h * w * A, 4) float32, ordered by row, column and anchor.
         strides: Pixels between two positions of each level.
-        sizes: For each image, the (height, width) that it takes of the input.
+        sizes: For each image, its (height, width) in the input.
         limits: :class:`ProposalLimits`.
 
     Returns:
         rois (R, 4) float32 with inclusive maxima, in pixels of the input, and their images' numbers
-        (R,) int32; ordered by image and falling score.
+        (R,) int32; ordered by image and descending score.
     """
     xp = backend.get_array_module(objectness[0])
     rois = [_propose_for_image([(logits[number], changes[number]) for logits, changes
@@ -46,7 +50,8 @@ def propose(objectness, deltas, anchors, strides, sizes, limits):
     return xp.concatenate(rois), roi_indices
 
 
-def _propose_for_image(maps, anchors, strides, size, limits):
+def _propose_for_image(maps: Sequence[tuple[Array, Array]], anchors: Sequence[Array], strides: Sequence[int],
+                       size: tuple[int, int], limits: ProposalLimits) -> Array:
     found = [_propose_on_level(*arrays, size, limits) for arrays in zip(maps, anchors, strides)]
     if len(found) == 1:
         return found[0][0]
@@ -55,8 +60,9 @@ def _propose_for_image(maps, anchors, strides, size, limits):
     return rois[_best(scores, limits.after_nms)]
 
 
-def _propose_on_level(maps, anchors, stride, size, limits):
-    """Boxes (N, 4) and logits (N,) of one level of one image, by falling score."""
+def _propose_on_level(maps: tuple[Array, Array], anchors: Array, stride: int, size: tuple[int, int],
+                      limits: ProposalLimits) -> tuple[Array, Array]:
+    """Boxes (N, 4) and logits (N,) of one level of one image, by descending score."""
     logits, deltas = maps
     xp = backend.get_array_module(logits)
     scores = _within(logits, stride, size).transpose(1, 2, 0).ravel()
@@ -65,15 +71,15 @@ def _propose_on_level(maps, anchors, stride, size, limits):
     position, anchor = chosen // len(logits), chosen % len(logits)
     changes = deltas.reshape(len(logits), 4, -1)[anchor, :, position]
     boxes = clip_boxes(deltas_to_boxes(anchors[chosen], changes), size)
-    # A box that was less than a pixel high or wide turned inside out; padding has the score -inf.
+    # Boxes of less than a pixel have swapped edges; padding has the score -inf.
     usable = xp.flatnonzero((boxes[:, 2:] >= boxes[:, :2]).all(axis=1) & (scores > -np.inf))
     boxes, scores = boxes[usable], scores[usable]
     kept = nms(boxes, scores, limits.nms_threshold, offset=1, limit=limits.after_nms)
     return boxes[kept], scores[kept]
 
 
-def _within(logits, stride, size):
-    """Logits (A, h, w) without the positions that lie in the padding of a batch."""
+def _within(logits: Array, stride: int, size: tuple[int, int]) -> Array:
+    """Logits (A, h, w) with -inf at the positions in the padding of a batch."""
     rows, columns = (-(-side // stride) for side in size)
     if logits.shape[1] <= rows and logits.shape[2] <= columns:
         return logits
@@ -83,7 +89,7 @@ def _within(logits, stride, size):
     return inside
 
 
-def _best(scores, count):
+def _best(scores: Array, count: int) -> Array:
     """The indices of the ``count`` highest scores, the highest first."""
     xp = backend.get_array_module(scores)
     if count < len(scores):

@@ -1,5 +1,7 @@
 """The region proposal network (arXiv 1506.01497, section 3.1), shared by all levels of a pyramid."""
 
+from collections.abc import Sequence
+
 import chainer
 import numpy as np
 from chainer import functions as F
@@ -7,11 +9,11 @@ from chainer import links as L
 
 
 class RegionProposalNetwork(chainer.Chain):
-    """A 3x3 convolution and, from it, an objectness logit and four deltas for each anchor.
+    """A 3x3 convolution, followed by an objectness logit and four deltas for each anchor.
 
     Args:
         channels: Channels of the maps, and of the 3x3 convolution.
-        anchors: Anchors A of a position.
+        anchors: Number of anchors A per position.
         seed: Seed of the initial weights.
 
     ``forward`` takes a tuple of maps (B, channels, h, w) and returns, map by map, a tuple of
@@ -27,6 +29,7 @@ class RegionProposalNetwork(chainer.Chain):
             self.objectness = L.Convolution2D(channels, anchors, 1, initialW=normal)
             self.deltas = L.Convolution2D(channels, 4 * anchors, 1, initialW=normal)
 
-    def forward(self, features):
+    def forward(self, features: Sequence[chainer.Variable]
+                ) -> tuple[tuple[chainer.Variable, ...], tuple[chainer.Variable, ...]]:
         hidden = [F.relu(self.conv(x)) for x in features]
         return (tuple(self.objectness(h) for h in hidden), tuple(self.deltas(h) for h in hidden))

@@ -1,56 +1,61 @@
-"""Training images of Mask R-CNN: resized, sometimes mirrored, with what is true in them."""
+"""Training samples of Mask R-CNN: resized and randomly mirrored images with their ground truth."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
+import chainer
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.datasets.keypoints import PERSON_MIRROR
 from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
+from chainer_seg.instances import Instances
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
 from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
 
-# Objects whose box is not wider and higher than this (pixels of the image) are not trained on, as
-# in Detectron, which asks of inclusive maxima to be larger than the minima.
+# Objects whose box is not wider and higher than this (in pixels of the image) are not trained on, as in
+# Detectron, which requires inclusive maxima to be larger than the minima.
 LEAST_SIDE = 1
 
 
 @dataclasses.dataclass
 class Truth:
-    """What is true of one training image; G objects, none of them a crowd.
+    """The ground truth of one training image: G objects, none of them a crowd.
 
     Attributes:
-        size: (height, width) that the image takes of the network's input.
-        scale: Pixels of the input for a pixel of the image.
+        size: (height, width) of the image in the network's input, without padding.
+        scale: Pixels of the input per pixel of the image.
         boxes: (G, 4) float32 with inclusive maxima, in pixels of the input.
         labels: (G,) int32 from 0.
         masks: The :class:`~chainer_seg.models.mask_rcnn.mask_targets.ObjectMasks`.
         keypoints: (G, K, 3) float32 (y, x, visibility) in pixels of the image, or None.
         crowds: (C, 4) float32, the boxes of crowds, as ``boxes``.
-        seed: Of the generator that draws anchors and regions.
+        seed: Seed of the generator that samples anchors and regions.
     """
 
-    size: tuple
+    size: tuple[int, int]
     scale: float
     boxes: np.ndarray
     labels: np.ndarray
     masks: ObjectMasks
-    keypoints: np.ndarray
+    keypoints: np.ndarray | None
     crowds: np.ndarray
     seed: int
 
 
 class PolygonDataset:
-    """A data set whose examples also have the polygons of their objects, where its file has them.
+    """A data set whose examples include the polygons of their objects, if its file has them.
 
     Args:
-        dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
+        dataset: A :class:`chainer_seg.datasets.Dataset`, or what ``as_dataset`` turns into one.
 
-    ``[i]`` gives the image, its Instances, and for each object a list of polygons
+    ``[i]`` is a tuple of the image, its Instances, and for each object a list of polygons
     (x0, y0, x1, y1, ...) or None.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: Any) -> None:
         self.dataset = dataset = as_dataset(dataset)
         self.class_names = dataset.class_names
         self.ids = dataset.ids
@@ -59,7 +64,7 @@ class PolygonDataset:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Instances, list[Any]]:
         image, instances = self.dataset[index]
         if self._annotations is None:
             return image, instances, [None] * len(instances)
@@ -69,28 +74,30 @@ class PolygonDataset:
 
 
 class DetectionSamples:
-    """Prepares an image for training.
+    """Turns an image into a training sample.
 
     Called as ``transform(example, rng)`` by the training iterator, with examples of a
     :class:`PolygonDataset`. An image without objects is skipped.
 
     Args:
         min_sides: Shorter side in pixels; sampled per image if several are given.
-        max_side: ... unless the longer one had more pixels than this.
+        max_side: Maximum longer side in pixels, which takes precedence.
         flip: Share of the images that are mirrored.
-        mirror: The number that each keypoint has in a mirrored image; images with another number
-            of keypoints are not mirrored.
+        mirror: The number of each keypoint in a mirrored image; images with another number of
+            keypoints are not mirrored.
 
     Returns:
-        ``(image, truth)``: (3, h, w) float32, BGR less its mean, and its :class:`Truth`; None for a
-        picture without objects.
+        ``(image, truth)``: (3, h, w) float32, BGR minus its mean, and its :class:`Truth`; None for an
+        image without objects.
     """
 
-    def __init__(self, min_sides=(800,), max_side=1333, flip=0.5, mirror=PERSON_MIRROR):
+    def __init__(self, min_sides: Sequence[int] = (800,), max_side: int = 1333, flip: float = 0.5,
+                 mirror: Sequence[int] = PERSON_MIRROR) -> None:
         self.min_sides, self.max_side = tuple(min_sides), max_side
         self.flip, self.mirror = flip, np.array(mirror)
 
-    def __call__(self, example, rng):
+    def __call__(self, example: tuple[np.ndarray, Instances, Sequence[Any]],
+                 rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], Truth] | None:
         image, instances, polygons = example
         scale = input_scale(image.shape[:2], rng.choice(self.min_sides), self.max_side)
         keypoints = instances.keypoints
@@ -102,7 +109,7 @@ class DetectionSamples:
         objects = np.flatnonzero(~instances.crowds & (sides > LEAST_SIDE).all(axis=1))
         if not len(objects):
             return None
-        masks = ObjectMasks.collect(instances.masks[objects], [polygons[number] for number in objects])
+        masks = ObjectMasks.collect(instances.masks[objects], [polygons[int(number)] for number in objects])
         if keypoints is not None:
             keypoints = keypoints[objects]
         if mirrored:
@@ -115,7 +122,7 @@ class DetectionSamples:
             x.shape[1:], scale, boxes[objects] * np.float32(scale), instances.labels[objects],
             masks, keypoints, boxes[instances.crowds] * np.float32(scale), seed)
 
-    def _flip_keypoints(self, keypoints, width):
+    def _flip_keypoints(self, keypoints: np.ndarray | None, width: int) -> np.ndarray | None:
         if keypoints is None:
             return None
         flipped = keypoints[:, self.mirror].copy()
@@ -123,13 +130,14 @@ class DetectionSamples:
         return flipped
 
 
-def batch_samples(samples, device, multiple=1):
-    """The batch of some samples of :class:`DetectionSamples`.
+def batch_samples(samples: Sequence[tuple[np.ndarray, Truth]], device: chainer.backend.Device,
+                  multiple: int = 1) -> dict[str, Any]:
+    """Stacks samples of :class:`DetectionSamples` into a batch.
 
     Args:
         samples: A list of ``(image, truth)``.
         device: A Chainer device.
-        multiple: The input's sides become multiples of this.
+        multiple: The sides of the input are padded to multiples of this.
 
     Returns:
         A dict of ``x`` (B, 3, H, W) float32 on the device and ``truths``, a list.
@@ -138,7 +146,7 @@ def batch_samples(samples, device, multiple=1):
     return {'x': device.send(stack(images, multiple)), 'truths': list(truths)}
 
 
-def _inclusive(bboxes, size):
-    """Half-open boxes as boxes with inclusive maxima, cut off at the image's last pixels."""
+def _inclusive(bboxes: np.ndarray, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Half-open boxes as boxes with inclusive maxima, clipped to the image."""
     limits = np.array([size[0], size[1]] * 2, np.float32)
     return np.clip(bboxes, 0, limits) - np.array([0, 0, 1, 1], np.float32)

@@ -1,5 +1,6 @@
 """Object-contextual representations (OCR; Yuan et al., arXiv 1909.11065), the head of RITM's HRNets."""
 
+
 import chainer
 import numpy as np
 from chainer import functions as F
@@ -79,12 +80,12 @@ class ObjectContext(chainer.Chain):
         return F.relu(self.key2(F.relu(self.key1(objects))))
 
 
-def _logits(build, in_channels, n_class):
+def _logits(build: LayerBuilder, in_channels: int, n_class: int) -> L.Convolution2D:
     return L.Convolution2D(in_channels, n_class, 1,
                            initialW=chainer.initializers.Normal(0.01, rng=build.rng))
 
 
-def _drop_channels(x, share):
+def _drop_channels(x: chainer.Variable, share: float) -> chainer.Variable:
     """Dropout of whole channels."""
     if not chainer.config.train or not share:
         return x

@@ -123,7 +123,7 @@ def box_iou(a: Box, b: Box) -> float:
     return result
 
 
-def _holds(box, clicks):
+def _holds(box: Box, clicks: Sequence[Click]) -> bool:
     """Whether all positive clicks are in a box; its last row and column count as outside."""
     return all(box[0] <= click.y < box[1] and box[2] <= click.x < box[3]
                for click in clicks if click.positive)

@@ -1,22 +1,25 @@
-"""Changes images and their objects at random for training, as SSD does (arXiv 1512.02325, 2.2).
+"""Random augmentation of images and their objects, as in SSD (arXiv 1512.02325, section 2.2).
 
-Colours are shifted, the image is laid on a larger canvas, a part of it is cut out, and it is mirrored;
-masks and boxes follow.
+Colours are shifted, and the image is placed on a larger canvas, cropped and mirrored with its masks and
+boxes.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.boxes import box_iou, clip_boxes
 from chainer_seg.instances import Instances
 from chainer_seg.models.yolact.settings import Augmentation
 
 
-# As published, and nothing at all.
+# As published, and none.
 STANDARD = Augmentation()
 NO_AUGMENTATION = Augmentation(photometric=False, expand=False, crop=False, mirror=False)
 
-# Some object must overlap the part that is cut out by one of these; None leaves the image whole.
+# Minimum overlap of some object with the crop, chosen at random; None for no crop.
 CROP_OVERLAPS = (None, 0.1, 0.3, 0.7, 0.9, 0.0)
 CROP_RATIOS = (0.5, 2)  # of height to width
 CROP_TRIES = 50
@@ -24,7 +27,7 @@ CROP_TRIES = 50
 
 def augment(image: np.ndarray, instances: Instances, rng: np.random.Generator,
             settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
-    """An image and its objects as they might also have been.
+    """Augments an image and its objects.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -33,8 +36,8 @@ def augment(image: np.ndarray, instances: Instances, rng: np.random.Generator,
         settings: The :class:`Augmentation`.
 
     Returns:
-        The new image, of another size where it was laid on a canvas or cut, and its Instances. Those
-        whose middle is not in the part that was cut out are gone.
+        The new image, of another size after expanding or cropping, and its Instances without those whose
+        centre is outside the crop.
     """
     if settings.photometric:
         image = shift_colours(image, rng, settings)
@@ -49,7 +52,7 @@ def augment(image: np.ndarray, instances: Instances, rng: np.random.Generator,
 
 def shift_colours(image: np.ndarray, rng: np.random.Generator,
                   settings: Augmentation = STANDARD) -> np.ndarray:
-    """Each of brightness, contrast, saturation and hue is shifted in half of the images."""
+    """Shifts each of brightness, contrast, saturation and hue in half of the images."""
     image = image.astype(np.float32)
     if rng.random() < 0.5:
         image += np.float32(rng.uniform(-settings.brightness, settings.brightness))
@@ -65,7 +68,7 @@ def shift_colours(image: np.ndarray, rng: np.random.Generator,
 
 def expand(image: np.ndarray, instances: Instances, rng: np.random.Generator,
            settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
-    """Lays the image anywhere on a larger canvas."""
+    """Places the image at random on a larger canvas."""
     height, width = image.shape[:2]
     ratio = rng.uniform(1, settings.largest_canvas)
     tall, wide = int(height * ratio), int(width * ratio)
@@ -81,20 +84,20 @@ def expand(image: np.ndarray, instances: Instances, rng: np.random.Generator,
 
 def crop_part(image: np.ndarray, instances: Instances, rng: np.random.Generator,
               settings: Augmentation = STANDARD) -> tuple[np.ndarray, Instances]:
-    """Cuts out a part that shows enough of some object, or leaves the image as it is."""
+    """Crops a part that overlaps some object enough, or returns the image unchanged."""
     least = CROP_OVERLAPS[rng.integers(len(CROP_OVERLAPS))]
     if least is None or not len(instances):
         return image, instances
-    windows = _draw_windows(image.shape[:2], rng, settings.least_crop)
-    shown = _centres_inside(windows, instances.bboxes) & ~instances.crowds
-    fits = shown.any(axis=1) & (box_iou(windows, instances.bboxes).max(axis=1) >= least)
+    crops = _random_crops(image.shape[:2], rng, settings.least_crop)
+    shown = _centres_inside(crops, instances.bboxes) & ~instances.crowds
+    fits = shown.any(axis=1) & (box_iou(crops, instances.bboxes).max(axis=1) >= least)
     if not fits.any():
         return image, instances
-    return cut(image, instances, windows[fits.argmax()])
+    return cut(image, instances, crops[fits.argmax()])
 
 
-def cut(image, instances, window):
-    """The part of an image in a window, and the objects whose middle lies there.
+def cut(image: np.ndarray, instances: Instances, window: np.ndarray) -> tuple[np.ndarray, Instances]:
+    """Crops an image, with the objects whose centre is inside.
 
     Args:
         image: (H, W, 3) uint8.
@@ -110,19 +113,19 @@ def cut(image, instances, window):
 
 
 def mirror(image: np.ndarray, instances: Instances) -> tuple[np.ndarray, Instances]:
-    """The image and its objects with left and right exchanged."""
+    """Mirrors the image and its objects left to right."""
     bboxes = instances.bboxes.copy()
     bboxes[:, 1::2] = image.shape[1] - bboxes[:, 3::-2]
     return image[:, ::-1], _changed(instances, instances.masks[:, :, ::-1], bboxes)
 
 
-def _changed(instances, masks, bboxes):
+def _changed(instances: Instances, masks: np.ndarray, bboxes: np.ndarray) -> Instances:
     return Instances(masks, bboxes, instances.labels, instances.scores, crowds=instances.crowds,
                      class_names=instances.class_names)
 
 
-def _shift_hues(image, rng, settings):
-    """(H, W, 3) float32 RGB of 0..255 with other saturation and hue."""
+def _shift_hues(image: np.ndarray, rng: np.random.Generator, settings: Augmentation) -> np.ndarray:
+    """Shifts saturation and hue of an image (H, W, 3) float32 RGB in 0..255."""
     saturation = rng.uniform(*settings.saturation) if rng.random() < 0.5 else 1
     hue = rng.uniform(-settings.hue, settings.hue) if rng.random() < 0.5 else 0
     if saturation == 1 and hue == 0:
@@ -133,19 +136,19 @@ def _shift_hues(image, rng, settings):
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
-def _draw_windows(size, rng, least):
-    """(CROP_TRIES, 4) float32 windows of whole pixels, none of them flatter than CROP_RATIOS."""
-    size = np.array(size)
-    sides = np.maximum((rng.uniform(least, 1, (CROP_TRIES, 2)) * size).astype(int), 1)
+def _random_crops(size: Sequence[int], rng: np.random.Generator, least: float) -> npt.NDArray[np.float32]:
+    """(CROP_TRIES, 4) float32 crops in whole pixels, with aspect ratios within CROP_RATIOS."""
+    extent = np.array(size)
+    sides = np.maximum((rng.uniform(least, 1, (CROP_TRIES, 2)) * extent).astype(int), 1)
     ratios = sides[:, 0] / sides[:, 1]
-    # A side that is too long for the other one is cut.
+    # A side that is too long for the other one is shortened.
     sides[:, 0] = np.where(ratios > CROP_RATIOS[1], sides[:, 1] * CROP_RATIOS[1], sides[:, 0])
     sides[:, 1] = np.where(ratios < CROP_RATIOS[0], sides[:, 0] / CROP_RATIOS[0], sides[:, 1])
-    corners = (rng.random((CROP_TRIES, 2)) * (size - sides + 1)).astype(int)
+    corners = (rng.random((CROP_TRIES, 2)) * (extent - sides + 1)).astype(int)
     return np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
 
 
-def _centres_inside(windows, bboxes):
-    """(W, R) bool: whether the middle of each box (R, 4) lies in each window (W, 4)."""
+def _centres_inside(windows: np.ndarray, bboxes: np.ndarray) -> npt.NDArray[np.bool_]:
+    """(W, R) bool: whether the centre of each box (R, 4) is inside each crop (W, 4)."""
     centres = (bboxes[:, :2] + bboxes[:, 2:]) / 2
     return ((centres > windows[:, None, :2]) & (centres < windows[:, None, 2:])).all(axis=2)

@@ -1,40 +1,41 @@
-"""The backbones of YOLACT by name; any link that gives maps of strides 8, 16 and 32 can be one."""
+"""The backbones of YOLACT by name; any link with maps of strides 8, 16 and 32 can be one."""
 
 import dataclasses
 import functools
-import typing
+from collections.abc import Callable
 
+import chainer
 import numpy as np
 
 from chainer_seg.links import DarkNet, EfficientNet, MobileNetV2, ResNet
 
-# ImageNet's pixels on 0..255 as the published ResNets expect them, in the order red, green, blue.
+# Mean and deviation of ImageNet on 0..255 for the published ResNets, in the order red, green, blue.
 RESNET_MEAN = (123.68, 116.78, 103.94)
 RESNET_STD = (58.40, 57.12, 57.38)
 
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """How a backbone is built and fed.
+    """How to build a backbone, and the normalisation of its input.
 
     Attributes:
         build: ``build(width=..., seed=..., **options) -> link``. The link has ``out_channels``, and
             its call on (B, 3, H, W) returns maps fine to coarse, the last three of which have the
             strides 8, 16 and 32 and sides ceil(H / stride), ceil(W / stride).
-        width: The published width, which ``width=None`` of a model means: channels of the stem, or
+        width: The published width, the default of a model: channels of the stem, or
             a factor for those of all layers.
-        mean: What is subtracted from the pixels (red, green, blue) in 0..255.
-        std: What they are divided by then.
+        mean: Subtracted from the pixels (red, green, blue) in 0..255.
+        std: Divides them afterwards.
     """
 
-    build: typing.Callable
+    build: Callable[..., chainer.Chain]
     width: float
-    mean: tuple = RESNET_MEAN
-    std: tuple = RESNET_STD
+    mean: tuple[float, float, float] = RESNET_MEAN
+    std: tuple[float, float, float] = RESNET_STD
 
-    def normalise(self, pixels):
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels (..., 3) in 0..255, red, green, blue, as the backbone expects them, float32."""
-        return (pixels - np.float32(self.mean)) / np.float32(self.std)
+        return (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
 
 
 # PyTorch's ResNets carry the stride on the 3x3 convolution.
@@ -48,7 +49,7 @@ BACKBONES = {
 
 
 def register_backbone(name: str, backbone: Backbone) -> None:
-    """Makes a :class:`Backbone` known as ``name`` to :class:`~chainer_seg.models.yolact.Yolact`."""
+    """Registers a :class:`Backbone` under a name for :class:`~chainer_seg.models.yolact.Yolact`."""
     BACKBONES[name] = backbone
 
 
@@ -56,7 +57,7 @@ def find_backbone(name: str) -> Backbone:
     """The :class:`Backbone` of a name.
 
     Raises:
-        ValueError: None is registered under it.
+        ValueError: No backbone is registered under this name.
     """
     if name not in BACKBONES:
         raise ValueError(f'unknown backbone {name!r}; choose from {", ".join(BACKBONES)}')

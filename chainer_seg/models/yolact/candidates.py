@@ -41,7 +41,7 @@ def click_candidates(model: 'Yolact', image: npt.NDArray[np.uint8]) -> Candidate
     return CandidateMasks.of(_runs(masks, cuda.to_cpu(found.boxes), size), cuda.to_cpu(found.scores))
 
 
-def _runs(masks, boxes, size):
+def _runs(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> MaskRuns:
     """Masks (R, h, w) at the size of the image, a few at a time."""
     step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
     numbers = np.split(np.arange(len(masks)), range(step, len(masks), step))

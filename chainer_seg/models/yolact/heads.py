@@ -1,4 +1,4 @@
-"""What YOLACT computes from its pyramid (arXiv 1904.02689, section 3; re-scoring: 1912.06218)."""
+"""The heads of YOLACT (arXiv 1904.02689, section 3; re-scoring: arXiv 1912.06218)."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import resize_bilinear
 
 
@@ -27,7 +28,7 @@ class ProtoNet(chainer.Chain):
             self.conv4 = convolution(channels, channels, 3, rng)
             self.prototypes = convolution(channels, prototypes, 1, rng)
 
-    def forward(self, x):
+    def forward(self, x: chainer.Variable) -> chainer.Variable:
         for layer in (self.conv1, self.conv2, self.conv3):
             x = F.relu(layer(x))
         size = (self.scale * x.shape[2], self.scale * x.shape[3])
@@ -40,8 +41,8 @@ class PredictionHead(chainer.Chain):
 
     Args:
         channels: Channels of the maps.
-        anchors: Number of anchors at a position.
-        logits: Number of classes with the background.
+        anchors: Number of anchors per position.
+        logits: Number of classes including the background.
         prototypes: Number of mask coefficients.
         rng: Generator of the initial weights.
 
@@ -60,12 +61,13 @@ class PredictionHead(chainer.Chain):
             self.logits = convolution(channels, anchors * logits, 3, rng)
             self.coefficients = convolution(channels, anchors * prototypes, 3, rng)
 
-    def forward(self, maps):
+    def forward(self, maps: Sequence[chainer.Variable]
+                ) -> tuple[chainer.Variable, chainer.Variable, chainer.Variable]:
         levels = [self._level(x) for x in maps]
         codes, logits, coefficients = (F.concat(parts, axis=1) for parts in zip(*levels))
         return codes, logits, F.tanh(coefficients)
 
-    def _level(self, x):
+    def _level(self, x: chainer.Variable) -> list[chainer.Variable]:
         shared = F.relu(self.shared(x))
         layers = (self.codes, self.logits, self.coefficients)
         return [_by_anchor(layer(shared), width) for layer, width in zip(layers, self.widths)]
@@ -92,23 +94,23 @@ class MaskRescoring(chainer.Chain):
                 for a, b in zip(inputs, channels)])
             self.layers.append(convolution(channels[-1], classes, 1, rng))
 
-    def forward(self, masks):
+    def forward(self, masks: ArrayOrVariable) -> chainer.Variable:
         masks = F.cast(masks, self.layers[0].W.dtype)
         for layer in self.layers:
             masks = F.relu(layer(masks))
         return F.cast(F.max(masks, axis=(2, 3)), np.float32)
 
 
-def convolution(inputs, outputs, size, rng):
-    """A convolution that keeps the size of its map."""
+def convolution(inputs: int, outputs: int, size: int, rng: np.random.Generator) -> L.Convolution2D:
+    """A convolution whose output has the size of its input."""
     return L.Convolution2D(inputs, outputs, size, pad=size // 2, initialW=initial(rng))
 
 
-def initial(rng):
-    """The initial weights of everything behind the backbone (Xavier's, with zero biases)."""
+def initial(rng: np.random.Generator) -> chainer.initializers.GlorotUniform:
+    """The initial weights of all layers after the backbone (Xavier's, with zero biases)."""
     return chainer.initializers.GlorotUniform(rng=rng)
 
 
-def _by_anchor(x, width):
+def _by_anchor(x: chainer.Variable, width: int) -> chainer.Variable:
     """(B, A * width, h, w) as (B, h * w * A, width)."""
     return F.reshape(F.transpose(x, (0, 2, 3, 1)), (x.shape[0], -1, width))

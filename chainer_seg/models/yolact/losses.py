@@ -1,25 +1,28 @@
-"""The losses of YOLACT (arXiv 1904.02689, section 3 and 4; 1912.06218 for the re-scoring), as sums.
+"""The losses of YOLACT as sums (arXiv 1904.02689, sections 3 and 4; re-scoring: arXiv 1912.06218).
 
-Arrays of a batch have B images, N anchors, C classes with the background and K prototypes; each image
-has R objects. Which anchors are examples is said by the classes of
-:func:`chainer_seg.models.yolact.targets.match_anchors`: positive ones, 0 for the background and less
-for those that do not count.
+Arrays of a batch have B images, N anchors, C classes including the background and K prototypes; each
+image has R objects. The classes of :func:`chainer_seg.models.yolact.targets.match_anchors` determine the
+role of an anchor: above 0 for positive ones, 0 for the background and below for neutral ones.
 """
+
+from collections.abc import Callable
+from types import ModuleType
 
 import chainer
 import numpy as np
 from chainer import backend
 from chainer import functions as F
 
+from chainer_seg.arrays import Array
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.models.yolact.masks import crop_limits
 from chainer_seg.models.yolact.targets import BACKGROUND
 
-# Smaller true masks, in prototype pixels, do not train the re-scoring.
+# Minimum area, in prototype pixels, of true masks on which re-scoring is trained.
 LEAST_RESCORED_AREA = 25
 
 
-def box_loss(codes: chainer.Variable, targets: np.ndarray, classes: np.ndarray) -> chainer.Variable:
+def box_loss(codes: chainer.Variable, targets: Array, classes: Array) -> chainer.Variable:
     """Smooth L1 between the codes (B, N, 4) of positive anchors and their targets (B, N, 4), summed."""
     positive = _numbers(classes > BACKGROUND)
     difference = F.huber_loss(codes.reshape(-1, 4)[positive], targets.reshape(-1, 4)[positive],
@@ -27,7 +30,7 @@ def box_loss(codes: chainer.Variable, targets: np.ndarray, classes: np.ndarray) 
     return F.sum(difference)
 
 
-def class_loss(logits, classes, negative_ratio=3):
+def class_loss(logits: chainer.Variable, classes: Array, negative_ratio: float = 3) -> chainer.Variable:
     """Softmax cross entropy of the positive anchors and of the hardest negatives, summed.
 
     Args:
@@ -41,8 +44,8 @@ def class_loss(logits, classes, negative_ratio=3):
         logits.reshape(-1, count)[chosen], classes.reshape(-1)[chosen], reduce='no'))
 
 
-def hard_negatives(logits, classes, ratio):
-    """(B, N) bool: the background anchors of each image that look least like background."""
+def hard_negatives(logits: Array, classes: Array, ratio: float) -> Array:
+    """(B, N) bool: the background anchors of each image with the largest loss."""
     xp = backend.get_array_module(logits)
     surprise = _logsumexp(logits, xp) - logits[:, :, 0]
     surprise[classes != BACKGROUND] = 0
@@ -51,18 +54,19 @@ def hard_negatives(logits, classes, ratio):
     return (ranks < wanted[:, None]) & (classes == BACKGROUND)
 
 
-def mask_logits(prototypes, coefficients, anchors):
-    """(P, h, w): the masks that P anchors put together of the prototypes (h, w, K) of their image."""
+def mask_logits(prototypes: chainer.Variable, coefficients: chainer.Variable,
+                anchors: Array) -> chainer.Variable:
+    """The mask logits (P, h, w) of P anchors, from the prototypes (h, w, K) of their image."""
     height, width, count = prototypes.shape
     flat = F.matmul(coefficients[anchors], prototypes.reshape(height * width, count), transb=True)
     return flat.reshape(len(anchors), height, width)
 
 
-def mask_loss(logits: chainer.Variable, masks: np.ndarray, bboxes: np.ndarray,
-              objects: np.ndarray) -> chainer.Variable:
+def mask_loss(logits: chainer.Variable, masks: Array, bboxes: Array,
+              objects: Array) -> chainer.Variable:
     """Cross entropy of cropped masks over the area of the box, summed over masks.
 
-    Where a mask is cropped, nothing counts.
+    Cropped pixels are ignored.
 
     Args:
         logits: (P, h, w) Variable, the masks before the sigmoid.
@@ -73,18 +77,19 @@ def mask_loss(logits: chainer.Variable, masks: np.ndarray, bboxes: np.ndarray,
     xp = backend.get_array_module(masks)
     size = logits.shape[1:]
     sides = (bboxes[:, 2:] - bboxes[:, :2]) * xp.asarray(size, np.float32)
-    # The sum over the pixels of the box, over their number.
+    # The sum over the pixels of the box, divided by their number.
     weights = box_windows(bboxes, size) / xp.prod(sides, axis=1)[:, None, None]
-    # log(1 + exp(x)) - target * x never overflows and has a gradient however wrong a mask is.
+    # log(1 + exp(x)) - target * x never overflows and always has a gradient.
     entropy = F.softplus(logits) - masks[objects] * logits
     return F.sum(entropy * weights[objects].astype(np.float32))
 
 
-def rescoring_loss(rescore, logits, masks, bboxes, labels, objects):
+def rescoring_loss(rescore: Callable[[chainer.Variable], chainer.Variable], logits: chainer.Variable,
+                   masks: Array, bboxes: Array, labels: Array, objects: Array) -> chainer.Variable:
     """Smooth L1 between predicted and true intersections over union of cropped masks, summed.
 
     Args:
-        rescore: From masks (P, 1, h, w) to the predictions of each class (P, C - 1).
+        rescore: A function from masks (P, 1, h, w) to predictions for each class (P, C - 1).
         logits, masks, bboxes, objects: As those of :func:`mask_loss`.
         labels: (R,) int32.
     """
@@ -101,12 +106,12 @@ def rescoring_loss(rescore, logits, masks, bboxes, labels, objects):
     return F.sum(F.huber_loss(predicted, ious.astype(np.float32), delta=1, reduce='no'))
 
 
-def semantic_loss(logits: chainer.Variable, masks: np.ndarray, labels: np.ndarray) -> chainer.Variable:
-    """Sigmoid cross entropy of one image's map of each class, the mean over pixels summed over classes.
+def semantic_loss(logits: chainer.Variable, masks: Array, labels: Array) -> chainer.Variable:
+    """Sigmoid cross entropy of the semantic logits of one image: mean over pixels, sum over classes.
 
     Args:
         logits: (C - 1, h, w) Variable.
-        masks: (R, h, w) bool, the masks of objects that are no crowds.
+        masks: (R, h, w) bool, the masks of objects that are not crowds.
         labels: (R,) int32.
     """
     xp = backend.get_array_module(masks)
@@ -117,14 +122,14 @@ def semantic_loss(logits: chainer.Variable, masks: np.ndarray, labels: np.ndarra
     return F.sum(entropy) / float(np.prod(logits.shape[1:]))
 
 
-def shrink_masks(masks, size):
-    """Masks (R, H, W) bool at another ``size`` (h, w): bilinear, then more than a half."""
+def shrink_masks(masks: Array, size: tuple[int, int]) -> Array:
+    """Masks (R, H, W) bool resized to ``size`` (h, w): bilinearly, then above a half."""
     if not len(masks):
         return masks[:, :1, :1].repeat(size[0], axis=1).repeat(size[1], axis=2)
     return resize_bilinear(masks[None].astype(np.float32), size, align_corners=False).array[0] > 0.5
 
 
-def box_windows(bboxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def box_windows(bboxes: Array, size: tuple[int, int]) -> Array:
     """(R, h, w) bool: the pixels of a map of ``size`` to which masks in the boxes are cropped."""
     xp = backend.get_array_module(bboxes)
     first, stop = (limits.T[:, :, None] for limits in crop_limits(bboxes, size))
@@ -133,12 +138,12 @@ def box_windows(bboxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return rows[:, :, None] & columns[:, None, :]
 
 
-def _logsumexp(logits, xp):
+def _logsumexp(logits: Array, xp: ModuleType) -> Array:
     largest = logits.max(axis=2)
     return xp.log(xp.exp(logits - largest[:, :, None]).sum(axis=2)) + largest
 
 
-def _numbers(chosen):
-    """Where a (B, N) array of bool is true, as numbers of the flattened array."""
+def _numbers(chosen: Array) -> Array:
+    """The flat indices of the true elements of a (B, N) array of bool."""
     xp = backend.get_array_module(chosen)
     return xp.flatnonzero(chosen)

@@ -2,7 +2,10 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from chainer import backend
+
+from chainer_seg.arrays import Array
 
 # Margin around the box within which masks are kept, in prototype pixels.
 CROP_MARGIN = 1
@@ -11,7 +14,7 @@ CROP_MARGIN = 1
 MASK_THRESHOLD = 0.5
 
 
-def assemble_masks(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def assemble_masks(prototypes: Array, coefficients: Array, boxes: Array) -> Array:
     """The probabilities of R masks at the size of the prototypes, 0 outside of their boxes.
 
     Args:
@@ -36,36 +39,36 @@ def assemble_masks(prototypes: np.ndarray, coefficients: np.ndarray, boxes: np.n
     return masks
 
 
-def crop_limits(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The windows to which masks are cropped.
+def crop_limits(boxes: Array, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The limits to which masks are cropped.
 
     Args:
-        boxes: (R, 4) float32, as fractions of the sides; their corners may be exchanged.
+        boxes: (R, 4) float32, as fractions of the sides; their corners may be swapped.
         size: (height, width) of the masks.
 
     Returns:
-        First row and column (R, 2), and the ones behind the last (R, 2), float32 whole numbers.
+        First row and column (R, 2), and those after the last (R, 2), whole numbers as float32.
     """
     xp = backend.get_array_module(boxes)
-    size = xp.asarray(size, np.float32)
-    low = xp.minimum(boxes[:, :2], boxes[:, 2:]) * size - CROP_MARGIN
-    high = xp.maximum(boxes[:, :2], boxes[:, 2:]) * size + CROP_MARGIN
-    return xp.ceil(xp.maximum(low, 0)), xp.ceil(xp.minimum(high, size))
+    sides = xp.asarray(size, np.float32)
+    low = xp.minimum(boxes[:, :2], boxes[:, 2:]) * sides - CROP_MARGIN
+    high = xp.maximum(boxes[:, :2], boxes[:, 2:]) * sides + CROP_MARGIN
+    return xp.ceil(xp.maximum(low, 0)), xp.ceil(xp.minimum(high, sides))
 
 
-def enlarge_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pixels of R masks in the image.
+def enlarge_masks(masks: Array, boxes: Array, size: tuple[int, int]) -> Array:
+    """The pixels of R masks in the image, resized from the prototypes.
 
     Args:
         masks: (R, h, w) float32 of :func:`assemble_masks`, on the CPU.
-        boxes: (R, 4) float32, its boxes.
+        boxes: (R, 4) float32, their boxes.
         size: (height, width) of the image.
 
     Returns:
         (R, height, width) bool.
     """
     height, width = size
-    # Zeros that are not touched take no time: only the part around the box is written.
+    # Only the part around the box is written, because untouched zeros cost no time.
     enlarged = np.zeros((len(masks), height, width), bool)
     buffer = np.empty((height, width), np.float32)
     windows = _enlarged_windows(boxes, masks.shape[1:], size)
@@ -76,8 +79,9 @@ def enlarge_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -
     return enlarged
 
 
-def _enlarged_windows(boxes, small, size):
-    """(R, 4) int: the windows of the image that interpolation reaches from cropped masks."""
+def _enlarged_windows(boxes: Array, small: tuple[int, int],
+                      size: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """(R, 4) int: the boxes in the image that interpolated cropped masks can reach."""
     first, stop = crop_limits(boxes, small)
     scale = np.array(size) / small
     low = np.floor((first - 0.5) * scale - 0.5)
@@ -85,8 +89,8 @@ def _enlarged_windows(boxes, small, size):
     return np.concatenate([np.clip(low, 0, size), np.clip(high, 0, size)], axis=1).astype(int)
 
 
-def _between(first, stop, length):
-    """(R, length) bool: which places lie in [first, stop)."""
+def _between(first: Array, stop: Array, length: int) -> Array:
+    """(R, length) bool: which positions are in [first, stop)."""
     xp = backend.get_array_module(first)
     places = xp.arange(length, dtype=np.float32)
     return (places >= first[:, None]) & (places < stop[:, None])

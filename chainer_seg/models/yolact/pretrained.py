@@ -1,4 +1,6 @@
-"""Starting a YOLACT from weights that were trained for other classes, or for something else."""
+"""Initialising a YOLACT from weights of other classes, or of another network."""
+
+import os
 
 import chainer
 import numpy as np
@@ -10,15 +12,15 @@ from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.yolact.backbones import RESNET_STD
 from chainer_seg.models.yolact.model import Yolact
 
-# What the pixels are that a ResNet was trained on: over their deviation, or in 0..255 in Caffe's order.
+# The input of a ResNet: red, green, blue over their deviation, or blue, green, red in 0..255 (Caffe).
 CHANNEL_ORDERS = ('rgb', 'bgr')
 
 
-def load_yolact(path):
+def load_yolact(path: str | os.PathLike[str]) -> Yolact:
     """The :class:`chainer_seg.models.yolact.Yolact` in a model file.
 
     Raises:
-        chainer_seg.errors.TrainingError: The file holds another model.
+        chainer_seg.errors.TrainingError: The file contains another model.
         chainer_seg.errors.ModelFileError: The file is unreadable.
     """
     model = load_model(path)
@@ -28,21 +30,21 @@ def load_yolact(path):
     return model
 
 
-def start_from(source, model):
-    """Copies what fits from one YOLACT to another, whose classes may be others.
+def start_from(source: Yolact, model: Yolact) -> list[str]:
+    """Copies the parameters that fit from one YOLACT to another, which may have other classes.
 
-    What belongs to a class goes to the class of the same name, and the background's to the
-    background. Classes that ``source`` does not know keep their initial weights.
+    Rows of a class are copied to the class of the same name, those of the background to the background.
+    Classes that ``source`` does not have keep their initial weights.
 
     Args:
-        source: A :class:`chainer_seg.models.yolact.Yolact`.
-        model: The one to start.
+        source: The model to copy from.
+        model: The model to initialise.
 
     Returns:
-        The names of the classes that both know.
+        The names of the classes that both have.
 
     Raises:
-        chainer_seg.errors.TrainingError: Nothing fits.
+        chainer_seg.errors.TrainingError: No parameter fits.
     """
     if not _any_fits(source, model):
         raise TrainingError('No parameter of the YOLACT to start from has the shape of the new one; set '
@@ -50,7 +52,7 @@ def start_from(source, model):
     return start_by_names(source, model).shared
 
 
-def start_backbone(source, model, channels='rgb'):
+def start_backbone(source: chainer.Link, model: Yolact, channels: str = 'rgb') -> None:
     """Copies a ResNet somewhere in ``source`` to the backbone of a YOLACT.
 
     Inputs beyond the colours, such as the clicks of a click network, are skipped; offsets of
@@ -60,9 +62,9 @@ def start_backbone(source, model, channels='rgb'):
         source: Any model with a :class:`chainer_seg.links.ResNet` of the same width and blocks, such
             as a :class:`chainer_seg.models.classifier.ResNetClassifier`.
         model: A :class:`chainer_seg.models.yolact.Yolact` with a ResNet.
-        channels: What ``source`` was trained on: ``'rgb'``, red, green and blue over their deviation,
-            as YOLACT (Torch, PyTorch); or ``'bgr'``, blue, green and red in 0..255 less their mean
-            (Caffe, and the shipped click model). For the latter the first convolution is rewritten.
+        channels: The input of ``source``: ``'rgb'``, red, green and blue over their deviation, as in
+            YOLACT (Torch, PyTorch); or ``'bgr'``, blue, green and red in 0..255 minus their mean
+            (Caffe, and the shipped click model), for which the first convolution is rewritten.
 
     Raises:
         chainer_seg.errors.TrainingError: There is no ResNet to copy from or to, or it has other sizes.
@@ -80,7 +82,7 @@ def start_backbone(source, model, channels='rgb'):
             stem[...] = stem[:, ::-1] * wanted.xp.asarray(RESNET_STD, np.float32)[:, None, None]
 
 
-def _any_fits(source, target):
-    """Whether any convolution has the same weights' shape in both."""
+def _any_fits(source: chainer.Link, target: chainer.Link) -> bool:
+    """Whether any convolution has weights of the same shape in both."""
     shapes = {path: weights.shape for path, weights in source.namedparams() if weights.ndim == 4}
     return any(shapes.get(path) == weights.shape for path, weights in target.namedparams())

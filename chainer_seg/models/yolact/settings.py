@@ -1,6 +1,6 @@
-"""The numbers of YOLACT's training (arXiv 1904.02689, sections 3 and 6), with the published values.
+"""The settings of YOLACT's training (arXiv 1904.02689, sections 3 and 6), with the published values.
 
-Nothing here imports Chainer, so that a command line made of them answers at once.
+Nothing here imports Chainer, so that a command line generated from them starts quickly.
 """
 
 import dataclasses

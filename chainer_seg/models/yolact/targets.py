@@ -1,8 +1,9 @@
-"""What each anchor is to predict: the matching of YOLACT and of SSD (arXiv 1512.02325, section 2.2)."""
+"""The targets of the anchors: the matching of YOLACT and of SSD (arXiv 1512.02325, section 2.2)."""
 
 import numpy as np
 from chainer import backend
 
+from chainer_seg.arrays import Array
 from chainer_seg.boxes import box_iou
 from chainer_seg.models.yolact.anchors import anchor_corners, encode_boxes
 from chainer_seg.models.yolact.settings import Thresholds
@@ -13,12 +14,13 @@ NEUTRAL, BACKGROUND = -1, 0
 PUBLISHED = Thresholds()
 
 
-def anchor_targets(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
-    """What the anchors of one image are to predict; arguments as those of :func:`match_anchors`.
+def anchor_targets(anchors: Array, bboxes: Array, labels: Array, crowds: Array,
+                   thresholds: Thresholds = PUBLISHED) -> tuple[Array, Array, Array]:
+    """The targets of the anchors of one image; the arguments are those of :func:`match_anchors`.
 
     Returns:
         Classes (N,) and objects (N,) int32 of :func:`match_anchors`, and the codes (N, 4) float32 of
-        the boxes of these objects (0 where there is none).
+        the boxes of these objects (0 if there is none).
     """
     classes, objects = match_anchors(anchors, bboxes, labels, crowds, thresholds)
     if crowds.all():
@@ -26,23 +28,24 @@ def anchor_targets(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
     return classes, objects, encode_boxes(bboxes[objects], anchors)
 
 
-def match_anchors(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
+def match_anchors(anchors: Array, bboxes: Array, labels: Array, crowds: Array,
+                  thresholds: Thresholds = PUBLISHED) -> tuple[Array, Array]:
     """Assigns the objects of one image to anchors.
 
-    Every anchor looks at the object that it overlaps most. Every object has at least the anchor
-    that overlaps it most, whatever the overlap; where several objects have one in common, it goes
-    to the largest overlap and the others take their next best.
+    Every anchor is matched with the object that it overlaps most. Every object gets at least the anchor
+    that overlaps it most, whatever the overlap; if that is the same for several objects, it goes to the
+    largest overlap and the others get their next best.
 
     Args:
         anchors: (N, 4) float32, centre x, centre y, width and height as fractions of the image.
         bboxes: (R, 4) float32 (y_min, x_min, y_max, x_max) as fractions of the image.
-        labels: (R,) int32 from 0; those of crowds do not count.
+        labels: (R,) int32 from 0; those of crowds are ignored.
         crowds: (R,) bool.
         thresholds: The :class:`Thresholds`.
 
     Returns:
         Classes (N,) int32: label + 1, :data:`BACKGROUND` or :data:`NEUTRAL`; and (N,) int32, the
-        number in ``bboxes`` of the object that each anchor looks at (0 where there is none).
+        number in ``bboxes`` of the object of each anchor (0 if there is none).
     """
     xp = backend.get_array_module(anchors)
     corners = anchor_corners(anchors)
@@ -65,8 +68,8 @@ def match_anchors(anchors, bboxes, labels, crowds, thresholds=PUBLISHED):
     return classes, matched
 
 
-def best_anchors(overlaps: np.ndarray) -> np.ndarray:
-    """An anchor of its own for each object: the largest overlap of all first, then the next.
+def best_anchors(overlaps: Array) -> Array:
+    """A separate anchor for each object, assigned greedily by descending overlap.
 
     Args:
         overlaps: (R, N) intersections over union, R at most N.
@@ -83,9 +86,9 @@ def best_anchors(overlaps: np.ndarray) -> np.ndarray:
     left = overlaps
     chosen = xp.full(len(overlaps), -1)
     numbers, nowhere = xp.arange(len(overlaps)), overlaps.shape[1]
-    # The largest overlap left is the best one both of its object and of its anchor. All pairs of
-    # which that is true can be taken at once: none of them stands in another's way. A GPU is waited
-    # for once a round, as nothing has a size that depends on numbers.
+    # The largest remaining overlap is the maximum both of its object and of its anchor. All pairs with
+    # that property can be assigned at once, as they do not compete. A GPU is synchronised once per round,
+    # because no size depends on values.
     while (chosen < 0).any():
         favourites = left.argmax(axis=1)
         mutual = (chosen < 0) & (left[:, favourites].argmax(axis=0) == numbers)
@@ -96,8 +99,8 @@ def best_anchors(overlaps: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _share_inside(boxes, regions):
-    """(N, M): how much of the area of each box (N, 4) lies in each region (M, 4)."""
+def _share_inside(boxes: Array, regions: Array) -> Array:
+    """(N, M): the share of the area of each box (N, 4) inside each region (M, 4)."""
     xp = backend.get_array_module(boxes)
     top_left = xp.maximum(boxes[:, None, :2], regions[None, :, :2])
     bottom_right = xp.minimum(boxes[:, None, 2:], regions[None, :, 2:])

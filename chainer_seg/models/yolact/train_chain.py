@@ -1,12 +1,18 @@
-"""YOLACT in training: the targets of a batch and the sum of its losses (arXiv 1904.02689, section 3)."""
+"""The targets and the losses of a batch of YOLACT (arXiv 1904.02689, section 3)."""
+
+import functools
+import operator
+from collections.abc import Iterable, Sequence
 
 import chainer
 import numpy as np
 from chainer import links as L
 
+from chainer_seg.arrays import Array
 from chainer_seg.links import DeviceChain
 from chainer_seg.models.yolact import losses
-from chainer_seg.models.yolact.settings import LossWeights
+from chainer_seg.models.yolact.model import Yolact
+from chainer_seg.models.yolact.settings import LossWeights, Thresholds
 from chainer_seg.models.yolact.targets import BACKGROUND, PUBLISHED, anchor_targets
 
 
@@ -20,11 +26,11 @@ class YolactTrainChain(DeviceChain):
         model: A :class:`chainer_seg.models.yolact.Yolact`.
         weights: The :class:`LossWeights`.
         thresholds: The :class:`chainer_seg.models.yolact.targets.Thresholds` of the matching.
-        negative_ratio: Anchors of the background that are trained for each positive one.
-        max_masks: Largest number of masks that are computed for an image; the sum of the losses of so
-            many, spread evenly over the positive anchors, stands for all.
-        freeze_norm: Whether batch normalisation keeps its statistics, scale and shift, as it should
-            where a device sees fewer than six images at a time.
+        negative_ratio: Number of background anchors trained for each positive one.
+        max_masks: Maximum number of masks computed for an image; if there are more positive anchors, the
+            loss is extrapolated from this many, spread evenly over them.
+        freeze_norm: Whether batch normalisation keeps its statistics, scale and shift; recommended for
+            fewer than six images per device.
 
     Called with ``x`` (B, 3, S, S) float32 and, as lists of B arrays, ``bboxes`` (R, 4) float32
     (y_min, x_min, y_max, x_max) as fractions of the image, ``labels`` (R,) int32, ``crowds`` (R,)
@@ -33,8 +39,9 @@ class YolactTrainChain(DeviceChain):
     loss are divided by the number of positive anchors of the batch.
     """
 
-    def __init__(self, model, weights=PUBLISHED_WEIGHTS, thresholds=PUBLISHED, negative_ratio=3,
-                 max_masks=100, freeze_norm=False):
+    def __init__(self, model: Yolact, weights: LossWeights = PUBLISHED_WEIGHTS,
+                 thresholds: Thresholds = PUBLISHED, negative_ratio: float = 3, max_masks: int = 100,
+                 freeze_norm: bool = False) -> None:
         super().__init__()
         self.weights, self.thresholds = weights, thresholds
         self.negative_ratio, self.max_masks = negative_ratio, max_masks
@@ -42,18 +49,19 @@ class YolactTrainChain(DeviceChain):
         with self.init_scope():
             self.model = model
 
-    def forward(self, x, bboxes, labels, crowds, masks):
+    def forward(self, x: Array, bboxes: Sequence[Array], labels: Sequence[Array], crowds: Sequence[Array],
+                masks: Sequence[Array]) -> chainer.Variable:
         _update_norms(self.model, not self.freeze_norm)
         with chainer.using_config('train', not self.freeze_norm):
             codes, logits, coefficients, prototypes, semantic = self.model.forward_train(x)
-        anchors = self.xp.asarray(self.model.anchors(x.shape[2:]))
+        anchors: Array = self.xp.asarray(self.model.anchors(x.shape[2:]))
         targets = [anchor_targets(anchors, *objects, self.thresholds)
                    for objects in zip(bboxes, labels, crowds)]
         classes, objects, true_codes = (self.xp.stack(part) for part in zip(*targets))
         sums = [self._mask_losses(*image) for image in zip(
             prototypes, coefficients, classes, objects, masks, bboxes, labels)]
-        mask_loss, rescoring_loss = (sum(part) for part in zip(*sums))
-        semantic_loss = sum(
+        mask_loss, rescoring_loss = (_total(part) for part in zip(*sums))
+        semantic_loss = _total(
             _semantic_loss(*image) for image in zip(semantic, masks, labels, crowds))
         count = max(int((classes > BACKGROUND).sum()), 1)
         weights = self.weights
@@ -66,9 +74,11 @@ class YolactTrainChain(DeviceChain):
         if self.model.rescores:
             found['rescoring_loss'] = weights.rescoring / count * rescoring_loss
         chainer.report({**found, 'positives': count / len(x)}, self)
-        return sum(found.values())
+        return _total(found.values())
 
-    def _mask_losses(self, prototypes, coefficients, classes, objects, masks, bboxes, labels):
+    def _mask_losses(self, prototypes: chainer.Variable, coefficients: chainer.Variable, classes: Array,
+                     objects: Array, masks: Array, bboxes: Array,
+                     labels: Array) -> tuple[chainer.Variable, chainer.Variable]:
         """The sums of the mask loss and of the re-scoring loss over the positive anchors of an image."""
         nothing = chainer.Variable(self.xp.zeros((), np.float32))
         positive = self.xp.flatnonzero(classes > BACKGROUND)
@@ -86,21 +96,25 @@ class YolactTrainChain(DeviceChain):
             self.model.rescoring, logits, masks, bboxes, labels, objects)
 
 
-def spread(items, count):
-    """At most ``count`` of the items of an array (N,), evenly spread over it."""
+def _total(losses: Iterable[chainer.Variable]) -> chainer.Variable:
+    return functools.reduce(operator.add, losses)
+
+
+def spread(items: Array, count: int) -> Array:
+    """At most ``count`` items of an array (N,), spread evenly over it."""
     if len(items) <= count:
         return items
     return items[chainer.backend.get_array_module(items).arange(count) * len(items) // count]
 
 
-def _semantic_loss(logits, masks, labels, crowds):
+def _semantic_loss(logits: chainer.Variable, masks: Array, labels: Array, crowds: Array) -> chainer.Variable:
     objects = ~crowds
     masks = losses.shrink_masks(masks[objects], logits.shape[1:])
     return losses.semantic_loss(logits, masks, labels[objects])
 
 
-def _update_norms(model, wanted):
-    """Says whether the optimizer, where there is one, updates scale and shift of batch normalisation."""
+def _update_norms(model: chainer.Link, wanted: bool) -> None:
+    """Sets whether the optimizer, if there is one, updates the scale and shift of batch normalisation."""
     for link in model.links():
         if isinstance(link, L.BatchNormalization):
             for parameter in link.params():

@@ -54,9 +54,9 @@ def test_clicks_in_other_objects_follow_crop_and_mirroring(example):
     samples = ClickSamples((96, 96), sampling=ClickSampling(strategies=('others',), d_step=10))
     seen = 0
     for seed in range(40):
-        picture, points, _, _, _ = samples(example, np.random.default_rng(seed))
+        image, points, _, _, _ = samples(example, np.random.default_rng(seed))
         negatives = points[points[:, 2] == -1, :2].astype(int)
-        bright = picture[0] > 0  # the mean, 104, is subtracted
+        bright = image[0] > 0  # the mean, 104, is subtracted
         assert bright[tuple(negatives.T)].all()
         seen += len(negatives)
     assert seen > 40

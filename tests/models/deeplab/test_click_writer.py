@@ -29,7 +29,7 @@ def drawn():
 
 @pytest.fixture
 def coco(drawn, tmp_path):
-    """The same pictures as a COCO file, whose images stay where they are."""
+    """The same images as a COCO file, whose images stay where they are."""
     path = write_coco(drawn, tmp_path / 'coco', suffix='.png')
     return open_dataset(path, path.parent / 'images')
 

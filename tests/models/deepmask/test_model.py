@@ -54,7 +54,7 @@ def test_published_sizes_are_the_defaults():
     assert shapes['/refine/vertical4/conv2/W'] == (2, 4, 3, 3)
 
 
-def test_saved_model_is_the_same_model_again(sharpmask, tmp_path):
+def test_a_saved_model_is_restored_unchanged(sharpmask, tmp_path):
     path = tmp_path / 'model.npz'
     save_model(path, sharpmask)
     again = load_model(path)
@@ -62,18 +62,18 @@ def test_saved_model_is_the_same_model_again(sharpmask, tmp_path):
         np.testing.assert_array_equal(a.array, b.array, err_msg=name)
 
 
-def test_sharpmask_may_lack_the_branch_of_deepmask():
+def test_the_deepmask_branch_of_sharpmask_is_optional():
     model = SharpMask(mask_channels=16, **{**SMALL, 'mask_size': None})
     assert not any(name.startswith('/mask/') for name, _ in model.namedparams())
 
 
 @pytest.mark.parametrize('wrong', [{'patch_size': 40}, {'mask_channels': 24}])
-def test_sizes_that_do_not_divide_are_refused(wrong):
+def test_sizes_that_are_not_multiples_are_rejected(wrong):
     with pytest.raises(ValueError, match='multiple of 16'):
         SharpMask(**{**SMALL, **wrong})
 
 
-def test_patch_is_the_middle_window_of_what_the_trunk_sees(deepmask, patches):
+def test_a_patch_is_the_central_window_of_the_trunks_input(deepmask, patches):
     # 80 pixels give 5x5 positions and so 3x3 windows of 3x3 positions.
     features = deepmask.trunk.describe(deepmask.trunk(patches)[-1])
     assert features.shape[2:] == (3, 3)
@@ -82,13 +82,13 @@ def test_patch_is_the_middle_window_of_what_the_trunk_sees(deepmask, patches):
     np.testing.assert_allclose(deepmask.masks(features).array[..., 1, 1], masks.array, atol=1e-5)
 
 
-def test_score_branch_raises_what_is_not_positive_to_a_millionth(deepmask):
+def test_the_score_branch_replaces_values_that_are_not_positive_by_a_millionth(deepmask):
     deepmask.score.hidden.W.array[...] = 0
     deepmask.score.logit.W.array[...] = 1e6
     assert deepmask.score(np.zeros((1, 10, 1, 1), np.float32)).array == pytest.approx(7)
 
 
-def test_refinement_step_adds_both_paths_and_doubles_the_side(sharpmask, rng):
+def test_a_refinement_step_adds_both_paths_and_doubles_the_side(sharpmask, rng):
     features = rng.normal(size=(2, 10, 1, 1)).astype(np.float32)
     skips = [rng.normal(size=(2, 16 // 2 ** k, side, side)).astype(np.float32)
              for k, side in zip(range(1, 5), (3, 6, 12, 24))]
@@ -115,7 +115,7 @@ def test_normalise_uses_the_mean_and_deviation_of_the_colours():
                                               (0.5 - 0.406) / 0.225], rtol=1e-6)
 
 
-def test_trunk_starts_from_a_classification_network(deepmask, rng):
+def test_the_trunk_can_start_from_a_classifier(deepmask, rng):
     source = ResNet((1, 1, 1, 1), 3, stride_on='3x3', padding='symmetric', norm='batch', seed=5)
     for link in source.links():
         if hasattr(link, 'avg_var'):
@@ -128,7 +128,7 @@ def test_trunk_starts_from_a_classification_network(deepmask, rng):
     np.testing.assert_allclose(deepmask.trunk(x)[-1].array, expected, atol=1e-4 * expected.max())
 
 
-def test_trunk_does_not_start_from_a_network_of_another_width(deepmask):
+def test_the_trunk_cannot_start_from_a_network_of_another_width(deepmask):
     source = ResNet((1, 1, 1, 1), 4, stride_on='3x3', norm='batch')
     with pytest.raises(TrainingError, match=r'has \(\d+, .*/conv/W, but \(\d+, .* is needed'):
         copy_resnet(source, deepmask.trunk.resnet)

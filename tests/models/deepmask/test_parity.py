@@ -43,7 +43,7 @@ def image(recorded):
 
 
 @pytest.mark.parametrize('genuine', DEEPMASKS, indirect=True)
-def test_deepmask_on_patches(genuine):
+def test_deepmask_equals_torch_on_patches(genuine):
     model, recorded = genuine
     stage = model.trunk(patches(recorded))[-1][:, :, 1:-1, 1:-1]
     reduced = model.trunk.bottleneck(stage)
@@ -58,7 +58,7 @@ def test_deepmask_on_patches(genuine):
 
 
 @pytest.mark.parametrize('genuine', SHARPMASKS, indirect=True)
-def test_sharpmask_on_patches(genuine):
+def test_sharpmask_equals_torch_on_patches(genuine):
     model, recorded = genuine
     stages = model.trunk(patches(recorded))
     crops = [stages[-k][:, :, 2 ** (k - 1):-2 ** (k - 1), 2 ** (k - 1):-2 ** (k - 1)]
@@ -79,7 +79,7 @@ def test_sharpmask_on_patches(genuine):
 
 
 @pytest.mark.parametrize('genuine', WITH_SCENES, indirect=True)
-def test_whole_picture_at_its_own_size(genuine):
+def test_a_whole_image_at_scale_1_equals_torch(genuine):
     model, recorded = genuine
     skips_of, _ = model.branch(dm=False)
     maps = model.predict_logits(PyramidLevel(image(recorded), 1.0, model.patch_size), skips_of)
@@ -92,7 +92,7 @@ def test_whole_picture_at_its_own_size(genuine):
 
 
 @pytest.mark.parametrize('genuine', WITH_SCENES, indirect=True)
-def test_levels_of_the_pyramid(genuine):
+def test_the_levels_of_the_pyramid_equal_torch(genuine):
     model, recorded = genuine
     compared = 0
     for number, level in enumerate(
@@ -115,7 +115,7 @@ def test_levels_of_the_pyramid(genuine):
 
 @pytest.mark.parametrize('branch', ['', 'dm_'])
 @pytest.mark.parametrize('genuine', WITH_SCENES, indirect=True)
-def test_proposals_of_the_exact_mode_are_those_of_torch(genuine, branch):
+def test_proposals_of_the_exact_mode_equal_torch(genuine, branch):
     model, recorded = genuine
     if f'infer_{branch}top' not in recorded:
         pytest.skip('only a SharpMask has a second branch')
@@ -129,7 +129,7 @@ def test_proposals_of_the_exact_mode_are_those_of_torch(genuine, branch):
 
 
 @pytest.mark.parametrize('genuine', SHARPMASKS, indirect=True)
-def test_windows_of_the_exact_mode_and_their_refinement(genuine):
+def test_windows_of_the_exact_mode_and_their_refinement_equal_torch(genuine):
     model, recorded = genuine
     levels = build_pyramid(image(recorded), recorded['scales'], model.patch_size)
     n = len(recorded['infer_top'])

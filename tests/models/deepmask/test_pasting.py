@@ -40,20 +40,20 @@ def pasted(mask, top, left, size):
 
 
 @pytest.mark.parametrize(('samples', 'side'), [(6, 6), (6, 7), (6, 25), (2, 9), (1, 5), (5, 6)])
-def test_growing_masks_are_interpolated_with_corners_on_corners(rng, samples, side):
+def test_enlarged_masks_are_interpolated_with_aligned_corners(rng, samples, side):
     mask = rng.normal(size=(samples, samples)).astype(np.float32)
     np.testing.assert_allclose(resize_masks(mask[None], side)[0], enlarged(mask, side), atol=1e-5)
 
 
 @pytest.mark.parametrize(('samples', 'side'), [(6, 5), (6, 3), (9, 2), (4, 1)])
-def test_shrinking_masks_are_averaged_over_areas(rng, samples, side):
+def test_shrunk_masks_are_averaged_over_areas(rng, samples, side):
     mask = rng.normal(size=(samples, samples)).astype(np.float32)
     np.testing.assert_allclose(resize_masks(mask[None], side)[0], shrunk(mask, side), atol=1e-5)
 
 
 @pytest.mark.parametrize('size', [(17, 14), (1, 30), (30, 1)])
 @pytest.mark.parametrize('side', [1, 4, 6, 7, 20])
-def test_masks_are_those_filled_pixel_by_pixel(rng, side, size):
+def test_pasted_masks_equal_those_computed_pixel_by_pixel(rng, side, size):
     masks = rng.normal(-1, 1, (12, 6, 6)).astype(np.float32)
     tops, lefts = (rng.integers(-side - 1, length + 2, 12) for length in size)
     resize = shrunk if side < 6 else enlarged
@@ -63,14 +63,14 @@ def test_masks_are_those_filled_pixel_by_pixel(rng, side, size):
         paste(masks, tops, lefts, side, size, THRESHOLD).to_masks(), expected)
 
 
-def test_masks_that_fill_the_image_or_nothing():
+def test_full_and_empty_masks_are_pasted():
     masks = np.stack([np.full((4, 4), value, np.float32) for value in (9, -9)])
     corners = np.array([-5, -5])
     found = paste(masks, corners, corners, 40, (11, 13), THRESHOLD).to_masks()
     assert found[0].all() and not found[1].any()
 
 
-def test_threshold_is_a_probability_that_must_be_exceeded():
+def test_the_threshold_is_an_exclusive_probability():
     mask = np.zeros((1, 3, 3), np.float32)  # the probability 0.5 everywhere
     corner = np.array([0])
     covered = [paste(mask, corner, corner, 3, (3, 3), threshold).to_masks().sum()
@@ -78,7 +78,7 @@ def test_threshold_is_a_probability_that_must_be_exceeded():
     assert covered == [9, 0, 0]
 
 
-def test_no_masks():
+def test_zero_masks_are_pasted():
     none = np.zeros(0, int)
     runs = paste(np.zeros((0, 4, 4), np.float32), none, none, 9, (5, 5), THRESHOLD)
     assert runs.to_masks().shape == (0, 5, 5)

@@ -7,7 +7,7 @@ import pytest
 from chainer_seg.errors import UserError
 from chainer_seg.masks import decode_rle
 from chainer_seg.models.deepmask import DeepMask, SharpMask, proposals
-from chainer_seg.models.deepmask.proposals import ProposalModel
+from chainer_seg.models.deepmask.proposals import MaskBranch, ProposalModel
 from chainer_seg.models.deepmask.pyramid import build_pyramid
 from tests.models.deepmask.test_model import SMALL
 
@@ -56,8 +56,8 @@ class BrightWindows(ProposalModel):
         return chainer.functions.sum(features, axis=1)
 
     def branch(self, dm):
-        return (lambda stages: []), lambda features, skips: chainer.Variable(
-            np.full((len(features), 8, 8), self.mask_logit, np.float32))
+        return MaskBranch(lambda stages: [], lambda features, skips: chainer.Variable(
+            np.full((len(features), 8, 8), self.mask_logit, np.float32)))
 
 
 def image_with_a_bright_square(top, left, side, size=(160, 192)):
@@ -66,18 +66,18 @@ def image_with_a_bright_square(top, left, side, size=(160, 192)):
     return image
 
 
-def test_best_window_is_where_the_object_is():
+def test_the_best_window_is_at_the_object():
     # Windows begin at multiples of 16 less half a window.
     found = BrightWindows().propose(image_with_a_bright_square(48, 96, 32), 1, scales=[1])
     assert found.bboxes.tolist() == [[48, 96, 80, 128]]
 
 
-def test_exact_mode_looks_one_row_up_and_one_column_right():
+def test_exact_mode_takes_the_window_one_row_up_and_one_column_right():
     found = BrightWindows().propose(image_with_a_bright_square(48, 96, 32), 1, scales=[1], exact=True)
     assert found.bboxes.tolist() == [[32, 112, 64, 144]]
 
 
-def test_object_is_found_at_its_scale():
+def test_an_object_is_proposed_at_its_scale():
     found = BrightWindows().propose_rle(image_with_a_bright_square(32, 64, 64), 1, scales=[0.5, 1])
     assert found.scales.tolist() == [0.5]
     assert found.bboxes.tolist() == [[32, 64, 96, 128]]
@@ -88,7 +88,7 @@ def test_zoom_adds_the_scale_two():
     assert BrightWindows().propose_rle(image, 1, scales=[1], zoom=True).scales.tolist() == [2]
 
 
-def test_windows_over_the_edge_are_cut_off():
+def test_windows_are_clipped_to_the_image():
     found = BrightWindows().propose(image_with_a_bright_square(0, 176, 16), 4, scales=[1])
     assert (found.bboxes[:, :2] >= 0).all()
     assert (found.bboxes[:, 2:] <= (160, 192)).all()
@@ -105,20 +105,20 @@ def test_proposals_are_the_best_of_all_levels(model, image):
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
 
 
-def test_instances_are_the_masks_of_the_codes(model, image):
+def test_instances_equal_the_decoded_rle_proposals(model, image):
     found, codes = model.propose(image, 9, SCALES), model.propose_rle(image, 9, SCALES)
     np.testing.assert_array_equal(found.masks, decode_rle(codes.codes, image.shape[:2]))
     np.testing.assert_array_equal(found.bboxes, codes.bboxes)
     np.testing.assert_array_equal(found.scores, codes.scores)
 
 
-def test_no_more_proposals_than_windows(model, image):
+def test_there_are_no_more_proposals_than_windows(model, image):
     levels = build_pyramid(image, SCALES, model.patch_size)
     found = model.propose(image, 10 ** 6, SCALES)
     assert 0 < len(found) <= sum(np.prod(level.positions) for level in levels)
 
 
-def test_exact_mode_fills_its_table_with_ones(model, image):
+def test_exact_mode_pads_its_table_with_ones(model, image):
     last = build_pyramid(image, SCALES, model.patch_size)[-1]
     windows = int(np.prod(last.positions))
     found = model.propose_rle(image, windows + 3, SCALES, exact=True)
@@ -127,14 +127,14 @@ def test_exact_mode_fills_its_table_with_ones(model, image):
     assert found.scales[windows:].tolist() == [SCALES[0]] * 3
 
 
-def test_masks_without_pixels_are_left_out():
+def test_empty_masks_are_omitted():
     image = image_with_a_bright_square(48, 96, 32)
     assert len(BrightWindows(mask_logit=-9).propose(image, 5, scales=[1])) == 0
     kept = BrightWindows(mask_logit=-9).propose(image, 5, scales=[1], exact=True)
     assert len(kept) == 5 and not kept.masks.any()
 
 
-def test_suppression_drops_what_a_better_box_covers():
+def test_nms_drops_proposals_covered_by_a_better_box():
     image = image_with_a_bright_square(48, 96, 32)
     boxes = BrightWindows().propose(image, 20, scales=[1], nms=0.3).bboxes
     assert boxes[0].tolist() == [48, 96, 80, 128]
@@ -144,18 +144,18 @@ def test_suppression_drops_what_a_better_box_covers():
 
 
 @pytest.mark.parametrize('size', [(5, 7), (1, 1), (1, 2000), (2000, 1)])
-def test_images_smaller_than_a_patch(model, size):
+def test_images_smaller_than_a_patch_give_proposals(model, size):
     found = model.propose(np.full(size + (3,), 80, np.uint8), 10)
     assert found.image_size == size
 
 
-def test_image_that_vanishes_at_all_scales(model):
+def test_an_image_without_pixels_at_all_scales_is_an_error(model):
     with pytest.raises(UserError, match='1x1 pixels .* 0.1, 0.2; use larger scales'):
         model.propose(np.zeros((1, 1, 3), np.uint8), 10, scales=[0.1, 0.2])
 
 
 @pytest.mark.parametrize('channels', [(), (1,), (4,)])
-def test_grey_and_transparent_images(model, rng, channels):
+def test_grey_and_transparent_images_are_accepted(model, rng, channels):
     array = rng.integers(0, 256, (40, 50) + channels, np.uint8)
     assert model.propose(array, 3, [1.0]).image_size == (40, 50)
 
@@ -164,25 +164,25 @@ def test_grey_and_transparent_images(model, rng, channels):
     ({'n': 0}, 'at least 1'), ({'n': -3}, 'at least 1'), ({'threshold': 0}, 'between 0 and 1'),
     ({'threshold': 1}, 'between 0 and 1'), ({'nms': 0}, 'above 0'), ({'scales': [1, -1]}, 'positive'),
     ({'scales': [float('nan')]}, 'positive'), ({'scales': []}, 'larger scales')])
-def test_arguments_that_cannot_be_used(model, image, wrong, sentence):
+def test_invalid_arguments_are_errors(model, image, wrong, sentence):
     with pytest.raises(UserError, match=sentence):
         model.propose(image, **wrong)
 
 
-def test_branch_that_a_sharpmask_lacks(image):
+def test_a_missing_deepmask_branch_is_an_error(image):
     model = SharpMask(mask_channels=16, **{**SMALL, 'mask_size': None})
     with pytest.raises(UserError, match='has no DeepMask branch'):
         model.propose(image, dm=True)
 
 
-def test_branch_of_deepmask_gives_other_masks_of_the_same_windows(image):
+def test_the_deepmask_branch_gives_other_masks_of_the_same_windows(image):
     model = SharpMask(mask_channels=16, skip_channels=6, **SMALL)
     fine, coarse = (model.propose_rle(image, 5, SCALES, dm=dm, exact=True) for dm in (False, True))
     np.testing.assert_array_equal(fine.scores, coarse.scores)
     assert fine.codes != coarse.codes
 
 
-def test_large_levels_are_looked_at_in_pieces_with_the_same_result(model, rng, monkeypatch):
+def test_large_levels_in_pieces_give_the_same_proposals(model, rng, monkeypatch):
     image = rng.integers(0, 256, (390, 610, 3), np.uint8)
     whole = model.propose_rle(image, 50, [1.0])
     monkeypatch.setattr(proposals, 'PIECE_PIXELS', 300 ** 2)
@@ -191,7 +191,7 @@ def test_large_levels_are_looked_at_in_pieces_with_the_same_result(model, rng, m
     np.testing.assert_array_equal(pieces.bboxes, whole.bboxes)
 
 
-def test_maps_of_pieces_are_those_of_the_whole(model, rng, monkeypatch):
+def test_maps_of_pieces_equal_those_of_the_whole_level(model, rng, monkeypatch):
     level, = build_pyramid(rng.integers(0, 256, (390, 610, 3), np.uint8), [1.0], model.patch_size)
     skips_of, _ = model.branch(dm=False)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
@@ -204,7 +204,7 @@ def test_maps_of_pieces_are_those_of_the_whole(model, rng, monkeypatch):
 
 
 @pytest.mark.gpu
-def test_gpu_makes_the_same_proposals(model, image):
+def test_a_gpu_gives_the_same_proposals(model, image):
     pytest.importorskip('cupy')
     expected = model.propose_rle(image, 20, SCALES)
     model.to_device('@cupy:0')

@@ -48,7 +48,7 @@ def values(patch):
 
 
 def read_place(patch):
-    """(y, x) of the patch's middle, pixels of the picture for one of the patch, whether mirrored."""
+    """(y, x) of the patch's middle, pixels of the image for one of the patch, whether mirrored."""
     pixels = values(patch)
     middle = pixels.shape[1] // 2
     red, green = pixels[0], pixels[1]
@@ -73,7 +73,7 @@ def test_patch_is_32_pixels_wider_than_the_window_of_the_mask():
 
 
 @pytest.mark.parametrize('patch_size, longer_side', [(160, 92), (224, 128), (64, 37), (80, 46)])
-def test_longer_side_of_an_object_is_128_of_224_rounded_up(patch_size, longer_side):
+def test_the_longer_side_of_an_object_is_128_of_224_pixels_rounded_up(patch_size, longer_side):
     samples = samples_of(picture_of(OBJECT), patch_size=patch_size, target_size=patch_size,
                          shift=0, scale=0)
     mask = samples.draw_mask(np.random.default_rng(0))['mask'] > 0
@@ -82,7 +82,7 @@ def test_longer_side_of_an_object_is_128_of_224_rounded_up(patch_size, longer_si
     assert np.ptp(columns) + 1 == pytest.approx(longer_side * 25 / 40, abs=1.5)
 
 
-def test_object_is_in_the_middle_but_for_the_shift():
+def test_the_object_is_centred_up_to_the_shift():
     places = [read_place(sample['x']) for sample in draw(samples_of(picture_of(OBJECT), scale=0),
                                                          'draw_mask')]
     for axis, middle in ((0, 120), (1, 122.5)):
@@ -93,14 +93,14 @@ def test_object_is_in_the_middle_but_for_the_shift():
         assert shifts.min() < -14 and shifts.max() > 14
 
 
-def test_shift_is_in_pixels_of_the_patch():
+def test_the_shift_is_in_pixels_of_the_patch():
     samples = samples_of(picture_of((20, 20, 180, 100)), scale=0, shift=5)
     rows = np.array([read_place(sample['x'])[0] for sample in draw(samples, 'draw_mask', 100)])
     largest = np.abs(rows - 100).max()
     assert 4 * 160 / CANONICAL < largest <= 5.1 * 160 / CANONICAL
 
 
-def test_scale_varies_by_a_quarter_of_an_octave_both_ways():
+def test_the_scale_varies_by_a_quarter_of_an_octave():
     scales = np.array([read_place(sample['x'])[2] for sample in draw(samples_of(picture_of(OBJECT)),
                                                                      'draw_mask')])
     octaves = np.log2(scales / (40 / CANONICAL))
@@ -115,7 +115,7 @@ def test_half_of_the_patches_are_mirrored(method):
     assert 0.42 < np.mean(mirrored) < 0.58
 
 
-def test_mask_lies_on_its_object():
+def test_the_mask_covers_its_object():
     # Without a shift the object's middle is the mask's; with one, both move and mirror together.
     for sample in draw(samples_of(picture_of(OBJECT)), 'draw_mask', 50):
         pixels = values(sample['x'])[:, 16:-16, 16:-16]
@@ -124,7 +124,7 @@ def test_mask_lies_on_its_object():
         assert ((sample['mask'] > 0) != inside).mean() < 0.015
 
 
-def test_outside_the_picture_is_half_of_the_range():
+def test_pixels_outside_the_image_are_mid_grey():
     samples = samples_of(picture_of((0, 0, 40, 40)), shift=0, scale=0)
     blue = values(samples.draw_mask(np.random.default_rng(0))['x'])[2]
     assert blue[0, 0] == pytest.approx(127.5, abs=1e-3)
@@ -140,7 +140,7 @@ def test_categories_are_equally_likely_however_many_objects_they_have():
     assert 0.42 < np.mean(first) < 0.58
 
 
-def test_crowds_and_small_objects_are_never_in_the_middle():
+def test_crowds_and_small_objects_are_never_centred():
     boxes = [(20, 20, 60, 60), (20, 150, 29, 161), (150, 20, 154, 60), (150, 150, 190, 190)]
     # The second has 99 pixels, the third is 4 pixels high, the fourth is a crowd.
     picture = picture_of(*boxes, crowds=[False, False, False, True])
@@ -157,7 +157,7 @@ def test_half_of_the_score_samples_are_positive():
     assert set(scores) == {-1, 1} and 0.4 < np.mean(np.array(scores) > 0) < 0.6
 
 
-def test_positive_score_samples_are_centred_as_mask_samples_are():
+def test_positive_score_samples_are_centred_like_mask_samples():
     samples = samples_of(picture_of(OBJECT))
     places = [read_place(sample['x']) for sample in draw(samples, 'draw_score') if sample['score'] > 0]
     for y, x, scale, _ in places:
@@ -165,7 +165,7 @@ def test_positive_score_samples_are_centred_as_mask_samples_are():
         assert abs(np.log2(scale / (40 / CANONICAL))) < 0.26
 
 
-def test_negatives_keep_away_from_objects_of_a_neighbouring_scale():
+def test_negatives_keep_their_distance_from_objects_of_a_similar_scale():
     boxes = [OBJECT, (30, 40, 60, 70), (160, 60, 240, 140), (20, 200, 32, 212)]
     samples = samples_of(picture_of(*boxes))
     checked = 0
@@ -185,7 +185,7 @@ def test_negatives_keep_away_from_objects_of_a_neighbouring_scale():
     assert checked > 60
 
 
-def test_negatives_are_of_all_scales_and_places():
+def test_negatives_cover_all_scales_and_positions():
     samples = samples_of(picture_of((0, 0, 11, 11)))
     places = np.array([read_place(sample['x']) for sample in draw(samples, 'draw_score')
                        if sample['score'] < 0 and values(sample['x'])[2, 43:53, 43:53].max() < 1e-3])
@@ -194,7 +194,7 @@ def test_negatives_are_of_all_scales_and_places():
     assert octaves.min() < -1.8 and octaves.max() > 1.8
 
 
-def test_pictures_without_objects_are_passed_over():
+def test_images_without_objects_are_skipped():
     empty = np.full((250, 250, 3), 255, np.uint8), Instances.empty(250, 250)
     crowd = np.full((250, 250, 3), 255, np.uint8), Instances(boxes_to_masks([OBJECT]), crowds=[True])
     samples = samples_of(empty, picture_of(OBJECT), crowd)
@@ -205,14 +205,14 @@ def test_pictures_without_objects_are_passed_over():
 
 
 @pytest.mark.parametrize('fields', [{'crowds': [True]}, {'areas': [99]}])
-def test_nothing_to_train_on_is_one_sentence(fields):
+def test_a_data_set_without_usable_objects_is_an_error(fields):
     with pytest.raises(DatasetError, match='no object to train on: 1 objects'):
         samples_of(picture_of(OBJECT, **fields))
     with pytest.raises(DatasetError, match='no object to train on: 0 objects'):
         samples_of((map_picture(), Instances.empty(250, 250)))
 
 
-def test_one_generator_gives_one_sample():
+def test_the_seed_determines_the_sample():
     samples = samples_of(picture_of(OBJECT), seed=5)
     a, b, c = (samples(7, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
@@ -223,24 +223,24 @@ def heads(samples, count):
     return ['score' in samples(number, np.random.default_rng(number)) for number in NUMBERS[:count]]
 
 
-def test_a_batch_is_for_one_head():
+def test_a_batch_trains_one_head():
     chosen = np.reshape(heads(samples_of(picture_of(OBJECT), batch_size=4), 400), (100, 4))
     assert (chosen == chosen[:, :1]).all()
     assert 0.3 < chosen[:, 0].mean() < 0.7
 
 
 @pytest.mark.parametrize('share', [0, 0.2, 1])
-def test_share_of_the_batches_for_the_score(share):
+def test_score_share_is_the_share_of_score_batches(share):
     chosen = heads(samples_of(picture_of(OBJECT), batch_size=1, score_share=share), 300)
     assert np.mean(chosen) == pytest.approx(share, abs=0.07 if share not in (0, 1) else 0)
 
 
-def test_heads_depend_on_the_seed_alone():
+def test_the_heads_depend_only_on_the_seed():
     a, b, c = (heads(samples_of(picture_of(OBJECT), batch_size=1, seed=seed), 30) for seed in (1, 1, 2))
     assert a == b and a != c
 
 
-def test_batch_is_stacked_and_a_mixed_one_is_one_sentence():
+def test_a_batch_is_stacked_and_a_mixed_batch_is_an_error():
     samples = samples_of(picture_of(OBJECT))
     device = chainer.get_device('@numpy')
     masks, scores = draw(samples, 'draw_mask', 2), draw(samples, 'draw_score', 3)
@@ -252,7 +252,7 @@ def test_batch_is_stacked_and_a_mixed_one_is_one_sentence():
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason=NO_SAMPLE)
-def test_photographs_of_coco():
+def test_patches_of_coco_photographs_are_sampled():
     dataset = CocoDataset(SAMPLE / 'annotations' / 'instances_val.json', SAMPLE / 'val')
     samples = PatchSamples(ObjectIndex(dataset), 64, 112)
     for number in range(20):

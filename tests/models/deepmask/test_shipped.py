@@ -13,7 +13,7 @@ NAMES = {'deepmask': DeepMask, 'sharpmask': SharpMask}
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_model_is_small_has_a_card_and_says_where_it_came_from(name):
+def test_the_model_is_small_and_has_a_card_and_an_origin(name):
     model, file = load_model(name), shipped_path(name)
     assert isinstance(model, NAMES[name]) and 'train.py' in model.origin['command']
     assert file.stat().st_size <= 4 * 1024 * 1024 and file.with_suffix('.md').exists()
@@ -26,7 +26,7 @@ def test_sharpmask_has_the_trunk_and_the_score_of_deepmask():
 
 
 @pytest.mark.slow
-def test_refined_masks_are_better_on_fresh_pictures():
+def test_refined_masks_are_better_on_new_images():
     index = ObjectIndex(ShapesDataset(40, 77, (256, 256)))
     coarse, refined = (evaluate_patches(load_model(name), index, 96, target_size=64, shift=10,
                                         boundary=True) for name in NAMES)

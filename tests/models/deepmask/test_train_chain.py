@@ -67,7 +67,7 @@ def test_soft_margin_does_not_overflow():
     assert float(loss.array) == 250
 
 
-def test_mask_loss_and_gradient_are_those_of_the_definition_times_the_batch_size(rng):
+def test_mask_loss_and_gradient_equal_their_definition_times_the_batch_size(rng):
     logits, target = rng.normal(0, 2, (4, 6, 6)).astype('f'), random_signs(rng, 4, 6, 6)
     chain = DeepMaskTrainChain(FixedLogits(mask=logits), mask_weight=4)
     loss, observation = observe(chain, np.zeros((4, 3, 8, 8), 'f'), mask=target)
@@ -78,7 +78,7 @@ def test_mask_loss_and_gradient_are_those_of_the_definition_times_the_batch_size
     np.testing.assert_allclose(chain.model.mask.logits.grad, 4 * gradient, rtol=1e-4)
 
 
-def test_masks_are_enlarged_to_the_target_between_the_corners(rng):
+def test_masks_are_enlarged_to_the_target_with_aligned_corners(rng):
     logits, target = rng.normal(0, 2, (2, 3, 3)).astype('f'), random_signs(rng, 2, 5, 5)
     chain = DeepMaskTrainChain(FixedLogits(mask=logits), mask_weight=1)
     loss = chain(np.zeros((2, 3, 8, 8), 'f'), mask=target)
@@ -91,7 +91,7 @@ def test_masks_are_enlarged_to_the_target_between_the_corners(rng):
                                rtol=1e-4)
 
 
-def test_score_loss_and_gradient_are_those_of_the_definition(rng):
+def test_score_loss_and_gradient_equal_their_definition(rng):
     logits, target = rng.normal(0, 2, (5, 1, 1)).astype('f'), random_signs(rng, 5)
     chain = DeepMaskTrainChain(FixedLogits(score=logits), mask_weight=5)
     loss, observation = observe(chain, np.zeros((5, 3, 8, 8), 'f'), score=target)
@@ -102,7 +102,7 @@ def test_score_loss_and_gradient_are_those_of_the_definition(rng):
     np.testing.assert_allclose(chain.model.score.logits.grad[:, 0, 0], gradient, rtol=1e-4)
 
 
-def test_iou_of_a_patch():
+def test_patch_ious_equal_hand_computed_values():
     logits = np.array([[[1, 1], [-1, -1]], [[-1, -1], [-1, -1]], [[0, -1], [-1, -1]]], 'f')
     target = np.array([[[1, -1], [1, -1]], [[-1, -1], [-1, -1]], [[1, -1], [-1, -1]]], 'f')
     np.testing.assert_allclose(patch_ious(logits, target), [1 / 3, 1, 1])
@@ -125,7 +125,7 @@ def parameters_of(chain):
 
 @pytest.mark.parametrize('head, other, target', [('mask', 'score', (2, 24, 24)),
                                                  ('score', 'mask', (2,))])
-def test_a_batch_leaves_the_other_head_alone(deepmask_chain, rng, head, other, target):
+def test_a_batch_does_not_update_the_other_head(deepmask_chain, rng, head, other, target):
     optimizer = chainer.optimizers.MomentumSGD(0.01).setup(deepmask_chain)
     optimizer.add_hook(training.WeightDecay(0.1))
     x = rng.normal(size=(2, 3, 80, 80)).astype('f')
@@ -138,7 +138,7 @@ def test_a_batch_leaves_the_other_head_alone(deepmask_chain, rng, head, other, t
     assert changed == {'trunk', head}
 
 
-def test_sharpmask_trains_its_refinement_only(sharpmask_chain, rng):
+def test_sharpmask_trains_only_its_refinement(sharpmask_chain, rng):
     optimizer = chainer.optimizers.MomentumSGD(0.01).setup(sharpmask_chain)
     optimizer.add_hook(training.WeightDecay(0.1))
     before, state = parameters_of(sharpmask_chain), state_of_links(sharpmask_chain)
@@ -158,7 +158,7 @@ def state_of_links(chain):
     return {name: np.copy(value) for name, value in serializer.target.items()}
 
 
-def test_sharpmask_loss_is_that_of_its_own_masks(sharpmask_chain, rng):
+def test_sharpmask_loss_is_computed_from_the_refined_masks(sharpmask_chain, rng):
     x, target = rng.normal(size=(2, 3, 80, 80)).astype('f'), random_signs(rng, 2, 48, 48)
     loss, observation = observe(sharpmask_chain, x, mask=target)
     with chainer.using_config('train', False):
@@ -168,7 +168,7 @@ def test_sharpmask_loss_is_that_of_its_own_masks(sharpmask_chain, rng):
     assert observation['main/mask_iou'] == pytest.approx(patch_ious(logits, target).mean())
 
 
-def test_gradient_of_the_refinement_is_the_difference_quotient(sharpmask_chain, rng):
+def test_the_gradient_of_the_refinement_equals_finite_differences(sharpmask_chain, rng):
     x, target = rng.normal(size=(2, 3, 80, 80)).astype('f'), random_signs(rng, 2, 48, 48)
     sharpmask_chain.cleargrads()
     sharpmask_chain(x, target).backward()
@@ -182,7 +182,7 @@ def test_gradient_of_the_refinement_is_the_difference_quotient(sharpmask_chain, 
     assert gradient == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-2)
 
 
-def test_new_refinement_begins_at_the_share_of_objects(sharpmask_chain, rng):
+def test_a_new_refinement_predicts_the_prior_probability(sharpmask_chain, rng):
     model = sharpmask_chain.model
     begin_at_prior(model.refine)
     with chainer.using_config('train', False):
@@ -242,7 +242,7 @@ def test_sub_batches_give_the_gradient_of_the_batch(tmp_path, objects):
 
 
 @pytest.mark.parametrize('make', ['deepmask_chain', 'sharpmask_chain'])
-def test_training_learns_the_masks_of_a_batch(request, objects, make):
+def test_training_fits_the_masks_of_a_batch(request, objects, make):
     chain = request.getfixturevalue(make)
     side = chain.model.target_size
     samples = PatchSamples(objects, 48, side, shift=4)

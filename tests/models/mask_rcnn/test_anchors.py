@@ -23,12 +23,12 @@ TABLES = {
 
 
 @pytest.mark.parametrize('stride, sizes', TABLES)
-def test_anchors_of_a_position_are_those_of_detectron(stride, sizes):
+def test_the_anchors_of_a_position_equal_detectron(stride, sizes):
     found = base_anchors(stride, sizes, RATIOS)
     np.testing.assert_array_equal(found[:, [1, 0, 3, 2]], TABLES[stride, sizes])
 
 
-def test_anchors_of_a_map_go_by_row_column_and_anchor():
+def test_the_anchors_of_a_map_are_ordered_by_row_column_and_anchor():
     base = np.array([[-1, -2, 3, 4], [0, 0, 7, 7]], np.float32)
     found = grid_anchors(base, 8, (2, 3))
     expected = [anchor + [row * 8, column * 8, row * 8, column * 8]

@@ -8,7 +8,7 @@ from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_inst
 SIZE = (30, 40)
 
 
-def test_boxes_of_classes_are_in_pixels_of_the_image_and_inside_it():
+def test_class_boxes_are_in_pixels_of_the_image_and_clipped():
     rois = np.array([[20, 20, 39, 59]], np.float32)
     # One pixel of the image is two of the input, so the RoI is (10, 10, 19.5, 29.5).
     deltas = np.array([[0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 100]], np.float32)
@@ -24,7 +24,7 @@ def boxes_of(*places):
     return np.repeat(boxes[:, None], 3, axis=1)
 
 
-def test_boxes_come_by_class_and_in_the_order_of_the_rois():
+def test_boxes_are_ordered_by_class_and_roi():
     boxes = boxes_of(0, 15, 30)
     probabilities = np.array([[0.1, 0.3, 0.6], [0.1, 0.8, 0.1], [0.2, 0.0, 0.8]], np.float32)
     found, labels, scores = best_boxes(boxes, probabilities, 0.2, 0.5, 100)
@@ -33,13 +33,13 @@ def test_boxes_come_by_class_and_in_the_order_of_the_rois():
     assert scores.tolist() == pytest.approx([0.3, 0.8, 0.6, 0.8])
 
 
-def test_a_score_at_the_threshold_is_too_low():
+def test_the_score_threshold_is_exclusive():
     probabilities = np.array([[0.5, 0.5, 0.0]], np.float32)
     assert len(best_boxes(boxes_of(0), probabilities, 0.5, 0.5, 100)[0]) == 0
     assert len(best_boxes(boxes_of(0), probabilities, 0.499, 0.5, 100)[0]) == 1
 
 
-def test_only_boxes_of_one_class_drop_each_other():
+def test_only_boxes_of_the_same_class_suppress_each_other():
     # Shifted by 3 of 10 columns, two boxes share 70 of 130 pixels.
     boxes = boxes_of(0, 3)
     probabilities = np.array([[0, 0.6, 0.9], [0, 0.9, 0.05]], np.float32)
@@ -48,7 +48,7 @@ def test_only_boxes_of_one_class_drop_each_other():
     assert len(best_boxes(boxes, probabilities, 0.1, 70 / 130 + 1e-4, 100)[0]) == 3
 
 
-def test_boxes_as_good_as_the_last_stay_beyond_the_largest_number():
+def test_ties_with_the_last_box_are_kept_beyond_the_maximum():
     probabilities = np.array([[0, 0.9, 0], [0, 0.4, 0], [0, 0.4, 0]], np.float32)
     found, _, scores = best_boxes(boxes_of(0, 15, 30), probabilities, 0.1, 0.5, 2)
     assert scores.tolist() == pytest.approx([0.9, 0.4, 0.4])
@@ -61,26 +61,26 @@ def instances_of(boxes, masks=None, heatmaps=None):
                         np.ones(count, np.float32), masks, heatmaps, SIZE, ('thing',))
 
 
-def test_boxes_of_instances_end_one_pixel_further():
+def test_boxes_of_instances_are_half_open():
     found = instances_of([[2, 3, 11, 22]], masks=np.ones((1, 14, 14), np.float32))
     assert found.bboxes.tolist() == [[2, 3, 12, 23]]
     assert found.scores.tolist() == [1] and found.name(0) == 'thing'
     assert found.masks[0, 3:11, 4:22].all()
 
 
-def test_without_masks_an_object_is_its_box():
+def test_without_masks_the_mask_is_the_box():
     found = instances_of([[2, 3, 11, 22]])
     expected = np.zeros(SIZE, bool)
     expected[2:12, 3:23] = True
     np.testing.assert_array_equal(found.masks[0], expected)
 
 
-def test_nothing_found_is_no_error():
+def test_without_detections_there_is_no_error():
     found = instances_of([], masks=np.zeros((0, 1, 1), np.float32),
                          heatmaps=np.zeros((0, 17, 1, 1), np.float32))
     assert len(found) == 0 and found.masks.shape == (0, *SIZE) and found.keypoints.shape == (0, 17, 3)
 
 
-def test_no_regions_have_no_boxes():
+def test_without_regions_there_are_no_boxes():
     boxes = class_boxes(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32), 1.0, (20, 30))
     assert boxes.shape == (0, 3, 4)

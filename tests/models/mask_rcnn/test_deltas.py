@@ -27,19 +27,19 @@ def decode_one(box, delta):
     return found
 
 
-def test_boxes_of_deltas(boxes, rng):
+def test_deltas_give_hand_computed_boxes(boxes, rng):
     deltas = rng.normal(size=boxes.shape).astype(np.float32)
     found = deltas_to_boxes(boxes, deltas, WEIGHTS)
     np.testing.assert_allclose(found, list(map(decode_one, boxes, deltas)), rtol=1e-5, atol=1e-3)
 
 
-def test_deltas_bring_boxes_to_their_targets(boxes):
+def test_deltas_turn_boxes_into_their_targets(boxes):
     targets = boxes[::-1]
     deltas = boxes_to_deltas(boxes, targets, WEIGHTS)
     np.testing.assert_allclose(deltas_to_boxes(boxes, deltas, WEIGHTS), targets, atol=1e-3)
 
 
-def test_a_box_moved_by_its_height_has_a_delta_of_the_weight():
+def test_a_shift_by_the_height_has_the_weight_as_its_delta():
     box, moved = np.array([[0, 0, 9, 19]], np.float32), np.array([[10, 0, 19, 19]], np.float32)
     np.testing.assert_allclose(boxes_to_deltas(box, moved, WEIGHTS), [[10, 0, 0, 0]], atol=1e-6)
 
@@ -48,12 +48,12 @@ def test_zero_deltas_change_nothing(boxes):
     np.testing.assert_allclose(deltas_to_boxes(boxes, np.zeros_like(boxes)), boxes, atol=1e-4)
 
 
-def test_a_box_grows_no_more_than_by_the_limit():
+def test_the_growth_of_a_box_is_limited():
     box = np.array([[0, 0, 15, 15]], np.float32)
     found = deltas_to_boxes(box, np.array([[0, 0, 100, 0]], np.float32))
     assert found[0, 2] - found[0, 0] + 1 == pytest.approx(1000, rel=1e-5)
 
 
-def test_clipped_boxes_end_on_the_last_pixels():
+def test_clipped_boxes_end_at_the_last_pixels():
     boxes = np.array([[-3, -4, 50, 60], [30, 1, 90, 2]], np.float32)
     np.testing.assert_array_equal(clip_boxes(boxes, (20, 40)), [[0, 0, 19, 39], [19, 1, 19, 2]])

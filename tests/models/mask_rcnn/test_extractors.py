@@ -22,14 +22,14 @@ def resnet():
 
 @pytest.mark.parametrize('side, level', [
     (1, 0), (111, 0), (112, 1), (223, 1), (224, 2), (447, 2), (448, 3), (5000, 3)])
-def test_a_region_of_twice_the_side_is_looked_at_one_level_up(side, level):
+def test_a_region_of_twice_the_side_belongs_to_the_next_coarser_level(side, level):
     # Sides count both ends: from 10 to 10 + side - 1.
     roi = np.array([[10, 20, 9 + side, 19 + side]], np.float32)
     assert roi_levels(roi, 4).tolist() == [level]
     assert roi_levels(np.array([[0, 0, 9, 9]], np.float32), 4, canonical_size=20).tolist() == [1]
 
 
-def test_the_features_of_each_region_come_from_its_level(image):
+def test_the_features_of_each_region_are_pooled_from_its_level(image):
     extractor = FPNExtractor(resnet(), 4, 32, 'align', 2, seed=0)
     features = extractor(image)
     assert [x.shape for x in features] == [
@@ -54,7 +54,7 @@ def test_c4_runs_the_last_stage_on_each_region(image):
     assert found.shape == (1, extractor.region_channels, 7, 7)
 
 
-def test_regions_may_be_pooled(image):
+def test_roi_pooling_is_supported(image):
     extractor = FPNExtractor(resnet(), 4, 1e-3, 'pool', 2, seed=0)
     features = extractor(image)
     rois, roi_indices = np.array([[0, 0, 40, 90]], np.float32), np.array([0], np.int32)
@@ -63,12 +63,12 @@ def test_regions_may_be_pooled(image):
         found.array, roi_pool(features[3], rois, roi_indices, 3, 1 / 32).array)
 
 
-def test_another_pooling_is_refused():
+def test_an_unknown_pooling_is_rejected():
     with pytest.raises(ValueError, match='pooling'):
         C4Extractor(resnet(), 'warp', 0)
 
 
-def test_regions_of_less_than_no_width_belong_to_the_finest_level():
+def test_regions_of_negative_width_belong_to_the_finest_level():
     """Such are enlarged boxes that were narrower than a pixel; two negative sides make no large one."""
     rois = np.array([[10, 10, 9.5, 40], [90, 10, 2, 900], [900, 900, 10, 10]], np.float32)
     with np.errstate(all='raise'):

@@ -24,7 +24,7 @@ def test_the_keypoint_head_enlarges_four_times():
     assert heatmaps.shape == (2, 17, 56, 56)
 
 
-def test_doubling_is_bilinear_inside_and_falls_off_at_the_border(rng):
+def test_doubling_is_bilinear_inside_and_padded_with_zeros_at_the_border(rng):
     x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     expected = np.zeros((2, 3, 8, 10))

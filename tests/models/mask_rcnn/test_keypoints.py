@@ -36,17 +36,17 @@ def expected_of(heatmaps, boxes):
     return [[find_one(heatmap, box) for heatmap in maps] for maps, box in zip(heatmaps, boxes)]
 
 
-def test_keypoints_are_those_of_the_reference(heatmaps, boxes):
+def test_keypoints_equal_those_of_the_reference(heatmaps, boxes):
     found = find_keypoints(heatmaps, boxes)
     np.testing.assert_allclose(found, expected_of(heatmaps, boxes), rtol=1e-4, atol=1e-3)
 
 
-def test_groups_for_the_memory_change_nothing(heatmaps, boxes, monkeypatch):
+def test_grouping_does_not_change_the_keypoints(heatmaps, boxes, monkeypatch):
     whole = find_keypoints(heatmaps, boxes)
     monkeypatch.setattr(keypoints, 'GROUP_VALUES', 100_000)
     np.testing.assert_allclose(find_keypoints(heatmaps, boxes), whole, rtol=1e-5, atol=1e-5)
 
 
-def test_no_boxes_have_no_keypoints():
+def test_without_boxes_there_are_no_keypoints():
     found = find_keypoints(np.zeros((0, 17, 56, 56), np.float32), np.zeros((0, 4), np.float32))
     assert found.shape == (0, 17, 3)

@@ -37,7 +37,7 @@ def smooth(rng, count, side):
 @pytest.mark.parametrize('side', [14, 28])
 @pytest.mark.parametrize('largest', [3, 20, 80])
 @pytest.mark.parametrize('kind', ['smooth', 'noise'])
-def test_masks_are_those_of_opencv(rng, side, largest, kind):
+def test_pasted_masks_equal_those_resized_by_opencv(rng, side, largest, kind):
     masks = smooth(rng, 40, side) if kind == 'smooth' else rng.uniform(size=(40, side, side))
     masks, boxes = masks.astype(np.float32), boxes_inside(rng, 40, largest)
     found = paste_masks(masks, boxes, SIZE).to_masks()
@@ -47,7 +47,7 @@ def test_masks_are_those_of_opencv(rng, side, largest, kind):
     assert expected.any()
 
 
-def test_a_mask_is_cut_off_at_the_border():
+def test_a_mask_is_clipped_to_the_image():
     boxes = np.array([[-20, -30, 19, 29], [40, 60, 99, 119]], np.float32)
     masks = np.ones((2, 14, 14), np.float32)
     found = paste_masks(masks, boxes, SIZE).to_masks()
@@ -55,7 +55,7 @@ def test_a_mask_is_cut_off_at_the_border():
         np.testing.assert_array_equal(found[number], paste_one(masks[number], boxes[number]))
 
 
-def test_a_mask_without_pixels_and_no_mask_at_all():
+def test_empty_masks_and_zero_masks_are_pasted():
     box = np.array([[5, 5, 20, 20]], np.float32)
     assert not paste_masks(np.zeros((1, 28, 28), np.float32), box, SIZE).to_masks().any()
     assert paste_masks(np.zeros((0, 28, 28), np.float32), box[:0], SIZE).to_masks().shape == (0, *SIZE)

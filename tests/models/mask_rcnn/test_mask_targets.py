@@ -33,7 +33,7 @@ def in_cells(box, size, is_inside):
 
 @pytest.mark.parametrize('number', [0, 1], ids=['polygon', 'pixels'])
 @pytest.mark.parametrize('box', BOXES, ids=['tight', 'large', 'part'])
-def test_a_region_shows_what_is_inside_it(masks, number, box):
+def test_the_target_of_a_region_is_the_mask_inside_it(masks, number, box):
     found = masks.project(np.array([number]), box[None], 28)[0]
     expected = in_cells(box, 28, is_in_l)
     # Middles of cells that lie just on an edge may go either way.
@@ -41,14 +41,14 @@ def test_a_region_shows_what_is_inside_it(masks, number, box):
     assert (found & expected).sum() > 0.9 * expected.sum() > 0
 
 
-def test_many_regions_at_once_are_as_one_by_one(masks):
+def test_many_regions_give_the_same_targets_as_one_by_one(masks):
     numbers, boxes = np.array([0, 1, 1, 0, 0]), BOXES[[0, 1, 2, 2, 1]]
     together = masks.project(numbers, boxes, 14)
     for number, box, found in zip(numbers, boxes, together):
         np.testing.assert_array_equal(masks.project(np.array([number]), box[None], 14)[0], found)
 
 
-def test_parts_of_an_object_count_together(rng):
+def test_parts_of_an_object_are_united(rng):
     both = ObjectMasks.collect(np.zeros((1, 60, 90), bool), [TWO_PARTS])
     single = ObjectMasks.collect(np.zeros((2, 60, 90), bool), [TWO_PARTS[:1], TWO_PARTS[1:]])
     box = np.array([[5, 5, 54, 79]], np.float32)
@@ -57,7 +57,7 @@ def test_parts_of_an_object_count_together(rng):
 
 
 @pytest.mark.parametrize('number', [0, 1], ids=['polygon', 'pixels'])
-def test_a_mirrored_mask_is_the_mask_mirrored(masks, number):
+def test_flip_mirrors_the_mask(masks, number):
     box = np.array([[3, 8, 70, 90]], np.float32)
     mirrored_box = np.array([[3, 100 - 1 - 90, 70, 100 - 1 - 8]], np.float32)
     found = masks.flip(100).project(np.array([number]), mirrored_box, 28)[0]
@@ -65,7 +65,7 @@ def test_a_mirrored_mask_is_the_mask_mirrored(masks, number):
     assert (found != expected).mean() < 0.02
 
 
-def test_objects_are_taken_in_the_given_order(masks):
+def test_objects_are_selected_in_the_given_order(masks):
     swapped = masks.take(np.array([1, 0]))
     assert not swapped.polygons[0] and swapped.polygons[1]
     np.testing.assert_array_equal(swapped.project(np.array([0]), BOXES[:1], 14),
@@ -77,11 +77,11 @@ def test_an_empty_mask_gives_an_empty_target():
     assert not empty.project(np.array([0]), BOXES[:1], 14).any()
 
 
-def test_no_regions_give_no_targets(masks):
+def test_without_regions_there_are_no_targets(masks):
     assert masks.project(np.zeros(0, int), np.zeros((0, 4), np.float32), 14).shape == (0, 14, 14)
 
 
-def test_what_is_cut_out_is_what_pasting_puts_back(rng):
+def test_pasting_inverts_the_cropping_of_targets(rng):
     """Masks of ellipses that go through the resolution of the head keep their size."""
     rows, columns = np.mgrid[:128, :128] + 0.5
     ratios = []

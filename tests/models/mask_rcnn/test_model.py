@@ -1,4 +1,4 @@
-"""Mask R-CNN as a whole: pictures of all kinds in, Instances out, at any size of network."""
+"""Mask R-CNN as a whole: images of all kinds in, Instances out, at any size of network."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def image(rng):
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_every_variant_finds_instances_of_the_size_of_the_picture(name, image):
+def test_every_variant_detects_instances_of_the_image_size(name, image):
     found = model_of(name).detect(image)
     assert len(found) > 0 and found.masks.shape[1:] == (50, 70)
     assert (found.bboxes >= 0).all() and (found.bboxes <= [50, 70, 50, 70]).all()
@@ -38,7 +38,7 @@ def test_every_variant_finds_instances_of_the_size_of_the_picture(name, image):
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_a_saved_model_finds_the_same(name, image, tmp_path):
+def test_a_saved_model_detects_the_same(name, image, tmp_path):
     model = model_of(name, seed=3)
     model.class_names = ('a', 'b', 'c')
     save_model(tmp_path / 'model.npz', model)
@@ -49,7 +49,7 @@ def test_a_saved_model_finds_the_same(name, image, tmp_path):
     assert found.class_names == ('a', 'b', 'c')
 
 
-def test_equal_pictures_of_a_batch_have_what_each_has_alone(image, rng):
+def test_images_of_a_batch_give_the_same_detections_as_alone(image, rng):
     model = model_of()
     other = rng.integers(0, 256, image.shape).astype(np.uint8)
     for found, alone in zip(model.detect_batch([image, other]), map(model.detect, (image, other))):
@@ -58,28 +58,28 @@ def test_equal_pictures_of_a_batch_have_what_each_has_alone(image, rng):
         np.testing.assert_allclose(found.scores, alone.scores, atol=1e-4)
 
 
-def test_pictures_of_a_batch_may_have_any_sizes(image):
-    pictures = [image, image[:20], image[:, :10], image[:1, :1]]
-    found = model_of().detect_batch(pictures)
+def test_images_of_a_batch_may_have_any_sizes(image):
+    images = [image, image[:20], image[:, :10], image[:1, :1]]
+    found = model_of().detect_batch(images)
     assert [instances.image_size for instances in found] == [(50, 70), (20, 70), (50, 10), (1, 1)]
     assert model_of().detect_batch([]) == []
 
 
-@pytest.mark.parametrize('picture', [
+@pytest.mark.parametrize('image_like', [
     np.zeros((40, 30), np.uint8), np.zeros((40, 30, 4), np.uint8), np.zeros((3, 40, 30), np.float32),
     np.zeros((1, 1, 3), np.uint8), np.zeros((1, 3000, 3), np.uint8)])
-def test_pictures_of_every_kind_are_taken(picture):
-    size = picture.shape[1:] if picture.shape[0] == 3 else picture.shape[:2]
-    assert model_of().detect(picture).image_size == size
+def test_all_image_types_are_accepted(image_like):
+    size = image_like.shape[1:] if image_like.shape[0] == 3 else image_like.shape[:2]
+    assert model_of().detect(image_like).image_size == size
 
 
-def test_no_picture_is_an_error_of_the_user():
+def test_anything_but_an_image_is_a_user_error():
     with pytest.raises(ImageError):
         model_of().detect(np.zeros((4, 5, 7), np.uint8))
 
 
 @pytest.mark.parametrize('name', ['fpn', 'c4', 'keypoints', 'boxes'])
-def test_nothing_found_is_no_error(name, image):
+def test_without_detections_there_is_no_error(name, image):
     model = model_of(name)
     found = model.detect(image, score_threshold=1)
     assert len(found) == 0 and found.masks.shape == (0, 50, 70)
@@ -106,12 +106,12 @@ def test_chainercv_gets_masks_labels_and_scores(image):
 
 @pytest.mark.parametrize('options', [
     {'score_threshold': 2}, {'nms_threshold': 0}, {'max_detections': 0}])
-def test_options_without_meaning_are_refused(options, image):
+def test_invalid_options_are_errors(options, image):
     with pytest.raises(UserError):
         model_of().detect(image, **options)
 
 
-def test_an_unknown_option_is_named(image):
+def test_an_unknown_option_is_an_error_that_names_it(image):
     with pytest.raises(TypeError, match='threshold'):
         model_of().detect(image, threshold=0.5)
 
@@ -119,7 +119,7 @@ def test_an_unknown_option_is_named(image):
 @pytest.mark.parametrize('wrong, name', [
     ({'neck': 'c5'}, 'neck'), ({'anchor_sizes': (8, 16)}, 'anchor_sizes'),
     ({'pooling': 'mean'}, 'pooling'), ({'neck': 'c4', 'keypoints': 3}, 'keypoints')])
-def test_arguments_that_do_not_fit_are_refused(wrong, name):
+def test_inconsistent_arguments_are_rejected(wrong, name):
     with pytest.raises(ValueError, match=name):
         MaskRCNN(**{**SMALL, **wrong})
 
@@ -134,7 +134,7 @@ def test_the_published_network_has_the_published_number_of_parameters():
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('name', ['fpn', 'c4', 'keypoints'])
-def test_a_gpu_finds_the_same(name, image):
+def test_a_gpu_gives_the_same_detections(name, image):
     pytest.importorskip('cupy')
     model = model_of(name)
     expected = model.detect(image)

@@ -53,7 +53,7 @@ def differences(name):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_every_stage_is_what_detectron_computed(name, shared_data):
+def test_every_stage_equals_detectron(name, shared_data):
     found = differences(name)
     for key, value in found.items():
         print(f'{name:20} {key:40} {value:.1e}')
@@ -67,7 +67,7 @@ def matched(found, expected, tolerance):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_proposals_are_those_of_detectron(name, shared_data):
+def test_proposals_equal_detectron(name, shared_data):
     model = model_of(name)
     for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
         x, size = detectron_stages.prepare(model, recorded)
@@ -83,7 +83,7 @@ def test_proposals_are_those_of_detectron(name, shared_data):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_the_objects_found_are_those_of_detectron(name, shared_data):
+def test_detections_equal_detectron(name, shared_data):
     model = model_of(name)
     for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
         detectron_stages.prepare(model, recorded)

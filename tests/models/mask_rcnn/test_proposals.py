@@ -41,7 +41,7 @@ def propose_slowly(logits, deltas, anchors, limits):
 
 @pytest.mark.parametrize('limits', [
     ProposalLimits(1000, 1000), ProposalLimits(40, 30), ProposalLimits(1000, 7, 0.3)])
-def test_proposals_are_those_of_the_definition(network, limits):
+def test_proposals_equal_their_definition(network, limits):
     objectness, deltas, anchors = network
     rois, roi_indices = propose(objectness, deltas, anchors, STRIDES, [SIZE, SIZE], limits)
     for number in (0, 1):
@@ -52,7 +52,7 @@ def test_proposals_are_those_of_the_definition(network, limits):
         np.testing.assert_allclose(found, [box for _, box in expected], atol=1e-3)
 
 
-def test_one_level_gives_the_same_as_many(network):
+def test_a_single_level_gives_the_same_proposals(network):
     objectness, deltas, anchors = ([arrays[0]] for arrays in network)
     limits = ProposalLimits(60, 20)
     rois, roi_indices = propose(objectness, deltas, anchors, STRIDES[:1], [SIZE, SIZE], limits)
@@ -60,7 +60,7 @@ def test_one_level_gives_the_same_as_many(network):
     np.testing.assert_allclose(rois[roi_indices == 1], [box for _, box in expected], atol=1e-3)
 
 
-def test_a_small_image_of_a_batch_has_the_proposals_that_it_has_alone(network):
+def test_a_small_image_has_the_same_proposals_in_a_batch_and_alone(network):
     objectness, deltas, anchors = network
     limits = ProposalLimits(50, 50)
     rois, roi_indices = propose(objectness, deltas, anchors, STRIDES, [SIZE, (32, 48)], limits)
@@ -73,7 +73,7 @@ def test_a_small_image_of_a_batch_has_the_proposals_that_it_has_alone(network):
     assert alone[:, 2].max() <= 31 and alone[:, 3].max() <= 47
 
 
-def test_a_box_that_turned_inside_out_is_no_proposal():
+def test_boxes_with_swapped_edges_are_dropped():
     # A height of e ** -10 of 16 pixels, with inclusive maxima, ends before it begins.
     deltas = np.array([0, 0, -10, 0], np.float32).reshape(1, 4, 1, 1)
     anchors = np.array([[0, 0, 15, 15]], np.float32)

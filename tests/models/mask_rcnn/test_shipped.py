@@ -9,7 +9,7 @@ from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.zoo import shipped_path
 
 
-def test_model_is_small_has_a_card_and_says_where_it_came_from():
+def test_the_model_is_small_and_has_a_card_and_an_origin():
     model, file = load_model('mask-rcnn'), shipped_path('mask-rcnn')
     assert isinstance(model, MaskRCNN) and model.config['neck'] == 'fpn'
     assert 'train.py mask-rcnn' in model.origin['command']
@@ -18,7 +18,7 @@ def test_model_is_small_has_a_card_and_says_where_it_came_from():
 
 
 @pytest.mark.slow
-def test_it_finds_fresh_drawn_shapes():
+def test_it_detects_new_synthetic_shapes():
     figures = evaluate_coco(load_model('mask-rcnn'), PlainShapesDataset(40, seed=77))
     assert figures['segm/AP'] > 0.6 and figures['bbox/AP'] > 0.6
     assert figures['segm/AP50'] > 0.8

@@ -29,7 +29,7 @@ def is_inside(box):
     return box[0] >= 0 and box[1] >= 0 and box[2] < SIZE[0] and box[3] < SIZE[1]
 
 
-def test_anchors_are_positive_by_overlap_or_as_the_best_of_an_object(anchors, rng):
+def test_anchors_are_positive_by_overlap_or_as_the_best_anchor_of_an_object(anchors, rng):
     found = anchor_targets(anchors, TRUTH, SIZE, rng, count=10 ** 6, positive_share=1)
     inside = [n for n, box in enumerate(anchors) if is_inside(box)]
     table = table_of(anchors[inside], TRUTH)
@@ -50,7 +50,7 @@ def test_deltas_of_positive_anchors_lead_to_their_objects(anchors, rng):
     np.testing.assert_allclose(reached, nearest, atol=1e-3)
 
 
-def test_at_most_half_of_the_anchors_are_positive_and_negatives_fill_up(anchors, rng):
+def test_at_most_half_of_the_anchors_are_positive_and_the_rest_negative(anchors, rng):
     found = anchor_targets(anchors, TRUTH, SIZE, rng, count=8)
     assert (found.labels == 1).sum() <= 4 and len(found.labels) == 8
     assert len(set(found.chosen)) == 8
@@ -66,12 +66,12 @@ def test_an_object_outside_all_anchors_makes_none_positive(anchors, rng):
     assert not anchor_targets(anchors, far, SIZE, rng).labels.any()
 
 
-def test_the_same_generator_draws_the_same_anchors(anchors):
+def test_the_seed_determines_the_anchors(anchors):
     a, b = (anchor_targets(anchors, TRUTH, SIZE, np.random.default_rng(5), count=16) for _ in range(2))
     np.testing.assert_array_equal(a.chosen, b.chosen)
 
 
-def test_regions_show_what_they_overlap_most(rng):
+def test_regions_are_assigned_to_the_object_that_they_overlap_most(rng):
     proposals = np.concatenate([TRUTH + rng.uniform(-8, 8, TRUTH.shape) for _ in range(40)]).astype('f')
     proposals = np.concatenate([np.minimum(proposals[:, :2], proposals[:, 2:]),
                                 np.maximum(proposals[:, :2], proposals[:, 2:])], axis=1)
@@ -87,7 +87,7 @@ def test_regions_show_what_they_overlap_most(rng):
                                TRUTH[found.objects], atol=1e-3)
 
 
-def test_a_quarter_of_the_regions_shows_objects_at_most(rng):
+def test_at_most_a_quarter_of_the_regions_are_foreground(rng):
     elsewhere = np.full((90, 4), [80, 2, 90, 12])
     proposals = np.concatenate([np.repeat(TRUTH, 30, axis=0), elsewhere]).astype('f')
     found = region_targets(proposals, TRUTH, np.arange(3), NO_CROWDS, rng, count=64)
@@ -101,7 +101,7 @@ def test_true_boxes_are_among_the_regions(rng):
     assert found.labels.tolist() == [1, 2, 3] and not found.deltas.any()
 
 
-def test_regions_in_a_crowd_are_not_trained(rng):
+def test_regions_in_a_crowd_are_not_sampled(rng):
     crowd = np.array([[70, 0, 95, 60]], np.float32)
     proposals = np.array([[72, 5, 90, 40], [60, 5, 79, 40], [0, 0, 8, 8]], np.float32)
     found = region_targets(proposals, TRUTH[:1], np.array([0]), crowd, rng)

@@ -143,7 +143,7 @@ def place_of_anchor(number):
     return level, row, rest // 3, rest % 3
 
 
-def test_proposal_losses_and_their_gradients(chain, truths):
+def test_proposal_losses_and_gradients_equal_their_definition(chain, truths):
     _, parts = observe(chain, truths)
     model, class_loss, box_loss, slopes = chain.model, 0, 0, {}
     for image, (targets, _) in enumerate(drawn(chain, truths)):
@@ -171,7 +171,7 @@ def test_proposal_losses_and_their_gradients(chain, truths):
         np.testing.assert_allclose(model[f'objectness{level}'].grad, expected, atol=1e-6)
 
 
-def test_class_and_box_losses_and_their_gradients(chain, truths):
+def test_class_and_box_losses_and_gradients_equal_their_definition(chain, truths):
     _, parts = observe(chain, truths)
     regions = [targets for _, targets in drawn(chain, truths)]
     labels = np.concatenate([targets.labels for targets in regions])
@@ -192,7 +192,7 @@ def test_class_and_box_losses_and_their_gradients(chain, truths):
     np.testing.assert_allclose(model.moves.grad[:count], slopes, atol=1e-6)
 
 
-def test_mask_loss_is_that_of_the_true_class_alone(chain, truths):
+def test_the_mask_loss_uses_only_the_true_class(chain, truths):
     _, parts = observe(chain, truths)
     labels, masks = [], []
     for truth, (_, targets) in zip(truths, drawn(chain, truths)):
@@ -208,7 +208,7 @@ def test_mask_loss_is_that_of_the_true_class_alone(chain, truths):
     np.testing.assert_allclose(model.masks.grad, slopes, atol=1e-6)
 
 
-def test_keypoint_loss_is_the_mean_over_what_can_be_seen(chain, truths):
+def test_the_keypoint_loss_is_the_mean_over_annotated_keypoints(chain, truths):
     _, parts = observe(chain, truths)
     model, losses, row, slopes = chain.model, [], 0, np.zeros(chain.model.heatmaps.shape)
     places = []
@@ -233,14 +233,14 @@ def test_keypoint_loss_is_the_mean_over_what_can_be_seen(chain, truths):
     np.testing.assert_allclose(model.heatmaps.grad, slopes / len(losses), atol=1e-6)
 
 
-def test_the_loss_is_the_sum_with_gamma_times_that_of_masks(chain, truths):
+def test_the_loss_is_the_sum_with_gamma_as_the_weight_of_masks(chain, truths):
     loss, parts = observe(chain, truths)
     assert set(parts) == {'rpn_class_loss', 'rpn_box_loss', 'class_loss', 'box_loss', 'mask_loss',
                           'keypoint_loss'}
     assert loss == pytest.approx(sum(parts.values()) + 2 * parts['mask_loss'], rel=1e-5)
 
 
-def test_a_picture_without_objects_has_only_background(rng, chain, truths):
+def test_an_image_without_objects_has_only_background(rng, chain, truths):
     nothing = make_truth(rng, [], [], 13)
     loss, parts = observe(chain, [nothing, nothing])
     assert np.isfinite(loss)
@@ -248,13 +248,13 @@ def test_a_picture_without_objects_has_only_background(rng, chain, truths):
     assert parts['class_loss'] > 0 and parts['rpn_class_loss'] > 0
 
 
-def test_more_classes_than_the_model_has_are_one_sentence(rng, chain, truths):
+def test_a_class_that_the_model_lacks_is_an_error(rng, chain, truths):
     truths[0] = make_truth(rng, [[8, 10, 39, 49]], [CLASSES], 11)
     with pytest.raises(TrainingError, match='class 3, but the model has the classes 0 to 2'):
         observe(chain, truths)
 
 
-def test_keypoints_that_are_not_there_are_one_sentence(chain, truths):
+def test_missing_keypoints_are_an_error(chain, truths):
     truths[1].keypoints = None
     with pytest.raises(TrainingError, match='The model has 2 keypoints'):
         observe(chain, truths)
@@ -268,7 +268,7 @@ def small_model(**options):
 
 
 def examples(count, keypoints=None):
-    """Pictures of a bright square (label 0) or bar (label 1) on a dark ground."""
+    """Images of a bright square (label 0) or bar (label 1) on a dark ground."""
     found = []
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -291,7 +291,7 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize('options', CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_every_parameter_that_is_used_gets_a_gradient(options):
+def test_every_used_parameter_gets_a_gradient(options):
     model = small_model(**options)
     chain = MaskRCNNTrainChain(model, regions=16, limits=ProposalLimits(50, 20))
     batch = batch_samples(examples(2, options.get('keypoints')), model.device, model.size_multiple)
@@ -315,7 +315,7 @@ def test_frozen_batch_normalisation_keeps_its_statistics():
 @pytest.mark.slow
 @pytest.mark.parametrize('options', [{}, {'keypoints': 3, 'with_masks': False}],
                          ids=['masks', 'keypoints'])
-def test_it_learns(options):
+def test_training_reduces_the_loss(options):
     model = small_model(**options)
     chain = MaskRCNNTrainChain(model, regions=16, limits=ProposalLimits(50, 20))
     optimizer = chainer.optimizers.Adam(3e-3).setup(chain)

@@ -36,7 +36,7 @@ def image():
 
 
 def stages(model):
-    """What the network computes for the picture, by the names of the recorded arrays."""
+    """What the network computes for the image, by the names of the recorded arrays."""
     x, _ = model.prepare([image()])
     backbone = model.backbone(x)
     pyramid = model.pyramid(backbone[-3:])

@@ -1,4 +1,4 @@
-"""What happens to a picture also happens to its objects, and nothing happens that is switched off."""
+"""What happens to an image also happens to its objects, and nothing happens that is switched off."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from chainer_seg.models.yolact.augmentation import (
 
 
 def marked(rng, height=40, width=60, count=3):
-    """A picture whose red channel is the number of the object of each pixel, times 50."""
+    """An image whose red channel is the number of the object of each pixel, times 50."""
     found = np.zeros((count, height, width), bool)
     for number, mask in enumerate(found):
         top, left = rng.integers(0, height - 8), rng.integers(0, width - 8)
@@ -27,12 +27,12 @@ def only(**parts):
     return dataclasses.replace(NO_AUGMENTATION, **parts)
 
 
-def assert_objects_are_where_the_picture_shows_them(image, instances):
+def assert_objects_are_where_the_image_shows_them(image, instances):
     for label, mask in zip(instances.labels, instances.masks):
         np.testing.assert_array_equal(image[..., 0] == 50 * (label + 1), mask)
 
 
-def test_with_everything_off_nothing_changes(rng):
+def test_without_augmentation_nothing_changes(rng):
     image, instances = marked(rng)
     same, kept = augment(image, instances, rng, NO_AUGMENTATION)
     np.testing.assert_array_equal(same, image)
@@ -40,34 +40,34 @@ def test_with_everything_off_nothing_changes(rng):
 
 
 @pytest.mark.parametrize('part', ['expand', 'crop', 'mirror'])
-def test_masks_boxes_and_labels_follow_the_picture(rng, part):
+def test_masks_boxes_and_labels_follow_the_image(rng, part):
     changed = 0
     for _ in range(30):
         image, instances = marked(rng)
         new, moved = augment(image, instances, rng, only(**{part: True}, canvas_colour=(7, 7, 7)))
         changed += new.shape != image.shape or (new != image).any()
         assert moved.image_size == new.shape[:2]
-        assert_objects_are_where_the_picture_shows_them(new, moved)
+        assert_objects_are_where_the_image_shows_them(new, moved)
         assert set(moved.labels) <= set(instances.labels) and len(moved)
         shown = moved.masks.any(axis=(1, 2))
         assert (moved.bboxes[shown, :2] <= masks.mask_to_bbox(moved.masks[shown])[:, :2]).all()
     assert 5 < changed < 30
 
 
-def test_one_seed_gives_one_result(rng):
+def test_the_seed_determines_the_result(rng):
     image, instances = marked(rng)
     runs = [augment(image, instances, np.random.default_rng(5), STANDARD) for _ in range(2)]
     np.testing.assert_array_equal(runs[0][0], runs[1][0])
     np.testing.assert_array_equal(runs[0][1].bboxes, runs[1][1].bboxes)
 
 
-def test_a_mirrored_box_is_that_of_the_mirrored_mask(rng):
+def test_mirrored_boxes_match_the_mirrored_masks(rng):
     image, instances = marked(rng)
     _, mirrored = mirror(image, instances)
     np.testing.assert_array_equal(mirrored.bboxes, masks.mask_to_bbox(mirrored.masks))
 
 
-def test_an_expanded_picture_is_whole_and_at_most_four_times_as_large(rng):
+def test_an_expanded_image_is_complete_and_at_most_four_times_as_large(rng):
     image, instances = marked(rng)
     sizes = []
     for _ in range(50):
@@ -78,7 +78,7 @@ def test_an_expanded_picture_is_whole_and_at_most_four_times_as_large(rng):
     assert 1 <= min(sizes) < 1.5 and 3.5 < max(sizes) <= 4
 
 
-def test_an_object_stays_when_its_middle_is_in_the_part(rng):
+def test_objects_are_kept_if_their_centre_is_in_the_crop(rng):
     found = np.zeros((2, 20, 20), bool)
     found[0, 2:8, 2:8], found[1, 2:8, 9:19] = True, True
     image = np.zeros((20, 20, 3), np.uint8)
@@ -88,14 +88,14 @@ def test_an_object_stays_when_its_middle_is_in_the_part(rng):
     assert kept.bboxes.tolist() == [[2, 2, 8, 8]]
 
 
-def test_boxes_end_where_the_part_ends():
+def test_boxes_are_clipped_to_the_crop():
     found = np.zeros((1, 20, 20), bool)
     found[0, 5:15, 5:15] = True
     _, kept = cut(np.zeros((20, 20, 3), np.uint8), Instances(found), np.array([8, 0, 20, 12]))
     assert kept.bboxes.tolist() == [[0, 5, 7, 12]]
 
 
-def test_parts_are_neither_too_small_nor_too_flat(rng):
+def test_crops_are_neither_too_small_nor_too_flat(rng):
     image, instances = marked(rng, 100, 100)
     sizes = np.array([crop_part(image, instances, rng)[0].shape[:2] for _ in range(200)])
     assert sizes.min() >= 30 and len(np.unique(sizes)) > 20
@@ -103,20 +103,20 @@ def test_parts_are_neither_too_small_nor_too_flat(rng):
     assert ratios.min() > 0.48 and ratios.max() < 2.1
 
 
-def test_a_picture_of_a_crowd_alone_is_not_cut(rng):
+def test_an_image_of_only_a_crowd_is_not_cropped(rng):
     image, instances = marked(rng, count=1)
     instances.crowds[:] = True
     assert all(crop_part(image, instances, rng)[0] is image for _ in range(20))
 
 
-def test_a_picture_without_objects_is_augmented_too(rng):
+def test_images_without_objects_are_augmented(rng):
     image = rng.integers(0, 255, (30, 20, 3), np.uint8)
     for _ in range(20):
         new, instances = augment(image, Instances.empty(30, 20), rng)
         assert len(instances) == 0 and instances.image_size == new.shape[:2]
 
 
-def test_colours_change_and_shapes_do_not(rng):
+def test_photometric_augmentation_changes_only_colours(rng):
     image = rng.integers(0, 255, (30, 20, 3), np.uint8)
     shifted = [shift_colours(image, rng) for _ in range(40)]
     assert all(new.dtype == np.uint8 and new.shape == image.shape for new in shifted)
@@ -127,7 +127,7 @@ def test_colours_change_and_shapes_do_not(rng):
     assert all(np.ptp(shift_colours(grey, rng)) == 0 for _ in range(20))
 
 
-def test_brightness_is_shifted_by_what_is_allowed(rng):
+def test_the_brightness_shift_is_within_its_limits(rng):
     grey = np.full((2, 2, 3), 100, np.uint8)
     settings = dataclasses.replace(STANDARD, contrast=(1, 1), brightness=10)
     values = [int(shift_colours(grey, rng, settings)[0, 0, 0]) for _ in range(60)]

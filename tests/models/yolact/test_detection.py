@@ -24,7 +24,7 @@ def detect(logits, **options):
 
 
 @pytest.mark.parametrize('threshold', [0, 0.05, 0.3, 0.9, 1])
-def test_candidates_are_those_of_the_whole_softmax(rng, threshold):
+def test_candidates_equal_those_of_the_full_softmax(rng, threshold):
     logits = (5 * rng.normal(size=(400, 6))).astype(np.float32)
     softmax = F.softmax(logits).array[:, 1:]
     expected = np.flatnonzero(softmax.max(axis=1) > threshold)
@@ -39,13 +39,13 @@ def test_an_anchor_is_a_candidate_by_its_best_class():
     np.testing.assert_allclose(scores[:, 0], [0.3, 0.2], rtol=1e-6)
 
 
-def test_another_class_of_a_candidate_is_found_below_the_threshold_of_anchors():
+def test_other_classes_of_a_candidate_may_score_below_the_anchor_threshold():
     logits = logits_of([0.5, 0.47, 0.03])
     assert detect(logits).labels.tolist() == [0, 1]
     assert detect(logits, score_threshold=0.05).labels.tolist() == [0]
 
 
-def test_the_traditional_suppression_asks_each_class_for_the_threshold():
+def test_traditional_suppression_applies_the_threshold_to_each_class():
     assert detect(logits_of([0.5, 0.47, 0.03]), suppression='traditional').labels.tolist() == [0]
 
 
@@ -58,14 +58,14 @@ def test_the_best_detections_of_all_classes_are_kept_in_order():
 
 
 @pytest.mark.parametrize('suppression', ['fast', 'cross_class', 'traditional'])
-def test_nothing_found(suppression):
+def test_without_detections_the_result_is_empty(suppression):
     assert len(detect(logits_of([0.98, 0.01, 0.01]), suppression=suppression)) == 0
 
 
-def test_values_that_are_not_numbers_are_not_found():
+def test_nan_scores_are_not_detected():
     assert len(detect(np.full((2, 3), np.nan, np.float32))) == 0
 
 
-def test_pixel_boxes_are_ordered_limited_and_cut():
+def test_pixel_boxes_are_ordered_clipped_and_truncated():
     boxes = np.array([[0.11, 0.29, 0.99, 0.5], [-0.3, 0.6, 1.2, 0.2]], np.float32)
     assert pixel_boxes(boxes, (10, 100)).tolist() == [[1, 29, 9, 50], [0, 20, 10, 60]]

@@ -20,7 +20,7 @@ def test_the_box_loss_is_smooth_l1_over_positive_anchors():
     assert loss.item() == pytest.approx(0.125 + 1.5)
 
 
-def test_the_hardest_negatives_are_three_for_each_positive_of_the_image():
+def test_there_are_three_hard_negatives_per_positive():
     classes = np.array([[1, 0, 0, 0, 0, 0, -1], [2, 1, 0, 0, 0, 0, 0]], np.int32)
     logits = np.zeros((2, 7, 3), np.float32)
     # The larger the logit of a class, the less an anchor looks like background.
@@ -55,7 +55,7 @@ def test_the_class_loss_is_the_cross_entropy_of_positives_and_hard_negatives(rng
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_masks_are_put_together_as_in_detection(rng):
+def test_mask_logits_equal_those_of_detection(rng):
     prototypes = rng.normal(size=(6, 5, 3)).astype(np.float32)
     coefficients = rng.normal(size=(4, 3)).astype(np.float32)
     logits = losses.mask_logits(chainer.Variable(prototypes), chainer.Variable(coefficients),
@@ -65,7 +65,7 @@ def test_masks_are_put_together_as_in_detection(rng):
                                assemble_masks(prototypes, coefficients[[2, 0]], whole), rtol=1e-5)
 
 
-def test_the_mask_loss_counts_the_pixels_of_the_box_and_one_around():
+def test_the_mask_loss_covers_the_box_and_a_margin_of_one_pixel():
     """The definition one pixel at a time, for a box that begins within a pixel."""
     rng = np.random.default_rng(1)
     logits, objects = rng.normal(0, 2, (3, 8, 10)).astype(np.float32), np.array([1, 0, 1])
@@ -83,7 +83,7 @@ def test_the_mask_loss_counts_the_pixels_of_the_box_and_one_around():
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_mask_that_is_wholly_wrong_still_has_a_gradient():
+def test_a_completely_wrong_mask_has_a_gradient():
     logits = chainer.Variable(np.full((1, 4, 4), 200, np.float32))
     losses.mask_loss(logits, np.zeros((1, 4, 4), bool), np.array([[0, 0, 1, 1]], 'f'),
                      np.array([0])).backward()
@@ -99,14 +99,14 @@ def test_the_semantic_loss_unites_the_masks_of_a_class(rng):
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_semantic_loss_of_a_picture_without_objects_is_that_of_background(rng):
+def test_the_semantic_loss_without_objects_is_that_of_the_background(rng):
     logits = rng.normal(size=(2, 3, 3)).astype(np.float32)
     loss = losses.semantic_loss(chainer.Variable(logits), np.zeros((0, 3, 3), bool),
                                 np.zeros(0, np.int32))
     assert loss.item() == pytest.approx(-np.log(1 - sigmoid(logits)).sum() / 9, rel=1e-5)
 
 
-def test_the_rescoring_loss_compares_with_the_true_overlap():
+def test_the_rescoring_loss_uses_the_true_overlap():
     """A found mask of 6x6 pixels in a true one of 6x8: three quarters, predicted as a half."""
     truth = np.zeros((2, 16, 16), bool)
     truth[0, 4:10, 4:12] = True
@@ -126,7 +126,7 @@ def test_the_rescoring_loss_compares_with_the_true_overlap():
     assert loss.item() == pytest.approx(2 * 0.5 * 0.25 ** 2, rel=1e-4)
 
 
-def test_masks_shrink_to_what_covers_more_than_half(rng):
+def test_shrunk_masks_contain_pixels_covered_by_more_than_half(rng):
     masks = np.zeros((1, 4, 4), bool)
     masks[0, :2, :3] = True  # A half of the second square is not enough.
     assert losses.shrink_masks(masks, (2, 2)).tolist() == [[[True, False], [False, False]]]

@@ -26,13 +26,13 @@ def test_a_mask_is_the_sigmoid_of_prototypes_times_coefficients(rng):
     np.testing.assert_allclose(mask, expected, rtol=1e-5)
 
 
-def test_masks_of_an_untrained_network_are_0_or_1():
+def test_masks_of_extreme_logits_are_0_or_1():
     prototypes = np.array([[[1e30], [-1e30]]], np.float32)
     mask, = assemble_masks(prototypes, np.ones((1, 1), np.float32), EVERYWHERE)
     assert mask.tolist() == [[1, 0]]
 
 
-def test_pixels_stay_from_one_before_the_box_to_one_behind_it(rng):
+def test_masks_are_cropped_one_pixel_around_the_box(rng):
     """On ten rows, 0.34 to 0.57 become the places p with 2.4 <= p < 6.7."""
     box = np.array([[0.34, 0, 0.57, 1]], np.float32)
     mask, = random_masks(rng, box, (10, 4))
@@ -41,13 +41,13 @@ def test_pixels_stay_from_one_before_the_box_to_one_behind_it(rng):
     assert first.tolist() == [[3, 0]] and stop.tolist() == [[7, 4]]
 
 
-def test_exchanged_corners_are_put_in_order(rng):
+def test_swapped_corners_are_ordered(rng):
     box, exchanged = (np.array([row], np.float32) for row in ([.2, .3, .6, .9], [.6, .9, .2, .3]))
     np.testing.assert_array_equal(crop_limits(box, (10, 10)), crop_limits(exchanged, (10, 10)))
 
 
 @pytest.mark.parametrize('size', [(48, 64), (11, 14), (5, 3), (200, 31), (1, 1)])
-def test_enlarged_masks_are_those_of_whole_masks_resized(rng, size):
+def test_enlarged_masks_equal_fully_resized_masks(rng, size):
     boxes = random_boxes(rng)
     masks = random_masks(rng, boxes)
     whole = resize_bilinear(masks[:, None], size, align_corners=False).array[:, 0]
@@ -57,7 +57,7 @@ def test_enlarged_masks_are_those_of_whole_masks_resized(rng, size):
     np.testing.assert_array_equal(found[clear], whole[clear] > 0.5)
 
 
-def test_no_masks():
+def test_zero_masks_are_pasted():
     none = np.zeros((0, 4), np.float32)
     masks = assemble_masks(np.ones((5, 6, 2), np.float32), np.zeros((0, 2), np.float32), none)
     assert masks.shape == (0, 5, 6)

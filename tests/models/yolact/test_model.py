@@ -57,7 +57,7 @@ def test_coefficients_are_within_1_and_prototypes_not_negative(model, rng):
     assert prototypes.array.min() >= 0 and prototypes.array.max() > 0
 
 
-def test_training_has_the_semantic_logits_too(model, rng):
+def test_training_outputs_include_the_semantic_logits(model, rng):
     x = rng.normal(size=(1, 3, 96, 96)).astype(np.float32)
     with chainer.using_config('train', False):
         *outputs, semantic = model.forward_train(x)
@@ -66,19 +66,19 @@ def test_training_has_the_semantic_logits_too(model, rng):
     assert semantic.shape == (1, 3, 12, 12)
 
 
-def test_prototypes_as_large_as_asked_for():
+def test_prototypes_have_the_requested_scale():
     model = Yolact(**{**SMALL, 'prototype_scale': 4})
     assert model.forward(np.zeros((1, 3, 96, 96), np.float32))[3].shape == (1, 48, 48, 5)
 
 
-def test_anchors_of_three_scales():
+def test_anchors_of_three_scales_are_predicted():
     scales = tuple((side, side * 1.26, side * 1.59) for side in (8, 16, 32, 64, 96))
     model = Yolact(**{**SMALL, 'anchor_scales': scales})
     assert model.forward(np.zeros((1, 3, 96, 96), np.float32))[0].shape == (1, 9 * 194, 4)
     assert model.anchors().shape == (9 * 194, 4)
 
 
-def test_an_image_is_resized_without_its_aspect_and_normalised(model, image):
+def test_an_image_is_resized_to_a_square_and_normalised(model, image):
     x, sizes = model.prepare([image])
     resized = resize_bilinear(image.transpose(2, 0, 1)[None].astype('f'), (96, 96), False).array
     mean, std = np.array([123.68, 116.78, 103.94]), np.array([58.40, 57.12, 57.38])
@@ -86,7 +86,7 @@ def test_an_image_is_resized_without_its_aspect_and_normalised(model, image):
     assert x.dtype == np.float32 and sizes == [(50, 70)]
 
 
-def test_instances_are_of_the_image_s_size_by_falling_score(model, image):
+def test_instances_have_the_image_size_and_descending_scores(model, image):
     model.class_names = ('disc', 'box', 'star')
     found = model.detect(image, **EVERYTHING)
     assert 0 < len(found) <= 100 and found.image_size == (50, 70)
@@ -95,7 +95,7 @@ def test_instances_are_of_the_image_s_size_by_falling_score(model, image):
     assert found.class_names == model.class_names
 
 
-def test_masks_lie_in_their_boxes_but_for_a_prototype_pixel(model, image):
+def test_masks_are_within_their_boxes_up_to_a_prototype_pixel(model, image):
     found = model.detect(image, **EVERYTHING)
     slack = 2 * np.array([50, 70]) / 24 + 1
     for mask, box in zip(found.masks, found.bboxes):
@@ -103,7 +103,7 @@ def test_masks_lie_in_their_boxes_but_for_a_prototype_pixel(model, image):
         assert (places >= box[:2] - slack).all() and (places <= box[2:] + slack).all()
 
 
-def test_a_batch_is_as_its_images_alone(model, rng):
+def test_a_batch_gives_the_same_detections_as_its_images_alone(model, rng):
     images = [rng.integers(0, 256, size + (3,), np.uint8) for size in ((50, 70), (30, 20), (96, 96))]
     batch = model.detect_batch(images, **EVERYTHING)
     for found, image in zip(batch, images):
@@ -113,7 +113,7 @@ def test_a_batch_is_as_its_images_alone(model, rng):
     assert model.detect_batch([]) == []
 
 
-def test_options_hold_for_one_call(model, image):
+def test_options_apply_to_one_call(model, image):
     assert len(model.detect(image, **EVERYTHING, max_detections=3)) == 3
     limit = 0.9 * model.detect(image, **EVERYTHING).scores[0]
     assert (model.detect(image, anchor_threshold=0, score_threshold=limit).scores > limit).all()
@@ -121,17 +121,17 @@ def test_options_hold_for_one_call(model, image):
 
 
 @pytest.mark.parametrize('suppression', ['fast', 'cross_class', 'traditional'])
-def test_nothing_found_is_no_object_of_the_image_s_size(model, image, suppression):
+def test_without_detections_instances_are_empty_and_have_the_image_size(model, image, suppression):
     found = model.detect(image, suppression=suppression, anchor_threshold=1)
     assert len(found) == 0 and found.masks.shape == (0, 50, 70)
 
 
-def test_nothing_found_by_a_model_that_scores_masks(rescored_model, image):
+def test_rescoring_without_detections_gives_no_instances(rescored_model, image):
     assert len(rescored_model.detect(image, anchor_threshold=1)) == 0
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 300), (2, 3)])
-def test_very_small_and_thin_images(model, rng, size):
+def test_very_small_and_thin_images_are_accepted(model, rng, size):
     found = model.detect(rng.integers(0, 256, size + (3,), np.uint8), **EVERYTHING)
     assert found.masks.shape == (len(found), *size)
 
@@ -140,12 +140,12 @@ def test_very_small_and_thin_images(model, rng, size):
     ('suppression', 'slow', "'slow'.*fast, cross_class, traditional"),
     ('top_k', 0, 'top_k must be at least 1, got 0'),
     ('anchor_threshold', 1.5, 'anchor_threshold must be between 0 and 1, got 1.5')])
-def test_an_option_that_cannot_be_used_is_told(model, image, option, value, words):
+def test_an_invalid_option_is_an_error(model, image, option, value, words):
     with pytest.raises(UserError, match=words):
         model.detect(image, **{option: value})
 
 
-def test_scores_of_masks_multiply_those_of_boxes(rescored_model, image):
+def test_mask_scores_multiply_box_scores(rescored_model, image):
     """The net predicts 1 / (1 + label) for every mask."""
     last = rescored_model.rescoring.layers[-1]
     last.W.array[...] = 0
@@ -173,7 +173,7 @@ def test_half_precision_gives_nearly_the_same_outputs(rescored_model, image):
     assert half.detect(image, **EVERYTHING).scores.dtype == np.float32
 
 
-def test_chainercv_s_interface(model, image):
+def test_predict_follows_chainercvs_interface(model, image):
     masks, labels, scores = model.predict([image.transpose(2, 0, 1).astype(np.float32)])
     found = model.detect(image)
     np.testing.assert_array_equal(masks[0], found.masks)
@@ -181,13 +181,13 @@ def test_chainercv_s_interface(model, image):
     np.testing.assert_array_equal(scores[0], found.scores)
 
 
-def test_saved_and_loaded_unchanged(rescored_model, image, tmp_path):
+def test_a_saved_model_is_loaded_unchanged(rescored_model, image, tmp_path):
     save_model(tmp_path / 'model.npz', rescored_model)
     loaded = load_model(tmp_path / 'model.npz')
     assert_same(loaded.detect(image, **EVERYTHING), rescored_model.detect(image, **EVERYTHING))
 
 
-def test_one_seed_gives_one_network():
+def test_the_seed_determines_the_weights():
     first, second, other = (Yolact(**SMALL, seed=seed) for seed in (3, 3, 4))
     weights = [dict(net.namedparams()) for net in (first, second, other)]
     assert all((weights[0][name].array == weights[1][name].array).all() for name in weights[0])
@@ -207,7 +207,7 @@ def test_any_link_with_three_maps_can_be_the_backbone(monkeypatch, image):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('suppression', ['fast', 'cross_class', 'traditional'])
-def test_a_gpu_finds_the_same(image, suppression):
+def test_a_gpu_gives_the_same_detections(image, suppression):
     pytest.importorskip('cupy')
     model = calm(Yolact(rescoring=(2, 3), **SMALL))
     options = {**EVERYTHING, 'suppression': suppression, 'max_detections': 10}
@@ -219,7 +219,7 @@ def test_a_gpu_finds_the_same(image, suppression):
     assert (found.masks != expected.masks).mean() < 1e-3
 
 
-def test_what_cannot_be_built_is_told():
+def test_invalid_settings_are_errors():
     with pytest.raises(ValueError, match='unknown backbone .vgg.*resnet50'):
         Yolact('vgg')
     with pytest.raises(ValueError, match='prototypes of 24 pixels.*needs at least 31'):

@@ -18,14 +18,14 @@ converters = pytest.importorskip('converters')
 TOLERANCE = 5e-5
 
 SUPPRESSIONS = {'det': 'fast', 'detcc': 'cross_class', 'dettrad': 'traditional'}
-SCORE_THRESHOLD = 0.15  # Of the recorded pictures.
+SCORE_THRESHOLD = 0.15  # Of the recorded images.
 
 pytestmark = pytest.mark.usefixtures('shared_data', 'evaluating')
 
 
 @functools.cache
 def computed(name):
-    """A converted model and its stages for the picture."""
+    """A converted model and its stages for the image."""
     model = converters.convert(reference.path_of(name), reference.config_of(name))
     return model, reference.stages(model)
 
@@ -55,8 +55,8 @@ def assert_detections(model, stages, recorded, prefix):
         np.testing.assert_allclose(found.coefficients[ours], coefficients, atol=1e-4)
 
 
-def assert_pictures(model, stages, recorded):
-    """The objects of the pictures of both recorded sizes."""
+def assert_images(model, stages, recorded):
+    """The objects of the images of both recorded sizes."""
     outputs = [stages[key][None] for key in ('loc', 'conf_logits', 'mask', 'proto')]
     options = {**{name: getattr(model, name) for name in model.option_names},
                'score_threshold': SCORE_THRESHOLD}
@@ -77,25 +77,25 @@ def assert_pictures(model, stages, recorded):
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_every_stage_is_what_the_original_computed(name):
+def test_every_stage_equals_the_original(name):
     _, stages = computed(name)
     assert_stages(name, stages, reference.recorded_for(name))
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_detections_by_all_three_suppressions(name):
+def test_detections_of_all_suppressions_equal_the_original(name):
     for prefix in SUPPRESSIONS:
         assert_detections(*computed(name), reference.recorded_for(name), prefix)
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_objects_of_pictures_of_two_sizes(name):
-    assert_pictures(*computed(name), reference.recorded_for(name))
+def test_detections_of_images_of_two_sizes_equal_the_original(name):
+    assert_images(*computed(name), reference.recorded_for(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', MODELS)
-def test_the_published_sizes(name, monkeypatch):
+def test_the_published_model_has_the_published_sizes(name, monkeypatch):
     """Without a configuration: the anchors and the input size are those of the published network."""
     recorded, state = reference.full_width_record(name), reference.full_width_state(name)
     total = sum(np.abs(array.astype(np.float64)).sum() for key, array in state.items()
@@ -107,4 +107,4 @@ def test_the_published_sizes(name, monkeypatch):
     assert_stages(name, stages, recorded)
     for prefix in SUPPRESSIONS:
         assert_detections(model, stages, recorded, prefix)
-    assert_pictures(model, stages, recorded)
+    assert_images(model, stages, recorded)

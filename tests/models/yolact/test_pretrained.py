@@ -25,7 +25,7 @@ def class_outputs(model, x):
     return logits.array, semantic.array
 
 
-def test_classes_are_told_by_their_names(rng):
+def test_classes_are_matched_by_name(rng):
     source, model = make('cat', 'dog', 'cow', seed=1), make('cow', 'bird', 'cat')
     assert start_from(source, model) == ['cow', 'cat']
     x = rng.normal(size=(1, 3, 64, 64)).astype(np.float32)
@@ -35,7 +35,7 @@ def test_classes_are_told_by_their_names(rng):
     assert not np.allclose(found[..., 2], given[..., 2])
 
 
-def test_other_classes_as_many_as_before_begin_anew():
+def test_unmatched_classes_are_initialised():
     source, model = make('a', 'b', seed=1), make('c', 'd')
     fresh = model.semantic.W.array.copy()
     assert start_from(source, model) == []
@@ -43,7 +43,7 @@ def test_other_classes_as_many_as_before_begin_anew():
     np.testing.assert_array_equal(model.head.codes.W.array, source.head.codes.W.array)
 
 
-def test_what_belongs_to_no_class_is_copied_whatever_the_classes_are(rng):
+def test_parameters_without_class_rows_are_always_copied(rng):
     source, model = make('a', seed=1), make('b', 'c', 'd')
     start_from(source, model)
     x = rng.normal(size=(1, 3, 64, 64)).astype(np.float32)
@@ -51,7 +51,7 @@ def test_what_belongs_to_no_class_is_copied_whatever_the_classes_are(rng):
         np.testing.assert_allclose(found.array, given.array, rtol=1e-5)
 
 
-def test_the_classes_of_mask_rescoring_follow_too():
+def test_the_classes_of_mask_rescoring_are_matched_too():
     source = make('a', 'b', rescoring=(2, 3), seed=1)
     model = make('b', 'c', rescoring=(2, 3))
     start_from(source, model)
@@ -59,7 +59,7 @@ def test_the_classes_of_mask_rescoring_follow_too():
                                   source.rescoring.layers[-1].W.array[1])
 
 
-def test_another_number_of_anchors_keeps_the_rest():
+def test_with_another_number_of_anchors_the_rest_is_copied():
     source = make('a', seed=1, anchor_ratios=(1,))
     model = make('a')
     fresh = model.head.logits.W.array.copy()
@@ -68,13 +68,13 @@ def test_another_number_of_anchors_keeps_the_rest():
     np.testing.assert_array_equal(model.head.shared.W.array, source.head.shared.W.array)
 
 
-def test_nothing_that_fits_is_told():
+def test_a_source_that_does_not_fit_is_an_error():
     with pytest.raises(TrainingError, match='No parameter of the YOLACT to start from has the shape'):
         start_from(make('a', width=3, fpn_channels=5, prototypes=3, blocks=(2, 1, 1, 1)),
                    make('b', blocks=(1, 1, 1, 1)))
 
 
-def test_another_model_is_told(tmp_path):
+def test_another_model_is_an_error(tmp_path):
     path = tmp_path / 'classifier.npz'
     save_model(path, ResNetClassifier(3, blocks=(1,), width=2))
     with pytest.raises(TrainingError, match='is a ResNetClassifier, not a YOLACT'):
@@ -90,7 +90,7 @@ def test_the_backbone_starts_from_a_classifier(rng):
         np.testing.assert_array_equal(found.array, given.array)
 
 
-def test_a_classifier_in_the_order_of_caffe_sees_the_same_picture(rng):
+def test_a_classifier_with_caffe_channels_gives_the_same_features(rng):
     classifier = ResNetClassifier(5, SMALL['blocks'], SMALL['width'], stride_on='3x3', seed=7)
     model = make('a')
     start_backbone(classifier, model, 'bgr')
@@ -101,17 +101,17 @@ def test_a_classifier_in_the_order_of_caffe_sees_the_same_picture(rng):
         np.testing.assert_allclose(found.array, given.array, rtol=1e-3, atol=1e-3 * given.array.std())
 
 
-def test_a_backbone_of_other_sizes_is_told():
+def test_a_backbone_of_other_sizes_is_an_error():
     with pytest.raises(TrainingError, match='choose one of the same width and blocks'):
         start_backbone(ResNetClassifier(5, (1, 1, 1, 1), 5), make('a'))
 
 
-def test_a_model_without_a_resnet_is_told():
+def test_a_model_without_a_resnet_is_an_error():
     with pytest.raises(TrainingError, match='The Chain has no ResNet'):
         start_backbone(chainer.Chain(), make('a'))
 
 
-def test_deformable_convolutions_begin_with_all_taps_in_place():
+def test_deformable_convolutions_start_with_zero_offsets():
     classifier = ResNetClassifier(5, SMALL['blocks'], SMALL['width'], stride_on='3x3', seed=7)
     model = make('a', deformable=(0, 1, 1, 1))
     start_backbone(classifier, model)

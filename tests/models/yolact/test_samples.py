@@ -25,14 +25,14 @@ def sample(instances, rng, image=IMAGE, side=64, **options):
     return YolactSamples(side, np.float32, **options)((image, instances), rng)
 
 
-def test_pictures_of_any_size_become_squares_and_boxes_fractions(rng):
+def test_images_become_squares_and_boxes_become_fractions(rng):
     found = sample(Instances(boxes_as_masks([10, 20, 30, 80]), labels=[3]), rng)
     assert found['x'].shape == (3, 64, 64) and found['x'].dtype == np.float32
     np.testing.assert_allclose(found['bboxes'], [[0.2, 0.2, 0.6, 0.8]])
     assert found['masks'].shape == (1, 64, 64) and found['labels'].tolist() == [3]
 
 
-def test_pictures_and_masks_are_resized_as_by_the_original(shared_data):
+def test_images_and_masks_are_resized_like_the_original(shared_data):
     folder = shared_data / 'formats' / 'pytorch'
     recorded = np.load(folder / 'train_ground_truth.npz')
     image = cv2.imread(str(folder / 'train_b.png'))[:, :, ::-1]
@@ -48,20 +48,20 @@ def test_pictures_and_masks_are_resized_as_by_the_original(shared_data):
                                rtol=1e-5)
 
 
-def test_boxes_thinner_than_four_of_550_are_left_out(rng):
+def test_boxes_thinner_than_4_of_550_pixels_are_omitted(rng):
     bboxes = np.array([[0, 0, 0.35, 90], [0, 0, 0.37, 90], [0, 0, 40, 0.7], [0, 0, 40, 0.75]], 'f')
     masks = boxes_as_masks(*[[0, 0, 5, 5]] * 4)
     # 4 / 550 of 50 rows are 0.364 of a pixel, of 100 columns 0.727.
     assert sample(Instances(masks, bboxes, labels=range(4)), rng)['labels'].tolist() == [1, 3]
 
 
-def test_an_object_whose_mask_is_empty_is_left_out(rng):
+def test_objects_with_empty_masks_are_omitted(rng):
     masks = boxes_as_masks([0, 0, 20, 20], [0, 0, 0, 0])
     bboxes = np.array([[0, 0, 20, 20], [5, 5, 30, 30]], np.float32)
     assert sample(Instances(masks, bboxes, labels=[0, 1]), rng)['labels'].tolist() == [0]
 
 
-def test_of_too_many_objects_the_largest_stay_in_their_order(rng):
+def test_of_too_many_objects_the_largest_are_kept_in_order(rng):
     sides = [3, 9, 4, 8, 7]
     masks = boxes_as_masks(*[[0, 0, side, side] for side in sides])
     found = sample(Instances(masks, labels=range(5)), rng, max_objects=3)
@@ -70,12 +70,12 @@ def test_of_too_many_objects_the_largest_stay_in_their_order(rng):
 
 @pytest.mark.parametrize('instances', [
     Instances.empty(50, 100), Instances(boxes_as_masks([0, 0, 20, 20]), crowds=[True])])
-def test_a_picture_without_an_object_is_no_sample(instances, rng):
+def test_an_image_without_objects_gives_no_sample(instances, rng):
     assert sample(instances, rng) is None
 
 
 @pytest.mark.parametrize('label', [3, 90, -1])
-def test_a_label_that_is_no_class_is_told(label, rng):
+def test_a_label_without_a_class_is_an_error(label, rng):
     instances = Instances(boxes_as_masks([0, 0, 9, 9], [0, 0, 9, 9]), labels=[0, label])
     with pytest.raises(DatasetError, match=f'the label {label}, but the 3 classes .* 0 to 2'):
         sample(instances, rng, classes=3)
@@ -87,14 +87,14 @@ def test_crowds_need_no_label(rng):
     assert sample(instances, rng, classes=3)['crowds'].tolist() == [False, True]
 
 
-def test_colours_are_those_that_the_backbone_expects(rng):
+def test_colours_are_normalised_for_the_backbone(rng):
     image = np.full((8, 8, 3), (123.68, 116.78, 103.94), np.float32).round().astype(np.uint8)
     samples = YolactSamples(8, find_backbone('resnet50').normalise, augmentation=NO_AUGMENTATION)
     found = samples((image, Instances(boxes_as_masks([0, 0, 8, 8], size=(8, 8)))), rng)
     assert abs(found['x']).max() < 0.01
 
 
-def test_a_batch_keeps_the_objects_of_each_picture_apart(rng):
+def test_a_batch_keeps_the_objects_of_each_image_separate(rng):
     samples = [sample(Instances(boxes_as_masks(*[[0, 0, 9, 9]] * count)), rng) for count in (1, 3)]
 
     class Device:
@@ -105,5 +105,5 @@ def test_a_batch_keeps_the_objects_of_each_picture_apart(rng):
     assert [len(labels) for labels in batch['labels']] == [1, 3]
 
 
-def test_masks_without_objects_are_resized_to_none():
+def test_zero_masks_are_resized_to_zero_masks():
     assert resize_masks(np.zeros((0, 5, 6), bool), 8).shape == (0, 8, 8)

@@ -10,7 +10,7 @@ from chainer_seg.models.yolact import Yolact
 from chainer_seg.zoo import shipped_path
 
 
-def test_model_is_small_has_a_card_and_says_where_it_came_from():
+def test_the_model_is_small_and_has_a_card_and_an_origin():
     model, file = load_model('yolact'), shipped_path('yolact')
     assert isinstance(model, Yolact) and 'train.py yolact' in model.origin['command']
     assert model.class_names == PLAIN_CLASSES
@@ -18,6 +18,6 @@ def test_model_is_small_has_a_card_and_says_where_it_came_from():
 
 
 @pytest.mark.slow
-def test_it_finds_plain_shapes_in_fresh_pictures():
+def test_it_detects_plain_shapes_in_new_images():
     figures = evaluate_coco(load_model('yolact'), PlainShapesDataset(40, seed=77))
     assert figures['segm/AP'] > 0.5 and figures['segm/AP50'] > 0.75

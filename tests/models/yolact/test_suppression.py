@@ -47,51 +47,51 @@ def candidates(boxes, *scores):
 
 
 @pytest.mark.parametrize('top_k', [1, 7, 200])
-def test_fast_is_its_definition(rng, top_k):
+def test_fast_nms_equals_its_definition(rng, top_k):
     boxes, scores = random_candidates(rng)
     assert pairs(fast_nms(boxes, scores, 0.5, top_k)) == naive_fast(boxes, scores, 0.5, top_k)
 
 
-def test_fast_in_pieces_is_the_same(rng, monkeypatch):
+def test_fast_nms_in_pieces_gives_the_same_result(rng, monkeypatch):
     boxes, scores = random_candidates(rng)
     monkeypatch.setattr('chainer_seg.models.yolact.suppression._AT_ONCE', 2 * 60 ** 2)
     assert pairs(fast_nms(boxes, scores, 0.5, 200)) == naive_fast(boxes, scores, 0.5, 200)
 
 
-def test_a_floor_leaves_out_what_scores_less_and_nothing_else(rng):
+def test_the_floor_removes_only_lower_scores(rng):
     boxes, scores = random_candidates(rng)
     everything = naive_fast(boxes, scores, 0.5, 20)
     assert pairs(fast_nms(boxes, scores, 0.5, 20, floor=0.8)) == [
         (i, label) for i, label in everything if scores[label, i] > 0.8]
 
 
-def test_cross_class_is_fast_on_the_best_class_of_each(rng):
+def test_cross_class_nms_is_fast_nms_on_the_best_classes(rng):
     boxes, scores = random_candidates(rng)
     labels = scores.argmax(axis=0)
     expected = [(i, labels[i]) for i, _ in naive_fast(boxes, scores.max(axis=0)[None], 0.5, 20)]
     assert pairs(cross_class_fast_nms(boxes, scores, 0.5, 20)) == expected
 
 
-def test_traditional_is_its_definition(rng):
+def test_traditional_nms_equals_its_definition(rng):
     boxes, scores = random_candidates(rng)
     assert pairs(traditional_nms(boxes, scores, 0.5, 100, 0.3)) == naive_traditional(
         boxes, scores, 0.5, 100, 0.3)
 
 
-def test_a_dropped_box_still_drops_others_in_the_fast_ones_alone():
+def test_dropped_boxes_suppress_others_only_in_fast_nms():
     boxes, scores = candidates([B, A, D], [0.9, 0.8, 0.7])
     assert pairs(fast_nms(boxes, scores, 0.5, 200)) == [(0, 0)]
     assert pairs(traditional_nms(boxes, scores, 0.5, 1000)) == [(0, 0), (2, 0)]
 
 
-def test_boxes_of_different_classes_drop_each_other_across_classes_alone():
+def test_boxes_of_different_classes_suppress_each_other_only_in_cross_class_nms():
     boxes, scores = candidates([A, B], [0.9, 0.1], [0.1, 0.8])
     assert (0, 0) in pairs(fast_nms(boxes, scores, 0.5, 200, floor=0.5))
     assert (1, 1) in pairs(fast_nms(boxes, scores, 0.5, 200, floor=0.5))
     assert pairs(cross_class_fast_nms(boxes, scores, 0.5, 200)) == [(0, 0)]
 
 
-def test_pixels_count_as_inside_in_the_traditional_one_alone():
+def test_only_traditional_nms_has_inclusive_maxima():
     """Of 10 pixels, A and C overlap by 11 * 3 / 11 ** 2, and not by 0.2."""
     boxes, scores = candidates([A, C], [0.9, 0.8])
     assert len(fast_nms(boxes, scores, 0.25, 200)[0]) == 2
@@ -99,6 +99,6 @@ def test_pixels_count_as_inside_in_the_traditional_one_alone():
 
 
 @pytest.mark.parametrize('suppress', [fast_nms, cross_class_fast_nms, traditional_nms])
-def test_no_candidates(suppress):
+def test_without_candidates_nothing_is_detected(suppress):
     chosen, labels = suppress(np.zeros((0, 4), np.float32), np.zeros((3, 0), np.float32), 0.5, 200)
     assert len(chosen) == len(labels) == 0

@@ -50,13 +50,13 @@ def naive_match(anchors, bboxes, labels, crowds):
     return classes, nearest
 
 
-def test_an_anchor_is_for_the_object_it_overlaps_by_half():
+def test_an_anchor_is_matched_with_the_object_that_it_overlaps_by_half():
     classes, objects = match(boxes([0, 0, 1, 1 / 3], [0, 1 / 3, 1, 0.51]), [7, 3])
     assert classes.tolist() == [8, 4, BACKGROUND]
     assert objects[:2].tolist() == [0, 1]
 
 
-def test_between_the_thresholds_an_anchor_does_not_count():
+def test_anchors_between_the_thresholds_are_neutral():
     # The first anchor is the object's own; the second one overlaps it by 0.45 of their union.
     anchors = np.array([[0.5, 0.5, 1, 1], [0.225, 0.5, 0.45, 1]], np.float32)
     assert match(boxes([0, 0, 1, 1]), anchors=anchors)[0].tolist() == [1, NEUTRAL]
@@ -64,7 +64,7 @@ def test_between_the_thresholds_an_anchor_does_not_count():
     assert match(boxes([0, 0, 1, 1]), anchors=anchors, positive=0.44)[0].tolist() == [1, 1]
 
 
-def test_every_object_has_an_anchor_however_small_it_is():
+def test_every_object_has_an_anchor_even_if_tiny():
     assert match(boxes([0.4, 0.7, 0.41, 0.71]), [4])[0].tolist() == [BACKGROUND, BACKGROUND, 5]
 
 
@@ -75,7 +75,7 @@ def test_two_objects_do_not_share_their_best_anchor():
     assert objects[:2].tolist() == [1, 0]
 
 
-def test_anchors_in_a_crowd_do_not_count():
+def test_anchors_in_a_crowd_are_neutral():
     bboxes = boxes([0, 0, 1, 1 / 3], [0, 0, 1, 0.6])
     # 0.8 of the second anchor lies in the crowd.
     classes, _ = match(bboxes, [0, -1], [False, True])
@@ -91,7 +91,7 @@ def test_without_objects_there_is_only_background(crowds):
     assert classes.tolist() == [BACKGROUND] * 3 and not objects.any() and not codes.any()
 
 
-def test_matching_is_that_of_its_definition(rng):
+def test_matching_equals_its_definition(rng):
     anchors = anchor_boxes([(6, 6), (3, 3)], [[16], [32]], [1, 0.5, 2], 48, False)
     for _ in range(20):
         middle, sides = rng.uniform(0.1, 0.9, (9, 2)), rng.uniform(0.05, 0.7, (9, 2))
@@ -104,13 +104,13 @@ def test_matching_is_that_of_its_definition(rng):
         np.testing.assert_array_equal(objects, nearest)
 
 
-def test_more_objects_than_anchors_are_refused():
+def test_more_objects_than_anchors_are_an_error():
     with pytest.raises(ValueError, match='3 anchors are not enough for 4 objects'):
         best_anchors(np.zeros((4, 3)))
 
 
 @pytest.mark.parametrize('name', REFERENCES)
-def test_the_reference_matches_the_same(shared_data, name):
+def test_matching_equals_the_reference(shared_data, name):
     folder = shared_data / 'formats' / 'pytorch'
     config = json.loads((folder / f'{name}_config.json').read_text())
     truth, recorded = (np.load(folder / file) for file in (

@@ -45,7 +45,7 @@ def convert(folder, name):
 
 
 def reference_batch(folder, model):
-    """Both pictures with their objects; for the larger net every pixel four times."""
+    """Both images with their objects; for the larger net every pixel four times."""
     truth = np.load(folder / 'train_ground_truth.npz')
     batch = {name: [] for name in ('x', 'bboxes', 'labels', 'crowds', 'masks')}
     for number, letter in enumerate('ab'):
@@ -65,7 +65,7 @@ def reference_batch(folder, model):
 
 @pytest.mark.parametrize('name', ['yolact_resnet50', 'yolact_darknet53', 'yolact_resnet50_pascal',
                                   'yolact_plus_resnet50'])
-def test_three_updates_with_frozen_normalisation_are_those_of_the_original(folder, name):
+def test_three_updates_with_frozen_normalisation_equal_the_original(folder, name):
     expected = json.loads((folder / 'train_expected.json').read_text())[name][FROZEN]['iterations']
     gradients = np.load(folder / f'{name}_train.npz')
     model = convert(folder, name)
@@ -81,7 +81,7 @@ def test_three_updates_with_frozen_normalisation_are_those_of_the_original(folde
 
 
 @pytest.mark.parametrize('name', ['yolact_darknet53', 'yolact_resnet50_pascal'])
-def test_the_losses_with_statistics_of_the_batch_are_those_of_the_original(folder, name):
+def test_losses_with_batch_statistics_equal_the_original(folder, name):
     expected = json.loads((folder / 'train_expected.json').read_text())[name][LIVE]['iterations'][0]
     model = convert(folder, name)
     with chainer.using_config('train', True):
@@ -109,7 +109,7 @@ def compare_gradients(model, recorded):
                                        err_msg=key)
 
 
-def test_frozen_normalisation_changes_neither_statistics_nor_scales():
+def test_frozen_normalisation_updates_neither_statistics_nor_scales():
     chain = YolactTrainChain(Yolact(**SMALL), freeze_norm=True)
     norm = chain.model.backbone.stem.norm
     before = [array.copy() for array in (norm.avg_mean, norm.avg_var, norm.gamma.array)]
@@ -136,7 +136,7 @@ def test_weights_multiply_the_losses():
         value for name, value in weighted.items() if name.endswith('loss')))
 
 
-def test_a_batch_without_objects_teaches_the_semantic_maps_alone():
+def test_a_batch_without_objects_trains_only_the_semantic_logits():
     model = Yolact(**SMALL)
     batch = drawn_batch(model, 2)
     for name in ('bboxes', 'labels', 'crowds', 'masks'):
@@ -146,7 +146,7 @@ def test_a_batch_without_objects_teaches_the_semantic_maps_alone():
     assert loss.item() == pytest.approx(found['semantic_loss']) and loss.item() > 0
 
 
-def test_masks_beyond_the_limit_are_stood_for_by_others():
+def test_the_mask_loss_is_extrapolated_beyond_the_maximum_number():
     """Every anchor of an object gives the same mask here, so half of the masks give the same loss."""
     model = Yolact(**SMALL)
     model.head.coefficients.W.array[...] = 0
@@ -159,7 +159,7 @@ def test_masks_beyond_the_limit_are_stood_for_by_others():
     assert few['mask_loss'] == pytest.approx(every['mask_loss'], rel=1e-5)
 
 
-def test_what_stands_for_others_is_spread_evenly():
+def test_spread_selects_items_evenly():
     assert spread(np.arange(10), 4).tolist() == [0, 2, 5, 7]
     assert spread(np.arange(3), 4).tolist() == [0, 1, 2]
 
@@ -179,7 +179,7 @@ def test_a_model_in_half_precision_is_trained():
                if weights.grad is not None)
 
 
-def test_mask_rescoring_is_trained_with_the_rest():
+def test_mask_rescoring_is_trained():
     chain = YolactTrainChain(Yolact(**SMALL, rescoring=(2, 3)), freeze_norm=True)
     loss, found = observe(chain, drawn_batch(chain.model, 2))
     chain.cleargrads()
@@ -189,7 +189,7 @@ def test_mask_rescoring_is_trained_with_the_rest():
 
 
 @pytest.mark.gpu
-def test_losses_on_a_gpu_are_those_on_the_cpu():
+def test_losses_on_a_gpu_equal_those_on_the_cpu():
     pytest.importorskip('cupy')
     chain = YolactTrainChain(Yolact(**SMALL, rescoring=(2, 3)), freeze_norm=True)
     batch = drawn_batch(chain.model, 2)
@@ -202,7 +202,7 @@ def test_losses_on_a_gpu_are_those_on_the_cpu():
 
 
 @pytest.mark.gpu
-def test_gradients_of_yolact_plus_plus_on_a_gpu_are_those_on_the_cpu():
+def test_gradients_of_yolact_plus_plus_on_a_gpu_equal_those_on_the_cpu():
     """Chainer's convolutions without cuDNN give maps in NHWC order, as all are with CuPy 14."""
     pytest.importorskip('cupy')
     chain = YolactTrainChain(Yolact(**SMALL, deformable=(0, 1, 1, 1)), freeze_norm=True)
