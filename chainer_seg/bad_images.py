@@ -2,7 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any
 
 from chainer_seg.errors import (
     ClickError, DatasetError, FolderInUseError, ImageError, UserError, VideoError)
@@ -10,6 +11,8 @@ from chainer_seg.errors import (
 _SHOWN = 10  # maximum number of bad images listed by default
 
 OnError = Callable[[Hashable, UserError], object]
+# ``loop(numbers, compute)`` yields ``(number, compute(number))``, a row of results for each image.
+Loop = Callable[[Iterable[int], Callable[[int], Any]], Iterator[tuple[int, Any]]]
 
 
 @contextlib.contextmanager
@@ -26,6 +29,22 @@ def passing_over(number: Hashable, on_error: OnError | None) -> Iterator[None]:
         if on_error is None:
             raise
         on_error(number, error)
+
+
+def each_image(numbers: Iterable[int], compute: Callable[[int], Any], *,
+               progress: Callable[[Iterable], Iterable] = iter, on_error: OnError | None = None
+               ) -> Iterator[tuple[int, Any]]:
+    """The plain :data:`Loop`: yields ``(number, compute(number))`` for each image that can be used.
+
+    Args:
+        numbers: Numbers of images.
+        compute: Gives the results of an image.
+        progress: Wraps the iteration over the numbers, as ``tqdm`` does.
+        on_error: As of :func:`passing_over`.
+    """
+    for number in progress(numbers):
+        with passing_over(number, on_error):
+            yield number, compute(number)
 
 
 class BadImages:

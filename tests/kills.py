@@ -29,6 +29,8 @@ import cv2
 import numpy as np
 from chainer_seg.datasets import ShapesDataset, write_coco
 
+from tests.folders import kept
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 _SLOW = ('matplotlib.pyplot', 'tensorboardX')  # modules that commands import late
@@ -218,6 +220,8 @@ def _content_of_file(path):
             return {name: file[name].tobytes() for name in file.files
                     # Texts hold times and command lines.
                     if file[name].dtype != np.uint8 and not name.endswith('elapsed_time')}
+    if path.suffix == '.sqlite':
+        return _without_times(kept(path))
     if path.suffix == '.packed':
         with zipfile.ZipFile(path) as file:
             return {name: file.read(name) for name in file.namelist()}
@@ -235,8 +239,8 @@ def _lines(path):
 def _without_times(value):
     if isinstance(value, dict):
         return {name: _without_times(each) for name, each in value.items()
-                if 'second' not in name and name not in ('elapsed_time', 'date')}
-    return [_without_times(each) for each in value] if isinstance(value, list) else value
+                if 'second' not in str(name) and name not in ('elapsed_time', 'date')}
+    return [_without_times(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def main():

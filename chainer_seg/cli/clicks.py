@@ -6,13 +6,11 @@ and train_converted.txt and val_converted.txt, which list images and samples. Sy
 are written to OUT/images. The same command resumes an interrupted run.
 """
 
-import functools
 import pathlib
 import shlex
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
@@ -112,18 +110,17 @@ def open_splits(options):
 def write(split, dataset, sampling, options, bad):
     """Writes the samples of one split and returns the path of its list."""
     from chainer_seg.datasets.click_files import read_list
-    from chainer_seg.models.deeplab.click_writer import write_click_files
+    from chainer_seg.jobs import write_click_files
     prefix = '' if split == 'train' else 'val_'
     source = getattr(options, f'{prefix}annotations')
     source = str(pathlib.Path(source).resolve()) if source else (
         f'{options.draw} {getattr(options, f"{prefix}n")} {options.size}')
     if options.labels_as != 'auto':
         source += f', labels as {options.labels_as}'
-    progress = functools.partial(tqdm, desc=f'sampling {split}', unit='image', disable=options.quiet)
     path = write_click_files(
         dataset, options.out, split, sampling, scale=options.energy_scale, seed=options.seed,
         least_area=options.least_area, max_objects=options.max_objects, source=source,
-        overwrite=options.overwrite, progress=progress,
+        overwrite=options.overwrite, progress=not options.quiet,
         on_error=lambda number, error: bad((split, number), error))
     if not options.quiet:
         print(f'{split}: {len(read_list(path))} samples in {path}')

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.file_options import add_outside_option
-from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems, sole_writers
+from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems, sole_writers
 from chainer_seg.errors import UserError
 
 # Videos that can be read but not written.

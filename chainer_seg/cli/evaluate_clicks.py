@@ -7,22 +7,18 @@ and --masks, the images are synthetic.
 """
 
 import argparse
-import contextlib
 import functools
 import logging
 import pathlib
 import time
 
 import numpy as np
-from tqdm import tqdm
-
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.click_options import add_view_options, refinement, set_view
 from chainer_seg.cli.click_report import class_table, published, table, write
 from chainer_seg.cli.crf_options import add_crf_option
 from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
-from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP, LEAST_AREA, THRESHOLDS
@@ -97,10 +93,9 @@ def run(model, options):
     dataset = open_dataset(with_masks(options))
     bad = BadImages(options.strict)
     with bad.reported(len(dataset), 'are not in the figures', options.verbose):
-        objects, results = objects_of(dataset, options, bad), {}
-        for name, (title, segmenter) in methods_of(model, options).items():
-            with open_results(name, model, dataset, objects, options) as record:
-                results[title] = evaluate(title, segmenter, dataset, objects, record, options, bad)
+        objects = objects_of(dataset, options, bad)
+        results = {title: evaluate(name, title, segmenter, dataset, objects, options, bad)
+                   for name, (title, segmenter) in methods_of(model, options).items()}
         print(table(results, options), *references, sep='\n')
         if options.per_class:
             print('\n' + class_table(results, options.thresholds))
@@ -158,6 +153,7 @@ class Refined:
     """A click model whose sessions use a refinement."""
 
     def __init__(self, model, refinement):
+        self.model = model
         self.session = functools.partial(model.session, refinement=refinement)
 
 
@@ -173,31 +169,25 @@ def methods_of(model, options):
     return methods
 
 
-def open_results(name, model, dataset, objects, options):
-    """The result folder of a method as a context manager, which yields None without --results."""
-    from chainer_seg.evaluation import ResultFolder
-    if options.results is None:
-        return contextlib.nullcontext()
-    chosen = {number: places.tolist() for number, places in objects.get('chosen', {}).items()}
-    settings = {'data': fingerprint_of_dataset(dataset), 'method': name, 'stop_at': max(options.thresholds),
-                'cap': options.cap, **objects, 'chosen': chosen}
+def evaluate(name, title, segmenter, dataset, objects, options, bad):
+    """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
+    from chainer_seg.jobs import evaluate_click_model
+    folder = None if options.results is None else pathlib.Path(options.results, name)
+    return evaluate_click_model(
+        segmenter, dataset, options.thresholds, options.cap, folder=folder, overwrite=options.overwrite,
+        method={} if folder is None else described(name, segmenter, options), title=title,
+        progress=not options.quiet, on_error=bad, **objects)
+
+
+def described(name, segmenter, options):
+    """All that the results of a method depend on besides data and objects, as a dict for JSON."""
+    from chainer_seg.jobs.fingerprints import fingerprint_of_model
+    settings = {'method': name}
     if options.labels_as != 'auto':
         settings['labels_as'] = options.labels_as
     if name not in BASELINES:
+        model = segmenter.model if isinstance(segmenter, Refined) else segmenter
         settings.update(model=fingerprint_of_model(model), **model.click_settings())
     if name == 'crf':
         settings['crf_parameters'] = repr(options.crf_parameters)
-    return ResultFolder(pathlib.Path(options.results, name), settings, overwrite=options.overwrite)
-
-
-def evaluate(title, segmenter, dataset, objects, record, options, bad):
-    """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
-    from chainer_seg.evaluation import number_of_clicks
-    progress = functools.partial(tqdm, desc=title, unit='image', disable=options.quiet)
-    try:
-        return number_of_clicks(segmenter, dataset, options.thresholds, options.cap, **objects,
-                                record=record, progress=progress, on_error=bad)
-    except KeyboardInterrupt as interrupt:
-        if record is None:
-            raise
-        raise type(interrupt)('the results are kept; the same command resumes') from interrupt
+    return settings

@@ -5,23 +5,16 @@ them. Without --annotations, the images are synthetic. With --save-labels, the s
 that was killed or interrupted.
 """
 
-import contextlib
 import functools
 import logging
 import math
-import pathlib
 import time
-
-from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.evaluation_data import add_data_options, add_match_option, open_dataset
-from chainer_seg.cli.fingerprints import fingerprint_of_dataset, fingerprint_of_model
-from chainer_seg.cli.result_paths import result_stems
 from chainer_seg.cli.semantic_options import (
     OF_LISTS,
     add_semantic_options,
-    described_settings,
     semantic_settings,
 )
 from chainer_seg.cli.semantic_report import class_table
@@ -54,29 +47,16 @@ def add_options(parser):
 
 
 def run(model, options):
-    from chainer_seg.evaluation import SemanticEvaluator, match_classes
+    from chainer_seg.jobs import evaluate_segmenter
     started = time.time()
-    dataset = open_labels(model, options)
-    match = match_classes(model.class_names, dataset.class_names, by=options.match,
-                          count=model.config['n_class'])
-    if match.missing:
-        log.info('skipped classes, which the model does not know: %s', ', '.join(match.missing))
-    segment = functools.partial(model.segment, **semantic_settings(options))
-    evaluator, bad = SemanticEvaluator(dataset.class_names), BadImages(options.strict)
-    with (open_folder(model, dataset, options) as folder,
-          bad.reported(len(dataset), 'are not in the figures', options.verbose)):
-        try:
-            evaluate(segment, dataset, match, evaluator, folder, options.quiet, bad)
-        except KeyboardInterrupt as interrupt:
-            if folder is None:
-                raise
-            raise type(interrupt)(f'{len(folder)} of {len(dataset)} images are done; the same command '
-                                  f'resumes') from interrupt
+    dataset, bad = open_labels(model, options), BadImages(options.strict)
+    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
+        evaluator = evaluate_segmenter(
+            model, dataset, match=options.match, folder=options.save_labels, overwrite=options.overwrite,
+            progress=not options.quiet, on_error=bad, **semantic_settings(options))
         figures = evaluator.summary()
         print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
         print(class_table(figures, dataset.class_names))
-        if folder is not None:
-            log.info('wrote %d label images to %s', len(folder), folder.folder)
         if options.out:
             write(options.out, figures, evaluator)
 
@@ -89,35 +69,6 @@ def open_labels(model, options):
 
     return open_dataset(options, draw=draw, open_files=functools.partial(
         open_semantic, sbd=options.sbd, class_names=options.class_names))
-
-
-def open_folder(model, dataset, options):
-    """The folder of --save-labels as a context manager, which yields None without it."""
-    from chainer_seg.evaluation.label_folder import LabelFolder
-    if options.save_labels is None:
-        return contextlib.nullcontext()
-    names = [stem.name for _, stem in result_stems(map(pathlib.Path, dataset.image_names), '')]
-    settings = {'model': fingerprint_of_model(model), 'data': fingerprint_of_dataset(dataset.dataset),
-                'match': options.match, **described_settings(model, options)}
-    return LabelFolder(options.save_labels, names, settings, overwrite=options.overwrite)
-
-
-def evaluate(segment, dataset, match, evaluator, folder, quiet, bad):
-    """Adds all images to the evaluator; labels are read from the folder or computed and stored there."""
-    done = 0 if folder is None else len(folder)
-    if done:
-        log.info('%d of %d images are already done', done, len(dataset))
-    with tqdm(total=len(dataset), initial=done, desc='evaluating', unit='image',
-              disable=quiet) as bar:
-        for number in range(len(dataset)):
-            is_done = folder is not None and number in folder
-            with bad.passing_over(number):
-                image, truth = dataset[number]
-                labels = folder.labels(number) if is_done else match.found_labels(segment(image))
-                if folder is not None and not is_done:
-                    folder.add(number, labels)
-                evaluator.add(match.truth_labels(truth), labels)
-            bar.update(not is_done)
 
 
 def write(path, figures, evaluator):

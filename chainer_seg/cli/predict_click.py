@@ -15,7 +15,7 @@ from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.click_options import add_view_options, refinement, set_view
 from chainer_seg.cli.crf_options import add_crf_option
 from chainer_seg.cli.file_options import add_labels_option
-from chainer_seg.cli.result_paths import image_ids, result_stems
+from chainer_seg.jobs.result_paths import image_ids, result_stems
 from chainer_seg.errors import ClickError, UserError, shortened
 from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image

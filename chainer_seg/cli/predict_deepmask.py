@@ -10,7 +10,7 @@ from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.file_options import add_outside_option
 from chainer_seg.cli.proposal_options import add_proposal_options, proposal_settings
-from chainer_seg.cli.result_paths import image_ids, listed_images, result_stems
+from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems
 from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import read_image, write_image

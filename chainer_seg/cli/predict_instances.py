@@ -20,7 +20,7 @@ from chainer_seg import command_line
 from chainer_seg.class_names import find_names
 from chainer_seg.cli.detector_inputs import add_input_options, check_for_videos, find_jobs, work_on
 from chainer_seg.cli.detector_options import add_detector_options, detector_settings
-from chainer_seg.cli.result_paths import category_ids
+from chainer_seg.jobs.result_paths import category_ids
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image

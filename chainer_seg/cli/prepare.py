@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
-import os
 import pathlib
 from typing import Annotated, ClassVar
 
@@ -174,8 +172,10 @@ class Split:
 
     def pack(self):
         """Writes the packed file unless an earlier run wrote it from the same files."""
-        from chainer_seg.datasets import PackedDataset, pack_dataset
-        options, source = self.options, fingerprint(self.files())
+        from chainer_seg.datasets import PackedDataset
+        from chainer_seg.jobs import pack
+        from chainer_seg.jobs.fingerprints import fingerprint_of_files
+        options, source = self.options, fingerprint_of_files(self.files())
         if options.reading.labels_as != 'auto':
             source += f' {options.reading.labels_as}'
         if self.path.exists() and not options.overwrite:
@@ -187,9 +187,8 @@ class Split:
                 return
             raise DatasetError(f'{self.path} holds other data; choose another output folder or replace '
                                f'it with --overwrite.')
-        pack_dataset(self.dataset, self.path, source=source,
-                     on_error=self.bad, read_pixels=not options.quick,
-                     progress=options.progress(f'packing {self.name}'))
+        pack(self.dataset, self.path, source=source, read_pixels=not options.quick,
+             title=f'packing {self.name}', progress=not options.common.quiet, on_error=self.bad)
         if not options.common.quiet:
             print(f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)')
 
@@ -253,12 +252,3 @@ def anchor_choices(sizes, image_size):
     return {'published anchors, square as released': fit_anchors(sizes, scales),
             'published anchors with their ratios': fit_anchors(sizes, scales, PUBLISHED_RATIOS),
             'suggested anchors': suggested}
-
-
-def fingerprint(files):
-    """The same text as long as no file of a data set changes its name, size or time."""
-    found = hashlib.sha256()
-    for path in files:
-        status = os.stat(path)
-        found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())
-    return found.hexdigest()

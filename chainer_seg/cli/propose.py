@@ -5,10 +5,7 @@ a run that was killed or interrupted. Images that cannot be read are skipped and
 same command computes them once they are repaired.
 """
 
-import functools
 from collections.abc import Sequence
-
-from tqdm import tqdm
 
 from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
@@ -49,35 +46,16 @@ def make_parser() -> Parser:
 def main(arguments: Sequence[str], prog: str) -> None:
     options = make_parser().parse_args(arguments)
     command_line.set_up_messages(options)
-    from chainer_seg.cli.fingerprints import digest, fingerprint_of_model
-    from chainer_seg.datasets import CocoDataset, ProposalFolder
+    from chainer_seg.datasets import CocoDataset
+    from chainer_seg.jobs import propose
     from chainer_seg.model_file import load_model
     model = load_model(options.model, options.device)
     check_makes_proposals(model, options.model)
     dataset = CocoDataset(options.annotations, options.images)
-    numbers = image_range(options, len(dataset))
-    settings = proposal_settings(model, options)
-    folder = ProposalFolder(
-        options.out, {'model': fingerprint_of_model(model), 'images': digest(repr(dataset.ids).encode()),
-                      **settings}, chunk=options.chunk, overwrite=options.overwrite)
-    bad = BadImages(options.strict)
+    numbers, bad = image_range(options, len(dataset)), BadImages(options.strict)
     with bad.reported(len(numbers), 'have no proposals', options.verbose):
-        fill(folder, model, dataset, numbers, settings, options.quiet, bad)
+        propose(model, dataset, options.out, numbers=numbers, chunk=options.chunk,
+                overwrite=options.overwrite, progress=not options.quiet, on_error=bad,
+                **proposal_settings(model, options))
         if not options.quiet:
             print(f'proposals of {len(numbers) - len(bad)} images: {options.out}')
-
-
-def fill(folder, model, dataset, numbers, settings, quiet, bad):
-    """Computes the missing proposals, with a progress bar."""
-    from chainer_seg.datasets.proposal_files import proposal_results
-    missing = len(folder.missing(numbers))
-    if missing < len(numbers) and not quiet:
-        print(f'{len(numbers) - missing} of {len(numbers)} images are already done')
-
-    def compute(number):
-        found = model.propose_rle(dataset.read_image(number), **settings)
-        return proposal_results(found, dataset.ids[number])
-
-    with tqdm(total=len(numbers), initial=len(numbers) - missing, desc='proposing', unit='image',
-              disable=quiet) as bar:
-        folder.fill(compute, numbers, progress=functools.partial(bar.update, 1), on_error=bad)

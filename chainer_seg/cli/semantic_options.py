@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import typing
 from typing import Any
 
 from chainer_seg import command_line
@@ -10,9 +9,6 @@ from chainer_seg.cli.crf_options import crf_parameters
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 from chainer_seg.models.deeplab.multi_scale import SCALES
 from chainer_seg.options import Parser, When
-
-if typing.TYPE_CHECKING:
-    from chainer_seg.models.deeplab import DeepLab
 
 OF_LISTS = When('to a list of images (.txt) as --annotations',
                 lambda options: str(options.annotations).endswith('.txt'))
@@ -43,10 +39,3 @@ def semantic_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The options as arguments of ``model.segment``."""
     return {'scales': tuple(options.scales), 'mirror': options.mirror, 'refinement': options.crf,
             'longest_side': options.longest_side}
-
-
-def described_settings(model: 'DeepLab', options: argparse.Namespace) -> dict[str, Any]:
-    """Everything that labels depend on besides model and image, as a dict for JSON."""
-    crf = None if options.crf is None else dataclasses.asdict(options.crf)
-    return {'scales': list(options.scales), 'mirror': options.mirror, 'crf': crf,
-            'longest_side': options.longest_side or model.longest_side}

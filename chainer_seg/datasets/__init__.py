@@ -18,7 +18,6 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.packing import pack_dataset
     from chainer_seg.datasets.synthetic.plain_shapes import PlainShapesDataset
     from chainer_seg.datasets.proposal_files import read_proposal_instances, read_proposals
-    from chainer_seg.datasets.proposal_folder import ProposalFolder
     from chainer_seg.datasets.sbd import SbdDataset
     from chainer_seg.datasets.semantic import SemanticDataset, open_semantic, semantic_labels
     from chainer_seg.datasets.synthetic.shapes import ShapesDataset
@@ -40,18 +39,17 @@ _NAMES = {
     'synthetic.figures', 'MaskFolder':
     'mask_folder', 'MovingPlainShapes': 'synthetic.moving_shapes', 'MovingShapes':
     'synthetic.moving_shapes', 'ObjectIndex': 'object_index', 'PASCAL_NAMES': 'sbd', 'PackedDataset':
-    'packed', 'PlainShapesDataset': 'synthetic.plain_shapes', 'Problem': 'validation', 'ProposalFolder':
-    'proposal_folder', 'SbdDataset': 'sbd', 'SemanticDataset': 'semantic', 'ShapesDataset':
-    'synthetic.shapes', 'TFRecordDataset': 'tfrecord', 'VocDataset': 'voc', 'coco_statistics':
-    'validation', 'fit_anchors': 'statistics', 'measure_dataset': 'statistics', 'open_dataset':
-    'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packing', 'read_proposal_instances':
-    'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels': 'semantic',
-    'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
+    'packed', 'PlainShapesDataset': 'synthetic.plain_shapes', 'Problem': 'validation', 'SbdDataset':
+    'sbd', 'SemanticDataset': 'semantic', 'ShapesDataset': 'synthetic.shapes', 'TFRecordDataset': 'tfrecord',
+    'VocDataset': 'voc', 'coco_statistics': 'validation', 'fit_anchors': 'statistics', 'measure_dataset':
+    'statistics', 'open_dataset': 'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packing',
+    'read_proposal_instances': 'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels':
+    'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'Dataset',
            'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',
            'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
-           'ProposalFolder', 'SbdDataset', 'SemanticDataset', 'ShapesDataset', 'TFRecordDataset',
+           'SbdDataset', 'SemanticDataset', 'ShapesDataset', 'TFRecordDataset',
            'VocDataset', 'coco_statistics',
            'fit_anchors', 'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',

@@ -13,15 +13,14 @@ import io
 import os
 import pathlib
 from collections.abc import Iterable
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from chainer_seg.datasets.list_files import Files, Line, is_inside, outside_error, read_lines
-from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import atomic_write, read_text
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import atomic_write
 from chainer_seg.images import IMAGE_SUFFIXES, decode_image, read_image_file, read_pages
 from chainer_seg.mask_images import read_mask
 
@@ -134,46 +133,6 @@ def _read_pairs(path: str | os.PathLike) -> list[tuple[Line, tuple[str, str]]]:
                                f'image and a sample; names must not contain spaces.')
         pairs.append((line, (names[0], names[-1])))
     return pairs
-
-
-class ClickList:
-    """A list file to which samples are appended, also by a run that resumes an earlier one.
-
-    Args:
-        path: The file.
-        overwrite: Start a new list.
-
-    Use it as a context; :meth:`add` then writes whole lines, so that the list is valid at any time.
-    """
-
-    def __init__(self, path: str | os.PathLike, overwrite: bool = False) -> None:
-        self.path = pathlib.Path(path)
-        self._lines: list[str] = []
-        if not overwrite and self.path.is_file():
-            self._lines = read_text(self.path, 'list of samples', DatasetError).splitlines(keepends=True)
-        # A last line without a newline was truncated.
-        self._lines = [line for line in self._lines if line.endswith('\n')]
-        self._known = set(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def __enter__(self) -> Self:
-        with atomic_write(self.path) as temporary:
-            temporary.write_text(''.join(self._lines), encoding='utf-8')
-        self._file = open(self.path, 'a', encoding='utf-8')
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def add(self, image: str, samples: Iterable[str]) -> None:
-        """Appends the samples of an image."""
-        lines = [f'{image} {sample}\n' for sample in samples]
-        with writing(self.path):
-            self._file.write(''.join(line for line in lines if line not in self._known))
-            self._file.flush()
-        self._known.update(lines)
 
 
 class ClickFilesDataset:

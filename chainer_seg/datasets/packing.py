@@ -1,29 +1,55 @@
 """Writes a whole data set into one file, the format of :mod:`chainer_seg.datasets.packed`."""
 
+import functools
 import io
 import json
 import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import masks
-from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg import masks, schema
+from chainer_seg.bad_images import Loop, OnError, each_image
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset, encode_png
 from chainer_seg.datasets.packed import CODES, FORMAT, HEADER, VERSION
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write
 from chainer_seg.images import decode_image
-from chainer_seg.instances import Instances
+
+
+class PackedImage(msgspec.Struct):
+    """What is packed of an image, arrays as their bytes in the types of the file.
+
+    Attributes:
+        data: The bytes of its file; None where the data set gives them.
+        turned: Whether the image is turned as its EXIF data ask.
+        size: (H, W) in pixels.
+        labels, bboxes, crowds, areas, codes: Of its objects, (R,) or (R, 4).
+        keypoints: (R, K, 3), or None.
+        points: K.
+    """
+
+    data: bytes | None
+    turned: bool
+    size: tuple[schema.Side, schema.Side]
+    labels: bytes
+    bboxes: bytes
+    crowds: bytes
+    areas: bytes
+    codes: list[bytes]
+    keypoints: bytes | None
+    points: schema.Count
 
 
 def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
-                 on_error: OnError | None = None, progress: Progress | None = None, read_pixels: bool = True
-                 ) -> pathlib.Path:
+                 on_error: OnError | None = None, progress: Progress | None = None, read_pixels: bool = True,
+                 loop: Loop | None = None) -> pathlib.Path:
     """Writes a data set into one file atomically.
 
     Args:
@@ -35,6 +61,8 @@ def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
             omitted; None raises the error.
         progress: Wraps the iteration over indices, such as tqdm.
         read_pixels: Decode image files that are stored unchanged, to find truncated and damaged ones.
+        loop: Replaces the loop over the images, ``progress`` and ``on_error``, such as one that keeps
+            results; see :data:`chainer_seg.bad_images.Loop`. A row is a :class:`PackedImage`.
 
     Returns:
         The file.
@@ -45,18 +73,13 @@ def pack_dataset(dataset: Dataset, path: str | os.PathLike, *, source: Any = '',
         chainer_seg.errors.DiskFullError: The file cannot be written.
     """
     path, dataset = pathlib.Path(path), as_dataset(dataset)
+    loop = loop or functools.partial(each_image, progress=progress or iter, on_error=on_error)
     index = _Index()
     with atomic_write(path) as temporary, zipfile.ZipFile(temporary, 'w') as archive:
-        for number in (progress or iter)(range(len(dataset))):
-            example = None
-            with passing_over(number, on_error):
-                example = _read_example(dataset, number, read_pixels)
-            if example is None:
-                continue
-            data, rotate, instances = example
+        for number, row in loop(range(len(dataset)), lambda number: _pack(dataset, number, read_pixels)):
+            data = dataset.read_file(number)[0] if row.data is None else row.data
             archive.writestr(f'images/{number:08d}', data)
-            index.add_image(archive.start_dir - len(data), data, rotate, instances.image_size)
-            index.add_objects(instances)
+            index.add(row, archive.start_dir - len(data), data)
             index.ids.append(dataset.ids[number])
             index.names.append(dataset.file_name(number))
         if not index.ids:
@@ -72,37 +95,33 @@ class _Index:
     def __init__(self) -> None:
         self.ids: list[Any] = []
         self.names: list[str] = []
-        self._images: list[tuple[int, int, int, bool, tuple[int, int]]] = []
-        self._objects: list[tuple[npt.NDArray, ...]] = []
-        self._codes: list[list[bytes]] = []
-        self._keypoints: list[npt.NDArray[np.float32] | None] = []
+        self._images: list[tuple[int, int, int]] = []
+        self._rows: list[PackedImage] = []
 
-    def add_image(self, start: int, data: bytes, rotate: bool, size: tuple[int, int]) -> None:
-        self._images.append((start, len(data), zlib.crc32(data), rotate, size))
-
-    def add_objects(self, instances: Instances) -> None:
-        codes = [code['counts'].encode('ascii') for code in masks.encode_rle(instances.masks)]
-        areas = instances.areas
-        if areas is None:
-            areas = masks.mask_area(instances.masks)
-        self._objects.append((instances.labels, instances.bboxes, instances.crowds, areas))
-        self._codes.append(codes)
-        self._keypoints.append(instances.keypoints)
+    def add(self, row: PackedImage, start: int, data: bytes) -> None:
+        """Adds an image whose file begins at ``start``."""
+        self._images.append((start, len(data), zlib.crc32(data)))
+        # The image itself is in the file.
+        self._rows.append(msgspec.structs.replace(row, data=None))
 
     def write(self, archive: zipfile.ZipFile, dataset: Dataset, source: Any) -> None:
         """Writes the header, the arrays and the run-length encodings after the images."""
-        starts, lengths, checksums, turned, sizes = zip(*self._images)
-        labels, bboxes, crowds, areas = map(np.concatenate, zip(*self._objects))
-        counts = [len(codes) for codes in self._codes]
-        code_lengths = [len(code) for codes in self._codes for code in codes]
+        starts, lengths, checksums = zip(*self._images)
+        rows = self._rows
+        codes = [code for row in rows for code in row.codes]
+        counts = [len(row.codes) for row in rows]
         arrays: dict[str, npt.NDArray] = {
             'image_starts': np.array(starts, np.int64), 'image_lengths': np.array(lengths, np.int64),
-            'image_checksums': np.array(checksums, np.uint32), 'turned': np.array(turned, bool),
-            'sizes': np.array(sizes, np.int32), 'object_starts': _ends(counts),
-            'code_checksums': np.array([zlib.crc32(b''.join(c)) for c in self._codes], np.uint32),
-            'labels': labels, 'bboxes': bboxes, 'crowds': crowds,
-            'areas': areas.astype(np.float32), 'code_starts': _ends(code_lengths)}
-        keypoints = self._all_keypoints(counts)
+            'image_checksums': np.array(checksums, np.uint32),
+            'turned': np.array([row.turned for row in rows], bool),
+            'sizes': np.array([row.size for row in rows], np.int32), 'object_starts': _ends(counts),
+            'code_checksums': np.array([zlib.crc32(b''.join(row.codes)) for row in rows], np.uint32),
+            **{name: _joined([getattr(row, name) for row in rows], kind)
+               for name, kind in (('labels', np.int32), ('bboxes', np.float32), ('crowds', bool),
+                                  ('areas', np.float32))},
+            'code_starts': _ends([len(code) for code in codes])}
+        arrays['bboxes'] = arrays['bboxes'].reshape(-1, 4)
+        keypoints = _all_keypoints(rows, counts)
         if keypoints is not None:
             arrays['keypoints'] = keypoints
         header = {
@@ -116,29 +135,45 @@ class _Index:
             data = io.BytesIO()
             np.save(data, array)
             archive.writestr(f'index/{name}.npy', data.getvalue())
-        archive.writestr(CODES, b''.join(code for codes in self._codes for code in codes))
-
-    def _all_keypoints(self, counts: list[int]) -> npt.NDArray[np.float32] | None:
-        """(objects, K, 3) float32, zeros for images without keypoints; None if no image has any."""
-        given = [points for points in self._keypoints if points is not None]
-        if not given:
-            return None
-        nothing = given[0].shape[1:]
-        return np.concatenate([np.zeros((count, *nothing), np.float32) if points is None else points
-                               for count, points in zip(counts, self._keypoints)])
+        archive.writestr(CODES, b''.join(codes))
 
 
-def _ends(lengths: list[int]) -> npt.NDArray[np.int64]:
+def _joined(parts: Sequence[bytes], kind: npt.DTypeLike) -> npt.NDArray:
+    return np.frombuffer(b''.join(parts), kind)
+
+
+def _all_keypoints(rows: Sequence[PackedImage], counts: Sequence[int]) -> npt.NDArray[np.float32] | None:
+    """(objects, K, 3) float32, zeros for images without keypoints; None if no image has any."""
+    points = next((row.points for row in rows if row.keypoints is not None), None)
+    if points is None:
+        return None
+    return np.concatenate([
+        np.zeros((count, points, 3), np.float32) if row.keypoints is None
+        else np.frombuffer(row.keypoints, np.float32).reshape(-1, row.points, 3)
+        for count, row in zip(counts, rows)])
+
+
+def _ends(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
     """The starts of consecutive ranges of these lengths, and the end of the last one."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
-def _read_example(dataset: Dataset, number: int, read_pixels: bool) -> tuple[bytes, bool, Instances]:
-    """The bytes of an image file, whether to rotate it by its EXIF orientation, and the objects."""
-    if not dataset.has_files:
+def _pack(dataset: Dataset, number: int, read_pixels: bool) -> PackedImage:
+    """The :class:`PackedImage` of an image."""
+    data: bytes | None
+    if dataset.has_files:
+        content, turned = dataset.read_file(number)
+        if read_pixels:
+            decode_image(content, dataset.file_name(number))
+        data, instances = None, dataset.read_instances(number)
+    else:
         image, instances = dataset[number]
-        return encode_png(image), False, instances
-    data, rotate = dataset.read_file(number)
-    if read_pixels:
-        decode_image(data, dataset.file_name(number))
-    return data, rotate, dataset.read_instances(number)
+        data, turned = encode_png(image), False
+    points, areas = instances.keypoints, instances.areas
+    if areas is None:
+        areas = masks.mask_area(instances.masks)
+    return PackedImage(
+        data, bool(turned), instances.image_size, instances.labels.tobytes(), instances.bboxes.tobytes(),
+        instances.crowds.tobytes(), np.asarray(areas, np.float32).tobytes(),
+        [code['counts'].encode('ascii') for code in masks.encode_rle(instances.masks)],
+        None if points is None else points.tobytes(), 0 if points is None else points.shape[1])

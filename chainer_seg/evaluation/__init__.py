@@ -22,20 +22,18 @@ if typing.TYPE_CHECKING:
         evaluate_proposal_files,
         evaluate_proposals,
     )
-    from chainer_seg.evaluation.result_folder import ResultFolder
     from chainer_seg.evaluation.semantic import SemanticEvaluator, evaluate_semantic
 
 _NAMES = {
     'ClassMatch': 'classes', 'ClickFigures': 'clicks', 'CocoEvaluator': 'coco', 'ProposalEvaluator':
-    'proposals', 'ResultFolder': 'result_folder', 'SemanticEvaluator': 'semantic', 'boundary_iou':
-    'boundary', 'click_ious': 'clicks', 'evaluate_clicks': 'clicks', 'evaluate_coco': 'coco',
-    'evaluate_patches': 'patches', 'evaluate_proposal_files': 'proposals', 'evaluate_proposals':
-    'proposals', 'evaluate_semantic': 'semantic', 'find_labels': 'object_choice', 'match_classes':
-    'classes', 'next_click': 'clicks', 'number_of_clicks': 'clicks', 'sample_objects': 'object_choice'}
+    'proposals', 'SemanticEvaluator': 'semantic', 'boundary_iou': 'boundary', 'click_ious': 'clicks',
+    'evaluate_clicks': 'clicks', 'evaluate_coco': 'coco', 'evaluate_patches': 'patches',
+    'evaluate_proposal_files': 'proposals', 'evaluate_proposals': 'proposals', 'evaluate_semantic':
+    'semantic', 'find_labels': 'object_choice', 'match_classes': 'classes', 'next_click': 'clicks',
+    'number_of_clicks': 'clicks', 'sample_objects': 'object_choice'}
 
-__all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'ResultFolder',
-           'SemanticEvaluator', 'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco',
-           'evaluate_patches', 'evaluate_proposal_files', 'evaluate_proposals',
-           'evaluate_semantic', 'find_labels', 'match_classes', 'next_click', 'number_of_clicks',
-           'sample_objects']
+__all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'SemanticEvaluator',
+           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco', 'evaluate_patches',
+           'evaluate_proposal_files', 'evaluate_proposals', 'evaluate_semantic', 'find_labels',
+           'match_classes', 'next_click', 'number_of_clicks', 'sample_objects']
 __getattr__, __dir__ = lazy.names(__name__, _NAMES)

@@ -1,22 +1,22 @@
 """The number of clicks that a segmentation needs of a simulated user (section 4 of arXiv 1603.04042)."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg import schema
+from chainer_seg.bad_images import Loop, OnError, each_image
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.click_benchmarks import CAP, LEAST_AREA, THRESHOLDS
 from chainer_seg.evaluation.object_choice import objects_of_classes
-from chainer_seg.evaluation.result_folder import ResultFolder
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
-
 
 
 class Session(Protocol):
@@ -32,6 +32,16 @@ class Segmenter(Protocol):
     """What turns clicks into masks: a click model, or a method to compare it with."""
 
     def session(self, image: npt.NDArray[np.uint8], /) -> Session: ...
+
+
+class ClickResult(TypedDict):
+    """What the simulated user's clicks on an object gave, JSON-ready."""
+
+    object: schema.Count
+    label: schema.Count
+    ious: list[int | float]
+    clicks: schema.Count
+    seconds: int | float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +100,8 @@ class ClickFigures:
 def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequence[float] = THRESHOLDS,
                      cap: int = CAP, *, least_area: float = LEAST_AREA, labels: Sequence[int] | None = None,
                      chosen: Mapping[int, npt.NDArray[np.int64]] | None = None,
-                     max_objects: int | None = None, record: ResultFolder | None = None,
-                     progress: Progress = iter, on_error: OnError | None = None) -> ClickFigures:
+                     max_objects: int | None = None, progress: Progress = iter,
+                     on_error: OnError | None = None, loop: Loop | None = None) -> ClickFigures:
     """Lets the simulated user click on the objects of a data set.
 
     It stops clicking on an object that has reached the highest threshold; the IoU of that click
@@ -111,11 +121,12 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
         chosen: The objects of each image, ``{number of the image: numbers of the objects}``, as
             :func:`chainer_seg.evaluation.sample_objects` gives them; None for all.
         max_objects: Stop after this many objects; None for all.
-        record: Keeps what was found image by image, so that a killed run can be resumed: a
-            :class:`chainer_seg.evaluation.ResultFolder`. None keeps nothing.
         progress: Wraps the iteration over images, as ``tqdm`` does.
         on_error: Called with the number and the error of an image that cannot be read, whose objects
             are then not clicked on; None raises the error.
+        loop: Takes the place of the loop over the images, ``progress`` and ``on_error``, such as one that
+            keeps results; see :data:`chainer_seg.bad_images.Loop`. A row is a list of
+            :class:`ClickResult`.
 
     Returns:
         A :class:`ClickFigures`.
@@ -124,24 +135,22 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
         chainer_seg.errors.DatasetError: The data set has no such object.
     """
     dataset, stop_at = as_dataset(dataset), max(thresholds, default=1.0)
-    results = []
-    for number in progress(range(len(dataset)) if chosen is None else sorted(chosen)):
-        if record is not None and number in record:
-            results += record.results(number)
-            continue
-        with passing_over(number, on_error):
-            image, instances = dataset[number]
-            places = objects_of_classes(instances, least_area, labels)
-            if chosen is not None:
-                places = np.intersect1d(places, chosen[number])
-            if max_objects is not None:
-                places = places[:max_objects - len(results)]
-            voids = _voids(dataset, number, instances.masks.shape)
-            found = [_click_on(segmenter, image, instances, place, voids[place], cap, stop_at)
-                     for place in places.tolist()]
-            if record is not None:
-                record.add(number, found)
-            results += found
+    loop = loop or functools.partial(each_image, progress=progress, on_error=on_error)
+    results: list[ClickResult] = []
+
+    def click(number):
+        image, instances = dataset[number]
+        places = objects_of_classes(instances, least_area, labels)
+        if chosen is not None:
+            places = np.intersect1d(places, chosen[number])
+        if max_objects is not None:
+            places = places[:max_objects - len(results)]
+        voids = _voids(dataset, number, instances.masks.shape)
+        return [_click_on(segmenter, image, instances, place, voids[place], cap, stop_at)
+                for place in places.tolist()]
+
+    for _, found in loop(range(len(dataset)) if chosen is None else sorted(chosen), click):
+        results += found
         if max_objects is not None and len(results) >= max_objects:
             break
     if not results:

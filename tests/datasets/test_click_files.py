@@ -6,7 +6,6 @@ from PIL import Image
 
 from chainer_seg.datasets import ClickFilesDataset
 from chainer_seg.datasets.click_files import (
-    ClickList,
     has_sample,
     label_path,
     maps_path,
@@ -214,19 +213,3 @@ def test_the_scale_of_maps_is_that_of_the_pixels_beside_a_click():
         rows, columns = np.mgrid[:9, :9]
         maps[1] = np.minimum(scale * np.hypot(rows - 4, columns - 2), 255)
         assert stored_scale(maps) == scale
-
-
-def test_a_list_grows_and_repeats_nothing(tmp_path):
-    path = tmp_path / 'l.txt'
-    with ClickList(path) as listed:
-        listed.add('a', ['a-0', 'a-1'])
-        assert path.read_text() == 'a a-0\na a-1\n'  # good before it is closed
-    path.write_text(path.read_text() + 'b b')  # cut off in its third line
-    with ClickList(path) as listed:
-        listed.add('a', ['a-0', 'a-1'])
-        listed.add('b', ['b-0'])
-        assert len(listed) == 3
-    assert path.read_text() == 'a a-0\na a-1\nb b-0\n'
-    with ClickList(path, overwrite=True) as listed:
-        listed.add('c', ['c-0'])
-    assert path.read_text() == 'c c-0\n'

@@ -8,7 +8,6 @@ from chainer_seg.datasets import ExampleList
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import (
     ClickFigures,
-    ResultFolder,
     click_ious,
     evaluate_clicks,
     next_click,
@@ -252,25 +251,3 @@ def test_classes_can_be_chosen_and_have_figures_of_their_own(pets):
 def test_only_chosen_objects_are_clicked_on(pets):
     chosen = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1, chosen={1: [0], 0: [1]})
     np.testing.assert_allclose(chosen.ious[:, 0], [5 / 81, 5 / 25])
-
-
-def test_recorded_images_are_not_clicked_on_again(pets, tmp_path):
-    class Interrupted(DiscModel):
-        left = 2
-
-        def session(self, image):
-            self.left -= 1
-            if self.left < 0:
-                raise KeyboardInterrupt
-            return super().session(image)
-
-    whole = number_of_clicks(DiscModel(2), pets, cap=4, least_area=1)
-    with pytest.raises(KeyboardInterrupt), ResultFolder(tmp_path / 'r', {}) as record:
-        number_of_clicks(Interrupted(2), pets, cap=4, least_area=1, record=record)
-    with ResultFolder(tmp_path / 'r', {}) as record:
-        assert 0 in record and 1 not in record
-        model = Interrupted(2)
-        model.left = 1  # for the object of the second picture alone
-        rest = number_of_clicks(model, pets, cap=4, least_area=1, record=record)
-    np.testing.assert_array_equal(rest.ious, whole.ious)
-    assert rest.labels.tolist() == whole.labels.tolist() and rest.seconds_per_click > 0

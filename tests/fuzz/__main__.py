@@ -1,7 +1,7 @@
 """Runs every reader on damaged files, for as long as wanted, and tells what came of it.
 
     python -m tests.fuzz --inputs 1000000 --jobs 2        the long run
-    python -m tests.fuzz --seconds 60 packed journal      some readers for a minute
+    python -m tests.fuzz --seconds 60 packed kept         some readers for a minute
     python -m tests.fuzz --replay out/fuzz/NAME.npz       an input that failed, with its traceback
 """
 

@@ -1,11 +1,14 @@
 """Archives and other files of parts, damaged in a part: what holds the parts together is right again."""
 
 import io
+import json
 import re
+import sqlite3
 import struct
 import zipfile
 import zlib
 
+import msgspec
 import numpy as np
 
 from tests.datasets.record_files import record
@@ -151,3 +154,43 @@ def change_png(data, rng, others=()):
         struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
         for kind, content in chunks
     )
+
+
+_WRITE_AHEAD = slice(18, 20)  # bytes of the header of a SQLite file; in memory there is no such log
+_STATEMENTS = (
+    'CREATE TABLE more (a)', 'DROP TABLE results', 'DELETE FROM settings', 'DROP TABLE settings',
+    "INSERT INTO results VALUES (-1, x'00')", 'INSERT INTO results VALUES (9223372036854775807, 1.5)',
+    'CREATE TRIGGER t AFTER INSERT ON results BEGIN DELETE FROM results; END',
+    "UPDATE results SET value = 'text'", "UPDATE settings SET value = x'ff'", 'PRAGMA user_version = 9')
+
+
+def change_sqlite(data, rng, others=()):
+    """A file of results: a row, a setting or a table."""
+    database = sqlite3.connect(':memory:', isolation_level=None)
+    database.deserialize(_with(data, b'\1\1'))
+    if rng.random() < 0.2:
+        database.execute(rng.choice(_STATEMENTS))
+    elif rng.random() < 0.2:
+        name, value = rng.choice(database.execute('SELECT * FROM settings').fetchall())
+        database.execute('UPDATE settings SET value = ? WHERE name = ?',
+                         (change_json(value.encode(), rng).decode(), name))
+    else:
+        number, value = rng.choice(database.execute('SELECT * FROM results').fetchall())
+        value = zlib.decompress(value)
+        value = change_bytes(value, rng) if rng.random() < 0.3 else _other_row(value, rng)
+        database.execute('UPDATE results SET value = ? WHERE number = ?', (zlib.compress(value), number))
+    return _with(database.serialize(), data[_WRITE_AHEAD])
+
+
+def _with(data, version):
+    return data[:_WRITE_AHEAD.start] + version + data[_WRITE_AHEAD.stop:]
+
+
+def _other_row(value, rng):
+    """A row of which something has another value or type."""
+    row = msgspec.msgpack.decode(value)
+    if isinstance(row, dict):
+        row[rng.choice(sorted(row))] = rng.choice((*NUMBERS, 'text', b'bytes', None, []))
+    else:
+        row = json.loads(change_json(json.dumps(row).encode(), rng))
+    return msgspec.msgpack.encode(row)

@@ -5,13 +5,14 @@ do (values of other types, sizes and names, other encodings), and what somebody 
 that lie, entries of archives changed and their checksums made right again).
 """
 
-from tests.fuzz.archives import change_npy, change_packed, change_png, change_records, change_zip
+from tests.fuzz.archives import (
+    change_npy, change_packed, change_png, change_records, change_sqlite, change_zip)
 from tests.fuzz.mutation import (
     change_bytes, change_json, change_json_lines, change_text, change_toml)
 
 KINDS = {'bytes': change_bytes, 'json': change_json, 'json lines': change_json_lines,
          'toml': change_toml, 'text': change_text, 'npy': change_npy, 'zip': change_zip,
-         'packed': change_packed, 'records': change_records, 'png': change_png}
+         'packed': change_packed, 'records': change_records, 'png': change_png, 'sqlite': change_sqlite}
 
 
 def mutated(data, kind, rng, others=()):

@@ -1,22 +1,21 @@
-"""Readers of what runs leave and begin with: snapshots, logs, journals, settings, recipes."""
+"""Readers of what runs leave and begin with: snapshots, logs, kept results, recipes."""
 
-import contextlib
 import json
 import shutil
 
 import numpy as np
 
 from chainer_seg import training
-from chainer_seg.datasets.proposal_folder import ProposalFolder
-from chainer_seg.evaluation.result_folder import ResultFolder
 from chainer_seg.instances import Instances
-from chainer_seg.journal import Journal, keep_settings
+from chainer_seg.jobs import Results
+from chainer_seg.jobs.coco_rows import CocoResult
+from chainer_seg.jobs.evaluation import Labels
+from chainer_seg.jobs.proposals import keep_proposals
 from chainer_seg.recipes import YolactRecipe
 from chainer_seg.recipes.base import PUBLISHED
 from chainer_seg.training.log import read_log
 from chainer_seg.training.snapshots import find_state
 from tests.training.toys import Images, Net, build
-
 
 
 def _run(folder):
@@ -29,62 +28,55 @@ def _resume(folder, path):
     trainer.updater.get_iterator('main').finalize()
 
 
-def _journal(folder):
+SETTINGS = {'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3}
+
+
+def _masks(number):
     mask = np.zeros((1, 20, 30), bool)
     mask[0, 3:9, 2:8] = True
-    results = Instances(mask, scores=[0.5]).to_coco_results(7)
-    with contextlib.closing(Journal(folder / 'journal.jsonl')) as journal:
-        for number in range(3):
-            journal.add(number, results * number)
-    with ResultFolder(folder / 'results', {'a': 1}) as results_folder:
-        results_folder.add(0, results)
+    return Instances(mask, scores=[0.5]).to_coco_results(number)
 
 
-def _read_journal(folder, path):
-    copy = folder / 'copy.jsonl'
-    shutil.copy(folder / 'journal.jsonl', copy)
-    with contextlib.closing(Journal(copy)) as journal:
-        Instances.from_coco_results(list(journal.results(journal.numbers)), (20, 30))
-    before = (folder / 'results' / 'journal.jsonl').read_bytes()
-    try:
-        with ResultFolder(folder / 'results', {'a': 1}) as results:
-            results.results(0) if 0 in results else None
-            results.write(('bbox', 'segm'), [0] if 0 in results else [])
-    finally:
-        (folder / 'results' / 'journal.jsonl').write_bytes(before)
+def _kept_results(folder):
+    with Results(folder, SETTINGS, list[CocoResult]) as results:
+        list(results.rows(range(20), lambda number: _masks(number) * number, progress=False))
 
 
-def _settings(folder):
-    (folder / 'settings.json').write_text(
-        json.dumps({'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3})
-    )
+def _read_kept_results(folder, path):
+    with Results(_own_copy(folder, path), SETTINGS, list[CocoResult]) as results:
+        for number in sorted(results.done):
+            Instances.from_coco_results(results.read(number), (20, 30))
+        list(results.rows(range(3), _masks, progress=False))
 
 
-def _read_settings(folder, path):
-    keep_settings(
-        folder / 'settings.json',
-        {'model': 'a', 'thresholds': [0.5, 1], 'nested': {'a': None}, 'count': 3},
-        'results',
-    )
+def _own_copy(folder, path):
+    """A folder with a copy of the changed file alone, which reading changes in turn."""
+    copy = folder / 'copy'
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    shutil.copy(folder / path, copy)
+    return copy
 
 
-def _proposal_journal(folder):
-    mask = np.ones((1, 4, 4), bool)
-    with contextlib.closing(Journal(folder / 'journal-000001.jsonl')) as journal:
-        for number in range(2):
-            journal.add(number, Instances(mask).to_coco_results(number))
+def _kept_labels(folder):
+    with Results(folder, {}, Labels) as results:
+        list(results.rows(range(20), lambda number: Labels.of(np.full((number + 1, 30), number)),
+                          progress=False))
 
 
-def _fill_proposals(folder, path):
-    """A folder of proposals that goes on from a journal."""
-    place = folder / 'proposals'
-    shutil.rmtree(place, ignore_errors=True)
-    proposals = ProposalFolder(place, {}, chunk=5)
-    place.mkdir(exist_ok=True)
-    shutil.copy(folder / 'journal-000001.jsonl', place)
-    mask = np.ones((1, 4, 4), bool)
-    proposals.fill(lambda number: Instances(mask).to_coco_results(number), range(3))
-    proposals.missing(range(3))
+def _read_kept_labels(folder, path):
+    with Results(_own_copy(folder, path), {}, Labels) as results:
+        for number in sorted(results.done):
+            results.read(number).array()
+
+
+def _proposals(folder):
+    keep_proposals(_masks, range(4), folder, SETTINGS, progress=False)
+
+
+def _resume_proposals(folder, path):
+    """Proposals that are resumed and written."""
+    keep_proposals(_masks, range(6), _own_copy(folder, path), SETTINGS, progress=False)
 
 
 def _recipes(folder):
@@ -120,7 +112,7 @@ def _image_list(folder):
 
 
 def _read_image_list(folder, path):
-    from chainer_seg.cli.result_paths import listed_images, result_stems
+    from chainer_seg.jobs.result_paths import listed_images, result_stems
 
     list(result_stems(listed_images(folder / path), folder))
 
@@ -128,9 +120,9 @@ def _read_image_list(folder, path):
 READERS = (
     ('snapshot', _run, _resume, {'snapshot_iter_*.npz': 'zip'}),
     ('training log', _run, lambda folder, path: read_log(folder / path), {'log.jsonl': 'json lines'}),
-    ('journal', _journal, _read_journal, {'**/*.jsonl': 'json lines'}),
-    ('proposal journal', _proposal_journal, _fill_proposals, {'*.jsonl': 'json lines'}),
-    ('settings', _settings, _read_settings, {'settings.json': 'json'}),
+    ('kept results', _kept_results, _read_kept_results, {'*.sqlite': 'sqlite'}),
+    ('kept labels', _kept_labels, _read_kept_labels, {'*.sqlite': 'sqlite'}),
+    ('kept proposals', _proposals, _resume_proposals, {'*.sqlite': 'sqlite'}),
     ('recipe', _recipes, _read_recipe, {'*.toml': 'toml'}),
     ('clicks as JSON', _click_list, _read_click_list, {'clicks.json': 'json'}),
     ('list of images', _image_list, _read_image_list, {'list.txt': 'text'}),

@@ -151,7 +151,7 @@ def test_interrupted_run_says_that_it_goes_on(call_here, tmp_path, monkeypatch):
     drawn = '--n', '1', '--size', '64', '--least-area', '50', '-q'
     assert call_here('evaluate.py', 'model.npz', *drawn) == (130, '', 'interrupted\n')
     assert call_here('evaluate.py', 'model.npz', *drawn, '--results', 'r') == (
-        130, '', 'interrupted: the results are kept; the same command resumes\n')
+        130, '', 'interrupted: 0 of 1 images are done; the same command resumes\n')
 
 
 def test_kept_results_of_other_settings_are_told(evaluate, fails):

@@ -164,11 +164,10 @@ def test_an_interrupted_run_goes_on_to_the_same_end(evaluate, shapes, tmp_path):
     whole = evaluate(detector_of(shapes, shift=1), shapes, '--results', 'whole')
     with pytest.raises(KeyboardInterrupt, match='3 of 8 images are done; the same command resumes'):
         evaluate(detector_of(shapes, shift=1, interrupt_at=4), shapes, '--results', 'parts')
-    journal = tmp_path / 'parts' / 'journal.jsonl'
-    journal.write_bytes(journal.read_bytes()[:-20])  # killed in the middle of a line
+    assert [path.name for path in (tmp_path / 'parts').iterdir()] == ['results.sqlite']
     rest = detector_of(shapes, shift=1)
     again = evaluate(rest, shapes, '--results', 'parts')
-    assert rest.calls == 6
+    assert rest.calls == 5
     assert again.splitlines()[1:] == whole.splitlines()[1:]
     assert contents(tmp_path / 'parts') == contents(tmp_path / 'whole')
 

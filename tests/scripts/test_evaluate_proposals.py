@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from chainer_seg import load_model, save_model
-from chainer_seg.datasets import CocoDataset, ProposalFolder, ShapesDataset, write_coco
+from chainer_seg.datasets import CocoDataset, ShapesDataset, write_coco
 from chainer_seg.evaluation import evaluate_patches, evaluate_proposals
+from chainer_seg.jobs.proposals import keep_proposals
 from chainer_seg.models.deepmask import SharpMask
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,8 @@ def inputs(tmp_path_factory):
         mask_channels=16, skip_channels=8))
     write_coco(ShapesDataset(4, seed=3, size=(96, 128)), folder / 'data')
     dataset = dataset_of(folder)
-    ProposalFolder(folder / 'proposals', {}).fill(
-        lambda number: dataset[number][1].to_coco_results(dataset.ids[number]), range(4))
+    keep_proposals(lambda number: dataset[number][1].to_coco_results(dataset.ids[number]), range(4),
+                   folder / 'proposals', {}, progress=False)
     return folder
 
 

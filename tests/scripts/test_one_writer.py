@@ -3,8 +3,9 @@
 import pytest
 
 from chainer_seg.datasets import ShapesDataset, write_coco
-from chainer_seg.journal import Journal
+from chainer_seg.jobs import Results
 from chainer_seg.locks import sole_writer
+from tests.folders import kept
 
 TRAINING = ('train', 'click', '--out', '{out}', '--iterations', '1', '--size', '48', '--crop', '32',
             '--blocks', '1', '1', '1', '1', '--width', '4', '--val-n', '2', '--batch-size', '2',
@@ -21,13 +22,22 @@ COMMANDS = {
     'prediction by clicks': ('predict', 'click', '{data}/images', '--pos', '9,9', '--out', '{out}'),
     'prediction of classes': ('predict', 'deeplab', '{data}/images', '--out', '{out}'),
     'labels': ('predict', 'deeplab', '{data}/images', '--out', '{data}/more', '--save-labels', '{out}'),
-    'evaluation of objects': ('evaluate', 'yolact', *DATA, '--match', 'name', '--results', '{out}'),
-    'evaluation anew': ('evaluate', 'yolact', *DATA, '--match', 'name', '--results', '{out}',
-                        '--overwrite'),
-    'evaluation of classes': ('evaluate', 'deeplab', *DATA, '--match', 'name', '--save-labels', '{out}'),
-    'click sampling': ('sample_clicks', '{out}', *DATA),
     'packing': ('prepare_dataset', *SPLITS, '--output_dir', '{out}'),
     'drawing': ('make_shapes', '{out}', '--n', '1', '--size', '48', '--overwrite')}
+
+OBJECTS = ('evaluate', 'yolact', *DATA, '--match', 'name', '--results', '{out}')
+PROPOSALS = ('compute_proposals', 'deepmask', *DATA, '--np', '2', '--out', '{out}')
+# Commands that keep their results in a file, and its name.
+KEEPING = {
+    'evaluation of objects': (OBJECTS, 'results.sqlite'),
+    'evaluation of objects anew': ((*OBJECTS, '--overwrite'), 'results.sqlite'),
+    'evaluation of classes': (('evaluate', 'deeplab', *DATA, '--match', 'name', '--save-labels', '{out}'),
+                              'results.sqlite'),
+    'evaluation of clicks': (('evaluate', 'click', *DATA, '--cap', '3', '--clicks', '1', '--results',
+                              '{out}'), 'none/results.sqlite'),
+    'proposals': (PROPOSALS, 'results.sqlite'),
+    'proposals anew': ((*PROPOSALS, '--overwrite'), 'results.sqlite'),
+    'click sampling': (('sample_clicks', '{out}', *DATA), 'train.sqlite')}
 
 
 @pytest.fixture(scope='module')
@@ -52,22 +62,17 @@ def test_a_folder_in_use_is_refused(call_here, data, tmp_path, name):
         assert [path.name for path in out.iterdir()] == ['.lock']
 
 
-def test_evaluation_of_clicks_refuses_the_folder_of_its_method(call_here, data, tmp_path):
-    with sole_writer(tmp_path / 'none'):
-        status, _, errors = run(call_here, ('evaluate', 'click', *DATA, '--cap', '3', '--clicks', '1',
-                                            '--results', '{out}'), tmp_path, data)
-        assert status == 2 and 'is writing to' in errors
-
-
-@pytest.mark.parametrize('more', [(), ('--overwrite',)])
-def test_proposals_refuse_images_that_another_run_is_at(call_here, data, tmp_path, more):
-    command = ('compute_proposals', 'deepmask', *DATA, '--np', '2', '--out', '{out}')
-    assert run(call_here, (*command, '--end-at', '1'), tmp_path, data)[0] == 0
-    journal = Journal(tmp_path / 'journal-000001.jsonl')
-    status, _, errors = run(call_here, (*command, *more), tmp_path, data)
-    assert status == 2 and 'Another run is computing the same images' in errors
-    assert (tmp_path / 'bbox-000001-000001.json').exists()
-    journal.close()
+@pytest.mark.parametrize('name', KEEPING)
+def test_kept_results_in_use_are_refused(call_here, data, tmp_path, name):
+    command, file = KEEPING[name]
+    path = tmp_path / 'out' / file
+    with Results(path.parent, {'model': 'another'}, int, database=path.name) as results:
+        assert list(results.rows([0], lambda number: 5, progress=False)) == [(0, 5)]
+        status, _, errors = run(call_here, command, tmp_path / 'out', data)
+        assert status == 2 and errors.count('\n') == 1, errors
+        assert errors.startswith('error: Another run') and f'is writing to {path.parent}' in errors
+    assert kept(path) == ({'model': 'another'}, {0: 5})
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_single_files_may_go_to_a_folder_in_use(call_here, data, tmp_path):

@@ -82,7 +82,7 @@ def test_each_image_gets_an_overlay_and_results(predict, model, shapes, pictures
     (('000000.jpg', '000001.jpg'), [1, 2]), (('a/1.jpg', 'b/1.jpg'), [1, 2]),
     (('5.jpg', 'dog.jpg'), [1, 2]), (('7_crop.jpg',), [1]), ((), [])])
 def test_images_that_are_named_by_numbers_have_these_as_ids(command, names, ids):
-    from chainer_seg.cli.result_paths import image_ids
+    from chainer_seg.jobs.result_paths import image_ids
     assert image_ids([pathlib.Path(name) for name in names]) == ids
 
 
@@ -93,7 +93,7 @@ def test_images_that_are_named_by_numbers_have_these_as_ids(command, names, ids)
     (('dog', 'person'), {'category_ids': [7]}, [18, 1]),
     (('dog', 'person'), {'category_ids': ['7', None]}, [18, 1]), (('dog', 'person'), 'x', [18, 1])])
 def test_category_ids_are_those_of_the_data_set_or_of_coco(command, class_names, origin, ids):
-    from chainer_seg.cli.result_paths import category_ids
+    from chainer_seg.jobs.result_paths import category_ids
     model = FakeDetector(class_names=class_names)
     model.config['classes'], model.origin = len(ids), origin
     assert category_ids(model)[0] == ids

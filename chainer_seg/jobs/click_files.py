@@ -8,16 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from chainer_seg.bad_images import OnError, passing_over
-from chainer_seg.datasets.base import Dataset, Progress, as_dataset
+from chainer_seg.bad_images import OnError
+from chainer_seg.datasets.base import Dataset, as_dataset
 from chainer_seg.datasets.click_files import (
-    IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, ClickList, has_sample, label_path, read_list,
-    write_sample)
-from chainer_seg.errors import DatasetError, writing
-from chainer_seg.files import atomic_write, check_inside
+    IMAGE_ENDING, LABELS_FOLDER, MAPS_ENDING, MAPS_FOLDER, has_sample, label_path, read_list, write_sample)
+from chainer_seg.errors import DatasetError
+from chainer_seg.files import atomic_write, check_inside, write_text
 from chainer_seg.images import write_image
-from chainer_seg.journal import keep_settings
-from chainer_seg.locks import sole_writer
+from chainer_seg.jobs.results import Results
 from chainer_seg.models.deeplab.sampling import ClickSampling, find_sampling
 from chainer_seg.models.deeplab.precomputed_clicks import (
     LEAST_AREA, MAP_SCALE, maps_of_clicks, sample_object_clicks, usable_objects)
@@ -29,12 +27,12 @@ _JPEG_QUALITY = 95
 def write_click_files(dataset: Dataset, folder: str | os.PathLike[str], split: str = 'train',
                       sampling: str | ClickSampling = 'tensorflow', *, scale: float = MAP_SCALE,
                       seed: int = 0, least_area: float = LEAST_AREA, max_objects: int | None = None,
-                      source: str = '', overwrite: bool = False, on_error: OnError | None = None,
-                      progress: Progress = iter) -> pathlib.Path:
+                      source: str = '', overwrite: bool = False, progress: bool = True,
+                      on_error: OnError | None = None) -> pathlib.Path:
     """Samples clicks on the objects of a data set and writes them as files.
 
     A sample depends only on the seed, its image, its object and its pair. Existing samples are kept, so
-    an interrupted call leaves intact files and another one resumes. Images are listed by their names;
+    an interrupted call is resumed by another one. Images are listed by their names;
     those of a data set without image files are written to ``folder/images``.
 
     Args:
@@ -48,9 +46,9 @@ def write_click_files(dataset: Dataset, folder: str | os.PathLike[str], split: s
         max_objects: Maximum number of objects; None for all.
         source: Text that identifies the data set.
         overwrite: Replace samples of other settings, which are an error otherwise.
+        progress: Show a progress bar.
         on_error: Called with the number and the error of an image that cannot be read, which is then
             skipped; None raises the error.
-        progress: Wraps the iteration over numbers of images, as ``tqdm`` does.
 
     Returns:
         The path of the list.
@@ -63,44 +61,39 @@ def write_click_files(dataset: Dataset, folder: str | os.PathLike[str], split: s
         chainer_seg.errors.FolderInUseError: Another run is writing to the folder.
         chainer_seg.errors.LinkError: A folder in it is a link that leads out of it.
     """
-    folder, sampling = pathlib.Path(folder), find_sampling(sampling)
-    dataset = as_dataset(dataset)
+    folder, sampling, dataset = pathlib.Path(folder), find_sampling(sampling), as_dataset(dataset)
+    writer = _ImageWriter(dataset, folder, split, scale)
+    _check_names(writer.names, folder, split)
+    check_inside(folder, 'images', MAPS_FOLDER, LABELS_FOLDER)
+    path, settings_name = folder / f'{split}{_LIST_ENDING}', f'{split}{_SETTINGS_ENDING}'
     settings = {'source': source, 'seed': seed, 'least_area': least_area, 'max_objects': max_objects,
                 'energy_scale': scale, **dataclasses.asdict(sampling)}
-    with sole_writer(folder):
-        writer = _ImageWriter(dataset, folder, split, scale)
-        _check_names(writer.names, folder, split)
-        check_inside(folder, 'images', MAPS_FOLDER, LABELS_FOLDER)
-        path, settings_path = folder / f'{split}{_LIST_ENDING}', folder / f'{split}{_SETTINGS_ENDING}'
-        if overwrite:
-            # The settings are removed last, so that leftovers are never mistaken for samples of this run.
-            for old in (path, *writer.written(), settings_path):
-                with writing(old):
-                    old.unlink(missing_ok=True)
-        keep_settings(settings_path, settings, 'click files')
-        with ClickList(path) as listed:
-            _write_all(dataset, writer, listed, sampling, seed, least_area, max_objects, on_error,
-                       progress)
-        if not len(listed):
+    lines: list[str] = []
+
+    def sample(number):
+        left = None if max_objects is None else max_objects - len(lines) // sampling.n_pairs
+        image, instances = dataset[number]
+        chosen = usable_objects(instances, least_area)[:left]
+        if not len(chosen):
+            return []
+        return writer.write(number, image, instances.masks, chosen, sampling, (seed, number))
+
+    with Results(folder, settings, list[str], content='click files', database=f'{split}.sqlite',
+                 files=lambda: [path, folder / settings_name, *writer.written()],
+                 overwrite=overwrite) as results:
+        results.forget([number for number in results.done
+                        if not writer.has_all(number, results.read(number))])
+        for number, samples in results.rows(range(len(dataset)), sample, title=f'sampling {split}',
+                                            progress=progress, on_error=on_error):
+            lines += [f'{writer.names[number]} {each}\n' for each in samples]
+            if max_objects is not None and len(lines) >= max_objects * sampling.n_pairs:
+                break
+        if not lines:
             raise DatasetError(f'The data set has no object of at least {least_area} pixels to click '
                                f'on; lower the least area or use another data set.')
+        write_text(path, ''.join(lines))
+        results.write_settings(settings_name)
     return path
-
-
-def _write_all(dataset: Dataset, writer: '_ImageWriter', listed: ClickList,
-               sampling: ClickSampling, seed: int,
-               least_area: float, left: int | None, on_error: OnError | None, progress: Progress) -> None:
-    """Writes the samples of all images; ``left`` is the maximum number of objects, None for all."""
-    for number in progress(range(len(dataset))):
-        with passing_over(number, on_error):
-            image, instances = dataset[number]
-            chosen = usable_objects(instances, least_area)[:left]
-            if len(chosen):
-                samples = writer.write(number, image, instances.masks, chosen, sampling, (seed, number))
-                listed.add(writer.names[number], samples)
-            left = None if left is None else left - len(chosen)
-        if left == 0:
-            break
 
 
 class _ImageWriter:
@@ -128,6 +121,15 @@ class _ImageWriter:
         if self._writes_images:
             self._write_image(self._folder / 'images' / self._files[number], number, image)
         return samples
+
+    def has_all(self, number: int, samples: Sequence[str]) -> bool:
+        """Whether these are samples of an image, and all of their files and the image are there."""
+        if number not in range(len(self.names)):
+            return False
+        if samples and self._writes_images and not (self._folder / 'images' / self._files[number]).exists():
+            return False
+        return all(sample.rpartition('-')[0] == self.names[number] and has_sample(self._folder, sample)
+                   for sample in samples)
 
     def written(self) -> Iterator[pathlib.Path]:
         """The files of these images that an earlier run wrote."""

@@ -15,7 +15,7 @@ from chainer_seg.datasets import (
 )
 from chainer_seg.datasets.click_files import stored_scale
 from chainer_seg.errors import DatasetError
-from chainer_seg.models.deeplab.click_writer import write_click_files
+from chainer_seg.jobs import write_click_files
 from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 from tests.datasets.test_sbd import write_example
 from tests.datasets.voc_files import write_voc
@@ -56,26 +56,20 @@ def test_the_seed_determines_the_files_byte_by_byte(drawn, tmp_path):
     assert contents(tmp_path / 'a') != contents(tmp_path / 'c')
 
 
-class Interruption:
-    """Wraps an iteration, and ends it as Ctrl-C does."""
+class Interrupted(PlainShapesDataset):
+    """Ends a run at its third image as Ctrl-C does."""
 
-    def __init__(self, after):
-        self._after = after
-
-    def __call__(self, numbers):
-        for number in numbers:
-            if number == self._after:
-                raise KeyboardInterrupt
-            yield number
+    def __getitem__(self, index):
+        if index == 2:
+            raise KeyboardInterrupt
+        return super().__getitem__(index)
 
 
-def test_an_interrupted_run_leaves_intact_files_and_resumes(drawn, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_files(drawn, tmp_path):
     write_click_files(drawn, tmp_path / 'whole')
-    with pytest.raises(KeyboardInterrupt):
-        write_click_files(drawn, tmp_path / 'out', progress=Interruption(2))
-    begun = ClickFilesDataset(tmp_path / 'out' / 'train_converted.txt')
-    assert {name[:12] for name in begun.ids} == {'train-000000', 'train-000001'}
-    assert all(len(begun[number]) == 3 for number in range(len(begun)))
+    with pytest.raises(KeyboardInterrupt, match='2 of 4 images are done'):
+        write_click_files(Interrupted(4, seed=5, size=(64, 80), objects=(1, 3)), tmp_path / 'out')
+    assert not (tmp_path / 'out' / 'train_converted.txt').exists()
     write_click_files(drawn, tmp_path / 'out')
     assert contents(tmp_path / 'out') == contents(tmp_path / 'whole')
 
@@ -97,6 +91,19 @@ def test_samples_of_other_settings_are_an_error(drawn, tmp_path):
     with pytest.raises(DatasetError, match='click files of other settings .seed is 1 there and 0 here'):
         write_click_files(drawn, tmp_path)
     write_click_files(drawn, tmp_path, overwrite=True)
+
+
+def test_samples_of_an_earlier_version_are_refused(drawn, tmp_path):
+    write_click_files(drawn, tmp_path)
+    (tmp_path / 'train.sqlite').unlink()
+    with pytest.raises(DatasetError, match='without train.sqlite, such as those of an earlier version'):
+        write_click_files(drawn, tmp_path)
+
+
+def test_samples_of_images_that_have_other_names_now_are_made_again(drawn, tmp_path):
+    write_click_files(Named('a.jpg', 'b.jpg'), tmp_path)
+    path = write_click_files(Named('b.jpg', 'c.jpg'), tmp_path)
+    assert {line.split()[0] for line in path.read_text().splitlines()} == {'b', 'c'}
 
 
 def test_max_objects_limits_the_objects_and_small_ones_are_skipped(drawn, tmp_path):

@@ -1,11 +1,18 @@
 """Fingerprints: short texts that are equal for the same model or the same data."""
 
 import hashlib
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from chainer_seg import command_line  # noqa: F401  before Chainer, which it makes work
+from chainer_seg.datasets.base import Dataset
+
+if TYPE_CHECKING:
+    import chainer
 
 
-def fingerprint_of_model(model):
+def fingerprint_of_model(model: 'chainer.Link') -> str:
     """The fingerprint of a model: its class, configuration, weights and class names."""
     import chainer
     serializer = chainer.serializers.DictionarySerializer()
@@ -17,18 +24,27 @@ def fingerprint_of_model(model):
     return content.hexdigest()[:16]
 
 
-def digest(content):
+def digest(content: bytes) -> str:
     """The fingerprint of bytes."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def fingerprint_of_file(path):
+def fingerprint_of_file(path: str | os.PathLike) -> str:
     """The fingerprint of the content of a file."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()[:16]
 
 
-def fingerprint_of_dataset(dataset):
+def fingerprint_of_files(paths: Iterable[pathlib.Path]) -> str:
+    """The fingerprint of the names, sizes and times of files, whose contents are not read."""
+    found = hashlib.sha256()
+    for path in paths:
+        status = os.stat(path)
+        found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())
+    return found.hexdigest()
+
+
+def fingerprint_of_dataset(dataset: Dataset) -> str:
     """The fingerprint of a data set: its file or its settings; images are not read."""
     path = dataset.path
     if path is None:

@@ -1,0 +1,21 @@
+"""Long work over many images, of which everything that is done is kept: an interrupted run resumes."""
+
+import typing
+
+from chainer_seg import lazy
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.jobs.click_files import write_click_files
+    from chainer_seg.jobs.evaluation import evaluate_click_model, evaluate_detector, evaluate_segmenter
+    from chainer_seg.jobs.packing import pack
+    from chainer_seg.jobs.proposals import propose
+    from chainer_seg.jobs.results import Results
+
+_NAMES = {
+    'Results': 'results', 'evaluate_click_model': 'evaluation', 'evaluate_detector': 'evaluation',
+    'evaluate_segmenter': 'evaluation', 'pack': 'packing', 'propose': 'proposals', 'write_click_files':
+    'click_files'}
+
+__all__ = ['Results', 'evaluate_click_model', 'evaluate_detector', 'evaluate_segmenter', 'pack', 'propose',
+           'write_click_files']
+__getattr__, __dir__ = lazy.names(__name__, _NAMES)
