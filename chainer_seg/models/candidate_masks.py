@@ -37,12 +37,14 @@ class CandidateMasks:
     def __len__(self) -> int:
         return self.runs.count
 
-    def joined(self, more: 'CandidateMasks') -> 'CandidateMasks':
+    def joined(self, *others: 'CandidateMasks') -> 'CandidateMasks':
         """These candidates, and behind them others of the same image."""
-        runs = MaskRuns.collect([(self.runs, np.arange(len(self))),
-                                 (more.runs, len(self) + np.arange(len(more)))],
-                                len(self) + len(more), self.runs.size)
-        return CandidateMasks(runs, np.concatenate([self.scores, more.scores]))
+        parts, count = [], 0
+        for each in (self, *others):
+            parts.append((each.runs, count + np.arange(len(each))))
+            count += len(each)
+        return CandidateMasks(MaskRuns.collect(parts, count, self.runs.size),
+                              np.concatenate([each.scores for each in (self, *others)]))
 
     @functools.cached_property
     def areas(self) -> Numbers:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.candidate_choice import compose
+from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.click_session import ClickSession, ClickState
 from chainer_seg.models.deeplab.clicks import Click, pixel_of
 from chainer_seg.models.deeplab.refine import Refinement
@@ -33,15 +34,18 @@ class CandidateSession(ClickSession):
                  refinement: str | Refinement | None = None) -> None:
         self._model = model
         self._candidates = model.candidates(image)
-        self._seen: set[tuple[int, int]] = set()  # pixels of clicks that the model has looked at
+        self._at_pixel: dict[tuple[int, int], CandidateMasks] = {}  # what the model found at clicks
         super().__init__(image, refinement)
 
     def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> MaskRuns:
-        pixel = pixel_of(clicks[-1])
-        if pixel not in self._seen:
-            self._candidates = self._candidates.joined(self._model.candidates_at(self.image, clicks[-1]))
-            self._seen.add(pixel)
-        return MaskRuns.from_masks(compose(self._candidates, clicks, before.start)[None])
+        candidates = self._candidates.joined(*map(self._candidates_at, clicks))
+        return MaskRuns.from_masks(compose(candidates, clicks, before.start)[None])
+
+    def _candidates_at(self, click: Click) -> CandidateMasks:
+        pixel = pixel_of(click)
+        if pixel not in self._at_pixel:
+            self._at_pixel[pixel] = self._model.candidates_at(self.image, click)
+        return self._at_pixel[pixel]
 
     def _paste(self, result: MaskRuns) -> np.ndarray:
         return soft_mask(result.to_masks()[0])

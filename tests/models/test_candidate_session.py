@@ -106,6 +106,15 @@ def test_the_model_looks_at_a_pixel_only_once(image):
     assert model.looks == 1
 
 
+def test_clicks_that_were_undone_leave_no_trace(image):
+    model = Boxes(LEFT, around=4)
+    session = model.session(image)
+    session.add(Click(20, 22))
+    session.undo()
+    session.add(Click(20, 20))
+    np.testing.assert_array_equal(session.probability, model.segment(image, Click(20, 20)))
+
+
 def test_objects_are_finished_and_reopened(image):
     session = Boxes(LEFT, RIGHT).session(image)
     session.add(Click(20, 20))
