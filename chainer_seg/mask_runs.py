@@ -28,10 +28,16 @@ class MaskRuns:
     @classmethod
     def from_masks(cls, masks: np.ndarray) -> 'MaskRuns':
         """The runs of masks (R, H, W) bool."""
-        columns = np.pad(masks.transpose(0, 2, 1).astype(np.int8), ((0, 0), (0, 0), (1, 1)))
+        used = [np.flatnonzero(masks.any(axis=axes)) for axes in ((0, 2), (0, 1))]
+        if not all(map(len, used)):
+            return cls.collect([], len(masks), masks.shape[1:])
+        (top, left), (bottom, right) = ([places[end] for places in used] for end in (0, -1))
+        part = masks[:, top:bottom + 1, left:right + 1].transpose(0, 2, 1)
+        columns = np.pad(part.astype(np.int8), ((0, 0), (0, 0), (1, 1)))
         number, column, row = np.nonzero(np.diff(columns, axis=2))
         # Every run is two changes in one column of one mask.
-        return cls(number[::2], column[::2], row[::2], row[1::2], len(masks), masks.shape[1:])
+        return cls(number[::2], column[::2] + left, row[::2] + top, row[1::2] + top, len(masks),
+                   masks.shape[1:])
 
     @classmethod
     def collect(cls, parts, count, size):

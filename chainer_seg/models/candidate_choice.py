@@ -19,6 +19,8 @@ _MOST_CUT = 0.5
 # lies in the middle of reaches.
 _DISC = 1.2
 _LEAST_RADIUS = 2.0  # pixels
+_FIRST_RADIUS = 0.1  # of the image's shorter side, where there is nothing yet
+_REACH = 256  # pixels; the disc reaches no farther
 
 
 def compose(candidates: CandidateMasks, clicks: Sequence[Click],
@@ -54,7 +56,7 @@ def compose(candidates: CandidateMasks, clicks: Sequence[Click],
             usable &= shared < _MOST_CUT * np.count_nonzero(mask)
         if usable.any():
             value = np.where(usable, _value(candidates, pixel), -np.inf)
-            mask[candidates.mask(int(value.argmax()))] = positive[number]
+            np.copyto(mask, positive[number], where=candidates.mask(int(value.argmax())))
         _correct_around(mask, pixel, [pixels[other] for other in np.flatnonzero(others)], positive[number])
     for pixel, sign in zip(pixels, positive):  # a disc of a later click may have covered an earlier one
         mask[pixel] = sign
@@ -83,10 +85,15 @@ def _correct_around(mask: np.ndarray, pixel: tuple[int, int], opposite: Sequence
     """Sets a disc around ``pixel`` to ``wanted``, unless it is so; ``opposite`` clicks limit the disc."""
     if mask[pixel] == wanted:
         return
-    depth = cv2.distanceTransform(np.pad((mask != wanted).astype(np.uint8), 1, constant_values=int(wanted)),
-                                  cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1][pixel]
-    radius = max(_DISC * depth, _LEAST_RADIUS) if (mask == wanted).any() else _DISC * min(mask.shape) / 12
+    near = tuple(slice(max(0, place - _REACH), place + _REACH + 1) for place in pixel)
+    wrong = (mask[near] != wanted).astype(np.uint8)
+    y, x = (place - side.start for place, side in zip(pixel, near))
+    if wrong.all():
+        radius = _FIRST_RADIUS * min(mask.shape)
+    else:
+        depth = cv2.distanceTransform(wrong, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[y, x]
+        radius = max(_DISC * depth, _LEAST_RADIUS)
     if opposite:
         radius = min(radius, np.hypot(*(np.array(opposite) - pixel).T).min() / 2)
-    rows, columns = np.ogrid[:mask.shape[0], :mask.shape[1]]
-    mask[(rows - pixel[0]) ** 2 + (columns - pixel[1]) ** 2 <= radius ** 2] = wanted
+    rows, columns = np.ogrid[:wrong.shape[0], :wrong.shape[1]]
+    mask[near][(rows - y) ** 2 + (columns - x) ** 2 <= radius ** 2] = wanted

@@ -68,11 +68,15 @@ class CandidateMasks:
 
     def overlaps(self, mask: npt.NDArray[np.bool_]) -> Numbers:
         """(N,) the number of pixels that each has in common with a mask (H, W)."""
-        height, width = mask.shape
-        inside = np.zeros((width, height + 1), np.int32)
-        np.cumsum(mask.T, axis=1, dtype=np.int32, out=inside[:, 1:])
-        columns = self.runs.columns
-        return self._sums(inside[columns, self.runs.bottoms] - inside[columns, self.runs.tops])
+        part = window_of(mask)
+        if part is None:
+            return np.zeros(len(self))
+        inside = np.pad(np.cumsum(mask[part].T, axis=1, dtype=np.int32), ((1, 1), (1, 0)))
+        # Columns and rows beyond the window count as its empty border.
+        columns = np.clip(self.runs.columns - part[1].start + 1, 0, len(inside) - 1)
+        tops, bottoms = (np.clip(ends - part[0].start, 0, inside.shape[1] - 1)
+                         for ends in (self.runs.tops, self.runs.bottoms))
+        return self._sums(inside[columns, bottoms] - inside[columns, tops])
 
     def mask(self, number: int) -> npt.NDArray[np.bool_]:
         """(H, W) one of them."""
@@ -80,3 +84,12 @@ class CandidateMasks:
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
         return np.bincount(self.runs.numbers, values, len(self))
+
+
+def window_of(mask: npt.NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice] | None:
+    """The rows and columns of an image that a mask (H, W) and a margin take; None of an empty mask."""
+    used = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    if not all(map(len, used)):
+        return None
+    rows, columns = (slice(max(0, int(places[0]) - margin), int(places[-1]) + 1 + margin) for places in used)
+    return rows, columns

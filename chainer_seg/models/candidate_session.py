@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.images import fit_within, resize
 from chainer_seg.mask_runs import MaskRuns
 from chainer_seg.models.candidate_choice import compose
-from chainer_seg.models.candidate_masks import CandidateMasks
+from chainer_seg.models.candidate_masks import CandidateMasks, window_of
 from chainer_seg.models.click_session import ClickSession, ClickState
 from chainer_seg.models.deeplab.clicks import Click, pixel_of
 from chainer_seg.models.deeplab.refine import Refinement
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 # The probability goes from 0.27 to 0.73 within one of these on either side of the outline, as a fraction of
 # the root of the object's area: a refinement may move the outline so far where the image asks for it.
 _SOFTNESS = 0.05
-_FARTHEST = 8.0  # multiples of it; the probability is 0 or 1 beyond
+_FARTHEST = 6.0  # multiples of it; the probability is 0 beyond
+_LONGEST_SIDE = 512  # pixels at which distances are computed
+_ABOVE_HALF = np.nextafter(np.float32(0.5), np.float32(1))
 
 
 class CandidateSession(ClickSession):
@@ -54,16 +57,18 @@ class CandidateSession(ClickSession):
 def soft_mask(mask: np.ndarray) -> np.ndarray:
     """A probability (H, W) float32 above 0.5 exactly on a mask (H, W) bool, uncertain near its outline."""
     probability = np.zeros(mask.shape, np.float32)
-    if not mask.any():
-        return probability
     softness = _SOFTNESS * np.sqrt(np.count_nonzero(mask))
-    margin = int(_FARTHEST * softness) + 2
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    part = tuple(slice(max(0, places[0] - margin), places[-1] + 1 + margin) for places in (rows, columns))
+    part = window_of(mask, int(_FARTHEST * softness) + 2)
+    if part is None:
+        return probability
+    size = fit_within(mask[part].shape, _LONGEST_SIDE)
+    scale = max(mask[part].shape) / max(size)
+    small = resize(mask[part].astype(np.float32), size) > 0.5
     # From a pixel's centre to the outline is half a pixel less than to the nearest pixel beyond.
-    inside, outside = (np.maximum(_distance(where) - 0.5, 0) for where in (mask[part], ~mask[part]))
-    signed = np.clip((inside - outside) / softness, -_FARTHEST, _FARTHEST)
-    probability[part] = 1 / (1 + np.exp(-signed))
+    inside, outside = (np.maximum(_distance(where) - np.float32(0.5), 0) for where in (small, ~small))
+    signed = np.clip((inside - outside) * np.float32(scale / softness), -_FARTHEST, _FARTHEST)
+    soft = resize(1 / (1 + np.exp(-signed)), mask[part].shape)
+    probability[part] = np.where(mask[part], np.maximum(soft, _ABOVE_HALF), np.minimum(soft, np.float32(0.5)))
     return probability
 
 
