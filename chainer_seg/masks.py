@@ -8,7 +8,7 @@ import numpy.typing as npt
 from chainer import backend
 from pycocotools import mask as coco_mask
 
-from chainer_seg import run_lengths
+from chainer_seg import rle
 from chainer_seg.errors import DatasetError
 
 _DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
@@ -82,13 +82,13 @@ def decode_rle(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
         chainer_seg.errors.DatasetError: A code is damaged, or of an image of another size.
     """
     try:
-        return decode_checked([run_lengths.checked_code(code, size) for code in codes], size)
+        return decode_checked([rle.checked_rle(code, size) for code in codes], size)
     except ValueError as error:
         raise DatasetError(f'A mask cannot be decoded: {error}.') from error
 
 
 def decode_checked(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
-    """As :func:`decode_rle`, of codes that :mod:`chainer_seg.run_lengths` has checked or made."""
+    """As :func:`decode_rle`, of codes that :mod:`chainer_seg.rle` has checked or made."""
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
     decoded = np.empty((len(codes), *size), np.uint8)
@@ -121,7 +121,7 @@ def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -
         polygons: Lists of numbers x0, y0, x1, y1, ... in pixels, at least three points each.
         size: (height, width).
     """
-    return decode_columns(run_lengths.polygons_code(polygons, size)).astype(bool)
+    return decode_columns(rle.rle_of_polygons(polygons, size)).astype(bool)
 
 
 def _extent(occupied, xp):

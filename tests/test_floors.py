@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / 'chainer_seg'
 # from everywhere.
 FLOORS = {
     'compat': 0,
-    'functions': 1, 'boxes': 1, 'masks': 1, 'run_lengths': 1, 'mask_runs': 1,
+    'functions': 1, 'boxes': 1, 'masks': 1, 'rle': 1, 'run_length_masks': 1,
     'links': 2, 'thumbnail': 2, 'instances': 2, 'images': 2, 'label_images': 2, 'mask_areas': 2,
     'mask_images': 2, 'mask_rules': 2, 'stored_pixels': 2, 'model_file': 2,
     'video': 3,

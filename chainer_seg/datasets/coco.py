@@ -19,7 +19,7 @@ from chainer_seg.datasets.segmentations import segmentation_to_rle
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import decode_image, read_image_file
 from chainer_seg.instances import Instances
-from chainer_seg.run_lengths import box_code
+from chainer_seg.rle import rle_of_box
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +261,7 @@ class CocoDataset(ImageDataset):
             return code
         if 'bbox' not in annotation:
             raise self._fault(annotation, 'its segmentation is empty, and it has no box')
-        return box_code(annotation['bbox'], size)
+        return rle_of_box(annotation['bbox'], size)
 
     @staticmethod
     def _box_of(annotation: Entry, tight: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:

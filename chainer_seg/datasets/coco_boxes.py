@@ -8,7 +8,7 @@ import numpy as np
 from chainer_seg.datasets.coco_entries import size_of
 from chainer_seg.datasets.coco_json import Entry, Problem, is_id, is_number
 from chainer_seg.datasets.segmentations import segmentation_extent
-from chainer_seg.run_lengths import checked_code, code_box
+from chainer_seg.rle import checked_rle, rle_bounds
 
 _SAMPLE_SIZE = 200  # annotations from the whole file, which show whether all use another convention
 # Boxes are rounded by tools or drawn by hand; boxes of other objects overlap less than this.
@@ -114,7 +114,7 @@ def _extent(segmentation: Any, size: tuple[int, int]) -> Sequence[float] | None:
     if not isinstance(segmentation, dict):
         return segmentation_extent(segmentation)
     try:
-        return code_box(checked_code(segmentation, size))
+        return rle_bounds(checked_rle(segmentation, size))
     except ValueError:
         return None  # Reading the annotation reports the problem.
 

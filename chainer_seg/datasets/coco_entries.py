@@ -22,7 +22,7 @@ import urllib.parse
 from chainer_seg.datasets.coco_annotations import is_clean, normalise_annotations
 from chainer_seg.datasets.coco_json import Entry, Fault, Problem, as_id, as_number, where_is
 from chainer_seg.errors import quoted
-from chainer_seg.run_lengths import checked_size
+from chainer_seg.rle import checked_size
 
 _URLS = ('coco_url', 'flickr_url', 'url')
 

@@ -23,7 +23,7 @@ from chainer_seg.datasets.base import Boxes, ImageDataset
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.files import parse_json
 from chainer_seg.instances import Instances
-from chainer_seg.mask_runs import check_runs
+from chainer_seg.rle import check_compressed
 
 FORMAT = 'chainer_seg packed data set'
 VERSION = 1
@@ -142,7 +142,7 @@ class PackedDataset(ImageDataset):
         size = self.image_size(index)
         found = self._read_codes(index, row, objects)
         try:
-            check_runs(found, size)
+            check_compressed(found, size)
         except ValueError as error:
             raise DatasetError(f'The masks of {shortened(self.image_names[index])} in {self.path} '
                                f'cannot be read: {error}.') from error

@@ -21,8 +21,8 @@ from chainer_seg import boxes, schema
 from chainer_seg.datasets.coco_json import Ids, as_id, is_id, is_number
 from chainer_seg.errors import DatasetError, UserError, quoted, shortened
 from chainer_seg.instances import Instances
-from chainer_seg.mask_runs import check_room
-from chainer_seg.run_lengths import checked_code
+from chainer_seg.rle import check_memory
+from chainer_seg.rle import checked_rle
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def read_proposal_instances(path: str | os.PathLike | Sequence[str | os.PathLike
         try:
             height, width = best[0]['segmentation']['size']
             size = height, width
-            check_room(len(best), size)
+            check_memory(len(best), size)
             found = Instances.from_coco_results(best, size)
         except (ValueError, TypeError, OverflowError, UserError) as error:
             raise DatasetError(f'The proposals of the image {quoted(image_id)} in {path} are '
@@ -212,7 +212,7 @@ def _checked(result: Any, path: pathlib.Path, number: int) -> dict[str, Any]:
         raise _fault(path, number, 'has keypoints that are not three numbers each')
     if 'segmentation' in result:
         try:
-            return {**result, 'segmentation': checked_code(result['segmentation'])}
+            return {**result, 'segmentation': checked_rle(result['segmentation'])}
         except ValueError as error:
             raise _fault(path, number, f'is damaged: {error}') from error
     if 'bbox' not in result:
@@ -238,14 +238,14 @@ class _CheckedResults(list):
 
 def _check_results(results: Any) -> '_CheckedResults':
     schema.check(results, list[_Result], 'The list of proposals', DatasetError)
-    return _CheckedResults(map(_with_checked_code, results))
+    return _CheckedResults(map(_with_checked_rle, results))
 
 
-def _with_checked_code(result: dict[str, Any]) -> dict[str, Any]:
+def _with_checked_rle(result: dict[str, Any]) -> dict[str, Any]:
     if 'segmentation' not in result:
         return result
     try:
-        return {**result, 'segmentation': checked_code(result['segmentation'])}
+        return {**result, 'segmentation': checked_rle(result['segmentation'])}
     except ValueError as error:
         raise DatasetError(f'A proposal cannot be used: {error}.') from error
 

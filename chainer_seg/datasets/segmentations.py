@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from chainer_seg.datasets.coco_json import Fault, is_number
 from chainer_seg.errors import quoted
-from chainer_seg.run_lengths import checked_code, code_area, polygons_code
+from chainer_seg.rle import checked_rle, rle_area, rle_of_polygons
 
 # Filling a polygon takes time proportional to its outline, which far corners make arbitrarily long.
 _FARTHEST = 20  # image sides
@@ -32,7 +32,7 @@ def segmentation_faults(segmentation: Any, size: tuple[int, int]) -> list[Fault]
         code = _code(segmentation, size)
     except ValueError as error:
         return [('segmentation', str(error), True)]
-    if not faults and code is not None and not code_area(code):
+    if not faults and code is not None and not rle_area(code):
         return [('no pixels', 'the segmentation encloses no pixel; the pixels of its box are used',
                  False)]
     return faults
@@ -58,7 +58,7 @@ def segmentation_to_rle(segmentation: Any, size: tuple[int, int]) -> dict[str, A
         if fatal:
             raise ValueError(fatal[0])
     code = _code(segmentation, size)
-    return code if code is not None and code_area(code) else None
+    return code if code is not None and rle_area(code) else None
 
 
 def drawable_polygons(segmentation: Any, size: tuple[int, int]) -> list[list[float]] | None:
@@ -97,9 +97,9 @@ def segmentation_extent(segmentation: Any) -> tuple[float, float, float, float] 
 def _code(segmentation: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     """The encoding of a segmentation without fatal faults; None without a polygon to rasterise."""
     if isinstance(segmentation, dict):
-        return checked_code(segmentation, size)
+        return checked_rle(segmentation, size)
     polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-    return polygons_code(polygons, size) if polygons else None
+    return rle_of_polygons(polygons, size) if polygons else None
 
 
 def _surely_encloses(segmentation: Any, size: tuple[int, int]) -> bool:
@@ -120,7 +120,7 @@ def _surely_encloses(segmentation: Any, size: tuple[int, int]) -> bool:
 def _faults(segmentation: Any, size: tuple[int, int]) -> list[Fault]:
     if isinstance(segmentation, dict):
         try:
-            checked_code(segmentation, size)
+            checked_rle(segmentation, size)
         except ValueError as error:
             return [('run-length encoding', str(error), True)]
         return []

@@ -17,8 +17,8 @@ from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read
 from chainer_seg.errors import DatasetError, ImageError, quoted, shortened
 from chainer_seg.images import header_sizes, open_image
 from chainer_seg.instances import Instances
-from chainer_seg.mask_runs import check_room
-from chainer_seg.run_lengths import box_code
+from chainer_seg.rle import check_memory
+from chainer_seg.rle import rle_of_box
 from chainer_seg.schema import MAX_SIDE, whole_number
 
 # That tool's names, and those of TensorFlow's own detection models.
@@ -187,10 +187,10 @@ class _Record:
 
     def masks(self, bboxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """(R, H, W) bool; the pixels of the boxes if the record has no masks."""
-        check_room(len(bboxes), self.size)
+        check_memory(len(bboxes), self.size)
         files = self._features.get(_MASKS, [])
         if not files:
-            codes = [box_code((left, top, right - left, bottom - top), self.size)
+            codes = [rle_of_box((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
             return masks.decode_checked(codes, self.size)
         if len(files) != len(bboxes):

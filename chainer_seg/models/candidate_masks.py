@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 
 Numbers = npt.NDArray[np.float64]  # (N,), one for each candidate
 
@@ -20,11 +20,11 @@ class CandidateMasks:
         scores: (N,) float32 in [0, 1], how sure the model is that there is an object.
     """
 
-    runs: MaskRuns
+    runs: RunLengthMasks
     scores: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, runs: MaskRuns, scores: npt.NDArray[np.float32]) -> 'CandidateMasks':
+    def of(cls, runs: RunLengthMasks, scores: npt.NDArray[np.float32]) -> 'CandidateMasks':
         """The candidates of R masks and their scores (R,), without those that are empty."""
         filled = np.flatnonzero(np.bincount(runs.numbers, minlength=runs.count))
         return cls(runs.take(filled), np.asarray(scores, np.float32)[filled])
@@ -32,7 +32,7 @@ class CandidateMasks:
     @classmethod
     def none(cls, size: tuple[int, int]) -> 'CandidateMasks':
         """No candidates in an image of ``size`` (height, width)."""
-        return cls(MaskRuns.collect([], 0, size), np.zeros(0, np.float32))
+        return cls(RunLengthMasks.collect([], 0, size), np.zeros(0, np.float32))
 
     def __len__(self) -> int:
         return self.runs.count
@@ -43,7 +43,7 @@ class CandidateMasks:
         for each in (self, *others):
             parts.append((each.runs, count + np.arange(len(each))))
             count += len(each)
-        return CandidateMasks(MaskRuns.collect(parts, count, self.runs.size),
+        return CandidateMasks(RunLengthMasks.collect(parts, count, self.runs.size),
                               np.concatenate([each.scores for each in (self, *others)]))
 
     @functools.cached_property

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_seg.images import fit_within, resize
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_choice import compose
 from chainer_seg.models.candidate_masks import CandidateMasks, window_of
 from chainer_seg.models.click_session import ClickSession, ClickState
@@ -26,7 +26,7 @@ _ABOVE_HALF = np.nextafter(np.float32(0.5), np.float32(1))
 
 
 class CandidateSession(ClickSession):
-    """The session of a model that finds objects by itself; its results are masks as :class:`MaskRuns`.
+    """The session of a model that finds objects by itself; its results are masks as :class:`RunLengthMasks`.
 
     Args:
         model: The model; its candidates for the image are computed now.
@@ -40,9 +40,9 @@ class CandidateSession(ClickSession):
         self._at_pixel: dict[tuple[int, int], CandidateMasks] = {}  # what the model found at clicks
         super().__init__(image, refinement)
 
-    def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> MaskRuns:
+    def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> RunLengthMasks:
         candidates = self._candidates.joined(*map(self._candidates_at, clicks))
-        return MaskRuns.from_masks(compose(candidates, clicks, before.start)[None])
+        return RunLengthMasks.from_masks(compose(candidates, clicks, before.start)[None])
 
     def _candidates_at(self, click: Click) -> CandidateMasks:
         pixel = pixel_of(click)
@@ -50,7 +50,7 @@ class CandidateSession(ClickSession):
             self._at_pixel[pixel] = self._model.candidates_at(self.image, click)
         return self._at_pixel[pixel]
 
-    def _paste(self, result: MaskRuns) -> np.ndarray:
+    def _paste(self, result: RunLengthMasks) -> np.ndarray:
         return soft_mask(result.to_masks()[0])
 
 

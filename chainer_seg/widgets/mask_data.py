@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from chainer_seg.images import resize
 from chainer_seg.masks import decode_rle, encode_rle
-from chainer_seg.run_lengths import rle_counts
+from chainer_seg.rle import rle_counts
 
 _JPEG_QUALITY = 92
 

@@ -1,11 +1,11 @@
-"""Run-length codes read without pycocotools, compared with it."""
+"""Run-length encodings read without pycocotools, compared with it."""
 
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.segmentations import segmentation_to_rle
-from chainer_seg.run_lengths import box_code, rle_counts
+from chainer_seg.rle import rle_of_box, rle_counts
 
 
 def counts_by_walking(mask):
@@ -50,5 +50,5 @@ def test_polygons_without_area_draw_nothing():
 
 
 def test_a_box_outside_the_image_covers_nothing():
-    assert coco_mask.area(box_code([-9, -9, 3, 3], (8, 8))) == 0
-    assert coco_mask.area(box_code([90, 90, 3, 3], (8, 8))) == 0
+    assert coco_mask.area(rle_of_box([-9, -9, 3, 3], (8, 8))) == 0
+    assert coco_mask.area(rle_of_box([90, 90, 3, 3], (8, 8))) == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_choice import compose
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.deeplab import Click
@@ -21,7 +21,7 @@ LEFT, RIGHT, BOTH, SPOT = (box(10, 10, 30, 30), box(10, 30, 30, 50), box(10, 10,
 
 
 def candidates(*masks, scores=None):
-    return CandidateMasks.of(MaskRuns.from_masks(np.stack(masks)),
+    return CandidateMasks.of(RunLengthMasks.from_masks(np.stack(masks)),
                              np.full(len(masks), 0.9) if scores is None else np.array(scores))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 
 
@@ -16,7 +16,7 @@ def masks(rng):
 
 @pytest.fixture
 def candidates(masks):
-    return CandidateMasks.of(MaskRuns.from_masks(masks), np.linspace(0.9, 0.1, len(masks)))
+    return CandidateMasks.of(RunLengthMasks.from_masks(masks), np.linspace(0.9, 0.1, len(masks)))
 
 
 def test_areas_and_centers_are_those_of_the_pixels(masks, candidates):
@@ -36,14 +36,14 @@ def test_overlaps_count_common_pixels(masks, candidates, rng):
 
 def test_empty_masks_are_no_candidates(masks):
     masks[[0, 4]] = False
-    candidates = CandidateMasks.of(MaskRuns.from_masks(masks), np.linspace(0.9, 0.1, 5))
+    candidates = CandidateMasks.of(RunLengthMasks.from_masks(masks), np.linspace(0.9, 0.1, 5))
     assert len(candidates) == 3
     np.testing.assert_allclose(candidates.scores, [0.7, 0.5, 0.3])
     np.testing.assert_array_equal(candidates.mask(1), masks[2])
 
 
 def test_more_candidates_come_behind(masks, candidates):
-    joined = candidates.joined(CandidateMasks.of(MaskRuns.from_masks(~masks[:2]), np.ones(2)))
+    joined = candidates.joined(CandidateMasks.of(RunLengthMasks.from_masks(~masks[:2]), np.ones(2)))
     np.testing.assert_array_equal(joined.runs.to_masks(), [*masks, *~masks[:2]])
     np.testing.assert_allclose(joined.scores[-3:], [0.1, 1, 1])
 

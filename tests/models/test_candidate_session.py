@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.errors import ClickError
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.candidate_model import CandidateModel
 from chainer_seg.models.candidate_session import soft_mask
@@ -54,7 +54,7 @@ class Boxes(CandidateModel):
 
     def candidates(self, image):
         masks = np.array(self.masks, bool).reshape(-1, *image.shape[:2])
-        return CandidateMasks.of(MaskRuns.from_masks(masks), np.full(len(masks), 0.9))
+        return CandidateMasks.of(RunLengthMasks.from_masks(masks), np.full(len(masks), 0.9))
 
     def candidates_at(self, image, click):
         self.looks += 1
@@ -62,7 +62,7 @@ class Boxes(CandidateModel):
             return super().candidates_at(image, click)
         y, x = int(click.y), int(click.x)
         mask = box(y - self.around, x - self.around, y + self.around + 1, x + self.around + 1)
-        return CandidateMasks.of(MaskRuns.from_masks(mask[None]), np.ones(1))
+        return CandidateMasks.of(RunLengthMasks.from_masks(mask[None]), np.ones(1))
 
 
 def test_every_model_gives_a_probability_that_agrees_with_the_clicks(model, image):

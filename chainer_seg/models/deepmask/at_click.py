@@ -17,7 +17,7 @@ from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
 from chainer_seg.models.deepmask.pyramid import build_pyramid
 from chainer_seg.models.deepmask.trunk import STRIDE
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.inference import inference
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ def masks_at(model: 'ProposalModel', image: npt.NDArray[np.uint8], click: Click,
         side = int(model.patch_size / level.scale)
         parts.append((paste(logits[number:number + 1], top, left, side, image.shape[:2], MASK_THRESHOLD),
                       np.array([number])))
-    runs = MaskRuns.collect(parts, len(levels), image.shape[:2])
+    runs = RunLengthMasks.collect(parts, len(levels), image.shape[:2])
     return CandidateMasks.of(runs, 0.5 * np.tanh(0.5 * scores) + 0.5)

@@ -9,7 +9,7 @@ computed. The cost of a mask is that of its samples, not of its pixels.
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 
 # Approximate number of samples of the masks that are pasted together, which fit into a processor's cache.
 GROUP_SAMPLES = 2 ** 19
@@ -19,7 +19,7 @@ _NEAR = 1e-9
 
 
 def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, size: tuple[int, int],
-          threshold: float) -> MaskRuns:
+          threshold: float) -> RunLengthMasks:
     """Pastes square masks into an image.
 
     Args:
@@ -31,18 +31,18 @@ def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, si
         threshold: Probability above which a pixel belongs to the mask, in (0, 1).
 
     Returns:
-        The R masks as :class:`chainer_seg.mask_runs.MaskRuns`.
+        The R masks as :class:`chainer_seg.run_length_masks.RunLengthMasks`.
     """
     limit = np.float32(np.log(threshold / (1 - threshold)))
     group = max(1, GROUP_SAMPLES // (side * min(side, logits.shape[1])))
     parts = np.split(np.arange(len(logits)), range(group, len(logits), group))
-    return MaskRuns.collect(
+    return RunLengthMasks.collect(
         [(_paste_group(logits[part], tops[part], lefts[part], side, size, limit), part)
          for part in parts], len(logits), size)
 
 
 def _paste_group(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, size: tuple[int, int],
-                 limit: np.float32) -> MaskRuns:
+                 limit: np.float32) -> RunLengthMasks:
     first = int(np.clip(-lefts, 0, side).min(initial=side))
     last = int(np.clip(size[1] - lefts, first, side).max(initial=first))
     columns, exact = _columns(logits, side, first, last)
@@ -52,7 +52,7 @@ def _paste_group(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: 
     number, column, top, bottom = number[::2], column[::2], row[::2], row[1::2]
     column = column + lefts[number] + first
     seen = (column >= 0) & (column < size[1]) & (top < bottom)
-    return MaskRuns(number[seen], column[seen], top[seen], bottom[seen], len(logits), size)
+    return RunLengthMasks(number[seen], column[seen], top[seen], bottom[seen], len(logits), size)
 
 
 def resize_masks(masks: np.ndarray, side: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image
 from chainer_seg.instances import Instances
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.candidate_model import CandidateModel
 from chainer_seg.models.deeplab.clicks import Click
@@ -204,7 +204,7 @@ class ProposalModel(CandidateModel):
 
     def decode(self, candidates: Sequence[Candidates], n: int, size: tuple[int, int], branch: MaskBranch,
                threshold: float = MASK_THRESHOLD, nms: float | None = None, exact: bool = False
-               ) -> tuple[MaskRuns, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+               ) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Turns the best windows of each level into masks of the image.
 
         Args:
@@ -225,7 +225,7 @@ class ProposalModel(CandidateModel):
 
     def _find(self, image: ImageLike, n: int, scales: Sequence[float] | None, zoom: bool, dm: bool,
               threshold: float, nms: float | None, exact: bool
-              ) -> tuple[MaskRuns, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+              ) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The results of :meth:`decode` for an image."""
         _check(n, threshold, nms)
         pixels, branch = as_image(image), self.branch(dm)
@@ -273,7 +273,7 @@ class ProposalModel(CandidateModel):
                 yield part, of_level.level, rows, columns, logits
 
     def paste(self, masks: Iterable[MaskLogits], count: int, size: tuple[int, int], threshold: float,
-              exact: bool) -> MaskRuns:
+              exact: bool) -> RunLengthMasks:
         """Pastes the results of :meth:`mask_logits` into an image of ``size``: ``count`` masks as runs."""
         parts = []
         for part, level, rows, columns, logits in masks:
@@ -281,7 +281,7 @@ class ProposalModel(CandidateModel):
             tops, lefts = (self._corners(places, level.scale, last) for places in (rows, columns))
             side = int(self.patch_size / level.scale)
             parts.append((paste(logits, tops, lefts, side, size, threshold), part))
-        return MaskRuns.collect(parts, count, size)
+        return RunLengthMasks.collect(parts, count, size)
 
     def _corners(self, places: np.ndarray, scale: float, last: int | None) -> npt.NDArray[np.int64]:
         """The first pixels of windows in the image, for their positions along one side."""

@@ -9,13 +9,13 @@ not of its pixels.
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 
 MASK_THRESHOLD = 0.5
 
 
 def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
-                threshold: float = MASK_THRESHOLD) -> MaskRuns:
+                threshold: float = MASK_THRESHOLD) -> RunLengthMasks:
     """Pastes masks into an image.
 
     Args:
@@ -25,7 +25,7 @@ def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
         threshold: Probability above which a pixel belongs to a mask.
 
     Returns:
-        :class:`chainer_seg.mask_runs.MaskRuns`, clipped to the image.
+        :class:`chainer_seg.run_length_masks.RunLengthMasks`, clipped to the image.
     """
     padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
     places = _grown(boxes, padded.shape[1] / max(masks.shape[1], 1))
@@ -41,7 +41,7 @@ def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
     top, bottom = row[::2], row[1::2]
     seen = top < bottom
     number, column = number[::2][seen], column[::2][seen]
-    return MaskRuns(number, column + lefts[number], top[seen], bottom[seen], len(masks), size)
+    return RunLengthMasks(number, column + lefts[number], top[seen], bottom[seen], len(masks), size)
 
 
 def _grown(boxes: np.ndarray, factor: float) -> npt.NDArray[np.int64]:

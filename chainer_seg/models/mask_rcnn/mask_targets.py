@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_seg.masks import decode_columns, mask_to_bbox
-from chainer_seg.run_lengths import polygon_codes
+from chainer_seg.rle import rles_of_polygons
 
 # From boxes with inclusive maxima to the edges of the pasted mask, half a pixel beyond the centres of the
 # first and last pixels. Detectron does this in pasting but not here, so that its masks are a pixel too large.
@@ -98,7 +98,7 @@ class ObjectMasks:
         corners, sides = regions[:, 1::-1], (regions[:, 2:] - regions[:, :2])[:, ::-1]
         places = (np.concatenate(parts) - corners[of_point]) * (size / sides[of_point])
         moved = np.split(places, np.cumsum(lengths)[:-1])
-        pixels = decode_columns(polygon_codes(moved, (size, size))).transpose(2, 0, 1)
+        pixels = decode_columns(rles_of_polygons(moved, (size, size))).transpose(2, 0, 1)
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int)
         return np.maximum.reduceat(pixels, starts).astype(bool)
 

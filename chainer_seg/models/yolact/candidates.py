@@ -7,7 +7,7 @@ import numpy.typing as npt
 from chainer.backends import cuda
 
 from chainer_seg.functions.arguments import as_array
-from chainer_seg.mask_runs import MaskRuns
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.inference import inference
 from chainer_seg.models.yolact.detection import find_detections
@@ -41,9 +41,10 @@ def click_candidates(model: 'Yolact', image: npt.NDArray[np.uint8]) -> Candidate
     return CandidateMasks.of(_runs(masks, cuda.to_cpu(found.boxes), size), cuda.to_cpu(found.scores))
 
 
-def _runs(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> MaskRuns:
+def _runs(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> RunLengthMasks:
     """Masks (R, h, w) at the size of the image, a few at a time."""
     step = max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
     numbers = np.split(np.arange(len(masks)), range(step, len(masks), step))
-    return MaskRuns.collect([(MaskRuns.from_masks(enlarge_masks(masks[some], boxes[some], size)), some)
-                             for some in numbers], len(masks), size)
+    return RunLengthMasks.collect(
+        [(RunLengthMasks.from_masks(enlarge_masks(masks[some], boxes[some], size)), some)
+         for some in numbers], len(masks), size)

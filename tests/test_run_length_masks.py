@@ -1,11 +1,12 @@
-"""Masks as runs against the same masks as arrays, and their codes against those of pycocotools."""
+"""Masks in run-length form, compared with arrays, and their encodings with those of pycocotools."""
 
 import numpy as np
 import pytest
 
 from chainer_seg.errors import DatasetError
-from chainer_seg.mask_runs import MaskRuns, check_runs, read_runs
 from chainer_seg.masks import decode_rle, encode_rle, mask_to_bbox
+from chainer_seg.rle import check_compressed, read_compressed
+from chainer_seg.run_length_masks import RunLengthMasks
 
 
 def runs_of(masks):
@@ -16,7 +17,7 @@ def runs_of(masks):
             values = [False, *mask[:, column], False]
             edges = [row for row in range(len(values) - 1) if values[row] != values[row + 1]]
             found += [(number, column, *pair) for pair in zip(edges[::2], edges[1::2])]
-    return MaskRuns(*np.array(found, int).reshape(-1, 4).T, len(masks), masks.shape[1:])
+    return RunLengthMasks(*np.array(found, int).reshape(-1, 4).T, len(masks), masks.shape[1:])
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_runs_become_the_masks(masks):
 
 
 def test_masks_become_their_runs(masks):
-    found, expected = MaskRuns.from_masks(masks), runs_of(masks)
+    found, expected = RunLengthMasks.from_masks(masks), runs_of(masks)
     for name in ('numbers', 'columns', 'tops', 'bottoms'):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     assert (found.count, found.size) == (expected.count, expected.size)
@@ -60,28 +61,28 @@ def test_masks_of_several_parts_are_collected(masks):
     numbers = np.random.default_rng(1).permutation(len(masks))
     parts = [(runs_of(masks[part]), part) for part in np.split(numbers, [4, 4, 9])]
     np.testing.assert_array_equal(
-        MaskRuns.collect(parts, len(masks), masks.shape[1:]).to_masks(), masks)
+        RunLengthMasks.collect(parts, len(masks), masks.shape[1:]).to_masks(), masks)
 
 
 def test_no_masks():
-    none = MaskRuns.collect([], 0, (4, 5))
+    none = RunLengthMasks.collect([], 0, (4, 5))
     assert none.to_rle() == [] and none.to_masks().shape == (0, 4, 5)
     assert none.bboxes().shape == (0, 4)
 
 
 def test_runs_are_read_as_they_were_written(masks):
     codes = [code['counts'].encode() for code in encode_rle(masks)]
-    lengths, starts = read_runs(codes)
+    lengths, starts = read_compressed(codes)
     for mask, runs in zip(masks, np.split(lengths, starts[1:])):
         flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
         np.testing.assert_array_equal(flat.reshape(mask.shape[::-1]).T, mask)
-    check_runs(codes, masks.shape[1:])
+    check_compressed(codes, masks.shape[1:])
 
 
 @pytest.mark.parametrize('size', [(20, 16), (15, 19), (1, 1)])
 def test_runs_of_another_size_are_an_error(masks, size):
     with pytest.raises(ValueError, match='does not cover'):
-        check_runs([code['counts'].encode() for code in encode_rle(masks)], size)
+        check_compressed([code['counts'].encode() for code in encode_rle(masks)], size)
 
 
 def test_one_damaged_code_among_many_is_found(masks, rng):
@@ -89,11 +90,11 @@ def test_one_damaged_code_among_many_is_found(masks, rng):
     for number in range(len(codes)):
         for damaged in (codes[number][:-1], b'', codes[number] + b'1', codes[number] + b'\x80'):
             with pytest.raises(ValueError, match='run-length encoding'):
-                check_runs([*codes[:number], damaged, *codes[number + 1:]], masks.shape[1:])
+                check_compressed([*codes[:number], damaged, *codes[number + 1:]], masks.shape[1:])
 
 
 def test_no_masks_are_right():
-    check_runs([], (20, 15))
+    check_compressed([], (20, 15))
 
 
 def test_encodings_of_another_size_are_not_decoded(masks):
