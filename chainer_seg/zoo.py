@@ -176,7 +176,8 @@ def _download(name, entry, folder):
     except DownloadError as error:
         fetch = f'chainer-seg download weights {name}{" --extract" if entry.member else ""}'
         weights = pathlib.Path('downloads', 'weights', entry.file)
-        problem = str(error).rpartition('; ')[0]  # without the remedy, which is another one here
+        # Without the remedy, which is another one here, and with the address of the file itself.
+        problem = str(error).rpartition('; ')[0].replace(f'{entry.url}.md5sum', entry.url)
         raise DownloadError(
             f'{name} is not in the cache and cannot be downloaded: {problem}; try again, or run "{fetch}" '
             f'on a machine with a network, copy the file here, and run '

@@ -189,12 +189,14 @@ def check_sentence(error, url, cache, name, weights):
     assert message.count('. ') == 0 and message.endswith('.')
 
 
-def test_without_a_network_one_sentence_says_how_to_get_the_weights(cache, monkeypatch):
-    move(monkeypatch, 'yolact-resnet50', 'http://127.0.0.1:9/weights.pth')
+@pytest.mark.parametrize('name, file', [
+    ('yolact-resnet50', 'yolact_resnet50_54_800000.pth'),
+    ('mask-rcnn-r50-fpn-2x', 'mask-rcnn-r50-fpn-2x.pkl')])  # whose checksum is asked for first
+def test_without_a_network_one_sentence_says_how_to_get_the_weights(cache, monkeypatch, name, file):
+    move(monkeypatch, name, 'http://127.0.0.1:9/weights')
     with pytest.raises(DownloadError) as error:
-        load_model('yolact-resnet50')
-    check_sentence(error.value, 'http://127.0.0.1:9/weights.pth', cache, 'yolact-resnet50',
-                   'yolact_resnet50_54_800000.pth')
+        load_model(name)
+    check_sentence(error.value, 'http://127.0.0.1:9/weights cannot', cache, name, file)
 
 
 def test_the_member_of_an_archive_is_what_has_to_be_converted(cache, monkeypatch):
