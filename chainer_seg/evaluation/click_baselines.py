@@ -109,6 +109,10 @@ class BaselineSession:
         height, width = self.image.shape[:2]
         self._small = resize(self.image, fit_within((height, width), method.longest_side))
 
+    def reset(self) -> None:
+        """Removes all clicks."""
+        self.clicks, self.mask = (), np.zeros_like(self.mask)
+
     def add(self, *clicks: Click) -> None:
         """Adds clicks and segments the object again.
 

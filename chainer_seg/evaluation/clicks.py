@@ -27,6 +27,8 @@ class Session(Protocol):
 
     def add(self, click: Click, /) -> object: ...
 
+    def reset(self) -> object: ...
+
 
 class Segmenter(Protocol):
     """What turns clicks into masks: a click model, or a method to compare it with."""
@@ -109,8 +111,8 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
     set does not count, as its ``read_void`` tells, count for no IoU and are not clicked on.
 
     Args:
-        segmenter: Anything with ``session(image)`` that returns an object with ``add(click)`` and
-            ``mask`` (H, W) bool: a :class:`chainer_seg.models.deeplab.ClickSegmenter` or one of
+        segmenter: Anything with ``session(image)`` that returns an object with ``add(click)``,
+            ``reset()`` and ``mask`` (H, W) bool: a :class:`chainer_seg.models.deeplab.ClickSegmenter` or one of
             :mod:`chainer_seg.evaluation.click_baselines`.
         dataset: Any data set of this package. Where it has ``read_void(number)``, that gives what is
             not counted, (H, W) bool for all objects of an image or (R, H, W) bool for each of them.
@@ -146,7 +148,8 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
         if max_objects is not None:
             places = places[:max_objects - len(results)]
         voids = _voids(dataset, number, instances.masks.shape)
-        return [_click_on(segmenter, image, instances, place, voids[place], cap, stop_at)
+        watch = _Stopwatch(segmenter)
+        return [_click_on(watch, image, instances, place, voids[place], cap, stop_at)
                 for place in places.tolist()]
 
     for _, found in loop(range(len(dataset)) if chosen is None else sorted(chosen), click):
@@ -214,9 +217,8 @@ def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.ND
     return ious
 
 
-def _click_on(segmenter, image, instances, place, void, cap, stop_at):
+def _click_on(watch, image, instances, place, void, cap, stop_at):
     """What is kept of one object, JSON-ready."""
-    watch = _Stopwatch(segmenter)
     ious = click_ious(watch, image, instances.masks[place], cap, stop_at, void)
     return {'object': place, 'label': int(instances.labels[place]), 'ious': ious.tolist(),
             'clicks': watch.clicks, 'seconds': watch.seconds}
@@ -237,14 +239,20 @@ def _figures(results, class_names):
 
 
 class _Stopwatch:
-    """A segmenter whose sessions add up the time that their clicks take."""
+    """A segmenter for one image, whose session adds up the time that the clicks on an object take.
+
+    The session serves all objects of the image: what some models compute once for an image takes long.
+    """
 
     def __init__(self, segmenter):
-        self._segmenter = segmenter
-        self.seconds, self.clicks = 0.0, 0
+        self._segmenter, self._session = segmenter, None
 
     def session(self, image):
-        self._session = self._segmenter.session(image)
+        self.seconds, self.clicks = 0.0, 0
+        if self._session is None:
+            self._session = self._segmenter.session(image)
+        else:
+            self._session.reset()
         return self
 
     def add(self, click):

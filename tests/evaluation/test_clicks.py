@@ -73,6 +73,9 @@ class DiscSession:
         disc = (self.rows - click.y) ** 2 + (self.columns - click.x) ** 2 <= self.radius ** 2
         self.mask = self.mask | disc if click.positive else self.mask & ~disc
 
+    def reset(self):
+        self.mask = np.zeros_like(self.mask)
+
 
 def test_ious_are_those_of_the_masks_after_each_click():
     truth = box_mask((40, 60), 0, 0, 3, 3)
@@ -89,6 +92,23 @@ def test_iou_stays_1_when_nothing_is_wrong():
 
 def dataset_of(*instances):
     return [(np.zeros(each.image_size + (3,), np.uint8), each) for each in instances]
+
+
+def test_one_session_serves_all_objects_of_an_image_and_each_begins_without_clicks():
+    class Counting(DiscModel):
+        sessions = 0
+
+        def session(self, image):
+            self.sessions += 1
+            return super().session(image)
+
+    masks = np.stack([box_mask((40, 60), 5, 5, 15, 15), box_mask((40, 60), 20, 30, 30, 40)])
+    model, dataset = Counting(5), dataset_of(Instances(masks), Instances(masks[::-1]))
+    figures = number_of_clicks(model, dataset, cap=3, least_area=1)
+    alone = [click_ious(DiscModel(5), image, mask, 3, 0.9) for image, instances in dataset
+             for mask in instances.masks]
+    np.testing.assert_array_equal(figures.ious, alone)
+    assert model.sessions == 2 and len(figures.ious) == 4
 
 
 def test_mean_over_objects_leaves_out_crowds_and_small_ones():
@@ -147,6 +167,9 @@ class DeafSession:
 
     def add(self, click):
         self.clicks.append(click)
+
+    def reset(self):
+        self.clicks = []
 
 
 class DeafModel:
