@@ -112,8 +112,8 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
 
     Args:
         segmenter: Anything with ``session(image)`` that returns an object with ``add(click)``,
-            ``reset()`` and ``mask`` (H, W) bool: a :class:`chainer_seg.models.deeplab.ClickSegmenter` or one of
-            :mod:`chainer_seg.evaluation.click_baselines`.
+            ``reset()`` and ``mask`` (H, W) bool: a :class:`chainer_seg.models.click_model.ClickModel` or
+            one of :mod:`chainer_seg.evaluation.click_baselines`.
         dataset: Any data set of this package. Where it has ``read_void(number)``, that gives what is
             not counted, (H, W) bool for all objects of an image or (R, H, W) bool for each of them.
         thresholds: The IoUs to reach; empty to click ``cap`` times on every object.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike
 from chainer_seg.models.base import Model
 from chainer_seg.models.click_session import ClickSession
@@ -49,3 +50,18 @@ class ClickModel(Model):
     def click_settings(self) -> dict[str, Any]:
         """The settings, beside the weights, on which the result of a click depends; JSON-ready."""
         return {}
+
+
+def as_click_model(model: Any) -> Any:
+    """The model, unless it is one that cannot be clicked.
+
+    Args:
+        model: A :class:`ClickModel`, or anything else with its methods.
+
+    Raises:
+        chainer_seg.errors.UserError: It is another :class:`~chainer_seg.models.base.Model`.
+    """
+    if isinstance(model, Model) and not isinstance(model, ClickModel):
+        raise UserError(f'A {type(model).__name__} does not segment what is clicked on; choose a click '
+                        f'model, a detector, a DeepMask or a SharpMask.')
+    return model

@@ -7,10 +7,9 @@ from typing import Any
 
 import ipywidgets
 
-from chainer_seg.errors import ModelFileError, UserError
+from chainer_seg.errors import ModelFileError
 from chainer_seg.model_file import load_model, read_description
-from chainer_seg.models.base import Model
-from chainer_seg.models.click_model import ClickModel
+from chainer_seg.models.click_model import ClickModel, as_click_model
 from chainer_seg.registry import model_class
 from chainer_seg.widgets.events import without_errors
 from chainer_seg.zoo import SHIPPED, cached_model, published_models
@@ -28,12 +27,8 @@ def click_model(model: Any) -> Any:
     Raises:
         chainer_seg.errors.UserError: There is no such model, or it cannot be clicked.
     """
-    if isinstance(model, (str, os.PathLike)):
-        model = load_model(model)
-    if isinstance(model, Model) and not isinstance(model, ClickModel):
-        raise UserError(f'A {type(model).__name__} does not segment what is clicked on; choose a click '
-                        f'model, a detector, a DeepMask or a SharpMask.')
-    return model
+    named = isinstance(model, (str, os.PathLike))
+    return as_click_model(load_model(model) if named else model)
 
 
 def find_click_models() -> dict[str, str]:
