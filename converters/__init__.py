@@ -10,6 +10,7 @@ import os
 import pathlib
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 import chainer_seg  # noqa: F401  before Chainer
@@ -17,6 +18,7 @@ import chainer
 
 from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.errors import WeightFileError, shortened
+from chainer_seg.models.base import Model
 from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, ritm, tensorflow_deeplab,
@@ -175,21 +177,21 @@ def conversion(path: str | os.PathLike, config: Mapping[str, Any] | str | pathli
     module, name = _recognise(path, tree, networks)
     model = _build(module, tree, mapping, config)
     mapping.close(model)
-    model.class_names = tuple(getattr(model, 'class_names', ()))
+    model.class_names = tuple(model.class_names)
     model.origin = {'file': pathlib.Path(path).name, 'md5': _md5(path), 'format': form.name,
                     'network': name, **mapping.summary()}
     return Conversion(model, mapping.used, mapping.skipped, mapping.mapping(model))
 
 
-def _recognise(path, tree, networks):
+def _recognise(path: str | os.PathLike, tree: object, networks: Networks) -> tuple[ModuleType, str]:
     module, name = _find_network(tree, networks)
-    if module is None:
+    if module is None or name is None:
         raise WeightFileError(f'{path} contains {networks.describe(tree)}, which cannot be converted; '
                               f'supported networks in this format: {networks.known}.')
     return module, name
 
 
-def _find_network(tree, networks):
+def _find_network(tree: object, networks: Networks) -> tuple[ModuleType, str] | tuple[None, None]:
     """The module that recognises the network of a tree, and its name; (None, None) if none does."""
     for module in networks.modules:
         name = module.recognise(tree)
@@ -198,7 +200,7 @@ def _find_network(tree, networks):
     return None, None
 
 
-def _build(module, tree, mapping, config):
+def _build(module: ModuleType, tree: object, mapping: WeightMapping, config: dict[str, Any]) -> Model:
     given = list(config)
     try:
         with blank_parameters():
@@ -218,13 +220,13 @@ def _build(module, tree, mapping, config):
     return model
 
 
-def _check_configuration(model, given, path):
+def _check_configuration(model: Model, given: list[str], path: str | os.PathLike) -> None:
     """Refuses values that do not match the type hints of the model's class, which checks only some."""
     forms = argument_forms(type(model))
     values = {name: model.config[name] for name in given if name in forms and name in model.config}
     check_arguments(type(model), values, f'The configuration for {path}', WeightFileError)
 
 
-def _md5(path):
+def _md5(path: str | os.PathLike) -> str:
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

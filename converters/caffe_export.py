@@ -7,6 +7,8 @@ the same weights, and OpenCV's dnn module can run them.
 import os
 import pathlib
 import string
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import chainer_seg  # noqa: F401  before Chainer
 import chainer
@@ -17,7 +19,8 @@ from google.protobuf import text_format
 
 from chainer_seg.errors import UserError
 from chainer_seg.files import atomic_write, write_text
-from chainer_seg.links import FrozenAffine
+from chainer_seg.links import FrozenAffine, ResNet
+from chainer_seg.models.base import Model
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters.caffe_layers import BRANCHES
@@ -59,7 +62,7 @@ def export(path: str | os.PathLike, model: chainer.Chain,
     return beside
 
 
-def _network_of(model):
+def _network_of(model: Model) -> '_Network':
     if type(model) not in _SIZES:
         raise UserError(f'A {type(model).__name__} cannot be exported to Caffe; expected a DeepLab, a '
                         f'ClickSegmenter or a ResNetClassifier.')
@@ -75,10 +78,10 @@ def _network_of(model):
     return network
 
 
-def _check(model):
+def _check(model: Model) -> None:
     """Refuses what Caffe cannot express."""
     problems = {
-        'has a decoder, which Caffe has no layers for': hasattr(model, 'decoder'),
+        'has a decoder, which Caffe has no layers for': model.config.get('decoder') is not None,
         'has basic blocks, which Caffe\'s ResNets have no names for':
             model.config.get('block') == 'basic',
         'has a first convolution of size 3 without pooling': model.config.get('stem_size') == 3,
@@ -94,7 +97,7 @@ def _check(model):
             raise UserError(f'This {type(model).__name__} cannot be exported to Caffe: it {problem}.')
 
 
-def _comment(model, channels):
+def _comment(model: Model, channels: int) -> str:
     """The comment in the definition that describes its input."""
     lines = [f'Input: {", ".join(_CHANNELS[:channels])}; colours in 0..255 minus their mean.']
     if isinstance(model, ClickSegmenter):
@@ -106,16 +109,17 @@ def _comment(model, channels):
 class _Network:
     """The layers of a network, as pairs of a LayerParameter and its arrays."""
 
-    def __init__(self):
-        self.layers = []
+    def __init__(self) -> None:
+        self.layers: list[tuple[Any, list[np.ndarray]]] = []
 
-    def add(self, kind, name, bottoms, top, arrays=(), **parameters):
+    def add(self, kind: str, name: str, bottoms: list[str], top: str, arrays: Sequence[np.ndarray] = (),
+            **parameters: Any) -> str:
         """Adds a layer and returns the name of its output."""
         layer = caffe_pb2.LayerParameter(name=name, type=kind, bottom=bottoms, top=[top], **parameters)
         self.layers.append((layer, list(map(cuda.to_cpu, arrays))))
         return top
 
-    def convolution(self, link, name, bottom):
+    def convolution(self, link: chainer.Link, name: str, bottom: str) -> str:
         arrays = [link.W.array] if link.b is None else [link.W.array, link.b.array]
         outputs, _, size, _ = link.W.shape
         parameters = {'num_output': outputs, 'kernel_size': [size], 'pad': [link.pad[0]],
@@ -123,10 +127,10 @@ class _Network:
                       'bias_term': link.b is not None}
         return self.add('Convolution', name, [bottom], name, arrays, convolution_param=parameters)
 
-    def relu(self, name, bottom):
+    def relu(self, name: str, bottom: str) -> str:
         return self.add('ReLU', name, [bottom], bottom)
 
-    def conv_norm(self, link, name, suffix, bottom):
+    def conv_norm(self, link: chainer.Link, name: str, suffix: str, bottom: str) -> str:
         """A convolution and its in-place normalisation."""
         top = self.convolution(link.conv, name, bottom)
         mean, variance, gamma, beta = _statistics(link.norm)
@@ -136,7 +140,7 @@ class _Network:
         return self.add('Scale', f'scale{suffix}', [top], top, [gamma, beta],
                         scale_param={'bias_term': True})
 
-    def resnet(self, resnet):
+    def resnet(self, resnet: ResNet) -> str:
         """The layers of a ResNet; returns the name of its output."""
         bottom = self.conv_norm(resnet.stem, 'conv1', '_conv1', _INPUT)
         bottom = self.relu('conv1_relu', bottom)
@@ -147,8 +151,8 @@ class _Network:
                 bottom = self.block(block, name, bottom)
         return bottom
 
-    def block(self, block, name, bottom):
-        def layer(branch, source):
+    def block(self, block: chainer.Link, name: str, bottom: str) -> str:
+        def layer(branch: str, source: str) -> str:
             return self.conv_norm(block[BRANCHES[branch]], f'{name}_{branch}',
                                   f'{name.removeprefix("res")}_{branch}', source)
         shortcut = layer('branch1', bottom) if block.projects else bottom
@@ -158,7 +162,7 @@ class _Network:
         main = layer('branch2c', main)
         return self.relu(f'{name}_relu', self.add('Eltwise', name, [shortcut, main], name))
 
-    def pyramid(self, pyramid, bottom):
+    def pyramid(self, pyramid: chainer.Link, bottom: str) -> str:
         branches = [pyramid[name] for name in pyramid.names]
         if len(branches) == 1:
             return self.convolution(branches[0], _HEAD, bottom)
@@ -166,7 +170,7 @@ class _Network:
                 for number, branch in enumerate(branches)]
         return self.add('Eltwise', _HEAD, tops, _HEAD)
 
-    def classifier(self, logits, bottom):
+    def classifier(self, logits: chainer.Link, bottom: str) -> str:
         pooled = self.add('Pooling', 'pool5', [bottom], 'pool5',
                           pooling_param={'pool': 'AVE', 'global_pooling': True})
         outputs, features = logits.W.shape[:2]
@@ -175,7 +179,7 @@ class _Network:
                         inner_product_param={'num_output': outputs})
 
 
-def _statistics(norm):
+def _statistics(norm: chainer.Link) -> tuple[np.ndarray, ...]:
     """Mean, variance, gamma and beta of a normalisation; 0, 1 and its own for a frozen affine layer."""
     if isinstance(norm, FrozenAffine):
         channels = len(norm.scale)
@@ -183,7 +187,7 @@ def _statistics(norm):
     return norm.avg_mean, norm.avg_var, norm.gamma.array, norm.beta.array
 
 
-def _block_names(resnet):
+def _block_names(resnet: ResNet) -> Iterator[list[str]]:
     """Caffe's names: letters, in ResNet-101 and larger ones a, b1, b2, ... in the middle stages."""
     counts = [len(resnet[stage]) for stage in resnet.stage_names]
     for number, (stage, count) in enumerate(zip(resnet.stage_names, counts)):

@@ -74,14 +74,14 @@ class Graph:
         return len(heads) < 2 or not any(self._inputs[name] for name in sums) or any(
             self._sources(name)[0] == set(heads) for name in sums)
 
-    def _sum_of(self, block):
+    def _sum_of(self, block: str) -> str | None:
         """The name of the sum at the end of a residual block; None if there is none."""
         ends = {f'{block}_branch2c', *(f'{kind}{block.removeprefix("res")}_branch2c'
                                        for kind in ('bn', 'scale'))}
         return next((name for name, layer in self._layers.items()
                      if layer['type'] == 'Eltwise' and ends & set(self._inputs[name])), None)
 
-    def _sources(self, name):
+    def _sources(self, name: str) -> tuple[set[str], bool, bool]:
         """The nearest layers with weights, and sums of blocks, that a layer reads.
 
         Returns:

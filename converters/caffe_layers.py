@@ -4,6 +4,7 @@ The ResNets of Caffe (He et al., github.com/KaimingHe/deep-residual-networks) sh
 :mod:`converters.caffe_names`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import chainer
@@ -154,16 +155,16 @@ class CaffeLayers:
             known = (old, target.shape) if array.ndim == 4 else (shape,)  # Perhaps a convolution.
             self.mapping.fill(target.array, array, array.shape if array.shape in known else shape)
 
-    def _layer(self, name):
+    def _layer(self, name: str) -> dict[str, Any]:
         if name not in self.layers:
             self.mapping.fail(f'it has no layer {name}')
         return self.layers[name]
 
-    def _put(self, target, values, *places):
+    def _put(self, target: np.ndarray, values: np.ndarray, *places: tuple[str, int]) -> None:
         """Writes values that come from blobs, each given as the name of its layer and its number."""
         self.mapping.put(target, values, *(self.layers[name]['blobs'][number] for name, number in places))
 
-    def _one(self, name, found, key, default):
+    def _one(self, name: str, found: Mapping[str, Any], key: str, default: int) -> int:
         values = {found[side] for side in (f'{key}_h', f'{key}_w') if side in found}
         values = values or set(found.get(key, ())) or {default}
         if len(values) > 1:
@@ -171,7 +172,7 @@ class CaffeLayers:
                               f'both directions')
         return values.pop()
 
-    def _channels(self, name, number, channels):
+    def _channels(self, name: str, number: int, channels: int) -> np.ndarray:
         """One value per channel, as float64."""
         array = self.array(name, number)
         if array.shape not in ((channels,), (1, 1, 1, channels)):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.caffe_deeplab import one_scale
 from converters.caffe_graph import Graph, full_scale
@@ -60,7 +62,7 @@ def one_head(heads: Sequence[str], mapping: WeightMapping) -> str | None:
     return heads[0] if heads else None
 
 
-def _arguments(layers, head):
+def _arguments(layers: CaffeLayers, head: str | None) -> dict[str, Any]:
     stages = layers.stages()
     pooling = layers.pooling('pool1')
     if pooling['kernel_size'] != 3 or pooling['stride'] != 2:
@@ -72,7 +74,7 @@ def _arguments(layers, head):
             'pooling': 'ceil', 'pool_pad': pooling['pad']}  # Caffe always rounds up.
 
 
-def _outputs(weights):
+def _outputs(weights: np.ndarray) -> int:
     """The outputs of a layer of logits: its weights are (O, I), (1, 1, O, I), or those of a
     convolution."""
     return weights.shape[0] if weights.shape[2:] == (1, 1) else weights.shape[-2]

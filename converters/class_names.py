@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from chainer_seg.class_names import listed
 from chainer_seg.errors import quoted
@@ -42,7 +43,7 @@ def class_names(given: object, count: int, mapping: WeightMapping, known: Sequen
     return tuple(names)
 
 
-def _names(given, mapping):
+def _names(given: Any, mapping: WeightMapping) -> list[str]:
     if isinstance(given, (str, pathlib.Path)):
         if not pathlib.Path(given).is_file():
             mapping.fail(f'class_names is {quoted(str(given))}, expected a list of names or the path of '

@@ -1,5 +1,6 @@
 """Click models (arXiv 1603.04042) built from a converted DeepLab with or without click inputs."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,15 @@ def click_model(network: DeepLab, mapping: WeightMapping, weights: np.ndarray | 
     return model
 
 
-def _arrays(link):
+def _arrays(link: DeepLab) -> dict[str, np.ndarray]:
     """The parameters and running statistics of a link by their paths."""
     serializer = DictionarySerializer()
     serializer.save(link)
     return serializer.target
 
 
-def _widened(colours, inputs, weights, mapping):
+def _widened(colours: np.ndarray, inputs: int, weights: np.ndarray | str | os.PathLike | None,
+             mapping: WeightMapping) -> np.ndarray:
     """The weights of the first convolution, extended to more input channels."""
     width, known, height, length = colours.shape
     if known > inputs:
@@ -69,7 +71,7 @@ def _widened(colours, inputs, weights, mapping):
     return wide
 
 
-def _read_weights(weights):
+def _read_weights(weights: np.ndarray | str | os.PathLike) -> np.ndarray:
     if not isinstance(weights, str):
         return np.asarray(weights)
     try:

@@ -9,6 +9,7 @@ import pathlib
 import re
 import typing
 from collections.abc import Mapping
+from typing import Any
 
 import chainer
 import cv2
@@ -18,6 +19,7 @@ from chainer.utils import type_check
 from chainer_seg.errors import UserError, WeightFileError, shortened
 from converters.formats import caffe
 from converters.recorded import INPUT, read_recorded
+from converters.weight_mapping import Placement
 
 if typing.TYPE_CHECKING:
     from converters import Conversion
@@ -69,11 +71,11 @@ def layer_outputs(model: chainer.Chain, x: np.ndarray) -> dict[str, np.ndarray]:
 class _Recorder(chainer.LinkHook):
     """Keeps the output of each link that returns one variable."""
 
-    def __init__(self, model):
-        self.outputs = {}
+    def __init__(self, model: chainer.Chain) -> None:
+        self.outputs: dict[str, chainer.Variable] = {}
         self._paths = {id(link): path for path, link in model.namedlinks(skipself=True)}
 
-    def forward_postprocess(self, args):
+    def forward_postprocess(self, args: Any) -> None:
         if id(args.link) in self._paths and isinstance(args.out, chainer.Variable):
             self.outputs[self._paths[id(args.link)]] = args.out
 
@@ -97,7 +99,7 @@ def compare_outputs(model: chainer.Chain, x: np.ndarray,
     return [_difference(name, outputs, theirs) for name, theirs in recorded.items()]
 
 
-def _outputs_for(model, x):
+def _outputs_for(model: chainer.Chain, x: np.ndarray) -> dict[str, np.ndarray]:
     """As :func:`layer_outputs`, for an input that may not fit the model."""
     try:
         return layer_outputs(model, x)
@@ -107,7 +109,7 @@ def _outputs_for(model, x):
                         f'shape {x.shape}; record an input with its channels and size.') from error
 
 
-def _difference(name, outputs, theirs):
+def _difference(name: str, outputs: dict[str, np.ndarray], theirs: np.ndarray) -> Difference:
     if name not in outputs:
         raise UserError(f'The model has no output {shortened(name)}; it has {OUTPUT} and the paths of '
                         f'its links, such as {next(iter(outputs))}.')
@@ -150,7 +152,7 @@ def compare_with_opencv(conversion: 'Conversion', weights: str | os.PathLike, de
         conversion.model, x, {links[layer]: output for layer, output in recorded.items()})
 
 
-def _links_of_layers(mapping):
+def _links_of_layers(mapping: list[Placement]) -> dict[str, str]:
     """For layers of Caffe, the path of the link with the same output.
 
     Layers whose blobs went to several links are omitted, such as a bias folded into the normalisation.
@@ -166,7 +168,8 @@ def _links_of_layers(mapping):
             and all(path.rpartition('/')[2] in ends for path in paths)}
 
 
-def _random_input(definition, links, conversion):
+def _random_input(definition: str | os.PathLike, links: dict[str, str],
+                  conversion: 'Conversion') -> np.ndarray:
     """Random integers, like images minus their mean."""
     layers = caffe.read(definition)['layers'].values()
     shapes = [shape['dim'] for layer in layers if layer['type'] == 'Input'
@@ -176,7 +179,8 @@ def _random_input(definition, links, conversion):
     return np.random.default_rng(0).integers(-100, 100, shape).astype(np.float32)
 
 
-def _opencv_outputs(definition, weights, x, layers):
+def _opencv_outputs(definition: str | os.PathLike, weights: str | os.PathLike, x: np.ndarray,
+                    layers: list[str]) -> dict[str, np.ndarray]:
     for path in (definition, weights):
         if not pathlib.Path(path).is_file():
             raise WeightFileError(f'{path} is not a file; OpenCV needs a .prototxt and a .caffemodel.')

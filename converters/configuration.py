@@ -1,5 +1,6 @@
 """Configuration files: settings that the weights of a network do not determine."""
 
+import os
 import pathlib
 import re
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ def join(config: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in config.items() if name not in settings}, **settings}
 
 
-def _is_definition(path):
+def _is_definition(path: str | os.PathLike) -> bool:
     """Whether a file is a .prototxt, by its suffix or, for unknown suffixes, by its content."""
     ending = pathlib.Path(path).suffix.lower()
     if ending in ('.prototxt', '.json', '.toml'):
@@ -70,7 +71,7 @@ def parse_configuration(text: str) -> dict[str, Any]:
     return _checked(parse(text, 'The configuration'), 'The configuration')
 
 
-def _checked(config, name):
+def _checked(config: object, name: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserError(f'{name} must be a JSON object of arguments and values.')
     for key in config:

@@ -5,10 +5,10 @@ The layers have the names of Caffe's files, which TensorFlow's kept. They are ac
 format stores strides and dilations they are read, otherwise the published ones are assumed.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import chainer
 from chainer import links as L
 
 from chainer_seg.errors import quoted
@@ -18,7 +18,8 @@ from chainer_seg.published_classes import PASCAL_NAMES
 from converters.caffe_layers import check_size, fill_resnet
 from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
-from converters.layer_view import LayerView
+from converters.layer_view import LayerView, natural_order
+from converters.weight_mapping import WeightMapping
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
 
@@ -49,7 +50,7 @@ def build(layers: LayerView, config: dict[str, Any], click_scale: float = 1.0,
     """
     config = dict(config)
     names, click = config.pop('class_names', None), config.pop('click', None)
-    branches = sorted(layers.heads()[0], key=_natural)
+    branches = sorted(layers.heads()[0], key=natural_order)
     if not branches:
         layers.mapping.fail('no convolution with weights reads the last stage of its ResNet')
     weights = config.pop('click_weights', None)
@@ -81,7 +82,8 @@ def build(layers: LayerView, config: dict[str, Any], click_scale: float = 1.0,
     return network
 
 
-def _record_assumptions(layers, found, given, branches):
+def _record_assumptions(layers: LayerView, found: dict[str, Any], given: Mapping[str, Any],
+                        branches: list[str]) -> None:
     """Records the published settings that are used because neither the file nor ``given`` sets them."""
     names = [] if layers.stages() and _read_stage(layers, layers.stages()[0]) else [
         'strides', 'dilations', 'stride_on']
@@ -93,7 +95,7 @@ def _record_assumptions(layers, found, given, branches):
                               f'override with settings of these names')
 
 
-def _prepare_click(arguments, mapping):
+def _prepare_click(arguments: dict[str, Any], mapping: WeightMapping) -> None:
     """Checks the strides and dilations, and sets the number of logits, for a click model."""
     for name, published in (('strides', _STRIDES), ('dilations', _DILATIONS)):
         if tuple(arguments[name]) != published:
@@ -103,7 +105,7 @@ def _prepare_click(arguments, mapping):
         arguments['n_class'] = 1
 
 
-def _arguments(layers, branches):
+def _arguments(layers: LayerView, branches: list[str]) -> dict[str, Any]:
     """The arguments of DeepLab that can be read from the layers."""
     stages = layers.stages()
     _check_stem(layers)
@@ -120,19 +122,14 @@ def _arguments(layers, branches):
             'pyramid': _pyramid(layers, branches), **_stage_arguments(layers, stages)}
 
 
-def _natural(name):
-    """A key for which c2 comes before c10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
-
-
-def _check_stem(layers):
+def _check_stem(layers: LayerView) -> None:
     for found, needed in ((layers.parameters('conv1'), _STEM),
                           (layers.pooling('pool1'), _STEM_POOLING)):
         if found is not None and any(found[key] != value for key, value in needed.items()):
             layers.mapping.fail(f'its stem has a layer with {found}, expected {needed}')
 
 
-def _stage_arguments(layers, stages):
+def _stage_arguments(layers: LayerView, stages: list[list[str]]) -> dict[str, Any]:
     stored = stage_settings(layers, stages)
     return stored or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
 
@@ -152,13 +149,13 @@ def stage_settings(layers: LayerView, stages: Sequence[Sequence[str]]) -> dict[s
             'stride_on': '3x3' if '3x3' in places else '1x1'}
 
 
-def _read_stage(layers, blocks):
+def _read_stage(layers: LayerView, blocks: Sequence[str]) -> tuple[str, int, int] | None:
     """The convolution with the stride of a stage, the stride and the dilation; None if not stored."""
-    reduce, middle = ([layers.parameters(f'{name}_{branch}') for name in blocks]
-                      for branch in ('branch2a', 'branch2b'))
-    shortcut = layers.parameters(f'{blocks[0]}_branch1')
-    if None in (*reduce, *middle, shortcut):
+    stored = _stored(layers, [*(f'{name}_branch2a' for name in blocks),
+                              *(f'{name}_branch2b' for name in blocks), f'{blocks[0]}_branch1'])
+    if stored is None:
         return None
+    reduce, middle, shortcut = stored[:len(blocks)], stored[len(blocks):-1], stored[-1]
     strides = [first['stride'] * second['stride'] for first, second in zip(reduce, middle)]
     dilations = sorted({found['dilation'] for found in middle})
     for name, stride in zip(blocks[1:], strides[1:]):
@@ -175,10 +172,16 @@ def _read_stage(layers, blocks):
     return '3x3' if middle[0]['stride'] > 1 else '1x1', strides[0], dilations[0]
 
 
-def _pyramid(layers, branches):
+def _stored(layers: LayerView, names: Sequence[str]) -> list[dict[str, int]] | None:
+    """The parameters of convolutions; None if the format does not store them."""
+    stored = [found for found in map(layers.parameters, names) if found is not None]
+    return stored if len(stored) == len(names) else None
+
+
+def _pyramid(layers: LayerView, branches: list[str]) -> Sequence[int] | None:
     """The dilations of the head; None if they are neither stored nor the published ones."""
-    stored = [layers.parameters(name) for name in branches]
-    if None in stored:
+    stored = _stored(layers, branches)
+    if stored is None:
         return _PUBLISHED_PYRAMID if len(branches) == len(_PUBLISHED_PYRAMID) else None
     for name, found in zip(branches, stored):
         covered = found['dilation'] * (layers.shape(name)[2] // 2)
@@ -187,7 +190,7 @@ def _pyramid(layers, branches):
     return [found['dilation'] for found in stored]
 
 
-def _fill_branch(link, layers, name, click):
+def _fill_branch(link: chainer.Link, layers: LayerView, name: str, click: bool) -> None:
     """Fills a 3x3 convolution of the head; a 1x1 convolution goes into its centre."""
     outputs, inputs, *size = layers.shape(name)
     if click and outputs > _MOST_CLICK_LOGITS:

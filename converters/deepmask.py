@@ -6,13 +6,15 @@ All sizes are read from the weights; the settings saved beside them are not need
 import math
 from typing import Any
 
+import chainer
+
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.trunk import STRIDE
 from converters.formats.torch7_values import Object, Table
 from converters.torch_layers import fill_convolution, fill_linear
 from converters.torch_modules import (
-    check_size, children, layers, number, outputs_of, skip_leftovers, walk)
+    Layer, check_size, children, layers, number, outputs_of, skip_leftovers, walk)
 from converters.torch_resnet import count_resnet, fill_resnet, is_stage, resnet_arguments
 from converters.weight_mapping import WeightMapping
 
@@ -34,6 +36,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> DeepM
         config: Arguments of the class that override those found in the file.
     """
     network = _network(tree)
+    assert network is not None  # recognise() has found it.
     trunk = _Trunk(network, mapping)
     score = _branch(network, 'scoreBranch', 2, mapping)
     arguments = {**trunk.arguments, 'hidden': outputs_of(score[0], mapping),
@@ -54,7 +57,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> DeepM
 class _Trunk:
     """The parts of a trunk in a file, and the model arguments that they determine."""
 
-    def __init__(self, network, mapping):
+    def __init__(self, network: Object, mapping: WeightMapping) -> None:
         modules = children(_field(network, 'trunk', mapping))
         self.stages = [module for module in modules if is_stage(module)]
         if len(self.stages) != 3:
@@ -69,14 +72,15 @@ class _Trunk:
             'patch_size': STRIDE * number(network, 'fSz', mapping),
             'bottleneck': outputs_of(self.rest[0], mapping), 'features': outputs_of(self.rest[1], mapping)}
 
-    def fill(self, model, mapping):
+    def fill(self, model: DeepMask | SharpMask, mapping: WeightMapping) -> None:
         fill_resnet(model.trunk.resnet, self.stem, self.stages, mapping)
         bottleneck, features = self.rest
         fill_convolution(model.trunk.bottleneck, bottleneck, mapping)
         fill_linear(model.trunk.features, features, mapping)
 
 
-def _sharpmask(network, trunk, score, arguments, config, mapping):
+def _sharpmask(network: Object, trunk: _Trunk, score: list[Layer], arguments: dict[str, Any],
+               config: dict[str, Any], mapping: WeightMapping) -> SharpMask:
     coarse, = _items(network, 'netvs', 0, 1, mapping)
     horizontal = {k: _items(network, 'neths', k, 3, mapping) for k in range(1, STEPS + 1)}
     vertical = {k: _items(network, 'netvs', k, 2, mapping) for k in range(1, STEPS + 1)}
@@ -101,7 +105,7 @@ def _sharpmask(network, trunk, score, arguments, config, mapping):
     return model
 
 
-def _count(arguments):
+def _count(arguments: dict[str, Any]) -> int:
     """The number of weights of a network, without building it and without its small convolutions."""
     window = arguments['patch_size'] // STRIDE
     bottleneck, features = arguments['bottleneck'], arguments['features']
@@ -112,7 +116,8 @@ def _count(arguments):
             + features * outputs + widest * 9 * arguments.get('skip_channels', 0))
 
 
-def _fill_heads(model, score, mask, mapping):
+def _fill_heads(model: DeepMask | SharpMask, score: list[Layer], mask: Layer | None,
+                mapping: WeightMapping) -> None:
     hidden, logit = score
     fill_linear(model.score.hidden, hidden, mapping)
     fill_linear(model.score.logit, logit, mapping)
@@ -120,12 +125,12 @@ def _fill_heads(model, score, mask, mapping):
         fill_linear(model.mask, mask, mapping)
 
 
-def _fill_all(chain, found, mapping):
+def _fill_all(chain: chainer.Link, found: list[Layer], mapping: WeightMapping) -> None:
     for name, layer in zip(chain.names, found):
         fill_convolution(chain[name], layer, mapping)
 
 
-def _network(tree):
+def _network(tree: object) -> Object | None:
     """The network in a file, saved in a table with its settings or alone."""
     network = tree.get('model') if isinstance(tree, Table) else tree
     if isinstance(network, Object) and network.class_name in NETWORKS:
@@ -133,18 +138,18 @@ def _network(tree):
     return None
 
 
-def _field(network, name, mapping):
+def _field(network: Object, name: str, mapping: WeightMapping) -> Object:
     module = network.get(name)
     if not isinstance(module, Object):
         mapping.fail(f'its {network.class_name} has no {name}')
     return module
 
 
-def _branch(network, name, count, mapping):
+def _branch(network: Object, name: str, count: int, mapping: WeightMapping) -> list[Layer]:
     return _counted(layers([_field(network, name, mapping)], mapping), count, name, mapping)
 
 
-def _items(network, name, number, count, mapping):
+def _items(network: Object, name: str, number: int, count: int, mapping: WeightMapping) -> list[Layer]:
     """The layers of one of the nets of the refinement."""
     table = network.get(name)
     module = table.get(number) if isinstance(table, Table) else None
@@ -153,7 +158,7 @@ def _items(network, name, number, count, mapping):
     return _counted(layers([module], mapping), count, f'{name}[{number}]', mapping)
 
 
-def _last_layer(network, mapping):
+def _last_layer(network: Object, mapping: WeightMapping) -> Layer:
     """The convolution behind the last step; the nets of the step itself are in neths and netvs."""
     table = network.get('refs')
     module = table.get(STEPS) if isinstance(table, Table) else None
@@ -162,13 +167,13 @@ def _last_layer(network, mapping):
     return _counted(layers(children(module)[1:], mapping), 1, f'refs[{STEPS}]', mapping)[0]
 
 
-def _counted(found, count, name, mapping):
+def _counted(found: list[Layer], count: int, name: str, mapping: WeightMapping) -> list[Layer]:
     if len(found) != count:
         mapping.fail(f'its {name} has {len(found)} layers with weights, expected {count}')
     return found
 
 
-def _side(mask, mapping):
+def _side(mask: Layer, mapping: WeightMapping) -> int:
     """The side of the square masks that a layer predicts."""
     outputs = outputs_of(mask, mapping)
     side = math.isqrt(outputs)
@@ -177,7 +182,7 @@ def _side(mask, mapping):
     return side
 
 
-def _target_size(network, mapping):
+def _target_size(network: Object, mapping: WeightMapping) -> int:
     """The side to which masks are upsampled for the loss; the side of the mask if they are not."""
     for module in walk([network['maskBranch']], mapping):
         if module.class_name == 'nn.SpatialReSamplingEx':
@@ -185,7 +190,7 @@ def _target_size(network, mapping):
     return _side(_branch(network, 'maskBranch', 1, mapping)[0], mapping)
 
 
-def _dropout(network, mapping):
+def _dropout(network: Object, mapping: WeightMapping) -> float:
     for module in walk([network['scoreBranch']], mapping):
         if module.class_name == 'nn.Dropout':
             share = module.get('p')

@@ -8,8 +8,10 @@ import math
 import re
 from typing import Any
 
+import chainer
 import numpy as np
 
+from chainer_seg.links import ResNet
 from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
@@ -70,26 +72,26 @@ def build(tree: DetectronFile, mapping: WeightMapping, config: dict[str, Any]) -
 class _Blobs:
     """The blobs of a file, and how links are filled with them."""
 
-    def __init__(self, arrays, mapping):
+    def __init__(self, arrays: dict[str, np.ndarray], mapping: WeightMapping) -> None:
         self.arrays = arrays
         self.mapping = mapping
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self.arrays
 
-    def shape(self, name, dimensions):
+    def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """The shape of a blob, which must have ``dimensions`` axes, none of them empty."""
         shape = np.shape(self._get(name))
         if len(shape) != dimensions or 0 in shape:
             self.mapping.fail(f'{name} has the shape {shape}, expected {dimensions} dimensions')
         return shape
 
-    def fill(self, link, name):
+    def fill(self, link: chainer.Link, name: str) -> None:
         """Fills the weights and the bias of a convolution or a linear layer."""
         self.mapping.fill(link.W.array, self._get(f'{name}_w'), self._file_shape(link, f'{name}_w'))
         self.mapping.fill(link.b.array, self._get(f'{name}_b'))
 
-    def fill_deltas(self, link, name):
+    def fill_deltas(self, link: chainer.Link, name: str) -> None:
         """Fills a layer that predicts deltas, in our order."""
         for target, suffix in ((link.W.array, '_w'), (link.b.array, '_b')):
             array = self._get(name + suffix)
@@ -99,26 +101,26 @@ class _Blobs:
             groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
             self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
 
-    def fill_conv_norm(self, link, convolution, norm):
+    def fill_conv_norm(self, link: chainer.Link, convolution: str, norm: str) -> None:
         """Fills a convolution without bias and the frozen affine layer behind it."""
         self.mapping.fill(link.conv.W.array, self._get(f'{convolution}_w'))
         self.mapping.fill(link.norm.scale, self._get(f'{norm}_s'))
         self.mapping.fill(link.norm.shift, self._get(f'{norm}_b'))
 
-    def check_size(self, count):
+    def check_size(self, count: int) -> None:
         """Refuses shapes that need more weights than the file has numbers, before memory is allocated."""
         available = sum(np.size(array) for array in self.arrays.values())
         if count > available:
             self.mapping.fail(f'its shapes need {count} weights, but it has {available} numbers')
 
-    def skip_leftovers(self):
+    def skip_leftovers(self) -> None:
         """Skips the remaining arrays that are known not to be needed."""
         for name, array in self.mapping.left():
             reason = self._reason(name, array)
             if reason is not None:
                 self.mapping.skip(array, reason)
 
-    def _reason(self, name, array):
+    def _reason(self, name: str, array: np.ndarray) -> str | None:
         if name.endswith('_momentum') and name[:-len('_momentum')] in self.arrays:
             return 'momentum of training'
         if _ZERO_BIAS.fullmatch(name) and not np.any(array):
@@ -130,24 +132,24 @@ class _Blobs:
         return None
 
     @staticmethod
-    def _is_bilinear(array):
+    def _is_bilinear(array: np.ndarray) -> bool:
         if np.ndim(array) == 1:
             return not np.any(array)
         expected = np.eye(len(array), dtype=np.float32)[:, :, None, None] * bilinear_kernel()
         return np.shape(array) == expected.shape and np.allclose(array, expected)
 
-    def _get(self, name):
+    def _get(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             self.mapping.fail(f'it has no blob {name}')
         return self.arrays[name]
 
-    def _file_shape(self, link, name):
+    def _file_shape(self, link: chainer.Link, name: str) -> tuple[int, ...] | None:
         # A 1x1 convolution here may be a fully connected layer in the file.
         flat = link.W.shape[:2]
         return flat if np.ndim(self._get(name)) == 2 and link.W.shape[2:] in ((), (1, 1)) else None
 
 
-def _build_classifier(blobs, config):
+def _build_classifier(blobs: _Blobs, config: dict[str, Any]) -> ResNetClassifier:
     arguments = {**_resnet_arguments(blobs), 'n_class': blobs.shape('fc1000_w', 2)[0], **config}
     blobs.check_size(count_resnet(arguments) + np.size(blobs.arrays['fc1000_w']))
     model = blobs.mapping.make(ResNetClassifier, arguments)
@@ -157,7 +159,7 @@ def _build_classifier(blobs, config):
     return model
 
 
-def _build_detector(blobs, cfg, config):
+def _build_detector(blobs: _Blobs, cfg: dict[str, Any] | None, config: dict[str, Any]) -> MaskRCNN:
     _check_kind(blobs)
     arguments = _arguments(blobs)
     if cfg is None:
@@ -178,7 +180,7 @@ def _build_detector(blobs, cfg, config):
     return model
 
 
-def _check_kind(blobs):
+def _check_kind(blobs: _Blobs) -> None:
     """Refuses Detectron's unsupported networks with specific errors."""
     if 'retnet_cls_conv_n0_fpn3_w' in blobs:
         blobs.mapping.fail('it contains a RetinaNet; only Mask R-CNN and Faster R-CNN are supported')
@@ -192,7 +194,7 @@ def _check_kind(blobs):
         blobs.mapping.fail('it has group normalisation; only frozen batch normalisation is supported')
 
 
-def _arguments(blobs):
+def _arguments(blobs: _Blobs) -> dict[str, Any]:
     """The arguments of a MaskRCNN that the shapes of the blobs determine."""
     neck = 'fpn' if 'conv_rpn_fpn2_w' in blobs else 'c4'
     found = {**_resnet_arguments(blobs), 'neck': neck,
@@ -210,7 +212,7 @@ def _arguments(blobs):
     return found
 
 
-def _count(arguments):
+def _count(arguments: dict[str, Any]) -> int:
     """The number of weights of a detector, without building it and without its smaller layers."""
     stage = EXPANSION * arguments['width'] * 2 ** (len(arguments['blocks']) - 1)
     count = count_resnet(arguments)
@@ -226,15 +228,15 @@ def _count(arguments):
     return count + 64 * arguments.get('keypoint_channels', 0) ** 2
 
 
-def _side(inputs, channels, mapping):
+def _side(inputs: int, channels: int, mapping: WeightMapping) -> int:
     side = math.isqrt(inputs // channels)
     if side == 0 or side * side * channels != inputs:
         mapping.fail(f'fc6_w takes {inputs} values, expected a square of {channels} channels')
     return side
 
 
-def _resnet_arguments(blobs):
-    blocks = {}
+def _resnet_arguments(blobs: _Blobs) -> dict[str, Any]:
+    blocks: dict[int, int] = {}
     for match in filter(None, map(_BLOCK.fullmatch, blobs.arrays)):
         blocks[int(match[1])] = max(blocks.get(int(match[1]), 0), int(match[2]) + 1)
     stages = sorted(blocks)
@@ -245,7 +247,7 @@ def _resnet_arguments(blobs):
             'stem_width': None if stem == width else stem}
 
 
-def _fill_resnet(resnet, blobs):
+def _fill_resnet(resnet: ResNet, blobs: _Blobs) -> None:
     blobs.fill_conv_norm(resnet.stem, 'conv1', 'res_conv1_bn')
     for stage in resnet.stage_names:
         for number, block in enumerate(resnet[stage]):
@@ -255,7 +257,7 @@ def _fill_resnet(resnet, blobs):
                     blobs.fill_conv_norm(block[name], blob, f'{blob}_bn')
 
 
-def _fill_pyramid(model, blobs):
+def _fill_pyramid(model: MaskRCNN, blobs: _Blobs) -> None:
     pyramid, stages = model.extractor.pyramid, model.config['blocks']
     for i, blocks in enumerate(stages):
         output = f'res{FINEST_LEVEL + i}_{blocks - 1}_sum'
@@ -264,7 +266,7 @@ def _fill_pyramid(model, blobs):
         blobs.fill(pyramid.output[i], f'fpn_{output}')
 
 
-def _fill_heads(model, blobs):
+def _fill_heads(model: MaskRCNN, blobs: _Blobs) -> None:
     suffix = '_fpn2' if model.config['neck'] == 'fpn' else ''
     blobs.fill(model.rpn.conv, f'conv_rpn{suffix}')
     blobs.fill(model.rpn.objectness, f'rpn_cls_logits{suffix}')
@@ -283,6 +285,6 @@ def _fill_heads(model, blobs):
         blobs.fill(model.keypoint.upsample, 'kps_score_lowres')
 
 
-def _fill_convolutions(head, name, blobs):
+def _fill_convolutions(head: chainer.Chain, name: str, blobs: _Blobs) -> None:
     for number, convolution in enumerate(head.convs, start=1):
         blobs.fill(convolution, f'{name}{number}')

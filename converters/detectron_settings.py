@@ -1,7 +1,8 @@
 """A Detectron configuration (core/config.py there) as arguments of MaskRCNN."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -57,12 +58,12 @@ def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: Weight
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _c4_arguments(settings):
+def _c4_arguments(settings: '_Settings') -> dict[str, Any]:
     return {'anchor_sizes': settings.numbers('RPN.SIZES'),
             'anchor_ratios': settings.numbers('RPN.ASPECT_RATIOS')}
 
 
-def _fpn_arguments(settings, found):
+def _fpn_arguments(settings: '_Settings', found: dict[str, Any]) -> dict[str, Any]:
     start = settings.number('FPN.RPN_ANCHOR_START_SIZE')
     section = 'KRCNN' if found['keypoints'] else 'MRCNN'
     return {'anchor_sizes': None if start is None else [start * 2 ** i for i in range(5)],
@@ -72,7 +73,7 @@ def _fpn_arguments(settings, found):
             'mask_roi_size': settings.number(f'{section}.ROI_XFORM_RESOLUTION')}
 
 
-def _canonical_size(size, level):
+def _canonical_size(size: float | None, level: int | None) -> float | None:
     """The size of a region that is assigned to the level that is fixed here."""
     if size is None or level is None:
         return size
@@ -82,20 +83,20 @@ def _canonical_size(size, level):
 class _Settings:
     """A configuration, read by names such as TEST.SCALE; unset settings are None."""
 
-    def __init__(self, cfg, mapping):
+    def __init__(self, cfg: dict[str, Any], mapping: WeightMapping) -> None:
         self.cfg = cfg
         self.mapping = mapping
 
-    def get(self, name):
-        value = self.cfg
+    def get(self, name: str) -> Any:
+        value: Any = self.cfg
         for key in name.split('.'):
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    def number(self, name):
+    def number(self, name: str) -> Any:
         return self._checked(name, self.get(name))
 
-    def numbers(self, name):
+    def numbers(self, name: str) -> list[float] | None:
         values = self.get(name)
         if values is None:
             return None
@@ -103,29 +104,32 @@ class _Settings:
             self._refuse(name, values, 'a list of numbers')
         return [self._checked(name, value) for value in values]
 
-    def first_number(self, name, older_name):
+    def first_number(self, name: str, older_name: str) -> Any:
         """A number that older versions of Detectron stored as a list of one."""
         value = self.number(name)
-        return value if value is not None else (self.numbers(older_name) or [None])[0]
+        if value is not None:
+            return value
+        numbers = self.numbers(older_name)
+        return numbers[0] if numbers else None
 
-    def require(self, needed):
+    def require(self, needed: Mapping[str, Any]) -> None:
         """Refuses the file if a setting differs from the required one."""
         for name, value in needed.items():
             given = self.get(name)
             if given is not None and not _same(given, value):
                 self._refuse(name, given, value)
 
-    def _checked(self, name, value):
+    def _checked(self, name: str, value: Any) -> Any:
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))
                                   or not 0 <= value < np.inf):
             self._refuse(name, value, 'a number of at least 0')
         return value
 
-    def _refuse(self, name, given, needed):
+    def _refuse(self, name: str, given: object, needed: object) -> NoReturn:
         self.mapping.fail(f'its configuration has {name} = {given!r}, expected {needed}')
 
 
-def _check(settings, found):
+def _check(settings: '_Settings', found: dict[str, Any]) -> None:
     settings.require(_NEEDED)
     settings.require({'FPN.FPN_ON': found['neck'] == 'fpn', 'MODEL.MASK_ON': found['with_masks'],
                       'MODEL.KEYPOINTS_ON': found['keypoints'] > 0,
@@ -145,7 +149,7 @@ def _check(settings, found):
         settings.require({'MODEL.CONV_BODY': f'a ResNet of {found["blocks"]} blocks'})
 
 
-def _pooling(settings):
+def _pooling(settings: '_Settings') -> str | None:
     name = 'FAST_RCNN.ROI_XFORM_METHOD'
     method = settings.get(name)
     if method is not None and method not in _POOLING:
@@ -153,7 +157,7 @@ def _pooling(settings):
     return _POOLING.get(method)
 
 
-def _same(given, needed):
+def _same(given: Any, needed: Any) -> bool:
     if isinstance(needed, tuple):
         return np.size(given) == len(needed) and np.allclose(np.ravel(given), needed)
     return given == needed

@@ -4,6 +4,7 @@ import collections
 import collections.abc
 import typing
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -73,12 +74,12 @@ def conversion_warnings(conversion: 'Conversion') -> list[str]:
     if wide:
         found.append(f'Rounded {len(wide)} array{"s" * (len(wide) != 1)} from float64 to float32.')
     model = conversion.model
-    if not model.class_names and any(hasattr(model, name) for name in ('classes', 'n_class')):
+    if not model.class_names and 'classes' in model.config:
         found.append('The file has no class names; classes are numbers until class_names is set.')
     return found
 
 
-def _fields(node):
+def _fields(node: object) -> list[tuple[Any, Any]] | None:
     """The named parts of a node as pairs; None for a leaf."""
     if isinstance(node, Object):
         if not isinstance(node.fields, Table):
@@ -99,7 +100,7 @@ def _fields(node):
     return None
 
 
-def _order(field):
+def _order(field: tuple[Any, Any]) -> tuple[int, Any]:
     """Names before numbers, because Lua saves fields in no particular order."""
     key, _ = field
     if isinstance(key, str):
@@ -107,7 +108,7 @@ def _order(field):
     return (1, key) if isinstance(key, (int, float)) else (2, 0)
 
 
-def _class(node):
+def _class(node: Any) -> str:
     if isinstance(node, Object):
         return node.class_name
     if isinstance(node, Function):
@@ -116,7 +117,7 @@ def _class(node):
     return f'{kind} of {len(node)}'
 
 
-def _is_plain(node):
+def _is_plain(node: object) -> bool:
     if isinstance(node, Storage):
         return len(node.values) <= 8
     if isinstance(node, Tensor):
@@ -126,7 +127,7 @@ def _is_plain(node):
     return node is None or isinstance(node, (bool, int, float, str))
 
 
-def _leaf(node, storages):
+def _leaf(node: Any, storages: dict[int, int]) -> str:
     if isinstance(node, str):
         text = readable(node)
         return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + '...')
@@ -143,7 +144,7 @@ def _leaf(node, storages):
     return f'{len(node)} bytes' if isinstance(node, (bytes, memoryview)) else _text(node)
 
 
-def _tensor(tensor, storages):
+def _tensor(tensor: Tensor, storages: dict[int, int]) -> str:
     if tensor.storage is None or not tensor.shape:
         return f'{tensor.class_name}[]'
     number = storages.setdefault(id(tensor.storage), len(storages) + 1)
@@ -158,13 +159,13 @@ def shape_text(shape: Iterable[int]) -> str:
     return 'x'.join(map(str, shape)) or 'scalar'
 
 
-def _text(key):
+def _text(key: object) -> str:
     if isinstance(key, str):
         return shortened(readable(key))  # On one line, without terminal control characters.
     return f'{key:g}' if isinstance(key, float) else str(key)
 
 
-def _joined(name, key):
+def _joined(name: str, key: object) -> str:
     if isinstance(key, str):
         return f'{name}.{key}' if name else readable(key)
     return f'{name}[{_text(key)}]'

@@ -1,5 +1,6 @@
 """The view of a file's layers that DeepLab and the ResNets with Caffe's layer names are built from."""
 
+import re
 from typing import Protocol
 
 import chainer
@@ -47,3 +48,8 @@ class LayerView(Protocol):
 
     def fill_logits(self, link: chainer.Link, name: str) -> None:
         """Copies a layer of logits into a convolution of size 1."""
+
+
+def natural_order(name: str) -> list[int | str]:
+    """The key for which names of layers are sorted by their numbers: b2 comes before b10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]

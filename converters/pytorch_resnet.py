@@ -33,7 +33,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     The layer of the logits is the matrix behind the last stage, whatever its name; without one, the model
     has no logits.
     """
-    state = State(tree, mapping, _prefix(tree))
+    state = State(tree, mapping, _prefix(tree) or '')
     stages = [f'layer{number + 1}' for number in range(state.count('layer{}.0.conv1.weight', first=1))]
     width, _, side, _ = state.shape('conv1.weight', 4)
     if side != _STEM_SIZE:
@@ -55,14 +55,14 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     return model
 
 
-def _prefix(tree):
+def _prefix(tree: object) -> str | None:
     """The prefix of the network's names, as in a checkpoint that has other parts; or None."""
     names = named_arrays(tree)
     prefix = prefix_of(names, _BLOCK)
     return prefix if f'{prefix}conv1.weight' in names else None
 
 
-def _head(state, features):
+def _head(state: State, features: int) -> str | None:
     """The name of the linear layer with ``features`` inputs; None if there is none."""
     found = [name.removesuffix('.weight') for name, array in state.arrays.items()
              if name.endswith('.weight') and array.ndim == 2]

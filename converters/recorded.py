@@ -1,10 +1,11 @@
 """Recorded outputs of another program: a .npz of plain arrays, checked before memory is allocated."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
-from chainer_seg.array_files import ArrayFile, ArrayFileError
+from chainer_seg.array_files import ArrayFile, ArrayFileError, ArrayHeader
 from chainer_seg.errors import UserError, quoted
 from chainer_seg.foreign_files import foreign_file
 
@@ -39,7 +40,7 @@ def read_recorded(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _check_headers(headers, path):
+def _check_headers(headers: Mapping[str, ArrayHeader], path: str | os.PathLike) -> None:
     if INPUT not in headers:
         raise UserError(f'{path} has no array named {INPUT}, the input of the recorded outputs; '
                         f'add it.')

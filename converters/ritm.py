@@ -1,7 +1,9 @@
 """RITM's click networks as the original saves them: a state dict and the arguments of its class (.pth)."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import chainer
 import msgspec
 import numpy as np
 
@@ -61,8 +63,9 @@ def recognise(tree: object) -> str | None:
     """The name of the network in a tree; None if this module does not recognise it."""
     if isinstance(tree, list) and tree:
         return recognise(tree[0])
-    if isinstance(tree, dict) and 'state_dict' in tree and _class_of(tree.get('config')) is not None:
-        return _NETWORKS.get(_class_of(tree['config']), 'RITM')
+    named = _class_of(tree.get('config')) if isinstance(tree, dict) and 'state_dict' in tree else None
+    if named is not None:
+        return _NETWORKS.get(named, 'RITM')
     network = _network_of(named_arrays(tree))
     return None if network is None else _NETWORKS[network]
 
@@ -95,18 +98,18 @@ def build(tree: Any, mapping: WeightMapping, config: dict[str, Any]) -> RitmSegm
     return model
 
 
-def _class_of(config):
+def _class_of(config: object) -> str | None:
     """The class that a checkpoint names, without its module; None if there is none."""
     named = config.get('class') if isinstance(config, dict) else None
     return named.rpartition('.')[2] if isinstance(named, str) and named.startswith('isegm.') else None
 
 
-def _network_of(names):
+def _network_of(names: Iterable[str]) -> str | None:
     found = [name for name, ending in _ENDINGS.items() if prefix_of(names, _PREFIX + ending) is not None]
     return found[0] if found else None
 
 
-def _click_arguments(tree, mapping, config):
+def _click_arguments(tree: object, mapping: WeightMapping, config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments about the clicks, from the original's configuration."""
     stored = tree.get('config') if isinstance(tree, dict) else None
     if stored is None:
@@ -129,9 +132,10 @@ def _click_arguments(tree, mapping, config):
             **({'dropout': options.aspp_dropout} if _class_of(stored) == DEEPLAB else {})}
 
 
-def _refuse_unused(options, mapping):
-    for name in ('binary_prev_mask', 'conv_extend', 'clicks_groups'):
-        if getattr(options, name):
+def _refuse_unused(options: '_Options', mapping: WeightMapping) -> None:
+    for name, used in (('binary_prev_mask', options.binary_prev_mask), ('conv_extend', options.conv_extend),
+                       ('clicks_groups', options.clicks_groups)):
+        if used:
             mapping.fail(f'its configuration has {name}, which is not supported; no published network '
                          f'has it')
     if not np.allclose(options.norm_mean_std, (IMAGE_MEAN, IMAGE_STD)):
@@ -139,7 +143,7 @@ def _refuse_unused(options, mapping):
                      f"ImageNet's, {IMAGE_MEAN} and {IMAGE_STD}")
 
 
-def _takes_mask(state, arguments):
+def _takes_mask(state: State, arguments: dict[str, Any]) -> bool:
     """Whether the previous mask is among the inputs: three maps instead of two."""
     colors = 'rgb_conv.0.weight' in state
     arguments['fusion'] = 'colors' if colors else 'features'
@@ -152,7 +156,7 @@ def _takes_mask(state, arguments):
     return maps == 3
 
 
-def _hrnet_arguments(state):
+def _hrnet_arguments(state: State) -> dict[str, Any]:
     name = _PREFIX + 'stage{}.0.branches.0.0.conv1.weight'
     stages = state.count(name, first=2)
     return {'width': state.shape(name.format(2), 4)[0],
@@ -163,7 +167,7 @@ def _hrnet_arguments(state):
             'ocr_width': state.shape(_OCR + 'object_context_block.f_down.0.weight', 4)[0]}
 
 
-def _deeplab_arguments(state):
+def _deeplab_arguments(state: State) -> dict[str, Any]:
     backbone = _PREFIX + 'backbone.'
     if f'{backbone}layer1.0.conv3.weight' in state:
         state.mapping.fail('its ResNet has bottlenecks, expected basic blocks as in ResNet-34, the only one '
@@ -175,7 +179,7 @@ def _deeplab_arguments(state):
             'channels': state.shape(_PREFIX + 'aspp.project.0.weight', 4)[0]}
 
 
-def _fill_clicks(model, state):
+def _fill_clicks(model: RitmSegmenter, state: State) -> None:
     if model.colors_only:
         state.fill_convolution(model.clicks.first, 'rgb_conv.0')
         state.fill_norm(model.clicks.norm, 'rgb_conv.1')
@@ -186,7 +190,7 @@ def _fill_clicks(model, state):
     state.mapping.fill(model.clicks.scale.array, state['maps_transform.3.scale'])
 
 
-def _fill_hrnet(model, state):
+def _fill_hrnet(model: Any, state: State) -> None:
     net = model.backbone
     for number, link in enumerate((net.stem1, net.stem2), start=1):
         state.fill_conv_norm(link, f'{_PREFIX}conv{number}', f'{_PREFIX}bn{number}')
@@ -201,7 +205,7 @@ def _fill_hrnet(model, state):
     _fill_context(model.context, state)
 
 
-def _fill_module(module, name, state):
+def _fill_module(module: Any, name: str, state: State) -> None:
     for branch, blocks in enumerate(module.branches):
         state.fill_blocks(blocks, f'{name}.branches.{branch}')
     for target, links in enumerate(module.fusions):
@@ -215,11 +219,11 @@ def _fill_module(module, name, state):
                 _fill_pair(each, f'{fusion}.{step}', state)
 
 
-def _fill_pair(link, name, state):
+def _fill_pair(link: chainer.Link, name: str, state: State) -> None:
     state.fill_conv_norm(link, f'{name}.0', f'{name}.1')
 
 
-def _fill_context(context, state):
+def _fill_context(context: Any, state: State) -> None:
     for link, name in ((context.guess, 'aux_head'), (context.pixels, 'conv3x3_ocr')):
         _fill_pair(link, _PREFIX + name, state)
     state.fill_convolution(context.guess_logits, _PREFIX + 'aux_head.3')
@@ -232,7 +236,7 @@ def _fill_context(context, state):
     state.fill_convolution(context.logits, _PREFIX + 'cls_head')
 
 
-def _fill_deeplab(model, state):
+def _fill_deeplab(model: Any, state: State) -> None:
     stages = [f'layer{number + 1}' for number in range(len(model.resnet.stage_names))]
     state.fill_resnet(model.resnet, _PREFIX + 'backbone.', stages)
     branches = _PREFIX + 'aspp.concurent.'

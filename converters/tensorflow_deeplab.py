@@ -8,6 +8,8 @@ the output of caffe-tensorflow for Caffe's files.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from converters import deeplab
@@ -61,7 +63,7 @@ def build(tree: Mapping[str, Any], mapping: WeightMapping,
     return model
 
 
-def _build_resnet(layers, head, config):
+def _build_resnet(layers: TensorFlowLayers, head: str | None, config: dict[str, Any]) -> ResNetClassifier:
     """A ResNet with the strides of the paper, which TensorFlow files do not store."""
     stages = layers.stages()
     arguments = {'n_class': None if head is None else layers.outputs(head),
@@ -77,7 +79,7 @@ def _build_resnet(layers, head, config):
     return model
 
 
-def _scope(arrays, wanted, mapping):
+def _scope(arrays: Mapping[str, np.ndarray], wanted: str | None, mapping: WeightMapping) -> str:
     found = scopes(arrays)
     if wanted is None and ('' in found or len(found) == 1):
         return found[0]

@@ -14,6 +14,7 @@ import numpy as np
 from chainer_seg.links.batch_norm import EPS
 from chainer_seg.links.resnet import EXPANSION
 from converters.caffe_names import is_trunk, stages_of
+from converters.layer_view import natural_order
 from converters.weight_mapping import UPDATES, WeightMapping
 
 _WEIGHTS, _BIASES = 'weights', 'biases'
@@ -70,7 +71,7 @@ def heads_of(arrays: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
     return [name for name, ndim in found if ndim == 4], [name for name, ndim in found if ndim == 2]
 
 
-def _convolutions_of(arrays):
+def _convolutions_of(arrays: Mapping[str, np.ndarray]) -> list[str]:
     return [name.removesuffix(f'/{_WEIGHTS}') for name, array in arrays.items()
             if name.endswith(f'/{_WEIGHTS}') and array.ndim == 4]
 
@@ -93,7 +94,7 @@ class TensorFlowLayers:
 
     def stages(self) -> list[list[str]]:
         """For each stage the names of its blocks, such as res2a, res2b1, res2b2."""
-        stages = stages_of(sorted(self.names, key=_natural))
+        stages = stages_of(sorted(self.names, key=natural_order))
         if list(stages) != list(range(2, 2 + len(stages))):
             self.mapping.fail(f'its stages are {list(stages)}')
         return list(stages.values())
@@ -170,7 +171,7 @@ class TensorFlowLayers:
             self._put_mean(norm, mean, f'{convolution}/{_BIASES}')
         norm.N = UPDATES
 
-    def _names_of_norm(self, name):
+    def _names_of_norm(self, name: str) -> tuple[list[str], float]:
         """The names of a normalisation's four variables, and its epsilon."""
         for keys, eps in _NORMS:
             names = [f'{name}/{key}' for key in keys]
@@ -178,23 +179,23 @@ class TensorFlowLayers:
                 return names, eps if self.eps is None else self.eps
         return self.mapping.fail(f'it has no mean for {name}')
 
-    def _put(self, target, name, offset=0):
+    def _put(self, target: np.ndarray, name: str, offset: float = 0) -> None:
         """Copies one value per channel, plus an offset."""
         array = self._channels(name, len(target))
         values = self.mapping.use(array).reshape(-1)
         self.mapping.put(target, values + offset if offset else values, array)
 
-    def _put_mean(self, norm, mean, bias):
+    def _put_mean(self, norm: chainer.Link, mean: str, bias: str) -> None:
         arrays = [self._channels(name, len(norm.avg_mean)) for name in (mean, bias)]
         values = [self.mapping.use(array).reshape(-1).astype(np.float64) for array in arrays]
         self.mapping.put(norm.avg_mean, values[0] - values[1], *arrays)
 
-    def _weights(self, name):
+    def _weights(self, name: str) -> np.ndarray:
         if name not in self.names:
             self.mapping.fail(f'it has no convolution {name}')
         return self.arrays[f'{name}/{_WEIGHTS}']
 
-    def _channels(self, name, channels):
+    def _channels(self, name: str, channels: int) -> np.ndarray:
         """An array with one value for each channel; kaffe keeps some of Caffe's (1, 1, 1, C)."""
         if name not in self.arrays:
             self.mapping.fail(f'it has no {name}')
@@ -228,11 +229,6 @@ def skip_numbers(mapping: WeightMapping) -> None:
             mapping.skip(array, 'scalar outside the layers of the network')
 
 
-def _begins(name):
+def _begins(name: str) -> list[int]:
     """The positions where the parts of a name begin; optimizers may prepend their own scope."""
     return [0, *(match.end() for match in re.finditer('/', name))]
-
-
-def _natural(name):
-    """A key for which b2 comes before b10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]

@@ -2,7 +2,7 @@
 
 import collections.abc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 
 import numpy as np
 
@@ -53,12 +53,14 @@ def skip_training(tree: object, mapping: WeightMapping) -> None:
         network = {np.shape(array) for key in homes for array in inside[key]}
         for key in inside.keys() - set(homes):
             reason = _reason(str(key), node[key], inside[key], network, own)
-            for array in inside[key] if reason else ():
-                mapping.skip(array, reason)
+            if reason is not None:
+                for array in inside[key]:
+                    mapping.skip(array, reason)
         node = node[homes[0]] if len(homes) == 1 else None
 
 
-def _reason(key, value, arrays, network, own):
+def _reason(key: str, value: object, arrays: Sequence[np.ndarray], network: Set[tuple[int, ...]],
+            own: bool) -> str | None:
     """Why an entry beside a network is not needed; None if unknown.
 
     ``own`` means that the entry is among the weights of the network, so a scalar may be one of them.

@@ -4,6 +4,8 @@
 modules instead of cudnn, without Lua or a GPU. :func:`converters.convert` restores the same model.
 """
 
+from typing import Any
+
 import chainer
 import numpy as np
 
@@ -27,7 +29,8 @@ def torch_tree(model: chainer.Chain) -> Table:
     model = model.copy(mode='copy')
     model.to_device('@numpy')
     side = model.patch_size // STRIDE
-    fields = {'fSz': side, 'trunk': _trunk(model.trunk, side), 'scoreBranch': _score(model.score)}
+    fields: dict[str, Any] = {
+        'fSz': side, 'trunk': _trunk(model.trunk, side), 'scoreBranch': _score(model.score)}
     config = {'iSz': model.patch_size, 'gSz': model.target_size, 'batch': 1}
     if model.mask_size is not None:
         config['oSz'] = model.mask_size
@@ -43,26 +46,26 @@ def torch_tree(model: chainer.Chain) -> Table:
     return Table({'model': Object(name, Table(fields)), 'config': Table(config)})
 
 
-def _module(class_name, *modules, **fields):
+def _module(class_name: str, *modules: Object, **fields: Any) -> Object:
     table = Table(fields)
     if modules:
         table['modules'] = Table(enumerate(modules, start=1))
     return Object(class_name, table)
 
 
-def _sequential(*modules):
+def _sequential(*modules: Object) -> Object:
     return _module('nn.Sequential', *modules)
 
 
-def _relu():
+def _relu() -> Object:
     return _module('nn.ReLU', inplace=True, threshold=0, val=0)
 
 
-def _padding(name, pixels):
+def _padding(name: str, pixels: int) -> Object:
     return _module(name, pad_l=pixels, pad_r=pixels, pad_t=pixels, pad_b=pixels)
 
 
-def _convolution(link, mirrored=0):
+def _convolution(link: chainer.Link, mirrored: int = 0) -> Object:
     """A convolution, behind its symmetric padding if it has one."""
     outputs, inputs = link.W.shape[:2]
     fields = {'weight': link.W.array, 'nInputPlane': inputs, 'nOutputPlane': outputs,
@@ -76,16 +79,16 @@ def _convolution(link, mirrored=0):
     return _sequential(_padding('nn.SpatialSymmetricPadding', mirrored), convolution)
 
 
-def _linear(link):
+def _linear(link: chainer.Link) -> Object:
     """The nn.Linear of a convolution that covers its whole input."""
     return _module('nn.Linear', weight=link.W.array.reshape(len(link.W), -1), bias=link.b.array)
 
 
-def _conv_norm(link):
+def _conv_norm(link: chainer.Link) -> tuple[Object, Object]:
     return _convolution(link.conv, link.mirrored), _norm(link.norm)
 
 
-def _norm(link):
+def _norm(link: chainer.Link) -> Object:
     if isinstance(link, FrozenAffine):
         return _module('inn.ConstAffine', a=link.scale, b=link.shift, inplace=False)
     return _module('nn.SpatialBatchNormalization', weight=link.gamma.array, bias=link.beta.array,
@@ -93,7 +96,7 @@ def _norm(link):
                    momentum=0.1, affine=True, nDim=4)
 
 
-def _trunk(trunk, side):
+def _trunk(trunk: chainer.Chain, side: int) -> Object:
     resnet = trunk.resnet
     stages = [_sequential(*map(_block, resnet[name])) for name in resnet.stage_names]
     pooling = _module('nn.SpatialMaxPooling', kW=3, kH=3, dW=2, dH=2, padW=resnet.pool_pad,
@@ -104,7 +107,7 @@ def _trunk(trunk, side):
                        _view(length), _linear(trunk.features))
 
 
-def _block(block):
+def _block(block: chainer.Chain) -> Object:
     main = _sequential(*_conv_norm(block.reduce), _relu(), *_conv_norm(block.middle), _relu(),
                        *_conv_norm(block.expand))
     shortcut = (_sequential(*_conv_norm(block.shortcut)) if block.projects
@@ -113,18 +116,18 @@ def _block(block):
                        _module('nn.CAddTable', inplace=True), _relu())
 
 
-def _view(*size):
+def _view(*size: int) -> Object:
     return _module('nn.View', size=Storage('torch.LongStorage', np.array((1, *size), np.int64)))
 
 
-def _score(score):
+def _score(score: chainer.Chain) -> Object:
     dropout = _module('nn.Dropout', p=score.dropout, v2=True)
     return _sequential(dropout, _linear(score.hidden),
                        _module('nn.Threshold', threshold=0, val=float(SCORE_FLOOR), inplace=False),
                        _module('nn.Dropout', p=score.dropout, v2=True), _linear(score.logit))
 
 
-def _mask(model):
+def _mask(model: DeepMask) -> Object:
     side, target = model.mask_size, model.target_size
     enlarge = _module('nn.SpatialReSamplingEx', owidth=target, oheight=target, xDim=3, yDim=2,
                       mode='bilinear')
@@ -132,7 +135,7 @@ def _mask(model):
                        _sequential(_view(side, side), enlarge, _view(target ** 2)))
 
 
-def _refinement(refine, side):
+def _refinement(refine: chainer.Chain, side: int) -> dict[str, Any]:
     """The nets of the refinement: neths and netvs, and refs, which consists of them."""
     netvs = {0: _sequential(_linear(refine.coarse), _view(refine.mask_channels, side, side))}
     neths, refs = {}, {0: netvs[0]}
@@ -150,7 +153,7 @@ def _refinement(refine, side):
             'skpos': [8, 6, 5, 3], 'inps': Table()}
 
 
-def _convolutions(chain):
+def _convolutions(chain: chainer.ChainList) -> list[Object]:
     """Convolutions behind symmetric padding, with ReLU between them."""
     modules = []
     for name in chain.names:

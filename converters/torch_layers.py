@@ -1,10 +1,13 @@
 """The layers of Torch networks, and how their weights are copied into links."""
 
+from collections.abc import Set
+
 import chainer
 import numpy as np
 
 from chainer_seg.links import FrozenAffine
 from chainer_seg.links.batch_norm import EPS
+from converters.formats.torch7_values import Object, Tensor
 from converters.torch_modules import (
     BATCH_NORM,
     CONVOLUTIONS,
@@ -51,7 +54,7 @@ def fill_conv_norm(link: chainer.Link, convolution: Layer, norm: Layer, mapping:
         _fill_batch_norm(link.norm, norm, bias, mapping)
 
 
-def _fill_weight(link, layer, mapping, mirrored=1):
+def _fill_weight(link: chainer.Link, layer: Layer, mapping: WeightMapping, mirrored: int = 1) -> None:
     _expect(layer, CONVOLUTIONS, mapping)
     module, weight = layer.module, tensor_of(layer.module, 'weight', mapping)
     geometry = {'kW': link.ksize, 'kH': link.ksize, 'dW': link.stride[1], 'dH': link.stride[0],
@@ -69,12 +72,12 @@ def _fill_weight(link, layer, mapping, mirrored=1):
     mapping.fill(link.W.array, weight, _flat_shape(link) if len(weight.shape) == 2 else None)
 
 
-def _flat_shape(link):
+def _flat_shape(link: chainer.Link) -> tuple[int, ...]:
     outputs = link.W.shape[0]
     return outputs, link.W.size // outputs
 
 
-def _fill_affine(link, layer, bias, mapping):
+def _fill_affine(link: chainer.Link, layer: Layer, bias: Tensor | None, mapping: WeightMapping) -> None:
     """A fixed affine layer, or batch normalisation at inference, as scale and shift."""
     _expect(layer, FIXED_AFFINE | BATCH_NORM, mapping)
     found = layer.module.get
@@ -82,7 +85,8 @@ def _fill_affine(link, layer, bias, mapping):
         gamma, beta, mean, variance, eps = _statistics(layer.module, len(link.scale), mapping)
         scale = gamma / np.sqrt(variance + eps)
         shift = beta - mean * scale
-        sources = ((found('weight'), _variance(layer.module)), (found('bias'), found('running_mean')))
+        sources: tuple[tuple, tuple] = (
+            (found('weight'), _variance(layer.module)), (found('bias'), found('running_mean')))
     else:
         # The oldest files have them as 1xCx1x1.
         scale, shift = (_channels(layer.module, name, len(link.scale), mapping) for name in 'ab')
@@ -91,7 +95,7 @@ def _fill_affine(link, layer, bias, mapping):
     mapping.put(link.shift, shift + scale * _numbers(bias, mapping), *sources[1], bias)
 
 
-def _fill_batch_norm(link, layer, bias, mapping):
+def _fill_batch_norm(link: chainer.Link, layer: Layer, bias: Tensor | None, mapping: WeightMapping) -> None:
     _expect(layer, BATCH_NORM, mapping)
     found = layer.module.get
     gamma, beta, mean, variance, eps = _statistics(layer.module, link.gamma.size, mapping)
@@ -102,18 +106,19 @@ def _fill_batch_norm(link, layer, bias, mapping):
     link.N = UPDATES
 
 
-def _numbers(bias, mapping):
+def _numbers(bias: Tensor | None, mapping: WeightMapping) -> np.ndarray | float:
     """The values of a convolution's bias, 0 if it has none."""
     return 0 if bias is None else mapping.use(bias)
 
 
-def _variance(module):
+def _variance(module: Object) -> Tensor | None:
     """The variance tensor of a batch normalisation, in the old or the new form."""
     found = module.get('running_var')
     return module.get('running_std') if found is None else found
 
 
-def _statistics(module, channels, mapping):
+def _statistics(module: Object, channels: int,
+                mapping: WeightMapping) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """gamma, beta, mean and variance as float64, and eps, of a batch normalisation."""
     affine = module.get('weight') is not None
     gamma = _channels(module, 'weight', channels, mapping) if affine else np.ones(channels)
@@ -129,7 +134,7 @@ def _statistics(module, channels, mapping):
     return gamma, beta, mean, variance, eps
 
 
-def _channels(module, name, channels, mapping):
+def _channels(module: Object, name: str, channels: int, mapping: WeightMapping) -> np.ndarray:
     """One value for each channel, as float64."""
     tensor = tensor_of(module, name, mapping)
     if tensor.shape not in ((channels,), (1, channels, 1, 1)):
@@ -137,7 +142,7 @@ def _channels(module, name, channels, mapping):
     return mapping.use(tensor).reshape(-1).astype(np.float64)
 
 
-def _expect(layer, classes, mapping):
+def _expect(layer: Layer, classes: Set[str], mapping: WeightMapping) -> None:
     if layer.module.class_name not in classes:
         mapping.fail(f'it has a {layer.module.class_name}, expected one of '
                      f'{", ".join(sorted(classes))}')

@@ -173,7 +173,7 @@ def check_size(count: int, mapping: WeightMapping) -> None:
         mapping.fail(f'its shapes need {count} weights, but it has {available} numbers')
 
 
-def _child_name(name, key):
+def _child_name(name: str, key: object) -> str:
     if key == 'modules':
         return name
     if isinstance(key, str):

@@ -4,9 +4,10 @@ Supported are bottleneck and basic blocks, networks for ImageNet and for images 
 head or without one, and networks wrapped in multi-GPU containers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import chainer
 import numpy as np
 
 from chainer_seg.links import ResNet
@@ -15,7 +16,7 @@ from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
 from converters.torch_layers import fill_conv_norm, fill_linear
 from converters.torch_modules import (
-    BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, check_size, children,
+    BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, Layer, check_size, children,
     class_name, layers, number, outputs_of, skip_leftovers, tensors, walk)
 from converters.weight_mapping import WeightMapping
 
@@ -64,7 +65,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     return model
 
 
-def _walk(tree, inside):
+def _walk(tree: object, inside: Callable[[Object], list[Object]]) -> Iterator[Object]:
     """Each module of a file once, in order, with the modules that ``inside`` finds in it."""
     seen, waiting = set(), [tree]
     while waiting:
@@ -77,13 +78,13 @@ def _walk(tree, inside):
             waiting += reversed(inside(module))
 
 
-def _is_flattened(module):
+def _is_flattened(module: Object) -> bool:
     return module.class_name == 'nn.Sequential' and not is_stage(module) and not _is_block(module)
 
 
-def _modules(tree):
+def _modules(tree: object) -> list[Object]:
     """The modules of a network in order; containers around its stages are flattened."""
-    def inside(module):
+    def inside(module: Object) -> list[Object]:
         if module.class_name in _REPLICATED:
             return children(module)[:1]
         return children(module) if _is_flattened(module) else []
@@ -91,12 +92,12 @@ def _modules(tree):
             if module.class_name not in _REPLICATED and not _is_flattened(module)]
 
 
-def _replicas(tree):
+def _replicas(tree: object) -> list[list[Object]]:
     """For each multi-GPU container, the list of its replicas."""
     return [children(module) for module in _walk(tree, children) if module.class_name in _REPLICATED]
 
 
-def _skip_replicas(replicas, mapping):
+def _skip_replicas(replicas: list[list[Object]], mapping: WeightMapping) -> None:
     """Skips the replicas of other GPUs, except weights that differ from those of the first."""
     for first, *others in replicas:
         known = tensors(first)
@@ -110,7 +111,7 @@ def _skip_replicas(replicas, mapping):
                     mapping.skip(tensor, 'statistics of another GPU')
 
 
-def _head(modules, mapping):
+def _head(modules: list[Object], mapping: WeightMapping) -> Layer | None:
     """The layer of the logits; None if there is none behind the stages."""
     found = layers(modules, mapping, _TAIL)
     if len(found) > 1:
@@ -120,7 +121,7 @@ def _head(modules, mapping):
     return found[0] if found else None
 
 
-def _kind(stem, stages, mapping):
+def _kind(stem: list[Object], stages: list[Object], mapping: WeightMapping) -> dict[str, Any]:
     """The kinds of blocks, shortcuts and stem, by the first convolutions of the branches."""
     convolution, _ = _stem_layers(stem, mapping)
     blocks = [[_shortcut_kind(block) for block in _blocks(stage)] for stage in stages]
@@ -130,7 +131,7 @@ def _kind(stem, stages, mapping):
             'stem_size': number(convolution.module, 'kW', mapping)}
 
 
-def _shortcut(stages, block):
+def _shortcut(stages: list[list[str | None]], block: str) -> str:
     """The type of shortcuts in a network, from the kinds of each block of each stage."""
     found = {kind for stage in stages for kind in stage}
     if any('B' in stage[1:] for stage in stages) or block == 'basic' and found == {'B'}:
@@ -138,7 +139,7 @@ def _shortcut(stages, block):
     return 'A' if 'A' in found else 'B'
 
 
-def _shortcut_kind(block):
+def _shortcut_kind(block: Object) -> str | None:
     """'A' for subsampling with zero padding, 'B' for a projection, None for the identity."""
     branches = children(children(block)[0])
     inside = children(branches[1]) if len(branches) == 2 else []
@@ -188,7 +189,7 @@ def fill_resnet(resnet: ResNet, stem: Sequence[Object], stages: Sequence[Object]
             _fill_block(link, block, mapping)
 
 
-def _fill_block(link, block, mapping):
+def _fill_block(link: chainer.Link, block: Object, mapping: WeightMapping) -> None:
     main, shortcut = _branches(block, mapping)
     basic, order = isinstance(link, BasicBlock), _order(main, mapping)
     needed = _ORDERS['basic' if basic else 'bottleneck']
@@ -197,8 +198,8 @@ def _fill_block(link, block, mapping):
                      f'{needed.count("c")}')
     places = (link.first, link.second) if basic else (link.reduce, link.middle, link.expand)
     found = layers([main], mapping)
-    for place, pair in zip(places, zip(found[::2], found[1::2])):
-        fill_conv_norm(place, *pair, mapping)
+    for place, convolution, norm in zip(places, found[::2], found[1::2]):
+        fill_conv_norm(place, convolution, norm, mapping)
     if basic and not link.projects and (link.stride != 1 or link.new_channels):
         _check_subsampling(shortcut, link, mapping)
         return
@@ -207,10 +208,10 @@ def _fill_block(link, block, mapping):
         mapping.fail(f'a residual block has a shortcut with {len(found) // 2} convolutions, expected '
                      f'{int(link.projects)}')
     if link.projects:
-        fill_conv_norm(link.shortcut, *found, mapping)
+        fill_conv_norm(link.shortcut, found[0], found[1], mapping)
 
 
-def _branches(block, mapping):
+def _branches(block: Object, mapping: WeightMapping) -> list[Object]:
     """The convolutions and the shortcut of a block, whose sum goes through a ReLU."""
     modules = children(block)
     branches = children(modules[0])
@@ -222,7 +223,7 @@ def _branches(block, mapping):
     return branches
 
 
-def _order(main, mapping):
+def _order(main: Object, mapping: WeightMapping) -> str:
     """The convolutions (c), normalisations (n) and ReLUs (r) of a branch in order, one of the known."""
     kinds = [(CONVOLUTIONS, 'c'), (BATCH_NORM | FIXED_AFFINE, 'n'), (RELU, 'r')]
     order = ''.join(letter for module in walk([main], mapping) for classes, letter in kinds
@@ -234,7 +235,7 @@ def _order(main, mapping):
     return order
 
 
-def _check_subsampling(shortcut, link, mapping):
+def _check_subsampling(shortcut: Object, link: chainer.Link, mapping: WeightMapping) -> None:
     """Refuses a shortcut that is not every n-th pixel beside as many zeros (option A there)."""
     inside = children(shortcut)
     names = [class_name(module) for module in inside]
@@ -251,7 +252,7 @@ def _check_subsampling(shortcut, link, mapping):
                      f'{fields}, expected {[1, 1, link.stride, link.stride, 2, 0]}')
 
 
-def _check_pooling(stem, mapping):
+def _check_pooling(stem: Sequence[Object], mapping: WeightMapping) -> None:
     found = [module for module in stem if module.class_name in MAX_POOLING]
     convolution, _ = _stem_layers(stem, mapping)
     if number(convolution.module, 'kW', mapping) == 3 and not found:  # For images of 32 pixels.
@@ -264,14 +265,14 @@ def _check_pooling(stem, mapping):
                      'sides rounded down')
 
 
-def _stem_layers(stem, mapping):
+def _stem_layers(stem: Sequence[Object], mapping: WeightMapping) -> list[Layer]:
     found = layers(stem, mapping)
     if len(found) != 2:
         mapping.fail(f'its stem has {len(found)} layers with weights, expected 2')
     return found
 
 
-def _blocks(stage):
+def _blocks(stage: object) -> list[Object]:
     """The residual blocks of a stage; none where the module is no stage."""
     if not isinstance(stage, Object) or stage.class_name != 'nn.Sequential':
         return []
@@ -279,7 +280,7 @@ def _blocks(stage):
     return blocks if all(map(_is_block, blocks)) else []
 
 
-def _is_block(module):
+def _is_block(module: Object) -> bool:
     if not isinstance(module, Object) or module.class_name != 'nn.Sequential':
         return False
     first = children(module)[:1]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import chainer
+import numpy as np
 
 from chainer_seg.links import ResNet
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
@@ -25,10 +26,10 @@ class State:
         self.arrays = {name.removeprefix(prefix): array for name, array in named_arrays(tree).items()
                        if name.startswith(prefix)}
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self.arrays
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         """The array with that name; an error about the file if it is missing."""
         if name not in self.arrays:
             self.mapping.fail(f'it has no {name}')
@@ -87,7 +88,7 @@ class State:
         for number, block in enumerate(stage):
             self._fill_block(block, f'{name}.{number}')
 
-    def _fill_block(self, block, name):
+    def _fill_block(self, block: chainer.Chain, name: str) -> None:
         basic = isinstance(block, BasicBlock)
         links = (block.first, block.second) if basic else (block.reduce, block.middle, block.expand)
         for number, link in enumerate(links, start=1):

@@ -33,7 +33,7 @@ def without(tree: Any, arrays: Iterable[object]) -> Any:
     copies: dict[int, dict | list] = {}
     waiting: list[tuple[object, dict | list]] = []
 
-    def copy(node):
+    def copy(node: Any) -> Any:
         if not isinstance(node, (dict, list, tuple)) or id(node) in copies:
             return copies.get(id(node), node)
         result: dict | list = {} if isinstance(node, dict) else []
@@ -63,7 +63,7 @@ def describe(tree: object) -> str:
     return f'{len(arrays)} array{"s" * (len(arrays) > 1)} ({names})'
 
 
-def _parts(node):
+def _parts(node: object) -> list[tuple[Any, Any]]:
     if isinstance(node, collections.abc.Mapping):
         return list(node.items())
     return list(enumerate(node)) if isinstance(node, (list, tuple)) else []

@@ -8,7 +8,10 @@ arguments of :class:`chainer_seg.models.yolact.Yolact` or the original's option 
 import inspect
 import pathlib
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
+
+import chainer
 
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
@@ -67,7 +70,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> Yolac
             :func:`converters.configuration.join` passes it; or ``published``, the name of a published
             configuration.
     """
-    state = State(tree, mapping, _prefix(named_arrays(tree)))
+    state = State(tree, mapping, _prefix(named_arrays(tree)) or '')
     found = _arguments(state)
     config = translate(config, found['backbone'], mapping)
     published, names = config.pop('published', None), config.pop('class_names', None)
@@ -82,12 +85,12 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> Yolac
     return model
 
 
-def _prefix(names):
+def _prefix(names: Collection[str]) -> str | None:
     """The prefix of the network's names, as in a checkpoint with other parts; or None."""
     return prefix_of(names, 'proto_net.0.weight')
 
 
-def _arguments(state):
+def _arguments(state: State) -> dict[str, Any]:
     """The arguments of the class that the weights determine."""
     classes, channels, _, _ = state.shape('semantic_seg_conv.weight', 4)
     arguments = {'classes': classes, 'fpn_channels': channels,
@@ -98,10 +101,10 @@ def _arguments(state):
     return {**arguments, **_resnet_arguments(state)}
 
 
-def _resnet_arguments(state):
+def _resnet_arguments(state: State) -> dict[str, Any]:
     stages = state.count(_STAGE + '.0.conv1.weight')
     blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.weight') for stage in range(stages))
-    arguments = {'backbone': 'resnet101' if blocks == (3, 4, 23, 3) else 'resnet50',
+    arguments: dict[str, Any] = {'backbone': 'resnet101' if blocks == (3, 4, 23, 3) else 'resnet50',
                  'width': state.shape('backbone.conv1.weight', 4)[0]}
     if blocks not in ((3, 4, 6, 3), (3, 4, 23, 3)):
         arguments['blocks'] = blocks
@@ -109,7 +112,7 @@ def _resnet_arguments(state):
     return {**arguments, 'deformable': deformable} if any(deformable) else arguments
 
 
-def _interval(state, stage, blocks):
+def _interval(state: State, stage: int, blocks: int) -> int:
     """n if every n-th block of a stage, from the first, is deformable; 0 if none is."""
     numbers = [block for block in range(blocks)
                if f'{_STAGE.format(stage)}.{block}.conv2.conv_offset_mask.weight' in state]
@@ -122,7 +125,7 @@ def _interval(state, stage, blocks):
     return interval
 
 
-def _darknet_arguments(state):
+def _darknet_arguments(state: State) -> dict[str, Any]:
     stages = state.count(_STAGE + '.0.0.weight')
     blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.0.weight', first=1)
                    for stage in range(stages))
@@ -130,7 +133,7 @@ def _darknet_arguments(state):
     return arguments if blocks == (1, 2, 8, 8, 4) else {**arguments, 'blocks': blocks}
 
 
-def _rescoring_channels(state):
+def _rescoring_channels(state: State) -> tuple[int, ...]:
     """The channels of the strided convolutions of the net that scores masks."""
     name = 'maskiou_net.maskiou_net.{}.bias'
     channels, number = [], 0
@@ -140,7 +143,7 @@ def _rescoring_channels(state):
     return tuple(channels[:-1])
 
 
-def _published(state, found, wanted):
+def _published(state: State, found: dict[str, Any], wanted: str | None) -> dict[str, Any]:
     """The arguments of the wanted published network, or of the most likely one."""
     models = {name: YolactRecipe.load(name).to_tables()['model'] for name in _PUBLISHED}
     anchors = state.shape(f'{HEAD}.bbox_layer.bias', 1)[0] // len(_DEFAULTS['anchor_ratios']) // 4
@@ -160,7 +163,7 @@ def _published(state, found, wanted):
     return models[name]
 
 
-def _most_likely(fitting, stem, classes):
+def _most_likely(fitting: list[str], stem: str, classes: int) -> tuple[str, str]:
     """One of several published networks, and why; the original also uses the file name."""
     model = model_name(stem)
     named = [name for name in fitting if re.match(rf'yolact_{name}(?![a-z0-9])', model)]
@@ -179,7 +182,7 @@ def model_name(stem: str) -> str:
     return re.sub(r'_\d+_\d+$', '', stem.lower().removesuffix('_interrupt'))
 
 
-def _shapes(arguments, anchors=None):
+def _shapes(arguments: Mapping[str, Any], anchors: int | None = None) -> tuple:
     """Everything that the shapes of the weights depend on, except the number of classes."""
     return (arguments['backbone'], arguments['width'] or find_backbone(arguments['backbone']).width,
             anchors or len(arguments['anchor_scales'][0]),
@@ -187,7 +190,7 @@ def _shapes(arguments, anchors=None):
             *(tuple(arguments[name] or ()) for name in ('blocks', 'deformable', 'rescoring')))
 
 
-def _fill(model, state):
+def _fill(model: Yolact, state: State) -> None:
     if 'backbone._preconv.0.weight' in state:
         _fill_darknet(model.backbone, state)
     else:
@@ -209,7 +212,7 @@ def _fill(model, state):
             state.fill_convolution(link, f'maskiou_net.maskiou_net.{2 * number}')
 
 
-def _fill_darknet(darknet, state):
+def _fill_darknet(darknet: chainer.Chain, state: State) -> None:
     state.fill_conv_norm(darknet.stem, 'backbone._preconv.0', 'backbone._preconv.1')
     for number, stage in enumerate(darknet.stage_names):
         down, *blocks = darknet[stage]
@@ -220,7 +223,7 @@ def _fill_darknet(darknet, state):
                 state.fill_conv_norm(link, f'{name}.{index}.{layer}.0', f'{name}.{index}.{layer}.1')
 
 
-def _skip_dropped(state):
+def _skip_dropped(state: State) -> None:
     for name, array in state.arrays.items():
         for pattern, reason in _DROPPED.items():
             if re.match(pattern, name):

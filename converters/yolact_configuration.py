@@ -49,7 +49,7 @@ def translate(config: Mapping[str, Any], backbone: str, mapping: WeightMapping) 
     return translated
 
 
-def _translate_all(original, backbone, mapping):
+def _translate_all(original: Mapping[str, Any], backbone: str, mapping: WeightMapping) -> dict[str, Any]:
     needed = {**_NEEDED, ('transform', 'normalize'): backbone != 'darknet53',
               ('transform', 'to_float'): backbone == 'darknet53'}
     for keys, value in needed.items():
@@ -68,7 +68,7 @@ def _translate_all(original, backbone, mapping):
     return {**translated, **{name: value for name, value in original.items() if name in _OWN}}
 
 
-def _find(config, keys, default):
+def _find(config: Any, keys: tuple[str, ...], default: Any) -> Any:
     for key in keys:
         if not isinstance(config, dict) or key not in config:
             return default
@@ -76,14 +76,14 @@ def _find(config, keys, default):
     return config
 
 
-def _classes(count, mapping):
+def _classes(count: object, mapping: WeightMapping) -> tuple[str, int]:
     """The number of classes without the background."""
     if not isinstance(count, int) or count < 2:
         mapping.fail(f'its configuration has num_classes = {count!r}, expected at least 2')
     return 'classes', count - 1
 
 
-def _ratios(levels, mapping):
+def _ratios(levels: Any, mapping: WeightMapping) -> tuple[str, Any]:
     """The aspect ratios shared by all levels."""
     if not levels or any(level != levels[0] for level in levels) or len(levels[0]) != 1:
         mapping.fail(f'its configuration has aspect ratios that differ between levels, expected the '

@@ -1,5 +1,6 @@
 """The formats of weight files: from bytes to trees of arrays, independent of any network."""
 
+import mmap
 import os
 import re
 import types
@@ -81,7 +82,7 @@ def find_format(path: str | os.PathLike) -> Format:
                           f'formats: {known}.')
 
 
-def _refuse_unread(data, path):
+def _refuse_unread(data: mmap.mmap, path: str | os.PathLike) -> None:
     """Refuses files that are known not to be weight files, or to be of an unsupported format."""
     foreign = foreign_content(data[:_WINDOW_OF_PAGES])
     if foreign is not None:

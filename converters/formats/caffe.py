@@ -9,6 +9,7 @@ import math
 import mmap
 import os
 import re
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -96,7 +97,7 @@ def read(path: str | os.PathLike) -> Network:
     return {'name': network.get('name', ''), 'layers': _by_name(layers, path)}
 
 
-def _read_text(data, path):
+def _read_text(data: memoryview, path: str | os.PathLike) -> Network:
     network, unknown = caffe_text.parse(data, path)
     try:
         layers = [_described(layer) for layer in (*network.layers, *network.layer)]
@@ -110,11 +111,12 @@ def _read_text(data, path):
     return {'name': network.name, 'layers': _by_name(layers, path)}
 
 
-def _by_name(layers, path):
+def _by_name(layers: list[Layer], path: str | os.PathLike) -> Layers:
     """The layers by name; layers of different phases may share a name."""
     if not layers:
         raise WeightFileError(f'{path} has no layers, so it is not a Caffe network.')
-    named, count = {}, collections.Counter()
+    named: Layers = {}
+    count: collections.Counter[str] = collections.Counter()
     for layer in layers:
         name = layer.pop('name', '')
         count[name] += 1
@@ -126,7 +128,7 @@ def _by_name(layers, path):
     return named
 
 
-def _read_layer(wire, generation, content, begin):
+def _read_layer(wire: Wire, generation: int, content: memoryview, begin: int) -> Layer:
     blobs, rest = [], []
     for number, kind, inside, whole, at in wire.fields(content, begin):
         if number == BLOBS[generation] and kind == COUNTED:
@@ -139,7 +141,7 @@ def _read_layer(wire, generation, content, begin):
     return {**_parse(wire, _MESSAGES[generation], rest, begin), 'blobs': blobs}
 
 
-def _parse(wire, kind, parts, begin):
+def _parse(wire: Wire, kind: type[message.Message], parts: list[memoryview], begin: int) -> dict[str, Any]:
     """The small parts of a message as a dict."""
     try:
         return _described(_message(wire, kind, parts, begin))
@@ -147,7 +149,7 @@ def _parse(wire, kind, parts, begin):
         return wire.fail(f'a {kind.DESCRIPTOR.name}', f'it cannot be read ({error})', begin)
 
 
-def _message(wire, kind, parts, begin):
+def _message(wire: Wire, kind: type[message.Message], parts: list[memoryview], begin: int) -> Any:
     """The small parts of a message, parsed by the protobuf library."""
     if sum(map(len, parts)) > _LONGEST_TEXT:
         wire.fail('the parameters of a layer', 'they are too long', begin)
@@ -157,7 +159,7 @@ def _message(wire, kind, parts, begin):
         return wire.fail(f'a {kind.DESCRIPTOR.name}', f'it cannot be read ({error})', begin)
 
 
-def _described(layer):
+def _described(layer: message.Message) -> dict[str, Any]:
     """A message as a dict; layers use current Caffe's names."""
     fields = json_format.MessageToDict(layer, preserving_proto_field_name=True)
     if isinstance(layer, caffe_pb2.NetParameter):
@@ -167,15 +169,16 @@ def _described(layer):
     return {'type': '', 'bottom': [], 'top': [], **fields, 'blobs': []}
 
 
-def _new_type(old):
+def _new_type(old: str) -> str:
     """Current Caffe's name of a layer type of the old generation."""
     return _TYPES.get(old, ''.join(part.capitalize() for part in old.split('_')))
 
 
-def _read_blob(wire, content, begin):
+def _read_blob(wire: Wire, content: memoryview, begin: int) -> np.ndarray:
     """The array of a BlobProto: float32, float64, or float16 if the file contains halves."""
     sides, raw_type, halves = [], None, None
-    values, others = {FLOATS: [], _DOUBLES: [], _RAW: []}, set()
+    values: dict[int, list] = {FLOATS: [], _DOUBLES: [], _RAW: []}
+    others: set[int] = set()
     for number, kind, inside, whole, _ in wire.fields(content, begin):
         if number == SHAPE or number in _OLD_SIDES:
             sides.append(whole)
@@ -205,11 +208,11 @@ def _read_blob(wire, content, begin):
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _joined(parts):
+def _joined(parts: Sequence[bytes | memoryview]) -> bytes | memoryview:
     return parts[0] if len(parts) == 1 else b''.join(parts)
 
 
-def _raw_dtype(wire, kind, begin):
+def _raw_dtype(wire: Wire, kind: int | None, begin: int) -> str:
     if kind not in _RAW_DTYPES:
         raise WeightFileError(f'{wire.path} has a blob at byte {begin} of the type {kind} of NVIDIA\'s '
                               f'Caffe, which is not supported; save the network in single or half '
@@ -217,7 +220,7 @@ def _raw_dtype(wire, kind, begin):
     return _RAW_DTYPES[kind]
 
 
-def _read_halves(wire, content, shape, begin):
+def _read_halves(wire: Wire, content: memoryview, shape: tuple[int, ...], begin: int) -> np.ndarray:
     """An array of halves that are stored as varints of their bits."""
     try:
         return array_of_field(content, _HALVES, shape)
@@ -225,7 +228,7 @@ def _read_halves(wire, content, shape, begin):
         return wire.fail(f'a blob of the shape {shape}', f'it has {error}', begin)
 
 
-def _shape(wire, blob, begin):
+def _shape(wire: Wire, blob: Any, begin: int) -> tuple[int, ...]:
     """The shape of a BlobProto, from its four sides in old files."""
     shape = tuple(blob.shape.dim)
     if any(map(blob.HasField, ('num', 'channels', 'height', 'width'))):
@@ -264,7 +267,7 @@ def with_definition(tree: Network, path: str | os.PathLike) -> Network:
     return definition
 
 
-def _check_outputs(path, name, layer, shape):
+def _check_outputs(path: str | os.PathLike, name: str, layer: Layer, shape: tuple[int, ...]) -> None:
     parameters = layer.get('convolution_param') or layer.get('inner_product_param') or {}
     needed = parameters.get('num_output')
     found = shape[2:3] if layer['type'] == 'InnerProduct' and len(shape) == 4 else shape[:1]
@@ -277,7 +280,7 @@ def _check_outputs(path, name, layer, shape):
                               f'size {sizes}, and their shape is {shape}.')
 
 
-def _check_bias(path, name, layer, count):
+def _check_bias(path: str | os.PathLike, name: str, layer: Layer, count: int) -> None:
     """Refuses a layer that needs a bias, the default, if the weights have none."""
     if layer['type'] not in _WITH_BIAS:
         return

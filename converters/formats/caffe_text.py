@@ -42,9 +42,9 @@ def is_text(data: bytes | mmap.mmap | memoryview) -> bool:
         first[1] in _FIELDS or first[1] in _SOLVER or _LAYER.search(data) is not None)
 
 
-def _first_field(data):
+def _first_field(data: bytes | mmap.mmap | memoryview) -> re.Match | None:
     blank = _BLANK.match(data)
-    return _FIELD.match(data, blank.end())
+    return _FIELD.match(data, blank.end() if blank else 0)
 
 
 def parse(data: bytes | mmap.mmap | memoryview,
@@ -77,7 +77,7 @@ def parse(data: bytes | mmap.mmap | memoryview,
     return network, unknown
 
 
-def _decoded(data, path):
+def _decoded(data: bytes, path: str | os.PathLike) -> str:
     """The text; comments are dropped if their encoding differs from the rest."""
     try:
         return decode_text(data, str(path), WeightFileError)
@@ -87,15 +87,15 @@ def _decoded(data, path):
         return decode_text(re.sub(rb'#[^\n]*', b'', data), str(path), WeightFileError)
 
 
-def _decoded_utf16(data):
+def _decoded_utf16(data: bytes | mmap.mmap | memoryview) -> bytes:
     return bytes(data[:_LONGEST]).decode('utf-16', 'replace').encode('utf-8', 'replace')
 
 
-def _known_words(text, path):
+def _known_words(text: str, path: str | os.PathLike) -> tuple[str, list[str]]:
     """The text with only the names in caffe.proto, and a list of the unknown layer types."""
     unknown = []
 
-    def replaced(match):
+    def replaced(match: re.Match) -> str:
         if match['kept']:
             return match[0]
         if match['template']:
@@ -112,7 +112,7 @@ def _known_words(text, path):
     return _TOKEN.sub(replaced, text), unknown
 
 
-def _refuse_solver(text, path):
+def _refuse_solver(text: str, path: str | os.PathLike) -> None:
     first = _first_field(text.encode('utf-8'))
     if first is not None and first[1] in _SOLVER:
         raise WeightFileError(f'{path} is the definition of a solver; give the prototxt of the network '

@@ -32,20 +32,20 @@ def write_layers(path: str | os.PathLike, name: str,
             file.writelines(parts)
 
 
-def _blob(array):
+def _blob(array: np.ndarray) -> list[bytes | memoryview]:
     """The field of a blob in a layer, in parts; the last one is the memory of the array."""
-    numbers = memoryview(np.ascontiguousarray(array, '<f4')).cast('B')
+    numbers = np.ascontiguousarray(array, '<f4').data.cast('B')
     shape = caffe_pb2.BlobShape(dim=array.shape).SerializeToString()
     head = _head(SHAPE, len(shape)) + shape + _head(FLOATS, len(numbers))
     return [_head(BLOBS[LAYER], len(head) + len(numbers)) + head, numbers]
 
 
-def _head(field, size):
+def _head(field: int, size: int) -> bytes:
     """The beginning of a field whose content has ``size`` bytes."""
     return _varint(field << 3 | COUNTED) + _varint(size)
 
 
-def _varint(value):
+def _varint(value: int) -> bytes:
     parts = bytearray()
     while value > 127:
         parts.append(value & 127 | 128)

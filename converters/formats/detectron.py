@@ -55,7 +55,7 @@ def read(path: str | os.PathLike) -> DetectronFile:
     return {'blobs': _arrays(blobs, path), 'cfg': _configuration(tree, path, budget)}
 
 
-def _arrays(blobs, path):
+def _arrays(blobs: object, path: str | os.PathLike) -> dict[str, np.ndarray]:
     if not isinstance(blobs, dict) or not blobs:
         raise WeightFileError(f'{path} contains no blobs; choose a file that Detectron saved.')
     arrays = {}
@@ -67,7 +67,7 @@ def _arrays(blobs, path):
     return dict(sorted(arrays.items()))  # Dicts of Python 2 are unordered.
 
 
-def _configuration(tree, path, budget):
+def _configuration(tree: dict, path: str | os.PathLike, budget: Budget) -> dict[str, Any] | None:
     text = tree.get('cfg') if 'blobs' in tree else None
     if text is None:
         return None

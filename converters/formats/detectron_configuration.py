@@ -53,19 +53,19 @@ def parse(text: str, path: str | os.PathLike, budget: Budget) -> dict[str, Any]:
 class _Reader:
     """Turns YAML's nodes into plain values."""
 
-    def __init__(self, budget):
+    def __init__(self, budget: Budget) -> None:
         self.left = _MOST_VALUES
         self.names = numpy_names(budget)
         self.safe = yaml.constructor.SafeConstructor()
 
-    def mapping(self, node):
+    def mapping(self, node: yaml.Node | None) -> dict[str, Any]:
         """The value of a node, which must be a dict."""
         value = self._value(node)
         if not isinstance(value, dict):
             raise TypeError(f'it is a {type(value).__name__}, expected a mapping')
         return value
 
-    def _value(self, node):
+    def _value(self, node: yaml.Node) -> Any:
         self.left -= 1
         if self.left < 0:
             raise ValueError(f'it has more than {_MOST_VALUES} values, including repetitions by aliases')
@@ -82,7 +82,7 @@ class _Reader:
             return self._made(node)
         raise ValueError('it is empty' if node is None else f'its tag {node.tag} is unknown')
 
-    def _scalar(self, node):
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
         if node.tag.startswith(f'{_PYTHON}name:'):
             return self._named(node, 'name:')
         if node.tag.startswith(_PYTHON):
@@ -92,13 +92,13 @@ class _Reader:
             node = yaml.ScalarNode(f'tag:yaml.org,2002:{kind}', node.value, node.start_mark)
         return self.safe.construct_object(node)
 
-    def _named(self, node, kind):
+    def _named(self, node: yaml.Node, kind: str) -> Any:
         name = node.tag.removeprefix(_PYTHON + kind)
         if name not in self.names:
             raise ValueError(f'it requests {name}, which no configuration needs; nothing in it was run')
         return self.names[name]
 
-    def _made(self, node):
+    def _made(self, node: yaml.MappingNode | yaml.SequenceNode) -> Any:
         """A NumPy number or array, from its arguments and its state."""
         function = self._named(node, 'object/apply:')
         if isinstance(node, yaml.SequenceNode):
@@ -111,7 +111,7 @@ class _Reader:
         return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
     @staticmethod
-    def _parts(node):
+    def _parts(node: yaml.MappingNode) -> dict[str, yaml.Node]:
         if not isinstance(node, yaml.MappingNode):
             raise TypeError(f'its tag {node.tag} is not followed by a mapping')
         return {key.value: value for key, value in node.value}

@@ -22,42 +22,42 @@ def inert_names() -> dict[str, Admitted]:
             'collections.Counter': _counts, 'collections.defaultdict': _empty, 'torch.device': _text}
 
 
-def _namespace():
+def _namespace() -> Unfinished:
     return Unfinished(_attributes)
 
 
-def _attributes(state):
+def _attributes(state: object) -> dict:
     if not isinstance(state, dict):
         raise TypeError(f'the attributes of an object are a {type(state).__name__}')
     return state
 
 
-def _counts(items=()):
+def _counts(items: object = ()) -> dict:
     if not isinstance(items, dict):
         raise TypeError(f'the counts of a Counter are a {type(items).__name__}')
     return {plain_key(key): value for key, value in items.items()}
 
 
-def _empty(factory=None):
+def _empty(factory: object = None) -> dict:
     """A defaultdict, whose items follow."""
     return {}
 
 
-def _items(values=()):
+def _items(values: object = ()) -> list:
     if not isinstance(values, (list, tuple)):
         raise TypeError(f'the members of a set are a {type(values).__name__}')
     return list(values)
 
 
-def _path(*parts):
+def _path(*parts: object) -> str:
     return '/'.join(_checked(parts))
 
 
-def _text(*parts):
+def _text(*parts: object) -> str:
     return ':'.join(map(str, (part for part in parts if isinstance(part, (str, int, float)))))
 
 
-def _checked(parts):
+def _checked(parts: tuple) -> tuple[str, ...]:
     if not all(isinstance(part, str) for part in parts):
         raise TypeError('the parts of a path are no text')
     return parts

@@ -49,7 +49,7 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     return tree
 
 
-def _begin_of_pickle(data, path):
+def _begin_of_pickle(data: memoryview, path: str | os.PathLike) -> int:
     """Where the pickle begins, after a header that must declare objects (numpy.lib.format)."""
     size = _SIZES.get(bytes(data[len(_MAGIC):_VERSION_END]), 0)
     begin = _VERSION_END + size
@@ -65,7 +65,7 @@ def _begin_of_pickle(data, path):
     return end
 
 
-def _parsed(header):
+def _parsed(header: bytes) -> Any:
     try:
         return ast.literal_eval(header.decode('latin-1').strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -41,6 +41,6 @@ def forget(array: object) -> None:
     owner = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    mapped = getattr(owner, 'obj', owner)
+    mapped = owner.obj if isinstance(owner, memoryview) else owner
     if isinstance(mapped, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
         mapped.madvise(mmap.MADV_DONTNEED)

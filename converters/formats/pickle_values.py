@@ -15,7 +15,7 @@ class Name:
     def __init__(self, name: str, value: object = None) -> None:
         self.name, self.value = name, value
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<{self.name}>'
 
 
@@ -28,7 +28,8 @@ class Unfinished:
 
     def __init__(self, finish: Callable[[Any], object]) -> None:
         self.finish = finish
-        self.finished, self.value = False, None
+        self.finished = False
+        self.value: object = None
 
 
 # The stand-in for a name in a pickle.

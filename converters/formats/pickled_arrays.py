@@ -1,6 +1,8 @@
 """NumPy arrays and scalars in pickles: the stand-ins for the names that NumPy writes."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,27 +54,28 @@ def numpy_names(budget: Budget) -> dict[str, Admitted]:
         A mapping for :class:`~converters.formats.pickles.Machine`. Arrays are read-only views of the bytes
         of the pickle and may be unaligned; scalars are NumPy scalars, arrays of objects are lists.
     """
-    def array(data, dtype, shape, order):
+    def array(data: object, dtype: object, shape: Any, order: str) -> np.ndarray:
         budget.spend(shape)
         return _array(data, dtype, shape, order)
 
-    def from_buffer(data, dtype, shape, order, axes=None):
+    def from_buffer(data: object, dtype: object, shape: Any, order: str,
+                    axes: Sequence[int] | None = None) -> np.ndarray:
         if order == 'K' and axes is not None:  # Axes in another order, since NumPy 2.1.
             return array(data, dtype, shape, 'C').transpose(axes)
         return array(data, dtype, shape, order)
 
-    def reconstruct(kind, shape, code):
+    def reconstruct(kind: object, shape: object, code: object) -> Unfinished:
         if kind is not NDARRAY:
             raise UnreadError('arrays of a subclass of NumPy\'s')
         return Unfinished(finish)
 
-    def finish(state):
+    def finish(state: Any) -> Any:
         shape, dtype, fortran, data = state[-4:]  # A version stands before them in newer files.
         if dtype is OBJECTS:
             return _objects(data, shape)
         return array(data, dtype, shape, 'F' if fortran else 'C')
 
-    def scalar(dtype, data):
+    def scalar(dtype: object, data: object) -> Any:
         return array(data, dtype, (), 'C')[()]
 
     names: dict[str, Admitted] = {
@@ -84,7 +87,7 @@ def numpy_names(budget: Budget) -> dict[str, Admitted]:
     return names
 
 
-def _dtype(code, align=False, copy=True):
+def _dtype(code: Any, align: object = False, copy: object = True) -> Unfinished:
     code = code if isinstance(code, str) else str(code, 'ascii')
     if code in _OBJECTS:
         return Unfinished(lambda state: OBJECTS)
@@ -93,25 +96,25 @@ def _dtype(code, align=False, copy=True):
     return Unfinished(lambda state: np.dtype(code).newbyteorder(_byte_order(state[1])))
 
 
-def _byte_order(mark):
+def _byte_order(mark: Any) -> str:
     mark = mark if isinstance(mark, str) else str(mark, 'ascii')
     if mark not in ('<', '>', '|', '='):
         raise ValueError('a dtype has no order of bytes')
     return '<' if mark in ('|', '=') else mark
 
 
-def _encode(text, encoding):
+def _encode(text: object, encoding: object) -> bytes:
     """How Python 3 writes bytes in protocol 2, except for none at all."""
     if not isinstance(text, str) or encoding not in ('latin1', 'latin-1'):
         raise ValueError('bytes are written in an encoding other than Latin-1')
     return text.encode('latin-1')
 
 
-def _no_bytes():
+def _no_bytes() -> bytes:
     return b''
 
 
-def _objects(values, shape):
+def _objects(values: object, shape: object) -> Any:
     """The values of an array of objects: a list, or the only one of an array without dimensions."""
     if not isinstance(values, list) or shape not in ((), (len(values),)):
         raise TypeError('an array of objects has no list of them')
@@ -120,7 +123,7 @@ def _objects(values, shape):
     return values if shape else values[0]
 
 
-def _array(data, dtype, shape, order):
+def _array(data: object, dtype: object, shape: Any, order: str) -> np.ndarray:
     if not isinstance(dtype, np.dtype):
         raise TypeError('an array has no dtype')
     data = data.encode('latin-1') if isinstance(data, str) else data
@@ -128,4 +131,4 @@ def _array(data, dtype, shape, order):
         raise TypeError(f'the values of an array are a {type(data).__name__}')
     if order not in ('C', 'F') or len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f'an array of {math.prod(shape)} {dtype} has {len(data)} bytes')
-    return np.ndarray(shape, dtype, data, order=order)
+    return np.ndarray(shape, dtype, data, order='F' if order == 'F' else 'C')

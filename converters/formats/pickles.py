@@ -25,7 +25,7 @@ _MOST_OPCODES = 2_000_000
 _LONGEST_LINE = 4096  # Maximum bytes of a number or name in text form.
 _LONGEST_NUMBER = 64  # Maximum bytes of a number in binary form.
 
-_NUMBERS = {opcode.code.encode('latin-1')[0]: opcode.arg.reader
+_NUMBERS: dict[int, Callable[[Any], Any]] = {opcode.code.encode('latin-1')[0]: opcode.arg.reader
             for opcode in pickletools.opcodes if opcode.arg}
 
 
@@ -96,7 +96,7 @@ class Machine:
         raise WeightFileError(f'{self.path} is refused: at byte {self._start} it requests {what}, '
                               f'which is not needed to store weights; nothing in it was run{self.remedy}.')
 
-    def _last(self):
+    def _last(self) -> Any:
         if len(self.stack) != 1:
             self.fail('the end of the pickle later', f'{len(self.stack)} values are left over')
         return self.pop()
@@ -111,7 +111,7 @@ class Machine:
         self.at += count
         return self.data[self.at - count:self.at]
 
-    def number(self, opcode: int) -> int | float:
+    def number(self, opcode: int) -> Any:
         """The argument of an opcode that has a number."""
         return _NUMBERS[opcode](self)
 

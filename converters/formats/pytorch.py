@@ -3,6 +3,8 @@
 import mmap
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +12,10 @@ from chainer_seg.errors import WeightFileError
 from chainer_seg.foreign_files import foreign_file
 from converters.formats.inert_names import inert_names
 from converters.formats.mapped_file import map_file
+from converters.formats.pickle_values import Admitted
 from converters.formats.pickled_arrays import Budget, numpy_names
 from converters.formats.pickles import Machine
-from converters.formats.pytorch_tensors import Storage, parse_id, tensor_names
+from converters.formats.pytorch_tensors import Element, Storage, parse_id, tensor_names
 from converters.formats.stored_zip import StoredZip
 
 _ZIP = b'PK\3\4'
@@ -48,7 +51,7 @@ def read(path: str | os.PathLike) -> object:
     return _read_zip(data, path) if data[:4] == _ZIP else _read_stream(data, path)
 
 
-def _read_zip(data, path):
+def _read_zip(data: memoryview, path: str | os.PathLike) -> Any:
     archive = StoredZip(data, path)
     folders = [name.removesuffix('/data.pkl') for name in archive.entries
                if name.endswith('/data.pkl') and name.count('/') == 1]
@@ -60,7 +63,7 @@ def _read_zip(data, path):
                               f"torch.save.")
     order = _order(archive, folder)
 
-    def storage(value):
+    def storage(value: Any) -> tuple[Storage, Element]:
         key, element, count, _ = parse_id(value)
         if key not in storages:
             storages[key] = Storage(archive.read(f'{folder}/data/{key}'), order)
@@ -74,12 +77,12 @@ def _read_zip(data, path):
     return machine.load_last()
 
 
-def _names(budget):
+def _names(budget: Budget) -> dict[str, Admitted]:
     """The stand-ins for the names in a checkpoint: of tensors, of arrays, and of plain objects."""
     return {**numpy_names(budget), **inert_names(), **tensor_names(budget)}
 
 
-def _other_archive(archive, path):
+def _other_archive(archive: StoredZip, path: str | os.PathLike) -> str:
     """What a zip archive is if torch.save did not write it."""
     if 'chainer_seg.json.npy' in archive.entries:
         return 'is a model file of chainer_seg already; use it as it is'
@@ -89,7 +92,7 @@ def _other_archive(archive, path):
         'is a zip archive without the data.pkl of torch.save; choose a .pth file')
 
 
-def _order(archive, folder):
+def _order(archive: StoredZip, folder: str) -> str:
     """The byte order; little-endian if the file does not state it."""
     name = f'{folder}/byteorder'
     order = bytes(archive.read(name)) if name in archive.entries else b'little'
@@ -98,7 +101,7 @@ def _order(archive, folder):
     return '<' if order == b'little' else '>'
 
 
-def _read_stream(data, path):
+def _read_stream(data: memoryview, path: str | os.PathLike) -> Any:
     """Reads the older stream: five pickles, and then the storages, always little-endian.
 
     The fourth pickle, the object, precedes the storages of its tensors, and where it ends is known only
@@ -113,7 +116,7 @@ def _read_stream(data, path):
     begin, budget = header.at, Budget(len(data))
     elements = {}
 
-    def note(value):
+    def note(value: Any) -> None:
         key, element, count, _ = parse_id(value)
         elements[key] = element, count
 
@@ -124,18 +127,18 @@ def _read_stream(data, path):
     skim.load()
     storages = _find_storages(Machine(data, path, {}, at=skim.at), elements)
 
-    def storage(value):
+    def storage(value: Any) -> tuple[Storage, Element]:
         key, element, _, view = parse_id(value)
         return _part(storages[key], element, view), element
 
     return Machine(data, path, names, storage, _REMEDY, at=begin).load()
 
 
-def _nothing(*arguments):
+def _nothing(*arguments: object) -> None:
     return None
 
 
-def _find_storages(machine, elements):
+def _find_storages(machine: Machine, elements: Mapping[str, Any]) -> dict[str, Storage]:
     """The storages after the object: a list of their keys, then their sizes and bytes in that order.
 
     Args:
@@ -162,7 +165,7 @@ def _find_storages(machine, elements):
     return storages
 
 
-def _part(storage, element, view):
+def _part(storage: Storage, element: Element, view: Any) -> Storage:
     """A storage, or the part of it that old files treat as a storage of its own."""
     if view is None:
         return storage

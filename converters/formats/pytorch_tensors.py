@@ -1,6 +1,7 @@
 """The names that torch.save writes for tensors, and their stand-ins (torch/_utils.py)."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,8 @@ def tensor_names(budget: Budget) -> dict[str, Admitted]:
     Args:
         budget: The :class:`~converters.formats.pickled_arrays.Budget` of the file.
     """
-    def tensor(typed, offset, shape, strides, element=None):
+    def tensor(typed: tuple[Storage, Element], offset: int, shape: Any, strides: Any,
+               element: Element | None = None) -> np.ndarray:
         if not isinstance(typed, tuple) or not isinstance(typed[0], Storage):
             raise TypeError('a tensor has no storage')
         budget.spend(shape)
@@ -66,13 +68,16 @@ def tensor_names(budget: Budget) -> dict[str, Admitted]:
         storage, stored = typed
         return window(storage.values(element or stored), offset, shape, strides)
 
-    def tensor_2(storage, offset, shape, strides, requires_grad, hooks, metadata=None):
+    def tensor_2(storage: tuple[Storage, Element], offset: int, shape: Any, strides: Any,
+                 requires_grad: object, hooks: object, metadata: object = None) -> np.ndarray:
         if metadata:
             raise ValueError('a tensor is conjugated or negated')
         return tensor(storage, offset, shape, strides)
 
-    def tensor_3(storage, offset, shape, strides, requires_grad, hooks, dtype, metadata=None):
-        if metadata or not isinstance(dtype, Name):
+    def tensor_3(storage: tuple[Storage, Element], offset: int, shape: Any, strides: Any,
+                 requires_grad: object, hooks: object, dtype: Any,
+                 metadata: object = None) -> np.ndarray:
+        if metadata or not isinstance(dtype, Name) or not isinstance(dtype.value, Element):
             raise ValueError('a tensor has an unknown type')
         return tensor(storage, offset, shape, strides, dtype.value)
 
@@ -115,11 +120,11 @@ def parse_id(value: object) -> tuple[str, Element, int, tuple | None]:
     return key, kind.value, count, view[0] if view else None
 
 
-def _size(sides=()):
+def _size(sides: tuple[int, ...] = ()) -> tuple[int, ...]:
     if not isinstance(sides, (tuple, list)):
         raise TypeError('a size is no tuple')
     return tuple(sides)
 
 
-def _parameter(data, requires_grad, hooks, state=None):
+def _parameter(data: Any, requires_grad: object, hooks: object, state: object = None) -> Any:
     return data

@@ -63,13 +63,13 @@ class SortedTable:
         """Raises an error: the file is damaged."""
         self.wire.fail(expected, found, at)
 
-    def _handle(self, message, at, begin):
+    def _handle(self, message: memoryview, at: int, begin: int) -> tuple[tuple[int, ...], int]:
         """The position and length of a block, and where its handle ends."""
         offset, at = self.wire.varint(message, at, begin)
         size, at = self.wire.varint(message, at, begin)
         return (offset, size), at
 
-    def _block(self, offset, size):
+    def _block(self, offset: int, size: int) -> Iterator[tuple[bytes, memoryview, int]]:
         """The keys, values and positions in a block."""
         content, is_file = self._content(offset, size)
         restarts = int.from_bytes(content[-4:], 'little') if len(content) >= 4 else -1
@@ -92,7 +92,7 @@ class SortedTable:
             at += added + length
             yield key, content[at - length:at], offset + at - length if is_file else offset
 
-    def _content(self, offset, size):
+    def _content(self, offset: int, size: int) -> tuple[memoryview, bool]:
         """The verified bytes of a block, and whether they are a part of the file."""
         self._left -= size
         end = offset + size + _TRAILER.size
@@ -110,7 +110,7 @@ class SortedTable:
                                   f'compression {packing}, expected none (0) or Snappy (1).')
         return self._decompressed(content, offset), False
 
-    def _decompressed(self, content, offset):
+    def _decompressed(self, content: memoryview, offset: int) -> memoryview:
         """The content of a block that is compressed with Snappy."""
         try:
             size = cramjam.snappy.decompress_raw_len(content)

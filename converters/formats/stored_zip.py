@@ -4,7 +4,7 @@ import os
 import struct
 import zipfile
 import zlib
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from chainer_seg.errors import WeightFileError
 
@@ -57,7 +57,7 @@ class StoredZip:
         """Raises an error: the archive is damaged."""
         raise WeightFileError(f'{self.path} is damaged or was not written by torch.save: {problem}.')
 
-    def _start(self, entry):
+    def _start(self, entry: zipfile.ZipInfo) -> int:
         """The first byte of an entry's content, behind its own header."""
         at = entry.header_offset
         header = self.data[at:at + _LOCAL_HEADER.size] if at >= 0 else b''
@@ -70,11 +70,11 @@ class StoredZip:
 class _Limited:
     """A file that refuses large reads, so that a directory cannot exhaust the memory."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
         self._read = file.read
 
-    def read(self, count=-1):
+    def read(self, count: int = -1) -> bytes:
         content = self._read(min(count, _LONGEST_READ + 1) if count >= 0 else _LONGEST_READ + 1)
         if len(content) > _LONGEST_READ:
             raise zipfile.BadZipFile(f'it is longer than {_LONGEST_READ} bytes')

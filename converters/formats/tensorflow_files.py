@@ -65,7 +65,7 @@ def shards_of(path: str | os.PathLike) -> list[pathlib.Path]:
     return shards
 
 
-def _named(path):
+def _named(path: pathlib.Path) -> pathlib.Path | None:
     """The file of the checkpoint with this name; None if there is none."""
     index = path.with_name(path.name + _INDEX)
     if path.exists() or not path.parent.is_dir():
@@ -77,7 +77,7 @@ def _named(path):
     return min((path.with_name(match[0]) for match in matches if match[1] == prefix), default=None)
 
 
-def _in_folder(folder):
+def _in_folder(folder: pathlib.Path) -> pathlib.Path:
     if (folder / _SAVED_MODEL).exists():
         return folder / _SAVED_MODEL
     if (folder / 'saved_model.pb').exists():
@@ -86,7 +86,7 @@ def _in_folder(folder):
     return _newest(folder / _STATE) if (folder / _STATE).exists() else folder
 
 
-def _newest(state):
+def _newest(state: pathlib.Path) -> pathlib.Path:
     """The checkpoint that the text file beside it names."""
     with open(state, 'rb') as file:
         content = file.read(_LONGEST_STATE)
@@ -102,7 +102,7 @@ def _newest(state):
     return _beside(state, name)
 
 
-def _beside(state, name):
+def _beside(state: pathlib.Path, name: str) -> pathlib.Path:
     """The named checkpoint, in the folder of the text file that names it or in a subfolder.
 
     For a path elsewhere, as after the folder was moved, only the last part is used.
@@ -126,7 +126,7 @@ def _beside(state, name):
                           f'or give the checkpoint itself.')
 
 
-def _index_of(shard, name):
+def _index_of(shard: pathlib.Path, name: str) -> pathlib.Path:
     index = shard.with_name(name + _INDEX)
     if not index.exists():
         raise WeightFileError(f'{shard} contains values of a checkpoint, but not their names; copy '
@@ -134,7 +134,7 @@ def _index_of(shard, name):
     return index
 
 
-def _refuse_graphs(path):
+def _refuse_graphs(path: pathlib.Path) -> None:
     if not path.exists():
         return
     if path.suffix == '.meta':

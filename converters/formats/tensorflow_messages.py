@@ -4,6 +4,7 @@ Messages with the values of variables are not among them, because the protobuf l
 :mod:`converters.formats.protobuf_wire` reads those.
 """
 
+from collections.abc import Sized
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -97,6 +98,6 @@ def check_version(wire: Wire, version: Any) -> None:
                               f'versions up to {_NEWEST} are supported; save it with an older TensorFlow.')
 
 
-def _check_dimensions(wire, sides, begin):
+def _check_dimensions(wire: Wire, sides: Sized, begin: int) -> None:
     if len(sides) > _MOST_DIMENSIONS:
         wire.fail(f'at most {_MOST_DIMENSIONS} dimensions', f'there are {len(sides)}', begin)

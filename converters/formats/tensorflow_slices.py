@@ -2,6 +2,7 @@
 
 import math
 import typing
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,12 @@ def slice_key(name: bytes, extents: Extents) -> bytes:
     return key + b''.join(_ordered(number) for extent in extents for number in extent)
 
 
-def _ordered_count(number):
+def _ordered_count(number: int) -> bytes:
     size = (number.bit_length() + 7) // 8
     return bytes([size]) + number.to_bytes(size, 'big')
 
 
-def _ordered(number):
+def _ordered(number: int) -> bytes:
     """An order-preserving encoding: the number of leading ones is the number of bytes."""
     size = ((number if number >= 0 else ~number).bit_length() + 7) // 7
     ones = (1 << size) - 1 << 7 * size
@@ -32,7 +33,7 @@ class Part(typing.NamedTuple):
     """A slice of a variable: where it starts, and its values."""
 
     starts: tuple[int, ...]
-    values: np.ndarray
+    values: Any  # An array, or a list of strings.
 
 
 def place_of(extents: Extents, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

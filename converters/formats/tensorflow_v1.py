@@ -2,14 +2,15 @@
 
 import collections
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainer_seg.errors import WeightFileError
 from converters.formats.protobuf_wire import COUNTED
 from converters.formats.sorted_table import SortedTable
-from converters.formats.tensorflow_messages import check_version, extents_of, parse, shape_of
+from converters.formats.tensorflow_messages import Extents, check_version, extents_of, parse, shape_of
 from converters.formats.tensorflow_slices import Part, joined, place_of
 from converters.formats.tensorflow_values import ELEMENTS, STRING, Element, array_of_field
 
@@ -45,24 +46,26 @@ def read_tables(tables: Sequence[SortedTable]) -> dict[str, np.ndarray | list[by
     return {name: _join(tables[0], name, meta, parts[name]) for name, meta in metas.items()}
 
 
-def _read_meta(table, value, begin):
+def _read_meta(table: SortedTable, value: memoryview, begin: int) -> dict[str, _Meta]:
     meta = parse(table.wire, 'SavedTensorSlices', value, begin).meta
     check_version(table.wire, meta.versions)
     return dict(_variable(table, each, begin) for each in meta.tensor)
 
 
-def _variable(table, message, begin):
+def _variable(table: SortedTable, message: Any, begin: int) -> tuple[str, _Meta]:
     name = text(message.name)
     if message.type not in ELEMENTS:
         table.fail('a type of numbers', f'{name[:80]!r} is of type {message.type}', begin)
     return name, _Meta(ELEMENTS[message.type], shape_of(table.wire, message.shape, begin))
 
 
-def _add_slice(table, value, begin, metas, parts):
+def _add_slice(table: SortedTable, value: memoryview, begin: int, metas: dict[str, _Meta],
+               parts: dict[str, list[Part]]) -> None:
     for outer, content, at in _counted(table, value, begin):
         if outer != _DATA:
             continue
-        name, extents, data, place = '', (), None, at
+        name, data, place = '', None, at
+        extents: Extents = ()
         for number, inside, inside_at in _counted(table, content, at):
             if number == 1:
                 name = text(inside)
@@ -76,7 +79,7 @@ def _add_slice(table, value, begin, metas, parts):
         parts[name].append(_read_slice(table, metas[name], extents, data, place))
 
 
-def _read_slice(table, meta, extents, data, begin):
+def _read_slice(table: SortedTable, meta: _Meta, extents: Extents, data: memoryview, begin: int) -> Part:
     """The values of a slice; their message states neither type nor shape."""
     found = [(inside, kind) for number, kind, inside, _, _ in table.wire.fields(data, begin)
              if number == meta.element.field]
@@ -93,7 +96,7 @@ def _read_slice(table, meta, extents, data, begin):
                           f'there are {error}', begin)
 
 
-def _join(table, name, meta, parts):
+def _join(table: SortedTable, name: str, meta: _Meta, parts: list[Part]) -> np.ndarray | list[bytes]:
     if meta.element.name == STRING:
         return [value for part in parts for value in part.values]
     try:
@@ -103,7 +106,7 @@ def _join(table, name, meta, parts):
                               f'has {error}.') from error
 
 
-def _counted(table, message, begin):
+def _counted(table: SortedTable, message: memoryview, begin: int) -> Iterator[tuple[int, memoryview, int]]:
     """Fields that are messages or text: number, content and position."""
     for number, kind, inside, _, at in table.wire.fields(message, begin):
         if kind == COUNTED:

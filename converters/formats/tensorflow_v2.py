@@ -1,7 +1,9 @@
 """Reads TensorFlow checkpoints of version 2: an index and shards of data (tensor_bundle.proto)."""
 
+import os
 import struct
 import typing
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -57,7 +59,7 @@ def read_bundle(table: SortedTable) -> dict[str, np.ndarray | list[bytes]]:
             for key, entry in entries.items() if not key.startswith(_SLICE)}
 
 
-def _read_header(table, content, begin):
+def _read_header(table: SortedTable, content: memoryview, begin: int) -> tuple[int, str]:
     """The number of shards and the byte order."""
     header = parse(table.wire, 'BundleHeaderProto', content, begin)
     check_version(table.wire, header.version)
@@ -66,14 +68,15 @@ def _read_header(table, content, begin):
     return header.num_shards, '>' if header.endianness else '<'
 
 
-def _read_entry(table, content, begin):
+def _read_entry(table: SortedTable, content: memoryview, begin: int) -> _Entry:
     entry = parse(table.wire, 'BundleEntryProto', content, begin)
     return _Entry(begin, entry.dtype, shape_of(table.wire, entry.shape, begin), entry.shard_id,
                   entry.offset, entry.size, entry.crc32c,
                   [extents_of(table.wire, each, begin) for each in entry.slices])
 
 
-def _variable(table, key, entry, entries, shards):
+def _variable(table: SortedTable, key: bytes, entry: _Entry, entries: dict[bytes, _Entry],
+              shards: '_Shards') -> Any:
     try:
         if not entry.slices:
             return shards.values(entry)
@@ -99,11 +102,12 @@ class _Shards:
         order: The byte order.
     """
 
-    def __init__(self, index, count, order):
+    def __init__(self, index: str | os.PathLike, count: int, order: str) -> None:
         self.index, self.count, self.order = str(index), count, order
-        self._data, self._left = {}, {}
+        self._data: dict[int, memoryview] = {}
+        self._left: dict[int, int] = {}
 
-    def values(self, entry):
+    def values(self, entry: _Entry) -> Any:
         """The values of an entry, after verifying their checksum.
 
         Raises:
@@ -122,7 +126,7 @@ class _Shards:
             self._fail(entry, f'{entry.size} bytes of values', 'their checksum is wrong')
         return array_of_bytes(data, element, entry.shape, self.order)
 
-    def _bytes(self, entry):
+    def _bytes(self, entry: _Entry) -> memoryview:
         if entry.shard not in self._data:
             data = memoryview(map_file(self._existing(entry.shard))) if entry.size else memoryview(b'')
             self._data[entry.shard], self._left[entry.shard] = data, len(data)
@@ -132,7 +136,7 @@ class _Shards:
             self._fail(entry, f'{entry.size} bytes of values', f'the file has {len(data)} in all')
         return data[entry.offset:entry.offset + entry.size]
 
-    def _strings(self, entry, data):
+    def _strings(self, entry: _Entry, data: memoryview) -> list[bytes]:
         """Strings behind their lengths and the checksum of these."""
         lengths, at = [], 0
         for _ in range(int(np.prod(entry.shape))):
@@ -147,10 +151,10 @@ class _Shards:
         ends = begin + np.cumsum(lengths, dtype=np.int64)
         return [bytes(data[end - length:end]) for end, length in zip(ends, lengths)]
 
-    def _path(self, shard):
+    def _path(self, shard: int) -> str:
         return f'{self.index.removesuffix(INDEX)}.data-{shard:05d}-of-{self.count:05d}'
 
-    def _existing(self, shard):
+    def _existing(self, shard: int) -> str:
         path = self._path(shard)
         try:
             open(path, 'rb').close()
@@ -160,12 +164,12 @@ class _Shards:
                 f'missing; copy all files of the checkpoint into one folder.') from error
         return path
 
-    def _fail(self, entry, expected, found):
+    def _fail(self, entry: _Entry, expected: str, found: str) -> NoReturn:
         raise WeightFileError(f'{self._path(entry.shard)} is damaged or truncated: at byte '
                               f'{entry.offset} {expected} were expected, but {found}.')
 
 
-def _length(data, at):
+def _length(data: memoryview, at: int) -> tuple[int, ...]:
     """A number of one to five bytes, and where it ends."""
     value = 0
     for place, byte in enumerate(data[at:at + 5]):

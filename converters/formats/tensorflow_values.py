@@ -71,13 +71,13 @@ def array_of_field(data: bytes | memoryview, element: Element, shape: tuple[int,
     return _finished(values.astype(element.code), element, shape)
 
 
-def _finished(values, element, shape):
+def _finished(values: np.ndarray, element: Element, shape: tuple[int, ...]) -> np.ndarray:
     if element.name == _BFLOAT16:
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return values.reshape(shape)
 
 
-def _varints(data):
+def _varints(data: np.ndarray) -> np.ndarray:
     """Varints of one to ten bytes, as uint64; negative numbers are in two's complement."""
     ends = np.flatnonzero(data < 128)
     if len(data) and (not len(ends) or ends[-1] != len(data) - 1):

@@ -7,6 +7,8 @@ until its values are used. Functions are kept as bytes and never run.
 import mmap
 import os
 import re
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -71,20 +73,21 @@ def read(path: str | os.PathLike) -> object:
             raise
 
 
-def _is_ascii(data):
+def _is_ascii(data: bytes | mmap.mmap | memoryview) -> bool:
     return re.match(rb'[0-8](\n|\Z)', data) is not None
 
 
 class _Reader:
     """Builds the objects of one source."""
 
-    def __init__(self, source):
+    def __init__(self, source: Ascii | Binary) -> None:
         self.source = source
-        self.seen = {}
+        self.seen: dict[int | None, Any] = {}
         self.depth = 0
-        self.odd = None  # The first object whose content is not a table, and its position.
+        # The first object whose content is not a table, and its position.
+        self.odd: tuple[str, int] | None = None
 
-    def read(self):
+    def read(self) -> Any:
         try:
             value = run(self._value())
             if not self.source.at_end():
@@ -99,7 +102,7 @@ class _Reader:
                 f'{quoted(name, 60)}, which has an unsupported format of its own; save the file in Torch '
                 f'without it.') from error
 
-    def _value(self):
+    def _value(self) -> Generator[Any, Any, Any]:
         """Reads one value; yields for each value inside it (see :func:`run`)."""
         source, at = self.source, self.source.at
         tag = source.integer('a type number')
@@ -128,18 +131,18 @@ class _Reader:
         self.depth -= 1
         return value
 
-    def _boolean(self):
+    def _boolean(self) -> bool:
         at, value = self.source.at, self.source.integer('a boolean')
         if value not in (0, 1):
             self.source.fail('a boolean, 0 or 1,', f'there is {value}', at)
         return value == 1
 
-    def _table(self, index):
+    def _table(self, index: int | None) -> Generator[Any, Any, Any]:
         table = self.seen[index] = Table()
         yield from self._pairs(table, self.source.length('a table'))
         return table
 
-    def _pairs(self, table, count):
+    def _pairs(self, table: Table, count: int) -> Generator[Any, Any, Any]:
         for _ in range(count):
             at = self.source.at
             key = yield self._value()
@@ -149,26 +152,26 @@ class _Reader:
             if value is not None:
                 table[key] = value
 
-    def _function(self, index, tag):
+    def _function(self, index: int | None, tag: int) -> Generator[Any, Any, Any]:
         function = Function(bytes(self.source.bytes('the code of a function')), tag=tag)
         if index is not None:
             self.seen[index] = function
         function.upvalues = yield self._value()
         return function
 
-    def _object(self, index):
-        name, version = self.source.text('the class of an object'), None
+    def _object(self, index: int | None) -> Generator[Any, Any, Any]:
+        name = self.source.text('the class of an object')
+        version: int | None = None
         match = _VERSION.fullmatch(name)
         if match:
             version, name = int(match[1]), self.source.text('the class of an object')
-        element, kind = element_of(name) or (None, None)
+        element, kind = element_of(name) or ('', '')
         if kind == 'Storage':
             at, count = self.source.at, self.source.long('the size of a storage')
             if count < 0:
                 self.source.fail('the size of a storage', f'there is {count}', at)
-            value = Storage(name, self.source.values(element, count), version)
-            self.seen[index] = value
-            return value
+            storage = self.seen[index] = Storage(name, self.source.values(element, count), version)
+            return storage
         if kind == 'Tensor':
             return (yield from self._tensor(index, name, version))
         value = self.seen[index] = Object(name, version=version)
@@ -181,7 +184,7 @@ class _Reader:
         value.fields = yield self._value()
         return value
 
-    def _tds(self, value):
+    def _tds(self, value: Any) -> Generator[Any, Any, Any]:
         """The payload of a tds.Hash, a long n and n pairs, or of a tds.Vec, a long n and n values."""
         at, count = self.source.at, self.source.long(f'the size of a {value.class_name}')
         if count < 0:
@@ -192,7 +195,7 @@ class _Reader:
         for number in range(1, count + 1):
             value.fields[number] = yield self._value()
 
-    def _tag_ahead(self):
+    def _tag_ahead(self) -> int:
         """The type number of the next value; TABLE at the end of the file."""
         at = self.source.at
         try:
@@ -202,7 +205,7 @@ class _Reader:
         finally:
             self.source.at = at
 
-    def _tensor(self, index, name, version):
+    def _tensor(self, index: int | None, name: str, version: int | None) -> Generator[Any, Any, Any]:
         source, at = self.source, self.source.at
         tensor = self.seen[index] = Tensor(name, version=version)
         dimensions = source.integer('the number of dimensions of a tensor')
@@ -222,7 +225,7 @@ class _Reader:
         return tensor
 
 
-def _problem(tensor):
+def _problem(tensor: Tensor) -> str | None:
     """What is wrong with a tensor; None if nothing is."""
     storage = tensor.storage
     if storage is not None:
@@ -235,9 +238,9 @@ def _problem(tensor):
     return None
 
 
-def _view(tensor):
+def _view(tensor: Tensor) -> np.ndarray:
     if not tensor.shape:  # Torch's empty tensor.
-        element, _ = element_of(tensor.class_name)
+        element, _ = element_of(tensor.class_name) or ('', '')
         return np.empty(0, ELEMENTS[element])
     values = np.empty(0) if tensor.storage is None else tensor.storage.values
     return window(values, tensor.offset, tensor.shape, tensor.strides)

@@ -95,7 +95,7 @@ class Binary(_Source):
     def at_end(self) -> bool:
         return self.left == 0
 
-    def _take(self, count, what):
+    def _take(self, count: int, what: str) -> memoryview:
         if count > self.left:
             self.fail(what, 'the file ends')
         self.at += count
@@ -146,7 +146,7 @@ class Ascii(_Source):
     def at_end(self) -> bool:
         return not self.view[self.at:].tobytes().strip() if self.left < 8 else False
 
-    def _list(self, element, dtype, count):
+    def _list(self, element: str, dtype: np.dtype, count: int) -> np.ndarray:
         """A line of numbers; they are counted before memory is allocated."""
         what = f'a line of {count} {element} values'
         end = self.data.find(b'\n', self.at)
@@ -172,7 +172,7 @@ class Ascii(_Source):
         values.flags.writeable = False
         return values
 
-    def _token(self, pattern, what):
+    def _token(self, pattern: re.Pattern, what: str) -> bytes:
         match = pattern.match(self.data, self.at)
         if match is None:
             near = bytes(self.view[self.at:self.at + 24])
@@ -182,7 +182,7 @@ class Ascii(_Source):
             self.at += 1
         return match[1]
 
-    def _line_feed(self, what):
+    def _line_feed(self, what: str) -> None:
         if self.data[self.at:self.at + 1] != b'\n':
             self.fail(f'a line feed after {what}', 'there is none')
         self.at += 1

@@ -7,7 +7,7 @@ byte (Latin-1), as Lua's strings are bytes; :func:`readable` gives the text of o
 import collections.abc
 import dataclasses
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,25 +59,25 @@ class Table(collections.abc.MutableMapping):
         self._slots: dict[Any, Any] = {}
         self.update(items)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self._slots[_slot(key)]
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: Any, value: Any) -> None:
         self._slots[_slot(key)] = value
 
-    def __delitem__(self, key):
+    def __delitem__(self, key: Any) -> None:
         del self._slots[_slot(key)]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator:
         return (_BOOLEANS.get(slot, slot) for slot in self._slots)
 
-    def __contains__(self, key):
+    def __contains__(self, key: object) -> bool:
         return _slot(key) in self._slots
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._slots)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<Lua table of {len(self)}>'
 
     def sequence(self) -> list:
@@ -108,7 +108,7 @@ class Object:
         """A field, or ``default`` if there is none."""
         return self.fields.get(name, default) if isinstance(self.fields, Table) else default
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<{self.class_name}>'
 
 
@@ -120,7 +120,7 @@ class Storage:
     values: np.ndarray
     version: float | None = 1
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<{self.class_name} of {len(self.values)}>'
 
 
@@ -140,11 +140,11 @@ class Tensor:
     array: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
     version: float | None = 1
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.array if dtype is None else self.array.astype(dtype, copy=False)
         return array.copy() if copy else array
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<{self.class_name} {"x".join(map(str, self.shape)) or "empty"}>'
 
 
@@ -159,11 +159,11 @@ class Function:
     upvalues: object = None
     tag: int = 8
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'<Lua function, {len(self.code)} bytes>'
 
 
-def run(task: Generator) -> Any:
+def run(task: Generator[Any, Any, Any]) -> Any:
     """Runs a generator that yields generators and receives their results, without recursion.
 
     Files can be nested deeper than Python's stack allows.
@@ -179,5 +179,5 @@ def run(task: Generator) -> Any:
     return result
 
 
-def _slot(key):
+def _slot(key: object) -> object:
     return _BOOLEAN_SLOTS[key] if isinstance(key, bool) else key

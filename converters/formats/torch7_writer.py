@@ -5,6 +5,8 @@ For tests and the tutorial; training saves models in this package's own format.
 
 import math
 import os
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -41,24 +43,24 @@ def write(path: str | os.PathLike, value: object, ascii: bool = False, long_size
 class _Binary:
     """Little-endian numbers of fixed sizes."""
 
-    def __init__(self, file, long_size):
+    def __init__(self, file: BinaryIO, long_size: int) -> None:
         self.file, self.long_size = file, long_size
 
-    def integer(self, value):
+    def integer(self, value: int) -> None:
         self.file.write(value.to_bytes(4, 'little', signed=True))
 
-    def longs(self, values):
+    def longs(self, values: Iterable[int]) -> None:
         for value in values:
             self.file.write(int(value).to_bytes(self.long_size, 'little', signed=True))
 
-    def number(self, value):
+    def number(self, value: float) -> None:
         self.file.write(np.array(value, '<f8').tobytes())
 
-    def bytes(self, value):
+    def text(self, value: bytes) -> None:
         self.integer(len(value))
         self.file.write(value)
 
-    def values(self, element, values):
+    def values(self, element: str, values: np.ndarray) -> None:
         dtype = f'<i{self.long_size}' if element == 'Long' else ELEMENTS[element]
         np.ascontiguousarray(values, dtype).tofile(self.file)
 
@@ -66,24 +68,24 @@ class _Binary:
 class _Ascii:
     """The same numbers as text."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
-    def integer(self, value):
+    def integer(self, value: int) -> None:
         self.file.write(b'%d\n' % value)
 
-    def longs(self, values):
+    def longs(self, values: Iterable[int]) -> None:
         if values:
             self.file.write(' '.join(map(str, values)).encode() + b'\n')
 
-    def number(self, value):
+    def number(self, value: float) -> None:
         self.file.write(_decimal(value, 17).encode() + b'\n')
 
-    def bytes(self, value):
+    def text(self, value: bytes) -> None:
         self.integer(len(value))
         self._line(value)
 
-    def values(self, element, values):
+    def values(self, element: str, values: np.ndarray) -> None:
         if values.itemsize == 1:
             self._line(values.tobytes())
         elif values.dtype.kind == 'i':
@@ -92,7 +94,7 @@ class _Ascii:
             digits = 17 if element == 'Double' else 9
             self._line(' '.join(_decimal(value, digits) for value in values.tolist()).encode())
 
-    def _line(self, value):
+    def _line(self, value: bytes) -> None:
         if value:  # Torch writes no line feed after empty data.
             self.file.write(value + b'\n')
 
@@ -100,13 +102,13 @@ class _Ascii:
 class _Writer:
     """Decomposes values, and numbers those that can be referenced."""
 
-    def __init__(self, sink):
+    def __init__(self, sink: _Ascii | _Binary) -> None:
         self.sink = sink
-        self.indices = {}
-        self.kept = []  # Keeps written objects alive, so that their ids are not reused.
-        self.storages = {}
+        self.indices: dict[int, int] = {}
+        self.kept: list[Any] = []  # Keeps written objects alive, so that their ids are not reused.
+        self.storages: dict[int, Storage] = {}
 
-    def value(self, value):
+    def value(self, value: Any) -> Generator:
         """Writes one value; yields for each value inside it (see :func:`run`)."""
         sink = self.sink
         if value is None:
@@ -119,11 +121,11 @@ class _Writer:
             sink.number(float(value))
         elif isinstance(value, (str, bytes)):
             sink.integer(STRING)
-            sink.bytes(value.encode('latin-1') if isinstance(value, str) else value)
+            sink.text(value.encode('latin-1') if isinstance(value, str) else value)
         else:
             yield self._shared(value)
 
-    def _shared(self, value):
+    def _shared(self, value: Any) -> Generator:
         tag, write = self._way_of(value)
         self.sink.integer(tag)
         if tag != OLDEST_FUNCTION:
@@ -136,7 +138,7 @@ class _Writer:
         if inside is not None:
             yield inside
 
-    def _way_of(self, value):
+    def _way_of(self, value: Any) -> tuple[int, Callable[[Any], Any]]:
         if isinstance(value, (Table, dict)):
             return TABLE, self._table
         if isinstance(value, (list, tuple)):
@@ -149,20 +151,20 @@ class _Writer:
                 return OBJECT, write
         raise TypeError(f'Torch has no equivalent of a {type(value).__name__}')
 
-    def _table(self, table):
+    def _table(self, table: Mapping) -> Generator:
         self.sink.integer(len(table))
         for key, value in table.items():
             yield self.value(key)
             yield self.value(value)
 
-    def _sequence(self, values):
+    def _sequence(self, values: Sequence) -> Generator:
         yield from self._table(dict(enumerate(values, start=1)))
 
-    def _function(self, function):
-        self.sink.bytes(function.code)
+    def _function(self, function: Function) -> Generator:
+        self.sink.text(function.code)
         yield self.value(function.upvalues)
 
-    def _object(self, value):
+    def _object(self, value: Any) -> Generator:
         self._header(value)
         if value.class_name not in (TDS_HASH, TDS_VEC):
             yield self.value(value.fields)
@@ -173,13 +175,13 @@ class _Writer:
                 yield self.value(key)
             yield self.value(inside)
 
-    def _storage(self, storage):
-        element, _ = element_of(storage.class_name)
+    def _storage(self, storage: Storage) -> None:
+        element, _ = element_of(storage.class_name) or ('', '')
         self._header(storage)
         self.sink.longs((len(storage.values),))
         self.sink.values(element, storage.values)
 
-    def _tensor(self, tensor):
+    def _tensor(self, tensor: Tensor) -> Generator:
         self._header(tensor)
         self.sink.integer(len(tensor.shape))
         self.sink.longs(tensor.shape)
@@ -187,10 +189,10 @@ class _Writer:
         self.sink.longs((tensor.offset + 1,))
         yield self.value(tensor.storage)
 
-    def _array(self, array):
+    def _array(self, array: np.ndarray) -> Generator:
         yield from self._tensor(self._tensor_of(array))
 
-    def _tensor_of(self, array):
+    def _tensor_of(self, array: np.ndarray) -> Tensor:
         """A tensor that is a view of the storage of the array's owner."""
         element = _ELEMENT_OF_DTYPE.get(array.dtype.newbyteorder('<'))
         if element is None:
@@ -211,18 +213,18 @@ class _Writer:
             return Tensor(name, storage, distance // array.itemsize, (1,), (1,))
         return Tensor(name, storage, distance // array.itemsize, array.shape, tuple(steps))
 
-    def _storage_of(self, owner, class_name):
+    def _storage_of(self, owner: np.ndarray, class_name: str) -> Storage:
         self.kept.append(owner)
         return self.storages.setdefault(id(owner), Storage(class_name, owner.reshape(-1)))
 
-    def _header(self, value):
+    def _header(self, value: Any) -> None:
         """The version, which the oldest files lack, and the class."""
         if value.version is not None:
-            self.sink.bytes(b'V %d' % value.version)
-        self.sink.bytes(value.class_name.encode('latin-1'))
+            self.sink.text(b'V %d' % value.version)
+        self.sink.text(value.class_name.encode('latin-1'))
 
 
-def _decimal(value, digits):
+def _decimal(value: float, digits: int) -> str:
     """A number as C's %.<digits>g writes it, the sign of a NaN included."""
     if math.isnan(value):
         return '-nan' if math.copysign(1, value) < 0 else 'nan'

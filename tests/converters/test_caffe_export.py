@@ -163,7 +163,7 @@ def test_the_definition_names_the_input(tmp_path):
     (lambda: DeepLab(padding='symmetric', **SMALL), 'it pads images by mirroring'),
     (lambda: DeepLab(padding='same', **SMALL), 'convert it again with padding=zero'),
     (lambda: ResNetClassifier(**SMALL), 'of pooling down, but Caffe rounds it up')])
-def test_what_caffe_cannot_express_is_told_and_nothing_is_written(make, problem, tmp_path):
+def test_models_that_caffe_cannot_express_are_refused_and_nothing_is_written(make, problem, tmp_path):
     with pytest.raises(UserError, match=problem):
         exported(make(), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -110,7 +110,7 @@ def second_head(network):
     layer.top[:] = ['fc_other']
 
 
-def test_of_two_layers_of_logits_one_is_left_out_by_name(genuine, changed):
+def test_of_two_layers_of_logits_one_is_skipped_by_name(genuine, changed):
     path = changed('resnet50_b4', second_head)
     with pytest.raises(WeightFileError, match='layers fc1000, fc_other all read the mean'):
         converters.convert(path)
@@ -144,7 +144,7 @@ def test_the_networks_of_the_reports_convert(shared_cases, genuine):
     assert classifier.config['n_class'] == 7
 
 
-def test_a_definition_of_another_head_without_weights_is_told(genuine, tmp_path):
+def test_a_definition_of_another_head_without_weights_is_reported(genuine, tmp_path):
     text = (genuine / 'deeplab_r101_b5.prototxt').read_text().replace('fc1_voc12', 'fc1_mine')
     (tmp_path / 'a.prototxt').write_text(text)
     with pytest.raises(WeightFileError, match='no convolution with weights reads the last stage'):

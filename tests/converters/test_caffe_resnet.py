@@ -124,7 +124,7 @@ def forget_parameters(layers):
     (dilate, r'blocks res5a to res5c have the dilations \[1, 2\]'),
     (widen_pooling, 'max pooling of size 3 and stride 2'),
     (forget_parameters, 'parameters of its layer res4a_branch2a are not in the file; give the .prototxt')])
-def test_another_network_is_told_in_one_sentence(genuine, tmp_path, change, problem):
+def test_another_network_is_reported_in_one_sentence(genuine, tmp_path, change, problem):
     path = changed(genuine / 'resnet50_b4.caffemodel', tmp_path / 'a.caffemodel', change)
     with pytest.raises(WeightFileError, match=problem):
         converters.convert(path)

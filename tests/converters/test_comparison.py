@@ -56,7 +56,7 @@ def test_several_outputs_are_numbered(net, x):
     np.testing.assert_array_equal(found['output1'], found['/second'])
 
 
-def test_the_difference_is_told_absolutely_and_as_a_share(net, x):
+def test_the_difference_is_absolute_and_relative(net, x):
     theirs = net.first(x).array
     peak = float(abs(theirs).max())
     changed = theirs.copy()
@@ -76,7 +76,7 @@ def test_axes_of_length_one_are_no_difference(net, rng):
 @pytest.mark.parametrize('recorded, problem', [
     ({'/third': np.zeros(3)}, 'no output /third; it has output and the paths of its links'),
     ({'output': np.zeros((2, 2, 4, 4))}, r'output has the shape \(2, 2, 4, 3\), but the recorded one')])
-def test_what_cannot_be_compared_is_told(net, x, recorded, problem):
+def test_models_that_cannot_be_compared_are_reported(net, x, recorded, problem):
     with pytest.raises(UserError, match=problem):
         compare_outputs(net, x, recorded)
 
@@ -114,7 +114,7 @@ def test_a_changed_weight_is_seen_from_its_layer_on(genuine):
     assert not any(far[:first]) and far[first]
 
 
-def test_what_opencv_needs_is_told(genuine, tmp_path):
+def test_the_requirements_of_opencv_are_reported(genuine, tmp_path):
     conversion = converters.conversion(genuine)
     with pytest.raises(WeightFileError, match='OpenCV needs a .prototxt and a .caffemodel'):
         compare_with_opencv(conversion, genuine, tmp_path / 'none.prototxt', np.zeros((1, 3, 9, 9)))
@@ -140,7 +140,7 @@ def npz(path, **arrays):
     ({'input': np.zeros((1, 2, 9, 9))}, r'an input of the shape \(1, 2, 9, 9\); record an input'),
     ({'input': np.zeros((1, 3, 1, 1))}, r'an input of the shape \(1, 3, 1, 1\)'),
     ({'input': np.zeros((1, 3, 4000, 4000), np.uint8)}, 'at most 33554432 numbers')])
-def test_recorded_arrays_that_cannot_be_meant_are_told(net, tmp_path, arrays, problem):
+def test_unusable_recorded_arrays_are_reported(net, tmp_path, arrays, problem):
     with pytest.raises(UserError, match=problem) as caught:
         compare_recorded(net, npz(tmp_path / 'a.npz', **arrays))
     assert len(str(caught.value)) < 400

@@ -20,7 +20,7 @@ from tests.converters.torch_networks import module
 
 
 @pytest.mark.parametrize('ascii', [False, True])
-def test_the_bytes_tell_the_format_whatever_the_name(tmp_path, ascii):
+def test_the_format_is_recognised_from_the_bytes_whatever_the_name(tmp_path, ascii):
     torch7_writer.write(tmp_path / 'weights.caffemodel', {'a': 1}, ascii=ascii)
     assert find_format(tmp_path / 'weights.caffemodel').name == 'Torch7'
     assert converters.read(tmp_path / 'weights.caffemodel')['a'] == 1
@@ -31,7 +31,7 @@ def test_every_format_can_be_converted():
 
 
 @pytest.mark.parametrize('act', [converters.read, converters.convert])
-def test_what_is_no_weight_file_is_told_in_one_sentence(tmp_path, act):
+def test_a_file_without_weights_is_reported_in_one_sentence(tmp_path, act):
     (tmp_path / 'text').write_text('Weights')
     (tmp_path / 'empty').touch()
     for path, sentence in (
@@ -105,7 +105,7 @@ def test_plain_dicts_lists_and_arrays_are_printed_in_the_order_of_the_file():
     (b'\0\0\6\x08\1\x1a', 'TensorFlow'), (b'\x80\1\x57\xfb\x80\x8b\x24\x75\x47\xdb', 'TensorFlow'),
     (b'\x93NUMPY\1\0', 'kaffe'),
     (b'\3\0\0\0\1\0\0\0', 'Torch7'), (b'4\n1\n3\nV 1\n', 'Torch7')], ids=repr)
-def test_the_first_bytes_tell_the_format(tmp_path, start, name):
+def test_the_format_is_recognised_from_the_first_bytes(tmp_path, start, name):
     (tmp_path / 'weights').write_bytes(start)
     assert find_format(tmp_path / 'weights').name == name
 
@@ -227,9 +227,9 @@ def test_a_file_is_inspected_whether_its_network_is_known_or_not(tmp_path):
     assert other.network is None and list(other.arrays) == ['a'] and other.tree['a'].shape == (3,)
 
 
-def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
+def test_a_user_is_warned_of_skipped_rounded_and_unnamed_arrays():
     class Model:
-        class_names, classes = (), 3
+        class_names, config = (), {'classes': 3}
 
     placed = [Placement('w', (2,), 'float64', '/W', (2,))]
     conversion = converters.Conversion(
@@ -252,7 +252,7 @@ def test_a_user_is_warned_of_what_was_left_out_rounded_or_not_named():
     (b'MATLAB 5.0 MAT-file, Platform', 'is a MATLAB file'),
     (b'\x12\1\0\0\0\0\0\0', "of MXNet's parameters"),
     (b'\0\0\0\0\2\0\0\0\5\0\0\0' + bytes(12), "of Darknet's weights")])
-def test_a_file_of_another_kind_is_named_and_not_called_damaged(tmp_path, content, sentence):
+def test_a_file_of_another_format_is_named_and_not_called_damaged(tmp_path, content, sentence):
     (tmp_path / 'weights').write_bytes(content)
     with pytest.raises(WeightFileError, match=sentence) as caught:
         converters.convert(tmp_path / 'weights')

@@ -189,7 +189,7 @@ def test_strides_and_dilations_are_those_of_the_file(shorten):
     assert model.forward(np.zeros((1, 3, 64, 96), np.float32)).shape == (1, 21, 5, 7)
 
 
-def test_a_head_of_one_convolution_of_size_1_stands_in_the_middle_of_one_of_size_3(shorten, rng):
+def test_a_head_of_one_convolution_of_size_1_becomes_the_centre_of_one_of_size_3(shorten, rng):
     def change(layers):
         for number in (1, 2, 3):
             layers[f'fc1_voc12_c{number}'].name = f'unused{number}'
@@ -240,7 +240,8 @@ def test_a_deeplab_becomes_a_click_model_whose_clicks_count_for_nothing_yet(genu
     clicks = np.full((1, 2, 33, 33), 200, np.float32)
     for ours, theirs in zip(model.net.resnet(np.concatenate([x, clicks], axis=1)),
                             converted(path).resnet(x)):
-        np.testing.assert_array_equal(ours.array, theirs.array)
+        # Products of other shapes may be summed in another order.
+        np.testing.assert_allclose(ours.array, theirs.array, rtol=1e-4, atol=1e-5)
     assert not any(array.any() for array in (model.net.pyramid.branch2.W.array,
                                              model.net.pyramid.branch0.b.array))
     assert set(conversion.skipped.values()) == {
@@ -276,7 +277,7 @@ def test_a_click_model_is_saved_and_loaded(shorten, tmp_path, rng):
     ({'class_names': ['a', 'b']}, 'has 2 class names, expected 21: a, b'),
     ({'dropout': .5}, 'a DeepLab has no option dropout; its options are class_names, click'),
     ({'pyramid': [1, 2, 3]}, 'arrays that the network has no place for: layers.fc1_voc12_c3')])
-def test_a_configuration_that_does_not_fit_is_told(shorten, config, problem):
+def test_a_configuration_that_does_not_fit_is_reported(shorten, config, problem):
     with pytest.raises(WeightFileError, match=problem):
         converters.convert(shorten(), config)
 
@@ -391,7 +392,7 @@ def forget_parameters(layers):
     (enlarge_pooling, "its stem has a layer with {'kernel_size': 2"),
     (forget_parameters, 'the parameters of its layer fc1_voc12_c1 are not in the file; give the .prototxt'),
     (multiply, 'its layer res3a must be a plain sum'), (weigh, 'its layer fc1_voc12 must be a plain sum')])
-def test_another_network_is_told_in_one_sentence(shorten, change, problem):
+def test_another_network_is_reported_in_one_sentence(shorten, change, problem):
     with pytest.raises(WeightFileError, match=problem) as caught:
         converters.convert(shorten(change))
     assert '\n' not in str(caught.value) and str(caught.value).endswith('.')
@@ -423,13 +424,13 @@ BLOCK = ('name: "res4b9_branch2b" type: "Convolution" convolution_param { num_ou
     ('name: "res4b7_branch2c"', 'name: "res4b7_branch2d"', 'it has no layer res4b7_branch2c'),
     ('name: "res4b22_branch2a"', 'name: "res4b23_branch2a"', 'it has no layer res4b23_branch2b'),
     ('"BatchNorm"', '"Scale"', 'its layer bn_conv1 is a Scale, and they have a BatchNorm')])
-def test_a_definition_that_does_not_fit_is_told(genuine, tmp_path, old, new, problem):
+def test_a_definition_that_does_not_fit_is_reported(genuine, tmp_path, old, new, problem):
     definition = edited(genuine / 'deeplab_r101_b5.prototxt', tmp_path / 'a.prototxt', old, new)
     with pytest.raises(WeightFileError, match=problem):
         converters.convert(genuine / 'deeplab_r101_b5.caffemodel', definition)
 
 
-def test_the_definition_of_another_network_is_told(genuine):
+def test_the_definition_of_another_network_is_reported(genuine):
     with pytest.raises(WeightFileError, match='resnet50_b4.prototxt does not fit the weights: its layer '
                                               'conv1 has 4 outputs'):
         converters.convert(genuine / 'deeplab_r101_b5.caffemodel', genuine / 'resnet50_b4.prototxt')

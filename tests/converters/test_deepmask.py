@@ -142,7 +142,7 @@ def test_the_sizes_come_from_the_weights(path_of):
         'dropout': 0.5, 'seed': 0}
 
 
-def test_batch_normalisation_stays_what_it_is_and_goes_on_slowly_in_training(path_of):
+def test_batch_normalisation_is_kept_and_updated_slowly_in_training(path_of):
     model = converters.convert(path_of('deepmask_bn_cudnn'))
     assert model.config['norm'] == 'batch'
     norm = model.trunk.resnet.stem.norm
@@ -161,7 +161,7 @@ def test_every_array_is_used_or_skipped_for_a_reason(path_of):
     assert conversion.model.origin['arrays_used'] == 183
 
 
-def test_origin_tells_the_file_and_its_fingerprint(path_of):
+def test_origin_names_the_file_and_its_fingerprint(path_of):
     origin = converters.convert(path_of('deepmask_tiny')).origin
     assert origin['file'] == 'deepmask_tiny.t7' and origin['network'] == 'nn.DeepMask'
     assert origin['md5'] == '2f11d2151f4431c9e7b4948bfe8413b6'  # as md5sum prints it
@@ -173,7 +173,7 @@ def test_a_network_saved_without_its_table_is_converted(tiny, path_of, tmp_path)
     np.testing.assert_array_equal(bare.mask.W.array, whole.mask.W.array)
 
 
-def test_config_replaces_what_the_file_tells(path_of):
+def test_config_overrides_the_file(path_of):
     model = converters.convert(path_of('deepmask_tiny'), {'dropout': 0.1, 'target_size': 24})
     assert model.score.dropout == 0.1 and model.target_size == 24
 
@@ -226,7 +226,7 @@ def test_zero_padding_in_the_trunk_is_an_error(tiny, tmp_path):
     assert_refused(tiny, tmp_path, 'padW = 3, expected 0')
 
 
-def test_a_layer_of_another_kind_is_an_error(tiny, tmp_path):
+def test_a_layer_of_another_type_is_an_error(tiny, tmp_path):
     tiny['model']['trunk']['modules'][10].class_name = 'nn.PReLU'
     assert_refused(tiny, tmp_path, 'nn.PReLU')
 

@@ -96,7 +96,7 @@ def kaffe(content):
 
 
 def tensorflow(content):
-    return tensorflow_writer.first_kind(arrays_of(content))
+    return tensorflow_writer.version_1(arrays_of(content))
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_copying_the_arrays_takes_no_second_copy(tmp_path, repository, make):
 @pytest.mark.slow
 @pytest.mark.skipif(not STATUS.exists(), reason='the peak of memory is read from /proc')
 def test_copying_the_arrays_of_a_checkpoint_in_several_files(tmp_path, repository):
-    tensorflow_writer.write_second_kind(tmp_path / 'large', arrays_of(np.full(SIDE, 7, 'f4').tobytes()))
+    tensorflow_writer.write_version_2(tmp_path / 'large', arrays_of(np.full(SIDE, 7, 'f4').tobytes()))
     size = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert_little_memory(tmp_path / 'large', size, repository)
 

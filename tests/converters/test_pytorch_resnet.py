@@ -197,7 +197,7 @@ def test_training_state_around_a_network_is_skipped(state, convert, home, prefix
     np.testing.assert_array_equal(model.resnet.stem.conv.W.array, state['conv1.weight'])
 
 
-def test_of_two_copies_the_averaged_one_is_skipped_wherever_it_stands(state, convert):
+def test_of_two_copies_the_averaged_one_is_skipped_in_any_order(state, convert):
     average = {name: np.asarray(array + 1) for name, array in state.items()}
     model = convert({'ema': average, 'state_dict': state})
     np.testing.assert_array_equal(model.resnet.stem.conv.W.array, state['conv1.weight'])
@@ -222,7 +222,7 @@ def test_a_pattern_of_no_array_is_an_error(state, convert):
         convert(state, skip=['nothing*'])
 
 
-def test_what_is_needed_cannot_be_left_out(state, convert):
+def test_required_arrays_cannot_be_skipped(state, convert):
     with pytest.raises(WeightFileError, match='it has no layer1.0.bn1.bias'):
         convert(state, skip=['layer1.0.bn1.bias'])
 

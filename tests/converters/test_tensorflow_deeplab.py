@@ -98,17 +98,17 @@ def write_kaffe(path, layers):
     np.save(path, np.array(layers, object), allow_pickle=True)
 
 
-def write_first_kind(path, layers):
-    path.write_bytes(tensorflow_writer.first_kind(slim_variables(layers)))
+def write_version_1(path, layers):
+    path.write_bytes(tensorflow_writer.version_1(slim_variables(layers)))
 
 
-def write_second_kind(path, layers):
-    tensorflow_writer.write_second_kind(path, slim_variables(layers), per_block=30)
+def write_version_2(path, layers):
+    tensorflow_writer.write_version_2(path, slim_variables(layers), per_block=30)
 
 
 @pytest.mark.parametrize('write, name, keep_four', [
     (write_kaffe, 'layers.npy', False), (write_kaffe, 'layers.npy', True),
-    (write_first_kind, 'model.ckpt', False), (write_second_kind, 'model.ckpt-20000', False)])
+    (write_version_1, 'model.ckpt', False), (write_version_2, 'model.ckpt-20000', False)])
 def test_arrays_of_caffe_give_the_outputs_of_caffe(shared_data, tmp_path, write, name, keep_four):
     genuine = shared_data / 'formats' / 'caffe' / 'deeplab_r101_b5.caffemodel'
     write(tmp_path / name, kaffe_layers(genuine, keep_four))
@@ -181,7 +181,7 @@ def small():
 @pytest.fixture
 def convert(tmp_path):
     def function(variables, config=None):
-        tensorflow_writer.write_second_kind(tmp_path / 'model', variables)
+        tensorflow_writer.write_version_2(tmp_path / 'model', variables)
         return converters.conversion(tmp_path / 'model', config)
     return function
 
@@ -248,7 +248,7 @@ def reshape(name, shape):
     (reshape('bn_conv1/beta', 3), r'bn_conv1/beta has the shape \(3,\), expected \(2,\)'),
     (reshape('res2a_branch1/weights', (1, 1, 2, 7)), r'\(1, 1, 2, 7\), expected \(1, 1, 2, 8\)'),
     (reshape('extra/weights', (1, 1, 2, 7)), 'arrays that the network has no place for: extra/weights')])
-def test_another_network_is_told_in_one_sentence(small, convert, change, problem):
+def test_another_network_is_reported_in_one_sentence(small, convert, change, problem):
     change(small)
     with pytest.raises(WeightFileError, match=problem) as caught:
         convert(small)
@@ -257,7 +257,7 @@ def test_another_network_is_told_in_one_sentence(small, convert, change, problem
 
 @pytest.mark.parametrize('name, holds', [
     ('training_v1.ckpt', '10 arrays'), ('types', '17 arrays'), ('kaffe_python2.npy', '8 arrays')])
-def test_a_checkpoint_of_another_model_is_told_in_one_sentence(name, holds):
+def test_a_checkpoint_of_another_model_is_reported_in_one_sentence(name, holds):
     with pytest.raises(WeightFileError, match=f'contains {holds} .*cannot be converted'):
         converters.convert(DATA / name)
 

@@ -125,7 +125,7 @@ def test_blocks_without_the_last_relu_are_refused(convert, rng):
         convert(network)
 
 
-def test_a_shortcut_of_another_kind_is_refused(convert, rng):
+def test_an_unsupported_shortcut_is_refused(convert, rng):
     network = basic_resnet(rng, (1, 1), 3, 5, 'A')
     shortcut = network['modules'][6]['modules'][1]['modules'][1]['modules'][2]
     shortcut['modules'][2]['modules'][2].fields['constant_scalar'] = 1.0

@@ -241,7 +241,7 @@ def test_deformable_blocks_without_order_are_an_error(tree):
     assert_refused('[0, 2, 3, 4, 5] of its stage 2 are deformable')
 
 
-def test_another_network_is_told(tree):
+def test_another_network_is_reported(tree):
     del tree['prediction_layers.0.bbox_layer.weight']
     assert_refused('cannot be converted', 'YOLACT')
 

@@ -45,8 +45,8 @@ def shape_message(shape):
     return b''.join(field(2, field(1, side)) for side in shape)
 
 
-def first_kind(arrays):
-    """A checkpoint of the first kind of float32 arrays by their names."""
+def version_1(arrays):
+    """A checkpoint of version 1 of float32 arrays by their names."""
     metas, entries = b'', []
     for name, array in sorted(arrays.items()):
         name, whole = name.encode(), field(1, b'') * array.ndim
@@ -64,8 +64,8 @@ def slice_key(name, dimensions):
     return b'\0' + name + b'\0\1' + count + b'\x80\x7f' * dimensions
 
 
-def write_second_kind(prefix, arrays, order='<', **options):
-    """Writes the index and the data of a checkpoint of the second kind of float32 arrays."""
+def write_version_2(prefix, arrays, order='<', **options):
+    """Writes the index and the data of a checkpoint of version 2 of float32 arrays."""
     data, entries = b'', []
     header = field(1, 1) + (field(2, 1) if order == '>' else b'') + field(3, field(1, 1))
     for name, array in sorted(arrays.items()):

@@ -53,7 +53,7 @@ def test_types_and_shapes_are_those_of_the_description(genuine, name):
                      for key, kind, shapes in listed]
 
 
-def test_what_layers_do_is_read_from_both_kinds_of_files(genuine):
+def test_parameters_of_layers_are_read_from_both_file_formats(genuine):
     for ending in ('caffemodel', 'prototxt'):
         tree = caffe.read(genuine / f'deeplab_r101_b5.{ending}')
         layers = tree['layers']
@@ -170,7 +170,7 @@ def test_every_way_of_writing_a_blob(tmp_path, blob, expected):
     (field(7, field(1, b'\xff' * 11)), 'a BlobProto was expected'),
     (b'\x3a\xff\x7f', 'it has 16383 bytes and 0 are left'), (b'\x3b', 'there is field 7 of type 3'),
     (b'\x02\x00', 'there is field 0 of type 2')])
-def test_a_blob_that_lies_is_an_error_with_the_place(tmp_path, blob, problem):
+def test_an_inconsistent_blob_is_an_error_with_its_position(tmp_path, blob, problem):
     with pytest.raises(WeightFileError, match=r'at byte \d+ .*' + problem):
         read_bytes(tmp_path, network(blob))
 
@@ -181,7 +181,7 @@ def test_a_blob_that_lies_is_an_error_with_the_place(tmp_path, blob, problem):
     (network(field(7, field(1, b'\1')) + field(5, FLOATS[:4])) * 2, "two layers named 'fc'"),
     (field(100, field(106, b'\xff')), 'a LayerParameter was expected, but it cannot be read'),
     (field(100, field(1, b'x' * (1 << 21))), 'they are too long')])
-def test_another_file_is_told_in_one_sentence(tmp_path, data, problem):
+def test_another_file_is_reported_in_one_sentence(tmp_path, data, problem):
     with pytest.raises(WeightFileError, match=problem):
         read_bytes(tmp_path, data)
 
@@ -193,7 +193,7 @@ def test_layers_of_two_phases_may_share_a_name(tmp_path):
     assert [len(layer['blobs']) for layer in layers.values()] == [1, 0]
 
 
-def test_endless_fields_are_given_up(tmp_path, monkeypatch):
+def test_the_number_of_fields_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(protobuf_wire, '_MOST_FIELDS', 100)
     with pytest.raises(WeightFileError, match='there are more than 100'):
         read_bytes(tmp_path, field(3, b'x') * 101)
@@ -303,7 +303,7 @@ def test_layers_of_an_authors_own_caffe_keep_their_types(tmp_path):
 
 
 @pytest.mark.parametrize('value', ['${NUM_LABELS}', '$NUM_LABELS', '{{ classes }}', '@CLASSES@'])
-def test_a_template_is_told_with_what_is_missing(tmp_path, value):
+def test_a_template_is_reported_with_what_is_missing(tmp_path, value):
     (tmp_path / 'a.prototxt').write_text(
         f'# ${{IN_A_COMMENT}}\nlayer {{ name: "${{EXP}}" convolution_param {{ num_output: {value} }} }}')
     with pytest.raises(WeightFileError, match='is a template, not a prototxt') as caught:
@@ -316,7 +316,7 @@ def test_placeholders_in_strings_do_no_harm(tmp_path):
     assert list(caffe.read(tmp_path / 'a.prototxt')['layers']) == ['a']
 
 
-def test_a_solver_is_told_from_a_network(tmp_path):
+def test_a_solver_is_no_network(tmp_path):
     (tmp_path / 'solver.prototxt').write_text('# SGD\nnet: "train.prototxt"\nbase_lr: 0.001\n')
     with pytest.raises(WeightFileError, match='is the definition of a solver; give the prototxt'):
         caffe.read(tmp_path / 'solver.prototxt')

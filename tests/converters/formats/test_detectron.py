@@ -100,7 +100,7 @@ def test_files_saved_again_by_python_3_are_read(tmp_path):
     ({'a': np.zeros(1), 'b': [np.zeros(1)]}, "its entry 'b' is a list"),
     ({1: np.zeros(1)}, "its entry '1' is a ndarray"),
     ({'blobs': {'a': np.zeros(1)}, 'cfg': 5}, 'has a int as its configuration')])
-def test_another_pickle_is_told_in_one_sentence(tmp_path, tree, problem):
+def test_another_pickle_is_reported_in_one_sentence(tmp_path, tree, problem):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(tree, 2))
     with pytest.raises(WeightFileError, match=problem) as caught:
         detectron.read(tmp_path / 'a.pkl')
@@ -150,7 +150,7 @@ def test_any_other_yaml_is_an_error_and_has_no_effect(tmp_path, monkeypatch, tex
     assert '\n' not in str(caught.value) and not list(tmp_path.iterdir())
 
 
-def test_aliases_that_double_at_every_level_are_given_up():
+def test_aliases_that_double_at_every_level_are_refused():
     text = 'a0: &a0 [x]\n' + ''.join(
         f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]\n' for i in range(1, 40))
     with pytest.raises(WeightFileError, match='more than 20000 values, including repetitions by aliases'):

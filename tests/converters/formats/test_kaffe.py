@@ -94,7 +94,7 @@ def test_a_file_of_something_else_is_one_error(path, content, problem):
     assert 'layers.npy' in str(caught.value) and '\n' not in str(caught.value)
 
 
-def test_a_single_array_is_told_by_its_type_and_shape(path):
+def test_a_single_array_is_described_by_its_type_and_shape(path):
     np.save(path, np.zeros((3, 4), 'f4'))
     with pytest.raises(WeightFileError, match=r'contains one array, <f4 of the shape \(3, 4\), expected'):
         converters.read(path)

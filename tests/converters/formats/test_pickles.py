@@ -100,7 +100,7 @@ def test_every_other_name_is_refused_by_its_name(folder, protocol, function, arg
     (b'ccollections\nOrderedDict\n(cos\nsystem\n(S"touch X"\ntRtR.', 'os.system'),
     (b'c__builtin__\neval\n.', '__builtin__.eval'), (b'cnumpy\nload\n.', 'numpy.load'),
     (b'c os\nsystem\n.', 'os.system'), (b'c\xff\n\x00\n.', r"'�\.\\x00'")])
-def test_no_way_of_writing_a_name_gets_round(data, name):
+def test_no_encoding_of_a_name_evades_the_check(data, name):
     with pytest.raises(WeightFileError, match=rf'refused: at byte \d+ it requests {name}, which'):
         load(data)
 
@@ -114,12 +114,12 @@ def test_no_way_of_writing_a_name_gets_round(data, name):
     (b'ccollections\nOrderedDict\n}b.', 'a state for a function'),
     (b'K\x01)R.', 'a call of a int'), (b'X\x06\0\0\0system)R.', 'a call of a str'),
     (b'ccollections\nOrderedDict\n]R.', 'a call of a function')])
-def test_every_other_act_is_refused(data, what):
+def test_every_other_operation_is_refused(data, what):
     with pytest.raises(WeightFileError, match=f'it requests .*{what}, which is not needed'):
         load(data)
 
 
-def test_attributes_of_an_ordered_dict_are_left_out():
+def test_attributes_of_an_ordered_dict_are_ignored():
     value = load(b'ccollections\nOrderedDict\n)R}X\x06\0\0\0updateX\x01\0\0\0xsb.')
     assert value == {} and not vars(value)
 
@@ -191,7 +191,7 @@ def test_deep_nests_need_no_deep_stack():
     assert depth == 99_999
 
 
-def test_endless_pickles_are_given_up(monkeypatch):
+def test_the_number_of_opcodes_is_limited(monkeypatch):
     monkeypatch.setattr(pickles, '_MOST_OPCODES', 1000)
     with pytest.raises(WeightFileError, match='it has more than 1000 opcodes'):
         load(b']' * 2000)
@@ -222,7 +222,7 @@ def test_an_array_of_objects_is_a_list_or_its_only_object(protocol):
 
 
 @pytest.mark.parametrize('shape, values', [((), []), ((), [1, 2]), ((3,), [1, 2]), ((2, 1), [1, 2])])
-def test_an_array_of_objects_whose_shape_lies_is_an_error(shape, values):
+def test_an_array_of_objects_with_a_wrong_shape_is_an_error(shape, values):
     names = pickled_arrays.numpy_names(pickled_arrays.Budget(1000))
     with pytest.raises(WeightFileError, match='an array of (one object|objects) has'):
         load(pickle.dumps(described_array(shape, 'O8', values), 3), names)
@@ -246,7 +246,7 @@ def described_array(shape=(2, 3), dtype='f4', data=bytes(24), code='<'):
     ({'data': 5}, 'the values of an array are a int'), ({'dtype': 'O8'}, 'no list of them'),
     ({'dtype': 'V4'}, "type 'V4', which are not"), ({'dtype': 'S4'}, "type 'S4', which are not"),
     ({'code': 'x'}, 'no order of bytes')])
-def test_an_array_whose_description_lies_is_an_error(state, problem):
+def test_an_array_with_a_wrong_description_is_an_error(state, problem):
     names = pickled_arrays.numpy_names(pickled_arrays.Budget(1000))
     honest = load(pickle.dumps(described_array(), 3), names)
     np.testing.assert_array_equal(honest, np.zeros((2, 3), 'f4'), strict=True)

@@ -62,7 +62,7 @@ def test_types_that_numpy_lacks_or_that_have_no_sign(ending):
 
 
 @pytest.mark.parametrize('name', ['shared', 'shared_stream', 'protocol_4'])
-def test_windows_of_one_storage_and_what_lies_around_them(name):
+def test_views_of_one_storage_share_its_memory(name):
     tree = pytorch.read(DATA / f'{name}.pth')
     arrays, base = tree.pop('state_dict'), np.arange(24, dtype='f4').reshape(4, 6)
     assert tree == {'epoch': 7, 'rate': .25, 'best': None, 'done': True, 'sizes': [(4, 6), (1, 2)],
@@ -199,7 +199,7 @@ def test_types_without_storages_of_their_own(tmp_path):
     ({'kind': 'QInt8'}, 'requests torch.QInt8Storage'), ({'key': '1'}, 'no entry m/data/1'),
     ({'key': '../data.pkl'}, 'no entry m/data/../data.pkl'), ({'key': 0}, 'impossible key or size'),
     ({'more': (1, 2)}, 'not a storage')])
-def test_a_tensor_that_lies_is_an_error(tmp_path, changed, problem):
+def test_an_inconsistent_tensor_is_an_error(tmp_path, changed, problem):
     with pytest.raises(WeightFileError, match=problem) as caught:
         read_bytes(tmp_path, record({'w': tensor(**changed)}, [STORAGE]))
     assert 'made.pth' in str(caught.value)
@@ -255,7 +255,7 @@ def test_a_made_stream_is_read_with_parts_of_storages(tmp_path):
     ({'storages': {'0': (6, bytes(25))}}, 'the end of the file was expected, but 1 bytes follow'),
     ({'value': {'w': tensor(more=(('1', 4, 3),))}}, 'beyond the one that it is a part of'),
     ({'value': {'w': tensor(more=(('1', -1, 3),))}}, 'beyond the one that it is a part of')])
-def test_a_stream_that_lies_is_an_error(tmp_path, options, problem):
+def test_an_inconsistent_stream_is_an_error(tmp_path, options, problem):
     made = {'value': {'w': tensor(more=(None,))}, 'storages': {'0': (6, bytes(24))}, **options}
     data = stream_of(**made)
     with pytest.raises(WeightFileError, match=problem):
@@ -307,12 +307,12 @@ def test_a_directory_without_end_is_not_read(tmp_path, monkeypatch):
     (record(b'\x80\x02}.x'), r'made.pth \(m/data.pkl\) .* the end of the file was expected'),
     (record({}, order='middle'), "its entry byteorder is b'middle'"),
     (record({}, folder='a/b'), 'a zip archive without the data.pkl of torch.save')])
-def test_another_archive_is_told_in_one_sentence(tmp_path, data, problem):
+def test_another_archive_is_reported_in_one_sentence(tmp_path, data, problem):
     with pytest.raises(WeightFileError, match=problem):
         read_bytes(tmp_path, data)
 
 
-def test_numpys_archives_and_programs_are_told_in_one_sentence(tmp_path):
+def test_numpys_archives_and_programs_are_reported_in_one_sentence(tmp_path):
     np.savez(tmp_path / 'a.npz', a=np.zeros(3))
     with pytest.raises(WeightFileError, match='is a .npz of NumPy arrays, which is not supported'):
         pytorch.read(tmp_path / 'a.npz')

@@ -82,7 +82,7 @@ def test_arrays_are_read_only_views_on_the_file():
 @pytest.mark.parametrize('dtype', ['<', '>'])
 def test_files_of_machines_with_the_other_order_of_bytes(tmp_path, dtype):
     arrays = {'a': np.arange(6, dtype='f4').reshape(2, 3), 'b': np.float32(7).reshape(())}
-    tensorflow_writer.write_second_kind(tmp_path / 'x', arrays, dtype)
+    tensorflow_writer.write_version_2(tmp_path / 'x', arrays, dtype)
     tree = converters.read(tmp_path / 'x')
     assert all(np.array_equal(tree[name], array) for name, array in arrays.items())
 
@@ -169,7 +169,7 @@ def test_the_variables_of_a_saved_model_are_a_checkpoint(genuine):
     ('checkpoint', rb'model_checkpoint_path: "\N"', 'names a checkpoint in an invalid form'),
     ('a.data-00000-of-00001', b'', r'contains values of a checkpoint, but not their names; copy a\.index'),
     ('x.ckpt-00001-of-00002', b'\0\0\2\x0a\0', r'is a shard of a checkpoint of which .*00000-of-00002')])
-def test_another_file_is_told_in_one_sentence(tmp_path, name, content, problem):
+def test_another_file_is_reported_in_one_sentence(tmp_path, name, content, problem):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightFileError, match=problem) as caught:
         converters.read(tmp_path / name)
@@ -225,7 +225,7 @@ def entry(shape=(2,), offset=0, size=8, kind=1, shard=0, more=b''):
     ([(b'', field(1, 1)), (b'v', entry()), (b'w', entry())], '8 bytes of values were expected'),
     ([(b'', field(1, 1)), (b'v', entry()), (b'a', entry())], 'the keys are not in order'),
     ([(b'', field(1, 1)), (b'v', entry(kind=7))], 'bytes for strings of|does not end')])
-def test_an_index_that_lies_is_an_error(tmp_path, entries, problem):
+def test_an_inconsistent_index_is_an_error(tmp_path, entries, problem):
     (tmp_path / 'a.index').write_bytes(tensorflow_writer.table(entries))
     (tmp_path / 'a.data-00000-of-00001').write_bytes(bytes(8))
     with pytest.raises(WeightFileError, match=problem):
@@ -237,13 +237,13 @@ def test_an_index_that_lies_is_an_error(tmp_path, entries, problem):
     (b'\x18\1', b'\x18\x63', "a type of numbers was expected, but 'v' is of type 99"),
     (field(1, b'v') + field(2, field(1, b'')), field(1, b'w') + field(2, field(1, b'')),
      "it is of 'w', which is not listed")])
-def test_a_checkpoint_of_the_first_kind_that_lies_is_an_error(tmp_path, monkeypatch, old, new, problem):
+def test_an_inconsistent_checkpoint_of_version_1_is_an_error(tmp_path, monkeypatch, old, new, problem):
     def changed(entries, **options):
         return original([(key, value.replace(old, new)) for key, value in entries], **options)
 
     original = tensorflow_writer.table
     monkeypatch.setattr(tensorflow_writer, 'table', changed)
-    (tmp_path / 'a').write_bytes(tensorflow_writer.first_kind({'v': np.zeros(2)}))
+    (tmp_path / 'a').write_bytes(tensorflow_writer.version_1({'v': np.zeros(2)}))
     with pytest.raises(WeightFileError, match=rf'at byte \d+ .*{problem}'):
         tensorflow.read(tmp_path / 'a')
 
@@ -266,7 +266,7 @@ def stored(content, kind=b'\0'):
     (stored(b'\xff\xff\xff\xff\x0f', b'\1'), 'at most 67108864 bytes of Snappy .* there are 4294967295'),
     (stored(b'\0\0\2\x0a\0' + struct.pack('<2I', 0, 1))[:-1], 'the end of a table'),
     (b'\0\0\2\x0a\0', 'at byte 0 the end of a table')])
-def test_a_table_that_lies_is_an_error(tmp_path, data, problem):
+def test_an_inconsistent_table_is_an_error(tmp_path, data, problem):
     (tmp_path / 'a').write_bytes(data)
     with pytest.raises(WeightFileError, match=problem) as caught:
         tensorflow.read(tmp_path / 'a')
@@ -290,8 +290,8 @@ def test_a_damaged_compressed_block_is_an_error(data):
 
 def test_reading_takes_no_memory_for_the_weights(tmp_path):
     arrays = {str(number): np.zeros(5_000_000, 'f4') for number in range(2)}
-    (tmp_path / 'v1').write_bytes(tensorflow_writer.first_kind(arrays))
-    tensorflow_writer.write_second_kind(tmp_path / 'v2', arrays)
+    (tmp_path / 'v1').write_bytes(tensorflow_writer.version_1(arrays))
+    tensorflow_writer.write_version_2(tmp_path / 'v2', arrays)
     for name in ('v1', 'v2'):
         tracemalloc.start()
         try:

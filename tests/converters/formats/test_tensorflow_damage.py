@@ -18,7 +18,7 @@ from tests.converters.formats import tensorflow_writer
 from tests.converters.formats.test_damage import changed
 
 DATA = pathlib.Path(__file__).parent / 'data' / 'tensorflow'
-FIRST_KIND = ['types_v1.ckpt', 'training_v1.ckpt', 'click_v1.ckpt']
+VERSION_1 = ['types_v1.ckpt', 'training_v1.ckpt', 'click_v1.ckpt']
 INDEXES = ['types.index', 'training.index', 'packed.index', 'semantic.index']
 KAFFE = ['kaffe_python2.npy', 'kaffe_python3.npy']
 LONGEST = 30  # Seconds that a single file may take, on a busy machine.
@@ -51,8 +51,8 @@ def outcome(tmp_path):
         yield read
 
 
-def mended(data):
-    """The bytes of a table whose checksums are made right again, so that what is in it is read."""
+def with_checksums(data):
+    """The bytes of a table with right checksums, so that its content is read."""
     data, at = bytearray(data), 0
     places = _handles(data[-48:], 2)
     content = data[places[1][0]:sum(places[1])]
@@ -77,12 +77,12 @@ def _handles(data, count):
     return list(zip(numbers[::2], numbers[1::2]))[:count]
 
 
-def test_mending_leaves_genuine_tables_as_they_are():
-    for name in (*FIRST_KIND, *INDEXES):
-        assert mended((DATA / name).read_bytes()) == (DATA / name).read_bytes()
+def test_genuine_tables_already_have_the_right_checksums():
+    for name in (*VERSION_1, *INDEXES):
+        assert with_checksums((DATA / name).read_bytes()) == (DATA / name).read_bytes()
 
 
-@pytest.mark.parametrize('name', FIRST_KIND + INDEXES)
+@pytest.mark.parametrize('name', VERSION_1 + INDEXES)
 def test_a_table_cut_anywhere_is_an_error(outcome, name):
     data = (DATA / name).read_bytes()
     sizes = range(1, len(data), max(len(data) // 60, 1))
@@ -90,7 +90,7 @@ def test_a_table_cut_anywhere_is_an_error(outcome, name):
     print(f'{name}: {len(sizes)} cut files, each an error')
 
 
-@pytest.mark.parametrize('name', FIRST_KIND + INDEXES)
+@pytest.mark.parametrize('name', VERSION_1 + INDEXES)
 def test_a_changed_table_is_an_error_by_its_checksums(outcome, name, rng):
     data, counts = (DATA / name).read_bytes(), collections.Counter()
     for _ in range(60):
@@ -100,13 +100,13 @@ def test_a_changed_table_is_an_error_by_its_checksums(outcome, name, rng):
     print(f'{name}: {dict(counts)}')
 
 
-@pytest.mark.parametrize('name', FIRST_KIND + INDEXES)
+@pytest.mark.parametrize('name', VERSION_1 + INDEXES)
 def test_a_changed_table_with_right_checksums_gives_a_value_or_the_error(outcome, name, rng):
     data, counts = (DATA / name).read_bytes(), collections.Counter()
     places = np.concatenate([np.arange(min(len(data), 2000)), np.arange(len(data) - 300, len(data))])
     places = places[(places >= 0) & (places < len(data) - 48)]
     for _ in range(150):
-        counts[outcome(name, mended(changed(data, rng, places)))] += 1
+        counts[outcome(name, with_checksums(changed(data, rng, places)))] += 1
     assert sum(counts.values()) == 150 and counts['error'] > 20
     print(f'{name}: {dict(counts)}')
 
@@ -148,7 +148,7 @@ def test_a_changed_network_gives_a_model_or_the_error(tmp_path, name, rng):
         shutil.copy(file, tmp_path)
     data, counts = (DATA / name).read_bytes(), collections.Counter()
     for _ in range(12):
-        (tmp_path / name).write_bytes(mended(changed(data, rng, 4000)))
+        (tmp_path / name).write_bytes(with_checksums(changed(data, rng, 4000)))
         try:
             with np.errstate(all='ignore'):
                 assert converters.convert(tmp_path / name).count_params() > 0

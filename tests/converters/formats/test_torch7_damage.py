@@ -224,6 +224,6 @@ def test_a_tensor_that_is_its_own_storage_is_an_error(tmp_path):
     (b'2\n3\nabc', 'a line feed after bytes was expected, but there is none'),
     (b'2\n5\nabc', 'a string was expected, but its length is 5 and the file has 3 bytes left'),
 ])
-def test_the_error_tells_what_was_expected(tmp_path, data, expected):
+def test_the_error_says_what_was_expected(tmp_path, data, expected):
     with pytest.raises(WeightFileError, match=expected):
         read_bytes(tmp_path, data)
