@@ -6,26 +6,19 @@ import pytest
 from chainer import functions as F
 
 from chainer_seg.links import DarkNet
+from tests.links.layers import conv_norm, randomise_norms
 
 
 @pytest.fixture
 def net(rng):
     net = DarkNet(blocks=(1, 2, 1), width=2, seed=3)
-    for link in net.links():
-        if isinstance(link, chainer.links.BatchNormalization):
-            link.avg_mean[...] = rng.normal(0, 0.1, link.avg_mean.shape)
-            link.avg_var[...] = rng.uniform(0.5, 2, link.avg_var.shape)
-            link.beta.array[...] = rng.normal(0, 0.5, link.beta.shape)
+    randomise_norms(net, rng)
     return net
 
 
 def layer(layer, x, stride=1):
-    """Convolution, batch normalisation and leaky ReLU from the numbers of a layer."""
-    weights = layer.conv.W.array
-    y = F.convolution_2d(x, weights, None, stride, weights.shape[2] // 2).array
-    norm = layer.norm
-    scale = norm.gamma.array / np.sqrt(norm.avg_var + 1e-5)
-    y = (y - norm.avg_mean[:, None, None]) * scale[:, None, None] + norm.beta.array[:, None, None]
+    """Convolution, batch normalisation and leaky ReLU."""
+    y = conv_norm(layer, x, stride)
     return np.where(y > 0, y, 0.1 * y)
 
 

@@ -8,6 +8,7 @@ from chainer import functions as F
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import HRNet
 from chainer_seg.links.hrnet import side_by_side
+from tests.links.layers import conv_norm, randomise_norms
 
 pytestmark = pytest.mark.usefixtures('evaluating')
 
@@ -15,20 +16,8 @@ pytestmark = pytest.mark.usefixtures('evaluating')
 @pytest.fixture
 def net(rng):
     net = HRNet(width=2, blocks=1, modules=(1, 2), stem_width=4, seed=3)
-    for link in net.links():
-        if isinstance(link, chainer.links.BatchNormalization):
-            link.avg_mean[...] = rng.normal(0, 0.1, link.avg_mean.shape)
-            link.avg_var[...] = rng.uniform(0.5, 2, link.avg_var.shape)
-            link.beta.array[...] = rng.normal(0, 0.5, link.beta.shape)
+    randomise_norms(net, rng)
     return net
-
-
-def layer(link, x, stride=1):
-    """Convolution and batch normalisation from the numbers of a layer."""
-    weights, norm = link.conv.W.array, link.norm
-    y = F.convolution_2d(x, weights, None, stride, weights.shape[2] // 2).array
-    scale = norm.gamma.array / np.sqrt(norm.avg_var + 1e-5)
-    return (y - norm.avg_mean[:, None, None]) * scale[:, None, None] + norm.beta.array[:, None, None]
 
 
 def relu(x):
@@ -37,7 +26,7 @@ def relu(x):
 
 def module_by_hand(module, branches):
     """Figure 4 of the paper: each output is the sum of all branches, brought to its resolution."""
-    branches = [relu(x + layer(blocks[0].second, relu(layer(blocks[0].first, x))))
+    branches = [relu(x + conv_norm(blocks[0].second, relu(conv_norm(blocks[0].first, x))))
                 for blocks, x in zip(module.branches, branches)]
     outputs = []
     for target, links in enumerate(module.fusions):
@@ -48,10 +37,10 @@ def module_by_hand(module, branches):
                 continue
             link = links.pop(0)
             if source > target:
-                terms.append(resize_bilinear(layer(link, x), branches[target].shape[2:]).array)
+                terms.append(resize_bilinear(conv_norm(link, x), branches[target].shape[2:]).array)
                 continue
             for number, step in enumerate(link):
-                x = layer(step, x if number == 0 else relu(x), 2)
+                x = conv_norm(step, x if number == 0 else relu(x), 2)
             terms.append(x)
         outputs.append(relu(np.sum(terms, axis=0)))
     return outputs
@@ -60,13 +49,13 @@ def module_by_hand(module, branches):
 def test_numbers_are_those_of_the_definition(net, rng):
     x = rng.standard_normal((2, 3, 37, 50)).astype(np.float32)
     extra = rng.standard_normal((2, 4, 19, 25)).astype(np.float32)
-    h = relu(layer(net.stem2, relu(layer(net.stem1, x, 2)) + extra, 2))
+    h = relu(conv_norm(net.stem2, relu(conv_norm(net.stem1, x, 2)) + extra, 2))
     bottleneck = net.stage1[0]
-    inner = relu(layer(bottleneck.middle, relu(layer(bottleneck.reduce, h))))
-    h = relu(layer(bottleneck.expand, inner) + layer(bottleneck.shortcut, h))
-    branches = [relu(layer(net.stage2.projections[0], h)), relu(layer(net.stage2.down, h, 2))]
+    inner = relu(conv_norm(bottleneck.middle, relu(conv_norm(bottleneck.reduce, h))))
+    h = relu(conv_norm(bottleneck.expand, inner) + conv_norm(bottleneck.shortcut, h))
+    branches = [relu(conv_norm(net.stage2.projections[0], h)), relu(conv_norm(net.stage2.down, h, 2))]
     branches = module_by_hand(net.stage2.modules[0], branches)
-    branches.append(relu(layer(net.stage3.down, branches[-1], 2)))
+    branches.append(relu(conv_norm(net.stage3.down, branches[-1], 2)))
     for module in net.stage3.modules:
         branches = module_by_hand(module, branches)
     for found, wanted in zip(net(x, extra), branches, strict=True):

@@ -10,22 +10,7 @@ from chainer_seg.links.conv_norm import LayerBuilder
 from chainer_seg.links.efficientnet import swish
 from chainer_seg.links.inverted_residual import InvertedResidual, round_channels
 from chainer_seg.links.mobilenet_v2 import relu6
-
-
-def randomise(link, rng):
-    for child in link.links():
-        if isinstance(child, chainer.links.BatchNormalization):
-            child.avg_mean[...] = rng.normal(0, 0.1, child.avg_mean.shape)
-            child.avg_var[...] = rng.uniform(0.5, 2, child.avg_var.shape)
-            child.beta.array[...] = rng.normal(0, 0.5, child.beta.shape)
-
-
-def layer(layer, x, stride=1, groups=1):
-    """Convolution and batch normalisation from the numbers of a layer."""
-    weights, norm = layer.conv.W.array, layer.norm
-    y = F.convolution_2d(x, weights, None, stride, weights.shape[2] // 2, groups=groups).array
-    scale = norm.gamma.array / np.sqrt(norm.avg_var + 1e-5)
-    return (y - norm.avg_mean[:, None, None]) * scale[:, None, None] + norm.beta.array[:, None, None]
+from tests.links.layers import conv_norm, randomise_norms
 
 
 def sigmoid(x):
@@ -35,12 +20,12 @@ def sigmoid(x):
 def block_by_definition(block, x, stride, activation):
     h = x
     if hasattr(block, 'expand'):
-        h = activation(layer(block.expand, h))
-    h = activation(layer(block.depthwise, h, stride, h.shape[1]))
+        h = activation(conv_norm(block.expand, h))
+    h = activation(conv_norm(block.depthwise, h, stride, h.shape[1]))
     if hasattr(block, 'excite'):
         squeezed = activation(h.mean(axis=(2, 3)) @ block.excite.squeeze.W.array.T)
         h = h * sigmoid(squeezed @ block.excite.restore.W.array.T)[:, :, None, None]
-    return layer(block.project, h)
+    return conv_norm(block.project, h)
 
 
 @pytest.mark.parametrize('expansion, size, stride, out_channels', [
@@ -50,7 +35,7 @@ def test_block_matches_its_layers_applied_one_by_one(rng, expansion, size, strid
     activation, plain = (swish, lambda x: x * sigmoid(x)) if squeeze else (relu6, lambda x: x.clip(0, 6))
     block = InvertedResidual(LayerBuilder.plain(0), 4, out_channels, expansion, size, stride, activation,
                              squeeze)
-    randomise(block, rng)
+    randomise_norms(block, rng)
     x = 3 * rng.standard_normal((2, 4, 9, 8)).astype(np.float32)
     expected = block_by_definition(block, x, stride, plain)
     if stride == 1 and out_channels == 4:

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from chainer_seg import load_model, save_model
-from chainer_seg.datasets import CocoDataset, ShapesDataset, read_proposals, write_coco
-from chainer_seg.models.deepmask import SharpMask
+from chainer_seg import load_model
+from chainer_seg.datasets import CocoDataset, read_proposals
+from tests.scripts.small_sharpmask import write_small_sharpmask
 from tests.folders import contents
 
 IMAGES = 9
@@ -27,10 +27,7 @@ IMAGES = 9
 def inputs(tmp_path_factory):
     """A folder with a small SharpMask and nine drawn pictures."""
     folder = tmp_path_factory.mktemp('inputs')
-    save_model(folder / 'model.npz', SharpMask(
-        patch_size=32, mask_size=16, blocks=(1, 1, 1), width=4, bottleneck=8, features=16, hidden=16,
-        mask_channels=16, skip_channels=8))
-    write_coco(ShapesDataset(IMAGES, seed=3, size=(96, 128)), folder / 'data')
+    write_small_sharpmask(folder, IMAGES)
     return folder
 
 

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from chainer_seg import load_model, save_model
-from chainer_seg.datasets import CocoDataset, ShapesDataset, write_coco
+from chainer_seg import load_model
+from chainer_seg.datasets import CocoDataset
 from chainer_seg.evaluation import evaluate_patches, evaluate_proposals
 from chainer_seg.jobs.proposals import keep_proposals
-from chainer_seg.models.deepmask import SharpMask
+from tests.scripts.small_sharpmask import write_small_sharpmask
 
 pytestmark = pytest.mark.slow
 
@@ -20,10 +20,7 @@ pytestmark = pytest.mark.slow
 def inputs(tmp_path_factory):
     """A folder with a small SharpMask and four drawn pictures with their objects as proposals."""
     folder = tmp_path_factory.mktemp('inputs')
-    save_model(folder / 'model.npz', SharpMask(
-        patch_size=32, mask_size=16, blocks=(1, 1, 1), width=4, bottleneck=8, features=16, hidden=16,
-        mask_channels=16, skip_channels=8))
-    write_coco(ShapesDataset(4, seed=3, size=(96, 128)), folder / 'data')
+    write_small_sharpmask(folder, 4)
     dataset = dataset_of(folder)
     keep_proposals(lambda number: dataset[number][1].to_coco_results(dataset.ids[number]), range(4),
                    folder / 'proposals', {}, progress=False)

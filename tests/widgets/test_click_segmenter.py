@@ -11,14 +11,13 @@ from PIL import Image
 
 pytest.importorskip('anywidget')
 
-import ipywidgets  # noqa: E402
-
 from chainer_seg.datasets import CocoDataset, ShapesDataset  # noqa: E402
 from chainer_seg.errors import ClickError, DatasetError, ImageError, UserError  # noqa: E402
 from chainer_seg.images import write_image  # noqa: E402
 from chainer_seg.models.deeplab import Click  # noqa: E402
 from chainer_seg.widgets import ClickSegmenter  # noqa: E402
 
+from .controls import controls  # noqa: E402
 from .discs import Discs, command, disc, press  # noqa: E402
 
 SIZE = 60, 80
@@ -31,18 +30,6 @@ def picture(seed=0, size=SIZE):
 @pytest.fixture
 def segmenter():
     return ClickSegmenter({'cup': picture(0), 'cat': picture(1, (50, 40))}, Discs())
-
-
-def controls(segmenter, kind):
-    """All controls of a kind, by what is written on them or their tooltip."""
-    found, waiting = {}, list(segmenter.children)
-    while waiting:
-        widget = waiting.pop()
-        waiting += getattr(widget, 'children', ())
-        if isinstance(widget, getattr(ipywidgets, kind)):
-            text = getattr(widget, 'description', '') or getattr(widget, 'placeholder', '')
-            found[text or widget.tooltip] = widget
-    return found
 
 
 def push(segmenter, text):

@@ -5,13 +5,12 @@ import pytest
 
 pytest.importorskip('anywidget')
 
-import ipywidgets  # noqa: E402
-
 from chainer_seg.datasets import CocoDataset, ShapesDataset, write_coco  # noqa: E402
 from chainer_seg.errors import DatasetError, ImageError  # noqa: E402
 from chainer_seg.instances import Instances  # noqa: E402
 from chainer_seg.widgets import DatasetViewer  # noqa: E402
 
+from .controls import controls  # noqa: E402
 from .saved_views import decode_saved  # noqa: E402
 
 
@@ -29,17 +28,6 @@ def few():
             masks, labels=labels, class_names=Few.class_names)
 
     return Few([picture(0, 0), picture(1), picture(2, 1), picture(3, 0)])
-
-
-def controls(viewer, kind):
-    """All controls of a kind, by what is written on them or their tooltip."""
-    found, waiting = {}, list(viewer.children)
-    while waiting:
-        widget = waiting.pop()
-        waiting += getattr(widget, 'children', ())
-        if isinstance(widget, getattr(ipywidgets, kind)):
-            found[getattr(widget, 'description', '') or getattr(widget, 'tooltip', '')] = widget
-    return found
 
 
 def test_the_first_image_is_shown_with_its_objects(few):
