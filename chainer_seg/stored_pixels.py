@@ -26,7 +26,6 @@ WIDE_VOID_PIXEL = 65535  # in label images of 16 bits
 # - 'alpha': what is more opaque than not is one object or class;
 # - 'auto': numbers as far as they can be, or else what fits the file, which is reported.
 LabelsAs = Literal['auto', 'numbers', 'colors', 'levels', 'alpha']
-LABELS_AS = ('auto', 'numbers', 'colors', 'levels', 'alpha')
 
 Source = str | os.PathLike | bytes | memoryview | Image.Image | npt.NDArray
 

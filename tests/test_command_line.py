@@ -1,5 +1,3 @@
-import argparse
-import logging
 import signal
 import subprocess
 import sys
@@ -37,17 +35,6 @@ def test_other_errors_are_not_hidden():
 
 def test_success_returns():
     assert command_line.run(lambda: None) is None
-
-
-def test_size_is_height_by_width():
-    assert command_line.size_argument('240x320') == (240, 320)
-    assert command_line.size_argument('64') == (64, 64)
-
-
-@pytest.mark.parametrize('text', ['', 'x', '0', '3x', '1x2x3', '-4'])
-def test_other_sizes_are_rejected(text):
-    with pytest.raises(argparse.ArgumentTypeError):
-        command_line.size_argument(text)
 
 
 def test_sigterm_is_status_143_with_what_is_said_of_it(capsys):
@@ -93,11 +80,3 @@ def test_an_unhandled_sigterm_ends_a_program_with_143_and_no_traceback(repositor
             'with handled(stop, (signal.SIGTERM,)): signal.raise_signal(signal.SIGTERM)')
     result = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True)
     assert result.returncode == 143 and result.stderr == ''
-
-
-def test_quiet_keeps_warnings(capsys):
-    parser = command_line.parser('')
-    command_line.set_up_messages(parser.parse_args(['-q']))
-    logging.getLogger('chainer_seg.a').info('progress')
-    logging.getLogger('chainer_seg.a').warning('a text id')
-    assert capsys.readouterr().out == 'a text id\n'

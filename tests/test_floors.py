@@ -26,7 +26,7 @@ FLOORS = {
 LEAVES = {
     'array_files', 'arrays', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',
     'downloads', 'errors', 'exif', 'file_kinds', 'files', 'foreign_files', 'lazy', 'locks',
-    'options', 'pillow_limit', 'pixel_values', 'protobuf_messages', 'published_classes', 'registry', 'schema',
+    'pillow_limit', 'pixel_values', 'protobuf_messages', 'published_classes', 'registry', 'schema',
     'signals', 'zoo'}
 
 # Importers of weights know the models that they make, and no data set.

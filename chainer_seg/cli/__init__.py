@@ -40,13 +40,13 @@ DATA = {
     'check': Subcommand('check', 'Check', '--annotations J', 'list the problems of a COCO data set'),
     'prepare': Subcommand('prepare', 'Prepare', '--output_dir O ...', 'check, measure and pack a data set'),
     'view': Subcommand('view', 'View', '--out DIR', 'draw the images of a data set with their objects'),
-    'clicks': Subcommand('clicks', '', 'OUT', 'sample clicks once, as files for training'),
+    'clicks': Subcommand('clicks', 'Clicks', 'OUT', 'sample clicks once, as files for training'),
 }
 SUBCOMMANDS: dict[str, Subcommand | Mapping[str, Subcommand]] = {
     'train': Subcommand('train', '', 'SYSTEM', 'train a system'),
     'evaluate': Subcommand('evaluate', '', 'MODEL', 'measure the accuracy of a model'),
     'predict': Subcommand('predict', '', 'MODEL INPUT...', 'run a model on images or videos'),
-    'propose': Subcommand('propose', '', 'MODEL', 'compute the object proposals of a data set'),
+    'propose': Subcommand('propose', 'Propose', 'MODEL', 'compute the object proposals of a data set'),
     'convert': Subcommand('convert', 'Convert', 'FILE', 'convert published weights into a model file'),
     'export': Subcommand('export', 'Export', 'MODEL OUT', 'write a model as a Caffe or Torch file'),
     'data': DATA,

@@ -1,62 +1,66 @@
 """Options of the subcommands that run a click model: flipping, zoom-in and refinement."""
 
-import argparse
+import dataclasses
 import functools
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import DisallowNone
 
 from chainer_seg.errors import UserError
-from chainer_seg.options import Parser
+from chainer_seg.recipes.options import Switch, option
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab import ClickSegmenter
     from chainer_seg.models.ritm import RitmSegmenter
 
-
-def add_view_options(parser: Parser) -> None:
-    """Adds --flip, --zoom-side and --fbrs."""
-    group = parser.add_argument_group('inference')
-    group.add_argument('--flip', action=argparse.BooleanOptionalAction,
-                       help='average with the mirrored image; the setting of the model if omitted')
-    group.add_argument('--zoom-side', type=_side, metavar='PX',
-                       help='zoom in on the object, scaled to this side in pixels; 0 for the whole image '
-                            'only; the setting of the model if omitted')
-    group.add_argument('--fbrs', action='store_true',
-                       help='from the second click on, optimise scales and shifts of the features until the '
-                            'result agrees with the clicks (RITM only)')
+_LEAST_ZOOM = 16  # pixels
 
 
-def set_view(model: 'ClickSegmenter | RitmSegmenter', options: argparse.Namespace) -> None:
-    """Sets --flip, --zoom-side and --fbrs on a click model.
+@dataclasses.dataclass(frozen=True)
+class ClickView:
+    """Inference; the settings of the model if omitted.
 
-    Raises:
-        chainer_seg.errors.UserError: --fbrs is given for a model without it.
+    Attributes:
+        flip: Average with the mirrored image.
+        zoom_side: Side of the crops that zoom in on the object, in pixels; 0 for the whole image only.
+        fbrs: From the second click on, optimise scales and shifts of the features until the result agrees
+            with the clicks (RITM only).
     """
-    from chainer_seg.models.ritm import RitmSegmenter
-    if options.fbrs:
-        if not isinstance(model, RitmSegmenter):
-            raise UserError(f'--fbrs is a refinement of RITM models, but {options.model} holds a '
-                            f'{type(model).__name__}; omit it.')
-        model.fbrs = True
-    if options.flip is not None:
-        model.flip = options.flip
-    if options.zoom_side is not None:
-        model.zoom_side = options.zoom_side or None
+
+    flip: Annotated[DisallowNone[bool | None], option()] = None
+    zoom_side: Annotated[int | None, option(metavar='PX')] = None
+    fbrs: Switch = False
+
+    def apply(self, model: 'ClickSegmenter | RitmSegmenter', name: str) -> None:
+        """Sets the options on the click model of that name.
+
+        Raises:
+            chainer_seg.errors.UserError: The crops would be too small, or --fbrs is given for a model
+                without it.
+        """
+        from chainer_seg.models.ritm import RitmSegmenter
+        if self.fbrs:
+            if not isinstance(model, RitmSegmenter):
+                raise UserError(f'--fbrs is a refinement of RITM models, but {name} holds a '
+                                f'{type(model).__name__}; omit it.')
+            model.fbrs = True
+        if self.zoom_side and self.zoom_side < _LEAST_ZOOM:
+            raise UserError(f'--zoom-side must be 0 or at least {_LEAST_ZOOM} pixels, got {self.zoom_side}.')
+        if self.flip is not None:
+            model.flip = self.flip
+        if self.zoom_side is not None:
+            model.zoom_side = self.zoom_side or None
 
 
-def refinement(name: str, options: argparse.Namespace) -> Callable[..., Any] | None:
-    """The refinement of that name, with the parameters in the options; None for 'none'."""
+def refinement(name: str, crf_text: str) -> Callable[..., Any] | None:
+    """The refinement of that name, a dense CRF with the parameters of ``crf_text``; None for 'none'."""
+    from chainer_seg.cli.crf_options import crf_parameters
     from chainer_seg.models.deeplab.dense_crf import dense_crf
     from chainer_seg.models.deeplab.refine import find_refinement
     if name == 'none':
         return None
     if name == 'crf':
-        return functools.partial(dense_crf, preset=options.crf_parameters)
+        return functools.partial(dense_crf, preset=crf_parameters(crf_text))
     return find_refinement(name)
-
-
-def _side(text):
-    if not text.isdigit() or 0 < int(text) < 16:
-        raise argparse.ArgumentTypeError(f'{text!r} is neither 0 nor a number of pixels of at least 16')
-    return int(text)

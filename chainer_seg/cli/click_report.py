@@ -1,30 +1,33 @@
 """The figures of click models as tables, as JSON, and as curves."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP
 from chainer_seg.files import atomic_write, write_json
 
 
-def table(results, options):
+def table(results: Mapping[str, Any], thresholds: Sequence[float], clicks: Sequence[int], cap: int) -> str:
     """The figures as text: a row for each method.
 
     Args:
         results: ``{title: ClickFigures}``.
-        options: With ``thresholds``, ``clicks`` and ``cap``.
+        thresholds: IoUs until which clicks are counted.
+        clicks: Numbers of clicks after which the IoU is reported.
+        cap: Maximum number of clicks per object.
     """
-    heads = ['method', *(f'NoC@{100 * goal:g}' for goal in options.thresholds),
-             *(f'failed@{100 * goal:g}' for goal in options.thresholds),
-             *(f'IoU@{count}' for count in options.clicks), 'ms/click']
-    rows = [[title, *(f'{figures.noc(goal):.2f}' for goal in options.thresholds),
-             *(f'{figures.failures(goal)}' for goal in options.thresholds),
-             *(f'{figures.mean_ious[count - 1]:.3f}' for count in options.clicks),
+    heads = ['method', *(f'NoC@{100 * goal:g}' for goal in thresholds),
+             *(f'failed@{100 * goal:g}' for goal in thresholds),
+             *(f'IoU@{count}' for count in clicks), 'ms/click']
+    rows = [[title, *(f'{figures.noc(goal):.2f}' for goal in thresholds),
+             *(f'{figures.failures(goal)}' for goal in thresholds),
+             *(f'{figures.mean_ious[count - 1]:.3f}' for count in clicks),
              f'{1000 * figures.seconds_per_click:.0f}'] for title, figures in results.items()]
     count = len(next(iter(results.values())).ious)
-    return f'{count} objects, up to {options.cap} clicks on each\n' + _lines(heads, rows)
+    return f'{count} objects, up to {cap} clicks on each\n' + _lines(heads, rows)
 
 
-def class_table(results, thresholds):
+def class_table(results: Mapping[str, Any], thresholds: Sequence[float]) -> str:
     """The clicks of each category: a row for each of them."""
     several = len(results) > 1
     by_class = {title: figures.by_class() for title, figures in results.items()}
@@ -36,40 +39,23 @@ def class_table(results, thresholds):
     return _lines(heads, rows)
 
 
-def published(options, changed):
-    """Lines of what was published for the benchmark; none where less than all of it is done.
-
-    Args:
-        options: As they were given.
-        changed: Whether they ask for other objects or thresholds than the benchmark.
-    """
-    narrowed = options.max_objects or options.start_at > 1 or options.end_at or options.cap != CAP
-    if not options.benchmark or changed or narrowed:
-        return []
-    benchmark = BENCHMARKS[options.benchmark]
-    return [f'published for {benchmark.title}: NoC@{100 * benchmark.threshold:g} {clicks:.2f}, {method}'
-            for method, clicks in benchmark.published.items()]
-
-
-def write(results, options, seconds):
-    """Writes the figures as JSON and their curves as an image, whose path it returns."""
+def write(path: str, results: Mapping[str, Any], thresholds: Sequence[float], clicks: Sequence[int],
+          settings: Mapping[str, Any]) -> pathlib.Path:
+    """Writes the settings and the figures as JSON and their curves as an image, whose path it returns."""
     from chainer_seg.visualization import draw_click_curves
-    methods = {title: {**figures.summary(options.thresholds, options.clicks),
-                       'seconds_per_click': figures.seconds_per_click,
+    methods = {title: {**figures.summary(thresholds, clicks), 'seconds_per_click': figures.seconds_per_click,
                        'ious': figures.ious.round(4).tolist()} for title, figures in results.items()}
     first = next(iter(results.values()))
     names = first.class_names
-    settings = {name: getattr(options, name) for name in (
-        'model', 'cap', 'benchmark', 'categories', 'per_category', 'least_area', 'seed')}
-    write_json(options.out, {
-        **settings, 'methods': methods, 'seconds': round(seconds, 1),
+    write_json(path, {
+        **settings, 'methods': methods,
         'objects': [names[label] if names else str(label) for label in first.labels],
-        'classes': {title: {name: each.summary(options.thresholds, options.clicks)
+        'classes': {title: {name: each.summary(thresholds, clicks)
                             for name, each in figures.by_class().items()}
                     for title, figures in results.items()}}, indent=2)
-    picture = pathlib.Path(options.out).with_suffix('.png')
+    picture = pathlib.Path(path).with_suffix('.png')
     axes = draw_click_curves({title: figures.ious for title, figures in results.items()},
-                             options.thresholds, max(options.thresholds))
+                             thresholds, max(thresholds))
     with atomic_write(picture) as temporary:
         axes[0].figure.savefig(temporary, dpi=120)
     return picture

@@ -5,7 +5,13 @@ import logging
 import sys
 from typing import Annotated
 
+from tyro.conf import arg
+
 from chainer_seg.recipes.options import Switch, option
+
+# Passed to chainer_seg.bad_images.BadImages.
+Strict = Annotated[Switch, arg(help='Stop at the first image that cannot be read; by default such images are '
+                                    'skipped and listed at the end, with exit status 2.')]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +55,3 @@ class CommonOnDevice(Common):
     """
 
     device: Annotated[str | None, option(metavar='D')] = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Strict:
-    """Images that cannot be read.
-
-    Attributes:
-        strict: Stop at the first image that cannot be read; by default such images are skipped and listed at
-            the end, with exit status 2.
-    """
-
-    strict: Switch = False

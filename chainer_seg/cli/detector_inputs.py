@@ -4,14 +4,17 @@ import collections
 import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from tqdm import tqdm
+from tyro.conf import Positional, UseAppendAction
 
-from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.file_options import add_outside_option
-from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems, sole_writers
+from chainer_seg.cli.common import Output, Strict
 from chainer_seg.errors import UserError
+from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems, sole_writers
+from chainer_seg.recipes.options import Switch, option
 
 # Videos that can be read but not written.
 _MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
@@ -23,92 +26,108 @@ class Job:
 
     Attributes:
         source: A path, or the number of a camera.
-        is_video (bool): Whether it has frames.
+        is_video: Whether it has frames.
         picture: Path of the picture, or of the video, with what was found.
         results: Path of the JSON file.
         image_id: Of an image in COCO results; the frames of a video have their own.
     """
 
-    source: object
+    source: Any
     is_video: bool
     picture: pathlib.Path
     results: pathlib.Path
     image_id: int | None = None
 
 
-def add_input_options(parser):
-    parser.add_argument('inputs', metavar='INPUT', nargs='*',
-                        help='images, folders of images, lists of images (.txt, one per line), videos, or '
-                             'the number of a camera')
-    parser.add_argument('--out', metavar='DIR', default='out/predict', help='folder for the results')
-    command_line.add_strict_option(parser)
-    add_outside_option(parser)
-    yolact = parser.add_argument_group("inputs as YOLACT's options, optionally with the output")
-    yolact.add_argument('--image', action='append', default=[], metavar='IN[:OUT]', help='an image')
-    yolact.add_argument('--images', action='append', default=[], metavar='IN[:OUT]',
-                        help='a folder of images')
-    yolact.add_argument('--video', action='append', default=[], metavar='IN[:OUT]',
-                        help='a video, or the number of a camera')
+_Inputs = UseAppendAction[tuple[str, ...]]
 
 
-def find_jobs(options):
-    """The :class:`Job` of every input, in the order of the command line."""
-    plain = [(text, None) for text in options.inputs]
-    pairs = plain + [split_output(text) for text in options.image + options.images + options.video]
-    if not pairs:
-        raise UserError('There is nothing to do; name images, folders, videos or a camera.')
-    sources = [source for pair in pairs for source in expand(*pair, options.allow_outside)]
-    stems = result_stems([_named(source) for source, _ in sources], options.out)
-    jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
-    numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
-    return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Inputs and outputs; --image, --images and --video are YOLACT's options.
 
-
-def check_for_videos(jobs, options, *flags):
-    """Refuses options that apply only to videos where none is among the inputs."""
-    if not any(job.is_video for job in jobs):
-        _refuse(options, flags, 'videos')
-
-
-def check_for_images(jobs, options, *flags):
-    """Refuses options that apply only to images where none is among the inputs."""
-    if all(job.is_video for job in jobs):
-        _refuse(options, flags, 'images')
-
-
-def _refuse(options, flags, kind):
-    for flag in flags:
-        if getattr(options, flag.removeprefix('--').replace('-', '_')):
-            raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; leave '
-                            f'it out.')
-
-
-def work_on(jobs, options, work, *folders):
-    """Calls ``work(job)`` for each job, with a bar, and passes over inputs that cannot be used.
-
-    Args:
-        folders: Where results go beside the folders of the jobs.
-
-    Raises:
-        chainer_seg.errors.UserError: Another run writes to a folder of results, or the only input, or
-            the first bad one with --strict, cannot be used.
-        chainer_seg.errors.ImageError: Some inputs could not be used.
+    Attributes:
+        inputs: Images, folders of images, lists of images (.txt, one per line), videos, or the number of a
+            camera.
+        out: Folder for the results.
+        strict: Stop at the first image that cannot be read.
+        allow_outside: Allow lists to name files outside their folder and that of the images.
+        image: Image, optionally with its output.
+        images: Folder of images, optionally with that of the output.
+        video: Video, or the number of a camera, optionally with its output.
     """
-    bad = BadImages(options.strict or len(jobs) == 1)
-    bar = tqdm(jobs, desc='images', unit='image', disable=options.quiet or len(jobs) < 2
-               or any(job.is_video for job in jobs))
-    with (sole_writers([*_shared_folders(jobs, options), *folders]),
-          bad.reported(len(jobs), 'have no results', options.verbose), contextlib.closing(bar)):
-        for number, job in enumerate(bar):
-            with bad.passing_over(number):
-                work(job)
+
+    inputs: Positional[Annotated[tuple[str, ...], option(metavar='[INPUT ...]')]] = ()
+    out: Annotated[pathlib.Path, option(metavar='DIR')] = pathlib.Path('out/predict')
+    strict: Strict = False
+    allow_outside: Switch = False
+    image: Annotated[_Inputs, option(metavar='IN[:OUT]')] = ()
+    images: Annotated[_Inputs, option(metavar='IN[:OUT]')] = ()
+    video: Annotated[_Inputs, option(metavar='IN[:OUT]')] = ()
+
+    def jobs(self) -> list[Job]:
+        """The :class:`Job` of every input, in the order of the command line.
+
+        Raises:
+            chainer_seg.errors.UserError: There is none.
+        """
+        plain: list[tuple[str, str | None]] = [(text, None) for text in self.inputs]
+        pairs = plain + [split_output(text) for text in self.image + self.images + self.video]
+        if not pairs:
+            raise UserError('There is nothing to do; name images, folders, videos or a camera.')
+        sources = [source for text, output in pairs
+                   for source in expand(text, output, self.allow_outside)]
+        stems = result_stems([_named(source) for source, _ in sources], self.out)
+        jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+        numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
+        return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
+
+    def work_on(self, jobs: list[Job], work: Callable[[Job], object], output: Output,
+                *folders: pathlib.Path) -> None:
+        """Calls ``work(job)`` for each job, with a bar, and passes over inputs that cannot be used.
+
+        Args:
+            jobs: As of :meth:`jobs`.
+            work: What is done with each.
+            output: How much is printed.
+            folders: Where results go beside the folders of the jobs.
+
+        Raises:
+            chainer_seg.errors.UserError: Another run writes to a folder of results, or the only input, or
+                the first bad one with --strict, cannot be used.
+            chainer_seg.errors.ImageError: Some inputs could not be used.
+        """
+        bad = BadImages(self.strict or len(jobs) == 1)
+        bar = tqdm(jobs, desc='images', unit='image', disable=output.quiet or len(jobs) < 2
+                   or any(job.is_video for job in jobs))
+        with (sole_writers([*self._shared_folders(jobs), *folders]),
+              bad.reported(len(jobs), 'have no results', output.verbose), contextlib.closing(bar)):
+            for number, job in enumerate(bar):
+                with bad.passing_over(number):
+                    work(job)
+
+    def _shared_folders(self, jobs):
+        """The folders of results but those of single files that the command line names."""
+        counts = collections.Counter(job.results.parent for job in jobs)
+        return [folder for folder, count in counts.items() if count > 1 or folder == self.out]
 
 
-def _shared_folders(jobs, options):
-    """The folders of results but those of single files that the command line names."""
-    counts = collections.Counter(job.results.parent for job in jobs)
-    return [folder for folder, count in counts.items()
-            if count > 1 or folder == pathlib.Path(options.out)]
+def check_for_videos(jobs: list[Job], options: Mapping[str, object]) -> None:
+    """Refuses options ``{flag: value}`` that apply only to videos where none is among the inputs."""
+    if not any(job.is_video for job in jobs):
+        _refuse(options, 'videos')
+
+
+def check_for_images(jobs: list[Job], options: Mapping[str, object]) -> None:
+    """Refuses options ``{flag: value}`` that apply only to images where none is among the inputs."""
+    if all(job.is_video for job in jobs):
+        _refuse(options, 'images')
+
+
+def _refuse(options, kind):
+    for flag, value in options.items():
+        if value:
+            raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; omit it.')
 
 
 def split_output(text):

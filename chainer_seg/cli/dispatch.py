@@ -3,90 +3,88 @@
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from chainer_seg import command_line
+from tyro.conf import Positional, arg
+
+from chainer_seg.cli import find_name
+from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.parsing import Command, parse_command, words_of
+from chainer_seg.command_line import USER_ERROR_STATUS
 from chainer_seg.errors import UserError
-from chainer_seg.options import Parser
+from chainer_seg.recipes.options import value_of_option
 from chainer_seg.zoo import SHIPPED
 
-# {class of the model: {protocol: module of this package}}
-Modules = Mapping[str, Mapping[str, str]]
+# The argument of a command that names a model.
+ModelName = Positional[Annotated[str, arg(metavar='MODEL', help=(
+    f'Model file, the name of a shipped model ({", ".join(SHIPPED)}), or the name of published weights, '
+    'which are downloaded at first use: "chainer-seg download weights" lists them.'))]]
+
+# {class of the model: {protocol: (module of this package, its ModelCommand)}}; the first protocol is the
+# default.
+Forms = Mapping[str, Mapping[str, tuple[str, str]]]
 
 
-def run(name: str, description: str | None, modules: Modules,
-        arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line, loads the model, and runs the module for its class.
+class ModelCommand(Command):
+    """A subcommand that works with a model.
 
-    Args:
-        name: The name of the subcommand.
-        description: What the subcommand does.
-        modules: ``{class of the model: {protocol: module of this package}}``; the first protocol
-            is the default. A module has ``add_options(parser)`` and ``run(model, options)``, and
-            its docstring says what it does.
-        arguments: Those of the subcommand; the arguments of the process by default.
+    Attributes:
+        model: Name of the model.
+        common: Common options.
     """
-    from chainer_seg.model_file import class_of, load_model
-    prog = f'chainer-seg {name}'
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0].startswith('-'):
-        _explain(prog, description, modules, arguments)
+
+    model: ModelName
+    common: CommonOnDevice
+
+    def run(self) -> None:
+        from chainer_seg.model_file import load_model
+        self.common.set_up()
+        self.work(load_model(self.model, self.common.device))
+
+    def work(self, model: Any) -> None:
+        """Does with the model what the options say."""
+        raise NotImplementedError  # every subcommand has its own
+
+
+def run(forms: Forms, summary: str, arguments: Sequence[str], prog: str) -> None:
+    """Runs the form for the class of the model that the first argument names.
+
+    Raises:
+        chainer_seg.errors.UserError: There is no such model, or none for its class.
+    """
+    from chainer_seg.model_file import class_of
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(_help(summary, prog), file=sys.stdout if arguments else sys.stderr)
+        if not arguments:
+            sys.exit(USER_ERROR_STATUS)
+        return
+    if arguments[0].startswith('-'):
+        raise UserError(f'{prog} needs MODEL before its options; {prog} --help explains it.')
     kind = class_of(arguments[0])
-    if kind not in modules:
+    if kind not in forms:
         raise UserError(f'{arguments[0]} holds a {kind}, which {prog} does not support; give one '
-                        f'of {", ".join(modules)}.')
-    protocols = modules[kind]
-    module = importlib.import_module(f'chainer_seg.cli.{protocols[_protocol(protocols, arguments)]}')
-    parser = command_line.parser(module.__doc__, prog=prog)
-    _add_model(parser)
-    if len(protocols) > 1:
-        _add_protocol(parser, protocols)
-    module.add_options(parser)
-    options = parser.parse_args(arguments)
-    command_line.set_up_messages(options)
-    module.run(load_model(options.model, options.device), options)
+                        f'of {", ".join(forms)}.')
+    protocols = forms[kind]
+    protocol = value_of_option(arguments, '--protocol') or next(iter(protocols))
+    chosen = protocols[find_name(protocol, tuple(protocols), prog, 'protocol')]
+    parse_command(_load(*chosen), arguments, prog).run()
 
 
-def joint_parser(modules: Modules) -> Parser:
-    """A parser that has the options for all models."""
-    parser = Parser(conflict_handler='resolve')
-    command_line.add_common_options(parser)
-    _add_model(parser)
-    names = {protocol: module for protocols in modules.values() for protocol, module in protocols.items()}
-    if any(len(protocols) > 1 for protocols in modules.values()):
-        _add_protocol(parser, names)
-    for name in dict.fromkeys(names.values()):
-        importlib.import_module(f'chainer_seg.cli.{name}').add_options(parser)
-    return parser
+def words(forms: Forms) -> list[str]:
+    """What can be completed: the options for all models, and the names of shipped and published ones."""
+    found = [word for protocols in forms.values() for chosen in protocols.values()
+             for word in words_of(_load(*chosen))]
+    return [*dict.fromkeys(found), '--help']
 
 
-def _explain(prog, description, modules, arguments):
-    """Prints the general help or a usage error, and ends the process."""
-    parser = command_line.parser(description, prog=prog, epilog='MODEL --help lists the options for a model.')
-    _add_model(parser)
-    _add_protocol(parser, dict.fromkeys(
-        name for each in modules.values() if len(each) > 1 for name in each))
-    parser.parse_known_args(arguments)
-    parser.error('MODEL comes first')
+def _load(module, name):
+    return getattr(importlib.import_module(f'chainer_seg.cli.{module}'), name)
 
 
-def _protocol(protocols, arguments):
-    first = next(iter(protocols))
-    if len(protocols) == 1:
-        return first
-    parser = command_line.parser(None, add_help=False)
-    _add_model(parser)
-    _add_protocol(parser, protocols)
-    return parser.parse_known_args(arguments)[0].protocol or first
-
-
-def _add_model(parser):
-    parser.add_argument('model', metavar='MODEL',
-                        help=f'a model file, the name of a shipped model ({", ".join(SHIPPED)}), or the name '
-                             'of published weights, which are downloaded at first use: "chainer-seg '
-                             'download weights" lists them')
-
-
-def _add_protocol(parser, protocols):
-    if len(protocols) > 1:
-        parser.add_argument('--protocol', choices=tuple(protocols),
-                            help='evaluation protocol; depends on the kind of model if omitted')
+def _help(summary, prog):
+    return '\n'.join([
+        f'usage: {prog} MODEL ...', '', summary, '',
+        f'  MODEL  a model file, the name of a shipped model ({", ".join(SHIPPED)}),',
+        '         or the name of published weights, which are downloaded at first use:',
+        '         "chainer-seg download weights" lists them', '',
+        f'{prog} MODEL --help lists the options for a model.'])

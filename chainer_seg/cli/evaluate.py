@@ -1,33 +1,28 @@
-"""Measure the accuracy of a model: chainer-seg evaluate MODEL [options]."""
+"""Measure the accuracy of a model."""
 
 from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
-from chainer_seg.options import Parser, words_of
 
-# The class of a model, its protocols (the first is the default), and who carries them out.
-_PROPOSALS = {'proposals': 'evaluate_proposals', 'patch': 'evaluate_patches'}
-MODULES = {
-    'ClickSegmenter': {'clicks': 'evaluate_clicks'},
-    'DeepLab': {'semantic': 'evaluate_semantic'},
+_PROPOSALS = {'proposals': ('evaluate_proposals', 'EvaluateProposals'),
+              'patch': ('evaluate_patches', 'EvaluatePatches')}
+FORMS: dispatch.Forms = {
+    'ClickSegmenter': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
+    'DeepLab': {'semantic': ('evaluate_semantic', 'EvaluateSemantic')},
     'DeepMask': _PROPOSALS,
-    'MaskRCNN': {'coco': 'evaluate_coco'},
-    'RitmDeepLab': {'clicks': 'evaluate_clicks'},
-    'RitmHRNet': {'clicks': 'evaluate_clicks'},
+    'MaskRCNN': {'coco': ('evaluate_coco', 'EvaluateCoco')},
+    'RitmDeepLab': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
+    'RitmHRNet': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
     'SharpMask': _PROPOSALS,
-    'Yolact': {'coco': 'evaluate_coco'},
+    'Yolact': {'coco': ('evaluate_coco', 'EvaluateCoco')},
 }
 
 
 def main(arguments: Sequence[str], prog: str) -> None:
-    dispatch.run('evaluate', __doc__, MODULES, arguments)
+    """Evaluates the model that the first argument names."""
+    dispatch.run(FORMS, 'Measure the accuracy of a model.', arguments, prog)
 
 
 def words() -> list[str]:
-    """The options."""
-    return words_of(make_parser())
-
-
-def make_parser() -> Parser:
-    """A parser of the options for all models, for their names."""
-    return dispatch.joint_parser(MODULES)
+    """What can be completed."""
+    return dispatch.words(FORMS)

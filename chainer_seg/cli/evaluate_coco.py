@@ -1,25 +1,26 @@
-"""Evaluate a detector by COCO's average precision and recall of boxes, masks and keypoints.
+"""Evaluate a detector by COCO's average precision and recall."""
 
-Without --annotations, the images are synthetic. With --results the detections are kept in a folder, image
-by image, and finally written to a file of each kind in the format of COCO's server; the same command
-resumes a run that was killed or interrupted.
-"""
-
+import dataclasses
 import functools
 import math
 import time
+from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.detector_options import add_detector_options, detector_settings
+from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.detector_options import Detection
+from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import (
-    add_data_options,
-    add_match_option,
-    open_dataset,
+    CLASS_RULE,
+    Classes,
+    EvaluationData,
+    data_rules,
     refuse_without_objects,
 )
-from chainer_seg.cli.synthetic_data import add_drawn_option, dataset_for_classes
+from chainer_seg.cli.synthetic_data import dataset_for_classes
 from chainer_seg.files import write_json
-from chainer_seg.options import with_any
+from chainer_seg.recipes.options import Flat, Switch, option
+from chainer_seg.recipes.rules import only, with_any
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
 _FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
@@ -27,53 +28,71 @@ _KEYPOINT_FIGURES = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', '
 _VOC_OVERLAPS = (0.5, 0.7)  # YOLACT's table of Pascal SBD, arXiv 1904.02689
 
 
-def add_options(parser):
-    add_data_options(parser, images=200)
-    add_drawn_option(parser)
-    add_match_option(parser)
-    add_detector_options(parser)
-    figures = parser.add_argument_group('figures')
-    figures.add_argument('--kinds', nargs='+', choices=tuple(_TITLES),
-                         help='what is measured; everything that model and data set have if omitted; '
-                              'for a YOLACT++, bbox alone uses the scores of the boxes')
-    figures.add_argument('--per-class', action='store_true', help='also report the AP of each class')
-    figures.add_argument('--voc', action='store_true',
-                         help='also report the AP at IoU 0.5 and at IoU 0.7, as for Pascal SBD')
-    figures.add_argument('--out', metavar='JSON', help='also write the figures to this file')
-    figures.add_argument('--results', metavar='DIR',
-                         help="keep the detections in this folder, in the format of COCO's server")
-    figures.add_argument('--overwrite', action='store_true', help='replace the results in --results')
-    parser.only(with_any('--results'), '--overwrite')
+@dataclasses.dataclass(frozen=True)
+class EvaluateCoco(ModelCommand):
+    """Evaluate a detector by COCO's average precision and recall of boxes, masks and keypoints.
 
+    Without --annotations, the images are synthetic. With --results the detections are kept in a folder, image
+    by image, and finally written to a file of each kind in the format of COCO's server; the same command
+    resumes a run that was killed or interrupted.
 
-def run(model, options):
-    from chainer_seg.jobs import evaluate_detector
-    started = time.time()
-    dataset = open_dataset(options, draw=functools.partial(
-        dataset_for_classes, model.class_names, options.drawn))
-    bad = BadImages(options.strict)
-    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
-        evaluator = evaluate_detector(
-            model, dataset, options.kinds, match=options.match, folder=options.results,
-            overwrite=options.overwrite, progress=not options.quiet, on_error=bad,
-            **detector_settings(model, options))
-        figures = evaluator.summary(options.per_class, _VOC_OVERLAPS if options.voc else ())
-        refuse_without_objects(figures)
-        print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
-        show(figures, evaluator.kinds, dataset.class_names, options)
+    Attributes:
+        model: Name of the model.
+        kinds: Kinds of figures; everything that model and data set have if omitted; for a YOLACT++, bbox
+            alone uses the scores of the boxes.
+        per_class: Also report the AP of each class.
+        voc: Also report the AP at IoU 0.5 and at IoU 0.7, as for Pascal SBD.
+        out: File to write the figures to, as JSON.
+        results: Folder to keep the detections in, in the format of COCO's server.
+        overwrite: Replace the results in --results.
+        data: Data.
+        classes: Classes.
+        detection: Detections.
+        common: Common options.
+    """
 
+    model: ModelName
+    kinds: Annotated[tuple[Literal['bbox', 'segm', 'keypoints'], ...] | None,
+                     option(metavar='{bbox,segm,keypoints} ...')] = None
+    per_class: Switch = False
+    voc: Switch = False
+    out: Annotated[str | None, option(metavar='JSON')] = None
+    results: Annotated[str | None, option(metavar='DIR')] = None
+    overwrite: Switch = False
+    data: Flat[EvaluationData] = EvaluationData()
+    classes: Flat[Classes] = Classes()
+    detection: Flat[Detection] = Detection()
+    common: Flat[CommonOnDevice] = CommonOnDevice()
 
-def show(figures, kinds, class_names, options):
-    """Prints and writes the figures that the options ask for."""
-    print(table(figures, kinds))
-    if options.voc:
-        print('\n' + voc_table(figures, kinds))
-    if options.per_class:
-        print('\n' + class_table(figures, kinds, class_names))
-    if options.out:
-        # JSON knows no NaN.
-        write_json(options.out, {name: None if math.isnan(value) else value
-                                 for name, value in figures.items()}, indent=2)
+    rules: ClassVar = (*data_rules(), CLASS_RULE, only(with_any('--results'), '--overwrite'))
+
+    def work(self, model: Any) -> None:
+        from chainer_seg.jobs import evaluate_detector
+        started = time.time()
+        dataset = self.data.open(self.common.seed, draw=functools.partial(
+            dataset_for_classes, model.class_names, self.classes.drawn))
+        bad = BadImages(self.data.strict)
+        with bad.reported(len(dataset), 'are not in the figures', self.common.verbose):
+            evaluator = evaluate_detector(
+                model, dataset, self.kinds, match=self.classes.match, folder=self.results,
+                overwrite=self.overwrite, progress=not self.common.quiet, on_error=bad,
+                **self.detection.settings(model))
+            figures = evaluator.summary(self.per_class, _VOC_OVERLAPS if self.voc else ())
+            refuse_without_objects(figures)
+            print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
+            self.show(figures, evaluator.kinds, dataset.class_names)
+
+    def show(self, figures: dict[str, float], kinds: tuple[str, ...], class_names: tuple[str, ...]) -> None:
+        """Prints and writes the figures that the options ask for."""
+        print(table(figures, kinds))
+        if self.voc:
+            print('\n' + voc_table(figures, kinds))
+        if self.per_class:
+            print('\n' + class_table(figures, kinds, class_names))
+        if self.out:
+            # JSON knows no NaN.
+            write_json(self.out, {name: None if math.isnan(value) else value
+                                  for name, value in figures.items()}, indent=2)
 
 
 def table(figures, kinds):

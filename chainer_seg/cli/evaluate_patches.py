@@ -1,45 +1,65 @@
-"""Evaluate DeepMask or SharpMask on single patches, sampled as in training, like its Torch code.
+"""Evaluate DeepMask or SharpMask on single patches."""
 
-The figures are the mean and the median intersection over union of the masks, the fraction of masks with
-at least 0.5 and 0.7, and the accuracy of the objectness score. Without --annotations, the images are
-synthetic.
-"""
-
+import dataclasses
 import functools
+from typing import Annotated, Any, ClassVar
 
 from tqdm import tqdm
 
-from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.evaluation_data import add_data_options, open_dataset
+from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
 from chainer_seg.files import write_json
+from chainer_seg.recipes.options import Flat, Positive, Switch, chosen, option
 
 
-def add_options(parser):
-    add_data_options(parser, images=200)
-    samples = parser.add_argument_group('patches')
-    samples.add_argument('--patches', type=command_line.count_argument, default=1000, metavar='N',
-                         help='number of patches for the masks, and again for the scores')
-    samples.add_argument('--gSz', type=command_line.count_argument, metavar='PX',
-                         help="side at which masks are compared, in pixels; that of the model if omitted")
-    samples.add_argument('--shift', type=float, default=16, help='maximum shift of an object, in pixels')
-    samples.add_argument('--scale', type=float, default=0.25,
-                         help='maximum change of the size of an object, as an exponent of 2')
-    samples.add_argument('--boundary', action='store_true', help='also compare the boundaries')
-    parser.add_argument('--out', metavar='JSON', help='also write the figures to this file')
+@dataclasses.dataclass(frozen=True)
+class EvaluatePatches(ModelCommand):
+    """Evaluate DeepMask or SharpMask on single patches, sampled as in training, like its Torch code.
 
+    The figures are the mean and the median intersection over union of the masks, the fraction of masks with
+    at least 0.5 and 0.7, and the accuracy of the objectness score. Without --annotations, the images are
+    synthetic.
 
-def run(model, options):
-    from chainer_seg.evaluation import evaluate_patches
-    dataset, bad = open_dataset(options), BadImages(options.strict)
-    with bad.reported(len(dataset), 'are not in the figures', options.verbose):
-        figures = evaluate_patches(
-            model, dataset, options.patches, target_size=options.gSz,
-            boundary=options.boundary, shift=options.shift, scale=options.scale, seed=options.seed,
-            progress=functools.partial(tqdm, desc='evaluating', unit='batch', disable=options.quiet),
-            # Several patches are of one image.
-            on_error=lambda _, error: bad(str(error), error))
-        for name, value in figures.items():
-            print(f'{name:15} {value:.3f}')
-        if options.out:
-            write_json(options.out, figures, indent=2)
+    Attributes:
+        model: Name of the model.
+        protocol: Evaluation protocol.
+        patches: Number of patches for the masks, and again for the scores.
+        gSz: Side at which masks are compared, in pixels; that of the model if omitted.
+        shift: Maximum shift of an object, in pixels.
+        scale: Maximum change of the size of an object, as an exponent of 2.
+        boundary: Also compare the boundaries.
+        out: File to write the figures to, as JSON.
+        data: Data.
+        common: Common options.
+    """
+
+    model: ModelName
+    protocol: Annotated[str, chosen(('proposals', 'patch'))] = 'patch'
+    patches: Annotated[Positive, option(metavar='N')] = 1000
+    gSz: Annotated[Positive | None, option(metavar='PX')] = None  # as the Torch code spells it
+    shift: Annotated[int, option(metavar='PX')] = 16
+    scale: Annotated[float, option(metavar='E')] = 0.25
+    boundary: Switch = False
+    out: Annotated[str | None, option(metavar='JSON')] = None
+    data: Flat[EvaluationData] = EvaluationData()
+    common: Flat[CommonOnDevice] = CommonOnDevice()
+
+    rules: ClassVar = data_rules()
+
+    def work(self, model: Any) -> None:
+        from chainer_seg.evaluation import evaluate_patches
+        seed = self.common.seed
+        dataset, bad = self.data.open(seed), BadImages(self.data.strict)
+        with bad.reported(len(dataset), 'are not in the figures', self.common.verbose):
+            figures = evaluate_patches(
+                model, dataset, self.patches, target_size=self.gSz, boundary=self.boundary, shift=self.shift,
+                scale=self.scale, seed=seed,
+                progress=functools.partial(tqdm, desc='evaluating', unit='batch', disable=self.common.quiet),
+                # Several patches are of one image.
+                on_error=lambda _, error: bad(str(error), error))
+            for name, value in figures.items():
+                print(f'{name:15} {value:.3f}')
+            if self.out:
+                write_json(self.out, figures, indent=2)

@@ -1,15 +1,15 @@
 """How masks, label images and lists are read: options of every subcommand that reads a data set."""
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Any
 
 from chainer_seg.errors import DatasetError
-from chainer_seg.recipes.options import Switch, chosen
-from chainer_seg.stored_pixels import LABELS_AS
+from chainer_seg.recipes.options import Switch
+from chainer_seg.stored_pixels import LabelsAs
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelsAs:
+class LabelReading:
     """Reading of masks and label images.
 
     Attributes:
@@ -18,11 +18,11 @@ class LabelsAs:
             are reported.
     """
 
-    labels_as: Annotated[str, chosen(LABELS_AS)] = 'auto'
+    labels_as: LabelsAs = 'auto'
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading(LabelsAs):
+class Reading(LabelReading):
     """Reading of masks, label images and lists.
 
     Attributes:
@@ -41,20 +41,3 @@ class Reading(LabelsAs):
             raise DatasetError('--labels-as and --allow-outside are for data sets of files; name one, or '
                                'omit them.')
         return dataclasses.asdict(self)
-
-
-def add_labels_option(parser):
-    parser.add_argument('--labels-as', choices=LABELS_AS, default='auto', help='encoding of masks')
-
-
-def add_outside_option(parser):
-    parser.add_argument('--allow-outside', action='store_true', help='allow files outside')
-
-
-def add_reading_options(parser):
-    add_labels_option(parser)
-    add_outside_option(parser)
-
-
-def reading_options(options, annotations):
-    return Reading(options.labels_as, options.allow_outside).settings(annotations)

@@ -21,6 +21,8 @@ from chainer_seg.zoo import SHIPPED, published_models
 T = TypeVar('T')
 C = TypeVar('C', bound='Command')
 
+_HUGE = 1e6  # Limits above only keep numbers finite.
+
 
 class Command:
     """A subcommand: a dataclass with this base, whose fields are the options.
@@ -69,8 +71,11 @@ def parse(form: type[T], arguments: Sequence[str], prog: str, description: str |
         chainer_seg.errors.UserError: An option is unknown, missing, or out of its range.
         SystemExit: The help is printed.
     """
+    if not {'-h', '--help'}.isdisjoint(arguments):
+        arguments = ['--help']  # tyro's help omits positional arguments that are given.
     with failures.on_parse_error(functools.partial(_refuse, form)):
-        options = tyro.cli(form, args=arguments, prog=prog, description=description)
+        options = tyro.cli(form, args=_without_underscores(form, arguments), prog=prog,
+                           description=description)
     check_ranges(options)
     return options
 
@@ -131,10 +136,11 @@ def check_ranges(options: Any) -> None:
         value = option.value(options)
         for number in value if isinstance(value, tuple) else (value,):
             for limit in _limits(option.hint) if isinstance(number, (int, float)) else ():
-                if limit.ge is not None and not number >= limit.ge:
-                    raise UserError(f'{_flag(option)} must be at least {limit.ge:g}, got {number:g}.')
-                if limit.le is not None and not number <= limit.le:
-                    raise UserError(f'{_flag(option)} must be at most {limit.le:g}, got {number:g}.')
+                if (limit.ge is None or number >= limit.ge) and (limit.le is None or number <= limit.le):
+                    continue
+                limits = (f'at least {limit.ge:g}' if limit.le is None or limit.le > _HUGE else
+                          f'between {limit.ge:g} and {limit.le:g}')
+                raise UserError(f'{_flag(option)} must be {limits}, got {number:g}.')
 
 
 def check_rules(rules: Collection[Rule], given: Collection[str], options: Any) -> None:
@@ -153,6 +159,14 @@ def check_rules(rules: Collection[Rule], given: Collection[str], options: Any) -
         for flag in flags:
             if known.get(_plain(flag)) in given and not when.holds(found):
                 raise UserError(f'{flag} applies only {when.words}, and has no effect here; omit it.')
+
+
+def _without_underscores(form, arguments):
+    """The arguments with other spellings for such as --N_POS, which tyro looks up as --N-POS."""
+    names = {word: option.spellings[0] for option in options_of(form) for word in option.spellings
+             if word.startswith('--') and '_' in word}
+    parts = (word.partition('=') for word in arguments)
+    return [names.get(name, name) + equals + value for name, equals, value in parts]
 
 
 def _options(form, prefix, path):

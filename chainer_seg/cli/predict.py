@@ -1,31 +1,26 @@
-"""Run a model on images or videos: chainer-seg predict MODEL INPUT... [options]."""
+"""Run a model on images or videos."""
 
 from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
-from chainer_seg.options import Parser, words_of
 
-MODULES = {
-    'ClickSegmenter': {'clicks': 'predict_click'},
-    'DeepLab': {'semantic': 'predict_semantic'},
-    'DeepMask': {'proposals': 'predict_deepmask'},
-    'MaskRCNN': {'instances': 'predict_instances'},
-    'RitmDeepLab': {'clicks': 'predict_click'},
-    'RitmHRNet': {'clicks': 'predict_click'},
-    'SharpMask': {'proposals': 'predict_deepmask'},
-    'Yolact': {'instances': 'predict_instances'},
+FORMS: dispatch.Forms = {
+    'ClickSegmenter': {'clicks': ('predict_click', 'PredictClick')},
+    'DeepLab': {'semantic': ('predict_semantic', 'PredictSemantic')},
+    'DeepMask': {'proposals': ('predict_deepmask', 'PredictDeepMask')},
+    'MaskRCNN': {'instances': ('predict_instances', 'PredictInstances')},
+    'RitmDeepLab': {'clicks': ('predict_click', 'PredictClick')},
+    'RitmHRNet': {'clicks': ('predict_click', 'PredictClick')},
+    'SharpMask': {'proposals': ('predict_deepmask', 'PredictDeepMask')},
+    'Yolact': {'instances': ('predict_instances', 'PredictInstances')},
 }
 
 
 def main(arguments: Sequence[str], prog: str) -> None:
-    dispatch.run('predict', __doc__, MODULES, arguments)
+    """Runs the model that the first argument names."""
+    dispatch.run(FORMS, 'Run a model on images or videos.', arguments, prog)
 
 
 def words() -> list[str]:
-    """The options."""
-    return words_of(make_parser())
-
-
-def make_parser() -> Parser:
-    """A parser of the options for all models, for their names."""
-    return dispatch.joint_parser(MODULES)
+    """What can be completed."""
+    return dispatch.words(FORMS)

@@ -1,118 +1,201 @@
-"""Segment a clicked object: --pos X,Y on the object and --neg X,Y off it, each any number of times.
+"""Segment a clicked object."""
 
-With --mask, the clicks correct an existing mask locally. With --pnmap, precomputed click maps of the
-TensorFlow implementation replace the clicks.
-"""
-
-import argparse
+import dataclasses
 import logging
+import pathlib
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
+from tyro.conf import Positional, UseAppendAction
+from tyro.constructors import PrimitiveConstructorSpec
 
-from chainer_seg import command_line, schema
+from chainer_seg import schema
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.click_options import add_view_options, refinement, set_view
-from chainer_seg.cli.crf_options import add_crf_option
-from chainer_seg.cli.file_options import add_labels_option
-from chainer_seg.jobs.result_paths import image_ids, result_stems
+from chainer_seg.cli.click_options import ClickView, refinement
+from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.file_options import LabelReading
 from chainer_seg.errors import ClickError, UserError, shortened
 from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
+from chainer_seg.jobs.result_paths import image_ids, result_stems
 from chainer_seg.label_images import Guesses
 from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab.refine import REFINEMENTS
-from chainer_seg.options import where
+from chainer_seg.recipes.options import Flat, Switch, chosen, option
+from chainer_seg.recipes.rules import only, where
 
 log = logging.getLogger(__name__)
 
 
-def add_options(parser):
-    parser.add_argument('inputs', metavar='INPUT', nargs='+', help='images or folders of images')
-    parser.add_argument('--out', '--save', metavar='DIR', default='out/predict',
-                        help='folder for the results')
-    command_line.add_strict_option(parser)
-    clicks = parser.add_argument_group('clicks')
-    clicks.add_argument('--pos', type=point, action='append', default=[], metavar='X,Y',
-                        help='a click on the object, in pixels from the top left')
-    clicks.add_argument('--neg', type=point, action='append', default=[], metavar='X,Y',
-                        help='a click off the object')
-    clicks.add_argument('--clicks', metavar='JSON',
-                        help='more clicks, before these: a list of {"x": X, "y": Y, "positive": true}')
-    clicks.add_argument('--mask', metavar='IMAGE',
-                        help='start from this mask, of the size of the input, with the object in white '
-                             'or by its number')
-    clicks.add_argument('--object', type=int, metavar='N',
-                        help='the number of the object in --mask, where it has several')
-    add_labels_option(clicks)
-    clicks.add_argument('--pnmap', metavar='TIFF',
-                        help='instead of clicks, their precomputed maps: the distances to positive and '
-                             'to negative clicks, in two pages of 8 bits, of the size of the input')
-    result = parser.add_argument_group('result')
-    result.add_argument('--refine', choices=('none', *REFINEMENTS), default='none',
-                        help='refine the probability by a graph cut or a dense CRF')
-    add_crf_option(result)
-    result.add_argument('--threshold', type=float, default=0.5, metavar='P',
-                        help='minimum probability of a pixel of the object')
-    result.add_argument('--save-pnmap', action='store_true',
-                        help='also write the click maps as a file for --pnmap')
-    add_view_options(parser)
-    parser.only(where('--refine', 'crf'), '--crf-parameters')
-
-
-def run(model, options):
-    clicks = given_clicks(options)
-    sharpen = refinement(options.refine, options)
-    set_view(model, options)
-    paths = [image for each in options.inputs for image in find_images(each)]
-    if options.pnmap and len(paths) > 1:
-        raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
-                        f'image.')
-    bad = BadImages(options.strict or len(paths) == 1)
-    with sole_writer(options.out), bad.reported(len(paths), 'have no results', options.verbose):
-        for number, (image_id, (path, stem)) in enumerate(
-                zip(image_ids(paths), result_stems(paths, options.out))):
-            with bad.passing_over(number):
-                save(path, image_id, stem, *find(model, path, clicks, sharpen, options), options)
-
-
-def find(model, path, clicks, sharpen, options):
-    """The image, the clicks on it, and the resulting probability and mask (H, W)."""
-    from chainer_seg.datasets.click_files import read_maps
-    from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
-    image = read_image(path)
+def _point(words):
     try:
-        if options.pnmap:
-            maps = read_maps(options.pnmap)
-            return image, clicks_of_maps(maps), segment_stored(model, image, maps, sharpen, options)
-        return image, clicks, segment(model, image, clicks, sharpen, options)
-    except ClickError as error:
-        raise ClickError(f'{path}: {error}') from error
-
-
-def point(text):
-    """Parses ``X,Y``."""
-    try:
-        x, y = (float(part) for part in text.split(','))
+        x, y = (float(part) for part in words[0].split(','))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form X,Y') from error
+        raise ValueError(f'{words[0]!r} is not of the form X,Y') from error
     return x, y
 
 
-def given_clicks(options):
-    """The clicks of --clicks, --pos and --neg; raises a UserError for options that define no object."""
-    from chainer_seg.models.deeplab import Click
-    clicks = read_clicks(options.clicks) if options.clicks else []
-    clicks += [Click(y, x, True) for x, y in options.pos]
-    clicks += [Click(y, x, False) for x, y in options.neg]
-    if not options.mask and (options.object is not None or options.labels_as != 'auto'):
-        raise UserError('--object and --labels-as apply only with --mask; give a --mask or omit them.')
-    if options.pnmap and (clicks or options.mask):
-        raise UserError('--pnmap replaces clicks and --mask; omit these.')
-    if not any(click.positive for click in clicks) and not options.mask and not options.pnmap:
-        raise UserError('A click model needs a click on the object; give at least one --pos X,Y, '
-                        'or a --mask to start from.')
-    return clicks
+_Point = Annotated[tuple[float, float], PrimitiveConstructorSpec(
+    nargs=1, metavar='X,Y', instance_from_str=_point, is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda value: [','.join(map(str, value))])]
+_Points = UseAppendAction[tuple[_Point, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Clicks:
+    """Clicks.
+
+    Attributes:
+        pos: Click on the object, in pixels from the top left.
+        neg: Click off the object.
+        clicks: File of more clicks, before these: a JSON list of {"x": X, "y": Y, "positive": true}.
+        mask: Mask to start from, of the size of the input, with the object in white or by its number.
+        object: Number of the object in --mask, where it has several.
+        labels: Reading of masks and label images.
+        pnmap: TIFF of precomputed click maps in place of clicks: the distances to positive and to negative
+            clicks, in two pages of 8 bits, of the size of the input.
+    """
+
+    pos: Annotated[_Points, option(metavar='X,Y')] = ()
+    neg: Annotated[_Points, option(metavar='X,Y')] = ()
+    clicks: Annotated[str | None, option(metavar='JSON')] = None
+    mask: Annotated[str | None, option(metavar='IMAGE')] = None
+    object: Annotated[int | None, option(metavar='N')] = None
+    labels: Flat[LabelReading] = LabelReading()
+    pnmap: Annotated[str | None, option(metavar='TIFF')] = None
+
+    def given(self) -> list[Any]:
+        """The clicks of --clicks, --pos and --neg.
+
+        Raises:
+            chainer_seg.errors.UserError: The options define no object.
+        """
+        from chainer_seg.models.deeplab import Click
+        clicks = read_clicks(self.clicks) if self.clicks else []
+        clicks += [Click(y, x, True) for x, y in self.pos]
+        clicks += [Click(y, x, False) for x, y in self.neg]
+        if not self.mask and (self.object is not None or self.labels != LabelReading()):
+            raise UserError('--object and --labels-as apply only with --mask; give a --mask or omit them.')
+        if self.pnmap and (clicks or self.mask):
+            raise UserError('--pnmap replaces clicks and --mask; omit these.')
+        if not any(click.positive for click in clicks) and not self.mask and not self.pnmap:
+            raise UserError('A click model needs a click on the object; give at least one --pos X,Y, '
+                            'or a --mask to start from.')
+        return clicks
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictClick(ModelCommand):
+    """Segment a clicked object: --pos X,Y on the object and --neg X,Y off it, each any number of times.
+
+    With --mask, the clicks correct an existing mask locally. With --pnmap, precomputed click maps of the
+    TensorFlow implementation replace the clicks.
+
+    Attributes:
+        model: Name of the model.
+        inputs: Images or folders of images.
+        out: Folder for the results.
+        strict: Stop at the first image that cannot be read.
+        clicks: Clicks.
+        refine: Refinement of the probability, by a graph cut or a dense CRF.
+        crf_parameters: Parameters of the dense CRF: deeplab or tensorflow, optionally with changes, as in
+            tensorflow,steps=5.
+        threshold: Minimum probability of a pixel of the object.
+        save_pnmap: Also write the click maps as a file for --pnmap.
+        view: Inference.
+        common: Common options.
+    """
+
+    model: ModelName
+    inputs: Positional[Annotated[tuple[str, ...], option(metavar='INPUT ...')]]
+    out: Annotated[pathlib.Path, option('--save', metavar='DIR')] = pathlib.Path('out/predict')
+    strict: Strict = False
+    clicks: Flat[Clicks] = Clicks()
+    refine: Annotated[str, chosen(('none', *REFINEMENTS))] = 'none'
+    crf_parameters: Annotated[str, option(metavar='P')] = 'deeplab'
+    threshold: Annotated[float, option(metavar='P')] = 0.5
+    save_pnmap: Switch = False
+    view: Flat[ClickView] = ClickView()
+    common: Flat[CommonOnDevice] = CommonOnDevice()
+
+    rules: ClassVar = (only(where('--refine', 'crf'), '--crf-parameters'),)
+
+    def work(self, model: Any) -> None:
+        clicks = self.clicks.given()
+        sharpen = refinement(self.refine, self.crf_parameters)
+        self.view.apply(model, self.model)
+        paths = [image for each in self.inputs for image in find_images(each)]
+        if not paths:
+            raise UserError('There is nothing to do; name images or folders.')
+        if self.clicks.pnmap and len(paths) > 1:
+            raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
+                            f'image.')
+        bad = BadImages(self.strict or len(paths) == 1)
+        with sole_writer(self.out), bad.reported(len(paths), 'have no results', self.common.verbose):
+            for number, (image_id, (path, stem)) in enumerate(
+                    zip(image_ids(paths), result_stems(paths, self.out))):
+                with bad.passing_over(number):
+                    self.save(path, image_id, stem, *self.find(model, path, clicks, sharpen))
+
+    def find(self, model: Any, path: pathlib.Path, clicks: list[Any], sharpen: Callable | None
+             ) -> tuple[np.ndarray, list[Any], tuple[np.ndarray, np.ndarray]]:
+        """The image, the clicks on it, and the resulting probability and mask (H, W)."""
+        from chainer_seg.datasets.click_files import read_maps
+        from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
+        image = read_image(path)
+        try:
+            if self.clicks.pnmap:
+                maps = read_maps(self.clicks.pnmap)
+                return image, clicks_of_maps(maps), self.segment_maps(model, image, maps, sharpen)
+            return image, clicks, self.segment(model, image, clicks, sharpen)
+        except ClickError as error:
+            raise ClickError(f'{path}: {error}') from error
+
+    def segment(self, model: Any, image: np.ndarray, clicks: list[Any], sharpen: Callable | None
+                ) -> tuple[np.ndarray, np.ndarray]:
+        """The probability and the mask (H, W) for the clicks."""
+        from chainer_seg.mask_images import read_mask
+        session = model.session(image, sharpen)
+        session.threshold = self.threshold
+        if self.clicks.mask:
+            mask, _ = read_mask(self.clicks.mask, labels_as=self.clicks.labels.labels_as,
+                                number=self.clicks.object, report=Guesses())
+            session.start_from(mask)
+        session.add(*clicks)
+        return session.probability, session.mask
+
+    def segment_maps(self, model: Any, image: np.ndarray, maps: np.ndarray, sharpen: Callable | None
+                     ) -> tuple[np.ndarray, np.ndarray]:
+        """The probability and the mask (H, W) for precomputed click maps."""
+        from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
+        from chainer_seg.models.deeplab.precomputed_maps import segment_maps
+        probability = segment_maps(model, image, maps)
+        if sharpen is not None:
+            probability = sharpen(image, probability, clicks_of_maps(maps))
+        return probability, probability > self.threshold
+
+    def save(self, path: pathlib.Path, image_id: int, stem: pathlib.Path, image: np.ndarray,
+             clicks: list[Any], found: tuple[np.ndarray, np.ndarray]) -> None:
+        """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
+        from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
+        from chainer_seg.instances import Instances
+        from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
+        from chainer_seg.visualization import overlay_clicks, overlay_masks
+        probability, mask = found
+        instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
+        write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
+        write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
+        picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
+        write_image(f'{stem}_overlay.png', picture)
+        write_json(f'{stem}.json', [{**result, 'file_name': path.name}
+                                    for result in instances.to_coco_results(image_id)])
+        if self.save_pnmap:
+            write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
+        log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
+                 path, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if self.save_pnmap else '')
 
 
 class _Entry(msgspec.Struct):
@@ -133,46 +216,3 @@ def read_clicks(path):
         raise UserError(f'{path} is not a list of clicks ({shortened(str(error))}); write [{{"x": 20, '
                         f'"y": 10, "positive": true}}, ...] into it.') from error
     return [Click(float(entry.y), float(entry.x), entry.positive) for entry in entries]
-
-
-def segment(model, image, clicks, sharpen, options):
-    """The probability and the mask (H, W) for the clicks."""
-    from chainer_seg.mask_images import read_mask
-    session = model.session(image, sharpen)
-    session.threshold = options.threshold
-    if options.mask:
-        mask, _ = read_mask(options.mask, labels_as=options.labels_as, number=options.object,
-                            report=Guesses())
-        session.start_from(mask)
-    session.add(*clicks)
-    return session.probability, session.mask
-
-
-def segment_stored(model, image, maps, sharpen, options):
-    """The probability and the mask (H, W) for precomputed click maps."""
-    from chainer_seg.models.deeplab.precomputed_maps import segment_maps
-    from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
-    probability = segment_maps(model, image, maps)
-    if sharpen is not None:
-        probability = sharpen(image, probability, clicks_of_maps(maps))
-    return probability, probability > options.threshold
-
-
-def save(path, image_id, stem, image, clicks, found, options):
-    """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
-    from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
-    from chainer_seg.instances import Instances
-    from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
-    from chainer_seg.visualization import overlay_clicks, overlay_masks
-    probability, mask = found
-    instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
-    write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
-    write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
-    picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
-    write_image(f'{stem}_overlay.png', picture)
-    write_json(f'{stem}.json', [{**result, 'file_name': path.name}
-                                for result in instances.to_coco_results(image_id)])
-    if options.save_pnmap:
-        write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
-    log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
-             path, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if options.save_pnmap else '')

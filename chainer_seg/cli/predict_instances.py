@@ -1,80 +1,157 @@
-"""Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
-
-Writes each image or video with the detections drawn on it, and COCO results next to it. The category_id
-is that of the data set that the model was trained on; if unknown, COCO's if all classes are COCO's;
-otherwise the number of the class, from 1. The image_id is the number in the file name, if all images are
-named by numbers as in COCO (000000005802.jpg is 5802); otherwise images are counted from 1; for a video
-it is the number of the frame, from 0. category_name and file_name are added. For results with the ids of
-an annotation file use chainer-seg evaluate --results. Ctrl-C ends a video or a camera at the current
-frame.
-"""
+"""Find objects in images and videos: boxes, masks or contours, names, scores and keypoints."""
 
 import collections
+import dataclasses
 import functools
 import logging
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import tyro
 from tqdm import tqdm
 
-from chainer_seg import command_line
 from chainer_seg.class_names import find_names
-from chainer_seg.cli.detector_inputs import add_input_options, check_for_videos, find_jobs, work_on
-from chainer_seg.cli.detector_options import add_detector_options, detector_settings
-from chainer_seg.jobs.result_paths import category_ids
+from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.detector_inputs import Inputs, Job, check_for_videos
+from chainer_seg.cli.detector_options import Detection
+from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
-from chainer_seg.options import When
+from chainer_seg.jobs.result_paths import category_ids
+from chainer_seg.recipes.options import Flat, Positive, Share, Switch, option
+from chainer_seg.recipes.rules import When, only
 
 log = logging.getLogger(__name__)
 
 _SURE = 0.3  # detections with lower scores clutter an image
-_HIDEABLE = ('masks', 'boxes', 'labels', 'keypoints')
+_SHOWN = tyro.conf.create_mutex_group(required=False)
 
 
-def add_options(parser):
-    add_input_options(parser)
-    add_detector_options(parser, score=_SURE)
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='detect only these classes')
-    drawing = parser.add_argument_group('drawing')
-    drawing.add_argument('--contour', action='store_true', help='draw the contours of the masks')
-    drawing.add_argument('--hide', nargs='+', choices=_HIDEABLE, default=(),
-                         help='do not draw these')
-    drawing.add_argument('--alpha', type=float, default=0.45, help='opacity of the masks, from 0 to 1')
-    shown = drawing.add_mutually_exclusive_group()
-    shown.add_argument('--show', action='store_true', help='also show the images in a window')
-    shown.add_argument('--background', dest='show', action='store_false',
-                       help='do not open a window, which is the default')
-    video = parser.add_argument_group('videos')
-    video.add_argument('--frames', type=command_line.count_argument, metavar='N',
-                       help='stop after N frames')
-    video.add_argument('--no-fps', action='store_true', help='do not draw the frames per second')
-    parser.only(When('where masks are drawn, without --hide masks',
-                     lambda options: 'masks' not in options.hide), '--alpha')
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """Drawing.
+
+    Attributes:
+        contour: Draw the contours of the masks.
+        hide: Parts that are not drawn.
+        alpha: Opacity of the masks, from 0 to 1.
+        show: Also show the images in a window.
+        background: Do not open a window, which is the default.
+        no_fps: Do not draw the frames per second of a video.
+    """
+
+    contour: Switch = False
+    hide: Annotated[tuple[Literal['masks', 'boxes', 'labels', 'keypoints'], ...],
+                    option(metavar='{masks,boxes,labels,keypoints} ...')] = ()
+    alpha: Share = 0.45
+    show: Annotated[Switch, _SHOWN] = False
+    background: Annotated[Switch, _SHOWN] = False
+    no_fps: Switch = False
+
+    def settings(self) -> dict[str, Any]:
+        """The options of :func:`chainer_seg.visualization.overlay_detections`."""
+        return {'alpha': 0 if 'masks' in self.hide else self.alpha, 'contour': self.contour,
+                **{name: name not in self.hide for name in ('boxes', 'labels', 'keypoints')}}
 
 
-def run(model, options):
-    if not 0 <= options.alpha <= 1:
-        raise UserError(f'--alpha must be between 0 and 1, got {options.alpha:g}.')
-    jobs = find_jobs(options)
-    check_for_videos(jobs, options, '--frames', '--no-fps')
-    find = Finder(model, options)
-    log.info('category ids in the results: %s', find.whose_ids)
-    window = Window() if options.show else None
-    work_on(jobs, options, lambda job: (annotate if job.is_video else save_found)(
-        find, job, window, options))
+@dataclasses.dataclass(frozen=True)
+class PredictInstances(ModelCommand):
+    """Find objects in images and videos: boxes, masks or contours, names, scores and keypoints.
+
+    Writes each image or video with the detections drawn on it, and COCO results next to it. The category_id
+    is that of the data set that the model was trained on; if unknown, COCO's if all classes are COCO's;
+    otherwise the number of the class, from 1. The image_id is the number in the file name, if all images are
+    named by numbers as in COCO (000000005802.jpg is 5802); otherwise images are counted from 1; for a video
+    it is the number of the frame, from 0. category_name and file_name are added. For results with the ids of
+    an annotation file use chainer-seg evaluate --results. Ctrl-C ends a video or a camera at the current
+    frame.
+
+    Attributes:
+        model: Name of the model.
+        inputs: Inputs and outputs.
+        classes: Names of classes; only these are detected.
+        frames: Number of frames after which a video is stopped.
+        detection: Detections.
+        drawing: Drawing.
+        common: Common options.
+    """
+
+    model: ModelName
+    inputs: Flat[Inputs] = Inputs()
+    classes: Annotated[tuple[str, ...] | None, option(metavar='NAME ...')] = None
+    frames: Annotated[Positive | None, option(metavar='N')] = None
+    detection: Flat[Detection] = Detection(score=_SURE)
+    drawing: Flat[Drawing] = Drawing()
+    common: Flat[CommonOnDevice] = CommonOnDevice()
+
+    rules: ClassVar = (only(When('where masks are drawn, without --hide masks',
+                                 lambda options: 'masks' not in options['hide']), '--alpha'),)
+
+    def work(self, model: Any) -> None:
+        jobs = self.inputs.jobs()
+        check_for_videos(jobs, {'--frames': self.frames, '--no-fps': self.drawing.no_fps})
+        find = Finder(model, self)
+        log.info('category ids in the results: %s', find.whose_ids)
+        window = Window() if self.drawing.show else None
+        self.inputs.work_on(jobs, lambda job: (self.annotate if job.is_video else self.save_found)(
+            find, job, window), self.common)
+
+    def save_found(self, find: 'Finder', job: Job, window: 'Window | None') -> None:
+        """Finds the objects of one image and writes an overlay and COCO results."""
+        from chainer_seg.visualization import overlay_detections
+        image = read_image(job.source)
+        found = find(image)
+        picture = overlay_detections(image, found, **self.drawing.settings())
+        write_image(job.picture, picture)
+        write_json(job.results, results_of(found, job.image_id, find.category_ids, job.source.name))
+        log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
+        if window is not None:
+            window.show(picture)
+            window.wait()
+
+    def annotate(self, find: 'Finder', job: Job, window: 'Window | None') -> None:
+        """Finds the objects of a video's frames and writes the video and COCO results."""
+        from chainer_seg.video import annotate_video
+        written: collections.deque = collections.deque([None], maxlen=1)
+        stopped = None
+        progress = functools.partial(tqdm, desc=str(job.source), unit='frame', disable=self.common.quiet)
+
+        def detect(frame):
+            if window is not None and written[0] is not None:
+                window.show(written[0][1])
+            return find(frame)
+
+        with json_list(job.results) as add:
+            def keep(number, found, picture):
+                for result in results_of(found, number, find.category_ids):
+                    add(result)
+                written.append((number, picture))
+
+            try:
+                annotate_video(detect, job.source, job.picture, count=self.frames,
+                               show_rate=not self.drawing.no_fps, drawing=self.drawing.settings(),
+                               progress=progress, on_frame=keep)
+            except KeyboardInterrupt as interrupt:
+                if written[0] is None:
+                    raise
+                stopped = interrupt
+        count = written[0][0] + 1
+        if stopped is not None:
+            raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
+        log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
 
 
 class Finder:
     """A model with the options of the command line: image in, chosen objects out."""
 
     def __init__(self, model, options):
-        settings = detector_settings(model, options)
+        settings = options.detection.settings(model)
         if options.classes:
             # The best detections of these classes, not these classes among the best detections.
             settings.pop('max_detections', None)
         self._detect = functools.partial(model.detect, **settings)
-        self._labels, self._most = labels_of(model, options.classes), options.top_k
+        self._labels, self._most = labels_of(model, options.classes), options.detection.top_k
         self.category_ids, self.whose_ids = category_ids(model)
 
     def __call__(self, image):
@@ -96,57 +173,6 @@ def labels_of(model, names):
         raise UserError(f'The model knows no {", ".join(unknown)}; it knows '
                         f'{", ".join(model.class_names) or "no names of classes"}.')
     return labels
-
-
-def save_found(find, job, window, options):
-    """Finds the objects of one image and writes an overlay and COCO results."""
-    from chainer_seg.visualization import overlay_detections
-    image = read_image(job.source)
-    found = find(image)
-    picture = overlay_detections(image, found, **drawing_of(options))
-    write_image(job.picture, picture)
-    write_json(job.results, results_of(found, job.image_id, find.category_ids, job.source.name))
-    log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
-    if window is not None:
-        window.show(picture)
-        window.wait()
-
-
-def annotate(find, job, window, options):
-    """Finds the objects of a video's frames and writes the video and COCO results."""
-    from chainer_seg.video import annotate_video
-    written, stopped = collections.deque([None], maxlen=1), None
-    progress = functools.partial(tqdm, desc=str(job.source), unit='frame', disable=options.quiet)
-
-    def detect(frame):
-        if window is not None and written[0] is not None:
-            window.show(written[0][1])
-        return find(frame)
-
-    with json_list(job.results) as add:
-        def keep(number, found, picture):
-            for result in results_of(found, number, find.category_ids):
-                add(result)
-            written.append((number, picture))
-
-        try:
-            annotate_video(detect, job.source, job.picture, count=options.frames,
-                           show_rate=not options.no_fps, drawing=drawing_of(options),
-                           progress=progress, on_frame=keep)
-        except KeyboardInterrupt as interrupt:
-            if written[0] is None:
-                raise
-            stopped = interrupt
-    count = written[0][0] + 1
-    if stopped is not None:
-        raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
-    log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
-
-
-def drawing_of(options):
-    """The options of :func:`overlay_detections`."""
-    return {'alpha': 0 if 'masks' in options.hide else options.alpha, 'contour': options.contour,
-            **{name: name not in options.hide for name in _HIDEABLE if name != 'masks'}}
 
 
 def results_of(found, image_id, category_ids, file_name=None):

@@ -9,7 +9,7 @@ import tyro
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import Common
+from chainer_seg.cli.common import Common, Strict
 from chainer_seg.cli.dataset_report import print_anchors, print_figures, print_problems
 from chainer_seg.cli.file_options import Reading
 from chainer_seg.cli.parsing import Command
@@ -47,8 +47,7 @@ class Prepare(Command):
         image_size: Side of the network's input, in pixels, for suggesting anchors.
         quick: Only check the headers of the images.
         skip_bad: Skip images that cannot be read, with exit status 0.
-        strict: Stop at the first image that cannot be read; by default such images are skipped and listed at
-            the end, with exit status 2.
+        strict: Stop at the first image that cannot be read.
         overwrite: Replace other data in the output folder.
         common: Common options.
     """
@@ -64,7 +63,7 @@ class Prepare(Command):
     image_size: Annotated[Positive, option('-image_size', metavar='N')] = PUBLISHED_SIZE
     quick: Annotated[Switch, option('-quick')] = False
     skip_bad: Annotated[Switch, option('-skip_bad'), _BAD] = False
-    strict: Annotated[Switch, _BAD] = False
+    strict: Annotated[Strict, _BAD] = False
     overwrite: Annotated[Switch, option('-overwrite')] = False
     common: Flat[Common] = Common()
 

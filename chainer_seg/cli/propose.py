@@ -1,61 +1,59 @@
-"""Compute the proposals of a data set: chainer-seg propose MODEL --annotations J --images D --out DIR.
+"""Compute the proposals of a data set."""
 
-Writes COCO result files of segments and of boxes to --out, 500 images in each. The same command resumes
-a run that was killed or interrupted. Images that cannot be read are skipped and listed at the end; the
-same command computes them once they are repaired.
-"""
+import dataclasses
+import pathlib
+from typing import Annotated, Any
 
-from collections.abc import Sequence
-
-from chainer_seg import command_line
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.proposal_options import (
-    add_proposal_options,
-    add_range_options,
-    check_makes_proposals,
-    image_range,
-    proposal_settings,
-)
-from chainer_seg.options import Parser, words_of
+from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.proposal_options import ImageRange, ProposalOptions, check_makes_proposals
+from chainer_seg.recipes.options import Flat, Positive, Switch, option
 
 _CHUNK = 500  # images in a file, as in the published proposals
 
 
-def words() -> list[str]:
-    """The options."""
-    return words_of(make_parser())
+@dataclasses.dataclass(frozen=True)
+class Propose(ModelCommand):
+    """Compute the proposals of a data set.
 
+    Writes COCO result files of segments and of boxes to --out, 500 images in each. The same command resumes
+    a run that was killed or interrupted. Images that cannot be read are skipped and listed at the end; the
+    same command computes them once they are repaired.
 
-def make_parser() -> Parser:
-    """The parser of this subcommand."""
-    parser = command_line.parser(__doc__, prog='chainer-seg propose')
-    parser.add_argument('model', metavar='MODEL',
-                        help='a model file, or the name of a shipped model or of published weights')
-    parser.add_argument('--annotations', metavar='J', required=True, help='COCO JSON file of the images')
-    parser.add_argument('--images', metavar='D', required=True, help='folder of the images')
-    parser.add_argument('--out', metavar='DIR', required=True, help='folder to write to')
-    parser.add_argument('--chunk', type=command_line.count_argument, default=_CHUNK, metavar='N',
-                        help='number of images per file')
-    parser.add_argument('--overwrite', action='store_true', help='replace the proposals in --out')
-    command_line.add_strict_option(parser)
-    add_proposal_options(parser, n=1000)
-    add_range_options(parser)
-    return parser
+    Attributes:
+        model: Name of the model.
+        annotations: COCO JSON file of the images.
+        images: Folder of the images.
+        out: Folder to write to.
+        chunk: Number of images per file.
+        overwrite: Replace the proposals in --out.
+        strict: Stop at the first image that cannot be read.
+        proposals: Proposals.
+        range: Images.
+        common: Common options.
+    """
 
+    model: ModelName
+    annotations: Annotated[str, option(metavar='J')]
+    images: Annotated[str, option(metavar='D')]
+    out: Annotated[pathlib.Path, option(metavar='DIR')]
+    chunk: Annotated[Positive, option(metavar='N')] = _CHUNK
+    overwrite: Switch = False
+    strict: Strict = False
+    proposals: Flat[ProposalOptions] = ProposalOptions()
+    range: Flat[ImageRange] = ImageRange()
+    common: Flat[CommonOnDevice] = CommonOnDevice()
 
-def main(arguments: Sequence[str], prog: str) -> None:
-    options = make_parser().parse_args(arguments)
-    command_line.set_up_messages(options)
-    from chainer_seg.datasets import CocoDataset
-    from chainer_seg.jobs import propose
-    from chainer_seg.model_file import load_model
-    model = load_model(options.model, options.device)
-    check_makes_proposals(model, options.model)
-    dataset = CocoDataset(options.annotations, options.images)
-    numbers, bad = image_range(options, len(dataset)), BadImages(options.strict)
-    with bad.reported(len(numbers), 'have no proposals', options.verbose):
-        propose(model, dataset, options.out, numbers=numbers, chunk=options.chunk,
-                overwrite=options.overwrite, progress=not options.quiet, on_error=bad,
-                **proposal_settings(model, options))
-        if not options.quiet:
-            print(f'proposals of {len(numbers) - len(bad)} images: {options.out}')
+    def work(self, model: Any) -> None:
+        from chainer_seg.datasets import CocoDataset
+        from chainer_seg.jobs import propose
+        check_makes_proposals(model, self.model)
+        dataset = CocoDataset(self.annotations, self.images)
+        numbers, bad = self.range.numbers(len(dataset)), BadImages(self.strict)
+        with bad.reported(len(numbers), 'have no proposals', self.common.verbose):
+            propose(model, dataset, self.out, numbers=numbers, chunk=self.chunk,
+                    overwrite=self.overwrite, progress=not self.common.quiet, on_error=bad,
+                    **self.proposals.settings(model))
+            if not self.common.quiet:
+                print(f'proposals of {len(numbers) - len(bad)} images: {self.out}')

@@ -5,8 +5,6 @@ import logging
 import typing
 from collections.abc import Callable, Sequence
 
-from chainer_seg.options import Parser, without
-
 if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.base import SyntheticDataset
 
@@ -19,14 +17,6 @@ SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'f
 def synthetic_class(kind: str) -> Callable[..., 'SyntheticDataset']:
     """The class of the synthetic data set of that name."""
     return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
-
-
-def add_drawn_option(parser: Parser) -> None:
-    """Adds --drawn."""
-    parser.add_argument('--drawn', choices=tuple(SYNTHETIC),
-                        help='kind of synthetic images: shapes, textured or plain, or people with '
-                             'keypoints; chosen by the classes of the model if omitted')
-    parser.only(without('--annotations'), '--drawn')
 
 
 def dataset_for_classes(names: Sequence[str], kind: str | None, length: int, seed: int,

@@ -152,7 +152,8 @@ class Sampling:
     """
 
     sampling: Literal['few', 'paper', 'tensorflow'] = 'few'
-    strategies: tuple[Literal['background', 'others', 'outline'], ...] | None = None
+    strategies: Annotated[tuple[Literal['background', 'others', 'outline'], ...] | None,
+                          option(metavar='{background,others,outline} ...')] = None
     positives: Range = None
     background: Range = None
     others: Range = None

@@ -52,7 +52,7 @@ class Example(Command):
 
     out: Positional[Annotated[pathlib.Path, option(metavar='OUT')]]
     annotations: Annotated[str | None, option('-ann_file', metavar='J')] = None
-    n: Annotated[Positive, option('--Number')] = 5
+    n: Annotated[Positive, option('--Number', '--N_IMAGES')] = 5
     size: Size = (9, 9)
     share: Share = 0.5
     refine: tuple[Literal['none', 'crf'], ...] = ('none',)
@@ -82,6 +82,8 @@ def parsed(words):
     ('o a b --n 3', {'words': ('a', 'b'), 'n': 3}),
     ('--n=3 o --size 8', {'n': 3, 'size': (8, 8), 'out': pathlib.Path('o')}),
     ('o --Number 3 --size 8x7', {'n': 3, 'size': (8, 7)}),
+    ('o --N_IMAGES 3', {'n': 3}),
+    ('o --N_IMAGES=3', {'n': 3}),
     ('o -ann_file j --first', {'annotations': 'j', 'first': True}),
     ('o --refine none crf --steps 2', {'refine': ('none', 'crf'), 'inner': Inner(2)}),
     ('o --other.steps 4 --depth -3', {'other': Inner(4), 'inner': Inner(depth=-3)}),
@@ -100,8 +102,8 @@ def test_options_are_parsed(words, values):
     ('o --share much', "--share: 'much' is not a number."),
     ('o --size 3x', "--size: '3x' is not a size such as 256 or 240x320."),
     ('o --n 0', '--n must be at least 1, got 0.'),
-    ('o --share 1.5', '--share must be at most 1, got 1.5.'),
-    ('o --share nan', '--share must be at least 0, got nan.'),
+    ('o --share 1.5', '--share must be between 0 and 1, got 1.5.'),
+    ('o --share nan', '--share must be between 0 and 1, got nan.'),
     ('o --other.steps -1', '--other.steps must be at least 0, got -1.'),
     ('o --kind cars', "--kind must be one of people, shapes; got 'cars'."),
     ('o --refine blur', "--refine must be one of crf, none; got 'blur'."),

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from chainer_seg import command_line
+from chainer_seg.cli import evaluate as cli_evaluate
+from chainer_seg.cli import predict as cli_predict
 from chainer_seg.cli import train as cli_train
+from chainer_seg.cli.parsing import parse_command
 from chainer_seg.datasets import MovingShapes
 from chainer_seg.images import write_image
 from chainer_seg.video import write_video
@@ -33,19 +35,18 @@ def call_here(repository, monkeypatch, capsys):
 
 
 @pytest.fixture
-def command(repository, tmp_path, monkeypatch):
-    """``command('predict_semantic', model, *options)``: runs a command for a model that is no file.
+def command(tmp_path, monkeypatch):
+    """``command('predict_semantic', model, *options)``: runs a command for a model that is not in a file.
 
     It runs in this process, quietly, in a folder of its own.
     """
-    monkeypatch.syspath_prepend(repository / 'scripts')
     monkeypatch.chdir(tmp_path)
+    forms = dict(form for table in (cli_evaluate.FORMS, cli_predict.FORMS)
+                 for protocols in table.values() for form in protocols.values())
 
     def run(name, model, *options):
-        module = importlib.import_module(f'chainer_seg.cli.{name}')
-        parser = command_line.parser(module.__doc__)
-        module.add_options(parser)
-        module.run(model, parser.parse_args([*map(str, options), '-q']))
+        form = getattr(importlib.import_module(f'chainer_seg.cli.{name}'), forms[name])
+        parse_command(form, ['MODEL', *map(str, options), '-q'], name).work(model)
     return run
 
 

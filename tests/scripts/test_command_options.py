@@ -1,15 +1,16 @@
 """Options of the scripts beside train.py: what reaches the work changes, or they are refused."""
 
-import importlib
-
 import pytest
 
 from chainer_seg import save_model
+from chainer_seg.cli.detector_options import Detection
+from chainer_seg.cli.parsing import options_of, parse
+from chainer_seg.cli.proposal_options import ProposalOptions
+from chainer_seg.cli.semantic_options import SemanticInference
 from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
-from chainer_seg.options import Parser
 from tests.scripts.reached import described
 
 FILES = '--annotations set/annotations.json --images set/images'
@@ -78,18 +79,15 @@ REFUSED = [
      '-output_dir o --quick', '--quick applies only to COCO files'),
 ]
 
-# Of each command for a model, with what else is always given, the options as they reach the model or the
-# data set: the name of a function of the command, and each option with what it changes there.
-SETTINGS = {
-    ('detector_options', 'add_detector_options', 'detector_settings'): {
-        '--score': '0.5', '--top_k': '3', '--nms': '0.3'},
-    ('semantic_options', 'add_semantic_options', 'semantic_settings'): {
-        '--scales': '1 2', '--msc': '', '--mirror': '', '--crf': 'deeplab,steps=3',
-        '--longest-side': '99'},
-    ('proposal_options', 'add_proposal_options', 'proposal_settings'): {
-        '--np': '3', '--si': '-1', '--sf': '0', '--ss': '1', '--zoom': '', '--dm': '', '--exact': ''},
+# Of each group of options, how it reads them for a model, and each option with a value that changes that.
+GROUPS = {
+    Detection: (MaskRCNN, {'--score': '0.5', '--top_k': '3', '--nms': '0.3'}),
+    SemanticInference: (None, {
+        '--scales': '1 2', '--msc': '', '--mirror': '', '--crf': 'deeplab,steps=3', '--longest-side': '99'}),
+    ProposalOptions: (SharpMask, {
+        '--np': '3', '--si': '-1', '--sf': '0', '--ss': '1', '--zoom': '', '--dm': '', '--exact': ''}),
 }
-CHANGES = [(place, flag, value) for place, table in SETTINGS.items() for flag, value in table.items()]
+CHANGES = [(group, flag, value) for group, (_, table) in GROUPS.items() for flag, value in table.items()]
 
 
 @pytest.fixture(scope='module')
@@ -117,31 +115,18 @@ def test_the_option_is_refused_where_it_changes_nothing(
     assert status == 2 and sentence in ' '.join(errors.split())
 
 
-@pytest.mark.parametrize('place, flag, value', CHANGES, ids=str)
-def test_the_option_changes_what_the_model_is_asked(repository, monkeypatch, place, flag, value):
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    module, add, settings = place
-    module = importlib.import_module(f'chainer_seg.cli.{module}')
-    model = {'detector_settings': MaskRCNN, 'semantic_settings': DeepLab,
-             'proposal_settings': SharpMask}[settings]
-    model = model.__new__(model)
-    parser = Parser()
-    getattr(module, add)(parser, **({'n': 5} if settings == 'proposal_settings' else {}))
-    function = getattr(module, settings)
+@pytest.mark.parametrize('group, flag, value', CHANGES, ids=str)
+def test_the_option_changes_what_the_model_is_asked(group, flag, value):
+    kind, _ = GROUPS[group]
+    model = [] if kind is None else [kind.__new__(kind)]
 
     def reached(*words):
-        options = parser.parse_args(words)
-        return described(function(options) if settings == 'semantic_settings' else function(
-            model, options))
+        return described(parse(group, words, 'command').settings(*model))
     assert reached() != reached(flag, *value.split())
 
 
-@pytest.mark.parametrize('place', SETTINGS, ids=str)
-def test_every_option_of_the_group_is_in_the_table(repository, monkeypatch, place):
-    monkeypatch.syspath_prepend(repository / 'scripts')
-    module, add, settings = place
-    parser = Parser(add_help=False)
-    getattr(importlib.import_module(f'chainer_seg.cli.{module}'), add)(
-        parser, **({'n': 5} if settings == 'proposal_settings' else {}))
-    known = set(SETTINGS[place]) | {'--suppression'}  # Which is refused, or tested with a YOLACT.
-    assert all(known & set(action.option_strings) for action in parser._actions)
+@pytest.mark.parametrize('group', GROUPS)
+def test_every_option_of_the_group_is_in_the_table(group):
+    known = {*GROUPS[group][1], '--suppression'}  # The last is refused, or tested with a YOLACT.
+    for option in options_of(group):
+        assert known & {*option.spellings, f'--{option.name}'}, option.name

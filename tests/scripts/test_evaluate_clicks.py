@@ -185,7 +185,7 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
     (('--categories', 'unicorn'), "no category 'unicorn'; it has"),
     (('--masks', 'GrabCut', '--seen'), "no category 'airplane'; it has object."),
     (('--per-category', '3', '--least-area', '99999'), 'no object of at least 99999 pixels'),
-    (('--least-area', '0'), '--least-area must be at least 1 pixel'),
+    (('--least-area', '0'), '--least-area must be at least 1, got'),
     (('--labels-as', 'numbers'), '--labels-as and --allow-outside are for data sets of files')])
 def test_wrong_options_are_one_sentence(fails, grabcut, options, sentence):
     of_files = {'--masks', '--annotations', '--images'} & set(options)
@@ -203,5 +203,5 @@ def test_mask_of_another_size_is_one_sentence(fails, grabcut):
 def test_wrong_numbers_of_the_crf_are_told(call_here, tmp_path, monkeypatch, text, sentence):
     monkeypatch.chdir(tmp_path)
     save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
-    status, _, errors = call_here('evaluate.py', 'model.npz', '--crf-parameters', text)
+    status, _, errors = call_here('evaluate.py', 'model.npz', '--refine', 'crf', '--crf-parameters', text)
     assert status == 2 and sentence in ' '.join(errors.split())

@@ -211,5 +211,5 @@ def test_click_maps_are_those_of_one_image(predict, tmp_path):
     ('caffe', "'caffe' is neither tensorflow nor deeplab"), ('steps=many', "'many' is not a number"),
     ('colour_rgb=nan', "'nan' is not a number"), ('smooth_xy=-1', 'of a dense CRF must not be negative')])
 def test_wrong_numbers_of_the_crf_are_told(predict, text, sentence):
-    status, errors = predict('--pos', '1,1', '--crf-parameters', text)
+    status, errors = predict('--pos', '1,1', '--refine', 'crf', '--crf-parameters', text)
     assert status == 2 and sentence in ' '.join(errors.split())

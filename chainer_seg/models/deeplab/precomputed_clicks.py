@@ -4,15 +4,18 @@ The TensorFlow implementation of arXiv 1603.04042 does so; the files are those o
 :mod:`chainer_seg.datasets.click_files`.
 """
 
+import typing
 from collections.abc import Collection, Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.click_sampler import ClickSampler
 from chainer_seg.models.deeplab.clicks import LARGEST_DISTANCE, Click, pixel_of
 from chainer_seg.models.deeplab.sampling import ClickSampling
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.instances import Instances  # which loads Chainer
 
 MAP_SCALE = 6.0  # the TensorFlow implementation's ENERGY_SCALE
 
@@ -49,7 +52,7 @@ def clicks_of_maps(maps: np.ndarray) -> list[Click]:
             for each, positive in zip(maps, (True, False)) for y, x in np.argwhere(each == 0)]
 
 
-def usable_objects(instances: Instances, least_area: float) -> np.ndarray:
+def usable_objects(instances: 'Instances', least_area: float) -> np.ndarray:
     """The numbers (K,) of the objects of at least ``least_area`` pixels that are not crowds."""
     areas = instances.masks.sum(axis=(1, 2))
     return np.flatnonzero(~instances.crowds & (areas >= max(1, least_area)))
