@@ -19,6 +19,7 @@ _HOMES = {
     'deepmask': ('chainer_seg.recipes.deepmask', 'DeepMaskRecipe'),
     'sharpmask': ('chainer_seg.recipes.deepmask', 'SharpMaskRecipe'),
     'mask-rcnn': ('chainer_seg.recipes.mask_rcnn', 'MaskRCNNRecipe'),
+    'ritm': ('chainer_seg.recipes.ritm', 'RitmRecipe'),
     'yolact': ('chainer_seg.recipes.yolact', 'YolactRecipe'),
 }
 SYSTEMS = tuple(_HOMES)

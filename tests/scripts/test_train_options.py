@@ -15,11 +15,15 @@ from chainer_seg.models.deepmask import DeepMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.recipes import recipe_class
+from tests.models.ritm.toys import make
 from tests.models.yolact.toys import SMALL
 from tests.scripts.reached import described
 
 TRUNK = '--iSz 48 --oSz 10 --gSz 24 --bottleneck 4 --features 10 --hidden 7'
 SCRATCH = f'--scratch --blocks 1 1 1 --width 3 {TRUNK}'
+
+RITM = '--width 2 --ocr-width 2 --stem-width 4'
+RITM_DEEPLAB = '- --network deeplab --blocks 1 1 1 1 --width 2 --channels 4'
 
 # Options that change what is said, not what is done; and those that every system shares, which are in the
 # tables of click and yolact.
@@ -68,6 +72,19 @@ SYSTEMS = {
         '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3', '--crop': '65',
         '--random-scale': '1 2', '--mirror': '0',
         '--momentum': ('--optimizer momentum', '--momentum 0.5')}),
+    'ritm': (RITM, {
+        **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5', '--optimizer': 'momentum',
+        '--schedule': 'constant', '--lr-step': ('--schedule steps', '--lr-step 3 4'), '--warm-up': '9',
+        '--weight-decay': '0.5', '--snapshot-every': '7', '--val-objects': '9',
+        '--momentum': ('--optimizer momentum', '--momentum 0.5'),
+        '--init': ('-', '--init ritm.npz'), '--network': ('- ', '--network deeplab'),
+        '--backbone': (RITM_DEEPLAB, '--backbone basic.npz'), '--blocks': (RITM_DEEPLAB, '--blocks 1 2 1 1'),
+        '--channels': (RITM_DEEPLAB, '--channels 6'), '--width': '3', '--branch-blocks': '2',
+        '--modules': '1 1', '--ocr-width': '3', '--stem-width': '6', '--click-encoding': 'distance',
+        '--click-radius': '3', '--mask-input': '--no-mask-input', '--fusion': 'colors', '--zoom-side': '99',
+        '--crop': '48', '--random-scale': '1 2', '--max-clicks': '2', '--click-decay': '0.5',
+        '--simulated-clicks': '1', '--merged-objects': '0.5', '--least-area': '7', '--alpha': '0.3',
+        '--gamma': '1', '--aux-weight': '0.1', '--backbone-lr': '0.1'}),
     'deepmask': (f'{SCRATCH} --pictures 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
         '--annotations': (f'- {SCRATCH} --pictures 2', f'- {SCRATCH} {FILES}'),
@@ -143,7 +160,8 @@ SYSTEMS = {
 # Options that are refused, with the sentence.
 REFUSED = [
     *((system, f'{always} {words}', 'are for data sets of files') for system, always in {
-        'click': '', 'deeplab': '', 'mask-rcnn': '', 'yolact': '', 'deepmask': f'{SCRATCH} --pictures 2',
+        'click': '', 'deeplab': '', 'mask-rcnn': '', 'ritm': RITM, 'yolact': '',
+        'deepmask': f'{SCRATCH} --pictures 2',
         'sharpmask': '--dm deepmask.npz --pictures 2'}.items()
       for words in ('--labels-as colors', '--allow-outside')),
     *((system, words, sentence) for system in ('click', 'deeplab', 'mask-rcnn', 'yolact') for
@@ -154,7 +172,7 @@ REFUSED = [
         ('--val-annotations set/annotations.json', '--val-annotations applies only with a --dataset'),
         (f'{FILES} --val-images set/images', '--val-images applies only with --val-annotations')]),
     *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
-      for system in ('deeplab', 'mask-rcnn', 'yolact')),
+      for system in ('deeplab', 'mask-rcnn', 'ritm', 'yolact')),
     ('click', '--epochs 3', '--epochs applies only with a --dataset of files'),
     ('click', f'{FILES} --epochs 3 --iterations 4', '--iterations applies only without --epochs'),
     *(('click', f'--init click.npz {words}', 'applies only without --init') for words in (
@@ -179,6 +197,14 @@ REFUSED = [
     *(('deeplab', f'--init deeplab.npz {words}', 'applies only without --init') for words in (
         '--width 2', '--blocks 1 1 1 1', '--pyramid 1', '--backbone resnet.npz')),
     ('deeplab', '--backbone resnet.npz --width 2', '--width applies only without --backbone'),
+    *(('ritm', f'--init ritm.npz {words}', 'applies only without --init') for words in (
+        '--width 2', '--network deeplab', '--click-radius 3', '--no-mask-input', '--fusion colors')),
+    *(('ritm', f'--network deeplab {words}', 'applies only with --network hrnet') for words in (
+        '--branch-blocks 2', '--modules 1', '--ocr-width 3', '--aux-weight 1')),
+    *(('ritm', words, 'applies only with --network deeplab') for words in (
+        '--blocks 1 1 1 1', '--channels 3', '--backbone basic.npz')),
+    ('ritm', '--lr-step 3', '--lr-step applies only with --schedule steps'),
+    ('ritm', '--init click.npz', 'holds a ClickSegmenter, not a RITM model'),
     ('deepmask', '--trunk resnet.npz --width 2', '--width applies only without --trunk'),
     ('deepmask', '--scratch --schedule poly', '--schedule applies only with an --lr above 0'),
     ('deepmask', '--scratch --warm-up 9', '--warm-up applies only with an --lr above 0'),
@@ -233,6 +259,7 @@ def folder(tmp_path_factory):
         'click': ClickSegmenter(**tiny, seed=5), 'deeplab': DeepLab(3, **tiny, pyramid=(1,), seed=5),
         'resnet': ResNetClassifier(3, (1, 1, 1, 1), 2, seed=5),
         'resnet3': ResNetClassifier(3, (1, 1, 1, 1), 2, stride_on='3x3', seed=5),
+        'basic': ResNetClassifier(3, (1, 1, 1, 1), 2, block='basic', seed=5), 'ritm': make('hrnet'),
         'rcnn': MaskRCNN(3, 'fpn', **tiny, fpn_channels=4, box_features=6, mask_channels=4),
         'yolact': Yolact(**{**SMALL, 'classes': 3}),
         **{name: DeepMask(48, 10, 24, (1, 1, 1), width, bottleneck=4, features=10, hidden=7)
