@@ -1,8 +1,10 @@
 """Four instance-segmentation systems on Chainer and CuPy: DeepMask, click selection, Mask R-CNN, YOLACT.
 
-Importing this package makes Chainer, ChainerCV, ChainerMN and onnx_chainer work on the Python,
-NumPy and CuPy of today; import it before them.
+Importing this package makes Chainer, ChainerCV, ChainerMN and onnx_chainer work with current versions of
+Python, NumPy and CuPy; import it before them.
 """
+
+from typing import Any
 
 from chainer_seg.compat import apply as _apply_compat
 
@@ -21,18 +23,18 @@ _HOMES = {
     'UserError': 'chainer_seg.errors',
 }
 
-_ROOMS = ('boxes', 'datasets', 'errors', 'evaluation', 'functions', 'images', 'links', 'masks',
+_PACKAGES = ('boxes', 'datasets', 'errors', 'evaluation', 'functions', 'images', 'links', 'masks',
           'models', 'training', 'visualization', 'widgets')
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     import importlib
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return importlib.import_module(f'chainer_seg.{name}')
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
-def __dir__():
-    return sorted(list(globals()) + list(_HOMES) + list(_ROOMS))
+def __dir__() -> list[str]:
+    return sorted(list(globals()) + list(_HOMES) + list(_PACKAGES))

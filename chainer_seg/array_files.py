@@ -1,9 +1,9 @@
-"""NumPy's .npz files from anywhere: what they hold is known and bounded before any of it is read.
+"""Reads NumPy's .npz files from untrusted sources: their content is checked and bounded before it is read.
 
 A .npz is a ZIP archive of .npy files. Both formats let a file of some hundred bytes claim gigabytes: by
-the shape in a header, by data that inflate a thousandfold, or by many entries that name the same bytes.
-Here the headers are read first, and each must agree with the size of its entry, and the entries with the
-size of the file.
+the shape in a header, by data that inflate a thousandfold, or by many entries with the same bytes. Here
+the headers are read first; each must agree with the size of its entry, and the entries with the size of
+the file.
 """
 
 import contextlib
@@ -13,38 +13,39 @@ import pathlib
 import typing
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from chainer_seg.errors import UserError, shortened
 
-# Weights and images deflate to half, masks and empty buffers of a network to less; what inflates more
-# than this and is large was made to fill the memory.
+# Weights and images deflate to half, masks and empty buffers of a network to less. Large files that inflate
+# more than this are decompression bombs.
 MAX_INFLATION, UNSUSPECTED = 50, 64 << 20  # times; bytes
 
-_KINDS = 'biuf'  # booleans and numbers; texts are kept as bytes
+_KINDS = 'biuf'  # booleans and numbers; text is stored as bytes
 _MAX_HEADER = 10_000  # NumPy's own limit, in bytes
 _MAX_AXES = 32
 
-# What zipfile raises for damaged archives, with lengths, names and methods that cannot be.
+# The errors that zipfile raises for damaged archives with invalid lengths, names and methods.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError,
            NotImplementedError, OverflowError, IndexError)
 
 
 class ArrayFileError(UserError):
-    """A .npz file is missing, truncated, damaged, or holds other things than plain numbers.
+    """A .npz file is missing, truncated, damaged, or contains other things than plain numbers.
 
     Attributes:
-        reason (str): What was found, as a part of a sentence.
+        reason: What was found, as a part of a sentence.
     """
 
-    def __init__(self, message: str, reason: str = ''):
+    def __init__(self, message: str, reason: str = '') -> None:
         super().__init__(message)
         self.reason = reason
 
 
 class ArrayHeader(typing.NamedTuple):
-    """What a .npy file says of its array before the data begin."""
+    """The header of a .npy file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -52,6 +53,7 @@ class ArrayHeader(typing.NamedTuple):
 
     @property
     def elements(self) -> int:
+        """The number of elements of the array."""
         return math.prod(self.shape)
 
 
@@ -60,7 +62,7 @@ class ArrayFile(contextlib.AbstractContextManager):
 
     Args:
         path: The file.
-        select: Which entries of the archive are arrays, a function of their names; all by default.
+        select: Function of the name of an entry: whether it is an array; all are by default.
 
     Attributes:
         headers: ``{name: ArrayHeader}``, the names without ``.npy``.
@@ -70,7 +72,7 @@ class ArrayFile(contextlib.AbstractContextManager):
     """
 
     def __init__(self, path: str | os.PathLike,
-                 select: typing.Callable[[str], bool] = lambda name: True):
+                 select: typing.Callable[[str], bool] = lambda name: True) -> None:
         self.path = pathlib.Path(path)
         with self._damage():
             self._archive = zipfile.ZipFile(self.path)
@@ -83,15 +85,16 @@ class ArrayFile(contextlib.AbstractContextManager):
             self.close()
             raise
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
+        """Closes the file."""
         self._archive.close()
 
     @property
     def elements(self) -> int:
-        """The numbers in all arrays together."""
+        """The number of elements of all arrays together."""
         return sum(header.elements for header in self.headers.values())
 
     def read(self, name: str) -> np.ndarray:
@@ -107,16 +110,16 @@ class ArrayFile(contextlib.AbstractContextManager):
         return data.reshape(header.shape)
 
     def read_bytes(self, name: str) -> bytes:
-        """The bytes of an entry that is not an array; raises as :meth:`read`."""
+        """The bytes of an entry that is not an array; raises the errors of :meth:`read`."""
         with self._damage():
             return self._archive.read(name)
 
     def entry(self, name: str) -> zipfile.ZipInfo:
-        """Where the archive has an entry, and how large it is; raises as :meth:`read`."""
+        """The position and size of an entry in the archive; raises the errors of :meth:`read`."""
         with self._damage():
             return self._archive.getinfo(name)
 
-    def _check_sizes(self):
+    def _check_sizes(self) -> None:
         entries, size = self._archive.infolist(), self.path.stat().st_size
         stored = sum(entry.compress_size for entry in entries)
         if stored > size:
@@ -125,14 +128,14 @@ class ArrayFile(contextlib.AbstractContextManager):
             raise ValueError(f'it inflates to more than {MAX_INFLATION} times its size')
         for entry in entries:
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError('it is compressed by other means than deflate')
+                raise ValueError('it is compressed by another method than deflate')
 
-    def _array_name(self, name):
+    def _array_name(self, name: str) -> str:
         if not name.endswith('.npy'):
             raise ValueError(f'{shortened(name)} in it is not an array')
         return name[:-len('.npy')]
 
-    def _header(self, entry):
+    def _header(self, entry: zipfile.ZipInfo) -> ArrayHeader:
         with self._archive.open(entry) as file:
             header, length = _read_header(file)
         if length + header.elements * header.dtype.itemsize != entry.file_size:
@@ -140,7 +143,7 @@ class ArrayFile(contextlib.AbstractContextManager):
         return header
 
     @contextlib.contextmanager
-    def _damage(self):
+    def _damage(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
@@ -151,8 +154,8 @@ class ArrayFile(contextlib.AbstractContextManager):
                                  f'({reason}); copy it again.', reason) from error
 
 
-def _read_header(file):
-    """The ArrayHeader at the start of ``file``, and how many bytes it takes there."""
+def _read_header(file: typing.IO[bytes]) -> tuple[ArrayHeader, int]:
+    """The ArrayHeader at the start of ``file``, and its length in bytes."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f'a header has the unknown version {version}')
@@ -163,14 +166,14 @@ def _read_header(file):
     except Exception as error:  # NumPy evaluates the text: tokenizer, parser and dtypes may all fail.
         raise ValueError('a header cannot be read') from error
     if dtype.kind not in _KINDS or dtype.fields or dtype.subdtype:
-        raise ValueError(f'it holds {shortened(str(dtype))} where plain numbers are expected')
+        raise ValueError(f'it contains {shortened(str(dtype))} where plain numbers are expected')
     if len(shape) > _MAX_AXES or any(type(side) is not int or side < 0 for side in shape):
-        raise ValueError('a header has a shape that cannot be')
+        raise ValueError('a header has an invalid shape')
     return ArrayHeader(shape, dtype, fortran_order), file.tell()
 
 
-def _fill(file, view):
-    """Fills ``view`` from ``file``, which must not end before."""
+def _fill(file: typing.Any, view: memoryview) -> None:
+    """Fills ``view`` from ``file``."""
     while len(view):
         count = file.readinto(view)
         if not count:

@@ -13,8 +13,12 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
 
 from chainer_seg.errors import DownloadError, writing
+
+T = TypeVar('T')
 
 _BLOCK = 1 << 20  # bytes
 _TIMEOUT = 30  # seconds without a byte
@@ -95,7 +99,7 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
         raise DownloadError(f'{archive} cannot be unpacked: {error}; download it again.') from error
 
 
-def _fetch(url, part, label):
+def _fetch(url: str, part: pathlib.Path, label: str | None) -> None:
     """Appends the missing bytes to ``part``."""
     from tqdm.auto import tqdm  # Slow to import; in notebooks its bar is a widget.
 
@@ -118,7 +122,7 @@ def _fetch(url, part, label):
                             f'the same download again to resume it.')
 
 
-def _copy(answer, file, bar):
+def _copy(answer: Any, file: BinaryIO, bar: Any) -> int:
     """Copies an answer block by block and returns the number of bytes received."""
     count = 0
     while True:
@@ -135,7 +139,7 @@ def _copy(answer, file, bar):
         count += len(block)
 
 
-def _open(request):
+def _open(request: urllib.request.Request) -> Any:
     """The response to a request, including the one that a range begins at the end of the file."""
     try:
         return _within(_ANSWER_TIMEOUT, lambda: urllib.request.urlopen(request, timeout=_TIMEOUT))
@@ -150,14 +154,14 @@ def _open(request):
                             f'start again.') from error
 
 
-def _within(seconds, function):
+def _within(seconds: float, function: Callable[[], T]) -> T:
     """The result of a function, or a TimeoutError.
 
     Looking up a host has no time limit of its own, and a connection has one for each address of the host.
     """
     results: queue.Queue = queue.Queue()
 
-    def call():
+    def call() -> None:
         try:
             results.put((function(), None))
         except Exception as error:

@@ -9,7 +9,7 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from chainer_seg.errors import LinkError, UserError, shortened, writing
 from chainer_seg.foreign_files import foreign_content
@@ -110,7 +110,7 @@ def parse_toml(text: str, name: str, error: type[Exception] = UserError) -> dict
         raise error(f'{name} is not valid TOML ({shortened(str(failure))}).') from failure
 
 
-def _json_fault(text, name, failure):
+def _json_fault(text: str, name: str, failure: json.JSONDecodeError) -> str:
     if not text.strip():
         return f'{name} is empty; write or fetch it again.'
     foreign = foreign_content(text[:_BEGINNING].encode('utf-8', 'replace'))
@@ -152,7 +152,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             discard(file, temporary)
 
 
-def _temporary(path):
+def _temporary(path: pathlib.Path) -> tuple[BinaryIO, pathlib.Path]:
     """A new file beside ``path``, locked, and its path."""
     while True:
         handle, name = tempfile.mkstemp(
@@ -207,7 +207,7 @@ def file_names(texts: Iterable[str], longest: int = 200) -> list[str]:
     return names
 
 
-def _file_name(text, longest):
+def _file_name(text: str, longest: int) -> str:
     text = re.sub(r'[^\w.-]+', '-', str(text)).strip('-.')
     stem, ending = os.path.splitext(text)
     if len(ending.encode()) > _LONGEST_ENDING:
@@ -239,7 +239,7 @@ def json_list(path: str | os.PathLike) -> Iterator[Callable[[object], None]]:
     with atomic_write(path) as temporary, open(temporary, 'w', encoding='ascii') as file:
         separator = '['
 
-        def add(value):
+        def add(value: object) -> None:
             nonlocal separator
             file.write(separator + json.dumps(value))
             separator = ',\n'
@@ -248,12 +248,12 @@ def json_list(path: str | os.PathLike) -> Iterator[Callable[[object], None]]:
         file.write(']\n' if separator != '[' else '[]\n')
 
 
-def _flush_to_disk(path):
+def _flush_to_disk(path: pathlib.Path) -> None:
     with open(path, 'rb+') as file:
         os.fsync(file.fileno())
 
 
-def _umask():
+def _umask() -> int:
     # The mask can only be read by setting it.
     mask = os.umask(0o077)
     os.umask(mask)

@@ -35,15 +35,15 @@ _AGAIN = 'download it again'
 
 
 def foreign_file(path: str | os.PathLike) -> str | None:
-    """What a file is in place of an image, annotations, weights or a model, and what to do about it.
+    """What a file is instead of an image, annotations, weights or a model, and what to do about it.
 
     Args:
         path: The file.
 
     Returns:
         The end of a sentence that begins with the file's name, without a full stop, such as ``'looks
-        like a web page; download it again'``; None where the file is nothing of the kind or cannot be
-        read. A zip archive counts where it is no file of NumPy or PyTorch, which are zip archives, too.
+        like a web page; download it again'``; None for other files and unreadable ones. Files of NumPy
+        and PyTorch, which are zip archives, are not recognised as archives.
     """
     try:
         with open(path, 'rb') as file:
@@ -56,7 +56,7 @@ def foreign_file(path: str | os.PathLike) -> str | None:
 
 
 def foreign_content(start: bytes) -> str | None:
-    """As :func:`foreign_file`, by the first bytes (some kB, or all); zip archives are not told apart."""
+    """As :func:`foreign_file`, from the first bytes (some kB, or all); zip archives are not recognised."""
     if start.startswith(b'PK\3\4'):
         return None
     for mark, kind, at in _ARCHIVES:
@@ -70,13 +70,13 @@ def foreign_content(start: bytes) -> str | None:
     return _message(text)
 
 
-def _without_blanks(text):
+def _without_blanks(text: bytes) -> bytes:
     """Bytes without the byte order mark, blanks and comments that they begin with."""
     return _BLANK.sub(b'', text, count=1)
 
 
-def _message(text):
-    """What a server has sent in place of a file; None for anything else."""
+def _message(text: bytes) -> str | None:
+    """The message of a server that was sent instead of a file; None for anything else."""
     declaration = _XML.match(text)
     body = text[declaration.end():] if declaration else text
     body = _without_blanks(body)
@@ -95,15 +95,15 @@ def _message(text):
     return None
 
 
-def _foreign_zip(path):
-    """What is in a zip archive that neither NumPy nor PyTorch wrote."""
+def _foreign_zip(path: str | os.PathLike) -> str | None:
+    """The description of a zip archive that is not a file of NumPy or PyTorch; None if it is one."""
     try:
         if _directory_size(path) > _LONGEST_DIRECTORY:
             return 'looks like a zip archive; unpack it first'
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error):
-        return None  # Cut short: whoever reads it says so.
+        return None  # Truncated, which its reader reports.
     ours = any(name.endswith('.npy') or name.rpartition('/')[2] in ('data.pkl', 'constants.pkl')
                for name in names)
     if ours or not names:
@@ -112,7 +112,7 @@ def _foreign_zip(path):
     return f'looks like a zip archive ({shortened(names[0], _SHOWN)}{more}); unpack it first'
 
 
-def _directory_size(path):
+def _directory_size(path: str | os.PathLike) -> int:
     """Bytes of the directory at the end of a zip archive (APPNOTE 4.3.16), 0 where there is none."""
     with open(path, 'rb') as file:
         file.seek(max(file.seek(0, os.SEEK_END) - _READ, 0))

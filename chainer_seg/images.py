@@ -1,4 +1,4 @@
-"""Images in and out: whatever a user has becomes an (H, W, 3) uint8 RGB array."""
+"""Reads and writes images; any image becomes an (H, W, 3) uint8 RGB array."""
 
 import contextlib
 import io
@@ -25,10 +25,10 @@ from chainer_seg.pixel_values import rgb_of_bytes, rgb_of_pil, to_bytes
 # What as_image accepts.
 ImageLike = str | pathlib.Path | Image.Image | npt.NDArray
 
-# A decompression bomb is a small file that unpacks to gigabytes; a real photograph stays below this.
+# Photographs have fewer pixels; decompression bombs are small files that unpack to gigabytes.
 MAX_PIXELS = 400_000_000
 
-# Pillow reads EPS by running a program. JPEG includes the files of several images (MPO) of phones.
+# Not EPS, for which Pillow runs a program. JPEG includes MPO, the files of phones with several images.
 FORMATS = ('JPEG', 'PNG', 'TIFF', 'BMP', 'GIF', 'WEBP', 'JPEG2000', 'PPM')
 
 IMAGE_SUFFIXES = frozenset(
@@ -38,19 +38,19 @@ IMAGE_SUFFIXES = frozenset(
 @contextlib.contextmanager
 def open_image(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
                ) -> Iterator[Image.Image]:
-    """Opens an image by its header, for a ``with`` block; nothing else in the package opens images.
+    """Opens an image by its header, for a ``with`` block; the only place that opens images with Pillow.
 
-    What Pillow raises in the block for a damaged file becomes an ImageError, too.
+    Errors of Pillow in the block become an ImageError, too.
 
     Args:
         file: A path, or a file that is open for reading.
-        name: What to call the image in an error.
+        name: The name of the image in errors.
 
     Yields:
-        The image as Pillow has it, not decoded yet: its first page, as it is stored.
+        The first page as a Pillow image, not decoded yet.
 
     Raises:
-        chainer_seg.errors.ImageError: The file is none of :data:`FORMATS`, is damaged, or has more
+        chainer_seg.errors.ImageError: The file has none of :data:`FORMATS`, is damaged, or has more
             than :data:`MAX_PIXELS` pixels.
     """
     with _reported(name), pillow_limit(MAX_PIXELS):
@@ -63,16 +63,16 @@ def open_image(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
             yield picture
 
 
-def read_image(path: str | os.PathLike, *, rotate: bool = True) -> np.ndarray:
+def read_image(path: str | os.PathLike, *, rotate: bool = True) -> npt.NDArray[np.uint8]:
     """Reads an image file.
 
     Args:
-        path: A file in one of :data:`FORMATS`, whatever its name.
-        rotate: Turn the image as its EXIF orientation asks, as every viewer does.
+        path: A file in one of :data:`FORMATS`, with any suffix.
+        rotate: Rotate the image by its EXIF orientation, as viewers do.
 
     Returns:
-        (H, W, 3) uint8 RGB. Grey is repeated, 16 bits are scaled to 8 and transparency is laid
-        over white.
+        (H, W, 3) uint8 RGB. Grey is repeated, 16 bits are scaled to 8 and transparency is blended
+        with white.
 
     Raises:
         chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
@@ -80,15 +80,15 @@ def read_image(path: str | os.PathLike, *, rotate: bool = True) -> np.ndarray:
     return _decode(_checked_file(path), path, rotate)
 
 
-def read_pages(path: str | os.PathLike, most: int) -> list[Image.Image]:
-    """The pages of a file, at most so many, as a list of Pillow images as they are stored.
+def read_pages(path: str | os.PathLike, limit: int) -> list[Image.Image]:
+    """The first pages of a file, at most ``limit``, as Pillow images with their stored values.
 
     Raises:
         chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
     """
     pages = []
     with open_image(_checked_file(path), path) as picture:
-        for page in itertools.islice(ImageSequence.Iterator(picture), most):
+        for page in itertools.islice(ImageSequence.Iterator(picture), limit):
             _check_size(page.size, path)
             pages.append(page.copy())
     return pages
@@ -98,8 +98,7 @@ def read_image_file(path: str | os.PathLike) -> tuple[bytes, tuple[int, int], tu
     """The bytes of an image file, and the sizes of the image by its header.
 
     Returns:
-        tuple: bytes, (height, width) as stored, and (height, width) when turned as its EXIF
-        orientation asks.
+        The bytes, (height, width) as stored, and (height, width) after rotation by the EXIF orientation.
 
     Raises:
         chainer_seg.errors.ImageError: The file is missing or not an image.
@@ -111,45 +110,46 @@ def read_image_file(path: str | os.PathLike) -> tuple[bytes, tuple[int, int], tu
 
 def header_sizes(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
                  ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The (height, width) of an image file as stored, and when turned as its EXIF data ask.
+    """The (height, width) of an image file as stored, and after rotation by its EXIF orientation.
 
     Args:
         file: A path, or a file that is open for reading.
-        name: What to call the image in an error.
+        name: The name of the image in errors.
 
     Raises:
-        chainer_seg.errors.ImageError: As :func:`open_image`.
+        chainer_seg.errors.ImageError: As in :func:`open_image`.
     """
     with open_image(file, name) as picture:
-        stored = picture.size[::-1]
-        # Pillow gives the size of a TIFF as it is turned, which it does itself.
+        width, height = picture.size
+        # Pillow rotates TIFF files itself and returns their size after rotation.
         quarter_turned = picture.format != 'TIFF' and orientation(picture) in (5, 6, 7, 8)
-    return stored, stored[::-1] if quarter_turned else stored
+    return (height, width), (width, height) if quarter_turned else (height, width)
 
 
-def decode_image(data: bytes | memoryview, name: object = 'image', *, rotate: bool = True) -> np.ndarray:
-    """Reads the bytes of a picture file, such as an upload.
+def decode_image(data: bytes | memoryview, name: object = 'image', *,
+                 rotate: bool = True) -> npt.NDArray[np.uint8]:
+    """Decodes the bytes of an image file, such as an upload.
 
     Args:
-        data: Bytes, or anything like them.
-        name: What to call the picture in an error.
-        rotate: As that of :func:`read_image`.
+        data: The bytes.
+        name: The name of the image in errors.
+        rotate: As in :func:`read_image`.
 
     Returns:
-        (H, W, 3) uint8 RGB, as :func:`read_image` gives it.
+        (H, W, 3) uint8 RGB, as in :func:`read_image`.
 
     Raises:
-        chainer_seg.errors.ImageError: The bytes are not those of a whole picture.
+        chainer_seg.errors.ImageError: The bytes are not a complete image file.
     """
     return _decode(io.BytesIO(data), name, rotate)
 
 
 def as_image(image: ImageLike) -> npt.NDArray[np.uint8]:
-    """Brings a picture in any usual form to (H, W, 3) uint8 RGB.
+    """Converts an image in any common form to (H, W, 3) uint8 RGB.
 
     Args:
         image: A path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8,
-            bool, other whole numbers, or floats, read by the rules of
+            bool, other integers, or floats, read by the rules of
             :func:`chainer_seg.pixel_values.to_bytes`; or ChainerCV's (3, H, W) float32 in
             [0, 255].
 
@@ -171,19 +171,19 @@ def as_image(image: ImageLike) -> npt.NDArray[np.uint8]:
         raise ImageError(f'An array of shape {given} is not an image; '
                          f'give (H, W), (H, W, 3), (H, W, 4) or (3, H, W).')
     if array.shape[0] == 0 or array.shape[1] == 0:
-        raise ImageError(f'An image of {array.shape[0]}x{array.shape[1]} pixels has nothing in it.')
+        raise ImageError(f'The image has no pixels: its size is {array.shape[0]}x{array.shape[1]}.')
     return rgb_of_bytes(to_bytes(array))
 
 
-def write_image(path: str | os.PathLike, image: np.ndarray, **options: object) -> None:
-    """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``; the ending chooses the format.
+def write_image(path: str | os.PathLike, image: npt.NDArray, **options: object) -> None:
+    """Writes an (H, W) or (H, W, 3 or 4) uint8 array to ``path``, whose suffix determines the format.
 
-    ``options`` are Pillow's for this format, such as ``quality``.
+    ``options`` are Pillow's options of the format, such as ``quality``.
     """
     suffix = pathlib.Path(path).suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
-        raise ImageError(f'{path} does not end in an image format; try {path}.png.')
-    # Encoded in memory first: Pillow ends a JPEG early and silently where the disk is full.
+        raise ImageError(f'{path} does not have the suffix of an image format; try {path}.png.')
+    # Encoded in memory first, because Pillow truncates a JPEG silently if the disk is full.
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(
         encoded, Image.registered_extensions()[suffix], **options)
@@ -191,8 +191,8 @@ def write_image(path: str | os.PathLike, image: np.ndarray, **options: object) -
         temporary.write_bytes(encoded.getvalue())
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes (H, W) or (H, W, C) to ``size`` = (height, width): by area if smaller, else bilinear."""
+def resize(image: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+    """Resizes (H, W) or (H, W, C) to ``size`` = (height, width): area averaging to shrink, else bilinear."""
     height, width = size
     if image.shape[:2] == (height, width):
         return image
@@ -203,52 +203,50 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def fit_within(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """The (height, width) of a picture shrunk so that its longer side is at most ``longest`` pixels."""
+    """The (height, width) of an image shrunk so that its longer side is at most ``longest`` pixels."""
     height, width = size
     scale = min(1.0, longest / max(size))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def find_images(path: str | os.PathLike) -> list[pathlib.Path]:
-    """The image files that ``path`` names: a file itself, or all pictures of a folder, sorted."""
+    """The image files of ``path``: the file itself, or all images of a folder, sorted."""
     path = pathlib.Path(path)
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.iterdir()
                    if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith('.'))
     if not found:
-        raise ImageError(f'The folder {path} holds no images.')
+        raise ImageError(f'The folder {path} contains no images; check the path.')
     return found
 
 
-def _decode(file, name, rotate):
-    """The image in a path or an open file."""
+def _decode(file: str | os.PathLike | typing.BinaryIO, name: object, rotate: bool) -> npt.NDArray[np.uint8]:
+    """Decodes the image of a path or an open file."""
     with open_image(file, name) as picture:
         picture.load()
-        if rotate:
-            method = UPRIGHT.get(orientation(picture))
-            picture = picture if method is None else picture.transpose(method)
-        return rgb_of_pil(picture)
+        method = UPRIGHT.get(orientation(picture)) if rotate else None
+        return rgb_of_pil(picture if method is None else picture.transpose(method))
 
 
 @contextlib.contextmanager
-def _reported(name):
-    """Turns whatever Pillow raises for a bad file into an ImageError that names it."""
+def _reported(name: object) -> Iterator[None]:
+    """Turns any error of Pillow for a bad file into an ImageError that names it."""
     try:
         yield
     except UserError:
         raise
     except Image.DecompressionBombError as error:
-        pixels = re.search(r'\d+', str(error))[0]
-        raise ImageError(f'The image {name} claims {pixels} pixels, more than the {MAX_PIXELS // 10**6} '
-                         f'megapixels that are read; shrink it first.') from error
+        pixels = ''.join(re.findall(r'\d+', str(error))[:1])
+        raise ImageError(f'The image {name} claims {pixels} pixels, more than the limit of '
+                         f'{MAX_PIXELS // 10**6} megapixels; shrink it first.') from error
     except MemoryError as error:
         raise ImageError(f'The image {name} does not fit into memory; shrink it first.') from error
     except Exception as error:
         raise _unreadable(name, error) from error
 
 
-def _checked_file(path):
+def _checked_file(path: str | os.PathLike) -> pathlib.Path:
     path = pathlib.Path(path)
     try:
         status = path.stat()
@@ -257,16 +255,16 @@ def _checked_file(path):
     except OSError as error:
         raise _unreadable(shortened(str(path)), error) from error
     if stat.S_ISDIR(status.st_mode):
-        raise ImageError(f'{path} is a folder; name an image file.')
+        raise ImageError(f'{path} is a folder; give an image file.')
     if not stat.S_ISREG(status.st_mode):
-        raise ImageError(f'{path} is a device or a pipe; name an image file.')
+        raise ImageError(f'{path} is a device or a pipe; give an image file.')
     if status.st_size == 0:
-        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
+        raise ImageError(f'The image {path} is an empty file; download or save it again.')
     return path
 
 
-def _unknown(file, name):
-    """What to say of a file that is in none of our formats."""
+def _unknown(file: str | os.PathLike | typing.BinaryIO, name: object) -> ImageError:
+    """The error for a file in an unsupported format."""
     if isinstance(file, (str, os.PathLike)):
         with open(file, 'rb') as opened:
             start = opened.read(file_kinds.SIZE)
@@ -279,18 +277,18 @@ def _unknown(file, name):
     return ImageError(f'The image {name} cannot be read: it is {kind.name}; {kind.remedy}.')
 
 
-def _unreadable(name, error):
+def _unreadable(name: object, error: object) -> ImageError:
     if isinstance(error, OSError) and error.errno is not None:
         return ImageError(f'The image {name} cannot be read: {error.strerror}.')
     if 'MAX_TEXT' in str(error):
-        return ImageError(f'The image {name} cannot be read: the text beside its pixels unpacks to more '
-                          f'than an image file needs; save it again without metadata.')
+        return ImageError(f'The image {name} cannot be read: its metadata unpack to more text than an '
+                          f'image file needs; save it again without metadata.')
     reason = shortened(str(error) or type(error).__name__, 120).rstrip('.')
     return ImageError(f'The image {name} cannot be read ({reason}); it is damaged or not an image file.')
 
 
-def _check_size(size, name):
+def _check_size(size: tuple[int, int], name: object) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise ImageError(f'The image {name} claims {width}x{height} pixels, more than the '
-                         f'{MAX_PIXELS // 1_000_000} megapixels that are read; shrink it first.')
+        raise ImageError(f'The image {name} claims {width}x{height} pixels, more than the limit of '
+                         f'{MAX_PIXELS // 1_000_000} megapixels; shrink it first.')

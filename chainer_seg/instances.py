@@ -1,4 +1,4 @@
-"""The one type that every system speaks: the objects of one image."""
+"""The objects of one image, the type that all systems share."""
 
 import dataclasses
 import html
@@ -27,13 +27,13 @@ class Instances:
         keypoints: (R, K, 3) float32 (y, x, visibility or score), or None.
         class_names: A name for each label; may be empty.
         crowds: (R,) bool; True for a region of many objects that is annotated as one.
-        areas: (R,) float32 in pixels as annotated, or None where only the mask is known.
+        areas: (R,) float32 in pixels as annotated, or None if only the masks are known.
 
     By default, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
     ``crowds`` False.
 
     Raises:
-        ValueError: The arrays do not fit each other.
+        ValueError: The shapes of the arrays do not fit together.
     """
 
     masks: npt.NDArray[np.bool_]
@@ -48,10 +48,10 @@ class Instances:
     def __init__(self, masks: npt.ArrayLike, bboxes: npt.ArrayLike | None = None,
                  labels: npt.ArrayLike | None = None, scores: npt.ArrayLike | None = None,
                  keypoints: npt.ArrayLike | None = None, class_names: Iterable[str] = (),
-                 crowds: npt.ArrayLike | None = None, areas: npt.ArrayLike | None = None):
+                 crowds: npt.ArrayLike | None = None, areas: npt.ArrayLike | None = None) -> None:
         self.masks = np.asarray(masks, dtype=bool)
         if self.masks.ndim != 3:
-            raise ValueError(f'masks must be (R, H, W), not of shape {self.masks.shape}')
+            raise ValueError(f'masks must have shape (R, H, W), got {self.masks.shape}')
         count = len(self.masks)
         if bboxes is None:
             bboxes = mask_arithmetic.mask_to_bbox(self.masks)
@@ -69,20 +69,21 @@ class Instances:
     @classmethod
     def empty(cls, height: int, width: int, class_names: Iterable[str] = (), keypoints: int | None = None
               ) -> Self:
-        """No objects in an image of that size; ``keypoints`` is K where they are wanted."""
+        """No objects in an image of this size, with K = ``keypoints`` unless it is None."""
         points = None if keypoints is None else np.zeros((0, keypoints, 3), np.float32)
         return cls(np.zeros((0, height, width), bool), class_names=class_names, keypoints=points)
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
-        return self.masks.shape[1:]
+        _, height, width = self.masks.shape
+        return height, width
 
     def __len__(self) -> int:
         return len(self.masks)
 
     def __getitem__(self, index: int | slice | npt.ArrayLike) -> 'Instances':
-        """The objects that ``index`` picks: a number, a slice, integers (N,), or bools (R,)."""
+        """The objects selected by ``index``: a number, a slice, integers (N,), or bools (R,)."""
         if isinstance(index, (int, np.integer)):
             index = [range(len(self))[index]]
         elif not isinstance(index, slice):
@@ -105,7 +106,7 @@ class Instances:
         return self[self.scores >= score]
 
     def name(self, number: int) -> str:
-        """The class name of object ``number``; its label as text where names are unknown."""
+        """The class name of object ``number``; its label as text if names are unknown."""
         label = int(self.labels[number])
         return self.class_names[label] if 0 <= label < len(self.class_names) else str(label)
 
@@ -142,8 +143,9 @@ class Instances:
             class_names: A name for each label.
 
         Raises:
-            chainer_seg.errors.UserError: They are no COCO results, a result's category is not among
-                ``category_ids``, or its run-length encoding is damaged or of an image of another size.
+            chainer_seg.errors.UserError: They are not COCO results, the category of a result is not among
+                ``category_ids``, or its run-length encoding is damaged or belongs to an image of another
+                size.
         """
         _check_results(results)
         if not results:
@@ -159,29 +161,30 @@ class Instances:
         return cls(found, bboxes, labels, [result['score'] for result in results],
                    keypoints=keypoints, class_names=class_names)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return (f'<div>{html.escape(repr(self))}<br>{instances_thumbnail(self)}</div>')
 
-    def _counts(self):
-        """(class name, number of objects) by falling number."""
+    def _counts(self) -> list[tuple[str, int]]:
+        """(class name, number of objects) in descending order of the number."""
         labels, firsts, counts = np.unique(self.labels, return_index=True, return_counts=True)
         order = np.argsort(-counts, kind='stable')
         return [(self.name(firsts[i]), int(counts[i])) for i in order]
 
 
-def _column(name, values, dtype, shape, fill=None):
+def _column(name: str, values: npt.ArrayLike | None, dtype: npt.DTypeLike, shape: tuple[int, ...],
+            fill: Any = None) -> npt.NDArray:
     if values is None:
         return np.full(shape, fill, dtype)
     values = np.asarray(values, dtype=dtype)
     if values.size == 0 and 0 in shape:
         return values.reshape(shape)
     if values.shape != shape:
-        raise ValueError(f'{name} must have shape {shape}, not {values.shape}')
+        raise ValueError(f'{name} must have shape {shape}, got {values.shape}')
     return values
 
 
 class _Result(msgspec.Struct):
-    """What COCO results must have, and the form of what they may have."""
+    """The required and the optional fields of COCO results."""
 
     score: schema.Finite
     segmentation: dict
@@ -191,24 +194,28 @@ class _Result(msgspec.Struct):
     keypoints: list[schema.Finite] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _check_results(results):
+def _check_results(results: Sequence[Mapping[str, Any]]) -> None:
     found = schema.check(results, list[_Result], 'The list of results')
     counts = {len(each.keypoints) for each in found if each.keypoints is not msgspec.UNSET}
     if len(counts) > 1 or any(count % 3 for count in counts):
-        raise UserError('The results have keypoints that are not three numbers each, or not as many for '
-                        'each object.')
+        raise UserError('The results must have the same number of keypoints for each object, with three '
+                        'numbers each.')
 
 
-def _labels_of(results, category_ids):
-    categories = [whole_number(result.get('category_id')) for result in results]
-    if None in categories:
-        wrong = results[categories.index(None)].get('category_id')
-        raise UserError(f'The results have a category_id {quoted(wrong)}, which is no whole number.')
+def _labels_of(results: Sequence[Mapping[str, Any]],
+               category_ids: Sequence[int] | None) -> npt.NDArray[np.int64]:
+    categories = []
+    for result in results:
+        category = whole_number(result.get('category_id'))
+        if category is None:
+            raise UserError(f'The results have a category_id {quoted(result.get("category_id"))}, which is '
+                            f'not a whole number.')
+        categories.append(category)
     if category_ids is None:
         return np.array(categories) - 1
     label_of = {category: label for label, category in enumerate(category_ids)}
     unknown = sorted(set(categories) - set(label_of))
     if unknown:
-        raise UserError(f'The results name categories {quoted(unknown)} that the data set does not '
+        raise UserError(f'The results have the categories {quoted(unknown)}, which the data set does not '
                         f'have.')
     return np.array([label_of[category] for category in categories])

@@ -1,7 +1,7 @@
-"""Label images: images whose pixels are the numbers of classes or objects, as PASCAL VOC has them.
+"""Label images, whose pixels are the numbers of classes or objects, the format of PASCAL VOC.
 
-What a pixel belongs to is the number that the file stores; in a file with a palette, the index. Colours
-count only where there are no numbers, where the numbers cannot be those of the labels, or on request:
+The label of a pixel is the stored number; in a file with a palette, the index. Colours are used only if
+there are no numbers, if the numbers cannot be labels, or on request:
 :data:`chainer_seg.stored_pixels.LabelsAs`.
 """
 
@@ -10,6 +10,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +27,12 @@ __all__ = ['VOC_COLORS', 'VOID', 'VOID_PIXEL', 'Guesses', 'LabelsAs', 'choose_la
 
 log = logging.getLogger(__name__)
 
-_LOOKED_AT = 20  # label images by which it is decided how those of a data set are read
-_REORDERED = ("has a palette of VOC's colours in another order; its numbers are taken for the labels, "
-              'and its colours with --labels-as colors')
-_BY_COLORS = ("has numbers that cannot be the labels; the colours of its palette, which are VOC's, are "
-              'taken for the labels')
-_GREYS = "has numbers that cannot be the labels; its greys, which are VOC's colours, are taken for them"
+_SAMPLE_SIZE = 20  # label images that decide how all those of a data set are read
+_REORDERED = ("has a palette of VOC's colours in another order; its numbers are used as labels, or its "
+              'colours with --labels-as colors')
+_BY_COLORS = ("has numbers that cannot be labels; the colours of its palette, which are VOC's, are used "
+              'instead')
+_GREYS = "has numbers that cannot be labels; its greys, which are VOC's colours, are used instead"
 
 
 class Guesses:
@@ -41,7 +42,7 @@ class Guesses:
         self._made: set[str] = set()
 
     def __call__(self, path: object, guess: str) -> None:
-        """Logs that the file ``path`` ``guess``, unless this was logged of another one."""
+        """Logs ``path`` and ``guess``, unless this guess has been logged for another file."""
         if guess not in self._made:
             self._made.add(guess)
             log.warning('%s %s (reported once for all files of a data set)', path, guess)
@@ -52,17 +53,17 @@ def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', larg
     """The numbers in a label image.
 
     Args:
-        path: A file in a format that keeps each pixel as it is: grey of up to 32 bits, with a palette,
-            or in colours of :data:`VOC_COLORS`.
-        labels_as: How the file says what a pixel belongs to. 'auto' takes the numbers, unless they
-            cannot be those of labels: one is larger than ``largest``, or VOC's colour of void has
-            another number than 255. Then VOC's colours count, if there are no others. A GIF, whose
-            palette is numbered anew when it is saved, is read by VOC's colours or its grey levels.
+        path: A file in a lossless format: grey of up to 32 bits, with a palette, or in colours of
+            :data:`VOC_COLORS`.
+        labels_as: How the file encodes labels. 'auto' uses the numbers, unless they cannot be labels:
+            one is larger than ``largest``, or VOC's colour of void has another number than 255. Then
+            VOC's colours are used, if there are no others. A GIF, whose palette is renumbered when it is
+            saved, is read by VOC's colours or its grey levels.
         largest: The largest label.
-        report: Called with the path and what was guessed.
+        report: Called with the path and a description of what was guessed.
 
     Returns:
-        (H, W) uint8; 255 is void by custom, as are -1 and, in 16 bits, 65535.
+        (H, W) uint8; 255 is void, also for -1 and, in 16 bits, 65535.
 
     Raises:
         chainer_seg.errors.ImageError: The file is missing or not an image.
@@ -72,7 +73,7 @@ def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', larg
     if labels_as in ('levels', 'alpha'):
         return _two_classes(pixels, labels_as)
     if pixels.format == 'JPEG':
-        raise DatasetError(f'{pixels.name} is a JPEG, which does not keep numbers; save labels as PNG, '
+        raise DatasetError(f'{pixels.name} is a JPEG, which does not preserve numbers; save labels as PNG, '
                            f'or read black and white with --labels-as levels.')
     if labels_as == 'auto':
         labels_as, guess = _fitting(pixels, largest)
@@ -85,18 +86,18 @@ def read_label_image(path: str | os.PathLike, labels_as: LabelsAs = 'auto', larg
 
 def choose_labels_as(paths: Sequence[os.PathLike], largest: int,
                      report: Callable[[object, str], None]) -> LabelsAs:
-    """How all label images of a data set are read, by some of them; see :func:`read_label_image`.
+    """Decides from a sample how all label images of a data set are read; see :func:`read_label_image`.
 
     Returns:
-        'colors' where one that was looked at has numbers that cannot be labels, or else 'numbers';
-        'auto' for images without a palette, and those that cannot be read.
+        'colors' if one of the sample has numbers that cannot be labels, otherwise 'numbers'; 'auto' if
+        all are without a palette or unreadable.
     """
     chosen: LabelsAs = 'auto'
-    for number in sorted(set(np.linspace(0, len(paths) - 1, _LOOKED_AT).astype(int))):
+    for number in sorted(set(np.linspace(0, len(paths) - 1, _SAMPLE_SIZE).astype(int))):
         try:
             pixels = stored_pixels(paths[number])
         except (ImageError, DatasetError):
-            continue  # Reading it will tell.
+            continue  # Reported when it is read.
         if pixels.palette is None:
             continue
         found, guess = _fitting(pixels, largest)
@@ -109,23 +110,23 @@ def choose_labels_as(paths: Sequence[os.PathLike], largest: int,
 
 
 def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
-    """Writes labels as a PNG with VOC's palette, as VOC's server takes them, atomically.
+    """Writes labels as a PNG with VOC's palette, the format of VOC's server, atomically.
 
     Args:
-        path: The file; it ends in ``.png``.
-        labels: (H, W) int, from 0 to 254, and -1 or 255 where nothing is given.
+        path: The file, with the suffix ``.png``.
+        labels: (H, W) int, from 0 to 254, and -1 or 255 for void.
 
     Raises:
-        chainer_seg.errors.ImageError: The ending is another one.
-        chainer_seg.errors.DatasetError: A label is none of these.
-        chainer_seg.errors.DiskFullError: There is no room or no permission.
+        chainer_seg.errors.ImageError: The file has another suffix.
+        chainer_seg.errors.DatasetError: A label is out of range.
+        chainer_seg.errors.DiskFullError: There is no space or no permission.
     """
     if pathlib.Path(path).suffix.lower() != '.png':
         raise ImageError(f'{path} does not end in .png, the only format for label images.')
     labels = np.asarray(labels)
     if labels.size and not -1 <= labels.min() <= labels.max() <= VOID_PIXEL:
-        raise DatasetError(f'A label image has no place for labels from {labels.min()} to '
-                           f'{labels.max()}; give labels from 0 to {VOID_PIXEL - 1}, or -1.')
+        raise DatasetError(f'Labels must be from 0 to {VOID_PIXEL - 1}, or -1 for void, but are from '
+                           f'{labels.min()} to {labels.max()}.')
     picture = Image.fromarray(labels.astype(np.uint8))  # -1 becomes 255, which is void
     picture.putpalette(VOC_COLORS.tobytes())
     encoded = io.BytesIO()
@@ -135,15 +136,15 @@ def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
 
 
 def palette_void_moved(pixels: StoredPixels) -> bool:
-    """Whether all colours in use are VOC's, and void has another number than 255."""
+    """Whether all used colours are VOC's, and the colour of void has another number than 255."""
     meant = _meant_by_palette(pixels)
     if meant is None or VOID_PIXEL not in meant:
         return False
     return int(pixels.used[meant == VOID_PIXEL][0]) != VOID_PIXEL
 
 
-def _fitting(pixels, largest):
-    """'numbers' or 'colors', whichever the pixels can be read by, and what is guessed by that."""
+def _fitting(pixels: StoredPixels, largest: int) -> tuple[Literal['numbers', 'colors'], str | None]:
+    """'numbers' or 'colors', whichever can be labels, and a description of the guess, if it is one."""
     if pixels.numbers is None:
         return 'colors', None
     used, meant = pixels.used, _meant_by_palette(pixels)
@@ -157,12 +158,12 @@ def _fitting(pixels, largest):
     return 'numbers', _REORDERED
 
 
-def _fit(numbers, largest):
+def _fit(numbers: npt.NDArray, largest: int) -> bool:
     return bool(((numbers <= largest) | (numbers == VOID_PIXEL) | (numbers == WIDE_VOID_PIXEL)).all())
 
 
-def _meant_by_palette(pixels):
-    """(K,) the numbers that VOC has for the colours in use; None where not all are VOC's, or twice."""
+def _meant_by_palette(pixels: StoredPixels) -> npt.NDArray | None:
+    """(K,) VOC's numbers of the used colours; None if some are not VOC's, or occur twice."""
     colors = pixels.used_colors()
     if pixels.from_rgb:
         colors = pixels.used[:, None].repeat(3, 1)
@@ -172,8 +173,8 @@ def _meant_by_palette(pixels):
     return meant if (meant >= 0).all() and len(np.unique(meant)) == len(meant) else None
 
 
-def _by_numbers(pixels):
-    numbers = pixels.numbers
+def _by_numbers(pixels: StoredPixels) -> npt.NDArray[np.uint8]:
+    numbers = pixels.known_numbers()
     if pixels.format == 'GIF' and (colors := pixels.used_colors()) is not None and is_grey(colors):
         numbers = pixels.levels()
     if numbers.dtype.kind == 'f':
@@ -188,7 +189,7 @@ def _by_numbers(pixels):
     return numbers.astype(np.uint8)
 
 
-def _by_colors(pixels):
+def _by_colors(pixels: StoredPixels) -> npt.NDArray[np.uint8]:
     colors = pixels.as_colors()
     numbers = numbers_of_colors(colors)
     unknown = numbers < 0
@@ -199,7 +200,7 @@ def _by_colors(pixels):
     return numbers.astype(np.uint8)
 
 
-def _two_classes(pixels, labels_as):
+def _two_classes(pixels: StoredPixels, labels_as: LabelsAs) -> npt.NDArray[np.uint8]:
     if labels_as == 'levels':
         levels = pixels.levels()
         return (levels > max(levels.max(), 1) / 2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Names that are loaded when they are first used: importing a package stays fast and free of circles."""
+"""Names that are loaded at first use, which keeps imports of packages fast and free of cycles."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ def names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any],
         package: Its ``__name__``.
         homes: The module of the package in which each name is defined.
     """
-    def getattribute(name):
+    def getattribute(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f'module {package!r} has no attribute {name!r}')
         return getattr(importlib.import_module(f'{package}.{homes[name]}'), name)
@@ -21,10 +21,10 @@ def names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any],
 
 
 def function(module: str, name: str) -> Callable[..., Any]:
-    """A function that stands for one of a module that is imported at the first call.
+    """A function that imports a module at the first call and calls a function of it.
 
-    The compatibility patches use it: what they put into Chainer is itself written with Chainer, which
-    is not importable yet while it is being patched.
+    The compatibility patches use it, because their functions are written with Chainer, which cannot be
+    imported yet while it is being patched.
 
     Args:
         module: Dotted name of the module.

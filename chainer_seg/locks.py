@@ -100,7 +100,7 @@ def remove_unfinished(folder: str | os.PathLike) -> None:
                 discard(file, path)
 
 
-def _lock_folder(folder):
+def _lock_folder(folder: pathlib.Path) -> BinaryIO:
     path = folder / _LOCK
     while True:
         with writing(path):
@@ -121,7 +121,7 @@ def _lock_folder(folder):
     return file
 
 
-def _owner(file):
+def _owner(file: BinaryIO) -> str:
     """Who holds the lock of a folder, as part of a sentence; empty if unknown."""
     with contextlib.suppress(OSError, ValueError):
         file.seek(0)
@@ -131,7 +131,7 @@ def _owner(file):
     return ''
 
 
-def _forget_locks():
+def _forget_locks() -> None:
     """Runs in forked processes, whose copies of open files would stay locked after the parent's end."""
     for file in list(_held):
         file.close()

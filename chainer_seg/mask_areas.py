@@ -1,4 +1,4 @@
-"""Whether the numbers in a mask may be objects: in areas, not in the thin lines of a blurred edge."""
+"""Decides whether numbers in a mask can be objects, which form areas, not the thin lines of blurred edges."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ import numpy.typing as npt
 
 from chainer_seg.stored_pixels import places_of
 
-NEAR = 32  # Levels this near to black or white can be either, disturbed by JPEG.
-_EDGE = 7  # pixels that an edge which JPEG has blurred may be wide
-_PIECES = 30  # an object may lie in; those of COCO's images lie in 2, the levels of photographs in 80
-_MANY = 16  # Numbers up to here are not compared with a photograph's.
+NEAR = 32  # Levels this close to black or white may be either, changed by JPEG.
+_EDGE = 7  # maximum width in pixels of an edge that JPEG has blurred
+_PIECES = 30  # maximum mean pieces of an object; COCO's objects have 2, the levels of photographs 80
+_MANY = 16  # Up to this many numbers are not compared with those of a photograph.
 
 
 def share(values: npt.NDArray[np.bool_]) -> float:
-    """The share of True among values; 0 of none."""
+    """The fraction of True values; 0 of an empty array."""
     return float(values.mean()) if values.size else 0.0
 
 
 def is_blurred(levels: npt.NDArray[np.integer]) -> bool:
-    """Whether grey levels (H, W) are black and white with thin lines of other greys between them."""
+    """Whether grey levels (H, W) are black and white, with other greys only in thin lines between them."""
     brightest = levels.max()
     if brightest > 255:
         levels = levels.astype(np.int64) * 255 // brightest
@@ -38,18 +38,18 @@ def is_black_and_white(levels: npt.NDArray[np.integer]) -> bool:
 
 def blurred_color(palette: npt.NDArray[np.uint8], counts: npt.NDArray[np.integer],
                   main: int) -> npt.NDArray[np.bool_] | None:
-    """Which colours are nearer to the main one than to black, if they lie between these two.
+    """Which colours are closer to the main one than to black, if all are between these two.
 
     Args:
         palette: (K, 3), the colours of a mask.
-        counts: (K,), of their pixels.
-        main: The number of the main colour.
+        counts: (K,), the numbers of their pixels.
+        main: The index of the main colour.
 
     Returns:
-        (K,) bool; None where other colours cover more than a few pixels, or little is black.
+        (K,) bool; None if other colours cover more than a few pixels, or little is black.
     """
     colors = palette.astype(np.float64)
-    # How far a colour is on the way from black to the main one, and how far off the way.
+    # The position of a colour on the line from black to the main one, and its distance from the line.
     along = colors @ colors[main] / max(colors[main] @ colors[main], 1)
     aside = np.abs(colors - along[:, None] * colors[main]).max(axis=1)
     shares = counts / counts.sum()
@@ -60,10 +60,10 @@ def blurred_color(palette: npt.NDArray[np.uint8], counts: npt.NDArray[np.integer
 
 
 def are_objects(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]) -> bool:
-    """Whether the numbers ``found`` (K,) in (H, W) may be those of objects.
+    """Whether the numbers ``found`` (K,) in (H, W) can be those of objects.
 
-    They may if most of them lie in areas, and these in a few pieces each, and if, where they are many,
-    they do not run into each other as the levels of a photograph do.
+    They can if most of them form areas of a few pieces each, and if many numbers do not change gradually
+    as the levels of a photograph do.
     """
     if len(found) < 3:
         return True
@@ -86,7 +86,7 @@ def are_objects(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]
 
 def thin_numbers(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer]
                  ) -> npt.NDArray[np.bool_]:
-    """(K,) bool: of which numbers most pixels are in no square of 2x2 pixels of that number.
+    """(K,) bool: the numbers of which most pixels are not in any square of 2x2 pixels of that number.
 
     Args:
         numbers: (H, W).
@@ -99,10 +99,10 @@ def thin_numbers(numbers: npt.NDArray[np.integer], found: npt.NDArray[np.integer
     return 2 * in_squares < total
 
 
-def _pieces(numbers, marked):
-    """The number of connected pieces of one number in (H, W), less that of the holes in them.
+def _pieces(numbers: npt.NDArray[np.integer], marked: npt.NDArray[np.bool_]) -> int:
+    """The number of connected pieces of equal numbers in (H, W), minus the number of their holes.
 
-    This is Euler's characteristic: pixels, less pairs of neighbours of one number, and squares of four.
+    This is the Euler characteristic: pixels, minus pairs of equal neighbours, plus squares of four.
     """
     across = (numbers[:, 1:] == numbers[:, :-1]) & marked[:, 1:]
     down = (numbers[1:] == numbers[:-1]) & marked[1:]
@@ -110,8 +110,8 @@ def _pieces(numbers, marked):
     return int(marked.sum()) - int(across.sum()) - int(down.sum()) + int(squares.sum())
 
 
-def _in_squares(numbers):
-    """(H, W) bool: which pixels lie in 2x2 pixels of one number."""
+def _in_squares(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(H, W) bool: the pixels in squares of 2x2 pixels of one number."""
     alike = numbers[:, :-1] == numbers[:, 1:]
     alike = alike[:-1] & alike[1:] & (numbers[:-1, :-1] == numbers[1:, :-1])
     found = np.zeros(numbers.shape, bool)

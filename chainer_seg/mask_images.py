@@ -1,20 +1,20 @@
-"""Masks: images that say which pixels belong to an object, read by one set of rules everywhere.
+"""Masks: images that mark the pixels of objects, read by the same rules everywhere.
 
 A mask is read by the first of these rules that applies:
 
-1. Where its transparency differs between pixels, the object is what is more opaque than not - a
-   cut-out - unless what is opaque has several numbers, or several of VOC's colours.
-2. A single number or colour besides black is the object, whichever it is. Where nothing is black and
-   there is a dark grey and a bright one, the bright one is the object.
+1. If its transparency differs between pixels, the object is the part that is more opaque than not (a
+   cut-out), unless that part has several numbers, or several of VOC's colours.
+2. A single number or colour besides black is the object. If nothing is black and there are a dark grey and
+   a bright one, the bright one is the object.
 3. 128 beside one other number is unknown, as in GrabCut.
-4. Greys that are nearly all black or white, the others lying only in thin lines between them, are a
-   black and white mask that JPEG or resizing has blurred: what is brighter than half is the object.
-5. Each other number is an object of its own; 255 beside others is unknown, as in VOC, and so are -1 and,
-   in 16 bits, 65535. Numbers are grey levels of up to 32 bits, indices of a palette, or colours.
-6. Anything else, such as a photograph, is refused.
+4. Greys that are nearly all black or white, with the others only in thin lines between them, are a black
+   and white mask that JPEG or resizing has blurred: pixels brighter than half are the object.
+5. Each other number is a separate object; 255 beside others is unknown, as in VOC, and so are -1 and, in 16
+   bits, 65535. Numbers are grey levels of up to 32 bits, indices of a palette, or colours.
+6. Anything else, such as a photograph, is an error.
 
-A palette counts by its indices, but by its colours where these are black, white and grey 128 only, where
-black has another index than 0, where VOC's colour of void has another index than 255, and in a GIF.
+A mask with a palette is read by its indices, but by its colours if these are only black, white and grey 128,
+if black has another index than 0, if VOC's colour of void has another index than 255, and in a GIF.
 """
 
 import os
@@ -37,9 +37,9 @@ def read_objects(source: Source, name: object = None, labels_as: LabelsAs = 'aut
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array: (H, W) of bool or numbers,
             (H, W, 3) or (H, W, 4) of uint8.
-        name: What errors call it; made of the path if omitted.
-        labels_as: Read it by numbers, colours, brightness or opacity, and not by what fits.
-        empty: Whether there may be no object.
+        name: The name in errors; made from the path by default.
+        labels_as: Read it by numbers, colours, brightness or opacity instead of by the rules above.
+        empty: Whether a mask without objects is allowed.
 
     Raises:
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.
@@ -48,7 +48,7 @@ def read_objects(source: Source, name: object = None, labels_as: LabelsAs = 'aut
     pixels = stored_pixels(source, name or _name(source))
     found = READERS[labels_as](pixels)
     if not len(found.numbers) and not empty:
-        raise DatasetError(f'{pixels.name} marks no object; draw one in white, or take the file away.')
+        raise DatasetError(f'{pixels.name} marks no object; draw one in white, or remove the file.')
     return found
 
 
@@ -58,12 +58,12 @@ def read_mask(source: Source, name: object = None, labels_as: LabelsAs = 'auto',
     """The object of a mask.
 
     Args:
-        source, name, labels_as: As those of :func:`read_objects`.
-        number: Of the object in the file, where there are several.
-        report: Called with the name and what was guessed.
+        source, name, labels_as: As in :func:`read_objects`.
+        number: The number of the object in the file, if there are several.
+        report: Called with the name and a description of what was guessed.
 
     Returns:
-        Two (H, W) bool: the object, and where it is unknown whether a pixel belongs to it.
+        Two (H, W) bool: the object, and the pixels that may or may not belong to it.
 
     Raises:
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.
@@ -82,5 +82,5 @@ def read_mask(source: Source, name: object = None, labels_as: LabelsAs = 'auto',
     return found.masks[0 if number is None else found.numbers.index(number)], found.unknown
 
 
-def _name(source):
+def _name(source: Source) -> str:
     return f'The mask {source}' if isinstance(source, (str, os.PathLike)) else 'The mask'

@@ -1,6 +1,8 @@
-"""Mask arithmetic: masks are (R, H, W) bool arrays; run-length encodings are COCO's."""
+"""Arithmetic of masks, (R, H, W) bool arrays, and their run-length encodings in COCO's format."""
 
+import types
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,23 +11,24 @@ from chainer import backend
 from pycocotools import mask as coco_mask
 
 from chainer_seg import rle
+from chainer_seg.arrays import Array
 from chainer_seg.errors import DatasetError
 
 _DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
 
-# Rows are worked on together until they hold this many mask pixels, so memory stays bounded.
+# Mask pixels that are processed at once, which bounds the memory.
 _PIXELS_AT_ONCE = 1 << 22
 
 
-def mask_to_bbox(masks: np.ndarray) -> np.ndarray:
+def mask_to_bbox(masks: Array) -> Array:
     """The tight boxes of masks.
 
     Args:
         masks: (R, H, W) bool.
 
     Returns:
-        (R, 4) float32 (y_min, x_min, y_max, x_max); the maxima lie one past the last pixel. An
-        empty mask has the box (0, 0, 0, 0).
+        (R, 4) float32 (y_min, x_min, y_max, x_max); the maxima are one past the last pixel. An empty
+        mask has the box (0, 0, 0, 0).
     """
     xp = backend.get_array_module(masks)
     if len(masks) == 0:
@@ -35,12 +38,12 @@ def mask_to_bbox(masks: np.ndarray) -> np.ndarray:
     return xp.stack([y_min, x_min, y_max, x_max], axis=1).astype(np.float32)
 
 
-def mask_area(masks: np.ndarray) -> np.ndarray:
+def mask_area(masks: Array) -> Array:
     """The number of pixels (R,) int64 of the masks (R, H, W)."""
     return masks.sum(axis=(1, 2), dtype=np.int64)
 
 
-def mask_iou(masks_a, masks_b):
+def mask_iou(masks_a: Array, masks_b: Array) -> Array:
     """Intersection over union of every pair.
 
     Args:
@@ -52,17 +55,17 @@ def mask_iou(masks_a, masks_b):
     """
     xp = backend.get_array_module(masks_a)
     pixels = int(np.prod(masks_a.shape[1:]))
-    # float32 products are exact up to 2 ** 24 pixels and use the fast matrix product.
+    # Products in float32 are exact up to 2 ** 24 pixels, and fast.
     dtype = np.float32 if pixels < 2 ** 24 else np.float64
-    flat_a = masks_a.reshape(len(masks_a), pixels).astype(dtype)
-    flat_b = masks_b.reshape(len(masks_b), pixels).astype(dtype)
+    flat_a: Array = masks_a.reshape(len(masks_a), pixels).astype(dtype)
+    flat_b: Array = masks_b.reshape(len(masks_b), pixels).astype(dtype)
     shared = (flat_a @ flat_b.T).astype(np.float64)
     union = mask_area(masks_a)[:, None] + mask_area(masks_b)[None, :] - shared
     return xp.where(union > 0, shared / xp.maximum(union, 1), 0.0)
 
 
-def encode_rle(masks: np.ndarray) -> list[dict]:
-    """COCO's compressed run-length encodings of masks (R, H, W): a list of dicts, JSON-ready."""
+def encode_rle(masks: npt.NDArray) -> list[dict[str, Any]]:
+    """COCO's compressed run-length encodings of masks (R, H, W), as JSON-ready dicts."""
     if len(masks) == 0:
         return []
     columns = np.asfortranarray(np.moveaxis(masks, 0, -1).astype(np.uint8))
@@ -71,15 +74,15 @@ def encode_rle(masks: np.ndarray) -> list[dict]:
             for code in codes]
 
 
-def decode_rle(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
+def decode_rle(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """The masks (R, height, width) bool of a list of COCO run-length encodings.
 
     Args:
         codes: Dicts of ``size`` and ``counts``: compressed (str or bytes) or a list of lengths.
-        size: (height, width) of the image, which is that of every code.
+        size: (height, width) of the image.
 
     Raises:
-        chainer_seg.errors.DatasetError: A code is damaged, or of an image of another size.
+        chainer_seg.errors.DatasetError: An encoding is damaged, or belongs to an image of another size.
     """
     try:
         return decode_checked([rle.checked_rle(code, size) for code in codes], size)
@@ -87,8 +90,8 @@ def decode_rle(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
         raise DatasetError(f'A mask cannot be decoded: {error}.') from error
 
 
-def decode_checked(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
-    """As :func:`decode_rle`, of codes that :mod:`chainer_seg.rle` has checked or made."""
+def decode_checked(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """As :func:`decode_rle`, for encodings that :mod:`chainer_seg.rle` has checked or made."""
     if len(codes) == 0:
         return np.zeros((0,) + tuple(size), dtype=bool)
     decoded = np.empty((len(codes), *size), np.uint8)
@@ -96,15 +99,15 @@ def decode_checked(codes: Sequence[dict], size: tuple[int, int]) -> np.ndarray:
     for start in range(0, len(codes), step):
         columns = decode_columns(codes[start:start + step]).T  # (r, width, height)
         for mask, column in zip(decoded[start:], columns):
-            cv2.transpose(column, mask)  # In blocks, which the cache likes better than NumPy's strides.
+            cv2.transpose(column, mask)  # In blocks, which the cache handles better than NumPy's strides.
     return decoded.view(bool)
 
 
-def decode_columns(codes: Sequence[dict] | dict) -> np.ndarray:
-    """pycocotools' own decoding: (height, width, R) uint8 of a list of compressed codes, or of one.
+def decode_columns(codes: Sequence[dict[str, Any]] | dict[str, Any]) -> npt.NDArray[np.uint8]:
+    """Decodes with pycocotools: (height, width, R) uint8 of a list of compressed encodings, or of one.
 
-    NumPy 2 first asks pycocotools for a copy in a way that it does not know, and tries again. If
-    Ctrl-C comes just then, that failure is raised and the interrupt lost: here it is given back.
+    NumPy 2 first calls pycocotools with an argument that it does not support, and then tries again.
+    If Ctrl-C arrives in between, that TypeError is raised and the interrupt is lost; it is restored here.
     """
     try:
         return coco_mask.decode(codes)
@@ -114,8 +117,8 @@ def decode_columns(codes: Sequence[dict] | dict) -> np.ndarray:
         raise
 
 
-def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -> np.ndarray:
-    """The mask (height, width) bool that COCO's polygons of one object cover together.
+def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """The mask (height, width) bool of the union of COCO's polygons of one object.
 
     Args:
         polygons: Lists of numbers x0, y0, x1, y1, ... in pixels, at least three points each.
@@ -124,8 +127,8 @@ def polygons_to_mask(polygons: Sequence[npt.ArrayLike], size: tuple[int, int]) -
     return decode_columns(rle.rle_of_polygons(polygons, size)).astype(bool)
 
 
-def _extent(occupied, xp):
-    """First and one past the last True of each row of (R, N); (0, 0) for a row without."""
+def _extent(occupied: Any, xp: types.ModuleType) -> tuple[Array, Array]:
+    """The first and one past the last True of each row of (R, N); (0, 0) for a row without True."""
     length = occupied.shape[1]
     any_there = occupied.any(axis=1)
     first = xp.where(any_there, occupied.argmax(axis=1), 0)
@@ -133,19 +136,19 @@ def _extent(occupied, xp):
     return first, last
 
 
-def topmost(masks: np.ndarray) -> np.ndarray:
-    """Which mask is seen at each pixel when smaller ones lie on larger ones.
+def topmost(masks: npt.NDArray) -> npt.NDArray[np.uint16]:
+    """The mask that is visible at each pixel if smaller masks are on top of larger ones.
 
     Args:
         masks: (R, H, W) bool or uint8.
 
     Returns:
-        (H, W) uint16: 1 + the number of the mask; 0 where there is none.
+        (H, W) uint16: 1 + the number of the mask; 0 for pixels without a mask.
     """
     count, height, width = masks.shape
     if count == 0:
         return np.zeros((height, width), np.uint16)
-    # A mask's place in the pile, from 1 at the bottom.
+    # The place of each mask in the pile, from 1 at the bottom.
     pile = np.argsort(-np.count_nonzero(masks, axis=(1, 2)), kind='stable')
     place = np.empty(count, np.uint16)
     place[pile] = np.arange(1, count + 1)

@@ -1,10 +1,11 @@
-"""The model file: a .npz of Chainer's parameter paths and a JSON entry that says what they are."""
+"""The model file: a .npz with Chainer's parameter paths and a JSON entry that describes the model."""
 
 import contextlib
 import difflib
 import json
 import os
 import pathlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -29,7 +30,7 @@ FORMAT = 'chainer_seg model'
 FORMAT_VERSION = 1
 DESCRIPTION = 'chainer_seg.json'  # The JSON entry; no parameter path can have this name.
 
-_LISTED = 8  # Longer lists of parameters are cut in messages.
+_LISTED = 8  # Longer lists of parameters are abbreviated in messages.
 
 
 class _Description(msgspec.Struct):
@@ -45,15 +46,15 @@ def save_model(path: str | os.PathLike, model: 'Model', *, dtype: str | None = N
     """Saves a model, atomically.
 
     Args:
-        path: The file; by custom it ends in ``.npz``.
+        path: The file, usually with the suffix ``.npz``.
         model: A model of this package; ``config``, ``class_names`` and ``origin`` are saved with
             the weights.
-        dtype: ``'float16'`` halves the file and rounds the weights; by default they are kept as
-            they are. Arrays with numbers that are too large for it stay as they are, too.
+        dtype: ``'float16'`` halves the file and rounds the weights, except for arrays whose values are
+            too large for it; by default they are not changed.
 
     Raises:
         chainer_seg.errors.DiskFullError: The disk is full or the folder is not writable.
-        chainer_seg.errors.ModelFileError: Its configuration is beyond what :func:`load_model` takes.
+        chainer_seg.errors.ModelFileError: Its configuration exceeds the limits of :func:`load_model`.
     """
     if model_class(type(model).__name__) is type(model):
         _checked_config(type(model), json.loads(json.dumps(model.config)), path)
@@ -110,7 +111,7 @@ def load_model(path: str | os.PathLike, device: str | int | None = 'cpu') -> Any
 
 
 def copy_matching(source: 'chainer.Link', target: 'chainer.Link') -> int:
-    """Copies what has the same path and shape in two models: weights and running statistics.
+    """Copies the weights and running statistics that have the same path and shape in both models.
 
     Returns:
         The number of arrays that were copied.
@@ -149,7 +150,7 @@ def is_model_file(path: str | os.PathLike) -> bool:
     return True
 
 
-def _find(path):
+def _find(path: str | os.PathLike) -> pathlib.Path:
     """The model file for what :func:`load_model` takes."""
     path = pathlib.Path(path)
     if not path.is_file():
@@ -165,7 +166,7 @@ def _find(path):
     return path
 
 
-def _find_published(name):
+def _find_published(name: str) -> pathlib.Path | None:
     """The converted file of published weights, which are downloaded if needed; None for other names."""
     if published_model(name) is None:
         return None
@@ -177,12 +178,12 @@ def _find_published(name):
     return path
 
 
-def _fits(array, dtype):
-    """Whether an array has fractions, and none so large that ``dtype`` turns them into infinity."""
-    return array.dtype.kind == 'f' and np.abs(array).max(initial=0) <= np.finfo(dtype).max
+def _fits(array: np.ndarray, dtype: str) -> bool:
+    """Whether an array is of floats that are all finite in ``dtype``."""
+    return bool(array.dtype.kind == 'f' and np.abs(array).max(initial=0) <= np.finfo(dtype).max)
 
 
-def _arrays_of(model):
+def _arrays_of(model: 'chainer.Link') -> dict[str, Any]:
     """All parameters and persistent values by their path, on the CPU."""
     import chainer
     serializer = chainer.serializers.DictionarySerializer()
@@ -191,8 +192,8 @@ def _arrays_of(model):
 
 
 @contextlib.contextmanager
-def _opened(path):
-    """The ArrayFile; what is wrong with it is said of a model file."""
+def _opened(path: str | os.PathLike) -> Iterator[ArrayFile]:
+    """The ArrayFile; its errors become those of a model file."""
     try:
         with ArrayFile(path) as file:
             yield file
@@ -200,7 +201,7 @@ def _opened(path):
         raise ModelFileError(_what_is_wrong(path, error)) from error
 
 
-def _read_description(file, path):
+def _read_description(file: ArrayFile, path: str | os.PathLike) -> dict[str, Any]:
     if DESCRIPTION not in file.headers:
         raise ModelFileError(f'{path} is not a chainer_seg model file: it is a .npz or .zip of '
                              f'something else.')
@@ -220,12 +221,12 @@ def _read_description(file, path):
     return description
 
 
-def _build(description, elements, path):
+def _build(description: dict[str, Any], elements: int, path: str | os.PathLike) -> Any:
     """The model, without its weights, if it has no more parameters than the ``elements`` of the file."""
     name = description['class']
     cls = model_class(name)
     if cls is None:
-        raise ModelFileError(f'{path} holds a model of the class {quoted(name)}, which this chainer_seg '
+        raise ModelFileError(f'{path} contains a model of the class {quoted(name)}, which this chainer_seg '
                              f'does not have; it has {", ".join(sorted(MODEL_HOMES))}.')
     config = _checked_config(cls, description['config'], path)
     try:
@@ -239,13 +240,13 @@ def _build(description, elements, path):
                              f'{shortened(str(error))}.') from error
 
 
-def _checked_config(cls, config, path):
+def _checked_config(cls: type, config: Any, path: str | os.PathLike) -> dict[str, Any]:
     return schema.check_arguments(cls, config, f'The configuration of the {cls.__name__} in {path}',
                                   ModelFileError)
 
 
-def _check_parameters(file, model, path):
-    """Compares names and shapes before any array is read, so that a lying file costs nothing."""
+def _check_parameters(file: ArrayFile, model: Any, path: str | os.PathLike) -> None:
+    """Compares names and shapes before any array is read."""
     values = _arrays_of(model)
     expected = {name: np.shape(value) for name, value in values.items()}
     found = {name: header.shape for name, header in file.headers.items() if name != DESCRIPTION}
@@ -267,18 +268,18 @@ def _check_parameters(file, model, path):
                              f'{type(model).__name__}: {"; ".join(problems)}.')
 
 
-def _can_be(found, needed):
-    """Whether numbers may be rounded to the type that is needed; whole numbers may not."""
+def _can_be(found: np.dtype, needed: np.dtype) -> bool:
+    """Whether numbers may be converted to the needed dtype; integers may not be rounded."""
     return np.can_cast(found, needed, 'same_kind' if needed.kind == 'f' else 'safe')
 
 
-def _listing(items):
+def _listing(items: Iterable[str]) -> str:
     items = [shortened(item) for item in sorted(items)]
     more = f' and {len(items) - _LISTED} more' if len(items) > _LISTED else ''
     return ', '.join(items[:_LISTED]) + more
 
 
-def _what_is_wrong(path, error):
+def _what_is_wrong(path: str | os.PathLike, error: Exception) -> str:
     try:
         with open(path, 'rb') as file:
             start = file.read(4)

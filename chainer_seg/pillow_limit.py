@@ -1,4 +1,4 @@
-"""Pillow's limit of pixels and its warnings, set only while an image of ours is being read."""
+"""Sets Pillow's limit of pixels and silences its warnings while this package reads an image."""
 
 import contextlib
 import os
@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from PIL import Image
 
 _lock = threading.Lock()
-_readers = 0  # blocks of pillow_limit that are being run, by all threads
-_settings = contextlib.ExitStack()  # what the last of them puts back
+_readers = 0  # number of active blocks of pillow_limit, of all threads
+_settings = contextlib.ExitStack()  # restores the settings after the last of them
 
 
 @contextlib.contextmanager
 def pillow_limit(most: int) -> Iterator[None]:
-    """Pillow refuses images of more than ``most`` pixels inside, and is silent.
+    """A context in which Pillow raises an error for images of more than ``most`` pixels, without warnings.
 
-    Both settings are the whole process's: the first thread inside makes them, the last one that
-    leaves restores them, so that other users of Pillow find theirs.
+    Both settings apply to the whole process: the first thread that enters sets them, and the last one
+    that leaves restores them for other users of Pillow.
     """
     global _readers
     with _lock:
         _readers += 1
         if _readers == 1:
             _settings.enter_context(warnings.catch_warnings())
-            warnings.simplefilter('ignore')  # Pillow's own hints mean nothing to the user.
+            warnings.simplefilter('ignore')  # Pillow's hints are for programmers, not for users.
             _settings.callback(setattr, Image, 'MAX_IMAGE_PIXELS', Image.MAX_IMAGE_PIXELS)
             # Pillow warns from its limit and raises from twice as many pixels.
             Image.MAX_IMAGE_PIXELS = most // 2
@@ -38,8 +38,8 @@ def pillow_limit(most: int) -> Iterator[None]:
                 _settings.close()
 
 
-def _begin_anew():
-    """In a forked process: the threads that were reading are not there."""
+def _begin_anew() -> None:
+    """Resets the state in a forked process, where the threads that were reading do not exist."""
     global _lock, _readers
     _lock, _readers = threading.Lock(), 0
     _settings.close()

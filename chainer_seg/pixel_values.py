@@ -1,9 +1,11 @@
-"""Arrays of any usual type as images of 8 bits, by rules that say what their numbers mean."""
+"""Converts arrays of any common dtype to 8-bit images, by rules for the meaning of their values."""
 
 import functools
 import logging
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -11,78 +13,78 @@ from chainer_seg.errors import ImageError
 
 log = logging.getLogger(__name__)
 
-# Resampling and sharpening overshoot the range of an image by up to so much of it.
+# The fraction of its range by which resampling and sharpening may overshoot an image.
 _OVERSHOOT = 0.1
-_ROUNDING = 0.001  # of the range, far from a step that is seen, is not mentioned
+_ROUNDING = 0.001  # of the range; smaller overshoot is invisible and not reported
 _LARGEST_16_BIT = 65535
 
 
-def to_bytes(array: np.ndarray) -> np.ndarray:
-    """The values of an image as uint8 on 0..255.
+def to_bytes(array: npt.NDArray) -> npt.NDArray[np.uint8]:
+    """The values of an image as uint8 from 0 to 255.
 
-    The rules, for arrays of
+    The rules, by dtype:
 
-    - uint8: the values as they are; bool: 0 and 255;
-    - other whole numbers: up to 255, with a tenth of overshoot, they are 8-bit values in a wider type;
-      up to 65535 they are 16-bit values, which are divided by 257;
-    - floats: up to 1, with a tenth of overshoot, they are shares of white; up to 255, with a tenth of
+    - uint8: the values themselves; bool: 0 and 255;
+    - other integers: up to 255, with a tenth of overshoot, they are 8-bit values in a wider type; up to
+      65535 they are 16-bit values, which are divided by 257;
+    - floats: up to 1, with a tenth of overshoot, they are fractions of white; up to 255, with a tenth of
       overshoot, they are 8-bit values.
 
-    Overshoot is clipped. Where the type leaves a choice (8-bit values in uint16, 16-bit values in
-    another type, overshoot) the log says once what was chosen.
+    Overshoot is clipped. If the dtype is ambiguous (8-bit values in uint16, 16-bit values in another
+    type, overshoot), the choice is logged once.
 
     Args:
         array: Of any shape with at least one value.
 
     Raises:
-        chainer_seg.errors.ImageError: The values are not numbers, not finite, or in no such range.
+        chainer_seg.errors.ImageError: The values are not numbers, not finite, or in none of these ranges.
     """
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
         return array.astype(np.uint8) * 255
     if array.dtype.kind not in 'fiu':
-        raise ImageError(f'An image cannot have values of type {array.dtype}; give uint8 on 0..255.')
+        raise ImageError(f'An image cannot have values of type {array.dtype}; give uint8 from 0 to 255.')
     low, high = array.min(), array.max()
     # A NaN anywhere makes both of them NaN.
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError('The image holds NaN or infinite values; replace them first.')
+        raise ImageError('The image contains NaN or infinite values; replace them first.')
     return _of_floats(array, low, high) if array.dtype.kind == 'f' else _of_integers(array, low, high)
 
 
-def bytes_of_chainercv(img: ArrayLike) -> np.ndarray:
-    """An image in ChainerCV's form as (H, W, 3) uint8, however small or dark it is.
+def bytes_of_chainercv(img: ArrayLike) -> npt.NDArray[np.uint8]:
+    """An image in ChainerCV's layout as (H, W, 3) uint8; never ambiguous, however small or dark it is.
 
     Args:
         img: (3, H, W) RGB in [0, 255], mostly float32.
 
     Raises:
-        chainer_seg.errors.ImageError: The shape is another one, or a value is not finite.
+        chainer_seg.errors.ImageError: It has another shape, or a value is not finite.
     """
     img = np.asarray(img)
     if img.ndim != 3 or img.shape[0] != 3:
-        raise ImageError(f'An image in the form of ChainerCV has the shape (3, H, W), not {img.shape}.')
+        raise ImageError(f'An image in the layout of ChainerCV must be (3, H, W), got {img.shape}.')
     if not np.isfinite(img).all():
-        raise ImageError('The image holds NaN or infinite values; replace them first.')
+        raise ImageError('The image contains NaN or infinite values; replace them first.')
     return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def rgb_of_pil(picture: Image.Image) -> np.ndarray:
+def rgb_of_pil(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as (H, W, 3) uint8 RGB.
 
     Raises:
         chainer_seg.errors.ImageError: It has no pixels.
     """
     if 0 in picture.size:
-        raise ImageError('An image without pixels has nothing in it.')
+        raise ImageError(f'The image has no pixels: its size is {picture.height}x{picture.width}.')
     if picture.mode.startswith('I') or picture.mode == 'F':
         return rgb_of_bytes(to_bytes(_wide_grey(picture)[:, :, None]))
-    picture.load()  # A strip of an open file has no pixels before.
+    picture.load()  # Strips cannot be cropped from an open file before.
     if picture.mode == 'P':
         return _palette_of(picture)[np.asarray(picture)]
     width, height = picture.size
     image = np.empty((height, width, 3), np.uint8)
-    # Pillow takes up to four bytes a pixel, and blending needs eight more.
+    # Pillow needs up to four bytes per pixel, and blending eight more.
     rows = max(1, _PIXELS_AT_ONCE // width)
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
@@ -96,25 +98,25 @@ def rgb_of_pil(picture: Image.Image) -> np.ndarray:
 _PIXELS_AT_ONCE = 2_000_000
 
 
-def _palette_of(picture):
+def _palette_of(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """The colour (256, 3) uint8 of each number in an image with a palette."""
     numbers = picture.crop((0, 0, 256, 1))  # with its palette and its transparency
     numbers.putdata(range(256))
     return rgb_of_bytes(np.asarray(numbers.convert('RGBA')))[0]
 
 
-def _wide_grey(picture):
-    """(H, W) of a 16-bit, 32-bit or float grey image, as uint16 where it fits."""
-    array = np.asarray(picture)
+def _wide_grey(picture: Image.Image) -> npt.NDArray[np.uint16]:
+    """(H, W) uint16 of a 16-bit, 32-bit or float grey image."""
+    array: npt.NDArray = np.asarray(picture)
     if array.dtype.kind in 'iu' and array.min() >= 0 and array.max() <= 65535:
         return array.astype(np.uint16)
     low, high = float(np.nanmin(array)), float(np.nanmax(array))
-    # No scale is known for such an image, so its own range is spread over the whole of it.
-    scaled = (array - low) / max(high - low, np.finfo(np.float32).tiny)
+    # The scale of such an image is unknown, so its range is stretched to that of uint16.
+    scaled = (array - low) / max(high - low, float(np.finfo(np.float32).tiny))
     return np.nan_to_num(scaled * 65535).astype(np.uint16)
 
 
-def rgb_of_bytes(array: np.ndarray) -> np.ndarray:
+def rgb_of_bytes(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(H, W, 1), (H, W, 3) or (H, W, 4) uint8 as RGB; transparency is laid over white."""
     channels = array.shape[2]
     if channels == 3:
@@ -128,47 +130,47 @@ def rgb_of_bytes(array: np.ndarray) -> np.ndarray:
     return ((blended + 127) // 255).astype(np.uint8)
 
 
-def _of_integers(array, low, high):
+def _of_integers(array: npt.NDArray, low: Any, high: Any) -> npt.NDArray[np.uint8]:
     low, high = int(low), int(high)
     if _lies_within(255, low, high):
         if high > 1:
-            _say_once(f'An image of {array.dtype} with values up to 255 is taken for one of 8 bits; '
-                      f'give 16-bit values on 0..65535, or uint8.')
+            _say_once(f'An image of {array.dtype} with values up to 255 is read as an 8-bit image; '
+                      f'give 16-bit values from 0 to 65535, or uint8.')
         return _clipped(array, 255, low, high)
     if low >= 0 and high <= _LARGEST_16_BIT:
         if array.dtype.str[1:] != 'u2':  # in any byte order
-            _say_once(f'An image of {array.dtype} with values above 255 is taken for one of 16 bits; '
-                      f'give uint8 on 0..255 if it is not.')
+            _say_once(f'An image of {array.dtype} with values above 255 is read as a 16-bit image; '
+                      f'give uint8 from 0 to 255 if it is not one.')
         return np.round(array / np.float32(257)).astype(np.uint8)
-    raise ImageError(f'The image has values of type {array.dtype} from {low} to {high}; give whole '
-                     f'numbers on 0..255, or on 0..65535.')
+    raise ImageError(f'The image has values of type {array.dtype} from {low} to {high}; give integers '
+                     f'from 0 to 255, or from 0 to 65535.')
 
 
-def _of_floats(array, low, high):
+def _of_floats(array: npt.NDArray, low: Any, high: Any) -> npt.NDArray[np.uint8]:
     if _lies_within(1, low, high):
         return _clipped(array * 255.0 if array.dtype.itemsize > 2 else array.astype(np.float32) * 255,
                         255, low * 255.0, high * 255.0)
     if _lies_within(255, low, high) and (high >= 2 or _are_whole(array)):
         return _clipped(array, 255, low, high)
     raise ImageError(f'The image has values of type {array.dtype} from {low:.4g} to {high:.4g}; give '
-                     f'shares of white on 0..1 or values on 0..255, without a mean taken off.')
+                     f'values from 0 to 1 or from 0 to 255, without a subtracted mean.')
 
 
-def _lies_within(top, low, high):
-    # Below 0 it is measured by the image itself: -2 to 2.6 are values that a mean was taken off.
+def _lies_within(top: float, low: float, high: float) -> bool:
+    # Undershoot is relative to the maximum: from -2 to 2.6 are values with a subtracted mean.
     return -max(_OVERSHOOT * high, _ROUNDING * top) <= low and high <= (1 + _OVERSHOOT) * top
 
 
-def _are_whole(array):
+def _are_whole(array: npt.NDArray) -> bool:
     return bool((array == np.round(array)).all())
 
 
-def _clipped(array, top, low, high):
+def _clipped(array: npt.NDArray, top: float, low: float, high: float) -> npt.NDArray[np.uint8]:
     if low < -_ROUNDING * top or high > (1 + _ROUNDING) * top:
         _say_once('The values of an image overshoot its range and are clipped to 0 and 255.')
     return np.clip(np.round(array), 0, top).astype(np.uint8)
 
 
 @functools.cache
-def _say_once(sentence):
+def _say_once(sentence: str) -> None:
     log.warning('%s', sentence)

@@ -1,8 +1,8 @@
-"""What a file says, checked for type, range and size where it is read, never deep inside.
+"""Checks the content of files for types, ranges and sizes where they are read.
 
-A reader states the form of its file as a type - a ``msgspec.Struct``, a ``TypedDict`` or a container of
-the annotated numbers below - and :func:`check` gives the value in that form, or the one sentence that
-says where the file differs.
+A reader declares the form of its file as a type - a ``msgspec.Struct``, a ``TypedDict`` or a container of
+the annotated numbers below - and :func:`check` converts the value to it, or raises an error of one
+sentence that says where the file differs.
 """
 
 import functools
@@ -52,18 +52,16 @@ Lengths = Annotated[Sequence[_Length], Meta(min_length=1, max_length=100)]
 
 
 def check(value: Any, form: type[T], name: str, error: type[Exception] = UserError) -> T:
-    """Gives ``value`` in the form ``form``.
-
-    Whole numbers that are written as floats are whole numbers.
+    """Converts ``value`` to the type ``form``; floats without a fraction are accepted as whole numbers.
 
     Args:
-        value: What a parser made of the file: dicts, lists, strings, numbers.
-        form: Any type that msgspec knows.
-        name: What the value is, the subject of the error: ``'The model file a.npz'``.
+        value: A parsed file: dicts, lists, strings and numbers.
+        form: Any type that msgspec supports.
+        name: The subject of the error, such as ``'The model file a.npz'``.
         error: The class of the error.
 
     Raises:
-        chainer_seg.errors.UserError: ``value`` is of another form; the sentence names the place.
+        chainer_seg.errors.UserError: ``value`` has another form; the message names the place.
     """
     try:
         try:
@@ -75,25 +73,25 @@ def check(value: Any, form: type[T], name: str, error: type[Exception] = UserErr
     except RecursionError as failure:
         raise error(f'{name} is nested too deeply.') from failure
     except UnicodeError as failure:
-        raise error(f'{name} holds text that is not Unicode.') from failure
+        raise error(f'{name} contains text that is not Unicode.') from failure
 
 
 def parse(text: str | bytes, form: type[T], name: str, error: type[UserError] = UserError) -> T:
-    """The value of a JSON text in the form ``form``; arguments and errors as those of :func:`check`."""
+    """The value of a JSON text as ``form``; arguments and errors as in :func:`check`."""
     return check(parse_json(text, name, error), form, name, error)
 
 
 def check_arguments(function: Callable, values: Any, name: str,
                     error: type[UserError] = UserError) -> dict[str, Any]:
-    """Gives ``values`` as keyword arguments of ``function``, by whose type hints they are checked.
+    """Converts ``values`` to keyword arguments of ``function`` after a check against its type hints.
 
     Args:
-        function: A function or a class; what has no hint may be anything.
-        values: What a file says: a dict of arguments by name.
-        name, error: As those of :func:`check`.
+        function: A function or a class; arguments without a hint may be anything.
+        values: A dict of arguments by name, from a file.
+        name, error: As in :func:`check`.
 
     Raises:
-        chainer_seg.errors.UserError: An argument is unknown, missing, or of another form.
+        chainer_seg.errors.UserError: An argument is unknown or missing, or has another form.
     """
     values = dict(values) if isinstance(values, Mapping) else values
     checked = check(values, _arguments_form(function), name, error)
@@ -101,15 +99,15 @@ def check_arguments(function: Callable, values: Any, name: str,
 
 
 def argument_forms(function: Callable) -> dict[str, Any]:
-    """The type hint of each keyword argument of a function or class; ``Any`` where there is none."""
+    """The type hint of each keyword argument of a function or class; ``Any`` without a hint."""
     described = inspect.getattr_static(function, '__init__') if isinstance(function, type) else function
     hints = typing.get_type_hints(described, include_extras=True)
     return {key: hints.get(key, Any) for key in inspect.signature(function).parameters}
 
 
 @functools.cache
-def _arguments_form(function):
-    """The msgspec.Struct that has the arguments of ``function`` as its fields."""
+def _arguments_form(function: Callable) -> type[msgspec.Struct]:
+    """A msgspec.Struct with the arguments of ``function`` as fields."""
     parameters = inspect.signature(function).parameters
     fields = [(key, form) if parameters[key].default is inspect.Parameter.empty
               else (key, form, parameters[key].default)
@@ -118,7 +116,7 @@ def _arguments_form(function):
 
 
 def whole_number(value: object) -> int | None:
-    """The whole number that ``value`` is, also if written as a float (3.0); None where it is none."""
+    """``value`` as a whole number, also from a float (3.0); None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float):
@@ -126,8 +124,8 @@ def whole_number(value: object) -> int | None:
     return value
 
 
-def _with_whole_numbers(value):
-    """``value`` with whole floats as ints; a field of floats takes ints as well."""
+def _with_whole_numbers(value: Any) -> Any:
+    """``value`` with floats without a fraction as ints, which are valid for float fields, too."""
     if isinstance(value, dict):
         return {key: _with_whole_numbers(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -137,8 +135,8 @@ def _with_whole_numbers(value):
     return value
 
 
-def _sentence(failure, form):
-    """msgspec's ``Expected `int`, got `str` - at `$.config.width``` as a part of a sentence."""
+def _sentence(failure: msgspec.ValidationError, form: Any) -> str:
+    """msgspec's message ``Expected `int`, got `str` - at `$.config.width``` as a part of a sentence."""
     text, _, place = str(failure).partition(' - at ')
     place = re.sub(r'^\$\.?', '', place.strip('`'))
     text = text[:1].lower() + text[1:].replace('`', '')
@@ -148,8 +146,8 @@ def _sentence(failure, form):
     return shortened(f'{place}: {text}' if place else text)
 
 
-def _choices(form, place):
-    """The values of the ``Literal`` that a form has at a place; none where it is not found."""
+def _choices(form: Any, place: str) -> tuple[Any, ...]:
+    """The values of the ``Literal`` at a place of a form; none if there is no Literal."""
     for field in filter(None, place.split('.')):
         form = typing.get_type_hints(form).get(field) if isinstance(form, type) else None
     return typing.get_args(form) if typing.get_origin(form) is Literal else ()

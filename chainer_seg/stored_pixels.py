@@ -1,10 +1,11 @@
-"""The pixels of masks and label images as files store them: numbers, colours, palette, opacity."""
+"""The stored pixels of masks and label images: numbers, colours, palette, opacity."""
 
 import dataclasses
 import io
 import os
 import pathlib
 import stat
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -14,49 +15,48 @@ from PIL import Image
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import open_image
 
-# Pixels without a class, which neither training nor evaluation counts.
+# Void: pixels without a class, which training and evaluation ignore.
 VOID = -1  # in arrays of labels
 VOID_PIXEL = 255  # in label images of 8 bits
 WIDE_VOID_PIXEL = 65535  # in label images of 16 bits
 
-# How masks and label images say what a pixel belongs to:
-# - 'numbers': the number that is stored, which in a file with a palette is the index;
-# - 'colors': its colour, also that of a palette: VOC's colours stand for VOC's numbers;
-# - 'levels': brighter than half is one object or class, the rest is none;
-# - 'alpha': what is more opaque than not is one object or class;
-# - 'auto': numbers as far as they can be, or else what fits the file, which is reported.
+# How masks and label images encode objects and classes:
+# - 'numbers': by the stored number, which in a file with a palette is the index;
+# - 'colors': by colour, also that of a palette; VOC's colours stand for VOC's numbers;
+# - 'levels': pixels brighter than half are one object or class;
+# - 'alpha': pixels more opaque than not are one object or class;
+# - 'auto': by number if possible, otherwise by what fits the file, which is reported.
 LabelsAs = Literal['auto', 'numbers', 'colors', 'levels', 'alpha']
 
 Source = str | os.PathLike | bytes | memoryview | Image.Image | npt.NDArray
 
 _TABLE_SIZE = 1 << 24  # Numbers below are looked up in a table.
 _PART = 1 << 20  # pixels that are looked up at a time
-_JPEG_SPREAD = 24  # by which JPEG moves the three channels of a grey pixel apart
+_JPEG_SPREAD = 24  # maximum difference between the channels of a grey pixel after JPEG
 
 
-def _voc_colors():
-    """The bits of a number, dealt out in turn to red, green and blue from their highest bits down."""
+def _voc_colors() -> npt.NDArray[np.uint8]:
+    """The bits of a number, distributed in turn to red, green and blue, beginning with their highest bits."""
     bits = np.arange(256)[:, None, None] >> np.arange(9).reshape(3, 3) & 1
     return (bits << np.array([[7], [6], [5]])).sum(axis=1).astype(np.uint8)
 
 
-# The RGB colour (256, 3) uint8 of each number in the palette of VOC's development kit; the last is void.
+# The RGB colours (256, 3) uint8 of the palette of VOC's development kit; the last is void.
 VOC_COLORS = _voc_colors()
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredPixels:
-    """What a file stores.
+    """The content of a mask or label image.
 
     Attributes:
-        name: What errors call it.
-        numbers: (H, W) of whole numbers, or float where the file has fractions; None where it has
-            colours.
-        colors: (H, W, 3) uint8 RGB, where there are no numbers.
-        palette: (N, 3) uint8, the colours of the numbers; None where there is none.
-        alpha: (H, W) uint8; None where it is the same everywhere.
+        name: Its name in errors.
+        numbers: (H, W) of integers, or float if the file has fractions; None if it has colours.
+        colors: (H, W, 3) uint8 RGB, if there are no numbers.
+        palette: (N, 3) uint8, the colours of the numbers; None without a palette.
+        alpha: (H, W) uint8; None if it is equal everywhere.
         format: Pillow's name of the file format, such as 'PNG'; None for arrays.
-        from_rgb: Whether the numbers are the grey levels of an image in colours.
+        from_rgb: Whether the numbers are the grey levels of an RGB image.
     """
 
     name: str
@@ -69,18 +69,18 @@ class StoredPixels:
 
     @property
     def used(self) -> npt.NDArray:
-        """(K,) int64 or float, the numbers in use, ascending."""
-        return occurring(self._known_numbers())
+        """(K,) int64 or float, the used numbers in ascending order."""
+        return occurring(self.known_numbers())
 
     def used_colors(self) -> npt.NDArray | None:
-        """(K, 3) uint8, the palette's colours of :attr:`used`; None where some have no colour."""
+        """(K, 3) uint8, the palette's colours of :attr:`used`; None if some have no colour."""
         used = self.used
         if self.palette is None or used[-1] >= len(self.palette):
             return None
         return self.palette[used]
 
     def as_colors(self) -> npt.NDArray:
-        """(H, W, 3) uint8, every pixel's colour.
+        """(H, W, 3) uint8, the colour of each pixel.
 
         Raises:
             chainer_seg.errors.DatasetError: There are numbers without a colour.
@@ -91,10 +91,10 @@ class StoredPixels:
             if self.used_colors() is None:
                 raise DatasetError(f'{self.name} has the number {self.used[-1]}, but its palette has '
                                    f'{len(self.palette)} colours; save it again.')
-            return self.palette[self.numbers]
-        used, numbers = self.used, self._known_numbers()
+            return self.palette[self.known_numbers()]
+        used, numbers = self.used, self.known_numbers()
         if numbers.dtype.kind == 'f' or used[0] < 0 or used[-1] > 255:
-            raise DatasetError(f'{self.name} has numbers from {used[0]} to {used[-1]}, which are no '
+            raise DatasetError(f'{self.name} has numbers from {used[0]} to {used[-1]}, which are not '
                                f'colours; read it by numbers.')
         return np.repeat(numbers[:, :, None].astype(np.uint8), 3, axis=2)
 
@@ -104,7 +104,12 @@ class StoredPixels:
             return self.numbers
         return self.as_colors().max(axis=2)
 
-    def _known_numbers(self) -> npt.NDArray:
+    def known_numbers(self) -> npt.NDArray:
+        """The numbers (H, W) of a file that has some.
+
+        Raises:
+            ValueError: It has colours instead.
+        """
         if self.numbers is None:
             raise ValueError(f'{self.name} has colours and no numbers')
         return self.numbers
@@ -115,7 +120,7 @@ def stored_pixels(source: Source, name: object = None) -> StoredPixels:
 
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4).
-        name: What errors call it; the path by default.
+        name: Its name in errors; the path by default.
 
     Raises:
         chainer_seg.errors.ImageError: It is missing, damaged or not an image.
@@ -140,7 +145,7 @@ def numbers_of_colors(colors: npt.NDArray) -> npt.NDArray:
     codes = color_codes(VOC_COLORS)
     order = np.argsort(codes)
     places = places_of(codes[order], color_codes(colors))
-    return np.append(order, -1)[places]  # the last one for the place -1
+    return np.append(order, -1)[places]  # The last one is for the place -1.
 
 
 def color_codes(colors: npt.NDArray) -> npt.NDArray[np.int32]:
@@ -151,9 +156,9 @@ def color_codes(colors: npt.NDArray) -> npt.NDArray[np.int32]:
 
 
 def occurring(numbers: npt.NDArray) -> npt.NDArray:
-    """(K,) int64 or float, the numbers in an array, ascending.
+    """(K,) int64 or float, the numbers in an array in ascending order.
 
-    Without sorting the pixels where the numbers are small, which takes a tenth of time and memory.
+    Small numbers are found without sorting the pixels, which takes a tenth of time and memory.
     """
     if numbers.dtype.kind == 'f' or numbers.min() < 0 or numbers.max() >= _TABLE_SIZE:
         return np.unique(numbers).astype(np.float64 if numbers.dtype.kind == 'f' else np.int64)
@@ -164,7 +169,7 @@ def occurring(numbers: npt.NDArray) -> npt.NDArray:
 
 
 def places_of(found: npt.NDArray, numbers: npt.NDArray) -> npt.NDArray[np.int32]:
-    """The place of each number (...) in ``found`` (K,), ascending; -1 where it is not there."""
+    """The index of each number (...) in ``found`` (K,), which is ascending; -1 for other numbers."""
     flat = numbers.ravel()
     places = np.empty(flat.shape, np.int32)
     small = found[0] >= 0 and found[-1] < _TABLE_SIZE
@@ -180,7 +185,7 @@ def places_of(found: npt.NDArray, numbers: npt.NDArray) -> npt.NDArray[np.int32]
     return places.reshape(numbers.shape)
 
 
-def _parts(array):
+def _parts(array: npt.NDArray) -> Iterator[npt.NDArray]:
     return (array[start:start + _PART] for start in range(0, len(array), _PART))
 
 
@@ -189,18 +194,18 @@ def is_grey(colors: npt.NDArray) -> bool:
     return all(bool((colors[..., 0] == colors[..., channel]).all()) for channel in (1, 2))
 
 
-def _check_file(path):
+def _check_file(path: pathlib.Path) -> None:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ImageError(f'There is no image {shortened(str(path))}; check the path.') from error
     if stat.S_ISDIR(status.st_mode):
-        raise ImageError(f'{path} is a folder; name an image file.')
+        raise ImageError(f'{path} is a folder; give an image file.')
     if not status.st_size:
-        raise ImageError(f'The image {path} is an empty file; fetch or save it again.')
+        raise ImageError(f'The image {path} is an empty file; download or save it again.')
 
 
-def _of_array(array, name):
+def _of_array(array: npt.NDArray, name: str) -> StoredPixels:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim == 2 and array.dtype.kind in 'buif' and array.size:
@@ -211,27 +216,26 @@ def _of_array(array, name):
                        f'numbers (H, W), or colours (H, W, 3) of uint8.')
 
 
-def _of_image(image, name):
+def _of_image(image: Image.Image, name: str) -> StoredPixels:
     image.load()
     if 0 in image.size:
         raise ImageError(f'{name} has no pixels; save it again.')
-    stored = {'name': name, 'format': image.format, 'alpha': _alpha(image)}
+    stored = StoredPixels(name, format=image.format, alpha=_alpha(image))
     array = np.asarray(image)
     if image.mode in ('P', 'PA'):
         palette = image.getpalette('RGB')
-        return StoredPixels(**stored, numbers=np.atleast_3d(array)[:, :, 0],
-                            palette=None if palette is None else
-                            np.reshape(palette, (-1, 3)).astype(np.uint8))
+        return dataclasses.replace(stored, numbers=np.atleast_3d(array)[:, :, 0], palette=(
+            None if palette is None else np.reshape(palette, (-1, 3)).astype(np.uint8)))
     if image.mode in ('1', 'L', 'LA', 'F') or image.mode.startswith('I'):
-        return StoredPixels(**stored, numbers=_whole(np.atleast_3d(array)[:, :, 0], name))
+        return dataclasses.replace(stored, numbers=_whole(np.atleast_3d(array)[:, :, 0], name))
     colors = np.array(image.convert('RGB'))
     if not is_grey(colors) and not (
             image.format == 'JPEG' and np.ptp(colors, axis=2).max() <= _JPEG_SPREAD):
-        return StoredPixels(**stored, colors=colors)
-    return StoredPixels(**stored, numbers=colors[:, :, 1], from_rgb=True)
+        return dataclasses.replace(stored, colors=colors)
+    return dataclasses.replace(stored, numbers=colors[:, :, 1], from_rgb=True)
 
 
-def _alpha(image):
+def _alpha(image: Image.Image) -> npt.NDArray | None:
     if image.mode in ('LA', 'PA', 'RGBA', 'La', 'RGBa'):
         alpha = np.array(image.getchannel(len(image.getbands()) - 1))
     elif 'transparency' in image.info and image.mode in ('1', 'L', 'P', 'RGB'):
@@ -241,14 +245,14 @@ def _alpha(image):
     return alpha if np.ptp(alpha) else None
 
 
-def _whole(array, name):
-    """Numbers (H, W) of a whole type where they are whole, or else as float64."""
+def _whole(array: npt.NDArray, name: str) -> npt.NDArray:
+    """Numbers (H, W) as integers if they are whole, otherwise as float64."""
     if array.dtype.kind == 'b':
         return array.astype(np.uint8)
     if array.dtype.kind != 'f':
         return array.astype(array.dtype.newbyteorder('='), copy=False)
     if not np.isfinite(array).all():
-        raise DatasetError(f'{name} holds NaN or infinite values; save numbers in their place.')
+        raise DatasetError(f'{name} contains NaN or infinite values; replace them by numbers.')
     if np.abs(array).max() < 2 ** 31 and (array == np.round(array)).all():
         return array.astype(np.int64)
     return array.astype(np.float64)

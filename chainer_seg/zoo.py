@@ -155,7 +155,7 @@ def downloaded_weights(name: str) -> Iterator[pathlib.Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unpacked(path, entry):
+def _unpacked(path: pathlib.Path, entry: PublicFile) -> pathlib.Path:
     """The file of the weights: a download, or the member of a downloaded archive."""
     if not entry.member:
         return path
@@ -167,7 +167,7 @@ def _unpacked(path, entry):
     return found
 
 
-def _download(name, entry, folder):
+def _download(name: str, entry: PublicFile, folder: pathlib.Path) -> pathlib.Path:
     """Downloads a file of weights into a folder and returns its path."""
     log.info('downloading %s (%s) from %s; licence: %s', name, entry.title, entry.url, entry.license)
     try:
@@ -184,12 +184,12 @@ def _download(name, entry, folder):
             f'"{conversion_command(name, weights, cached_model(name))}".') from error
 
 
-def _is_quiet():
+def _is_quiet() -> bool:
     """Whether only errors are to be printed: the log was set up, and to no more than warnings."""
     return log.hasHandlers() and not log.isEnabledFor(logging.INFO)
 
 
-def _user_caches():
+def _user_caches() -> pathlib.Path:
     """The folder in which programs keep what can be fetched again."""
     home = pathlib.Path.home()
     if sys.platform == 'win32':

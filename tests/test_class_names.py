@@ -47,7 +47,7 @@ def test_other_spellings_are_logged_in_one_line(caplog):
     with caplog.at_level(logging.INFO):
         match_names(('Dog', 'CAT', 'cow'), ('cat', 'dog', 'cow'))
     assert [record.getMessage() for record in caplog.records] == [
-        'classes of other spellings taken for the same: Dog is dog, CAT is cat']
+        'classes matched in spite of different spellings: Dog is dog, CAT is cat']
 
 
 def test_positions_are_matched_with_a_warning_only_where_there_are_as_many(caplog):

@@ -165,7 +165,7 @@ def test_pages_of_a_file_are_read_up_to_a_number(tmp_path, rng):
 
 
 def test_unknown_ending_is_rejected_before_anything_is_written(tmp_path):
-    with pytest.raises(ImageError, match='does not end in an image format'):
+    with pytest.raises(ImageError, match='does not have the suffix of an image format'):
         write_image(tmp_path / 'a.xyz', np.zeros((2, 2, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
@@ -188,7 +188,7 @@ def test_images_of_a_folder_are_found_in_order(tmp_path):
 
 
 def test_folder_without_images_is_named(tmp_path):
-    with pytest.raises(ImageError, match='holds no images'):
+    with pytest.raises(ImageError, match='contains no images'):
         find_images(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_white_is_class_1_on_request(path):
 
 def test_jpeg_is_rejected(path):
     Image.fromarray(LABELS).save(path.with_suffix('.jpg'))
-    with pytest.raises(DatasetError, match='is a JPEG, which does not keep numbers; save labels as PNG'):
+    with pytest.raises(DatasetError, match='is a JPEG, which does not preserve numbers; save labels as PNG'):
         read_label_image(path.with_suffix('.jpg'))
 
 
@@ -148,7 +148,7 @@ def test_labels_are_written_with_vocs_palette(path):
 
 @pytest.mark.parametrize('wrong', [-2, 256])
 def test_labels_that_fit_no_byte_are_not_written(path, wrong):
-    with pytest.raises(DatasetError, match='no place for labels'):
+    with pytest.raises(DatasetError, match='Labels must be from 0 to 254, or -1 for void'):
         write_label_image(path, np.array([[0, wrong]]))
     assert not path.exists()
 

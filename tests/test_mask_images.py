@@ -276,7 +276,7 @@ def test_numbers_that_are_asked_for_need_not_look_like_objects(rng):
     with pytest.raises(DatasetError, match='is not a mask'):
         read_objects(encoded(noise))
     assert read_objects(encoded(noise), labels_as='numbers').numbers == tuple(range(1, 20))
-    with pytest.raises(DatasetError, match='is a JPEG, which keeps no numbers'):
+    with pytest.raises(DatasetError, match='is a JPEG, which does not preserve numbers'):
         read_objects(encoded(noise, 'JPEG'), labels_as='numbers')
 
 

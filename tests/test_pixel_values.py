@@ -26,7 +26,7 @@ def grey(values, dtype):
 def test_whole_numbers_up_to_255_are_8_bits_in_any_type(caplog, dtype):
     for _ in range(2):
         assert grey([0, 1, 7, 255], dtype) == [0, 1, 7, 255]
-    assert len(caplog.records) == 1 and 'is taken for one of 8 bits' in caplog.records[0].message
+    assert len(caplog.records) == 1 and 'is read as an 8-bit image' in caplog.records[0].message
 
 
 @pytest.mark.parametrize('dtype, said', [('u2', 0), ('>u2', 0), ('i4', 1), ('i8', 1)])

@@ -118,7 +118,7 @@ def annotate_video(detector: Detector | Callable[..., Instances], source: str | 
     """
     draw = _Drawer(show_rate, drawing)
     with VideoReader(source) as reader, VideoWriter(target, reader.fps) as writer:
-        def finish(item):
+        def finish(item: tuple[Frame, Instances]) -> None:
             drawn = draw(*item)
             if on_frame is not None:
                 on_frame(writer.count, item[1], drawn)

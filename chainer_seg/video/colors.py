@@ -37,7 +37,7 @@ class ObjectColors:
         self._remember(instances, numbers)
         return instance_colors(max(numbers, default=-1) + 1)[numbers]
 
-    def _forget(self, seen):
+    def _forget(self, seen: npt.NDArray[np.integer]) -> None:
         """Keeps the objects not seen in this frame, for at most ``_MEMORY`` frames."""
         kept = np.ones(len(self._numbers), bool)
         kept[seen] = False
@@ -45,7 +45,7 @@ class ObjectColors:
         self._bboxes, self._labels = self._bboxes[kept], self._labels[kept]
         self._numbers, self._ages = self._numbers[kept], self._ages[kept] + 1
 
-    def _remember(self, instances, numbers):
+    def _remember(self, instances: Instances, numbers: npt.NDArray[np.integer]) -> None:
         self._bboxes = np.concatenate([self._bboxes, instances.bboxes])
         self._labels = np.concatenate([self._labels, instances.labels])
         self._numbers = np.concatenate([self._numbers, numbers])

@@ -4,7 +4,8 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 T = TypeVar('T')
 
@@ -20,7 +21,7 @@ def prefetch(items: Iterable[T], ahead: int = 4) -> Generator[T, None, None]:
     waiting: queue.Queue = queue.Queue(ahead)
     is_over = threading.Event()
 
-    def work():
+    def work() -> None:
         try:
             for item in items:
                 if not _put(waiting, (item, None), is_over):
@@ -63,7 +64,7 @@ class Background(contextlib.AbstractContextManager):
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -72,7 +73,8 @@ class Background(contextlib.AbstractContextManager):
         if not _put(self._waiting, item, self._is_over) and self._error is not None:
             raise self._error
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             self._is_over.set()
         _put(self._waiting, _END, self._is_over)
@@ -80,7 +82,7 @@ class Background(contextlib.AbstractContextManager):
         if self._error is not None and kind is None:
             raise self._error
 
-    def _work(self):
+    def _work(self) -> None:
         while not self._is_over.is_set():
             try:
                 item = self._waiting.get(timeout=_POLL_INTERVAL)
@@ -98,7 +100,7 @@ class Background(contextlib.AbstractContextManager):
 _POLL_INTERVAL = 0.1  # seconds between checks whether the other side has ended
 
 
-def _put(waiting, item, is_over):
+def _put(waiting: queue.Queue, item: Any, is_over: threading.Event) -> bool:
     """Puts an item into a queue, waiting for room; returns False once the other side has ended."""
     while not is_over.is_set():
         with contextlib.suppress(queue.Full):

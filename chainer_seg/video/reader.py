@@ -60,7 +60,7 @@ class VideoReader(contextlib.AbstractContextManager):
 
         self._lock = threading.Lock()  # The reader may be closed while another thread decodes.
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._capture.release()
 
@@ -83,7 +83,7 @@ class VideoReader(contextlib.AbstractContextManager):
                         self.name, number, self.count)
 
 
-def _check_file(path):
+def _check_file(path: pathlib.Path) -> None:
     if path.is_dir():
         raise VideoError(f'{path} is a folder; name a video file.')
     if not path.exists():

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterable
+from types import TracebackType
 
 import numpy as np
 
@@ -81,7 +82,8 @@ class VideoWriter(contextlib.AbstractContextManager):
         self._encoder.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
         self.count += 1
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
         if self._encoder is not None:
             self._encoder.release()
         is_kept = kind is None or (issubclass(kind, KeyboardInterrupt) and self.count > 0)
@@ -93,12 +95,12 @@ class VideoWriter(contextlib.AbstractContextManager):
         if is_kept:
             raise fault
 
-    def _open(self, size):
+    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
         height, width = (side + side % 2 for side in size)
         if (height, width) != size:
             log.warning('Padding the frames of %dx%d pixels to %dx%d in %s by repeating the last row or '
                         'column, because videos have even sides.', *size, height, width, self.path)
-        codec = cv2.VideoWriter_fourcc(*_CODECS[self.path.suffix.lower()])
+        codec = cv2.VideoWriter.fourcc(*_CODECS[self.path.suffix.lower()])
         with silenced():
             encoder = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, codec, self.fps,
                                       (width, height))
@@ -107,7 +109,7 @@ class VideoWriter(contextlib.AbstractContextManager):
                              f'cannot be encoded for {self.path}; try another format, such as .avi.')
         return encoder
 
-    def _fault(self):
+    def _fault(self) -> VideoError | DiskFullError | None:
         """The error of the finished file; None if it is complete."""
         if self.count == 0:
             return VideoError(f'{self.path} was not written because there are no frames.')

@@ -343,7 +343,7 @@ def test_run_length_encodings_that_do_not_cover_the_image_do_not_reach_c_code(tw
 
 def test_masks_that_would_fill_the_memory_are_rejected(two, tmp_path):
     path = forged(two, tmp_path, sizes=np.array([[60_000, 60_000], [8, 8]], np.int32))
-    with pytest.raises(DatasetError, match='masks of 60000x60000 pixels are more than are read'):
+    with pytest.raises(DatasetError, match='masks of 60000x60000 pixels exceed the limit'):
         PackedDataset(path).read_instances(0)
 
 

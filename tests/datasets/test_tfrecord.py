@@ -246,5 +246,5 @@ def test_features_of_another_kind_are_one_sentence(tmp_path, examples, change):
 def test_masks_that_would_fill_the_memory_are_rejected(tmp_path, examples):
     huge = {**examples[0], 'image__height': [50_000], 'image__width': [50_000]}
     dataset = TFRecordDataset(write_shards(tmp_path, [huge], shards=1))
-    with pytest.raises(DatasetError, match='masks of 50000x50000 pixels are more than are read'):
+    with pytest.raises(DatasetError, match='masks of 50000x50000 pixels exceed the limit'):
         dataset.read_instances(0)

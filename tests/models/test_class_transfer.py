@@ -80,7 +80,7 @@ def test_a_source_without_names_is_matched_by_position_with_one_warning(make, ca
     for name, value in arrays_of(source).items():
         np.testing.assert_array_equal(arrays_of(model)[name], value)
     assert [record.getMessage() for record in caplog.records] == [
-        'No names of classes are known on one side: the 3 classes are matched by position.']
+        'One side has no class names: the 3 classes are matched by position.']
 
 
 def test_a_source_without_names_and_another_number_of_classes_shares_none(make):

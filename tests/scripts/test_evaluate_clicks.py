@@ -179,9 +179,9 @@ def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
 @pytest.mark.parametrize('options, sentence', [
     (('--masks', 'm', '--annotations', 'a.json'), '--masks and --annotations both define'),
     (('--masks', 'GrabCut/boundary_GT', '--images', 'nowhere'), 'no folder of images nowhere'),
-    (('--masks', 'GrabCut/boundary_GT'), 'name both folders'),
+    (('--masks', 'GrabCut/boundary_GT'), 'give both folders'),
     (('--masks', 'nowhere'), 'There is no folder of masks nowhere'),
-    (('--images', 'GrabCut/data_GT'), 'name both folders'),
+    (('--images', 'GrabCut/data_GT'), 'give both folders'),
     (('--categories', 'unicorn'), "no category 'unicorn'; it has"),
     (('--masks', 'GrabCut', '--seen'), "no category 'airplane'; it has object."),
     (('--per-category', '3', '--least-area', '99999'), 'no object of at least 99999 pixels'),

@@ -192,7 +192,7 @@ def test_bad_input_is_one_sentence(predict, options, sentence):
 
 @pytest.mark.parametrize('image, sentence', [
     ('nowhere.png', 'There is no image nowhere.png'), ('model.npz', 'model.npz cannot be read'),
-    ('empty', 'The folder empty holds no images'), ('cut.png', 'cut.png cannot be read')])
+    ('empty', 'The folder empty contains no images'), ('cut.png', 'cut.png cannot be read')])
 def test_bad_image_is_one_sentence(predict, tmp_path, image, sentence):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'cut.png').write_bytes((tmp_path / 'a.png').read_bytes()[:200])

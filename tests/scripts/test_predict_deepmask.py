@@ -63,7 +63,7 @@ def test_a_list_keeps_to_its_folder_unless_asked(call, model_path, pictures, tmp
     path = tmp_path / 'lists' / 'l.txt'
     for name in ('../pictures/a.png', f'{pictures}/a.png'):
         path.write_bytes(b'\xef\xbb\xbf' + name.encode())
-        assert_user_error(call('predict', model_path, path), 'outside the folder of the list')
+        assert_user_error(call('predict', model_path, path), 'outside the folders of the list')
     result = call('predict', model_path, path, '--np', '1', '--allow-outside')
     assert result.returncode == 0, result.stderr
     (pictures / 'l.txt').write_text('pictures\\a.png\n')  # seen from the current folder

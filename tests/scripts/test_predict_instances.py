@@ -232,11 +232,11 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     (('text.mp4',), 'cannot be decoded'), (('empty.avi',), 'is an empty file'),
     (('--video', 'in.avi:out.gif'), 'not a supported video format'),
     (('--video', 'in.avi:text.mp4/out.avi'), 'could not be written'),
-    (('--video', 'in.avi'), 'must be between 0 and 1'), (('folder',), 'holds no images'),
+    (('--video', 'in.avi'), 'must be between 0 and 1'), (('folder',), 'contains no images'),
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),
     (('in.avi', '--alpha', '3'), '--alpha must be between 0 and 1'),
     (('in.avi', '--suppression', 'fast'), '--suppression is for a YOLACT'),
-    (('--image', 'pictures/0.png:out.xyz'), 'does not end in an image format'),
+    (('--image', 'pictures/0.png:out.xyz'), 'does not have the suffix of an image format'),
     (('pictures/0.png', '--show'), 'There is no display')])
 def test_what_is_wrong_is_one_sentence(predict, model, video, pictures, tmp_path, monkeypatch,
                                        arguments, sentence):

@@ -337,7 +337,7 @@ def test_mask_with_void_beside_the_object_and_a_cut_out_image(segmenter, tmp_pat
     write_image(tmp_path / 'void.png', np.where(start, 1, np.where(rim, 255, 0)).astype(np.uint8))
     write_image(tmp_path / 'cut_out.png', np.dstack([picture(5), start.astype(np.uint8) * 255]))
     for name, guess in (('void', 'has the object 1, and 255 is unknown'),
-                        ('cut_out', 'is transparent in parts; what is opaque is the object')):
+                        ('cut_out', 'is partly transparent; the opaque part is the object')):
         segmenter.load_mask(tmp_path / f'{name}.png')
         np.testing.assert_array_equal(segmenter.mask, start)
         assert guess in segmenter.message
