@@ -1,42 +1,20 @@
 """The inputs of a detector: images, folders and lists of them, videos and cameras."""
 
-import collections
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
-from tqdm import tqdm
 from tyro.conf import Positional, UseAppendAction
 
-from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import Output, Strict
+from chainer_seg.cli.common import Strict
 from chainer_seg.errors import UserError
-from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems, sole_writers
+from chainer_seg.jobs.prediction import Input
+from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems
 from chainer_seg.recipes.options import Switch, option
 
 # Videos that can be read but not written.
 _MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One input and the paths of its results.
-
-    Attributes:
-        source: A path, or the number of a camera.
-        is_video: Whether it has frames.
-        picture: Path of the picture, or of the video, with what was found.
-        results: Path of the JSON file.
-        image_id: Of an image in COCO results; the frames of a video have their own.
-    """
-
-    source: Any
-    is_video: bool
-    picture: pathlib.Path
-    results: pathlib.Path
-    image_id: int | None = None
 
 
 _Inputs = UseAppendAction[tuple[str, ...]]
@@ -65,8 +43,8 @@ class Inputs:
     images: Annotated[_Inputs, option(metavar='IN[:OUT]')] = ()
     video: Annotated[_Inputs, option(metavar='IN[:OUT]')] = ()
 
-    def jobs(self) -> list[Job]:
-        """The :class:`Job` of every input, in the order of the command line.
+    def found(self) -> list[Input]:
+        """Every input with the paths of its results, in the order of the command line.
 
         Raises:
             chainer_seg.errors.UserError: There is none.
@@ -78,49 +56,25 @@ class Inputs:
         sources = [source for text, output in pairs
                    for source in expand(text, output, self.allow_outside)]
         stems = result_stems([_named(source) for source, _ in sources], self.out)
-        jobs = [job_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
-        numbers = iter(image_ids([job.source for job in jobs if not job.is_video]))
-        return [job if job.is_video else dataclasses.replace(job, image_id=next(numbers)) for job in jobs]
+        found = [input_of(source, output, stem) for (source, output), (_, stem) in zip(sources, stems)]
+        numbers = iter(image_ids([pathlib.Path(each.source) for each in found if not each.is_video]))
+        return [each if each.is_video else dataclasses.replace(each, image_id=next(numbers))
+                for each in found]
 
-    def work_on(self, jobs: list[Job], work: Callable[[Job], object], output: Output,
-                *folders: pathlib.Path) -> None:
-        """Calls ``work(job)`` for each job, with a bar, and passes over inputs that cannot be used.
-
-        Args:
-            jobs: As of :meth:`jobs`.
-            work: What is done with each.
-            output: How much is printed.
-            folders: Where results go beside the folders of the jobs.
-
-        Raises:
-            chainer_seg.errors.UserError: Another run writes to a folder of results, or the only input, or
-                the first bad one with --strict, cannot be used.
-            chainer_seg.errors.ImageError: Some inputs could not be used.
-        """
-        bad = BadImages(self.strict or len(jobs) == 1)
-        bar = tqdm(jobs, desc='images', unit='image', disable=output.quiet or len(jobs) < 2
-                   or any(job.is_video for job in jobs))
-        with (sole_writers([*self._shared_folders(jobs), *folders]),
-              bad.reported(len(jobs), 'have no results', output.verbose), contextlib.closing(bar)):
-            for number, job in enumerate(bar):
-                with bad.passing_over(number):
-                    work(job)
-
-    def _shared_folders(self, jobs):
-        """The folders of results but those of single files that the command line names."""
-        counts = collections.Counter(job.results.parent for job in jobs)
-        return [folder for folder, count in counts.items() if count > 1 or folder == self.out]
+    def folders(self, inputs: list[Input]) -> list[pathlib.Path]:
+        """The folder of --out, if results go there."""
+        return [self.out] if any(each.results.parent == self.out for each in inputs) else []
 
 
-def check_for_videos(jobs: list[Job], options: Mapping[str, object]) -> None:
+def check_for_videos(inputs: list[Input], options: Mapping[str, object]) -> None:
     """Refuses options ``{flag: value}`` that apply only to videos where none is among the inputs."""
-    if not any(job.is_video for job in jobs):
+    if not any(each.is_video for each in inputs):
         _refuse(options, 'videos')
 
 
-def check_for_images(jobs: list[Job], options: Mapping[str, object]) -> None:
+def check_for_images(inputs: list[Input], options: Mapping[str, object]) -> None:
     """Refuses options ``{flag: value}`` that apply only to images where none is among the inputs."""
-    if all(job.is_video for job in jobs):
+    if all(each.is_video for each in inputs):
         _refuse(options, 'images')
 
 
@@ -152,16 +106,16 @@ def expand(text, output, allow_outside=False):
     return [(path, str(stem) + '.png') for path, stem in result_stems(found, output)]
 
 
-def job_of(source, output, stem):
+def input_of(source, output, stem):
     from chainer_seg.video import VIDEO_SUFFIXES
     video = isinstance(source, int) or is_video(source)
     if output is not None:
-        return Job(source, video, pathlib.Path(output), pathlib.Path(output).with_suffix('.json'))
+        return Input(source, video, pathlib.Path(output), pathlib.Path(output).with_suffix('.json'))
     suffix = '.png'
     if video:
         suffix = pathlib.Path(str(source)).suffix.lower()
         suffix = suffix if suffix in VIDEO_SUFFIXES else '.mp4'
-    return Job(source, video, pathlib.Path(f'{stem}_overlay{suffix}'), pathlib.Path(f'{stem}.json'))
+    return Input(source, video, pathlib.Path(f'{stem}_overlay{suffix}'), pathlib.Path(f'{stem}.json'))
 
 
 def is_camera(text):

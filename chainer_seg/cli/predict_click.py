@@ -12,17 +12,16 @@ from tyro.conf import Positional, UseAppendAction
 from tyro.constructors import PrimitiveConstructorSpec
 
 from chainer_seg import schema
-from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.click_options import ClickView, refinement
 from chainer_seg.cli.common import CommonOnDevice, Strict
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.file_options import LabelReading
+from chainer_seg.cli.prediction import predict_each
 from chainer_seg.errors import ClickError, UserError, shortened
 from chainer_seg.files import read_json, write_json
 from chainer_seg.images import find_images, read_image, write_image
-from chainer_seg.jobs.result_paths import image_ids, result_stems
+from chainer_seg.jobs.prediction import Input, image_inputs
 from chainer_seg.label_images import Guesses
-from chainer_seg.locks import sole_writer
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, where
@@ -133,12 +132,8 @@ class PredictClick(ModelCommand):
         if self.clicks.pnmap and len(paths) > 1:
             raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
                             f'image.')
-        bad = BadImages(self.strict or len(paths) == 1)
-        with sole_writer(self.out), bad.reported(len(paths), 'have no results', self.common.verbose):
-            for number, (image_id, (path, stem)) in enumerate(
-                    zip(image_ids(paths), result_stems(paths, self.out))):
-                with bad.passing_over(number):
-                    self.save(path, image_id, stem, *self.find(model, path, clicks, sharpen))
+        predict_each(self, model, image_inputs(paths, self.out), lambda each: self.save(
+            each, *self.find(model, each.source, clicks, sharpen)), strict=self.strict, folders=[self.out])
 
     def find(self, model: Any, path: pathlib.Path, clicks: list[Any], sharpen: Callable | None
              ) -> tuple[np.ndarray, list[Any], tuple[np.ndarray, np.ndarray]]:
@@ -177,25 +172,25 @@ class PredictClick(ModelCommand):
             probability = sharpen(image, probability, clicks_of_maps(maps))
         return probability, probability > self.threshold
 
-    def save(self, path: pathlib.Path, image_id: int, stem: pathlib.Path, image: np.ndarray,
-             clicks: list[Any], found: tuple[np.ndarray, np.ndarray]) -> None:
+    def save(self, each: Input, image: np.ndarray, clicks: list[Any],
+             found: tuple[np.ndarray, np.ndarray]) -> None:
         """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
         from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
         from chainer_seg.instances import Instances
         from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
         from chainer_seg.visualization import overlay_clicks, overlay_masks
-        probability, mask = found
+        (probability, mask), stem = found, each.results.with_suffix('')
         instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
         write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
         write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
         picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
-        write_image(f'{stem}_overlay.png', picture)
-        write_json(f'{stem}.json', [{**result, 'file_name': path.name}
-                                    for result in instances.to_coco_results(image_id)])
+        write_image(each.picture, picture)
         if self.save_pnmap:
             write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
+        write_json(each.results, [{**result, 'file_name': each.source.name}
+                                  for result in instances.to_coco_results(each.image_id)])
         log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
-                 path, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if self.save_pnmap else '')
+                 each.source, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if self.save_pnmap else '')
 
 
 class _Entry(msgspec.Struct):

@@ -1,21 +1,22 @@
 """Propose objects in images."""
 
 import dataclasses
+import functools
 import logging
 import pathlib
 from typing import Annotated, Any
 
 from tyro.conf import Positional
 
-from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import CommonOnDevice, Strict
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.prediction import predict_each
 from chainer_seg.cli.proposal_options import ProposalOptions
 from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.images import read_image, write_image
-from chainer_seg.jobs.result_paths import image_ids, listed_images, result_stems
-from chainer_seg.locks import sole_writer
+from chainer_seg.jobs.prediction import Input, image_inputs
+from chainer_seg.jobs.result_paths import listed_images
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.recipes.options import Count, Flat, Switch, option
 
@@ -59,26 +60,22 @@ class PredictDeepMask(ModelCommand):
         paths = [path for each in self.inputs for path in listed_images(each, self.allow_outside)]
         if not paths:
             raise UserError('There is nothing to do; name images or folders.')
-        bad = BadImages(self.strict or len(paths) == 1)
-        with sole_writer(self.out), bad.reported(len(paths), 'have no results', self.common.verbose):
-            for number, (image_id, (path, stem)) in enumerate(
-                    zip(image_ids(paths), result_stems(paths, self.out))):
-                with bad.passing_over(number):
-                    self.save_proposals(model, path, image_id, stem)
+        save = functools.partial(self.save_proposals, model)
+        predict_each(self, model, image_inputs(paths, self.out), save, strict=self.strict, folders=[self.out])
 
-    def save_proposals(self, model: Any, path: pathlib.Path, image_id: int, stem: pathlib.Path) -> None:
+    def save_proposals(self, model: Any, each: Input) -> None:
         """Proposes objects in one image and writes an overlay and COCO JSON."""
         from chainer_seg.datasets.proposal_files import proposal_results
         from chainer_seg.masks import decode_rle
         from chainer_seg.visualization import overlay_masks
-        image = read_image(path)
+        image = read_image(each.source)
         found = model.propose_rle(image, threshold=self.threshold, nms=self.nms,
                                   **self.proposals.settings(model))
         masks = decode_rle(found.codes[:self.draw], image.shape[:2])
-        write_image(f'{stem}_overlay.png', overlay_masks(image, masks, contour=2))
-        write_json(f'{stem}.json', [{**result, 'file_name': path.name}
-                                    for result in proposal_results(found, image_id)])
-        log.info('%s: %s; wrote %s_overlay.png and .json', path, describe(found), stem)
+        write_image(each.picture, overlay_masks(image, masks, contour=2))
+        write_json(each.results, [{**result, 'file_name': each.source.name}
+                                  for result in proposal_results(found, each.image_id)])
+        log.info('%s: %s; wrote %s and .json', each.source, describe(found), each.picture)
         for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
             log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',
                       score, box[1], box[3], box[0], box[2], scale)

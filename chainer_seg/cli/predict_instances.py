@@ -12,12 +12,14 @@ from tqdm import tqdm
 
 from chainer_seg.class_names import find_names
 from chainer_seg.cli.common import CommonOnDevice
-from chainer_seg.cli.detector_inputs import Inputs, Job, check_for_videos
+from chainer_seg.cli.detector_inputs import Inputs, check_for_videos
 from chainer_seg.cli.detector_options import Detection
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.prediction import predict_each
 from chainer_seg.errors import UserError
 from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
+from chainer_seg.jobs.prediction import Input
 from chainer_seg.jobs.result_paths import category_ids
 from chainer_seg.recipes.options import Flat, Positive, Share, Switch, option
 from chainer_seg.recipes.rules import When, only
@@ -89,47 +91,47 @@ class PredictInstances(ModelCommand):
                                  lambda options: 'masks' not in options['hide']), '--alpha'),)
 
     def work(self, model: Any) -> None:
-        jobs = self.inputs.jobs()
-        check_for_videos(jobs, {'--frames': self.frames, '--no-fps': self.drawing.no_fps})
+        inputs = self.inputs.found()
+        check_for_videos(inputs, {'--frames': self.frames, '--no-fps': self.drawing.no_fps})
         find = Finder(model, self)
         log.info('category ids in the results: %s', find.whose_ids)
         window = Window() if self.drawing.show else None
-        self.inputs.work_on(jobs, lambda job: (self.annotate if job.is_video else self.save_found)(
-            find, job, window), self.common)
+        predict_each(self, model, inputs, lambda each: (self.annotate if each.is_video else self.save_found)(
+            find, each, window), strict=self.inputs.strict, folders=self.inputs.folders(inputs))
 
-    def save_found(self, find: 'Finder', job: Job, window: 'Window | None') -> None:
+    def save_found(self, find: 'Finder', each: Input, window: 'Window | None') -> None:
         """Finds the objects of one image and writes an overlay and COCO results."""
         from chainer_seg.visualization import overlay_detections
-        image = read_image(job.source)
+        image = read_image(each.source)
         found = find(image)
         picture = overlay_detections(image, found, **self.drawing.settings())
-        write_image(job.picture, picture)
-        write_json(job.results, results_of(found, job.image_id, find.category_ids, job.source.name))
-        log.info('%s: %s; wrote %s and %s', job.source, describe(found), job.picture, job.results)
+        write_image(each.picture, picture)
+        write_json(each.results, results_of(found, each.image_id, find.category_ids, each.source.name))
+        log.info('%s: %s; wrote %s and %s', each.source, describe(found), each.picture, each.results)
         if window is not None:
             window.show(picture)
             window.wait()
 
-    def annotate(self, find: 'Finder', job: Job, window: 'Window | None') -> None:
+    def annotate(self, find: 'Finder', each: Input, window: 'Window | None') -> None:
         """Finds the objects of a video's frames and writes the video and COCO results."""
         from chainer_seg.video import annotate_video
         written: collections.deque = collections.deque([None], maxlen=1)
         stopped = None
-        progress = functools.partial(tqdm, desc=str(job.source), unit='frame', disable=self.common.quiet)
+        progress = functools.partial(tqdm, desc=str(each.source), unit='frame', disable=self.common.quiet)
 
         def detect(frame):
             if window is not None and written[0] is not None:
                 window.show(written[0][1])
             return find(frame)
 
-        with json_list(job.results) as add:
+        with json_list(each.results) as add:
             def keep(number, found, picture):
                 for result in results_of(found, number, find.category_ids):
                     add(result)
                 written.append((number, picture))
 
             try:
-                annotate_video(detect, job.source, job.picture, count=self.frames,
+                annotate_video(detect, each.source, each.picture, count=self.frames,
                                show_rate=not self.drawing.no_fps, drawing=self.drawing.settings(),
                                progress=progress, on_frame=keep)
             except KeyboardInterrupt as interrupt:
@@ -138,8 +140,8 @@ class PredictInstances(ModelCommand):
                 stopped = interrupt
         count = written[0][0] + 1
         if stopped is not None:
-            raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
-        log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
+            raise type(stopped)(f'{count} frames are in {each.picture} and {each.results}') from stopped
+        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.picture, each.results)
 
 
 class Finder:

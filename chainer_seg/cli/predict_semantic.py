@@ -12,11 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from chainer_seg.cli.common import CommonOnDevice
-from chainer_seg.cli.detector_inputs import Inputs, Job, check_for_images, check_for_videos
+from chainer_seg.cli.detector_inputs import Inputs, check_for_images, check_for_videos
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
+from chainer_seg.cli.prediction import predict_each
 from chainer_seg.cli.semantic_options import SemanticInference
 from chainer_seg.files import atomic_write, json_list, write_json
 from chainer_seg.images import read_image, write_image
+from chainer_seg.jobs.prediction import Input
 from chainer_seg.label_images import write_label_image
 from chainer_seg.recipes.options import Flat, Positive, Share, Switch, option
 
@@ -55,19 +57,19 @@ class PredictSemantic(ModelCommand):
     common: Flat[CommonOnDevice] = CommonOnDevice()
 
     def work(self, model: Any) -> None:
-        jobs = self.inputs.jobs()
-        check_for_videos(jobs, {'--frames': self.frames})
-        check_for_images(jobs, {'--save-labels': self.save_labels, '--probabilities': self.probabilities})
+        inputs = self.inputs.found()
+        check_for_videos(inputs, {'--frames': self.frames})
+        check_for_images(inputs, {'--save-labels': self.save_labels, '--probabilities': self.probabilities})
         settings = self.inference.settings()
-        self.inputs.work_on(
-            jobs, lambda job: (self.annotate if job.is_video else self.save_found)(model, job, settings),
-            self.common, *([self.save_labels] if self.save_labels else []))
+        folders = self.inputs.folders(inputs) + ([self.save_labels] if self.save_labels else [])
+        predict_each(self, model, inputs, lambda each: (self.annotate if each.is_video else self.save_found)(
+            model, each, settings), strict=self.inputs.strict, folders=folders)
 
-    def save_found(self, model: Any, job: Job, settings: dict[str, Any]) -> None:
+    def save_found(self, model: Any, each: Input, settings: dict[str, Any]) -> None:
         """Finds the classes in one image and writes the requested files."""
-        image = read_image(job.source)
-        stem = job.results.with_suffix('')
-        written = [self.labels_path(stem), job.picture, job.results]
+        image = read_image(each.source)
+        stem = each.results.with_suffix('')
+        written = [self.labels_path(stem), each.picture, each.results]
         if self.probabilities:
             probabilities = model.probabilities(image, **settings)
             labels = probabilities.argmax(axis=0)
@@ -78,18 +80,18 @@ class PredictSemantic(ModelCommand):
         else:
             labels = model.segment(image, **settings)
         write_label_image(written[0], labels)
-        write_image(job.picture, self.painter(model)(image, labels))
+        write_image(each.picture, self.painter(model)(image, labels))
         found = shares(labels, names_of(model))
-        write_json(job.results, {'image': job.source.name, 'shares': found}, indent=2)
-        log.info('%s: %s; wrote %s', job.source, describe(found), ', '.join(map(str, written)))
+        write_json(each.results, {'image': each.source.name, 'shares': found}, indent=2)
+        log.info('%s: %s; wrote %s', each.source, describe(found), ', '.join(map(str, written)))
 
-    def annotate(self, model: Any, job: Job, settings: dict[str, Any]) -> None:
+    def annotate(self, model: Any, each: Input, settings: dict[str, Any]) -> None:
         """Finds the classes in a video's frames and writes the video and the shares of classes."""
         from chainer_seg.video import VideoReader, VideoWriter
         paint, count, stopped = self.painter(model), 0, None
-        with json_list(job.results) as add:
+        with json_list(each.results) as add:
             try:
-                with VideoReader(job.source) as reader, VideoWriter(job.picture, reader.fps) as writer:
+                with VideoReader(each.source) as reader, VideoWriter(each.picture, reader.fps) as writer:
                     for frame in self.first_frames(reader):
                         labels = model.segment(frame, **settings)
                         writer.write(paint(frame, labels))
@@ -100,8 +102,8 @@ class PredictSemantic(ModelCommand):
                     raise
                 stopped = interrupt
         if stopped is not None:
-            raise type(stopped)(f'{count} frames are in {job.picture} and {job.results}') from stopped
-        log.info('%s: %d frames; wrote %s and %s', job.source, count, job.picture, job.results)
+            raise type(stopped)(f'{count} frames are in {each.picture} and {each.results}') from stopped
+        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.picture, each.results)
 
     def first_frames(self, reader: Any) -> tqdm:
         """The requested frames of a video, with progress."""

@@ -1,15 +1,16 @@
 """Fingerprints: short texts that are equal for the same model or the same data."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from chainer_seg.datasets.base import Dataset
-
 if TYPE_CHECKING:
     import chainer
+
+    from chainer_seg.datasets.base import Dataset
 
 
 def fingerprint_of_model(model: 'chainer.Link') -> str:
@@ -36,15 +37,18 @@ def fingerprint_of_file(path: str | os.PathLike) -> str:
 
 
 def fingerprint_of_files(paths: Iterable[pathlib.Path]) -> str:
-    """The fingerprint of the names, sizes and times of files, whose contents are not read."""
+    """The fingerprint of the names, sizes and times of files; contents are not read, nor need they exist."""
     found = hashlib.sha256()
     for path in paths:
-        status = os.stat(path)
-        found.update(f'{path.resolve()} {status.st_size} {status.st_mtime_ns}\n'.encode())
+        state = ''
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            state = f' {status.st_size} {status.st_mtime_ns}'
+        found.update(f'{path.resolve()}{state}\n'.encode(errors='surrogateescape'))
     return found.hexdigest()
 
 
-def fingerprint_of_dataset(dataset: Dataset) -> str:
+def fingerprint_of_dataset(dataset: 'Dataset') -> str:
     """The fingerprint of a data set: its file or its settings; images are not read."""
     path = dataset.path
     if path is None:

@@ -172,5 +172,6 @@ class Results(contextlib.AbstractContextManager):
             self._database.close()
         if isinstance(error, KeyboardInterrupt) and self._wanted:
             done = sum(number in self.done for number in self._wanted)
-            raise type(error)(f'{done} of {len(self._wanted)} images are done; the same command '
+            reason = f'{error}; ' if str(error) else ''
+            raise type(error)(f'{reason}{done} of {len(self._wanted)} images are done; the same command '
                               f'resumes') from error

@@ -53,7 +53,7 @@ def test_list_of_images_and_all_options(call, model_path, pictures, tmp_path):  
 def test_what_is_wrong_is_told_in_one_sentence(call, model_path, pictures):  # noqa: F811
     empty = pictures / 'empty.txt'
     empty.write_text('\n')
-    for arguments, sentence in [((empty,), 'empty.txt is empty; must have a name in each line'),
+    for arguments, sentence in [((empty,), 'empty.txt is empty; it must have a name in each line'),
                                 ((pictures, '--si', '1', '--sf', '0'), 'has no level')]:
         assert_user_error(call('predict', model_path, *arguments), sentence)
 
