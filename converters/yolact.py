@@ -16,7 +16,7 @@ import chainer
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES
-from chainer_seg.recipes import YolactRecipe
+from chainer_seg.recipes.yolact import YolactRecipe
 from converters.class_names import class_names
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State

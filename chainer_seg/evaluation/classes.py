@@ -40,18 +40,18 @@ class ClassMatch:
         return dataclasses.replace(kept, labels=labels[labels >= 0], class_names=self.names)
 
     def truth(self, instances: Instances) -> Instances:
-        """The data set's objects without those of classes that the model does not know."""
+        """The data set's objects without those of classes that the model does not have."""
         return instances[np.isin(instances.labels, self.labels)]
 
     def found_labels(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-        """Labels of pixels (H, W) that the model found, as the data set's.
+        """The model's labels of pixels (H, W) as labels of the data set.
 
-        Other classes are 0, the background, in a data set that does not know them.
+        Classes that the data set does not have become 0, the background.
         """
         return np.maximum(self.labels, 0).astype(np.int32)[labels]
 
     def truth_labels(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-        """The data set's labels of pixels (H, W), void where the model does not know the class."""
+        """The data set's labels of pixels (H, W), void where the model does not have the class."""
         return np.where(np.isin(labels, self.labels), labels, VOID)
 
 
@@ -62,18 +62,15 @@ def match_classes(model_names: Sequence[str], dataset_names: Sequence[str], *,
     Args:
         model_names: The model's class names by label; may be empty.
         dataset_names: The data set's class names by label.
-        by: ``'name'`` matches what has the same name, else one that differs in case alone, and
-            Pascal's names with those that COCO has for them, as sofa with couch, and leaves the rest
-            out (:func:`chainer_seg.class_names.match_names`);
-            ``'number'`` matches label 0 with label 0 and so on. None does so by name, or by number
-            where the model has no names, and demands that the model knows every class.
-        count: The number of the model's classes where it has no names.
-
-    Returns:
-        ClassMatch
+        by: ``'name'`` matches equal names, or else names that differ only in case, and Pascal's names
+            with COCO's, such as sofa with couch, and skips the rest
+            (:func:`chainer_seg.class_names.match_names`); ``'number'`` matches label 0 with label 0 and
+            so on. None matches by name, or by number if the model has no names, and requires that the
+            model has every class.
+        count: The number of the model's classes if it has no names.
 
     Raises:
-        chainer_seg.errors.DatasetError: They do not match.
+        chainer_seg.errors.DatasetError: The classes do not match.
     """
     count = len(model_names) or count
     if by == 'number' or (by is None and not model_names):
@@ -85,14 +82,14 @@ def match_classes(model_names: Sequence[str], dataset_names: Sequence[str], *,
             f'no class has the same name; use a model of this data set, or match them by number.')
     if by is None and match.missing:
         raise DatasetError(
-            f'The model does not know {listed(match.missing)} of the data set; use a model of this '
-            f'data set, or match by name to leave such classes out.')
+            f'The model does not have {listed(match.missing)} of the data set; use a model of this '
+            f'data set, or match by name to skip such classes.')
     return match
 
 
-def _match_numbers(count, dataset_names, said):
-    """``said`` is whether the user asked for it."""
-    if count != len(dataset_names):
+def _match_numbers(count: int | None, dataset_names: Sequence[str], said: bool) -> ClassMatch:
+    """Matches by number; ``said`` is whether the caller asked for it."""
+    if count is None or count != len(dataset_names):
         raise DatasetError(f'The model has {count or "an unknown number of"} classes and the data set '
                            f'{len(dataset_names)}; use a model of this data set.')
     labels = np.arange(count) if said else match_by_position(count, dataset_names)

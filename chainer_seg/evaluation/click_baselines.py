@@ -1,5 +1,7 @@
 """Classical click segmentation to compare with; both have sessions as a click model has."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ class GrabCut:
     """
 
     def __init__(self, longest_side: int = 320, iterations: int = 2, seed_radius: float = 0.008,
-                 first_radius: float = 0.1):
+                 first_radius: float = 0.1) -> None:
         self.longest_side, self.iterations = longest_side, iterations
         self.seed_radius, self.first_radius = seed_radius, first_radius
 
@@ -63,7 +65,7 @@ class RandomWalker:
         chainer_seg.errors.UserError: scikit-image is not installed.
     """
 
-    def __init__(self, longest_side: int = 320, beta: float = 1000, seed_radius: float = 0.008):
+    def __init__(self, longest_side: int = 320, beta: float = 1000, seed_radius: float = 0.008) -> None:
         try:
             from skimage.segmentation import random_walker
         except ImportError as error:
@@ -101,7 +103,7 @@ class BaselineSession:
     the discs around the clicks (h, w) bool; it returns the object, (h, w) bool.
     """
 
-    def __init__(self, method: GrabCut | RandomWalker, image: npt.NDArray):
+    def __init__(self, method: GrabCut | RandomWalker, image: npt.NDArray) -> None:
         self.image = as_image(image)
         self.clicks: tuple[Click, ...] = ()
         self.mask = np.zeros(self.image.shape[:2], bool)
@@ -129,14 +131,14 @@ class BaselineSession:
         self.mask = resize(found.astype(np.float32), (height, width)) > 0.5
 
 
-def _rim(size):
+def _rim(size: Sequence[int]) -> npt.NDArray[np.bool_]:
     """(H, W) bool: the outermost pixels of an image."""
     rim = np.ones(size, bool)
     rim[1:-1, 1:-1] = False
     return rim
 
 
-def _near(places, distance):
+def _near(places: npt.NDArray[np.bool_], distance: float) -> npt.NDArray[np.bool_]:
     """(H, W) bool: what is no farther than ``distance`` from a True of ``places``."""
     if not places.any():
         return places

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.click_benchmarks import CAP, LEAST_AREA, THRESHOLDS
 from chainer_seg.evaluation.object_choice import objects_of_classes
+from chainer_seg.instances import Instances
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.simulated_user import next_click
 
@@ -31,7 +32,7 @@ class Session(Protocol):
 
 
 class Segmenter(Protocol):
-    """What turns clicks into masks: a click model, or a method to compare it with."""
+    """Anything that turns clicks into masks: a click model, or a baseline."""
 
     def session(self, image: npt.NDArray[np.uint8], /) -> Session: ...
 
@@ -48,7 +49,7 @@ class ClickResult(TypedDict):
 
 @dataclasses.dataclass(frozen=True)
 class ClickFigures:
-    """How good N objects were after each click of the simulated user.
+    """The quality of N objects after each click of the simulated user.
 
     Attributes:
         ious: (N, cap) float64, intersection over union after 1, 2, ..., cap clicks.
@@ -68,12 +69,12 @@ class ClickFigures:
         return self.ious.mean(axis=0)
 
     def clicks_needed(self, threshold: float) -> npt.NDArray[np.int64]:
-        """(N,) int64: clicks until ``threshold`` was reached for the first time, or else the cap."""
+        """(N,) int64: clicks until ``threshold`` was first reached, or else the cap."""
         reached = self.ious >= threshold
         return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, self.ious.shape[1])
 
     def noc(self, threshold: float) -> float:
-        """NoC@threshold, the mean number of clicks needed; the cap for objects that failed."""
+        """NoC@threshold, the mean number of clicks needed, with the cap for objects that failed."""
         return float(self.clicks_needed(threshold).mean())
 
     def failures(self, threshold: float) -> int:
@@ -91,7 +92,7 @@ class ClickFigures:
         return {**figures, 'objects': len(self.ious)}
 
     def by_class(self) -> dict[str, 'ClickFigures']:
-        """The figures of each class that has objects by its name, in the order of labels."""
+        """The figures of each class that has objects, by its name, in the order of labels."""
         labels = np.zeros(len(self.ious), int) if self.labels is None else np.asarray(self.labels)
         return {self.class_names[label] if self.class_names else str(label):
                 dataclasses.replace(self, ious=self.ious[labels == label],
@@ -140,7 +141,7 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
     loop = loop or functools.partial(each_image, progress=progress, on_error=on_error)
     results: list[ClickResult] = []
 
-    def click(number):
+    def click(number: int) -> list[ClickResult]:
         image, instances = dataset[number]
         places = objects_of_classes(instances, least_area, labels)
         if chosen is not None:
@@ -186,20 +187,20 @@ def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.ND
                stop_at: float = 1.0, void: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
     """Lets the simulated user click ``count`` times on one object.
 
-    A pixel that was clicked counts as right from then on: like a person, the simulated user does not click
-    once more where a click did nothing.
+    Clicked pixels count as correct: like a person, the simulated user does not click again where a click
+    had no effect.
 
     Args:
-        segmenter: As :func:`number_of_clicks` takes it.
+        segmenter: As that of :func:`number_of_clicks`.
         image: (H, W, 3) uint8.
         truth: (H, W) bool, the object.
         count: Number of clicks.
-        stop_at: No more clicks are made once this IoU is reached.
-        void: (H, W) bool, pixels that are not counted; None for none.
+        stop_at: Intersection over union at which to stop.
+        void: (H, W) bool, ignored pixels; None for none.
 
     Returns:
-        (count,) float64, the intersection over union after each click; after the last click that
-        was made it stays as it is.
+        (count,) float64, the intersection over union after each click; that of the last click is repeated
+        to the end.
     """
     session = segmenter.session(image)
     ious, iou = np.ones(count), 1.0
@@ -217,20 +218,21 @@ def click_ious(segmenter: Segmenter, image: npt.NDArray[np.uint8], truth: npt.ND
     return ious
 
 
-def _click_on(watch, image, instances, place, void, cap, stop_at):
-    """What is kept of one object, JSON-ready."""
+def _click_on(watch: '_Stopwatch', image: np.ndarray, instances: Instances, place: int,
+              void: npt.NDArray[np.bool_], cap: int, stop_at: float) -> ClickResult:
+    """The result of one object, ready for JSON."""
     ious = click_ious(watch, image, instances.masks[place], cap, stop_at, void)
     return {'object': place, 'label': int(instances.labels[place]), 'ious': ious.tolist(),
             'clicks': watch.clicks, 'seconds': watch.seconds}
 
 
-def _voids(dataset, number, shape):
-    """What is not counted of each object of an image, (R, H, W) bool."""
+def _voids(dataset: Dataset, number: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """(R, H, W) bool, the ignored pixels of each object of an image."""
     void = dataset.read_void(number)
     return np.broadcast_to(False if void is None else void, shape)
 
 
-def _figures(results, class_names):
+def _figures(results: Sequence[ClickResult], class_names: Sequence[str]) -> ClickFigures:
     clicks = sum(result['clicks'] for result in results)
     return ClickFigures(
         np.array([result['ious'] for result in results]),
@@ -239,15 +241,16 @@ def _figures(results, class_names):
 
 
 class _Stopwatch:
-    """A segmenter for one image, whose session adds up the time that the clicks on an object take.
+    """A segmenter for one image whose session measures the time of the clicks on an object.
 
-    The session serves all objects of the image: what some models compute once for an image takes long.
+    The session serves all objects of the image, because some models compute much once for an image.
     """
 
-    def __init__(self, segmenter):
-        self._segmenter, self._session = segmenter, None
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._session: Any = None
 
-    def session(self, image):
+    def session(self, image: np.ndarray) -> '_Stopwatch':
         self.seconds, self.clicks = 0.0, 0
         if self._session is None:
             self._session = self._segmenter.session(image)
@@ -255,16 +258,19 @@ class _Stopwatch:
             self._session.reset()
         return self
 
-    def add(self, click):
+    def reset(self) -> None:
+        self._session.reset()
+
+    def add(self, click: Click) -> None:
         started = time.perf_counter()
         self._session.add(click)
         self.seconds += time.perf_counter() - started
         self.clicks += 1
 
     @property
-    def mask(self):
+    def mask(self) -> np.ndarray:
         return self._session.mask
 
 
-def _iou(mask, truth):
+def _iou(mask: np.ndarray, truth: np.ndarray) -> float:
     return (mask & truth).sum() / max(1, (mask | truth).sum())

@@ -95,7 +95,7 @@ def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tupl
     return tuple(sorted({label for label in labels if label >= 0}))
 
 
-def _from_different(pictures, objects, count):
-    """The first ``count`` of ``objects`` (N,) that lie in different images."""
+def _from_different(pictures: np.ndarray, objects: np.ndarray, count: int) -> np.ndarray:
+    """The first ``count`` of ``objects`` (N,) from different images."""
     firsts = np.unique(pictures[objects], return_index=True)[1]
     return objects[np.sort(firsts)[:count]]

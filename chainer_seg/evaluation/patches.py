@@ -1,5 +1,8 @@
 """How good DeepMask and SharpMask are on single patches, as their Torch implementation judges them."""
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
 import chainer
 import numpy as np
 from chainer.backends import cuda
@@ -21,7 +24,7 @@ _BATCH = 32
 
 
 def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: int = 1000, *,
-                     target_size: int | None = None, boundary: bool = False, shift: int = 16,
+                     target_size: int | None = None, boundary: bool = False, shift: float = 16,
                      scale: float = 0.25, seed: int = 0, progress: Progress = iter,
                      on_error: OnError | None = None) -> dict[str, float]:
     """Judges masks and scores of patches drawn as in training.
@@ -65,7 +68,7 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
                 model.check_finite(logits)
                 correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
     if not found_ious or not correct:
-        raise DatasetError('There is nothing to judge by: no image of the data set can be read.')
+        raise DatasetError('There is nothing to evaluate: no image of the data set can be read.')
     ious = np.concatenate(found_ious)
     figures = {'iou': ious.mean(), 'median_iou': np.median(ious), 'iou@0.5': (ious >= 0.5).mean(),
                'iou@0.7': (ious >= 0.7).mean(), 'score_accuracy': np.concatenate(correct).mean()}
@@ -74,8 +77,10 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
     return {name: float(value) for name, value in figures.items()}
 
 
-def _draw(draw, numbers, seed, device, on_error):
-    """Yields a batch of the patches of these numbers, nothing where no image of them can be read."""
+def _draw(draw: Callable[[np.random.Generator], dict[str, Any]], numbers: Iterable[int],
+          seed: tuple[int, ...], device: chainer.backend.Device,
+          on_error: OnError | None) -> Iterator[dict[str, Any]]:
+    """A batch of the patches of these numbers; none if no image of them can be read."""
     patches = []
     for number in numbers:
         with passing_over(number, on_error):

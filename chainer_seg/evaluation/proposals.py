@@ -34,19 +34,19 @@ _AREAS = np.array([(0, 1e10), (0, 32 ** 2), (32 ** 2, 96 ** 2), (96 ** 2, 1e10)]
 class ProposalEvaluator:
     """Average recall of proposals over images that are added one by one.
 
-    The best proposals of an image by score are matched to its objects, whatever their classes are;
-    crowds count neither way. Sizes come from ``areas`` where the ground truth has them, else from
-    masks. Nothing is kept but counts, so images can be streamed.
+    The best proposals of an image by score are matched to its objects, regardless of their classes;
+    crowds are ignored. Sizes are the ``areas`` of the ground truth, or those of its masks if it has no
+    areas. Only counts are kept, so that images can be streamed.
 
     Args:
-        kinds: What is compared, one or both of ``'bbox'`` and ``'segm'``.
+        kinds: One or both of ``'bbox'`` and ``'segm'``.
         counts: Recall is reported at these numbers of proposals per image.
 
     Raises:
         ValueError: For an unknown kind.
     """
 
-    def __init__(self, kinds: Sequence[str] = KINDS, counts: Sequence[int] = COUNTS):
+    def __init__(self, kinds: Sequence[str] = KINDS, counts: Sequence[int] = COUNTS) -> None:
         if isinstance(kinds, str) or not kinds or set(kinds) - set(KINDS):
             raise ValueError(f'kinds must be some of {KINDS}, not {kinds!r}')
         self.kinds, self.counts = tuple(kinds), tuple(sorted(counts))
@@ -63,14 +63,14 @@ class ProposalEvaluator:
         """Matches the proposals of one image.
 
         Args:
-            ground_truth (Instances): What is there.
-            proposals: :class:`Instances`; what ``model.propose_rle`` gives; COCO result dicts with
-                ``score`` and ``segmentation`` (a run-length encoding), or with ``score`` and ``bbox``
-                where only boxes are compared.
+            ground_truth: The objects of the image.
+            proposals: :class:`Instances`; the result of ``model.propose_rle``; or COCO result dicts with
+                ``score`` and ``segmentation`` (a run-length encoding), or with ``score`` and ``bbox`` if
+                only boxes are compared.
 
         Raises:
-            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack
-                what is to be compared, or are no COCO results.
+            chainer_seg.errors.DatasetError: The proposals are for an image of another size, lack the
+                compared kind, or are not COCO results.
         """
         results = proposal_results(proposals)
         _check_sizes(results, ground_truth.image_size)
@@ -89,12 +89,12 @@ class ProposalEvaluator:
         self._images += 1
 
     def summary(self) -> dict[str, float]:
-        """The figures so far.
+        """The figures of the images added so far.
 
         Returns:
-            dict of float: For each kind and count the average recall over overlaps from 0.5 to 0.95:
-            ``'segm/AR@100'`` of all objects, and ``'segm/AR@100/small'``, ``'.../medium'`` and
-            ``'.../large'`` by their size. NaN where there is no such object.
+            For each kind and count the average recall over overlaps from 0.5 to 0.95: ``'segm/AR@100'``
+            of all objects, and ``'segm/AR@100/small'``, ``'.../medium'`` and ``'.../large'`` by size. NaN
+            if there is no such object.
 
         Raises:
             chainer_seg.errors.DatasetError: No image was added.
@@ -164,29 +164,29 @@ def evaluate_proposal_files(files: Iterable[tuple[int | str, list[dict[str, Any]
         if index is not None:
             evaluator.add(dataset.read_instances(index), results)
     if missing and not len(evaluator):
-        raise DatasetError(f'None of the images of {dataset.path} has proposals in the files; give '
+        raise DatasetError(f'None of the images of {dataset.path} has proposals in the files; pass '
                            f'the proposals of this data set.')
     for index in missing.values():
         evaluator.add(dataset.read_instances(index), [])
     return evaluator.summary()
 
 
-def _ranks(ious):
-    """By which proposal each object is found.
+def _ranks(ious: np.ndarray) -> npt.NDArray[np.int64]:
+    """The rank of the proposal that matches each object.
 
     Args:
         ious: (N, R) overlaps of the proposals, best first, with the objects.
 
     Returns:
-        (T, R) int: the rank of the proposal at each threshold; beyond all counts where none is left
-        for the object. As in COCO, the best proposals choose first.
+        (T, R) int: the rank at each threshold; beyond all counts for an unmatched object. As in COCO, the
+        best proposals choose first.
     """
     ranks = np.full((len(_THRESHOLDS), ious.shape[1]), np.iinfo(np.int64).max)
     rows = np.arange(len(_THRESHOLDS))
     free = np.ones(ranks.shape, bool)
     for rank in np.flatnonzero(ious.max(axis=1, initial=0) >= _THRESHOLDS[0]):
         possible = np.where(free & (ious[rank] >= _THRESHOLDS[:, None]), ious[rank], -1)
-        # Of equal overlaps the last counts, as in pycocotools.
+        # Of equal overlaps the last one is chosen, as in pycocotools.
         chosen = possible.shape[1] - 1 - possible[:, ::-1].argmax(axis=1)
         found = possible[rows, chosen] >= 0
         ranks[rows[found], chosen[found]] = rank
@@ -194,14 +194,14 @@ def _ranks(ious):
     return ranks
 
 
-def _mask_overlaps(results, truth):
-    """(N, R) of the masks."""
+def _mask_overlaps(results: Sequence[dict[str, Any]], truth: Instances) -> np.ndarray:
+    """(N, R) intersections over union of the masks."""
     return _overlaps([_field(result, 'segmentation') for result in results],
                      masks.encode_rle(truth.masks))
 
 
-def _box_overlaps(results, truth):
-    """(N, R) of the boxes; proposals without a box have the tight one of their mask."""
+def _box_overlaps(results: Sequence[dict[str, Any]], truth: Instances) -> np.ndarray:
+    """(N, R) intersections over union of the boxes; those of the masks for proposals without boxes."""
     found = [result['bbox'] if 'bbox' in result
              else coco_mask.toBbox(_field(result, 'segmentation')) for result in results]
     return _overlaps(np.array(found, np.float64).reshape(-1, 4),
@@ -211,20 +211,20 @@ def _box_overlaps(results, truth):
 _OVERLAPS = {'bbox': _box_overlaps, 'segm': _mask_overlaps}
 
 
-def _overlaps(proposals, objects):
+def _overlaps(proposals: Any, objects: Any) -> np.ndarray:
     if not len(proposals) or not len(objects):
         return np.zeros((len(proposals), len(objects)))
     return np.asarray(coco_mask.iou(proposals, objects, [False] * len(objects)))
 
 
-def _field(result, name):
+def _field(result: dict[str, Any], name: str) -> Any:
     if name not in result:
-        raise DatasetError(f'The proposals have no "{name}"; compare boxes only, or give the files of '
+        raise DatasetError(f'The proposals have no "{name}"; compare boxes only, or pass the files of '
                            f'segments.')
     return result[name]
 
 
-def _check_sizes(results, size):
+def _check_sizes(results: Sequence[dict[str, Any]], size: Sequence[int]) -> None:
     sizes = {tuple(result['segmentation']['size']) for result in results if 'segmentation' in result}
     if sizes - {tuple(size)}:
         height, width = (sizes - {tuple(size)}).pop()

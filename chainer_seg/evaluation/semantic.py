@@ -19,16 +19,16 @@ from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
 
 class SemanticEvaluator:
-    """Counts which class was found where which class is; only these counts are kept.
+    """Mean IoU and accuracy of pixels from a confusion matrix over images that are added one by one.
 
     Args:
-        class_names (sequence of str): A name for each class, the background among them.
+        class_names: A name for each class, including the background.
 
     Attributes:
-        confusion: (C, C) int64, the pixels of class i in which class j was found.
+        confusion: (C, C) int64, the number of pixels of class i that were predicted as class j.
     """
 
-    def __init__(self, class_names: Sequence[str]):
+    def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = tuple(class_names)
         self.confusion = np.zeros((len(self.class_names),) * 2, np.int64)
         self._images = 0
@@ -43,57 +43,56 @@ class SemanticEvaluator:
         Args:
             truth: (H, W) int, the class of each pixel; pixels with
                 :data:`chainer_seg.label_images.VOID` are ignored.
-            labels: (H, W) int, what was found.
+            labels: (H, W) int, the predicted class of each pixel.
 
         Returns:
-            (C, C) int64, the counts of this image alone.
+            (C, C) int64, the confusion matrix of this image.
 
         Raises:
-            chainer_seg.errors.DatasetError: The two are not of one size, or a label has no class.
+            chainer_seg.errors.DatasetError: The two differ in size, or a label has no class.
         """
         counts = self._count(np.asarray(truth), np.asarray(labels))
         self.add_counts(counts)
         return counts
 
     def add_counts(self, counts: npt.ArrayLike) -> None:
-        """Adds an image of which only the counts are known, as :meth:`add` gave them."""
+        """Adds the confusion matrix of an image, as returned by :meth:`add`."""
         self.confusion += np.asarray(counts, np.int64)
         self._images += 1
 
     def merge(self, other: 'SemanticEvaluator') -> None:
-        """Takes over the images of another evaluator of the same classes, such as a worker's."""
+        """Adds the images of another evaluator with the same classes, such as a worker's."""
         self.confusion += other.confusion
         self._images += len(other)
 
     def ious(self) -> npt.NDArray[np.float64]:
-        """(C,) float64, of each class the intersection over union of its pixels in all images.
+        """(C,) float64, the intersection over union of each class over all images.
 
-        NaN where a class is neither in the truth nor found; a class that is found but is not there
-        has 0.
+        NaN for a class that occurs neither in the truth nor in the prediction.
         """
         right = np.diag(self.confusion)
         return _ratio(right, self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - right)
 
     def accuracies(self) -> npt.NDArray[np.float64]:
-        """(C,) float64, the share of each class's pixels that were found; NaN where it has none."""
+        """(C,) float64, the share of each class's pixels that are correct; NaN if it has none."""
         return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     def pixel_accuracy(self) -> float:
-        """The share of all pixels whose class was found; NaN where all are void."""
+        """The share of all pixels that are correct; NaN if all are void."""
         return float(_ratio(np.trace(self.confusion), self.confusion.sum()))
 
     def summary(self, per_class: bool = True) -> dict[str, float]:
-        """The figures so far.
+        """The figures of the images added so far.
 
         Args:
-            per_class (bool): Also give those of each class.
+            per_class: Whether to include those of each class.
 
         Returns:
-            dict of float: miou, pixel_accuracy, mean_class_accuracy, and of each class
-            iou/<class> and class_accuracy/<class>. Means leave out the classes that are NaN.
+            miou, pixel_accuracy, mean_class_accuracy, and iou/<class> and class_accuracy/<class> of each
+            class. Means exclude classes that are NaN.
 
         Raises:
-            chainer_seg.errors.DatasetError: If no image was added.
+            chainer_seg.errors.DatasetError: No image was added.
         """
         if not len(self):
             raise DatasetError('There is nothing to evaluate: no image was added.')
@@ -106,7 +105,7 @@ class SemanticEvaluator:
                                for name, value in zip(self.class_names, values))
         return figures
 
-    def _count(self, truth, labels):
+    def _count(self, truth: np.ndarray, labels: np.ndarray) -> npt.NDArray[np.int64]:
         classes = len(self.class_names)
         if truth.shape != labels.shape:
             raise DatasetError(f'The labels are for an image of {labels.shape} pixels, their ground '
@@ -152,13 +151,14 @@ def evaluate_semantic(predictor: Any, dataset: SemanticDataset, *, progress: Pro
     return evaluator.summary(per_class)
 
 
-def _ratio(part, whole):
-    """Quotients as float64; NaN where ``whole`` is 0."""
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+def _ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Quotients as float64; NaN if ``whole`` is 0."""
+    divisor = np.asarray(whole, np.float64)
+    return np.divide(np.asarray(part, np.float64), divisor, out=np.full(divisor.shape, np.nan),
+                     where=divisor > 0)
 
 
-def _mean(values):
-    """The mean of what is not NaN; NaN of nothing."""
+def _mean(values: np.ndarray) -> float:
+    """The mean of the values that are not NaN; NaN without any."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float('nan')

@@ -8,6 +8,7 @@ The command ``chainer-seg train`` is generated from the same classes.
 """
 
 import importlib
+from typing import Any
 
 from chainer_seg.recipes.base import Recipe
 from chainer_seg.recipes.run import Run
@@ -33,7 +34,7 @@ def recipe_class(system: str) -> type[Recipe]:
     return getattr(importlib.import_module(module), name)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     for system, (_, known) in _HOMES.items():
         if known == name:
             return recipe_class(system)

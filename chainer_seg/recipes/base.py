@@ -198,7 +198,7 @@ class Recipe:
         return cls.from_tables(cls._read(os.fspath(name), ()), f'The recipe {name}')
 
     @classmethod
-    def _read(cls, name, followers):
+    def _read(cls, name: str, followers: tuple[str, ...]) -> dict[str, Any]:
         """The tables of a recipe on top of those that it is based on."""
         if name in followers:
             raise TrainingError(f'The recipe {name} is based on itself.')
@@ -220,13 +220,13 @@ class Recipe:
                 for section in (*below, *(each for each in tables if each not in below))}
 
     @classmethod
-    def _with_field_names(cls, tables, name):
+    def _with_field_names(cls, tables: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
         """The tables with every alias of a field in the place of its name."""
         sections, found = cls.sections(), {}
         for section, values in tables.items():
             if not isinstance(values, dict):
                 raise TrainingError(f'{name} sets {section} outside of a table.')
-            names = aliases(sections[section]) if section in sections else {}
+            names: Any = aliases(sections[section]) if section in sections else {}
             found[section] = {names.get(key, key): value for key, value in values.items()}
         return found
 
@@ -259,7 +259,7 @@ class Recipe:
         return {field.name: types[field.name] for field in dataclasses.fields(cls)}
 
     @classmethod
-    def _place(cls, name):
+    def _place(cls, name: str) -> tuple[str, str]:
         """(section, field) that a name means."""
         section, _, field = name.replace('.', '__').rpartition('__')
         forms = {each: form for each, form in cls.sections().items() if section in ('', each)}
@@ -275,7 +275,7 @@ class Recipe:
         raise TrainingError(f'A recipe for {cls.system} has no field {quoted(name)}.')
 
 
-def _value_of(text):
+def _value_of(text: str) -> Any:
     """The value that a text means in TOML, or the text itself."""
     try:
         return tomllib.loads(f'value = {text}')['value']
@@ -283,16 +283,16 @@ def _value_of(text):
         return text
 
 
-def _without_none(tables):
+def _without_none(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {section: {field: value for field, value in values.items() if value is not None}
             for section, values in tables.items()}
 
 
-def _joined(lines):
+def _joined(lines: str) -> str:
     return ' '.join(line.strip() for line in lines.splitlines())
 
 
-def _written(value):
+def _written(value: Any) -> str:
     if isinstance(value, tuple):
         return ' '.join(map(str, value))
     return str(value)

@@ -5,7 +5,7 @@ import functools
 import logging
 import pathlib
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.errors import DatasetError, TrainingError, UserError
@@ -15,7 +15,7 @@ from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Share,
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, OF_FILES, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
-from chainer_seg.recipes.training import Training
+from chainer_seg.recipes.training import SmoothSchedules, Training
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab import ClickSegmenter
@@ -219,6 +219,7 @@ class ClickTraining(Training):
         val_objects: Maximum number of objects to validate on.
     """
 
+    schedule: SmoothSchedules = 'cosine'
     epochs: Annotated[float | None, option(metavar='N')] = None
     val_objects: Annotated[int, option(metavar='N')] = 80
 
@@ -228,9 +229,9 @@ class ClickTraining(Training):
         return {**super().settings(), 'iterations': None, 'epochs': self.epochs}
 
 
-def _encodes(encoding):
+def _encodes(encoding: str) -> When:
     """Where clicks are encoded like this: by --click-encoding, or as --init does it."""
-    def holds(options):
+    def holds(options: Mapping[str, Any]) -> bool:
         if options['click_encoding'] is None and options['init']:
             from chainer_seg.model_file import read_description
             return read_description(options['init'])['config'].get('click_encoding', 'distance') == encoding
@@ -272,7 +273,7 @@ class ClickRecipe(Recipe):
 
     def settled(self, given: Collection[str], data: Data) -> 'ClickRecipe':
         """Epochs of the recipe give way to iterations that are given; synthetic images have no epochs."""
-        changes = {}
+        changes: dict[str, Any] = {}
         if 'val_objects' not in given:
             changes['val_objects'] = 2 * data.val_n
         if 'epochs' not in given and ('iterations' in given or data.is_synthetic):
@@ -300,7 +301,7 @@ class ClickRecipe(Recipe):
                 model.config[name] = value
         return model
 
-    def _new_model(self, seed):
+    def _new_model(self, seed: int) -> 'ClickSegmenter':
         from chainer_seg.links import copy_resnet
         from chainer_seg.model_file import copy_matching, load_model
         from chainer_seg.models.deeplab import ClickSegmenter
@@ -319,7 +320,7 @@ class ClickRecipe(Recipe):
             log.info('the ResNet comes from %s', net.backbone)
         return model
 
-    def _object_parts(self, model, train, validation):
+    def _object_parts(self, model: 'ClickSegmenter', train: Any, validation: Any) -> Parts:
         from chainer_seg.models.deeplab import ClickSamples, ClickTrainChain
         samples, losses = self.samples, self.losses
         transform = ClickSamples(
@@ -334,7 +335,7 @@ class ClickRecipe(Recipe):
                      ('validation/iou@3', 'max'),
                      {'lr_multipliers': self.lr_factors(model)})
 
-    def _file_parts(self, model, train, validation):
+    def _file_parts(self, model: 'ClickSegmenter', train: Any, validation: Any) -> Parts:
         from chainer_seg.models.deeplab.map_training import (
             ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
         for section, name in (('samples', 'simulated_clicks'), ('samples', 'start_masks'),

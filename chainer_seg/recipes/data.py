@@ -16,6 +16,10 @@ from chainer_seg.recipes.options import Positive, Size, option
 VALIDATION_SEED_OFFSET = 1_000_000
 
 
+# The choices of recipes that train on objects.
+ObjectSets = Literal['shapes', 'plain-shapes', 'figures', 'coco']
+
+
 @dataclasses.dataclass(frozen=True)
 class Data:
     """The data.
@@ -35,7 +39,7 @@ class Data:
         val_n: Number of synthetic images to validate on.
     """
 
-    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco'] = 'shapes'
+    dataset: str = 'shapes'  # a subclass has the choices
     annotations: Annotated[pathlib.Path | None, option(metavar='J')] = None
     images: Annotated[pathlib.Path | None, option(metavar='D')] = None
     val_annotations: Annotated[pathlib.Path | None, option(metavar='J')] = None
@@ -78,7 +82,7 @@ class Data:
         """How files are read, as arguments of :func:`chainer_seg.datasets.open_dataset`."""
         return {'labels_as': self.labels_as, 'allow_outside': self.allow_outside}
 
-    def _draw(self, examples, seed):
+    def _draw(self, examples: int, seed: int) -> tuple[Any, Any]:
         if self.labels_as != 'auto' or self.allow_outside:
             raise DatasetError('--labels-as and --allow-outside are for data sets of files; name one, or '
                                'omit them.')
@@ -87,7 +91,7 @@ class Data:
         return (make(examples, seed, self.size),
                 make(self.val_n, seed + VALIDATION_SEED_OFFSET, self.size))
 
-    def _open_files(self, skip_empty, keypoints):
+    def _open_files(self, skip_empty: bool, keypoints: bool | None) -> tuple[Any, Any]:
         from chainer_seg.datasets import open_dataset
         if not self.annotations:
             raise DatasetError(f'--dataset {self.dataset} needs --annotations and --images.')
@@ -128,6 +132,7 @@ class PreparedData(Data):
             --val-annotations.
     """
 
+    dataset: ObjectSets = 'shapes'
     data_folder: Annotated[pathlib.Path | None, option(metavar='D')] = None
 
     def settled(self, given: Collection[str]) -> Self:

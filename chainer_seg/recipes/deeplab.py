@@ -5,7 +5,7 @@ import functools
 import logging
 import pathlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.class_names import listed
@@ -19,6 +19,7 @@ from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
+    from chainer_seg.links import ResNet
     from chainer_seg.models.deeplab import DeepLab
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,13 @@ class SemanticData(Data):
         train, validation = super().open(examples, seed)
         return SemanticDataset(train), SemanticDataset(validation)
 
-    def _open_labels(self):
-        from chainer_seg.datasets import open_semantic
+    def _open_labels(self) -> tuple[Any, Any]:
+        from chainer_seg.datasets import SemanticDataset, open_semantic
         if not self.annotations:
             raise DatasetError(f'--dataset {self.dataset} needs --annotations, and --images with a COCO '
                                f'JSON file.')
-        open_files = functools.partial(open_semantic, sbd=self.sbd, class_names=self.class_names,
-                                       **self.reading)
+        open_files: Callable[..., SemanticDataset] = functools.partial(
+            open_semantic, sbd=self.sbd, class_names=self.class_names, **self.reading)
         train = open_files(self.annotations, self.images)
         if not self.val_annotations:
             return train, train
@@ -162,17 +163,17 @@ class DeepLabRecipe(Recipe):
     def make_model(self, class_names: Sequence[str], seed: int = 0) -> 'DeepLab':
         """The model of ``init``, or a new one, perhaps with the ResNet of ``backbone``."""
         if self.network.init:
-            model = self._model_to_start_from(class_names, seed)
+            model = self._model_to_start_from(self.network.init, class_names, seed)
         else:
             model = self._new_model(class_names, seed)
         model.class_names = tuple(class_names)
         return model
 
-    def _model_to_start_from(self, class_names, seed):
+    def _model_to_start_from(self, path: str, class_names: Sequence[str], seed: int) -> 'DeepLab':
         from chainer_seg.model_file import load_model
         from chainer_seg.models.class_transfer import start_by_names
         from chainer_seg.models.deeplab import DeepLab
-        path = self.network.init
+
         source = load_model(path)
         if not isinstance(source, DeepLab):
             raise TrainingError(f'{path} holds a {type(source).__name__}, not a DeepLab; to start from '
@@ -185,14 +186,14 @@ class DeepLabRecipe(Recipe):
                  len(class_names), listed(shared))
         return model
 
-    def _new_model(self, class_names, seed):
+    def _new_model(self, class_names: Sequence[str], seed: int) -> 'DeepLab':
         from chainer_seg.links import copy_resnet
         from chainer_seg.models.deeplab import DeepLab
         from chainer_seg.recipes.start import find_resnet
         net = self.network
-        sizes = {'blocks': net.blocks, 'width': net.width}
+        sizes: dict[str, Any] = {'blocks': net.blocks, 'width': net.width}
         source = find_resnet(net.backbone) if net.backbone else None
-        if source is not None:
+        if source is not None and net.backbone:
             sizes = _sizes_of(source, net.backbone)
         model = DeepLab(len(class_names), pyramid=net.pyramid, seed=seed,
                         longest_side=net.longest_side or 513, **sizes)
@@ -201,7 +202,7 @@ class DeepLabRecipe(Recipe):
         return model
 
 
-def _sizes_of(resnet, path):
+def _sizes_of(resnet: 'ResNet', path: str) -> dict[str, Any]:
     """What a DeepLab must be made with to start from a ResNet."""
     from chainer_seg.links import FrozenAffine
     from chainer_seg.links.resnet import EXPANSION

@@ -9,10 +9,10 @@ from msgspec import Meta
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import Data
+from chainer_seg.recipes.data import Data, ObjectSets
 from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, Share, option
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, VALIDATION_RULES, When, only, without)
+    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, VALIDATION_RULES, Rule, When, only, without)
 from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.training import Training
 
@@ -35,6 +35,7 @@ class ImageData(Data):
         pictures: Number of synthetic images to train on.
     """
 
+    dataset: ObjectSets = 'shapes'
     pictures: Annotated[int, option('--synthetic-images', metavar='N')] = 2000
 
     def open(self, examples: int, seed: int, *, skip_empty: bool = False,
@@ -75,14 +76,15 @@ class PatchTraining(Training):
         snapshot_every: Updates between snapshots; an epoch if not given.
     """
 
-    iterations: Positive | None = None
+    # Both follow from maxload if not given, which only these recipes have.
+    iterations: Positive | None = None  # type: ignore[assignment]
     batch_size: Annotated[int, Meta(ge=1, le=4096), option('--batch')] = 32
     optimizer: Literal['adam', 'momentum'] = 'momentum'
     lr: NotNegative = 0.0
     weight_decay: Annotated[NotNegative, option('--wd')] = 5e-4
     schedule: Literal['constant', 'cosine', 'poly'] = 'constant'
     warm_up: Count = 0
-    snapshot_every: Annotated[Positive | None, option(metavar='N')] = None
+    snapshot_every: Annotated[Positive | None, option(metavar='N')] = None  # type: ignore[assignment]
     maxload: Positive = 4000
     maxepoch: Positive = 300
     mask_weight: NotNegative | None = None
@@ -167,8 +169,12 @@ class SharpMaskNetwork:
 class PatchRecipe(Recipe):
     """What the recipes of DeepMask and SharpMask share."""
 
+    if typing.TYPE_CHECKING:  # both systems have these sections, with defaults of their own
+        samples: 'Samples'
+        training: PatchTraining
+
     data: ClassVar[type] = ImageData
-    rules: ClassVar = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
         only(OF_SYNTHETIC, '--pictures'), only(without('--trunk'), '--blocks', '--width'),
         only(When('with an --lr above 0', lambda options: options['lr']), '--schedule', '--warm-up'))
@@ -220,7 +226,8 @@ class DeepMaskRecipe(PatchRecipe):
         if net.iSz % STRIDE:
             raise TrainingError(f'--iSz is {net.iSz}; give a multiple of {STRIDE}.')
         source = find_resnet(net.trunk) if net.trunk else None
-        blocks, width = net.blocks, net.width
+        blocks: tuple[int, ...] = net.blocks
+        width = net.width
         if source is not None:
             blocks = tuple(len(source[name]) for name in source.stage_names[:3])
             width = source.stem.conv.W.shape[0]
@@ -240,7 +247,8 @@ class SharpMaskRecipe(PatchRecipe):
     samples: Flat[Samples] = Samples(hfreq=0.0)
     training: Flat[SharpMaskTraining] = SharpMaskTraining()
 
-    rules: ClassVar = tuple(rule for rule in PatchRecipe.rules if '--width' not in rule.flags)
+    rules: ClassVar[tuple[Rule, ...]] = tuple(
+        rule for rule in PatchRecipe.rules if '--width' not in rule.flags)
     system: ClassVar[str] = 'sharpmask'
     title: ClassVar[str] = 'SharpMask: refines the masks of a DeepMask'
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -21,7 +21,8 @@ from chainer_seg.recipes.training import STEP_FACTOR, Training
 
 if typing.TYPE_CHECKING:
     from chainer_seg.links import ResNet
-    from chainer_seg.models.mask_rcnn import MaskRCNN
+    from chainer_seg.models.mask_rcnn import MaskRCNN, ProposalLimits
+    from chainer_seg.training import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -140,14 +141,14 @@ class MaskRCNNTraining(Training):
 
     warm_up_start: ClassVar[float] = 0.1
 
-    def _after_warm_up(self):
+    def _after_warm_up(self) -> 'Schedule':
         from chainer_seg import training
         if self.schedule == 'steps':
             return training.Steps(self.lr_step, STEP_FACTOR)
         return super()._after_warm_up()
 
 
-def _resumes_model(options):
+def _resumes_model(options: Mapping[str, Any]) -> bool:
     """Whether --resume names a model file rather than a snapshot."""
     from chainer_seg.model_file import is_model_file
     return options['resume'] not in (None, 'auto') and is_model_file(options['resume'])
@@ -221,7 +222,7 @@ class MaskRCNNRecipe(Recipe):
         """The model of ``init``, or a new one with the ResNet of ``pretrained`` or random weights."""
         names, keypoints = tuple(dataset.class_names), self._keypoints_of(dataset)
         if self.network.init:
-            return self._model_to_start_from(names, keypoints)
+            return self._model_to_start_from(self.network.init, names, keypoints)
         model = self._new_model(len(names), keypoints, seed)
         model.class_names = names
         return model
@@ -238,7 +239,7 @@ class MaskRCNNRecipe(Recipe):
             patterns += [f'{root}/*/gamma', f'{root}/*/beta']
         return dict.fromkeys(patterns, 0.0)
 
-    def _keypoints_of(self, dataset):
+    def _keypoints_of(self, dataset: Any) -> int:
         """The number of keypoints of an object, if they are asked for."""
         if not self.network.keypoints:
             return 0
@@ -248,7 +249,7 @@ class MaskRCNNRecipe(Recipe):
                                 'person_keypoints file.')
         return instances.keypoints.shape[1]
 
-    def _new_model(self, classes, keypoints, seed):
+    def _new_model(self, classes: int, keypoints: int, seed: int) -> 'MaskRCNN':
         from chainer_seg.links import copy_resnet
         net, source = self.network, self._pretrained_resnet()
         model = _build(
@@ -264,7 +265,7 @@ class MaskRCNNRecipe(Recipe):
             copy_resnet(source, model.extractor.resnet)
         return model
 
-    def _resnet_config(self, source):
+    def _resnet_config(self, source: 'ResNet | None') -> dict[str, Any]:
         """The sizes and the normalisation of the backbone; those of ``source`` if there is one."""
         net = self.network
         if source is None and net.bn2affine:
@@ -279,7 +280,7 @@ class MaskRCNNRecipe(Recipe):
                 'width': source.out_channels[0] // EXPANSION, 'stem_width': source.stem.conv.W.shape[0],
                 'norm': 'affine' if affine else 'batch'}
 
-    def _pretrained_resnet(self):
+    def _pretrained_resnet(self) -> 'ResNet | None':
         """The ResNet of ``pretrained``, or None."""
         if not self.network.pretrained:
             return None
@@ -287,18 +288,18 @@ class MaskRCNNRecipe(Recipe):
         return find_resnet(IMAGENET[self.network.extractor] if self.network.pretrained == 'imagenet'
                            else self.network.pretrained)
 
-    def _model_to_start_from(self, names, keypoints):
+    def _model_to_start_from(self, init: str, names: tuple[str, ...], keypoints: int) -> 'MaskRCNN':
         """A model of the sizes in the file of ``init``, with its weights as far as they fit."""
         from chainer_seg.models.class_transfer import start_by_names
-        source = load_mask_rcnn(self.network.init)
+        source = load_mask_rcnn(init)
         model = _build(**{**source.config, 'classes': len(names), 'keypoints': keypoints})
         model.class_names = names
         started = start_by_names(source, model)
         log.info('%d arrays of the model come from %s, and the weights of %d of %d classes: %s',
-                 started.arrays, self.network.init, len(started.shared), len(names), listed(started.shared))
+                 started.arrays, init, len(started.shared), len(names), listed(started.shared))
         return model
 
-    def _limits(self, model):
+    def _limits(self, model: 'MaskRCNN') -> 'ProposalLimits | None':
         """How many proposals there are in training; the published numbers if not given."""
         if self.samples.proposals is None:
             return None
@@ -348,7 +349,7 @@ def evaluate(model: 'MaskRCNN', dataset: Any) -> dict[str, float]:
     return {f'{kind}/{name}': figures[f'{kind}/{name}'] for kind in kinds for name in EVALUATED}
 
 
-def _build(**config):
+def _build(**config: Any) -> 'MaskRCNN':
     from chainer_seg.models.mask_rcnn import MaskRCNN
     if config['keypoints'] and config['neck'] != 'fpn':
         raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')

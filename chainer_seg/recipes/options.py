@@ -64,30 +64,30 @@ def value_of_option(arguments: Sequence[str], name: str) -> str | None:
     return value
 
 
-def _default(value):
+def _default(value: str) -> str:
     """The default as the help shows it; nothing where the text says what happens without the option."""
     return '' if value in ('None', '') else f'(default: {value})'
 
 
-def _size(words):
+def _size(words: Sequence[str]) -> tuple[int, int]:
     sides = words[0].lower().split('x')
     if len(sides) > 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
         raise ValueError(f'{words[0]!r} is not a size such as 256 or 240x320')
     return int(sides[0]), int(sides[-1])
 
 
-def _toml_value(words):
+def _toml_value(words: Sequence[str]) -> Any:
     try:
         return _as_tuples(tomllib.loads(f'value = {words[0]}')['value'])
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f'{words[0]!r} is not a value in TOML, such as [[24], [48]]') from error
 
 
-def _as_tuples(value):
+def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def _toml_text(value):
+def _toml_text(value: object) -> list[str]:
     return [str(value).replace('(', '[').replace(',)', ']').replace(')', ']')]
 
 

@@ -1,7 +1,7 @@
 """Where options apply: one that is given where it changes nothing is an error, never ignored."""
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -30,23 +30,23 @@ def without(*flags: str) -> When:
 
 def where(flag: str, *values: str) -> When:
     """If an option has one of these values, or several values of which one is among them."""
-    def holds(options):
+    def holds(options: Mapping[str, Any]) -> bool:
         value = options[_name(flag)]
         return any(each in values for each in (value if isinstance(value, tuple) else [value]))
     return When(f'with {flag} {_listed(values)}', holds)
 
 
-def _is_set(options, flag):
+def _is_set(options: Mapping[str, Any], flag: str) -> bool:
     value = options[_name(flag)]
     return value is not None and value is not False and value != ()
 
 
-def _listed(words):
+def _listed(words: Sequence[str]) -> str:
     *first, last = words
     return f'{", ".join(first)} or {last}' if first else last
 
 
-def _name(flag):
+def _name(flag: str) -> str:
     return flag.removeprefix('--').replace('-', '_')
 
 

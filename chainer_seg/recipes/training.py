@@ -14,6 +14,9 @@ if typing.TYPE_CHECKING:
 STEP_FACTOR = 0.1  # what 'steps' multiplies the learning rate by at each step; the same in all papers
 
 
+SmoothSchedules = Literal['poly', 'cosine', 'constant']  # the choices of most recipes
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """The training.
@@ -40,7 +43,7 @@ class Training:
     lr: NotNegative = 1e-3
     momentum: Share = 0.9
     weight_decay: NotNegative = 1e-4
-    schedule: Literal['poly', 'cosine', 'constant'] = 'cosine'
+    schedule: str = 'cosine'  # a subclass has the choices
     warm_up: Count = 100
     snapshot_every: Annotated[Positive, option(metavar='N')] = 500
     keep_last: Positive = 3
@@ -59,7 +62,7 @@ class Training:
                  'snapshot_every', 'keep_last')
         return {**{name: getattr(self, name) for name in names}, 'schedule': self.make_schedule()}
 
-    def _after_warm_up(self):
+    def _after_warm_up(self) -> 'Schedule':
         from chainer_seg import training
         shapes = {'poly': training.Poly, 'cosine': training.Cosine, 'constant': training.Constant}
         return shapes[self.schedule]()

@@ -24,6 +24,7 @@ from chainer_seg.recipes.training import STEP_FACTOR, Training
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.yolact import Yolact, YolactSamples, YolactTrainChain
+    from chainer_seg.training import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class YolactTraining(Training):
 
     warm_up_start: ClassVar[float] = 0.1
 
-    def _after_warm_up(self):
+    def _after_warm_up(self) -> 'Schedule':
         from chainer_seg import training
         if self.schedule == 'steps':
             return training.Steps(self.steps, STEP_FACTOR)
@@ -258,13 +259,13 @@ class YolactRecipe(Recipe):
         return YolactSamples(model.image_size, normalise, model.classes, self.augmentation,
                              self.samples.least_side, self.samples.max_objects)
 
-    def _check_precision(self, run):
+    def _check_precision(self, run: Run) -> None:
         from chainer_seg.devices import get_device
         if self.training.mixed_precision and get_device(run.device_name).name == '@numpy':
             raise TrainingError('Half precision is slower than single precision on a CPU; omit '
                                 '--mixed-precision, or name a GPU by --device.')
 
-    def _load_weights(self, model):
+    def _load_weights(self, model: 'Yolact') -> None:
         """Copies the weights to start from, and logs what was copied."""
         from chainer_seg.model_file import load_model
         from chainer_seg.models.yolact import start_backbone, start_from

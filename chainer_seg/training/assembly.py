@@ -79,7 +79,7 @@ class Trainer(chainer.training.Trainer):
         self.interruption = Interruption(say)
 
     @staticmethod
-    def _is_over(trainer):
+    def _is_over(trainer: 'Trainer') -> bool:
         return trainer.updater.iteration >= trainer.iterations
 
     def train(self) -> TrainingResult:
@@ -154,7 +154,7 @@ def train(trainer: Trainer) -> TrainingResult:
         skipped=trainer.updater.skipped, log=trainer.log.lines)
 
 
-def _make_optimizer(train_chain, settings):
+def _make_optimizer(train_chain: chainer.Chain, settings: Settings) -> chainer.GradientMethod:
     optimizer = settings.optimizer
     if optimizer == 'momentum':
         optimizer = chainer.optimizers.MomentumSGD(momentum=settings.momentum)
@@ -174,13 +174,14 @@ def _make_optimizer(train_chain, settings):
     return optimizer
 
 
-def _add_records(trainer, train_chain, settings):
+def _add_records(trainer: Trainer, train_chain: chainer.Chain, settings: Settings) -> None:
     """Adds the extensions that are part of the state of a run: evaluation, log and snapshots."""
     model = settings.model_to_save
     evaluation = None
     if settings.evaluator is not None:
         evaluated = train_chain if model is None else model
-        evaluation = Evaluation(settings.evaluator, evaluated, settings.evaluate_every)
+        evaluation = Evaluation(settings.evaluator, evaluated,
+                                settings.evaluate_every or settings.snapshot_every)
         trainer.extend(evaluation)
     trainer.log = Log(settings.log_every, trainer.iterations,
                       *([evaluation.due] if evaluation else []))
@@ -192,7 +193,7 @@ def _add_records(trainer, train_chain, settings):
     trainer.extend(trainer.snapshots)
 
 
-def _add_displays(trainer, settings):
+def _add_displays(trainer: Trainer, settings: Settings) -> None:
     """Adds the extensions that display the run."""
     kind = resolve_kind(settings.progress)
     if kind in ('terminal', 'notebook'):
@@ -206,7 +207,7 @@ def _add_displays(trainer, settings):
         trainer.extend(TensorBoard(trainer.log, say))
 
 
-def _description(trainer, settings):
+def _description(trainer: Trainer, settings: Settings) -> dict[str, Any]:
     """The settings that a snapshot keeps, to be compared when the run is resumed."""
     stream, model = trainer.updater.get_iterator('main'), settings.model_to_save
     return {'seed': settings.seed, 'batch_size': settings.batch_size,
@@ -214,7 +215,7 @@ def _description(trainer, settings):
             CLASSES: list(model.class_names) if isinstance(model, Model) else []}
 
 
-def _resume(trainer, settings):
+def _resume(trainer: Trainer, settings: Settings) -> None:
     found = find_state(settings.resume, settings.out, say)
     out = pathlib.Path(settings.out).resolve()
     resumes_here = found is not None and pathlib.Path(found[0]).resolve().parent == out
@@ -228,7 +229,7 @@ def _resume(trainer, settings):
     now = _description(trainer, settings)
     _check_classes(path, about.pop(CLASSES, None), now.pop(CLASSES))
     restore_state(path, trainer, arrays)
-    trainer.snapshots.newest = path
+    trainer.snapshots.newest = pathlib.Path(path)
     changes = [f'{name} was {about.get(name)} and is {value}'
                for name, value in now.items() if about.get(name) != value]
     if changes:
@@ -238,7 +239,7 @@ def _resume(trainer, settings):
         say(f'Resuming from {path}, after iteration {trainer.updater.iteration}.')
 
 
-def _check_classes(path, before, now):
+def _check_classes(path: str | os.PathLike, before: Any, now: list[str]) -> None:
     """Rejects a snapshot of other classes, whose weights would be assigned to the wrong classes."""
     if before is None and now:
         say(f'{path} is an older snapshot without class names; resuming with the classes of the data '

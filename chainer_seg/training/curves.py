@@ -2,10 +2,9 @@
 
 import io
 import os
-import pathlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import chainer
 
@@ -16,12 +15,13 @@ if TYPE_CHECKING:
 
     from chainer_seg.training.assembly import Trainer, TrainingResult
 
+    _Log: TypeAlias = Trainer | TrainingResult | Log | str | os.PathLike | Sequence[dict[str, Any]]
+
 # Values in a log that are neither losses nor validation metrics.
 _NOT_CURVES = ('iteration', 'epoch', 'elapsed_time', 'lr', 'skipped', 'positives')
 
 
-def plot_log(log: 'Trainer | TrainingResult | Log | str | os.PathLike | Sequence[dict[str, Any]]',
-             ax: 'Axes | None' = None, names: Sequence[str] | None = None) -> 'Axes':
+def plot_log(log: '_Log', ax: 'Axes | None' = None, names: Sequence[str] | None = None) -> 'Axes':
     """Plots the values of a log over the iterations.
 
     Args:
@@ -52,12 +52,15 @@ def plot_log(log: 'Trainer | TrainingResult | Log | str | os.PathLike | Sequence
     return ax
 
 
-def _lines_of(log):
-    if isinstance(log, (str, pathlib.Path)):
+def _lines_of(log: '_Log') -> Sequence[dict[str, Any]]:
+    if isinstance(log, (str, os.PathLike)):
         return read_log(log)
-    if isinstance(log, chainer.training.Trainer):
-        log = log.log
-    return getattr(log, 'lines', None) or getattr(log, 'log', log)
+    if isinstance(log, Log):
+        return log.lines
+    if isinstance(log, (list, tuple)):
+        return log
+    owner: Any = log  # a trainer or its result
+    return _lines_of(owner.log)
 
 
 class LiveCurve(chainer.training.Extension):
@@ -91,7 +94,7 @@ class LiveCurve(chainer.training.Extension):
         """Draws the final curves."""
         self._draw()
 
-    def _draw(self):
+    def _draw(self) -> None:
         if len(self._log.lines) == self._drawn_lines:
             return
         self._drawn_lines, self._drawn_at = len(self._log.lines), time.monotonic()
@@ -105,7 +108,7 @@ class LiveCurve(chainer.training.Extension):
         self._handle = self._display(image, display_id=True)
 
 
-def _plotted(lines, names):
+def _plotted(lines: Sequence[dict[str, Any]], names: Sequence[str] | None) -> Any:
     from IPython.display import Image
     from matplotlib.figure import Figure
     # Not with pyplot, which would display the figure again at the end of the cell.

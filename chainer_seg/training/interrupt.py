@@ -3,6 +3,7 @@
 import contextlib
 import signal
 from collections.abc import Callable
+from types import FrameType
 
 from chainer_seg import signals
 from chainer_seg.training.progress import in_notebook
@@ -36,7 +37,7 @@ class Interruption(contextlib.ExitStack):
         self.enter_context(signals.handled(self._on_signal, numbers))
         return self
 
-    def _on_signal(self, number, frame):
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.exception = signals.Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if self.requested:
             raise self.exception

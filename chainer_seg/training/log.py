@@ -5,7 +5,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import chainer
@@ -17,6 +17,7 @@ from chainer_seg.files import read_text, write_text
 
 if TYPE_CHECKING:
     from chainer_seg.training.assembly import Trainer
+    from chainer_seg.training.updater import Updater
 
 LOG_NAME = 'log.jsonl'
 VALIDATION = 'validation/'
@@ -102,7 +103,7 @@ class Log(chainer.training.Extension):
             self._kept.append({**head, **lasting})
         self._write(self.lines[-1])
 
-    def _add(self, observation):
+    def _add(self, observation: Mapping[str, Any]) -> None:
         for name, value in observation.items():
             value = _as_number(value)
             if name.startswith(VALIDATION) or value is None:
@@ -110,7 +111,7 @@ class Log(chainer.training.Extension):
             total, count = self._summary.get(name, (0.0, 0))
             self._summary[name] = (total + value, count + 1)
 
-    def _means(self, updater):
+    def _means(self, updater: 'Updater') -> _Line:
         values = {'lr': updater.rate}
         for name, (total, count) in self._summary.items():
             values[name.removeprefix('main/')] = total / count
@@ -118,7 +119,8 @@ class Log(chainer.training.Extension):
             values['skipped'] = updater.skipped - self._skipped_before
         return values
 
-    def _write(self, line):
+    def _write(self, line: _Line) -> None:
+        assert self._path is not None and self._file is not None  # opened by initialize
         with writing(self._path):
             self._file.write(json.dumps(line) + '\n')
             self._file.flush()
@@ -207,7 +209,7 @@ class TensorBoard(chainer.training.Extension):
     def __call__(self, trainer: 'Trainer') -> None:
         """Does nothing: the values come from the log."""
 
-    def _show(self, line):
+    def _show(self, line: Mapping[str, Any]) -> None:
         for name, value in line.items():
             if self._writer and name not in ('iteration', 'elapsed_time') and value is not None:
                 # TensorBoard allows no other characters in names, and warns each time.
@@ -220,7 +222,7 @@ class TensorBoard(chainer.training.Extension):
             self._writer = None
 
 
-def _as_number(value):
+def _as_number(value: Any) -> float | None:
     """``value`` as a float, or None if it is not finite, which JSON cannot represent."""
     if isinstance(value, chainer.Variable):
         value = value.array

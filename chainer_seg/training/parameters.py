@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import chainer
 
@@ -76,7 +77,7 @@ class LearningRate:
         return rate
 
 
-def _own_rates(target, multipliers):
+def _own_rates(target: chainer.Link, multipliers: Mapping[str, float]) -> list[tuple[Any, float]]:
     rates, unmatched = {}, set(multipliers)
     for path, parameter in target.namedparams():
         for pattern, factor in multipliers.items():
@@ -89,5 +90,5 @@ def _own_rates(target, multipliers):
     return list(rates.values())
 
 
-def _matches(path, patterns):
+def _matches(path: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)

@@ -45,7 +45,7 @@ def resolve_kind(kind: str) -> str:
     return kind
 
 
-def _bar_class(kind):
+def _bar_class(kind: str) -> Any:
     try:
         if kind == 'terminal':
             from tqdm import tqdm
@@ -85,7 +85,7 @@ class ProgressBar(chainer.training.Extension):
         """Moves the bar to the current iteration."""
         self._bar.update(trainer.updater.iteration - self._bar.n)
 
-    def _show(self, line):
+    def _show(self, line: Mapping[str, Any]) -> None:
         if self._bar is not None:
             self._bar.set_postfix_str(describe_values(line), refresh=False)
 
@@ -120,7 +120,7 @@ class ProgressLines(chainer.training.Extension):
     def __call__(self, trainer: 'Trainer') -> None:
         """Does nothing: the lines come from the log."""
 
-    def _show(self, line):
+    def _show(self, line: Mapping[str, Any]) -> None:
         iteration = line['iteration']
         per_iteration = (time.monotonic() - self._began_at) / (iteration - self._first_iteration)
         left = format_time(per_iteration * (self._iterations - iteration))

@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import chainer
 import numpy as np
@@ -107,14 +107,14 @@ class Snapshots(chainer.training.Extension):
         for _, old in find_snapshots(out)[self._keep_last:]:
             old.unlink(missing_ok=True)
 
-    def _write_model(self, path):
-        if self._model is not None:
+    def _write_model(self, path: pathlib.Path) -> None:
+        if self._model is not None and self._save_model is not None:
             self._save_model(path, self._model)
 
-    def _about_now(self, trainer):
+    def _about_now(self, trainer: 'Trainer') -> dict[str, Any]:
         return {**self._about, 'iteration': trainer.updater.iteration}
 
-    def _is_new_best(self, trainer):
+    def _is_new_best(self, trainer: 'Trainer') -> bool:
         validated = [name for name in trainer.observation if name.startswith(VALIDATION)]
         if self._best_metric is None or not validated:
             return False
@@ -132,7 +132,7 @@ class Snapshots(chainer.training.Extension):
         self.best_value, self.best_iteration = value, trainer.updater.iteration
         return True
 
-    def _give_up(self, trainer):
+    def _give_up(self, trainer: 'Trainer') -> NoReturn:
         updater = trainer.updater
         trouble, count = updater.first_trouble, updater.skipped_in_a_row
         # Reset, so that a run resumed with other settings may skip as many batches again.

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import typing
+from typing import Any
 
 import chainer
 import msgspec
@@ -30,13 +31,13 @@ class _About(msgspec.Struct):
 class _Saver(chainer.Serializer):
     """Collects arrays by path. None is omitted, text becomes bytes."""
 
-    def __init__(self, arrays, path=''):
+    def __init__(self, arrays: dict[str, np.ndarray], path: str = '') -> None:
         self.arrays, self._path = arrays, path
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> '_Saver':
         return _Saver(self.arrays, f'{self._path}{key.strip("/")}/')
 
-    def __call__(self, key, value):
+    def __call__(self, key: str, value: Any) -> Any:
         if isinstance(value, str):
             stored = np.frombuffer(value.encode('utf-8'), np.uint8)
         elif value is not None:
@@ -50,15 +51,16 @@ class _Saver(chainer.Serializer):
 class _Loader(chainer.Deserializer):
     """Looks up arrays by path and records those that are missing or have another shape."""
 
-    def __init__(self, arrays, path='', used=None, wrong=None):
+    def __init__(self, arrays: dict[str, np.ndarray], path: str = '', used: set[str] | None = None,
+                 wrong: list[str] | None = None) -> None:
         self.arrays, self._path = arrays, path
         self.used = set() if used is None else used
         self.wrong = [] if wrong is None else wrong
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> '_Loader':
         return _Loader(self.arrays, f'{self._path}{key.strip("/")}/', self.used, self.wrong)
 
-    def __call__(self, key, value):
+    def __call__(self, key: str, value: Any) -> Any:
         path = self._path + key.lstrip('/')
         stored = self.arrays.get(path)
         if stored is None:
@@ -80,14 +82,14 @@ class _Loader(chainer.Deserializer):
             chainer.backend.copyto(value, stored.astype(value.dtype, copy=False))
         return value
 
-    def _text(self, path, stored, value):
+    def _text(self, path: str, stored: np.ndarray, value: str) -> str:
         try:
             return stored.tobytes().decode('utf-8')
         except UnicodeDecodeError:
             self.wrong.append(f'{path} is not text')
             return value
 
-    def _number(self, path, stored, value):
+    def _number(self, path: str, stored: np.ndarray, value: Any) -> Any:
         """A number of the run: a counter or a duration, neither of which is negative."""
         fits = stored.shape == () and np.can_cast(stored.dtype, np.asarray(value).dtype, 'same_kind')
         if not fits or not math.isfinite(stored) or stored < 0:
@@ -148,7 +150,7 @@ def read_state(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str
     return arrays, about
 
 
-def _no_snapshot(path):
+def _no_snapshot(path: str | os.PathLike[str]) -> TrainingError:
     return TrainingError(f'{path} is damaged or not a training snapshot; resume from another one, or '
                          f'start a new run with resume=None.')
 

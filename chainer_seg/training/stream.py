@@ -107,7 +107,7 @@ class ExampleStream(chainer.dataset.Iterator):
 
     __next__ = next
 
-    def _take(self, position):
+    def _take(self, position: int) -> tuple[int, int, Any]:
         """The example at ``position`` as (number, index, sample); keeps the workers busy."""
         if self._workers is None:
             self._workers = make_workers(
@@ -124,16 +124,17 @@ class ExampleStream(chainer.dataset.Iterator):
         number, index, future = self._pending.popleft()
         return number, index, future.result()
 
-    def _index(self, number):
+    def _index(self, number: int) -> int:
         epoch, place = divmod(number, len(self.dataset))
         if not self._shuffle:
             return place
         if epoch != self._ordered_epoch:
             generator = np.random.default_rng((self.seed, epoch, _ORDER))
             self._ordered_epoch, self._order = epoch, generator.permutation(len(self.dataset))
+        assert self._order is not None  # shuffled above
         return int(self._order[place])
 
-    def _drop_pending(self):
+    def _drop_pending(self) -> None:
         for _, _, future in self._pending:
             future.cancel()
         self._pending.clear()
@@ -183,10 +184,10 @@ class ExampleStream(chainer.dataset.Iterator):
 class _Loader:
     """The task of a worker; a class, so that it can be pickled for a spawned process."""
 
-    def __init__(self, dataset, transform, seed):
+    def __init__(self, dataset: Any, transform: Callable | None, seed: int) -> None:
         self.dataset, self.transform, self.seed = dataset, transform, seed
 
-    def __call__(self, number, index):
+    def __call__(self, number: int, index: int) -> Any:
         example = self.dataset[index]
         if self.transform is None:
             return example
@@ -208,11 +209,11 @@ def computing_threads() -> int:
     return min([max(1, _cores() - default_workers()), *already])
 
 
-def _cores():
+def _cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _name(dataset):
+def _name(dataset: Any) -> str:
     return f'The data set ({type(dataset).__name__})'

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import chainer
@@ -103,13 +103,13 @@ class Updater(chainer.training.updaters.StandardUpdater):
         if self._stream.is_new_epoch:
             optimizer.new_epoch(auto=True)
 
-    def _accumulate(self, target, samples):
+    def _accumulate(self, target: chainer.Link, samples: list[Any]) -> Trouble | None:
         """Sums the gradients of all parts and reports the means; returns the trouble, if any."""
         target.cleargrads()
         means = _Means()
         for part in np.array_split(np.arange(len(samples)), self._sub_batches):
             arrays = self.converter([samples[i] for i in part], self._target_device)
-            observation = {}
+            observation: dict[str, Any] = {}
             with chainer.report_scope(observation):
                 loss = _call(target, arrays)
             values = _as_floats(observation)
@@ -129,13 +129,12 @@ class Updater(chainer.training.updaters.StandardUpdater):
         chainer.report(means.values())
         return None
 
-    def _trouble(self, what, value, part):
+    def _trouble(self, what: str, value: float, part: Iterable[int]) -> Trouble:
         examples = [self._stream.describe(self._stream.drawn[i][1]) for i in part]
-        if 'gradient' in what:
-            value = 'not finite'
-        return Trouble(self.iteration + 1, what, str(value), ', '.join(examples))
+        shown = 'not finite' if 'gradient' in what else str(value)
+        return Trouble(self.iteration + 1, what, shown, ', '.join(examples))
 
-    def _skip(self, trouble):
+    def _skip(self, trouble: Trouble) -> None:
         self.skipped += 1
         self.skipped_in_a_row += 1
         self.first_trouble = self.first_trouble or str(trouble)
@@ -152,12 +151,12 @@ class Updater(chainer.training.updaters.StandardUpdater):
 class _Statistics:
     """A copy of the state that a forward pass may change in a chain: running means and counters."""
 
-    def __init__(self, target):
+    def __init__(self, target: chainer.Link) -> None:
         self._entries = [
             (link, name, link.__dict__[name], _copied(link.__dict__[name]))
             for link in target.links() for name in link._persistent]
 
-    def restore(self):
+    def restore(self) -> None:
         for link, name, value, kept in self._entries:
             if isinstance(value, chainer.get_array_types()):
                 # In place, since the array may be referenced elsewhere.
@@ -165,22 +164,23 @@ class _Statistics:
             setattr(link, name, value)
 
 
-def _copied(value):
+def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, chainer.get_array_types()) else None
 
 
 class _Means:
     """Means of reported values over the parts of a batch, weighted by the parts' sizes."""
 
-    def __init__(self):
-        self._sums, self._weights = {}, {}
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._weights: dict[str, int] = {}
 
-    def add(self, values, weight):
+    def add(self, values: Mapping[str, float], weight: int) -> None:
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + weight * value
             self._weights[name] = self._weights.get(name, 0) + weight
 
-    def values(self):
+    def values(self) -> dict[str, float]:
         return {name: total / self._weights[name] for name, total in self._sums.items()}
 
 
@@ -209,7 +209,7 @@ def stack_samples(samples: list[Any], device: chainer.backend.Device) -> Any:
             f'{" and ".join(shapes[:3])}; resize or pad them, or pass converter=.') from error
 
 
-def _shapes(sample):
+def _shapes(sample: Any) -> Any:
     if isinstance(sample, dict):
         return {key: np.shape(value) for key, value in sample.items()}
     if isinstance(sample, tuple):
@@ -217,7 +217,7 @@ def _shapes(sample):
     return np.shape(sample)
 
 
-def _call(target, arrays):
+def _call(target: chainer.Link, arrays: Any) -> chainer.Variable:
     if isinstance(arrays, tuple):
         return target(*arrays)
     if isinstance(arrays, dict):
@@ -225,7 +225,7 @@ def _call(target, arrays):
     return target(arrays)
 
 
-def _as_floats(observation):
+def _as_floats(observation: Mapping[str, Any]) -> dict[str, float]:
     values = {}
     for name, value in observation.items():
         if isinstance(value, chainer.Variable):
@@ -234,14 +234,14 @@ def _as_floats(observation):
     return values
 
 
-def _culprit(values):
+def _culprit(values: Mapping[str, float]) -> str:
     """The name of the first non-finite loss; a part takes precedence over the total."""
     names = [name for name, value in values.items() if not np.isfinite(value)]
     parts = [name for name in names if name != 'main/loss' and 'loss' in name]
     return (parts or names or ['main/loss'])[0].removeprefix('main/')
 
 
-def _non_finite_gradient(target):
+def _non_finite_gradient(target: chainer.Link) -> str | None:
     """The path of the first parameter whose gradient holds NaN or infinity, or None."""
     gradients = [(path, parameter.grad) for path, parameter in target.namedparams(False)
                  if parameter.grad is not None]

@@ -8,7 +8,7 @@ import queue
 import signal
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from chainer_seg.errors import TrainingError
@@ -101,7 +101,7 @@ class Processes:
 
     _threads: Threads | None = None
 
-    def _start(self, context, load):
+    def _start(self, context: Any, load: Load) -> None:
         ours, theirs = context.Pipe()
         # A fork inherits our ends of the pipes; if they stayed open there, it would not notice our exit.
         inherited = [*self._connections, ours] if context.get_start_method() == 'fork' else []
@@ -127,7 +127,7 @@ class Processes:
         assert self._threads is not None
         return self._threads.submit(number, index)
 
-    def _load_remotely(self, number, index):
+    def _load_remotely(self, number: int, index: int) -> Any:
         connection = self._idle.get()
         try:
             connection.send((number, index))
@@ -179,7 +179,7 @@ def make_workers(load: Load, count: int, kind: str = 'process', start_method: st
 
 
 @contextlib.contextmanager
-def _signals_blocked():
+def _signals_blocked() -> Iterator[None]:
     """Blocks signals while a process starts: until it ignores them, it has its parent's handlers."""
     if not _CAN_BLOCK:
         yield
@@ -191,7 +191,7 @@ def _signals_blocked():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(load, connection, inherited):
+def _serve(load: Load, connection: Any, inherited: Iterable[Any]) -> None:
     """The main loop of a worker process: loads what is requested until the trainer exits."""
     # Ctrl-C reaches every process of the terminal, and a batch system sends SIGTERM to every process
     # of a job; the trainer decides how training ends.
@@ -217,7 +217,7 @@ def _serve(load, connection, inherited):
             return
 
 
-def _use_one_opencv_thread():
+def _use_one_opencv_thread() -> None:
     try:
         import cv2
     except ImportError:
@@ -225,7 +225,7 @@ def _use_one_opencv_thread():
     cv2.setNumThreads(0)
 
 
-def _pickle_error(error, index):
+def _pickle_error(error: Exception, index: int) -> bytes:
     where = ''.join(traceback.format_exception(error))
     error.add_note(f'Raised in a worker process while loading example {index}:\n{where}')
     try:

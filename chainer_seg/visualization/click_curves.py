@@ -1,6 +1,7 @@
 """Curves of the quality of click segmentation against the number of clicks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -144,7 +145,7 @@ def draw_noc_curves(ious: IoUs, ax: Axes | None = None, thresholds: Sequence[flo
     return ax
 
 
-def _style(name, names):
+def _style(name: str, names: Iterable[str]) -> dict[str, Any]:
     """The colour of a method, which its refinements share, and their dashes, as arguments of ``plot``."""
     methods = list(dict.fromkeys(each.split(',')[0] for each in names))
     variants = [each for each in names if each.split(',')[0] == name.split(',')[0]]

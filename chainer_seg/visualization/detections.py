@@ -1,6 +1,7 @@
 """Draws detections into the pixels of an image or of a video frame."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def overlay_detections(
     return canvas
 
 
-def _draw_boxes(canvas, bboxes, colors, stroke):
+def _draw_boxes(canvas: np.ndarray, bboxes: np.ndarray, colors: np.ndarray, stroke: int) -> None:
     height, width = canvas.shape[:2]
     corners = np.clip(np.round(bboxes), 0, (height, width, height, width)).astype(int)
     for (top, left, bottom, right), color in zip(corners.tolist(), colors.tolist()):
@@ -91,13 +92,14 @@ def paint_keypoints(canvas: npt.NDArray[np.uint8], keypoints: npt.NDArray[np.flo
         cv2.circle(canvas, point, radius, color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _fixed(points):
+def _fixed(points: np.ndarray) -> list[Any]:
     """Points (..., 2) (y, x) as a list of (x, y) in OpenCV's fixed-point format."""
     scaled = np.round(np.asarray(points, np.float64)[..., ::-1] * (1 << _SUBPIXEL_BITS))
     return np.clip(scaled, -2 ** 30, 2 ** 30).astype(int).tolist()
 
 
-def _write_labels(canvas, instances, colors, taken):
+def _write_labels(canvas: np.ndarray, instances: Instances, colors: np.ndarray,
+                  taken: list[tuple[int, int, int, int]]) -> None:
     """Writes each name above its object, or lower if boxes in ``taken`` (top, left, h, w) are in the way."""
     with_scores = bool((instances.scores != 1).any())
     size = text_height(canvas)
@@ -113,7 +115,8 @@ def _write_labels(canvas, instances, colors, taken):
         paste(canvas, patch, *place)
 
 
-def _free_place(taken, top, left, patch_size, canvas_size):
+def _free_place(taken: Sequence[tuple[int, int, int, int]], top: int, left: int, patch_size: tuple[int, int],
+                canvas_size: tuple[int, int]) -> tuple[int, int]:
     """Where (top, left) a label goes: above its box, or at the first free place below that."""
     height, width = patch_size
     left = max(0, min(left, canvas_size[1] - width))

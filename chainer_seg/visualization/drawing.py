@@ -193,7 +193,7 @@ def draw_probability(image: ImageLike | None, probability: npt.NDArray[np.floati
     return ax
 
 
-def _show(ax, pixels, size):
+def _show(ax: Axes, pixels: np.ndarray, size: tuple[int, int]) -> None:
     """Draws pixels, possibly downsampled, in the coordinates of an image of ``size``."""
     height, width = size
     if 0 in pixels.shape:
@@ -202,7 +202,7 @@ def _show(ax, pixels, size):
     ax.set_axis_off()
 
 
-def _shrink_masks(masks):
+def _shrink_masks(masks: np.ndarray) -> np.ndarray:
     size = masks.shape[1:]
     if 0 in size or max(size) <= _LONGEST_SIDE:
         return masks
@@ -211,24 +211,24 @@ def _shrink_masks(masks):
     return masks[:, rows[:, None], columns]
 
 
-def _centres(big, few):
+def _centres(big: int, few: int) -> np.ndarray:
     """The centres of ``few`` equal parts of ``big`` pixels."""
     return (np.arange(few) + 0.5) * (big / few) - 0.5
 
 
-def _draw_boxes(ax, instances, colors):
+def _draw_boxes(ax: Axes, instances: Instances, colors: np.ndarray) -> None:
     y_min, x_min, y_max, x_max = instances.bboxes.T - 0.5
     corners = np.stack([np.stack([x_min, x_max, x_max, x_min], 1),
                         np.stack([y_min, y_min, y_max, y_max], 1)], axis=2)
     ax.add_collection(PolyCollection(
-        corners, facecolors='none', edgecolors=colors / 255.0, linewidths=1.5), autolim=False)
+        list(corners), facecolors='none', edgecolors=colors / 255.0, linewidths=1.5), autolim=False)
 
 
-def _draw_keypoints(ax, keypoints, colors):
+def _draw_keypoints(ax: Axes, keypoints: np.ndarray, colors: np.ndarray) -> None:
     lines, owner = skeleton_lines(keypoints)
     if len(lines):
         ax.add_collection(LineCollection(
-            lines[:, :, ::-1], colors=colors[owner] / 255.0, linewidths=1.5, zorder=3), autolim=False)
+            list(lines[:, :, ::-1]), colors=colors[owner] / 255.0, linewidths=1.5, zorder=3), autolim=False)
     seen = keypoints[:, :, 2] > 0
     owner = np.nonzero(seen)[0]
     points = keypoints[seen]
@@ -236,7 +236,7 @@ def _draw_keypoints(ax, keypoints, colors):
                edgecolors='white', linewidths=0.8, zorder=4)
 
 
-def _write_labels(ax, instances, colors):
+def _write_labels(ax: Axes, instances: Instances, colors: np.ndarray) -> None:
     with_scores = bool((instances.scores != 1).any())
     room = 0.08 * instances.image_size[0]
     for number, (y_min, x_min, _, _) in enumerate(instances.bboxes):
@@ -253,5 +253,6 @@ def _write_labels(ax, instances, colors):
                 bbox={'facecolor': _unit(color), 'edgecolor': 'none', 'pad': 1.5, 'alpha': 0.9})
 
 
-def _unit(color):
-    return to_rgb(np.asarray(color) / 255.0)
+def _unit(color: npt.ArrayLike) -> tuple[float, float, float]:
+    red, green, blue = (np.asarray(color) / 255.0).tolist()
+    return to_rgb((red, green, blue))

@@ -49,13 +49,13 @@ def families(text: str) -> list[str]:
 
 
 @functools.cache
-def _family(path):
+def _family(path: str) -> str:
     font_manager.fontManager.addfont(path)
     return font_manager.FontProperties(fname=path).get_name()
 
 
 @functools.cache
-def _font_of(character):
+def _font_of(character: str) -> str | None:
     """The path of the first font that has a character; None if there is none."""
     if ord(character) in _characters(USUAL):
         return USUAL
@@ -63,7 +63,7 @@ def _font_of(character):
 
 
 @functools.cache
-def _installed():
+def _installed() -> list[str]:
     """Paths of the fonts on the machine, upright ones of regular weight first.
 
     Not matplotlib's own list, whose cache file lacks fonts installed later.
@@ -73,7 +73,7 @@ def _installed():
 
 
 @functools.cache
-def _characters(path):
+def _characters(path: str) -> frozenset[int]:
     """The code points that a font can draw; none if it cannot be used."""
     try:
         ImageFont.truetype(path, _SIZE).getmask('a')
@@ -82,12 +82,12 @@ def _characters(path):
         return frozenset()
 
 
-def _has_width(character):
+def _has_width(character: str) -> bool:
     """Whether a character is visible by itself, unlike combining marks, joiners and selectors."""
     return unicodedata.category(character) not in ('Mn', 'Me', 'Cf', 'Cc')
 
 
-def _warn_once(text):
+def _warn_once(text: str) -> None:
     if not _warned:
         _warned.append(text)
         log.warning('No installed font has all characters of %r, and perhaps of other names; missing '

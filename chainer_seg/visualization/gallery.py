@@ -1,6 +1,6 @@
 """Many small images in one figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def draw_semantic(image: ImageLike, labels: npt.NDArray[np.integer], class_names
     return axes
 
 
-def _ratio(examples):
+def _ratio(examples: Iterable[tuple[Any, Any]]) -> float:
     """Height over width of the example with the tallest shape, so that all fit."""
     sizes = [as_image(image).shape[:2] if image is not None else instances.image_size
              for image, instances in examples]

@@ -130,11 +130,11 @@ def blend(image: npt.NDArray[np.uint8], layer: npt.NDArray[np.uint8]) -> npt.NDA
     return result
 
 
-def _edges(owner, width):
+def _edges(owner: np.ndarray, width: int) -> npt.NDArray[np.bool_]:
     """(H, W) bool: the pixels of a region within ``width`` of another region or of the background."""
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     return (owner > 0) & (cv2.dilate(owner, kernel) != cv2.erode(owner, kernel))
 
 
-def _byte(share):
+def _byte(share: float) -> int:
     return int(round(255 * min(max(share, 0.0), 1.0)))

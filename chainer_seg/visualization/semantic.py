@@ -1,6 +1,6 @@
 """Draws semantic labels in the colours of PASCAL VOC's development kit, with a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,13 +55,13 @@ def legend_of(labels: npt.NDArray[np.integer], class_names: Sequence[str] = ()
             for label in present[order].tolist() if label != 0]
 
 
-def _name(label, class_names):
+def _name(label: int, class_names: Sequence[str]) -> str:
     if label == VOID:
         return 'void'
     return class_names[label] if label < len(class_names) else str(label)
 
 
-def _write_legend(canvas, entries):
+def _write_legend(canvas: np.ndarray, entries: Iterable[tuple[str, tuple[int, int, int]]]) -> None:
     """Writes names on their colours, in place: column by column from the upper left."""
     height, width = canvas.shape[:2]
     top = left = column = 0

@@ -1,9 +1,11 @@
 """Charts of a data set: objects per class and per image, their sizes and aspect ratios."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
 from chainer_seg.colors import PALETTE
 from chainer_seg.visualization.figures import NotebookFigure
@@ -35,13 +37,14 @@ def draw_statistics(statistics: 'DatasetStatistics', anchors: 'Anchors | None' =
     sizes = statistics.sizes_at(image_size)
     sizes = sizes[(sizes > 0).all(axis=1)]
     sides, ratios = np.sqrt(sizes.prod(axis=1)), sizes[:, 1] / sizes[:, 0]
-    _draw_logarithms(axes[2], sides, anchors and anchors.scales,
+    _draw_logarithms(axes[2], sides, anchors.scales if anchors else (),
                      f'object size in pixels at {image_size}x{image_size}')
-    _draw_logarithms(axes[3], ratios, anchors and anchors.ratios, 'object aspect ratio (width / height)')
+    _draw_logarithms(axes[3], ratios, anchors.ratios if anchors else (),
+                     'object aspect ratio (width / height)')
     return axes
 
 
-def _draw_classes(ax, statistics):
+def _draw_classes(ax: Axes, statistics: 'DatasetStatistics') -> None:
     counts = statistics.objects_per_class
     order = np.argsort(-counts, kind='stable')[:_MAX_CLASSES]
     ax.bar(np.arange(len(order)), counts[order], color=_BAR)
@@ -52,20 +55,20 @@ def _draw_classes(ax, statistics):
                  fontsize=10)
 
 
-def _draw_counts(ax, counts):
-    ax.hist(counts, bins=np.arange(counts.max(initial=0) + 2) - 0.5, color=_BAR)
+def _draw_counts(ax: Axes, counts: np.ndarray) -> None:
+    ax.hist(counts, bins=(np.arange(counts.max(initial=0) + 2) - 0.5).tolist(), color=_BAR)
     ax.set_xlabel('objects per image')
     ax.set_ylabel('images')
 
 
-def _draw_logarithms(ax, values, marks, label):
+def _draw_logarithms(ax: Axes, values: np.ndarray, marks: Sequence[float], label: str) -> None:
     """A histogram on a logarithmic axis, with lines at the marks."""
     if len(values):
         low, high = np.floor(np.log2(values.min())), np.ceil(np.log2(values.max()))
-        ax.hist(values, bins=2.0 ** np.arange(low, max(high, low + 1) + 0.01, 0.25), color=_BAR)
+        ax.hist(values, bins=(2.0 ** np.arange(low, max(high, low + 1) + 0.01, 0.25)).tolist(), color=_BAR)
         ax.set_xscale('log', base=2)
         ax.xaxis.set_major_formatter('{x:g}')
-    for mark in marks or ():
+    for mark in marks:
         ax.axvline(mark, color=_LINE, linestyle='--')
     ax.set_xlabel(label + (' (dashed: suggested anchors)' if marks else ''))
     ax.set_ylabel('objects')

@@ -50,5 +50,5 @@ def paste(canvas: npt.NDArray[np.uint8], patch: npt.NDArray[np.uint8], top: int,
 
 
 @functools.lru_cache(64)
-def _font(path, height):
+def _font(path: str, height: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, height)

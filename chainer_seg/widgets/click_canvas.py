@@ -1,10 +1,10 @@
 """An image on which clicks select an object: left click adds, right click removes, the mask follows."""
 
 import math
-import numbers
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
@@ -60,14 +60,14 @@ class ClickCanvas(NotebookBox):
         super().__init__([self.canvas, row([self._sign, *self._history]), self._status])
         self._show()
 
-    def _begin(self, images, model, longest_side):
+    def _begin(self, images: Any, model: Any, longest_side: int) -> None:
         """Sets up everything that must exist before the controls are laid out."""
         self._model = click_model(model)
         # Cells and click handlers may run in different threads of the kernel.
         self._lock = threading.RLock()
         self._images, self._number = image_sources(images), 0
         make_names_unique(self._images)
-        self._on_canvas = None
+        self._on_canvas: int | None = None
         self.canvas = ImageCanvas(longest_side, self._commands)
         self._open(0)
         self.canvas.on_msg(self._receive)
@@ -84,10 +84,10 @@ class ClickCanvas(NotebookBox):
             ('Reset', 'trash', 'Clear all clicks on this object (R)', self.reset))]
 
     @property
-    def _session(self):
+    def _session(self) -> Any:
         return self._images[self._number].session
 
-    def _open(self, number):
+    def _open(self, number: int) -> Any:
         session = self._images[number].open(self._model)
         session.threshold = self.canvas.threshold
         return session
@@ -148,15 +148,15 @@ class ClickCanvas(NotebookBox):
                        click.positive) for click in self.clicks]
         return overlay_clicks(image, shown, radius=7)
 
-    def _snapshot_below(self, size):
+    def _snapshot_below(self, size: tuple[int, int]) -> np.ndarray:
         """(h, w, 3) uint8: what is below the current object."""
         return resize(self.image, size)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         height, width = self.image.shape[:2]
         return f'{type(self).__name__}({height}x{width} image, {len(self.clicks)} clicks)'
 
-    def _receive(self, _, content, buffers):
+    def _receive(self, _: object, content: Any, buffers: object) -> None:
         """Handles a message from the browser; it may concern an image that is no longer the current one."""
         if not isinstance(content, dict) or content.get('kind') not in ('click', 'command'):
             return
@@ -169,27 +169,28 @@ class ClickCanvas(NotebookBox):
         finally:
             self.canvas.send({'kind': 'done', 'ticket': content.get('ticket')})
 
-    def _command(self, name, image):
+    def _command(self, name: str, image: int | None) -> None:
         """Runs the command ``name`` on the image (its number) on which the key was pressed."""
         self._change(lambda session: {'undo': session.undo, 'redo': session.redo,
                                       'reset': session.reset}[name](), image)
 
-    def _change(self, change, image=None):
+    def _change(self, change: Callable[[Any], object], image: int | None = None) -> None:
         """Changes the session of an image given by its number; the current one by default.
 
         The result stays with that image: nothing of it is shown on another one.
         """
-        def run():
+        def run() -> str | None:
             number = self._number if image is None else image
             if number not in range(len(self._images)):
                 raise ClickError('A click was made on an image that is no longer open; click again.')
             change(self._open(number))
             if number != self._number:
                 return f'The last click was made on {self._images[number].name} and is saved there.'
+            return None
 
         self._do(run)
 
-    def _do(self, action):
+    def _do(self, action: Callable[[], str | None]) -> None:
         """Runs an action that may take long; displays the message it returns, or its error."""
         with self._lock:
             self.canvas.busy = True
@@ -203,7 +204,7 @@ class ClickCanvas(NotebookBox):
             self._show(note)
             self.update_saved_view()
 
-    def _show(self, note=None, error=None):
+    def _show(self, note: str | None = None, error: str | None = None) -> None:
         with self.canvas.hold_sync():
             if self._on_canvas != self._number:
                 self.canvas.show_image(self.image, self._number)
@@ -211,11 +212,11 @@ class ClickCanvas(NotebookBox):
             self.canvas.show(self.clicks, self.probability)
         self._say(error or note or self._summary(), bool(error))
 
-    def _say(self, message, is_error=False):
+    def _say(self, message: str, is_error: bool = False) -> None:
         self._message = message
         self._status.value = status_html(message, is_error)
 
-    def _summary(self):
+    def _summary(self) -> str:
         if self.mask.any():
             count = len(self.clicks)
             return (f'{count} click{"" if count == 1 else "s"}; the object covers '
@@ -226,16 +227,17 @@ class ClickCanvas(NotebookBox):
             return 'Left-click the object to start.'
         return 'No object found there; click the object again.'
 
-    def _follow_threshold(self, change):
+    def _follow_threshold(self, change: Mapping[str, Any]) -> None:
         for image in self._images:
             if image.session is not None:
                 image.session.threshold = change['new']
         self._say(self._summary())
 
 
-def _click(content):
+def _click(content: Mapping[str, Any]) -> Click:
     """The click in a message from the browser."""
     y, x = content.get('y'), content.get('x')
-    if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in (y, x)):
+    if not (isinstance(y, (int, float)) and isinstance(x, (int, float)) and math.isfinite(y)
+            and math.isfinite(x)):
         raise ClickError('The browser sent a click without coordinates; click again.')
     return Click(float(y), float(x), bool(content.get('positive', True)))

@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -120,7 +120,7 @@ class ClickSegmenterWidget(ClickCanvas):
     def model(self, model: 'ClickModel | str | os.PathLike') -> None:
         before = self._model, self._chosen
 
-        def run():
+        def run() -> None:
             self._model, self._chosen = click_model(model), model
             self._go_to(self._number)
 
@@ -193,7 +193,7 @@ class ClickSegmenterWidget(ClickCanvas):
 
     def reopen(self, number: int) -> None:
         """Makes finished object ``number`` the current one; the current one is finished first."""
-        def change(session):
+        def change(session: Any) -> None:
             if session.mask.any():
                 session.finish(self._controls.name)
             name = session.objects[number].name if number in range(len(session.objects)) else ''
@@ -223,7 +223,7 @@ class ClickSegmenterWidget(ClickCanvas):
             chainer_seg.errors.UserError: The mask cannot be read, is empty, has another size, or has
                 several objects and ``number`` is not given.
         """
-        def run():
+        def run() -> str | None:
             guesses = []
             found, _ = read_mask(mask, labels_as=labels_as, number=number,
                                  report=lambda name, guess: guesses.append(f'{name} {guess}.'))
@@ -241,7 +241,7 @@ class ClickSegmenterWidget(ClickCanvas):
         Raises:
             chainer_seg.errors.ImageError: The first one cannot be read; none is added.
         """
-        def run():
+        def run() -> None:
             before = self._images
             self._images = before + image_sources(images)
             make_names_unique(self._images)
@@ -276,7 +276,7 @@ class ClickSegmenterWidget(ClickCanvas):
         Raises:
             chainer_seg.errors.UserError: There is no object, or the folder cannot be written to.
         """
-        def write(folder):
+        def write(folder: pathlib.Path) -> tuple[Any, str]:
             written = save_masks(self.labels(), folder / 'masks')
             return written, _count(written, 'mask')
 
@@ -298,7 +298,7 @@ class ClickSegmenterWidget(ClickCanvas):
         Raises:
             chainer_seg.errors.UserError: As for :meth:`save_png`, or the folder is not empty.
         """
-        def write(folder):
+        def write(folder: pathlib.Path) -> tuple[Any, str]:
             may_overwrite = overwrite or folder.resolve() in self._written
             labels = self.labels()
             path = save_coco(labels, folder, may_overwrite)
@@ -306,10 +306,11 @@ class ClickSegmenterWidget(ClickCanvas):
 
         return self._save(write, folder)
 
-    def _save(self, write, folder):
+    def _save(self, write: Callable[[pathlib.Path], tuple[Any, str]],
+              folder: str | os.PathLike | None) -> Any:
         result = None
 
-        def run():
+        def run() -> str:
             nonlocal result
             self._finish_all()
             target = pathlib.Path(self._controls.folder if folder is None else folder).expanduser()
@@ -320,16 +321,16 @@ class ClickSegmenterWidget(ClickCanvas):
         self._do(run)
         return result
 
-    def _finish_all(self):
+    def _finish_all(self) -> None:
         for number, image in enumerate(self._images):
             if image.session is not None and image.session.mask.any():
                 image.session.finish(self._controls.name if number == self._number else '')
 
-    def _finish(self, name=None, image=None):
+    def _finish(self, name: str | None = None, image: int | None = None) -> None:
         name = self._controls.name if name is None else name
         self._change(lambda session: session.finish(name), image)
 
-    def _command(self, name, image):
+    def _command(self, name: str, image: int | None) -> None:
         steps = {'previous': -1, 'next': 1}
         if name in steps:
             if self._number + steps[name] in range(len(self._images)):
@@ -339,20 +340,20 @@ class ClickSegmenterWidget(ClickCanvas):
         else:
             super()._command(name, image)
 
-    def _go_to(self, number):
+    def _go_to(self, number: int) -> None:
         if number not in range(len(self._images)):
             raise UserError(f'There is no image {number}; the images are numbered from 0 to '
                             f'{len(self._images) - 1}.')
         self._open(number)
         self._number = number
 
-    def _open(self, number):
+    def _open(self, number: int) -> Any:
         session = super()._open(number)
         if session.refinement != self._refinement:
             session.refinement = self._refinement
         return session
 
-    def _show(self, note=None, error=None):
+    def _show(self, note: str | None = None, error: str | None = None) -> None:
         colors = self._object_colors()
         with self.canvas.hold_sync():
             super()._show(note, error)
@@ -361,13 +362,13 @@ class ClickSegmenterWidget(ClickCanvas):
                 self._listed = self.objects
         self._controls.refresh(colors)
 
-    def _summary(self):
+    def _summary(self) -> str:
         if self.objects and not self.clicks and not self.mask.any():
             return f'{_count(self.objects, "object")} finished; click the next one.'
         iou = self.iou
         return super()._summary() + ('' if iou is None else f' IoU with the true mask: {iou:.2f}.')
 
-    def _snapshot_below(self, size):
+    def _snapshot_below(self, size: tuple[int, int]) -> np.ndarray:
         below = resize(self.image, size)
         if not self.objects:
             return below
@@ -375,14 +376,14 @@ class ClickSegmenterWidget(ClickCanvas):
                           for each in self.objects])
         return overlay_masks(below, masks, self._object_colors(), self.canvas.opacity, contour=1)
 
-    def _object_colors(self):
+    def _object_colors(self) -> np.ndarray:
         return object_colors(self._colors[self._number].numbers(self.objects))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f'ClickSegmenter({self._images[self._number].name}: '
                 f'{_count(self.objects, "finished object")}, '
                 f'{_count(self.clicks, "click")} on the current one)')
 
 
-def _count(things, name):
+def _count(things: Sized, name: str) -> str:
     return f'{len(things)} {name}{"" if len(things) == 1 else "s"}'

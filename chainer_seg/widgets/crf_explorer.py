@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -83,7 +84,7 @@ class CrfExplorer(NotebookBox):
         super().__init__([row([self._left, self._right]), self._status, self._controls])
         self.parameters = preset
 
-    def _make_controls(self):
+    def _make_controls(self) -> None:
         self._left, self._right = (ipywidgets.Image(format='jpeg') for _ in range(2))
         self._status = status_line()
         self._preset = ipywidgets.Dropdown(
@@ -95,7 +96,7 @@ class CrfExplorer(NotebookBox):
         self._controls = ipywidgets.VBox(
             [self._preset, *self._sliders.values()], layout={'max_width': '560px'})
 
-    def _follow(self, action):
+    def _follow(self, action: Callable[[], object]) -> Callable[[Any], object]:
         """A handler that calls ``action`` for changes by the user, not for those made by code."""
         return lambda _: None if self._showing else without_errors(action)()
 
@@ -134,15 +135,15 @@ class CrfExplorer(NotebookBox):
         gap = np.full((len(left), _GAP, 3), 255, np.uint8)
         return np.concatenate([left, gap, right], axis=1)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         height, width = self.image.shape[:2]
         return f'CrfExplorer({height}x{width} image, {self.parameters})'
 
-    def _take_preset(self):
+    def _take_preset(self) -> None:
         if self._preset.value != _CUSTOM:
             self.parameters = self._preset.value
 
-    def _refine(self):
+    def _refine(self) -> None:
         """Computes the CRF with the parameters of the sliders and shows the result."""
         with self._lock:
             try:
@@ -152,7 +153,7 @@ class CrfExplorer(NotebookBox):
                 raise
             self._show()
 
-    def _show(self):
+    def _show(self) -> None:
         known = [name for name, preset in PRESETS.items() if preset == self.parameters]
         self._showing = True
         try:
@@ -168,30 +169,31 @@ class CrfExplorer(NotebookBox):
             sentence += f' Mean IoU: {ious[0]:.1f} before, {ious[1]:.1f} after.'
         self._say(sentence)
 
-    def _drawn(self, probabilities):
+    def _drawn(self, probabilities: np.ndarray) -> np.ndarray:
         """The classes over the image, at the displayed size."""
         size = fit_within(self.image.shape[:2], self._longest_side)
         return overlay_labels(resize(self.image, size), _classes(probabilities, size), self._names)
 
-    def _labels_of(self, probabilities):
+    def _labels_of(self, probabilities: np.ndarray) -> npt.NDArray[np.int32]:
         return _classes(probabilities, self.image.shape[:2])
 
-    def _miou(self, probabilities):
-        evaluator = SemanticEvaluator(self._names or range(len(probabilities)))
+    def _miou(self, probabilities: np.ndarray) -> float:
+        assert self._truth is not None  # asked for only with a ground truth
+        evaluator = SemanticEvaluator(self._names or [str(label) for label in range(len(probabilities))])
         evaluator.add(self._truth, self._labels_of(probabilities))
         return evaluator.summary(per_class=False)['miou']
 
-    def _say(self, message, is_error=False):
+    def _say(self, message: str, is_error: bool = False) -> None:
         self._message = message
         self._status.value = status_html(message, is_error)
 
 
-def _slider(text, minimum, maximum, step):
+def _slider(text: str, minimum: float, maximum: float, step: float) -> Any:
     kind = ipywidgets.IntSlider if text == 'Iterations' else ipywidgets.FloatSlider
     return kind(min=minimum, max=maximum, step=step, description=text, continuous_update=False,
                 style=_LABELS, layout={'width': 'auto'})
 
 
-def _classes(probabilities, size):
+def _classes(probabilities: np.ndarray, size: tuple[int, int]) -> npt.NDArray[np.int32]:
     """The most probable class of each pixel at another size, (H, W) int32."""
     return np.stack([resize(plane, size) for plane in probabilities]).argmax(axis=0).astype(np.int32)

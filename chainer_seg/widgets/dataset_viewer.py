@@ -1,6 +1,6 @@
 """Browses a data set, with or without augmentation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ipywidgets
@@ -58,7 +58,7 @@ class DatasetViewer(NotebookBox):
         super().__init__([self._toolbar, self.explorer, self._status])
         self.go_to(number)
 
-    def _make_controls(self, seed):
+    def _make_controls(self, seed: int) -> None:
         self._place = ipywidgets.BoundedIntText(
             0, min=0, max=len(self.dataset) - 1, layout={'width': '80px'})
         self._place.observe(self._follow(lambda: self.go_to(self._place.value)), 'value')
@@ -79,7 +79,7 @@ class DatasetViewer(NotebookBox):
             ipywidgets.Label(f'of {len(self.dataset)}'),
             button('', 'chevron-right', 'Next image', self.next, '34px'), self._class, change])
 
-    def _follow(self, action):
+    def _follow(self, action: Callable[[], object]) -> Callable[[Any], object]:
         """A handler that calls ``action`` for changes by the user, not for those made by code."""
         return lambda _: None if self._showing else without_errors(action)()
 
@@ -162,7 +162,7 @@ class DatasetViewer(NotebookBox):
         """What is shown, (h, w, 3) uint8 RGB."""
         return self.explorer.snapshot()
 
-    def _step(self, numbers, where):
+    def _step(self, numbers: Iterable[int], where: str) -> None:
         label = None if self.class_name is None else find_label(self.dataset, self.class_name)
         try:
             found = next(images_with(self.dataset, label, numbers), None)
@@ -175,15 +175,15 @@ class DatasetViewer(NotebookBox):
         kind = f' with the class {self.class_name}' if self.class_name else ''
         self._say(f'There is no image{kind} {where} this one.')
 
-    def _example(self, number):
+    def _example(self, number: int) -> tuple[np.ndarray, Instances]:
         image, instances = self.dataset[number]
         if self._augment is None or not self.augmented:
             return image, instances
         return self._augment(image, instances, np.random.default_rng((abs(self.seed), number)))
 
-    def _say(self, message, is_error=False):
+    def _say(self, message: str, is_error: bool = False) -> None:
         self._message = message
         self._status.value = status_html(message, is_error)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'DatasetViewer(image {self.number} of {len(self.dataset)})'

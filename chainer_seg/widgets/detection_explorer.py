@@ -121,7 +121,7 @@ class DetectionExplorer(MaskExplorer):
             self.version += 1
         self.update_saved_view()
 
-    def _lines(self, keypoints):
+    def _lines(self, keypoints: int) -> Sequence[tuple[int, int]]:
         if self._skeleton is not None:
             return self._skeleton
         return PERSON_SKELETON if keypoints == len(PERSON_KEYPOINTS) else ()
@@ -157,12 +157,12 @@ class DetectionExplorer(MaskExplorer):
             alpha=self.opacity if self.style == 'masks' else 0, contour=self.style != 'nothing',
             boxes=self.boxes, labels=self.names, keypoints=self.keypoints, skeleton=self._skeleton)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         height, width = self.image_size
         return f'DetectionExplorer({height}x{width} image, {len(self.shown)} of {len(self)} objects)'
 
 
-def _detected(image, detections):
+def _detected(image: np.ndarray, detections: Any) -> Instances:
     """The objects of an image, detected if a model is given."""
     if isinstance(detections, (str, os.PathLike)):
         from chainer_seg.model_file import load_model
@@ -172,7 +172,7 @@ def _detected(image, detections):
     return detections.detect(image)
 
 
-def _figures(instances):
+def _figures(instances: Instances) -> np.ndarray:
     """(R, 7) float64: score, label, area, and box (y_min, x_min, y_max, x_max)."""
     columns = np.stack([instances.scores, instances.labels, mask_area(instances.masks)], axis=1)
     return np.concatenate([columns, instances.bboxes], axis=1).astype('<f8')

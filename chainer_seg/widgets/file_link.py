@@ -40,5 +40,5 @@ def file_link(path: str | os.PathLike) -> ipywidgets.DOMWidget:
         'text/html': link, 'text/plain': about}},))
 
 
-def _anchor(address, name, about):
+def _anchor(address: str, name: str, about: str) -> str:
     return f'<a href="{address}" download="{html.escape(name)}">Download {about}</a>'

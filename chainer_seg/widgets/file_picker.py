@@ -3,7 +3,8 @@
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import ipywidgets
 
@@ -61,7 +62,7 @@ class FilePicker(ipywidgets.VBox):
         self._show(path.parent, path.name)
         self._choose(path)
 
-    def _show(self, folder, name=None):
+    def _show(self, folder: pathlib.Path, name: str | None = None) -> None:
         """Lists ``folder``, with the file ``name`` selected."""
         try:
             names = _listed(folder) if os.path.isdir(folder) else []
@@ -77,12 +78,12 @@ class FilePicker(ipywidgets.VBox):
         finally:
             self._showing = False
 
-    def _follow(self, action):
+    def _follow(self, action: Callable[[], object]) -> Callable[[Any], object]:
         """A handler that calls ``action`` for changes by the user, not for those made by code."""
         return lambda change: (
             None if self._showing or not change['new'] else without_errors(action)())
 
-    def _receive(self, change):
+    def _receive(self, change: Mapping[str, Any]) -> None:
         files = change['new']
         if not files:
             return
@@ -102,7 +103,7 @@ class FilePicker(ipywidgets.VBox):
         self._choose(next((path for path in paths if path.suffix in _SUFFIXES), paths[0]))
 
 
-def _listed(folder):
+def _listed(folder: pathlib.Path) -> list[str]:
     """The names of a folder's subfolders, ending in a slash, and of its weight files."""
     found = [path for path in folder.iterdir() if not path.name.startswith('.')]
     folders = sorted(f'{path.name}/' for path in found if path.is_dir())

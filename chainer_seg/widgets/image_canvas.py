@@ -101,7 +101,7 @@ class ImageCanvas(anywidget.AnyWidget):
             self.object_colors = np.asarray(colors, int).reshape(-1, 3)[:_MAX_OBJECTS].tolist()
             self.objects_data = _encode_png(self._numbers(masks)) if len(masks) else b''
 
-    def _numbers(self, masks):
+    def _numbers(self, masks: Sequence[np.ndarray]) -> npt.NDArray[np.uint8]:
         """(h, w) uint8 of the size that is sent: 0, or 1 + the number of the object on top."""
         # Sampled, since numbers must not be interpolated.
         rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few)
@@ -110,11 +110,11 @@ class ImageCanvas(anywidget.AnyWidget):
         return np.where(owner > 0, (owner - 1) % _MAX_OBJECTS + 1, 0).astype(np.uint8)
 
     @property
-    def _sent_size(self):
+    def _sent_size(self) -> tuple[int, int]:
         return fit_within(self.image_size, max(_SENT_SIDE, self._longest_side))
 
 
-def _encode_png(grey):
+def _encode_png(grey: np.ndarray) -> bytes:
     # Speed matters more than size: the browser usually runs on the same machine.
     return cv2.imencode('.png', np.ascontiguousarray(grey),
                         [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

@@ -139,15 +139,15 @@ def _of_image(image: ImageLike | bytes | memoryview, name: str | None = None) ->
     if name is None and isinstance(image, (str, pathlib.Path)):
         name = pathlib.Path(image).stem
 
-    def read():
-        is_encoded = isinstance(image, (bytes, memoryview))
-        array = decode_image(image, name) if is_encoded else as_image(image)
+    def read() -> tuple[np.ndarray, Instances]:
+        array = (decode_image(image, name) if isinstance(image, (bytes, memoryview))
+                 else as_image(image))
         return array, Instances.empty(*array.shape[:2])
 
     return ImageSource(name, read)
 
 
-def _of_dataset(dataset, number):
+def _of_dataset(dataset: Any, number: int) -> ImageSource:
     names = getattr(dataset, 'image_names', None)
     name = pathlib.Path(names[number]).stem if names else None
     return ImageSource(name, lambda: dataset[number], labelled=True)

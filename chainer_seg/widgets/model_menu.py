@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets
@@ -79,12 +79,12 @@ class ModelMenu(ipywidgets.VBox):
         shipped = isinstance(model, str) and model in SHIPPED
         self._note.value = f'<span class="chainer-seg-note">{_SYNTHETIC}</span>' if shipped else ''
 
-    def _changed(self, change):
+    def _changed(self, change: Mapping[str, Any]) -> None:
         if not self._showing and change['new'] is not None:
             self._choose(list(self._choices.values())[change['new']])
 
 
-def _can_be_clicked(path):
+def _can_be_clicked(path: str | os.PathLike) -> bool:
     if path not in SHIPPED and not pathlib.Path(path).is_file():
         return False
     try:

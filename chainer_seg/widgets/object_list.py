@@ -1,8 +1,8 @@
 """The list of finished objects beside an image: colour, name, and buttons to edit and to delete."""
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
@@ -63,11 +63,11 @@ class ObjectList(ipywidgets.VBox):
         if self.children != rows:  # type: ignore[has-type]
             self.children = rows
 
-    def _new_row(self, number):
+    def _new_row(self, number: int) -> Any:
         name = ipywidgets.Text(placeholder='object', continuous_update=False,
                                layout={'flex': '1 1 0', 'min_width': '0', 'width': 'auto'})
 
-        def renamed(change):
+        def renamed(change: Mapping[str, Any]) -> None:
             if not self._showing:
                 self._rename(number, change['new'])
 
@@ -81,7 +81,7 @@ class ObjectList(ipywidgets.VBox):
                                layout={'align_items': 'center'})
 
 
-def _figures(clicks, iou):
+def _figures(clicks: int, iou: float | None) -> str:
     """The number of clicks on an object and, where it is known, its IoU with the true mask, as HTML."""
     texts = [f'{clicks} click{"" if clicks == 1 else "s"}'] if clicks else []
     texts += [] if iou is None else [f'IoU {iou:.2f}']

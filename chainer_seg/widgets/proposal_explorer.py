@@ -5,7 +5,7 @@ all of it responds immediately, even without a running kernel.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -91,7 +91,7 @@ class ProposalExplorer(MaskExplorer):
             **{'score_threshold': float(min(0.0, self.scores.min(initial=0))), **traits})
 
     @traitlets.validate('pinned')
-    def _check_pinned(self, proposal):
+    def _check_pinned(self, proposal: Mapping[str, Any]) -> list[int]:
         unknown = [number for number in proposal['value'] if not 0 <= number < len(self)]
         if unknown:
             raise traitlets.TraitError(f'There is no proposal {unknown[0]}; the proposals are numbered '
@@ -127,13 +127,13 @@ class ProposalExplorer(MaskExplorer):
             image = overlay_masks(image, masks, colors[numbers], alpha, contour=1)
         return image
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         height, width = self.image_size
         return (f'ProposalExplorer({height}x{width} image, {len(self)} proposals, '
                 f'{len(self.pinned)} pinned)')
 
 
-def _sorted_codes(proposals, image, n):
+def _sorted_codes(proposals: Any, image: np.ndarray, n: int) -> tuple[list[Any], npt.NDArray[np.float64]]:
     """The run-length encoded masks and the scores (R,) float64 of proposals, best first."""
     if isinstance(proposals, (str, os.PathLike)):
         from chainer_seg.model_file import load_model

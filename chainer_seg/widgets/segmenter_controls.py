@@ -3,8 +3,8 @@
 import html
 import os
 import pathlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
@@ -91,7 +91,7 @@ class SegmenterControls:
         self._refinement.show(segmenter.refinement)
         self._model.show(segmenter.chosen_model)
 
-    def _sliders(self):
+    def _sliders(self) -> Any:
         sliders, canvas = [], self._segmenter.canvas
         for name, trait, value, minimum, tooltip in (
                 ('Opacity', 'opacity', canvas.opacity, 0, 'Opacity of the masks'),
@@ -105,7 +105,7 @@ class SegmenterControls:
             sliders.append(slider)
         return sliders
 
-    def _files(self):
+    def _files(self) -> Any:
         segmenter = self._segmenter
         save = ipywidgets.VBox([self._folder, row([
             button('COCO JSON', 'download', 'Save all images and their objects as COCO JSON',
@@ -127,13 +127,12 @@ class SegmenterControls:
         return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, number, load]), uploads])],
                                     titles=('Save', 'Open'), selected_index=0)
 
-    def _load_mask(self, mask, number):
+    def _load_mask(self, mask: Any, number: str) -> None:
         """Loads a mask; ``number`` is the text of the field for the object's number."""
-        number = number.strip()
-        if number.isdecimal() and len(number) < 10:
-            number = int(number)
+        text = number.strip()
         # The reader rejects anything else with an error that lists the valid numbers.
-        self._segmenter.load_mask(mask, None if number == '' else number)
+        chosen: Any = int(text) if text.isdecimal() and len(text) < 10 else text or None
+        self._segmenter.load_mask(mask, chosen)
 
 
 class _RefinementChoice(ipywidgets.Dropdown):
@@ -157,7 +156,7 @@ class _RefinementChoice(ipywidgets.Dropdown):
         finally:
             self._showing = False
 
-    def _choose(self, change):
+    def _choose(self, change: Mapping[str, Any]) -> None:
         if not self._showing:
             self._segmenter.refinement = None if change['new'] == _NONE else change['new']
 
@@ -167,7 +166,7 @@ def _upload(text: str, tooltip: str, use: Callable[[str, bytes], object]) -> ipy
     upload = ipywidgets.FileUpload(accept='image/*', description=text, tooltip=tooltip,
                                    layout={'width': '120px'})
 
-    def receive(change):
+    def receive(change: Mapping[str, Any]) -> None:
         for file in change['new']:
             upload.value = ()  # so that the same file can be uploaded again
             without_errors(use)(file['name'], file['content'])

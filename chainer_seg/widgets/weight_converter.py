@@ -5,6 +5,7 @@ import html
 import os
 import pathlib
 import threading
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -56,6 +57,7 @@ class WeightConverter(NotebookBox):
     """
 
     inspection: 'Inspection | None'
+    _path: pathlib.Path | None
     conversion: 'Conversion | None'
     written: pathlib.Path | None
     differences: 'list[Difference]'
@@ -77,7 +79,7 @@ class WeightConverter(NotebookBox):
         self._say('Choose a weight file.')
         self._picker.go_to(path)
 
-    def _make_views(self):
+    def _make_views(self) -> None:
         self._about = ipywidgets.HTML()
         self._tree, self._mapping = WeightTree(), WeightTable(columns=_MAPPING)
         self._warnings = ipywidgets.HTML()
@@ -93,7 +95,7 @@ class WeightConverter(NotebookBox):
              ipywidgets.VBox([row([self._original, self._compare]), self._differences])],
             titles=_TABS, layout={'display': 'none'})
 
-    def _make_controls(self):
+    def _make_controls(self) -> None:
         self._config = ipywidgets.Textarea(
             placeholder='Model arguments in JSON or TOML, such as {"dropout": 0}, or the path of a '
                         '.json, .toml or .prototxt file', layout={'width': 'auto', 'height': '56px'})
@@ -173,7 +175,7 @@ class WeightConverter(NotebookBox):
         from converters import comparison
         original = pathlib.Path(original or self._original.value.strip())
         with self._reporting_errors():
-            if self.conversion is None:
+            if self.conversion is None or self._path is None:
                 raise UserError('There is no converted model to compare; convert the file first.')
             if original.suffix == '.prototxt':
                 found = comparison.compare_with_opencv(self.conversion, self._path, original)
@@ -201,11 +203,13 @@ class WeightConverter(NotebookBox):
                              f'<p>{html.escape(self.message)}</p></div>',
                 'text/plain': repr(self)}
 
-    def __repr__(self):
-        what = 'no file' if self.inspection is None else f'{self._path.name}: {self._network()}'
+    def __repr__(self) -> str:
+        what = 'no file'
+        if self.inspection is not None and self._path is not None:
+            what = f'{self._path.name}: {_network(self.inspection)}'
         return f'WeightConverter({what}, {len({each.name for each in self.mapping})} arrays placed)'
 
-    def _choose(self, path):
+    def _choose(self, path: str | os.PathLike) -> None:
         import converters
         from converters.formats import locate
         with self._reporting_errors():
@@ -215,9 +219,9 @@ class WeightConverter(NotebookBox):
             path = pathlib.Path(locate(path))  # A TensorFlow checkpoint may be given by its prefix.
             inspection = converters.inspect(path)
         self._path, self.inspection = path, inspection
-        self._show_inspection()
+        self._show_inspection(path, inspection)
 
-    def _clear(self):
+    def _clear(self) -> None:
         """Resets the widget to the state without a file."""
         self._path = self.inspection = self.conversion = self.written = None
         self.differences = []
@@ -228,45 +232,41 @@ class WeightConverter(NotebookBox):
         self._tabs.layout.display = self._settings.layout.display = 'none'
         self._convert.disabled = self._compare.disabled = True
 
-    def _network(self):
-        return self.inspection.network or 'an unknown network'
-
-    def _show_inspection(self):
+    def _show_inspection(self, path: pathlib.Path, found: 'Inspection') -> None:
         from converters.inspection import tree_rows
-        found = self.inspection
         rows = [list(each) for each in tree_rows(found.tree)]
         with self._tree.hold_sync():
             self._tree.open_depth = 1 if len(rows) > _MANY_NODES else 2
             self._tree.search, self._tree.rows = '', rows
         numbers = sum(int(np.prod(np.shape(array))) for array in found.arrays.values())
         self._about.value = (
-            f'<b>{html.escape(self._path.name)}</b>: format {found.format}, '
-            f'{html.escape(self._network())}; {len(found.arrays)} arrays of {numbers:,} values, '
-            f'{self._path.stat().st_size / 1e6:.1f} MB')
-        self._target.value = str(self._out / f'{self._path.stem}.npz')
-        beside = self._path.with_suffix('.prototxt')
-        self._original.value = str(beside) if beside.is_file() and beside != self._path else ''
+            f'<b>{html.escape(path.name)}</b>: format {found.format}, '
+            f'{html.escape(_network(found))}; {len(found.arrays)} arrays of {numbers:,} values, '
+            f'{path.stat().st_size / 1e6:.1f} MB')
+        self._target.value = str(self._out / f'{path.stem}.npz')
+        beside = path.with_suffix('.prototxt')
+        self._original.value = str(beside) if beside.is_file() and beside != path else ''
         self._tabs.layout.display = self._settings.layout.display = None
         self._tabs.selected_index = 0
         self._convert.disabled = found.network is None
         self._say('Press "Convert" to write a model file.' if found.network else
                   'This network is not supported, so the file can be inspected but not converted.')
 
-    def _read_config(self):
+    def _read_config(self) -> Any:
         from converters.configuration import parse_configuration
         text = self._config.value.strip()
         if not text:
             return None
         return text if pathlib.Path(text).suffix in _FILES else parse_configuration(text)
 
-    def _start(self):
+    def _start(self) -> None:
         """Converts in a separate thread, so that the kernel can handle "Cancel"."""
         self._thread = threading.Thread(target=without_errors(self.convert), daemon=True)
         self._thread.start()
 
-    def _run(self, config):
+    def _run(self, config: Any) -> pathlib.Path:
         import converters
-        if self.inspection is None:
+        if self.inspection is None or self._path is None:
             raise UserError('No weight file is chosen; choose a weight file first.')
         target = pathlib.Path(self._target.value.strip())
         if os.path.isdir(target) or (os.path.exists(target) and target.samefile(self._path)):
@@ -275,17 +275,16 @@ class WeightConverter(NotebookBox):
         conversion = converters.conversion(self._path, config, self._step)
         save_model(target, conversion.model, dtype='float16' if self._half.value else None)
         self.conversion, self.written, self.differences = conversion, target, []
-        self._show_conversion()
+        self._show_conversion(conversion, target)
         return target
 
-    def _step(self, used, total):
+    def _step(self, used: int, total: int) -> None:
         if self._stop.is_set():
             raise UserError('Cancelled; nothing was written.')
         self._progress.value = used / total
 
-    def _show_conversion(self):
+    def _show_conversion(self, conversion: 'Conversion', written: pathlib.Path) -> None:
         from converters.inspection import conversion_warnings
-        conversion = self.conversion
         skipped = [[name, '', '', f'skipped: {reason}', '']
                    for name, reason in conversion.skipped.items()]
         self._mapping.rows = [
@@ -299,12 +298,12 @@ class WeightConverter(NotebookBox):
         self._tabs.selected_index = _TABS.index('Mapping')
         self._differences.rows = []
         self._compare.disabled = False
-        self._result.children = (file_link(self.written),)
+        self._result.children = (file_link(written),)
         model = conversion.model
-        self._say(f'Saved {self.written}: {type(model).__name__} with {model.count_params():,} '
+        self._say(f'Saved {written}: {type(model).__name__} with {model.count_params():,} '
                   f'parameters.')
 
-    def _show_running(self, running):
+    def _show_running(self, running: bool) -> None:
         if running:
             self._stop.clear()
             self._progress.value = 0
@@ -313,7 +312,7 @@ class WeightConverter(NotebookBox):
         self._cancel.layout.display = self._progress.layout.display = shown
 
     @contextlib.contextmanager
-    def _reporting_errors(self):
+    def _reporting_errors(self) -> Iterator[None]:
         """Errors raised in the block are also shown in the status line."""
         try:
             yield
@@ -322,11 +321,15 @@ class WeightConverter(NotebookBox):
                       is_error=True)
             raise
 
-    def _say(self, message, is_error=False):
+    def _say(self, message: str, is_error: bool = False) -> None:
         self._message = message
         self._status.value = status_html(message, is_error)
         self.update_saved_view()
 
 
-def _shape(shape):
+def _network(inspection: 'Inspection') -> str:
+    return inspection.network or 'an unknown network'
+
+
+def _shape(shape: Sequence[int]) -> str:
     return ' x '.join(map(str, shape)) or 'scalar'

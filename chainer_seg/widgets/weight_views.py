@@ -8,7 +8,7 @@ import traitlets
 _FOLDER = pathlib.Path(__file__).parent
 
 
-def _program(name):
+def _program(name: str) -> str:
     return '\n'.join((_FOLDER / each).read_text(encoding='utf-8') for each in ('weight_search.js', name))
 
 

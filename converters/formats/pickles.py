@@ -13,7 +13,7 @@ import os
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from chainer_seg.errors import WeightFileError, shortened
 from converters.formats.pickle_opcodes import ACTIONS, MARK
@@ -113,7 +113,7 @@ class Machine:
 
     def number(self, opcode: int) -> Any:
         """The argument of an opcode that has a number."""
-        return _NUMBERS[opcode](self)
+        return _NUMBERS[opcode](cast(IO[bytes], self))
 
     def read(self, count: int) -> bytes:
         """The next bytes of a number, for pickletools."""

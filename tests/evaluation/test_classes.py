@@ -12,22 +12,22 @@ def objects(labels):
     return Instances(np.ones((len(labels), 2, 2), bool), labels=labels)
 
 
-def test_names_are_matched_whatever_their_case_and_order():
+def test_names_are_matched_in_any_case_and_order():
     match = match_classes(('Dog', 'bird', 'CAT'), ('cat', 'dog'))
     assert match.labels.tolist() == [1, -1, 0] and match.missing == ()
 
 
-def test_names_of_pascal_are_those_of_coco():
+def test_names_of_pascal_match_those_of_coco():
     match = match_classes(('aeroplane', 'sofa', 'tvmonitor'), ('couch', 'airplane', 'tv'))
     assert match.labels.tolist() == [1, 0, 2]
 
 
-def test_what_is_found_gets_the_labels_of_the_data_set():
+def test_predictions_get_the_labels_of_the_data_set():
     found = match_classes(('dog', 'bird', 'cat'), ('cat', 'dog')).found(objects([2, 1, 0, 0]))
     assert found.labels.tolist() == [0, 1, 1] and found.class_names == ('cat', 'dog')
 
 
-def test_true_objects_of_unknown_classes_are_left_out_by_name():
+def test_ground_truth_of_unknown_classes_is_skipped_when_matching_by_name():
     match = match_classes(('dog',), ('cat', 'dog'), by='name')
     assert match.missing == ('cat',)
     assert match.truth(objects([0, 1, 1])).labels.tolist() == [1, 1]
@@ -39,10 +39,10 @@ def test_a_model_without_names_is_matched_by_number():
 
 @pytest.mark.parametrize('model, options, sentence', [
     (('cow',), {}, 'The model finds cow, and the data set has cat, dog: no class has the same name'),
-    (('cat',), {}, 'The model does not know dog of the data set'),
+    (('cat',), {}, 'The model does not have dog of the data set'),
     ((), {'count': 3}, 'The model has 3 classes and the data set 2'),
     (('cat',), {'by': 'number'}, 'The model has 1 classes and the data set 2')])
-def test_what_does_not_match_is_told(model, options, sentence):
+def test_classes_that_do_not_match_are_an_error(model, options, sentence):
     with pytest.raises(DatasetError, match=sentence):
         match_classes(model, ('cat', 'dog'), **options)
 
@@ -53,12 +53,12 @@ def test_labels_of_pixels_become_those_of_the_data_set_or_its_background():
     assert found.tolist() == [[0, 2], [0, 1]] and found.dtype == np.int32
 
 
-def test_true_pixels_of_unknown_classes_are_void():
+def test_ground_truth_pixels_of_unknown_classes_are_void():
     match = match_classes(('background', 'bird', 'dog'), ('background', 'cat', 'dog'), by='name')
     assert match.truth_labels(np.array([0, 1, 2, -1])).tolist() == [0, -1, 2, -1]
 
 
-def test_two_classes_that_differ_in_case_are_two():
+def test_classes_that_differ_in_case_are_different():
     assert match_classes(('car', 'Car'), ('Car', 'car')).labels.tolist() == [1, 0]
-    with pytest.raises(DatasetError, match='The model does not know car of the data set'):
+    with pytest.raises(DatasetError, match='The model does not have car of the data set'):
         match_classes(('Car',), ('Car', 'car'))

@@ -38,26 +38,26 @@ def iou(a, b):
     return (a & b).sum() / (a | b).sum()
 
 
-def test_object_of_another_colour_is_found_with_one_click(method, image, truth):
+def test_an_object_of_another_colour_is_segmented_with_one_click(method, image, truth):
     session = method.session(image)
     assert not session.mask.any()
     session.add(Click(30, 42))
     assert session.mask.dtype == bool and iou(session.mask, truth) > 0.95
 
 
-def test_clicks_hold_against_the_colours(method, image):
+def test_clicks_overrule_the_colours(method, image):
     session = method.session(image)
     session.add(Click(30, 35), Click(8, 10), Click(30, 50, False))
     assert session.mask[30, 35] and session.mask[8, 10] and not session.mask[30, 50]
 
 
-def test_only_negative_clicks_find_nothing(method, image):
+def test_only_negative_clicks_give_an_empty_mask(method, image):
     session = method.session(image)
     session.add(Click(30, 42, False))
     assert not session.mask.any()
 
 
-def test_same_clicks_find_the_same(method, image):
+def test_the_same_clicks_give_the_same_mask(method, image):
     masks = []
     for _ in range(2):
         session = method.session(image)
@@ -67,7 +67,7 @@ def test_same_clicks_find_the_same(method, image):
     np.testing.assert_array_equal(*masks)
 
 
-def test_large_images_are_shrunk_and_the_mask_is_of_their_size(method, image, truth):
+def test_large_images_are_shrunk_and_the_mask_has_their_size(method, image, truth):
     large = image.repeat(12, axis=0).repeat(12, axis=1)
     session = method.session(large)
     session.add(Click(360, 500))
@@ -75,20 +75,20 @@ def test_large_images_are_shrunk_and_the_mask_is_of_their_size(method, image, tr
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 7), (3, 3)])
-def test_images_of_few_pixels(method, size):
+def test_tiny_images_are_segmented(method, size):
     session = method.session(np.zeros(size + (3,), np.uint8))
     session.add(Click(0, 0))
     assert session.mask[0, 0]
 
 
-def test_click_outside_is_an_error_and_changes_nothing(method, image):
+def test_a_click_outside_is_an_error_and_changes_nothing(method, image):
     session = method.session(image)
     with pytest.raises(ClickError, match='lies outside the image'):
         session.add(Click(60, 0))
     assert session.clicks == ()
 
 
-def test_missing_scikit_image_is_named_with_the_command_that_installs_it(monkeypatch):
+def test_missing_scikit_image_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, 'skimage.segmentation', None)
     with pytest.raises(UserError, match='scikit-image; install it with pip install'):
         RandomWalker()

@@ -21,13 +21,13 @@ def box_mask(size, top, left, bottom, right):
     return mask
 
 
-def test_first_click_is_in_the_middle_of_the_object():
+def test_the_first_click_is_in_the_middle_of_the_object():
     truth = box_mask((40, 60), 10, 20, 21, 31)
     click = next_click(np.zeros_like(truth), truth)
     assert (click.y, click.x, click.positive) == (15, 25, True)
 
 
-def test_next_click_is_in_the_largest_wrong_region():
+def test_the_next_click_is_in_the_largest_wrong_region():
     truth = box_mask((40, 60), 0, 0, 20, 20)
     excess = box_mask((40, 60), 25, 30, 40, 59)
     missed_part = box_mask((40, 60), 0, 0, 20, 9)
@@ -37,19 +37,19 @@ def test_next_click_is_in_the_largest_wrong_region():
     assert click.positive and missed_part[int(click.y), int(click.x)]
 
 
-def test_two_small_regions_do_not_beat_one_larger():
+def test_one_larger_region_precedes_two_smaller_ones():
     truth = box_mask((40, 60), 0, 0, 10, 10) | box_mask((40, 60), 0, 20, 10, 30)
     excess = box_mask((40, 60), 20, 0, 31, 10)
     assert not next_click(excess, truth).positive
 
 
-def test_middle_is_far_from_the_rim_of_the_image():
+def test_the_middle_is_far_from_the_image_edge():
     truth = np.ones((21, 41), bool)
     click = next_click(np.zeros_like(truth), truth)
     assert click.y == 10 and 10 <= click.x <= 30
 
 
-def test_nothing_wrong_needs_no_click():
+def test_a_correct_mask_needs_no_click():
     truth = box_mask((40, 60), 10, 20, 21, 31)
     assert next_click(truth, truth) is None
 
@@ -77,14 +77,14 @@ class DiscSession:
         self.mask = np.zeros_like(self.mask)
 
 
-def test_ious_are_those_of_the_masks_after_each_click():
+def test_ious_are_computed_after_each_click():
     truth = box_mask((40, 60), 0, 0, 3, 3)
     ious = click_ious(DiscModel(1), np.zeros((40, 60, 3), np.uint8), truth, 1)
     # The click is at (1, 1): a disc of radius 1 is 5 of the 9 pixels.
     assert ious.tolist() == [pytest.approx(5 / 9)]
 
 
-def test_iou_stays_1_when_nothing_is_wrong():
+def test_the_iou_remains_1_for_a_correct_mask():
     truth = np.zeros((9, 9), bool)
     truth[4, 4] = True
     assert click_ious(DiscModel(0.5), np.zeros((9, 9, 3), np.uint8), truth, 4).tolist() == [1] * 4
@@ -111,7 +111,7 @@ def test_one_session_serves_all_objects_of_an_image_and_each_begins_without_clic
     assert model.sessions == 2 and len(figures.ious) == 4
 
 
-def test_mean_over_objects_leaves_out_crowds_and_small_ones():
+def test_crowds_and_small_objects_are_excluded_from_the_mean():
     masks = np.stack([box_mask((40, 60), 0, 0, 3, 3), box_mask((40, 60), 10, 10, 13, 13),
                       box_mask((40, 60), 20, 20, 40, 60), box_mask((40, 60), 5, 40, 6, 41)])
     dataset = dataset_of(Instances(masks, crowds=[False, False, True, False]),
@@ -121,19 +121,19 @@ def test_mean_over_objects_leaves_out_crowds_and_small_ones():
     assert figures['iou@2'] > figures['iou@1']
 
 
-def test_number_of_objects_can_be_limited():
+def test_max_objects_limits_the_objects():
     masks = np.stack([box_mask((40, 60), 4 * i, 0, 4 * i + 3, 3) for i in range(5)])
     figures = evaluate_clicks(DiscModel(1), dataset_of(Instances(masks)), (1,), least_area=1,
                               max_objects=2)
     assert figures['objects'] == 2
 
 
-def test_data_set_without_objects_is_told():
+def test_a_data_set_without_objects_is_an_error():
     with pytest.raises(DatasetError, match='no object of at least 1024 pixels'):
         evaluate_clicks(DiscModel(1), dataset_of(Instances.empty(40, 60)))
 
 
-def test_clicks_needed_are_those_until_the_threshold_and_the_cap_for_failures():
+def test_clicks_needed_count_until_the_threshold_or_the_cap():
     figures = ClickFigures(np.array([[0.5, 0.8, 0.9], [0.85, 0.7, 0.9], [0.1, 0.2, 0.3]]))
     assert figures.clicks_needed(0.8).tolist() == [2, 1, 3]
     assert figures.noc(0.8) == 2 and figures.failures(0.8) == 1
@@ -142,13 +142,13 @@ def test_clicks_needed_are_those_until_the_threshold_and_the_cap_for_failures():
     np.testing.assert_allclose(figures.mean_ious, [1.45 / 3, 1.7 / 3, 0.7])
 
 
-def test_summary_names_each_figure():
+def test_the_summary_names_each_figure():
     summary = ClickFigures(np.array([[0.5, 0.8, 0.9]])).summary((0.8, 0.85), clicks=(1, 3))
     assert summary == {'noc@80': 2, 'failures@80': 0, 'noc@85': 3, 'failures@85': 0,
                        'iou@1': 0.5, 'iou@3': 0.9, 'objects': 1}
 
 
-def test_robot_stops_at_the_highest_threshold_and_the_iou_stays():
+def test_the_simulated_user_stops_at_the_highest_threshold():
     truth = box_mask((40, 60), 5, 5, 12, 12)
     every = number_of_clicks(DiscModel(2), dataset_of(Instances(truth[None])), (), 20,
                              least_area=1).ious[0]
@@ -178,21 +178,21 @@ class DeafModel:
         return self.last
 
 
-def test_robot_clicks_somewhere_else_where_a_click_did_nothing():
+def test_the_simulated_user_clicks_elsewhere_after_a_click_without_effect():
     truth = box_mask((40, 60), 10, 20, 21, 31)
     model = DeafModel()
     click_ious(model, np.zeros((40, 60, 3), np.uint8), truth, 5)
     assert len(set(model.last.clicks)) == 5
 
 
-def test_robot_rests_when_every_wrong_pixel_was_clicked():
+def test_the_simulated_user_stops_when_every_wrong_pixel_was_clicked():
     truth = box_mask((9, 9), 4, 4, 5, 6)
     model = DeafModel()
     ious = click_ious(model, np.zeros((9, 9, 3), np.uint8), truth, 6)
     assert len(model.last.clicks) == 3 and ious.tolist() == [0] * 6
 
 
-def test_time_of_a_click_is_that_of_the_session(monkeypatch):
+def test_the_time_of_a_click_is_measured_in_the_session(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, 'perf_counter', lambda: now[0])
 
@@ -210,7 +210,7 @@ def test_time_of_a_click_is_that_of_the_session(monkeypatch):
     assert figures.seconds_per_click == 2
 
 
-def test_pixels_that_are_not_counted_count_for_no_iou():
+def test_void_pixels_are_ignored_in_the_iou():
     image, truth = np.zeros((40, 60, 3), np.uint8), box_mask((40, 60), 0, 0, 3, 3)
     corner = box_mask((40, 60), 0, 0, 1, 1)
     # The disc around (1, 1) has 5 of the 8 pixels that are left.
@@ -220,7 +220,7 @@ def test_pixels_that_are_not_counted_count_for_no_iou():
     assert click_ious(DiscModel(2), image, truth, 1, void=~truth).tolist() == [1]
 
 
-def test_robot_does_not_click_where_nothing_is_counted():
+def test_the_simulated_user_does_not_click_void_pixels():
     truth = box_mask((40, 60), 10, 10, 21, 21)
     model = DeafModel()
     void = box_mask((40, 60), 0, 0, 1, 1)  # all that the model wrongly takes for the object
@@ -240,7 +240,7 @@ class VoidDataset(ExampleList):
 
 @pytest.fixture
 def pets():
-    """A cat of 3 x 3 pixels and a dog of 9 x 9 in one picture, a cat of 5 x 5 in another."""
+    """A cat of 3 x 3 pixels and a dog of 9 x 9 in one image, a cat of 5 x 5 in another."""
     dataset = VoidDataset(dataset_of(
         Instances(np.stack([box_mask((40, 60), 0, 0, 3, 3), box_mask((40, 60), 20, 20, 29, 29)]),
                   labels=[0, 1]),
@@ -249,7 +249,7 @@ def pets():
     return dataset
 
 
-def test_void_of_a_data_set_is_that_of_the_image_or_of_each_object(pets):
+def test_void_may_be_given_per_image_or_per_object(pets):
     plain = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1).ious[:, 0]
     np.testing.assert_allclose(plain, [5 / 9, 5 / 81, 5 / 25])
     corner = box_mask((40, 60), 0, 0, 1, 1) | box_mask((40, 60), 20, 20, 21, 21)
@@ -261,7 +261,7 @@ def test_void_of_a_data_set_is_that_of_the_image_or_of_each_object(pets):
                                [5 / 9, 5 / 80, 5 / 25])
 
 
-def test_classes_can_be_chosen_and_have_figures_of_their_own(pets):
+def test_classes_can_be_selected_and_have_separate_figures(pets):
     figures = number_of_clicks(DiscModel(1), pets, cap=1, least_area=1)
     assert figures.labels.tolist() == [0, 1, 0]
     by_class = figures.by_class()

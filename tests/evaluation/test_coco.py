@@ -132,29 +132,29 @@ def one(truth, prediction, **settings):
     return evaluator.summary(per_class=True)
 
 
-def test_no_detection_has_ap_0():
+def test_without_detections_ap_is_0():
     figures = one(squares((10, 10)), Instances.empty(200, 200))
     assert figures['bbox/AP'] == 0 and figures['segm/AR100'] == 0
 
 
-def test_no_ground_truth_gives_nan():
+def test_without_ground_truth_figures_are_nan():
     figures = one(Instances.empty(200, 200), squares((10, 10)))
     assert math.isnan(figures['bbox/AP']) and math.isnan(figures['segm/AR100'])
 
 
-def test_an_empty_image_and_an_empty_prediction_give_nan():
+def test_empty_truth_and_prediction_give_nan():
     figures = one(Instances.empty(200, 200), Instances.empty(200, 200))
     assert math.isnan(figures['segm/AP'])
 
 
-def test_one_of_two_found_has_a_recall_of_one_half():
+def test_one_of_two_detected_objects_gives_a_recall_of_one_half():
     figures = one(squares((10, 10), (100, 100)), squares((10, 10)))
     assert figures['segm/AR100'] == pytest.approx(0.5)
     # 51 of the 101 recall levels 0, 0.01, ..., 1 are reached, all with precision 1
     assert figures['segm/AP'] == pytest.approx(51 / 101)
 
 
-def test_a_shift_passes_the_thresholds_below_its_iou():
+def test_a_shifted_box_passes_the_thresholds_below_its_iou():
     # 40 x 40 moved by 5: IoU 35 / 45 = 0.78 passes 0.5, 0.55, ..., 0.75: 6 of 10
     figures = one(squares((10, 10)), squares((10, 15)))
     assert figures['segm/AP'] == pytest.approx(0.6)
@@ -166,7 +166,7 @@ def test_a_wrong_detection_before_the_right_one_halves_the_precision():
     assert one(squares((10, 10)), found)['segm/AP'] == pytest.approx(0.5)
 
 
-def test_a_wrong_label_is_a_miss_unless_labels_do_not_matter():
+def test_a_wrong_label_is_a_miss_unless_class_agnostic():
     truth, found = squares((10, 10), labels=[0]), squares((10, 10), labels=[1])
     assert one(truth, found)['segm/AP'] == 0
     assert one(truth, found, class_agnostic=True)['segm/AP'] == pytest.approx(1)
@@ -178,26 +178,26 @@ def test_detections_inside_a_crowd_are_ignored():
     assert one(truth, found)['segm/AP'] == pytest.approx(1)
 
 
-def test_annotated_areas_decide_what_is_small():
+def test_annotated_areas_determine_the_size():
     truth = squares((10, 10), areas=[100])
     figures = one(truth, truth)
     assert figures['segm/APs'] == pytest.approx(1) and math.isnan(figures['segm/APm'])
 
 
-def test_mask_areas_decide_where_none_are_annotated():
+def test_mask_areas_determine_the_size_without_annotated_areas():
     truth = squares((10, 10))
     figures = one(truth, truth)
     assert figures['segm/APm'] == pytest.approx(1) and math.isnan(figures['segm/APs'])
 
 
-def test_average_precision_of_each_class():
+def test_per_class_gives_the_average_precision_of_each_class():
     truth = squares((10, 10), (100, 100), labels=[0, 1])
     figures = one(truth, truth[[0]])
     assert figures['segm/AP/thing'] == pytest.approx(1) and figures['segm/AP/other'] == 0
     assert figures['segm/AP'] == pytest.approx(0.5)
 
 
-def test_without_class_names_labels_are_counted():
+def test_without_class_names_classes_are_the_occurring_labels():
     evaluator = CocoEvaluator()
     truth = squares((10, 10), (100, 100), labels=[0, 5])
     evaluator.add(truth, truth)
@@ -205,7 +205,7 @@ def test_without_class_names_labels_are_counted():
     assert figures['bbox/AP/5'] == pytest.approx(1) and math.isnan(figures['bbox/AP/3'])
 
 
-def test_merged_evaluators_equal_one():
+def test_merged_evaluators_equal_a_single_one():
     truths = [squares((10, 10)), squares((20, 20), (100, 100))]
     found = [squares((10, 15)), squares((20, 22))]
     together, left, right = (CocoEvaluator(('thing',)) for _ in range(3))
@@ -217,7 +217,7 @@ def test_merged_evaluators_equal_one():
     assert left.summary() == pytest.approx(together.summary(), nan_ok=True)
 
 
-def test_records_hold_no_masks():
+def test_records_contain_no_masks():
     evaluator = CocoEvaluator(('thing',), kinds=('segm',))
     truth = squares((10, 10), size=(2000, 2000))
     evaluator.add(truth, truth)
@@ -226,7 +226,7 @@ def test_records_hold_no_masks():
     assert sum(array.nbytes for array in arrays) < 1000
 
 
-def test_other_numbers_of_keypoints_need_their_sigmas():
+def test_another_number_of_keypoints_needs_its_own_sigmas():
     truth = squares((10, 10), keypoints=np.array([[[12, 13, 2], [30, 30, 2]]], float))
     with pytest.raises(DatasetError, match='2.*keypoints but 17 sigmas'):
         one(truth, truth, kinds=('keypoints',))
@@ -234,23 +234,23 @@ def test_other_numbers_of_keypoints_need_their_sigmas():
     assert figures['keypoints/AP'] == pytest.approx(1)
 
 
-def test_keypoints_asked_for_and_absent():
+def test_missing_keypoints_are_an_error():
     with pytest.raises(DatasetError, match='Keypoints cannot be evaluated'):
         one(squares((10, 10)), squares((10, 10)), kinds=('keypoints',))
 
 
-def test_sizes_must_agree():
+def test_different_sizes_are_an_error():
     with pytest.raises(DatasetError, match='predict on the same image'):
         one(squares((10, 10)), squares((10, 10), size=(100, 100)))
 
 
-def test_a_label_beyond_the_classes_is_named():
+def test_a_label_beyond_the_classes_is_an_error_that_names_it():
     with pytest.raises(DatasetError, match='label 2 has no name'):
         one(squares((10, 10)), squares((10, 10), labels=[2]))
 
 
 @pytest.mark.parametrize('per_class', ['star', 'disc'])
-def test_labels_go_by_the_names_of_classes(per_class):
+def test_labels_are_matched_by_class_name(per_class):
     truth = squares((10, 10), (90, 90), labels=[0, 1], class_names=('star', 'disc'))
     found = squares((10, 10), (90, 90), labels=[1, 0], class_names=('disc', 'star'))
     evaluator = CocoEvaluator(('star', 'disc'))
@@ -258,24 +258,24 @@ def test_labels_go_by_the_names_of_classes(per_class):
     assert evaluator.summary(per_class=True)[f'segm/AP/{per_class}'] == pytest.approx(1)
 
 
-def test_a_prediction_of_other_classes_is_refused():
-    with pytest.raises(DatasetError, match='The model does not know disc of the data set'):
+def test_a_prediction_of_other_classes_is_an_error():
+    with pytest.raises(DatasetError, match='The model does not have disc of the data set'):
         CocoEvaluator(('star', 'disc')).add(
             squares((10, 10)), squares((10, 10), class_names=('star', 'cross')))
 
 
-def test_nothing_added_is_an_error():
+def test_a_summary_without_images_is_an_error():
     with pytest.raises(DatasetError, match='nothing to evaluate'):
         CocoEvaluator().summary()
 
 
 @pytest.mark.parametrize('kinds', [('box',), 'bbox', ()])
-def test_unknown_kinds_are_refused(kinds):
+def test_unknown_kinds_are_an_error(kinds):
     with pytest.raises(ValueError, match='kinds'):
         CocoEvaluator(kinds=kinds)
 
 
-def test_evaluate_takes_models_functions_and_lists():
+def test_evaluate_accepts_models_functions_and_lists():
     truth = squares((10, 10), class_names=Listed.class_names)
 
     class Model(InstanceDetector):
@@ -299,7 +299,7 @@ def test_evaluate_shows_progress():
     assert seen == [0, 1, 2]
 
 
-def test_evaluate_refuses_an_empty_data_set_and_a_wrong_number_of_predictions():
+def test_an_empty_data_set_and_a_wrong_number_of_predictions_are_errors():
     with pytest.raises(DatasetError, match='data set is empty'):
         evaluate_coco([], Listed())
     with pytest.raises(DatasetError, match='predictions for 1 images and 2'):

@@ -1,4 +1,4 @@
-"""Which objects are clicked on: by size and class, and so many of each class from different images."""
+"""Which objects are clicked on: by size and class, and a number of each class from different images."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_sample_has_objects_of_each_class_from_different_images(rng):
     assert np.bincount([label for _, label in labels]).tolist() == [4, 4, 1]
 
 
-def test_sample_depends_on_the_generator_alone():
+def test_the_sample_depends_only_on_the_generator():
     dataset = dataset_of(*[squares(5, 6, 7)] * 9)
     first, again, other = (sample_objects(dataset, 3, np.random.default_rng(seed), least_area=1)
                            for seed in (1, 1, 2))
@@ -56,22 +56,22 @@ def test_every_usable_object_can_be_drawn_and_no_other():
     assert sample_objects(dataset, 5, np.random.default_rng(0), least_area=10)[0].tolist() == [2, 3]
 
 
-def test_nothing_to_sample_is_told(rng):
+def test_a_data_set_without_usable_objects_is_an_error(rng):
     with pytest.raises(DatasetError, match='no object of at least 500 pixels'):
         sample_objects(dataset_of(squares(5)), 4, rng, least_area=500)
 
 
-def test_labels_are_found_by_name_whatever_the_case():
+def test_labels_are_found_by_name_in_any_case():
     assert find_labels(('Cat', 'dog', 'bus'), ['BUS', 'cat']) == (0, 2)
 
 
-def test_seen_categories_are_pascals_and_unseen_all_others():
+def test_seen_categories_are_those_of_pascal_and_unseen_all_others():
     seen, unseen = find_labels(COCO_NAMES, 'seen'), find_labels(COCO_NAMES, 'unseen')
     assert len(seen) == 20 and sorted(seen + unseen) == list(range(80))
     assert {'airplane', 'couch', 'tv'} <= {COCO_NAMES[label] for label in seen}
 
 
-def test_data_set_need_not_have_all_of_a_set_of_categories():
+def test_a_data_set_may_lack_some_of_a_set_of_categories():
     assert find_labels(('tv', 'zebra', 'rocket'), 'seen') == (0,)
     assert find_labels(('tv', 'zebra', 'rocket'), 'unseen') == (1,)
 
@@ -81,7 +81,7 @@ def test_data_set_need_not_have_all_of_a_set_of_categories():
     (('disc', 'star'), 'seen', "no category 'airplane'; it has disc, star."),
     ((), ['cow'], 'it has no names of categories'),
     (tuple('abcdefghijkl'), ['cow'], 'it has a, b, c, d, e, f, g, h, i, j, ...')])
-def test_unknown_category_is_told(names, wanted, sentence):
+def test_an_unknown_category_is_an_error(names, wanted, sentence):
     with pytest.raises(DatasetError, match=sentence):
         find_labels(names, wanted)
 

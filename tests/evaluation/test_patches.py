@@ -34,7 +34,7 @@ class SquareModel(Model):
 
 @pytest.fixture
 def square_objects():
-    """A picture of a bright square of 37 pixels, which is canonical for windows of 64."""
+    """An image of a bright square of 37 pixels, which is canonical for windows of 64."""
     image = np.zeros((150, 150, 3), np.uint8)
     mask = np.zeros((1, 150, 150), bool)
     mask[0, 50:87, 60:97] = True
@@ -43,7 +43,7 @@ def square_objects():
 
 
 @pytest.mark.parametrize('side', [40, 36, 32, 28, 20])
-def test_figures_of_a_square_in_the_middle_of_a_square(square_objects, side):
+def test_figures_of_a_centred_square_equal_hand_computed_values(square_objects, side):
     figures = evaluate_patches(SquareModel(side), square_objects, 40, shift=0, scale=0)
     # In the middle, 37 pixels cover half a pixel at both ends, which does not count.
     iou = (min(side, 36) / max(side, 36)) ** 2
@@ -52,19 +52,19 @@ def test_figures_of_a_square_in_the_middle_of_a_square(square_objects, side):
     assert figures['iou@0.5'] == float(iou > 0.5) and figures['iou@0.7'] == float(iou > 0.7)
 
 
-def test_median_and_shares_are_those_of_the_ious(square_objects):
+def test_median_and_shares_are_computed_from_the_ious(square_objects):
     figures = evaluate_patches(SquareModel(38), square_objects, 60, shift=16, scale=0.25)
     assert figures['iou@0.7'] <= figures['iou@0.5'] <= 1
     assert 0 < figures['iou@0.5'] < 1 and figures['iou'] != figures['median_iou']
 
 
-def test_score_accuracy(square_objects):
+def test_score_accuracy_is_the_share_of_correct_scores(square_objects):
     # The middle of a positive is bright; a negative may show the object only at another scale.
     figures = evaluate_patches(SquareModel(38), square_objects, 60, shift=0, scale=0)
     assert figures['score_accuracy'] > 0.8
 
 
-def test_boundary_is_compared_on_request(square_objects):
+def test_boundary_iou_is_computed_on_request(square_objects):
     figures = evaluate_patches(SquareModel(32), square_objects, 4, shift=0, scale=0, boundary=True)
     truth, found = np.zeros((1, 64, 64), bool), np.zeros((1, 64, 64), bool)
     truth[0, 14:50, 14:50], found[0, 16:48, 16:48] = True, True
@@ -72,7 +72,7 @@ def test_boundary_is_compared_on_request(square_objects):
     assert 'boundary_iou' not in evaluate_patches(SquareModel(32), square_objects, 4)
 
 
-def test_one_seed_shows_every_model_the_same_patches():
+def test_the_seed_determines_the_patches():
     index = ObjectIndex(ShapesDataset(3, 0, (96, 96)))
     models = [SquareModel(20), SquareModel(30), SquareModel(30)]
     for model, seed in zip(models, (0, 0, 1)):
@@ -82,7 +82,7 @@ def test_one_seed_shows_every_model_the_same_patches():
     assert (first != third).any()
 
 
-def test_masks_can_be_compared_at_another_side():
+def test_masks_can_be_compared_at_another_size():
     model = DeepMask(patch_size=48, mask_size=9, target_size=24, blocks=(1, 1, 1), width=3,
                      norm='batch', bottleneck=4, features=10, hidden=7)
     index = ObjectIndex(ShapesDataset(3, 0, (64, 64)))
@@ -91,7 +91,7 @@ def test_masks_can_be_compared_at_another_side():
         assert all(0 <= value <= 1 for value in figures.values())
 
 
-def test_data_set_without_objects_is_told():
+def test_a_data_set_without_objects_is_an_error():
     empty = [(np.zeros((50, 50, 3), np.uint8), Instances.empty(50, 50))]
     with pytest.raises(DatasetError, match='no object to train on'):
         evaluate_patches(SquareModel(20), empty, 5)

@@ -78,7 +78,7 @@ def test_recall_equals_pycocotools_without_categories(sample):
     assert 0.05 < figures['segm/AR@10'] < figures['segm/AR@100'] < 0.95
 
 
-def test_the_best_proposals_by_score_are_counted():
+def test_the_proposals_with_the_best_scores_are_counted():
     truth = squares((10, 10), (100, 100))
     wrong = [(10, 150)] * 9
     found = squares((10, 10), *wrong, (100, 100), scores=np.linspace(1, 0.1, 11))
@@ -86,76 +86,76 @@ def test_the_best_proposals_by_score_are_counted():
     assert figures['segm/AR@10'] == 0.5 and figures['segm/AR@100'] == 1
 
 
-def test_a_shift_passes_the_overlaps_below_its_own():
+def test_a_shifted_proposal_passes_the_thresholds_below_its_overlap():
     # 40 x 40 moved by 5: an overlap of 35 / 45 = 0.78 passes 0.5, 0.55, ..., 0.75, 6 of 10.
     assert recall(squares((10, 10)), squares((10, 15)))['bbox/AR@10'] == pytest.approx(0.6)
 
 
-def test_one_proposal_finds_one_object():
+def test_a_proposal_matches_one_object():
     truth = squares((10, 10), (12, 12))
     assert recall(truth, squares((11, 11)))['segm/AR@10'] == pytest.approx(0.45)  # 76 / 84: 9 of 10
 
 
-def test_size_is_that_of_the_annotated_area():
+def test_the_size_is_the_annotated_area():
     truth = squares((10, 10), (100, 100), areas=[100, 100 ** 2])
     figures = recall(truth, squares((10, 10)))
     assert figures['segm/AR@10/small'] == 1 and figures['segm/AR@10/large'] == 0
     assert math.isnan(figures['segm/AR@10/medium']) and figures['segm/AR@10'] == 0.5
 
 
-def test_size_is_that_of_the_mask_where_no_area_is_annotated():
+def test_the_size_is_the_mask_area_without_annotated_areas():
     figures = recall(squares((10, 10)), squares((10, 10)))
     assert figures['segm/AR@10/medium'] == 1 and math.isnan(figures['segm/AR@10/small'])
 
 
-def test_crowds_are_not_there():
+def test_crowds_are_ignored():
     truth = squares((10, 10), (100, 100), crowds=[False, True])
     assert recall(truth, squares((10, 10)))['segm/AR@10'] == 1
 
 
-def test_images_of_crowds_alone_have_no_recall():
+def test_images_of_only_crowds_have_no_recall():
     figures = recall(squares((10, 10), crowds=[True]), squares((10, 10)))
     assert all(math.isnan(value) for value in figures.values())
 
 
-def test_labels_do_not_matter():
+def test_labels_are_ignored():
     assert recall(squares((10, 10), labels=[3]), squares((10, 10)))['segm/AR@10'] == 1
 
 
-def test_no_proposal_finds_nothing():
+def test_without_proposals_the_recall_is_0():
     assert recall(squares((10, 10)), Instances.empty(200, 200))['segm/AR@1000'] == 0
 
 
-def test_result_dicts_are_taken_as_instances_are():
+def test_result_dicts_and_instances_give_the_same_figures():
     truth, found = squares((10, 10), (50, 60)), squares((12, 10), (50, 61), scores=[0.2, 0.9])
     assert recall(truth, found.to_coco_results(7)) == pytest.approx(recall(truth, found), nan_ok=True)
 
 
-def test_boxes_of_results_without_boxes_are_those_of_the_masks():
+def test_results_without_boxes_use_the_boxes_of_their_masks():
     results = squares((10, 15)).to_coco_results(7)
     del results[0]['bbox']
     assert recall(squares((10, 10)), results)['bbox/AR@10'] == pytest.approx(0.6)
 
 
-def test_boxes_alone_need_no_masks():
+def test_comparing_boxes_needs_no_masks():
     results = [{'score': 0.5, 'bbox': [15, 10, 40, 40]}]
     assert recall(squares((10, 10)), results, kinds=('bbox',))['bbox/AR@10'] == pytest.approx(0.6)
     with pytest.raises(DatasetError, match='no "segmentation"; compare boxes only'):
         recall(squares((10, 10)), results)
 
 
-def test_proposals_of_another_image_are_refused():
+def test_proposals_of_another_image_size_are_an_error():
     with pytest.raises(DatasetError, match='an image of 100x100 pixels, but the image has 200x200'):
         recall(squares((10, 10)), squares((10, 10), size=(100, 100)))
 
 
-def test_nothing_added_is_an_error():
+def test_a_summary_without_images_is_an_error():
     with pytest.raises(DatasetError, match='nothing to evaluate'):
         ProposalEvaluator().summary()
 
 
 @pytest.mark.parametrize('kinds', ['segm', ('masks',), ()])
-def test_unknown_kinds_are_refused(kinds):
+def test_unknown_kinds_are_an_error(kinds):
     with pytest.raises(ValueError, match='kinds'):
         ProposalEvaluator(kinds)
 
@@ -178,7 +178,7 @@ class Listed:
         return self.truths[index]
 
 
-def test_a_model_is_asked_for_as_many_proposals_as_are_counted():
+def test_a_model_computes_as_many_proposals_as_are_counted():
     class Model(ProposalModel):
         def propose_rle(self, image, n):
             assert image.shape == (200, 200, 3) and n == 20
@@ -220,12 +220,12 @@ CODE = {'size': [4, 5], 'counts': '52='}
     [{'score': 0.5, 'segmentation': CODE, 'bbox': [1, 2, 3, 10 ** 400]}],
     [{'score': float('nan'), 'segmentation': CODE}], [{'score': 0.5, 'bbox': [1, 2, 3, 4]}]],
     ids=lambda results: repr(results)[:60])
-def test_results_of_another_form_are_one_sentence(results):
+def test_results_of_another_form_are_an_error(results):
     with pytest.raises(DatasetError):
         recall(squares((0, 0), side=2, size=(4, 5)), results)
 
 
-def test_uncompressed_codes_are_compared_as_compressed_ones_are():
+def test_uncompressed_and_compressed_encodings_give_the_same_figures():
     truth = squares((0, 1), side=2, size=(4, 5))
     for counts in ('42208', [4, 2, 2, 2, 10]):
         figures = recall(truth, [{'score': 0.5, 'segmentation': {'size': [4, 5], 'counts': counts}}])

@@ -42,7 +42,7 @@ def evaluated(truths, predictions, names=NAMES):
     return evaluator
 
 
-def test_figures_of_eight_pixels_by_hand():
+def test_figures_of_eight_pixels_equal_hand_computed_values():
     truth = np.array([[0, 0, 0, 1], [1, 1, 2, -1]])
     found = np.array([[0, 0, 1, 1], [1, 0, 2, 2]])
     evaluator = evaluated([truth], [found], NAMES[:3])
@@ -54,7 +54,7 @@ def test_figures_of_eight_pixels_by_hand():
         'class_accuracy/background': 2 / 3, 'class_accuracy/cat': 2 / 3, 'class_accuracy/dog': 1.0})
 
 
-def test_figures_are_chainercvs(random_labels):
+def test_figures_equal_chainercv(random_labels):
     truths, predictions = random_labels
     expected = eval_semantic_segmentation(predictions, truths)
     evaluator = evaluated(truths, predictions)
@@ -66,7 +66,7 @@ def test_figures_are_chainercvs(random_labels):
 
 
 @pytest.mark.filterwarnings('ignore:invalid value encountered')
-def test_absent_classes_are_left_out_as_in_chainercv():
+def test_absent_classes_are_excluded_as_in_chainercv():
     """The dog is nowhere, the cat only in the truth, the cow only in what was found."""
     truth = np.array([[0, 0, 1, 1]], np.int32)
     found = np.array([[0, 3, 0, 0]], np.int32)
@@ -79,7 +79,7 @@ def test_absent_classes_are_left_out_as_in_chainercv():
     assert set(summary) == {'miou', 'pixel_accuracy', 'mean_class_accuracy'}
 
 
-def test_what_is_found_in_void_pixels_does_not_matter():
+def test_predictions_in_void_pixels_are_ignored():
     truth = np.array([[0, 1, -1, -1]])
     figures = [evaluated([truth], [np.array([[0, 1, *rest]])]).summary()
                for rest in ((0, 0), (3, 2), (-7, 99))]
@@ -88,12 +88,12 @@ def test_what_is_found_in_void_pixels_does_not_matter():
         np.testing.assert_equal(other, figures[0])
 
 
-def test_an_image_of_void_alone_has_no_figures():
+def test_an_image_of_only_void_has_no_figures():
     summary = evaluated([np.full((2, 2), -1)], [np.zeros((2, 2), int)]).summary()
     assert all(np.isnan(value) for value in summary.values())
 
 
-def test_images_in_parts_give_the_same_figures(random_labels):
+def test_merged_parts_give_the_same_figures(random_labels):
     truths, predictions = random_labels
     whole = evaluated(truths, predictions)
     first, second = evaluated(truths[:2], predictions[:2]), SemanticEvaluator(NAMES)
@@ -103,7 +103,7 @@ def test_images_in_parts_give_the_same_figures(random_labels):
     assert first.summary() == whole.summary() and len(first) == len(whole) == 6
 
 
-def test_a_function_is_evaluated_on_a_data_set_with_its_options(random_labels):
+def test_a_function_is_evaluated_with_its_options(random_labels):
     truths, _ = random_labels
     given = []
 
@@ -122,17 +122,17 @@ def test_a_function_is_evaluated_on_a_data_set_with_its_options(random_labels):
     (np.zeros((1, 2), int), np.array([[0, 4]]), 'label 4 has no name among the 4 classes'),
     (np.array([[0, 255]]), np.zeros((1, 2), int), 'label 255 has no name'),
     (np.zeros((1, 2), int), np.array([[0, -1]]), 'label -1 has no name')])
-def test_labels_that_do_not_fit_are_an_error(truth, labels, sentence):
+def test_inconsistent_labels_are_an_error(truth, labels, sentence):
     with pytest.raises(DatasetError, match=sentence):
         SemanticEvaluator(NAMES).add(truth, labels)
 
 
-def test_nothing_to_evaluate_is_an_error():
+def test_an_empty_evaluation_is_an_error():
     with pytest.raises(DatasetError, match='nothing to evaluate'):
         evaluate_semantic(None, Labelled([]))
 
 
-def test_the_classes_of_a_model_go_by_their_names():
+def test_the_classes_of_a_model_are_matched_by_name():
     class Model(SemanticSegmenter):
         def __init__(self):
             super().__init__(None)

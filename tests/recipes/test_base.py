@@ -44,7 +44,7 @@ def test_replace_returns_another_recipe():
     ({'neck': 'c5'}, "network.neck: 'c5' is none of c4, fpn"),
     ({'blocks': (1, 2)}, 'network.blocks: expected array of length 4, got 2'),
     ({'training__neck': 'fpn'}, "has no field 'training__neck'")])
-def test_a_value_that_does_not_fit_is_one_sentence(values, message):
+def test_an_invalid_value_is_an_error(values, message):
     with pytest.raises(TrainingError) as caught:
         MaskRCNNRecipe().replace(**values)
     assert message in str(caught.value)
@@ -76,7 +76,7 @@ def test_assignments_are_written_as_in_toml_or_as_plain_text():
         recipe.assign(['lr'])
 
 
-def test_the_description_shows_what_differs_from_the_defaults():
+def test_the_description_marks_differences_from_the_defaults():
     lines = MaskRCNNRecipe().replace(lr=0.5).describe().splitlines()
     assert any(line.split() == ['lr', '0.5', '(default:', '0.0001)'] for line in lines)
     assert any(line.split() == ['momentum', '0.9'] for line in lines)
@@ -92,7 +92,7 @@ def own(tmp_path):
     return write
 
 
-def test_a_file_says_only_what_differs_from_the_one_it_is_based_on(own):
+def test_a_file_contains_only_differences_from_its_base(own):
     recipe = YolactRecipe.load(own('based_on = "resnet50_pascal"\n[training]\nbatch_size = 4\n'))
     assert recipe.training.batch_size == 4 and recipe.training.iterations == 120_000
     assert recipe.model.backbone == 'resnet50'
@@ -109,13 +109,13 @@ def test_a_file_may_use_the_names_of_the_original(own):
     ('[optimiser]\nlr = 3', 'has a table [optimiser]; it can have model, '),
     ('system = "deeplab"', "is for 'deeplab', not for yolact"),
     ('based_on = "nothing"', 'There is no recipe nothing; name a TOML file or one of base, ')])
-def test_a_file_that_makes_no_sense_is_one_sentence(own, text, message):
+def test_an_invalid_file_is_an_error(own, text, message):
     with pytest.raises(TrainingError) as caught:
         YolactRecipe.load(own(text))
     assert message in str(caught.value)
 
 
-def test_a_file_based_on_itself_is_refused(own):
+def test_a_file_based_on_itself_is_an_error(own):
     path = own('')
     path.write_text(f'based_on = "{path.as_posix()}"')
     with pytest.raises(TrainingError, match='is based on itself'):

@@ -12,7 +12,7 @@ PUBLISHED = ('base', 'darknet53', 'im400', 'im700', 'plus_base', 'plus_resnet50'
              'resnet50_pascal')
 
 
-def test_the_published_recipes_and_a_template_are_there():
+def test_the_published_recipes_and_a_template_exist():
     assert {*PUBLISHED, 'template', 'shapes'} <= set(YolactRecipe.published())
 
 
@@ -53,12 +53,12 @@ def test_normalisation_is_frozen_below_six_images(batch, frozen):
 
 
 @pytest.mark.parametrize('values', [{'backbone': 'resnet18'}, {'anchor_scales': [[1], [2]]}])
-def test_a_network_that_cannot_be_built_is_one_sentence(values):
+def test_a_network_that_cannot_be_built_is_an_error(values):
     with pytest.raises(TrainingError, match='There is no YOLACT of these sizes'):
         YolactRecipe().replace(**values).make_model(['cat'])
 
 
-def test_the_sizes_of_a_model_are_taken_over():
+def test_the_sizes_of_a_model_are_adopted():
     model = YolactRecipe().with_model(Yolact(**SMALL)).make_model(['one', 'two'], seed=3)
     assert model.classes == 2 and model.config['seed'] == 3
     assert {**model.config, 'classes': 0, 'seed': 0} == {

@@ -210,7 +210,7 @@ def test_nothing_found_at_all_is_an_average_precision_of_0(evaluate, shapes, tmp
 
 @pytest.mark.parametrize('names, arguments, sentence', [
     (('cat', 'dog', 'cow'), (), 'no class has the same name'),
-    (('ring', 'star'), (), 'does not know letter of the data set'),
+    (('ring', 'star'), (), 'does not have letter of the data set'),
     ((), (), 'has an unknown number of classes and the data set 3'),
     (('ring', 'star'), ('--match', 'number'), 'has 2 classes and the data set 3'),
     (KINDS_OF_SHAPES, ('--kinds', 'keypoints'), 'omit keypoints'),

@@ -152,7 +152,7 @@ def test_labels_of_another_model_data_or_setting_are_not_continued(evaluate, sha
 
 @pytest.mark.parametrize('names, arguments, sentence', [
     (('cat', 'dog', 'cow'), (), 'no class has the same name'),
-    (('background', 'ring', 'star'), (), 'does not know letter of the data set'),
+    (('background', 'ring', 'star'), (), 'does not have letter of the data set'),
     ((), (), 'has an unknown number of classes and the data set 4'),
     (('background', 'ring'), ('--match', 'number'), 'has 2 classes and the data set 4'),
     (('background', *KINDS), ('--startAt', '9'), 'There is no image from 9')])

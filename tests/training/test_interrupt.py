@@ -63,7 +63,7 @@ def group_is_gone(process):
 @pytest.mark.parametrize('number, status, text', [
     (signal.SIGINT, 130, 'press Ctrl-C again'), (signal.SIGTERM, 143, 'a second SIGTERM')])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_signal_saves_and_the_run_resumes_exactly(tmp_path, workers, number, status, text):
+def test_a_signal_saves_and_the_run_resumes_exactly(tmp_path, workers, number, status, text):
     process = start(tmp_path / 'run', workers)
     os.killpg(process.pid, number)
     _, message = process.communicate(timeout=60)
@@ -83,7 +83,7 @@ def test_signal_saves_and_the_run_resumes_exactly(tmp_path, workers, number, sta
 
 
 @pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_second_signal_stops_at_once(tmp_path, number, status):
+def test_a_second_signal_stops_immediately(tmp_path, number, status):
     process = start(tmp_path / 'run', workers=2, seconds=0.2)
     os.killpg(process.pid, number)
     assert 'Finishing this iteration' in process.stderr.readline()
@@ -94,14 +94,14 @@ def test_second_signal_stops_at_once(tmp_path, number, status):
     assert training.find_snapshots(tmp_path / 'run') == []
 
 
-def test_workers_follow_a_killed_trainer(tmp_path):
+def test_workers_exit_after_their_trainer_was_killed(tmp_path):
     process = start(tmp_path / 'run', workers=3)
     process.kill()
     process.communicate(timeout=60)
     assert group_is_gone(process)
 
 
-def test_killed_run_unlocks_its_folder_though_its_workers_live(tmp_path):
+def test_a_killed_run_unlocks_its_folder_while_its_workers_live(tmp_path):
     process = start(tmp_path / 'run', workers=2, seconds=0.2)
     process.kill()
     process.wait()
@@ -117,7 +117,7 @@ def test_second_training_in_the_same_folder_is_rejected(tmp_path):
     process.communicate(timeout=60)
 
 
-def test_sigterm_is_left_alone_in_a_kernel(tmp_path, monkeypatch):
+def test_sigterm_is_not_handled_in_a_notebook_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(interrupt, 'in_notebook', lambda: True)
     before = signal.getsignal(signal.SIGTERM)
     with interrupt.Interruption():
@@ -125,7 +125,7 @@ def test_sigterm_is_left_alone_in_a_kernel(tmp_path, monkeypatch):
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
 
 
-def test_training_in_a_thread_leaves_signals_alone(tmp_path):
+def test_training_in_a_thread_does_not_handle_signals(tmp_path):
     import threading
     results = []
     thread = threading.Thread(target=lambda: results.append(training.train(build(tmp_path))))

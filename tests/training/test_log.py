@@ -44,24 +44,24 @@ def test_lines_are_complete_while_training_runs(tmp_path):
     assert seen == [[], [], [], [4], [4], [4], [4], [4, 8]]
 
 
-def test_value_that_is_not_finite_is_null(tmp_path):
+def test_values_that_are_not_finite_are_null(tmp_path):
     training.train(build(tmp_path, evaluator=lambda model: {'miou': np.nan}))
     text = (tmp_path / 'log.jsonl').read_text()
     assert '"validation/miou": null' in text
     assert 'NaN' not in text
 
 
-def test_log_that_a_kill_cut_off_is_read(tmp_path):
+def test_a_log_truncated_by_a_kill_is_read(tmp_path):
     (tmp_path / 'log.jsonl').write_text('{"iteration": 1, "loss": 2.5}\n{"iteration": 2, "lo')
     assert training.read_log(tmp_path) == [{'iteration': 1, 'loss': 2.5}]
 
 
-def test_missing_log_is_one_message(tmp_path):
+def test_a_missing_log_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match='There is no training log'):
         training.read_log(tmp_path)
 
 
-def test_evaluator_runs_outside_training_mode(tmp_path):
+def test_the_evaluator_runs_outside_training_mode(tmp_path):
     import chainer
     modes = []
 
@@ -79,7 +79,7 @@ def test_tensorboard_files_are_written(tmp_path):
     assert b'validation/norm' in events.read_bytes()
 
 
-def test_training_without_tensorboardx_says_so(tmp_path, monkeypatch, capfd):
+def test_missing_tensorboardx_is_reported(tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, 'tensorboardX', None)
     assert training.train(build(tmp_path, tensorboard=True)).iteration == 20
     assert capfd.readouterr().err.count('tensorboardX is not installed') == 1
@@ -109,13 +109,13 @@ def test_plot_log_of_chosen_names(tmp_path):
     '3', 'null', '{}', '{"iteration": "5"}', '{"iteration": 5, "loss": "low"}',
     '{"iteration": 5, "loss": [1]}',
     '{"iteration": null}', '{"iteration": 5', '[' * 5000, '{"iteration": 5, "\\ud800": 1}'])
-def test_damaged_line_is_named_and_not_passed_over(tmp_path, line):
+def test_a_damaged_line_is_an_error_that_names_it(tmp_path, line):
     (tmp_path / 'log.jsonl').write_text(f'{{"iteration": 1, "loss": 2}}\n{line}\n')
     with pytest.raises(DatasetError, match='Line 2 of the training log'):
         training.read_log(tmp_path)
 
 
-def test_binary_log_is_one_message(tmp_path):
+def test_a_binary_log_is_an_error(tmp_path):
     (tmp_path / 'log.jsonl').write_bytes(b'\xff\x00\x01\n')
     with pytest.raises(DatasetError, match='is not a text file'):
         training.read_log(tmp_path)

@@ -10,14 +10,14 @@ from chainer_seg.training.progress import format_time, resolve_kind
 from .toys import build
 
 
-def test_lines_tell_how_far_and_how_long(tmp_path, capfd):
+def test_lines_show_the_iteration_and_the_time_left(tmp_path, capfd):
     training.train(build(tmp_path, progress='lines', evaluator=None))
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 5
     assert re.match(r'iteration 4/20, 0:00 left: lr 0.05, loss [\d.]+', lines[0])
 
 
-def test_bar_shows_the_newest_values(tmp_path, capfd):
+def test_the_bar_shows_the_latest_values(tmp_path, capfd):
     pytest.importorskip('tqdm')
     training.train(build(tmp_path, progress='terminal'))
     text = capfd.readouterr().err
@@ -25,28 +25,28 @@ def test_bar_shows_the_newest_values(tmp_path, capfd):
     assert 'validation/norm' in text
 
 
-def test_notebook_bar_runs(tmp_path, capfd):
+def test_the_notebook_bar_runs(tmp_path, capfd):
     pytest.importorskip('ipywidgets')
     assert training.train(build(tmp_path, progress='notebook', live_curve=False)).iteration == 20
 
 
-def test_none_is_silent(tmp_path, capfd):
+def test_progress_none_prints_nothing(tmp_path, capfd):
     training.train(build(tmp_path))
     output = capfd.readouterr()
     assert output.out == output.err == ''
 
 
-def test_auto_prints_lines_where_there_is_no_terminal():
+def test_auto_prints_lines_without_a_terminal():
     assert resolve_kind('auto') == 'lines'
 
 
-def test_unknown_kind_is_an_error(tmp_path):
+def test_an_unknown_kind_is_an_error(tmp_path):
     with pytest.raises(ValueError, match='progress must be one of'):
         build(tmp_path, progress='loud')
 
 
 @pytest.mark.parametrize('seconds, text', [(0, '0:00'), (61.4, '1:01'), (3671, '1:01:11')])
-def test_time_is_written_for_people(seconds, text):
+def test_time_is_formatted_in_hours_minutes_and_seconds(seconds, text):
     assert format_time(seconds) == text
 
 
@@ -59,7 +59,7 @@ class Handle:
 
 
 @pytest.mark.parametrize('seconds, least', [(0, 5), (1000, 2)])
-def test_live_curve_redraws_no_more_often_than_asked(tmp_path, seconds, least):
+def test_the_live_curve_respects_its_minimum_interval(tmp_path, seconds, least):
     pytest.importorskip('IPython')
     handle = Handle()
 

@@ -52,7 +52,7 @@ def test_the_number_of_workers_may_change(tmp_path, workers):
 
 
 @pytest.mark.parametrize('length', [10, 12])
-def test_finished_run_can_be_made_longer(tmp_path, length):
+def test_a_finished_run_can_be_extended(tmp_path, length):
     whole = build(tmp_path / 'whole')
     training.train(whole)
     training.train(build(tmp_path / 'parts', iterations=length))
@@ -80,7 +80,7 @@ def test_run_is_the_same_after_being_killed(tmp_path):
     assert_same_run(parts, whole)
 
 
-def test_log_file_holds_the_lines_of_both_parts_once(tmp_path):
+def test_the_log_contains_the_lines_of_both_parts_once(tmp_path):
     stop_at(build(tmp_path), 10)
     parts = build(tmp_path, resume='auto')
     training.train(parts)
@@ -106,7 +106,7 @@ def test_resume_from_a_path_into_another_folder(tmp_path):
     assert lasting_log(parts)[0]['iteration'] == 4
 
 
-def test_going_back_to_an_older_snapshot_drops_the_newer(tmp_path):
+def test_resuming_an_older_snapshot_removes_the_newer_ones(tmp_path):
     training.train(build(tmp_path, snapshot_every=5, keep_last=4))
     trainer = build(tmp_path, resume=tmp_path / 'snapshot_iter_00000010.npz', iterations=12)
     training.train(trainer)
@@ -126,14 +126,14 @@ def test_auto_skips_a_truncated_snapshot(tmp_path, capfd):
 
 
 @pytest.mark.parametrize('content', [b'', b'PK', b'not a zip'])
-def test_file_that_is_no_snapshot_is_one_message(tmp_path, content):
+def test_a_file_that_is_not_a_snapshot_is_an_error(tmp_path, content):
     path = tmp_path / 'snapshot_iter_00000020.npz'
     path.write_bytes(content)
     with pytest.raises(TrainingError, match='is damaged or not a training snapshot'):
         build(tmp_path, resume=path)
 
 
-def test_snapshot_with_a_damaged_weight_is_one_message(tmp_path):
+def test_a_snapshot_with_a_damaged_weight_is_an_error(tmp_path):
     net = Net()
     path = training.train(build(tmp_path, net)).snapshot
     weights = net.fc.W.array.tobytes()
@@ -144,37 +144,37 @@ def test_snapshot_with_a_damaged_weight_is_one_message(tmp_path):
         build(tmp_path, resume=path)
 
 
-def test_npz_of_something_else_is_one_message(tmp_path):
+def test_another_npz_file_is_an_error(tmp_path):
     np.savez(tmp_path / 'other.npz', a=np.arange(3))
     with pytest.raises(TrainingError, match='not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
-def test_pickled_array_is_never_unpickled(tmp_path):
+def test_pickled_arrays_are_never_unpickled(tmp_path):
     np.savez(tmp_path / 'other.npz', about=np.array([{}], object))
     with pytest.raises(TrainingError, match='not a training snapshot'):
         build(tmp_path, resume=tmp_path / 'other.npz')
 
 
-def test_newer_format_is_one_message(tmp_path):
+def test_a_newer_format_is_an_error(tmp_path):
     about = json.dumps({'kind': 'chainer_seg training snapshot', 'format': 99}).encode()
     np.savez(tmp_path / 'new.npz', about=np.frombuffer(about, np.uint8))
     with pytest.raises(TrainingError, match='format 99'):
         build(tmp_path, resume=tmp_path / 'new.npz')
 
 
-def test_missing_snapshot_is_one_message(tmp_path):
+def test_a_missing_snapshot_is_an_error(tmp_path):
     with pytest.raises(TrainingError, match='There is no snapshot'):
         build(tmp_path, resume=tmp_path / 'absent.npz')
 
 
-def test_snapshot_of_another_model_is_one_message(tmp_path):
+def test_a_snapshot_of_another_model_is_an_error(tmp_path):
     training.train(build(tmp_path))
     with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
         build(tmp_path, Net(batch_norm=False), resume='auto')
 
 
-def test_snapshot_of_another_optimizer_is_one_message(tmp_path):
+def test_a_snapshot_of_another_optimizer_is_an_error(tmp_path):
     training.train(build(tmp_path, optimizer='adam', lr=1e-3))
     with pytest.raises(TrainingError, match='belongs to another model or optimizer'):
         build(tmp_path, optimizer='momentum', resume='auto')
@@ -186,7 +186,7 @@ def test_other_settings_are_reported(tmp_path, capfd):
     assert 'batch_size was 4 and is 2' in capfd.readouterr().err
 
 
-def test_folder_of_another_run_is_not_overwritten_unasked(tmp_path):
+def test_a_folder_with_another_run_is_overwritten_only_on_request(tmp_path):
     training.train(build(tmp_path))
     with pytest.raises(TrainingError, match='already contains a training run'):
         build(tmp_path)
@@ -206,7 +206,7 @@ def test_error_while_loading_saves_the_state_before_it(tmp_path, capfd):
     assert_same_run(parts, whole)
 
 
-def test_finished_run_resumed_has_nothing_to_do(tmp_path):
+def test_resuming_a_finished_run_does_nothing(tmp_path):
     training.train(build(tmp_path))
     trainer = build(tmp_path, resume='auto')
     result = training.train(trainer)
@@ -225,7 +225,7 @@ class LazyNet(Net):
             self.fc = L.Linear(None, 2)
 
 
-def test_network_with_shapes_known_late_resumes_exactly(tmp_path):
+def test_a_network_with_lazily_initialised_shapes_resumes_exactly(tmp_path):
     whole = build(tmp_path / 'whole', LazyNet())
     training.train(whole)
     stop_at(build(tmp_path / 'parts', LazyNet()), 10)
@@ -234,7 +234,7 @@ def test_network_with_shapes_known_late_resumes_exactly(tmp_path):
     assert_same_run(parts, whole)
 
 
-def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
+def test_sub_batches_and_skipped_examples_resume_exactly(tmp_path):
     def some(example, rng):
         return None if rng.random() < 0.3 else add_noise(example, rng)
     settings = {'transform': some, 'sub_batches': 3}
@@ -258,7 +258,7 @@ def test_sub_batches_and_passed_over_examples_resume_exactly(tmp_path):
     {'extensions/snapshots/best': np.frombuffer(b'["a", 3]', np.uint8)},
     {'about': np.frombuffer(b'3', np.uint8)}, {'about': np.frombuffer(b'{"kind": [1]}', np.uint8)},
     {'about': np.zeros((3, 3))}], ids=lambda changes: next(iter(changes)))
-def test_snapshot_that_somebody_changed_is_one_message(tmp_path, changes):
+def test_a_modified_snapshot_is_an_error(tmp_path, changes):
     result = training.train(build(tmp_path))
     with np.load(result.snapshot) as file:
         arrays = dict(file)

@@ -5,18 +5,18 @@ import pytest
 from chainer_seg.training import Constant, Cosine, Poly, Steps, WarmUp
 
 
-def test_constant():
+def test_the_constant_schedule_is_1():
     assert Constant()(7, 10) == 1
 
 
-def test_poly_is_a_power_of_what_is_left():
+def test_poly_is_a_power_of_the_remaining_share():
     assert Poly(0.9)(0, 100) == 1
     assert Poly(2)(50, 100) == 0.25
     assert Poly(0.9)(100, 100) == 0
     assert Poly(1, minimum=0.1)(95, 100) == 0.1
 
 
-def test_steps_at_iterations_and_at_shares():
+def test_steps_are_at_iterations_or_at_fractions_of_the_run():
     schedule = Steps((60, 0.9), factor=0.5)
     assert [schedule(i, 100) for i in (59, 60, 89, 90)] == [1, 0.5, 0.5, 0.25]
 

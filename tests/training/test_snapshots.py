@@ -12,13 +12,13 @@ from tests.folders import names_in
 from .toys import Net, build
 
 
-def test_newest_snapshots_are_kept(tmp_path):
+def test_the_latest_snapshots_are_kept(tmp_path):
     training.train(build(tmp_path, snapshot_every=4, keep_last=2))
     assert names_in(tmp_path) == [
         'log.jsonl', 'snapshot_iter_00000016.npz', 'snapshot_iter_00000020.npz']
 
 
-def test_snapshot_needs_no_pickle(tmp_path):
+def test_snapshots_are_read_without_pickle(tmp_path):
     net = Net()
     result = training.train(build(tmp_path, net))
     with np.load(result.snapshot, allow_pickle=False) as snapshot:
@@ -27,7 +27,7 @@ def test_snapshot_needs_no_pickle(tmp_path):
 
 
 @pytest.mark.parametrize('mode, best_iteration', [('max', 15), ('min', 10)])
-def test_best_is_kept_by_its_metric(tmp_path, mode, best_iteration):
+def test_the_best_model_is_selected_by_its_metric(tmp_path, mode, best_iteration):
     values, weights = iter([3, 1, 7, 2]), {}
     net = Net()
 
@@ -47,12 +47,12 @@ def test_best_is_kept_by_its_metric(tmp_path, mode, best_iteration):
     assert saved[0] == 'model_best.npz' and saved[-1] == 'model.npz'
 
 
-def test_unknown_best_metric_lists_what_there_is(tmp_path):
+def test_an_unknown_best_metric_is_an_error_that_lists_the_reported_ones(tmp_path):
     with pytest.raises(TrainingError, match='did not report \'validation/iou\'.*it reported validation/norm'):
         training.train(build(tmp_path, best_metric=('validation/iou', 'max')))
 
 
-def test_link_that_is_no_model_is_not_saved_as_a_model_file(tmp_path):
+def test_a_link_that_is_not_a_model_is_not_saved_as_a_model_file(tmp_path):
     net = Net()
     result = training.train(build(tmp_path, net, model_to_save=net.conv,
                                   evaluator=lambda model: {'size': model.W.size}))
@@ -60,7 +60,7 @@ def test_link_that_is_no_model_is_not_saved_as_a_model_file(tmp_path):
     assert result.log[-1]['validation/size'] == net.conv.W.size
 
 
-def test_full_disk_is_one_message_and_leaves_the_snapshot_before(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_and_keeps_the_previous_snapshot(tmp_path, monkeypatch):
     trainer = build(tmp_path, snapshot_every=8)
     savez = np.savez
 
@@ -76,7 +76,7 @@ def test_full_disk_is_one_message_and_leaves_the_snapshot_before(tmp_path, monke
     assert build(tmp_path, resume='auto').updater.iteration == 8
 
 
-def test_folder_that_cannot_be_made_is_one_message(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(DiskFullError, match='could not be written'):
         training.train(build(tmp_path / 'file' / 'run'))

@@ -74,7 +74,7 @@ def test_spawned_workers_give_the_same_batches():
     np.testing.assert_array_equal(batches[1][3][0], expected[1][3][0])
 
 
-def test_sample_comes_from_its_number_and_the_epochs_order():
+def test_a_sample_follows_from_its_number_and_the_order_of_the_epoch():
     sample = draw(4, workers=0)[3][2]
     number = 4 * 3 + 2
     order = np.random.default_rng((3, number // 13, 1)).permutation(13)
@@ -91,7 +91,7 @@ def test_every_epoch_shows_each_example_once_in_its_own_order():
     assert stream.epoch == 2 and stream.is_new_epoch
 
 
-def test_seeds_differ():
+def test_different_seeds_give_different_streams():
     orders = [ExampleStream(Numbers(50), 50, seed=seed, workers=0).next() for seed in (0, 1)]
     assert orders[0] != orders[1]
 
@@ -102,7 +102,7 @@ def test_unshuffled_stream_keeps_the_order_of_the_data_set():
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_setting_the_position_continues_there(workers):
+def test_setting_the_position_continues_from_there(workers):
     expected = draw(4, workers=0)
     stream = ExampleStream(Images(), 4, add_noise, seed=3, workers=workers)
     stream.next()
@@ -112,7 +112,7 @@ def test_setting_the_position_continues_there(workers):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_examples_without_anything_to_train_on_are_passed_over(workers):
+def test_examples_without_a_sample_are_skipped(workers):
     stream = ExampleStream(Numbers(10), 3, skip_odd, workers=workers, shuffle=False)
     assert [stream.next() for _ in range(2)] == [[0, 2, 4], [6, 8, 0]]
     assert stream.position == 11
@@ -133,7 +133,7 @@ def test_empty_data_set_is_an_error():
 
 @pytest.mark.parametrize('settings', [
     {'workers': 0}, {'workers': 2}, {'workers': 2, 'worker_kind': 'thread'}])
-def test_user_error_of_an_example_arrives_as_itself(settings):
+def test_a_user_error_of_an_example_is_raised_unchanged(settings):
     stream = ExampleStream(Images(6, broken=[2]), 6, add_noise, **settings)
     with pytest.raises(ImageError) as caught:
         stream.next()
@@ -142,7 +142,7 @@ def test_user_error_of_an_example_arrives_as_itself(settings):
     stream.finalize()
 
 
-def test_programming_error_tells_where_it_happened():
+def test_a_programming_error_in_a_worker_has_its_traceback():
     stream = ExampleStream(Numbers(3), 1, break_code, workers=1)
     with pytest.raises(KeyError) as caught:
         stream.next()
@@ -150,7 +150,7 @@ def test_programming_error_tells_where_it_happened():
     stream.finalize()
 
 
-def test_killed_worker_is_an_error_and_not_a_hang():
+def test_a_killed_worker_is_an_error_and_does_not_hang():
     stream = ExampleStream(Numbers(3), 1, end_process, workers=1)
     with pytest.raises(TrainingError, match='was killed'):
         stream.next()

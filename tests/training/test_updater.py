@@ -28,7 +28,7 @@ def test_sub_batches_give_the_gradient_and_loss_of_the_batch(tmp_path, sub_batch
     assert line['accuracy'] == pytest.approx(expected_line['accuracy'])
 
 
-def test_multiplied_learning_rate_moves_a_parameter_further(tmp_path):
+def test_a_learning_rate_multiplier_scales_the_update(tmp_path):
     steps = []
     for multipliers in (None, {'*/fc/W': 10, '*/conv/*': 0}):
         net = Net(batch_norm=False, dropout=0)
@@ -42,7 +42,7 @@ def test_multiplied_learning_rate_moves_a_parameter_further(tmp_path):
     assert not multiplied['/conv/W'].any()
 
 
-def test_multiplier_works_for_adam_too(tmp_path):
+def test_a_learning_rate_multiplier_works_for_adam(tmp_path):
     net = Net(batch_norm=False, dropout=0)
     before = net.fc.W.array.copy()
     training.train(build(tmp_path, net, iterations=1, optimizer='adam', lr=1e-3, weight_decay=0,
@@ -51,7 +51,7 @@ def test_multiplier_works_for_adam_too(tmp_path):
     assert abs(net.fc.W.array - before).max() == pytest.approx(5e-3, rel=1e-2)
 
 
-def test_multiplier_that_matches_nothing_is_an_error(tmp_path):
+def test_a_multiplier_that_matches_no_parameter_is_an_error(tmp_path):
     with pytest.raises(ValueError, match='no parameter matches'):
         build(tmp_path, lr_multipliers={'*/head/*': 10})
 
@@ -72,7 +72,7 @@ def test_a_scaled_loss_and_clipped_gradients_exclude_each_other():
         training.Settings(iterations=1, loss_scale=128, gradient_clipping=1)
 
 
-def test_weights_decay_and_biases_and_normalisation_do_not():
+def test_weights_decay_but_biases_and_normalisation_do_not():
     net = Net()
     optimizer = chainer.optimizers.SGD(lr=1).setup(net)
     optimizer.add_hook(training.WeightDecay(0.1))
@@ -86,7 +86,7 @@ def test_weights_decay_and_biases_and_normalisation_do_not():
         np.testing.assert_allclose(parameter.array, factor * before[path], rtol=1e-6)
 
 
-def test_frozen_parameter_stays(tmp_path):
+def test_a_frozen_parameter_is_not_updated(tmp_path):
     net = Net()
     trainer = build(tmp_path, net)
     net.conv.disable_update()
@@ -95,25 +95,25 @@ def test_frozen_parameter_stays(tmp_path):
     np.testing.assert_array_equal(net.conv.W.array, before)
 
 
-def test_schedule_sets_the_rate_before_each_update(tmp_path):
+def test_the_schedule_sets_the_rate_before_each_update(tmp_path):
     trainer = build(tmp_path, iterations=4, log_every=1, schedule=training.Poly(1), lr=0.1)
     training.train(trainer)
     rates = [line['lr'] for line in trainer.log.lines]
     assert rates == pytest.approx([0.1, 0.075, 0.05, 0.025])
 
 
-def test_epochs_give_the_number_of_iterations(tmp_path):
+def test_epochs_determine_the_number_of_iterations(tmp_path):
     assert build(tmp_path, iterations=None, epochs=3).iterations == 10  # 39 examples in fours
 
 
-def test_optimizer_of_the_users_own(tmp_path):
+def test_a_custom_optimizer_is_used(tmp_path):
     optimizer = chainer.optimizers.RMSprop(lr=0.01)
     trainer = build(tmp_path, optimizer=optimizer, lr=None)
     assert training.train(trainer).iteration == 20
     assert trainer.log.lines[0]['lr'] == 0.01
 
 
-def test_not_finite_batch_changes_nothing_and_is_named(tmp_path, capfd):
+def test_a_batch_that_is_not_finite_changes_nothing_and_is_reported(tmp_path, capfd):
     dataset = Images(4, poisoned=[1])
     trainer = build(tmp_path, dataset=dataset, iterations=1, sub_batches=2, evaluator=None)
     before = state_of(trainer)
@@ -137,7 +137,7 @@ def test_training_continues_after_a_skipped_batch(tmp_path):
     assert np.isfinite(result.log[-1]['loss'])
 
 
-def test_too_many_in_a_row_end_training_and_save_what_was_good(tmp_path):
+def test_too_many_consecutive_skips_end_training_and_save_the_last_good_state(tmp_path):
     net = Net()
     trainer = build(tmp_path, net, Images(4, poisoned=[0]), max_skipped=3)
     with pytest.raises(TrainingError) as caught:
@@ -177,14 +177,14 @@ class TwoLosses(chainer.Chain):
 @pytest.mark.filterwarnings('ignore:divide by zero')
 @pytest.mark.parametrize('gradient_only, name', [
     (False, 'the loss mask_loss was -inf'), (True, 'the gradient of /scale was not finite')])
-def test_the_loss_or_gradient_at_fault_is_named(tmp_path, gradient_only, name):
+def test_the_loss_or_gradient_that_is_not_finite_is_named(tmp_path, gradient_only, name):
     net = TwoLosses(gradient_only)
     with pytest.raises(TrainingError, match=name):
         training.train(build(tmp_path, net, evaluator=None, max_skipped=1))
     assert net.scale.array == 0
 
 
-def test_large_finite_gradient_is_not_refused(tmp_path):
+def test_a_large_finite_gradient_is_accepted(tmp_path):
     net = Net(batch_norm=False, dropout=0)
     hook_calls = []
     trainer = build(tmp_path, net, iterations=1, lr=0, weight_decay=0)
@@ -202,7 +202,7 @@ def test_samples_of_different_shapes_are_an_error(tmp_path):
         training.train(build(tmp_path, transform=crop))
 
 
-def test_examples_come_in_their_own_order_on_request(tmp_path):
+def test_without_shuffling_examples_keep_their_order(tmp_path):
     trainer = build(tmp_path, iterations=2, shuffle=False)
     stream = trainer.updater.get_iterator('main')
     drawn = []
@@ -217,7 +217,7 @@ def test_dicts_become_keyword_arguments(tmp_path):
     assert training.train(build(tmp_path, transform=as_dict)).iteration == 20
 
 
-def test_process_is_left_as_it_was(tmp_path):
+def test_the_state_of_the_process_is_restored(tmp_path):
     import signal
     np.random.seed(5)  # noqa: NPY002
     expected = np.random.random(3)  # noqa: NPY002

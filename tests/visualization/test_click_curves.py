@@ -22,7 +22,7 @@ def test_iou_curve_is_the_mean_after_each_click():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ['one', 'two']
 
 
-def test_noc_curve_counts_clicks_until_the_goal_and_all_of_them_for_a_failure():
+def test_the_noc_curve_counts_clicks_until_the_target_or_the_cap():
     ax = draw_noc_curves(IOUS)
     curve = line(ax, 'one')
     clicks = dict(zip(np.round(curve.get_xdata(), 2), curve.get_ydata()))

@@ -5,7 +5,7 @@ from chainer_seg.visualization import overlay_clicks
 from chainer_seg.colors import NEGATIVE, POSITIVE
 
 
-def test_marks_are_where_the_clicks_are_and_nowhere_else():
+def test_marks_are_only_at_the_clicks():
     image = np.zeros((60, 80, 3), np.uint8)
     picture = overlay_clicks(image, [Click(20, 30), Click(45, 60, False)], radius=8)
     assert picture[20, 30].tolist() == [255, 255, 255]  # the sign in the middle
@@ -21,6 +21,6 @@ def test_plus_and_minus_differ_in_the_upright_stroke():
     assert tuple(minus[26, 40]) == NEGATIVE
 
 
-def test_click_on_the_rim_is_drawn_as_far_as_it_shows():
+def test_a_click_at_the_edge_is_clipped():
     picture = overlay_clicks(np.zeros((9, 9, 3), np.uint8), [Click(0, 8)])
     assert picture.any()

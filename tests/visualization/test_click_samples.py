@@ -27,7 +27,7 @@ def discs(ax):
             for collection in ax.collections if collection.get_zorder() == 5}
 
 
-def test_each_set_of_clicks_has_a_image_with_its_title(image, mask):
+def test_each_set_of_clicks_has_an_image_with_its_title(image, mask):
     samples = {'one': [Click(6, 7)], 'two': [Click(8, 9), Click(20, 30, False)], 'none': []}
     axes = draw_click_samples(image, mask, samples)
     assert [ax.get_title() for ax in axes] == ['one', 'two', 'none']
@@ -41,7 +41,7 @@ def test_a_list_of_sets_has_no_titles(image, mask):
     assert [ax.get_title() for ax in axes] == ['', '']
 
 
-def test_object_and_others_lie_over_the_image_in_two_colours(image, mask):
+def test_the_object_and_others_are_drawn_in_two_colours(image, mask):
     others = np.zeros((2, 30, 40), bool)
     others[0, 20:25, 20:25] = others[1, 20:25, 30:35] = True
     ax = draw_click_samples(image, mask, {'only': []}, others)[0]

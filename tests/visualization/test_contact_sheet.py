@@ -11,7 +11,7 @@ def plain(height, width, value):
     return np.full((height, width, 3), value, np.uint8), Instances.empty(height, width)
 
 
-def test_images_lie_in_rows_as_tall_as_the_tallest():
+def test_rows_are_as_tall_as_their_tallest_image():
     sheet = contact_sheet([plain(20, 30, 10), plain(10, 40, 20), plain(30, 30, 30)], columns=2, side=40)
     assert sheet.shape == (6 + 20 + 6 + 30 + 6, 6 + 40 + 6 + 40 + 6, 3)
     assert (sheet[6:26, 6:36] == 10).all() and (sheet[6:16, 52:92] == 20).all()
@@ -37,7 +37,7 @@ def test_objects_are_shrunk_with_their_image():
     assert instances.name(0) == 'b' and instances.crowds[0] and instances.scores[0] == 0.5
 
 
-def test_objects_and_captions_are_drawn_as_options_say(rng):
+def test_options_apply_to_objects_and_captions(rng):
     image = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
     masks = np.zeros((1, 60, 80), bool)
     masks[0, 20:50, 30:60] = True

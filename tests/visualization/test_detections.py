@@ -35,16 +35,16 @@ def draw(image, found, **options):
     return overlay_detections(image, found, colors=[RED, BLUE][:len(found)], **shown)
 
 
-def test_nothing_is_drawn_where_all_is_left_out(image, found):
+def test_with_everything_omitted_nothing_is_drawn(image, found):
     assert not changed(draw(image, found), image).any()
 
 
-def test_masks_are_those_of_overlay_masks(image, found):
+def test_masks_are_drawn_like_overlay_masks(image, found):
     assert np.array_equal(draw(image, found, alpha=0.3, contour=True), overlay_masks(
         image, found.masks, [RED, BLUE], 0.3, contour=1))
 
 
-def test_a_box_is_the_rim_of_its_pixels(image, found):
+def test_a_box_is_drawn_around_its_pixels(image, found):
     picture = draw(image, found[1:], boxes=True)
     rim = found.masks[1].copy()
     rim[71:89, 41:59] = False
@@ -52,14 +52,14 @@ def test_a_box_is_the_rim_of_its_pixels(image, found):
     assert (picture[rim] == RED).all()
 
 
-def test_a_box_that_leaves_the_image_is_drawn_at_its_border(image, found):
+def test_a_box_beyond_the_image_is_drawn_at_the_edge(image, found):
     found.bboxes[0] = (-30, -20, 300, 400)
     picture = draw(image, found[:1], boxes=True)
     assert (picture[0] == RED).all() and (picture[:, -1] == RED).all()
     assert not changed(picture, image)[1:-1, 1:-1].any()
 
 
-def test_labels_lie_above_their_objects(image, found):
+def test_labels_are_above_their_objects(image, found):
     rows, columns = np.nonzero(changed(draw(image, found[:1], labels=True), image))
     assert rows.max() == 29 and columns.min() == 20
     height, width = text_patch('cat 0.90', 9, RED).shape[:2]
@@ -79,7 +79,7 @@ def test_labels_do_not_cover_one_another(image, found):
     assert changed(draw(image, both, labels=True), image).sum() == sum(ones)
 
 
-def test_a_label_stays_within_the_image(image):
+def test_a_label_is_inside_the_image(image):
     mask = np.zeros((1, 100, 120), bool)
     mask[0, 0:4, 116:] = True
     corner = Instances(mask, scores=[0.5], class_names=('a thing',))
@@ -88,13 +88,13 @@ def test_a_label_stays_within_the_image(image):
     assert rows.size == height * width and columns.max() == 119 and rows.min() == 0
 
 
-def test_a_label_that_is_wider_than_the_image_is_cut(found):
+def test_a_label_wider_than_the_image_is_cropped(found):
     small = np.zeros((100, 20, 3), np.uint8)
     narrow = Instances(found.masks[:, :, :20], class_names=('a very long name', 'another'))
     assert draw(small, narrow, labels=True).shape == small.shape
 
 
-def test_the_caption_stands_in_the_corner(image, found):
+def test_the_caption_is_in_the_corner(image, found):
     rows, columns = np.nonzero(changed(draw(image, found, caption='12.5 FPS'), image))
     assert rows.min() == columns.min() == 0 and rows.max() < 20
 
@@ -104,7 +104,7 @@ def test_text_is_black_on_light_and_white_on_dark():
     assert text_patch('word', 12, (0, 0, 80)).max() > 240
 
 
-def test_bones_join_keypoints_that_are_known(image, found):
+def test_lines_connect_annotated_keypoints(image, found):
     points = np.zeros((1, 3, 3), np.float32)
     points[0] = [(60, 10, 2), (60, 50, 1), (90, 90, 0)]
     one = Instances(found.masks[:1], keypoints=points)
@@ -129,6 +129,6 @@ def test_other_keypoints_have_no_lines_unless_given():
     assert len(skeleton_lines(keypoints, ((0, 3),))[0]) == 1
 
 
-def test_no_objects_leave_the_image_as_it_is(image):
+def test_without_objects_the_image_is_unchanged(image):
     empty = Instances.empty(100, 120, keypoints=17)
     assert np.array_equal(overlay_detections(image, empty), image)

@@ -54,18 +54,18 @@ def test_given_axis_is_drawn_on_and_returned(image, instances):
     lambda image, instances: draw_clicks(image, []),
     lambda image, instances: draw_probability(None, np.eye(9)),
     lambda image, instances: draw_gallery([image, (image, instances), (None, instances)])[0]])
-def test_new_figures_are_unknown_to_pyplot(draw, image, instances):
+def test_new_figures_are_not_registered_with_pyplot(draw, image, instances):
     before = matplotlib.pyplot.get_fignums()
     ax = draw(image, instances)
     assert isinstance(ax.figure, NotebookFigure)
     assert matplotlib.pyplot.get_fignums() == before
 
 
-def test_image_shows_itself_as_png(image):
+def test_figures_are_displayed_as_png(image):
     assert draw_image(image).figure._repr_png_().startswith(b'\x89PNG')
 
 
-def test_axis_has_the_pixel_coordinates_of_the_image(image):
+def test_the_axis_has_the_pixel_coordinates_of_the_image(image):
     ax = draw_image(image)
     assert ax.get_xlim() == (-0.5, 39.5)
     assert ax.get_ylim() == (29.5, -0.5)
@@ -76,23 +76,23 @@ def test_names_and_scores_are_written(image, instances):
     assert texts == ['dog 0.90', 'cat 0.25']
 
 
-def test_scores_of_annotations_are_left_out(image, instances):
+def test_scores_of_annotations_are_omitted(image, instances):
     instances.scores[:] = 1
     instances.crowds[1] = True
     texts = [text.get_text() for text in draw_instances(image, instances).texts]
     assert texts == ['dog', 'cat (crowd)']
 
 
-def test_labels_can_be_left_out(image, instances):
+def test_labels_can_be_omitted(image, instances):
     assert not draw_instances(image, instances, labels=False).texts
 
 
-def test_label_of_an_object_at_the_rim_stays_inside(instances):
+def test_the_label_of_an_object_at_the_edge_is_inside_the_image(instances):
     instances.bboxes[0] = (-10, -10, 5, 5)
     assert draw_instances(None, instances).texts[0].get_position() == (0, 0)
 
 
-def test_boxes_run_along_the_outer_sides_of_the_pixels(instances):
+def test_boxes_enclose_their_pixels(instances):
     ax = draw_instances(None, instances, boxes=True)
     corners = ax.collections[0].get_paths()[0].vertices
     assert corners.min(axis=0).tolist() == [4.5, 4.5]
@@ -106,7 +106,7 @@ def test_only_visible_keypoints_are_drawn(instances):
     assert dots.tolist() == [[7, 6], [20, 12], [30, 14]]
 
 
-def test_no_instances_draw_the_image_alone(image):
+def test_without_instances_only_the_image_is_drawn(image):
     ax = draw_instances(image, Instances.empty(30, 40))
     np.testing.assert_array_equal(pixels(ax), pixels(draw_image(image)))
 
@@ -131,13 +131,13 @@ def test_huge_image_is_shrunk_and_keeps_its_coordinates():
     assert layer[480, 640, 3] > 0 and layer[480, 1280, 3] == 0  # pixels (1500, 2000), (1500, 4000)
 
 
-def test_clicks_lie_at_their_places(image):
+def test_clicks_are_drawn_at_their_positions(image):
     ax = draw_clicks(image, [Point(3, 4, True), Point(20, 30, False), Point(5, 6, True)])
     assert ax.collections[0].get_offsets().tolist() == [[4, 3], [6, 5]]
     assert ax.collections[2].get_offsets().tolist() == [[30, 20]]
 
 
-def test_threshold_line_runs_between_the_pixels():
+def test_the_threshold_contour_runs_between_the_pixels():
     probability = np.zeros((20, 20), np.float32)
     probability[:, 10:] = 1
     ax = draw_probability(None, probability)
@@ -145,11 +145,11 @@ def test_threshold_line_runs_between_the_pixels():
     np.testing.assert_allclose(line[:, 0], 9.5)
 
 
-def test_probability_without_any_object_has_no_line(image):
+def test_a_probability_without_an_object_has_no_contour(image):
     assert not draw_probability(image, np.zeros((30, 40))).collections
 
 
-def test_probability_hides_nothing_of_the_image_where_it_is_zero(image):
+def test_a_probability_of_zero_is_transparent(image):
     ax = draw_probability(image, np.zeros((30, 40)))
     np.testing.assert_array_equal(pixels(ax), pixels(draw_image(image)))
 

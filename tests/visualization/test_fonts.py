@@ -69,7 +69,7 @@ def test_a_line_may_need_several_fonts(install, font):
     assert fonts.split_by_font('dog 狗!') == [('dog ', fonts.USUAL), ('狗', font), ('!', fonts.USUAL)]
 
 
-def test_without_a_font_names_stay_apart_and_the_log_says_how_to_get_one(install, caplog):
+def test_without_a_font_names_differ_and_a_warning_explains_how_to_get_one(install, caplog):
     install()
     patches = [text_patch(name, 20, GROUND) for name in ('狗', '猫', '車', '개', '🐕')]
     for number, patch in enumerate(patches):
@@ -78,19 +78,19 @@ def test_without_a_font_names_stay_apart_and_the_log_says_how_to_get_one(install
     assert len(caplog.records) == 1 and 'apt install' in caplog.records[0].message
 
 
-def test_signs_that_only_vary_others_are_no_numbers(install):
+def test_combining_characters_are_not_shown_as_numbers(install):
     install()
     # A tag and a join of emoji that DejaVu Sans does not have.
     assert fonts.drawable('a\U000e0067\U0001e8d0b') == 'ab'
 
 
-def test_fonts_that_cannot_be_read_are_passed_over(install, font, tmp_path):
+def test_unreadable_fonts_are_skipped(install, font, tmp_path):
     (tmp_path / 'A.ttf').write_bytes(b'no font')
     install(str(tmp_path / 'A.ttf'), font)
     assert fonts.split_by_font('狗') == [('狗', font)]
 
 
-def test_figures_use_the_fonts_too(install, font, recwarn):
+def test_figures_use_installed_fonts(install, font, recwarn):
     install(font)
     shown = []
     for name in ('狗', '猫'):
@@ -102,7 +102,7 @@ def test_figures_use_the_fonts_too(install, font, recwarn):
     assert not [warning for warning in recwarn if 'Glyph' in str(warning.message)]
 
 
-def test_figures_without_a_font_show_the_numbers(install, recwarn):
+def test_figures_without_a_font_show_code_points(install, recwarn):
     install()
     ax = new_axes()
     ax.set_title('狗')
@@ -110,7 +110,7 @@ def test_figures_without_a_font_show_the_numbers(install, recwarn):
     assert ax.get_title() == 'U+72D7' and not [w for w in recwarn if 'Glyph' in str(w.message)]
 
 
-def test_ticks_use_the_fonts_too(install, font, recwarn):
+def test_ticks_use_installed_fonts(install, font, recwarn):
     for fonts_there, label in (([font], '狗'), ([], 'U+72D7')):
         install(*fonts_there)
         ax = new_axes()

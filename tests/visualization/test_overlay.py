@@ -13,7 +13,7 @@ from chainer_seg.visualization import (
 )
 
 
-def test_mask_mixes_its_colour_with_the_image():
+def test_the_colour_of_a_mask_is_blended_with_the_image():
     image = np.full((2, 2, 3), 100, np.uint8)
     mask = np.array([[[True, False], [False, False]]])
 
@@ -25,19 +25,19 @@ def test_mask_mixes_its_colour_with_the_image():
     assert drawn.dtype == np.uint8
 
 
-def test_image_itself_is_not_changed():
+def test_the_input_image_is_not_modified():
     image = np.zeros((2, 2, 3), np.uint8)
     overlay_masks(image, np.ones((1, 2, 2), bool))
     assert not image.any()
 
 
-def test_full_opacity_gives_the_colour_itself():
+def test_full_opacity_gives_the_pure_colour():
     image = np.full((1, 1, 3), 77, np.uint8)
     drawn = overlay_masks(image, np.ones((1, 1, 1), bool), colors=[(1, 2, 3)], alpha=1)
     assert drawn[0, 0].tolist() == [1, 2, 3]
 
 
-def test_smaller_object_lies_on_the_larger_one_in_either_order():
+def test_the_smaller_object_is_on_top_in_either_order():
     large = np.ones((3, 3), bool)
     small = np.zeros((3, 3), bool)
     small[1, 1] = True
@@ -52,7 +52,7 @@ def test_smaller_object_lies_on_the_larger_one_in_either_order():
 
 
 @pytest.mark.parametrize('value', [1, 255])
-def test_bytes_count_as_masks(value):
+def test_masks_of_bytes_are_accepted(value):
     masks = np.eye(4, dtype=bool)[None]
     np.testing.assert_array_equal(instances_layer(masks),
                                   instances_layer(masks.astype(np.uint8) * value))
@@ -63,12 +63,12 @@ def test_a_single_mask_needs_no_first_axis():
     np.testing.assert_array_equal(instances_layer(mask), instances_layer(mask[None]))
 
 
-def test_no_instances_leave_the_image_as_it_is():
+def test_without_instances_the_image_is_unchanged():
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(overlay_masks(image, np.zeros((0, 4, 4), bool)), image)
 
 
-def test_contour_is_the_opaque_rim_of_the_mask():
+def test_the_contour_is_the_opaque_boundary_of_the_mask():
     mask = np.zeros((7, 7), bool)
     mask[1:6, 1:6] = True
 
@@ -80,7 +80,7 @@ def test_contour_is_the_opaque_rim_of_the_mask():
     assert (opacity[~rim] == 0).all()
 
 
-def test_rows_worked_on_in_strips_give_the_same(monkeypatch):
+def test_processing_in_strips_gives_the_same_result(monkeypatch):
     rng = np.random.default_rng(0)
     masks = rng.random((5, 37, 23)) < 0.3
     image = rng.integers(0, 256, (37, 23, 3), dtype=np.uint8)
@@ -89,14 +89,14 @@ def test_rows_worked_on_in_strips_give_the_same(monkeypatch):
     np.testing.assert_array_equal(overlay_masks(image, masks, contour=1), at_once)
 
 
-def test_probability_is_opacity():
+def test_the_probability_is_the_opacity():
     probability = np.array([[0.0, 0.5, 1.0]], np.float32)
     layer = probability_layer(probability, color=(9, 8, 7), alpha=0.8)
     assert layer[0, :, 3].tolist() == [0, 102, 204]  # 255 * 0.8 = 204
     assert (layer[:, :, :3] == (9, 8, 7)).all()
 
 
-def test_probability_over_an_image():
+def test_a_probability_is_blended_over_an_image():
     image = np.full((1, 2, 3), 50, np.uint8)
     drawn = overlay_probability(image, np.array([[0.0, 1.0]]), color=(250, 0, 50), alpha=1)
     assert drawn.tolist() == [[[50, 50, 50], [250, 0, 50]]]
@@ -109,7 +109,7 @@ def test_blend_rounds_to_the_nearest():
     assert blend(image, layer).tolist() == [[[127, 128, 15]]]
 
 
-def test_sizes_that_do_not_fit_are_rejected():
+def test_different_sizes_are_rejected():
     with pytest.raises(ValueError, match='4x4 pixels, but the masks have 5x5'):
         overlay_masks(np.zeros((4, 4, 3), np.uint8), np.zeros((1, 5, 5), bool))
 
@@ -125,5 +125,5 @@ def test_first_colours_are_all_different():
     assert colors.dtype == np.uint8
 
 
-def test_no_colours_for_no_instances():
+def test_zero_instances_have_zero_colours():
     assert instance_colors(0).shape == (0, 3)

@@ -26,7 +26,7 @@ def labels():
     return labels
 
 
-def test_colours_are_mixed_with_the_image_but_for_the_background(image, labels):
+def test_colours_are_blended_with_the_image_except_for_the_background(image, labels):
     found = overlay_labels(image, labels, legend=False, alpha=0.4)
     assert (found[labels == 0] == image[labels == 0]).all()
     for label in (1, 3, -1):
@@ -35,13 +35,13 @@ def test_colours_are_mixed_with_the_image_but_for_the_background(image, labels):
         assert np.abs(found[there] - expected).max() <= 1
 
 
-def test_opaque_colours_are_those_of_voc(image, labels):
+def test_opaque_labels_have_the_colours_of_voc(image, labels):
     found = overlay_labels(image, labels, legend=False, alpha=1)
     assert (found[45, 15] == (128, 0, 0)).all() and (found[30, 50] == (128, 128, 0)).all()
     assert (found[59, 0] == (224, 224, 192)).all()
 
 
-def test_the_legend_names_what_is_there_the_largest_first(labels):
+def test_the_legend_lists_the_classes_by_area(labels):
     assert legend_of(labels, NAMES) == [('cow', (128, 128, 0)), ('cat', (128, 0, 0)),
                                         ('void', (224, 224, 192))]
     assert [name for name, _ in legend_of(labels)] == ['3', '1', 'void']
@@ -71,7 +71,7 @@ def test_a_long_legend_continues_in_the_next_column():
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 30), (30, 1)])
-def test_no_image_is_too_small_for_a_legend(size):
+def test_tiny_images_have_a_legend(size):
     labels = np.full(size, 2)
     found = overlay_labels(np.zeros((*size, 3), np.uint8), labels, NAMES)
     assert found.shape == (*size, 3)
@@ -109,7 +109,7 @@ def test_large_labels_are_shrunk_without_new_classes():
     assert len(np.unique(shown.reshape(-1, 4), axis=0)) == 2
 
 
-def test_image_truth_and_labels_side_by_side(image, labels):
+def test_image_truth_and_labels_are_drawn_side_by_side(image, labels):
     truth = labels.clip(0)
     truth[:3] = 2
     axes = draw_semantic(image, labels, NAMES, truth)

@@ -25,12 +25,12 @@ def test_classes_counts_sizes_and_anchors_are_drawn():
         assert sum(bar.get_height() for bar in ax.patches) == 5
 
 
-def test_many_classes_are_cut_and_reported():
+def test_many_classes_are_truncated_and_reported():
     axes = draw_statistics(statistics_of(4, 50))
     assert len(axes[0].patches) == 30 and '20 rarer' in axes[0].get_title()
 
 
-def test_a_data_set_without_objects_is_drawn():
+def test_statistics_without_objects_are_drawn():
     axes = draw_statistics(statistics_of(0, 2))
     assert len(axes) == 4
     axes[0].figure.canvas.draw()

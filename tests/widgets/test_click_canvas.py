@@ -49,7 +49,7 @@ def test_click_in_the_browser_selects_the_object(canvas):
     assert canvas.mask.shape == (60, 80) and canvas.mask.dtype == bool
 
 
-def test_right_click_takes_away(canvas):
+def test_a_right_click_is_negative(canvas):
     press(canvas, 30, 40)
     press(canvas, 30, 52, positive=False)
     assert canvas.clicks[1] == Click(30, 52, False)
@@ -76,20 +76,20 @@ def test_image_reaches_the_browser_in_its_colours():
     assert abs(shown.astype(int) - image).max() <= 4
 
 
-def test_every_click_is_answered(canvas, answers):
+def test_every_click_gets_an_answer(canvas, answers):
     press(canvas, 30, 40, ticket='a')
     press(canvas, 900, 40, ticket='b')
     assert answers == [{'kind': 'done', 'ticket': 'a'}, {'kind': 'done', 'ticket': 'b'}]
 
 
-def test_busy_while_computing_and_not_after(canvas):
+def test_the_canvas_is_busy_only_while_computing(canvas):
     seen = []
     canvas.canvas.observe(lambda change: seen.append(change['new']), 'busy')
     press(canvas, 30, 40)
     assert seen == [True, False]
 
 
-def test_undo_redo_and_reset_buttons(canvas):
+def test_undo_redo_and_reset_have_buttons(canvas):
     press(canvas, 30, 40)
     press(canvas, 10, 10)
     both = canvas.mask.copy()
@@ -122,7 +122,7 @@ def test_keys_without_a_meaning_here_are_ignored(canvas):
     assert canvas.clicks == (Click(30, 40),) and canvas.message.startswith('1 click')
 
 
-def test_clicks_from_code_are_shown_too(canvas):
+def test_clicks_from_code_are_shown(canvas):
     canvas.add(Click(30, 40), Click(5, 5, positive=False))
     assert canvas.canvas.clicks == [[30, 40, True], [5, 5, False]]
 
@@ -133,13 +133,13 @@ def test_error_in_code_is_raised_and_shown(canvas):
     assert 'outside the image' in canvas.message and canvas.clicks == ()
 
 
-def test_click_twice_on_one_point_counts_once(canvas):
+def test_a_repeated_click_is_ignored(canvas):
     press(canvas, 30, 40)
     press(canvas, 30, 40)
     assert canvas.clicks == (Click(30, 40),)
 
 
-def test_click_of_the_other_sign_on_one_point_replaces_it(canvas):
+def test_a_click_of_the_other_sign_replaces_the_first(canvas):
     press(canvas, 30, 40)
     press(canvas, 30, 40, positive=False)
     assert canvas.clicks == (Click(30, 40, False),) and not canvas.mask.any()
@@ -158,7 +158,7 @@ def test_large_image_is_shown_shrunk_with_coordinates_of_the_image():
 
 
 @pytest.mark.parametrize('threshold, covered', [(0.3, 70), (0.8, 20)])
-def test_threshold_of_the_browser_counts_in_python(image, threshold, covered):
+def test_the_threshold_of_the_browser_applies_in_python(image, threshold, covered):
     class Ramp(Discs):
         def predict_logits(self, image, clicks, previous=None, side=None):
             steps = np.linspace(0, 1, 100, endpoint=False, dtype=np.float32)
@@ -172,7 +172,7 @@ def test_threshold_of_the_browser_counts_in_python(image, threshold, covered):
 
 
 @pytest.mark.parametrize('y, x', [(-3, 5), (60, 5), (5, 80), (5, 1e9)])
-def test_click_outside_is_refused_in_one_sentence(canvas, y, x):
+def test_a_click_outside_is_an_error(canvas, y, x):
     press(canvas, 30, 40)
     press(canvas, y, x)
     assert len(canvas.clicks) == 1
@@ -197,20 +197,20 @@ def test_other_messages_are_ignored(canvas, answers, content):
     (MemoryError('no room\nfor it'), 'Computing the mask failed (MemoryError: no room)'),
     (RuntimeError(), 'Computing the mask failed (RuntimeError: no details)'),
     (KeyboardInterrupt(), 'Interrupted; nothing was changed.')])
-def test_failure_of_the_model_is_a_sentence(image, error, sentence):
+def test_a_failure_of_the_model_is_shown(image, error, sentence):
     canvas = ClickCanvas(image, Broken(error))
     press(canvas, 30, 40)
     assert sentence in canvas.message
     assert canvas.clicks == () and not canvas.canvas.busy
 
 
-def test_sentence_goes_away_with_the_next_click(canvas):
+def test_the_next_click_clears_the_message(canvas):
     press(canvas, 900, 40)
     press(canvas, 30, 40)
     assert canvas.message == '1 click; the object covers 6.6 % of the image.'  # 317 of 4800
 
 
-def test_negative_clicks_alone_say_what_is_missing(canvas):
+def test_negative_clicks_alone_show_a_hint(canvas):
     press(canvas, 30, 40, positive=False)
     assert 'Left-click the object' in canvas.message
 
@@ -257,21 +257,21 @@ def test_display_shows_the_widget_and_a_saved_view_that_follows_it(canvas, monke
     assert 'image/jpeg' in shown[1] and updates[-1]['image/jpeg'] != shown[1]['image/jpeg']
 
 
-def test_grey_image_is_taken():
+def test_a_grey_image_is_accepted():
     assert ClickCanvas(np.zeros((20, 30), np.uint8), Discs()).image.shape == (20, 30, 3)
 
 
-def test_image_that_is_none_is_rejected():
+def test_anything_but_an_image_is_rejected():
     with pytest.raises(ImageError):
         ClickCanvas(np.zeros((4, 5, 6, 7)), Discs())
 
 
-def test_model_may_be_named(image):
+def test_a_model_can_be_given_by_name(image):
     with pytest.raises(ModelFileError):
         ClickCanvas(image, 'no-such-model')
 
 
-def test_image_of_one_pixel():
+def test_an_image_of_one_pixel_is_accepted():
     canvas = ClickCanvas(np.zeros((1, 1, 3), np.uint8), Discs())
     press(canvas, 0, 0)
     assert canvas.mask.tolist() == [[True]]

@@ -48,7 +48,7 @@ def shown_objects(segmenter):
 
 # Objects
 
-def test_finished_object_is_kept_under_its_name_and_the_next_begins(segmenter):
+def test_a_finished_object_is_kept_under_its_name_and_the_next_one_starts(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish('saucer')
     assert [each.name for each in segmenter.objects] == ['saucer']
@@ -57,7 +57,7 @@ def test_finished_object_is_kept_under_its_name_and_the_next_begins(segmenter):
     assert listed(segmenter) == ['saucer']
 
 
-def test_button_and_key_take_the_name_from_the_field(segmenter):
+def test_button_and_key_use_the_name_in_the_field(segmenter):
     controls(segmenter, 'Combobox')['name of the object'].value = ' spoon '
     segmenter.add(Click(20, 20))
     push(segmenter, 'Next object')
@@ -66,7 +66,7 @@ def test_button_and_key_take_the_name_from_the_field(segmenter):
     assert [each.name for each in segmenter.objects] == ['spoon', 'spoon']
 
 
-def test_finishing_nothing_is_rejected(segmenter):
+def test_finishing_without_an_object_is_rejected(segmenter):
     with pytest.raises(ClickError, match='click the object first'):
         segmenter.finish()
     push(segmenter, 'Next object')
@@ -125,12 +125,12 @@ def test_object_is_renamed_and_deleted_in_the_list(segmenter):
 
 
 @pytest.mark.parametrize('method', ['reopen', 'remove'])
-def test_object_that_is_not_there_is_rejected(segmenter, method):
+def test_a_missing_object_is_rejected(segmenter, method):
     with pytest.raises(ClickError, match='no finished object 3'):
         getattr(segmenter, method)(3)
 
 
-def test_object_of_one_pixel():
+def test_an_object_of_one_pixel_is_segmented():
     segmenter = ClickSegmenter(np.zeros((1, 1, 3), np.uint8), Discs())
     segmenter.add(Click(0, 0))
     segmenter.finish('dot')
@@ -152,20 +152,20 @@ def test_each_image_keeps_its_clicks_and_objects(segmenter):
     np.testing.assert_array_equal(shown_objects(segmenter) > 0, disc(SIZE, 20, 20))
 
 
-def test_keys_go_from_image_to_image_and_stop_at_the_ends(segmenter):
+def test_keys_switch_images_and_stop_at_the_ends(segmenter):
     for name, expected in (('previous', 0), ('next', 1), ('next', 1), ('previous', 0)):
         command(segmenter, name)
         assert segmenter.number == expected
 
 
 @pytest.mark.parametrize('number', [-1, 2, 'cat', None])
-def test_image_that_is_not_there_is_rejected(segmenter, number):
+def test_a_missing_image_is_rejected(segmenter, number):
     with pytest.raises(UserError, match='numbered from 0 to 1'):
         segmenter.go_to(number)
     assert segmenter.number == 0
 
 
-def test_late_click_stays_with_the_image_that_was_seen(segmenter):
+def test_a_late_click_applies_to_the_image_that_was_shown(segmenter):
     segmenter.go_to(1)
     press(segmenter, 20, 20, image=0)  # made before the browser showed image 1
     assert segmenter.clicks == () and segmenter.canvas.clicks == []
@@ -176,7 +176,7 @@ def test_late_click_stays_with_the_image_that_was_seen(segmenter):
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
-def test_late_keys_change_the_image_that_was_seen(segmenter):
+def test_late_keys_apply_to_the_image_that_was_shown(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.go_to(1)
     segmenter.add(Click(30, 30))
@@ -189,12 +189,12 @@ def test_late_keys_change_the_image_that_was_seen(segmenter):
 
 
 @pytest.mark.parametrize('number', [7, -1, 'x', [0]])
-def test_click_from_nowhere_is_rejected(segmenter, number):
+def test_a_click_on_an_unknown_image_is_rejected(segmenter, number):
     press(segmenter, 20, 20, image=number)
     assert segmenter.clicks == () and 'click again' in segmenter.message
 
 
-def test_image_changed_while_a_click_is_computed():
+def test_the_image_can_change_while_a_click_is_computed():
     """A cell goes to another image in one thread while a click computes in another."""
     started, go_on = threading.Event(), threading.Event()
 
@@ -230,14 +230,14 @@ def test_images_are_read_when_they_are_opened(tmp_path):
     np.testing.assert_array_equal(segmenter.image, picture(2))
 
 
-def test_folder_of_images(tmp_path):
+def test_a_folder_of_images_is_opened(tmp_path):
     for name in ('b.png', 'a.png'):
         write_image(tmp_path / name, picture(0))
     (tmp_path / 'notes.txt').write_text('')
     assert ClickSegmenter(tmp_path, Discs()).names == ['a', 'b']
 
 
-def test_saving_reads_no_image_that_was_not_looked_at(segmenter, tmp_path):
+def test_saving_does_not_read_unopened_images(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     segmenter.finish()
     write_image(tmp_path / 'a.png', picture(0))
@@ -253,12 +253,12 @@ def test_same_names_are_made_unique(tmp_path):
     assert segmenter.names == ['a', 'a-2']
 
 
-def test_no_image_is_rejected():
+def test_an_empty_list_of_images_is_rejected():
     with pytest.raises(UserError, match='No images given'):
         ClickSegmenter([], Discs())
 
 
-def test_data_set_comes_with_its_objects():
+def test_a_data_set_is_opened_with_its_objects():
     dataset = ShapesDataset(2, size=(64, 64), objects=(2, 2), crowd_probability=0)
     segmenter = ClickSegmenter(dataset, Discs())
     image, instances = dataset[0]
@@ -288,7 +288,7 @@ def test_uploaded_image_is_the_current_one(segmenter):
 
 
 @pytest.mark.parametrize('text', ['Image', 'Mask'])
-def test_upload_that_is_no_image_is_a_sentence(segmenter, text):
+def test_an_upload_that_is_not_an_image_is_an_error(segmenter, text):
     upload(segmenter, text, b'nothing')
     assert 'it is damaged or not an image file' in segmenter.message
     assert segmenter.names == ['cup', 'cat'] and segmenter.number == 0
@@ -300,7 +300,7 @@ def test_added_images_that_cannot_be_read_are_not_added(segmenter, tmp_path):
     assert segmenter.names == ['cup', 'cat']
 
 
-def test_object_begins_with_a_mask_and_clicks_correct_it(segmenter):
+def test_an_object_can_start_from_a_mask_that_clicks_correct(segmenter):
     start = disc(SIZE, 30, 30) | disc(SIZE, 30, 60)
     segmenter.load_mask(start)
     np.testing.assert_array_equal(segmenter.mask, start)
@@ -313,7 +313,7 @@ def test_object_begins_with_a_mask_and_clicks_correct_it(segmenter):
 
 
 @pytest.mark.parametrize('white', [1, 255])
-def test_mask_from_a_file_and_from_an_upload(segmenter, tmp_path, white):
+def test_masks_are_loaded_from_files_and_uploads(segmenter, tmp_path, white):
     start = disc(SIZE, 30, 30)
     write_image(tmp_path / 'mask.png', start.astype(np.uint8) * white)
     controls(segmenter, 'Text')['path of a mask file'].value = str(tmp_path / 'mask.png')
@@ -324,7 +324,7 @@ def test_mask_from_a_file_and_from_an_upload(segmenter, tmp_path, white):
     np.testing.assert_array_equal(segmenter.mask, start)
 
 
-def test_mask_with_two_colours_of_a_palette(segmenter, tmp_path):
+def test_a_mask_with_two_palette_colours_is_loaded(segmenter, tmp_path):
     picture = Image.fromarray(disc(SIZE, 30, 30).astype(np.uint8), 'P')
     picture.putpalette([0, 0, 0, 128, 0, 0])
     picture.save(tmp_path / 'mask.png')
@@ -332,7 +332,7 @@ def test_mask_with_two_colours_of_a_palette(segmenter, tmp_path):
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 30, 30))
 
 
-def test_mask_with_void_beside_the_object_and_a_cut_out_image(segmenter, tmp_path):
+def test_masks_with_void_and_with_transparency_are_loaded(segmenter, tmp_path):
     start, rim = disc(SIZE, 30, 30), disc(SIZE, 34, 30)
     write_image(tmp_path / 'void.png', np.where(start, 1, np.where(rim, 255, 0)).astype(np.uint8))
     write_image(tmp_path / 'cut_out.png', np.dstack([picture(5), start.astype(np.uint8) * 255]))
@@ -344,7 +344,7 @@ def test_mask_with_void_beside_the_object_and_a_cut_out_image(segmenter, tmp_pat
         segmenter.reset()
 
 
-def test_one_of_several_objects_in_a_mask_is_chosen(segmenter):
+def test_one_of_several_objects_in_a_mask_is_selected(segmenter):
     first, second = disc(SIZE, 15, 20), disc(SIZE, 40, 60)
     data = png((first + 2 * second).astype(np.uint8))
     upload(segmenter, 'Mask', data)
@@ -359,7 +359,7 @@ def test_one_of_several_objects_in_a_mask_is_chosen(segmenter):
     np.testing.assert_array_equal(segmenter.mask, first)
 
 
-def test_mask_of_another_size_is_refused_with_both_sizes(segmenter):
+def test_a_mask_of_another_size_is_an_error_with_both_sizes(segmenter):
     segmenter.add(Click(20, 20))
     with pytest.raises(ClickError, match='30x40.*60x80'):
         segmenter.load_mask(disc((30, 40), 10, 10))
@@ -380,7 +380,7 @@ def half(image, probability, clicks):
     return refined
 
 
-def test_refinement_is_chosen_and_counts_on_all_images(segmenter):
+def test_the_selected_refinement_applies_to_all_images(segmenter):
     segmenter.refinement = half
     segmenter.add(Click(20, 40))
     expected = disc(SIZE, 20, 40)
@@ -395,14 +395,14 @@ def test_refinement_is_chosen_and_counts_on_all_images(segmenter):
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 40))
 
 
-def test_own_refinement_after_a_named_one_is_listed(segmenter):
+def test_a_custom_refinement_is_listed(segmenter):
     choice = controls(segmenter, 'Dropdown')['Refine by']
     choice.value = 'crf'
     segmenter.refinement = half
     assert segmenter.refinement is half and choice.label == 'custom'
 
 
-def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatch):
+def test_a_refinement_without_its_extra_is_reported_with_the_install_command(segmenter, monkeypatch):
     segmenter.add(Click(20, 20))
     monkeypatch.setitem(sys.modules, 'maxflow', None)
     choice = controls(segmenter, 'Dropdown')['Refine by']
@@ -412,7 +412,7 @@ def test_refinement_without_its_extra_says_what_to_install(segmenter, monkeypatc
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
-def test_refine_cuts_once_and_undo_brings_the_mask_back():
+def test_refine_cuts_once_and_undo_restores_the_mask():
     image = np.full((*SIZE, 3), 40, np.uint8)
     image[12:30, 10:30] = 200
     segmenter = ClickSegmenter(image, Discs())
@@ -427,7 +427,7 @@ def test_refine_cuts_once_and_undo_brings_the_mask_back():
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20))
 
 
-def test_refine_without_an_object_is_one_sentence(segmenter):
+def test_refine_without_an_object_is_an_error(segmenter):
     push(segmenter, 'Refine')
     assert segmenter.message == 'There is no object to refine yet; click the object first.'
 
@@ -445,7 +445,7 @@ def test_the_list_shows_the_clicks_of_each_object(segmenter):
     assert figures(segmenter) == ['1 click', '2 clicks']
 
 
-def test_the_iou_with_the_best_true_mask_is_shown_where_it_is_known():
+def test_the_iou_with_the_best_ground_truth_mask_is_shown():
     near = disc(SIZE, 20, 22)
     segmenter = ClickSegmenter({'cup': picture(0), 'cat': picture(1)}, Discs(),
                                true_masks={'cup': np.stack([disc(SIZE, 40, 60), near])})
@@ -462,7 +462,7 @@ def test_the_iou_with_the_best_true_mask_is_shown_where_it_is_known():
     assert segmenter.iou is None and 'IoU' not in segmenter.message
 
 
-def test_true_masks_of_another_size_are_one_sentence():
+def test_ground_truth_masks_of_another_size_are_an_error():
     segmenter = ClickSegmenter({'cup': picture(0)}, Discs(), true_masks={'cup': np.ones((2, 5, 5), bool)})
     with pytest.raises(UserError, match='The true masks of cup must be'):
         segmenter.add(Click(20, 20))
@@ -474,7 +474,7 @@ def test_unknown_refinement_is_rejected(segmenter):
     assert segmenter.refinement is None
 
 
-def test_refinement_may_be_given_at_once():
+def test_the_refinement_can_be_given_to_the_constructor():
     segmenter = ClickSegmenter(picture(), Discs(), refinement=half)
     segmenter.add(Click(20, 70))
     assert not segmenter.mask.any()
@@ -503,7 +503,7 @@ def test_saved_coco_reads_back_exactly(segmenter, tmp_path):
     assert instances.labels.tolist() == [0]
 
 
-def test_saved_coco_is_opened_again_to_go_on(segmenter, tmp_path):
+def test_saved_coco_is_opened_again_for_further_work(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     segmenter.finish('cup')
     path = segmenter.save_coco(tmp_path)
@@ -512,7 +512,7 @@ def test_saved_coco_is_opened_again_to_go_on(segmenter, tmp_path):
     np.testing.assert_array_equal(again.masks, segmenter.masks)
 
 
-def test_labels_of_images_that_were_not_looked_at_are_saved_too(tmp_path):
+def test_labels_of_unopened_images_are_saved(tmp_path):
     dataset = ShapesDataset(3, size=(64, 64), objects=(1, 3))
     segmenter = ClickSegmenter(dataset, Discs())
     segmenter.remove(0)
@@ -538,13 +538,13 @@ def test_saved_masks_are_white_on_the_object(segmenter, tmp_path):
     assert segmenter.message == f'Saved 1 mask to {tmp_path}.'
 
 
-def test_folder_may_be_given_at_once(tmp_path):
+def test_the_folder_can_be_given_to_the_method(tmp_path):
     segmenter = ClickSegmenter(picture(), Discs(), folder=tmp_path / 'labels')
     segmenter.add(Click(20, 20))
     assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
 
 
-def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
+def test_only_folders_of_this_session_are_overwritten(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     segmenter.finish()
     (tmp_path / 'other').mkdir()
@@ -558,12 +558,12 @@ def test_own_folder_is_written_again_but_no_other(segmenter, tmp_path):
 
 
 @pytest.mark.parametrize('text', ['COCO JSON', 'Masks (PNG)'])
-def test_saving_nothing_is_rejected(segmenter, text):
+def test_saving_without_objects_is_rejected(segmenter, text):
     push(segmenter, text)
     assert segmenter.message == 'There is nothing to save yet; click an object first.'
 
 
-def test_folder_that_cannot_be_written_is_a_sentence(segmenter, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     (tmp_path / 'file').write_text('')
     controls(segmenter, 'Text')['Folder'].value = str(tmp_path / 'file')
@@ -584,7 +584,7 @@ def test_snapshot_shows_finished_objects_in_their_colours(segmenter):
     np.testing.assert_array_equal(seen[~inside], picture(0)[~inside])
 
 
-def test_description(segmenter):
+def test_repr_describes_the_widget(segmenter):
     segmenter.add(Click(20, 20))
     segmenter.finish()
     assert repr(segmenter) == 'ClickSegmenter(cup: 1 finished object, 0 clicks on the current one)'

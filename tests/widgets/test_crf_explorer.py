@@ -66,7 +66,7 @@ def expected(explorer, parameters):
     return semantic_crf(explorer.image, explorer.before, preset=parameters)
 
 
-def test_it_begins_with_deeplabs_own_parameters(explorer):
+def test_the_initial_parameters_are_those_of_deeplab(explorer):
     assert explorer.parameters == PRESETS['deeplab'] and preset(explorer).value == 'deeplab'
     np.testing.assert_array_equal(explorer.before, Halves().probabilities(explorer.image, 1.2))
     np.testing.assert_array_equal(explorer.after, expected(explorer, 'deeplab'))
@@ -86,7 +86,7 @@ def test_a_preset_sets_all_sliders(explorer):
     assert [slider.value for slider in sliders(explorer).values()] == [3, 9, 10, 40, 17, 10]
 
 
-def test_parameters_may_be_given_and_set(image, explorer):
+def test_parameters_can_be_given_and_set(image, explorer):
     assert CrfExplorer(image, Halves(), preset=OWN).parameters == OWN
     explorer.parameters = dataclasses.replace(OWN, colour_xy=400)  # beyond the end of its slider
     assert explorer.parameters.colour_xy == 400
@@ -109,7 +109,7 @@ def test_mean_iou_is_reported_before_and_after(explorer, truth):
                                 f'Mean IoU: {before:.1f} before, {after:.1f} after.')
 
 
-def test_without_the_truth_no_iou_is_reported(image):
+def test_without_ground_truth_no_iou_is_reported(image):
     assert 'IoU' not in CrfExplorer(image, Halves()).message
 
 
@@ -130,7 +130,7 @@ def test_the_snapshot_shows_both_side_by_side(explorer):
     assert decode_saved(explorer).shape == picture.shape
 
 
-def test_what_cannot_be_used_is_reported(image):
+def test_invalid_input_is_an_error(image):
     with pytest.raises(DatasetError, match=r'shape \(3, 4\), but the image has \(30, 40\)'):
         CrfExplorer(image, Halves(), np.zeros((3, 4), int))
     with pytest.raises(ImageError):

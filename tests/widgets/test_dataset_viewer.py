@@ -103,7 +103,7 @@ def test_augmentation_is_switched_on_and_off(few):
     assert viewer.explorer.image[0, 0, 0] == 0
 
 
-def test_the_seed_decides_what_is_seen(few):
+def test_the_seed_determines_the_augmented_image(few):
     viewer = DatasetViewer(few, darken, seed=5)
     viewer.augmented = True
     seen = {}
@@ -113,14 +113,14 @@ def test_the_seed_decides_what_is_seen(few):
     assert all(len(values) == 1 for values in seen.values()) and seen[5] != seen[6]
 
 
-def test_without_an_augmentation_there_is_nothing_to_switch(few):
+def test_without_an_augmentation_there_is_no_switch(few):
     viewer = DatasetViewer(few)
     viewer.augmented = True
     assert viewer.explorer.image[0, 0, 0] == 0
     assert viewer.children[0].children[-1].layout.display == 'none'
 
 
-def test_a_image_that_cannot_be_read_is_reported_and_skipped(tmp_path):
+def test_an_image_that_cannot_be_read_is_reported_and_skipped(tmp_path):
     path = write_coco(ShapesDataset(3, size=(32, 32)), tmp_path)
     dataset = CocoDataset(path, tmp_path / 'images')
     (tmp_path / 'images' / '000001.jpg').write_bytes(b'no picture')

@@ -66,11 +66,11 @@ def test_keypoints_reach_the_browser_with_the_lines_of_a_person(image):
     assert DetectionExplorer(image, other, skeleton=[(0, 2)]).skeleton == [[0, 2]]
 
 
-def test_annotated_objects_need_no_scores(image):
+def test_annotated_objects_are_shown_without_scores(image):
     assert not DetectionExplorer(image, Instances(np.ones((1, 60, 80), bool))).with_scores
 
 
-def test_score_and_classes_choose_what_is_shown(explorer, found):
+def test_score_and_classes_select_the_shown_objects(explorer, found):
     assert explorer.shown.tolist() == [0, 1, 2]
     explorer.score_threshold = 0.5
     assert explorer.shown.tolist() == [0, 1]
@@ -95,7 +95,7 @@ def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
     np.testing.assert_array_equal(explorer.instances.masks, masks)
 
 
-def test_another_image_keeps_what_is_set(explorer):
+def test_another_image_keeps_the_settings(explorer):
     explorer.score_threshold, explorer.style, explorer.selected = 0.5, 'contours', 1
     other = Instances(np.ones((1, 30, 20), bool), scores=[0.8], class_names=('bird',))
     explorer.show(np.zeros((30, 20, 3), np.uint8), other)
@@ -105,7 +105,7 @@ def test_another_image_keeps_what_is_set(explorer):
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], other.masks)
 
 
-def test_a_model_is_asked_for_detections(image, found):
+def test_a_model_computes_the_detections(image, found):
     class Detector:
         def detect(self, picture):
             np.testing.assert_array_equal(picture, image)
@@ -114,18 +114,18 @@ def test_a_model_is_asked_for_detections(image, found):
     assert len(DetectionExplorer(image, Detector(), score_threshold=0.5).shown) == 2
 
 
-def test_a_model_may_be_named(image):
+def test_a_model_can_be_given_by_name(image):
     with pytest.raises(ModelFileError):
         DetectionExplorer(image, 'no-such-model')
 
 
-def test_objects_of_another_image_are_refused_and_change_nothing(explorer):
+def test_objects_of_another_image_are_rejected_and_change_nothing(explorer):
     with pytest.raises(DatasetError, match='belong to an image of 50x80 pixels, but this one has 60x80'):
         explorer.show(explorer.image, Instances(np.ones((1, 50, 80), bool)))
     assert len(explorer) == 3 and explorer.version == 1
 
 
-def test_an_image_that_is_none_is_rejected(found):
+def test_anything_but_an_image_is_rejected(found):
     with pytest.raises(ImageError):
         DetectionExplorer(np.zeros((4, 5, 6, 7)), found)
 
@@ -135,13 +135,13 @@ def test_unknown_styles_are_rejected(explorer):
         explorer.style = 'cartoon'
 
 
-def test_nothing_found_is_no_error(image):
+def test_without_detections_there_is_no_error(image):
     explorer = DetectionExplorer(image, Instances.empty(60, 80))
     assert len(explorer) == 0 and explorer.shown.tolist() == []
     np.testing.assert_array_equal(explorer.snapshot(), image)
 
 
-def test_snapshot_shows_what_is_shown_and_nothing_else(explorer, image):
+def test_the_snapshot_shows_only_the_shown_objects(explorer, image):
     explorer.boxes = explorer.names = False
     explorer.score_threshold = 0.7
     picture = explorer.snapshot()

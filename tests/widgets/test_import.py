@@ -17,7 +17,7 @@ except chainer_seg.UserError as error:
 
 
 @pytest.mark.parametrize('missing', ['anywidget', 'ipywidgets'])
-def test_missing_extra_is_named(missing):
+def test_a_missing_extra_is_reported(missing):
     done = subprocess.run([sys.executable, '-c', PROGRAM.format(missing=missing)],
                           capture_output=True, text=True, check=True)
     assert done.stdout == ('chainer_seg.widgets needs ipywidgets and anywidget; install them with '

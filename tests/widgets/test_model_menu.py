@@ -73,7 +73,7 @@ def test_a_given_model_is_in_the_menu(here, image):
     assert segmenter.model is model
 
 
-def test_another_model_goes_on_with_the_clicks_and_keeps_the_objects(here, image):
+def test_another_model_continues_with_the_clicks_and_keeps_the_objects(here, image):
     segmenter = Segmenter({'a': image, 'b': image}, Discs())
     segmenter.add(Click(40, 60))
     segmenter.finish('disc')
@@ -90,7 +90,7 @@ def test_another_model_goes_on_with_the_clicks_and_keeps_the_objects(here, image
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 40, 60))
 
 
-def test_the_sentence_on_shipped_models_is_shown_for_them_only(here, image):
+def test_the_note_on_shipped_models_is_shown_only_for_them(here, image):
     segmenter = Segmenter(image[:32, :32], 'mask-rcnn')
     assert 'synthetic shapes only' in segmenter._controls._model._note.value
     segmenter.model = Discs()
@@ -98,7 +98,7 @@ def test_the_sentence_on_shipped_models_is_shown_for_them_only(here, image):
 
 
 @pytest.mark.parametrize('model', ['deeplab', DeepLab(blocks=(1, 1, 1, 1), width=2)])
-def test_a_model_that_cannot_be_clicked_is_refused_and_the_one_before_stays(here, image, model):
+def test_a_model_that_cannot_be_clicked_is_rejected_and_the_previous_one_kept(here, image, model):
     with pytest.raises(UserError, match='A DeepLab does not segment what is clicked on'):
         Segmenter(image, model)
     segmenter = Segmenter(image, Discs())
@@ -110,7 +110,7 @@ def test_a_model_that_cannot_be_clicked_is_refused_and_the_one_before_stays(here
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 20, 20) | disc(SIZE, 40, 40))
 
 
-def test_a_missing_file_in_the_menu_is_one_sentence(here, image):
+def test_a_missing_file_in_the_menu_is_an_error(here, image):
     save_model('mine.npz', ClickSegmenter(**SMALL))
     segmenter = Segmenter(image, Discs())
     (here / 'mine.npz').unlink()

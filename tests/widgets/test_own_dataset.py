@@ -52,7 +52,7 @@ def test_without_names_classes_come_in_the_order_of_their_first_use(pictures, tm
     assert CocoDataset(path, path.parent / 'images').class_names == ('cup', 'plate')
 
 
-def test_names_are_offered_and_others_may_be_added(pictures):
+def test_known_names_are_suggested_and_new_ones_accepted(pictures):
     segmenter = labelled(pictures, class_names=NAMES)
     segmenter.go_to(0)
     assert segmenter._controls._name.options == NAMES

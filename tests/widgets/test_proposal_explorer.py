@@ -43,7 +43,7 @@ def explorer(image, proposals):
     return ProposalExplorer(image, proposals)
 
 
-def test_masks_reach_the_browser_best_first(explorer, proposals):
+def test_masks_are_sent_to_the_browser_best_first(explorer, proposals):
     masks, boxes = masks_in_browser(explorer)
     np.testing.assert_array_equal(masks, proposals.masks[[1, 3, 0, 2]])
     assert boxes.tolist() == [[5, 5, 30, 30], [70, 50, 10, 10], [0, 0, 20, 20], [10, 10, 40, 40]]
@@ -61,12 +61,12 @@ def test_image_reaches_the_browser(explorer, image):
     assert shown.shape == image.shape and explorer.shown_size == explorer.image_size == (60, 80)
 
 
-def test_all_are_shown_at_first_up_to_twenty(image):
+def test_up_to_twenty_proposals_are_shown_initially(image):
     many = rectangles(*[(0, 0, 5, 5)] * 30, scores=np.linspace(1, 0, 30))
     assert ProposalExplorer(image, many).shown.tolist() == list(range(20))
 
 
-def test_sliders_choose_what_is_shown(explorer):
+def test_sliders_select_the_shown_proposals(explorer):
     assert explorer.shown.tolist() == [0, 1, 2, 3]
     explorer.score_threshold = 0.5
     assert explorer.shown.tolist() == [0, 1, 2]
@@ -86,7 +86,7 @@ def test_pinned_proposals_are_instances(explorer, proposals):
     assert len(explorer.instances([])) == 0
 
 
-def test_pinning_what_is_not_there_is_rejected(explorer):
+def test_pinning_a_missing_proposal_is_rejected(explorer):
     with pytest.raises(traitlets.TraitError, match='no proposal 4; the proposals are numbered from 0 to 3'):
         explorer.pinned = [0, 4]
     assert explorer.pinned == []
@@ -104,12 +104,12 @@ def test_large_image_is_shown_shrunk_with_masks_of_the_image():
     np.testing.assert_array_equal(explorer.instances([1]).masks, proposals.masks[1:])
 
 
-def test_results_of_files_are_taken(image, proposals):
+def test_results_of_files_are_accepted(image, proposals):
     explorer = ProposalExplorer(image, proposals.to_coco_results(7))
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], proposals.masks[[1, 3, 0, 2]])
 
 
-def test_model_is_asked_for_proposals(image, proposals):
+def test_a_model_computes_the_proposals(image, proposals):
     results = proposals.to_coco_results(7)
 
     class Model:
@@ -123,18 +123,18 @@ def test_model_is_asked_for_proposals(image, proposals):
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], proposals.masks[[1, 3, 0, 2]])
 
 
-def test_model_may_be_named(image):
+def test_a_model_can_be_given_by_name(image):
     with pytest.raises(ModelFileError):
         ProposalExplorer(image, 'no-such-model')
 
 
-def test_no_proposals_are_no_error(image):
+def test_without_proposals_there_is_no_error(image):
     explorer = ProposalExplorer(image, Instances.empty(60, 80))
     assert len(explorer) == 0 and explorer.shown.tolist() == []
     np.testing.assert_array_equal(explorer.snapshot(), image)
 
 
-def test_empty_mask_is_no_error(image):
+def test_an_empty_mask_is_accepted(image):
     explorer = ProposalExplorer(image, Instances(np.zeros((1, 60, 80), bool)), longest_side=40)
     assert not masks_in_browser(explorer)[0].any()
 
@@ -142,17 +142,17 @@ def test_empty_mask_is_no_error(image):
 @pytest.mark.parametrize('proposals, sentence', [
     (rectangles((0, 0, 3, 3), size=(50, 80)), 'belong to an image of 50x80 pixels, but this one has 60x80'),
     ([{'score': 1, 'bbox': [1, 2, 3, 4]}], 'Proposals without masks cannot be shown')])
-def test_proposals_of_something_else_are_rejected(image, proposals, sentence):
+def test_invalid_proposals_are_rejected(image, proposals, sentence):
     with pytest.raises(DatasetError, match=sentence):
         ProposalExplorer(image, proposals)
 
 
-def test_image_that_is_none_is_rejected(proposals):
+def test_anything_but_an_image_is_rejected(proposals):
     with pytest.raises(ImageError):
         ProposalExplorer(np.zeros((4, 5, 6, 7)), proposals)
 
 
-def test_snapshot_shows_outlines_and_fills_what_is_pinned(explorer, image):
+def test_the_snapshot_shows_outlines_and_filled_pinned_proposals(explorer, image):
     colors = instance_colors(4)
     explorer.sizes = (25.0, 35.0)
     picture = explorer.snapshot()

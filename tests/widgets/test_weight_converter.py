@@ -72,7 +72,7 @@ def test_the_list_leads_through_folders_to_a_file(folder):
     assert control(converter, 'Text', 'path').value == str(pathlib.Path('weights', 'resnet.t7'))
 
 
-def test_a_file_may_be_named_in_the_field(folder):
+def test_a_file_can_be_entered_in_the_field(folder):
     converter = WeightConverter()
     control(converter, 'Text', 'path').value = 'weights/resnet.t7'
     assert converter.inspection.network == 'ResNet of fb.resnet.torch'
@@ -90,7 +90,7 @@ def test_an_uploaded_file_is_shown_under_its_own_name(folder):
 
 @pytest.mark.parametrize('name', [
     '', '.', '..', 'a\0b.t7', '../../up.t7', 'a\\b/c.t7', 'x' * 300 + '.t7'])
-def test_an_upload_may_have_any_name(folder, name):
+def test_uploads_may_have_any_name(folder, name):
     converter = WeightConverter()
     content = (folder / 'weights' / 'resnet.t7').read_bytes()
     control(converter, 'FileUpload').value = [{
@@ -101,7 +101,7 @@ def test_an_upload_may_have_any_name(folder, name):
 
 
 @pytest.mark.parametrize('name', ['', '.', 'a\0b.npz', 'x' * 300 + '.npz'])
-def test_a_model_file_without_a_usable_name_is_one_message(converter, name):
+def test_a_model_file_without_a_usable_name_is_an_error(converter, name):
     control(converter, 'Text', 'Save as').value = name
     with pytest.raises(UserError):
         converter.convert()
@@ -131,14 +131,14 @@ def test_format_network_and_tree_are_shown_at_once(converter):
 
 
 @pytest.mark.parametrize('name', ['semantic', 'semantic.index', 'semantic.data-00000-of-00001'])
-def test_a_checkpoint_is_known_by_any_of_its_names(folder, name):
+def test_a_checkpoint_is_recognised_by_any_of_its_file_names(folder, name):
     files = pathlib.Path(__file__).parents[1] / 'converters' / 'formats' / 'data' / 'tensorflow'
     converter = WeightConverter(files / name)
     assert converter.path == files / 'semantic.index'
     assert 'format TensorFlow, DeepLab of TensorFlow' in converter.children[1].value
 
 
-def test_converting_writes_a_model_and_shows_where_arrays_went(converter):
+def test_converting_writes_a_model_and_shows_the_mapping(converter):
     written = converter.convert()
     assert written == pathlib.Path('converted/resnet.npz')
     model = chainer_seg.load_model(written)
@@ -152,7 +152,7 @@ def test_converting_writes_a_model_and_shows_where_arrays_went(converter):
     assert repr(converter) == ('WeightConverter(resnet.t7: ResNet of fb.resnet.torch, 87 arrays placed)')
 
 
-def test_the_button_converts_with_what_the_controls_say(converter):
+def test_the_button_converts_with_the_settings_of_the_controls(converter):
     control(converter, 'Textarea').value = '{"pooling": "ceil"}'
     control(converter, 'Text', 'Save as').value = 'other/name.npz'
     control(converter, 'Checkbox', 'float16').value = True
@@ -190,7 +190,7 @@ def test_a_bad_configuration_is_reported_and_nothing_is_written(converter, folde
     assert not control(converter, 'Button', 'Convert').disabled
 
 
-def test_a_network_that_is_not_known_can_be_looked_at_only(folder):
+def test_an_unknown_network_can_only_be_inspected(folder):
     converter = WeightConverter('weights/table.t7')
     assert converter.message.startswith('This network is not supported')
     assert table(converter, 'Tree').rows[0] == [0, '', 'table of 1']
@@ -251,7 +251,7 @@ def test_a_conversion_can_be_cancelled(held, folder):
     assert control(converter, 'Button', 'Cancel').layout.display == 'none'
 
 
-def test_nothing_else_is_begun_while_a_conversion_runs(held):
+def test_nothing_else_starts_during_a_conversion(held):
     converter, go = held
     assert control(converter, 'Button', 'Convert').disabled
     for action in (converter.convert, lambda: converter.choose('weights/table.t7')):
@@ -292,7 +292,7 @@ def test_a_network_of_caffe_is_compared_with_opencv(shared_data, tmp_path, monke
     assert max(each.relative for each in converter.differences) < 1e-4
 
 
-def test_a_file_below_the_working_folder_is_linked_and_stays_out_of_the_page(folder):
+def test_a_file_below_the_working_folder_is_linked_and_not_embedded(folder):
     path = folder / 'out' / 'a b.npz'
     path.parent.mkdir()
     path.write_bytes(b'x' * 2_000_000)
@@ -301,7 +301,7 @@ def test_a_file_below_the_working_folder_is_linked_and_stays_out_of_the_page(fol
         '<a href="out/a%20b.npz" download="a b.npz">Download a b.npz (2.0 MB)</a>')
 
 
-def test_a_small_file_elsewhere_is_part_of_its_link(folder, monkeypatch):
+def test_a_small_file_elsewhere_is_embedded_in_its_link(folder, monkeypatch):
     path = folder / 'a.npz'
     path.write_bytes(b'abc')
     monkeypatch.chdir(folder / 'weights')
