@@ -1,13 +1,13 @@
-"""What files are that people take for images and that are not read, by their first bytes."""
+"""Recognises files of other kinds that are mistaken for images, by their first bytes."""
 
 import re
 import typing
 
-SIZE = 4096  # bytes from the start of a file by which its kind is told
+SIZE = 4096  # bytes at the start of a file that determine its kind
 
 
 class Kind(typing.NamedTuple):
-    """What a file is, with its article, and what to do about it; both are parts of a sentence."""
+    """The kind of a file, with its article, and the remedy; both are parts of a sentence."""
 
     name: str
     remedy: str

@@ -55,12 +55,12 @@ def open_image(file: str | os.PathLike | typing.BinaryIO, name: object = 'image'
     """
     with _reported(name), pillow_limit(MAX_PIXELS):
         try:
-            picture = Image.open(file, formats=FORMATS)
+            pil_image = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError as error:
             raise _unknown(file, name) from error
-        with picture:
-            _check_size(picture.size, name)
-            yield picture
+        with pil_image:
+            _check_size(pil_image.size, name)
+            yield pil_image
 
 
 def read_image(path: str | os.PathLike, *, rotate: bool = True) -> npt.NDArray[np.uint8]:
@@ -87,8 +87,8 @@ def read_pages(path: str | os.PathLike, limit: int) -> list[Image.Image]:
         chainer_seg.errors.ImageError: The file is missing, truncated, or not an image.
     """
     pages = []
-    with open_image(_checked_file(path), path) as picture:
-        for page in itertools.islice(ImageSequence.Iterator(picture), limit):
+    with open_image(_checked_file(path), path) as pil_image:
+        for page in itertools.islice(ImageSequence.Iterator(pil_image), limit):
             _check_size(page.size, path)
             pages.append(page.copy())
     return pages
@@ -119,10 +119,10 @@ def header_sizes(file: str | os.PathLike | typing.BinaryIO, name: object = 'imag
     Raises:
         chainer_seg.errors.ImageError: As in :func:`open_image`.
     """
-    with open_image(file, name) as picture:
-        width, height = picture.size
+    with open_image(file, name) as pil_image:
+        width, height = pil_image.size
         # Pillow rotates TIFF files itself and returns their size after rotation.
-        quarter_turned = picture.format != 'TIFF' and orientation(picture) in (5, 6, 7, 8)
+        quarter_turned = pil_image.format != 'TIFF' and orientation(pil_image) in (5, 6, 7, 8)
     return (height, width), (width, height) if quarter_turned else (height, width)
 
 
@@ -223,10 +223,10 @@ def find_images(path: str | os.PathLike) -> list[pathlib.Path]:
 
 def _decode(file: str | os.PathLike | typing.BinaryIO, name: object, rotate: bool) -> npt.NDArray[np.uint8]:
     """Decodes the image of a path or an open file."""
-    with open_image(file, name) as picture:
-        picture.load()
-        method = UPRIGHT.get(orientation(picture)) if rotate else None
-        return rgb_of_pil(picture if method is None else picture.transpose(method))
+    with open_image(file, name) as pil_image:
+        pil_image.load()
+        method = UPRIGHT.get(orientation(pil_image)) if rotate else None
+        return rgb_of_pil(pil_image if method is None else pil_image.transpose(method))
 
 
 @contextlib.contextmanager

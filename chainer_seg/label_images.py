@@ -127,10 +127,10 @@ def write_label_image(path: str | os.PathLike, labels: npt.ArrayLike) -> None:
     if labels.size and not -1 <= labels.min() <= labels.max() <= VOID_PIXEL:
         raise DatasetError(f'Labels must be from 0 to {VOID_PIXEL - 1}, or -1 for void, but are from '
                            f'{labels.min()} to {labels.max()}.')
-    picture = Image.fromarray(labels.astype(np.uint8))  # -1 becomes 255, which is void
-    picture.putpalette(VOC_COLORS.tobytes())
+    pil_image = Image.fromarray(labels.astype(np.uint8))  # -1 becomes 255, which is void
+    pil_image.putpalette(VOC_COLORS.tobytes())
     encoded = io.BytesIO()
-    picture.save(encoded, 'PNG', optimize=True)
+    pil_image.save(encoded, 'PNG', optimize=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
 

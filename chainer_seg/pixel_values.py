@@ -69,26 +69,26 @@ def bytes_of_chainercv(img: ArrayLike) -> npt.NDArray[np.uint8]:
     return np.clip(np.round(img), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def rgb_of_pil(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def rgb_of_pil(pil_image: Image.Image) -> npt.NDArray[np.uint8]:
     """A Pillow image as (H, W, 3) uint8 RGB.
 
     Raises:
         chainer_seg.errors.ImageError: It has no pixels.
     """
-    if 0 in picture.size:
-        raise ImageError(f'The image has no pixels: its size is {picture.height}x{picture.width}.')
-    if picture.mode.startswith('I') or picture.mode == 'F':
-        return rgb_of_bytes(to_bytes(_wide_grey(picture)[:, :, None]))
-    picture.load()  # Strips cannot be cropped from an open file before.
-    if picture.mode == 'P':
-        return _palette_of(picture)[np.asarray(picture)]
-    width, height = picture.size
+    if 0 in pil_image.size:
+        raise ImageError(f'The image has no pixels: its size is {pil_image.height}x{pil_image.width}.')
+    if pil_image.mode.startswith('I') or pil_image.mode == 'F':
+        return rgb_of_bytes(to_bytes(_wide_grey(pil_image)[:, :, None]))
+    pil_image.load()  # Strips cannot be cropped from an open file before.
+    if pil_image.mode == 'P':
+        return _palette_of(pil_image)[np.asarray(pil_image)]
+    width, height = pil_image.size
     image = np.empty((height, width, 3), np.uint8)
     # Pillow needs up to four bytes per pixel, and blending eight more.
     rows = max(1, _PIXELS_AT_ONCE // width)
     for top in range(0, height, rows):
-        strip = picture.crop((0, top, width, min(top + rows, height)))
-        if picture.mode in ('LA', 'PA', 'RGBA', 'RGBa', 'La') or 'transparency' in picture.info:
+        strip = pil_image.crop((0, top, width, min(top + rows, height)))
+        if pil_image.mode in ('LA', 'PA', 'RGBA', 'RGBa', 'La') or 'transparency' in pil_image.info:
             image[top:top + rows] = rgb_of_bytes(np.asarray(strip.convert('RGBA')))
         else:
             image[top:top + rows] = np.asarray(strip.convert('RGB'))
@@ -98,16 +98,16 @@ def rgb_of_pil(picture: Image.Image) -> npt.NDArray[np.uint8]:
 _PIXELS_AT_ONCE = 2_000_000
 
 
-def _palette_of(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def _palette_of(pil_image: Image.Image) -> npt.NDArray[np.uint8]:
     """The colour (256, 3) uint8 of each number in an image with a palette."""
-    numbers = picture.crop((0, 0, 256, 1))  # with its palette and its transparency
+    numbers = pil_image.crop((0, 0, 256, 1))  # with its palette and its transparency
     numbers.putdata(range(256))
     return rgb_of_bytes(np.asarray(numbers.convert('RGBA')))[0]
 
 
-def _wide_grey(picture: Image.Image) -> npt.NDArray[np.uint16]:
+def _wide_grey(pil_image: Image.Image) -> npt.NDArray[np.uint16]:
     """(H, W) uint16 of a 16-bit, 32-bit or float grey image."""
-    array: npt.NDArray = np.asarray(picture)
+    array: npt.NDArray = np.asarray(pil_image)
     if array.dtype.kind in 'iu' and array.min() >= 0 and array.max() <= 65535:
         return array.astype(np.uint16)
     low, high = float(np.nanmin(array)), float(np.nanmax(array))

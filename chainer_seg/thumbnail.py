@@ -22,12 +22,12 @@ def instances_thumbnail(instances: 'Instances', longest_side: int = _LONGEST_SID
     """An ``<img>`` element that shows the masks in colours on dark grey, with keypoints on top.
 
     Args:
-        instances: :class:`chainer_seg.instances.Instances`.
+        instances: The objects.
         longest_side: Longer side of the thumbnail in pixels; masks are subsampled before they are
             drawn, so that large ones are cheap.
 
     Returns:
-        str: HTML that embeds the image; empty for an image without pixels.
+        HTML that embeds the image; empty for an image without pixels.
     """
     height, width = instances.image_size
     if height == 0 or width == 0:

@@ -25,7 +25,7 @@ def test_the_work_resumes_and_the_bad_images_are_listed(capsys):
     assert capsys.readouterr().err == 'skipped: a.jpg is cut.\nskipped: b.jpg is odd.\n'
 
 
-def test_without_bad_images_nothing_is_said(capsys):
+def test_without_bad_images_nothing_is_printed(capsys):
     with BadImages().reported(4, 'have no results'):
         pass
     assert capsys.readouterr().err == ''
@@ -50,7 +50,7 @@ def test_strict_stops_at_the_first():
 
 @pytest.mark.parametrize('error', [
     DiskFullError('full'), FolderInUseError('in use'), KeyboardInterrupt()])
-def test_what_is_no_fault_of_an_image_ends_the_work(error):
+def test_errors_that_no_image_caused_are_raised(error):
     with pytest.raises(type(error)):
         work(BadImages(), [error])
 
@@ -69,7 +69,7 @@ def test_interrupted_work_lists_what_was_skipped(capsys):
 
 @pytest.mark.parametrize('count, sentence', [
     (1, '^a0.jpg is cut'), (2, '^2 of 2 images could not be read')])
-def test_where_nothing_is_left_the_bad_images_say_why(count, sentence):
+def test_if_no_images_remain_the_error_is_that_of_the_bad_images(count, sentence):
     bad = BadImages()
     with pytest.raises(UserError, match=sentence), bad.reported(count, 'are not in the figures'):
         work(bad, [ImageError(f'a{number}.jpg is cut.') for number in range(count)])

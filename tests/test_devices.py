@@ -53,7 +53,7 @@ def test_cpu_by_name():
     assert devices.get_device('cpu') == CPU
 
 
-def test_without_cupy_the_cpu_is_the_default_and_nothing_is_said(no_cupy, caplog):
+def test_without_cupy_the_cpu_is_the_default_without_a_warning(no_cupy, caplog):
     assert devices.get_device(None) == CPU
     assert not caplog.records
 

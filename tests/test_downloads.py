@@ -83,7 +83,7 @@ def test_a_part_that_is_complete_only_gets_its_name(server, tmp_path):
     assert fetch(f'{server.address}/file', tmp_path / 'weights.bin', MD5).read_bytes() == CONTENT
 
 
-def test_a_server_that_cannot_continue_gives_all_again(server, tmp_path):
+def test_a_server_without_ranges_sends_the_whole_file_again(server, tmp_path):
     (tmp_path / 'weights.bin.part').write_bytes(b'something else' * 10)
     assert fetch(f'{server.address}/no-ranges', tmp_path / 'weights.bin').read_bytes() == CONTENT
 
@@ -151,7 +151,7 @@ def test_an_archive_does_not_write_outside_its_folder(tmp_path):
     assert not (tmp_path / 'outside.txt').exists()
 
 
-def test_what_is_no_archive_is_reported(tmp_path):
+def test_files_that_are_not_archives_are_reported(tmp_path):
     (tmp_path / 'page.tar').write_text('<html>not found</html>')
     with pytest.raises(DownloadError, match='cannot be unpacked'):
         downloads.extract(tmp_path / 'page.tar', tmp_path)

@@ -76,7 +76,7 @@ def arrows():
                 yield place, own, other
 
 
-def test_no_arrow_goes_up():
+def test_no_module_imports_from_a_higher_floor():
     wrong = sorted({f'{place} imports {other}' for place, own, other in arrows()
                     if other in FLOORS and FLOORS.get(own, -1) < FLOORS[other]})
     assert wrong == []

@@ -50,7 +50,7 @@ def test_what_stands_in_place_of_a_file_is_reported(tmp_path, content, sentence)
     assert re.search(sentence, found)
 
 
-def test_a_zip_archive_of_weights_is_told_with_what_is_in_it(tmp_path):
+def test_the_error_of_a_zip_archive_names_its_first_entry(tmp_path):
     with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
         archive.writestr('model/weights.caffemodel', b'x')
         archive.writestr('model/deploy.prototxt', b'x')

@@ -64,7 +64,7 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     assert read_image(save(tmp_path / 'a.png', pixels))[0, :, 0].tolist() == [0, 1, 255, 100]
 
 
-def test_palette_file_gives_its_colours(tmp_path):
+def test_palette_images_are_read_as_their_colours(tmp_path):
     palette = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8)).convert('P')
     palette.save(tmp_path / 'a.gif')
     assert read_image(tmp_path / 'a.gif').tolist() == [[[255, 0, 0], [0, 0, 255]]]

@@ -57,7 +57,7 @@ def test_filtering_by_score(instances):
     assert instances.above(0.5).scores.tolist() == pytest.approx([0.9, 0.5])
 
 
-def test_iterating_gives_one_object_at_a_time(instances):
+def test_iteration_yields_one_object_at_a_time(instances):
     assert [len(each) for each in instances] == [1, 1, 1]
 
 

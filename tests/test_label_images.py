@@ -129,7 +129,7 @@ def test_large_numbers_are_no_labels(path):
         read_label_image(path)
 
 
-def test_what_is_no_image_is_reported(path):
+def test_files_that_are_not_images_are_reported(path):
     path.write_bytes(b'no picture')
     with pytest.raises(ImageError, match=r'labels.png cannot be read'):
         read_label_image(path)

@@ -52,7 +52,7 @@ def writer(path):
         '''
 
 
-def test_the_folder_is_made_and_nothing_is_left_in_it(tmp_path):
+def test_the_folder_is_created_and_empty_afterwards(tmp_path):
     with sole_writer(tmp_path / 'deep' / 'out') as folder:
         assert folder.is_dir() and is_empty(folder)
     assert list(folder.iterdir()) == []

@@ -46,7 +46,7 @@ def test_floats_up_to_255_are_8_bits(caplog):
     assert not caplog.records
 
 
-def test_overshoot_of_resampling_is_clipped_and_said_once(caplog):
+def test_overshoot_of_resampling_is_clipped_and_reported_once(caplog):
     assert grey([-0.02, 0.6, 1.03], 'f4') == [0, 153, 255]
     assert grey([-3, 100, 262.5], 'f4') == [0, 100, 255]
     assert grey([-3, 100, 262], 'i4') == [0, 100, 255]
@@ -78,7 +78,7 @@ def test_values_that_are_not_finite_are_rejected(value):
 
 
 @pytest.mark.parametrize('dtype', ['c8', 'O', 'U1', 'M8[s]'])
-def test_what_is_no_number_is_rejected(dtype):
+def test_values_that_are_not_numbers_are_rejected(dtype):
     with pytest.raises(ImageError, match='cannot have values of type'):
         as_image(np.zeros((2, 2), dtype))
 
@@ -130,6 +130,6 @@ def test_chainercv_images_are_never_shares_of_white_nor_mistaken_for_rows_first(
 
 
 @pytest.mark.parametrize('img', [np.zeros((2, 3, 3)), np.zeros((3, 4)), np.full((3, 2, 2), np.nan)])
-def test_what_is_no_chainercv_image_is_rejected(img):
+def test_images_in_other_layouts_than_chainercvs_are_rejected(img):
     with pytest.raises(ImageError):
         bytes_of_chainercv(img)

@@ -18,19 +18,19 @@ def decoded(code, size=None):
 
 
 @pytest.mark.parametrize('size', [[50_000, 50_000], [65536, 65536], [HUGE, 1], [1, HUGE], [2**31, 2]])
-def test_a_size_beyond_what_is_read_is_rejected(size):
+def test_sizes_above_the_limit_are_rejected(size):
     with pytest.raises(ValueError, match='400 megapixels'):
         rle.checked_size(size)
 
 
 @pytest.mark.parametrize('size', [None, 3, [], [3], [3, 4, 5], [0, 4], [-3, 4], [3.5, 4], ['3', 4],
                                   [True, 4], [None, 4], [float('nan'), 4], [float('inf'), 4]])
-def test_what_is_no_size_is_rejected(size):
+def test_invalid_sizes_are_rejected(size):
     with pytest.raises(ValueError, match='not a height and a width'):
         rle.checked_size(size)
 
 
-def test_a_size_written_as_floats_is_whole():
+def test_sizes_may_be_floats_without_a_fraction():
     assert rle.checked_size([480.0, 640.0]) == (480, 640)
 
 
@@ -45,7 +45,7 @@ def test_runs_that_do_not_fill_the_image_are_rejected(counts):
 
 @pytest.mark.parametrize('code', [None, 3, 'a', [1, 2], {}, {'counts': [600]}, {'size': [20, 30]},
                                   {'size': None, 'counts': [600]}, {'size': [20, 30], 'counts': 600}])
-def test_what_is_no_code_is_rejected(code):
+def test_invalid_encodings_are_rejected(code):
     with pytest.raises(ValueError, match='run-length encoding'):
         rle.checked_rle(code)
 
@@ -59,13 +59,13 @@ def test_runs_that_wrap_around_64_bits_are_rejected():
             rle.checked_rle({'size': [20, 30], 'counts': padded + text})
 
 
-def test_a_code_of_another_size_names_both():
+def test_the_error_of_an_encoding_of_another_size_names_both_sizes():
     with pytest.raises(ValueError, match=r'is for \[30, 20\], which is width before height, its image'):
         rle.checked_rle({'size': [30, 20], 'counts': [600]}, (20, 30))
 
 
 @pytest.mark.parametrize('compressed', [False, True])
-def test_a_right_code_is_the_mask(rng, compressed):
+def test_a_valid_encoding_is_decoded_to_its_mask(rng, compressed):
     for _ in range(20):
         mask = rng.random(rng.integers(1, 40, 2)) < rng.random()
         code = masks.encode_rle(mask[None])[0]
@@ -96,7 +96,7 @@ def test_polygons_that_cannot_be_drawn_are_rejected(polygon):
         rle.rles_of_polygons([[1, 1, 5, 1, 5, 5], polygon], (20, 30))
 
 
-def test_a_polygon_that_goes_to_and_fro_for_ever_is_rejected():
+def test_a_polygon_with_an_extremely_long_outline_is_rejected():
     zigzag = [0, 0, 600, 400] * 20_000
     with pytest.raises(ValueError, match='too long'):
         rle.rles_of_polygons([zigzag], (20, 30))

@@ -27,7 +27,7 @@ def test_the_error_says_what_the_file_is(tmp_path, data, reason):
     assert 'a.json' in str(caught.value)
 
 
-def test_what_is_no_file_is_said(tmp_path):
+def test_missing_files_and_folders_are_reported(tmp_path):
     with pytest.raises(DatasetError, match='There is no list of images'):
         read_text(tmp_path / 'b', 'list of images', DatasetError)
     with pytest.raises(DatasetError, match='is a folder'):

@@ -52,7 +52,7 @@ def test_keypoints_are_drawn_where_they_are_after_shrinking():
     assert (picture[40, 20] == instance_colors(1)[0]).all()
 
 
-def test_image_without_pixels_gives_nothing():
+def test_an_image_without_pixels_has_an_empty_thumbnail():
     assert instances_thumbnail(Instances.empty(0, 0)) == ''
 
 

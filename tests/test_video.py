@@ -67,7 +67,7 @@ def test_a_truncated_video_ends_with_one_warning(video, frames, caplog):
         f'The video {video} ends after {count} of its 30 frames; the file is truncated.']
 
 
-def test_nothing_is_printed_by_the_libraries_below(video, tmp_path, frames, capfd):
+def test_libraries_print_nothing(video, tmp_path, frames, capfd):
     video.write_bytes(video.read_bytes()[:video.stat().st_size // 2])
     read(video)
     write_video(tmp_path / 'out.webm', [frames[0][0]])
@@ -200,7 +200,7 @@ def test_frames_are_fetched_ahead_but_not_too_far():
     assert list(items) == list(range(1, 100))
 
 
-def test_what_goes_wrong_ahead_is_raised_in_its_turn():
+def test_errors_of_prefetching_are_raised_in_order():
     def failing():
         yield 1
         raise VideoError('broken')
@@ -227,7 +227,7 @@ def test_what_is_done_in_the_background_is_done_in_order_and_to_the_end():
     assert done == list(range(20))
 
 
-def test_what_goes_wrong_in_the_background_is_raised():
+def test_errors_in_the_background_are_raised():
     with pytest.raises(ZeroDivisionError), Background(lambda number: 1 / number) as background:
         for number in (2, 1, 0, *range(1, 100)):
             background.put(number)

@@ -70,7 +70,7 @@ def test_files_of_tifffile_are_read(tmp_path, maps, label):
     np.testing.assert_array_equal(read_label(tmp_path / 'l.tif'), label)
 
 
-def test_a_dataset_gives_image_maps_and_object(folder, maps, label):
+def test_an_example_is_an_image_its_maps_and_its_object(folder, maps, label):
     dataset = ClickFilesDataset(folder / 'train.txt')
     assert len(dataset) == 3 and dataset.ids == ['a-0', 'a-1', 'b.png-0']
     image, found, object_ = dataset[2]
@@ -138,7 +138,7 @@ def test_a_bad_list_is_reported(tmp_path, text, sentence):
         read_list(tmp_path / 'l.txt')
 
 
-def test_missing_files_are_told_at_once(folder):
+def test_missing_files_are_reported_when_the_data_set_is_opened(folder):
     maps_path(folder, 'a-1').unlink()
     label_path(folder, 'b.png-0').unlink()
     with pytest.raises(DatasetError, match='a-1_pnsamples.tif and 1 others'):

@@ -134,7 +134,7 @@ EMPTY_POLYGONS = {
 
 
 @pytest.mark.parametrize('name', EMPTY_POLYGONS)
-def test_what_encloses_nothing_is_the_pixels_of_its_box_in_every_path(tmp_path, name):
+def test_an_empty_segmentation_becomes_the_pixels_of_its_box_everywhere(tmp_path, name):
     # A square of 50 x 36 pixels beside one that is drawn.
     box = [30, 20, 50, 36]
     paths = write(tmp_path, square(1), annotation(

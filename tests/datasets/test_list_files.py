@@ -123,7 +123,7 @@ def test_a_label_image_is_not_mistaken_for_a_missing_image(folder):
 
 
 @pytest.mark.parametrize('name', ['nowhere', 'a' * 5000, 'a' * 300 + '.jpg', '/' * 50, '.', '*', '-1'])
-def test_what_is_not_there_is_one_sentence(folder, name):
+def test_missing_files_are_an_error_of_one_sentence(folder, name):
     with pytest.raises(DatasetError) as told:
         listed(folder, name)
     assert 'mine.txt names images whose files do not exist' in str(told.value)

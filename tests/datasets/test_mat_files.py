@@ -116,7 +116,7 @@ def damage(data, rng):
 
 
 @pytest.mark.parametrize('compressed', [True, False])
-def test_a_damaged_file_is_read_or_told_at_once(path, rng, compressed):
+def test_a_damaged_file_is_read_or_reported_at_once(path, rng, compressed):
     scipy.io.savemat(path, {'GTinst': content(rng)}, do_compression=compressed)
     whole = np.frombuffer(path.read_bytes(), np.uint8)
     told, longest = 0, 0

@@ -25,7 +25,7 @@ def assert_same(index, other):
     np.testing.assert_allclose(index.areas, other.areas, rtol=1e-6)
 
 
-def test_json_alone_gives_what_reading_every_image_gives(tmp_path):
+def test_the_index_from_the_json_equals_that_from_all_images(tmp_path):
     drawn = ShapesDataset(6, 1, (64, 80), crowd_probability=0.5)
     path = write_coco(drawn, tmp_path / 'set')
     dataset = CocoDataset(path, path.parent / 'images')
@@ -82,7 +82,7 @@ def test_polygon_is_drawn_at_the_resolution_of_the_window(tmp_path):
 @pytest.mark.parametrize('segmentation', [
     {'size': [20, 30], 'counts': [43, 6, 14, 6, 14, 6, 14, 6, 14, 6, 14, 6, 451]},
     [[2, 3, 8, 3, 8, 9, 2, 9]], None])
-def test_every_kind_of_segmentation_gives_its_pixels(tmp_path, segmentation):
+def test_every_kind_of_segmentation_is_rasterised(tmp_path, segmentation):
     index = index_of(tmp_path, annotation(segmentation=segmentation))
     _, mask = index.read_object(0, WHOLE, 30)
     expected = np.zeros((30, 30), bool)

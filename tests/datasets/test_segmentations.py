@@ -36,12 +36,12 @@ def test_long_runs():
 
 
 @pytest.mark.parametrize('text', ['zz', 'P', '\x01', 'é'])
-def test_what_is_no_code_is_rejected(text):
+def test_invalid_encodings_are_rejected(text):
     with pytest.raises(ValueError, match='not a compressed'):
         rle_counts(text)
 
 
-def test_an_empty_code_has_no_runs():
+def test_an_empty_encoding_has_no_runs():
     assert rle_counts('').tolist() == []
 
 

@@ -132,6 +132,6 @@ def test_photographs_have_labels_packed_or_not(shared_data, tmp_path):
         np.testing.assert_array_equal(labels, painted(objects[number][1]))
 
 
-def test_what_is_no_data_set_is_reported(tmp_path):
+def test_files_that_are_not_data_sets_are_reported(tmp_path):
     with pytest.raises(DatasetError, match='There is no list of images'):
         open_semantic(tmp_path / 'train.txt')

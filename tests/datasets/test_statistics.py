@@ -110,7 +110,7 @@ def test_fewer_different_sizes_give_fewer_scales():
     assert anchors.scales == (10.0, 40.0) and anchors.ratios == (1.0,) and anchors.mean_iou == 1
 
 
-def test_without_boxes_nothing_is_suggested():
+def test_without_boxes_there_are_no_anchors():
     assert suggest_anchors(np.zeros((0, 2))) is None
     assert suggest_anchors(np.array([[0, 5], [3, 0]], float)) is None
 

@@ -158,7 +158,7 @@ def test_all_problems_are_listed_and_name_their_place(tmp_path):
     assert str(problems[2]) == 'annotation 2: there is no image with the id 9; it is skipped'
 
 
-def test_what_is_not_coco_at_all_is_an_error(tmp_path):
+def test_files_in_other_formats_than_coco_are_an_error(tmp_path):
     with pytest.raises(DatasetError, match='no list "images"'):
         kinds(tmp_path, {'a': 1})
 

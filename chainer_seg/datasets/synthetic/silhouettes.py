@@ -16,8 +16,7 @@ class Outline:
     """A silhouette in units of its own half size, x to the right and y down.
 
     Attributes:
-        layers: The silhouette is the union of the layers; a layer is a tuple of contours
-            (N, 2) float filled by the even-odd rule, so that an inner contour is a hole.
+        layers: Contours (N, 2) float, filled by the even-odd rule; the silhouette is the union of all layers.
         parts: The part that each layer belongs to; parts differ in texture.
         upright: Whether the silhouette is usually upright.
         melt: Rounding of the union's corners, as a fraction of the half size.
@@ -58,9 +57,8 @@ def _limb(start: npt.ArrayLike, end: npt.ArrayLike, start_radius: float, end_rad
     first, last = np.asarray(start, float), np.asarray(end, float)
     direction = np.arctan2(*(last - first)[::-1])
     half = np.linspace(0, np.pi, 9)
-    return np.concatenate([
-        first + _polar(start_radius, direction + np.pi / 2 + half),
-        last + _polar(end_radius, direction - np.pi / 2 + half)])
+    return np.concatenate([first + _polar(start_radius, direction + np.pi / 2 + half),
+                           last + _polar(end_radius, direction - np.pi / 2 + half)])
 
 
 def _smooth_loop(rng: np.random.Generator, waves: int = 6, roughness: float = 0.35) -> npt.NDArray:
@@ -107,8 +105,7 @@ def _ring(rng: np.random.Generator) -> Outline:
     inner = rng.uniform(0.4, 0.75)
     tall = rng.uniform(0.6, 1)
     shift = rng.uniform(-0.1, 0.1)
-    return Outline(((_oval(half_height=tall),
-                     _oval(shift, 0, inner, inner * tall)),))
+    return Outline(((_oval(half_height=tall), _oval(shift, 0, inner, inner * tall)),))
 
 
 def _cross(rng: np.random.Generator) -> Outline:
@@ -152,7 +149,7 @@ def _glyph(character: str, font: str, weight: str) -> tuple[npt.NDArray, ...]:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
     path = TextPath((0, 0), character, size=10, prop=FontProperties(family=font, weight=weight))
-    polygons = [np.asarray(polygon) for polygon in path.to_polygons()]
+    polygons = map(np.asarray, path.to_polygons())
     return tuple(polygon * [1, -1] for polygon in polygons if len(polygon) > 3)
 
 

@@ -34,7 +34,7 @@ def test_a_image_depends_on_seed_and_index_alone():
     assert same(first[4], ShapesDataset(10**9, seed=3, size=(64, 64))[4])
 
 
-def test_another_seed_gives_other_images():
+def test_another_seed_makes_other_images():
     dataset, other = (ShapesDataset(1, seed=seed, size=(64, 64)) for seed in (0, 1))
     assert not np.array_equal(dataset[0][0], other[0][0])
 
