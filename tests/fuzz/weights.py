@@ -15,6 +15,7 @@ from chainer_seg.models.deeplab import Click, ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
+from tests.models.ritm.toys import make as make_ritm
 from converters import caffe_export, torch_export
 from converters.comparison import compare_recorded, layer_outputs
 from converters.configuration import arguments_of
@@ -73,6 +74,11 @@ MODELS = {
     ),
     'DeepLab': (lambda: DeepLab(n_class=3, **SMALL), lambda model: model.segment(IMAGE)),
     'DeepMask': (lambda: _deepmask(DeepMask, target_size=16), lambda model: model.propose(IMAGE, n=3)),
+    'RitmDeepLab': (lambda: make_ritm('deeplab'), lambda model: model.segment(IMAGE, [Click(5, 5, True)])),
+    'RitmHRNet': (
+        lambda: make_ritm('hrnet', fbrs=True),
+        lambda model: model.segment(IMAGE, [Click(5, 5, True), Click(9, 9, False)]),
+    ),
     'SharpMask': (
         lambda: _deepmask(SharpMask, mask_channels=16, skip_channels=4),
         lambda model: model.propose(IMAGE, n=3),

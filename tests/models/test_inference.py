@@ -13,6 +13,7 @@ from chainer_seg.models.base import Model
 from chainer_seg.models.inference import total_of
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
+from tests.models.ritm.toys import make as make_ritm
 
 pytestmark = pytest.mark.filterwarnings('error::RuntimeWarning')
 
@@ -35,6 +36,9 @@ def proposed(model, image):
     return model.propose(image, n=5, scales=(0.5, 1), threshold=0.01)
 
 
+# Beginnings of the paths of parameters that only training uses, or that have no influence with one class.
+UNUSED = ('/semantic', '/context/key', '/context/query')
+
 SYSTEMS = {
     'mask_rcnn': (lambda: MaskRCNN(**MASK_RCNN), boxed),
     'mask_rcnn_c4': (lambda: MaskRCNN(**{**MASK_RCNN, 'neck': 'c4', 'min_side': 64, 'proposals': 20,
@@ -51,6 +55,8 @@ SYSTEMS = {
     'click': (lambda: ClickSegmenter(**DEEPLAB), clicked),
     'click_refined': (lambda: ClickSegmenter(
         zoom_side=64, mask_input=True, decoder=8, flip=True, click_encoding='disk', **DEEPLAB), clicked),
+    'ritm_hrnet': (lambda: make_ritm('hrnet'), clicked),
+    'ritm_deeplab': (lambda: make_ritm('deeplab', fbrs=True), clicked),
 }
 
 
@@ -69,7 +75,7 @@ def groups(model):
     """One weight array of each part of a network that is used in inference, by path."""
     chosen = {}
     for path, parameter in sorted(model.namedparams()):
-        if path.endswith('/W') and not path.startswith('/semantic'):
+        if path.endswith('/W') and not path.startswith(UNUSED):
             chosen.setdefault('/'.join(path.split('/')[:3]), parameter)
     return chosen
 
