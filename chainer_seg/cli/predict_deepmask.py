@@ -60,17 +60,17 @@ class PredictDeepMask(ModelCommand):
         paths = [path for each in self.inputs for path in listed_images(each, self.allow_outside)]
         if not paths:
             raise UserError('There is nothing to do; name images or folders.')
-        save = functools.partial(self.save_proposals, model)
+        settings = {'threshold': self.threshold, 'nms': self.nms, **self.proposals.settings(model)}
+        save = functools.partial(self.save_proposals, model, settings)
         predict_each(self, model, image_inputs(paths, self.out), save, strict=self.strict, folders=[self.out])
 
-    def save_proposals(self, model: Any, each: Input) -> None:
+    def save_proposals(self, model: Any, settings: dict[str, Any], each: Input) -> None:
         """Proposes objects in one image and writes an overlay and COCO JSON."""
         from chainer_seg.datasets.proposal_files import proposal_results
         from chainer_seg.masks import decode_rle
         from chainer_seg.visualization import overlay_masks
         image = read_image(each.source)
-        found = model.propose_rle(image, threshold=self.threshold, nms=self.nms,
-                                  **self.proposals.settings(model))
+        found = model.propose_rle(image, **settings)
         masks = decode_rle(found.codes[:self.draw], image.shape[:2])
         write_image(each.picture, overlay_masks(image, masks, contour=2))
         write_json(each.results, [{**result, 'file_name': each.source.name}
