@@ -293,9 +293,10 @@ class ClickRecipe(Recipe):
         if self.samples.start_masks and not model.mask_input:
             raise TrainingError('--start-masks shows the network a mask, and this one takes none; add '
                                 '--mask-input, or omit it.')
+        settings = dataclasses.asdict(self.model)
         for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
                      'click_radius'):
-            value = getattr(self.model, name)
+            value = settings[name]
             if value is not None:
                 setattr(model, name, value)
                 model.config[name] = value
@@ -338,17 +339,18 @@ class ClickRecipe(Recipe):
     def _file_parts(self, model: 'ClickSegmenter', train: Any, validation: Any) -> Parts:
         from chainer_seg.models.deeplab.map_training import (
             ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
-        for section, name in (('samples', 'simulated_clicks'), ('samples', 'start_masks'),
-                              ('samples', 'composites'), ('losses', 'jaccard_weight')):
-            if getattr(getattr(self, section), name):
+        samples, losses = self.samples, self.losses
+        for name, value in (('simulated_clicks', samples.simulated_clicks),
+                            ('start_masks', samples.start_masks), ('composites', samples.composites),
+                            ('jaccard_weight', losses.jaccard_weight)):
+            if value:
                 raise TrainingError(f'--{name.replace("_", "-")} needs images with their objects, not '
                                     f'click files; omit it or use --dataset coco.')
         check_encoding(model, train)
-        losses = self.losses
-        samples = ClickMapSamples(self.samples.crop, model.click_mean)
+        transform = ClickMapSamples(samples.crop, model.click_mean)
         chain = ClickMapTrainChain(model, losses.positive_weight, losses.loss_scale, losses.freeze_bn)
-        return Parts(model, chain, train, samples,
-                     lambda model: evaluate_maps(chain, validation, samples,
+        return Parts(model, chain, train, transform,
+                     lambda model: evaluate_maps(chain, validation, transform,
                                                  self.training.val_objects),
                      ('validation/iou', 'max'), {'lr_multipliers': self.lr_factors(model)})
 

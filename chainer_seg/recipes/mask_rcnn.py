@@ -199,6 +199,7 @@ class MaskRCNNRecipe(Recipe):
         return run.resume if run.resume not in (None, 'auto') and is_model_file(run.resume) else None
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
+        from chainer_seg.datasets import Dataset
         from chainer_seg.models.mask_rcnn import (
             DetectionSamples, MaskRCNNTrainChain, PolygonDataset, batch_samples)
         check_classes(train, validation)
@@ -216,7 +217,7 @@ class MaskRCNNRecipe(Recipe):
             {'converter': functools.partial(batch_samples, multiple=model.size_multiple),
              'evaluate_every': self.training.evaluate_every,
              'lr_multipliers': self.frozen(model.extractor.resnet)},
-            getattr(train, 'category_ids', None))
+            train.category_ids if isinstance(train, Dataset) else None)
 
     def make_model(self, dataset: Any, seed: int = 0) -> 'MaskRCNN':
         """The model of ``init``, or a new one with the ResNet of ``pretrained`` or random weights."""

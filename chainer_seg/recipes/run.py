@@ -38,7 +38,7 @@ class Run:
     def settings(self) -> dict[str, object]:
         """The fields as attributes of :class:`chainer_seg.training.Settings`."""
         names = ('out', 'seed', 'workers', 'resume', 'overwrite', 'log_every', 'progress')
-        return {**{name: getattr(self, name) for name in names}, 'device': self.device_name}
+        return {**{name: vars(self)[name] for name in names}, 'device': self.device_name}
 
     @property
     def device_name(self) -> str | None:

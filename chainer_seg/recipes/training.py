@@ -60,7 +60,7 @@ class Training:
         """The section as attributes of :class:`chainer_seg.training.Settings`."""
         names = ('iterations', 'batch_size', 'sub_batches', 'optimizer', 'lr', 'momentum', 'weight_decay',
                  'snapshot_every', 'keep_last')
-        return {**{name: getattr(self, name) for name in names}, 'schedule': self.make_schedule()}
+        return {**{name: vars(self)[name] for name in names}, 'schedule': self.make_schedule()}
 
     def _after_warm_up(self) -> 'Schedule':
         from chainer_seg import training

@@ -189,6 +189,7 @@ class YolactRecipe(Recipe):
     usual: ClassVar[str] = 'resnet50'
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
+        from chainer_seg.datasets import Dataset
         from chainer_seg.models.yolact import stack_examples
         self._check_precision(run)
         check_classes(train, validation)
@@ -201,7 +202,7 @@ class YolactRecipe(Recipe):
             functools.partial(evaluate, dataset=validation), ('validation/segm/AP', 'max'),
             {'converter': stack_examples, 'weight_decay_exclude': (),
              'loss_scale': LOSS_SCALE if self.training.mixed_precision else None},
-            getattr(train, 'category_ids', None))
+            train.category_ids if isinstance(train, Dataset) else None)
 
     def started_from(self, arguments: typing.Sequence[str]) -> 'YolactRecipe':
         """The recipe with the sizes of the YOLACT in ``--weights``; options can change them."""

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import ModuleType
 from typing import NamedTuple, TypeAlias
 
 import chainer
@@ -23,15 +22,12 @@ from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deepmask.at_click import masks_at
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste
+from chainer_seg.models.deepmask.pieces import Span, join_pieces, piece_positions
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, PyramidLevel, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     Candidates, Maps, Selection, best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
 from chainer_seg.models.inference import inference, total_of
-
-# Larger levels are processed in pieces that overlap by the receptive field of the network, to bound the
-# memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
-PIECE_PIXELS = 2 ** 21
 
 MASKS_AT_ONCE = 32  # computed in one batch; larger batches are not faster
 
@@ -39,7 +35,6 @@ CLICK_CANDIDATES = 300  # proposals from which a click selects
 
 SKIP_REACH = 3  # positions, of the three 3x3 convolutions of SharpMask's horizontal nets
 
-Span: TypeAlias = tuple[int, int]  # first, end
 # Numbers of the masks, their level, their rows and columns there, and their logits (m, S, S) float32.
 MaskLogits: TypeAlias = tuple[np.ndarray, PyramidLevel, np.ndarray, np.ndarray, np.ndarray]
 
@@ -125,7 +120,7 @@ class ProposalModel(CandidateModel):
                     nms: float | None = None, exact: bool = False) -> RleProposals:
         """As :meth:`propose`, but with masks as run-length encodings, in bounded memory.
 
-        Apart from the image, the memory depends on ``n`` and :data:`PIECE_PIXELS`, and hardly on
+        Apart from the image, the memory depends on ``n`` and :data:`.pieces.PIECE_PIXELS`, and hardly on
         the size of the image: 1000 proposals for twelve megapixels fit easily.
 
         Returns:
@@ -168,14 +163,14 @@ class ProposalModel(CandidateModel):
             level: The level.
             skips_of: The maps of :class:`MaskBranch` to compute from the trunk's stages.
         """
-        across = _piece_positions(level, self._halo)
+        across = piece_positions(level, self._halo)
         spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
                  for count in level.positions]
         if len(spans[0]) == len(spans[1]) == 1:
             return self._piece_maps(level, spans[0][0], spans[1][0], skips_of)
         pieces = ((rows, columns, self._piece_maps(level, rows, columns, skips_of))
                   for rows, columns in itertools.product(*spans))
-        return _joined(level, pieces, self.xp)
+        return join_pieces(level, pieces, self.xp)
 
     @property
     def _halo(self) -> Span:
@@ -287,36 +282,6 @@ class ProposalModel(CandidateModel):
         """The first pixels of windows in the image, for their positions along one side."""
         places = places if last is None else np.minimum(places, last)
         return np.floor(places * STRIDE / scale - self.patch_size / 2 / scale).astype(int)
-
-
-def _piece_positions(level: PyramidLevel, halo: Span) -> int:
-    """Number of positions of a piece along each side, within the limit of pixels."""
-    if level.padded[0] * level.padded[1] <= PIECE_PIXELS:
-        return max(level.positions)
-    return max(1, int(PIECE_PIXELS ** 0.5) // STRIDE - sum(halo))
-
-
-def _joined(level: PyramidLevel, pieces: Iterable[tuple[Span, Span, Maps]],
-            xp: ModuleType) -> Maps:
-    """The maps of a level, joined from (rows, columns, maps) of its pieces."""
-    joined: Maps | None = None
-    for rows, columns, maps in pieces:
-        joined = joined or _empty_maps(level, maps, xp)
-        part = np.s_[..., rows[0]:rows[1], columns[0]:columns[1]]
-        joined.features[part], joined.scores[part] = maps.features, maps.scores
-        for k, (whole, skip) in enumerate(zip(joined.skips, maps.skips)):
-            top, left = rows[0] << k, columns[0] << k
-            whole[:, top:top + skip.shape[1], left:left + skip.shape[2]] = skip
-    assert joined is not None  # a level has a window
-    return joined
-
-
-def _empty_maps(level: PyramidLevel, maps: Maps, xp: ModuleType) -> Maps:
-    """Uninitialised maps for a whole level, with the channels of those of a piece."""
-    skips = [xp.empty((len(skip),) + tuple(-(-side // (STRIDE >> k)) for side in level.padded),
-                      np.float32) for k, skip in enumerate(maps.skips)]
-    return Maps(xp.empty((len(maps.features),) + level.positions, np.float32),
-                xp.empty(level.positions, np.float32), skips)
 
 
 def _kept(bboxes: np.ndarray, scores: np.ndarray, nms: float | None, exact: bool) -> npt.NDArray[np.int64]:

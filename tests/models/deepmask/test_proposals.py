@@ -6,7 +6,7 @@ import pytest
 
 from chainer_seg.errors import UserError
 from chainer_seg.masks import decode_rle
-from chainer_seg.models.deepmask import DeepMask, SharpMask, proposals
+from chainer_seg.models.deepmask import DeepMask, SharpMask, pieces
 from chainer_seg.models.deepmask.proposals import MaskBranch, ProposalModel
 from chainer_seg.models.deepmask.pyramid import build_pyramid
 from tests.models.deepmask.test_model import SMALL
@@ -185,10 +185,10 @@ def test_the_deepmask_branch_gives_other_masks_of_the_same_windows(image):
 def test_large_levels_in_pieces_give_the_same_proposals(model, rng, monkeypatch):
     image = rng.integers(0, 256, (390, 610, 3), np.uint8)
     whole = model.propose_rle(image, 50, [1.0])
-    monkeypatch.setattr(proposals, 'PIECE_PIXELS', 300 ** 2)
-    pieces = model.propose_rle(image, 50, [1.0])
-    np.testing.assert_allclose(pieces.scores, whole.scores, rtol=1e-5)
-    np.testing.assert_array_equal(pieces.bboxes, whole.bboxes)
+    monkeypatch.setattr(pieces, 'PIECE_PIXELS', 300 ** 2)
+    in_pieces = model.propose_rle(image, 50, [1.0])
+    np.testing.assert_allclose(in_pieces.scores, whole.scores, rtol=1e-5)
+    np.testing.assert_array_equal(in_pieces.bboxes, whole.bboxes)
 
 
 def test_maps_of_pieces_equal_those_of_the_whole_level(model, rng, monkeypatch):
@@ -196,7 +196,7 @@ def test_maps_of_pieces_equal_those_of_the_whole_level(model, rng, monkeypatch):
     skips_of, _ = model.branch(dm=False)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         whole = model.predict_logits(level, skips_of)
-        monkeypatch.setattr(proposals, 'PIECE_PIXELS', 300 ** 2)
+        monkeypatch.setattr(pieces, 'PIECE_PIXELS', 300 ** 2)
         joined = model.predict_logits(level, skips_of)
     for a, b in zip([whole.features, whole.scores, *whole.skips],
                     [joined.features, joined.scores, *joined.skips]):
