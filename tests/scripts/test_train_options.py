@@ -360,3 +360,10 @@ def test_the_same_options_reach_the_trainer_as_the_same(reach, system):
 def test_what_is_given_before_as_tensorflow_stays(reach):
     text = reach('click', f'--lr 0.25 --no-freeze-bn --as-tensorflow {FILES} --blocks 1 1 1 1 --width 2')
     assert 'lr: 0.25' in text and 'batch_size: 7' in text
+
+
+def test_names_of_the_tensorflow_code_are_found():
+    words = ['--sampling', 'paper', '--N_POS', '3', '--D_MARGIN=4', '--RATIO_FACTOR', '2']
+    request = train.parse('click', words)
+    sampling = request.recipe.sampling
+    assert (sampling.n_pos, sampling.d_margin, sampling.ratio_factor) == (3, 4, 2)
