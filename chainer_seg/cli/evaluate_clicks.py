@@ -15,7 +15,6 @@ from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.click_options import ClickView, refinement
 from chainer_seg.cli.click_report import class_table, table, write
 from chainer_seg.cli.common import CommonOnDevice
-from chainer_seg.cli.crf_options import crf_parameters
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
 from chainer_seg.errors import UserError
@@ -215,6 +214,7 @@ class EvaluateClicks(ModelCommand):
             model = segmenter.model if isinstance(segmenter, Refined) else segmenter
             settings.update(model=fingerprint_of_model(model), **model.click_settings())
         if name == 'crf':
+            from chainer_seg.cli.crf_options import crf_parameters
             settings['crf_parameters'] = repr(crf_parameters(self.crf_parameters))
         return settings
 

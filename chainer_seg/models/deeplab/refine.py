@@ -7,13 +7,11 @@ import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.clicks import Click
-from chainer_seg.models.deeplab.dense_crf import dense_crf
-from chainer_seg.models.deeplab.graph_cut import graph_cut, import_maxflow
 
 # refine(image (H, W, 3) uint8, probability (H, W) float32, clicks) -> (H, W) float32
 Refinement: TypeAlias = Callable[[np.ndarray, np.ndarray, Sequence[Click]], np.ndarray]
 
-REFINEMENTS: dict[str, Refinement] = {'graphcut': graph_cut, 'crf': dense_crf}
+REFINEMENTS = ('graphcut', 'crf')
 
 
 def find_refinement(refinement: str | Refinement | None) -> Refinement | None:
@@ -30,6 +28,10 @@ def find_refinement(refinement: str | Refinement | None) -> Refinement | None:
     if refinement not in REFINEMENTS:
         raise UserError(f'Unknown refinement {refinement!r}; choose from '
                         f'{", ".join(REFINEMENTS)}, or None.')
+    # SciPy, which both load, is not needed for the names.
     if refinement == 'graphcut':
+        from chainer_seg.models.deeplab.graph_cut import graph_cut, import_maxflow
         import_maxflow()
-    return REFINEMENTS[refinement]
+        return graph_cut
+    from chainer_seg.models.deeplab.dense_crf import dense_crf
+    return dense_crf
