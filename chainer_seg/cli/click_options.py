@@ -48,6 +48,10 @@ class ClickView:
             model.fbrs = True
         if self.zoom_side and self.zoom_side < _LEAST_ZOOM:
             raise UserError(f'--zoom-side must be 0 or at least {_LEAST_ZOOM} pixels, got {self.zoom_side}.')
+        for option_name, value in (('flip', self.flip), ('zoom_side', self.zoom_side)):
+            if value is not None and option_name not in model.click_settings():
+                raise UserError(f'--{option_name.replace("_", "-")} does not apply to {name}, a '
+                                f'{type(model).__name__}; omit it.')
         if self.flip is not None:
             model.flip = self.flip
         if self.zoom_side is not None:

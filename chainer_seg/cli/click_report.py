@@ -42,7 +42,7 @@ def class_table(results: Mapping[str, Any], thresholds: Sequence[float]) -> str:
 def write(path: str, results: Mapping[str, Any], thresholds: Sequence[float], clicks: Sequence[int],
           settings: Mapping[str, Any]) -> pathlib.Path:
     """Writes the settings and the figures as JSON and their curves as an image, whose path it returns."""
-    from chainer_seg.visualization import draw_click_curves
+    from chainer_seg.visualization import draw_click_comparison
     methods = {title: {**figures.summary(thresholds, clicks), 'seconds_per_click': figures.seconds_per_click,
                        'ious': figures.ious.round(4).tolist()} for title, figures in results.items()}
     first = next(iter(results.values()))
@@ -54,8 +54,7 @@ def write(path: str, results: Mapping[str, Any], thresholds: Sequence[float], cl
                             for name, each in figures.by_class().items()}
                     for title, figures in results.items()}}, indent=2)
     picture = pathlib.Path(path).with_suffix('.png')
-    axes = draw_click_curves({title: figures.ious for title, figures in results.items()},
-                             thresholds, max(thresholds))
+    axes = draw_click_comparison({title: figures.ious for title, figures in results.items()}, thresholds)
     with atomic_write(picture) as temporary:
         axes[0].figure.savefig(temporary, dpi=120)
     return picture

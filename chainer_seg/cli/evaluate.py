@@ -4,17 +4,19 @@ from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
 
+_CLICKS = {'clicks': ('evaluate_clicks', 'EvaluateClicks')}
+_DETECTIONS = {'coco': ('evaluate_coco', 'EvaluateCoco'), **_CLICKS}
 _PROPOSALS = {'proposals': ('evaluate_proposals', 'EvaluateProposals'),
-              'patch': ('evaluate_patches', 'EvaluatePatches')}
+              'patch': ('evaluate_patches', 'EvaluatePatches'), **_CLICKS}
 FORMS: dispatch.Forms = {
-    'ClickSegmenter': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
+    'ClickSegmenter': _CLICKS,
     'DeepLab': {'semantic': ('evaluate_semantic', 'EvaluateSemantic')},
     'DeepMask': _PROPOSALS,
-    'MaskRCNN': {'coco': ('evaluate_coco', 'EvaluateCoco')},
-    'RitmDeepLab': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
-    'RitmHRNet': {'clicks': ('evaluate_clicks', 'EvaluateClicks')},
+    'MaskRCNN': _DETECTIONS,
+    'RitmDeepLab': _CLICKS,
+    'RitmHRNet': _CLICKS,
     'SharpMask': _PROPOSALS,
-    'Yolact': {'coco': ('evaluate_coco', 'EvaluateCoco')},
+    'Yolact': _DETECTIONS,
 }
 
 

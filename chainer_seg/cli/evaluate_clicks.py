@@ -1,11 +1,10 @@
 """Evaluate a click model by a simulated user."""
 
 import dataclasses
-import functools
 import logging
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -17,12 +16,13 @@ from chainer_seg.cli.click_report import class_table, table, write
 from chainer_seg.cli.common import CommonOnDevice
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
+from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP, LEAST_AREA, THRESHOLDS
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.recipes.options import Flat, Positive, Switch, chosen, option
-from chainer_seg.recipes.rules import only, where, with_any
+from chainer_seg.recipes.rules import only, where, with_any, without
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +96,16 @@ class EvaluateClicks(ModelCommand):
 
     Attributes:
         model: Name of the model.
-        refine: Refinements of the model to compare.
+        protocol: Evaluation protocol.
+        compare: Further models to measure on the same objects: click models, detectors or proposal models.
+        refine: Refinements of the models to compare.
         crf_parameters: Parameters of the dense CRF: deeplab or tensorflow, optionally with changes, as in
             tensorflow,steps=5.
         baselines: Classical methods to compare.
         thresholds: IoUs until which clicks are counted; 0.8, 0.85 and 0.9 if omitted, or that of --benchmark.
         cap: Maximum number of clicks per object.
         clicks: Numbers of clicks after which the intersection over union is reported.
+        drawn: Kind of synthetic images: shapes, textured or plain, or people; textured shapes if omitted.
         per_class: Also report the clicks of each category.
         out: File to write all figures to, as JSON; their curves are written to a PNG next to it.
         results: Folder to keep the results in, so that an interrupted run can resume.
@@ -114,6 +117,8 @@ class EvaluateClicks(ModelCommand):
     """
 
     model: ModelName
+    protocol: Annotated[str, chosen(('clicks', 'coco', 'proposals', 'patch'))] = 'clicks'
+    compare: Annotated[tuple[str, ...], option(metavar='MODEL ...')] = ()
     refine: Annotated[tuple[Annotated[str, chosen(('none', *REFINEMENTS))], ...],
                       option(metavar=f'{{none,{",".join(REFINEMENTS)}}} ...')] = ('none',)
     crf_parameters: Annotated[str, option(metavar='P')] = 'deeplab'
@@ -122,6 +127,7 @@ class EvaluateClicks(ModelCommand):
     thresholds: Annotated[tuple[float, ...] | None, option(metavar='IOU ...')] = None
     cap: Annotated[Positive, option(metavar='N')] = CAP
     clicks: Annotated[tuple[int, ...], option(metavar='N ...')] = (1, 3, 5)
+    drawn: Annotated[str | None, chosen(SYNTHETIC), option()] = None
     per_class: Switch = False
     out: Annotated[str | None, option(metavar='JSON')] = None
     results: Annotated[str | None, option(metavar='DIR')] = None
@@ -133,18 +139,20 @@ class EvaluateClicks(ModelCommand):
 
     rules: ClassVar = (
         *data_rules('--masks', '--images'), only(where('--refine', 'crf'), '--crf-parameters'),
+        only(without('--annotations', '--masks', '--images'), '--drawn'),
         only(with_any('--results'), '--overwrite'))
 
     def work(self, model: Any) -> None:
         thresholds = self.used_thresholds()
         started = time.time()
         self.view.apply(model, self.model)
-        dataset = self.named_data().open(self.common.seed)
+        draw = synthetic_class(self.drawn) if self.drawn else None
+        dataset = self.named_data().open(self.common.seed, draw=draw)
         bad = BadImages(self.data.strict)
         with bad.reported(len(dataset), 'are not in the figures', self.common.verbose):
             objects = self.objects.found(dataset, self.common.seed, bad)
-            results = {title: self.evaluate(name, title, segmenter, dataset, objects, thresholds, bad)
-                       for name, (title, segmenter) in self.methods(model).items()}
+            results = {title: self.evaluate(method, title, dataset, objects, thresholds, bad)
+                       for title, method in self.methods(model).items()}
             print(table(results, thresholds, self.clicks, self.cap), *self.published(), sep='\n')
             if self.per_class:
                 print('\n' + class_table(results, thresholds))
@@ -183,37 +191,40 @@ class EvaluateClicks(ModelCommand):
         return dataclasses.replace(data, annotations=masks or data.images,
                                    images=data.images if masks else None)
 
-    def methods(self, model: Any) -> dict[str, tuple[str, Any]]:
-        """The methods to compare: ``{name: (title, segmenter)}``."""
-        methods: dict[str, tuple[str, Any]] = {}
-        for name in self.refine:
-            # Here, so that a missing package is reported before the work begins.
-            sharpen = refinement(name, self.crf_parameters)
-            methods[name] = ((self.model, model) if sharpen is None else
-                             (f'{self.model}, {name}', Refined(model, sharpen)))
-        methods.update({name: (name, BASELINES[name]()) for name in self.baselines})
-        return methods
+    def methods(self, model: Any) -> 'dict[str, Method]':
+        """The methods to compare, by their titles."""
+        from chainer_seg.model_file import load_model
+        from chainer_seg.models.click_model import as_click_model
+        # Here, so that a missing package or model is reported before the work begins.
+        sharpen = {name: refinement(name, self.crf_parameters) for name in self.refine}
+        models = {self.model: model, **{name: as_click_model(load_model(name, self.common.device))
+                                        for name in self.compare}}
+        methods = {}
+        for title, each in models.items():
+            for name, refine in sharpen.items():
+                methods[title if refine is None else f'{title}, {name}'] = Method(
+                    name, each, refine, None if title == self.model else title)
+        return {**methods, **{name: Method(name, BASELINES[name]()) for name in self.baselines}}
 
-    def evaluate(self, name: str, title: str, segmenter: Any, dataset: Any, objects: Mapping[str, Any],
+    def evaluate(self, method: 'Method', title: str, dataset: Any, objects: Mapping[str, Any],
                  thresholds: tuple[float, ...], bad: BadImages) -> Any:
         """The :class:`chainer_seg.evaluation.ClickFigures` of one method."""
         from chainer_seg.jobs import evaluate_click_model
-        folder = None if self.results is None else pathlib.Path(self.results, name)
+        folder = None if self.results is None else pathlib.Path(self.results, method.folder)
         return evaluate_click_model(
-            segmenter, dataset, thresholds, self.cap, folder=folder, overwrite=self.overwrite,
-            method={} if folder is None else self.described(name, segmenter), title=title,
+            method, dataset, thresholds, self.cap, folder=folder, overwrite=self.overwrite,
+            method={} if folder is None else self.described(method), title=title,
             progress=not self.common.quiet, on_error=bad, **objects)
 
-    def described(self, name: str, segmenter: Any) -> dict[str, Any]:
+    def described(self, method: 'Method') -> dict[str, Any]:
         """All that the results of a method depend on besides data and objects, as a dict for JSON."""
         from chainer_seg.jobs.fingerprints import fingerprint_of_model
-        settings: dict[str, Any] = {'method': name}
+        settings: dict[str, Any] = {'method': method.name}
         if self.data.reading.labels_as != 'auto':
             settings['labels_as'] = self.data.reading.labels_as
-        if name not in BASELINES:
-            model = segmenter.model if isinstance(segmenter, Refined) else segmenter
-            settings.update(model=fingerprint_of_model(model), **model.click_settings())
-        if name == 'crf':
+        if method.name not in BASELINES:
+            settings.update(model=fingerprint_of_model(method.segmenter), **method.segmenter.click_settings())
+        if method.name == 'crf':
             from chainer_seg.cli.crf_options import crf_parameters
             settings['crf_parameters'] = repr(crf_parameters(self.crf_parameters))
         return settings
@@ -234,9 +245,29 @@ class EvaluateClicks(ModelCommand):
                 for method, clicks in benchmark.published.items()]
 
 
-class Refined:
-    """A click model whose sessions use a refinement."""
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """What turns clicks into masks: a click model with or without a refinement, or a classical method.
 
-    def __init__(self, model, refinement):
-        self.model = model
-        self.session = functools.partial(model.session, refinement=refinement)
+    Attributes:
+        name: Name of the refinement, 'none', or name of the classical method.
+        segmenter: The click model or the classical method.
+        refine: The refinement, or None.
+        model: Name of the model unless it is the command's own.
+    """
+
+    name: str
+    segmenter: Any
+    refine: Callable[..., Any] | None = None
+    model: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of its results."""
+        return self.name if self.model is None else f'{pathlib.Path(self.model).stem}-{self.name}'
+
+    def session(self, image: Any) -> Any:
+        """A session on an image (H, W, 3) uint8."""
+        if self.refine is None:
+            return self.segmenter.session(image)
+        return self.segmenter.session(image, self.refine)

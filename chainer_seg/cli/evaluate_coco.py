@@ -19,7 +19,7 @@ from chainer_seg.cli.evaluation_data import (
 )
 from chainer_seg.cli.synthetic_data import dataset_for_classes
 from chainer_seg.files import write_json
-from chainer_seg.recipes.options import Flat, Switch, option
+from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
@@ -38,6 +38,7 @@ class EvaluateCoco(ModelCommand):
 
     Attributes:
         model: Name of the model.
+        protocol: Evaluation protocol.
         kinds: Kinds of figures; everything that model and data set have if omitted; for a YOLACT++, bbox
             alone uses the scores of the boxes.
         per_class: Also report the AP of each class.
@@ -52,6 +53,7 @@ class EvaluateCoco(ModelCommand):
     """
 
     model: ModelName
+    protocol: Annotated[str, chosen(('coco', 'clicks'))] = 'coco'
     kinds: Annotated[tuple[Literal['bbox', 'segm', 'keypoints'], ...] | None,
                      option(metavar='{bbox,segm,keypoints} ...')] = None
     per_class: Switch = False

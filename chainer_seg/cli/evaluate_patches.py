@@ -36,7 +36,7 @@ class EvaluatePatches(ModelCommand):
     """
 
     model: ModelName
-    protocol: Annotated[str, chosen(('proposals', 'patch'))] = 'patch'
+    protocol: Annotated[str, chosen(('proposals', 'patch', 'clicks'))] = 'patch'
     patches: Annotated[Positive, option(metavar='N')] = 1000
     gSz: Annotated[Positive | None, option(metavar='PX')] = None  # as the Torch code spells it
     shift: Annotated[int, option(metavar='PX')] = 16

@@ -41,7 +41,7 @@ class EvaluateProposals(ModelCommand):
     """
 
     model: ModelName
-    protocol: Annotated[str, chosen(('proposals', 'patch'))] = 'proposals'
+    protocol: Annotated[str, chosen(('proposals', 'patch', 'clicks'))] = 'proposals'
     proposals: Annotated[tuple[str, ...], option(metavar='DIR ...')] = ()
     out: Annotated[str | None, option(metavar='JSON')] = None
     data: Flat[EvaluationData] = EvaluationData(n=100)

@@ -3,21 +3,29 @@
 from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
+from chainer_seg.recipes.options import value_of_option
 
+_CLICK_OPTIONS = ('--pos', '--neg', '--clicks')  # with any of them, a detector is clicked
+_CLICKS = {'clicks': ('predict_click', 'PredictClick')}
+_DETECTIONS = {'instances': ('predict_instances', 'PredictInstances'), **_CLICKS}
+_PROPOSALS = {'proposals': ('predict_deepmask', 'PredictDeepMask'), **_CLICKS}
 FORMS: dispatch.Forms = {
-    'ClickSegmenter': {'clicks': ('predict_click', 'PredictClick')},
+    'ClickSegmenter': _CLICKS,
     'DeepLab': {'semantic': ('predict_semantic', 'PredictSemantic')},
-    'DeepMask': {'proposals': ('predict_deepmask', 'PredictDeepMask')},
-    'MaskRCNN': {'instances': ('predict_instances', 'PredictInstances')},
-    'RitmDeepLab': {'clicks': ('predict_click', 'PredictClick')},
-    'RitmHRNet': {'clicks': ('predict_click', 'PredictClick')},
-    'SharpMask': {'proposals': ('predict_deepmask', 'PredictDeepMask')},
-    'Yolact': {'instances': ('predict_instances', 'PredictInstances')},
+    'DeepMask': _PROPOSALS,
+    'MaskRCNN': _DETECTIONS,
+    'RitmDeepLab': _CLICKS,
+    'RitmHRNet': _CLICKS,
+    'SharpMask': _PROPOSALS,
+    'Yolact': _DETECTIONS,
 }
 
 
 def main(arguments: Sequence[str], prog: str) -> None:
-    """Runs the model that the first argument names."""
+    """Runs the model that the first argument names; clicks choose the protocol of clicks."""
+    if value_of_option(arguments, '--protocol') is None and any(
+            value_of_option(arguments, name) is not None for name in _CLICK_OPTIONS):
+        arguments = [*arguments, '--protocol', 'clicks']
     dispatch.run(FORMS, 'Run a model on images or videos.', arguments, prog)
 
 

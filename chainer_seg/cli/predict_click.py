@@ -95,6 +95,7 @@ class PredictClick(ModelCommand):
 
     Attributes:
         model: Name of the model.
+        protocol: What the model does; clicks if there are any.
         inputs: Images or folders of images.
         out: Folder for the results.
         strict: Stop at the first image that cannot be read.
@@ -110,6 +111,7 @@ class PredictClick(ModelCommand):
 
     model: ModelName
     inputs: Positional[Annotated[tuple[str, ...], option(metavar='INPUT ...')]]
+    protocol: Annotated[str, chosen(('clicks', 'instances', 'proposals'))] = 'clicks'
     out: Annotated[pathlib.Path, option('--save', metavar='DIR')] = pathlib.Path('out/predict')
     strict: Strict = False
     clicks: Flat[Clicks] = Clicks()

@@ -18,7 +18,7 @@ from chainer_seg.images import read_image, write_image
 from chainer_seg.jobs.prediction import Input, image_inputs
 from chainer_seg.jobs.result_paths import listed_images
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
-from chainer_seg.recipes.options import Count, Flat, Switch, option
+from chainer_seg.recipes.options import Count, Flat, Switch, chosen, option
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class PredictDeepMask(ModelCommand):
 
     Attributes:
         model: Name of the model.
+        protocol: What the model does; clicks if there are any.
         inputs: Images, folders of images, or lists of images (.txt, one per line).
         out: Folder for the results.
         strict: Stop at the first image that cannot be read.
@@ -47,6 +48,7 @@ class PredictDeepMask(ModelCommand):
 
     model: ModelName
     inputs: Positional[Annotated[tuple[str, ...], option(metavar='INPUT ...')]]
+    protocol: Annotated[str, chosen(('proposals', 'clicks'))] = 'proposals'
     out: Annotated[pathlib.Path, option(metavar='DIR')] = pathlib.Path('out/predict')
     strict: Strict = False
     allow_outside: Switch = False

@@ -21,7 +21,7 @@ from chainer_seg.files import json_list, write_json
 from chainer_seg.images import read_image, write_image
 from chainer_seg.jobs.prediction import Input
 from chainer_seg.jobs.result_paths import category_ids
-from chainer_seg.recipes.options import Flat, Positive, Share, Switch, option
+from chainer_seg.recipes.options import Flat, Positive, Share, Switch, chosen, option
 from chainer_seg.recipes.rules import When, only
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class PredictInstances(ModelCommand):
 
     Attributes:
         model: Name of the model.
+        protocol: What the model does; clicks if there are any.
         inputs: Inputs and outputs.
         classes: Names of classes; only these are detected.
         frames: Number of frames after which a video is stopped.
@@ -80,6 +81,7 @@ class PredictInstances(ModelCommand):
     """
 
     model: ModelName
+    protocol: Annotated[str, chosen(('instances', 'clicks'))] = 'instances'
     inputs: Flat[Inputs] = Inputs()
     classes: Annotated[tuple[str, ...] | None, option(metavar='NAME ...')] = None
     frames: Annotated[Positive | None, option(metavar='N')] = None

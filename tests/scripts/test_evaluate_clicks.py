@@ -8,7 +8,9 @@ from PIL import Image
 
 from chainer_seg import save_model
 from chainer_seg.published_classes import PASCAL_NAMES_IN_COCO
-from chainer_seg.models.deeplab import ClickSegmenter
+from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from chainer_seg.models.mask_rcnn import MaskRCNN
+from tests.models.mask_rcnn.test_model import SMALL as SMALL_MASK_RCNN
 from tests.datasets.voc_files import write_voc
 
 
@@ -205,3 +207,36 @@ def test_wrong_numbers_of_the_crf_are_told(call_here, tmp_path, monkeypatch, tex
     save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
     status, _, errors = call_here('evaluate.py', 'model.npz', '--refine', 'crf', '--crf-parameters', text)
     assert status == 2 and sentence in ' '.join(errors.split())
+
+
+DRAWN = '--n', '2', '--size', '64', '--least-area', '50', '--drawn', 'plain-shapes'
+
+
+def test_models_and_classical_methods_are_compared_by_one_command(evaluate, tmp_path):
+    save_model('detector.npz', MaskRCNN(**SMALL_MASK_RCNN))
+    _, found = evaluate(*DRAWN, '--compare', 'detector.npz', '--refine', 'none', 'graphcut', '--baselines',
+                        'grabcut', '--results', 'r')
+    assert list(found['methods']) == ['model.npz', 'model.npz, graphcut', 'detector.npz',
+                                      'detector.npz, graphcut', 'grabcut']
+    objects = {len(each['ious']) for each in found['methods'].values()}
+    assert len(objects) == 1 and objects.pop() > 0
+    with Image.open('f.png') as curves:
+        assert min(curves.size) > 400
+    assert {path.name for path in (tmp_path / 'r').iterdir()} == {
+        'none', 'graphcut', 'detector-none', 'detector-graphcut', 'grabcut'}
+
+
+def test_a_compared_detector_has_what_it_has_alone(evaluate, call_here):
+    save_model('detector.npz', MaskRCNN(**SMALL_MASK_RCNN))
+    _, found = evaluate(*DRAWN, '--compare', 'detector.npz')
+    status, _, errors = call_here('evaluate.py', 'detector.npz', '--protocol', 'clicks', *DRAWN, '--cap', '2',
+                                  '--clicks', '1', '--out', 'alone.json', '-q')
+    assert status == 0, errors
+    with open('alone.json', encoding='utf-8') as file:
+        alone = json.load(file)
+    assert alone['methods']['detector.npz']['ious'] == found['methods']['detector.npz']['ious']
+
+
+def test_a_model_that_cannot_be_clicked_is_not_compared(fails):
+    save_model('semantic.npz', DeepLab(blocks=(1, 1, 1, 1), width=2))
+    assert 'A DeepLab does not segment what is clicked on' in fails('--compare', 'semantic.npz', *DRAWN)

@@ -15,6 +15,10 @@ from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.dense_crf import CrfParameters, dense_crf
 from chainer_seg.models.deeplab.precomputed_maps import segment_maps
 from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
+from chainer_seg.models.deepmask import SharpMask
+from chainer_seg.models.mask_rcnn import MaskRCNN
+from tests.models.deepmask.test_model import SMALL as SMALL_DEEPMASK
+from tests.models.mask_rcnn.test_model import SMALL as SMALL_MASK_RCNN
 
 SIZE = 30, 40
 CLICKS = [Click(12, 10), Click(5, 30, False)]
@@ -213,3 +217,28 @@ def test_click_maps_are_those_of_one_image(predict, tmp_path):
 def test_wrong_numbers_of_the_crf_are_told(predict, text, sentence):
     status, errors = predict('--pos', '1,1', '--refine', 'crf', '--crf-parameters', text)
     assert status == 2 and sentence in ' '.join(errors.split())
+
+
+@pytest.mark.parametrize('make', [
+    lambda: MaskRCNN(**SMALL_MASK_RCNN),
+    lambda: SharpMask(mask_channels=16, skip_channels=6, **SMALL_DEEPMASK)])
+@pytest.mark.parametrize('more', [(), ('--protocol', 'clicks')])
+def test_with_clicks_a_detector_or_proposal_model_is_clicked(predict, make, more):
+    save_model('model.npz', make())
+    assert predict('--pos', '10,12', '--neg', '30,5', *more) == (0, '')
+    assert_found(expected())
+    mask = np.asarray(Image.open('o/a_mask.png'))
+    assert mask[12, 10] == 255 and mask[5, 30] == 0
+
+
+def test_without_clicks_a_detector_detects_as_before(predict):
+    save_model('model.npz', MaskRCNN(**SMALL_MASK_RCNN))
+    assert predict()[0] == 0
+    assert not pathlib.Path('o/a_probability.png').exists()
+
+
+def test_settings_that_a_detector_does_not_have_are_one_sentence(predict):
+    save_model('model.npz', MaskRCNN(**SMALL_MASK_RCNN))
+    status, errors = predict('--pos', '10,12', '--zoom-side', '32')
+    assert status == 2
+    assert errors == 'error: --zoom-side does not apply to model.npz, a MaskRCNN; omit it.\n'
