@@ -45,6 +45,16 @@ def test_an_object_of_another_colour_is_segmented_with_one_click(method, image, 
     assert session.mask.dtype == bool and iou(session.mask, truth) > 0.95
 
 
+def test_a_reset_leaves_no_trace_of_the_clicks_before(method, image):
+    session, fresh = method.session(image), method.session(image)
+    session.add(Click(5, 5))
+    session.reset()
+    assert session.clicks == () and not session.mask.any()
+    session.add(Click(30, 42))
+    fresh.add(Click(30, 42))
+    np.testing.assert_array_equal(session.mask, fresh.mask)
+
+
 def test_clicks_overrule_the_colours(method, image):
     session = method.session(image)
     session.add(Click(30, 35), Click(8, 10), Click(30, 50, False))
