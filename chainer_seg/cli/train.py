@@ -136,7 +136,8 @@ def command_of(form: type[Recipe], base: Recipe) -> type:
 def _about(form):
     """The text above the options."""
     names = form.published()
-    return f'{form.__doc__}\n\nRecipes for --recipe: {", ".join(names)}.' if names else form.__doc__
+    text = form.__doc__.replace('``', '')
+    return f'{text}\n\nRecipes for --recipe: {", ".join(names)}.' if names else text
 
 
 def _print_classes(path, dataset, run):

@@ -10,7 +10,7 @@ from tests.scripts.test_scripts import SMALL, assert_user_error, call  # noqa: F
 def test_help_has_the_options_of_the_samplings(call):  # noqa: F811
     text = ' '.join(call('train', 'click', '--help').stdout.replace('│', ' ').split())
     for part in ('{few,paper,tensorflow}', '(default: few)', '--d-step PX', '--D_MARGIN PX',
-                 'starts from a recipe: tensorflow'):
+                 'Recipes for --recipe: tensorflow'):
         assert part in text
 
 
