@@ -39,8 +39,8 @@ class RunLengthMasks:
             return cls.collect([], len(masks), (height, width))
         top, left = rows[0], columns[0]
         part = masks[:, top:rows[-1] + 1, left:columns[-1] + 1].transpose(0, 2, 1)
-        padded = np.pad(part.astype(np.int8), ((0, 0), (0, 0), (1, 1)))
-        number, column, row = np.nonzero(np.diff(padded, axis=2))
+        padded = np.pad(part, ((0, 0), (0, 0), (1, 1)))
+        number, column, row = np.nonzero(padded[:, :, 1:] != padded[:, :, :-1])
         # Every run is two changes in one column of one mask.
         return cls(number[::2], column[::2] + left, row[::2] + top, row[1::2] + top, len(masks),
                    (height, width))

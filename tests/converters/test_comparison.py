@@ -129,10 +129,10 @@ def npz(path, **arrays):
 
 
 @pytest.mark.parametrize('arrays, problem', [
-    ({'input': np.array([1, 'x'], object)}, 'it holds object where plain numbers are expected'),
-    ({'input': np.zeros((1, 3, 9, 9), complex)}, 'it holds complex128 where'),
+    ({'input': np.array([1, 'x'], object)}, 'it contains object where plain numbers are expected'),
+    ({'input': np.zeros((1, 3, 9, 9), complex)}, 'it contains complex128 where'),
     ({'input': np.zeros((1, 3, 9, 9), bool)}, "array 'input' of the type bool, expected numbers"),
-    ({'input': np.array(['a'])}, 'it holds <U1 where'),
+    ({'input': np.array(['a'])}, 'it contains <U1 where'),
     ({'input': np.zeros(3)}, r'an input of the shape'),
     ({'input': np.zeros((0, 3, 9, 9))}, 'an input of the shape'),
     ({'input': np.full((1, 3, 9, 9), np.nan)}, 'has NaN or infinite values'),

@@ -183,7 +183,7 @@ def test_each_numbered_object_has_a_row_and_a_guess_is_reported_once(tmp_path, m
         np.testing.assert_array_equal(dataset[index][1].masks, [numbers == 1, numbers == 2])
         np.testing.assert_array_equal(dataset.read_void(index), [numbers == 255] * 2)
     [message] = caplog.messages
-    assert 'a.png has several numbers; each is an object of its own, and 255 is unknown' in message
+    assert 'a.png has several numbers; each is a separate object, and 255 is unknown' in message
 
 
 def test_masks_are_read_in_another_way_on_request(tmp_path, mask):

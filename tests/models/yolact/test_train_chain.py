@@ -74,7 +74,7 @@ def test_three_updates_with_frozen_normalisation_equal_the_original(folder, name
     optimizer.add_hook(WeightDecay(5e-4, exclude=()))
     for iteration, losses in enumerate(expected):
         assert observe_update(chain, batch, optimizer) == pytest.approx(
-            {LOSSES[key]: losses[key] for key in losses if key in LOSSES}, rel=1e-5)
+            {LOSSES[key]: losses[key] for key in losses if key in LOSSES}, rel=3e-5)
         if iteration == 0:
             compare_gradients(model, gradients)
         optimizer.update()
@@ -105,7 +105,9 @@ def compare_gradients(model, recorded):
         if key.startswith('grad:'):
             wanted = recorded[key]
             found = parameters[PARAMETERS[key.removeprefix('grad:')]].grad
-            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-4 * abs(wanted).max(),
+            # In float32, the gradient of the first layer depends on the processor's matrix product: after the
+            # 53 layers of DarkNet by up to 1.3e-3 of its maximum.
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-3 * abs(wanted).max(),
                                        err_msg=key)
 
 
