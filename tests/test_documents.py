@@ -45,6 +45,8 @@ def subcommand(command):
     if words[0] not in GROUPS or len(words) == 1:
         return words[:1]
     protocol = re.findall(r'--protocol \w+', command)
+    if words[0] == 'predict' and re.search(r'--(pos|neg|clicks)\b', command):
+        protocol = ['--protocol clicks']  # which clicks imply
     return [words[0], STAND_INS.get(words[1], words[1]), *' '.join(protocol).split()]
 
 
