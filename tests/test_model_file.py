@@ -86,8 +86,11 @@ def test_truncated_file_is_one_sentence(path, share):
 
 
 def test_flipped_bytes_are_found(path):
+    with np.load(path) as file:
+        largest = max((file[name] for name in file), key=lambda array: array.nbytes)
     content = bytearray(path.read_bytes())
-    for place in range(len(content) // 3, len(content) // 3 + 8):
+    begin = content.index(largest.tobytes()[:32])  # bytes in headers may be ones that no reader uses
+    for place in range(begin, begin + 8):
         content[place] ^= 0xff
     path.write_bytes(bytes(content))
     with pytest.raises(ModelFileError, match='truncated or damaged'):
