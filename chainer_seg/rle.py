@@ -205,9 +205,9 @@ def compress(lengths: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> l
         values = values >> 5
         used.append(more)
         more = more & (values != np.where(digit & 16, -1, 0))
-        digits.append(digit + 32 * more + 48)
+        digits.append((digit + 32 * more + 48).astype(np.uint8))
     in_use = np.stack(used, axis=1)
-    text = np.stack(digits, axis=1).astype(np.uint8)[in_use].tobytes().decode('ascii')
+    text = np.stack(digits, axis=1)[in_use].tobytes().decode('ascii')
     ends = np.cumsum(in_use.sum(axis=1))[np.append(starts[1:], len(lengths)) - 1].tolist()
     return [text[start:end] for start, end in zip([0] + ends, ends)]
 

@@ -63,18 +63,24 @@ def reference_batch(folder, model):
     return {**batch, 'x': np.stack(batch['x'])}
 
 
-@pytest.mark.parametrize('name', ['yolact_resnet50', 'yolact_darknet53', 'yolact_resnet50_pascal',
-                                  'yolact_plus_resnet50'])
-def test_three_updates_with_frozen_normalisation_equal_the_original(folder, name):
+# One pixel of this net's prototypes lies so close to the kink of a rectifier that the processor's matrix product
+# decides in single precision on which side; that changes the gradients before it by 1e-3 of their maximum.
+@pytest.mark.parametrize(('name', 'dtype'), [
+    ('yolact_resnet50', np.float32), ('yolact_darknet53', np.float64), ('yolact_resnet50_pascal', np.float32),
+    ('yolact_plus_resnet50', np.float32)])
+def test_three_updates_with_frozen_normalisation_equal_the_original(folder, name, dtype):
     expected = json.loads((folder / 'train_expected.json').read_text())[name][FROZEN]['iterations']
     gradients = np.load(folder / f'{name}_train.npz')
     model = convert(folder, name)
-    chain, batch = YolactTrainChain(model, freeze_norm=True), reference_batch(folder, model)
+    batch = reference_batch(folder, model)
+    set_precision(model, dtype)
+    batch['x'] = batch['x'].astype(dtype)
+    chain = YolactTrainChain(model, freeze_norm=True)
     optimizer = chainer.optimizers.MomentumSGD(RATES[FROZEN], momentum=0.9).setup(chain)
     optimizer.add_hook(WeightDecay(5e-4, exclude=()))
     for iteration, losses in enumerate(expected):
         assert observe_update(chain, batch, optimizer) == pytest.approx(
-            {LOSSES[key]: losses[key] for key in losses if key in LOSSES}, rel=3e-5)
+            {LOSSES[key]: losses[key] for key in losses if key in LOSSES}, rel=1e-5)
         if iteration == 0:
             compare_gradients(model, gradients)
         optimizer.update()
@@ -88,6 +94,16 @@ def test_losses_with_batch_statistics_equal_the_original(folder, name):
         _, found = observe(YolactTrainChain(model), reference_batch(folder, model))
     for key in 'BCMS':
         assert found[LOSSES[key]] == pytest.approx(expected[key], rel=3e-5)
+
+
+def set_precision(model, dtype):
+    """Gives the parameters and the statistics of a model another floating-point type."""
+    for parameter in model.params():
+        parameter.array = parameter.array.astype(dtype)
+        parameter.cleargrad()
+    for norm in model.links():
+        if isinstance(norm, chainer.links.BatchNormalization):
+            norm.avg_mean, norm.avg_var = norm.avg_mean.astype(dtype), norm.avg_var.astype(dtype)
 
 
 def observe_update(chain, batch, optimizer):
@@ -105,9 +121,7 @@ def compare_gradients(model, recorded):
         if key.startswith('grad:'):
             wanted = recorded[key]
             found = parameters[PARAMETERS[key.removeprefix('grad:')]].grad
-            # In float32, the gradient of the first layer depends on the processor's matrix product: after the
-            # 53 layers of DarkNet by up to 1.3e-3 of its maximum.
-            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-3 * abs(wanted).max(),
+            np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-4 * abs(wanted).max(),
                                        err_msg=key)
 
 
