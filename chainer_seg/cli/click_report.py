@@ -53,11 +53,11 @@ def write(path: str, results: Mapping[str, Any], thresholds: Sequence[float], cl
         'classes': {title: {name: each.summary(thresholds, clicks)
                             for name, each in figures.by_class().items()}
                     for title, figures in results.items()}}, indent=2)
-    picture = pathlib.Path(path).with_suffix('.png')
+    plot = pathlib.Path(path).with_suffix('.png')
     axes = draw_click_comparison({title: figures.ious for title, figures in results.items()}, thresholds)
-    with atomic_write(picture) as temporary:
+    with atomic_write(plot) as temporary:
         axes[0].figure.savefig(temporary, dpi=120)
-    return picture
+    return plot
 
 
 def _lines(heads, rows):

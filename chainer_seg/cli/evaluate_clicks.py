@@ -157,9 +157,9 @@ class EvaluateClicks(ModelCommand):
             if self.per_class:
                 print('\n' + class_table(results, thresholds))
             if self.out:
-                picture = write(self.out, results, thresholds, self.clicks,
+                plot = write(self.out, results, thresholds, self.clicks,
                                 {**self.settings(), 'seconds': round(time.time() - started, 1)})
-                log.info('wrote %s and %s', self.out, picture)
+                log.info('wrote %s and %s', self.out, plot)
 
     def used_thresholds(self) -> tuple[float, ...]:
         """The thresholds that are given, of the benchmark, or the usual ones.

@@ -185,8 +185,8 @@ class PredictClick(ModelCommand):
         instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
         write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
         write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
-        picture = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
-        write_image(each.picture, picture)
+        overlay = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
+        write_image(each.overlay, overlay)
         if self.save_pnmap:
             write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
         write_json(each.results, [{**result, 'file_name': each.source.name}

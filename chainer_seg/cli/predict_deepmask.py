@@ -74,10 +74,10 @@ class PredictDeepMask(ModelCommand):
         image = read_image(each.source)
         found = model.propose_rle(image, **settings)
         masks = decode_rle(found.codes[:self.draw], image.shape[:2])
-        write_image(each.picture, overlay_masks(image, masks, contour=2))
+        write_image(each.overlay, overlay_masks(image, masks, contour=2))
         write_json(each.results, [{**result, 'file_name': each.source.name}
                                   for result in proposal_results(found, each.image_id)])
-        log.info('%s: %s; wrote %s and .json', each.source, describe(found), each.picture)
+        log.info('%s: %s; wrote %s and .json', each.source, describe(found), each.overlay)
         for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
             log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',
                       score, box[1], box[3], box[0], box[2], scale)

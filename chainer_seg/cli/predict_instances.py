@@ -106,12 +106,12 @@ class PredictInstances(ModelCommand):
         from chainer_seg.visualization import overlay_detections
         image = read_image(each.source)
         found = find(image)
-        picture = overlay_detections(image, found, **self.drawing.settings())
-        write_image(each.picture, picture)
+        overlay = overlay_detections(image, found, **self.drawing.settings())
+        write_image(each.overlay, overlay)
         write_json(each.results, results_of(found, each.image_id, find.category_ids, each.source.name))
-        log.info('%s: %s; wrote %s and %s', each.source, describe(found), each.picture, each.results)
+        log.info('%s: %s; wrote %s and %s', each.source, describe(found), each.overlay, each.results)
         if window is not None:
-            window.show(picture)
+            window.show(overlay)
             window.wait()
 
     def annotate(self, find: 'Finder', each: Input, window: 'Window | None') -> None:
@@ -127,13 +127,13 @@ class PredictInstances(ModelCommand):
             return find(frame)
 
         with json_list(each.results) as add:
-            def keep(number, found, picture):
+            def keep(number, found, overlay):
                 for result in results_of(found, number, find.category_ids):
                     add(result)
-                written.append((number, picture))
+                written.append((number, overlay))
 
             try:
-                annotate_video(detect, each.source, each.picture, count=self.frames,
+                annotate_video(detect, each.source, each.overlay, count=self.frames,
                                show_rate=not self.drawing.no_fps, drawing=self.drawing.settings(),
                                progress=progress, on_frame=keep)
             except KeyboardInterrupt as interrupt:
@@ -142,8 +142,8 @@ class PredictInstances(ModelCommand):
                 stopped = interrupt
         count = written[0][0] + 1
         if stopped is not None:
-            raise type(stopped)(f'{count} frames are in {each.picture} and {each.results}') from stopped
-        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.picture, each.results)
+            raise type(stopped)(f'{count} frames are in {each.overlay} and {each.results}') from stopped
+        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.overlay, each.results)
 
 
 class Finder:
@@ -206,12 +206,12 @@ class Window:
         self._axes = figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 
-    def show(self, picture):
-        if self._image is None or self._image.get_array().shape != picture.shape:
+    def show(self, overlay):
+        if self._image is None or self._image.get_array().shape != overlay.shape:
             self._axes.clear()
             self._axes.set_axis_off()
-            self._image = self._axes.imshow(picture)
-        self._image.set_data(picture)
+            self._image = self._axes.imshow(overlay)
+        self._image.set_data(overlay)
         self._pyplot.pause(0.001)
 
     def wait(self):

@@ -69,7 +69,7 @@ class PredictSemantic(ModelCommand):
         """Finds the classes in one image and writes the requested files."""
         image = read_image(each.source)
         stem = each.results.with_suffix('')
-        written = [self.labels_path(stem), each.picture, each.results]
+        written = [self.labels_path(stem), each.overlay, each.results]
         if self.probabilities:
             probabilities = model.probabilities(image, **settings)
             labels = probabilities.argmax(axis=0)
@@ -80,7 +80,7 @@ class PredictSemantic(ModelCommand):
         else:
             labels = model.segment(image, **settings)
         write_label_image(written[0], labels)
-        write_image(each.picture, self.painter(model)(image, labels))
+        write_image(each.overlay, self.painter(model)(image, labels))
         found = shares(labels, names_of(model))
         write_json(each.results, {'image': each.source.name, 'shares': found}, indent=2)
         log.info('%s: %s; wrote %s', each.source, describe(found), ', '.join(map(str, written)))
@@ -91,7 +91,7 @@ class PredictSemantic(ModelCommand):
         paint, count, stopped = self.painter(model), 0, None
         with json_list(each.results) as add:
             try:
-                with VideoReader(each.source) as reader, VideoWriter(each.picture, reader.fps) as writer:
+                with VideoReader(each.source) as reader, VideoWriter(each.overlay, reader.fps) as writer:
                     for frame in self.first_frames(reader):
                         labels = model.segment(frame, **settings)
                         writer.write(paint(frame, labels))
@@ -102,8 +102,8 @@ class PredictSemantic(ModelCommand):
                     raise
                 stopped = interrupt
         if stopped is not None:
-            raise type(stopped)(f'{count} frames are in {each.picture} and {each.results}') from stopped
-        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.picture, each.results)
+            raise type(stopped)(f'{count} frames are in {each.overlay} and {each.results}') from stopped
+        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.overlay, each.results)
 
     def first_frames(self, reader: Any) -> tqdm:
         """The requested frames of a video, with progress."""

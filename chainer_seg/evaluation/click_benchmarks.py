@@ -19,7 +19,7 @@ class ClickBenchmark:
         threshold: The IoU to reach.
         published: The mean number of clicks until then, at most 20, by the method that needs them.
         categories: A name of :data:`chainer_seg.evaluation.object_choice.CATEGORY_SETS`; None for all.
-        per_category: So many objects of each category are drawn; None for all.
+        per_category: Number of objects sampled of each category; None for all.
         least_area: Smaller objects (pixels) are omitted.
     """
 

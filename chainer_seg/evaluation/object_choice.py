@@ -66,8 +66,8 @@ def sample_objects(dataset: Dataset, count: int, rng: np.random.Generator, *, le
     drawn = np.concatenate([
         _from_different(index.image_numbers, rng.permutation(np.flatnonzero(usable & (index.labels == each))),
                         count) for each in np.unique(index.labels[usable])])
-    return {int(picture): np.sort(index.places[drawn[index.image_numbers[drawn] == picture]])
-            for picture in np.unique(index.image_numbers[drawn])}
+    return {int(number): np.sort(index.places[drawn[index.image_numbers[drawn] == number]])
+            for number in np.unique(index.image_numbers[drawn])}
 
 
 def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ def find_labels(class_names: Sequence[str], wanted: str | Sequence[str]) -> tupl
     return tuple(sorted({label for label in labels if label >= 0}))
 
 
-def _from_different(pictures: np.ndarray, objects: np.ndarray, count: int) -> np.ndarray:
+def _from_different(image_numbers: np.ndarray, objects: np.ndarray, count: int) -> np.ndarray:
     """The first ``count`` of ``objects`` (N,) from different images."""
-    firsts = np.unique(pictures[objects], return_index=True)[1]
+    firsts = np.unique(image_numbers[objects], return_index=True)[1]
     return objects[np.sort(firsts)[:count]]

@@ -19,14 +19,14 @@ class Input:
     Attributes:
         source: A path, or the number of a camera.
         is_video: Whether it has frames.
-        picture: Path of the image, or of the video, with what was found.
+        overlay: Path of the image, or of the video, with what was found.
         results: Path of the JSON file, which is written last.
         image_id: Of an image in COCO results; the frames of a video have their own.
     """
 
     source: Any
     is_video: bool
-    picture: pathlib.Path
+    overlay: pathlib.Path
     results: pathlib.Path
     image_id: int = 0
 

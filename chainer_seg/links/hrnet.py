@@ -76,7 +76,7 @@ class ParallelStage(chainer.Chain):
     def __init__(self, build: LayerBuilder, in_channels: tuple[int, ...], channels: tuple[int, ...],
                  modules: int, blocks: int) -> None:
         super().__init__()
-        # None stands for a branch that goes on as it is.
+        # None stands for a branch that stays as it is.
         self.projects = tuple(old != new for old, new in zip(in_channels, channels))
         with self.init_scope():
             self.projections = chainer.ChainList(*(

@@ -84,7 +84,7 @@ class Recipe:
 
         Args:
             train: The data set to train on.
-            validation: The data set to validate on; the training set if left out.
+            validation: The data set to validate on; the training set by default.
             run: Where and how the run is carried out.
             **run_options: Fields of :class:`chainer_seg.recipes.Run` to change, such as ``out``.
 
@@ -156,7 +156,7 @@ class Recipe:
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any], name: str) -> Self:
-        """A recipe of ``{section: {field: value}}``; what is left out has its default.
+        """A recipe of ``{section: {field: value}}``; missing fields have their defaults.
 
         Raises:
             chainer_seg.errors.TrainingError: A section or a field is unknown, or a value is of another
@@ -235,7 +235,7 @@ class Recipe:
         write_text(pathlib.Path(path), self.to_toml())
 
     def to_toml(self) -> str:
-        """The recipe as TOML; fields without a value are left out."""
+        """The recipe as TOML; fields without a value are omitted."""
         text = tomli_w.dumps({'system': self.system, **_without_none(self.to_tables())})
         # Short lists of numbers stay on their line.
         return re.sub(r'\[\n\s+([^\[\]]*?),\n\s*\]', lambda found: f'[{_joined(found[1])}]', text)

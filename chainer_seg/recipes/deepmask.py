@@ -32,15 +32,15 @@ class ImageData(Data):
     """The data.
 
     Attributes:
-        pictures: Number of synthetic images to train on.
+        synthetic_images: Number of synthetic images to train on.
     """
 
     dataset: ObjectSets = 'shapes'
-    pictures: Annotated[int, option('--synthetic-images', metavar='N')] = 2000
+    synthetic_images: Annotated[int, option('--pictures', metavar='N')] = 2000
 
     def open(self, examples: int, seed: int, *, skip_empty: bool = False,
              keypoints: bool | None = None) -> tuple[Any, Any]:
-        return super().open(self.pictures, seed, skip_empty=skip_empty, keypoints=keypoints)
+        return super().open(self.synthetic_images, seed, skip_empty=skip_empty, keypoints=keypoints)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +176,7 @@ class PatchRecipe(Recipe):
     data: ClassVar[type] = ImageData
     rules: ClassVar[tuple[Rule, ...]] = (
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
-        only(OF_SYNTHETIC, '--pictures'), only(without('--trunk'), '--blocks', '--width'),
+        only(OF_SYNTHETIC, '--synthetic-images'), only(without('--trunk'), '--blocks', '--width'),
         only(When('with an --lr above 0', lambda options: options['lr']), '--schedule', '--warm-up'))
 
     def make_model(self, seed: int = 0) -> 'DeepMask | SharpMask':

@@ -113,7 +113,7 @@ class ClickSegmenterWidget(ClickCanvas):
 
     @property
     def model(self) -> 'ClickModel':
-        """The model; can be set as in the constructor, and goes on with the objects and clicks there are."""
+        """The model; can be set as in the constructor, and keeps the objects and clicks."""
         return self._model
 
     @model.setter

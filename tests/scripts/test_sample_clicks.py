@@ -110,7 +110,7 @@ def test_a_model_that_sees_distances_otherwise_is_told_or_told_so(run, samples, 
     ((), '--dataset click-files needs --list'),
     (('--list', 'none.txt'), 'There is no list of samples none.txt'),
     (('--as-tensorflow', '--list', 'none.txt'), 'There is no list of samples none.txt'),
-    (('--list', 'none.txt', '--robot-clicks', '3'),
+    (('--list', 'none.txt', '--simulated-clicks', '3'),
      'applies only without --dataset click-files')])
 def test_training_without_its_files_is_told(run, arguments, sentence):
     assert_told(run('train', 'click', '--dataset', 'click-files', '--out', 'run', *arguments), sentence)

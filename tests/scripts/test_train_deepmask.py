@@ -15,7 +15,7 @@ from tests.arrays import arrays_of, assert_same_parameters
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
        '--hidden 7')
-DRAWN = '--size 64 --pictures 3 --val-n 2'
+DRAWN = '--size 64 --synthetic-images 3 --val-n 2'
 TINY = ('--batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
         '--nthreads 0 --log-every 1')
 RUN = f'{DRAWN} {TINY}'

@@ -85,31 +85,31 @@ SYSTEMS = {
         '--crop': '48', '--random-scale': '1 2', '--max-clicks': '2', '--click-decay': '0.5',
         '--simulated-clicks': '1', '--merged-objects': '0.5', '--least-area': '7', '--alpha': '0.3',
         '--gamma': '1', '--aux-weight': '0.1', '--backbone-lr': '0.1'}),
-    'deepmask': (f'{SCRATCH} --pictures 2 --val-n 2 --size 64', {
+    'deepmask': (f'{SCRATCH} --synthetic-images 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
-        '--annotations': (f'- {SCRATCH} --pictures 2', f'- {SCRATCH} {FILES}'),
+        '--annotations': (f'- {SCRATCH} --synthetic-images 2', f'- {SCRATCH} {FILES}'),
         '--images': (f'- {SCRATCH} {FILES}', '--images linked'),
         '--val-annotations': (f'- {SCRATCH} {FILES}', '--val-annotations other.json'),
         '--val-images': (f'- {SCRATCH} {FILES} {FILES.replace("--", "--val-")}',
                          '--val-images linked'),
-        '--pictures': '3', '--shift': '3', '--scale': '0.5', '--hfreq': '0.3', '--batch': '5',
+        '--synthetic-images': '3', '--shift': '3', '--scale': '0.5', '--hfreq': '0.3', '--batch': '5',
         '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
         '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
         '--nthreads': '0', '--reload': '', '--snapshot-every': '3',
         '--trunk': (
-            f'- {SCRATCH} --pictures 2', f'- {TRUNK} --trunk resnet.npz --pictures 2'),
+            f'- {SCRATCH} --synthetic-images 2', f'- {TRUNK} --trunk resnet.npz --synthetic-images 2'),
         '--scratch': ('', None),
         '--iSz': '64', '--oSz': '12', '--gSz': '30', '--blocks': '2 1 1', '--width': '4',
         '--norm': 'affine', '--bottleneck': '5', '--features': '5', '--hidden': '5', '--iterations': '7'}),
-    'sharpmask': ('--dm deepmask.npz --pictures 2 --val-n 2 --size 64', {
+    'sharpmask': ('--dm deepmask.npz --synthetic-images 2 --val-n 2 --size 64', {
         **RUN, **DATA, '--dataset': ('', '--dataset plain-shapes'), '--size': '48',
-        '--annotations': ('- --dm deepmask.npz --pictures 2', f'- --dm deepmask.npz {FILES}'),
+        '--annotations': ('- --dm deepmask.npz --synthetic-images 2', f'- --dm deepmask.npz {FILES}'),
         '--images': (f'- --dm deepmask.npz {FILES}', '--images linked'),
         '--val-annotations': (f'- --dm deepmask.npz {FILES}', '--val-annotations other.json'),
         '--val-images': (f'- --dm deepmask.npz {FILES} {FILES.replace("--", "--val-")}',
                          '--val-images linked'),
-        '--pictures': '3', '--shift': '3', '--scale': '0.5', '--hfreq': ('', None), '--batch': '5',
+        '--synthetic-images': '3', '--shift': '3', '--scale': '0.5', '--hfreq': ('', None), '--batch': '5',
         '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
         '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
@@ -161,8 +161,8 @@ SYSTEMS = {
 REFUSED = [
     *((system, f'{always} {words}', 'are for data sets of files') for system, always in {
         'click': '', 'deeplab': '', 'mask-rcnn': '', 'ritm': RITM, 'yolact': '',
-        'deepmask': f'{SCRATCH} --pictures 2',
-        'sharpmask': '--dm deepmask.npz --pictures 2'}.items()
+        'deepmask': f'{SCRATCH} --synthetic-images 2',
+        'sharpmask': '--dm deepmask.npz --synthetic-images 2'}.items()
       for words in ('--labels-as colors', '--allow-outside')),
     *((system, words, sentence) for system in ('click', 'deeplab', 'mask-rcnn', 'yolact') for
       words, sentence in [
@@ -209,7 +209,8 @@ REFUSED = [
     ('deepmask', '--scratch --schedule poly', '--schedule applies only with an --lr above 0'),
     ('deepmask', '--scratch --warm-up 9', '--warm-up applies only with an --lr above 0'),
     ('deepmask', '--scratch --optimizer adam --momentum 0.5', '--momentum applies only with --opt'),
-    ('deepmask', f'--scratch {FILES} --pictures 9', '--pictures applies only with a --dataset that is'),
+    ('deepmask', f'--scratch {FILES} --synthetic-images 9',
+     '--synthetic-images applies only with a --dataset that is'),
     ('sharpmask', '--dm deepmask.npz --hfreq 0.5', 'omit --hfreq'),
     ('sharpmask', '--dm deepmask.npz --km 32 --ks 16', 'give one number for both'),
     ('mask-rcnn', '--coco-folder d', '--coco-folder applies only with --dataset coco2017'),

@@ -33,8 +33,8 @@ class View:
             image_size: (H, W) in pixels.
             box: The part; None for the whole image.
             zoom: Says to which size the part is scaled; None for its own.
-            longest_side: What is then larger is shrunk until its longer side is so many pixels; None for
-                no limit.
+            longest_side: Maximum longer side in pixels, to which a larger part is then resized; None for no
+                limit.
         """
         part = whole(image_size) if box is None else box
         sizes = [box_size(part) if zoom is None else zoom.crop_size(part)]

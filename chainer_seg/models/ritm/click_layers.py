@@ -9,7 +9,7 @@ from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.links import BatchNorm
 
 _INITIAL_SCALE = 0.05  # The click features start small beside those of the image.
-_EXTRA_CHANNELS = 3  # ClickColors has so many more channels inside than come in.
+_EXTRA_CHANNELS = 3  # of the hidden layer of ClickColors, beside those of its input
 
 
 class ClickTransform(chainer.Chain):

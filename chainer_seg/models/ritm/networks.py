@@ -37,11 +37,11 @@ class RitmHRNet(RitmSegmenter):
         zoom_side, zoom_after, zoom_margin, zoom_least, zoom_square: As side, after, margin, least and
             square of :class:`chainer_seg.models.ritm.zoom_in.ZoomIn`; ``zoom_side`` is None for no
             zoom-in.
-        longest_side: Larger inputs of the network are shrunk until their longer side is so many pixels;
+        longest_side: Maximum longer side of the network's input in pixels, to which larger ones are resized;
             None for no limit.
         flip: Whether the logits are averaged with those of the mirrored image.
-        click_limit: The network is shown so many clicks, the first ones; None for all, or for the eight
-            of the authors with ``fbrs``.
+        click_limit: Number of clicks, the first ones, that the network sees; None for all, or with ``fbrs``
+            for the eight of the authors.
         fbrs: Whether features are scaled and shifted from the second click on until the result agrees
             with the clicks (:class:`chainer_seg.models.ritm.feature_refinement.FeatureRefinement`).
         seed: Seed of the initial weights.

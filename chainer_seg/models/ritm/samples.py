@@ -14,8 +14,8 @@ from chainer_seg.instances import Instances
 RitmSample: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _ERODED = 0.9  # Share of the samples whose positive clicks keep away from the boundary
-_EROSION = 3  # by so many pixels, where
-_LEAST_LEFT = 10  # more than so many pixels of the object are left.
+_EROSION = 3  # pixels
+_LEAST_LEFT = 10  # an object that would keep no more pixels than this is not eroded
 _OUTLINE = 0.1  # Width of the outline, in square roots of the object's area.
 # Where a negative click lies: anywhere off the object, on another object, in the outline.
 _NEGATIVES = (0.1, 0.4, 0.5)

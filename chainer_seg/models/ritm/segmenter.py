@@ -126,14 +126,14 @@ class RitmSegmenter(ClickModel):
         """
         zoom = self.zoom_in if box is not None else None
         view = View.of(image.shape[:2], box, zoom, self.longest_side)
-        picture = view.crop(image.astype(np.float32).transpose(2, 0, 1) / 255)
+        crop = view.crop(image.astype(np.float32).transpose(2, 0, 1) / 255)
         mask = np.zeros(view.sizes[-1], np.float32) if previous is None else view.crop(previous)
         points = view_points(view.moved(clicks[:self._shown]), view.sizes[-1][1], flip)
         if flip:
-            picture, mask = np.stack([picture, picture[:, :, ::-1]]), np.stack([mask, mask[:, ::-1]])
+            crop, mask = np.stack([crop, crop[:, :, ::-1]]), np.stack([mask, mask[:, ::-1]])
         else:
-            picture, mask = picture[None], mask[None]
-        return self.encode(picture, points, mask), view
+            crop, mask = crop[None], mask[None]
+        return self.encode(crop, points, mask), view
 
     def decode(self, logits: np.ndarray, view: View) -> np.ndarray:
         """The probability (H, W) float32 of the image from the logits (1, h, w) of one view of it."""

@@ -22,7 +22,7 @@ SAME_BOX = 0.9
 # Anchors that score less are background for certain.
 LEAST_SCORE = 1e-3
 
-# Masks that are enlarged at once have about so many pixels, to bound the memory.
+# Approximate number of pixels of the masks that are enlarged at once, which bounds the memory.
 _PIXELS_AT_ONCE = 2 ** 24
 
 

@@ -63,8 +63,8 @@ def reference_batch(folder, model):
     return {**batch, 'x': np.stack(batch['x'])}
 
 
-# One pixel of this net's prototypes lies so close to the kink of a rectifier that the processor's matrix product
-# decides in single precision on which side; that changes the gradients before it by 1e-3 of their maximum.
+# One input of DarkNet's rectifiers is 1e-7, whose sign single precision leaves to the processor; it decides about
+# 1e-3 of the maximum of the gradients.
 @pytest.mark.parametrize(('name', 'dtype'), [
     ('yolact_resnet50', np.float32), ('yolact_darknet53', np.float64), ('yolact_resnet50_pascal', np.float32),
     ('yolact_plus_resnet50', np.float32)])
