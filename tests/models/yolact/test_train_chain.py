@@ -63,7 +63,7 @@ def reference_batch(folder, model):
     return {**batch, 'x': np.stack(batch['x'])}
 
 
-# One input of DarkNet's rectifiers is 1e-7, whose sign single precision leaves to the processor; it decides about
+# One input of DarkNet's rectifiers is 1e-7; in single precision, its sign depends on the processor, and with it
 # 1e-3 of the maximum of the gradients.
 @pytest.mark.parametrize(('name', 'dtype'), [
     ('yolact_resnet50', np.float32), ('yolact_darknet53', np.float64), ('yolact_resnet50_pascal', np.float32),
