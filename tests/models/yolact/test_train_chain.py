@@ -63,8 +63,8 @@ def reference_batch(folder, model):
     return {**batch, 'x': np.stack(batch['x'])}
 
 
-# One input of DarkNet's rectifiers is 1e-7; in single precision, its sign depends on the processor, and with it
-# 1e-3 of the maximum of the gradients.
+# One input of DarkNet's rectifiers is 1e-7; in single precision, its sign depends on the processor, and with
+# it 1e-3 of the maximum of the gradients.
 @pytest.mark.parametrize(('name', 'dtype'), [
     ('yolact_resnet50', np.float32), ('yolact_darknet53', np.float64), ('yolact_resnet50_pascal', np.float32),
     ('yolact_plus_resnet50', np.float32)])
