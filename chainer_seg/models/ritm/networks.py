@@ -76,9 +76,9 @@ class RitmDeepLab(RitmSegmenter):
         channels: Channels of the pyramid and of the decoder.
         pyramid: Dilations of the pyramid.
         dropout: Share of the values of the pyramid that are dropped in training.
-        click_encoding, click_radius, mask_input, fusion, click_width, slope, zoom_side, zoom_after,
-            zoom_margin, zoom_least, zoom_square, longest_side, flip, click_limit, fbrs, seed: As those of
-            :class:`RitmHRNet`.
+        click_encoding, click_radius, mask_input, fusion, click_width, slope: As those of :class:`RitmHRNet`.
+        zoom_side, zoom_after, zoom_margin, zoom_least, zoom_square: The same.
+        longest_side, flip, click_limit, fbrs, seed: The same.
     """
 
     def __init__(self, blocks: Stages = (3, 4, 6, 3), width: Channels = 64, channels: Channels = 128,
