@@ -16,9 +16,9 @@ def run(main: Callable[[], object]) -> None:
 
     The exit status is 0, 2 for a user error, 130 if interrupted and 143 if terminated by SIGTERM.
     """
-    received = []
+    received: list[int] = []
 
-    def terminate(number, frame):
+    def terminate(number: int, frame: object) -> None:
         received.append(number)
         raise signals.Terminated
 
@@ -26,7 +26,7 @@ def run(main: Callable[[], object]) -> None:
         _run(main, received)
 
 
-def _run(main, received):
+def _run(main: Callable[[], object], received: list[int]) -> None:
     try:
         main()
         sys.stdout.flush()

@@ -13,11 +13,11 @@ import re
 from xml.etree import ElementTree
 
 
-def read_results(folder):
+def read_results(folder: str) -> dict[tuple[str, str], tuple[str, str]]:
     """(file, test) -> ('passed' | 'failed' | 'skipped', message) of every JUnit XML in `folder`."""
     results = {}
     for path in sorted(pathlib.Path(folder).glob('*.xml')):
-        seen = collections.Counter()
+        seen = collections.Counter[str]()
         for case in ElementTree.parse(path).getroot().iter('testcase'):
             name = _comparable(f'{case.get("classname")}.{case.get("name")}')
             seen[name] += 1
@@ -25,7 +25,7 @@ def read_results(folder):
     return results
 
 
-def _comparable(name):
+def _comparable(name: str) -> str:
     """A test's name without what differs between two runs or two versions of pytest.
 
     The values of the parameters, in braces, may be random arrays; their number stays.
@@ -33,7 +33,7 @@ def _comparable(name):
     return re.sub(r'[^A-Za-z0-9]+', ' ', re.sub(r'\{.*\}', '', name, flags=re.DOTALL)).strip()
 
 
-def _outcome(case):
+def _outcome(case: ElementTree.Element) -> tuple[str, str]:
     for child in case:
         if child.tag in ('failure', 'error'):
             return 'failed', _cause(child)
@@ -42,14 +42,14 @@ def _outcome(case):
     return 'passed', ''
 
 
-def _cause(failure):
+def _cause(failure: ElementTree.Element) -> str:
     """The last line of a traceback that names an exception."""
     errors = re.findall(r'^E +(\w[\w.]*(?:Error|Warning|Exception).*)$', failure.text or '', re.M)
     lines = errors or (failure.get('message') or '').splitlines()
     return lines[-1][:120] if lines else ''
 
 
-def main():
+def main() -> None:
     """Print the counts and, grouped by file and cause, every test that passes no longer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('baseline')
@@ -57,16 +57,16 @@ def main():
     arguments = parser.parse_args()
 
     baseline = read_results(arguments.baseline)
-    now = {}
+    now: dict[tuple[str, str], tuple[str, str]] = {}
     for folder in arguments.runs:
-        for key, outcome in read_results(folder).items():
+        for key, found in read_results(folder).items():
             if now.get(key, ('',))[0] != 'passed':
-                now[key] = outcome
+                now[key] = found
     for name, results in (('baseline', baseline), ('now', now)):
         print(name, dict(collections.Counter(outcome for outcome, _ in results.values())))
 
     wanted = [key for key, (outcome, _) in baseline.items() if outcome == 'passed']
-    lost = collections.defaultdict(list)
+    lost: dict[tuple[str, str, str], list[str]] = collections.defaultdict(list)
     for key in wanted:
         outcome, cause = now.get(key, ('missing', ''))
         if outcome != 'passed':

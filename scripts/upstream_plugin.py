@@ -6,6 +6,7 @@ chainer_seg.compat knows nothing of it. The arguments are those of pytest.
 
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,19 +28,19 @@ _FILTERS = ('ignore::pytest.PytestUnraisableExceptionWarning',
 _pytest_warns = pytest.warns
 
 
-def _warns(expected=Warning, *args, **options):
+def _warns(expected: Any = Warning, *args: Any, **options: Any) -> Any:
     """`pytest.warns`, where None once meant to record whatever comes."""
     if expected is None:
         return warnings.catch_warnings(record=True)
     return _pytest_warns(expected, *args, **options)
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     """Run pytest; the exit status is pytest's."""
     for name, value in _REMOVED_NAMES.items():
         if name not in vars(np):
             setattr(np, name, value)
-    pytest.warns = _warns
+    pytest.warns = _warns  # type: ignore[assignment]
     filters = [text for text in _FILTERS
                if 'pytest.' not in text or hasattr(pytest, text.rpartition('.')[2])]
     return pytest.main([*(f'-W{text}' for text in filters), *arguments])

@@ -35,6 +35,9 @@ class Subcommand(typing.NamedTuple):
         return getattr(module, self.form) if self.form else module
 
 
+# Subcommands, and groups of them, by name.
+Group: typing.TypeAlias = Mapping[str, Subcommand | Mapping[str, Subcommand]]
+
 DATA = {
     'draw': Subcommand('draw', 'Draw', 'OUT', 'create a synthetic data set or video'),
     'check': Subcommand('check', 'Check', '--annotations J', 'list the problems of a COCO data set'),
@@ -42,7 +45,7 @@ DATA = {
     'view': Subcommand('view', 'View', '--out DIR', 'draw the images of a data set with their objects'),
     'clicks': Subcommand('clicks', 'Clicks', 'OUT', 'sample clicks once, as files for training'),
 }
-SUBCOMMANDS: dict[str, Subcommand | Mapping[str, Subcommand]] = {
+SUBCOMMANDS: Group = {
     'train': Subcommand('train', '', 'SYSTEM', 'train a system'),
     'evaluate': Subcommand('evaluate', '', 'MODEL', 'measure the accuracy of a model'),
     'predict': Subcommand('predict', '', 'MODEL INPUT...', 'run a model on images or videos'),
@@ -91,7 +94,7 @@ def find_name(name: str, known: Sequence[str], program: str, kind: str = 'subcom
     raise UserError(f'{program} has no {kind} {name!r}; {hint}')
 
 
-def _run(subcommands, program, arguments):
+def _run(subcommands: Group, program: str, arguments: list[str]) -> None:
     if not arguments or arguments[0] in ('-h', '--help'):
         print(_help(subcommands, program), file=sys.stdout if arguments else sys.stderr)
         if not arguments:
@@ -112,7 +115,7 @@ def _run(subcommands, program, arguments):
         chosen.load().main(rest, program)
 
 
-def _help(subcommands, program):
+def _help(subcommands: Group, program: str) -> str:
     """The usage and a line for each subcommand."""
     lines = []
     for name, each in subcommands.items():

@@ -20,11 +20,15 @@ from chainer_seg.recipes.options import Flat, Positive, option
 
 if typing.TYPE_CHECKING:
     import chainer
+
+Action = Callable[[], object]
+# ``prepare(device, seed)`` returns the call to time.
+Prepare = Callable[['chainer.backend.Device', int], Action]
 System = Literal['common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact']
 
 
-def benchmarks_of(system: str) -> Mapping[str, Callable[..., Callable[[], object]]]:
-    """The benchmarks of a system, ``{name: prepare}``; ``prepare(device, seed)`` returns the call to time."""
+def benchmarks_of(system: str) -> Mapping[str, Prepare]:
+    """The benchmarks of a system by their names."""
     module = importlib.import_module(f'chainer_seg.cli.benchmark_{system.replace("-", "_")}')
     return module.BENCHMARKS
 
@@ -59,7 +63,7 @@ class Benchmark(Command):
             write_json(self.out, {'seconds': figures, 'on': describe(device)}, indent=2)
 
 
-def measure(action: Callable[[], object], device: 'chainer.backend.Device', repeat: int) -> float:
+def measure(action: Action, device: 'chainer.backend.Device', repeat: int) -> float:
     """Median seconds of ``repeat`` calls, after one warm-up call."""
     import chainer
     action()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.datasets import ShapesDataset
 from chainer_seg.images import resize
 from chainer_seg.models.deeplab import DeepLab
@@ -13,22 +14,22 @@ SIZE = (375, 500)  # of most photographs in PASCAL VOC
 CLASSES = 21
 
 
-def forward(device, seed):
+def forward(device: chainer.backend.Device, seed: int) -> Action:
     """The published network on one image of the size of the authors' test."""
     model = DeepLab(seed=seed)
     model.to_device(device)
     x = np.random.default_rng(seed).normal(size=(1, 3, 513, 513)).astype(np.float32)
     x = device.send(x)
 
-    def run():
+    def run() -> None:
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             model.forward(x)
     return run
 
 
-def refinement(preset, likely):
+def refinement(preset: str, likely: int) -> Prepare:
     """The CRF on a synthetic image, where ``likely`` of the classes have a high probability anywhere."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         image = ShapesDataset(1, seed, SIZE)[0][0]
         logits = np.random.default_rng(seed).normal(0, 2, (CLASSES, 12, 16)).astype(np.float32)
         logits[likely:] -= 20

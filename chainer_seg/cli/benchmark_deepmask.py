@@ -5,33 +5,41 @@ The networks have their published sizes and random weights.
 
 import functools
 import types
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
+from chainer_seg.arrays import Array
+from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.models.deepmask import DeepMask, SharpMask
-from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD
+from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD, MaskLogits
 from chainer_seg.models.deepmask.pyramid import build_pyramid, pyramid_scales
-from chainer_seg.models.deepmask.selection import best_candidates, best_selection
+from chainer_seg.models.deepmask.selection import (
+    Candidates, Selection, best_candidates, best_selection)
+from chainer_seg.run_length_masks import RunLengthMasks
 
 import chainer  # isort: skip
+
+Scene = types.SimpleNamespace  # what each stage makes of an image
 
 SIZE = (480, 640)
 PROPOSALS = 500
 
 
-def stage(make, action):
+def stage(make: Callable[[str, int], Scene], action: Callable[[Scene], object]) -> Prepare:
     """A benchmark of one stage: ``action(scene)`` on what the stages before it have left."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         scene = make(str(device), seed)
 
-        def run():
+        def run() -> object:
             with chainer.using_config('train', False), chainer.no_backprop_mode():
                 return action(scene)
         return run
     return prepare
 
 
-def scene_of(network, device, seed):
+def scene_of(network: Callable[[], DeepMask | SharpMask], device: str, seed: int) -> Scene:
     """An image, a network, and what each stage makes of it."""
     model = network()
     model.to_device(device)
@@ -51,7 +59,7 @@ def scene_of(network, device, seed):
     return scene
 
 
-def discs(logits):
+def discs(logits: np.ndarray) -> np.ndarray:
     """Logits of the same shape whose masks are discs, for an untrained network gives mere noise."""
     side = logits.shape[1]
     place = np.linspace(-1, 1, side, dtype=np.float32)
@@ -63,37 +71,37 @@ deepmask = functools.lru_cache(maxsize=1)(functools.partial(scene_of, DeepMask))
 sharpmask = functools.lru_cache(maxsize=1)(functools.partial(scene_of, SharpMask))
 
 
-def read(scene):
+def read(scene: Scene) -> list[Array]:
     return [level.read()[None] for level in scene.levels]
 
 
-def run_trunk(scene):
+def run_trunk(scene: Scene) -> list[Any]:
     return [scene.model.trunk(x) for x in scene.inputs]
 
 
-def run_heads(scene):
+def run_heads(scene: Scene) -> list[Any]:
     return [scene.model.score(scene.model.trunk.describe(stages[-1])) for stages in scene.stages]
 
 
-def run_all_masks(scene):
+def run_all_masks(scene: Scene) -> list[Any]:
     return [scene.model.masks(maps.features[None]) for maps in scene.maps]
 
 
-def run_skips(scene):
+def run_skips(scene: Scene) -> list[Any]:
     return [scene.skips_of(stages) for stages in scene.stages]
 
 
-def select(scene):
+def select(scene: Scene) -> tuple[list[Candidates], Selection]:
     candidates = [best_candidates(level, maps, PROPOSALS)
                   for level, maps in zip(scene.levels, scene.maps)]
     return candidates, best_selection(candidates, PROPOSALS)
 
 
-def draw(scene):
+def draw(scene: Scene) -> Iterator[MaskLogits]:
     return scene.model.mask_logits(scene.candidates, scene.chosen, scene.logits_of)
 
 
-def paste(scene):
+def paste(scene: Scene) -> RunLengthMasks:
     return scene.model.paste(scene.drawn, PROPOSALS, SIZE, MASK_THRESHOLD, exact=False)
 
 

@@ -1,7 +1,11 @@
 """Speed of Mask R-CNN of the published sizes with random weights, whole and in parts."""
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
@@ -14,9 +18,9 @@ KEYPOINTS = 17
 LOGIT_DEVIATION = 3
 
 
-def detection(**arguments):
+def detection(**arguments: Any) -> Prepare:
     """All objects of one image."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         model = MaskRCNN(seed=seed, **arguments)
         calm(model, seed)
         model.to_device(device)
@@ -25,22 +29,23 @@ def detection(**arguments):
     return prepare
 
 
-def calm(model, seed):
+def calm(model: MaskRCNN, seed: int) -> None:
     """Gives random weights as many proposals and objects as trained ones have.
 
     Random deltas are wild, and the same few boxes remain; without them proposals are anchors. Random
     logits are so large that all scores are 1, and of objects that are equally good none is dropped.
     """
-    model.rpn.deltas.W.array[...] = 0
-    model.box.deltas.W.array[...] = 0
+    heads: list[Any] = [model.rpn, model.box]
+    for head in heads:
+        head.deltas.W.array[...] = 0
     image = np.random.default_rng(seed).normal(0, 70, (1, 3, 128, 128)).astype(np.float32)
     region = np.array([[10, 10, 99, 99]], np.float32)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         logits, _ = model.box_head(model.extract(image), region, np.zeros(1, np.int32))
-    model.box.logits.W.array *= LOGIT_DEVIATION / logits.array.std()
+    heads[1].logits.W.array *= LOGIT_DEVIATION / logits.array.std()
 
 
-def proposals(device, seed):
+def proposals(device: chainer.backend.Device, seed: int) -> Action:
     """The 1000 proposals of one image."""
     rng = np.random.default_rng(seed)
     model = MaskRCNN(width=1, fpn_channels=1, box_features=1, mask_channels=1)
@@ -51,13 +56,13 @@ def proposals(device, seed):
     return lambda: model.propose(objectness, deltas, [(800, 1088)])
 
 
-def boxes_of(rng):
+def boxes_of(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     corners = rng.uniform(0, 0.8, (OBJECTS, 2)) * SIZE
     boxes = np.concatenate([corners, corners + rng.uniform(10, 300, (OBJECTS, 2))], axis=1)
     return np.minimum(boxes, [479, 639, 479, 639]).astype(np.float32)
 
 
-def pasting(device, seed):
+def pasting(device: chainer.backend.Device, seed: int) -> Action:
     """Discs in the boxes of 100 objects."""
     boxes = boxes_of(np.random.default_rng(seed))
     place = np.linspace(-1, 1, 28, dtype=np.float32)
@@ -66,7 +71,7 @@ def pasting(device, seed):
     return lambda: paste_masks(masks, boxes, SIZE).to_masks()
 
 
-def keypoints(device, seed):
+def keypoints(device: chainer.backend.Device, seed: int) -> Action:
     """The keypoints in the boxes of 100 objects."""
     rng = np.random.default_rng(seed)
     boxes = device.send(boxes_of(rng))

@@ -1,13 +1,14 @@
 """Speed of the operations and backbones of the detectors, at the sizes of Mask R-CNN and YOLACT.
-
-A ``case(rng)`` gives a function of arrays and the arrays.
 """
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainer_seg.boxes import batched_nms, nms
+from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.functions import deformable_convolution, roi_align, roi_pool
 from chainer_seg.links import DarkNet, EfficientNet, MobileNetV2
 
@@ -16,34 +17,38 @@ import chainer.functions as F  # isort: skip
 
 ROIS, BOXES = 1000, 6000
 
+Work = tuple[Callable, Sequence[np.ndarray]]  # a function of arrays, and the arrays
+Case = Callable[[np.random.Generator], Work]
 
-def forward(case):
+
+def forward(case: Case) -> Prepare:
     """The function alone."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         function, arrays = case(np.random.default_rng(seed))
         arrays = [device.send(array) for array in arrays]
 
-        def run():
+        def run() -> None:
             with chainer.using_config('train', False), chainer.no_backprop_mode():
                 function(*arrays)
         return run
     return prepare
 
 
-def both_ways(case):
+def both_ways(case: Case) -> Prepare:
     """The function and the gradient of its first array."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         function, arrays = case(np.random.default_rng(seed))
         first, *others = [device.send(array) for array in arrays]
 
-        def run():
+        def run() -> None:
             x = chainer.Variable(first)
             F.sum(function(x, *others)).backward()
         return run
     return prepare
 
 
-def regions(pooling, channels, side, sizes, rng):
+def regions(pooling: Callable, channels: int, side: int, sizes: tuple[float, float],
+            rng: np.random.Generator) -> Work:
     """1,000 RoIs whose sides are of the range ``sizes``, in pixels of a square map."""
     maps = rng.standard_normal((1, channels, side, side), np.float32)
     corners = rng.uniform(0, 0.7 * side, (ROIS, 2))
@@ -51,19 +56,19 @@ def regions(pooling, channels, side, sizes, rng):
     return pooling, (maps, rois.astype(np.float32), np.zeros(ROIS, np.int32))
 
 
-def fpn_regions(pooling, rng, **arguments):
+def fpn_regions(pooling: Callable, rng: np.random.Generator, **arguments: Any) -> Work:
     """As for the box head behind a feature pyramid: 7x7 bins of 256 channels."""
     pooling = functools.partial(pooling, output_size=7, spatial_scale=1, **arguments)
     return regions(pooling, 256, 100, (7, 28), rng)
 
 
-def c4_regions(pooling, rng, **arguments):
+def c4_regions(pooling: Callable, rng: np.random.Generator, **arguments: Any) -> Work:
     """As for the box head without one: 14x14 bins of 1,024 channels, in an image of 800x800."""
     pooling = functools.partial(pooling, output_size=14, spatial_scale=1, **arguments)
     return regions(pooling, 1024, 50, (6, 31), rng)
 
 
-def boxes_around_objects(rng):
+def boxes_around_objects(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """6,000 boxes in heaps around 300 objects, as a proposal network gives them, and scores."""
     objects = rng.integers(0, 300, BOXES)
     sizes = np.exp(rng.normal(4, 0.7, (300, 2)))[objects] * np.exp(rng.normal(0, 0.25, (BOXES, 2)))
@@ -72,17 +77,17 @@ def boxes_around_objects(rng):
     return boxes.astype(np.float32), rng.random(BOXES, np.float32)
 
 
-def best_proposals(rng):
+def best_proposals(rng: np.random.Generator) -> Work:
     return functools.partial(nms, threshold=0.7, offset=1, limit=1000), boxes_around_objects(rng)
 
 
-def objects_of_80_classes(rng):
+def objects_of_80_classes(rng: np.random.Generator) -> Work:
     labels = rng.integers(0, 80, BOXES)
     return (functools.partial(batched_nms, threshold=0.5, offset=1),
             (*boxes_around_objects(rng), labels))
 
 
-def deformable(rng):
+def deformable(rng: np.random.Generator) -> Work:
     """The convolution of a block of the second deformable stage of YOLACT++."""
     return functools.partial(deformable_convolution, pad=1), (
         rng.standard_normal((1, 256, 35, 35), np.float32),
@@ -91,16 +96,16 @@ def deformable(rng):
         rng.standard_normal((256, 256, 3, 3), np.float32))
 
 
-def depthwise(rng):
+def depthwise(rng: np.random.Generator) -> Work:
     """The first depthwise convolution of stride 2 in MobileNetV2."""
     return functools.partial(F.convolution_2d, stride=2, pad=1, groups=96), (
         rng.standard_normal((1, 96, 275, 275), np.float32),
         rng.standard_normal((96, 1, 3, 3), np.float32))
 
 
-def network(backbone):
+def network(backbone: Callable[..., chainer.Chain]) -> Prepare:
     """A whole backbone on one image of YOLACT's size."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         net = backbone(seed=seed)
         net.to_device(device)
         return forward(lambda rng: (net, [rng.standard_normal((1, 3, 550, 550), np.float32)]))(

@@ -1,7 +1,9 @@
 """Speed of YOLACT: the network, and what follows it for 100 objects in an image of 640x480."""
 
 import numpy as np
+import numpy.typing as npt
 
+from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.models.yolact import Yolact
 
 import chainer  # isort: skip
@@ -10,25 +12,25 @@ SIZE = (480, 640)
 OBJECTS = 100
 
 
-def forward(backbone):
+def forward(backbone: str) -> Prepare:
     """The network on one image."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         model = Yolact(backbone, seed=seed)
         model.to_device(device)
         side = model.image_size
         x = np.random.default_rng(seed).normal(size=(1, 3, side, side)).astype(np.float32)
         x = device.send(x)
 
-        def run():
+        def run() -> None:
             with chainer.using_config('train', False), chainer.no_backprop_mode():
                 model.forward(x)
         return run
     return prepare
 
 
-def postprocessing(suppression):
+def postprocessing(suppression: str) -> Prepare:
     """From the network's outputs to masks of the image's size."""
-    def prepare(device, seed):
+    def prepare(device: chainer.backend.Device, seed: int) -> Action:
         model = Yolact(width=1, fpn_channels=1)  # Only its anchors, classes and prototypes matter.
         model.to_device(device)
         outputs = [device.send(array) for array in outputs_of_objects(model, seed)]
@@ -38,7 +40,7 @@ def postprocessing(suppression):
     return prepare
 
 
-def outputs_of_objects(model, seed):
+def outputs_of_objects(model: Yolact, seed: int) -> tuple[npt.NDArray[np.float32], ...]:
     """Outputs as of a trained network: ten anchors near each other for each of 150 places."""
     rng = np.random.default_rng(seed)
     count, classes = len(model.anchors()), model.classes + 1

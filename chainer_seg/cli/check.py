@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import sys
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from tqdm import tqdm
 
@@ -18,7 +18,7 @@ from chainer_seg.recipes.rules import only, with_any
 _SHOWN = 10  # problems of a kind, unless --verbose asks for all
 
 
-def print_statistics(statistics):
+def print_statistics(statistics: dict[str, Any]) -> None:
     """Print the figures and the most frequent categories."""
     categories = statistics.pop('objects per category')
     print(', '.join(f'{name}: {value}' for name, value in statistics.items()))

@@ -60,7 +60,7 @@ def write(path: str, results: Mapping[str, Any], thresholds: Sequence[float], cl
     return plot
 
 
-def _lines(heads, rows):
+def _lines(heads: list[str], rows: list[list[str]]) -> str:
     """A table whose first column is flush left, and all others flush right."""
     rows = [heads, ['-' * len(head) for head in heads], *rows]
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from tyro.conf import Positional, arg
@@ -20,6 +20,9 @@ from chainer_seg.recipes.click import Sampling
 from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
 from chainer_seg.recipes.options import Flat, Positive, Size, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any, without
+
+if TYPE_CHECKING:
+    from chainer_seg.datasets.click_files import ClickFilesDataset
 
 _SHOWN = 12  # samples on the sheet of --preview
 
@@ -162,7 +165,7 @@ class Clicks(Command):
         return shlex.join([*words, '--init', 'MODEL', '--out', 'out/click'])
 
 
-def preview(dataset, path):
+def preview(dataset: 'ClickFilesDataset', path: str) -> None:
     """Draws samples spread over a list, as they were written."""
     from chainer_seg.visualization import draw_click_sheet
     numbers = np.linspace(0, len(dataset) - 1, min(_SHOWN, len(dataset))).astype(int)

@@ -72,5 +72,5 @@ def _cases() -> Iterator[tuple[str, list[str]]]:
             yield f'"{name} {part}"', _words(subcommand)
 
 
-def _words(subcommand):
+def _words(subcommand: Subcommand) -> list[str]:
     return [*words_of(subcommand.load()), '--help'] if subcommand.form else subcommand.load().words()

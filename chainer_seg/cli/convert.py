@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import pathlib
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import Positional, UseAppendAction
 from tyro.constructors import PrimitiveConstructorSpec
@@ -19,12 +19,15 @@ from chainer_seg.errors import UserError
 from chainer_seg.recipes.options import Flat, Switch, option
 from chainer_seg.recipes.rules import only, without
 
+if TYPE_CHECKING:
+    from converters import Conversion
+
 log = logging.getLogger(__name__)
 
 _LISTED = 4  # Names of skipped arrays that are shown for each reason.
 
 
-def _setting(words):
+def _setting(words: list[str]) -> tuple[str, Any]:
     """NAME=VALUE as both; a value that is not JSON is text."""
     name, separator, value = words[0].partition('=')
     if not name.isidentifier() or not separator:
@@ -111,12 +114,12 @@ class Convert(Command):
         return out
 
 
-def _names_of(words):
+def _names_of(words: list[str]) -> list[str] | str:
     """The names, or the text file that a single word names."""
     return words[0] if len(words) == 1 and pathlib.Path(words[0]).is_file() else words
 
 
-def _report(conversion):
+def _report(conversion: 'Conversion') -> None:
     from converters.inspection import mapping_lines
     log.info('%s: %d arrays used', conversion.model.origin['network'], len(set(conversion.used)))
     for line in mapping_lines(conversion.mapping):

@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
+import typing
+from collections.abc import Callable
+from typing import Any
 
 from chainer_seg.errors import UserError
 from chainer_seg.models.deeplab.dense_crf import PRESETS, CrfParameters
 
-_FIELDS = {field.name: field.type for field in dataclasses.fields(CrfParameters)}
+_FIELDS = typing.get_type_hints(CrfParameters)
 
 
 def crf_parameters(text: str) -> CrfParameters:
@@ -15,7 +18,7 @@ def crf_parameters(text: str) -> CrfParameters:
     Raises:
         chainer_seg.errors.UserError: The text is none of these.
     """
-    preset, changes = PRESETS['deeplab'], {}
+    preset, changes = PRESETS['deeplab'], dict[str, Any]()
     for part in text.split(','):
         name, given, value = part.partition('=')
         if not given and name in PRESETS:
@@ -28,7 +31,7 @@ def crf_parameters(text: str) -> CrfParameters:
     return dataclasses.replace(preset, **changes)
 
 
-def _number(text, kind):
+def _number(text: str, kind: Callable[[str], float]) -> float:
     try:
         value = kind(text)
     except ValueError as error:

@@ -1,13 +1,19 @@
 """The problems and the statistics of a data set as lines of text."""
 
 import itertools
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainer_seg.datasets.coco_json import Problem
+    from chainer_seg.datasets.statistics import Anchors
 
 
-def print_problems(problems, shown):
+def print_problems(problems: Iterable['Problem'], shown: int | None) -> None:
     """Print the problems grouped by their kind, at most ``shown`` of each; None for all."""
     ordered = sorted(problems, key=lambda problem: problem.kind)
-    for kind, group in itertools.groupby(ordered, key=lambda problem: problem.kind):
-        group = list(group)
+    for kind, problems_of_kind in itertools.groupby(ordered, key=lambda problem: problem.kind):
+        group = list(problems_of_kind)
         print(f'{kind} ({len(group)})')
         for problem in group[:shown]:
             print(f'  {problem}')
@@ -15,7 +21,7 @@ def print_problems(problems, shown):
             print(f'  ... and {len(group) - shown} more; -v lists them')
 
 
-def print_figures(figures, shown):
+def print_figures(figures: Mapping[str, Any], shown: int | None) -> None:
     """Print the figures of a data set, and those of its ``shown`` most frequent classes; None for all.
 
     Args:
@@ -33,7 +39,7 @@ def print_figures(figures, shown):
         print(f'... and {len(rows) - shown} more; -v lists them')
 
 
-def print_anchors(title, anchors):
+def print_anchors(title: str, anchors: 'Anchors') -> None:
     """Print the scales and ratios of :class:`chainer_seg.datasets.Anchors`, and how well they fit."""
     scales, ratios = (' '.join(f'{value:g}' for value in values)
                       for values in (anchors.scales, anchors.ratios))
@@ -41,7 +47,7 @@ def print_anchors(title, anchors):
           f'{100 * anchors.matched:.1f} % of the objects matched')
 
 
-def _in_words(value):
+def _in_words(value: Any) -> Any:
     if isinstance(value, dict):
         return ', '.join(f'{name} {figure:g}' for name, figure in value.items())
     return 'none' if value is None else value

@@ -16,7 +16,7 @@ from chainer_seg.recipes.options import Switch, option
 # Videos that can be read but not written.
 _MORE_VIDEO_SUFFIXES = {'.3gp', '.flv', '.m2ts', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.wmv'}
 
-
+Source = pathlib.Path | int  # a file, or the number of a camera
 _Inputs = UseAppendAction[tuple[str, ...]]
 
 
@@ -78,13 +78,13 @@ def check_for_images(inputs: list[Input], options: Mapping[str, object]) -> None
         _refuse(options, 'images')
 
 
-def _refuse(options, kind):
+def _refuse(options: Mapping[str, object], kind: str) -> None:
     for flag, value in options.items():
         if value:
             raise UserError(f'{flag} applies only to {kind}, and there are none among the inputs; omit it.')
 
 
-def split_output(text):
+def split_output(text: str) -> tuple[str, str | None]:
     """``IN:OUT`` as both, ``IN`` as itself and None."""
     source, colon, output = text.rpartition(':')
     # A colon may be part of a name, or follow the letter of a drive.
@@ -94,7 +94,7 @@ def split_output(text):
     return source, output
 
 
-def expand(text, output, allow_outside=False):
+def expand(text: str, output: str | None, allow_outside: bool = False) -> list[tuple[Source, str | None]]:
     """Pairs of each image, video or camera that an argument names, and where it goes."""
     if is_camera(text):
         return [(int(text), output)]
@@ -106,7 +106,8 @@ def expand(text, output, allow_outside=False):
     return [(path, str(stem) + '.png') for path, stem in result_stems(found, output)]
 
 
-def input_of(source, output, stem):
+def input_of(source: Source, output: str | None, stem: pathlib.Path) -> Input:
+    """The input, with results at the output of its own, or at ``stem``."""
     from chainer_seg.video import VIDEO_SUFFIXES
     video = isinstance(source, int) or is_video(source)
     if output is not None:
@@ -118,15 +119,17 @@ def input_of(source, output, stem):
     return Input(source, video, pathlib.Path(f'{stem}_overlay{suffix}'), pathlib.Path(f'{stem}.json'))
 
 
-def is_camera(text):
+def is_camera(text: str) -> bool:
+    """Whether it is the number of a camera."""
     return text.isdigit() and not pathlib.Path(text).exists()
 
 
-def is_video(path):
+def is_video(path: str | pathlib.Path) -> bool:
+    """Whether it has the suffix of a video."""
     from chainer_seg.video import VIDEO_SUFFIXES
     path = pathlib.Path(path)
     return path.suffix.lower() in VIDEO_SUFFIXES | _MORE_VIDEO_SUFFIXES and not path.is_dir()
 
 
-def _named(source):
+def _named(source: Source) -> pathlib.Path:
     return pathlib.Path(f'camera{source}') if isinstance(source, int) else source

@@ -77,11 +77,11 @@ def words(forms: Forms) -> list[str]:
     return [*dict.fromkeys(found), '--help']
 
 
-def _load(module, name):
+def _load(module: str, name: str) -> type[ModelCommand]:
     return getattr(importlib.import_module(f'chainer_seg.cli.{module}'), name)
 
 
-def _help(summary, prog):
+def _help(summary: str, prog: str) -> str:
     return '\n'.join([
         f'usage: {prog} MODEL ...', '', summary, '',
         f'  MODEL  a model file, the name of a shipped model ({", ".join(SHIPPED)}),',

@@ -21,7 +21,7 @@ _RATE = 25.0  # frames a second
 _KIND = tyro.conf.create_mutex_group(required=False)
 
 
-def _with_kind(*kinds):
+def _with_kind(*kinds: str) -> When:
     return When(f'with --kind {", ".join(kinds[:-1])} or {kinds[-1]}', lambda options: (
         'plain-shapes' if options['plain'] else options['kind']) in kinds)
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from chainer_seg.bad_images import BadImages
@@ -97,20 +98,20 @@ class EvaluateCoco(ModelCommand):
                                   for name, value in figures.items()}, indent=2)
 
 
-def table(figures, kinds):
+def table(figures: Mapping[str, float], kinds: Sequence[str]) -> str:
     """All figures of COCO in percent, a row for each kind below the names of its figures."""
     parts = [_rows(figures, [kind for kind in kinds if kind != 'keypoints'], _FIGURES),
              _rows(figures, [kind for kind in kinds if kind == 'keypoints'], _KEYPOINT_FIGURES)]
     return '\n'.join(part for part in parts if part)
 
 
-def voc_table(figures, kinds):
+def voc_table(figures: Mapping[str, float], kinds: Sequence[str]) -> str:
     """The AP at single overlaps, as YOLACT reports it for Pascal SBD."""
     return _rows(figures, [kind for kind in kinds if kind != 'keypoints'],
                  [f'AP{100 * iou:.0f}' for iou in _VOC_OVERLAPS])
 
 
-def _rows(figures, kinds, names):
+def _rows(figures: Mapping[str, float], kinds: Sequence[str], names: Sequence[str]) -> str:
     if not kinds:
         return ''
     heads = f'{"":10}' + ''.join(f'{name:>7}' for name in names)
@@ -119,7 +120,7 @@ def _rows(figures, kinds, names):
         for kind in kinds)])
 
 
-def class_table(figures, kinds, class_names):
+def class_table(figures: Mapping[str, float], kinds: Sequence[str], class_names: Sequence[str]) -> str:
     """The AP of each class in percent."""
     width = max(10, *(len(name) + 1 for name in class_names))
     lines = [f'{"AP":{width}}' + ''.join(f'{_TITLES[kind]:>10}' for kind in kinds)]
@@ -129,5 +130,5 @@ def class_table(figures, kinds, class_names):
     return '\n'.join(lines)
 
 
-def _cell(value):
+def _cell(value: float) -> str:
     return f'{"-" if math.isnan(value) else f"{100 * value:.1f}":>7}'

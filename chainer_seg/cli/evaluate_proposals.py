@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from tqdm import tqdm
@@ -88,7 +89,7 @@ class EvaluateProposals(ModelCommand):
                                        progress=progress), kinds
 
 
-def table(figures, kinds):
+def table(figures: Mapping[str, float], kinds: Sequence[str]) -> str:
     """The figures in percent, a row for each kind and size."""
     from chainer_seg.evaluation.proposals import COUNTS, SIZES
     lines = [f'{"":16}' + ''.join(f'{f"AR@{count}":>9}' for count in COUNTS)]

@@ -5,7 +5,8 @@ import functools
 import logging
 import math
 import time
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import CommonOnDevice
@@ -17,6 +18,9 @@ from chainer_seg.cli.synthetic_data import dataset_for_classes
 from chainer_seg.files import write_json
 from chainer_seg.recipes.options import Flat, Switch, option
 from chainer_seg.recipes.rules import When, only, with_any
+
+if TYPE_CHECKING:
+    from chainer_seg.evaluation import SemanticEvaluator
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +81,7 @@ class EvaluateSemantic(ModelCommand):
         """The data set that the options name, with a class for each pixel."""
         from chainer_seg.datasets import SemanticDataset, open_semantic
 
-        def draw(*arguments):
+        def draw(*arguments: Any) -> SemanticDataset:
             return SemanticDataset(dataset_for_classes(
                 model.class_names[1:], self.classes.drawn, *arguments))
 
@@ -85,7 +89,7 @@ class EvaluateSemantic(ModelCommand):
             open_semantic, sbd=self.sbd, class_names=self.class_names))
 
 
-def write(path, figures, evaluator):
+def write(path: str, figures: Mapping[str, float], evaluator: 'SemanticEvaluator') -> None:
     """Writes the figures, null for undefined ones, and the confusion matrix."""
     numbers = {name: None if math.isnan(value) else value for name, value in figures.items()}
     write_json(path, {**numbers, 'class_names': evaluator.class_names,

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
@@ -42,12 +42,12 @@ class Export(Command):
             log.info('wrote %s, %.1f MB', path, path.stat().st_size / 1e6)
 
 
-def _write_caffe(out, model, size):
+def _write_caffe(out: pathlib.Path, model: Any, size: tuple[int, int] | None) -> tuple[pathlib.Path, ...]:
     from converters import caffe_export
     return out, caffe_export.export(out, model, size)
 
 
-def _write_torch(out, model, size):
+def _write_torch(out: pathlib.Path, model: Any, size: tuple[int, int] | None) -> tuple[pathlib.Path, ...]:
     from converters.formats import torch7_writer
     from converters.torch_export import torch_tree
     if size is not None:

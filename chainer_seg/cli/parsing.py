@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import functools
-import re
 import typing
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
@@ -161,7 +160,7 @@ def check_rules(rules: Collection[Rule], given: Collection[str], options: Any) -
                 raise UserError(f'{flag} applies only {when.words}, and has no effect here; omit it.')
 
 
-def _without_underscores(form, arguments):
+def _without_underscores(form: type, arguments: Sequence[str]) -> list[str]:
     """The arguments with other spellings for such as --N_POS, which tyro looks up as --N-POS."""
     names = {word: option.spellings[0] for option in options_of(form) for word in option.spellings
              if word.startswith('--') and '_' in word}
@@ -169,7 +168,7 @@ def _without_underscores(form, arguments):
     return [names.get(name, name) + equals + value for name, equals, value in parts]
 
 
-def _options(form, prefix, path):
+def _options(form: Any, prefix: str, path: tuple[str, ...]) -> Iterator[Option]:
     hints = typing.get_type_hints(form, include_extras=True)
     for field in dataclasses.fields(form):
         hint, place = hints[field.name], (*path, field.name)
@@ -184,7 +183,7 @@ def _options(form, prefix, path):
             yield Option(f'{prefix}{field.name}', spellings, hint, place)
 
 
-def _spellings(prefix, names, notes, kind) -> Iterator[str]:
+def _spellings(prefix: str, names: Sequence[str], notes: Sequence[Any], kind: Any) -> Iterator[str]:
     if Positional in notes:
         return
     for name in names:
@@ -195,7 +194,7 @@ def _spellings(prefix, names, notes, kind) -> Iterator[str]:
         yield from getattr(note, 'aliases', None) or ()
 
 
-def _choices(hint) -> Iterator[str]:
+def _choices(hint: Any) -> Iterator[str]:
     """The texts that a positional argument can be, if they are listed."""
     for note in getattr(hint, '__metadata__', ()):
         yield from getattr(note, 'choices', None) or ()
@@ -206,7 +205,7 @@ def _choices(hint) -> Iterator[str]:
             yield from _choices(inner)
 
 
-def _limits(hint) -> Iterator[Meta]:
+def _limits(hint: Any) -> Iterator[Meta]:
     for note in getattr(hint, '__metadata__', ()):
         if isinstance(note, Meta):
             yield note
@@ -215,25 +214,25 @@ def _limits(hint) -> Iterator[Meta]:
 
 
 @functools.cache
-def _names(form):
+def _names(form: type) -> dict[str, str]:
     """The names of the options by their spellings."""
     return {_plain(word): option.name for option in options_of(form) for word in option.spellings}
 
 
-def _plain(word):
+def _plain(word: str) -> str:
     return word.lstrip('-').replace('_', '-')
 
 
-def _flag(option):
+def _flag(option: Option) -> str:
     return option.spellings[0] if option.spellings else option.name.upper()
 
 
-def _refuse(form, event):
+def _refuse(form: type, event: Any) -> typing.NoReturn:
     """Says in a sentence what tyro cannot parse."""
     raise UserError(_sentence(form, event))
 
 
-def _sentence(form, event):
+def _sentence(form: type, event: Any) -> str:
     help_text = f'{event.prog} --help lists the options.'
     if isinstance(event, failures.MissingArgs):
         missing = ' and '.join(_shown(each.arg) for each in event.missing_arguments)
@@ -257,14 +256,14 @@ def _sentence(form, event):
     return f'{name} needs a value; {help_text}'
 
 
-def _shown(argument):
+def _shown(argument: Any) -> str:
     """The name of an argument in tyro's terms: the placeholder of a positional one, or its option."""
     return argument.lowered.metavar if argument.is_positional() else argument.lowered.name_or_flags[-1]
 
 
-def _in_words(message):
+def _in_words(message: str) -> str:
     """What Python says of a text that is no number, as a part of a sentence."""
     for start, kind in (('invalid literal for int', 'a whole number'), ('could not convert', 'a number')):
         if message.startswith(start):
-            return f'{message[re.search(": ", message).end():]} is not {kind}'
+            return f'{message.partition(": ")[2]} is not {kind}'
     return message.rstrip('.')

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -26,10 +26,13 @@ from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, where
 
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import Click
+
 log = logging.getLogger(__name__)
 
 
-def _point(words):
+def _point(words: list[str]) -> tuple[float, float]:
     try:
         x, y = (float(part) for part in words[0].split(','))
     except ValueError as error:
@@ -203,7 +206,7 @@ class _Entry(msgspec.Struct):
     positive: bool = True
 
 
-def read_clicks(path):
+def read_clicks(path: str | pathlib.Path) -> list['Click']:
     """The clicks of a JSON file, a list of :class:`Click`."""
     from chainer_seg.models.deeplab import Click
     entries = read_json(path, 'file of clicks')

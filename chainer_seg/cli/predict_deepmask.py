@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import logging
 import pathlib
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
@@ -19,6 +19,9 @@ from chainer_seg.jobs.prediction import Input, image_inputs
 from chainer_seg.jobs.result_paths import listed_images
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.recipes.options import Count, Flat, Switch, chosen, option
+
+if TYPE_CHECKING:
+    from chainer_seg.datasets.proposal_files import RleProposals
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class PredictDeepMask(ModelCommand):
                       score, box[1], box[3], box[0], box[2], scale)
 
 
-def describe(found):
+def describe(found: 'RleProposals') -> str:
     """How many proposals there are, and the best of them, in words."""
     if not found.codes:
         return 'no proposals'

@@ -4,7 +4,8 @@ import collections
 import dataclasses
 import functools
 import logging
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import tyro
@@ -23,6 +24,10 @@ from chainer_seg.jobs.prediction import Input
 from chainer_seg.jobs.result_paths import category_ids
 from chainer_seg.recipes.options import Flat, Positive, Share, Switch, chosen, option
 from chainer_seg.recipes.rules import When, only
+
+if TYPE_CHECKING:
+    from chainer_seg.instances import Instances
+    from chainer_seg.models.detector import InstanceDetector
 
 log = logging.getLogger(__name__)
 
@@ -121,13 +126,13 @@ class PredictInstances(ModelCommand):
         stopped = None
         progress = functools.partial(tqdm, desc=str(each.source), unit='frame', disable=self.common.quiet)
 
-        def detect(frame):
+        def detect(frame: np.ndarray) -> 'Instances':
             if window is not None and written[0] is not None:
                 window.show(written[0][1])
             return find(frame)
 
         with json_list(each.results) as add:
-            def keep(number, found, overlay):
+            def keep(number: int, found: 'Instances', overlay: np.ndarray) -> None:
                 for result in results_of(found, number, find.category_ids):
                     add(result)
                 written.append((number, overlay))
@@ -149,17 +154,17 @@ class PredictInstances(ModelCommand):
 class Finder:
     """A model with the options of the command line: image in, chosen objects out."""
 
-    def __init__(self, model, options):
+    def __init__(self, model: 'InstanceDetector', options: PredictInstances) -> None:
         settings = options.detection.settings(model)
         if options.classes:
             # The best detections of these classes, not these classes among the best detections.
             settings.pop('max_detections', None)
-        self._detect = functools.partial(model.detect, **settings)
+        self._model, self._settings = model, settings
         self._labels, self._most = labels_of(model, options.classes), options.detection.top_k
         self.category_ids, self.whose_ids = category_ids(model)
 
-    def __call__(self, image):
-        found = self._detect(image)
+    def __call__(self, image: np.ndarray) -> 'Instances':
+        found = self._model.detect(image, **self._settings)
         if self._labels is not None:
             found = found[np.isin(found.labels, self._labels)]
         # Detectron keeps more where scores are equal.
@@ -167,7 +172,7 @@ class Finder:
         return found[np.sort(best)]
 
 
-def labels_of(model, names):
+def labels_of(model: 'InstanceDetector', names: Sequence[str] | None) -> list[int] | None:
     """The labels of the classes of these names; None for all."""
     if names is None:
         return None
@@ -179,14 +184,15 @@ def labels_of(model, names):
     return labels
 
 
-def results_of(found, image_id, category_ids, file_name=None):
+def results_of(found: 'Instances', image_id: int, category_ids: list[int], file_name: str | None = None
+               ) -> list[dict[str, Any]]:
     """COCO results with the names of the category and of the file."""
     file = {} if file_name is None else {'file_name': file_name}
     return [{**result, 'category_name': found.name(number), **file}
             for number, result in enumerate(found.to_coco_results(image_id, category_ids))]
 
 
-def describe(found):
+def describe(found: 'Instances') -> str:
     """How many objects there are, by their classes, the most frequent first."""
     named = bool(found.class_names)
     counts = collections.Counter(found.name(number) if named else f'of class {label}'
@@ -197,16 +203,17 @@ def describe(found):
 class Window:
     """A window with the latest image."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from matplotlib import pyplot
-        self._pyplot, self._image = pyplot, None
+        self._pyplot = pyplot
+        self._image: Any = None
         figure = pyplot.figure()
         if figure.canvas.required_interactive_framework is None:
             raise UserError('There is no display to show images on; omit --show.')
         self._axes = figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 
-    def show(self, overlay):
+    def show(self, overlay: np.ndarray) -> None:
         if self._image is None or self._image.get_array().shape != overlay.shape:
             self._axes.clear()
             self._axes.set_axis_off()
@@ -214,6 +221,6 @@ class Window:
         self._image.set_data(overlay)
         self._pyplot.pause(0.001)
 
-    def wait(self):
+    def wait(self) -> None:
         """Until a key or a button is pressed."""
         self._pyplot.waitforbuttonpress()

@@ -5,8 +5,8 @@ import functools
 import itertools
 import logging
 import pathlib
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +21,9 @@ from chainer_seg.images import read_image, write_image
 from chainer_seg.jobs.prediction import Input
 from chainer_seg.label_images import write_label_image
 from chainer_seg.recipes.options import Flat, Positive, Share, Switch, option
+
+if TYPE_CHECKING:
+    from chainer_seg.models.deeplab import DeepLab
 
 log = logging.getLogger(__name__)
 
@@ -124,18 +127,18 @@ class PredictSemantic(ModelCommand):
                                  legend=not self.no_legend)
 
 
-def names_of(model):
+def names_of(model: 'DeepLab') -> tuple[str, ...]:
     """The names of the model's classes, or their numbers where it has none."""
     return tuple(model.class_names) or tuple(map(str, range(model.config['n_class'])))
 
 
-def shares(labels, names):
+def shares(labels: np.ndarray, names: Sequence[str]) -> dict[str, float]:
     """The fraction of the pixels of each class that occurs, by name, the largest first."""
     counts = np.bincount(labels.ravel(), minlength=len(names))
     return {names[label]: round(counts[label] / labels.size, 6)
             for label in np.argsort(-counts, kind='stable').tolist() if counts[label]}
 
 
-def describe(found):
+def describe(found: Mapping[str, float]) -> str:
     """The shares in words."""
     return ', '.join(f'{name} {100 * share:.1f}%' for name, share in found.items())

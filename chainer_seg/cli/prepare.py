@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import pathlib
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 from tqdm import tqdm
@@ -19,6 +20,12 @@ from chainer_seg.files import atomic_write, write_json
 from chainer_seg.locks import sole_writer
 from chainer_seg.recipes.options import Flat, Positive, Switch, option
 from chainer_seg.recipes.rules import only, with_any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from chainer_seg.datasets import PackedDataset
+    from chainer_seg.datasets.statistics import Anchors
 
 _SHOWN = 10  # problems of a kind, and classes, unless --verbose asks for all
 _UNREADABLE = ('missing file', 'unreadable file', 'size mismatch')
@@ -123,21 +130,21 @@ class Prepare(Command):
 class Split:
     """The training, validation or test images."""
 
-    def __init__(self, name, annotations, images, options):
-        from chainer_seg.datasets import open_dataset
+    def __init__(self, name: str, annotations: str, images: str | None, options: Prepare) -> None:
+        from chainer_seg.datasets import Dataset, open_dataset
         self.name, self.annotations, self.images, self.options = name, annotations, images, options
         self.path = options.output_dir / f'{name}.packed'
-        self.dataset = open_dataset(annotations, images, **options.reading.settings(annotations))
+        self.dataset: Dataset = open_dataset(annotations, images, **options.reading.settings(annotations))
         self.bad = BadImages(options.strict)
 
-    def files(self):
+    def files(self) -> list[pathlib.Path]:
         """All files of the data set."""
         from chainer_seg.datasets import MaskFolder, SbdDataset, TFRecordDataset, VocDataset
         from chainer_seg.datasets.tfrecord_files import find_shards
         if isinstance(self.dataset, TFRecordDataset):
             return find_shards(self.annotations)
         dataset, annotations = self.dataset, pathlib.Path(self.annotations)
-        folders = [] if self.images is None else [self.images]
+        folders: list[Any] = [] if self.images is None else [self.images]
         if isinstance(dataset, SbdDataset):
             folders = [dataset.folder / 'img', dataset.folder / 'inst']
         elif isinstance(dataset, VocDataset):
@@ -148,7 +155,7 @@ class Split:
             path for folder in folders for path in sorted(pathlib.Path(folder).rglob('*'))
             if path.is_file())]
 
-    def check(self):
+    def check(self) -> None:
         """Prints the problems.
 
         Raises:
@@ -169,7 +176,7 @@ class Split:
         if not options.common.quiet:
             print(f'{self.name}: {len(self.dataset)} images, {len(problems) or "no"} problems')
 
-    def pack(self):
+    def pack(self) -> None:
         """Writes the packed file unless an earlier run wrote it from the same files."""
         from chainer_seg.datasets import PackedDataset
         from chainer_seg.jobs import pack
@@ -191,24 +198,23 @@ class Split:
         if not options.common.quiet:
             print(f'wrote {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)')
 
-    def _note_missing(self, packed):
+    def _note_missing(self, packed: 'PackedDataset') -> None:
         """Notes the images that could not be read when an earlier run packed them."""
         known = set(packed.ids)
         for number, image_id in enumerate(self.dataset.ids):
             if image_id not in known:
-                self.bad(number, ImageError(f'The image {self.dataset.image_names[number]} is not in '
+                self.bad(number, ImageError(f'The image {self.dataset.file_name(number)} is not in '
                                             f'{self.path}: it could not be read.'))
 
 
-def check_classes(splits):
+def check_classes(splits: Sequence[Split]) -> None:
     """Raises a DatasetError if splits differ in categories; TFRecord files only list those that occur."""
     from chainer_seg.datasets import TFRecordDataset
-    if all(isinstance(split.dataset, TFRecordDataset) for split in splits):
-        categories = {}
-        for split in splits:
-            categories.update(split.dataset.categories)
-        for split in splits:
-            split.dataset = split.dataset.with_categories(categories)
+    records = [split.dataset for split in splits if isinstance(split.dataset, TFRecordDataset)]
+    if len(records) == len(splits):
+        categories = {number: name for dataset in records for number, name in dataset.categories.items()}
+        for split, dataset in zip(splits, records):
+            split.dataset = dataset.with_categories(categories)
     first, *others = splits
     for split in others:
         if (split.dataset.class_names, split.dataset.category_ids) != (
@@ -217,7 +223,7 @@ def check_classes(splits):
                                f'give both the same list.')
 
 
-def report(split):
+def report(split: Split) -> None:
     """Prints and writes the figures of the training images, and anchors that fit them."""
     from chainer_seg.datasets import measure_dataset
     from chainer_seg.visualization import draw_statistics
@@ -241,7 +247,7 @@ def report(split):
     print(f'wrote {folder / "statistics.json"} and {folder / "statistics.png"}')
 
 
-def anchor_choices(sizes, image_size):
+def anchor_choices(sizes: 'np.ndarray', image_size: int) -> dict[str, 'Anchors']:
     """Anchors by name for boxes of ``sizes`` (M, 2) in an input of ``image_size``; {} without boxes."""
     from chainer_seg.datasets import fit_anchors, suggest_anchors
     suggested = suggest_anchors(sizes)

@@ -27,5 +27,5 @@ def class_table(figures: Mapping[str, float], class_names: Sequence[str]) -> str
     return '\n'.join(lines)
 
 
-def _percent(value):
+def _percent(value: float) -> str:
     return '-' if math.isnan(value) else f'{100 * value:.2f}'

@@ -3,7 +3,7 @@
 import importlib
 import logging
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.base import SyntheticDataset
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
 
 
-def synthetic_class(kind: str) -> Callable[..., 'SyntheticDataset']:
+def synthetic_class(kind: str) -> type['SyntheticDataset']:
     """The class of the synthetic data set of that name."""
     return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
 
@@ -39,7 +39,7 @@ def dataset_for_classes(names: Sequence[str], kind: str | None, length: int, see
     return synthetic_class(kind)(length, seed, size, **chosen)
 
 
-def _kind_for(names):
+def _kind_for(names: tuple[str, ...]) -> str:
     from chainer_seg.datasets.synthetic.plain_shapes import PLAIN_CLASSES
     if names == synthetic_class('figures').class_names:
         return 'figures'

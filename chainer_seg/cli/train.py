@@ -115,7 +115,7 @@ def train(request: Request) -> None:
         _print_classes(result.best_model, validation_set, run)
 
 
-def _systems(prog):
+def _systems(prog: str) -> str:
     """The usage, and a line for each system."""
     lines = [f'  {system:12}{recipe_class(system).title}' for system in SYSTEMS]
     return '\n'.join([f'usage: {prog} SYSTEM ...', '', *lines, '',
@@ -133,14 +133,14 @@ def command_of(form: type[Recipe], base: Recipe) -> type:
         frozen=True)
 
 
-def _about(form):
+def _about(form: type[Recipe]) -> str:
     """The text above the options."""
     names = form.published()
-    text = form.__doc__.replace('``', '')
+    text = str(form.__doc__).replace('``', '')
     return f'{text}\n\nRecipes for --recipe: {", ".join(names)}.' if names else text
 
 
-def _print_classes(path, dataset, run):
+def _print_classes(path: Any, dataset: Any, run: Run) -> None:
     """Prints intersection over union and accuracy of each class."""
     from chainer_seg.cli.semantic_report import class_table
     from chainer_seg.evaluation import evaluate_semantic

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -15,6 +15,9 @@ from chainer_seg.cli.parsing import Command
 from chainer_seg.images import write_image
 from chainer_seg.recipes.options import Count, Flat, Positive, Switch, option
 from chainer_seg.recipes.rules import When, only, with_any
+
+if TYPE_CHECKING:
+    from chainer_seg.datasets import Dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,5 +112,6 @@ class View(Command):
             alpha=0 if self.no_masks else 0.45, contour=not self.no_masks))
 
 
-def name_of(dataset, number):
+def name_of(dataset: 'Dataset', number: int) -> str:
+    """The name of the image's file; empty if it has none."""
     return pathlib.Path(dataset.file_name(number)).name if dataset.has_files else ''

@@ -70,7 +70,7 @@ def write_click_files(dataset: Dataset, folder: str | os.PathLike[str], split: s
                 'energy_scale': scale, **dataclasses.asdict(sampling)}
     lines: list[str] = []
 
-    def sample(number):
+    def sample(number: int) -> list[str]:
         left = None if max_objects is None else max_objects - len(lines) // sampling.n_pairs
         image, instances = dataset[number]
         chosen = usable_objects(instances, least_area)[:left]

@@ -56,7 +56,7 @@ class ResultDatabase:
                 self._open(durable)
             opened.pop_all()
 
-    def _open(self, durable):
+    def _open(self, durable: bool) -> None:
         execute = self._connection.execute
         execute('PRAGMA trusted_schema = OFF')
         execute('PRAGMA locking_mode = EXCLUSIVE')
@@ -126,7 +126,7 @@ class ResultDatabase:
             self._connection.executemany('DELETE FROM results WHERE number = ?',
                                          [(number,) for number in numbers])
 
-    def _decoded(self, number, data):
+    def _decoded(self, number: int, data: Any) -> Any:
         try:
             inflating = zlib.decompressobj()
             content = inflating.decompress(data, _LONGEST_ROW)
@@ -147,7 +147,7 @@ class ResultDatabase:
                 self._connection.execute('ROLLBACK')
             raise
 
-    def _fault(self, reason):
+    def _fault(self, reason: str) -> UserError:
         return UserError(f'{self.path} cannot be used, because {reason}; remove it, or choose another '
                          f'folder.')
 

@@ -80,11 +80,11 @@ def evaluate_detector(model: 'InstanceDetector', dataset: Dataset, kinds: Sequen
     # The ids of synthetic images count from 1, as those of written ones do.
     ids = dataset.ids if dataset.has_files else range(1, len(dataset) + 1)
 
-    def detect(number, image):
+    def detect(number: int, image: np.ndarray) -> list[dict[str, Any]]:
         found = matched.found(model.detect(image, **options))
         return found.to_coco_results(ids[number], category_ids)
 
-    def add(truth, results):
+    def add(truth: Instances, results: list[dict[str, Any]]) -> None:
         found = Instances.from_coco_results(results, truth.image_size, category_ids, matched.names)
         evaluator.add(matched.truth(truth), found)
 
@@ -144,10 +144,10 @@ def evaluate_segmenter(model: 'DeepLab', dataset: SemanticDataset, *, match: Mat
     matched = find_classes(model, dataset, match, model.config['n_class'])
     evaluator = SemanticEvaluator(dataset.class_names)
 
-    def segment(number, image):
+    def segment(number: int, image: np.ndarray) -> Labels:
         return Labels.of(matched.found_labels(model.segment(image, **options)))
 
-    def add(truth, row):
+    def add(truth: np.ndarray, row: Labels) -> None:
         evaluator.add(matched.truth_labels(truth), row.array())
 
     settings = {**_inputs(model, dataset.dataset, folder), 'match': match, **_described(model, options)}
@@ -217,7 +217,7 @@ def _measure(results: Results, dataset: Any, read_truth: Callable[[int], Any],
     used: list[int] = []
     last: dict[int, Any] = {}
 
-    def computed(number):
+    def computed(number: int) -> Any:
         last.clear()
         image, last[number] = dataset[number]
         return compute(number, image)
@@ -231,13 +231,14 @@ def _measure(results: Results, dataset: Any, read_truth: Callable[[int], Any],
     return used
 
 
-def _inputs(model, dataset, folder):
+def _inputs(model: Any, dataset: Any, folder: Folder) -> dict[str, Any]:
     """The fingerprints that results in a folder depend on."""
     return {} if folder is None else {'model': fingerprint_of_model(model),
                                       'data': fingerprint_of_dataset(dataset)}
 
 
-def _measurable_kinds(model, dataset, wanted):
+def _measurable_kinds(model: 'InstanceDetector', dataset: Dataset, wanted: Sequence[str] | None
+                      ) -> tuple[str, ...]:
     """The kinds of results that both the model and the data set have, or those of them that are wanted."""
     truth = _first_truth(dataset).keypoints
     counts = model.config.get('keypoints', 0), 0 if truth is None else truth.shape[1]
@@ -250,7 +251,7 @@ def _measurable_kinds(model, dataset, wanted):
     return tuple(kind for kind in possible if not wanted or kind in wanted)
 
 
-def _first_truth(dataset):
+def _first_truth(dataset: Dataset) -> Instances:
     """The true objects of the first image that can be read."""
     for number in range(len(dataset)):
         with contextlib.suppress(ImageError, DatasetError):
@@ -258,7 +259,8 @@ def _first_truth(dataset):
     return dataset.read_instances(0)
 
 
-def _detection_options(model, kinds, options):
+def _detection_options(model: 'InstanceDetector', kinds: tuple[str, ...], options: dict[str, Any]
+                       ) -> dict[str, Any]:
     """The options of ``model.detect``; the defaults are those of YOLACT's own evaluation."""
     if 'anchor_threshold' not in model.option_names:
         return options
@@ -266,10 +268,10 @@ def _detection_options(model, kinds, options):
     return {'score_threshold': 0.0, **options, 'rescore': kinds != ('bbox',)}
 
 
-def _described(model, options):
+def _described(model: 'DeepLab', options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of ``model.segment`` as a dict for JSON."""
     refinement = options.get('refinement')
-    if dataclasses.is_dataclass(refinement):
+    if dataclasses.is_dataclass(refinement) and not isinstance(refinement, type):
         refinement = dataclasses.asdict(refinement)
     return {'scales': list(options.get('scales', (1,))), 'mirror': options.get('mirror', False),
             'crf': refinement, 'longest_side': options.get('longest_side') or model.longest_side}

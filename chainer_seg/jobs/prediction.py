@@ -63,7 +63,7 @@ def predict(inputs: Sequence[Input], save: Callable[[Input], object], settings: 
     kept = {**settings, 'results': [str(each.results) for each in inputs], 'files': fingerprint_of_files(
         each.source for each in inputs if isinstance(each.source, pathlib.Path))}
 
-    def compute(number):
+    def compute(number: int) -> None:
         save(inputs[number])
 
     with sole_writers({*shared, *map(pathlib.Path, folders)}), Results(

@@ -50,7 +50,7 @@ def propose(model: 'ProposalModel', dataset: Dataset, folder: str | os.PathLike,
     Raises:
         chainer_seg.errors.UserError: The folder cannot be used: see :class:`chainer_seg.jobs.Results`.
     """
-    def compute(number):
+    def compute(number: int) -> list[dict[str, Any]]:
         found = model.propose_rle(dataset.read_image(number), **options)
         return proposal_results(found, dataset.ids[number])
 
@@ -85,14 +85,14 @@ def keep_proposals(compute: Callable[[int], list[dict[str, Any]]], numbers: Iter
     return _files(folder)
 
 
-def _files(folder):
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
     """The files of proposals in a folder, by kind and then by images."""
     return [path for kind in KINDS for path in sorted(folder.glob(f'{kind}-*.json'))]
 
 
-def _written(folder, chunk):
+def _written(folder: pathlib.Path, chunk: int) -> set[int]:
     """The numbers of the images that are in files of all kinds."""
-    written = {kind: set() for kind in KINDS}
+    written: dict[str, set[int]] = {kind: set() for kind in KINDS}
     for path in _files(folder):
         match = _NAME.fullmatch(path.name)
         if match:

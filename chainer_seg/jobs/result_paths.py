@@ -5,12 +5,16 @@ import contextlib
 import pathlib
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from chainer_seg.published_classes import coco_category_ids
 from chainer_seg.datasets.list_files import ListedFiles, read_lines
 from chainer_seg.errors import ImageError
 from chainer_seg.images import find_images
 from chainer_seg.locks import sole_writer
+
+if TYPE_CHECKING:
+    from chainer_seg.models.detector import InstanceDetector
 
 CATEGORY_IDS = 'category_ids'  # key in a model's origin for the ids of its data set
 _COCO_IMAGE = re.compile(r'(?:COCO_[a-z]+[0-9]{4}_)?0*([0-9]{1,15})')
@@ -73,7 +77,7 @@ def image_ids(paths: list[pathlib.Path]) -> list[int]:
     return list(range(1, len(paths) + 1))
 
 
-def category_ids(model) -> tuple[list[int], str]:
+def category_ids(model: 'InstanceDetector') -> tuple[list[int], str]:
     """The category id of each of a detector's labels in COCO results, and in words whose ids they are.
 
     Those of the data set that the model was trained on where they are known, else COCO's where all

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -66,42 +66,41 @@ class Results(contextlib.AbstractContextManager):
         self._wanted: Sequence[int] = ()
         self._database: ResultDatabase | None = None
         if self.folder is not None:
-            self._open(self.folder / database, row, overwrite)
+            self._open(self.folder, database, row, overwrite)
 
-    def _open(self, path, row, overwrite):
-        if self.folder.exists() and not self.folder.is_dir():
-            raise DatasetError(f'{self.folder} is a file; name a folder for the {self._content}.')
-        if not self._scratch and not overwrite and not path.exists() and self._has_files():
-            raise DatasetError(f'{self.folder} holds {self._content} without {path.name}, such as those of '
-                               f'an earlier version, which cannot be resumed; choose another folder, or '
-                               f'replace them with --overwrite.')
+    def _open(self, folder: pathlib.Path, name: str, row: Any, overwrite: bool) -> None:
+        path, others = folder / name, [*self._files(), *folder.glob(_EARLIER)]
+        if folder.exists() and not folder.is_dir():
+            raise DatasetError(f'{folder} is a file; name a folder for the {self._content}.')
+        if not self._scratch and not overwrite and not path.exists() and any(
+                other.exists() for other in others):
+            raise DatasetError(f'{folder} holds {self._content} without {name}, such as those of an earlier '
+                               f'version, which cannot be resumed; choose another folder, or replace them '
+                               f'with --overwrite.')
         with writing(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:
-            self._database = ResultDatabase(path, row, durable=not self._scratch)
-            opened.callback(self._database.close)
-            remove_unfinished(self.folder)
-            self._begin(overwrite)
+            self._database = database = ResultDatabase(path, row, durable=not self._scratch)
+            opened.callback(database.close)
+            remove_unfinished(folder)
+            if overwrite:
+                for other in others:
+                    with writing(other):
+                        other.unlink(missing_ok=True)
+            self._begin(database, overwrite)
             opened.pop_all()
 
-    def _begin(self, overwrite):
+    def _begin(self, database: ResultDatabase, overwrite: bool) -> None:
         """Starts over, or makes sure that the settings are those of the rows."""
-        found, self.done = self._database.settings(), self._database.numbers()
+        found, self.done = database.settings(), database.numbers()
         is_new = not found and not self.done
-        if overwrite:
-            for path in (*self._files(), *self.folder.glob(_EARLIER)):
-                with writing(path):
-                    path.unlink(missing_ok=True)
-        elif not is_new and not self._scratch:
+        if not (overwrite or is_new or self._scratch):
             self._check(found)
         if overwrite or is_new or found != self.settings:
-            self._database.restart(self.settings)
+            database.restart(self.settings)
             self.done = set()
 
-    def _has_files(self):
-        return any(path.exists() for path in (*self._files(), *self.folder.glob(_EARLIER)))
-
-    def _check(self, found):
+    def _check(self, found: Mapping[str, Any]) -> None:
         for name in sorted(found.keys() | self.settings.keys()):
             there, here = (shortened(str(each.get(name))) for each in (found, self.settings))
             if found.get(name) != self.settings.get(name):
@@ -139,7 +138,7 @@ class Results(contextlib.AbstractContextManager):
                     yield number, self._keep(number, compute(number))
                 bar.update()
 
-    def _keep(self, number, row):
+    def _keep(self, number: int, row: Any) -> Any:
         if self._database is not None:
             row = self._database.add(number, row)
         self.done.add(number)
