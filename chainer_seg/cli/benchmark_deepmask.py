@@ -14,7 +14,6 @@ from chainer_seg.arrays import Array
 from chainer_seg.cli.benchmark import Action, Prepare
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD, MaskLogits
-from chainer_seg.models.deepmask.pyramid import build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     Candidates, Selection, best_candidates, best_selection)
 from chainer_seg.run_length_masks import RunLengthMasks
@@ -45,14 +44,11 @@ def scene_of(network: Callable[[], DeepMask | SharpMask], device: str, seed: int
     model.to_device(device)
     scene = types.SimpleNamespace(model=model)
     scene.image = np.random.default_rng(seed).integers(0, 256, SIZE + (3,), np.uint8)
-    skips_of, scene.logits_of = model.branch(dm=False)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
-        scene.levels = build_pyramid(model.device.send(scene.image), pyramid_scales(),
-                                     model.patch_size)
+        scene.levels = model.prepare(scene.image)
         scene.inputs = read(scene)
         scene.stages = [model.trunk(x) for x in scene.inputs]
-        scene.skips_of = skips_of
-        scene.maps = [model.predict_logits(level, skips_of) for level in scene.levels]
+        scene.maps = [model.level_maps(level) for level in scene.levels]
         scene.candidates, scene.chosen = select(scene)
         scene.drawn = [(*where, discs(logits)) for *where, logits in draw(scene)]
         scene.runs = paste(scene)
@@ -88,7 +84,7 @@ def run_all_masks(scene: Scene) -> list[Any]:
 
 
 def run_skips(scene: Scene) -> list[Any]:
-    return [scene.skips_of(stages) for stages in scene.stages]
+    return [scene.model.skips(stages) for stages in scene.stages]
 
 
 def select(scene: Scene) -> tuple[list[Candidates], Selection]:
@@ -98,7 +94,7 @@ def select(scene: Scene) -> tuple[list[Candidates], Selection]:
 
 
 def draw(scene: Scene) -> Iterator[MaskLogits]:
-    return scene.model.mask_logits(scene.candidates, scene.chosen, scene.logits_of)
+    return scene.model.mask_logits(scene.candidates, scene.chosen)
 
 
 def paste(scene: Scene) -> RunLengthMasks:

@@ -14,7 +14,7 @@ from chainer.backends import cuda
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
-from chainer_seg.models.deepmask.pasting import paste
+from chainer_seg.models.deepmask.pasting import paste_windows
 from chainer_seg.models.deepmask.pyramid import build_pyramid
 from chainer_seg.models.deepmask.trunk import STRIDE
 from chainer_seg.run_length_masks import RunLengthMasks
@@ -44,10 +44,8 @@ def masks_at(model: 'ProposalModel', image: npt.NDArray[np.uint8], click: Click,
         model.check_finite(logits, scores)
     logits, scores = cuda.to_cpu(logits), cuda.to_cpu(scores)
     parts = []
-    for number, (level, corner) in enumerate(zip(levels, corners)):
-        top, left = (np.floor([(first - model.patch_size / 2) / level.scale]).astype(int) for first in corner)
-        side = int(model.patch_size / level.scale)
-        parts.append((paste(logits[number:number + 1], top, left, side, image.shape[:2], MASK_THRESHOLD),
-                      np.array([number])))
+    for number, (level, (top, left)) in enumerate(zip(levels, np.array(corners)[:, :, None])):
+        parts.append((paste_windows(logits[number:number + 1], top, left, model.patch_size, level.scale,
+                                    image.shape[:2], MASK_THRESHOLD), np.array([number])))
     runs = RunLengthMasks.collect(parts, len(levels), image.shape[:2])
     return CandidateMasks.of(runs, 0.5 * np.tanh(0.5 * scores) + 0.5)

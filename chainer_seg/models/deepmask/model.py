@@ -25,9 +25,8 @@ from chainer import functions as F
 from chainer import links as L
 
 from chainer_seg.arrays import ArrayOrVariable
-from chainer_seg.errors import UserError
 from chainer_seg.functions import symmetric_pad
-from chainer_seg.models.deepmask.proposals import MaskBranch, ProposalModel
+from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk, WindowLinear
 from chainer_seg.schema import Channels, Count, InputSide, Share, Stages
 
@@ -58,6 +57,8 @@ class DeepMask(ProposalModel):
     mask_size) of their windows, and the score logits (B,).
     """
 
+    mask_size: int
+
     def __init__(self, patch_size: InputSide = 160, mask_size: InputSide = 56,
                  target_size: InputSide = 112, blocks: Stages = (3, 4, 6), width: Channels = 64,
                  norm: Literal['affine', 'batch'] = 'affine', bottleneck: Channels = 128,
@@ -73,23 +74,11 @@ class DeepMask(ProposalModel):
 
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
         features = self.encode(x)
-        return self.masks(features)[:, :, :, 0, 0], self.score(features)[:, 0, 0]
+        return self.window_masks(features, ()), self.score(features)[:, 0, 0]
 
     def encode(self, x: ArrayOrVariable) -> chainer.Variable:
         """The feature vectors (B, features, 1, 1) of patches."""
         return self.trunk.describe(crop(self.trunk(x)[-1], 1))
-
-    def masks(self, features: ArrayOrVariable) -> chainer.Variable:
-        """The mask logits (B, mask_size, mask_size, h, w) of feature vectors (B, features, h, w)."""
-        logits = self.mask(features)
-        side = self.mask_size
-        return F.reshape(logits, (logits.shape[0], side, side) + logits.shape[2:])
-
-    def branch(self, dm: bool) -> MaskBranch:
-        return MaskBranch(_no_skips, self._coarse)
-
-    def _coarse(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
-        return self.masks(features)[:, :, :, 0, 0]
 
 
 class SharpMask(ProposalModel):
@@ -133,17 +122,11 @@ class SharpMask(ProposalModel):
         skips = [self.refine.skip(k, crop(stages[-k], 2 ** (k - 1))) for k in range(1, STEPS + 1)]
         return self.refine(features, skips), self.score(features)[:, 0, 0]
 
-    def branch(self, dm: bool) -> MaskBranch:
-        if not dm:
-            return MaskBranch(self._skips, self.refine)
-        if self.mask_size is None:
-            raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
-        return MaskBranch(_no_skips, self._coarse)
-
-    def _skips(self, stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
+    def skips(self, stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
         return [self.refine.skip(k, stages[-k]) for k in range(1, STEPS + 1)]
 
-    masks, _coarse = DeepMask.masks, DeepMask._coarse
+    def window_masks(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
+        return self.refine(features, skips) if skips else super().window_masks(features, skips)
 
 
 class ScoreBranch(chainer.Chain):
@@ -234,10 +217,6 @@ class MirroredConvolutions(chainer.Chain):
         for name in self.names[1:]:
             y = self[name](F.relu(y))
         return y
-
-
-def _no_skips(stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
-    return []
 
 
 def crop(x: chainer.Variable, border: int) -> chainer.Variable:

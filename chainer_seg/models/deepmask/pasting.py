@@ -18,6 +18,20 @@ GROUP_SAMPLES = 2 ** 19
 _NEAR = 1e-9
 
 
+def paste_windows(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, window: int, scale: float,
+                  size: tuple[int, int], threshold: float) -> RunLengthMasks:
+    """Pastes the masks of windows of a pyramid's level into the image.
+
+    Args:
+        logits, size, threshold: As those of :func:`paste`.
+        tops, lefts: (R,) int, the first row and column of each window in pixels of the padded level.
+        window: Side of the windows in pixels of the level; its border is half of it.
+        scale: Scale of the level.
+    """
+    tops, lefts = (np.floor(first / scale - window / 2 / scale).astype(int) for first in (tops, lefts))
+    return paste(logits, tops, lefts, int(window / scale), size, threshold)
+
+
 def paste(logits: np.ndarray, tops: np.ndarray, lefts: np.ndarray, side: int, size: tuple[int, int],
           threshold: float) -> RunLengthMasks:
     """Pastes square masks into an image.

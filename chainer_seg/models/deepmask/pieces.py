@@ -1,8 +1,9 @@
-"""Large levels of the pyramid in pieces: the size of a piece, and the joined maps of a level."""
+"""Large levels of the pyramid in pieces: which pixels of a level a piece reads, and the joined maps."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,25 +18,62 @@ PIECE_PIXELS = 2 ** 21
 Span: TypeAlias = tuple[int, int]  # first, end
 
 
-def piece_positions(level: PyramidLevel, halo: Span) -> int:
-    """Number of positions of a piece along each side, within the limit of pixels."""
-    if level.padded[0] * level.padded[1] <= PIECE_PIXELS:
-        return max(level.positions)
-    return max(1, int(PIECE_PIXELS ** 0.5) // STRIDE - sum(halo))
+class Piece(NamedTuple):
+    """A part of a level, as rows and columns each.
+
+    Attributes:
+        windows: The windows of the level that it is for.
+        pixels: The pixels of the padded level that it reads.
+        inside: These windows among all those of the pixels; the last ones are open to the end.
+    """
+
+    windows: tuple[Span, Span]
+    pixels: tuple[Span, Span]
+    inside: tuple[slice, slice]
 
 
-def join_pieces(level: PyramidLevel, pieces: Iterable[tuple[Span, Span, Maps]],
-            xp: ModuleType) -> Maps:
-    """The maps of a level, joined from (rows, columns, maps) of its pieces."""
-    joined: Maps | None = None
-    for rows, columns, maps in pieces:
-        joined = joined or _empty_maps(level, maps, xp)
+def split(level: PyramidLevel, halo: Span) -> list[Piece]:
+    """The pieces of a level; a small one is a single piece.
+
+    Args:
+        level: The level.
+        halo: Number of positions that a piece must include before its windows and after their first ones.
+    """
+    across = max(level.positions)
+    if level.padded[0] * level.padded[1] > PIECE_PIXELS:
+        across = max(1, int(PIECE_PIXELS ** 0.5) // STRIDE - sum(halo))
+    spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
+             for count in level.positions]
+    return [_piece(level, rows, columns, halo) for rows, columns in itertools.product(*spans)]
+
+
+def _piece(level: PyramidLevel, rows: Span, columns: Span, halo: Span) -> Piece:
+    (top_bottom, inner_rows), (left_right, inner_columns) = (
+        _part(*along, halo) for along in zip((rows, columns), level.positions, level.padded))
+    return Piece((rows, columns), (top_bottom, left_right), (inner_rows, inner_columns))
+
+
+def _part(span: Span, count: int, side: int, halo: Span) -> tuple[Span, slice]:
+    """The pixels for a span of the ``count`` windows along a side, and the place of its windows there."""
+    start = max(0, span[0] - halo[0])
+    pixels = STRIDE * start, min(side, STRIDE * (span[1] + halo[1]))
+    return pixels, slice(span[0] - start, None if span[1] == count else span[1] - start)
+
+
+def join(level: PyramidLevel, pieces: Sequence[Piece], outputs: Iterable[Maps], xp: ModuleType) -> Maps:
+    """The maps of a level, from those of its pieces."""
+    outputs = iter(outputs)
+    first = next(outputs)
+    if len(pieces) == 1:
+        return first
+    joined = _empty_maps(level, first, xp)
+    for piece, maps in zip(pieces, itertools.chain([first], outputs)):
+        rows, columns = piece.windows
         part = np.s_[..., rows[0]:rows[1], columns[0]:columns[1]]
         joined.features[part], joined.scores[part] = maps.features, maps.scores
         for k, (whole, skip) in enumerate(zip(joined.skips, maps.skips)):
             top, left = rows[0] << k, columns[0] << k
             whole[:, top:top + skip.shape[1], left:left + skip.shape[2]] = skip
-    assert joined is not None  # a level has a window
     return joined
 
 

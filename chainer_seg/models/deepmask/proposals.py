@@ -1,8 +1,7 @@
 """Full-scene inference: proposals for a whole image (arXiv 1506.06204, section 3.2)."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import chainer
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from chainer.backends import cuda
 
 from chainer_seg import boxes
-from chainer_seg.arrays import Array
+from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.datasets.proposal_files import RleProposals
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image
@@ -19,10 +18,10 @@ from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.candidate_model import CandidateModel
 from chainer_seg.models.deeplab.clicks import Click
+from chainer_seg.models.deepmask import pieces
 from chainer_seg.models.deepmask.at_click import masks_at
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
-from chainer_seg.models.deepmask.pasting import paste
-from chainer_seg.models.deepmask.pieces import Span, join_pieces, piece_positions
+from chainer_seg.models.deepmask.pasting import paste_windows
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, PyramidLevel, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
     Candidates, Maps, Selection, best_candidates, best_selection, torch_candidates, torch_selection)
@@ -35,46 +34,31 @@ CLICK_CANDIDATES = 300  # proposals from which a click selects
 
 SKIP_REACH = 3  # positions, of the three 3x3 convolutions of SharpMask's horizontal nets
 
+ALL_WINDOWS = (slice(0, None), slice(0, None))  # rows and columns
+
 # Numbers of the masks, their level, their rows and columns there, and their logits (m, S, S) float32.
 MaskLogits: TypeAlias = tuple[np.ndarray, PyramidLevel, np.ndarray, np.ndarray, np.ndarray]
-
-
-class MaskBranch(NamedTuple):
-    """The networks that predict masks.
-
-    Attributes:
-        skips: From the trunk's stages to the maps that are computed once for a level.
-        logits: From feature vectors (m, features, 1, 1) and windows of these maps to mask logits
-            (m, S, S).
-    """
-
-    skips: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]
-    logits: Callable[[Array, Sequence[Array]], chainer.Variable]
-
-
-def _scores_and_total(maps: Maps) -> tuple[npt.NDArray[np.float32], np.float32]:
-    """The scores on the CPU, and a number that is finite if all outputs are, with one synchronisation."""
-    xp = cuda.get_array_module(maps.scores)
-    total = xp.asarray(total_of(maps.features, maps.scores), np.float32)
-    both = cuda.to_cpu(xp.concatenate([maps.scores.ravel(), total.reshape(1)]))
-    return both[:-1].reshape(maps.scores.shape), both[-1]
 
 
 class ProposalModel(CandidateModel):
     """Base of DeepMask and SharpMask: proposals for whole images.
 
-    An image goes through :meth:`prepare`, :meth:`predict_logits` for each level, and :meth:`decode`. A
-    subclass has the links ``trunk`` and ``score``, and :meth:`branch`.
+    An image goes through :meth:`prepare`, :meth:`dense` for each level of its pyramid, and :meth:`decode`,
+    which calls :meth:`window_masks` for the best windows. A subclass has the links ``trunk``, ``score`` and
+    ``mask``.
 
     Attributes:
         patch_size: Side of the window that a mask covers, in pixels.
+        mask_size: Side of the masks of ``mask``; None without it.
         target_size: Side to which masks are enlarged for the loss.
     """
 
     patch_size: int
+    mask_size: int | None
     target_size: int
     trunk: Trunk
     score: chainer.Chain
+    mask: chainer.Chain
 
     # Whether the Torch implementation clips positions to the side of the mask (its SharpMask does).
     clips_to_mask = False
@@ -130,7 +114,7 @@ class ProposalModel(CandidateModel):
         return RleProposals(runs.to_rle(), runs.bboxes(), scores, found_at)
 
     def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
-        runs, scores, _ = self._find(image, CLICK_CANDIDATES, None, False, False, MASK_THRESHOLD, None, False)
+        runs, scores, _ = self._find(image, CLICK_CANDIDATES)
         return CandidateMasks.of(runs, scores)
 
     def candidates_at(self, image: npt.NDArray[np.uint8], click: Click) -> CandidateMasks:
@@ -151,53 +135,57 @@ class ProposalModel(CandidateModel):
         chosen += (ZOOM_SCALE,) if zoom else ()
         return build_pyramid(self.device.send(image), chosen, self.patch_size)
 
-    def branch(self, dm: bool) -> MaskBranch:
-        """The networks that predict masks; with ``dm`` those of DeepMask's coarse masks."""
-        raise NotImplementedError
-
-    def predict_logits(self, level: PyramidLevel,
-                       skips_of: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]) -> Maps:
-        """Runs the trunk and the score branch over a level of the pyramid, in pieces if it is large.
+    def dense(self, x: ArrayOrVariable, windows: tuple[slice, slice] = ALL_WINDOWS, dm: bool = False
+              ) -> tuple[chainer.Variable, chainer.Variable, Sequence[chainer.Variable]]:
+        """The network over a whole image: all windows, every 16 pixels, at once.
 
         Args:
-            level: The level.
-            skips_of: The maps of :class:`MaskBranch` to compute from the trunk's stages.
+            x: (B, 3, H, W) float32, normalised, as of :meth:`.pyramid.PyramidLevel.read`.
+            windows: The rows and columns of the windows to compute.
+            dm: Whether to omit what only SharpMask's refinement needs.
+
+        Returns:
+            Feature vectors (B, features, h, w) and score logits (B, h, w) of the windows, and the maps of
+            :meth:`skips`, which begin with the first of the windows and end with the last.
         """
-        across = piece_positions(level, self._halo)
-        spans = [[(first, min(first + across, count)) for first in range(0, count, across)]
-                 for count in level.positions]
-        if len(spans[0]) == len(spans[1]) == 1:
-            return self._piece_maps(level, spans[0][0], spans[1][0], skips_of)
-        pieces = ((rows, columns, self._piece_maps(level, rows, columns, skips_of))
-                  for rows, columns in itertools.product(*spans))
-        return join_pieces(level, pieces, self.xp)
-
-    @property
-    def _halo(self) -> Span:
-        """Number of positions that a piece must include before its windows and after them."""
-        before = -(-self.trunk.reach // STRIDE) + SKIP_REACH
-        return before, before + self.patch_size // STRIDE - 1
-
-    def _piece_maps(self, level: PyramidLevel, rows: Span, columns: Span,
-                 skips_of: Callable[[Sequence[chainer.Variable]], Sequence[chainer.Variable]]) -> Maps:
-        """The maps of the windows at the positions of two spans."""
-        before, behind = self._halo
-        starts = [max(0, span[0] - before) for span in (rows, columns)]
-        ends = [min(side, STRIDE * (span[1] + behind))
-                for side, span in zip(level.padded, (rows, columns))]
-        x = level.read(*((STRIDE * start, end) for start, end in zip(starts, ends)))
-        stages = self.trunk(x[None])
+        stages = self.trunk(x)
         around = self.patch_size // STRIDE - 1
-        (top, bottom), (left, right) = (
-            (span[0] - start, span[1] - start) for span, start in zip((rows, columns), starts))
-        features = self.trunk.describe(stages[-1][:, :, top:bottom + around, left:right + around])
-        whole = [span[1] == count for span, count in zip((rows, columns), level.positions)]
-        skips = [skip.array[0, :, top << k:None if whole[0] else bottom << k,
-                            left << k:None if whole[1] else right << k]
-                 for k, skip in enumerate(skips_of(stages))]
-        return Maps(features.array[0], self.score(features).array[0], skips)
+        rows, columns = (slice(part.start, part.stop and part.stop + around) for part in windows)
+        features = self.trunk.describe(stages[-1][:, :, rows, columns])
+        skips = []
+        for k, skip in enumerate(() if dm else self.skips(stages)):
+            rows, columns = (slice(part.start << k, part.stop and part.stop << k) for part in windows)
+            skips.append(skip[:, :, rows, columns])
+        return features, self.score(features), skips
 
-    def decode(self, candidates: Sequence[Candidates], n: int, size: tuple[int, int], branch: MaskBranch,
+    def skips(self, stages: Sequence[chainer.Variable]) -> Sequence[chainer.Variable]:
+        """What :meth:`window_masks` needs of the trunk's stages: maps at stride 16, 8, ...; here none."""
+        return ()
+
+    def masks(self, features: ArrayOrVariable) -> chainer.Variable:
+        """The mask logits (B, mask_size, mask_size, h, w) of feature vectors (B, features, h, w)."""
+        logits = self.mask(features)
+        return logits.reshape(len(logits), self.mask_size, self.mask_size, *logits.shape[2:])
+
+    def window_masks(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
+        """The mask logits (m, S, S) of windows.
+
+        Args:
+            features: (m, features, 1, 1), their feature vectors.
+            skips: Their parts (m, C, s, s) of the maps of :meth:`skips`; none for the coarse masks.
+        """
+        return self.masks(features)[:, :, :, 0, 0]
+
+    def level_maps(self, level: PyramidLevel, dm: bool = False) -> Maps:
+        """The outputs of :meth:`dense` for a level of the pyramid, in pieces if it is large."""
+        before = -(-self.trunk.reach // STRIDE) + SKIP_REACH
+        parts = pieces.split(level, (before, before + self.patch_size // STRIDE - 1))
+        outputs = (self.dense(level.read(*part.pixels)[None], part.inside, dm) for part in parts)
+        maps = (Maps(features.array[0], scores.array[0], [skip.array[0] for skip in skips])
+                for features, scores, skips in outputs)
+        return pieces.join(level, parts, maps, self.xp)
+
+    def decode(self, candidates: Sequence[Candidates], n: int, size: tuple[int, int],
                threshold: float = MASK_THRESHOLD, nms: float | None = None, exact: bool = False
                ) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Turns the best windows of each level into masks of the image.
@@ -206,51 +194,48 @@ class ProposalModel(CandidateModel):
             candidates: The best windows of each level.
             n, threshold, nms, exact: As those of :meth:`propose`.
             size: (H, W) of the image.
-            branch: The branch that predicts the masks.
 
         Returns:
             R masks as runs, their scores (R,) and the scales (R,) of their levels, by descending score.
         """
         chosen = (torch_selection if exact else best_selection)(candidates, n)
-        logits = self.mask_logits(candidates, chosen, branch.logits)
-        runs = self.paste(logits, len(chosen[0]), size, threshold, exact)
+        runs = self.paste(self.mask_logits(candidates, chosen), len(chosen[0]), size, threshold, exact)
         scales = np.array([each.level.scale for each in candidates], np.float32)[chosen[0]]
         kept = _kept(runs.bboxes(), chosen[2], nms, exact)
         return runs.take(kept), chosen[2][kept], scales[kept]
 
-    def _find(self, image: ImageLike, n: int, scales: Sequence[float] | None, zoom: bool, dm: bool,
-              threshold: float, nms: float | None, exact: bool
-              ) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _find(self, image: ImageLike, n: int, scales: Sequence[float] | None = None, zoom: bool = False,
+              dm: bool = False, threshold: float = MASK_THRESHOLD, nms: float | None = None,
+              exact: bool = False) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The results of :meth:`decode` for an image."""
         _check(n, threshold, nms)
-        pixels, branch = as_image(image), self.branch(dm)
+        if dm and self.mask_size is None:
+            raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
+        pixels = as_image(image)
         with inference():
-            levels = self.prepare(pixels, scales, zoom)
-            candidates = self._best_windows(levels, n, branch, exact)
-            return self.decode(candidates, n, pixels.shape[:2], branch, threshold, nms, exact)
+            candidates = self._best_windows(self.prepare(pixels, scales, zoom), n, dm, exact)
+            return self.decode(candidates, n, pixels.shape[:2], threshold, nms, exact)
 
-    def _best_windows(self, levels: Sequence[PyramidLevel], n: int, branch: MaskBranch, exact: bool
+    def _best_windows(self, levels: Sequence[PyramidLevel], n: int, dm: bool, exact: bool
                       ) -> list[Candidates]:
         """The ``n`` best windows of each level; the maps of a level are released before the next one."""
         pick = torch_candidates if exact else best_candidates
         candidates, totals = [], []
         for level in levels:
-            maps = self.predict_logits(level, branch.skips)
+            maps = self.level_maps(level, dm)
             maps.scores, total = _scores_and_total(maps)
             totals.append(total)
             candidates.append(pick(level, maps, n))
         self.check_finite(totals)
         return candidates
 
-    def mask_logits(self, candidates: Sequence[Candidates], chosen: Selection,
-                   logits_of: Callable[..., chainer.Variable]) -> Iterator[MaskLogits]:
+    def mask_logits(self, candidates: Sequence[Candidates], chosen: Selection) -> Iterator[MaskLogits]:
         """Predicts masks in small batches.
 
         Args:
             candidates: The best windows of each level.
             chosen: The selected ones, as of
                 :func:`chainer_seg.models.deepmask.selection.best_selection`.
-            logits_of: The ``logits`` of :class:`MaskBranch`.
 
         Yields:
             (m,) int, positions in ``chosen``; their level; (m,) int, their rows and columns there; and
@@ -261,8 +246,8 @@ class ProposalModel(CandidateModel):
             mine = np.flatnonzero(levels == number)
             for first in range(0, len(mine), MASKS_AT_ONCE):
                 part = mine[first:first + MASKS_AT_ONCE]
-                features, windows = of_level.windows(within[part], self.patch_size // STRIDE)
-                logits = cuda.to_cpu(logits_of(features, windows).array)
+                windows = of_level.windows(within[part], self.patch_size // STRIDE)
+                logits = cuda.to_cpu(self.window_masks(*windows).array)
                 self.check_finite(logits)
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
                 yield part, of_level.level, rows, columns, logits
@@ -272,16 +257,19 @@ class ProposalModel(CandidateModel):
         """Pastes the results of :meth:`mask_logits` into an image of ``size``: ``count`` masks as runs."""
         parts = []
         for part, level, rows, columns, logits in masks:
-            last = logits.shape[1] - 1 if exact and self.clips_to_mask else None
-            tops, lefts = (self._corners(places, level.scale, last) for places in (rows, columns))
-            side = int(self.patch_size / level.scale)
-            parts.append((paste(logits, tops, lefts, side, size, threshold), part))
+            if exact and self.clips_to_mask:
+                rows, columns = (np.minimum(places, logits.shape[1] - 1) for places in (rows, columns))
+            parts.append((paste_windows(logits, STRIDE * rows, STRIDE * columns, self.patch_size,
+                                        level.scale, size, threshold), part))
         return RunLengthMasks.collect(parts, count, size)
 
-    def _corners(self, places: np.ndarray, scale: float, last: int | None) -> npt.NDArray[np.int64]:
-        """The first pixels of windows in the image, for their positions along one side."""
-        places = places if last is None else np.minimum(places, last)
-        return np.floor(places * STRIDE / scale - self.patch_size / 2 / scale).astype(int)
+
+def _scores_and_total(maps: Maps) -> tuple[npt.NDArray[np.float32], np.float32]:
+    """The scores on the CPU, and a number that is finite if all outputs are, with one synchronisation."""
+    xp = cuda.get_array_module(maps.scores)
+    total = xp.asarray(total_of(maps.features, maps.scores), np.float32)
+    both = cuda.to_cpu(xp.concatenate([maps.scores.ravel(), total.reshape(1)]))
+    return both[:-1].reshape(maps.scores.shape), both[-1]
 
 
 def _kept(bboxes: np.ndarray, scores: np.ndarray, nms: float | None, exact: bool) -> npt.NDArray[np.int64]:

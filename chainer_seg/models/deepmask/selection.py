@@ -69,7 +69,7 @@ def best_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
 
     Args:
         level: The level.
-        maps: Its maps, as of :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.predict_logits`.
+        maps: Its maps, as of :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.level_maps`.
         n: Maximum number of windows.
     """
     scores = _probabilities(maps)

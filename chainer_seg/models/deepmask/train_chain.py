@@ -46,7 +46,7 @@ class DeepMaskTrainChain(DeviceChain):
             correct = (logits.array >= 0) == (score > 0)
             chainer.report({'score_loss': loss, 'score_accuracy': correct.mean()}, self)
             return loss
-        logits = self.model.masks(features)[:, :, :, 0, 0]
+        logits = self.model.window_masks(features, ())
         return _mask_loss(self, enlarge(logits, mask.shape[1]), mask)
 
 

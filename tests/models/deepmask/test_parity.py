@@ -81,8 +81,7 @@ def test_sharpmask_equals_torch_on_patches(genuine):
 @pytest.mark.parametrize('genuine', WITH_SCENES, indirect=True)
 def test_a_whole_image_at_scale_1_equals_torch(genuine):
     model, recorded = genuine
-    skips_of, _ = model.branch(dm=False)
-    maps = model.predict_logits(PyramidLevel(image(recorded), 1.0, model.patch_size), skips_of)
+    maps = model.level_maps(PyramidLevel(image(recorded), 1.0, model.patch_size))
     assert_same(maps.features, recorded['conv_trunk'])
     assert_same(maps.scores, recorded['conv_score'])
     if 'conv_mask' in recorded:
@@ -99,7 +98,7 @@ def test_the_levels_of_the_pyramid_equal_torch(genuine):
             build_pyramid(image(recorded), recorded['scales'], model.patch_size), start=1):
         border = model.patch_size // 2
         inner = level.read()[:, border:-border, border:-border]
-        maps = model.predict_logits(level, lambda stages: [])
+        maps = model.level_maps(level, dm=True)
         found = {f'infer_score_scale{number}': F.sigmoid(maps.scores),
                  f'infer_scorelogit_scale{number}': maps.scores}
         if f'infer_resized_scale{number}' in recorded:
@@ -133,8 +132,7 @@ def test_windows_of_the_exact_mode_and_their_refinement_equal_torch(genuine):
     model, recorded = genuine
     levels = build_pyramid(image(recorded), recorded['scales'], model.patch_size)
     n = len(recorded['infer_top'])
-    skips_of, logits_of = model.branch(dm=False)
-    candidates = [torch_candidates(level, model.predict_logits(level, skips_of), n) for level in levels]
+    candidates = [torch_candidates(level, model.level_maps(level), n) for level in levels]
     chosen = list(zip(*torch_selection(candidates, n)))
     rows = [(score, level + 1, candidates[level].rows[within] + 1, candidates[level].columns[within] + 1)
             for level, within, score in chosen]
@@ -147,6 +145,5 @@ def test_windows_of_the_exact_mode_and_their_refinement_equal_torch(genuine):
         maps = model.refine.steps(features, windows)
         assert_same(maps[0], recorded['infer_ref0'][number])
         assert_same(maps[4], recorded['infer_ref4_upsampled'][number])
-        assert_same(logits_of(features, windows), recorded['infer_mask_logits'][number])
-        _, coarse = model.branch(dm=True)
-        assert_same(coarse(features, []), recorded['infer_dm_mask_logits'][number])
+        assert_same(model.window_masks(features, windows), recorded['infer_mask_logits'][number])
+        assert_same(model.window_masks(features, ()), recorded['infer_dm_mask_logits'][number])

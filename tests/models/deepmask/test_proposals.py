@@ -7,7 +7,7 @@ import pytest
 from chainer_seg.errors import UserError
 from chainer_seg.masks import decode_rle
 from chainer_seg.models.deepmask import DeepMask, SharpMask, pieces
-from chainer_seg.models.deepmask.proposals import MaskBranch, ProposalModel
+from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.pyramid import build_pyramid
 from tests.models.deepmask.test_model import SMALL
 
@@ -55,9 +55,8 @@ class BrightWindows(ProposalModel):
     def score(self, features):
         return chainer.functions.sum(features, axis=1)
 
-    def branch(self, dm):
-        return MaskBranch(lambda stages: [], lambda features, skips: chainer.Variable(
-            np.full((len(features), 8, 8), self.mask_logit, np.float32)))
+    def window_masks(self, features, skips):
+        return chainer.Variable(np.full((len(features), 8, 8), self.mask_logit, np.float32))
 
 
 def image_with_a_bright_square(top, left, side, size=(160, 192)):
@@ -98,8 +97,7 @@ def test_windows_are_clipped_to_the_image():
 def test_proposals_are_the_best_of_all_levels(model, image):
     with chainer.using_config('train', False), chainer.no_backprop_mode():
         levels = build_pyramid(image, SCALES, model.patch_size)
-        logits = np.concatenate([model.predict_logits(level, lambda stages: []).scores.ravel()
-                                 for level in levels])
+        logits = np.concatenate([model.level_maps(level).scores.ravel() for level in levels])
     expected = np.sort(1 / (1 + np.exp(-logits)))[::-1][:12]
     found = model.propose_rle(image, 12, SCALES, threshold=0.01)
     np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
@@ -193,11 +191,10 @@ def test_large_levels_in_pieces_give_the_same_proposals(model, rng, monkeypatch)
 
 def test_maps_of_pieces_equal_those_of_the_whole_level(model, rng, monkeypatch):
     level, = build_pyramid(rng.integers(0, 256, (390, 610, 3), np.uint8), [1.0], model.patch_size)
-    skips_of, _ = model.branch(dm=False)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
-        whole = model.predict_logits(level, skips_of)
+        whole = model.level_maps(level)
         monkeypatch.setattr(pieces, 'PIECE_PIXELS', 300 ** 2)
-        joined = model.predict_logits(level, skips_of)
+        joined = model.level_maps(level)
     for a, b in zip([whole.features, whole.scores, *whole.skips],
                     [joined.features, joined.scores, *joined.skips]):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max())
