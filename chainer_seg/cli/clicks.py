@@ -13,13 +13,12 @@ from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import Common, Strict
 from chainer_seg.cli.file_options import Reading
 from chainer_seg.cli.parsing import Command
-from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.files import atomic_write
 from chainer_seg.models.deeplab.precomputed_clicks import LEAST_AREA, MAP_SCALE, clicks_of_maps
-from chainer_seg.recipes.click import Sampling
-from chainer_seg.recipes.data import VALIDATION_SEED_OFFSET
+from chainer_seg.recipes.data import SYNTHETIC, VALIDATION_SEED_OFFSET, synthetic_class
 from chainer_seg.recipes.options import Flat, Positive, Size, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any, without
+from chainer_seg.recipes.sampling import Sampling
 
 if TYPE_CHECKING:
     from chainer_seg.datasets.click_files import ClickFilesDataset

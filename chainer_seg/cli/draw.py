@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from chainer_seg.cli.common import Common
 from chainer_seg.cli.parsing import Command
-from chainer_seg.cli.synthetic_data import SYNTHETIC
+from chainer_seg.recipes.data import SYNTHETIC
 from chainer_seg.recipes.options import Flat, Positive, Share, Size, Switch, option
 from chainer_seg.recipes.rules import When, only
 

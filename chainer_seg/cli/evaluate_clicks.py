@@ -16,11 +16,11 @@ from chainer_seg.cli.click_report import class_table, table, write
 from chainer_seg.cli.common import CommonOnDevice
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
-from chainer_seg.cli.synthetic_data import SYNTHETIC, synthetic_class
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation.click_baselines import BASELINES
 from chainer_seg.evaluation.click_benchmarks import BENCHMARKS, CAP, LEAST_AREA, THRESHOLDS
 from chainer_seg.models.deeplab.refine import REFINEMENTS
+from chainer_seg.recipes.data import SYNTHETIC, synthetic_class
 from chainer_seg.recipes.options import Flat, Positive, Switch, chosen, option
 from chainer_seg.recipes.rules import only, where, with_any, without
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from chainer_seg.cli.common import Strict
 from chainer_seg.cli.file_options import Reading
 from chainer_seg.cli.proposal_options import ImageRange
-from chainer_seg.cli.synthetic_data import SYNTHETIC
 from chainer_seg.errors import DatasetError
+from chainer_seg.recipes.data import SYNTHETIC
 from chainer_seg.recipes.options import Flat, Positive, Size, chosen, option
 from chainer_seg.recipes.rules import Rule, only, with_any, without
 

@@ -1,22 +1,15 @@
 """Synthetic data sets on the command line, by their names."""
 
-import importlib
 import logging
 import typing
 from collections.abc import Sequence
+
+from chainer_seg.recipes.data import synthetic_class
 
 if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.base import SyntheticDataset
 
 log = logging.getLogger(__name__)
-
-# The class of each data set; loaded at first use.
-SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
-
-
-def synthetic_class(kind: str) -> type['SyntheticDataset']:
-    """The class of the synthetic data set of that name."""
-    return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
 
 
 def dataset_for_classes(names: Sequence[str], kind: str | None, length: int, seed: int,

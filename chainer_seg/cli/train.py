@@ -14,7 +14,9 @@ from tyro.conf import UseAppendAction, arg
 from chainer_seg.cli import find_name, parsing
 from chainer_seg.cli.common import Output
 from chainer_seg.command_line import USER_ERROR_STATUS
+from chainer_seg.errors import TrainingError
 from chainer_seg.recipes import SYSTEMS, Recipe, Run, recipe_class
+from chainer_seg.recipes.data import SYNTHETIC
 from chainer_seg.recipes.options import Flat, Switch, option
 
 
@@ -87,13 +89,12 @@ def parse(system: str, arguments: Sequence[str], prog: str = 'chainer-seg train'
     base = parsing.parse_known(Start, arguments, name).base(form, arguments)
     command: Any = parsing.parse(command_of(form, base), arguments, name, _about(form))
     given = parsing.written(type(command), arguments)
-    data = command.data.settled(given)
+    data = command.data.resolved()
     # Through the tables, so that values are checked as those of a file are.
-    recipe = form.from_tables(command.recipe.to_tables(), 'The training').settled(given, data)
+    recipe = form.from_tables(command.recipe.to_tables(), 'The training')
     run = dataclasses.replace(command.run, command=shlex.join([*name.split(), *arguments]),
                               progress='none' if command.output.quiet else 'auto')
-    settled = dataclasses.replace(command, recipe=recipe, data=data, run=run)
-    parsing.check_rules(form.rules, given, settled)
+    parsing.check_rules(form.rules, given, dataclasses.replace(command, recipe=recipe, data=data, run=run))
     return Request(recipe, data, run, command.output)
 
 
@@ -102,6 +103,9 @@ def train(request: Request) -> None:
     recipe, run = request.recipe, request.run
     started = time.time()
     length = recipe.training.settings()
+    if length['iterations'] is None and request.data.dataset in SYNTHETIC:
+        raise TrainingError('The recipe counts epochs, but there are as many synthetic images as iterations; '
+                            'give --iterations, or a --dataset of files.')
     training_set, validation_set = request.data.open(
         (length['iterations'] or 1) * length['batch_size'], run.seed,
         keypoints=True if recipe.wants_keypoints else None)

@@ -7,7 +7,7 @@ import pathlib
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import tomli_w
@@ -132,10 +132,6 @@ class Recipe:
                 raise TrainingError(f'{quoted(assignment)} sets nothing; write it as field=value.')
             values[place.strip()] = _value_of(value.strip())
         return self.replace(**values)
-
-    def settled(self, given: Collection[str], data: Data) -> Self:
-        """The recipe with the fields that follow from others; ``given`` are the names on the command line."""
-        return self
 
     def model_to_evaluate(self, run: Run) -> str | None:
         """The model file that ``run.resume`` names where it is none of a snapshot; None otherwise."""

@@ -5,33 +5,31 @@ import functools
 import logging
 import pathlib
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from chainer_seg.errors import DatasetError, TrainingError, UserError
+from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import Data
-from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Share, Size, option
+from chainer_seg.recipes.data import OBJECT_SETS, Data
+from chainer_seg.recipes.options import (
+    Blocks, Count, Flat, NotNegative, Positive, Share, Size, chosen, option)
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, OF_FILES, When, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, OF_FILES, OF_SYNTHETIC, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
+from chainer_seg.recipes.sampling import Sampling
+from chainer_seg.recipes.start import find_resnet
 from chainer_seg.recipes.training import SmoothSchedules, Training
+from chainer_seg.recipes.validation import VALIDATED_OBJECTS, click_figures
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab import ClickSegmenter
-    from chainer_seg.models.deeplab.sampling import ClickSampling
 
 log = logging.getLogger(__name__)
-
-# Synthetic objects below this fraction of the image are not clicked on: 32x32 of 256x256 pixels.
-LEAST_SYNTHETIC_FRACTION = 64
 
 COLOURS = 3  # inputs of a network before those that say where the clicks are
 
 # The parameters that the TensorFlow implementation calls conv1 and fc.
 ENDS = ('/model/net/resnet/stem/conv/*', '/model/net/pyramid/*')
-
-Range = Annotated[tuple[int, int] | None, option(metavar='MIN MAX')]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,18 +39,17 @@ class ClickData(Data):
     Attributes:
         list: List of samples to train on, for --dataset click-files.
         data: Folder of the samples; that of the list if not given. --images defaults to "images" there.
-        val_list: List of samples to validate on; twice --val-n of them are used.
+        val_list: List of samples to validate on.
     """
 
-    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'click-files'] = 'shapes'
+    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'click-files')), option()] = None
     list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
     data: Annotated[pathlib.Path | None, option(metavar='D')] = None
     val_list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
 
-    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
-             keypoints: bool | None = None) -> tuple[Any, Any]:
+    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
         if self.dataset != 'click-files':
-            return super().open(examples, seed, skip_empty=skip_empty, keypoints=keypoints)
+            return super()._open(examples, seed, keypoints)
         from chainer_seg.datasets import ClickFilesDataset
         if not self.list:
             raise DatasetError('--dataset click-files needs --list, a list that chainer-seg data clicks '
@@ -128,70 +125,6 @@ class Samples:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
-    """Sampling of the clicks. Distances are in pixels of a sample; defaults are those of --sampling.
-
-    Names in capitals are those of the TensorFlow implementation's configuration.
-
-    Attributes:
-        sampling: A few clicks anywhere, as in the paper, or as in the TensorFlow implementation.
-        strategies: Where negative clicks are placed; samples take turns with these.
-        positives: Number of clicks on the object.
-        background: Number of clicks near the object (strategy 1).
-        others: Number of clicks in each other object (strategy 2).
-        outline: Number of clicks around the object (strategy 3).
-        d_step: Minimum distance between two clicks.
-        ratio_factor: Divisor of the object's size where --d-step depends on it.
-        d_margin: Minimum distance of positive clicks from the boundary; in the TensorFlow implementation
-            the maximum.
-        d: Maximum distance of negative clicks from the object.
-        outline_margin: Minimum distance from both rims of the ring of strategy 3.
-        tries: Maximum number of points tried for one set of clicks.
-        n_pos: Maximum number of clicks on the object.
-        n_neg: Maximum number of clicks off the object, and one and a half times the minimum.
-    """
-
-    sampling: Literal['few', 'paper', 'tensorflow'] = 'few'
-    strategies: Annotated[tuple[Literal['background', 'others', 'outline'], ...] | None,
-                          option(metavar='{background,others,outline} ...')] = None
-    positives: Range = None
-    background: Range = None
-    others: Range = None
-    outline: Annotated[int | None, option(metavar='N')] = None
-    d_step: Annotated[float | None, option(metavar='PX')] = None
-    ratio_factor: Annotated[float | None, option('--RATIO_FACTOR', metavar='F')] = None
-    d_margin: Annotated[float | None, option('--D_MARGIN', metavar='PX')] = None
-    d: Annotated[float | None, option('--D', metavar='PX')] = None
-    outline_margin: Annotated[float | None, option('--NEG3_MARGIN', metavar='PX')] = None
-    tries: Annotated[int | None, option(metavar='N')] = None
-    n_pos: Annotated[int | None, option('--N_POS', metavar='N')] = None
-    n_neg: Annotated[int | None, option('--N_NEG', metavar='N')] = None
-
-    def chosen(self) -> 'ClickSampling | None':
-        """The sampling with the numbers that are given; None for ``few``, which has none of them.
-
-        Raises:
-            chainer_seg.errors.UserError: ``few`` is given numbers.
-        """
-        from chainer_seg.models.deeplab.sampling import SAMPLINGS, find_sampling
-        given = {name: value for name, value in dataclasses.asdict(self).items()
-                 if name != 'sampling' and value is not None}
-        if self.sampling == 'few':
-            for name in given:
-                raise UserError(f'--{name.replace("_", "-")} belongs to --sampling '
-                                f'{" or ".join(SAMPLINGS)}, not to --sampling few; give one of these or '
-                                f'omit it.')
-            return None
-        most = given.pop('n_pos', None)
-        changes = {} if most is None else {'positives': (1, most)}
-        count = given.pop('n_neg', None)
-        if count is not None:
-            fewest = 2 * count // 3
-            changes.update(background=(fewest, count), others=(fewest, count), outline=count)
-        return dataclasses.replace(find_sampling(self.sampling), **{**changes, **given})
-
-
-@dataclasses.dataclass(frozen=True)
 class Losses:
     """The loss.
 
@@ -215,18 +148,20 @@ class ClickTraining(Training):
     """The training.
 
     Attributes:
+        iterations: Number of updates; 2000 if neither it nor --epochs is given.
         epochs: Passes over a data set of files, instead of --iterations.
-        val_objects: Maximum number of objects to validate on.
+        val_objects: Maximum number of objects to validate on; 80, or two for each synthetic image.
     """
 
+    iterations: Positive | None = None  # type: ignore[assignment]
     schedule: SmoothSchedules = 'cosine'
     epochs: Annotated[float | None, option(metavar='N')] = None
-    val_objects: Annotated[int, option(metavar='N')] = 80
+    val_objects: Annotated[int | None, option(metavar='N')] = None
 
     def settings(self) -> dict[str, object]:
-        if self.epochs is None:
-            return super().settings()
-        return {**super().settings(), 'iterations': None, 'epochs': self.epochs}
+        if self.iterations is None and self.epochs is not None:
+            return {**super().settings(), 'epochs': self.epochs}
+        return {**super().settings(), 'iterations': self.iterations or Training.iterations}
 
 
 def _encodes(encoding: str) -> When:
@@ -247,8 +182,8 @@ _RULES = (
     only(When('without --dataset click-files', lambda options: options['dataset'] != 'click-files'),
          '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--simulated-clicks',
          '--start-masks', '--composites', '--jaccard-weight', *_SAMPLING_FLAGS),
-    only(with_any('--val-annotations', '--val-list'), '--val-images'),
-    only(OF_FILES, '--epochs'), only(without('--epochs'), '--iterations'),
+    only(OF_SYNTHETIC, '--val-n'), only(with_any('--val-annotations', '--val-list'), '--val-images'),
+    only(OF_FILES, '--epochs'), only(without('--iterations'), '--epochs'),
     only(without('--init'), '--init-trunk', '--backbone', '--blocks', '--width', '--mask-input', '--decoder'),
     only(without('--whole-images'), '--object-scale'),
     only(where('--sampling', 'few'), '--max-positive', '--max-negative'),
@@ -270,15 +205,6 @@ class ClickRecipe(Recipe):
     title: ClassVar[str] = 'click segmentation'
     data: ClassVar[type] = ClickData
     rules: ClassVar = _RULES
-
-    def settled(self, given: Collection[str], data: Data) -> 'ClickRecipe':
-        """Epochs of the recipe give way to iterations that are given; synthetic images have no epochs."""
-        changes: dict[str, Any] = {}
-        if 'val_objects' not in given:
-            changes['val_objects'] = 2 * data.val_n
-        if 'epochs' not in given and ('iterations' in given or data.is_synthetic):
-            changes['epochs'] = None
-        return self.replace(**changes)
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.datasets import ClickFilesDataset
@@ -306,7 +232,6 @@ class ClickRecipe(Recipe):
         from chainer_seg.links import copy_resnet
         from chainer_seg.model_file import copy_matching, load_model
         from chainer_seg.models.deeplab import ClickSegmenter
-        from chainer_seg.recipes.start import find_resnet
         net = self.model
         model = ClickSegmenter(longest_side=256, mask_input=net.mask_input, decoder=net.decoder,
                                blocks=net.blocks, width=net.width, seed=seed)
@@ -332,7 +257,7 @@ class ClickRecipe(Recipe):
         chain = ClickTrainChain(model, losses.positive_weight, losses.jaccard_weight, losses.loss_scale,
                                 losses.freeze_bn)
         return Parts(model, chain, train, transform,
-                     functools.partial(evaluate, dataset=validation, objects=self.training.val_objects),
+                     functools.partial(click_figures, dataset=validation, objects=self.training.val_objects),
                      ('validation/iou@3', 'max'),
                      {'lr_multipliers': self.lr_factors(model)})
 
@@ -351,7 +276,7 @@ class ClickRecipe(Recipe):
         chain = ClickMapTrainChain(model, losses.positive_weight, losses.loss_scale, losses.freeze_bn)
         return Parts(model, chain, train, transform,
                      lambda model: evaluate_maps(chain, validation, transform,
-                                                 self.training.val_objects),
+                                                 self.training.val_objects or VALIDATED_OBJECTS),
                      ('validation/iou', 'max'), {'lr_multipliers': self.lr_factors(model)})
 
     def lr_factors(self, model: 'ClickSegmenter') -> dict[str, float]:
@@ -370,16 +295,3 @@ class ClickRecipe(Recipe):
         if any(isinstance(link, BatchNorm) for link in model.links()):
             factors.update(dict.fromkeys(('/model/*/gamma', '/model/*/beta'), 0.0))
         return factors
-
-
-def evaluate(model: 'ClickSegmenter', dataset: Any, objects: int) -> dict[str, float]:
-    """Mean intersection over union after some clicks of the simulated user."""
-    from chainer_seg.datasets import ShapesDataset
-    from chainer_seg.evaluation import evaluate_clicks
-    from chainer_seg.evaluation.object_choice import LEAST_AREA
-    least_area = LEAST_AREA
-    if isinstance(dataset, ShapesDataset):
-        height, width = dataset.size
-        least_area = height * width // LEAST_SYNTHETIC_FRACTION
-    figures = evaluate_clicks(model, dataset, least_area=least_area, max_objects=objects)
-    return {name: value for name, value in figures.items() if name != 'objects'}

@@ -1,23 +1,32 @@
 """The data of a training on the command line: synthetic images, or a data set of files."""
 
 import dataclasses
+import importlib
 import os
 import pathlib
-from collections.abc import Collection
+import typing
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from tyro.conf import FlagCreatePairsOff
 
 from chainer_seg.class_names import listed
 from chainer_seg.errors import DatasetError
-from chainer_seg.recipes.options import Positive, Size, option
+from chainer_seg.recipes.options import Positive, Size, chosen, option
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.datasets.synthetic.base import SyntheticDataset
 
 # Synthetic images for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
 
+# The class of each synthetic data set; loaded at first use.
+SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
+OBJECT_SETS = (*SYNTHETIC, 'coco')  # the choices of recipes that train on objects
 
-# The choices of recipes that train on objects.
-ObjectSets = Literal['shapes', 'plain-shapes', 'figures', 'coco']
+
+def synthetic_class(kind: str) -> type['SyntheticDataset']:
+    """The class of the synthetic data set of that name."""
+    return getattr(importlib.import_module('chainer_seg.datasets'), SYNTHETIC[kind])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +34,8 @@ class Data:
     """The data.
 
     Attributes:
-        dataset: Synthetic shapes, textured or plain, synthetic people, or a data set of files.
+        dataset: Synthetic shapes, textured or plain, synthetic people, or a data set of files; coco with
+            --annotations, shapes without.
         annotations: COCO JSON file to train on; or a packed data set, or a list of images of VOC or SBD,
             which need no --images.
         images: Its folder of images.
@@ -39,7 +49,7 @@ class Data:
         val_n: Number of synthetic images to validate on.
     """
 
-    dataset: str = 'shapes'  # a subclass has the choices
+    dataset: Annotated[str | None, chosen(OBJECT_SETS), option()] = None
     annotations: Annotated[pathlib.Path | None, option(metavar='J')] = None
     images: Annotated[pathlib.Path | None, option(metavar='D')] = None
     val_annotations: Annotated[pathlib.Path | None, option(metavar='J')] = None
@@ -49,33 +59,26 @@ class Data:
     size: Size = (256, 256)
     val_n: Positive = 40
 
-    _SYNTHETIC: ClassVar[dict[str, str]] = {
-        'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
+    skips_empty: ClassVar[bool] = True  # whether images without objects are omitted when training
 
-    def settled(self, given: Collection[str]) -> Self:
-        """The options with those that follow from others; ``given`` are the names on the command line."""
-        if self.annotations and 'dataset' not in given:
-            return dataclasses.replace(self, dataset='coco')
-        return self
+    def resolved(self) -> Self:
+        """The same data, with ``dataset`` and the files named that other options stand for."""
+        return dataclasses.replace(self, dataset=self.dataset or ('coco' if self.annotations else 'shapes'))
 
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether the images are made by the program."""
-        return self.dataset in self._SYNTHETIC
-
-    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
-             keypoints: bool | None = None) -> tuple[Any, Any]:
+    def open(self, examples: int, seed: int, keypoints: bool | None = None) -> tuple[Any, Any]:
         """The data sets to train on and to validate on.
 
         Args:
             examples: How many synthetic images there are to train on.
             seed: Seed of synthetic images.
-            skip_empty: Omit images without objects when training.
             keypoints: Whether Instances carry keypoints; None: where there are some.
         """
-        if self.is_synthetic:
+        return self.resolved()._open(examples, seed, keypoints)
+
+    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
+        if self.dataset in SYNTHETIC:
             return self._draw(max(1, examples), seed)
-        return self._open_files(skip_empty, keypoints)
+        return self._open_files(keypoints)
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -86,16 +89,15 @@ class Data:
         if self.labels_as != 'auto' or self.allow_outside:
             raise DatasetError('--labels-as and --allow-outside are for data sets of files; name one, or '
                                'omit them.')
-        from chainer_seg import datasets
-        make = getattr(datasets, self._SYNTHETIC[self.dataset])
+        make = synthetic_class(str(self.dataset))
         return (make(examples, seed, self.size),
                 make(self.val_n, seed + VALIDATION_SEED_OFFSET, self.size))
 
-    def _open_files(self, skip_empty: bool, keypoints: bool | None) -> tuple[Any, Any]:
+    def _open_files(self, keypoints: bool | None) -> tuple[Any, Any]:
         from chainer_seg.datasets import open_dataset
         if not self.annotations:
             raise DatasetError(f'--dataset {self.dataset} needs --annotations and --images.')
-        train = open_dataset(self.annotations, self.images, skip_empty=skip_empty, keypoints=keypoints,
+        train = open_dataset(self.annotations, self.images, skip_empty=self.skips_empty, keypoints=keypoints,
                              **self.reading)
         if not self.val_annotations:
             return train, train
@@ -132,17 +134,15 @@ class PreparedData(Data):
             --val-annotations.
     """
 
-    dataset: ObjectSets = 'shapes'
     data_folder: Annotated[pathlib.Path | None, option(metavar='D')] = None
 
-    def settled(self, given: Collection[str]) -> Self:
+    def resolved(self) -> Self:
         if not self.data_folder:
-            return super().settled(given)
+            return super().resolved()
         validation = self.data_folder / 'val.packed'
         return dataclasses.replace(
-            self, annotations=self.data_folder / 'train.packed',
-            val_annotations=self.val_annotations or (validation if validation.exists() else None),
-            dataset=self.dataset if 'dataset' in given else 'coco')
+            self, annotations=self.data_folder / 'train.packed', dataset=self.dataset or 'coco',
+            val_annotations=self.val_annotations or (validation if validation.exists() else None))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,11 +153,10 @@ class CocoData(Data):
         coco_folder: Folder with annotations, train2017 and val2017, for --dataset coco2017.
     """
 
-    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'coco2017'] = 'shapes'
+    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'coco2017')), option()] = None
     coco_folder: pathlib.Path = pathlib.Path('downloads/coco')
 
-    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
-             keypoints: bool | None = None) -> tuple[Any, Any]:
+    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
         found = self
         if self.dataset == 'coco2017':
             kind = 'person_keypoints' if keypoints else 'instances'
@@ -166,4 +165,4 @@ class CocoData(Data):
             found = dataclasses.replace(
                 self, dataset='coco', annotations=train, val_annotations=val,
                 images=self.coco_folder / 'train2017', val_images=self.coco_folder / 'val2017')
-        return super(CocoData, found).open(examples, seed, skip_empty=skip_empty, keypoints=keypoints)
+        return super(CocoData, found)._open(examples, seed, keypoints)

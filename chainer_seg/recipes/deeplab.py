@@ -2,27 +2,23 @@
 
 import dataclasses
 import functools
-import logging
 import pathlib
 import typing
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from chainer_seg.class_names import listed
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import Data, check_classes
-from chainer_seg.recipes.options import Blocks, Flat, Positive, Share, Size, option
+from chainer_seg.recipes.data import OBJECT_SETS, SYNTHETIC, Data, check_classes
+from chainer_seg.recipes.options import Blocks, Flat, Positive, Share, Size, chosen, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, without)
 from chainer_seg.recipes.run import Run
+from chainer_seg.recipes.start import find_resnet, load_as, resnet_sizes, start_from
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
-    from chainer_seg.links import ResNet
     from chainer_seg.models.deeplab import DeepLab
-
-log = logging.getLogger(__name__)
 
 STAGES = 4  # of the ResNet
 
@@ -39,16 +35,15 @@ class SemanticData(Data):
         class_names: Names of the classes from 1 on, for label images of your own.
     """
 
-    dataset: Literal['shapes', 'plain-shapes', 'figures', 'coco', 'voc', 'sbd'] = 'shapes'
+    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'voc', 'sbd')), option()] = None
     sbd: Annotated[pathlib.Path | None, option(metavar='D')] = None
     class_names: Annotated[tuple[str, ...] | None, option(metavar='NAME')] = None
 
-    def open(self, examples: int, seed: int, *, skip_empty: bool = True,
-             keypoints: bool | None = None) -> tuple[Any, Any]:
+    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
         from chainer_seg.datasets import SemanticDataset
-        if not self.is_synthetic:
+        if self.dataset not in SYNTHETIC:
             return self._open_labels()
-        train, validation = super().open(examples, seed)
+        train, validation = super()._open(examples, seed, keypoints)
         return SemanticDataset(train), SemanticDataset(validation)
 
     def _open_labels(self) -> tuple[Any, Any]:
@@ -170,45 +165,28 @@ class DeepLabRecipe(Recipe):
         return model
 
     def _model_to_start_from(self, path: str, class_names: Sequence[str], seed: int) -> 'DeepLab':
-        from chainer_seg.model_file import load_model
-        from chainer_seg.models.class_transfer import start_by_names
         from chainer_seg.models.deeplab import DeepLab
-
-        source = load_model(path)
-        if not isinstance(source, DeepLab):
-            raise TrainingError(f'{path} holds a {type(source).__name__}, not a DeepLab; to start from '
-                                f'its ResNet alone give --backbone.')
+        source = load_as(path, DeepLab, 'DeepLab', 'to start from its ResNet alone give --backbone')
         model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': seed,
                            'longest_side': self.network.longest_side or source.longest_side})
         model.class_names = tuple(class_names)
-        shared = start_by_names(source, model).shared
-        log.info('The weights come from %s, those of %d of %d classes by name: %s', path, len(shared),
-                 len(class_names), listed(shared))
+        start_from(source, model, path)
         return model
 
     def _new_model(self, class_names: Sequence[str], seed: int) -> 'DeepLab':
         from chainer_seg.links import copy_resnet
         from chainer_seg.models.deeplab import DeepLab
-        from chainer_seg.recipes.start import find_resnet
         net = self.network
         sizes: dict[str, Any] = {'blocks': net.blocks, 'width': net.width}
         source = find_resnet(net.backbone) if net.backbone else None
-        if source is not None and net.backbone:
-            sizes = _sizes_of(source, net.backbone)
+        if source is not None:
+            sizes = resnet_sizes(source)
+            if len(sizes['blocks']) != STAGES:
+                raise TrainingError(f'The ResNet in {net.backbone} has {len(sizes["blocks"])} stages, but '
+                                    f'DeepLab needs {STAGES}; choose a model with all of them, such as a '
+                                    f'converted ResNet.')
         model = DeepLab(len(class_names), pyramid=net.pyramid, seed=seed,
                         longest_side=net.longest_side or 513, **sizes)
         if source is not None:
             copy_resnet(source, model.resnet)
         return model
-
-
-def _sizes_of(resnet: 'ResNet', path: str) -> dict[str, Any]:
-    """What a DeepLab must be made with to start from a ResNet."""
-    from chainer_seg.links import FrozenAffine
-    from chainer_seg.links.resnet import EXPANSION
-    if len(resnet.stage_names) != STAGES:
-        raise TrainingError(f'The ResNet in {path} has {len(resnet.stage_names)} stages, DeepLab needs '
-                            f'{STAGES}; choose a model with all of them, such as a converted ResNet.')
-    return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
-            'width': resnet.out_channels[0] // EXPANSION,
-            'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}

@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import Data, ObjectSets
+from chainer_seg.recipes.data import Data
 from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, Share, option
 from chainer_seg.recipes.rules import (
     DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, VALIDATION_RULES, Rule, When, only, without)
 from chainer_seg.recipes.run import Run
+from chainer_seg.recipes.start import find_resnet, load_as
 from chainer_seg.recipes.training import Training
 
 if typing.TYPE_CHECKING:
@@ -35,12 +36,12 @@ class ImageData(Data):
         synthetic_images: Number of synthetic images to train on.
     """
 
-    dataset: ObjectSets = 'shapes'
     synthetic_images: Annotated[int, option('--pictures', metavar='N')] = 2000
 
-    def open(self, examples: int, seed: int, *, skip_empty: bool = False,
-             keypoints: bool | None = None) -> tuple[Any, Any]:
-        return super().open(self.synthetic_images, seed, skip_empty=skip_empty, keypoints=keypoints)
+    skips_empty: ClassVar[bool] = False
+
+    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
+        return super()._open(self.synthetic_images, seed, keypoints)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +219,6 @@ class DeepMaskRecipe(PatchRecipe):
         from chainer_seg.links import copy_resnet
         from chainer_seg.models.deepmask import DeepMask
         from chainer_seg.models.deepmask.trunk import STRIDE
-        from chainer_seg.recipes.start import find_resnet
         net = self.network
         if bool(net.trunk) == net.scratch:
             raise TrainingError('Give either --trunk, a model file with a ResNet to start from, or '
@@ -254,7 +254,6 @@ class SharpMaskRecipe(PatchRecipe):
 
     def make_model(self, seed: int = 0) -> 'SharpMask':
         """A SharpMask with the trunk, score and coarse masks of ``dm``, and a new refinement."""
-        from chainer_seg.model_file import load_model
         from chainer_seg.models.deepmask import DeepMask, SharpMask
         from chainer_seg.models.deepmask.model import STEPS
         from chainer_seg.models.deepmask.train_chain import begin_at_prior
@@ -263,10 +262,7 @@ class SharpMaskRecipe(PatchRecipe):
             raise TrainingError('SharpMask takes the score of its DeepMask over; omit --hfreq.')
         if net.dm is None:
             raise TrainingError('SharpMask needs --dm, the trained DeepMask that it refines.')
-        deepmask = load_model(net.dm)
-        if not isinstance(deepmask, DeepMask):
-            raise TrainingError(f'{net.dm} holds a {type(deepmask).__name__}; --dm needs a trained '
-                                f'DeepMask.')
+        deepmask = load_as(net.dm, DeepMask, 'DeepMask', 'train one first: chainer-seg train deepmask')
         if net.ks not in (None, net.km):
             raise TrainingError(f'--km is {net.km} and --ks {net.ks}, but the maps of both are added; '
                                 f'give one number for both.')

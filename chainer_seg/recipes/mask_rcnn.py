@@ -2,29 +2,25 @@
 
 import dataclasses
 import functools
-import logging
 import typing
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from chainer_seg.class_names import first_difference, listed
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import CocoData, check_classes
 from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, option
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, STEP_RULE, VALIDATION_RULES, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
-from chainer_seg.recipes.training import STEP_FACTOR, Training
+from chainer_seg.recipes.start import find_resnet, in_order, load_as, resnet_sizes, start_from
+from chainer_seg.recipes.training import StepTraining
+from chainer_seg.recipes.validation import mask_rcnn_figures
 
 if typing.TYPE_CHECKING:
     from chainer_seg.links import ResNet
-    from chainer_seg.models.mask_rcnn import MaskRCNN, ProposalLimits
-    from chainer_seg.training import Schedule
-
-log = logging.getLogger(__name__)
+    from chainer_seg.models.mask_rcnn import MaskRCNN
 
 BLOCKS = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3)}
 
@@ -33,9 +29,6 @@ PUBLISHED_FROZEN = 2
 
 # The published weights that --pretrained imagenet means.
 IMAGENET = {'resnet50': 'detectron-r50', 'resnet101': 'detectron-r101'}
-
-# The validation figures that are logged, for each kind of thing that the model finds.
-EVALUATED = ('AP', 'AP50', 'AP75')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,12 +111,11 @@ class Samples:
 
 
 @dataclasses.dataclass(frozen=True)
-class MaskRCNNTraining(Training):
+class MaskRCNNTraining(StepTraining):
     """The training, with the defaults of the Chainer implementation.
 
     Attributes:
         lr: Base learning rate; 0 trains nothing.
-        lr_step: Updates after which --schedule steps multiplies the learning rate by 0.1.
         warm_up: Updates over which the learning rate rises linearly from a tenth to its base.
         evaluate_every: Updates between validations.
     """
@@ -133,36 +125,30 @@ class MaskRCNNTraining(Training):
     sub_batches: Annotated[Positive, option('--subdivision')] = 1
     optimizer: Literal['adam', 'momentum'] = 'momentum'
     lr: NotNegative = 1e-4
-    schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
     warm_up: Annotated[Count, option('--lr-initialchange')] = 800
     snapshot_every: Annotated[Positive, option('--snapshot', metavar='N')] = 4000
-    lr_step: tuple[Positive, ...] = (480_000,)
+    lr_step: Annotated[tuple[Positive, ...], option('--steps')] = (480_000,)
     evaluate_every: Annotated[Positive, option('--validation', '--validate-every', metavar='N')] = 30_000
 
     warm_up_start: ClassVar[float] = 0.1
 
-    def _after_warm_up(self) -> 'Schedule':
-        from chainer_seg import training
-        if self.schedule == 'steps':
-            return training.Steps(self.lr_step, STEP_FACTOR)
-        return super()._after_warm_up()
 
-
-def _resumes_model(options: Mapping[str, Any]) -> bool:
-    """Whether --resume names a model file rather than a snapshot."""
+def _model_in(resume: str | None) -> str | None:
+    """The model file that --resume names; None for a snapshot."""
     from chainer_seg.model_file import is_model_file
-    return options['resume'] not in (None, 'auto') and is_model_file(options['resume'])
+    return resume if resume not in (None, 'auto') and is_model_file(resume) else None
 
 
 _RULES = (
-    *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+    *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE, STEP_RULE,
     only(where('--dataset', 'coco2017'), '--coco-folder'),
     only(When('without --dataset coco2017, which has its files in --coco-folder',
               lambda options: options['dataset'] != 'coco2017'),
          '--annotations', '--images', '--val-annotations', '--val-images'),
-    only(When('without a model file to --resume', lambda options: not _resumes_model(options)), '--init'),
+    only(When('without a model file to --resume', lambda options: not _model_in(options['resume'])),
+         '--init'),
     only(When('to a new model, and not with --init or a model file to --resume',
-              lambda options: not options['init'] and not _resumes_model(options)),
+              lambda options: not options['init'] and not _model_in(options['resume'])),
          '--pretrained', '--extractor', '--neck', '--blocks', '--width', '--stride-on', '--bn2affine',
          '--roialign', '--roi-size', '--fpn-channels', '--box-features', '--mask-channels', '--no-masks',
          '--keypoint-channels', '--anchor-sizes', '--canonical-size', '--test-side', '--test-proposals'),
@@ -173,7 +159,6 @@ _RULES = (
     only(where('--neck', 'fpn'), '--fpn-channels', '--box-features', '--canonical-size'),
     only(with_any('--keypoints'), '--keypoint-channels'),
     only(When('without --no-masks', lambda options: options['masks']), '--mask-channels', '--gamma'),
-    only(where('--schedule', 'steps'), '--lr-step'),
 )
 
 
@@ -195,25 +180,28 @@ class MaskRCNNRecipe(Recipe):
         return self.network.keypoints
 
     def model_to_evaluate(self, run: Run) -> str | None:
-        from chainer_seg.model_file import is_model_file
-        return run.resume if run.resume not in (None, 'auto') and is_model_file(run.resume) else None
+        return _model_in(run.resume)
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.datasets import Dataset
         from chainer_seg.models.mask_rcnn import (
             DetectionSamples, MaskRCNNTrainChain, PolygonDataset, batch_samples)
+        from chainer_seg.models.mask_rcnn.train_chain import TRAINING_LIMITS
         check_classes(train, validation)
         resumed = self.model_to_evaluate(run)
-        model = load_for(resumed, train.class_names) if resumed else self.make_model(train, run.seed)
+        model = in_order(load_mask_rcnn(resumed), train.class_names, resumed) if resumed else (
+            self.make_model(train, run.seed))
         # Without a learning rate, running statistics stay as well: the model is only evaluated.
+        limits = TRAINING_LIMITS[model.config['neck']]._replace(
+            **dict(zip(('before_nms', 'after_nms'), self.samples.proposals or ())))
         chain = MaskRCNNTrainChain(
-            model, self.samples.gamma, self.samples.rpn_anchors, self.samples.rois,
-            limits=self._limits(model), freeze_bn=self.network.freeze_bn or self.training.lr == 0)
+            model, self.samples.gamma, self.samples.rpn_anchors, self.samples.rois, limits=limits,
+            freeze_bn=self.network.freeze_bn or self.training.lr == 0)
         kind = 'keypoints' if model.keypoints else 'segm' if model.with_masks else 'bbox'
         return Parts(
             model, chain, PolygonDataset(train),
             DetectionSamples(self.samples.min_side, self.samples.max_side),
-            functools.partial(evaluate, dataset=validation), (f'validation/{kind}/AP', 'max'),
+            functools.partial(mask_rcnn_figures, dataset=validation), (f'validation/{kind}/AP', 'max'),
             {'converter': functools.partial(batch_samples, multiple=model.size_multiple),
              'evaluate_every': self.training.evaluate_every,
              'lr_multipliers': self.frozen(model.extractor.resnet)},
@@ -222,10 +210,11 @@ class MaskRCNNRecipe(Recipe):
     def make_model(self, dataset: Any, seed: int = 0) -> 'MaskRCNN':
         """The model of ``init``, or a new one with the ResNet of ``pretrained`` or random weights."""
         names, keypoints = tuple(dataset.class_names), self._keypoints_of(dataset)
-        if self.network.init:
-            return self._model_to_start_from(self.network.init, names, keypoints)
-        model = self._new_model(len(names), keypoints, seed)
-        model.class_names = names
+        if not self.network.init:
+            return self._new_model(names, keypoints, seed)
+        source = load_mask_rcnn(self.network.init)
+        model = _build(names, **{**source.config, 'keypoints': keypoints})
+        start_from(source, model, self.network.init)
         return model
 
     def frozen(self, resnet: 'ResNet') -> dict[str, float]:
@@ -250,11 +239,13 @@ class MaskRCNNRecipe(Recipe):
                                 'person_keypoints file.')
         return instances.keypoints.shape[1]
 
-    def _new_model(self, classes: int, keypoints: int, seed: int) -> 'MaskRCNN':
+    def _new_model(self, names: tuple[str, ...], keypoints: int, seed: int) -> 'MaskRCNN':
         from chainer_seg.links import copy_resnet
-        net, source = self.network, self._pretrained_resnet()
+        net = self.network
+        path = IMAGENET[net.extractor] if net.pretrained == 'imagenet' else net.pretrained
+        source = find_resnet(path) if path else None
         model = _build(
-            classes=classes, neck=net.neck, **self._resnet_config(source),
+            names, neck=net.neck, **self._resnet_config(source),
             stride_on=net.stride_on, fpn_channels=net.fpn_channels, box_features=net.box_features,
             mask_channels=net.mask_channels, with_masks=net.masks, keypoints=keypoints,
             keypoint_channels=net.keypoint_channels, anchor_sizes=net.anchor_sizes,
@@ -269,92 +260,27 @@ class MaskRCNNRecipe(Recipe):
     def _resnet_config(self, source: 'ResNet | None') -> dict[str, Any]:
         """The sizes and the normalisation of the backbone; those of ``source`` if there is one."""
         net = self.network
-        if source is None and net.bn2affine:
-            raise TrainingError('--bn2affine turns the batch normalisation of --pretrained into a fixed '
-                                'scale and shift; give --pretrained or omit --bn2affine.')
         if source is None:
+            if net.bn2affine:
+                raise TrainingError('--bn2affine turns the batch normalisation of --pretrained into a fixed '
+                                    'scale and shift; give --pretrained or omit --bn2affine.')
             return {'blocks': net.blocks or BLOCKS[net.extractor], 'width': net.width, 'norm': 'batch'}
-        from chainer_seg.links import FrozenAffine
-        from chainer_seg.links.resnet import EXPANSION
-        affine = net.bn2affine or isinstance(source.stem.norm, FrozenAffine)
-        return {'blocks': tuple(len(source[name]) for name in source.stage_names),
-                'width': source.out_channels[0] // EXPANSION, 'stem_width': source.stem.conv.W.shape[0],
-                'norm': 'affine' if affine else 'batch'}
-
-    def _pretrained_resnet(self) -> 'ResNet | None':
-        """The ResNet of ``pretrained``, or None."""
-        if not self.network.pretrained:
-            return None
-        from chainer_seg.recipes.start import find_resnet
-        return find_resnet(IMAGENET[self.network.extractor] if self.network.pretrained == 'imagenet'
-                           else self.network.pretrained)
-
-    def _model_to_start_from(self, init: str, names: tuple[str, ...], keypoints: int) -> 'MaskRCNN':
-        """A model of the sizes in the file of ``init``, with its weights as far as they fit."""
-        from chainer_seg.models.class_transfer import start_by_names
-        source = load_mask_rcnn(init)
-        model = _build(**{**source.config, 'classes': len(names), 'keypoints': keypoints})
-        model.class_names = names
-        started = start_by_names(source, model)
-        log.info('%d arrays of the model come from %s, and the weights of %d of %d classes: %s',
-                 started.arrays, init, len(started.shared), len(names), listed(started.shared))
-        return model
-
-    def _limits(self, model: 'MaskRCNN') -> 'ProposalLimits | None':
-        """How many proposals there are in training; the published numbers if not given."""
-        if self.samples.proposals is None:
-            return None
-        from chainer_seg.models.mask_rcnn.train_chain import TRAINING_LIMITS
-        before, after = self.samples.proposals
-        return TRAINING_LIMITS[model.config['neck']]._replace(before_nms=before, after_nms=after)
+        affine = {'norm': 'affine'} if net.bn2affine else {}
+        return {**resnet_sizes(source), 'stem_width': source.stem.conv.W.shape[0], **affine}
 
 
 def load_mask_rcnn(path: str) -> 'MaskRCNN':
-    """The Mask R-CNN in a model file.
-
-    Raises:
-        chainer_seg.errors.TrainingError: It holds another model.
-    """
-    from chainer_seg.model_file import load_model
+    """The Mask R-CNN in a model file."""
     from chainer_seg.models.mask_rcnn import MaskRCNN
-    model = load_model(path)
-    if not isinstance(model, MaskRCNN):
-        raise TrainingError(f'{path} holds a {type(model).__name__}, not a Mask R-CNN; to start from '
-                            f'its ResNet alone give --pretrained.')
-    return model
+    return load_as(path, MaskRCNN, 'Mask R-CNN', 'to start from its ResNet alone give --pretrained')
 
 
-def load_for(path: str, class_names: Sequence[str]) -> 'MaskRCNN':
-    """The Mask R-CNN in a model file, with its classes in the order of ``class_names``.
-
-    Raises:
-        chainer_seg.errors.TrainingError: It has other classes.
-    """
-    from chainer_seg.models.class_transfer import class_labels, start_by_names
-    source, names = load_mask_rcnn(path), tuple(class_names)
-    model = _build(**{**source.config, 'classes': len(names)})
-    model.class_names = names
-    if not len(class_labels(source, model)[0]) == source.classes == len(names):
-        difference = first_difference(source.class_names or range(source.classes), names)
-        raise TrainingError(f'{path} has other classes than the data set: {difference}; give the data set '
-                            f'that it was made for, or start from it by --init.')
-    start_by_names(source, model)
-    return model
-
-
-def evaluate(model: 'MaskRCNN', dataset: Any) -> dict[str, float]:
-    """Average precision of boxes and of whatever else the model finds."""
-    from chainer_seg.evaluation import evaluate_coco
-    kinds = ['bbox'] + ['segm'] * model.with_masks + ['keypoints'] * bool(model.keypoints)
-    figures = evaluate_coco(model, dataset, kinds=tuple(kinds))
-    return {f'{kind}/{name}': figures[f'{kind}/{name}'] for kind in kinds for name in EVALUATED}
-
-
-def _build(**config: Any) -> 'MaskRCNN':
+def _build(names: tuple[str, ...], **config: Any) -> 'MaskRCNN':
+    """A new Mask R-CNN for classes of these names."""
     from chainer_seg.models.mask_rcnn import MaskRCNN
-    if config['keypoints'] and config['neck'] != 'fpn':
-        raise TrainingError('Keypoints need a feature pyramid; add --neck fpn.')
     try:
-        return MaskRCNN(**config)
+        model = MaskRCNN(**{**config, 'classes': len(names)})
     except ValueError as error:
         raise TrainingError(f'There is no Mask R-CNN of these sizes: {error}.') from error
+    model.class_names = names
+    return model

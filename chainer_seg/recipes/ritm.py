@@ -5,18 +5,17 @@ import functools
 import typing
 from typing import Annotated, Any, ClassVar, Literal
 
-from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.click import evaluate
 from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, Share, Size, option
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, only, where, without)
+    DATA_RULES, MOMENTUM_RULE, STEP_RULE, VALIDATION_RULES, only, where, without)
 from chainer_seg.recipes.run import Run
-from chainer_seg.recipes.training import STEP_FACTOR, Training
+from chainer_seg.recipes.start import find_resnet, load_as
+from chainer_seg.recipes.training import StepTraining
+from chainer_seg.recipes.validation import click_figures
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.ritm import RitmSegmenter
-    from chainer_seg.training import Schedule
 
 # What the authors train with a tenth of the learning rate: what starts from ImageNet, and in HRNet also
 # the layers of both logits, which lie among it.
@@ -110,25 +109,18 @@ class Losses:
 
 
 @dataclasses.dataclass(frozen=True)
-class RitmTraining(Training):
+class RitmTraining(StepTraining):
     """The training.
 
     Attributes:
-        lr_step: Updates after which --schedule steps multiplies the learning rate by 0.1.
         val_objects: Maximum number of objects to validate on.
     """
 
     iterations: Positive = 2000
     weight_decay: NotNegative = 0.0
-    schedule: Literal['steps', 'cosine', 'constant'] = 'cosine'  # type: ignore[assignment]
-    lr_step: tuple[Positive, ...] = (1600, 1800)
+    schedule: Literal['steps', 'cosine', 'constant'] = 'cosine'
+    lr_step: Annotated[tuple[Positive, ...], option('--steps')] = (1600, 1800)
     val_objects: Annotated[Positive, option(metavar='N')] = 80
-
-    def _after_warm_up(self) -> 'Schedule':
-        from chainer_seg import training
-        if self.schedule == 'steps':
-            return training.Steps(self.lr_step, STEP_FACTOR)
-        return super()._after_warm_up()
 
 
 _HRNET = ('--branch-blocks', '--modules', '--ocr-width', '--stem-width', '--aux-weight')
@@ -156,7 +148,7 @@ class RitmRecipe(Recipe):
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
         only(without('--init'), *_SIZES),
         only(where('--network', 'hrnet'), *_HRNET), only(where('--network', 'deeplab'), *_DEEPLAB),
-        only(where('--schedule', 'steps'), '--lr-step'))
+        STEP_RULE)
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.models.ritm.samples import RitmSamples
@@ -168,7 +160,7 @@ class RitmRecipe(Recipe):
                                 samples.simulated_clicks, samples.merged_objects, samples.least_area)
         return Parts(
             model, chain, train, transform,
-            functools.partial(evaluate, dataset=validation, objects=self.training.val_objects),
+            functools.partial(click_figures, dataset=validation, objects=self.training.val_objects),
             ('validation/iou@3', 'max'),
             {'lr_multipliers': dict.fromkeys(_SLOW[type(model).__name__], losses.backbone_lr)})
 
@@ -177,11 +169,8 @@ class RitmRecipe(Recipe):
         from chainer_seg.models.ritm import RitmDeepLab, RitmHRNet, RitmSegmenter
         net = self.network
         if net.init:
-            from chainer_seg.model_file import load_model
-            model = load_model(net.init)
-            if not isinstance(model, RitmSegmenter):
-                raise TrainingError(f'{net.init} holds a {type(model).__name__}, not a RITM model; name '
-                                    f'one that chainer-seg train ritm or convert wrote.')
+            model = load_as(net.init, RitmSegmenter, 'RITM model',
+                            'name one that chainer-seg train ritm or convert wrote')
             model.zoom_side = model.config['zoom_side'] = net.zoom_side
             return model
         clicks = {name: getattr(net, name) for name in (
@@ -192,6 +181,5 @@ class RitmRecipe(Recipe):
         model = RitmDeepLab(net.blocks, net.width, net.channels, seed=seed, **clicks)
         if net.backbone:
             from chainer_seg.links import copy_resnet
-            from chainer_seg.recipes.start import find_resnet
             copy_resnet(find_resnet(net.backbone), model.resnet)
         return model

@@ -4,6 +4,8 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chainer_seg.recipes.data import SYNTHETIC
+
 
 class When(typing.NamedTuple):
     """A condition under which an option applies.
@@ -50,8 +52,6 @@ def _name(flag: str) -> str:
     return flag.removeprefix('--').replace('-', '_')
 
 
-SYNTHETIC = ('shapes', 'plain-shapes', 'figures')
-
 OF_FILES = When('with a --dataset of files, such as coco',
                 lambda options: options['dataset'] not in SYNTHETIC)
 OF_SYNTHETIC = When('with a --dataset that is synthetic', lambda options: options['dataset'] in SYNTHETIC)
@@ -79,3 +79,4 @@ VALIDATION_RULES = (
     only(with_any('--val-annotations'), '--val-images'),
 )
 MOMENTUM_RULE = only(where('--optimizer', 'momentum'), '--momentum')
+STEP_RULE = only(where('--schedule', 'steps'), '--lr-step')

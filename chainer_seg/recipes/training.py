@@ -66,3 +66,21 @@ class Training:
         from chainer_seg import training
         shapes = {'poly': training.Poly, 'cosine': training.Cosine, 'constant': training.Constant}
         return shapes[self.schedule]()
+
+
+@dataclasses.dataclass(frozen=True)
+class StepTraining(Training):
+    """The training.
+
+    Attributes:
+        lr_step: Updates after which --schedule steps multiplies the learning rate by 0.1.
+    """
+
+    schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
+    lr_step: Annotated[tuple[Positive, ...], option('--steps')] = ()
+
+    def _after_warm_up(self) -> 'Schedule':
+        from chainer_seg import training
+        if self.schedule == 'steps':
+            return training.Steps(self.lr_step, STEP_FACTOR)
+        return super()._after_warm_up()

@@ -10,7 +10,6 @@ from msgspec import Meta
 from tyro.conf import arg
 
 from chainer_seg import schema
-from chainer_seg.class_names import listed
 from chainer_seg.errors import TrainingError, shortened
 from chainer_seg.models.yolact.settings import Augmentation, LossWeights, Thresholds
 from chainer_seg.recipes.base import Parts, Recipe
@@ -18,13 +17,14 @@ from chainer_seg.recipes.data import PreparedData, check_classes
 from chainer_seg.recipes.options import (
     TOML, Blocks, Count, Flat, NotNegative, Positive, Share, option, value_of_option)
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, OF_FILES, VALIDATION_RULES, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, OF_FILES, STEP_RULE, VALIDATION_RULES, only, with_any, without)
 from chainer_seg.recipes.run import Run
-from chainer_seg.recipes.training import STEP_FACTOR, Training
+from chainer_seg.recipes.start import load_as, log_start
+from chainer_seg.recipes.training import StepTraining
+from chainer_seg.recipes.validation import yolact_figures
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.yolact import Yolact, YolactSamples, YolactTrainChain
-    from chainer_seg.training import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,6 @@ LOSS_SCALE = 128
 
 # The parameters of a network that a recipe may ask for: 1 GB, four times the published ones.
 MAX_PARAMETERS = 2 ** 28
-
-# The validation figures that are logged.
-EVALUATED = ('segm/AP', 'segm/AP50', 'segm/AP75', 'bbox/AP')
 
 Scales = Annotated[tuple[tuple[float, ...], ...], TOML]
 
@@ -116,13 +113,12 @@ class Samples:
 
 
 @dataclasses.dataclass(frozen=True)
-class YolactTraining(Training):
+class YolactTraining(StepTraining):
     """The training.
 
     Attributes:
         lr: Base learning rate, for a batch of 8.
         weight_decay: Rate of L2 weight decay, of all parameters.
-        steps: Updates after which --schedule steps multiplies the learning rate by 0.1.
         warm_up: Updates over which the learning rate rises linearly from a tenth to its base.
         snapshot_every: Updates between snapshots and validations.
         least_norm_batch: Freeze batch normalisation if a device sees fewer images per update.
@@ -132,21 +128,14 @@ class YolactTraining(Training):
     iterations: Positive = 800_000
     optimizer: Literal['adam', 'momentum'] = 'momentum'
     weight_decay: NotNegative = 5e-4
-    schedule: Literal['steps', 'cosine', 'constant'] = 'steps'
     warm_up: Count = 500
     snapshot_every: Annotated[Positive, option('--save-interval', metavar='N')] = 10_000
     keep_last: Positive = 5
-    steps: tuple[Positive, ...] = (280_000, 600_000, 700_000, 750_000)
+    lr_step: Annotated[tuple[Positive, ...], option('--steps')] = (280_000, 600_000, 700_000, 750_000)
     least_norm_batch: Count = 6
     mixed_precision: bool = False
 
     warm_up_start: ClassVar[float] = 0.1
-
-    def _after_warm_up(self) -> 'Schedule':
-        from chainer_seg import training
-        if self.schedule == 'steps':
-            return training.Steps(self.steps, STEP_FACTOR)
-        return super()._after_warm_up()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +174,7 @@ class YolactRecipe(Recipe):
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
         only(OF_FILES, '--data-folder'), only(without('--data-folder'), '--annotations', '--images'),
         only(with_any('--backbone-weights'), '--backbone-channels'),
-        only(where('--schedule', 'steps'), '--steps'))
+        STEP_RULE)
     usual: ClassVar[str] = 'resnet50'
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
@@ -199,7 +188,7 @@ class YolactRecipe(Recipe):
         batch = self.training.batch_size // self.training.sub_batches
         return Parts(
             model, self.make_train_chain(model, batch), train, self.make_samples(model),
-            functools.partial(evaluate, dataset=validation), ('validation/segm/AP', 'max'),
+            functools.partial(yolact_figures, dataset=validation), ('validation/segm/AP', 'max'),
             {'converter': stack_examples, 'weight_decay_exclude': (),
              'loss_scale': LOSS_SCALE if self.training.mixed_precision else None},
             train.category_ids if isinstance(train, Dataset) else None)
@@ -209,8 +198,7 @@ class YolactRecipe(Recipe):
         path = value_of_option(arguments, '--weights')
         if path is None:
             return self
-        from chainer_seg.models.yolact.pretrained import load_yolact
-        return self.with_model(load_yolact(path))
+        return self.with_model(_load_yolact(path))
 
     def with_model(self, model: 'Yolact') -> 'YolactRecipe':
         """The recipe with the sizes of a model."""
@@ -270,15 +258,17 @@ class YolactRecipe(Recipe):
         """Copies the weights to start from, and logs what was copied."""
         from chainer_seg.model_file import load_model
         from chainer_seg.models.yolact import start_backbone, start_from
-        from chainer_seg.models.yolact.pretrained import load_yolact
         start = self.start
         if start.weights:
-            shared = start_from(load_yolact(start.weights), model)
-            log.info('the weights come from %s, those of %d of %d classes by name: %s', start.weights,
-                     len(shared), len(model.class_names), listed(shared))
+            log_start(start_from(_load_yolact(start.weights), model), model, start.weights)
         if start.backbone_weights:
             start_backbone(load_model(start.backbone_weights), model, start.backbone_channels)
             log.info('the backbone comes from %s', start.backbone_weights)
+
+
+def _load_yolact(path: str) -> 'Yolact':
+    from chainer_seg.models.yolact import Yolact
+    return load_as(path, Yolact, 'YOLACT', 'to start from its ResNet alone give --backbone')
 
 
 def report_unseen_classes(train: Any) -> None:
@@ -290,10 +280,3 @@ def report_unseen_classes(train: Any) -> None:
     unseen = [name for label, name in enumerate(train.class_names) if label not in seen]
     if unseen:
         log.warning('No object to learn from: %s', ', '.join(unseen))
-
-
-def evaluate(model: 'Yolact', dataset: Any) -> dict[str, float]:
-    """Average precision of masks and of boxes."""
-    from chainer_seg.evaluation import evaluate_coco
-    figures = evaluate_coco(model, dataset)
-    return {name: figures[name] for name in EVALUATED}

@@ -71,7 +71,7 @@ def test_assignments_are_written_as_in_toml_or_as_plain_text():
     recipe = YolactRecipe.load('shapes').assign(
         ['lr=3e-4', 'mirror = false', 'training.schedule=steps', 'steps=[10, 20]'])
     assert recipe.training.lr == 3e-4 and recipe.augmentation.mirror is False
-    assert recipe.training.schedule == 'steps' and recipe.training.steps == (10, 20)
+    assert recipe.training.schedule == 'steps' and recipe.training.lr_step == (10, 20)
     with pytest.raises(TrainingError, match="'lr' sets nothing"):
         recipe.assign(['lr'])
 

@@ -12,7 +12,7 @@ from chainer_seg.models.deeplab import ClickSegmenter
 from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 
 DRAWN = ('--draw', 'plain-shapes', '--n', '2', '--val-n', '1', '--size', '64', '--least-area', '50')
-SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '65', '--val-n', '2',
+SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '65', '--val-objects', '4',
          '--batch-size', '2', '--workers', '0', '--device', 'cpu')
 
 
@@ -99,7 +99,7 @@ def test_a_model_that_sees_distances_otherwise_is_told_or_told_so(run, samples, 
     save_model(tmp_path / 'model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2))
     command = ('train', 'click', '--dataset', 'click-files', '--list', samples / 'train_converted.txt',
                '--init', 'model.npz', '--out', 'run', '--iterations', '1', '--crop', '65',
-               '--batch-size', '1', '--val-n', '1', '--workers', '0')
+               '--batch-size', '1', '--val-objects', '2', '--workers', '0')
     assert_told(run(*command), 'use --click-scale 6')
     status, _, errors = run(*command, '--click-scale', '6', '--click-mean', '131')
     assert status == 0, errors

@@ -122,7 +122,7 @@ def test_training_on_real_pictures(train, shared_data):
     ('deepmask --scratch --trunk dm.npz', 'Give either --trunk'),
     ('deepmask --trunk nothing.npz', 'There is no model file nothing.npz'),
     ('deepmask --scratch --iSz 50', '--iSz is 50; give a multiple of 16'),
-    ('sharpmask --dm click', 'holds a ClickSegmenter; --dm needs a trained DeepMask'),
+    ('sharpmask --dm click', 'holds a ClickSegmenter, not a DeepMask'),
     ('sharpmask --dm dm.npz --km 16 --ks 32', 'give one number for both'),
     ('sharpmask --dm dm.npz --km 24', '--km is 24; give a multiple of 16'),
     ('sharpmask --dm dm.npz --hfreq 0.5', 'omit --hfreq'),

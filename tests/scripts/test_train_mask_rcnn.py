@@ -12,7 +12,7 @@ from chainer_seg.errors import DownloadError, UserError
 from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
-from chainer_seg.recipes import mask_rcnn
+from chainer_seg.recipes import mask_rcnn, start
 from tests.arrays import arrays_of, assert_same_parameters
 
 SYSTEM = 'mask-rcnn'
@@ -110,7 +110,7 @@ def test_what_is_frozen_does_not_change(parse, train_here, monkeypatch, argument
     options = (f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
                f'--no-masks --validation 9 --device cpu -q')
     before = parse(options).recipe.make_model(ShapesDataset(1))
-    monkeypatch.setattr(mask_rcnn, 'evaluate', lambda model, dataset: {'bbox/AP': 0})
+    monkeypatch.setattr(mask_rcnn, 'mask_rcnn_figures', lambda model, dataset: {'bbox/AP': 0})
     train_here(options)
     after = load_model('out/mask-rcnn/model.npz')
     changed = {name for name, value in arrays_of(after.extractor.resnet).items()
@@ -153,7 +153,7 @@ def test_init_keeps_the_classes_that_both_know_by_their_names(parse, source, cap
         model = parse('--init source.npz').recipe.make_model(Classes('bird', 'cow', 'dog', 'cat'))
     np.testing.assert_array_equal(model.box.logits.W.array[[0, 2, 3, 4]],
                                   source.box.logits.W.array[[0, 3, 2, 1]])
-    assert 'the weights of 3 of 4 classes: cow, dog, cat' in caplog.text
+    assert 'those of 3 of 4 classes by name: cow, dog, cat' in caplog.text
 
 
 @pytest.mark.parametrize('option', ['--init', '--resume'])
@@ -162,7 +162,7 @@ def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, source
     if option == '--init':
         model = request.recipe.make_model(Classes(*names))
     else:
-        model = mask_rcnn.load_for(request.recipe.model_to_evaluate(request.run), names)
+        model = start.in_order(source, names, request.recipe.model_to_evaluate(request.run))
     order = [0, 3, 1, 2]
     assert model.class_names == ('cow', 'cat', 'dog')
     np.testing.assert_array_equal(model.box.logits.b.array, source.box.logits.b.array[order])
@@ -177,7 +177,7 @@ def test_a_model_of_the_same_classes_in_another_order_is_reordered(parse, source
     (('cat', 'dog', 'cow', 'bird'), 'there were 3 classes and are 4')])
 def test_a_model_of_other_classes_is_not_resumed(source, names, difference):
     with pytest.raises(UserError, match=difference):
-        mask_rcnn.load_for('source.npz', names)
+        start.in_order(source, names, 'source.npz')
 
 
 @pytest.mark.slow
@@ -238,7 +238,7 @@ def test_imagenet_stands_for_the_published_resnet(train_here, monkeypatch, tmp_p
 
 @pytest.mark.parametrize('arguments, sentence', [
     (f'{NET} --keypoints', 'The data set has no keypoints'),
-    ('--dataset figures --keypoints', 'Keypoints need a feature pyramid; add --neck fpn'),
+    ('--dataset figures --keypoints', "no Mask R-CNN of these sizes: keypoints need neck='fpn'"),
     ('--neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
     ('--bn2affine', '--bn2affine turns the batch normalisation of --pretrained into'),
     ('--pretrained nothing.npz', 'There is no model file nothing.npz'),

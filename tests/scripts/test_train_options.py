@@ -44,7 +44,8 @@ SYSTEMS = {
         **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5',
         '--optimizer': 'momentum',
         '--schedule': 'poly', '--warm-up': '9', '--weight-decay': '0.5', '--snapshot-every': '7',
-        '--epochs': (FILES, '--epochs 3'), '--as-tensorflow': ('--no-freeze-bn', '--as-tensorflow'),
+        '--epochs': (FILES, '--epochs 3'),
+        '--as-tensorflow': ('--no-freeze-bn --iterations 5', '--as-tensorflow'),
         '--list': ('', None), '--data': ('', None), '--val-list': ('', None),
         '--init': ('-', '--init click.npz'), '--init-trunk': '--init-trunk click.npz',
         '--backbone': '--backbone resnet.npz', '--blocks': ('-', '--blocks 1 1 1 1'),
@@ -172,9 +173,10 @@ REFUSED = [
         ('--val-annotations set/annotations.json', '--val-annotations applies only with a --dataset'),
         (f'{FILES} --val-images set/images', '--val-images applies only with --val-annotations')]),
     *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
-      for system in ('deeplab', 'mask-rcnn', 'ritm', 'yolact')),
+      for system in ('click', 'deeplab', 'mask-rcnn', 'ritm', 'yolact')),
+    ('click', '--as-tensorflow --no-freeze-bn', 'The recipe counts epochs'),
     ('click', '--epochs 3', '--epochs applies only with a --dataset of files'),
-    ('click', f'{FILES} --epochs 3 --iterations 4', '--iterations applies only without --epochs'),
+    ('click', f'{FILES} --epochs 3 --iterations 4', '--epochs applies only without --iterations'),
     *(('click', f'--init click.npz {words}', 'applies only without --init') for words in (
         '--width 2', '--blocks 1 1 1 1', '--init-trunk click.npz', '--backbone resnet.npz',
         '--mask-input', '--decoder 4')),

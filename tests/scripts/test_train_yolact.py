@@ -145,7 +145,7 @@ def test_mixed_precision_needs_a_gpu(train):
 
 def test_a_model_that_is_no_yolact_is_told(train, tmp_path):
     save_model(tmp_path / 'classifier.npz', ResNetClassifier(3, (1,), 2))
-    with pytest.raises(TrainingError, match='classifier.npz is a ResNetClassifier, not a YOLACT'):
+    with pytest.raises(TrainingError, match='classifier.npz holds a ResNetClassifier, not a YOLACT'):
         train(f'--out run {RUN} --weights classifier.npz')
 
 

@@ -1,33 +1,16 @@
 """Initialising a YOLACT from weights of other classes, or of another network."""
 
-import os
-
 import chainer
 import numpy as np
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.links import ResNet, copy_resnet
-from chainer_seg.model_file import load_model
 from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.yolact.backbones import RESNET_STD
 from chainer_seg.models.yolact.model import Yolact
 
 # The input of a ResNet: red, green, blue over their deviation, or blue, green, red in 0..255 (Caffe).
 CHANNEL_ORDERS = ('rgb', 'bgr')
-
-
-def load_yolact(path: str | os.PathLike[str]) -> Yolact:
-    """The :class:`chainer_seg.models.yolact.Yolact` in a model file.
-
-    Raises:
-        chainer_seg.errors.TrainingError: The file contains another model.
-        chainer_seg.errors.ModelFileError: The file is unreadable.
-    """
-    model = load_model(path)
-    if not isinstance(model, Yolact):
-        raise TrainingError(f'{path} is a {type(model).__name__}, not a YOLACT; to start from its '
-                            f'ResNet alone, pass it as --backbone.')
-    return model
 
 
 def start_from(source: Yolact, model: Yolact) -> list[str]:

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.model_file import save_model
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import RESNET_MEAN
-from chainer_seg.models.yolact.pretrained import load_yolact, start_backbone, start_from
+from chainer_seg.models.yolact.pretrained import start_backbone, start_from
 from tests.models.yolact.toys import SMALL
 
 
@@ -72,13 +71,6 @@ def test_a_source_that_does_not_fit_is_an_error():
     with pytest.raises(TrainingError, match='No parameter of the YOLACT to start from has the shape'):
         start_from(make('a', width=3, fpn_channels=5, prototypes=3, blocks=(2, 1, 1, 1)),
                    make('b', blocks=(1, 1, 1, 1)))
-
-
-def test_another_model_is_an_error(tmp_path):
-    path = tmp_path / 'classifier.npz'
-    save_model(path, ResNetClassifier(3, blocks=(1,), width=2))
-    with pytest.raises(TrainingError, match='is a ResNetClassifier, not a YOLACT'):
-        load_yolact(path)
 
 
 def test_the_backbone_starts_from_a_classifier(rng):
