@@ -5,9 +5,10 @@ import logging
 import typing
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from chainer_seg.errors import quoted
+
+if typing.TYPE_CHECKING:
+    import numpy as np
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ _LISTED = 6  # Longer lists of names are abbreviated in messages.
 
 
 def match_names(given: typing.Sequence[str], wanted: typing.Sequence[str],
-                synonyms: typing.Mapping[str, str] | None = None) -> np.ndarray:
+                synonyms: typing.Mapping[str, str] | None = None) -> 'np.ndarray':
     """Finds each class of one list in another.
 
     An exact name takes precedence over one that differs in case or surrounding spaces, and that over a
@@ -42,9 +43,10 @@ def find_names(given: typing.Sequence[str], wanted: typing.Sequence[str]) -> lis
     return [int(_match([name], wanted, {})[0]) for name in given]
 
 
-def match_by_position(count: int, wanted: typing.Sequence[str]) -> np.ndarray:
+def match_by_position(count: int, wanted: typing.Sequence[str]) -> 'np.ndarray':
     """As :func:`match_names` for ``count`` classes without names, which is logged; all -1 if the
     numbers of classes differ."""
+    import numpy as np
     if count != len(wanted):
         return np.full(count, -1)
     log.warning('One side has no class names: the %d classes are matched by position.', count)
@@ -69,7 +71,8 @@ def listed(names: typing.Iterable[str]) -> str:
     return f'{text} and {more} more' if more > 0 else text or 'nothing'
 
 
-def _match(given: Sequence[str], wanted: Sequence[str], synonyms: typing.Mapping[str, str]) -> np.ndarray:
+def _match(given: Sequence[str], wanted: Sequence[str], synonyms: typing.Mapping[str, str]) -> 'np.ndarray':
+    import numpy as np
     given, wanted = [str(name) for name in given], [str(name) for name in wanted]
     if given == wanted:
         return np.arange(len(given))

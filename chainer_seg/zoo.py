@@ -12,7 +12,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 
-from chainer_seg import downloads
 from chainer_seg.errors import DownloadError
 from chainer_seg.locks import sole_writer
 
@@ -159,6 +158,7 @@ def _unpacked(path: pathlib.Path, entry: PublicFile) -> pathlib.Path:
     """The file of the weights: a download, or the member of a downloaded archive."""
     if not entry.member:
         return path
+    from chainer_seg import downloads  # Importing http takes a moment.
     downloads.extract(path, path.parent)
     found = next(path.parent.rglob(entry.member), None)
     if found is None:
@@ -169,6 +169,7 @@ def _unpacked(path: pathlib.Path, entry: PublicFile) -> pathlib.Path:
 
 def _download(name: str, entry: PublicFile, folder: pathlib.Path) -> pathlib.Path:
     """Downloads a file of weights into a folder and returns its path."""
+    from chainer_seg import downloads
     log.info('downloading %s (%s) from %s; licence: %s', name, entry.title, entry.url, entry.license)
     try:
         md5 = downloads.published_md5(entry.url) if entry.md5sum_beside else entry.md5 or None

@@ -20,9 +20,22 @@ ModelName = Positional[Annotated[str, arg(metavar='MODEL', help=(
     f'Model file, the name of a shipped model ({", ".join(SHIPPED)}), or the name of published weights, '
     'which are downloaded at first use: "chainer-seg download weights" lists them.'))]]
 
-# {class of the model: {protocol: (module of this package, its ModelCommand)}}; the first protocol is the
-# default.
-Forms = Mapping[str, Mapping[str, tuple[str, str]]]
+# {protocol: (module of this package, its ModelCommand)}; the first protocol is the default.
+Protocols = Mapping[str, tuple[str, str]]
+Forms = Mapping[str, Protocols]  # by the class of the model
+
+
+def forms_by_class(*, clicks: Protocols, semantic: Protocols, detections: Protocols, proposals: Protocols
+                   ) -> Forms:
+    """The forms for every class of model.
+
+    Args:
+        clicks, semantic: For click models, and for semantic segmentation.
+        detections, proposals: For detectors, and for DeepMask and SharpMask, which can also be clicked.
+    """
+    detections, proposals = {**detections, **clicks}, {**proposals, **clicks}
+    return {'ClickSegmenter': clicks, 'DeepLab': semantic, 'DeepMask': proposals, 'MaskRCNN': detections,
+            'RitmDeepLab': clicks, 'RitmHRNet': clicks, 'SharpMask': proposals, 'Yolact': detections}
 
 
 class ModelCommand(Command):

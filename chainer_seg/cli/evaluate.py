@@ -4,20 +4,12 @@ from collections.abc import Sequence
 
 from chainer_seg.cli import dispatch
 
-_CLICKS = {'clicks': ('evaluate_clicks', 'EvaluateClicks')}
-_DETECTIONS = {'coco': ('evaluate_coco', 'EvaluateCoco'), **_CLICKS}
-_PROPOSALS = {'proposals': ('evaluate_proposals', 'EvaluateProposals'),
-              'patch': ('evaluate_patches', 'EvaluatePatches'), **_CLICKS}
-FORMS: dispatch.Forms = {
-    'ClickSegmenter': _CLICKS,
-    'DeepLab': {'semantic': ('evaluate_semantic', 'EvaluateSemantic')},
-    'DeepMask': _PROPOSALS,
-    'MaskRCNN': _DETECTIONS,
-    'RitmDeepLab': _CLICKS,
-    'RitmHRNet': _CLICKS,
-    'SharpMask': _PROPOSALS,
-    'Yolact': _DETECTIONS,
-}
+FORMS = dispatch.forms_by_class(
+    clicks={'clicks': ('evaluate_clicks', 'EvaluateClicks')},
+    semantic={'semantic': ('evaluate_semantic', 'EvaluateSemantic')},
+    detections={'coco': ('evaluate_coco', 'EvaluateCoco')},
+    proposals={'proposals': ('evaluate_proposals', 'EvaluateProposals'),
+               'patch': ('evaluate_patches', 'EvaluatePatches')})
 
 
 def main(arguments: Sequence[str], prog: str) -> None:

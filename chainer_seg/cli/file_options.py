@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from chainer_seg.errors import DatasetError
+from chainer_seg.recipes.data import LabelsAs
 from chainer_seg.recipes.options import Switch
-from chainer_seg.stored_pixels import LabelsAs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,19 +6,11 @@ from chainer_seg.cli import dispatch
 from chainer_seg.recipes.options import value_of_option
 
 _CLICK_OPTIONS = ('--pos', '--neg', '--clicks')  # with any of them, a detector is clicked
-_CLICKS = {'clicks': ('predict_click', 'PredictClick')}
-_DETECTIONS = {'instances': ('predict_instances', 'PredictInstances'), **_CLICKS}
-_PROPOSALS = {'proposals': ('predict_deepmask', 'PredictDeepMask'), **_CLICKS}
-FORMS: dispatch.Forms = {
-    'ClickSegmenter': _CLICKS,
-    'DeepLab': {'semantic': ('predict_semantic', 'PredictSemantic')},
-    'DeepMask': _PROPOSALS,
-    'MaskRCNN': _DETECTIONS,
-    'RitmDeepLab': _CLICKS,
-    'RitmHRNet': _CLICKS,
-    'SharpMask': _PROPOSALS,
-    'Yolact': _DETECTIONS,
-}
+FORMS = dispatch.forms_by_class(
+    clicks={'clicks': ('predict_click', 'PredictClick')},
+    semantic={'semantic': ('predict_semantic', 'PredictSemantic')},
+    detections={'instances': ('predict_instances', 'PredictInstances')},
+    proposals={'proposals': ('predict_deepmask', 'PredictDeepMask')})
 
 
 def main(arguments: Sequence[str], prog: str) -> None:

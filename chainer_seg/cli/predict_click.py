@@ -1,7 +1,6 @@
 """Segment a clicked object."""
 
 import dataclasses
-import logging
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -18,18 +17,14 @@ from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.file_options import LabelReading
 from chainer_seg.cli.prediction import predict_each
 from chainer_seg.errors import ClickError, UserError, shortened
-from chainer_seg.files import read_json, write_json
-from chainer_seg.images import find_images, read_image, write_image
-from chainer_seg.jobs.prediction import Input, image_inputs
-from chainer_seg.label_images import Guesses
+from chainer_seg.files import read_json
 from chainer_seg.models.deeplab.refine import REFINEMENTS
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, where
 
 if TYPE_CHECKING:
+    from chainer_seg.jobs import Input
     from chainer_seg.models.deeplab import Click
-
-log = logging.getLogger(__name__)
 
 
 def _point(words: list[str]) -> tuple[float, float]:
@@ -128,6 +123,8 @@ class PredictClick(ModelCommand):
     rules: ClassVar = (only(where('--refine', 'crf'), '--crf-parameters'),)
 
     def work(self, model: Any) -> None:
+        from chainer_seg.images import find_images
+        from chainer_seg.jobs import image_inputs, save_click_mask
         clicks = self.clicks.given()
         sharpen = refinement(self.refine, self.crf_parameters)
         self.view.apply(model, self.model)
@@ -137,13 +134,18 @@ class PredictClick(ModelCommand):
         if self.clicks.pnmap and len(paths) > 1:
             raise UserError(f'--pnmap holds the clicks on one image, but {len(paths)} are named; give one '
                             f'image.')
-        predict_each(self, model, image_inputs(paths, self.out), lambda each: self.save(
-            each, *self.find(model, each.source, clicks, sharpen)), strict=self.strict, folders=[self.out])
+
+        def save(each: 'Input') -> None:
+            image, used, (probability, mask) = self.find(model, each.source, clicks, sharpen)
+            save_click_mask(each, image, mask, probability, used, self.save_pnmap)
+
+        predict_each(self, model, image_inputs(paths, self.out), save, strict=self.strict, folders=[self.out])
 
     def find(self, model: Any, path: pathlib.Path, clicks: list[Any], sharpen: Callable | None
              ) -> tuple[np.ndarray, list[Any], tuple[np.ndarray, np.ndarray]]:
         """The image, the clicks on it, and the resulting probability and mask (H, W)."""
         from chainer_seg.datasets.click_files import read_maps
+        from chainer_seg.images import read_image
         from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
         image = read_image(path)
         try:
@@ -157,6 +159,7 @@ class PredictClick(ModelCommand):
     def segment(self, model: Any, image: np.ndarray, clicks: list[Any], sharpen: Callable | None
                 ) -> tuple[np.ndarray, np.ndarray]:
         """The probability and the mask (H, W) for the clicks."""
+        from chainer_seg.label_images import Guesses
         from chainer_seg.mask_images import read_mask
         session = model.session(image, sharpen)
         session.threshold = self.threshold
@@ -176,26 +179,6 @@ class PredictClick(ModelCommand):
         if sharpen is not None:
             probability = sharpen(image, probability, clicks_of_maps(maps))
         return probability, probability > self.threshold
-
-    def save(self, each: Input, image: np.ndarray, clicks: list[Any],
-             found: tuple[np.ndarray, np.ndarray]) -> None:
-        """Writes the mask, the probability map, an overlay, COCO JSON and, on request, the click maps."""
-        from chainer_seg.datasets.click_files import MAPS_ENDING, write_maps
-        from chainer_seg.instances import Instances
-        from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
-        from chainer_seg.visualization import overlay_clicks, overlay_masks
-        (probability, mask), stem = found, each.results.with_suffix('')
-        instances = Instances(mask[None], scores=[probability[mask].mean() if mask.any() else 0])
-        write_image(f'{stem}_mask.png', mask.astype(np.uint8) * 255)
-        write_image(f'{stem}_probability.png', np.round(probability * 255).astype(np.uint8))
-        overlay = overlay_clicks(overlay_masks(image, mask[None], contour=2), clicks)
-        write_image(each.overlay, overlay)
-        if self.save_pnmap:
-            write_maps(f'{stem}{MAPS_ENDING}', maps_of_clicks(clicks, mask.shape))
-        write_json(each.results, [{**result, 'file_name': each.source.name}
-                                  for result in instances.to_coco_results(each.image_id)])
-        log.info('%s: %.1f%% of the image; wrote %s_mask.png, _probability.png, _overlay.png and .json%s',
-                 each.source, 100 * mask.mean(), stem, f' and {MAPS_ENDING}' if self.save_pnmap else '')
 
 
 class _Entry(msgspec.Struct):

@@ -1,8 +1,6 @@
 """Propose objects in images."""
 
 import dataclasses
-import functools
-import logging
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +11,11 @@ from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
 from chainer_seg.cli.proposal_options import ProposalOptions
 from chainer_seg.errors import UserError
-from chainer_seg.files import write_json
-from chainer_seg.images import read_image, write_image
-from chainer_seg.jobs.prediction import Input, image_inputs
-from chainer_seg.jobs.result_paths import listed_images
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.recipes.options import Count, Flat, Switch, chosen, option
 
 if TYPE_CHECKING:
-    from chainer_seg.datasets.proposal_files import RleProposals
-
-log = logging.getLogger(__name__)
+    from chainer_seg.jobs import Input
 
 PUBLISHED_DEMO = 5  # proposals, as the Torch demo shows
 
@@ -62,34 +54,16 @@ class PredictDeepMask(ModelCommand):
     common: Flat[CommonOnDevice] = CommonOnDevice()
 
     def work(self, model: Any) -> None:
+        from chainer_seg.images import read_image
+        from chainer_seg.jobs import image_inputs, save_proposals
+        from chainer_seg.jobs.result_paths import listed_images
         paths = [path for each in self.inputs for path in listed_images(each, self.allow_outside)]
         if not paths:
             raise UserError('There is nothing to do; name images or folders.')
         settings = {'threshold': self.threshold, 'nms': self.nms, **self.proposals.settings(model)}
-        save = functools.partial(self.save_proposals, model, settings)
+
+        def save(each: 'Input') -> None:
+            image = read_image(each.source)
+            save_proposals(each, image, model.propose_rle(image, **settings), self.draw)
+
         predict_each(self, model, image_inputs(paths, self.out), save, strict=self.strict, folders=[self.out])
-
-    def save_proposals(self, model: Any, settings: dict[str, Any], each: Input) -> None:
-        """Proposes objects in one image and writes an overlay and COCO JSON."""
-        from chainer_seg.datasets.proposal_files import proposal_results
-        from chainer_seg.masks import decode_rle
-        from chainer_seg.visualization import overlay_masks
-        image = read_image(each.source)
-        found = model.propose_rle(image, **settings)
-        masks = decode_rle(found.codes[:self.draw], image.shape[:2])
-        write_image(each.overlay, overlay_masks(image, masks, contour=2))
-        write_json(each.results, [{**result, 'file_name': each.source.name}
-                                  for result in proposal_results(found, each.image_id)])
-        log.info('%s: %s; wrote %s and .json', each.source, describe(found), each.overlay)
-        for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
-            log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',
-                      score, box[1], box[3], box[0], box[2], scale)
-
-
-def describe(found: 'RleProposals') -> str:
-    """How many proposals there are, and the best of them, in words."""
-    if not found.codes:
-        return 'no proposals'
-    top, left, bottom, right = found.bboxes[0].astype(int)
-    return (f'{len(found.codes)} proposals, the best with score {found.scores[0]:.3f} at '
-            f'x {left} to {right}, y {top} to {bottom}')

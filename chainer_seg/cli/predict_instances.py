@@ -1,15 +1,12 @@
 """Find objects in images and videos: boxes, masks or contours, names, scores and keypoints."""
 
-import collections
 import dataclasses
-import functools
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from chainer_seg.class_names import find_names
 from chainer_seg.cli.common import CommonOnDevice
@@ -18,16 +15,14 @@ from chainer_seg.cli.detector_options import Detection
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
 from chainer_seg.errors import UserError
-from chainer_seg.files import json_list, write_json
-from chainer_seg.images import read_image, write_image
-from chainer_seg.jobs.prediction import Input
-from chainer_seg.jobs.result_paths import category_ids
 from chainer_seg.recipes.options import Flat, Positive, Share, Switch, chosen, option
 from chainer_seg.recipes.rules import When, only
 
 if TYPE_CHECKING:
     from chainer_seg.instances import Instances
+    from chainer_seg.jobs import Input
     from chainer_seg.models.detector import InstanceDetector
+    from chainer_seg.visualization.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +55,11 @@ class Drawing:
         """The options of :func:`chainer_seg.visualization.overlay_detections`."""
         return {'alpha': 0 if 'masks' in self.hide else self.alpha, 'contour': self.contour,
                 **{name: name not in self.hide for name in ('boxes', 'labels', 'keypoints')}}
+
+    def window(self) -> 'Window | None':
+        """The window of --show."""
+        from chainer_seg.visualization.window import Window
+        return Window() if self.show else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,63 +98,37 @@ class PredictInstances(ModelCommand):
                                  lambda options: 'masks' not in options['hide']), '--alpha'),)
 
     def work(self, model: Any) -> None:
+        from chainer_seg.images import read_image
+        from chainer_seg.jobs import save_instance_video, save_instances
         inputs = self.inputs.found()
         check_for_videos(inputs, {'--frames': self.frames, '--no-fps': self.drawing.no_fps})
         find = Finder(model, self)
         log.info('category ids in the results: %s', find.whose_ids)
-        window = Window() if self.drawing.show else None
-        predict_each(self, model, inputs, lambda each: (self.annotate if each.is_video else self.save_found)(
-            find, each, window), strict=self.inputs.strict, folders=self.inputs.folders(inputs))
+        window = self.drawing.window()
+        drawing = self.drawing.settings()
 
-    def save_found(self, find: 'Finder', each: Input, window: 'Window | None') -> None:
-        """Finds the objects of one image and writes an overlay and COCO results."""
-        from chainer_seg.visualization import overlay_detections
-        image = read_image(each.source)
-        found = find(image)
-        overlay = overlay_detections(image, found, **self.drawing.settings())
-        write_image(each.overlay, overlay)
-        write_json(each.results, results_of(found, each.image_id, find.category_ids, each.source.name))
-        log.info('%s: %s; wrote %s and %s', each.source, describe(found), each.overlay, each.results)
-        if window is not None:
-            window.show(overlay)
-            window.wait()
+        def save(each: 'Input') -> None:
+            if each.is_video:
+                save_instance_video(
+                    each, find, find.category_ids, frames=self.frames, drawing=drawing,
+                    show_rate=not self.drawing.no_fps, progress=not self.common.quiet,
+                    on_overlay=window.show if window else None)
+                return
+            image = read_image(each.source)
+            overlay = save_instances(each, image, find(image), find.category_ids, drawing)
+            if window:
+                window.show(overlay)
+                window.wait()
 
-    def annotate(self, find: 'Finder', each: Input, window: 'Window | None') -> None:
-        """Finds the objects of a video's frames and writes the video and COCO results."""
-        from chainer_seg.video import annotate_video
-        written: collections.deque = collections.deque([None], maxlen=1)
-        stopped = None
-        progress = functools.partial(tqdm, desc=str(each.source), unit='frame', disable=self.common.quiet)
-
-        def detect(frame: np.ndarray) -> 'Instances':
-            if window is not None and written[0] is not None:
-                window.show(written[0][1])
-            return find(frame)
-
-        with json_list(each.results) as add:
-            def keep(number: int, found: 'Instances', overlay: np.ndarray) -> None:
-                for result in results_of(found, number, find.category_ids):
-                    add(result)
-                written.append((number, overlay))
-
-            try:
-                annotate_video(detect, each.source, each.overlay, count=self.frames,
-                               show_rate=not self.drawing.no_fps, drawing=self.drawing.settings(),
-                               progress=progress, on_frame=keep)
-            except KeyboardInterrupt as interrupt:
-                if written[0] is None:
-                    raise
-                stopped = interrupt
-        count = written[0][0] + 1
-        if stopped is not None:
-            raise type(stopped)(f'{count} frames are in {each.overlay} and {each.results}') from stopped
-        log.info('%s: %d frames; wrote %s and %s', each.source, count, each.overlay, each.results)
+        predict_each(self, model, inputs, save, strict=self.inputs.strict,
+                     folders=self.inputs.folders(inputs))
 
 
 class Finder:
     """A model with the options of the command line: image in, chosen objects out."""
 
     def __init__(self, model: 'InstanceDetector', options: PredictInstances) -> None:
+        from chainer_seg.jobs.result_paths import category_ids
         settings = options.detection.settings(model)
         if options.classes:
             # The best detections of these classes, not these classes among the best detections.
@@ -182,45 +156,3 @@ def labels_of(model: 'InstanceDetector', names: Sequence[str] | None) -> list[in
         raise UserError(f'The model knows no {", ".join(unknown)}; it knows '
                         f'{", ".join(model.class_names) or "no names of classes"}.')
     return labels
-
-
-def results_of(found: 'Instances', image_id: int, category_ids: list[int], file_name: str | None = None
-               ) -> list[dict[str, Any]]:
-    """COCO results with the names of the category and of the file."""
-    file = {} if file_name is None else {'file_name': file_name}
-    return [{**result, 'category_name': found.name(number), **file}
-            for number, result in enumerate(found.to_coco_results(image_id, category_ids))]
-
-
-def describe(found: 'Instances') -> str:
-    """How many objects there are, by their classes, the most frequent first."""
-    named = bool(found.class_names)
-    counts = collections.Counter(found.name(number) if named else f'of class {label}'
-                                 for number, label in enumerate(found.labels))
-    return ', '.join(f'{count} {name}' for name, count in counts.most_common()) or 'nothing found'
-
-
-class Window:
-    """A window with the latest image."""
-
-    def __init__(self) -> None:
-        from matplotlib import pyplot
-        self._pyplot = pyplot
-        self._image: Any = None
-        figure = pyplot.figure()
-        if figure.canvas.required_interactive_framework is None:
-            raise UserError('There is no display to show images on; omit --show.')
-        self._axes = figure.add_axes((0, 0, 1, 1))
-        self._axes.set_axis_off()
-
-    def show(self, overlay: np.ndarray) -> None:
-        if self._image is None or self._image.get_array().shape != overlay.shape:
-            self._axes.clear()
-            self._axes.set_axis_off()
-            self._image = self._axes.imshow(overlay)
-        self._image.set_data(overlay)
-        self._pyplot.pause(0.001)
-
-    def wait(self) -> None:
-        """Until a key or a button is pressed."""
-        self._pyplot.waitforbuttonpress()

@@ -4,18 +4,22 @@ Chainer initialises every parameter and fills a gradient of the same size with N
 time and doubles the memory of a model that is about to be loaded.
 """
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
 import functools
 import math
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
-
-from chainer_seg.arrays import Array
 from chainer_seg.compat.import_hook import Patches
+
+if TYPE_CHECKING:  # `import chainer_seg` leaves NumPy to those who need it.
+    import numpy.typing as npt
+
+    from chainer_seg.arrays import Array
 
 _blank: contextvars.ContextVar['_Budget | None'] = contextvars.ContextVar('blank', default=None)
 

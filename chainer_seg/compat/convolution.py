@@ -1,13 +1,16 @@
 """Chainer's convolutions on the CPU, computed by :mod:`chainer_seg.functions.convolution`."""
 
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from chainer_seg import lazy
-from chainer_seg.arrays import Array
 from chainer_seg.compat.import_hook import Patches
+
+if TYPE_CHECKING:  # `import chainer_seg` leaves NumPy to those who need it.
+    import numpy.typing as npt
+
+    from chainer_seg.arrays import Array
 
 _PRODUCTS = 'chainer_seg.functions.convolution'
 _DEPTHWISE = 'chainer_seg.functions.depthwise'
@@ -82,6 +85,7 @@ def patch_deconvolution(module: Any) -> None:
 
 def _is_depthwise(x: Array, weight_shape: tuple[int, ...], groups: int) -> bool:
     """Whether each group has one input and one output channel, and the arrays are NumPy's."""
+    import numpy as np
     return isinstance(x, np.ndarray) and x.shape[1] == groups and weight_shape[:2] == (groups, 1)
 
 

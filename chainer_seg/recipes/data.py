@@ -16,6 +16,8 @@ from chainer_seg.recipes.options import Positive, Size, chosen, option
 if typing.TYPE_CHECKING:
     from chainer_seg.datasets.synthetic.base import SyntheticDataset
 
+LabelsAs = Literal['auto', 'numbers', 'colors', 'levels', 'alpha']
+
 # Synthetic images for validation come from another seed than those for training.
 VALIDATION_SEED_OFFSET = 1_000_000
 
@@ -54,7 +56,7 @@ class Data:
     images: Annotated[pathlib.Path | None, option(metavar='D')] = None
     val_annotations: Annotated[pathlib.Path | None, option(metavar='J')] = None
     val_images: Annotated[pathlib.Path | None, option(metavar='D')] = None
-    labels_as: Literal['auto', 'numbers', 'colors', 'levels', 'alpha'] = 'auto'
+    labels_as: LabelsAs = 'auto'
     allow_outside: FlagCreatePairsOff[bool] = False
     size: Size = (256, 256)
     val_n: Positive = 40
