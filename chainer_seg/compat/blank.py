@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # `import chainer_seg` leaves NumPy to those who need it.
 
     from chainer_seg.arrays import Array
 
-_blank: contextvars.ContextVar['_Budget | None'] = contextvars.ContextVar('blank', default=None)
+_blank: contextvars.ContextVar[_Budget | None] = contextvars.ContextVar('blank', default=None)
 
 
 class TooManyParameters(ValueError):
