@@ -29,6 +29,9 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
                      on_error: OnError | None = None) -> dict[str, float]:
     """Judges masks and scores of patches drawn as in training.
 
+    It takes minutes and measures batches of patches, not images, so that it does not go through
+    :class:`chainer_seg.jobs.Results`.
+
     Args:
         model: A :class:`chainer_seg.models.deepmask.DeepMask` or ``SharpMask``.
         dataset: A data set of this package, or its :class:`chainer_seg.datasets.ObjectIndex`.

@@ -117,6 +117,9 @@ def evaluate_proposals(proposer: ProposalModel | Callable[[npt.NDArray[np.uint8]
                        ) -> dict[str, float]:
     """Average recall of a model's proposals, one image at a time.
 
+    An evaluation that can be resumed goes through files: :func:`chainer_seg.jobs.propose` keeps the proposals
+    of each image, and :func:`evaluate_proposal_files` measures them.
+
     Args:
         proposer: A DeepMask or SharpMask, or a function from an image to its proposals in a form that
             :meth:`ProposalEvaluator.add` takes.

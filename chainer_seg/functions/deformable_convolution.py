@@ -12,7 +12,7 @@ from chainer.utils import type_check
 
 from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.arguments import as_pair
-from chainer_seg.functions.deformable_sampling import Geometry, Samples
+from chainer_seg.functions.deformable_sampling import Samples, Taps
 from chainer_seg.functions.kernels import launch, working_type
 
 # `Corners` are the four pixels around a sample and their weights, 0 outside the image. Arrays are
@@ -138,13 +138,13 @@ extern "C" __global__ void deformable_gradient_of_samples(
 class DeformableConvolution(function.Function):
     """See :func:`deformable_convolution`."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+    def __init__(self, taps: Taps) -> None:
+        self.taps = taps
 
     def check_type_forward(self, in_types: type_check.TypeInfoTuple) -> None:
         type_check.expect(in_types.size() >= 4, in_types.size() <= 5)
         x, offset, mask, weights = in_types[:4]
-        taps = self.geometry.taps
+        taps = len(self.taps)
         type_check.expect(
             x.dtype.kind == 'f', x.ndim == 4, offset.ndim == 4, mask.ndim == 4, weights.ndim == 4,
             x.shape[1] == weights.shape[1], offset.shape[1] == 2 * taps, mask.shape[1] == taps,
@@ -175,14 +175,14 @@ class DeformableConvolution(function.Function):
             goffset[image], gmask[image] = (
                 gradient.reshape(target.shape[1:])
                 for gradient, target in ((shifts, goffset), (scales, gmask)))
-        gweights = gmatrix.reshape(len(weights), *self.geometry.kernel, -1).transpose(0, 3, 1, 2)
+        gweights = gmatrix.reshape(len(weights), *self.taps.kernel, -1).transpose(0, 3, 1, 2)
         return (gx, goffset, gmask, gweights) + _gradient_of_bias(inputs, grad_outputs[0])
 
     def _images(self, x: npt.NDArray, offset: npt.NDArray) -> Iterator[tuple[npt.NDArray, Samples]]:
         """For each image its pixels (H * W, C) and its samples."""
         for image, shifts in zip(x, offset):
             pixels = np.ascontiguousarray(image.reshape(len(image), -1).T)
-            yield pixels, Samples(shifts, (x.shape[2], x.shape[3]), self.geometry)
+            yield pixels, Samples(shifts, (x.shape[2], x.shape[3]), self.taps)
 
     def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, offset, mask, weights = inputs[:4]
@@ -216,13 +216,13 @@ class DeformableConvolution(function.Function):
         """The samples times the mask, (B, C * K, P)."""
         dtype = working_type(x.dtype)
         positions = offset.shape[2] * offset.shape[3]
-        columns = cuda.cupy.empty((len(x), x.shape[1] * self.geometry.taps, positions), dtype)
+        columns = cuda.cupy.empty((len(x), x.shape[1] * len(self.taps), positions), dtype)
         self._launch('deformable_columns', columns.size, x, offset, *(
             array.astype(dtype, copy=False) for array in (x, offset, mask)), columns)
         return columns
 
     def _launch(self, name: str, count: int, x: Array, offset: Array, *arrays: Array) -> None:
-        kernel, stride, pad, dilation = dataclasses.astuple(self.geometry)
+        kernel, stride, pad, dilation = dataclasses.astuple(self.taps)
         launch(DEFORMABLE_SOURCE, name, count, arrays[0].dtype, *arrays, *x.shape[1:], *kernel,
                *offset.shape[2:], *stride, *pad, *dilation)
 
@@ -245,12 +245,12 @@ def deformable_convolution(x: ArrayOrVariable, offset: ArrayOrVariable, mask: Ar
     Returns:
         (B, O, H', W') Variable. Samples are bilinear, with zeros outside the image.
     """
-    geometry = Geometry(W.shape[2:], as_pair(stride), as_pair(pad), as_pair(dilate))
+    taps = Taps(W.shape[2:], as_pair(stride), as_pair(pad), as_pair(dilate))
     if mask is None:
         xp = cuda.get_array_module(x)
-        mask = xp.ones((len(x), geometry.taps) + offset.shape[2:], x.dtype)
+        mask = xp.ones((len(x), len(taps)) + offset.shape[2:], x.dtype)
     inputs = (x, offset, mask, W) + (() if b is None else (b,))
-    return DeformableConvolution(geometry)(*inputs)
+    return DeformableConvolution(taps)(*inputs)
 
 
 def _as_matrix(weights: npt.NDArray) -> npt.NDArray:

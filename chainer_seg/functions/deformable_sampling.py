@@ -9,8 +9,8 @@ from chainer.utils import conv
 
 
 @dataclasses.dataclass(frozen=True)
-class Geometry:
-    """The sizes of a convolution, each for (rows, columns)."""
+class Taps:
+    """The taps of a convolution; all numbers are pairs for (rows, columns)."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -23,9 +23,7 @@ class Geometry:
             size, self.kernel, self.stride, self.pad, self.dilation))
         return height, width
 
-    @property
-    def taps(self) -> int:
-        """The number of taps."""
+    def __len__(self) -> int:
         return self.kernel[0] * self.kernel[1]
 
     def regular_positions(self, size: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -35,7 +33,7 @@ class Geometry:
         y = rows_y * self.stride[0] - self.pad[0] + taps_y * self.dilation[0]
         x = rows_x * self.stride[1] - self.pad[1] + taps_x * self.dilation[1]
         grid = np.broadcast_arrays(y[:, None, :, None], x[None, :, None, :])
-        return np.reshape(grid, (2, -1, self.taps))
+        return np.reshape(grid, (2, -1, len(self)))
 
 
 class Samples:
@@ -44,12 +42,12 @@ class Samples:
     Args:
         offset: (2 K, H', W') float array, the shifts of the taps at each position of the output.
         size: (H, W) of the image.
-        geometry: The sizes of the convolution.
+        taps: Those of the convolution.
     """
 
-    def __init__(self, offset: npt.NDArray, size: tuple[int, int], geometry: Geometry) -> None:
-        shifts = offset.reshape(geometry.taps, 2, -1).transpose(1, 2, 0)
-        positions = geometry.regular_positions(size) + shifts
+    def __init__(self, offset: npt.NDArray, size: tuple[int, int], taps: Taps) -> None:
+        shifts = offset.reshape(len(taps), 2, -1).transpose(1, 2, 0)
+        positions = taps.regular_positions(size) + shifts
         counts = ((positions > -1) & (positions < np.reshape(size, (2, 1, 1)))).all(axis=0)
         positions = np.where(counts, positions, 0)
         low = np.floor(positions).astype(int)

@@ -18,7 +18,7 @@ Only the interface of :meth:`predict` is ChainerCV's: its own Mask R-CNN has hal
 anchors, and the stride on other convolutions, so that published weights give different results.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import chainer
@@ -110,7 +110,7 @@ class MaskRCNN(InstanceDetector):
                  max_detections: Detections = 100, seed: Count = 0) -> None:
         super().__init__()
         _check(neck, blocks, keypoints, anchor_sizes)
-        self.classes, self.keypoints = classes, keypoints
+        self.classes, self.keypoints, self.with_masks = classes, keypoints, with_masks
         self.min_side, self.max_side = min_side, max_side
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
@@ -141,11 +141,6 @@ class MaskRCNN(InstanceDetector):
                 self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed)
         self._base_anchors = [base_anchors(stride, sizes, anchor_ratios) for stride, sizes
                               in zip(self.extractor.strides, level_sizes)]
-
-    @property
-    def with_masks(self) -> bool:
-        """Whether there is a mask head."""
-        return bool(self.config['with_masks'])
 
     @property
     def size_multiple(self) -> int:
@@ -258,35 +253,31 @@ class MaskRCNN(InstanceDetector):
         """
         probabilities = self.xp.zeros((len(rois), self.classes + 1), np.float32)
         deltas = self.xp.zeros((len(rois), 4 * (self.classes + 1)), np.float32)
-        for part, roi_indices in self._groups(rois, number):
-            logits, changes = self.box_head(features, rois[part], roi_indices)
+        for part, (logits, changes) in self._outputs(self.box_head, features, rois, number):
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
         self.check_finite(probabilities, deltas)
         return class_boxes(rois, deltas, size.scale, size.original), probabilities
 
     def mask_probabilities(self, features: Maps, rois: Array, number: int, labels: Array) -> Array:
         """The mask (R, M, M) of each RoI's class; the background's channel comes first."""
-        parts = [self.xp.zeros((0, 1, 1), np.float32)]
-        for part, roi_indices in self._groups(rois, number):
-            logits = self.mask_head(features, rois[part], roi_indices).array
-            parts.append(logits[self.xp.arange(len(logits)), labels[part] + 1])
-        masks = self.xp.concatenate(parts[1:] or parts)
+        parts = [logits.array[self.xp.arange(len(logits)), labels[part] + 1]
+                 for part, logits in self._outputs(self.mask_head, features, rois, number)]
+        masks = self.xp.concatenate(parts or [self.xp.zeros((0, 1, 1), np.float32)])
         self.check_finite(masks)
         return F.sigmoid(masks).array
 
     def _heatmaps(self, features: Maps, rois: Array, number: int) -> Array:
-        parts = [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)]
-        for part, roi_indices in self._groups(rois, number):
-            parts.append(self.keypoint_head(features, rois[part], roi_indices).array)
-        heatmaps = self.xp.concatenate(parts[1:] or parts)
+        parts = [logits.array for _, logits in self._outputs(self.keypoint_head, features, rois, number)]
+        heatmaps = self.xp.concatenate(parts or [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)])
         self.check_finite(heatmaps)
         return heatmaps
 
-    def _groups(self, rois: Array, number: int) -> Iterator[tuple[slice, Array]]:
-        """Slices of the RoIs of image ``number``, and the image's number for each RoI of the slice."""
+    def _outputs(self, head: Callable[[Maps, Array, Array], Any], features: Maps, rois: Array, number: int
+                 ) -> Iterator[tuple[slice, Any]]:
+        """Slices of the RoIs of image ``number``, and what a head gives for each slice."""
         for start in range(0, len(rois), REGIONS_AT_ONCE):
             part = slice(start, start + REGIONS_AT_ONCE)
-            yield part, self.xp.full(len(rois[part]), number, np.int32)
+            yield part, head(features, rois[part], self.xp.full(len(rois[part]), number, np.int32))
 
     def _regions(self, features: Maps, rois: Array, roi_indices: Array, size: int) -> chainer.Variable:
         return self.extractor.region_features(features, rois, roi_indices, size)
