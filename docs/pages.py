@@ -49,7 +49,7 @@ MODULES = {
     'Recipes and training': ('recipes', 'training'),
     'Evaluation': ('evaluation',),
     'Long work': ('jobs', 'video'),
-    'Pictures and widgets': ('visualization', 'widgets'),
+    'Visualization and widgets': ('visualization', 'widgets'),
     'Building blocks': ('links', 'functions', 'boxes', 'masks'),
     'Converters': ('converters',),
 }

@@ -52,9 +52,9 @@ def repository():
 
 @pytest.fixture(scope='session')
 def shared_data():
-    """The folder of real pictures and weight files; tests that need it skip where it is absent."""
+    """The folder of real images and weight files; tests that need it skip where it is absent."""
     if not SHARED_DATA.is_dir():
-        pytest.skip('the folder ../shared/data with real pictures and weight files is not here')
+        pytest.skip('the folder ../shared/data with real images and weight files is not here')
     return SHARED_DATA
 
 

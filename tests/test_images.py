@@ -38,13 +38,13 @@ def test_image_keeps_its_palette_and_its_transparency(tmp_path):
     indexed = Image.fromarray(np.array([[0, 2], [1, 2]], np.uint8), 'P')
     indexed.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
     indexed.save(tmp_path / 'a.png')
-    picture = read_pages(tmp_path / 'a.png', 1)[0]
-    assert picture.mode == 'P' and np.asarray(picture).tolist() == [[0, 2], [1, 2]]
+    image = read_pages(tmp_path / 'a.png', 1)[0]
+    assert image.mode == 'P' and np.asarray(image).tolist() == [[0, 2], [1, 2]]
     save(tmp_path / 'b.png', np.full((2, 2, 4), 7, np.uint8))
     assert (np.asarray(read_pages(tmp_path / 'b.png', 1)[0]) == 7).all()
 
 
-@pytest.mark.parametrize('content', [b'', b'no picture', None])
+@pytest.mark.parametrize('content', [b'', b'no image', None])
 def test_image_that_cannot_be_read_is_reported(tmp_path, content):
     if content is not None:
         (tmp_path / 'a.png').write_bytes(content)
@@ -74,7 +74,7 @@ def test_exif_rotation_is_applied_unless_it_is_declined(tmp_path):
     pixels = np.zeros((2, 3, 3), np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show the picture a quarter turn clockwise
+    exif[0x0112] = 6  # the camera was turned: show the image a quarter turn clockwise
     path = save(tmp_path / 'a.png', pixels, exif=exif)
     turned = read_image(path)
     assert turned.shape == (3, 2, 3) and turned[0, 1, 0] == 255
@@ -217,8 +217,8 @@ def test_all_orientations_are_turned_as_pillow_does(tmp_path, rng, turn, suffix)
     exif = Image.Exif()
     exif[0x0112] = turn
     path = save(tmp_path / f'a{suffix}', rng.integers(0, 256, (2, 3, 3), np.uint8), exif=exif)
-    with Image.open(path) as picture:
-        picture.load()
-        upright = np.asarray(ImageOps.exif_transpose(picture))
+    with Image.open(path) as image:
+        image.load()
+        upright = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(read_image(path), upright)
     assert header_sizes(path)[1] == upright.shape[:2]

@@ -1,4 +1,4 @@
-"""Label images of every kind that are met, and pictures that are none."""
+"""Label images of every kind that are met, and images that are none."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,9 @@ def path(tmp_path):
 
 
 def with_palette(labels, palette):
-    picture = Image.fromarray(labels)
-    picture.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
-    return picture
+    image = Image.fromarray(labels)
+    image.putpalette(np.asarray(palette, np.uint8).ravel().tolist())
+    return image
 
 
 def test_the_palette_is_vocs():
@@ -28,12 +28,12 @@ def test_the_palette_is_vocs():
     assert tuple(VOC_COLORS[255]) == void
 
 
-@pytest.mark.parametrize('picture', [
+@pytest.mark.parametrize('image', [
     with_palette(LABELS, VOC_COLORS), Image.fromarray(LABELS), Image.fromarray(VOC_COLORS[LABELS]),
     Image.fromarray(LABELS.astype(np.uint16)), Image.fromarray(LABELS).convert('LA'),
-    Image.fromarray(VOC_COLORS[LABELS]).convert('RGBA')], ids=lambda picture: picture.mode)
-def test_numbers_are_read_from_every_kind(path, picture):
-    picture.save(path)
+    Image.fromarray(VOC_COLORS[LABELS]).convert('RGBA')], ids=lambda image: image.mode)
+def test_numbers_are_read_from_every_kind(path, image):
+    image.save(path)
     numbers = read_label_image(path)
     assert numbers.dtype == np.uint8
     np.testing.assert_array_equal(numbers, LABELS)
@@ -52,7 +52,7 @@ def reordered(order):
 
 
 def test_numbers_count_though_the_palette_has_vocs_colours_in_another_order(path):
-    picture, places = reordered([0, 20, 15, 2, 1, 255])
+    image, places = reordered([0, 20, 15, 2, 1, 255])
     numbers = np.where(places == 5, 255, places).astype(np.uint8)
     palette = VOC_COLORS.copy()
     palette[:5] = VOC_COLORS[[0, 20, 15, 2, 1]]
@@ -80,8 +80,8 @@ def test_colours_count_where_a_number_is_larger_than_the_labels(path):
 
 
 def test_a_gif_is_read_by_the_colours_that_it_keeps(path):
-    for picture in with_palette(LABELS, VOC_COLORS), Image.fromarray(LABELS):
-        picture.save(path.with_suffix('.gif'))
+    for image in with_palette(LABELS, VOC_COLORS), Image.fromarray(LABELS):
+        image.save(path.with_suffix('.gif'))
         np.testing.assert_array_equal(read_label_image(path.with_suffix('.gif')), LABELS)
 
 
@@ -130,7 +130,7 @@ def test_large_numbers_are_no_labels(path):
 
 
 def test_files_that_are_not_images_are_reported(path):
-    path.write_bytes(b'no picture')
+    path.write_bytes(b'no image')
     with pytest.raises(ImageError, match=r'labels.png cannot be read'):
         read_label_image(path)
 
@@ -140,10 +140,10 @@ def test_labels_are_written_with_vocs_palette(path):
     labels[1, 2] = -1
     write_label_image(path, labels)
     np.testing.assert_array_equal(read_label_image(path), LABELS)
-    picture = Image.open(path)
-    assert picture.mode == 'P'
-    np.testing.assert_array_equal(picture, LABELS)
-    np.testing.assert_array_equal(picture.convert('RGB'), VOC_COLORS[LABELS])
+    image = Image.open(path)
+    assert image.mode == 'P'
+    np.testing.assert_array_equal(image, LABELS)
+    np.testing.assert_array_equal(image.convert('RGB'), VOC_COLORS[LABELS])
 
 
 @pytest.mark.parametrize('wrong', [-2, 256])

@@ -91,23 +91,23 @@ def test_file_of_16_bits_follows_the_same_rule(tmp_path, caplog):
 
 @pytest.mark.parametrize('mode', ['RGBA', 'LA', 'P', 'CMYK', 'YCbCr', '1', 'RGB', 'L'])
 def test_large_images_are_converted_in_strips_as_in_one(monkeypatch, rng, mode):
-    picture = Image.fromarray(rng.integers(0, 256, (23, 17, 4), np.uint8)).convert(
+    image = Image.fromarray(rng.integers(0, 256, (23, 17, 4), np.uint8)).convert(
         'RGB' if mode in ('CMYK', 'YCbCr', 'P') else 'RGBA').convert(mode)
-    whole = as_image(picture)
+    whole = as_image(image)
     monkeypatch.setattr(pixel_values, '_PIXELS_AT_ONCE', 17 * 5)
-    np.testing.assert_array_equal(as_image(picture), whole)
+    np.testing.assert_array_equal(as_image(image), whole)
 
 
 @pytest.mark.parametrize('transparency', [None, 2, bytes([255, 0, 51])])
 @pytest.mark.parametrize('suffix', ['.png', '.gif', '.tif'])
 def test_palettes_give_the_colours_that_pillow_gives(tmp_path, rng, suffix, transparency):
-    picture = Image.fromarray(rng.integers(0, 4, (5, 7), np.uint8), 'P')
-    picture.putpalette([0, 0, 0, 9, 8, 7, 200, 30, 0, 1, 2, 3])
+    image = Image.fromarray(rng.integers(0, 4, (5, 7), np.uint8), 'P')
+    image.putpalette([0, 0, 0, 9, 8, 7, 200, 30, 0, 1, 2, 3])
     if suffix == '.png' or isinstance(transparency, int):
-        picture.info['transparency'] = transparency
+        image.info['transparency'] = transparency
     if transparency is None:
-        picture.info.pop('transparency', None)
-    picture.save(tmp_path / f'a{suffix}', **picture.info)
+        image.info.pop('transparency', None)
+    image.save(tmp_path / f'a{suffix}', **image.info)
     with Image.open(tmp_path / f'a{suffix}') as stored:
         rgba = np.asarray(stored.convert('RGBA')).astype(float)
     share = rgba[..., 3:] / 255
@@ -118,8 +118,8 @@ def test_palettes_give_the_colours_that_pillow_gives(tmp_path, rng, suffix, tran
 def test_pillow_image_of_a_cut_file_is_an_error_of_ours(tmp_path, rng):
     Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / 'a.png')
     (tmp_path / 'b.png').write_bytes((tmp_path / 'a.png').read_bytes()[:4000])
-    with Image.open(tmp_path / 'b.png') as picture, pytest.raises(ImageError, match='cannot be read'):
-        as_image(picture)
+    with Image.open(tmp_path / 'b.png') as image, pytest.raises(ImageError, match='cannot be read'):
+        as_image(image)
 
 
 def test_chainercv_images_are_never_shares_of_white_nor_mistaken_for_rows_first():

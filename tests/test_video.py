@@ -167,7 +167,7 @@ def test_ctrl_c_keeps_the_frames_so_far(tmp_path, video):
 def test_a_video_is_annotated_frame_by_frame(tmp_path, video, frames):
     found, seen = iter(frames), []
     count = annotate_video(lambda image, **options: next(found)[1], video, tmp_path / 'out.mp4',
-                           on_frame=lambda number, instances, picture: seen.append(
+                           on_frame=lambda number, instances, overlay: seen.append(
                                (number, len(instances))), score_threshold=0.5)
     assert count == 30 and seen == [(number, len(frames[number][1])) for number in range(30)]
     with VideoReader(tmp_path / 'out.mp4') as reader:
@@ -183,9 +183,9 @@ def test_frames_are_annotated_one_by_one(frames):
 
     drawn = annotate_frames(detect, (image for image, _ in frames), show_rate=False,
                             drawing={'alpha': 1, 'labels': False, 'boxes': False}, top=3)
-    picture = next(drawn)
+    overlay = next(drawn)
     drawn.close()
-    assert (picture[frames[0][1].masks[0]] == instance_colors(1)[0]).all() and options == [{'top': 3}]
+    assert (overlay[frames[0][1].masks[0]] == instance_colors(1)[0]).all() and options == [{'top': 3}]
 
 
 def test_frames_are_fetched_ahead_but_not_too_far():

@@ -119,7 +119,7 @@ class Samples:
     whole_images: bool = False
     max_positive: int = 5
     max_negative: int = 5
-    simulated_clicks: Annotated[Count, option('--robot-clicks', metavar='N')] = 0
+    simulated_clicks: Annotated[Count, option(metavar='N')] = 0
     start_masks: Annotated[Share, option(metavar='SHARE')] = 0.0
     composites: Annotated[Share, option(metavar='SHARE')] = 0.0
 

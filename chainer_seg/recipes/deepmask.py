@@ -36,7 +36,7 @@ class ImageData(Data):
         synthetic_images: Number of synthetic images to train on.
     """
 
-    synthetic_images: Annotated[int, option('--pictures', metavar='N')] = 2000
+    synthetic_images: Annotated[int, option(metavar='N')] = 2000
 
     skips_empty: ClassVar[bool] = False
 

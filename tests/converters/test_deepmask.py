@@ -46,10 +46,10 @@ def recorded_for(name):
     return np.load(FOLDER / 'expected' / f'{name.replace("tiny_cuda", "tiny")}.npz')
 
 
-def picture_as_input(picture, patch_size):
-    """A picture (3, H, W) in the middle of grey, normalised."""
+def image_as_input(image, patch_size):
+    """An image (3, H, W) in the middle of grey, normalised."""
     border = patch_size // 2
-    padded = np.pad(picture.astype(np.float32) / 255, ((0, 0), (border, border), (border, border)),
+    padded = np.pad(image.astype(np.float32) / 255, ((0, 0), (border, border), (border, border)),
                     constant_values=0.5)
     return normalise(padded[None])
 
@@ -87,11 +87,11 @@ def patch_values(model, recorded):
     return values
 
 
-def picture_values(model, recorded):
-    """The stages of a network run over a whole picture, by the keys under which they are recorded."""
+def image_values(model, recorded):
+    """The stages of a network run over a whole image, by the keys under which they are recorded."""
     if 'image_u8' not in recorded:
         return {}
-    stages = model.trunk(picture_as_input(recorded['image_u8'], model.patch_size))
+    stages = model.trunk(image_as_input(recorded['image_u8'], model.patch_size))
     features = model.trunk.describe(stages[-1])
     values = {'conv_trunk': features, 'conv_score': model.score(features)[:, None]}
     if isinstance(model, DeepMask):
@@ -103,7 +103,7 @@ def differences(name):
     """The largest difference of each recorded stage, as a part of its largest value."""
     model = converters.convert(FOLDER / 'models' / f'{name}.t7')
     recorded = recorded_for(name)
-    found = {**patch_values(model, recorded), **picture_values(model, recorded)}
+    found = {**patch_values(model, recorded), **image_values(model, recorded)}
     keys = [key for key in recorded if key.startswith(('patch_', 'conv_')) and key != 'patch_input_u8']
     assert set(keys) == found.keys()
     result = {}

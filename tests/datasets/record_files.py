@@ -56,7 +56,7 @@ def example(**features):
     return field(1, b''.join(entries))
 
 
-def picture_bytes(array, kind):
+def image_bytes(array, kind):
     file = io.BytesIO()
     Image.fromarray(array).save(file, kind)
     return file.getvalue()
@@ -70,7 +70,7 @@ def features_of(image, instances, image_id, name, category_ids):
     return {
         'image__height': [height], 'image__width': [width], 'image__filename': [name.encode()],
         'image__source_id': [str(image_id).encode()], 'image__key__sha256': [b'0' * 64],
-        'image__encoded': [picture_bytes(image, 'JPEG')], 'image__format': [b'jpeg'],
+        'image__encoded': [image_bytes(image, 'JPEG')], 'image__format': [b'jpeg'],
         'image__object__bbox__xmin': (x_min / width).tolist(),
         'image__object__bbox__xmax': (x_max / width).tolist(),
         'image__object__bbox__ymin': (y_min / height).tolist(),
@@ -80,5 +80,5 @@ def features_of(image, instances, image_id, name, category_ids):
         'image__object__class__label_id': [category_ids[label] for label in instances.labels],
         'image__object__is_crowd': instances.crowds.astype(int).tolist(),
         'image__object__area': areas.astype(float).tolist(),
-        'image__object__mask': [picture_bytes(mask.astype(np.uint8), 'PNG')
+        'image__object__mask': [image_bytes(mask.astype(np.uint8), 'PNG')
                                 for mask in instances.masks]}

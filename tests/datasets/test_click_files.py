@@ -146,10 +146,10 @@ def test_missing_files_are_reported_when_the_data_set_is_opened(folder):
 
 
 def test_a_missing_folder_of_images_is_reported(folder):
-    (folder / 'images').rename(folder / 'pictures')
+    (folder / 'images').rename(folder / 'photos')
     with pytest.raises(DatasetError, match='--images'):
         ClickFilesDataset(folder / 'train.txt')
-    assert len(ClickFilesDataset(folder / 'train.txt', images=folder / 'pictures')) == 3
+    assert len(ClickFilesDataset(folder / 'train.txt', images=folder / 'photos')) == 3
 
 
 def test_maps_of_another_size_than_the_image_or_the_label_are_reported(folder, maps, label):

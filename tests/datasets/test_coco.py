@@ -165,14 +165,14 @@ def test_without_categories_they_are_named_by_their_ids(tmp_path):
 def test_images_of_any_mode_become_rgb(tmp_path, mode):
     paths = write(tmp_path, content(annotation()))
     grey = np.full((20, 30), 100, np.uint16 if mode == 'I;16' else np.uint8)
-    picture = Image.fromarray(grey)
-    (picture if mode == 'I;16' else picture.convert(mode)).save(paths[1] / 'a.png')
+    stored = Image.fromarray(grey)
+    (stored if mode == 'I;16' else stored.convert(mode)).save(paths[1] / 'a.png')
     image, _ = CocoDataset(*paths)[0]
     assert image.shape == (20, 30, 3) and image.dtype == np.uint8
 
 
 def save_turned(folder, stored_size):
-    """A picture whose EXIF orientation asks for a quarter turn; its stored top left is white."""
+    """An image whose EXIF orientation asks for a quarter turn; its stored top left is white."""
     pixels = np.zeros((*stored_size, 3), np.uint8)
     pixels[:5, :5] = 255
     exif = Image.Exif()

@@ -35,15 +35,15 @@ def write_image(path, size=SIZE):
 
 def write_mask(path, values, mode=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = values if isinstance(values, Image.Image) else Image.fromarray(values)
-    (picture if mode is None else picture.convert(mode)).save(path)
+    image = values if isinstance(values, Image.Image) else Image.fromarray(values)
+    (image if mode is None else image.convert(mode)).save(path)
 
 
 def indexed(indices, *colours):
-    """A picture with a palette."""
-    picture = Image.fromarray(indices.astype(np.uint8), 'P')
-    picture.putpalette(np.ravel(colours).tolist())
-    return picture
+    """An image with a palette."""
+    image = Image.fromarray(indices.astype(np.uint8), 'P')
+    image.putpalette(np.ravel(colours).tolist())
+    return image
 
 
 def trimap(mask, unknown):
@@ -133,10 +133,10 @@ def test_palette_of_greys_is_as_the_greys(tmp_path, mask, unknown):
 
 def test_coloured_palette_is_read_by_its_indices_as_vocs(tmp_path, mask, unknown):
     colours = [(0, 0, 0), (128, 0, 0), *[(0, 0, 0)] * 253, (224, 224, 192)]
-    picture = indexed(np.where(mask, 1, np.where(unknown, 255, 0)), *colours)
-    write_mask(tmp_path / 'a.png', picture)
+    image = indexed(np.where(mask, 1, np.where(unknown, 255, 0)), *colours)
+    write_mask(tmp_path / 'a.png', image)
     assert_read(tmp_path / 'a.png', mask, unknown)
-    write_mask(tmp_path / 'b.png', picture, 'RGB')
+    write_mask(tmp_path / 'b.png', image, 'RGB')
     assert_read(tmp_path / 'b.png', mask, unknown)
 
 

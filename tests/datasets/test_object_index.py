@@ -1,4 +1,4 @@
-"""ObjectIndex: all objects of a data set in arrays, and windows cut out of its pictures."""
+"""ObjectIndex: all objects of a data set in arrays, and windows cut out of its images."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from chainer_seg.errors import DatasetError
 
 from .coco_files import NO_SAMPLE, SAMPLE, annotation, content, write
 
-WHOLE = (0.0, 0.0, 30.0)  # The picture of 20 x 30 pixels and a strip below it.
+WHOLE = (0.0, 0.0, 30.0)  # The image of 20 x 30 pixels and a strip below it.
 
 
 def index_of(folder, *annotations, **fields):
@@ -38,9 +38,9 @@ def test_the_index_from_the_json_equals_that_from_all_images(tmp_path):
 def test_real_annotations():
     dataset = CocoDataset(SAMPLE / 'annotations' / 'instances_val.json', SAMPLE / 'val')
     index = ObjectIndex(dataset)
-    for picture in range(len(dataset)):
-        instances, own = dataset.read_instances(picture), index.of_image(picture)
-        assert (index.image_numbers[own] == picture).all()
+    for image in range(len(dataset)):
+        instances, own = dataset.read_instances(image), index.of_image(image)
+        assert (index.image_numbers[own] == image).all()
         np.testing.assert_array_equal(index.places[own], np.arange(len(instances)))
         for name in ('labels', 'bboxes', 'areas', 'crowds') if len(instances) else ():
             np.testing.assert_allclose(getattr(index, name)[own], getattr(instances, name),

@@ -46,7 +46,7 @@ def assert_same_examples(packed, original):
 
 @pytest.fixture
 def shapes(tmp_path):
-    """Six drawn pictures and their packed file; some have a crowd."""
+    """Six synthetic images and their packed file; some have a crowd."""
     drawn = ShapesDataset(6, size=(48, 64), crowd_probability=0.5)
     return drawn, pack_dataset(drawn, tmp_path / 'shapes.packed')
 
@@ -78,10 +78,10 @@ def test_synthetic_images_with_crowds_are_the_same_packed(shapes):
 def test_turned_images_are_turned_as_their_annotations_are(tmp_path, size, shape):
     path, images = write(tmp_path, content(images=[
         {'id': 7, 'file_name': 'a.jpg', 'height': size[0], 'width': size[1]}]))
-    picture = Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30))
-    exif = picture.getexif()
+    turned = Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30))
+    exif = turned.getexif()
     exif[0x0112] = 6  # turned by a quarter
-    picture.save(images / 'a.jpg', exif=exif)
+    turned.save(images / 'a.jpg', exif=exif)
     original = CocoDataset(path, images)
     packed = PackedDataset(pack_dataset(original, tmp_path / 'a.packed'))
     image, instances = packed[0]
@@ -172,8 +172,8 @@ def test_any_zip_program_opens_the_file(shapes):
     drawn, path = shapes
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        with Image.open(io.BytesIO(archive.read('images/00000002'))) as picture:
-            np.testing.assert_array_equal(np.asarray(picture), drawn[2][0])
+        with Image.open(io.BytesIO(archive.read('images/00000002'))) as image:
+            np.testing.assert_array_equal(np.asarray(image), drawn[2][0])
 
 
 def test_packed_files_are_opened_as_data_sets_are(shapes, tmp_path):

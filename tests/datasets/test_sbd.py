@@ -168,7 +168,7 @@ def test_an_image_of_another_size_is_reported(folder):
 
 
 def test_an_image_of_other_content_is_reported(folder):
-    (folder / 'img' / '2008_000001.jpg').write_bytes(b'no picture')
+    (folder / 'img' / '2008_000001.jpg').write_bytes(b'no image')
     with pytest.raises(ImageError, match='2008_000001.jpg cannot be read'):
         SbdDataset(folder / 'train.txt')[0]
 

@@ -10,7 +10,7 @@ from chainer_seg.datasets import (
 from chainer_seg.errors import DatasetError
 
 from .test_sbd import write_example
-from .voc_files import person_before_dog, write_labels, write_list, write_picture, write_voc
+from .voc_files import person_before_dog, save_image, write_labels, write_list, write_voc
 
 
 def painted(instances):
@@ -72,7 +72,7 @@ def test_vocs_labels_are_its_own(tmp_path):
 
 
 def test_the_augmented_set_needs_no_objects(tmp_path):
-    write_picture(tmp_path, 'a', (6, 8))
+    save_image(tmp_path, 'a', (6, 8))
     labels = np.full((6, 8), 255)
     labels[2:4, 1:5] = 1
     write_labels(tmp_path / 'SegmentationClassAug' / 'a.png', labels)
@@ -88,7 +88,7 @@ def test_the_augmented_set_needs_no_objects(tmp_path):
     ([[0, 0]], r'has a class: all labels are 0 \(background\); use 1')])
 def test_labels_without_a_class_are_rejected(tmp_path, labels, sentence):
     for name in 'ab':
-        write_picture(tmp_path, name, (6, 8))
+        save_image(tmp_path, name, (6, 8))
         write_labels(tmp_path / 'SegmentationClass' / f'{name}.png', np.kron(labels, np.ones((6, 4))))
     path = write_list(tmp_path, 'mine', 'ab')
     with pytest.raises(DatasetError, match=sentence):
@@ -99,7 +99,7 @@ def test_labels_without_a_class_are_rejected(tmp_path, labels, sentence):
 
 
 def test_white_is_a_class_on_request(tmp_path):
-    write_picture(tmp_path, 'a', (6, 8))
+    save_image(tmp_path, 'a', (6, 8))
     labels = np.kron([[0, 255]], np.ones((6, 4)))
     write_labels(tmp_path / 'SegmentationClass' / 'a.png', labels)
     dataset = open_semantic(write_list(tmp_path, 'mine', 'a'), class_names=('hand',), labels_as='levels')
@@ -113,7 +113,7 @@ def test_sbd_has_labels_alone_and_beside_voc(tmp_path):
     (tmp_path / 'train.txt').write_text('2008_000003\n')
     expected = np.choose(owners, [0, 20, 8])
     np.testing.assert_array_equal(open_semantic(tmp_path / 'train.txt')[0][1], expected)
-    write_picture(tmp_path / 'VOC2012', '2008_000003', (10, 12))
+    save_image(tmp_path / 'VOC2012', '2008_000003', (10, 12))
     path = write_list(tmp_path / 'VOC2012', 'train_aug', ['2008_000003'])
     np.testing.assert_array_equal(open_semantic(path, sbd=tmp_path)[0][1], expected)
 

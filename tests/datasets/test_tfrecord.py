@@ -201,9 +201,9 @@ def test_a_record_of_something_else_is_named(tmp_path):
 
 
 @pytest.mark.parametrize('masks, sentence', [
-    ([b'no picture'], 'there are 1 for'), (None, 'one is not a PNG file')])
+    ([b'no image'], 'there are 1 for'), (None, 'one is not a PNG file')])
 def test_masks_that_do_not_fit_are_reported(tmp_path, examples, masks, sentence):
-    masks = masks or [b'no picture'] * len(examples[0]['image__object__mask'])
+    masks = masks or [b'no image'] * len(examples[0]['image__object__mask'])
     prefix = write_shards(tmp_path, [{**examples[0], 'image__object__mask': masks}], 1)
     with pytest.raises(DatasetError, match=f'masks of 0.jpg .* cannot be used: {sentence}'):
         TFRecordDataset(prefix).read_instances(0)
@@ -216,7 +216,7 @@ def test_an_image_of_another_size_is_reported(tmp_path, examples):
 
 
 def test_an_image_of_other_content_is_reported(tmp_path, examples):
-    prefix = write_shards(tmp_path, [{**examples[0], 'image__encoded': [b'no picture']}], 1)
+    prefix = write_shards(tmp_path, [{**examples[0], 'image__encoded': [b'no image']}], 1)
     with pytest.raises(ImageError, match='0.jpg cannot be read'):
         TFRecordDataset(prefix).read_image(0)
 

@@ -10,7 +10,7 @@ from chainer_seg.datasets import PackedDataset, VocDataset, open_dataset, pack_d
 from chainer_seg.errors import DatasetError, ImageError
 
 from .test_sbd import write_example
-from .voc_files import person_before_dog, write_labels, write_list, write_picture, write_voc
+from .voc_files import person_before_dog, save_image, write_labels, write_list, write_voc
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_lists_of_pairs_name_the_label_images(folder):
 
 
 def test_images_that_voc_has_not_marked_have_their_classes_elsewhere(folder):
-    write_picture(folder, '2008_000003', (10, 12))
+    save_image(folder, '2008_000003', (10, 12))
     write_labels(folder / 'SegmentationClassAug' / '2008_000003.png', np.full((10, 12), 9))
     write_labels(folder / 'SegmentationClassAug' / '2007_000002.png', np.full((24, 16), 7))
     dataset = VocDataset(write_list(folder, 'train_aug', ['2007_000002', '2008_000003']))
@@ -117,7 +117,7 @@ def test_sbd_has_the_objects_that_voc_has_not_marked(folder, tmp_path):
     owners = np.zeros((10, 12), int)
     owners[2:6, 3:8] = 1
     write_example(tmp_path / 'sbd', '2008_000003', owners, [20])
-    write_picture(folder, '2008_000003', (10, 12))
+    save_image(folder, '2008_000003', (10, 12))
     path = write_list(folder, 'train_aug', ['2007_000002', '2008_000003'])
     dataset = VocDataset(path, sbd=tmp_path / 'sbd')
     dataset.check_objects()
@@ -181,7 +181,7 @@ def test_there_may_be_no_objects_at_all(train, folder):
 
 
 def test_a_broken_image_is_reported(train, folder):
-    (folder / 'JPEGImages' / '2007_000001.jpg').write_bytes(b'no picture')
+    (folder / 'JPEGImages' / '2007_000001.jpg').write_bytes(b'no image')
     with pytest.raises(ImageError, match='2007_000001.jpg cannot be read'):
         VocDataset(train)[0]
 

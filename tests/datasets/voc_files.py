@@ -9,21 +9,21 @@ from chainer_seg.label_images import VOC_COLORS
 def write_labels(path, labels):
     """A label image with VOC's palette."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.fromarray(np.asarray(labels, np.uint8))
-    picture.putpalette(VOC_COLORS.ravel().tolist())
-    picture.save(path)
+    image = Image.fromarray(np.asarray(labels, np.uint8))
+    image.putpalette(VOC_COLORS.ravel().tolist())
+    image.save(path)
 
 
-def write_picture(folder, name, size):
+def save_image(folder, name, size):
     (folder / 'JPEGImages').mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(len(name)).integers(0, 256, (*size, 3), np.uint8)
     Image.fromarray(pixels).save(folder / 'JPEGImages' / f'{name}.jpg')
 
 
 def write_voc_example(folder, name, owners, categories):
-    """A picture and both of its label images: void stays void, and objects have their categories."""
+    """An image and both of its label images: void stays void, and objects have their categories."""
     owners = np.asarray(owners)
-    write_picture(folder, name, owners.shape)
+    save_image(folder, name, owners.shape)
     write_labels(folder / 'SegmentationObject' / f'{name}.png', owners)
     classes = np.zeros(256, int)
     classes[1:1 + len(categories)], classes[255] = categories, 255

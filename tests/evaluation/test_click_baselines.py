@@ -1,4 +1,4 @@
-"""The classical methods on pictures whose objects they must find, and their constraints."""
+"""The classical methods on images whose objects they must find, and their constraints."""
 
 import sys
 

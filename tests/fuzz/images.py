@@ -12,17 +12,17 @@ from chainer_seg.video.writer import VideoWriter
 
 def _images(folder):
     pixels = np.arange(12 * 9 * 3, dtype=np.uint8).reshape(12, 9, 3)
-    picture = Image.fromarray(pixels)
-    exif = picture.getexif()
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
     exif[0x0112] = 6
-    picture.save(folder / 'a.jpg', exif=exif)
-    picture.save(folder / 'b.jpg', progressive=True)
+    image.save(folder / 'a.jpg', exif=exif)
+    image.save(folder / 'b.jpg', progressive=True)
     for ending in ('png', 'bmp', 'gif', 'tif', 'webp', 'ppm'):
-        picture.save(folder / f'a.{ending}')
-    picture.convert('RGBA').save(folder / 'b.png')
-    picture.convert('P').save(folder / 'c.png')
+        image.save(folder / f'a.{ending}')
+    image.convert('RGBA').save(folder / 'b.png')
+    image.convert('P').save(folder / 'c.png')
     Image.fromarray(np.arange(60, dtype=np.uint16).reshape(6, 10)).save(folder / 'd.png')
-    picture.convert('L').save(folder / 'b.tif', compression='tiff_adobe_deflate')
+    image.convert('L').save(folder / 'b.tif', compression='tiff_adobe_deflate')
 
 
 def _read_images(folder, path):

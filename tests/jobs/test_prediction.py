@@ -21,7 +21,7 @@ class Saver:
         if self.error is not None and each.source.name == self.at:
             raise self.error
         self.saved.append(each.source.name)
-        each.overlay.write_bytes(b'picture')
+        each.overlay.write_bytes(b'image')
         each.results.write_text(str(each.image_id))
 
 

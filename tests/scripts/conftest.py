@@ -61,11 +61,11 @@ def predict(request, command, caplog):
 
 
 @pytest.fixture
-def pictures(tmp_path, shapes):
-    """A folder with 0.png, 1.png and 2.png, pictures of the data set that a module calls ``shapes``."""
+def images(tmp_path, shapes):
+    """A folder with 0.png, 1.png and 2.png, images of the data set that a module calls ``shapes``."""
     for number in range(3):
-        write_image(tmp_path / 'pictures' / f'{number}.png', shapes[number][0])
-    return tmp_path / 'pictures'
+        write_image(tmp_path / 'images' / f'{number}.png', shapes[number][0])
+    return tmp_path / 'images'
 
 
 @pytest.fixture

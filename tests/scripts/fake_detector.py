@@ -1,4 +1,4 @@
-"""A detector whose answers are known: it recognises the pictures of a data set."""
+"""A detector whose answers are known: it recognises the images of a data set."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from chainer_seg.models.detector import InstanceDetector
 
 
 class FakeDetector(InstanceDetector):
-    """Recognises the pictures of a data set and finds their objects, shifted by a few pixels.
+    """Recognises the images of a data set and finds their objects, shifted by a few pixels.
 
     Args:
-        dataset: Whose pictures it knows.
+        dataset: Whose images it knows.
         shift: How many pixels to the right everything is found.
         class_names: Names of its classes; an object has the label of its name here.
         keypoints: Whether it finds keypoints.

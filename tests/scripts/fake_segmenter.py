@@ -1,4 +1,4 @@
-"""A segmenter whose answers are known: it recognises the pictures of a data set."""
+"""A segmenter whose answers are known: it recognises the images of a data set."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from chainer_seg.models.deeplab.semantic import SemanticSegmenter
 
 
 class FakeSegmenter(SemanticSegmenter):
-    """Recognises the pictures of a data set and finds their true classes, shifted by a few pixels.
+    """Recognises the images of a data set and finds their true classes, shifted by a few pixels.
 
     Args:
-        dataset: Semantic, whose pictures it knows; void is found as background.
+        dataset: Semantic, whose images it knows; void is found as background.
         class_names: Names of its classes; a pixel has the label of its class's name here. Those of
             the data set if left out.
         shift: How many pixels to the right everything is found.

@@ -16,7 +16,7 @@ SIZE = (96, 96)
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-    """A COCO data set of four drawn images."""
+    """A COCO data set of four synthetic images."""
     folder = tmp_path_factory.mktemp('whole')
     write_coco(ShapesDataset(4, seed=3, size=SIZE, diameters=(0.5, 0.9), objects=(1, 2),
                              crowd_probability=0), folder)

@@ -25,7 +25,7 @@ IMAGES = 9
 
 @pytest.fixture(scope='module')
 def inputs(tmp_path_factory):
-    """A folder with a small SharpMask and nine drawn pictures."""
+    """A folder with a small SharpMask and nine synthetic images."""
     folder = tmp_path_factory.mktemp('inputs')
     write_small_sharpmask(folder, IMAGES)
     return folder

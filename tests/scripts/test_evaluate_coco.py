@@ -20,7 +20,7 @@ KINDS_OF_SHAPES = ('ring', 'star', 'letter')
 
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
-    """A folder with eight drawn pictures of rings, stars and letters, crowds among them."""
+    """A folder with eight synthetic images of rings, stars and letters, crowds among them."""
     folder = tmp_path_factory.mktemp('shapes')
     write_coco(ShapesDataset(8, seed=1, size=(72, 96), crowd_probability=0.5,
                              classes=KINDS_OF_SHAPES), folder, suffix='.png')

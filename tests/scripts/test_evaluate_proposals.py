@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope='module')
 def inputs(tmp_path_factory):
-    """A folder with a small SharpMask and four drawn pictures with their objects as proposals."""
+    """A folder with a small SharpMask and four synthetic images with their objects as proposals."""
     folder = tmp_path_factory.mktemp('inputs')
     write_small_sharpmask(folder, 4)
     dataset = dataset_of(folder)
@@ -61,7 +61,7 @@ def test_proposals_in_files_need_no_images(evaluate, inputs, tmp_path):
     result = evaluate('--protocol', 'proposals', '--proposals', inputs / 'proposals', '--out', 'f.json')
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / 'f.json').read_text())
-    # The proposals are the objects themselves, of which no picture has more than ten.
+    # The proposals are the objects themselves, of which no image has more than ten.
     assert figures['segm/AR@10'] == 1 and figures['bbox/AR@10'] > 0.9
 
 

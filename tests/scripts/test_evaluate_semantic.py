@@ -1,4 +1,4 @@
-"""scripts/evaluate.py on a DeepLab: figures of files and of drawn pictures, and the labels it keeps."""
+"""scripts/evaluate.py on a DeepLab: figures of files and of synthetic images, and the labels it keeps."""
 
 import json
 import math
@@ -22,7 +22,7 @@ KINDS = ('ring', 'star', 'letter')
 
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
-    """A folder with five drawn pictures, crowds among them."""
+    """A folder with five synthetic images, crowds among them."""
     folder = tmp_path_factory.mktemp('shapes')
     write_coco(ShapesDataset(5, seed=1, size=(48, 64), crowd_probability=0.6, classes=KINDS), folder,
                suffix='.png')
@@ -89,11 +89,11 @@ def test_a_list_of_voc(evaluate, tmp_path):
     assert row_of(text, 'bird') == row_of(text, 'mean') == [100, 100]
     assert '\ncat ' not in text and '17 of 21 classes neither occur nor are found' in text
     assert json.loads((tmp_path / 'f.json').read_text())['iou/cat'] is None
-    picture = Image.open(tmp_path / 'l' / '2007_000002.png')
-    assert picture.mode == 'P' and set(np.unique(picture)) == {0, 3}
+    image = Image.open(tmp_path / 'l' / '2007_000002.png')
+    assert image.mode == 'P' and set(np.unique(image)) == {0, 3}
 
 
-def test_drawn_pictures_are_of_the_classes_of_the_model(evaluate):
+def test_synthetic_images_are_of_the_classes_of_the_model(evaluate):
     drawn = SemanticDataset(ShapesDataset(3, 2_000_000, (48, 48), classes=('star', 'ring')))
     model = FakeSegmenter(drawn)
     text = evaluate(model, '--n', '3', '--size', '48')

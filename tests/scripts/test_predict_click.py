@@ -104,17 +104,17 @@ def test_clicks_are_saved_as_maps_that_mean_the_same(predict):
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', '1', 'I;16', 'LA', 'CMYK'])
-def test_pictures_of_all_modes(predict, mode):
-    picture = Image.open('a.png').convert('I' if mode == 'I;16' else mode)
+def test_images_of_all_modes(predict, mode):
+    image = Image.open('a.png').convert('I' if mode == 'I;16' else mode)
     name = 'b.tif' if mode == 'CMYK' else 'b.png'
-    (Image.fromarray(np.asarray(picture).astype(np.uint16)) if mode == 'I;16' else picture).save(name)
+    (Image.fromarray(np.asarray(image).astype(np.uint16)) if mode == 'I;16' else image).save(name)
     assert predict('--pos', '10,12', image=name) == (0, '')
     assert Image.open('o/b_mask.png').size == SIZE[::-1]
 
 
 @pytest.mark.parametrize('refinement', ['none', 'crf', 'graphcut'])
 @pytest.mark.parametrize('size', [(1, 1), (1, 9), (7, 1)])
-def test_pictures_of_few_pixels(predict, size, refinement):
+def test_images_of_few_pixels(predict, size, refinement):
     if refinement == 'graphcut':
         pytest.importorskip('maxflow', reason='PyMaxflow is not installed')
     Image.new('RGB', size, (200, 10, 30)).save('b.png')

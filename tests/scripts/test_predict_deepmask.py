@@ -20,17 +20,17 @@ def model_path(tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path, rng):
-    """A folder with two pictures."""
-    (tmp_path / 'pictures').mkdir()
+def images(tmp_path, rng):
+    """A folder with two images."""
+    (tmp_path / 'images').mkdir()
     for name in 'ab':
         Image.fromarray(rng.integers(0, 256, (50, 70, 3), np.uint8)).save(
-            tmp_path / 'pictures' / f'{name}.png')
-    return tmp_path / 'pictures'
+            tmp_path / 'images' / f'{name}.png')
+    return tmp_path / 'images'
 
 
-def test_proposals_of_a_folder_are_drawn_and_written(call, model_path, pictures, tmp_path):  # noqa: F811
-    result = call('predict', model_path, pictures, '--np', '4', '--si', '-1', '--sf', '0', '--out', 'o')
+def test_proposals_of_a_folder_are_drawn_and_written(call, model_path, images, tmp_path):  # noqa: F811
+    result = call('predict', model_path, images, '--np', '4', '--si', '-1', '--sf', '0', '--out', 'o')
     assert result.returncode == 0, result.stderr
     assert 'a.png: 4 proposals' in result.stdout and 'o/b_overlay.png' in result.stdout
     assert read_image(tmp_path / 'o' / 'a_overlay.png').shape == (50, 70, 3)
@@ -40,9 +40,9 @@ def test_proposals_of_a_folder_are_drawn_and_written(call, model_path, pictures,
     assert found.masks.any(axis=(1, 2)).all() and (np.diff(found.scores) <= 0).all()
 
 
-def test_list_of_images_and_all_options(call, model_path, pictures, tmp_path):  # noqa: F811
-    (pictures / 'list.txt').write_text('a.png\n\na.png\n')
-    result = call('predict', model_path, pictures / 'list.txt', '--np', '9', '--ss', '1', '--dm',
+def test_list_of_images_and_all_options(call, model_path, images, tmp_path):  # noqa: F811
+    (images / 'list.txt').write_text('a.png\n\na.png\n')
+    result = call('predict', model_path, images / 'list.txt', '--np', '9', '--ss', '1', '--dm',
                   '--zoom', '--exact', '--nms', '0.5', '--threshold', '0.3', '--draw', '0', '-v')
     assert result.returncode == 0, result.stderr
     assert 'found at scale' in result.stdout
@@ -50,22 +50,22 @@ def test_list_of_images_and_all_options(call, model_path, pictures, tmp_path):  
         'a.json', 'a_2.json', 'a_2_overlay.png', 'a_overlay.png']
 
 
-def test_what_is_wrong_is_told_in_one_sentence(call, model_path, pictures):  # noqa: F811
-    empty = pictures / 'empty.txt'
+def test_what_is_wrong_is_told_in_one_sentence(call, model_path, images):  # noqa: F811
+    empty = images / 'empty.txt'
     empty.write_text('\n')
     for arguments, sentence in [((empty,), 'empty.txt is empty; it must have a name in each line'),
-                                ((pictures, '--si', '1', '--sf', '0'), 'has no level')]:
+                                ((images, '--si', '1', '--sf', '0'), 'has no level')]:
         assert_user_error(call('predict', model_path, *arguments), sentence)
 
 
-def test_a_list_keeps_to_its_folder_unless_asked(call, model_path, pictures, tmp_path):  # noqa: F811
+def test_a_list_keeps_to_its_folder_unless_asked(call, model_path, images, tmp_path):  # noqa: F811
     (tmp_path / 'lists').mkdir()
     path = tmp_path / 'lists' / 'l.txt'
-    for name in ('../pictures/a.png', f'{pictures}/a.png'):
+    for name in ('../images/a.png', f'{images}/a.png'):
         path.write_bytes(b'\xef\xbb\xbf' + name.encode())
         assert_user_error(call('predict', model_path, path), 'outside the folders of the list')
     result = call('predict', model_path, path, '--np', '1', '--allow-outside')
     assert result.returncode == 0, result.stderr
-    (pictures / 'l.txt').write_text('pictures\\a.png\n')  # seen from the current folder
-    result = call('predict', model_path, pictures / 'l.txt', '--np', '1')
+    (images / 'l.txt').write_text('images\\a.png\n')  # seen from the current folder
+    result = call('predict', model_path, images / 'l.txt', '--np', '1')
     assert result.returncode == 0 and 'written with backslashes' in result.stdout

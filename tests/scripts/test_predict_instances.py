@@ -46,7 +46,7 @@ def model(shapes):
 
 
 class Everything(FakeDetector):
-    """Finds one star that fills the left half of any picture."""
+    """Finds one star that fills the left half of any image."""
 
     def detect(self, image, **options):
         self.calls += 1
@@ -62,8 +62,8 @@ def frames_of(path):
         return list(reader)
 
 
-def test_each_image_gets_an_overlay_and_results(predict, model, shapes, pictures):
-    text = predict(model, pictures / '1.png', pictures / '2.png', '--score', '0')
+def test_each_image_gets_an_overlay_and_results(predict, model, shapes, images):
+    text = predict(model, images / '1.png', images / '2.png', '--score', '0')
     assert names_in('out/predict') == ['1.json', '1_overlay.png', '2.json', '2_overlay.png']
     found = model.detect(shapes[1][0])
     assert '1.png: ' in text and f'{len(found)} ' in text
@@ -124,21 +124,21 @@ def test_results_are_evaluated_by_pycocotools_as_they_are(predict, shapes, tmp_p
     assert evaluation.stats[0] == pytest.approx(1)
 
 
-def test_a_folder_and_a_list_are_taken(predict, model, pictures, tmp_path):
-    (tmp_path / 'list.txt').write_text('pictures/2.png\n')
-    predict(model, pictures, 'list.txt', '--out', 'o')
+def test_a_folder_and_a_list_are_taken(predict, model, images, tmp_path):
+    (tmp_path / 'list.txt').write_text('images/2.png\n')
+    predict(model, images, 'list.txt', '--out', 'o')
     assert len(names_in('o')) == 8 and (tmp_path / 'o' / '2_2_overlay.png').exists()
 
 
-def test_yolacts_words_name_inputs_and_outputs(predict, model, pictures, tmp_path):
-    predict(model, '--image', f'{pictures / "0.png"}:here/a.jpg', '--images', f'{pictures}:there')
+def test_yolacts_words_name_inputs_and_outputs(predict, model, images, tmp_path):
+    predict(model, '--image', f'{images / "0.png"}:here/a.jpg', '--images', f'{images}:there')
     assert names_in('here') == ['a.jpg', 'a.json']
     assert names_in('there') == ['0.json', '0.png', '1.json', '1.png', '2.json', '2.png']
     assert not (tmp_path / 'out').exists()
 
 
-def test_yolacts_words_without_outputs(predict, model, pictures):
-    predict(model, '--image', pictures / '0.png')
+def test_yolacts_words_without_outputs(predict, model, images):
+    predict(model, '--image', images / '0.png')
     assert names_in('out/predict') == ['0.json', '0_overlay.png']
 
 
@@ -146,26 +146,26 @@ def test_yolacts_words_without_outputs(predict, model, pictures):
     (('--score', '0.6'), lambda found: found.scores >= 0.6),
     (('--score', '0', '--top_k', '1'), lambda found: np.arange(len(found)) == 0),
     (('--score', '0', '--classes', 'Star'), lambda found: found.labels == 1)])
-def test_what_is_found_can_be_restricted(predict, model, shapes, pictures, arguments, expected):
-    predict(model, pictures / '1.png', *arguments)
+def test_what_is_found_can_be_restricted(predict, model, shapes, images, arguments, expected):
+    predict(model, images / '1.png', *arguments)
     found = model.detect(shapes[1][0])
     results = json.loads(pathlib.Path('out/predict/1.json').read_text())
     assert [each['score'] for each in results] == found.scores[expected(found)].tolist()
 
 
-def test_the_best_of_the_wanted_classes_are_kept(predict, shapes, pictures):
+def test_the_best_of_the_wanted_classes_are_kept(predict, shapes, images):
     model = FakeDetector(shapes, class_names=CLASSES)
     number = max(range(3), key=lambda each: (shapes[each][1].labels == 1).sum())
-    predict(model, pictures / f'{number}.png', '--score', '0', '--classes', 'star', '--top_k', '1')
+    predict(model, images / f'{number}.png', '--score', '0', '--classes', 'star', '--top_k', '1')
     found = model.detect(shapes[number][0])
     results = json.loads(pathlib.Path(f'out/predict/{number}.json').read_text())
     assert [each['score'] for each in results] == [found.scores[found.labels == 1].max()]
 
 
-def test_no_more_than_wanted_are_kept_where_scores_are_equal(predict, shapes, pictures):
+def test_no_more_than_wanted_are_kept_where_scores_are_equal(predict, shapes, images):
     model = FakeDetector(shapes, class_names=CLASSES)
     model.answer = lambda truth, options: truth  # all with the score 1
-    predict(model, pictures / '1.png', '--top_k', '2')
+    predict(model, images / '1.png', '--top_k', '2')
     assert len(json.loads(pathlib.Path('out/predict/1.json').read_text())) == 2
 
 
@@ -173,8 +173,8 @@ def test_no_more_than_wanted_are_kept_where_scores_are_equal(predict, shapes, pi
     (('--contour',), {'contour': True}), (('--alpha', '0.1', '--background'), {'alpha': 0.1}),
     (('--hide', 'masks', 'labels', '--contour'), {'alpha': 0, 'labels': False, 'contour': True}),
     (('--hide', 'boxes'), {'boxes': False})])
-def test_what_is_drawn_can_be_chosen(predict, model, shapes, pictures, arguments, drawing):
-    predict(model, pictures / '1.png', '--score', '0', *arguments)
+def test_what_is_drawn_can_be_chosen(predict, model, shapes, images, arguments, drawing):
+    predict(model, images / '1.png', '--score', '0', *arguments)
     np.testing.assert_array_equal(
         read_image('out/predict/1_overlay.png'),
         overlay_detections(shapes[1][0], model.detect(shapes[1][0]), **drawing))
@@ -236,9 +236,9 @@ def test_ctrl_c_keeps_the_frames_so_far(predict, video):
     (('in.avi', '--classes', 'star', 'cat'), 'The model knows no cat; it knows ring, star'),
     (('in.avi', '--alpha', '3'), '--alpha must be between 0 and 1'),
     (('in.avi', '--suppression', 'fast'), '--suppression is for a YOLACT'),
-    (('--image', 'pictures/0.png:out.xyz'), 'does not have the suffix of an image format'),
-    (('pictures/0.png', '--show'), 'There is no display')])
-def test_what_is_wrong_is_one_sentence(predict, model, video, pictures, tmp_path, monkeypatch,
+    (('--image', 'images/0.png:out.xyz'), 'does not have the suffix of an image format'),
+    (('images/0.png', '--show'), 'There is no display')])
+def test_what_is_wrong_is_one_sentence(predict, model, video, images, tmp_path, monkeypatch,
                                        arguments, sentence):
     monkeypatch.setenv('MPLBACKEND', 'agg')
     (tmp_path / 'text.mp4').write_text('text' * 99)
@@ -259,8 +259,8 @@ def model_path(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_script_uses_a_model_file(call, model_path, pictures, video):  # noqa: F811
-    result = call('predict', model_path, pictures / '0.png', video, '--score', '0')
+def test_the_script_uses_a_model_file(call, model_path, images, video):  # noqa: F811
+    result = call('predict', model_path, images / '0.png', video, '--score', '0')
     assert result.returncode == 0, result.stderr
     assert 'wrote out/predict/in_overlay.avi' in result.stdout and '12/12' in result.stderr
     assert_user_error(call('predict', model_path, 'none.mp4', '-q'), 'There is no video none.mp4')

@@ -33,7 +33,7 @@ def model(shapes):
 
 
 class Halves(FakeSegmenter):
-    """Finds a ring in the left half of any picture."""
+    """Finds a ring in the left half of any image."""
 
     def segment(self, image, **options):
         self.calls += 1
@@ -44,8 +44,8 @@ class Halves(FakeSegmenter):
         return labels
 
 
-def test_each_image_gets_labels_an_overlay_and_shares(predict, model, shapes, pictures):
-    text = predict(model, pictures / '1.png', pictures / '2.png')
+def test_each_image_gets_labels_an_overlay_and_shares(predict, model, shapes, images):
+    text = predict(model, images / '1.png', images / '2.png')
     assert names_in('out/predict') == [f'{number}{end}' for number in (1, 2) for end in (
         '.json', '_labels.png', '_overlay.png')]
     image, labels = shapes[1]
@@ -62,21 +62,21 @@ def test_each_image_gets_labels_an_overlay_and_shares(predict, model, shapes, pi
     assert f'background {100 * shares["background"]:.1f}%' in text and 'wrote' in text
 
 
-def test_a_folder_and_a_list_are_taken(predict, model, pictures, tmp_path):
-    (tmp_path / 'list.txt').write_text('pictures/2.png\n')
-    predict(model, pictures, 'list.txt', '--out', 'o')
+def test_a_folder_and_a_list_are_taken(predict, model, images, tmp_path):
+    (tmp_path / 'list.txt').write_text('images/2.png\n')
+    predict(model, images, 'list.txt', '--out', 'o')
     assert len(names_in('o')) == 12 and (tmp_path / 'o' / '2_2_labels.png').exists()
 
 
-def test_labels_for_the_server_have_the_names_of_the_images(predict, model, shapes, pictures):
-    predict(model, pictures, '--save-labels', 'comp6')
+def test_labels_for_the_server_have_the_names_of_the_images(predict, model, shapes, images):
+    predict(model, images, '--save-labels', 'comp6')
     assert names_in('comp6') == ['0.png', '1.png', '2.png']
     np.testing.assert_array_equal(Image.open('comp6/2.png'), shapes[2][1])
     assert '2_labels.png' not in names_in('out/predict')
 
 
-def test_probabilities_are_written_on_request(predict, model, shapes, pictures):
-    predict(model, pictures / '0.png', '--probabilities')
+def test_probabilities_are_written_on_request(predict, model, shapes, images):
+    predict(model, images / '0.png', '--probabilities')
     with np.load('out/predict/0_probabilities.npz') as written:
         assert written['class_names'].tolist() == ['background', *CLASSES]
         np.testing.assert_array_equal(written['probabilities'].argmax(axis=0), shapes[0][1])
@@ -85,23 +85,23 @@ def test_probabilities_are_written_on_request(predict, model, shapes, pictures):
 
 @pytest.mark.parametrize('arguments, drawing', [
     (('--alpha', '0.2'), {'alpha': 0.2}), (('--no-legend',), {'legend': False})])
-def test_what_is_drawn_can_be_chosen(predict, model, shapes, pictures, arguments, drawing):
-    predict(model, pictures / '1.png', *arguments)
+def test_what_is_drawn_can_be_chosen(predict, model, shapes, images, arguments, drawing):
+    predict(model, images / '1.png', *arguments)
     np.testing.assert_array_equal(read_image('out/predict/1_overlay.png'),
                                   overlay_labels(*shapes[1], shapes.class_names, **drawing))
 
 
-def test_options_reach_the_model(predict, model, pictures):
-    predict(model, pictures / '0.png', '--msc', '--mirror', '--crf', 'tensorflow,steps=5')
+def test_options_reach_the_model(predict, model, images):
+    predict(model, images / '0.png', '--msc', '--mirror', '--crf', 'tensorflow,steps=5')
     crf = model.options['refinement']
     assert model.options['scales'] == (1, 0.75, 0.5) and model.options['mirror']
     assert (crf.colour_weight, crf.colour_xy, crf.steps) == (10, 40, 5)
 
 
-def test_a_model_without_names_counts_its_classes(predict, shapes, pictures):
+def test_a_model_without_names_counts_its_classes(predict, shapes, images):
     model = FakeSegmenter(shapes)
     model.class_names = ()
-    predict(model, pictures / '0.png')
+    predict(model, images / '0.png')
     shares = json.loads(pathlib.Path('out/predict/0.json').read_text())['shares']
     assert set(shares) <= {'0', '1', '2'} and '0' in shares
 
@@ -127,32 +127,32 @@ def test_ctrl_c_ends_a_video_at_its_frame(predict, shapes, video):
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (('pictures', '--alpha', '2'), '--alpha must be between 0 and 1'),
+    (('images', '--alpha', '2'), '--alpha must be between 0 and 1'),
     ((), 'There is nothing to do'), (('nothing.png',), 'There is no image nothing.png')])
-def test_what_cannot_be_done_is_one_sentence(predict, model, pictures, arguments, sentence):
+def test_what_cannot_be_done_is_one_sentence(predict, model, images, arguments, sentence):
     with pytest.raises(UserError, match=sentence):
         predict(model, *arguments)
 
 
-def test_the_script_segments_with_a_model_file(call_here, pictures, tmp_path, monkeypatch):
+def test_the_script_segments_with_a_model_file(call_here, images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = DeepLab(3, blocks=(1, 1, 1, 1), width=2, pyramid=(1, 2))
     model.class_names = ('background', *CLASSES)
     save_model('m.npz', model)
-    status, output, errors = call_here('predict.py', 'm.npz', 'pictures/0.png', '--msc', '--mirror',
+    status, output, errors = call_here('predict.py', 'm.npz', 'images/0.png', '--msc', '--mirror',
                                        '--crf', 'deeplab')
     assert status == 0, errors
     assert 'wrote out/predict/0_labels.png' in output
-    labels = load_model('m.npz').segment(pictures / '0.png', scales=(1, 0.75, 0.5), mirror=True,
+    labels = load_model('m.npz').segment(images / '0.png', scales=(1, 0.75, 0.5), mirror=True,
                                          refinement='deeplab')
     np.testing.assert_array_equal(Image.open('out/predict/0_labels.png'), labels)
 
 
 @pytest.mark.parametrize('arguments, sentence', [
     (('m.npz',), 'cannot be read'),
-    (('pictures/0.png', '--crf', 'caffe'), "'caffe' is neither tensorflow nor deeplab"),
-    (('pictures/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations must be above 0')])
-def test_the_script_ends_with_status_2_where_an_input_is_wrong(call_here, pictures, tmp_path,
+    (('images/0.png', '--crf', 'caffe'), "'caffe' is neither tensorflow nor deeplab"),
+    (('images/0.png', '--crf', 'deeplab,colour_xy=0'), 'deviations must be above 0')])
+def test_the_script_ends_with_status_2_where_an_input_is_wrong(call_here, images, tmp_path,
                                                               monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     save_model('m.npz', DeepLab(3, blocks=(1, 1, 1, 1), width=2, pyramid=(1, 2)))

@@ -20,7 +20,7 @@ from ..datasets.voc_files import write_voc
 
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
-    """Folders with data sets of drawn pictures to train and to validate on."""
+    """Folders with data sets of synthetic images to train and to validate on."""
     folder = tmp_path_factory.mktemp('drawn')
     for name, count, seed in (('train', 5, 0), ('val', 2, 1)):
         write_coco(ShapesDataset(count, seed, (48, 64)), folder / name)
@@ -40,7 +40,7 @@ def call(call_here):
 
 
 def copy_of(drawn, folder):
-    """A copy of the training pictures that may be spoilt."""
+    """A copy of the training images that may be spoilt."""
     original = CocoDataset(drawn / 'train' / 'annotations.json', drawn / 'train' / 'images')
     write_coco(original, folder)
     return folder
@@ -83,7 +83,7 @@ def test_given_again_it_goes_on_and_other_data_are_not_replaced_unasked(call, dr
 def test_images_that_cannot_be_read_are_named_and_can_be_left_out(call, drawn, tmp_path):
     spoilt = copy_of(drawn, tmp_path / 'train')
     (spoilt / 'images' / '000001.jpg').unlink()
-    (spoilt / 'images' / '000003.jpg').write_bytes(b'no picture')
+    (spoilt / 'images' / '000003.jpg').write_bytes(b'no image')
     options = arguments(spoilt, drawn / 'val', tmp_path / 'o')
     status, output, errors = call(*options)
     assert status == 2 and 'Traceback' not in errors

@@ -11,7 +11,7 @@ from chainer_seg.datasets import ClickFilesDataset, PlainShapesDataset, write_co
 from chainer_seg.models.deeplab import ClickSegmenter
 from chainer_seg.models.deeplab.precomputed_clicks import clicks_of_maps
 
-DRAWN = ('--draw', 'plain-shapes', '--n', '2', '--val-n', '1', '--size', '64', '--least-area', '50')
+SYNTHETIC = ('--draw', 'plain-shapes', '--n', '2', '--val-n', '1', '--size', '64', '--least-area', '50')
 SMALL = ('--blocks', '1', '1', '1', '1', '--width', '4', '--crop', '65', '--val-objects', '4',
          '--batch-size', '2', '--workers', '0', '--device', 'cpu')
 
@@ -25,8 +25,8 @@ def run(call_here, monkeypatch, tmp_path):
 
 @pytest.fixture
 def samples(run, tmp_path):
-    """A folder of samples of drawn pictures."""
-    status, _, errors = run('sample_clicks', 'samples', *DRAWN, '-q')
+    """A folder of samples of synthetic images."""
+    status, _, errors = run('sample_clicks', 'samples', *SYNTHETIC, '-q')
     assert status == 0, errors
     return tmp_path / 'samples'
 
@@ -64,7 +64,7 @@ def test_samples_lists_and_a_sheet_are_written(run, tmp_path):
 
 
 def test_n_neg_sets_the_counts_of_all_strategies(run, tmp_path):
-    assert run('sample_clicks', 'out', *DRAWN, '--N_NEG', '9', '--outline', '4')[0] == 0
+    assert run('sample_clicks', 'out', *SYNTHETIC, '--N_NEG', '9', '--outline', '4')[0] == 0
     settings = json.loads((tmp_path / 'out' / 'val_sampling.json').read_text())
     assert settings['background'] == settings['others'] == [6, 9] and settings['outline'] == 4
 
@@ -72,8 +72,8 @@ def test_n_neg_sets_the_counts_of_all_strategies(run, tmp_path):
 @pytest.mark.parametrize('arguments, sentence', [
     (('--annotations', 'none.json', '--images', '.'), 'none.json'),
     (('--val-annotations', 'a.json'), '--val-annotations applies only with --annotations'),
-    ((*DRAWN, '--least-area', '99999'), 'no object of at least 99999 pixels'),
-    ((*DRAWN, '--positives', '3', '1'), 'positives must be two numbers')])
+    ((*SYNTHETIC, '--least-area', '99999'), 'no object of at least 99999 pixels'),
+    ((*SYNTHETIC, '--positives', '3', '1'), 'positives must be two numbers')])
 def test_what_is_wrong_is_told(run, arguments, sentence):
     assert_told(run('sample_clicks', 'out', '-q', *arguments), sentence)
 

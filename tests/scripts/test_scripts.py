@@ -38,7 +38,7 @@ def model_path(tmp_path):
 
 
 @pytest.fixture
-def picture(tmp_path, rng):
+def image(tmp_path, rng):
     Image.fromarray(rng.integers(0, 256, (30, 40, 3), np.uint8)).save(tmp_path / 'a.png')
     return tmp_path / 'a.png'
 
@@ -61,12 +61,12 @@ def test_help_of_click_training_tells_the_defaults(call):
     assert '--dataset' in text and 'default: 2000' in text and '--resume' in text
 
 
-def test_predict_writes_mask_probability_overlay_and_json(call, model_path, picture, tmp_path):
-    result = call('predict', model_path, picture, '--pos', '10,12', '--neg', '30,5', '--out', 'o')
+def test_predict_writes_mask_probability_overlay_and_json(call, model_path, image, tmp_path):
+    result = call('predict', model_path, image, '--pos', '10,12', '--neg', '30,5', '--out', 'o')
     assert result.returncode == 0, result.stderr
     assert 'o/a_mask.png' in result.stdout
     expected = load_model(model_path).segment(
-        read_image(picture), [Click(12, 10), Click(5, 30, False)])
+        read_image(image), [Click(12, 10), Click(5, 30, False)])
     mask = np.asarray(Image.open(tmp_path / 'o' / 'a_mask.png'))
     np.testing.assert_array_equal(mask > 0, expected >= 0.5)
     probability = np.asarray(Image.open(tmp_path / 'o' / 'a_probability.png')) / 255
@@ -75,27 +75,27 @@ def test_predict_writes_mask_probability_overlay_and_json(call, model_path, pict
     assert json.loads((tmp_path / 'o' / 'a.json').read_text())[0]['segmentation']['size'] == [30, 40]
 
 
-def test_images_of_one_name_do_not_overwrite_each_other(call, model_path, picture, tmp_path):
-    Image.open(picture).save(tmp_path / 'a.bmp')
-    result = call('predict', model_path, picture, tmp_path / 'a.bmp', '--pos', '3,3', '--out', 'o')
+def test_images_of_one_name_do_not_overwrite_each_other(call, model_path, image, tmp_path):
+    Image.open(image).save(tmp_path / 'a.bmp')
+    result = call('predict', model_path, image, tmp_path / 'a.bmp', '--pos', '3,3', '--out', 'o')
     assert result.returncode == 0, result.stderr
     assert (tmp_path / 'o' / 'a_mask.png').exists() and (tmp_path / 'o' / 'a_2_mask.png').exists()
 
 
-def test_predict_takes_a_folder(call, model_path, picture, tmp_path):
-    result = call('predict', model_path, picture.parent, '--pos', '3,3', '--out', 'o')
+def test_predict_takes_a_folder(call, model_path, image, tmp_path):
+    result = call('predict', model_path, image.parent, '--pos', '3,3', '--out', 'o')
     assert result.returncode == 0 and (tmp_path / 'o' / 'a_mask.png').exists()
 
 
-def test_predict_begins_with_a_mask_and_refines(call, model_path, picture, tmp_path):
+def test_predict_begins_with_a_mask_and_refines(call, model_path, image, tmp_path):
     pytest.importorskip('maxflow', reason='PyMaxflow is not installed')
     start = np.zeros((30, 40), np.uint8)
     start[5:20, 8:30] = 255
     Image.fromarray(start).save(tmp_path / 'start.png')
-    result = call('predict', model_path, picture, '--neg', '10,12', '--mask', 'start.png',
+    result = call('predict', model_path, image, '--neg', '10,12', '--mask', 'start.png',
                   '--refine', 'graphcut', '--threshold', '0.4', '--out', 'o')
     assert result.returncode == 0, result.stderr
-    session = load_model(model_path).session(read_image(picture), 'graphcut')
+    session = load_model(model_path).session(read_image(image), 'graphcut')
     session.threshold = 0.4
     session.start_from(start)
     session.add(Click(12, 10, False))
@@ -113,13 +113,13 @@ def test_predict_begins_with_a_mask_and_refines(call, model_path, picture, tmp_p
     (('model.npz', 'a.png', '--pos', '1,1', '--device', '7'), 'GPU 7 was asked for'),
     (('model.npz', 'model.npz', '--pos', '1,1'), 'cannot be read'),
     (('model.npz', 'a.png', '--pos', '1,1', '--out', 'a.png'), 'could not be written')])
-def test_wrong_input_to_predict_is_one_sentence(call, model_path, picture, arguments, sentence):
-    Image.new('L', (4, 3), 255).save(picture.parent / 'other.png')
+def test_wrong_input_to_predict_is_one_sentence(call, model_path, image, arguments, sentence):
+    Image.new('L', (4, 3), 255).save(image.parent / 'other.png')
     assert_user_error(call('predict', *arguments), sentence)
 
 
-def test_click_that_is_no_point_is_told(call, model_path, picture):
-    result = call('predict', model_path, picture, '--pos', 'here')
+def test_click_that_is_no_point_is_told(call, model_path, image):
+    result = call('predict', model_path, image, '--pos', 'here')
     assert result.returncode == 2 and "'here' is not of the form X,Y" in result.stderr
 
 
@@ -161,7 +161,7 @@ def test_evaluate_without_objects_is_one_sentence(call, model_path):
                       'no object of at least 999999 pixels')
 
 
-def test_evaluate_on_real_pictures(call, model_path, shared_data):
+def test_evaluate_on_real_images(call, model_path, shared_data):
     sample = shared_data / 'coco_sample'
     result = call('evaluate', model_path, '--images', sample / 'val', '--annotations',
                   sample / 'annotations' / 'instances_val.json', '--max-objects', '3', '-q')
@@ -184,7 +184,7 @@ def test_training_writes_a_model_that_is_loaded(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_training_on_real_pictures(call, shared_data):
+def test_training_on_real_images(call, shared_data):
     sample = shared_data / 'coco_sample'
     result = call('train', 'click', '--dataset', 'coco', '--images', sample / 'train',
                   '--annotations', sample / 'annotations' / 'instances_train.json',

@@ -13,12 +13,12 @@ from chainer_seg.links import FrozenAffine
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from tests.arrays import arrays_of
-from tests.datasets.voc_files import write_labels, write_list, write_picture, write_voc
+from tests.datasets.voc_files import save_image, write_labels, write_list, write_voc
 
 SYSTEM = 'deeplab'
 
 NET = '--blocks 1 1 1 1 --width 4 --pyramid 1 2'
-DRAWN = '--size 48 --val-n 2'
+SYNTHETIC = '--size 48 --val-n 2'
 RUN = ('--out run --crop 33 --batch-size 2 --warm-up 0 --iterations 1 --log-every 1 '
        '--snapshot-every 1 --workers 0 --device cpu')
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'pyramid': (1, 2)}
@@ -29,7 +29,7 @@ CLASSES = ('background', 'a', 'b')
 def train(train_here):
     """Trains in the folder of the test and gives the last line of the log."""
     def run(arguments):
-        drawn = '' if '--annotations' in arguments else DRAWN
+        drawn = '' if '--annotations' in arguments else SYNTHETIC
         train_here(f'{RUN} {drawn} {arguments} -q')
         with open('run/log.jsonl') as file:
             return json.loads(file.readlines()[-1])
@@ -157,7 +157,7 @@ def test_voc_is_trained_on_and_shown_class_by_class(train_here, capsys, tmp_path
 
 
 def test_label_images_of_ones_own_are_trained_on(train, tmp_path):
-    write_picture(tmp_path, 'x', (40, 48))
+    save_image(tmp_path, 'x', (40, 48))
     write_labels(tmp_path / 'masks' / 'x.png', np.eye(40, 48) * 2)
     path = write_list(tmp_path, 'mine', ['JPEGImages/x.jpg masks/x.png'])
     train(f'{NET} --dataset voc --annotations {path} --class-names hand tool')

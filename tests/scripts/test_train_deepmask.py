@@ -15,10 +15,10 @@ from tests.arrays import arrays_of, assert_same_parameters
 
 NET = ('--iSz 48 --oSz 10 --gSz 24 --blocks 1 1 1 --width 3 --bottleneck 4 --features 10 '
        '--hidden 7')
-DRAWN = '--size 64 --synthetic-images 3 --val-n 2'
+SYNTHETIC = '--size 64 --synthetic-images 3 --val-n 2'
 TINY = ('--batch 2 --maxload 2 --maxepoch 2 --testmaxload 1 '
         '--nthreads 0 --log-every 1')
-RUN = f'{DRAWN} {TINY}'
+RUN = f'{SYNTHETIC} {TINY}'
 
 
 def parse(arguments):
@@ -110,7 +110,7 @@ def test_trunk_comes_from_a_model_file_with_its_sizes(train, tmp_path, deepmask_
 
 
 @pytest.mark.slow
-def test_training_on_real_pictures(train, shared_data):
+def test_training_on_real_images(train, shared_data):
     sample = shared_data / 'coco_sample'
     result = train(f'deepmask --scratch --out run {NET} {TINY} --dataset coco '
                    f'--annotations {sample}/annotations/instances_train.json --images {sample}/train')

@@ -21,10 +21,10 @@ HEADS = ('--neck fpn --fpn-channels 8 --box-features 16 '
          '--anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
          '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
 NET = f'{HEADS} --mask-channels 8 --blocks 1 1 1 1 --width 4'
-DRAWN = '--size 64 --val-n 2'
+SYNTHETIC = '--size 64 --val-n 2'
 TINY = ('--batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
         '--log-every 1 --lr 0.001 --lr_initialchange 1')
-RUN = f'{DRAWN} {TINY}'
+RUN = f'{SYNTHETIC} {TINY}'
 
 
 class FewClasses:
@@ -218,7 +218,7 @@ def test_keypoints_of_drawn_people(train, tmp_path):
 
 
 @pytest.mark.slow
-def test_real_pictures_with_their_polygons(train, shared_data):
+def test_real_images_with_their_polygons(train, shared_data):
     sample = shared_data / 'coco_sample'
     annotations = sample / 'annotations'
     result = train(f'mask-rcnn --out run {NET} {TINY} --dataset coco --subdivision 2 --iteration 1 '

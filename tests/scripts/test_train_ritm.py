@@ -30,7 +30,7 @@ def test_training_writes_a_model_that_segments(train_here, network):
     assert ('loss/aux' in lines[0]) == (network == 'hrnet')
     model = load_model('run/model.npz')
     assert type(model) is {'hrnet': RitmHRNet, 'deeplab': RitmDeepLab}[network]
-    probability = model.segment(toys.picture(), Click(20, 20))
+    probability = model.segment(toys.image(), Click(20, 20))
     assert probability.shape == (40, 56) and np.isfinite(probability).all()
 
 

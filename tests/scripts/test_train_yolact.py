@@ -18,7 +18,7 @@ NET = ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64
 RUN = '--size 64 --val-n 2 --batch-size 2 --iterations 2 --print-interval 1 --workers 0 --device cpu -q'
 
 
-FILES = RUN.replace('--size 64 --val-n 2 ', '')  # without what is for drawn images
+FILES = RUN.replace('--size 64 --val-n 2 ', '')  # without what is for synthetic images
 
 
 SYSTEM = 'yolact'
@@ -32,7 +32,7 @@ def train(train_here):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A data set of four drawn pictures in COCO's form."""
+    """A data set of four synthetic images in COCO's form."""
     write_coco(PlainShapesDataset(4, seed=2, size=(48, 64)), tmp_path / 'data')
     return tmp_path / 'data'
 

@@ -1,4 +1,4 @@
-"""scripts/view_dataset.py as a user runs it: pages of the pictures that were asked for."""
+"""scripts/view_dataset.py as a user runs it: pages of the images that were asked for."""
 
 import functools
 
@@ -15,7 +15,7 @@ SIZE = 64, 96
 
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
-    """A folder with the COCO files of seven drawn pictures of two classes."""
+    """A folder with the COCO files of seven synthetic images of two classes."""
     folder = tmp_path_factory.mktemp('drawn')
     shapes = ShapesDataset(7, 3, SIZE, objects=(1, 2), classes=('star', 'ring'))
     write_coco(shapes, folder, suffix='.png')
@@ -31,7 +31,7 @@ def page(folder, number):
     return np.asarray(Image.open(folder / f'page_{number:02d}.png'))
 
 
-def test_pages_hold_the_pictures_in_their_order(call, drawn, tmp_path):
+def test_pages_hold_the_images_in_their_order(call, drawn, tmp_path):
     status, output, errors = call(
         '--annotations', drawn / 'annotations.json', '--images', drawn / 'images', '--out', tmp_path,
         '--columns', 2, '--rows', 2, '--no-labels', '--no-masks')
@@ -45,7 +45,7 @@ def test_pages_hold_the_pictures_in_their_order(call, drawn, tmp_path):
     np.testing.assert_array_equal(page(tmp_path, 1), expected)
 
 
-def test_augmented_versions_follow_their_picture(call, drawn, tmp_path):
+def test_augmented_versions_follow_their_image(call, drawn, tmp_path):
     packed = pack_dataset(CocoDataset(drawn / 'annotations.json', drawn / 'images'),
                           tmp_path / 'a.packed')
     status, _, errors = call('--annotations', packed, '--out', tmp_path / 'o', '--n', 1, '--augment', 2,
@@ -59,7 +59,7 @@ def test_augmented_versions_follow_their_picture(call, drawn, tmp_path):
     np.testing.assert_array_equal(page(tmp_path / 'o', 1), expected)
 
 
-def test_pictures_with_a_class_are_picked(call, drawn, tmp_path):
+def test_images_with_a_class_are_picked(call, drawn, tmp_path):
     dataset = CocoDataset(drawn / 'annotations.json', drawn / 'images')
     wanted = [number for number in range(7) if 1 in dataset[number][1].labels][:2]
     call('--annotations', drawn / 'annotations.json', '--images', drawn / 'images', '--out', tmp_path,

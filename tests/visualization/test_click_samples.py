@@ -45,8 +45,8 @@ def test_the_object_and_others_are_drawn_in_two_colours(image, mask):
     others = np.zeros((2, 30, 40), bool)
     others[0, 20:25, 20:25] = others[1, 20:25, 30:35] = True
     ax = draw_click_samples(image, mask, {'only': []}, others)[0]
-    picture, layer = (drawn.get_array() for drawn in ax.images)
-    np.testing.assert_array_equal(picture, image)
+    pixels, layer = (drawn.get_array() for drawn in ax.images)
+    np.testing.assert_array_equal(pixels, image)
     assert tuple(layer[10, 10, :3]) == POSITIVE
     assert tuple(layer[22, 22]) == tuple(layer[22, 32]) != tuple(layer[10, 10])
     assert (layer[~(mask | others.any(axis=0)), 3] == 0).all()
@@ -63,6 +63,6 @@ def test_a_sheet_shows_each_image_with_its_object_and_its_clicks(image, mask):
     assert [ax.get_title() for ax in axes] == ['first', 'second']
     assert [discs(ax) for ax in axes] == [{POSITIVE: [[7, 6]]}, {NEGATIVE: [[3, 2]]}]
     for ax, (shown, object_, _) in zip(axes, examples):
-        picture, layer = (drawn.get_array() for drawn in ax.images)
-        np.testing.assert_array_equal(picture, shown)
+        pixels, layer = (drawn.get_array() for drawn in ax.images)
+        np.testing.assert_array_equal(pixels, shown)
         np.testing.assert_array_equal(layer[:, :, 3] > 0, object_)

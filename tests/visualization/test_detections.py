@@ -25,9 +25,9 @@ def found():
     return Instances(masks, labels=[0, 1], scores=[0.9, 0.8], class_names=('cat', 'dog'))
 
 
-def changed(picture, image):
+def changed(overlay, image):
     """(H, W) bool: the pixels that are not as in the image."""
-    return (picture != image).any(axis=2)
+    return (overlay != image).any(axis=2)
 
 
 def draw(image, found, **options):
@@ -45,18 +45,18 @@ def test_masks_are_drawn_like_overlay_masks(image, found):
 
 
 def test_a_box_is_drawn_around_its_pixels(image, found):
-    picture = draw(image, found[1:], boxes=True)
+    overlay = draw(image, found[1:], boxes=True)
     rim = found.masks[1].copy()
     rim[71:89, 41:59] = False
-    assert np.array_equal(changed(picture, image), rim)
-    assert (picture[rim] == RED).all()
+    assert np.array_equal(changed(overlay, image), rim)
+    assert (overlay[rim] == RED).all()
 
 
 def test_a_box_beyond_the_image_is_drawn_at_the_edge(image, found):
     found.bboxes[0] = (-30, -20, 300, 400)
-    picture = draw(image, found[:1], boxes=True)
-    assert (picture[0] == RED).all() and (picture[:, -1] == RED).all()
-    assert not changed(picture, image)[1:-1, 1:-1].any()
+    overlay = draw(image, found[:1], boxes=True)
+    assert (overlay[0] == RED).all() and (overlay[:, -1] == RED).all()
+    assert not changed(overlay, image)[1:-1, 1:-1].any()
 
 
 def test_labels_are_above_their_objects(image, found):
@@ -108,10 +108,10 @@ def test_lines_connect_annotated_keypoints(image, found):
     points = np.zeros((1, 3, 3), np.float32)
     points[0] = [(60, 10, 2), (60, 50, 1), (90, 90, 0)]
     one = Instances(found.masks[:1], keypoints=points)
-    picture = draw(image, one, keypoints=True, skeleton=((0, 1), (1, 2)))
-    touched = changed(picture, image)
+    overlay = draw(image, one, keypoints=True, skeleton=((0, 1), (1, 2)))
+    touched = changed(overlay, image)
     assert touched[60, 10:51].all() and not touched[66:].any()
-    assert (picture[60, 10] == RED).all()
+    assert (overlay[60, 10] == RED).all()
 
 
 def test_lines_of_a_person_have_their_object():

@@ -1,4 +1,4 @@
-"""Pictures of a data set's figures: the right numbers are drawn."""
+"""Images of a data set's figures: the right numbers are drawn."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Plain shapes: a picture of few colours whose masks are what was painted."""
+"""Plain shapes: an image of few colours whose masks are what was painted."""
 
 import numpy as np
 import pytest

@@ -143,9 +143,9 @@ def test_a_photograph_of_twenty_megapixels_is_segmented(model):
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', '1', 'P', 'I;16'])
 def test_all_image_types_are_segmented(model, image, mode):
-    picture = Image.fromarray(image).convert('L' if mode == 'I;16' else mode).convert(mode)
-    expected = picture.convert('RGB') if mode != 'I;16' else None
-    labels = model.segment(picture)
+    given = Image.fromarray(image).convert('L' if mode == 'I;16' else mode).convert(mode)
+    expected = given.convert('RGB') if mode != 'I;16' else None
+    labels = model.segment(given)
     assert labels.shape == (48, 57)
     if expected is not None:
         np.testing.assert_array_equal(labels, model.segment(np.array(expected)))

@@ -1,7 +1,7 @@
 """The training patches: their distances, probabilities and values, read off the patches themselves.
 
-The test pictures tell where a patch was cut: red is the column and green the row of a pixel, blue is 0
-in the picture and half of the range in the padding.
+The test images tell where a patch was cut: red is the column and green the row of a pixel, blue is 0
+in the image and half of the range in the padding.
 """
 
 import chainer
@@ -21,7 +21,7 @@ MEAN = np.array([0.485, 0.456, 0.406])[:, None, None]
 STD = np.array([0.229, 0.224, 0.225])[:, None, None]
 
 
-def map_picture(height=250, width=250):
+def map_image(height=250, width=250):
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0], image[..., 1] = np.arange(width), np.arange(height)[:, None]
     return image
@@ -33,12 +33,12 @@ def boxes_to_masks(boxes, size=(250, 250)):
                      for top, left, bottom, right in boxes])
 
 
-def picture_of(*boxes, **fields):
-    return map_picture(), Instances(boxes_to_masks(boxes), **fields)
+def image_of(*boxes, **fields):
+    return map_image(), Instances(boxes_to_masks(boxes), **fields)
 
 
-def samples_of(*pictures, **settings):
-    return PatchSamples(ObjectIndex(list(pictures)),
+def samples_of(*images, **settings):
+    return PatchSamples(ObjectIndex(list(images)),
                         **{'patch_size': SIZE, 'target_size': SIZE, **settings})
 
 
@@ -66,7 +66,7 @@ OBJECT = (100, 110, 140, 135)  # 40 high and 25 wide, its middle at (120, 122.5)
 
 
 def test_patch_is_32_pixels_wider_than_the_window_of_the_mask():
-    sample = samples_of(picture_of(OBJECT)).draw_mask(np.random.default_rng(0))
+    sample = samples_of(image_of(OBJECT)).draw_mask(np.random.default_rng(0))
     assert sample['x'].shape == (3, SIZE + 32, SIZE + 32) and sample['x'].dtype == np.float32
     assert sample['mask'].shape == (SIZE, SIZE) and sample['mask'].dtype == np.float32
     assert set(np.unique(sample['mask'])) == {-1, 1}
@@ -74,7 +74,7 @@ def test_patch_is_32_pixels_wider_than_the_window_of_the_mask():
 
 @pytest.mark.parametrize('patch_size, longer_side', [(160, 92), (224, 128), (64, 37), (80, 46)])
 def test_the_longer_side_of_an_object_is_128_of_224_pixels_rounded_up(patch_size, longer_side):
-    samples = samples_of(picture_of(OBJECT), patch_size=patch_size, target_size=patch_size,
+    samples = samples_of(image_of(OBJECT), patch_size=patch_size, target_size=patch_size,
                          shift=0, scale=0)
     mask = samples.draw_mask(np.random.default_rng(0))['mask'] > 0
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -83,7 +83,7 @@ def test_the_longer_side_of_an_object_is_128_of_224_pixels_rounded_up(patch_size
 
 
 def test_the_object_is_centred_up_to_the_shift():
-    places = [read_place(sample['x']) for sample in draw(samples_of(picture_of(OBJECT), scale=0),
+    places = [read_place(sample['x']) for sample in draw(samples_of(image_of(OBJECT), scale=0),
                                                          'draw_mask')]
     for axis, middle in ((0, 120), (1, 122.5)):
         shifts = (np.array([place[axis] for place in places]) - middle) / (40 / CANONICAL)
@@ -94,14 +94,14 @@ def test_the_object_is_centred_up_to_the_shift():
 
 
 def test_the_shift_is_in_pixels_of_the_patch():
-    samples = samples_of(picture_of((20, 20, 180, 100)), scale=0, shift=5)
+    samples = samples_of(image_of((20, 20, 180, 100)), scale=0, shift=5)
     rows = np.array([read_place(sample['x'])[0] for sample in draw(samples, 'draw_mask', 100)])
     largest = np.abs(rows - 100).max()
     assert 4 * 160 / CANONICAL < largest <= 5.1 * 160 / CANONICAL
 
 
 def test_the_scale_varies_by_a_quarter_of_an_octave():
-    scales = np.array([read_place(sample['x'])[2] for sample in draw(samples_of(picture_of(OBJECT)),
+    scales = np.array([read_place(sample['x'])[2] for sample in draw(samples_of(image_of(OBJECT)),
                                                                      'draw_mask')])
     octaves = np.log2(scales / (40 / CANONICAL))
     assert np.abs(octaves).max() < 0.26
@@ -111,13 +111,13 @@ def test_the_scale_varies_by_a_quarter_of_an_octave():
 
 @pytest.mark.parametrize('method', ['draw_mask', 'draw_score'])
 def test_half_of_the_patches_are_mirrored(method):
-    mirrored = [read_place(sample['x'])[3] for sample in draw(samples_of(picture_of(OBJECT)), method)]
+    mirrored = [read_place(sample['x'])[3] for sample in draw(samples_of(image_of(OBJECT)), method)]
     assert 0.42 < np.mean(mirrored) < 0.58
 
 
 def test_the_mask_covers_its_object():
     # Without a shift the object's middle is the mask's; with one, both move and mirror together.
-    for sample in draw(samples_of(picture_of(OBJECT)), 'draw_mask', 50):
+    for sample in draw(samples_of(image_of(OBJECT)), 'draw_mask', 50):
         pixels = values(sample['x'])[:, 16:-16, 16:-16]
         inside = ((pixels[1] + 0.5 > 100) & (pixels[1] + 0.5 < 140)
                   & (pixels[0] + 0.5 > 110) & (pixels[0] + 0.5 < 135))
@@ -125,7 +125,7 @@ def test_the_mask_covers_its_object():
 
 
 def test_pixels_outside_the_image_are_mid_grey():
-    samples = samples_of(picture_of((0, 0, 40, 40)), shift=0, scale=0)
+    samples = samples_of(image_of((0, 0, 40, 40)), shift=0, scale=0)
     blue = values(samples.draw_mask(np.random.default_rng(0))['x'])[2]
     assert blue[0, 0] == pytest.approx(127.5, abs=1e-3)
     assert blue[-20, -50] == pytest.approx(0, abs=1e-3)
@@ -134,7 +134,7 @@ def test_pixels_outside_the_image_are_mid_grey():
 def test_categories_are_equally_likely_however_many_objects_they_have():
     boxes = [(10 * i, 10 * j, 10 * i + 10, 10 * j + 10) for i in range(5) for j in range(5)]
     # One object of category 0, 24 of category 3; the categories 1 and 2 have none.
-    samples = samples_of(picture_of(*boxes, labels=[0] + [3] * 24), shift=0, scale=0)
+    samples = samples_of(image_of(*boxes, labels=[0] + [3] * 24), shift=0, scale=0)
     first = [np.hypot(*(np.array(read_place(sample['x'])[:2]) - 5)) < 2
              for sample in draw(samples, 'draw_mask')]
     assert 0.42 < np.mean(first) < 0.58
@@ -143,8 +143,8 @@ def test_categories_are_equally_likely_however_many_objects_they_have():
 def test_crowds_and_small_objects_are_never_centred():
     boxes = [(20, 20, 60, 60), (20, 150, 29, 161), (150, 20, 154, 60), (150, 150, 190, 190)]
     # The second has 99 pixels, the third is 4 pixels high, the fourth is a crowd.
-    picture = picture_of(*boxes, crowds=[False, False, False, True])
-    samples = samples_of(picture, shift=0, scale=0)
+    image = image_of(*boxes, crowds=[False, False, False, True])
+    samples = samples_of(image, shift=0, scale=0)
     for sample in draw(samples, 'draw_mask', 40):
         assert read_place(sample['x'])[:2] == pytest.approx((40, 40), abs=0.5)
     for sample in draw(samples, 'draw_score', 40):
@@ -153,12 +153,12 @@ def test_crowds_and_small_objects_are_never_centred():
 
 
 def test_half_of_the_score_samples_are_positive():
-    scores = [float(sample['score']) for sample in draw(samples_of(picture_of(OBJECT)), 'draw_score')]
+    scores = [float(sample['score']) for sample in draw(samples_of(image_of(OBJECT)), 'draw_score')]
     assert set(scores) == {-1, 1} and 0.4 < np.mean(np.array(scores) > 0) < 0.6
 
 
 def test_positive_score_samples_are_centred_like_mask_samples():
-    samples = samples_of(picture_of(OBJECT))
+    samples = samples_of(image_of(OBJECT))
     places = [read_place(sample['x']) for sample in draw(samples, 'draw_score') if sample['score'] > 0]
     for y, x, scale, _ in places:
         assert max(abs(y - 120), abs(x - 122.5)) / scale <= 16.5
@@ -167,7 +167,7 @@ def test_positive_score_samples_are_centred_like_mask_samples():
 
 def test_negatives_keep_their_distance_from_objects_of_a_similar_scale():
     boxes = [OBJECT, (30, 40, 60, 70), (160, 60, 240, 140), (20, 200, 32, 212)]
-    samples = samples_of(picture_of(*boxes))
+    samples = samples_of(image_of(*boxes))
     checked = 0
     for sample in draw(samples, 'draw_score'):
         y, x, scale, _ = read_place(sample['x'])
@@ -186,7 +186,7 @@ def test_negatives_keep_their_distance_from_objects_of_a_similar_scale():
 
 
 def test_negatives_cover_all_scales_and_positions():
-    samples = samples_of(picture_of((0, 0, 11, 11)))
+    samples = samples_of(image_of((0, 0, 11, 11)))
     places = np.array([read_place(sample['x']) for sample in draw(samples, 'draw_score')
                        if sample['score'] < 0 and values(sample['x'])[2, 43:53, 43:53].max() < 1e-3])
     assert places[:, 0].min() < 40 and places[:, 0].max() > 210
@@ -197,7 +197,7 @@ def test_negatives_cover_all_scales_and_positions():
 def test_images_without_objects_are_skipped():
     empty = np.full((250, 250, 3), 255, np.uint8), Instances.empty(250, 250)
     crowd = np.full((250, 250, 3), 255, np.uint8), Instances(boxes_to_masks([OBJECT]), crowds=[True])
-    samples = samples_of(empty, picture_of(OBJECT), crowd)
+    samples = samples_of(empty, image_of(OBJECT), crowd)
     for method in ('draw_mask', 'draw_score'):
         for sample in draw(samples, method, 30):
             middle = values(sample['x'])[2, 44:52, 44:52]
@@ -207,13 +207,13 @@ def test_images_without_objects_are_skipped():
 @pytest.mark.parametrize('fields', [{'crowds': [True]}, {'areas': [99]}])
 def test_a_data_set_without_usable_objects_is_an_error(fields):
     with pytest.raises(DatasetError, match='no object to train on: 1 objects'):
-        samples_of(picture_of(OBJECT, **fields))
+        samples_of(image_of(OBJECT, **fields))
     with pytest.raises(DatasetError, match='no object to train on: 0 objects'):
-        samples_of((map_picture(), Instances.empty(250, 250)))
+        samples_of((map_image(), Instances.empty(250, 250)))
 
 
 def test_the_seed_determines_the_sample():
-    samples = samples_of(picture_of(OBJECT), seed=5)
+    samples = samples_of(image_of(OBJECT), seed=5)
     a, b, c = (samples(7, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
     assert (a['x'] != c['x']).any()
@@ -224,24 +224,24 @@ def heads(samples, count):
 
 
 def test_a_batch_trains_one_head():
-    chosen = np.reshape(heads(samples_of(picture_of(OBJECT), batch_size=4), 400), (100, 4))
+    chosen = np.reshape(heads(samples_of(image_of(OBJECT), batch_size=4), 400), (100, 4))
     assert (chosen == chosen[:, :1]).all()
     assert 0.3 < chosen[:, 0].mean() < 0.7
 
 
 @pytest.mark.parametrize('share', [0, 0.2, 1])
 def test_score_share_is_the_share_of_score_batches(share):
-    chosen = heads(samples_of(picture_of(OBJECT), batch_size=1, score_share=share), 300)
+    chosen = heads(samples_of(image_of(OBJECT), batch_size=1, score_share=share), 300)
     assert np.mean(chosen) == pytest.approx(share, abs=0.07 if share not in (0, 1) else 0)
 
 
 def test_the_heads_depend_only_on_the_seed():
-    a, b, c = (heads(samples_of(picture_of(OBJECT), batch_size=1, seed=seed), 30) for seed in (1, 1, 2))
+    a, b, c = (heads(samples_of(image_of(OBJECT), batch_size=1, seed=seed), 30) for seed in (1, 1, 2))
     assert a == b and a != c
 
 
 def test_a_batch_is_stacked_and_a_mixed_batch_is_an_error():
-    samples = samples_of(picture_of(OBJECT))
+    samples = samples_of(image_of(OBJECT))
     device = chainer.get_device('@numpy')
     masks, scores = draw(samples, 'draw_mask', 2), draw(samples, 'draw_score', 3)
     assert {name: value.shape for name, value in stack_patches(masks, device).items()} == {

@@ -98,7 +98,7 @@ def error_at(probability, clicks):
 
 @pytest.mark.parametrize('kind', toys.KINDS)
 def test_result_agrees_better_with_the_clicks(kind):
-    image, previous = toys.picture(), np.zeros((40, 56), np.float32)
+    image, previous = toys.image(), np.zeros((40, 56), np.float32)
     errors = []
     for fbrs in (False, True):
         model = make_soft(kind, fbrs=fbrs, flip=False)
@@ -111,7 +111,7 @@ def test_result_agrees_better_with_the_clicks(kind):
 @pytest.mark.parametrize('kind', toys.KINDS)
 def test_both_views_share_one_adjustment(kind):
     model = make_soft(kind, fbrs=True, flip=True)
-    image, previous = toys.picture(), np.zeros((40, 56), np.float32)
+    image, previous = toys.image(), np.zeros((40, 56), np.float32)
     mirrored = [Click(click.y, 55 - click.x, click.positive) for click in CLICKS]
     one, other = model.answer(image, CLICKS, previous), model.answer(image[:, ::-1], mirrored, previous)
     assert one.adjustment.any()
@@ -121,16 +121,16 @@ def test_both_views_share_one_adjustment(kind):
 
 @pytest.mark.parametrize('kind', toys.KINDS)
 def test_adjustment_is_passed_on_and_undone(kind):
-    session = toys.make(kind, fbrs=True).session(toys.picture())
+    session = toys.make(kind, fbrs=True).session(toys.image())
     first = session.add(CLICKS[0])
-    np.testing.assert_array_equal(first, toys.make(kind).segment(toys.picture(), CLICKS[0]))
+    np.testing.assert_array_equal(first, toys.make(kind).segment(toys.image(), CLICKS[0]))
     second, third = session.add(CLICKS[1]), session.add(CLICKS[2])
     np.testing.assert_array_equal(session.undo(), second)
     np.testing.assert_array_equal(session.redo(), third)
 
 
 def test_network_is_shown_the_first_clicks_and_the_others_count_in_the_optimisation():
-    model, image = toys.make('hrnet', fbrs=True, zoom_side=None, flip=False), toys.picture()
+    model, image = toys.make('hrnet', fbrs=True, zoom_side=None, flip=False), toys.image()
     many = [Click(2 + 3 * number, 4, number % 2 == 0) for number in range(CLICKS_SHOWN + 3)]
     previous = np.zeros((40, 56), np.float32)
     x, _ = model.prepare(image, many, previous)
@@ -144,7 +144,7 @@ def test_parameters_keep_their_gradients_and_their_values():
     model = toys.make('hrnet', fbrs=True, zoom_side=None)
     model.cleargrads()
     before = {path: parameter.array.copy() for path, parameter in model.namedparams()}
-    model.segment(toys.picture(), CLICKS)
+    model.segment(toys.image(), CLICKS)
     for path, parameter in model.namedparams():
         assert parameter.grad is None
         np.testing.assert_array_equal(parameter.array, before[path])
@@ -152,7 +152,7 @@ def test_parameters_keep_their_gradients_and_their_values():
 
 @pytest.mark.gpu
 def test_gpu_finds_the_same_adjustment():
-    model, image = toys.make('hrnet', fbrs=True, zoom_side=None), toys.picture()
+    model, image = toys.make('hrnet', fbrs=True, zoom_side=None), toys.image()
     previous = np.zeros((40, 56), np.float32)
     wanted = model.answer(image, CLICKS[:2], previous)
     model.to_device('@cupy:0')

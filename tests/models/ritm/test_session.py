@@ -17,7 +17,7 @@ both_kinds = pytest.mark.parametrize('kind', toys.KINDS)
 
 @both_kinds
 def test_session_gives_each_click_the_result_and_the_box_of_the_one_before(kind):
-    model, image = toys.make(kind), toys.picture()
+    model, image = toys.make(kind), toys.image()
     session, answer, probability = model.session(image), None, np.zeros(image.shape[:2], np.float32)
     boxes = set()
     for count in range(1, len(CLICKS) + 1):
@@ -31,7 +31,7 @@ def test_session_gives_each_click_the_result_and_the_box_of_the_one_before(kind)
 
 @both_kinds
 def test_undo_brings_back_the_probability_and_the_box(kind):
-    session = toys.make(kind).session(toys.picture())
+    session = toys.make(kind).session(toys.image())
     first, second, third = (session.add(click) for click in CLICKS[:3])
     np.testing.assert_array_equal(session.undo(), second)
     np.testing.assert_array_equal(session.undo(), first)
@@ -53,7 +53,7 @@ def shown_masks(model, monkeypatch):
 def test_starting_mask_is_shown_at_the_first_click_and_the_last_result_afterwards(monkeypatch):
     model = toys.make('hrnet')
     shown = shown_masks(model, monkeypatch)
-    session = model.session(toys.picture())
+    session = model.session(toys.image())
     start = np.zeros((40, 56), bool)
     start[10:30, 10:40] = True
     session.start_from(start)
@@ -67,7 +67,7 @@ def test_starting_mask_is_shown_at_the_first_click_and_the_last_result_afterward
 def test_network_without_the_previous_mask_gets_a_click_in_the_middle_of_the_start(monkeypatch):
     model = toys.make('deeplab', mask_input=False)
     shown = shown_masks(model, monkeypatch)
-    session = model.session(toys.picture())
+    session = model.session(toys.image())
     start = np.zeros((40, 56), bool)
     start[10:31, 10:31] = True
     session.start_from(start)
@@ -78,7 +78,7 @@ def test_network_without_the_previous_mask_gets_a_click_in_the_middle_of_the_sta
 def test_twenty_clicks_on_one_pixel_run_the_network_once(monkeypatch):
     model = toys.make('hrnet')
     shown = shown_masks(model, monkeypatch)
-    session = model.session(toys.picture())
+    session = model.session(toys.image())
     probability = session.add(*[Click(20, 25)] * 20)
     assert len(shown) == 1 and len(session.clicks) == 1
     np.testing.assert_array_equal(session.add(Click(20.2, 24.9)), probability)
@@ -86,14 +86,14 @@ def test_twenty_clicks_on_one_pixel_run_the_network_once(monkeypatch):
 
 def test_contradicting_click_replaces_the_one_before():
     model = toys.make('hrnet')
-    session = model.session(toys.picture())
+    session = model.session(toys.image())
     session.add(Click(20, 25), Click(8, 8), Click(20, 25, False))
     assert session.clicks == (Click(8, 8), Click(20, 25, False))
 
 
 @both_kinds
 def test_negative_clicks_alone_find_nothing(kind):
-    session = toys.make(kind).session(toys.picture())
+    session = toys.make(kind).session(toys.image())
     assert not session.add(Click(3, 3, False), Click(20, 20, False)).any()
 
 
@@ -102,7 +102,7 @@ def test_negative_clicks_alone_find_nothing(kind):
 @pytest.mark.parametrize('zoom_side', [None, 32])
 def test_images_smaller_than_a_stride(kind, size, zoom_side):
     model = toys.make(kind, zoom_side=zoom_side, zoom_after=0)
-    probability = model.segment(toys.picture(size), [Click(0, 0), Click(size[0] - 1, size[1] - 1, False)])
+    probability = model.segment(toys.image(size), [Click(0, 0), Click(size[0] - 1, size[1] - 1, False)])
     assert probability.shape == size and probability.dtype == np.float32 and np.isfinite(probability).all()
 
 
@@ -111,11 +111,11 @@ def test_weights_that_are_not_finite_are_one_error(kind):
     model = toys.make(kind)
     model.clicks.second.W.array[0, 0, 0, 0] = np.nan
     with pytest.raises(ModelError, match='clicks/second/W'):
-        model.segment(toys.picture(), Click(20, 20))
+        model.segment(toys.image(), Click(20, 20))
 
 
 def test_click_outside_the_image_changes_nothing():
-    session = toys.make('hrnet').session(toys.picture())
+    session = toys.make('hrnet').session(toys.image())
     before = session.add(Click(20, 20))
     with pytest.raises(ClickError, match='outside the image'):
         session.add(Click(10, 10), Click(40, 3))
@@ -125,7 +125,7 @@ def test_click_outside_the_image_changes_nothing():
 @both_kinds
 def test_flip_averages_the_logits_of_both_views(kind):
     model = toys.make(kind, zoom_side=None, flip=False)
-    image, previous = toys.picture((40, 57)), np.zeros((40, 57), np.float32)
+    image, previous = toys.image((40, 57)), np.zeros((40, 57), np.float32)
     mirrored = [Click(click.y, 56 - click.x, click.positive) for click in CLICKS]
     one = model.answer(image, CLICKS, previous).logits
     other = model.answer(image[:, ::-1], mirrored, previous).logits
@@ -135,7 +135,7 @@ def test_flip_averages_the_logits_of_both_views(kind):
 
 @both_kinds
 def test_model_file_keeps_the_network_and_its_settings(kind, tmp_path):
-    model, image = toys.make(kind, click_encoding='distance', click_radius=20, slope=0), toys.picture()
+    model, image = toys.make(kind, click_encoding='distance', click_radius=20, slope=0), toys.image()
     save_model(tmp_path / 'm.npz', model)
     loaded = load_model(tmp_path / 'm.npz')
     assert loaded.config == json.loads(json.dumps(model.config))
@@ -152,7 +152,7 @@ def test_settings_of_a_click_are_those_that_its_result_depends_on():
 @both_kinds
 @pytest.mark.parametrize('fusion', ['features', 'colors'])
 def test_gpu_gives_the_probability_of_the_cpu(kind, fusion):
-    model, image = toys.make(kind, fusion=fusion), toys.picture()
+    model, image = toys.make(kind, fusion=fusion), toys.image()
     wanted = model.segment(image, CLICKS)
     model.to_device('@cupy:0')
     found = model.segment(image, CLICKS)

@@ -22,5 +22,5 @@ def make(kind, **settings):
     return model
 
 
-def picture(size=(40, 56), seed=0):
+def image(size=(40, 56), seed=0):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""A YOLACT of a few channels and drawn images for it."""
+"""A YOLACT of a few channels and synthetic images for it."""
 
 import chainer
 import numpy as np
@@ -13,7 +13,7 @@ SMALL = {'classes': 21, 'image_size': 64, 'width': 2, 'blocks': (1, 1, 1, 1), 'f
 
 
 def drawn_batch(model, count, objects=3):
-    """A batch of drawn images as arrays for :class:`YolactTrainChain`."""
+    """A batch of synthetic images as arrays for :class:`YolactTrainChain`."""
     dataset = ShapesDataset(count, seed=4, size=(64, 64), objects=(objects, objects),
                             diameters=(0.3, 0.6), crowd_probability=0)
     samples = YolactSamples(model.image_size, model.normalise, augmentation=NO_AUGMENTATION)
