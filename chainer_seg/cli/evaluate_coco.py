@@ -17,9 +17,9 @@ from chainer_seg.cli.evaluation_data import (
     EvaluationData,
     data_rules,
     refuse_without_objects,
+    write_figures,
 )
 from chainer_seg.cli.synthetic_data import dataset_for_classes
-from chainer_seg.files import write_json
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any
 
@@ -93,9 +93,7 @@ class EvaluateCoco(ModelCommand):
         if self.per_class:
             print('\n' + class_table(figures, kinds, class_names))
         if self.out:
-            # JSON knows no NaN.
-            write_json(self.out, {name: None if math.isnan(value) else value
-                                  for name, value in figures.items()}, indent=2)
+            write_figures(self.out, figures)
 
 
 def table(figures: Mapping[str, float], kinds: Sequence[str]) -> str:

@@ -13,10 +13,9 @@ from tqdm import tqdm
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import CommonOnDevice
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
-from chainer_seg.cli.evaluation_data import EvaluationData, data_rules, refuse_without_objects
+from chainer_seg.cli.evaluation_data import EvaluationData, data_rules, refuse_without_objects, write_figures
 from chainer_seg.cli.proposal_options import PROPOSAL_FLAGS, ProposalOptions
 from chainer_seg.errors import DatasetError
-from chainer_seg.files import write_json
 from chainer_seg.recipes.options import Flat, chosen, option
 from chainer_seg.recipes.rules import only, without
 
@@ -69,9 +68,7 @@ class EvaluateProposals(ModelCommand):
             print(f'{len(dataset) - len(bad)} images, {time.time() - started:.0f} s')
             print(table(figures, kinds))
             if self.out:
-                # JSON knows no NaN.
-                write_json(self.out, {name: None if math.isnan(value) else value
-                                      for name, value in figures.items()}, indent=2)
+                write_figures(self.out, figures)
 
     def evaluate_files(self, dataset: Any, progress: Any) -> tuple[dict[str, float], tuple[str, ...]]:
         """The figures of proposals in files, and of which kinds they are."""

@@ -3,24 +3,18 @@
 import dataclasses
 import functools
 import logging
-import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import CommonOnDevice
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
-from chainer_seg.cli.evaluation_data import CLASS_RULE, Classes, EvaluationData, data_rules
+from chainer_seg.cli.evaluation_data import CLASS_RULE, Classes, EvaluationData, data_rules, write_figures
 from chainer_seg.cli.semantic_options import SemanticInference
 from chainer_seg.cli.semantic_report import class_table
 from chainer_seg.cli.synthetic_data import dataset_for_classes
-from chainer_seg.files import write_json
 from chainer_seg.recipes.options import Flat, Switch, option
 from chainer_seg.recipes.rules import When, only, with_any
-
-if TYPE_CHECKING:
-    from chainer_seg.evaluation import SemanticEvaluator
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +69,9 @@ class EvaluateSemantic(ModelCommand):
             print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
             print(class_table(figures, dataset.class_names))
             if self.out:
-                write(self.out, figures, evaluator)
+                write_figures(self.out, figures, class_names=evaluator.class_names,
+                              confusion=evaluator.confusion.tolist())
+                log.info('wrote %s', self.out)
 
     def dataset(self, model: Any) -> Any:
         """The data set that the options name, with a class for each pixel."""
@@ -87,11 +83,3 @@ class EvaluateSemantic(ModelCommand):
 
         return self.data.open(self.common.seed, draw=draw, open_files=functools.partial(
             open_semantic, sbd=self.sbd, class_names=self.class_names))
-
-
-def write(path: str, figures: Mapping[str, float], evaluator: 'SemanticEvaluator') -> None:
-    """Writes the figures, null for undefined ones, and the confusion matrix."""
-    numbers = {name: None if math.isnan(value) else value for name, value in figures.items()}
-    write_json(path, {**numbers, 'class_names': evaluator.class_names,
-                      'confusion': evaluator.confusion.tolist()}, indent=2)
-    log.info('wrote %s', path)

@@ -10,6 +10,7 @@ from chainer_seg.cli.common import Strict
 from chainer_seg.cli.file_options import Reading
 from chainer_seg.cli.proposal_options import ImageRange
 from chainer_seg.errors import DatasetError
+from chainer_seg.files import write_json
 from chainer_seg.recipes.data import SYNTHETIC
 from chainer_seg.recipes.options import Flat, Positive, Size, chosen, option
 from chainer_seg.recipes.rules import Rule, only, with_any, without
@@ -94,6 +95,12 @@ def data_rules(*others: str) -> tuple[Rule, ...]:
 
 
 CLASS_RULE = only(without('--annotations'), '--drawn')
+
+
+def write_figures(path: str, figures: Mapping[str, float], **others: Any) -> None:
+    """Writes figures and others as JSON; null where a figure is NaN, which JSON does not have."""
+    numbers = {name: None if math.isnan(value) else value for name, value in figures.items()}
+    write_json(path, {**numbers, **others}, indent=2)
 
 
 def refuse_without_objects(figures: Mapping[str, float]) -> None:

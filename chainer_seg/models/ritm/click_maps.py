@@ -7,8 +7,6 @@ from chainer import backend
 
 from chainer_seg.models.deeplab.clicks import Click, click_points, squared_distances
 
-ENCODINGS = ('disk', 'distance')
-
 
 def click_maps(points: np.ndarray, size: tuple[int, int], encoding: str, radius: float) -> np.ndarray:
     """Maps of the positive and of the negative clicks of a batch.

@@ -9,9 +9,6 @@ from chainer_seg.models.class_transfer import start_by_names
 from chainer_seg.models.yolact.backbones import RESNET_STD
 from chainer_seg.models.yolact.model import Yolact
 
-# The input of a ResNet: red, green, blue over their deviation, or blue, green, red in 0..255 (Caffe).
-CHANNEL_ORDERS = ('rgb', 'bgr')
-
 
 def start_from(source: Yolact, model: Yolact) -> list[str]:
     """Copies the parameters that fit from one YOLACT to another, which may have other classes.
