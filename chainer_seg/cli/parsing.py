@@ -80,7 +80,9 @@ def parse(form: type[T], arguments: Sequence[str], prog: str, description: str |
 
 
 def parse_known(form: type[T], arguments: Sequence[str], prog: str) -> T:
-    """The options of ``form`` in a command line that has others, too; arguments as of :func:`parse`."""
+    """The options of ``form``, all with defaults, in a command line that has others; as of :func:`parse`."""
+    if not written(form, arguments):
+        return form()  # at once
     with failures.on_parse_error(functools.partial(_refuse, form)):
         return tyro.cli(form, args=arguments, prog=prog, return_unknown_args=True, add_help=False)[0]
 
