@@ -209,12 +209,12 @@ def test_wrong_numbers_of_the_crf_are_told(call_here, tmp_path, monkeypatch, tex
     assert status == 2 and sentence in ' '.join(errors.split())
 
 
-SHAPES = '--n', '2', '--size', '64', '--least-area', '50', '--drawn', 'plain-shapes'
+DRAWN = '--n', '2', '--size', '64', '--least-area', '50', '--drawn', 'plain-shapes'
 
 
 def test_models_and_classical_methods_are_compared_by_one_command(evaluate, tmp_path):
     save_model('detector.npz', MaskRCNN(**SMALL_MASK_RCNN))
-    _, found = evaluate(*SHAPES, '--compare', 'detector.npz', '--refine', 'none', 'graphcut', '--baselines',
+    _, found = evaluate(*DRAWN, '--compare', 'detector.npz', '--refine', 'none', 'graphcut', '--baselines',
                         'grabcut', '--results', 'r')
     assert list(found['methods']) == ['model.npz', 'model.npz, graphcut', 'detector.npz',
                                       'detector.npz, graphcut', 'grabcut']
@@ -228,9 +228,9 @@ def test_models_and_classical_methods_are_compared_by_one_command(evaluate, tmp_
 
 def test_a_compared_detector_has_what_it_has_alone(evaluate, call_here):
     save_model('detector.npz', MaskRCNN(**SMALL_MASK_RCNN))
-    _, found = evaluate(*SHAPES, '--compare', 'detector.npz')
-    status, _, errors = call_here('evaluate.py', 'detector.npz', '--protocol', 'clicks', *SHAPES, '--cap',
-                                  '2', '--clicks', '1', '--out', 'alone.json', '-q')
+    _, found = evaluate(*DRAWN, '--compare', 'detector.npz')
+    status, _, errors = call_here('evaluate.py', 'detector.npz', '--protocol', 'clicks', *DRAWN, '--cap', '2',
+                                  '--clicks', '1', '--out', 'alone.json', '-q')
     assert status == 0, errors
     with open('alone.json', encoding='utf-8') as file:
         alone = json.load(file)
@@ -239,4 +239,4 @@ def test_a_compared_detector_has_what_it_has_alone(evaluate, call_here):
 
 def test_a_model_that_cannot_be_clicked_is_not_compared(fails):
     save_model('semantic.npz', DeepLab(blocks=(1, 1, 1, 1), width=2))
-    assert 'A DeepLab does not segment what is clicked on' in fails('--compare', 'semantic.npz', *SHAPES)
+    assert 'A DeepLab does not segment what is clicked on' in fails('--compare', 'semantic.npz', *DRAWN)

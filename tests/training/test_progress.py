@@ -52,10 +52,10 @@ def test_time_is_formatted_in_hours_minutes_and_seconds(seconds, text):
 
 class Handle:
     def __init__(self):
-        self.pictures = []
+        self.images = []
 
-    def update(self, picture):
-        self.pictures.append(picture.data)
+    def update(self, image):
+        self.images.append(image.data)
 
 
 @pytest.mark.parametrize('seconds, least', [(0, 5), (1000, 2)])
@@ -63,11 +63,11 @@ def test_the_live_curve_respects_its_minimum_interval(tmp_path, seconds, least):
     pytest.importorskip('IPython')
     handle = Handle()
 
-    def display(picture, display_id):
-        handle.update(picture)
+    def display(image, display_id):
+        handle.update(image)
         return handle
     trainer = build(tmp_path)
     trainer.extend(training.LiveCurve(trainer.log, seconds=seconds, display=display))
     training.train(trainer)
-    assert all(data.startswith(b'\x89PNG') for data in handle.pictures)
-    assert len(handle.pictures) == (8 if seconds == 0 else least)
+    assert all(data.startswith(b'\x89PNG') for data in handle.images)
+    assert len(handle.images) == (8 if seconds == 0 else least)

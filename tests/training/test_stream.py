@@ -137,7 +137,7 @@ def test_a_user_error_of_an_example_is_raised_unchanged(settings):
     stream = ExampleStream(Images(6, broken=[2]), 6, add_noise, **settings)
     with pytest.raises(ImageError) as caught:
         stream.next()
-    assert str(caught.value) == 'picture 2 is unreadable; replace it.'
+    assert str(caught.value) == 'image 2 is unreadable; replace it.'
     assert stream.position == 0
     stream.finalize()
 

@@ -44,18 +44,18 @@ class Images:
 
     def __getitem__(self, index):
         if index in self._broken:
-            raise ImageError(f'picture {index} is unreadable; replace it.')
+            raise ImageError(f'image {index} is unreadable; replace it.')
         rng = np.random.default_rng(index)
-        picture = rng.normal(0, 1, (2, 5, 5)).astype(np.float32)
+        image = rng.normal(0, 1, (2, 5, 5)).astype(np.float32)
         if index in self._poisoned:
-            picture[0, 2, 2] = np.nan
-        return picture, np.int32(index % 2)
+            image[0, 2, 2] = np.nan
+        return image, np.int32(index % 2)
 
 
 def add_noise(example, rng):
     """A transform that draws from its generator."""
-    picture, label = example
-    return picture + rng.normal(0, 0.1, picture.shape).astype(np.float32), label
+    image, label = example
+    return image + rng.normal(0, 0.1, image.shape).astype(np.float32), label
 
 
 def count_weights(model):

@@ -224,11 +224,11 @@ def test_angle_brackets_in_a_message_are_text(image):
 def test_snapshot_shows_image_mask_and_clicks(canvas, image):
     np.testing.assert_array_equal(canvas.snapshot(), image)
     press(canvas, 30, 20)
-    picture = canvas.snapshot()
+    pixels = canvas.snapshot()
     # The middle of the plus is white; beside the disc the image is as it was.
-    assert picture[30, 20].tolist() == [255, 255, 255]
-    np.testing.assert_array_equal(picture[:, 40:], image[:, 40:])
-    assert (picture[30, 11] != image[30, 11]).any()
+    assert pixels[30, 20].tolist() == [255, 255, 255]
+    np.testing.assert_array_equal(pixels[:, 40:], image[:, 40:])
+    assert (pixels[30, 11] != image[30, 11]).any()
 
 
 def test_notebook_readers_without_jupyter_see_a_saved_view(canvas):

@@ -122,12 +122,12 @@ def test_a_large_image_is_shrunk_for_the_model_and_its_labels_are_not(image, tru
 
 
 def test_the_snapshot_shows_both_side_by_side(explorer):
-    picture = explorer.snapshot()
-    assert picture.shape == (30, 40 + 6 + 40, 3) and (picture[:, 40:46] == 255).all()
+    pixels = explorer.snapshot()
+    assert pixels.shape == (30, 40 + 6 + 40, 3) and (pixels[:, 40:46] == 255).all()
     changed = explorer.before.argmax(axis=0) != explorer.labels
-    differs = (picture[:, :40] != picture[:, 46:]).any(axis=2)
+    differs = (pixels[:, :40] != pixels[:, 46:]).any(axis=2)
     assert changed.any() and differs[15:][changed[15:]].all()  # a legend lies above
-    assert decode_saved(explorer).shape == picture.shape
+    assert decode_saved(explorer).shape == pixels.shape
 
 
 def test_invalid_input_is_an_error(image):

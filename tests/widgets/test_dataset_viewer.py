@@ -20,14 +20,14 @@ class Few(list):
 
 @pytest.fixture
 def few():
-    """Pictures of a dog, nothing, a cat, a dog, whose brightness is their number."""
-    def picture(number, *labels):
+    """Images of a dog, nothing, a cat, a dog, whose brightness is their number."""
+    def image(number, *labels):
         masks = np.zeros((len(labels), 20, 30), bool)
         masks[:, 5:10, 5:10] = True
         return np.full((20, 30, 3), number, np.uint8), Instances(
             masks, labels=labels, class_names=Few.class_names)
 
-    return Few([picture(0, 0), picture(1), picture(2, 1), picture(3, 0)])
+    return Few([image(0, 0), image(1), image(2, 1), image(3, 0)])
 
 
 def test_the_first_image_is_shown_with_its_objects(few):
@@ -123,7 +123,7 @@ def test_without_an_augmentation_there_is_no_switch(few):
 def test_an_image_that_cannot_be_read_is_reported_and_skipped(tmp_path):
     path = write_coco(ShapesDataset(3, size=(32, 32)), tmp_path)
     dataset = CocoDataset(path, tmp_path / 'images')
-    (tmp_path / 'images' / '000001.jpg').write_bytes(b'no picture')
+    (tmp_path / 'images' / '000001.jpg').write_bytes(b'no image')
     viewer = DatasetViewer(dataset)
     with pytest.raises(ImageError):
         viewer.next()

@@ -107,8 +107,8 @@ def test_another_image_keeps_the_settings(explorer):
 
 def test_a_model_computes_the_detections(image, found):
     class Detector:
-        def detect(self, picture):
-            np.testing.assert_array_equal(picture, image)
+        def detect(self, pixels):
+            np.testing.assert_array_equal(pixels, image)
             return found
 
     assert len(DetectionExplorer(image, Detector(), score_threshold=0.5).shown) == 2
@@ -144,11 +144,11 @@ def test_without_detections_there_is_no_error(image):
 def test_the_snapshot_shows_only_the_shown_objects(explorer, image):
     explorer.boxes = explorer.names = False
     explorer.score_threshold = 0.7
-    picture = explorer.snapshot()
+    pixels = explorer.snapshot()
     color = instance_colors(3)[0]
     blended = image[20, 20] * 0.55 + color * 0.45
-    assert abs(picture[20, 20] - blended).max() <= 1
-    np.testing.assert_array_equal(picture[45, 65], image[45, 65])  # the one of 0.3 is not shown
+    assert abs(pixels[20, 20] - blended).max() <= 1
+    np.testing.assert_array_equal(pixels[45, 65], image[45, 65])  # the one of 0.3 is not shown
     explorer.style = 'nothing'
     np.testing.assert_array_equal(explorer.snapshot(), image)
     explorer.boxes = True

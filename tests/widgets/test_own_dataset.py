@@ -22,14 +22,14 @@ NAMES = ('plate', 'cup', 'spoon')
 
 
 @pytest.fixture
-def pictures():
+def images():
     rng = np.random.default_rng(0)
     return {f'table{number}': rng.integers(0, 256, (*SIZE, 3), np.uint8) for number in range(3)}
 
 
-def labelled(pictures, **options):
+def labelled(images, **options):
     """A segmenter after work: a cup and a plate on the first image, a cup on the third."""
-    segmenter = ClickSegmenter(pictures, Discs(), **options)
+    segmenter = ClickSegmenter(images, Discs(), **options)
     for number, y, x, name in ((0, 20, 20, 'cup'), (0, 40, 60, 'plate'), (2, 30, 30, 'cup')):
         segmenter.go_to(number)
         segmenter.add(Click(y, x))
@@ -37,8 +37,8 @@ def labelled(pictures, **options):
     return segmenter
 
 
-def test_labels_of_all_images_become_one_data_set(pictures, tmp_path):
-    path = labelled(pictures, class_names=NAMES).save_coco(tmp_path / 'own')
+def test_labels_of_all_images_become_one_data_set(images, tmp_path):
+    path = labelled(images, class_names=NAMES).save_coco(tmp_path / 'own')
     dataset = CocoDataset(path, path.parent / 'images')
     assert validate_coco(path, path.parent / 'images') == []
     assert dataset.image_names == ['table0.jpg', 'table2.jpg']
@@ -47,13 +47,13 @@ def test_labels_of_all_images_become_one_data_set(pictures, tmp_path):
     np.testing.assert_array_equal(dataset[1][1].masks, [disc(SIZE, 30, 30)])
 
 
-def test_without_names_classes_come_in_the_order_of_their_first_use(pictures, tmp_path):
-    path = labelled(pictures).save_coco(tmp_path / 'own')
+def test_without_names_classes_come_in_the_order_of_their_first_use(images, tmp_path):
+    path = labelled(images).save_coco(tmp_path / 'own')
     assert CocoDataset(path, path.parent / 'images').class_names == ('cup', 'plate')
 
 
-def test_known_names_are_suggested_and_new_ones_accepted(pictures):
-    segmenter = labelled(pictures, class_names=NAMES)
+def test_known_names_are_suggested_and_new_ones_accepted(images):
+    segmenter = labelled(images, class_names=NAMES)
     segmenter.go_to(0)
     assert segmenter._controls._name.options == NAMES
     segmenter.rename(0, 'saucer')
@@ -61,14 +61,14 @@ def test_known_names_are_suggested_and_new_ones_accepted(pictures):
     assert segmenter.labels().class_names == (*NAMES, 'saucer')
 
 
-def test_labelling_continues_with_the_same_classes(pictures, tmp_path):
-    path = labelled(pictures, class_names=NAMES).save_coco(tmp_path / 'own')
+def test_labelling_continues_with_the_same_classes(images, tmp_path):
+    path = labelled(images, class_names=NAMES).save_coco(tmp_path / 'own')
     again = ClickSegmenter(CocoDataset(path, path.parent / 'images'), Discs())
     assert again.class_names == NAMES
 
 
-def test_own_data_are_measured_packed_and_viewed(pictures, tmp_path):
-    path = labelled(pictures, class_names=NAMES).save_coco(tmp_path / 'own')
+def test_own_data_are_measured_packed_and_viewed(images, tmp_path):
+    path = labelled(images, class_names=NAMES).save_coco(tmp_path / 'own')
     dataset = CocoDataset(path, path.parent / 'images')
     statistics = measure_dataset(dataset)
     assert statistics.objects_per_class.tolist() == [1, 2, 0]

@@ -113,8 +113,8 @@ def test_a_model_computes_the_proposals(image, proposals):
     results = proposals.to_coco_results(7)
 
     class Model:
-        def propose_rle(self, picture, n):
-            np.testing.assert_array_equal(picture, image)
+        def propose_rle(self, pixels, n):
+            np.testing.assert_array_equal(pixels, image)
             assert n == 50
             return RleProposals([result['segmentation'] for result in results], proposals.bboxes,
                                 proposals.scores, np.ones(4, np.float32))
@@ -155,15 +155,15 @@ def test_anything_but_an_image_is_rejected(proposals):
 def test_the_snapshot_shows_outlines_and_filled_pinned_proposals(explorer, image):
     colors = instance_colors(4)
     explorer.sizes = (25.0, 35.0)
-    picture = explorer.snapshot()
-    np.testing.assert_array_equal(picture[5, 5:35], np.broadcast_to(colors[0], (30, 3)))
-    np.testing.assert_array_equal(picture[20, 20], image[20, 20])
-    np.testing.assert_array_equal(picture[55, 75], image[55, 75])
+    pixels = explorer.snapshot()
+    np.testing.assert_array_equal(pixels[5, 5:35], np.broadcast_to(colors[0], (30, 3)))
+    np.testing.assert_array_equal(pixels[20, 20], image[20, 20])
+    np.testing.assert_array_equal(pixels[55, 75], image[55, 75])
     explorer.pinned = [1]
-    picture = explorer.snapshot()
+    pixels = explorer.snapshot()
     half = (image[55, 75].astype(int) + colors[1]) / 2
-    assert abs(picture[55, 75] - half).max() <= 1
-    np.testing.assert_array_equal(picture[50, 70:80], np.broadcast_to(colors[1], (10, 3)))
+    assert abs(pixels[55, 75] - half).max() <= 1
+    np.testing.assert_array_equal(pixels[50, 70:80], np.broadcast_to(colors[1], (10, 3)))
 
 
 def test_notebook_readers_without_jupyter_see_a_saved_view(explorer):
