@@ -178,7 +178,7 @@ def test_a_model_of_another_kind_is_told(parse):
 
 
 def test_a_resnet_of_too_few_stages_is_told(parse):
-    with pytest.raises(UserError, match='The ResNet in deepmask has 3 stages, DeepLab needs 4'):
+    with pytest.raises(UserError, match='The ResNet in deepmask has 3 stages, but DeepLab needs 4'):
         parse('--out run --backbone deepmask').recipe.make_model(CLASSES)
 
 
