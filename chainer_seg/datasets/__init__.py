@@ -9,6 +9,7 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.click_files import ClickFilesDataset
     from chainer_seg.datasets.coco import CocoDataset
     from chainer_seg.datasets.coco_writer import write_coco
+    from chainer_seg.datasets.synthetic.collages import CollageDataset
     from chainer_seg.datasets.synthetic.figures import FiguresDataset
     from chainer_seg.datasets.mask_folder import MaskFolder
     from chainer_seg.datasets.synthetic.moving_shapes import MovingPlainShapes, MovingShapes
@@ -35,6 +36,7 @@ if typing.TYPE_CHECKING:
 
 _NAMES = {
     'Anchors': 'statistics', 'ClickFilesDataset': 'click_files', 'CocoDataset': 'coco',
+    'CollageDataset': 'synthetic.collages',
     'Dataset': 'base', 'ExampleList': 'base', 'DatasetStatistics': 'statistics', 'FiguresDataset':
     'synthetic.figures', 'MaskFolder':
     'mask_folder', 'MovingPlainShapes': 'synthetic.moving_shapes', 'MovingShapes':
@@ -46,7 +48,7 @@ _NAMES = {
     'read_proposal_instances': 'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels':
     'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
 
-__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'Dataset',
+__all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'CollageDataset', 'Dataset',
            'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',
            'MovingShapes', 'ObjectIndex', 'PackedDataset', 'PlainShapesDataset', 'Problem',
            'SbdDataset', 'SemanticDataset', 'ShapesDataset', 'TFRecordDataset',

@@ -14,7 +14,7 @@ from chainer_seg.recipes.data import OBJECT_SETS, Data
 from chainer_seg.recipes.options import (
     Blocks, Count, Flat, NotNegative, Positive, Share, Size, chosen, option)
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, OF_FILES, OF_SYNTHETIC, When, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.sampling import Sampling
 from chainer_seg.recipes.start import find_resnet
@@ -37,20 +37,26 @@ class ClickData(Data):
     """The data.
 
     Attributes:
+        dataset: Synthetic shapes, textured or plain, synthetic people; coco, a data set of files (default with
+            --annotations); collages, objects of these files and synthetic shapes pasted into their images; or
+            click-files, the samples that ``chainer-seg data clicks`` wrote.
         list: List of samples to train on, for --dataset click-files.
         data: Folder of the samples; that of the list if not given. --images defaults to "images" there.
         val_list: List of samples to validate on.
     """
 
-    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'click-files')), option()] = None
+    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'collages', 'click-files')), option()] = None
     list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
     data: Annotated[pathlib.Path | None, option(metavar='D')] = None
     val_list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
 
     def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
+        from chainer_seg.datasets import ClickFilesDataset, CollageDataset
+        if self.dataset == 'collages':
+            photographs, validation = self._open_files(keypoints)
+            return CollageDataset(photographs, max(1, examples), seed), validation
         if self.dataset != 'click-files':
             return super()._open(examples, seed, keypoints)
-        from chainer_seg.datasets import ClickFilesDataset
         if not self.list:
             raise DatasetError('--dataset click-files needs --list, a list that chainer-seg data clicks '
                                'wrote.')
@@ -183,7 +189,7 @@ _RULES = (
          '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--simulated-clicks',
          '--start-masks', '--composites', '--jaccard-weight', *_SAMPLING_FLAGS),
     only(OF_SYNTHETIC, '--val-n'), only(with_any('--val-annotations', '--val-list'), '--val-images'),
-    only(OF_FILES, '--epochs'), only(without('--iterations'), '--epochs'),
+    only(where('--dataset', 'coco', 'click-files'), '--epochs'), only(without('--iterations'), '--epochs'),
     only(without('--init'), '--init-trunk', '--backbone', '--blocks', '--width', '--mask-input', '--decoder'),
     only(without('--whole-images'), '--object-scale'),
     only(where('--sampling', 'few'), '--max-positive', '--max-negative'),

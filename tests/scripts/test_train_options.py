@@ -175,7 +175,9 @@ REFUSED = [
     *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
       for system in ('click', 'deeplab', 'mask-rcnn', 'ritm', 'yolact')),
     ('click', '--as-tensorflow --no-freeze-bn', 'The recipe counts epochs'),
-    ('click', '--epochs 3', '--epochs applies only with a --dataset of files'),
+    ('click', '--epochs 3', '--epochs applies only with --dataset coco or click-files'),
+    ('click', f'{FILES} --dataset collages --epochs 3', '--epochs applies only with --dataset coco'),
+    ('click', '--dataset collages', '--dataset collages needs --annotations and --images'),
     ('click', f'{FILES} --epochs 3 --iterations 4', '--epochs applies only without --iterations'),
     *(('click', f'--init click.npz {words}', 'applies only without --init') for words in (
         '--width 2', '--blocks 1 1 1 1', '--init-trunk click.npz', '--backbone resnet.npz',
