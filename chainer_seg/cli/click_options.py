@@ -25,12 +25,14 @@ class ClickView:
     Attributes:
         flip: Average with the mirrored image.
         zoom_side: Side of the crops that zoom in on the object, in pixels; 0 for the whole image only.
+        local_side: Side of the crops around what the last click changed, in pixels; 0 for none.
         fbrs: From the second click on, optimise scales and shifts of the features until the result agrees
             with the clicks (RITM only).
     """
 
     flip: Annotated[DisallowNone[bool | None], option()] = None
     zoom_side: Annotated[int | None, option(metavar='PX')] = None
+    local_side: Annotated[int | None, option(metavar='PX')] = None
     fbrs: Switch = False
 
     def apply(self, model: 'ClickSegmenter | RitmSegmenter', name: str) -> None:
@@ -46,16 +48,16 @@ class ClickView:
                 raise UserError(f'--fbrs is a refinement of RITM models, but {name} holds a '
                                 f'{type(model).__name__}; omit it.')
             model.fbrs = True
-        if self.zoom_side and self.zoom_side < _LEAST_ZOOM:
-            raise UserError(f'--zoom-side must be 0 or at least {_LEAST_ZOOM} pixels, got {self.zoom_side}.')
-        for option_name, value in (('flip', self.flip), ('zoom_side', self.zoom_side)):
-            if value is not None and option_name not in model.click_settings():
-                raise UserError(f'--{option_name.replace("_", "-")} does not apply to {name}, a '
-                                f'{type(model).__name__}; omit it.')
-        if self.flip is not None:
-            model.flip = self.flip
-        if self.zoom_side is not None:
-            model.zoom_side = self.zoom_side or None
+        for option_name, value in (('flip', self.flip), ('zoom_side', self.zoom_side),
+                                   ('local_side', self.local_side)):
+            if value is None:
+                continue
+            flag = f'--{option_name.replace("_", "-")}'
+            if option_name not in model.click_settings():
+                raise UserError(f'{flag} does not apply to {name}, a {type(model).__name__}; omit it.')
+            if option_name != 'flip' and value and value < _LEAST_ZOOM:
+                raise UserError(f'{flag} must be 0 or at least {_LEAST_ZOOM} pixels, got {value}.')
+            setattr(model, option_name, value if option_name == 'flip' else value or None)
 
 
 def refinement(name: str, crf_text: str) -> Callable[..., Any] | None:

@@ -82,6 +82,8 @@ class Model:
         width: Channels of the stem; published: 64.
         longest_side: Images are downscaled to this longer side at inference, in pixels; 256, or as --init.
         zoom_side: Zoom in from the second click on, to crops of this size, in pixels.
+        local_side: From the third click on, add a pass over a crop of this size around what the last click
+            changed, in pixels.
         click_scale: Factor of the click distances; 1, or as --init.
         click_mean: Subtracted from the click maps; 0, or as --init.
         click_encoding: Distances to the clicks, or disks around them; distance, or as --init.
@@ -97,6 +99,7 @@ class Model:
     width: int = 16
     longest_side: Annotated[int | None, option(metavar='PX')] = None
     zoom_side: Annotated[int | None, option(metavar='PX')] = None
+    local_side: Annotated[int | None, option(metavar='PX')] = None
     click_scale: Annotated[float | None, option(metavar='FACTOR')] = None
     click_mean: Annotated[float | None, option(metavar='VALUE')] = None
     click_encoding: Literal['distance', 'disk'] | None = None
@@ -226,8 +229,8 @@ class ClickRecipe(Recipe):
             raise TrainingError('--start-masks shows the network a mask, and this one takes none; add '
                                 '--mask-input, or omit it.')
         settings = dataclasses.asdict(self.model)
-        for name in ('longest_side', 'zoom_side', 'click_scale', 'click_mean', 'click_encoding',
-                     'click_radius'):
+        for name in ('longest_side', 'zoom_side', 'local_side', 'click_scale', 'click_mean',
+                     'click_encoding', 'click_radius'):
             value = settings[name]
             if value is not None:
                 setattr(model, name, value)

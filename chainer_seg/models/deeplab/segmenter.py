@@ -40,6 +40,9 @@ class ClickSegmenter(ClickModel):
             probability is enlarged to the size of the image.
         zoom_side: Side in pixels of a second pass over a crop around the object (the zoom-in of
             f-BRS, arXiv 2001.10331, section 4); None for the whole image only.
+        local_side: Side in pixels of one more pass, from the third click on, over a crop around what the
+            last click changed (the focus crop of FocalClick, arXiv 2204.02574, section 3.2); None for
+            no such pass.
         mask_input: Whether a sixth input channel is the probability before the last click (arXiv
             2102.06583, section 3.2).
         decoder: Width of a :class:`Decoder`, which gives logits at a quarter of the input's
@@ -62,14 +65,14 @@ class ClickSegmenter(ClickModel):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  click_encoding: Literal['distance', 'disk'] = 'distance', click_radius: Above = 5.0,
-                 flip: bool = False) -> None:
+                 flip: bool = False, local_side: InputSide | None = None) -> None:
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
         super().__init__()
         self.click_scale, self.click_mean = click_scale, click_mean
         self.click_encoding, self.click_radius = click_encoding, click_radius
         self.longest_side, self.zoom_side, self.flip = longest_side, zoom_side, flip
-        self.mask_input = mask_input
+        self.local_side, self.mask_input = local_side, mask_input
         with self.init_scope():
             self.net = DeepLab(1, 6 if mask_input else 5, blocks, width, stride_on, padding, norm,
                                pooling, pool_pad, stem_bias, pyramid, seed)
@@ -179,7 +182,7 @@ class ClickSegmenter(ClickModel):
         return NetworkSession(self, as_image(image), refinement, flip)
 
     def click_settings(self) -> dict[str, Any]:
-        return {'flip': self.flip, 'zoom_side': self.zoom_side}
+        return {'flip': self.flip, 'zoom_side': self.zoom_side, 'local_side': self.local_side}
 
 
 def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from chainer_seg.models.click_session import ClickSession, ClickState, clicks_with_start
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.refine import Refinement
-from chainer_seg.models.deeplab.zoom_in import Crop, crop_iou, zoom_crop
+from chainer_seg.models.deeplab.zoom_in import Crop, changed_crop, crop_iou, zoom_crop
 
 if TYPE_CHECKING:
     from chainer_seg.models.deeplab.segmenter import ClickSegmenter
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 # Crops with a smaller intersection over union differ so much that a second pass pays off.
 _SAME_CROP = 0.6
 
+# The local pass begins with this click, when most of the object has been found, and needs a crop whose side
+# is at most this share of the object's, so that it shows more detail.
+_FIRST_LOCAL_CLICK = 3
+_LOCAL_SHARE = 0.8
+
+Pass: TypeAlias = tuple[Crop, np.ndarray]  # what the network saw, and its logits
+
 
 class NetworkSession(ClickSession):
-    """The session of a :class:`ClickSegmenter`, whose results are the network's input crop and its logits.
+    """The session of a :class:`ClickSegmenter`, whose results are the passes of the network, the last on top.
 
     Args:
         model: The click model.
@@ -36,19 +43,26 @@ class NetworkSession(ClickSession):
             self._predict_logits = functools.partial(self._predict_logits, flip=flip)
         super().__init__(image, refinement)
 
-    def _find(self, clicks: tuple[Click, ...], before: ClickState,
-              previous: np.ndarray) -> tuple[Crop, np.ndarray]:
+    def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> tuple[Pass, ...]:
         if not self._model.mask_input:
             clicks = clicks_with_start(clicks, before.start)
-        return self._segment(clicks, previous)
+        found = self._segment(clicks, previous)
+        side = self._model.local_side
+        if side is None or len(clicks) < _FIRST_LOCAL_CLICK:
+            return (found,)
+        probability = self._paste((found,))
+        crop = changed_crop(previous > 0.5, probability > 0.5, clicks[-1])
+        if max(crop[2:]) > _LOCAL_SHARE * max(found[0][2:]):
+            return (found,)
+        return found, (crop, self._crop_logits(crop, clicks, probability, side))
 
-    def _paste(self, result: tuple[Crop, np.ndarray]) -> np.ndarray:
-        (top, left, height, width), logits = result
+    def _paste(self, result: tuple[Pass, ...]) -> np.ndarray:
         probability = np.zeros(self.image.shape[:2], np.float32)
-        probability[top:top + height, left:left + width] = self._model.decode(logits, (height, width))
+        for (top, left, height, width), logits in result:
+            probability[top:top + height, left:left + width] = self._model.decode(logits, (height, width))
         return probability
 
-    def _segment(self, clicks: Sequence[Click], previous: np.ndarray) -> tuple[Crop, np.ndarray]:
+    def _segment(self, clicks: Sequence[Click], previous: np.ndarray) -> Pass:
         """The crop around the object and its logits; a second pass if the object moved out of the crop."""
         height, width = self.image.shape[:2]
         whole = (0, 0, height, width)
@@ -58,7 +72,7 @@ class NetworkSession(ClickSession):
         found = previous > 0.5
         crop = zoom_crop(found, clicks) if found.any() else whole
         logits = self._crop_logits(crop, clicks, previous, side if crop != whole else None)
-        probability = self._paste((crop, logits))
+        probability = self._paste(((crop, logits),))
         found = probability > 0.5
         if not found.any() and not any(click.positive for click in clicks):
             return crop, logits

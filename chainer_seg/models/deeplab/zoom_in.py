@@ -27,11 +27,36 @@ def zoom_crop(mask: np.ndarray, clicks: Sequence[Click]) -> Crop:
     Returns:
         (top, left, height, width) in whole pixels, inside the image.
     """
-    size = np.array(mask.shape)
     points = [(click.y, click.x) for click in clicks if click.positive]
+    return _square_around([*points, *_corners(mask)], mask.shape)
+
+
+def changed_crop(before: np.ndarray, after: np.ndarray, click: Click) -> Crop:
+    """The crop around what a click changed (focus crop, arXiv 2204.02574, section 3.2).
+
+    Args:
+        before, after: (H, W) bool, the result without and with the click.
+        click: The click, in pixels. Only the region around it counts; where it changed nothing, the crop
+            is around the click itself.
+
+    Returns:
+        A crop as that of :func:`zoom_crop`.
+    """
+    _, regions = cv2.connectedComponents((before != after).astype(np.uint8), connectivity=4)
+    number = regions[pixel_of(click)]
+    points = [(click.y, click.x), *(_corners(regions == number) if number else ())]
+    return _square_around(points, before.shape)
+
+
+def _corners(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The top left and the bottom right corner of the box around a mask (H, W) bool; none of an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows):
-        points += [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)]
+    return [(rows[0], columns[0]), (rows[-1] + 1, columns[-1] + 1)] if len(rows) else []
+
+
+def _square_around(points: Sequence[tuple[float, float]], image_size: tuple[int, ...]) -> Crop:
+    """A square around points (y, x), with a margin, clipped to the image."""
+    size = np.array(image_size)
     first, last = np.min(points, axis=0), np.max(points, axis=0)
     side = CROP_MARGIN * max(*(last - first), MIN_CROP_SHARE * size.max())
     height, width = np.clip(np.round(side), 1, size).astype(int).tolist()

@@ -3,7 +3,7 @@ import pytest
 
 from chainer_seg.errors import ClickError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
-from chainer_seg.models.deeplab.zoom_in import merge_changes, zoom_crop
+from chainer_seg.models.deeplab.zoom_in import changed_crop, merge_changes, zoom_crop
 
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 4, 'longest_side': 64}
 
@@ -297,3 +297,54 @@ def test_the_second_pass_crops_around_the_result_of_the_first(rng):
     (first, _), (second, side) = model.looks
     assert first == (90, 90) and side == 32
     assert 1.6 * 0.2 * 90 < second[0] < 1.6 * 0.5 * 90
+
+
+def test_the_crop_of_a_change_is_around_the_region_that_holds_the_click():
+    before, after = np.zeros((200, 300), bool), np.zeros((200, 300), bool)
+    before[100:120, 100:150] = True
+    after[60:120, 100:150] = True  # 40 x 50 more pixels, around (80, 125)
+    after[150:190, 200:290] = True  # elsewhere
+    assert changed_crop(before, after, Click(70, 110)) == (40, 85, 80, 80)
+    assert changed_crop(before, after, Click(90, 180, False)) == (70, 160, 40, 40)  # nothing changed there
+
+
+class Painting(ClickSegmenter):
+    """Finds all of the first crop that it is shown, and nothing of smaller ones; remembers what it was shown."""
+
+    def predict_logits(self, image, clicks, previous=None, side=None):
+        self.passes.append((image.shape[:2], side))
+        return np.full((1, 1, 9, 9), 9 if side is None else -9, np.float32)
+
+
+@pytest.mark.parametrize('local_side', [None, 24])
+def test_from_the_third_click_on_a_local_pass_replaces_what_is_around_the_click(local_side):
+    model = Painting(**SIZES, local_side=local_side)
+    model.passes = []
+    session = model.session(np.zeros((90, 90, 3), np.uint8))
+    session.add(Click(45, 45), Click(10, 10))
+    assert model.passes == [((90, 90), None)] * 2
+    session.add(Click(60, 60, False))
+    if local_side is None:
+        assert model.passes == [((90, 90), None)] * 3 and session.mask.all()
+        return
+    # Nothing changed at the click: a twelfth of 90 pixels with the margin, around the click.
+    assert model.passes[2:] == [((90, 90), None), ((12, 12), 24)]
+    expected = np.ones((90, 90), bool)
+    expected[54:66, 54:66] = False
+    np.testing.assert_array_equal(session.mask, expected)
+
+
+class Alternating(Painting):
+    """Finds everything for an odd number of clicks, and otherwise nothing."""
+
+    def predict_logits(self, image, clicks, previous=None, side=None):
+        super().predict_logits(image, clicks, previous, side)
+        return np.full((1, 1, 9, 9), 9 if len(clicks) % 2 else -9, np.float32)
+
+
+def test_a_change_as_large_as_the_object_is_not_computed_again():
+    model = Alternating(**SIZES, local_side=24)
+    model.passes = []
+    session = model.session(np.zeros((90, 90, 3), np.uint8))
+    session.add(Click(45, 45), Click(10, 10), Click(60, 60))
+    assert model.passes == [((90, 90), None)] * 3 and session.mask.all()
