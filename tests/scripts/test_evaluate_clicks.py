@@ -164,14 +164,16 @@ def test_kept_results_of_other_settings_are_told(evaluate, fails):
 
 
 @pytest.mark.parametrize('options, view', [
-    ((), (True, 48)), (('--no-flip', '--zoom-side', '0'), (False, None)),
-    (('--zoom-side', '64'), (True, 64)), (('--no-flip',), (False, 48))])
+    ((), (True, 48, 32)), (('--no-flip', '--zoom-side', '0'), (False, None, 32)),
+    (('--zoom-side', '64', '--local-side', '0'), (True, 64, None)),
+    (('--no-flip', '--local-side', '40'), (False, 48, 40))])
 def test_network_looks_as_the_options_say(evaluate, monkeypatch, options, view):
-    save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2, flip=True, zoom_side=48))
+    save_model('model.npz', ClickSegmenter(blocks=(1, 1, 1, 1), width=2, flip=True, zoom_side=48,
+                                           local_side=32))
     session, views = ClickSegmenter.session, []
 
     def remembered(model, *arguments, **more):
-        views.append((model.flip, model.zoom_side))
+        views.append((model.flip, model.zoom_side, model.local_side))
         return session(model, *arguments, **more)
     monkeypatch.setattr(ClickSegmenter, 'session', remembered)
     evaluate('--n', '1', '--size', '64', '--least-area', '50', '--max-objects', '1', *options)

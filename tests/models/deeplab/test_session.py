@@ -309,7 +309,7 @@ def test_the_crop_of_a_change_is_around_the_region_that_holds_the_click():
 
 
 class Painting(ClickSegmenter):
-    """Finds all of the first crop that it is shown, and nothing of smaller ones; remembers what it was shown."""
+    """Finds all of the image, and nothing of smaller crops; remembers what it was shown."""
 
     def predict_logits(self, image, clicks, previous=None, side=None):
         self.passes.append((image.shape[:2], side))
