@@ -37,7 +37,7 @@ class ClickData(Data):
     """The data.
 
     Attributes:
-        dataset: Synthetic shapes, textured or plain, synthetic people; coco, a data set of files (default with
+        dataset: Synthetic shapes, textured or plain, or people; coco, a data set of files (the default with
             --annotations); collages, objects of these files and synthetic shapes pasted into their images; or
             click-files, the samples that ``chainer-seg data clicks`` wrote.
         list: List of samples to train on, for --dataset click-files.

@@ -49,7 +49,7 @@ SYSTEMS = {
         '--list': ('', None), '--data': ('', None), '--val-list': ('', None),
         '--init': ('-', '--init click.npz'), '--init-trunk': '--init-trunk click.npz',
         '--backbone': '--backbone resnet.npz', '--blocks': ('-', '--blocks 1 1 1 1'),
-        '--width': ('--blocks 1 1 1 1', '--width 3'), '--longest-side': '99', '--zoom-side': '99',
+        '--width': ('--blocks 1 1 1 1', '--width 3'), '--longest-side': '99', '--zoom-side': '99', '--local-side': '98',
         '--click-scale': '2', '--click-mean': '2', '--click-encoding': 'disk',
         '--click-radius': ('--click-encoding disk', '--click-radius 3'), '--mask-input': '',
         '--decoder': '4', '--crop': '48', '--object-scale': '2 3', '--whole-images': '',
