@@ -59,23 +59,23 @@ def write_coco(dataset: Dataset, folder: str | os.PathLike, *, overwrite: bool =
 def _write(dataset: Dataset, folder: pathlib.Path, suffix: str, names: Sequence[str] | None,
            progress: Progress) -> pathlib.Path:
     content: dict[str, list[Entry]] = {
-        'images': [], 'annotations': [], 'categories': _categories(dataset)}
+        'images': [], 'annotations': [], 'categories': categories_of(dataset)}
     digits = max(6, len(str(len(dataset))))
     for index in progress(range(len(dataset))):
         image, instances = dataset[index]
         name = (names[index] if names else f'{index:0{digits}d}') + suffix
         with atomic_write(folder / 'images' / name) as temporary:
-            temporary.write_bytes(_encoded(image, suffix))
+            temporary.write_bytes(encode_image(image, suffix))
         content['images'].append({'id': index + 1, 'file_name': name,
                                   'height': image.shape[0], 'width': image.shape[1]})
         first = len(content['annotations']) + 1
-        content['annotations'] += _annotations(instances, index + 1, first)
+        content['annotations'] += annotations_of(instances, index + 1, first)
     path = folder / 'annotations.json'
     write_json(path, content)
     return path
 
 
-def _encoded(image: npt.NDArray[np.uint8], suffix: str) -> bytes:
+def encode_image(image: npt.NDArray[np.uint8], suffix: str) -> bytes:
     """The bytes of an image file. (When Pillow itself writes to a full disk, it truncates silently.)"""
     file = io.BytesIO()
     Image.fromarray(image).save(file, Image.registered_extensions()[suffix], quality=_JPEG_QUALITY)
@@ -96,7 +96,7 @@ def _clear(folder: pathlib.Path, overwrite: bool) -> None:
             path.unlink()
 
 
-def _categories(dataset: Dataset) -> list[Entry]:
+def categories_of(dataset: Dataset) -> list[Entry]:
     """COCO's list of categories; if the data set has keypoints, every category names them."""
     categories = [{'id': label + 1, 'name': name} for label, name in enumerate(dataset.class_names)]
     if dataset.keypoint_names:
@@ -106,7 +106,7 @@ def _categories(dataset: Dataset) -> list[Entry]:
     return categories
 
 
-def _annotations(instances: Instances, image_id: int, first_id: int) -> list[Entry]:
+def annotations_of(instances: Instances, image_id: int, first_id: int) -> list[Entry]:
     """The COCO annotations of one image's objects."""
     codes = masks.encode_rle(instances.masks)
     areas = instances.areas

@@ -17,8 +17,8 @@ from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.colors import POSITIVE
 from chainer_seg.widgets.events import (
     button, error_message, row, status_html, status_line, without_errors)
-from chainer_seg.widgets.image_sources import image_sources, make_names_unique
 from chainer_seg.widgets.image_canvas import ImageCanvas
+from chainer_seg.widgets.image_set import ImageSet
 from chainer_seg.widgets.model_menu import click_model
 from chainer_seg.widgets.notebook_cell import NotebookBox
 
@@ -35,8 +35,9 @@ class ClickCanvas(NotebookBox):
 
     A left click marks what belongs to the object; a right click, a Shift+click, or a click while
     "Remove" is selected (for touch screens) marks what does not. Clicks made while the model is
-    computing are queued. The wheel, pinching and the buttons on the image zoom; the button "?" lists
-    all mouse and keyboard actions. Errors are shown in one sentence below the image.
+    computing wait, and are then computed together. The wheel, pinching and the buttons on the image
+    zoom; the button "?" lists all mouse and keyboard actions. Errors are shown in one sentence below
+    the image.
 
     :class:`chainer_seg.widgets.ClickSegmenter` does more: many objects, many images, saving and loading.
 
@@ -56,20 +57,18 @@ class ClickCanvas(NotebookBox):
 
     def __init__(self, image: ImageLike, model: 'ClickModel | str | os.PathLike' = 'click',
                  longest_side: int = 640) -> None:
-        self._begin([image], model, longest_side)
+        self._begin(ImageSet([image], click_model(model)), longest_side)
         super().__init__([self.canvas, row([self._sign, *self._history]), self._status])
         self._show()
 
-    def _begin(self, images: Any, model: Any, longest_side: int) -> None:
+    def _begin(self, images: ImageSet, longest_side: int) -> None:
         """Sets up everything that must exist before the controls are laid out."""
-        self._model = click_model(model)
         # Cells and click handlers may run in different threads of the kernel.
         self._lock = threading.RLock()
-        self._images, self._number = image_sources(images), 0
-        make_names_unique(self._images)
+        self._images = images
         self._on_canvas: int | None = None
         self.canvas = ImageCanvas(longest_side, self._commands)
-        self._open(0)
+        images.open(images.number)
         self.canvas.on_msg(self._receive)
         self.canvas.observe(self._follow_threshold, 'threshold')
         self._status = status_line()
@@ -79,18 +78,13 @@ class ClickCanvas(NotebookBox):
         # Linked in the browser, since Python may be busy when the user switches.
         ipywidgets.jslink((self._sign, 'index'), (self.canvas, 'negative'))
         self._history = [button(*texts) for texts in (
-            ('Undo', 'undo', 'Undo the last click (Z)', self.undo),
-            ('Redo', 'repeat', 'Redo (Y)', self.redo),
-            ('Reset', 'trash', 'Clear all clicks on this object (R)', self.reset))]
+            ('Undo', 'undo', 'Undo the last change (Z)', self.by_hand(self.undo)),
+            ('Redo', 'repeat', 'Redo (Y)', self.by_hand(self.redo)),
+            ('Reset', 'trash', 'Clear all clicks on this object (R)', self.by_hand(self.reset)))]
 
     @property
     def _session(self) -> Any:
-        return self._images[self._number].session
-
-    def _open(self, number: int) -> Any:
-        session = self._images[number].open(self._model)
-        session.threshold = self.canvas.threshold
-        return session
+        return self._images.session
 
     @property
     def image(self) -> npt.NDArray[np.uint8]:
@@ -126,11 +120,11 @@ class ClickCanvas(NotebookBox):
         self._change(lambda session: session.add(*clicks))
 
     def undo(self) -> None:
-        """Undoes the last click."""
+        """Undoes the last change of this image: a click, finishing, deleting or renaming an object."""
         self._change(lambda session: session.undo())
 
     def redo(self) -> None:
-        """Redoes the click that was undone last."""
+        """Redoes what was undone last."""
         self._change(lambda session: session.redo())
 
     def reset(self) -> None:
@@ -162,12 +156,16 @@ class ClickCanvas(NotebookBox):
             return
         try:
             if content['kind'] == 'click':
-                without_errors(self._change)(
-                    lambda session: session.add(_click(content)), content.get('image'))
+                self.by_hand(self._change)(
+                    lambda session: session.add_together(*_clicks(content)), content.get('image'))
             elif content.get('name') in self._commands:
-                without_errors(self._command)(content['name'], content.get('image'))
+                self.by_hand(self._command)(content['name'], content.get('image'))
         finally:
             self.canvas.send({'kind': 'done', 'ticket': content.get('ticket')})
+
+    def by_hand(self, action: Callable) -> Callable[..., None]:
+        """The handler of an event in the browser: it calls ``action``, which displays its own errors."""
+        return without_errors(action)
 
     def _command(self, name: str, image: int | None) -> None:
         """Runs the command ``name`` on the image (its number) on which the key was pressed."""
@@ -180,12 +178,11 @@ class ClickCanvas(NotebookBox):
         The result stays with that image: nothing of it is shown on another one.
         """
         def run() -> str | None:
-            number = self._number if image is None else image
-            if number not in range(len(self._images)):
-                raise ClickError('A click was made on an image that is no longer open; click again.')
-            change(self._open(number))
-            if number != self._number:
-                return f'The last click was made on {self._images[number].name} and is saved there.'
+            images = self._images
+            number = images.number if image is None else image
+            change(images.open(number))
+            if number != images.number:
+                return f'The last click was made on {images.names[number]} and is saved there.'
             return None
 
         self._do(run)
@@ -206,13 +203,14 @@ class ClickCanvas(NotebookBox):
 
     def _show(self, note: str | None = None, error: str | None = None) -> None:
         with self.canvas.hold_sync():
-            if self._on_canvas != self._number:
-                self.canvas.show_image(self.image, self._number)
-                self._on_canvas = self._number
+            if self._on_canvas != self._images.number:
+                self._on_canvas = self._images.number
+                self.canvas.show_image(self.image, self._on_canvas)
             self.canvas.show(self.clicks, self.probability)
-        self._say(error or note or self._summary(), bool(error))
+        self.say(error or note or self._summary(), bool(error))
 
-    def _say(self, message: str, is_error: bool = False) -> None:
+    def say(self, message: str, is_error: bool = False) -> None:
+        """Shows a message in the status line."""
         self._message = message
         self._status.value = status_html(message, is_error)
 
@@ -228,16 +226,16 @@ class ClickCanvas(NotebookBox):
         return 'No object found there; click the object again.'
 
     def _follow_threshold(self, change: Mapping[str, Any]) -> None:
-        for image in self._images:
-            if image.session is not None:
-                image.session.threshold = change['new']
-        self._say(self._summary())
+        self._images.set_threshold(change['new'])
+        self.say(self._summary())
 
 
-def _click(content: Mapping[str, Any]) -> Click:
-    """The click in a message from the browser."""
-    y, x = content.get('y'), content.get('x')
-    if not (isinstance(y, (int, float)) and isinstance(x, (int, float)) and math.isfinite(y)
-            and math.isfinite(x)):
+def _clicks(content: Mapping[str, Any]) -> list[Click]:
+    """The clicks in a message from the browser, each [y, x, positive]."""
+    try:
+        clicks = [Click(float(y), float(x), bool(positive)) for y, x, positive in content['clicks']]
+    except (KeyError, TypeError, ValueError):
+        clicks = []
+    if not clicks or not all(math.isfinite(click.y) and math.isfinite(click.x) for click in clicks):
         raise ClickError('The browser sent a click without coordinates; click again.')
-    return Click(float(y), float(x), bool(content.get('positive', True)))
+    return clicks

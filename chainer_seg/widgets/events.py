@@ -38,6 +38,11 @@ def error_message(problem: BaseException, failure: str,
     return f'{failure} ({type(problem).__name__}: {reason}).'
 
 
+def count_of(count: int, name: str) -> str:
+    """A number of things as text, such as '1 object' and '2 objects'."""
+    return f'{count} {name}{"" if count == 1 else "s"}'
+
+
 def status_html(message: str, is_error: bool = False) -> str:
     """The HTML of a status line, red if it is an error."""
     color = 'var(--jp-error-color1, #b00020)' if is_error else 'inherit'

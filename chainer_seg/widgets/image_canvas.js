@@ -24,7 +24,7 @@ class ImageCanvas {
     this.shown = null; // the state of one image, read from the model at one moment
     this.newest = 0; // number of the latest state requested; older ones that arrive later are dropped
     this.painted = 0; // number of the state on the screen
-    this.pending = new Map(); // messages Python has not answered: ticket -> {imageNumber, click or null}
+    this.outbox = new Outbox((message) => model.send(message));
     this.bitmaps = new Map(); // decoded traits: name -> {data, bitmap}
     this.hidden = false; // whether the masks are hidden
     this.local = { // actions that do not need Python
@@ -130,8 +130,8 @@ class ImageCanvas {
       drawClick(context, top * height, left * width, positive, isPending, this.density);
     };
     shown.clicks.forEach((click) => mark(click, false));
-    for (const { imageNumber, click } of this.pending.values()) {
-      if (click && imageNumber === shown.imageNumber) mark(click, true);
+    for (const { image, clicks } of this.outbox.pending) {
+      if (image === shown.imageNumber) clicks?.forEach((click) => mark(click, true));
     }
     this.frame.classList.toggle("is-zoomed", view.zoom > 1);
     this.painted = shown.number;
@@ -139,10 +139,12 @@ class ImageCanvas {
   }
 
   showBusy() {
-    const waiting = this.pending.size;
-    this.frame.classList.toggle(
-      "is-busy", waiting > 0 || this.model.get("busy") || this.painted !== this.newest);
-    this.busy.textContent = waiting > 1 ? `Computing… (${waiting} pending)` : "Computing…";
+    const waiting = this.outbox.size, computing = this.model.get("busy");
+    this.frame.classList.toggle("is-busy", waiting > 0 || computing || this.painted !== this.newest);
+    this.frame.classList.toggle("is-computing", computing);
+    this.frame.classList.toggle("is-waiting", waiting > 0 && !computing);
+    const what = computing ? "Computing…" : "Waiting for Python…";
+    this.busy.textContent = waiting > 1 ? `${what} (${waiting} pending)` : what;
   }
 
   showSign() {
@@ -159,23 +161,19 @@ class ImageCanvas {
     // In image pixels; (0, 0) is the centre of the first pixel.
     const [y, x] = this.view.toImage(place).map((share, axis) => clamp(
       share * this.shown.imageSize[axis] - 0.5, 0, this.shown.imageSize[axis] - 1));
-    this.send({ kind: "click", y, x, positive }, [y, x, positive]);
+    this.send({ kind: "click", clicks: [[y, x, positive]] });
   }
 
   // Tells Python which image the user saw: another may be current when the message arrives.
-  send(message, click = null) {
+  send(message) {
     if (!this.shown) return;
-    const { imageNumber } = this.shown;
-    const ticket = crypto.getRandomValues(new Uint32Array(2)).join("-");
-    this.pending.set(ticket, { imageNumber, click });
-    this.model.send({ ...message, image: imageNumber, ticket });
+    this.outbox.add({ ...message, image: this.shown.imageNumber });
     this.draw();
     this.showBusy();
   }
 
   onMessage({ kind, ticket }) {
-    if (kind !== "done") return;
-    this.pending.delete(ticket);
+    if (kind !== "done" || !this.outbox.answer(ticket)) return;
     this.draw();
     this.showBusy();
   }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chainer_seg.models.deeplab import Click
 
 _FOLDER = pathlib.Path(__file__).parent
-_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'image_canvas.js')
+_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'outbox.js', 'image_canvas.js')
 # Longer side in pixels of the image that is sent, so that zooming in shows more detail.
 _SENT_SIDE = 1280
 _MAX_OBJECTS = 255  # numbers that fit a grey PNG; further objects reuse the first ones' colours
@@ -45,10 +45,10 @@ class ImageCanvas(anywidget.AnyWidget):
         opacity: Opacity of the masks, from 0 to 1.
         threshold: Pixels with a higher probability belong to the mask.
 
-    The browser sends ``{'kind': 'click', 'y': .., 'x': .., 'positive': .., 'image': ..,
-    'ticket': ..}`` and ``{'kind': 'command', 'name': .., 'image': .., 'ticket': ..}``, where
-    ``image`` is the number of the image that the user saw; the reply ``{'kind': 'done', 'ticket': ..}``
-    says that the message has been handled.
+    The browser sends ``{'kind': 'click', 'clicks': [[y, x, positive], ..], 'image': .., 'ticket': ..}``
+    and ``{'kind': 'command', 'name': .., 'image': .., 'ticket': ..}``, where ``image`` is the number of the
+    image that the user saw. The reply ``{'kind': 'done', 'ticket': ..}`` says that the message has been
+    handled; until then the browser holds back what follows, and sends clicks that have waited together.
     """
 
     # One program in several files: anywidget takes a single module, which cannot import others.

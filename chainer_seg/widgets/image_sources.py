@@ -3,7 +3,7 @@
 import collections.abc
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from chainer_seg.datasets.base import Dataset, Example
 from chainer_seg.errors import UserError
 from chainer_seg.images import ImageLike, as_image, decode_image, find_images
 from chainer_seg.instances import Instances
+from chainer_seg.models.click_history import Moment
+from chainer_seg.models.click_state import ClickObject, to_instances
 
 if TYPE_CHECKING:
     from chainer_seg.models.click_model import ClickModel
     from chainer_seg.models.click_session import ClickSession
-
 
 
 class ImageSource:
@@ -29,14 +30,27 @@ class ImageSource:
 
     Attributes:
         session: The clicks on it; None until it is opened.
+        saved: The moment that was last saved, or that the session began with.
     """
 
     def __init__(self, name: str | None, read: Callable[[], Example], labelled: bool = False) -> None:
         self.name = name or ''
         self.session: ClickSession | None = None
-        self._model: ClickModel | None = None
         self.labelled = labelled
+        self.saved: Moment | None = None
+        self._model: ClickModel | None = None
         self._read = read
+        self._begun: Moment | None = None  # what the session will begin with, if not with what is read
+
+    @property
+    def moment(self) -> Moment | None:
+        """The finished objects and the current one; None if they are still those that will be read."""
+        return self._begun if self.session is None else self.session.moment
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there may be objects."""
+        return self.labelled or self.moment is not None
 
     def open(self, model: 'ClickModel') -> 'ClickSession':
         """The :class:`chainer_seg.models.click_session.ClickSession` of this image, in ``model``.
@@ -44,23 +58,64 @@ class ImageSource:
         Raises:
             chainer_seg.errors.ImageError: The image cannot be read.
         """
-        if self.session is not None and self._model is not model:
-            self.session = self.session.of_model(model)
-        elif self.session is None:
-            image, instances = self._read()
+        if self.session is None:
+            image, moment = self.read()
             session = model.session(image)
-            for number in np.flatnonzero(instances.masks.any(axis=(1, 2))).tolist():
-                session.start_from(instances.masks[number])
-                session.finish(instances.name(number))
-            self.session = session
+            session.restore(moment)
+            self._begin(session, moment)
+        elif self._model is not model:
+            self._begin(self.session.of_model(model), self.session.moment)
         self._model = model
+        assert self.session is not None
         return self.session
+
+    def _begin(self, session: 'ClickSession', before: Moment) -> None:
+        """Goes on with a session that has the objects of ``before``."""
+        if self.saved is None or self.saved is before:
+            self.saved = session.moment
+        self.session = session
+
+    def read(self) -> tuple[np.ndarray, Moment]:
+        """The image (H, W, 3) uint8 RGB, and its objects.
+
+        Raises:
+            chainer_seg.errors.ImageError: The image cannot be read.
+        """
+        if self.session is not None:
+            return self.session.image, self.session.moment
+        image, instances = self._read()
+        return image, self._begun or Moment(objects_of(instances))
+
+    def begin_with(self, moment: Moment) -> None:
+        """Sets the objects of an image that is not open yet."""
+        self._begun = moment
+
+    def replace(self, moment: Moment) -> None:
+        """Replaces the objects, which can be undone where the image is open."""
+        if self.session is None:
+            self._begun = moment
+        else:
+            self.session.replace(moment)
+
+    def discard(self) -> None:
+        """Goes back to the objects that are read with the image, which can be undone where it is open."""
+        self._begun = None
+        if self.session is not None:
+            self.session.replace(Moment(objects_of(self._read()[1])))
+        self.saved = self.moment
 
     def labels(self) -> Example:
         """The image (H, W, 3) uint8 RGB and its finished objects."""
-        if self.session is None:
+        if self.session is None and self._begun is None:
             return self._read()
-        return self.session.image, self.session.instances()
+        image, moment = self.read()
+        return image, to_instances(moment.objects, image.shape[:2])
+
+
+def objects_of(instances: Instances) -> tuple[ClickObject, ...]:
+    """Instances as finished objects; those without a pixel are omitted."""
+    return tuple(ClickObject.of_mask(instances.name(number), instances.masks[number])
+                 for number in np.flatnonzero(instances.masks.any(axis=(1, 2))).tolist())
 
 
 class Labels(Dataset):
@@ -79,8 +134,7 @@ class Labels(Dataset):
     """
 
     def __init__(self, sources: Iterable[ImageSource], class_names: Iterable[str] = ()) -> None:
-        found = [(source, source.labels()[1]) for source in sources
-                 if source.labelled or source.session is not None]
+        found = [(source, source.labels()[1]) for source in sources if source.has_labels]
         self._images = [source for source, instances in found if len(instances)]
         names = [instances.name(number) for _, instances in found for number in range(len(instances))]
         self.class_names = tuple(dict.fromkeys([*class_names, *names]))
@@ -108,7 +162,7 @@ def image_sources(images: Any) -> list[ImageSource]:
         chainer_seg.errors.UserError: There is no image.
     """
     if hasattr(images, 'class_names'):
-        sources = [_of_dataset(images, number) for number in range(len(images))]
+        sources = [of_dataset(images, number) for number in range(len(images))]
     elif isinstance(images, collections.abc.Mapping):
         sources = [_of_image(image, str(name)) for name, image in images.items()]
     elif isinstance(images, (list, tuple)):
@@ -122,7 +176,7 @@ def image_sources(images: Any) -> list[ImageSource]:
     return sources
 
 
-def make_names_unique(sources: Iterable[ImageSource]) -> None:
+def name_uniquely(sources: Sequence[ImageSource]) -> None:
     """Names the images without a name, and appends a number to names that occur twice."""
     taken: set[str] = set()
     for number, source in enumerate(sources, 1):
@@ -147,7 +201,8 @@ def _of_image(image: ImageLike | bytes | memoryview, name: str | None = None) ->
     return ImageSource(name, read)
 
 
-def _of_dataset(dataset: Any, number: int) -> ImageSource:
+def of_dataset(dataset: Any, number: int) -> ImageSource:
+    """The source of one image of a data set."""
     names = getattr(dataset, 'image_names', None)
     name = pathlib.Path(names[number]).stem if names else None
     return ImageSource(name, lambda: dataset[number], labelled=True)

@@ -2,7 +2,6 @@
 
 import html
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ import ipywidgets
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.files import file_names
 from chainer_seg.widgets.events import button, row, without_errors
+from chainer_seg.widgets.file_panels import OpenPanel, SavePanel
 from chainer_seg.widgets.model_menu import ModelMenu
 from chainer_seg.widgets.object_list import ObjectList
 
@@ -41,24 +40,26 @@ class SegmenterControls:
         self._name = ipywidgets.Combobox(
             placeholder='name of the object', layout={'width': '150px'})
         finish = button('Next object', 'check', 'Finish this object and start the next one (N)',
-                        segmenter.finish, '118px', button_style='primary')
+                        segmenter.by_hand(segmenter.finish), '118px', button_style='primary')
         self._previous = button('', 'chevron-left', 'Previous image (,)',
                                 lambda: segmenter.go_to(segmenter.number - 1), '34px')
         self._next = button('', 'chevron-right', 'Next image (.)',
                             lambda: segmenter.go_to(segmenter.number + 1), '34px')
         self._position = ipywidgets.HTML()
         self._pages = row([self._previous, self._position, self._next])
-        refine = button('Refine', 'cut', 'Refine this object once by a graph cut', segmenter.refine)
+        refine = button('Refine', 'cut', 'Refine this object once by a graph cut',
+                        segmenter.by_hand(segmenter.refine))
         self.toolbar = [refine, row([self._name, finish]), self._pages]
         self._count = ipywidgets.HTML()
-        self._list = ObjectList(without_errors(segmenter.rename), without_errors(segmenter.reopen),
-                                without_errors(segmenter.remove))
+        self._list = ObjectList(segmenter.by_hand(segmenter.rename), segmenter.by_hand(segmenter.reopen),
+                                segmenter.by_hand(segmenter.remove))
         self._refinement = _RefinementChoice(segmenter)
         self._model = ModelMenu(lambda model: setattr(segmenter, 'model', model))
-        self._folder = ipywidgets.Text(
-            str(folder), description='Folder', style=_LABELS, layout={'width': 'auto'})
+        self._save = SavePanel(segmenter, folder)
+        files = ipywidgets.Accordion([self._save, OpenPanel(segmenter)], titles=('Save', 'Open'),
+                                     selected_index=0)
         self.panel = ipywidgets.VBox(
-            [self._count, self._list, *self._sliders(), self._model, self._refinement, self._files()],
+            [self._count, self._list, *self._sliders(), self._model, self._refinement, files],
             layout={'flex': '1 1 270px', 'max_width': '350px'})
         self.panel.add_class('chainer-seg-panel')
 
@@ -74,7 +75,7 @@ class SegmenterControls:
     @property
     def folder(self) -> str:
         """The text of the folder field."""
-        return self._folder.value.strip() or '.'
+        return self._save.folder
 
     def refresh(self, colors: npt.NDArray[np.uint8]) -> None:
         """Shows the current state of the segmenter; ``colors`` (R, 3) are those of its objects."""
@@ -105,35 +106,6 @@ class SegmenterControls:
             sliders.append(slider)
         return sliders
 
-    def _files(self) -> Any:
-        segmenter = self._segmenter
-        save = ipywidgets.VBox([self._folder, row([
-            button('COCO JSON', 'download', 'Save all images and their objects as COCO JSON',
-                   segmenter.save_coco, '120px'),
-            button('Masks (PNG)', 'download', 'Save a black-and-white mask of each object',
-                   segmenter.save_png, '120px')], justify_content='flex-end')])
-        path = ipywidgets.Text(placeholder='path of a mask file', layout={'flex': '1 1 0', 'min_width': '0'})
-        number = ipywidgets.Text(placeholder='object', layout={'width': '64px'},
-                                 tooltip='Number of the object, for a mask of several objects')
-        load = button('Load', 'folder-open', 'Start the object from this mask; clicks correct it',
-                      lambda: self._load_mask(path.value.strip(), number.value), '84px')
-        uploads = row([
-            _upload('Mask', 'Start the object from a mask on your computer',
-                    lambda name, content: self._load_mask(content, number.value)),
-            _upload('Image', 'Add an image from your computer',
-                    lambda name, content: segmenter.add_images(
-                        {pathlib.Path(*file_names([name])).stem: content}))],
-            justify_content='flex-end')
-        return ipywidgets.Accordion([save, ipywidgets.VBox([row([path, number, load]), uploads])],
-                                    titles=('Save', 'Open'), selected_index=0)
-
-    def _load_mask(self, mask: Any, number: str) -> None:
-        """Loads a mask; ``number`` is the text of the field for the object's number."""
-        text = number.strip()
-        # The reader rejects anything else with an error that lists the valid numbers.
-        chosen: Any = int(text) if text.isdecimal() and len(text) < 10 else text or None
-        self._segmenter.load_mask(mask, chosen)
-
 
 class _RefinementChoice(ipywidgets.Dropdown):
     """The refinements by name, and a custom one once it has been set."""
@@ -159,17 +131,3 @@ class _RefinementChoice(ipywidgets.Dropdown):
     def _choose(self, change: Mapping[str, Any]) -> None:
         if not self._showing:
             self._segmenter.refinement = None if change['new'] == _NONE else change['new']
-
-
-def _upload(text: str, tooltip: str, use: Callable[[str, bytes], object]) -> ipywidgets.FileUpload:
-    """A button to upload an image; ``use(name, content)`` gets the bytes of the file."""
-    upload = ipywidgets.FileUpload(accept='image/*', description=text, tooltip=tooltip,
-                                   layout={'width': '120px'})
-
-    def receive(change: Mapping[str, Any]) -> None:
-        for file in change['new']:
-            upload.value = ()  # so that the same file can be uploaded again
-            without_errors(use)(file['name'], file['content'])
-
-    upload.observe(receive, 'value')
-    return upload

@@ -17,8 +17,12 @@ def idle(window):
 
 
 def picture(window):
-    """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are excluded."""
+    """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are excluded.
+
+    So is its rim: the canvas moves by parts of a pixel while fonts are loaded.
+    """
     pixels = screenshot(canvas_element(window))
+    pixels[:2] = pixels[-2:] = pixels[:, :2] = pixels[:, -2:] = 0
     for rows in (slice(8), slice(-8, None)):
         pixels[rows, :8] = pixels[rows, -8:] = 0
     return pixels

@@ -27,12 +27,13 @@ import chainer_seg
 from chainer_seg.widgets import ClickSegmenter
 
 model = chainer_seg.load_model('click')
-predict, gate = model.predict_logits, threading.Event()
+predict, gate, computed = model.predict_logits, threading.Event(), set()
 gate.set()
 
-def predict_when_open(*arguments):
+def predict_when_open(image, clicks, *arguments):
     gate.wait(10)
-    return predict(*arguments)
+    computed.add(len(clicks))
+    return predict(image, clicks, *arguments)
 
 model.predict_logits = predict_when_open""",
     """segmenter = ClickSegmenter({'coffee': data.coffee(), 'cat': data.chelsea()}, model)
@@ -223,7 +224,7 @@ def test_save_and_load_again(page):
 
     ask('segmenter.remove(0)')
     open_section(window, 'Open')
-    field = window.find_element('css selector', 'input[placeholder="path of a mask file"]')
+    field = window.find_element('css selector', 'input[placeholder="path of a mask or COCO file"]')
     wait_until(field.is_displayed, 'the field')
     field.clear()
     field.send_keys(file)
@@ -250,11 +251,28 @@ def test_clicks_that_wait_stay_with_their_image(page):
     wait_until(lambda: '4 pending' in badge(window), 'the number of what waits')
     keep(window, 'segmenter_7_waiting')
     ask('gate.set()')
-    wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._images[0].session.clicks) == 3')
+    wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._images.sources[0].session.clicks) == 3')
     assert ask('len(segmenter.clicks)') == 0 and ask('int(segmenter.mask.sum())') == 0
     assert 'coffee' in ask('segmenter.message')
     wait_until(lambda: picture(window).shape[:2] == (300, 451), 'the cat')
     keep(window, 'segmenter_8_other_image')
+
+
+def test_clicks_made_while_another_is_computed_are_computed_together(page):
+    window, ask = page
+    ask('[gate.clear(), computed.clear()]')
+    click(window, 0.5, 0.4)
+    wait_until(lambda: window.find_elements('css selector', '.is-computing'), 'the computation')
+    for x in (0.45, 0.5, 0.55):
+        click(window, 0.5, x)
+    wait_until(lambda: badge(window) == 'Computing… (4 pending)', 'the number of what waits')
+    ask('gate.set()')
+    wait_for(window, ask, 'len(segmenter.clicks) == 4')
+    assert ask('sorted(computed)') == [1, 4]
+    assert not window.find_elements('css selector', '.is-computing, .is-waiting')
+    press_keys(window, 'z')
+    wait_for(window, ask, 'len(segmenter.clicks) == 3')
+    assert ask('sorted(computed)') == [1, 3, 4]
 
 
 def badge(window):
@@ -287,6 +305,58 @@ def test_dark_theme(page):
         'return document.body.dataset.jpThemeLight') == 'false', 'the dark theme')
     assert colours(window) > 100 and len(ask('segmenter.clicks')) == 1
     keep(window, 'segmenter_9_dark')
+
+
+def test_a_deleted_object_is_brought_back(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    press_keys(window, 'n')
+    wait_for(window, ask, 'len(segmenter.objects) == 1')
+    window.find_element('css selector', 'button[title="Delete this object"]').click()
+    wait_for(window, ask, 'not segmenter.objects')
+    press_button(window, 'Undo')
+    wait_for(window, ask, 'len(segmenter.objects) == 1')
+
+
+def test_labels_in_the_folder_are_kept_replaced_or_added_to(page):
+    window, ask = page
+    ask('__import__("pathlib").Path("mine").mkdir() or '
+        '__import__("pathlib").Path("mine/thesis.txt").write_text("mine")')
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    field = window.find_element('css selector', 'input[type="text"][value="labels"], '
+                                '.chainer-seg-panel .jupyter-widget-Collapse-contents input')
+    field.clear()
+    field.send_keys('mine')
+    press_button(window, 'COCO JSON')
+    wait_for(window, ask, '"is not empty" in segmenter.message')
+    keep(window, 'segmenter_10_choice')
+    press_button(window, 'Replace')
+    wait_for(window, ask, 'segmenter.message.startswith("Saved the objects of 1 image")')
+    assert ask('sorted(p.name for p in __import__("pathlib").Path("mine").iterdir())') == [
+        'annotations.json', 'images', 'thesis.txt']
+
+
+def test_labels_come_back_after_a_restart(page):
+    window, ask = page
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    press_keys(window, 'n')
+    click(window, 0.85, 0.5)
+    wait_for(window, ask, 'len(segmenter.objects) == 1 and len(segmenter.clicks) == 1')
+    areas = ask('[int(segmenter.masks.sum()), int(segmenter.mask.sum())]')
+    window.execute_async_script(
+        'const done = arguments[0], { sessionContext } = window.jupyterapp.shell.currentWidget;'
+        'sessionContext.restartKernel()'
+        '.then(() => window.jupyterapp.commands.execute("notebook:run-all-cells")).then(() => done())')
+    note = wait_until(lambda: [each.text for each in window.find_elements(
+        'css selector', '.chainer-seg-segmenter .chainer-seg-status') if 'Restored' in each.text], 'the line')
+    assert 'Restored 2 objects from labels-autosave' in note[0]
+    keep(window, 'segmenter_11_restored')
+    assert ask('[int(segmenter.masks.sum()), int(segmenter.mask.sum())]') == areas
+    press_button(window, 'Discard')
+    wait_for(window, ask, 'not segmenter.objects and not segmenter.mask.any()')
 
 
 def test_browser_logs_no_error_of_the_widget(page):

@@ -44,7 +44,7 @@ def disc(size, y, x):
 
 def press(widget, y, x, positive=True, ticket='1', image=0):
     """A click in the browser."""
-    send(widget, kind='click', y=y, x=x, positive=positive, ticket=ticket, image=image)
+    send(widget, kind='click', clicks=[[y, x, positive]], ticket=ticket, image=image)
 
 
 def command(widget, name, image=0):

@@ -287,7 +287,7 @@ def test_uploaded_image_is_the_current_one(segmenter):
     assert controls(segmenter, 'FileUpload')['Image'].value == ()
 
 
-@pytest.mark.parametrize('text', ['Image', 'Mask'])
+@pytest.mark.parametrize('text', ['Image', 'Labels'])
 def test_an_upload_that_is_not_an_image_is_an_error(segmenter, text):
     upload(segmenter, text, b'nothing')
     assert 'it is damaged or not an image file' in segmenter.message
@@ -316,11 +316,11 @@ def test_an_object_can_start_from_a_mask_that_clicks_correct(segmenter):
 def test_masks_are_loaded_from_files_and_uploads(segmenter, tmp_path, white):
     start = disc(SIZE, 30, 30)
     write_image(tmp_path / 'mask.png', start.astype(np.uint8) * white)
-    controls(segmenter, 'Text')['path of a mask file'].value = str(tmp_path / 'mask.png')
+    controls(segmenter, 'Text')['path of a mask or COCO file'].value = str(tmp_path / 'mask.png')
     push(segmenter, 'Load')
     np.testing.assert_array_equal(segmenter.mask, start)
     segmenter.reset()
-    upload(segmenter, 'Mask', (tmp_path / 'mask.png').read_bytes())
+    upload(segmenter, 'Labels', (tmp_path / 'mask.png').read_bytes())
     np.testing.assert_array_equal(segmenter.mask, start)
 
 
@@ -347,13 +347,13 @@ def test_masks_with_void_and_with_transparency_are_loaded(segmenter, tmp_path):
 def test_one_of_several_objects_in_a_mask_is_selected(segmenter):
     first, second = disc(SIZE, 15, 20), disc(SIZE, 40, 60)
     data = png((first + 2 * second).astype(np.uint8))
-    upload(segmenter, 'Mask', data)
+    upload(segmenter, 'Labels', data)
     assert 'has 2 objects, numbered 1, 2' in segmenter.message and not segmenter.mask.any()
     controls(segmenter, 'Text')['object'].value = '2'
-    upload(segmenter, 'Mask', data)
+    upload(segmenter, 'Labels', data)
     np.testing.assert_array_equal(segmenter.mask, second)
     controls(segmenter, 'Text')['object'].value = 'cup'
-    upload(segmenter, 'Mask', data)
+    upload(segmenter, 'Labels', data)
     assert "no object 'cup'; it has 1, 2" in segmenter.message
     segmenter.load_mask(data, number=1)
     np.testing.assert_array_equal(segmenter.mask, first)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from chainer_seg.models.click_session import ClickSession, ClickState, clicks_with_start
+from chainer_seg.models.click_session import ClickSession
+from chainer_seg.models.click_state import ClickState, clicks_with_start
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.refine import Refinement
 from chainer_seg.models.deeplab.zoom_in import Crop, changed_crop, crop_iou, zoom_crop

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainer_seg.models.click_session import ClickSession, ClickState, clicks_with_start
+from chainer_seg.models.click_session import ClickSession
+from chainer_seg.models.click_state import ClickState, clicks_with_start
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.refine import Refinement
 from chainer_seg.models.ritm.answer import Answer

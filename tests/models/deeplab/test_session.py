@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from chainer_seg.errors import ClickError
+from chainer_seg.models.click_history import Moment
+from chainer_seg.models.click_state import ClickObject
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.zoom_in import changed_crop, merge_changes, zoom_crop
 
@@ -68,8 +70,114 @@ def test_reset_removes_all_clicks(model, image):
     session = model.session(image)
     session.add(Click(5, 5), Click(6, 6))
     assert (session.reset() == 0).all() and session.clicks == ()
+    session.undo()
+    assert session.clicks == (Click(5, 5), Click(6, 6))
 
 
+def names(session):
+    return [each.name for each in session.objects]
+
+
+def test_finishing_renaming_and_deleting_are_undone_one_by_one(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    session.finish('cup')
+    session.start_from(square())
+    session.finish('saucer')
+    session.rename(0, 'mug')
+    session.remove(0)
+    assert names(session) == ['saucer']
+    session.undo()
+    assert names(session) == ['mug', 'saucer']
+    session.undo()
+    assert names(session) == ['cup', 'saucer'] and not session.mask.any()
+    session.undo()
+    assert names(session) == ['cup']
+    np.testing.assert_array_equal(session.mask, square())
+    for _ in range(3):
+        session.redo()
+    assert names(session) == ['saucer']
+
+
+def test_reopening_is_one_change(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    session.finish('cup')
+    session.start_from(~square())
+    session.reopen(0, 'table')
+    assert names(session) == ['table'] and (session.mask == square()).all()
+    session.undo()
+    assert names(session) == ['cup'] and (session.mask == ~square()).all()
+
+
+def test_deleting_computes_nothing(model, image, monkeypatch):
+    session = model.session(image, refinement=always_there)
+    session.add(Click(5, 5))
+    session.finish()
+    before = session.add(Click(5, 5))
+    monkeypatch.setattr(session, '_probability', None)
+    session.remove(0)
+    assert session.objects == () and session.probability is before
+
+
+def test_what_a_session_begins_with_cannot_be_undone(model, image):
+    session = model.session(image)
+    session.restore(Moment((ClickObject.of_mask('cup', square(), (Click(12, 12),)),)))
+    session.undo()
+    assert names(session) == ['cup']
+    session.reopen(0)
+    assert session.clicks == (Click(12, 12),) and (session.mask == square()).all()
+
+
+def test_a_session_keeps_the_last_fifty_moments(model, image):
+    session = model.session(image)
+    session.start_from(square())
+    session.finish()
+    for number in range(120):
+        session.rename(0, str(number))
+    for _ in range(200):
+        session.undo()
+    assert names(session) == ['70']
+
+
+@pytest.fixture
+def computed(model, monkeypatch):
+    """The number of clicks in each computation."""
+    counts, predict = [], model.predict_logits
+
+    def counting(image, clicks, *arguments):
+        counts.append(len(clicks))
+        return predict(image, clicks, *arguments)
+
+    monkeypatch.setattr(model, 'predict_logits', counting)
+    return counts
+
+
+def test_clicks_added_together_are_computed_once(model, image, computed):
+    session = model.session(image)
+    session.add_together(Click(5, 5), Click(5, 5), Click(30, 50, False), Click(9, 9))
+    assert session.clicks == (Click(5, 5), Click(30, 50, False), Click(9, 9)) and set(computed) == {3}
+    session.add_together(Click(9, 9))
+    assert len(session.clicks) == 3
+
+
+def test_clicks_added_together_are_undone_one_by_one(model, image, computed):
+    session = model.session(image)
+    both = session.add_together(Click(5, 5), Click(30, 50, False))
+    computed.clear()
+    one = session.undo()
+    assert session.clicks == (Click(5, 5),) and set(computed) == {1}
+    np.testing.assert_array_equal(one, model.session(image).add(Click(5, 5)))
+    np.testing.assert_array_equal(session.redo(), both)
+    computed.clear()
+    np.testing.assert_array_equal(session.undo(), one)
+    assert computed == []
+
+
+def test_negative_clicks_added_together_compute_nothing(model, image, computed):
+    session = model.session(image)
+    session.add_together(Click(5, 5, False), Click(9, 9, False))
+    assert computed == [] and len(session.clicks) == 2
 
 
 def test_a_repeated_click_is_ignored(model, image):
