@@ -133,7 +133,11 @@ class ClickMemory(abc.ABC):
         state = self._history.at(position).state
         if not state.skipped:
             return state
-        before = self._state_at(position - 1) if position else ClickState(start=state.start)
+        while position and self._history.at(position).state.skipped:
+            position -= 1
+        before = self._history.at(position).state
+        if before.skipped:  # the history before it was dropped
+            before = ClickState(start=state.start)
         return self._computed(state, before, self._probability(before))
 
     def _after(self, state: ClickState, click: Click) -> ClickState:

@@ -1,7 +1,7 @@
 """Working on an image click by click and object by object, with undo; shared by all click models."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from chainer_seg.errors import ClickError
 from chainer_seg.instances import Instances
 from chainer_seg.models.click_history import History, Moment
 from chainer_seg.models.click_memory import ClickMemory, size_text
+from chainer_seg.models.click_shapes import box_clicks, check_box, inside_box
 from chainer_seg.models.click_state import ClickObject, ClickState, to_instances
 from chainer_seg.models.deeplab.clicks import Click, check_clicks
 from chainer_seg.models.deeplab.refine import Refinement, find_refinement
@@ -65,6 +66,62 @@ class ClickSession(ClickMemory):
             states[-1] = self._computed(states[-1], states[0], self.raw_probability)
         return self._push(*states[1:])
 
+    def preview(self, click: Click) -> np.ndarray:
+        """The probability (H, W) float32 that a further click would give, without refinement.
+
+        Raises:
+            chainer_seg.errors.ClickError: The click lies outside the image.
+        """
+        check_clicks([click], self.image.shape[:2])
+        after = self._after(self._state, click)
+        if after is self._state:
+            return self.raw_probability
+        return self._probability(self._computed(after, self._state, self.raw_probability))
+
+    def add_box(self, box: Sequence[float]) -> np.ndarray:
+        """Starts the current object from a box around it; clicks and strokes then correct it.
+
+        The model is asked with the clicks of :func:`chainer_seg.models.click_shapes.box_clicks`, five inside
+        the box and negative ones outside its corners; what it finds, refined if :attr:`refinement` is set, is
+        cut at the edges of the box.
+
+        Args:
+            box: (y_min, x_min, y_max, x_max) in pixels, clipped to the image.
+
+        Returns:
+            (H, W) float32, the new probability.
+
+        Raises:
+            chainer_seg.errors.ClickError: The box is outside the image, or no object was found in it; nothing
+                is changed.
+        """
+        size = self.image.shape[0], self.image.shape[1]
+        limited = check_box(box, size)
+        asked = ClickState(box_clicks(limited, size))
+        found = self._computed(asked, ClickState(), np.zeros(size, np.float32))
+        mask = (self._probabilities(found)[1] > self.threshold) & inside_box(limited, size)
+        if not mask.any():
+            raise ClickError('No object was found in the box; click the object instead.')
+        return self._push(ClickState(asked.clicks, mask))
+
+    def paint(self, region: ArrayLike, positive: bool = True) -> np.ndarray:
+        """Adds pixels to the current object or removes them, whatever the model finds there.
+
+        Args:
+            region: (H, W) bool.
+            positive: Whether the pixels are added.
+
+        Returns:
+            (H, W) float32, the new probability.
+
+        Raises:
+            chainer_seg.errors.ClickError: The region differs in size from the image.
+        """
+        region = np.asarray(region, bool)
+        self._check_size(region)
+        mask = self.mask | region if positive else self.mask & ~region
+        return self._push(ClickState(self.clicks, mask if mask.any() else None))
+
     def reset(self) -> np.ndarray:
         """Removes all clicks on the current object and returns its probability; finished objects stay."""
         return self._push(ClickState())
@@ -87,10 +144,7 @@ class ClickSession(ClickMemory):
                 nor integer, such as probabilities.
         """
         mask = np.asarray(mask)
-        size = self.image.shape[:2]
-        if mask.shape != size:
-            raise ClickError(f'The mask is {size_text(mask.shape)} pixels, but the image is '
-                             f'{size_text(size)}; both must have the same size.')
+        self._check_size(mask)
         if mask.dtype.kind not in 'bui':
             raise ClickError(f'A mask must be boolean or integer, got {mask.dtype}; '
                              f'compare it with a threshold first, as in mask > 0.5.')
@@ -172,6 +226,11 @@ class ClickSession(ClickMemory):
     def instances(self) -> Instances:
         """The finished objects, as :func:`chainer_seg.models.click_state.to_instances` gives them."""
         return to_instances(self.objects, self.image.shape[:2])
+
+    def _check_size(self, mask: np.ndarray) -> None:
+        if mask.shape != self.image.shape[:2]:
+            raise ClickError(f'The mask is {size_text(mask.shape)} pixels, but the image is '
+                             f'{size_text(self.image.shape[:2])}; both must have the same size.')
 
     def _object(self, number: int) -> ClickObject:
         if not 0 <= number < len(self.objects):

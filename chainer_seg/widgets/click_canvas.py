@@ -1,9 +1,12 @@
 """An image on which clicks select an object: left click adds, right click removes, the mask follows."""
 
+import contextlib
+import functools
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -12,6 +15,7 @@ import numpy.typing as npt
 
 from chainer_seg.errors import ClickError
 from chainer_seg.images import ImageLike, resize
+from chainer_seg.models.click_shapes import stroke_mask
 from chainer_seg.models.deeplab import Click
 from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.colors import POSITIVE
@@ -24,14 +28,20 @@ from chainer_seg.widgets.notebook_cell import NotebookBox
 
 if TYPE_CHECKING:
     from chainer_seg.models.click_model import ClickModel
+    from chainer_seg.models.click_session import ClickSession
 
 _WHITE = (255, 255, 255)
+_FAST = 0.06  # seconds in which a click must be computed for previews of the next one
 
 _HINT = 'Left-click to add to the object; right-click or Shift+click to remove from it.'
 
 
 class ClickCanvas(NotebookBox):
     """An image, a click model, and the mask that the clicks select.
+
+    "Box" starts the object from a box that is dragged around it; "Brush" paints and erases its parts. The
+    arrow keys move a crosshair, at which Enter clicks. Where the model answers a click within 60 ms, what a
+    click would select is shown while the mouse moves.
 
     A left click marks what belongs to the object; a right click, a Shift+click, or a click while
     "Remove" is selected (for touch screens) marks what does not. Clicks made while the model is
@@ -58,7 +68,7 @@ class ClickCanvas(NotebookBox):
     def __init__(self, image: ImageLike, model: 'ClickModel | str | os.PathLike' = 'click',
                  longest_side: int = 640) -> None:
         self._begin(ImageSet([image], click_model(model)), longest_side)
-        super().__init__([self.canvas, row([self._sign, *self._history]), self._status])
+        super().__init__([self.canvas, row([self._tool, self._sign, *self._history]), self._status])
         self._show()
 
     def _begin(self, images: ImageSet, longest_side: int) -> None:
@@ -75,8 +85,13 @@ class ClickCanvas(NotebookBox):
         self._sign = ipywidgets.ToggleButtons(
             options=['+ Add', '− Remove'], style={'button_width': '96px'},
             tooltips=['Clicks add to the object', 'Clicks remove from the object (X)'])
+        self._tool = ipywidgets.ToggleButtons(
+            options=['Click', 'Box', 'Brush'], style={'button_width': '64px'},
+            tooltips=['Click the object (C)', 'Drag a box around the object (B)',
+                      'Paint or erase parts of the object (P)'])
         # Linked in the browser, since Python may be busy when the user switches.
         ipywidgets.jslink((self._sign, 'index'), (self.canvas, 'negative'))
+        ipywidgets.jslink((self._tool, 'index'), (self.canvas, 'tool'))
         self._history = [button(*texts) for texts in (
             ('Undo', 'undo', 'Undo the last change (Z)', self.by_hand(self.undo)),
             ('Redo', 'repeat', 'Redo (Y)', self.by_hand(self.redo)),
@@ -119,6 +134,30 @@ class ClickCanvas(NotebookBox):
         """
         self._change(lambda session: session.add(*clicks))
 
+    def add_box(self, box: Sequence[float]) -> None:
+        """Starts the object from a box (y_min, x_min, y_max, x_max) in pixels, as if the user had dragged it.
+
+        :meth:`chainer_seg.models.click_session.ClickSession.add_box` says what is made of it.
+
+        Raises:
+            chainer_seg.errors.ClickError: No object was found in the box; nothing is changed.
+        """
+        self._change(lambda session: session.add_box(box))
+
+    def paint(self, points: npt.ArrayLike, radius: float, positive: bool = True) -> None:
+        """Adds a brush stroke to the object, or erases it.
+
+        Args:
+            points: (N, 2), y and x of the path of the brush in pixels.
+            radius: Of the brush in pixels.
+            positive: Whether pixels are added.
+
+        Raises:
+            chainer_seg.errors.ClickError: The stroke has no points, or they are not finite.
+        """
+        self._change(lambda session: session.paint(
+            stroke_mask(points, radius, session.image.shape[:2]), positive))
+
     def undo(self) -> None:
         """Undoes the last change of this image: a click, finishing, deleting or renaming an object."""
         self._change(lambda session: session.undo())
@@ -152,16 +191,27 @@ class ClickCanvas(NotebookBox):
 
     def _receive(self, _: object, content: Any, buffers: object) -> None:
         """Handles a message from the browser; it may concern an image that is no longer the current one."""
-        if not isinstance(content, dict) or content.get('kind') not in ('click', 'command'):
+        if not isinstance(content, dict) or not isinstance(content.get('kind'), str):
             return
+        kind, image = content['kind'], content.get('image')
         try:
-            if content['kind'] == 'click':
-                self.by_hand(self._change)(
-                    lambda session: session.add_together(*_clicks(content)), content.get('image'))
-            elif content.get('name') in self._commands:
-                self.by_hand(self._command)(content['name'], content.get('image'))
+            if kind == 'hover':
+                self._preview(content)
+            elif kind in _GESTURES:
+                self.by_hand(self._change)(functools.partial(_GESTURES[kind], content=content), image)
+            elif kind == 'command' and content.get('name') in self._commands:
+                self.by_hand(self._command)(content['name'], image)
         finally:
             self.canvas.send({'kind': 'done', 'ticket': content.get('ticket')})
+
+    def _preview(self, content: Mapping[str, Any]) -> None:
+        """Shows what a click would give; ends previews where that takes too long."""
+        if content.get('image') != self._images.number:
+            return
+        start = time.perf_counter()
+        with self._lock, contextlib.suppress(Exception):
+            self.canvas.show_preview(self._session.preview(_clicks(content)[0]))
+        self.canvas.previews = time.perf_counter() - start <= _FAST
 
     def by_hand(self, action: Callable) -> Callable[..., None]:
         """The handler of an event in the browser: it calls ``action``, which displays its own errors."""
@@ -180,7 +230,10 @@ class ClickCanvas(NotebookBox):
         def run() -> str | None:
             images = self._images
             number = images.number if image is None else image
-            change(images.open(number))
+            session = images.open(number)
+            start = time.perf_counter()
+            change(session)
+            self.canvas.previews = time.perf_counter() - start <= _FAST
             if number != images.number:
                 return f'The last click was made on {images.names[number]} and is saved there.'
             return None
@@ -228,6 +281,32 @@ class ClickCanvas(NotebookBox):
     def _follow_threshold(self, change: Mapping[str, Any]) -> None:
         self._images.set_threshold(change['new'])
         self.say(self._summary())
+
+
+def _add_clicks(session: 'ClickSession', content: Mapping[str, Any]) -> None:
+    session.add_together(*_clicks(content))
+
+
+def _add_box(session: 'ClickSession', content: Mapping[str, Any]) -> None:
+    try:
+        box = [float(edge) for edge in content['box']]
+        y_min, x_min, y_max, x_max = box
+    except (KeyError, TypeError, ValueError):
+        raise ClickError('The browser sent a box without coordinates; drag it again.') from None
+    session.add_box((y_min, x_min, y_max, x_max))
+
+
+def _add_stroke(session: 'ClickSession', content: Mapping[str, Any]) -> None:
+    try:
+        points = np.array(content['points'], np.float64).reshape(-1, 2)
+        radius = float(content['radius'])
+    except (KeyError, TypeError, ValueError):
+        raise ClickError('The browser sent a stroke without coordinates; draw it again.') from None
+    session.paint(stroke_mask(points, radius, session.image.shape[:2]), bool(content.get('positive', True)))
+
+
+# What is done with the messages of each kind.
+_GESTURES: dict[str, Callable] = {'click': _add_clicks, 'box': _add_box, 'stroke': _add_stroke}
 
 
 def _clicks(content: Mapping[str, Any]) -> list[Click]:

@@ -75,7 +75,7 @@ class ClickSegmenterWidget(ObjectCanvas):
         self._controls = SegmenterControls(self, folder)
         left = ipywidgets.VBox([self.canvas, self._status], layout={'max_width': '100%'})
         main = ipywidgets.HBox([left, self._controls.panel], layout={'flex_flow': 'row wrap'})
-        toolbar = row([self._sign, *self._history, *self._controls.toolbar])
+        toolbar = row([self._tool, self._sign, *self._history, *self._controls.toolbar])
         self._notice = RestoredNotice(note, self.discard_restored if self._restored else None)
         super(ClickCanvas, self).__init__([self._notice, toolbar, main])
         self.add_class('chainer-seg-segmenter')

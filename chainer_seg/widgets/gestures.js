@@ -1,13 +1,15 @@
-// Mouse, pen and touch input on a canvas: clicks are passed on, drags, pinches and the wheel move the view.
+// Mouse, pen and touch input on a canvas: clicks and drawing are passed on, drags, pinches and the wheel move
+// the view.
 
 const CLICK_TOLERANCE = 5; // pixels a pointer may move between the press and release of a click
 
 class Gestures {
-  // Calls click(place, right) and moved(); a place is [y, x] as fractions of the canvas.
-  constructor(frame, canvas, view, { click, moved }) {
-    Object.assign(this, { frame, canvas, view, click, moved });
+  // Calls click(place, right), moved() and hover(place or null); and, where isDrawing() says that the next
+  // drag draws, draw(place, right) and drawn(whether it is to be kept). A place is [y, x] as fractions.
+  constructor(frame, canvas, view, actions) {
+    Object.assign(this, { frame, canvas, view }, actions);
     this.pointers = new Map(); // pressed pointers: id -> place
-    this.kind = null; // "click", "pan" or "pinch"
+    this.kind = null; // "click", "draw", "pan" or "pinch"
     this.grabbing = false; // whether the next drag pans
     const on = (name, listener, options) => canvas.addEventListener(
       name, listener.bind(this), options);
@@ -15,6 +17,7 @@ class Gestures {
     on("pointermove", this.onMove);
     on("pointerup", this.onUp);
     on("pointercancel", this.onUp);
+    on("pointerleave", () => this.hover(null));
     on("contextmenu", this.onMenu);
     on("wheel", this.onWheel, { passive: false });
   }
@@ -45,20 +48,28 @@ class Gestures {
     this.start = this.placeOf(event);
     this.shift = event.shiftKey;
     this.pointers.set(event.pointerId, this.start);
-    if (this.pointers.size === 2) this.begin("pinch");
+    if (this.pointers.size === 2) {
+      if (this.kind === "draw") this.drawn(false);
+      this.begin("pinch");
+    }
     else if (event.button === 1 || (event.button === 0 && this.grabbing)) this.begin("pan");
-    else if (event.button === 0) this.begin("click");
+    else if (event.button !== 1 && this.isDrawing()) {
+      this.begin("draw");
+      this.draw(this.start, event.button === 2 || this.shift);
+    } else if (event.button === 0) this.begin("click");
     if (event.button === 1) event.preventDefault(); // prevents the browser's autoscroll
     this.canvas.setPointerCapture(event.pointerId);
   }
 
   onMove(event) {
+    if (this.pointers.size === 0) this.hover(this.placeOf(event));
     if (!this.pointers.has(event.pointerId)) return;
     const before = [...this.pointers.values()];
     this.pointers.set(event.pointerId, this.placeOf(event));
     const after = [...this.pointers.values()];
     if (this.kind === "pinch" && after.length === 2) this.pinch(before, after);
     if (this.kind === "pan") this.pan(before[0], after[0]);
+    if (this.kind === "draw") this.draw(after[0]);
     if (this.kind === "click" && this.view.zoom > 1 && this.distance(this.start, after[0]) > CLICK_TOLERANCE) {
       this.begin("pan");
       this.pan(this.start, after[0]);
@@ -80,6 +91,7 @@ class Gestures {
   onUp(event) {
     this.pointers.delete(event.pointerId);
     const clicked = this.kind === "click" && event.type === "pointerup";
+    if (this.kind === "draw") this.drawn(event.type === "pointerup");
     if (this.pointers.size === 0) this.begin(null);
     if (clicked) this.click(this.start, this.shift);
   }
@@ -87,6 +99,7 @@ class Gestures {
   onMenu(event) {
     event.preventDefault();
     event.stopPropagation(); // suppresses the notebook's own menu
+    if (this.kind === "draw" || this.isDrawing()) return;
     this.begin(null); // a long press must not count as a tap, too
     this.click(this.placeOf(event), true);
   }

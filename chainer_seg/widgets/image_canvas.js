@@ -1,20 +1,8 @@
 // Draws the image, the masks and the clicks of an ImageCanvas, and sends clicks to Python.
 
-const TOOLS = [
-  ["zoomOut", "−", "Zoom out (-)"],
-  ["zoomIn", "+", "Zoom in (+)"],
-  ["fit", "Fit", "Fit the image to the view (0)"],
-  ["help", "?", "Mouse and keyboard help (H)"],
-];
 const ZOOM_STEP = 1.5;
-
-function make(tag, name, parent, text = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  element.textContent = text;
-  parent.append(element);
-  return element;
-}
+const BRUSH_STEP = 1.25;
+const FAR = 0.05, NEAR = 0.005; // steps of the crosshair, as fractions of the canvas
 
 class ImageCanvas {
   constructor(model, el) {
@@ -34,40 +22,38 @@ class ImageCanvas {
       zoomOut: () => this.view.zoomBy(1 / ZOOM_STEP),
       fit: () => this.view.fit(),
       help: () => this.help.classList.toggle("is-open"),
+      click: () => this.set("tool", 0),
+      box: () => this.set("tool", 1),
+      brush: () => this.set("tool", 2),
+      thinner: () => this.set("brush", Math.max(model.get("brush") / BRUSH_STEP, 1)),
+      thicker: () => this.set("brush", Math.min(model.get("brush") * BRUSH_STEP, 60)),
     };
-    this.build(el);
-    this.gestures = new Gestures(this.frame, this.canvas, this.view, {
-      click: (place, right) => this.click(place, !(right || model.get("negative"))),
-      moved: () => this.draw(),
-    });
-  }
-
-  build(el) {
-    this.frame = make("div", "chainer-seg-canvas", el);
-    this.frame.tabIndex = 0;
-    this.frame.setAttribute("role", "application");
-    this.frame.setAttribute("aria-label",
-      "Image to annotate: left click adds to the object, right click removes; press H for help");
-    this.canvas = make("canvas", "", this.frame);
-    make("div", "chainer-seg-bar", this.frame);
-    this.busy = make("div", "chainer-seg-badge chainer-seg-busy", this.frame);
-    make("div", "chainer-seg-badge chainer-seg-sign", this.frame, "− removing");
-    const tools = make("div", "chainer-seg-tools", this.frame);
-    for (const [action, text, title] of TOOLS) {
-      const button = make("button", `chainer-seg-${action}`, tools, text);
-      button.type = "button";
-      button.title = title;
-      button.addEventListener("click", () => {
-        this.frame.focus({ preventScroll: true });
-        this.act(action);
-      });
-    }
-    this.help = makeHelp([...Object.keys(this.local), ...this.model.get("commands")]);
-    this.help.addEventListener("click", () => this.act("help"));
-    this.frame.append(this.help);
+    this.crosshair = new Crosshair(this.view);
+    this.drawing = null; // the box or stroke in progress
+    this.hovered = null; // the place of the mouse whose preview is shown or asked for
+    Object.assign(this, makeFrame(el, (action) => this.act(action),
+      [...Object.keys(this.local), ...model.get("commands")]));
     this.frame.addEventListener("keydown", (event) => this.onKey(event));
     this.frame.addEventListener("keyup", (event) => event.key === " " && this.gestures.grab(false));
     this.frame.addEventListener("focusout", () => this.gestures.grab(false));
+    this.gestures = new Gestures(this.frame, this.canvas, this.view, {
+      click: (place, right) => this.click(place, this.isPositive(right)),
+      moved: () => this.draw(),
+      isDrawing: () => model.get("tool") !== 0,
+      draw: (place, right) => this.drawTo(place, right),
+      drawn: (kept) => this.endDrawing(kept),
+      hover: (place) => this.hover(place),
+    });
+  }
+
+  set(trait, value) {
+    this.model.set(trait, value);
+    this.model.save_changes();
+    this.draw();
+  }
+
+  isPositive(right) {
+    return !(right || this.model.get("negative"));
   }
 
   async bitmap(trait, type) {
@@ -90,9 +76,9 @@ class ImageCanvas {
       imageNumber: get("image_number"), imageSize: get("image_size"), shownSize: get("shown_size"),
       clicks: get("clicks"), colors: get("object_colors"),
     };
-    [state.image, state.probability, state.objects] = await Promise.all([
+    [state.image, state.probability, state.objects, state.preview] = await Promise.all([
       this.bitmap("image_data", "image/jpeg"), this.bitmap("probability_data", "image/png"),
-      this.bitmap("objects_data", "image/png")]);
+      this.bitmap("objects_data", "image/png"), this.bitmap("preview_data", "image/png")]);
     if (number !== this.newest) return;
     if (this.shown?.imageNumber !== state.imageNumber) this.fitTo(state.shownSize);
     this.shown = state;
@@ -121,8 +107,12 @@ class ImageCanvas {
     drawInView(context, shown.image, view, width, height);
     if (!this.hidden) {
       const owner = owners(shown, model.get("threshold"), view, width, height);
-      context.drawImage(makeOverlay(
-        owner, shown.colors, model.get("opacity"), width, height, Math.round(this.density)), 0, 0);
+      const overlay = (numbers, opacity) => context.drawImage(makeOverlay(
+        numbers, shown.colors, opacity, width, height, Math.round(this.density)), 0, 0);
+      overlay(owner, model.get("opacity"));
+      if (shown.preview && this.hovered) {
+        overlay(owners({ probability: shown.preview }, model.get("threshold"), view, width, height), 0.2);
+      }
     }
     const mark = ([y, x, positive], isPending) => {
       const [top, left] = view.toFrame([
@@ -130,9 +120,11 @@ class ImageCanvas {
       drawClick(context, top * height, left * width, positive, isPending, this.density);
     };
     shown.clicks.forEach((click) => mark(click, false));
-    for (const { image, clicks } of this.outbox.pending) {
-      if (image === shown.imageNumber) clicks?.forEach((click) => mark(click, true));
+    for (const { kind, image, clicks } of this.outbox.pending) {
+      if (image === shown.imageNumber && kind !== "hover") clicks?.forEach((click) => mark(click, true));
     }
+    this.drawing?.paint(context, width, height, model.get("brush") * this.density, this.density);
+    this.crosshair.paint(context, width, height, this.density);
     this.frame.classList.toggle("is-zoomed", view.zoom > 1);
     this.painted = shown.number;
     this.showBusy();
@@ -152,16 +144,68 @@ class ImageCanvas {
   }
 
   toggleSign() {
-    this.model.set("negative", this.model.get("negative") ? 0 : 1);
-    this.model.save_changes();
+    this.set("negative", this.model.get("negative") ? 0 : 1);
+  }
+
+  // A place in pixels of the image; (0, 0) is the centre of the first pixel.
+  toPixel(place) {
+    return this.view.toImage(place).map((share, axis) => share * this.shown.imageSize[axis] - 0.5);
+  }
+
+  clickAt(place, positive) {
+    const [y, x] = this.toPixel(place).map((pixel, axis) => clamp(
+      pixel, 0, this.shown.imageSize[axis] - 1));
+    return [[y, x, positive]];
   }
 
   click(place, positive) {
     if (!this.shown) return;
-    // In image pixels; (0, 0) is the centre of the first pixel.
-    const [y, x] = this.view.toImage(place).map((share, axis) => clamp(
-      share * this.shown.imageSize[axis] - 0.5, 0, this.shown.imageSize[axis] - 1));
-    this.send({ kind: "click", clicks: [[y, x, positive]] });
+    this.hovered = null;
+    this.send({ kind: "click", clicks: this.clickAt(place, positive) });
+  }
+
+  drawTo(place, right) {
+    if (!this.shown) return;
+    if (this.drawing) this.drawing.move(place);
+    else this.drawing = new Drawing(TOOLS_BY_NUMBER[this.model.get("tool")], this.isPositive(right), place);
+    this.draw();
+  }
+
+  endDrawing(kept) {
+    const drawing = this.drawing;
+    this.drawing = null;
+    this.draw();
+    if (!drawing || !kept) return;
+    const onScreen = this.canvas.getBoundingClientRect().width * this.view.zoom / this.shown.imageSize[1];
+    this.send(drawing.message((place) => this.toPixel(place), this.model.get("brush") / onScreen));
+  }
+
+  // Asks for a preview only while Python is free, so that no click has to wait for several.
+  hover(place) {
+    const asks = place && this.shown && this.model.get("tool") === 0 && this.model.get("previews");
+    if (this.hovered && !asks) this.draw();
+    this.hovered = asks ? place : null;
+    if (asks && this.outbox.size === 0) {
+      this.asked = place;
+      this.send({ kind: "hover", clicks: this.clickAt(place, this.isPositive(false)) });
+    }
+  }
+
+  // Enter: what the mouse does with the tool, at the crosshair.
+  press() {
+    const { place } = this.crosshair;
+    if (!place || !this.shown) return this.crosshair.move(0, 0);
+    if (this.model.get("tool") === 0) return this.click(place, this.isPositive(false));
+    const endsBox = this.drawing !== null;
+    this.drawTo(place, false);
+    if (endsBox || this.model.get("tool") === 2) this.endDrawing(true);
+    return undefined;
+  }
+
+  step(event) {
+    const length = event.shiftKey ? NEAR : FAR;
+    this.crosshair.move(...STEPS[keyName(event)].map((step) => step * length));
+    if (this.drawing) this.drawTo(this.crosshair.place, false);
   }
 
   // Tells Python which image the user saw: another may be current when the message arrives.
@@ -174,6 +218,7 @@ class ImageCanvas {
 
   onMessage({ kind, ticket }) {
     if (kind !== "done" || !this.outbox.answer(ticket)) return;
+    if (this.hovered && this.hovered !== this.asked) this.hover(this.hovered);
     this.draw();
     this.showBusy();
   }
@@ -185,14 +230,18 @@ class ImageCanvas {
   }
 
   onKey(event) {
-    if (event.key === "Escape") this.help.classList.remove("is-open");
+    if (event.key === "Escape") {
+      this.help.classList.remove("is-open");
+      this.endDrawing(false);
+    }
     const action = actionOf(event);
-    const pressesButton = action === "grab" && event.target instanceof HTMLButtonElement;
+    const pressesButton = ["grab", "press"].includes(action) && event.target instanceof HTMLButtonElement;
     if (!action || pressesButton) return;
     event.preventDefault();
     event.stopPropagation();
     if (action === "grab") this.gestures.grab(true);
-    else if (action === "pan") this.widget.pan(...PANS[keyName(event)].map((step) => step / 10));
+    else if (action === "press") this.press();
+    else if (action === "step") this.step(event);
     else if (!event.repeat || action.startsWith("zoom")) this.act(action);
     this.draw();
   }
@@ -203,11 +252,11 @@ function render({ model, el }) {
   const unguard = guardKeys(widget.frame);
   const listeners = {
     "msg:custom": (message) => widget.onMessage(message),
-    "change:opacity change:threshold": () => widget.draw(),
+    "change:opacity change:threshold change:brush change:tool": () => widget.draw(),
     "change:busy": () => widget.showBusy(),
     "change:negative": () => widget.showSign(),
-    "change:image_number change:image_data change:probability_data change:objects_data change:clicks":
-      () => widget.load(),
+    ["change:image_number change:image_data change:probability_data change:objects_data change:clicks " +
+      "change:preview_data"]: () => widget.load(),
   };
   Object.entries(listeners).forEach(([events, listener]) => model.on(events, listener));
   widget.load();

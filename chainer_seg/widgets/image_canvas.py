@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from chainer_seg.models.deeplab import Click
 
 _FOLDER = pathlib.Path(__file__).parent
-_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'outbox.js', 'image_canvas.js')
+_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'drawing.js', 'outbox.js', 'frame.js',
+            'image_canvas.js')
 # Longer side in pixels of the image that is sent, so that zooming in shows more detail.
 _SENT_SIDE = 1280
 _MAX_OBJECTS = 255  # numbers that fit a grey PNG; further objects reuse the first ones' colours
@@ -41,14 +42,22 @@ class ImageCanvas(anywidget.AnyWidget):
         image_number: The number of the displayed image.
         clicks: The clicks to show: a list of [y, x, positive] in pixels of the image.
         negative: What a plain click means: 1 for negative, 0 for positive.
+        tool: What a drag means: 0 for clicks only, 1 for a box, 2 for a brush stroke.
+        brush: Radius of the brush in pixels of the screen.
+        previews: Whether the browser asks what a click would select while the mouse moves.
         busy: Whether Python is computing.
         opacity: Opacity of the masks, from 0 to 1.
         threshold: Pixels with a higher probability belong to the mask.
 
-    The browser sends ``{'kind': 'click', 'clicks': [[y, x, positive], ..], 'image': .., 'ticket': ..}``
-    and ``{'kind': 'command', 'name': .., 'image': .., 'ticket': ..}``, where ``image`` is the number of the
-    image that the user saw. The reply ``{'kind': 'done', 'ticket': ..}`` says that the message has been
-    handled; until then the browser holds back what follows, and sends clicks that have waited together.
+    The browser sends messages about the image with the number ``image`` that the user saw:
+
+    - ``{'kind': 'click', 'clicks': [[y, x, positive], ..]}``, and ``'hover'`` in its place for a preview;
+    - ``{'kind': 'box', 'box': [y_min, x_min, y_max, x_max]}``;
+    - ``{'kind': 'stroke', 'points': [[y, x], ..], 'radius': .., 'positive': ..}``;
+    - ``{'kind': 'command', 'name': ..}``.
+
+    Each has a ``ticket``. The reply ``{'kind': 'done', 'ticket': ..}`` says that it has been handled; until
+    then the browser holds back what follows, and sends clicks that have waited together.
     """
 
     # One program in several files: anywidget takes a single module, which cannot import others.
@@ -65,6 +74,10 @@ class ImageCanvas(anywidget.AnyWidget):
     clicks: traitlets.List = traitlets.List().tag(sync=True)
     commands: traitlets.List = traitlets.List().tag(sync=True)
     negative = traitlets.Int(0).tag(sync=True)
+    tool = traitlets.Int(0).tag(sync=True)
+    brush = traitlets.Float(12).tag(sync=True)
+    previews = traitlets.Bool(False).tag(sync=True)
+    preview_data = traitlets.Bytes(b'').tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
     opacity = traitlets.Float(0.5).tag(sync=True)
     threshold = traitlets.Float(0.5).tag(sync=True)
@@ -83,12 +96,16 @@ class ImageCanvas(anywidget.AnyWidget):
 
     def show(self, clicks: 'Iterable[Click]', probability: npt.NDArray[np.floating]) -> None:
         """Shows clicks (in pixels of the image) and a probability (H, W) from 0 to 1."""
-        small = resize(np.asarray(probability, np.float32), self._sent_size)
-        grey = np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
+        grey = _grey(probability, self._sent_size)
         with self.hold_sync():
+            self.preview_data = b''
             self.clicks = [[float(click.y), float(click.x), bool(click.positive)]
                            for click in clicks]
             self.probability_data = _encode_png(grey)
+
+    def show_preview(self, probability: npt.NDArray[np.floating]) -> None:
+        """Shows the probability (H, W) that a click would give, until the next :meth:`show`."""
+        self.preview_data = _encode_png(_grey(probability, self.shown_size))
 
     def show_objects(self, masks: Sequence[npt.NDArray[np.bool_]], colors: npt.NDArray[np.uint8]) -> None:
         """Shows finished objects.
@@ -112,6 +129,11 @@ class ImageCanvas(anywidget.AnyWidget):
     @property
     def _sent_size(self) -> tuple[int, int]:
         return fit_within(self.image_size, max(_SENT_SIDE, self._longest_side))
+
+
+def _grey(probability: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    small = resize(np.asarray(probability, np.float32), size)
+    return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
 
 def _encode_png(grey: np.ndarray) -> bytes:

@@ -7,6 +7,11 @@ const KEYS = [
   ["reset", ["r"], "clear the clicks on this object"],
   ["finish", ["n"], "finish this object and start the next one"],
   ["sign", ["x"], "switch between adding and removing"],
+  ["click", ["c"], "clicks"],
+  ["box", ["b"], "box: drag it around the object"],
+  ["brush", ["p"], "brush: paint parts of the object, or erase them while removing"],
+  ["thinner", ["["], "smaller brush"],
+  ["thicker", ["]"], "larger brush"],
   ["hide", ["v"], "hide or show the masks"],
   ["previous", [","], "previous image"],
   ["next", ["."], "next image"],
@@ -20,10 +25,13 @@ const MOUSE = [
   [["click", "tap"], "add to the object"],
   [["right click", "Shift+click"], "remove from the object"],
   [["wheel", "pinch"], "zoom (click the image first, or hold Ctrl)"],
-  [["drag", "arrow keys", "middle button"], "pan when zoomed in"],
+  [["drag", "middle button", "Space+drag"], "pan when zoomed in"],
+  [["arrow keys", "Shift+arrow keys"], "move the crosshair, far or near"],
+  [["Enter"], "click, begin or end a box, or dab with the brush at the crosshair"],
 ];
 
-const PANS = { arrowup: [1, 0], arrowdown: [-1, 0], arrowleft: [0, 1], arrowright: [0, -1] };
+// [down, right]
+const STEPS = { arrowup: [-1, 0], arrowdown: [1, 0], arrowleft: [0, -1], arrowright: [0, 1] };
 
 function keyName(event) {
   const control = event.ctrlKey || event.metaKey;
@@ -35,7 +43,9 @@ function actionOf(event) {
   if (event.altKey) return null;
   const name = keyName(event);
   const found = KEYS.find(([, keys]) => keys.includes(name));
-  return found ? found[0] : name in PANS ? "pan" : name === " " ? "grab" : null;
+  if (found) return found[0];
+  if (name === "enter") return event.shiftKey ? null : "press"; // Shift+Enter runs the cell
+  return name in STEPS ? "step" : name === " " ? "grab" : null;
 }
 
 // Keeps Ctrl+Z and the like from the notebook while the image has the focus.

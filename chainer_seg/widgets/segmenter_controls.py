@@ -94,13 +94,14 @@ class SegmenterControls:
 
     def _sliders(self) -> Any:
         sliders, canvas = [], self._segmenter.canvas
-        for name, trait, value, minimum, tooltip in (
-                ('Opacity', 'opacity', canvas.opacity, 0, 'Opacity of the masks'),
-                ('Threshold', 'threshold', canvas.threshold, 0.05,
-                 'Pixels with a higher probability belong to the object')):
+        for trait, minimum, maximum, step, tooltip in (
+                ('opacity', 0, 1, 0.05, 'Opacity of the masks'),
+                ('threshold', 0.05, 0.95, 0.05, 'Pixels with a higher probability belong to the object'),
+                ('brush', 1, 60, 1, 'Radius of the brush in pixels of the screen ([ and ])')):
             slider = ipywidgets.FloatSlider(
-                value, min=minimum, max=1 - minimum, step=0.05, description=name, tooltip=tooltip,
-                readout_format='.2f', style=_LABELS, layout={'width': 'auto'})
+                getattr(canvas, trait), min=minimum, max=maximum, step=step, description=trait.capitalize(),
+                tooltip=tooltip, readout_format='.0f' if step == 1 else '.2f', style=_LABELS,
+                layout={'width': 'auto'})
             # Linked in the browser, so that masks follow even while Python is computing.
             ipywidgets.jslink((slider, 'value'), (canvas, trait))
             sliders.append(slider)

@@ -338,6 +338,63 @@ def test_labels_in_the_folder_are_kept_replaced_or_added_to(page):
         'annotations.json', 'images', 'thesis.txt']
 
 
+def test_an_object_is_labelled_without_a_mouse(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+    window, ask = page
+    window.execute_script('document.querySelector(".chainer-seg-segmenter button").focus()')
+    for _ in range(30):
+        if 'chainer-seg-canvas' in window.execute_script('return document.activeElement.className'):
+            break
+        press_keys(window, Keys.TAB)
+    press_keys(window, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_UP)  # the first shows the crosshair
+    ActionChains(window).key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
+    keep(window, 'segmenter_12_crosshair')
+    press_keys(window, Keys.ENTER)
+    wait_for(window, ask, 'len(segmenter.clicks) == 1')
+    expected = [0.45, 0.455] * np.array(SIZE) - 0.5
+    np.testing.assert_allclose(places(ask)[0], expected, atol=0.01)
+    press_keys(window, 'x', Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER, 'x')
+    wait_for(window, ask, 'len(segmenter.clicks) == 2')
+    assert ask('[c.positive for c in segmenter.clicks]') == [True, False]
+    press_keys(window, 'p', Keys.ENTER, 'c')
+    wait_for(window, ask, 'segmenter.mask.any()')
+    press_keys(window, 'n')
+    wait_for(window, ask, 'len(segmenter.objects) == 1')
+
+
+def drag(window, start, end):
+    y, x = np.multiply(np.subtract(end, start), SIZE).round().astype(int).tolist()
+    to(window, *start).click_and_hold().move_by_offset(x // 2, y // 2).move_by_offset(
+        x - x // 2, y - y // 2).release().perform()
+
+
+def test_a_dragged_box_starts_an_object(page):
+    window, ask = page
+    press_button(window, 'Box')
+    drag(window, (0.2, 0.3), (0.9, 0.8))
+    wait_for(window, ask, 'segmenter.mask.any()')
+    rows, columns = ask('[[int(v.min()), int(v.max())] for v in segmenter.mask.nonzero()]')
+    assert rows[0] >= 79 and rows[1] <= 361 and columns[0] >= 179 and columns[1] <= 481
+    keep(window, 'segmenter_13_box')
+    press_button(window, 'Click')
+
+
+def test_the_brush_paints_and_erases(page):
+    window, ask = page
+    press_button(window, 'Brush')
+    drag(window, (0.3, 0.3), (0.3, 0.6))
+    wait_for(window, ask, 'segmenter.mask[120, 180:360].all()')
+    assert ask('int(segmenter.mask[:, 270].sum())') in range(23, 28)  # a radius of 12
+    press_keys(window, 'x')
+    drag(window, (0.2, 0.45), (0.4, 0.45))
+    wait_for(window, ask, 'not segmenter.mask[120, 270]')
+    assert ask('bool(segmenter.mask[120, 200])') and ask('len(segmenter.clicks)') == 0
+    keep(window, 'segmenter_14_brush')
+    press_keys(window, 'x', 'z', 'z', 'c')
+    wait_for(window, ask, 'not segmenter.mask.any()')
+
+
 def test_labels_come_back_after_a_restart(page):
     window, ask = page
     click(window, 0.5, 0.47)

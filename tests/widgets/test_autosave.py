@@ -27,7 +27,7 @@ def opened(images=IMAGES, **options):
 
 
 def label_two_images():
-    """Labels as a user makes them: a finished object and a current one on the first image, one on the other."""
+    """Labels by hand: a finished object and a current one on the first image, a finished one on the other."""
     segmenter = opened()
     controls(segmenter, 'Combobox')['name of the object'].value = 'mug'
     press(segmenter, 20, 20)
@@ -183,7 +183,8 @@ def test_a_place_that_cannot_be_written_to_gives_a_line_and_loses_nothing():
     FOLDER.write_text('in the way')
     segmenter = opened()
     press(segmenter, 20, 20)
-    assert segmenter.message.startswith('Not autosaved: ') and 'as long as the kernel runs' in segmenter.message
+    assert segmenter.message.startswith('Not autosaved: ')
+    assert 'as long as the kernel runs' in segmenter.message
     command(segmenter, 'finish')
     assert len(segmenter.objects) == 1
     FOLDER.unlink()
