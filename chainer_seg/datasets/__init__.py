@@ -8,6 +8,7 @@ if typing.TYPE_CHECKING:
     from chainer_seg.datasets.base import Dataset, ExampleList
     from chainer_seg.datasets.click_files import ClickFilesDataset
     from chainer_seg.datasets.coco import CocoDataset
+    from chainer_seg.datasets.coco_append import append_coco
     from chainer_seg.datasets.coco_writer import write_coco
     from chainer_seg.datasets.synthetic.collages import CollageDataset
     from chainer_seg.datasets.synthetic.figures import FiguresDataset
@@ -46,7 +47,7 @@ _NAMES = {
     'VocDataset': 'voc', 'coco_statistics': 'validation', 'fit_anchors': 'statistics', 'measure_dataset':
     'statistics', 'open_dataset': 'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packing',
     'read_proposal_instances': 'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels':
-    'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer'}
+    'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer', 'append_coco': 'coco_append'}
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'CollageDataset', 'Dataset',
            'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',
@@ -55,5 +56,5 @@ __all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'Colla
            'VocDataset', 'coco_statistics',
            'fit_anchors', 'measure_dataset', 'open_dataset', 'open_semantic', 'pack_dataset',
            'read_proposal_instances', 'read_proposals', 'semantic_labels', 'suggest_anchors',
-           'validate_coco', 'write_coco']
+           'append_coco', 'validate_coco', 'write_coco']
 __getattr__, __dir__ = lazy.names(__name__, _NAMES)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainer_seg.datasets import CocoDataset, write_coco
-from chainer_seg.datasets.coco_append import append_coco
+from chainer_seg.datasets import CocoDataset, append_coco, write_coco
 from chainer_seg.errors import DatasetError, UserError, writing
 from chainer_seg.files import file_names
 from chainer_seg.images import write_image
