@@ -47,7 +47,8 @@ _NAMES = {
     'VocDataset': 'voc', 'coco_statistics': 'validation', 'fit_anchors': 'statistics', 'measure_dataset':
     'statistics', 'open_dataset': 'opening', 'open_semantic': 'semantic', 'pack_dataset': 'packing',
     'read_proposal_instances': 'proposal_files', 'read_proposals': 'proposal_files', 'semantic_labels':
-    'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer', 'append_coco': 'coco_append'}
+    'semantic', 'suggest_anchors': 'statistics', 'validate_coco': 'validation', 'write_coco': 'coco_writer',
+    'append_coco': 'coco_append'}
 
 __all__ = ['PASCAL_NAMES', 'Anchors', 'ClickFilesDataset', 'CocoDataset', 'CollageDataset', 'Dataset',
            'DatasetStatistics', 'ExampleList', 'FiguresDataset', 'MaskFolder', 'MovingPlainShapes',

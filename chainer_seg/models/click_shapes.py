@@ -31,9 +31,9 @@ def check_box(box: Sequence[float], size: tuple[int, int]) -> Box:
 def box_clicks(box: Box, size: tuple[int, int]) -> tuple[Click, ...]:
     """Clicks that say what a box around an object says.
 
-    Five in the form of a cross, in the middle and a quarter of the sides from it, and negative ones beside the
-    corners, where they are inside the image of this size (height, width). With the shipped click model, this
-    gave better masks of objects on photographs than a click in the middle alone, or than GrabCut.
+    Five in the form of a cross, in the middle and a quarter of the sides from it, and negative ones beside
+    the corners, where they are inside the image of this size (height, width). With the shipped click model,
+    this gave better masks of objects on photographs than a click in the middle alone, or than GrabCut.
     """
     y_min, x_min, y_max, x_max = box
     height, width = y_max - y_min, x_max - x_min

@@ -60,7 +60,7 @@ class DatasetViewer(NotebookBox):
 
     def _make_controls(self, seed: int) -> None:
         self._place = ipywidgets.BoundedIntText(
-            0, min=0, max=len(self.dataset) - 1, layout={'width': '80px'})
+            0, min=0, max=len(self.dataset) - 1, tooltip='Number of the image', layout={'width': '80px'})
         self._place.observe(self._follow(lambda: self.go_to(self._place.value)), 'value')
         self._class = ipywidgets.Dropdown(
             options=[_ALL, *self.dataset.class_names], layout={'width': '160px'},

@@ -51,7 +51,7 @@ function addRow(controls, text) {
 function render({ model, el }) {
   const density = Math.min(window.devicePixelRatio || 1, 2);
   const { canvas, status, controls } = addFrame(el, "chainer-seg-explorer chainer-seg-detections",
-    "Image with objects; click one for details");
+    "Image with objects; click one for details, or go through them with the arrow keys");
 
   let objects = [];
   let rows = 1, columns = 1;
@@ -101,6 +101,7 @@ function render({ model, el }) {
     canvas.height = Math.round(rows * density);
     canvas.style.width = `${columns}px`;
     classes.replaceChildren();
+    toggles.lastChild.hidden = objects.every(({ keypoints }) => keypoints.length === 0);
     refreshClasses = listClasses();
     const turn = ++loads;
     image = null;
@@ -163,14 +164,19 @@ function render({ model, el }) {
     });
   }
 
-  function drawName(context, each) {
+  // Names that would cover one of those already placed move down.
+  function drawName(context, each, placed) {
     const [x, y] = onCanvas(each.box);
     const score = model.get("with_scores") ? ` ${each.score.toFixed(2)}` : "";
     const text = `${nameOf(each.label)}${score}`;
     context.font = `${12 * density}px sans-serif`;
     const width = context.measureText(text).width + 6 * density;
     const left = Math.max(Math.min(x, canvas.width - width), 0);
-    const top = Math.max(y - 17 * density, 0);
+    const step = 17 * density;
+    const covers = (other) => Math.abs(other.top - top) < step && left < other.right && other.left < left + width;
+    let top = Math.max(y - step, 0);
+    while (placed.some(covers) && top + 2 * step < canvas.height) top += step;
+    placed.push({ top, left, right: left + width });
     context.fillStyle = `rgb(${each.color.join()})`;
     context.fillRect(left, top, width, 16 * density);
     const [red, green, blue] = each.color;
@@ -192,7 +198,8 @@ function render({ model, el }) {
       });
     }
     if (model.get("keypoints")) shown.forEach((each) => drawKeypoints(context, each));
-    if (model.get("names")) shown.forEach((each) => drawName(context, each));
+    const placed = [];
+    if (model.get("names")) shown.forEach((each) => drawName(context, each, placed));
     if (one) {
       drawMask(context, one, "contours", 1, SELECTED);
       context.lineWidth = 2.5 * density;
@@ -233,9 +240,15 @@ function render({ model, el }) {
     change("selected", found && found.number !== model.get("selected") ? found.number : -1);
   }
 
+  function step(by) {
+    const order = [...shown].sort((a, b) => a.number - b.number);
+    if (order.length) change("selected", neighbour(order, selected(), by).number);
+  }
+
   const FILTERS = "change:score_threshold change:hidden";
   const APPEARANCE = "change:style change:boxes change:names change:keypoints change:opacity change:selected";
   canvas.addEventListener("click", choose);
+  onKeys(canvas, step);
   model.on("change:version", load);
   model.on(FILTERS, filter);
   model.on(APPEARANCE, draw);

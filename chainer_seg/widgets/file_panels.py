@@ -39,7 +39,7 @@ class SavePanel(ipywidgets.VBox):
             button('Add', 'plus', 'Keep the labels that are there and add these',
                    self._answer(segmenter.add_to_coco)),
             button('Replace', 'refresh', 'Replace the labels that are there by these',
-                   self._answer(lambda: segmenter.save_coco(overwrite=True)), button_style='warning'),
+                   self._answer(lambda: segmenter.save_coco(overwrite=True)), '96px', button_style='warning'),
             button('Cancel', 'ban', 'Save nothing', lambda: self._ask(False))],
             justify_content='flex-end')])
         super().__init__([self._folder, buttons, self._choice])

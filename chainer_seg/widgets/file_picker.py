@@ -36,7 +36,8 @@ class FilePicker(ipywidgets.VBox):
             placeholder='path of a weight file or folder', continuous_update=False,
             layout={'flex': '1 1 300px', 'width': 'auto'})
         self._path.observe(self._follow(lambda: self.go_to(self._path.value.strip())), 'value')
-        self._list = ipywidgets.Select(layout={'width': 'auto', 'height': '104px'})
+        self._list = ipywidgets.Select(tooltip='Files and folders',
+                                       layout={'width': 'auto', 'height': '104px'})
         self._list.observe(self._follow(lambda: self.go_to(self.folder / self._list.value)), 'value')
         self._upload = ipywidgets.FileUpload(
             description='Upload', multiple=True, layout={'width': '110px'},

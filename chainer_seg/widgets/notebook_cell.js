@@ -1,6 +1,7 @@
 // What every widget needs in a notebook: its keys stay with it, and screen readers can name its parts.
 
 const WIDGET = ".chainer-seg-widget";
+const HEADER = ".jupyter-widget-Collapse-header";
 const NAMELESS = "input, select, textarea, img, .noUi-handle";
 
 // JupyterLab runs no shortcut for a key pressed in an element with this attribute. It must be the element
@@ -22,9 +23,26 @@ function nameOf(element) {
     element.closest(TITLED)?.title || widget?.querySelector(TITLED)?.title;
 }
 
+// A label that is empty or hidden names nothing.
+function isLabelled(element) {
+  return [...element.labels ?? []].some((label) => label.offsetParent && label.textContent.trim());
+}
+
+// Headers of an accordion are plain elements, which Tab and screen readers pass over.
+function openByKeys(header) {
+  header.tabIndex = 0;
+  header.setAttribute("role", "button");
+  header.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    header.click();
+  });
+}
+
 function nameParts(root) {
+  root.querySelectorAll(`${HEADER}:not([role])`).forEach(openByKeys);
   for (const element of root.querySelectorAll(NAMELESS)) {
-    if (element.labels?.length || element.hasAttribute("aria-label")) continue;
+    if (element.hasAttribute("aria-label") || isLabelled(element)) continue;
     if (element instanceof HTMLImageElement) element.alt ||= nameOf(element) || "Image";
     else if (nameOf(element)) element.setAttribute("aria-label", nameOf(element));
   }

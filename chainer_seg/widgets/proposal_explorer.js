@@ -142,6 +142,10 @@ function render({ model, el }) {
 
   function pin(event) {
     point(event);
+    togglePin();
+  }
+
+  function togglePin() {
     if (!hovered) return;
     const { number } = hovered;
     const pinned = model.get("pinned");
@@ -152,6 +156,10 @@ function render({ model, el }) {
   canvas.addEventListener("pointermove", point);
   canvas.addEventListener("pointerleave", leave);
   canvas.addEventListener("click", pin);
+  onKeys(canvas, (by) => {
+    hovered = neighbour(shown, hovered, by) ?? null;
+    draw();
+  }, togglePin);
   model.on("change:count change:score_threshold change:sizes change:on_top", filter);
   model.on("change:pinned change:opacity", draw);
 

@@ -67,6 +67,7 @@ function addFrame(el, className, label) {
   const canvas = document.createElement("canvas");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
+  canvas.tabIndex = 0;
   const status = document.createElement("div");
   status.className = "chainer-seg-status";
   status.setAttribute("aria-live", "polite");
@@ -75,6 +76,24 @@ function addFrame(el, className, label) {
   frame.append(canvas, status, controls);
   el.append(frame);
   return { canvas, status, controls };
+}
+
+// Calls step(1 or -1) for the arrow keys, and enter() for Enter, on a focused canvas.
+function onKeys(canvas, step, enter = () => {}) {
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey) enter();
+    else if (event.key in steps) step(steps[event.key]);
+    else return;
+    event.preventDefault();
+  });
+}
+
+// The item after or before ``item``, around the ends; the first or last if item is not there.
+function neighbour(items, item, step) {
+  const place = items.indexOf(item);
+  if (place < 0) return step > 0 ? items[0] : items[items.length - 1];
+  return items[(place + step + items.length) % items.length];
 }
 
 function addSlider(controls, text, { min, max, step, get, set, show }) {

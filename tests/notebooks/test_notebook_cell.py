@@ -1,5 +1,7 @@
 """All widgets in Chromium: keys, names for screen readers, and what a page without them shows."""
 
+import importlib.resources
+
 import nbformat
 import pytest
 
@@ -106,6 +108,61 @@ def test_every_control_has_a_name(page):
                   !each.textContent.trim() && !each.alt)
           .map((each) => each.outerHTML.slice(0, 200)))''')
     assert nameless == []
+
+
+AXE = '''
+const done = arguments[0];
+axe.run({ include: [[".chainer-seg-widget"]] }, { resultTypes: ["violations"] }).then(
+  ({ violations }) => done(
+    violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(
+      ({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`))),
+  (error) => done([String(error)]));
+'''
+
+
+@pytest.mark.parametrize('theme', ['Light', 'Dark'])
+def test_axe_has_no_serious_findings(page, theme):
+    window, _ = page
+    program = importlib.resources.files('axe_core_python').joinpath('axe.min.js').read_text(encoding='utf-8')
+    window.execute_async_script(
+        'const done = arguments[1];'
+        'window.jupyterapp.commands.execute("apputils:change-theme", { theme: arguments[0] })'
+        '.then(() => done())',
+        f'JupyterLab {theme}')
+    wait_until(lambda: window.execute_script('return document.body.dataset.jpThemeName').endswith(theme),
+               'the theme')
+    window.execute_script(program)
+    assert window.execute_async_script(AXE) == []
+
+
+def test_every_control_is_reached_by_tab(page):
+    window, _ = page
+    passed_over = window.execute_script('''
+        return [...document.querySelectorAll(".chainer-seg-widget")].flatMap((root) =>
+          [...root.querySelectorAll("button, input, select, textarea, summary, .noUi-handle, " +
+            ".jupyter-widget-Collapse-header, .chainer-seg-explorer canvas, .chainer-seg-canvas")]
+          .filter((each) => each.offsetParent && each.tabIndex < 0 && !each.disabled)
+          .map((each) => each.outerHTML.slice(0, 200)))''')
+    assert passed_over == []
+
+
+def test_a_section_opens_by_keys(page):
+    window, _ = page
+    field = window.find_element('css selector', 'input[placeholder="path of a mask or COCO file"]')
+    [header] = [each for each in window.find_elements('css selector', '.jupyter-widget-Collapse-header')
+                if each.text.strip() == 'Open']
+    assert not field.is_displayed()
+    header.send_keys('\ue007')  # Enter
+    wait_until(field.is_displayed, 'the section')
+
+
+def test_arrow_keys_go_through_the_objects_of_an_explorer(page):
+    window, _ = page
+    explorer = window.find_element('css selector', '.chainer-seg-detections')
+    explorer.find_element('css selector', 'canvas').send_keys('\ue014', '\ue014')  # arrow right
+    status = explorer.find_element('css selector', '.chainer-seg-status')
+    wait_until(lambda: status.text.startswith('Object 1'), 'the second object')
+    assert not explorer.find_elements('xpath', './/label[contains(., "keypoints") and not(@hidden)]')
 
 
 def test_saved_views_appear_only_without_the_widgets(page):
