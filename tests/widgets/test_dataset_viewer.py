@@ -34,8 +34,8 @@ def test_the_first_image_is_shown_with_its_objects(few):
     viewer = DatasetViewer(few)
     np.testing.assert_array_equal(viewer.explorer.image, few[0][0])
     np.testing.assert_array_equal(viewer.explorer.instances.masks, few[0][1].masks)
-    assert viewer.number == 0 and viewer.message == 'image 0: 30x20 pixels, 1 object'
-    assert repr(viewer) == 'DatasetViewer(image 0 of 4)'
+    assert viewer.number == 0 and viewer.message == 'image 1: 30x20 pixels, 1 object'
+    assert repr(viewer) == 'DatasetViewer(image 1 of 4)'
 
 
 def test_buttons_and_field_go_to_other_images(few):
@@ -45,8 +45,8 @@ def test_buttons_and_field_go_to_other_images(few):
     controls(viewer, 'Button')['Previous image'].click()
     assert viewer.number == 1
     [field] = controls(viewer, 'BoundedIntText').values()
-    assert field.value == 1
-    field.value = 3
+    assert field.value == 2  # counted from 1
+    field.value = 4
     assert viewer.number == 3 and viewer.explorer.image[0, 0, 0] == 3
 
 
@@ -127,11 +127,31 @@ def test_an_image_that_cannot_be_read_is_reported_and_skipped(tmp_path):
     viewer = DatasetViewer(dataset)
     with pytest.raises(ImageError):
         viewer.next()
-    assert viewer.number == 1 and 'Image 1 cannot be shown' in viewer.message
+    assert viewer.number == 1 and 'Image 2 cannot be shown' in viewer.message
     viewer.next()
     assert viewer.number == 2 and viewer.message.startswith('000002.jpg')
     controls(viewer, 'Button')['Previous image'].click()
-    assert 'Image 1 cannot be shown' in viewer.message
+    assert 'Image 2 cannot be shown' in viewer.message
+
+
+def matches(viewer):
+    return viewer._matches.value
+
+
+def test_the_images_with_a_class_are_counted(few):
+    viewer = DatasetViewer(few)
+    assert matches(viewer) == ''
+    for name, expected in (('dog', 'in 2 images'), ('cat', 'in 1 image'), (None, '')):
+        viewer.class_name = name
+        assert matches(viewer) == expected
+
+
+def test_counting_ends_after_a_second(few, monkeypatch):
+    from chainer_seg.widgets import dataset_viewer
+    monkeypatch.setattr(dataset_viewer, '_LONGEST', -1)
+    viewer = DatasetViewer(few)
+    viewer.class_name = 'dog'
+    assert matches(viewer) == 'in at least 1 images'
 
 
 def test_numbers_out_of_range_and_empty_data_sets_are_rejected(few):

@@ -22,8 +22,3 @@ def test_a_missing_extra_is_reported(missing):
                           capture_output=True, text=True, check=True)
     assert done.stdout == ('chainer_seg.widgets needs ipywidgets and anywidget; install them with '
                            'pip install "chainer-seg[notebook]".\n')
-
-
-def test_the_segmenter_keeps_its_documented_name():
-    from chainer_seg import widgets
-    assert widgets.ClickSegmenter is widgets.ClickSegmenterWidget
