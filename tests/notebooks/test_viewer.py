@@ -47,7 +47,7 @@ def press(window, tooltip):
 def test_buttons_go_to_the_next_image_and_back(page):
     window, ask = page
     count = ask('[len(dataset[number][1]) for number in range(2)]')
-    assert says(window, f'image 0: 240x160 pixels, {count[0]} objects')
+    assert says(window, f'image 1: 240x160 pixels, {count[0]} objects')
     press(window, 'Next image')
     wait_until(lambda: says(window, f'image 2: 240x160 pixels, {count[1]} objects'), 'image 2')
     shown = f'{count[1]} of {count[1]} objects shown; click one for details.'
