@@ -159,9 +159,15 @@ def test_a_section_opens_by_keys(page):
 def test_arrow_keys_go_through_the_objects_of_an_explorer(page):
     window, _ = page
     explorer = window.find_element('css selector', '.chainer-seg-detections')
-    explorer.find_element('css selector', 'canvas').send_keys('\ue014', '\ue014')  # arrow right
+    canvas = explorer.find_element('css selector', 'canvas')
     status = explorer.find_element('css selector', '.chainer-seg-status')
-    wait_until(lambda: status.text.startswith('Object 1'), 'the second object')
+    seen = set()
+    for _ in range(2):
+        before = status.text
+        canvas.send_keys('\ue014')  # arrow right
+        wait_until(lambda before=before: status.text != before, 'another object')
+        seen.add(status.text[:9])
+    assert seen == {'Object 0:', 'Object 1:'}
     assert not explorer.find_elements('xpath', './/label[contains(., "keypoints") and not(@hidden)]')
 
 
