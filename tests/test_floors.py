@@ -34,7 +34,7 @@ CONVERTERS = PACKAGE.parent / 'converters'
 CLOSED_TO_CONVERTERS = {'datasets', 'visualization', 'training', 'evaluation', 'jobs', 'cli', 'widgets'}
 # Modules of chainer_seg that may import the converters, inside functions only.
 MAY_IMPORT_CONVERTERS = {
-    'cli/convert.py', 'cli/export.py', 'widgets/weight_converter.py',
+    'cli/convert.py', 'cli/export.py', 'widgets/weight_converter.py', 'widgets/weight_report.py',
     'model_file.py'}  # load_model converts published weights
 
 
