@@ -191,7 +191,7 @@ class ClickCanvas(NotebookBox):
 
     def _receive(self, _: object, content: Any, buffers: object) -> None:
         """Handles a message from the browser; it may concern an image that is no longer the current one."""
-        if not isinstance(content, dict) or not isinstance(content.get('kind'), str):
+        if not isinstance(content, dict) or content.get('kind') not in ('command', 'hover', *_GESTURES):
             return
         kind, image = content['kind'], content.get('image')
         try:
