@@ -200,7 +200,8 @@ class RestoredNotice(ipywidgets.HBox):
         line.value = html.escape(text)
         children: list[ipywidgets.Widget] = [line]
         if discard is not None:
-            children.append(button('Discard', 'trash', 'Start without the restored objects', discard))
+            children.append(button('Discard', 'trash', 'Start without the restored objects', discard,
+                                   '96px'))
         super().__init__(children, layout={'align_items': 'center', 'flex_flow': 'row wrap'})
         if not text:
             self.hide()

@@ -33,7 +33,7 @@ _SLIDERS: dict[str, tuple[str, float, float, float]] = {
     'colour_rgb': ('Appearance: sigma RGB', 1, 60, 1),
     'steps': ('Iterations', 0, 20, 1),
 }
-_LABELS = {'description_width': '170px'}
+_LABELS = {'description_width': '220px'}
 _GAP = 6  # White pixels between the two images.
 
 
