@@ -187,7 +187,7 @@ class DatasetViewer(NotebookBox):
         label, end, count = find_label(self.dataset, self.class_name), time.monotonic() + _LONGEST, 0
         for number in range(len(self.dataset)):
             with contextlib.suppress(UserError):  # said when the image is shown
-                count += any(images_with(self.dataset, label, [number]))
+                count += next(images_with(self.dataset, label, [number]), None) is not None
             if time.monotonic() > end and number + 1 < len(self.dataset):
                 self._matches.value = f'in at least {count} images'
                 return

@@ -49,8 +49,8 @@ def control(widget, kind, text=''):
 
 
 def table(converter, tab):
-    titles = [title.split()[0] for title in converter.children[2].titles]
-    return converter.children[2].children[titles.index(tab)]
+    titles = [title.split()[0] for title in converter.children[1].children[1].titles]
+    return converter.children[1].children[1].children[titles.index(tab)]
 
 
 def test_a_folder_lists_its_folders_and_weight_files(folder):
@@ -122,7 +122,7 @@ def test_the_files_of_one_checkpoint_are_uploaded_together(folder, monkeypatch):
 
 
 def test_format_network_and_tree_are_shown_at_once(converter):
-    about = converter.children[1].value
+    about = converter.children[1].children[0].value
     assert '<b>resnet.t7</b>: format Torch7, ResNet of fb.resnet.torch; 88 arrays' in about
     rows = table(converter, 'Tree').rows
     assert rows[0] == [0, '', 'nn.Sequential'] and rows[1][:2] == [1, '1']
@@ -135,7 +135,7 @@ def test_a_checkpoint_is_recognised_by_any_of_its_file_names(folder, name):
     files = pathlib.Path(__file__).parents[1] / 'converters' / 'formats' / 'data' / 'tensorflow'
     converter = WeightConverter(files / name)
     assert converter.path == files / 'semantic.index'
-    assert 'format TensorFlow, DeepLab of TensorFlow' in converter.children[1].value
+    assert 'format TensorFlow, DeepLab of TensorFlow' in converter.children[1].children[0].value
 
 
 def test_converting_writes_a_model_and_shows_the_mapping(converter):
@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_clears_the_previous_one(conv
     assert 'is a text file that begins with' in converter.message
     assert converter.inspection is converter.conversion is converter.path is None
     assert control(converter, 'Button', 'Convert').disabled
-    assert converter.children[2].layout.display == 'none'
+    assert converter.children[1].children[1].layout.display == 'none'
     with pytest.raises(UserError, match='choose a weight file first'):
         converter.convert()
 
