@@ -35,7 +35,11 @@ class ImageCanvas {
       [...Object.keys(this.local), ...model.get("commands")]));
     this.frame.addEventListener("keydown", (event) => this.onKey(event));
     this.frame.addEventListener("keyup", (event) => event.key === " " && this.gestures.grab(false));
-    this.frame.addEventListener("focusout", () => this.gestures.grab(false));
+    this.frame.addEventListener("focusout", () => {
+      this.gestures.grab(false);
+      this.draw(); // without the crosshair
+    });
+    this.canvas.addEventListener("pointerdown", () => { this.crosshair.place = null; });
     this.gestures = new Gestures(this.frame, this.canvas, this.view, {
       click: (place, right) => this.click(place, this.isPositive(right)),
       moved: () => this.draw(),
@@ -124,7 +128,9 @@ class ImageCanvas {
       if (image === shown.imageNumber && kind !== "hover") clicks?.forEach((click) => mark(click, true));
     }
     this.drawing?.paint(context, width, height, model.get("brush") * this.density, this.density);
-    this.crosshair.paint(context, width, height, this.density);
+    if (this.frame.contains(document.activeElement)) {
+      this.crosshair.paint(context, width, height, this.density);
+    }
     this.frame.classList.toggle("is-zoomed", view.zoom > 1);
     this.painted = shown.number;
     this.showBusy();
