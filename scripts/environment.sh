@@ -54,6 +54,13 @@ locked_for() {
         chosen' requirements-hashed.lock
 }
 
+# Whether pip finds packages: in an index, or in folders of the user's own settings. Answers within seconds,
+# where an installation tries each package again and again.
+finds_packages() {
+    "$ENVIRONMENT/bin/python" -m pip install --disable-pip-version-check --dry-run --ignore-installed \
+        --no-deps --retries 0 --timeout 5 six
+}
+
 install_all() {
     local pip=("$ENVIRONMENT/bin/python" -m pip install --disable-pip-version-check --no-deps)
     locked_for "$1" >"$ENVIRONMENT/requirements.txt"
@@ -75,11 +82,14 @@ make_environment() {
         rm -rf "$ENVIRONMENT"
         make_venv "$python"
     fi
-    echo "Installing chainer_seg with [$extras]; this takes a minute or two."
     log="$ENVIRONMENT/install.log"
+    finds_packages >"$log" 2>&1 ||
+        fail "The package index does not answer; connect to the network and run this again" \
+            "(what pip says is in $log)."
+    echo "Installing chainer_seg with [$extras]; this takes a minute or two."
     if ! install_all "$extras" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        fail "The installation failed (the full log is in $log); check the network and run it again."
+        fail "The installation failed (the full log is in $log); run it again."
     fi
     echo "$print" >"$stamp"
 }
