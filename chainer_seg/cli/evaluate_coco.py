@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.common import CommonOnDevice
@@ -22,6 +22,9 @@ from chainer_seg.cli.evaluation_data import (
 from chainer_seg.cli.synthetic_data import dataset_for_classes
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any
+
+if TYPE_CHECKING:
+    from chainer_seg.evaluation import ErrorAnalysis
 
 _TITLES = {'bbox': 'boxes', 'segm': 'masks', 'keypoints': 'keypoints'}
 _FIGURES = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
@@ -43,6 +46,8 @@ class EvaluateCoco(ModelCommand):
         kinds: Kinds of figures; everything that model and data set have if omitted; for a YOLACT++, bbox
             alone uses the scores of the boxes.
         per_class: Also report the AP of each class.
+        errors: Also report how many errors of each kind there are at IoU 0.5, and the AP50 that each kind
+            costs (TIDE, arXiv 2008.08115).
         voc: Also report the AP at IoU 0.5 and at IoU 0.7, as for Pascal SBD.
         out: File to write the figures to, as JSON.
         results: Folder to keep the detections in, in the format of COCO's server.
@@ -58,6 +63,7 @@ class EvaluateCoco(ModelCommand):
     kinds: Annotated[tuple[Literal['bbox', 'segm', 'keypoints'], ...] | None,
                      option(metavar='{bbox,segm,keypoints} ...')] = None
     per_class: Switch = False
+    errors: Switch = False
     voc: Switch = False
     out: Annotated[str | None, option(metavar='JSON')] = None
     results: Annotated[str | None, option(metavar='DIR')] = None
@@ -70,20 +76,29 @@ class EvaluateCoco(ModelCommand):
     rules: ClassVar = (*data_rules(), CLASS_RULE, only(with_any('--results'), '--overwrite'))
 
     def work(self, model: Any) -> None:
+        from chainer_seg.evaluation import ErrorAnalysis
         from chainer_seg.jobs import evaluate_detector
         started = time.time()
         dataset = self.data.open(self.common.seed, draw=functools.partial(
             dataset_for_classes, model.class_names, self.classes.drawn))
+        errors = ErrorAnalysis(dataset.class_names, self._compared(model)) if self.errors else None
         bad = BadImages(self.data.strict)
         with bad.reported(len(dataset), 'are not in the figures', self.common.verbose):
             evaluator = evaluate_detector(
                 model, dataset, self.kinds, match=self.classes.match, folder=self.results,
-                overwrite=self.overwrite, progress=not self.common.quiet, on_error=bad,
+                overwrite=self.overwrite, progress=not self.common.quiet, on_error=bad, errors=errors,
                 **self.detection.settings(model))
             figures = evaluator.summary(self.per_class, _VOC_OVERLAPS if self.voc else ())
             refuse_without_objects(figures)
             print(f'{len(evaluator)} images, {time.time() - started:.0f} s')
             self.show(figures, evaluator.kinds, dataset.class_names)
+            if errors is not None:
+                print('\n' + error_table(errors))
+
+    def _compared(self, model: Any) -> str:
+        """What errors are counted of: masks where they are measured."""
+        with_masks = model.config.get('with_masks', True) and 'segm' in (self.kinds or ('segm',))
+        return 'segm' if with_masks else 'bbox'
 
     def show(self, figures: dict[str, float], kinds: tuple[str, ...], class_names: tuple[str, ...]) -> None:
         """Prints and writes the figures that the options ask for."""
@@ -126,6 +141,13 @@ def class_table(figures: Mapping[str, float], kinds: Sequence[str], class_names:
         lines.append(f'{name:{width}}' + ''.join(
             f'{_cell(figures[f"{kind}/AP/{name}"]):>10}' for kind in kinds))
     return '\n'.join(lines)
+
+
+def error_table(errors: 'ErrorAnalysis') -> str:
+    """The number of errors of each kind, and the AP50 in percent that would be gained without them."""
+    counts, gains = errors.counts(), errors.gains()
+    return '\n'.join([f'{"errors of " + _TITLES[errors.kind]:18}{"number":>8}{"AP50 lost":>11}', *(
+        f'{kind:18}{counts[kind].sum():8}{100 * gain:11.1f}' for kind, gain in gains.items())])
 
 
 def _cell(value: float) -> str:

@@ -5,6 +5,7 @@ import typing
 from chainer_seg import lazy
 
 if typing.TYPE_CHECKING:
+    from chainer_seg.evaluation.analysis import Case, DetectionAnalysis, analyse_detections
     from chainer_seg.evaluation.boundary import boundary_iou
     from chainer_seg.evaluation.classes import ClassMatch, match_classes
     from chainer_seg.evaluation.clicks import (
@@ -15,6 +16,7 @@ if typing.TYPE_CHECKING:
         number_of_clicks,
     )
     from chainer_seg.evaluation.coco import CocoEvaluator, evaluate_coco
+    from chainer_seg.evaluation.error_analysis import ErrorAnalysis
     from chainer_seg.evaluation.object_choice import find_labels, sample_objects
     from chainer_seg.evaluation.patches import evaluate_patches
     from chainer_seg.evaluation.proposals import (
@@ -25,15 +27,18 @@ if typing.TYPE_CHECKING:
     from chainer_seg.evaluation.semantic import SemanticEvaluator, evaluate_semantic
 
 _NAMES = {
-    'ClassMatch': 'classes', 'ClickFigures': 'clicks', 'CocoEvaluator': 'coco', 'ProposalEvaluator':
-    'proposals', 'SemanticEvaluator': 'semantic', 'boundary_iou': 'boundary', 'click_ious': 'clicks',
-    'evaluate_clicks': 'clicks', 'evaluate_coco': 'coco', 'evaluate_patches': 'patches',
-    'evaluate_proposal_files': 'proposals', 'evaluate_proposals': 'proposals', 'evaluate_semantic':
-    'semantic', 'find_labels': 'object_choice', 'match_classes': 'classes', 'next_click': 'clicks',
-    'number_of_clicks': 'clicks', 'sample_objects': 'object_choice'}
+    'Case': 'analysis', 'ClassMatch': 'classes', 'ClickFigures': 'clicks', 'CocoEvaluator': 'coco',
+    'DetectionAnalysis': 'analysis', 'ErrorAnalysis': 'error_analysis',
+    'ProposalEvaluator': 'proposals', 'SemanticEvaluator': 'semantic', 'analyse_detections': 'analysis',
+    'boundary_iou': 'boundary', 'click_ious': 'clicks', 'evaluate_clicks': 'clicks',
+    'evaluate_coco': 'coco', 'evaluate_patches': 'patches', 'evaluate_proposal_files': 'proposals',
+    'evaluate_proposals': 'proposals', 'evaluate_semantic': 'semantic', 'find_labels': 'object_choice',
+    'match_classes': 'classes', 'next_click': 'clicks', 'number_of_clicks': 'clicks',
+    'sample_objects': 'object_choice'}
 
-__all__ = ['ClassMatch', 'ClickFigures', 'CocoEvaluator', 'ProposalEvaluator', 'SemanticEvaluator',
-           'boundary_iou', 'click_ious', 'evaluate_clicks', 'evaluate_coco', 'evaluate_patches',
-           'evaluate_proposal_files', 'evaluate_proposals', 'evaluate_semantic', 'find_labels',
-           'match_classes', 'next_click', 'number_of_clicks', 'sample_objects']
+__all__ = ['Case', 'ClassMatch', 'ClickFigures', 'CocoEvaluator', 'DetectionAnalysis', 'ErrorAnalysis',
+           'ProposalEvaluator', 'SemanticEvaluator', 'analyse_detections', 'boundary_iou', 'click_ious',
+           'evaluate_clicks', 'evaluate_coco', 'evaluate_patches', 'evaluate_proposal_files',
+           'evaluate_proposals', 'evaluate_semantic', 'find_labels', 'match_classes', 'next_click',
+           'number_of_clicks', 'sample_objects']
 __getattr__, __dir__ = lazy.names(__name__, _NAMES)

@@ -70,7 +70,7 @@ class CocoEvaluator:
             chainer_seg.errors.DatasetError: The two differ in size, a label has no class, the classes of
                 the prediction are not those of the evaluator, or keypoints are missing.
         """
-        ground_truth, prediction = self._renamed(ground_truth), self._renamed(prediction)
+        ground_truth, prediction = self.renamed(ground_truth), self.renamed(prediction)
         if ground_truth.image_size != prediction.image_size:
             raise DatasetError(
                 f'The prediction is for an image of {prediction.image_size} pixels, its ground '
@@ -85,7 +85,7 @@ class CocoEvaluator:
             self._records[kind].append(
                 match_image(self._evaluation(kind), ground_truth, prediction, present, kind))
 
-    def _renamed(self, instances: Instances) -> Instances:
+    def renamed(self, instances: Instances) -> Instances:
         """The instances with the evaluator's labels for the names of their classes."""
         names = instances.class_names
         if self.class_agnostic or not self.class_names or names in ((), self.class_names):
@@ -130,6 +130,14 @@ class CocoEvaluator:
                 figures.update((f'{kind}/AP/{name}', value)
                                for name, value in self._class_figures(evaluation))
         return figures
+
+    def precision(self, kind: str = 'segm') -> npt.NDArray[np.float64]:
+        """The precision at recalls 0, 0.01, ..., 1 of each class, (10, 101, C), at the overlaps 0.5 to 0.95.
+
+        NaN for classes without objects.
+        """
+        values = self._accumulate(kind).eval['precision'][:, :, :, 0, -1]
+        return np.where(values < 0, np.nan, values)
 
     def _evaluation(self, kind: str) -> COCOeval:
         """A COCOeval with this evaluator's settings and no data."""

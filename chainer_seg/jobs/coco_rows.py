@@ -1,37 +1,12 @@
 """Rows of COCO results, and the files that they are written to in the end."""
 
 import pathlib
-import typing
 from collections.abc import Iterable
 
-from chainer_seg import schema
+from chainer_seg.datasets.coco_results import CONTENT
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import json_list
 from chainer_seg.jobs.results import Results
-
-# What COCO's server calls the content of each kind of result. The kinds have files of their own because
-# pycocotools takes the area of an object from its box where a result has one, and COCO's small, medium and
-# large masks are told apart by the area of the mask.
-CONTENT = {'bbox': 'bbox', 'segm': 'segmentation', 'keypoints': 'keypoints'}
-
-
-class Code(typing.TypedDict):
-    """A run-length encoding."""
-
-    size: list[schema.Side]
-    counts: str
-
-
-class CocoResult(typing.TypedDict):
-    """A result of an image as COCO's server takes it."""
-
-    image_id: int | str
-    category_id: int | str
-    score: int | float
-    segmentation: typing.NotRequired[Code]
-    bbox: typing.NotRequired[list[int | float]]
-    keypoints: typing.NotRequired[list[int | float]]
-
 
 def write_results(path: pathlib.Path, results: Results, numbers: Iterable[int], kind: str, *,
                   required: bool = False) -> None:
@@ -39,9 +14,9 @@ def write_results(path: pathlib.Path, results: Results, numbers: Iterable[int], 
 
     Args:
         path: The file.
-        results: With rows of :class:`CocoResult`.
+        results: With rows of :class:`chainer_seg.datasets.coco_results.CocoResult`.
         numbers: The images, in this order.
-        kind: One of :data:`CONTENT`.
+        kind: One of :data:`chainer_seg.datasets.coco_results.CONTENT`.
         required: Whether each result must have that content.
 
     Raises:

@@ -18,15 +18,17 @@ from tqdm.auto import tqdm
 from chainer_seg import schema
 from chainer_seg.bad_images import OnError, passing_over
 from chainer_seg.datasets.base import Dataset
+from chainer_seg.datasets.coco_results import CONTENT, CocoResult, result_ids
 from chainer_seg.datasets.semantic import SemanticDataset
 from chainer_seg.errors import DatasetError, ImageError, UserError
 from chainer_seg.evaluation.classes import ClassMatch, match_classes
 from chainer_seg.evaluation.click_benchmarks import CAP, THRESHOLDS
 from chainer_seg.evaluation.clicks import ClickFigures, ClickResult, Segmenter, number_of_clicks
 from chainer_seg.evaluation.coco import CocoEvaluator
+from chainer_seg.evaluation.error_analysis import ErrorAnalysis
 from chainer_seg.evaluation.semantic import SemanticEvaluator
 from chainer_seg.instances import Instances
-from chainer_seg.jobs.coco_rows import CONTENT, CocoResult, write_results
+from chainer_seg.jobs.coco_rows import write_results
 from chainer_seg.jobs.fingerprints import fingerprint_of_dataset, fingerprint_of_model
 from chainer_seg.jobs.result_paths import result_stems
 from chainer_seg.jobs.results import Results
@@ -46,8 +48,8 @@ Match = Literal['name', 'number'] | None
 
 def evaluate_detector(model: 'InstanceDetector', dataset: Dataset, kinds: Sequence[str] | None = None, *,
                       match: Match = None, folder: Folder = None, overwrite: bool = False,
-                      progress: bool = True, on_error: OnError | None = None, **options: Any
-                      ) -> CocoEvaluator:
+                      progress: bool = True, on_error: OnError | None = None,
+                      errors: ErrorAnalysis | None = None, **options: Any) -> CocoEvaluator:
     """Detects the objects of a data set's images, and compares them with the true ones.
 
     In a folder, the detections are kept image by image, and finally written to ``bbox.json``,
@@ -63,6 +65,7 @@ def evaluate_detector(model: 'InstanceDetector', dataset: Dataset, kinds: Sequen
         progress: Show a progress bar.
         on_error: Called with the number and the error of an image that cannot be used, which is then not
             measured; None raises the error.
+        errors: Sorts the errors of the same detections; None for none.
         options: Of ``model.detect``. The defaults are those of the model, and for a YOLACT those of its own
             evaluation.
 
@@ -77,8 +80,7 @@ def evaluate_detector(model: 'InstanceDetector', dataset: Dataset, kinds: Sequen
     kinds = _measurable_kinds(model, dataset, kinds)
     options = _detection_options(model, kinds, options)
     evaluator, category_ids = CocoEvaluator(dataset.class_names, kinds=kinds), dataset.category_ids
-    # The ids of synthetic images count from 1, as those of written ones do.
-    ids = dataset.ids if dataset.has_files else range(1, len(dataset) + 1)
+    ids = result_ids(dataset)
 
     def detect(number: int, image: np.ndarray) -> list[dict[str, Any]]:
         found = matched.found(model.detect(image, **options))
@@ -87,6 +89,8 @@ def evaluate_detector(model: 'InstanceDetector', dataset: Dataset, kinds: Sequen
     def add(truth: Instances, results: list[dict[str, Any]]) -> None:
         found = Instances.from_coco_results(results, truth.image_size, category_ids, matched.names)
         evaluator.add(matched.truth(truth), found)
+        if errors is not None:
+            errors.add(matched.truth(truth), found)
 
     files = {kind: pathlib.Path(folder or '', f'{kind}.json') for kind in CONTENT}
     settings = {**_inputs(model, dataset, folder), 'match': match, **options}

@@ -14,8 +14,9 @@ from typing import Any
 
 from chainer_seg.bad_images import OnError
 from chainer_seg.datasets.base import Dataset
+from chainer_seg.datasets.coco_results import CocoResult
 from chainer_seg.datasets.proposal_files import KINDS, proposal_results
-from chainer_seg.jobs.coco_rows import CocoResult, write_results
+from chainer_seg.jobs.coco_rows import write_results
 from chainer_seg.jobs.fingerprints import digest, fingerprint_of_model
 from chainer_seg.jobs.results import Results
 

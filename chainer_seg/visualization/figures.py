@@ -39,9 +39,16 @@ class NotebookFigure(Figure):
         super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format='png')
-        return buffer.getvalue()
+        return figure_png(self)
+
+
+def figure_png(drawn: Figure | Axes) -> bytes:
+    """A figure, or that of an axis, as a PNG file."""
+    buffer = io.BytesIO()
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    assert figure is not None  # An axis that was drawn on has one.
+    figure.savefig(buffer, format='png')
+    return buffer.getvalue()
 
 
 def new_axes(size: tuple[int, int] | None = None) -> Axes:

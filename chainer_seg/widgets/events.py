@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets
@@ -41,6 +41,16 @@ def error_message(problem: BaseException, failure: str,
 def count_of(count: int, name: str) -> str:
     """A number of things as text, such as '1 object' and '2 objects'."""
     return f'{count} {name}{"" if count == 1 else "s"}'
+
+
+@contextlib.contextmanager
+def reporting_errors(say: Callable[[str, bool], object], failure: str) -> Iterator[None]:
+    """Errors raised in the block are also said; ``failure`` is as of :func:`error_message`."""
+    try:
+        yield
+    except BaseException as problem:
+        say(error_message(problem, failure), True)
+        raise
 
 
 def status_html(message: str, is_error: bool = False) -> str:

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 
 from chainer_seg import training
+from chainer_seg.datasets.coco_results import CocoResult
 from chainer_seg.instances import Instances
 from chainer_seg.jobs import Results
-from chainer_seg.jobs.coco_rows import CocoResult
 from chainer_seg.jobs.evaluation import Labels
 from chainer_seg.jobs.proposals import keep_proposals
 from chainer_seg.recipes import YolactRecipe
