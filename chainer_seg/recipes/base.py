@@ -93,7 +93,7 @@ class Recipe:
         """
         from chainer_seg import training
         from chainer_seg.model_file import save_model
-        run = dataclasses.replace(run or Run(), **run_options)
+        run = (run or Run()).replace(**run_options)
         parts = self.parts(train, train if validation is None else validation, run)
         if self.model_to_evaluate(run):
             run = dataclasses.replace(run, resume=None)

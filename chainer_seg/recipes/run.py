@@ -2,10 +2,11 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from tyro.conf import FlagCreatePairsOff, Suppress
 
+from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.recipes.options import Resume, option
 
 
@@ -34,6 +35,23 @@ class Run:
     log_every: Annotated[int, option('--print-interval', metavar='N')] = 20
     progress: Suppress[str] = 'auto'
     command: Suppress[str | None] = None
+
+    def __post_init__(self) -> None:
+        if self.resume is not None:
+            from chainer_seg.training.snapshots import check_resume
+            check_resume(self.resume)
+
+    def replace(self, **options: Any) -> Self:
+        """The same run with other values of fields.
+
+        Raises:
+            chainer_seg.errors.TrainingError: A field does not exist.
+        """
+        known = [field.name for field in dataclasses.fields(self)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise TrainingError(f'A run has no option {quoted(unknown[0])}; it has {", ".join(known)}.')
+        return dataclasses.replace(self, **options)
 
     def settings(self) -> dict[str, object]:
         """The fields as attributes of :class:`chainer_seg.training.Settings`."""

@@ -17,7 +17,7 @@ The settings are described in :class:`Settings`, the files of a run in
 :mod:`chainer_seg.training.snapshots` and :mod:`chainer_seg.training.log`.
 """
 
-from chainer_seg.training.assembly import Trainer, TrainingResult, build_trainer, train
+from chainer_seg.training.assembly import Trainer, TrainingResult, build_trainer, read_result, train
 from chainer_seg.training.curves import LiveCurve, plot_log
 from chainer_seg.training.log import read_log
 from chainer_seg.training.parameters import BIASES_AND_NORMALIZATION, WeightDecay
@@ -30,5 +30,5 @@ from chainer_seg.training.updater import Updater, stack_samples
 __all__ = [
     'BIASES_AND_NORMALIZATION', 'Constant', 'Cosine', 'ExampleStream', 'LiveCurve', 'Poly',
     'Schedule', 'Settings', 'Steps', 'Trainer', 'TrainingResult', 'Updater', 'WarmUp',
-    'WeightDecay', 'build_trainer', 'find_snapshots', 'plot_log', 'read_log', 'stack_samples',
-    'train']
+    'WeightDecay', 'build_trainer', 'find_snapshots', 'plot_log', 'read_log', 'read_result',
+    'stack_samples', 'train']

@@ -11,20 +11,20 @@ from threadpoolctl import threadpool_limits
 
 from chainer_seg.class_names import first_difference
 from chainer_seg.devices import get_device
-from chainer_seg.errors import TrainingError
+from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.locks import sole_writer
 from chainer_seg.model_file import save_model
 from chainer_seg.models.base import Model
 from chainer_seg.training.curves import LiveCurve
 from chainer_seg.training.evaluation import Evaluation
 from chainer_seg.training.interrupt import Interruption
-from chainer_seg.training.log import Log, TensorBoard
+from chainer_seg.training.log import Log, TensorBoard, read_log
 from chainer_seg.training.parameters import LearningRate, WeightDecay
 from chainer_seg.training.progress import ProgressBar, ProgressLines, resolve_kind, say
 from chainer_seg.training.schedules import Constant
 from chainer_seg.training.settings import Settings
 from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_snapshots, find_state
-from chainer_seg.training.state import restore_state
+from chainer_seg.training.state import read_about, restore_state
 from chainer_seg.training.stream import ExampleStream, computing_threads
 from chainer_seg.training.updater import Updater, global_random_state_kept
 
@@ -111,6 +111,10 @@ def build_trainer(train_chain: chainer.Chain, dataset: Any, **options: Any) -> T
         chainer_seg.errors.DatasetError: The data set is empty.
         chainer_seg.errors.DeviceError: The device does not exist.
     """
+    unknown = sorted(set(options) - {field.name for field in dataclasses.fields(Settings)})
+    if unknown:
+        raise TrainingError(f'A training has no setting {quoted(unknown[0])}; chainer_seg.training.Settings '
+                            f'lists them.')
     settings = Settings(**options)
     stream = ExampleStream(
         dataset, settings.batch_size, settings.transform, settings.seed, settings.workers,
@@ -152,6 +156,24 @@ def train(trainer: Trainer) -> TrainingResult:
         iteration=trainer.updater.iteration, out=out, snapshot=snapshots.newest, model=model,
         best_model=best_model, best_value=snapshots.best_value, best_metric=snapshots.best_metric,
         skipped=trainer.updater.skipped, log=trainer.log.lines)
+
+
+def read_result(out: str | os.PathLike) -> TrainingResult | None:
+    """The result of the run in a folder, as of its latest snapshot; None before the first one.
+
+    Raises:
+        chainer_seg.errors.UserError: The snapshot or the log is damaged.
+    """
+    out, found = pathlib.Path(out), find_snapshots(out)
+    if not found:
+        return None
+    iteration, path = found[0]
+    about, log = read_about(path), [line for line in read_log(out) if line['iteration'] <= iteration]
+    model, best_model = (each if each.exists() else None for each in (out / MODEL, out / BEST_MODEL))
+    return TrainingResult(
+        iteration=iteration, out=out, snapshot=path, model=model, best_model=best_model,
+        best_value=about.get('best_value'), best_metric=about.get('best_metric'),
+        skipped=sum(line.get('skipped', 0) for line in log), log=log)
 
 
 def _make_optimizer(train_chain: chainer.Chain, settings: Settings) -> chainer.GradientMethod:

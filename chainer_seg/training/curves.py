@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import chainer
 
-from chainer_seg.training.log import Log, read_log
+from chainer_seg.training.log import VALIDATION, Log, read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,12 @@ def plot_log(log: '_Log', ax: 'Axes | None' = None, names: Sequence[str] | None 
     if ax.lines:
         ax.legend()
     return ax
+
+
+def curve_names(lines: Sequence[dict[str, Any]], validation: bool) -> list[str]:
+    """The names of the validation metrics in the lines of a log, or of the losses."""
+    return list(dict.fromkeys(name for line in lines for name in line if name not in _NOT_CURVES
+                              and name.startswith(VALIDATION) == validation))
 
 
 def _lines_of(log: '_Log') -> Sequence[dict[str, Any]]:

@@ -112,7 +112,8 @@ class Snapshots(chainer.training.Extension):
             self._save_model(path, self._model)
 
     def _about_now(self, trainer: 'Trainer') -> dict[str, Any]:
-        return {**self._about, 'iteration': trainer.updater.iteration}
+        return {**self._about, 'iteration': trainer.updater.iteration, 'best_metric': self.best_metric,
+                'best_value': self.best_value}
 
     def _is_new_best(self, trainer: 'Trainer') -> bool:
         validated = [name for name in trainer.observation if name.startswith(VALIDATION)]
@@ -173,6 +174,13 @@ def find_snapshots(out: str | os.PathLike) -> list[tuple[int, pathlib.Path]]:
     return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
 
 
+def check_resume(resume: Any) -> None:
+    """Raises a :class:`chainer_seg.errors.TrainingError` unless it is None, ``'auto'`` or a path."""
+    if resume is not None and not isinstance(resume, (str, os.PathLike)):
+        raise TrainingError(f'resume must be "auto" or the path of a snapshot, got {resume!r}; "auto" '
+                            f'resumes from the latest snapshot in the folder of the run.')
+
+
 def find_state(resume: str | os.PathLike | None, out: str | os.PathLike,
                say: Callable[[str], object] = print
                ) -> tuple[str | os.PathLike, dict[str, np.ndarray], dict[str, Any]] | None:
@@ -192,6 +200,7 @@ def find_state(resume: str | os.PathLike | None, out: str | os.PathLike,
     """
     if resume is None:
         return None
+    check_resume(resume)
     if resume != 'auto' and not pathlib.Path(resume).is_dir():
         return resume, *read_state(resume)
     folder = out if resume == 'auto' else resume

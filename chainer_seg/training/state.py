@@ -4,6 +4,7 @@ import json
 import math
 import os
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 import chainer
@@ -18,6 +19,7 @@ from chainer_seg.files import atomic_write, parse_json
 
 _KIND = 'chainer_seg training snapshot'
 _FORMAT = 1
+_ABOUT = 'about'  # the name of the description among the arrays
 
 
 class _About(msgspec.Struct):
@@ -113,7 +115,7 @@ def write_state(path: str | os.PathLike, trainer: chainer.training.Trainer,
     arrays: dict[str, np.ndarray] = {}
     trainer.serialize(_Saver(arrays))
     text = json.dumps({'kind': _KIND, 'format': _FORMAT, **about})
-    _Saver(arrays)('about', text)
+    _Saver(arrays)(_ABOUT, text)
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -127,18 +129,33 @@ def read_state(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str
     Raises:
         chainer_seg.errors.TrainingError: The file is missing, damaged, or not a snapshot.
     """
+    arrays = _read_arrays(path)
+    return arrays, _described(arrays.pop(_ABOUT), path)
+
+
+def read_about(path: str | os.PathLike) -> dict[str, typing.Any]:
+    """The description in a snapshot, without its arrays; errors as of :func:`read_state`."""
+    return _described(_read_arrays(path, [_ABOUT])[_ABOUT], path)
+
+
+def _read_arrays(path: str | os.PathLike, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a snapshot by name; all of them by default."""
     try:
         with ArrayFile(path) as file:
-            arrays = {name: file.read(name) for name in file.headers}
+            if _ABOUT not in file.headers:
+                raise _no_snapshot(path)
+            return {name: file.read(name) for name in names or file.headers}
     except ArrayFileError as error:
         if error.reason == 'missing':
             raise TrainingError(
                 f'There is no snapshot {path}; check the path, or pass resume=None.') from error
         raise _no_snapshot(path) from error
-    if 'about' not in arrays:
-        raise _no_snapshot(path)
+
+
+def _described(text: np.ndarray, path: str | os.PathLike) -> dict[str, typing.Any]:
+    """The description of a snapshot after a check."""
     name = f'The description in the snapshot {path}'
-    about = parse_json(arrays.pop('about').tobytes(), name, TrainingError)
+    about = parse_json(text.tobytes(), name, TrainingError)
     checked = schema.check(about, _About, name, TrainingError)
     kind, version = checked.kind, checked.format
     if kind != _KIND:
@@ -147,7 +164,7 @@ def read_state(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str
     if version != _FORMAT:
         raise TrainingError(f'{path} has snapshot format {quoted(version)}, but this version of '
                             f'chainer_seg reads format {_FORMAT}; install a newer chainer_seg.')
-    return arrays, about
+    return about
 
 
 def _no_snapshot(path: str | os.PathLike[str]) -> TrainingError:

@@ -16,7 +16,8 @@ from chainer_seg.widgets.dataset_viewer import DatasetViewer
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
 from chainer_seg.widgets.evaluation_browser import EvaluationBrowser
 from chainer_seg.widgets.proposal_explorer import ProposalExplorer
+from chainer_seg.widgets.training_dashboard import TrainingDashboard
 from chainer_seg.widgets.weight_converter import WeightConverter
 
 __all__ = ['ClickCanvas', 'ClickSegmenter', 'CrfExplorer', 'DatasetViewer', 'DetectionExplorer',
-           'EvaluationBrowser', 'ProposalExplorer', 'WeightConverter']
+           'EvaluationBrowser', 'ProposalExplorer', 'TrainingDashboard', 'WeightConverter']
