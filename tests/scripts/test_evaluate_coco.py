@@ -10,6 +10,8 @@ from pycocotools.cocoeval import COCOeval
 from chainer_seg import save_model
 from chainer_seg.datasets import CocoDataset, FiguresDataset, ShapesDataset, write_coco
 from chainer_seg.errors import UserError
+from chainer_seg.evaluation import analyse_detections
+from chainer_seg.evaluation.detection_errors import ERROR_KINDS
 from chainer_seg.models.yolact import Yolact
 from tests.folders import contents
 from tests.scripts.fake_detector import FakeDetector
@@ -255,3 +257,11 @@ def proposals_of(folder, tmp_path):
     path.write_text(json.dumps([result for number in range(len(dataset)) for result in
                                 dataset.read_instances(number).to_coco_results(dataset.ids[number])]))
     return path
+
+
+def test_errors_by_kind_are_those_of_the_kept_results(evaluate, shapes, tmp_path):
+    text = evaluate(detector_of(shapes), shapes, '--errors', '--results', tmp_path / 'kept')
+    errors = analyse_detections(tmp_path / 'kept', dataset_of(shapes)).errors
+    counts, gains = errors.counts(), errors.gains()
+    for kind in ERROR_KINDS:
+        assert row_of(text, kind) == pytest.approx([counts[kind].sum(), 100 * gains[kind]], abs=0.05)
