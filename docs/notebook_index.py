@@ -15,7 +15,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'notebooks'
 INDEX = FOLDER / 'index.ipynb'
 WIDTH = 320  # pixels of a thumbnail
 # The image of each tutorial, by its number among the images that the tutorial shows.
-SHOWN = {'00': 0, '01': 9, '02': 7, '03': 0, '04': 4, '05': 7, '06': 0, '07': 1}
+SHOWN = {'00': 0, '01': 9, '02': 7, '03': 0, '04': 4, '05': 7, '06': 0, '07': 1, '08': 4, '09': 2, '10': 0}
 INTRODUCTION = '''# Tutorials
 
 Start with the quickstart; the others can be read in any order. Each runs from top to bottom on a CPU, on data
