@@ -9,7 +9,7 @@ from chainer_seg.models.deeplab.session import NetworkSession
 class Discs:
     """Each click sets or clears a disc of radius 10, the later above the earlier."""
 
-    mask_input, zoom_side = False, None
+    mask_input, zoom_side, local_side = False, None, None
 
     def session(self, image, refinement=None):
         return NetworkSession(self, as_image(image), refinement)
