@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_seg.cli.train import Request, parse
-from chainer_seg.errors import DatasetError, TrainingError, writing
+from chainer_seg.errors import DatasetError, ModelError, TrainingError, writing
 from chainer_seg.images import decode_image
 from chainer_seg.model_file import load_model
 from chainer_seg.recipes import Recipe, Run
@@ -282,9 +282,10 @@ class TrainingDashboard(NotebookBox):
             return
         self._sampled_at = time.time()
         _, validation = request.data.open(1, request.run.seed)
-        drawn = draw_sample_predictions(load_model(path), [
-            validation[number] for number in range(min(_SAMPLES, len(validation)))])
-        self._samples.data = encode_jpeg(drawn)
+        examples = [validation[number] for number in range(min(_SAMPLES, len(validation)))]
+        # A model that has diverged finds nothing; why the run ends is for the run to say.
+        with contextlib.suppress(ModelError):
+            self._samples.data = encode_jpeg(draw_sample_predictions(load_model(path), examples))
 
     def _show_state(self, state: str, message: str) -> None:
         self.state = state
