@@ -4,12 +4,13 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: bash scripts/quickstart.sh [--lab] [--again]
+usage: bash scripts/quickstart.sh [--lab | --app] [--again]
 
 Makes .venv, installs chainer_seg, runs notebooks/00_quickstart.ipynb and writes the executed notebook, an
 HTML version and its figures to out/quickstart/. A second run reuses what is there.
 
   --lab     open JupyterLab on the notebook instead of running it here
+  --app     open a page in the browser that labels and detects objects, without Jupyter
   --again   run the notebook even if nothing has changed since the last run
   --help    show this
 
@@ -17,10 +18,11 @@ PYTHON names the Python to use. If there is an NVIDIA GPU, CuPy is installed as 
 TEXT
 }
 
-lab=no again=no
+lab=no app=no again=no
 for argument in "$@"; do
     case $argument in
         --lab) lab=yes ;;
+        --app) app=yes ;;
         --again) again=yes ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; echo "error: $argument is not an option" >&2; exit 2 ;;
@@ -32,6 +34,7 @@ source scripts/environment.sh
 started=$SECONDS
 
 extras=notebook,tensorboard
+[ "$app" = no ] || extras=demo
 gpu=$(gpu_extra)
 if [ -n "$gpu" ]; then
     echo "Found an NVIDIA GPU; adding [$gpu]."
@@ -51,6 +54,10 @@ if [ "$lab" = yes ]; then
     root=()
     [ "$(id -u)" -eq 0 ] && root=(--allow-root)
     exec "$ENVIRONMENT/bin/python" -m jupyter lab "${root[@]}" "$notebook"
+fi
+
+if [ "$app" = yes ]; then
+    exec "$ENVIRONMENT/bin/python" -m chainer_seg demo
 fi
 
 # What the result depends on: the notebook, the library with its shipped models, and the environment.

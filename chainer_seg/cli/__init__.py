@@ -55,6 +55,7 @@ SUBCOMMANDS: Group = {
     'data': DATA,
     'download': Subcommand('download', 'Download', 'KIND [NAME...]', 'download public weights and data sets'),
     'benchmark': Subcommand('benchmark', 'Benchmark', '[SYSTEM...]', 'measure speed on this machine'),
+    'demo': Subcommand('demo', 'Demo', '', 'serve a page that labels and detects objects'),
     'completion': Subcommand('completion', 'Completion', 'bash|zsh',
                              'print a script that completes this command'),
 }

@@ -56,6 +56,7 @@ class ClickSegmenter(ObjectCanvas):
         autosave: Whether what the user does in the browser is saved after each change, in a folder beside
             ``folder`` (``labels-autosave`` beside ``labels``), and restored when the same images are opened
             with the same ``folder`` again. What code does is not saved, since the code can be run again.
+        files: Whether there are fields and buttons to save to and open from the kernel's files.
 
     Raises:
         chainer_seg.errors.UserError: The first image, the model or the refinement cannot be used.
@@ -64,7 +65,8 @@ class ClickSegmenter(ObjectCanvas):
     def __init__(self, images: Any, model: 'ClickModel | str | os.PathLike' = 'click',
                  refinement: str | Callable | None = None, folder: str | os.PathLike = 'labels',
                  longest_side: int = 640, class_names: Iterable[str] | None = None,
-                 true_masks: Mapping[str, npt.ArrayLike] | None = None, autosave: bool = True) -> None:
+                 true_masks: Mapping[str, npt.ArrayLike] | None = None, autosave: bool = True,
+                 files: bool = True) -> None:
         names = getattr(images, 'class_names', ()) if class_names is None else class_names
         self._label_with(model, names, TrueMasks(true_masks))
         self._written: set[pathlib.Path] = set()  # folders that may be overwritten
@@ -72,7 +74,7 @@ class ClickSegmenter(ObjectCanvas):
         self._autosave = Autosave(folder) if autosave else None
         self._restored, note = self._autosave.restore(sources.sources) if self._autosave else ([], '')
         self._begin(sources, longest_side)
-        self._controls = SegmenterControls(self, folder)
+        self._controls = SegmenterControls(self, folder, files)
         left = ipywidgets.VBox([self.canvas, self._status], layout={'max_width': '100%'})
         main = ipywidgets.HBox([left, self._controls.panel], layout={'flex_flow': 'row wrap'})
         toolbar = row([self._tool, self._sign, *self._history, *self._controls.toolbar])

@@ -29,13 +29,15 @@ class SegmenterControls:
     Args:
         segmenter: The widget whose methods the controls call.
         folder: Initial text of the folder field.
+        files: Whether there are panels to save to and open from the kernel's files.
 
     Attributes:
         toolbar: Widgets for the row above the image, a list.
         panel: The widget beside it.
     """
 
-    def __init__(self, segmenter: 'ClickSegmenter', folder: str | os.PathLike) -> None:
+    def __init__(self, segmenter: 'ClickSegmenter', folder: str | os.PathLike,
+                 files: bool = True) -> None:
         self._segmenter = segmenter
         self._name = ipywidgets.Combobox(
             placeholder='name of the object', layout={'width': '150px'})
@@ -55,11 +57,13 @@ class SegmenterControls:
                                 segmenter.by_hand(segmenter.remove))
         self._refinement = _RefinementChoice(segmenter)
         self._model = ModelMenu(lambda model: setattr(segmenter, 'model', model))
-        self._save = SavePanel(segmenter, folder)
-        files = ipywidgets.Accordion([self._save, OpenPanel(segmenter)], titles=('Save', 'Open'),
-                                     selected_index=0)
+        self._folder = str(folder)
+        # Not only hidden otherwise: what exists in the kernel takes messages, whether or not it is shown.
+        self._save = SavePanel(segmenter, folder) if files else None
+        panels = [] if self._save is None else [ipywidgets.Accordion(
+            [self._save, OpenPanel(segmenter)], titles=('Save', 'Open'), selected_index=0)]
         self.panel = ipywidgets.VBox(
-            [self._count, self._list, *self._sliders(), self._model, self._refinement, files],
+            [self._count, self._list, *self._sliders(), self._model, self._refinement, *panels],
             layout={'flex': '1 1 270px', 'max_width': '350px'})
         self.panel.add_class('chainer-seg-panel')
 
@@ -74,8 +78,8 @@ class SegmenterControls:
 
     @property
     def folder(self) -> str:
-        """The text of the folder field."""
-        return self._save.folder
+        """The text of the folder field; the initial one if there is no field."""
+        return self._folder if self._save is None else self._save.folder
 
     def refresh(self, colors: npt.NDArray[np.uint8]) -> None:
         """Shows the current state of the segmenter; ``colors`` (R, 3) are those of its objects."""

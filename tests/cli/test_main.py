@@ -191,6 +191,7 @@ def test_the_wheel_has_the_command_its_recipes_and_the_shipped_models(repository
              for file in wheel.WheelBuilder(str(repository)).recurse_included_files()}
     package = repository / 'chainer_seg'
     wanted = [*package.glob('cli/*.py'), *package.glob('recipes/**/*.toml'), *package.glob('shipped/*.npz'),
-              package / '__main__.py', package / 'public_files.toml', *repository.glob('converters/*.py')]
+              package / '__main__.py', package / 'public_files.toml', package / 'widgets/demo.ipynb',
+              *repository.glob('converters/*.py')]
     assert len(wanted) > 60
     assert {path.relative_to(repository).as_posix() for path in wanted} <= files

@@ -61,7 +61,7 @@ def jupyterlab(folder):
     settings.mkdir(parents=True)
     (settings / 'notification.jupyterlab-settings').write_text(
         json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     environment = {
         **os.environ, 'JUPYTER_CONFIG_DIR': str(private / 'config'),
         'JUPYTER_DATA_DIR': str(private / 'data'),
@@ -205,7 +205,7 @@ def open_cells(cells, folder, appeared, what):
             yield window, ask
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]

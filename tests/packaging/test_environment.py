@@ -25,13 +25,14 @@ def checkout(repository, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_an_index_it_ends_in_one_sentence(checkout):
+@pytest.mark.parametrize('option', [(), ('--app',)])
+def test_without_an_index_it_ends_in_one_sentence(checkout, option):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith('PIP_') and not name.lower().endswith('_proxy')}
     with socket.create_server(('127.0.0.1', 0)) as silent:  # It accepts connections, but never answers.
         environment |= {'PIP_CONFIG_FILE': os.devnull, 'PYTHON': sys.executable,
                         'PIP_INDEX_URL': f'http://127.0.0.1:{silent.getsockname()[1]}/'}
-        done = subprocess.run(['bash', 'scripts/quickstart.sh'], text=True, capture_output=True,
+        done = subprocess.run(['bash', 'scripts/quickstart.sh', *option], text=True, capture_output=True,
                               cwd=checkout, env=environment)
     assert done.returncode == 2
     assert done.stderr == ('error: The package index does not answer; connect to the network and run this '

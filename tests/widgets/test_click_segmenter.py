@@ -544,6 +544,12 @@ def test_the_folder_can_be_given_to_the_method(tmp_path):
     assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
 
 
+def test_without_fields_for_files_code_still_saves_to_the_folder(tmp_path):
+    segmenter = ClickSegmenter(picture(), Discs(), folder=tmp_path / 'labels', files=False)
+    segmenter.add(Click(20, 20))
+    assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
+
+
 def test_only_folders_of_this_session_are_overwritten(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     segmenter.finish()
