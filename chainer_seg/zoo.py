@@ -21,7 +21,7 @@ SHIPPED_FOLDER = pathlib.Path(__file__).parent / 'shipped'
 
 # The names that stand for a model file wherever one is asked for; each has a card beside its file.
 SHIPPED = {
-    'click': 'click-shapes.npz',
+    'click': 'click-collages.npz',
     'deeplab': 'deeplab-shapes.npz',
     'deepmask': 'deepmask-shapes.npz',
     'mask-rcnn': 'mask-rcnn-shapes.npz',

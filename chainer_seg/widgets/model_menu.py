@@ -18,7 +18,8 @@ from chainer_seg.zoo import SHIPPED, cached_model, published_models
 _FOLDERS = ('*.npz', 'models/*.npz', 'out/*.npz', 'out/*/*.npz')
 _MOST_FILES = 50  # looked at
 
-_SYNTHETIC = 'The shipped models know synthetic shapes only; on photographs they need many clicks.'
+_SYNTHETIC = ('The shipped models know synthetic shapes and few photographs; on photographs they need many '
+              'clicks.')
 
 
 def click_model(model: Any) -> Any:

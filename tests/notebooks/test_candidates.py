@@ -37,7 +37,7 @@ def test_clicks_refine_and_another_model(page):
     wait_until(lambda: ask('bool(segmenter.mask.any())') and idle(window), 'the mask')
     before = ask('segmenter.iou')
     wait_until(lambda: f'IoU with the true mask: {before:.2f}' in status(window), 'the IoU')
-    assert 'synthetic shapes only' in status(window)
+    assert 'synthetic shapes and few photographs' in status(window)
     keep(window, 'candidates_1_sharpmask')
     press_button(window, 'Refine')
     wait_until(lambda: ask('segmenter.iou') != before and idle(window), 'the graph cut')

@@ -79,7 +79,7 @@ def test_wheel_names_no_address_and_holds_every_part(dist):
                 for path in (REPOSITORY / room).rglob('*')
                 if path.is_file() and path.suffix != '.pyc'}
     assert checkout <= names
-    assert {'chainer_seg/py.typed', 'chainer_seg/shipped/click-shapes.npz'} <= names
+    assert {'chainer_seg/py.typed', 'chainer_seg/shipped/click-collages.npz'} <= names
     for part in ('chainer_seg/recipes/published/', 'chainer_seg/cli/', 'chainer_seg/widgets/', 'converters/'):
         assert any(name.startswith(part) for name in names)
 

@@ -92,7 +92,7 @@ def test_another_model_continues_with_the_clicks_and_keeps_the_objects(here, ima
 
 def test_the_note_on_shipped_models_is_shown_only_for_them(here, image):
     segmenter = Segmenter(image[:32, :32], 'mask-rcnn')
-    assert 'synthetic shapes only' in segmenter._controls._model._note.value
+    assert 'synthetic shapes and few photographs' in segmenter._controls._model._note.value
     segmenter.model = Discs()
     assert segmenter._controls._model._note.value == ''
 

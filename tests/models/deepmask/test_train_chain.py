@@ -28,8 +28,8 @@ class FixedLogits(chainer.Chain):
     def encode(self, x):
         return x
 
-    def masks(self, features):
-        return self.mask(features)[:, :, :, None, None]
+    def window_masks(self, features, skips):
+        return self.mask(features)
 
 
 class FixedHead(chainer.Chain):
