@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 import os
 import threading
 import time
@@ -13,7 +12,6 @@ import ipywidgets
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.errors import ClickError
 from chainer_seg.images import ImageLike, resize
 from chainer_seg.models.click_shapes import stroke_mask
 from chainer_seg.models.deeplab import Click
@@ -21,6 +19,7 @@ from chainer_seg.visualization import overlay_clicks, overlay_masks
 from chainer_seg.colors import POSITIVE
 from chainer_seg.widgets.events import (
     button, error_message, row, status_html, status_line, without_errors)
+from chainer_seg.widgets.gestures import GESTURES, clicks_of
 from chainer_seg.widgets.image_canvas import ImageCanvas
 from chainer_seg.widgets.image_set import ImageSet
 from chainer_seg.widgets.model_menu import click_model
@@ -28,7 +27,6 @@ from chainer_seg.widgets.notebook_cell import NotebookBox
 
 if TYPE_CHECKING:
     from chainer_seg.models.click_model import ClickModel
-    from chainer_seg.models.click_session import ClickSession
 
 _WHITE = (255, 255, 255)
 _FAST = 0.06  # seconds in which a click must be computed for previews of the next one
@@ -191,14 +189,14 @@ class ClickCanvas(NotebookBox):
 
     def _receive(self, _: object, content: Any, buffers: object) -> None:
         """Handles a message from the browser; it may concern an image that is no longer the current one."""
-        if not isinstance(content, dict) or content.get('kind') not in ('command', 'hover', *_GESTURES):
+        if not isinstance(content, dict) or content.get('kind') not in ('command', 'hover', *GESTURES):
             return
         kind, image = content['kind'], content.get('image')
         try:
             if kind == 'hover':
                 self._preview(content)
-            elif kind in _GESTURES:
-                self.by_hand(self._change)(functools.partial(_GESTURES[kind], content=content), image)
+            elif kind in GESTURES:
+                self.by_hand(self._change)(functools.partial(GESTURES[kind], content=content), image)
             elif kind == 'command' and content.get('name') in self._commands:
                 self.by_hand(self._command)(content['name'], image)
         finally:
@@ -210,7 +208,7 @@ class ClickCanvas(NotebookBox):
             return
         start = time.perf_counter()
         with self._lock, contextlib.suppress(Exception):
-            self.canvas.show_preview(self._session.preview(_clicks(content)[0]))
+            self.canvas.show_preview(self._session.preview(clicks_of(content)[0]))
         self.canvas.previews = time.perf_counter() - start <= _FAST
 
     def by_hand(self, action: Callable) -> Callable[..., None]:
@@ -281,40 +279,3 @@ class ClickCanvas(NotebookBox):
     def _follow_threshold(self, change: Mapping[str, Any]) -> None:
         self._images.set_threshold(change['new'])
         self.say(self._summary())
-
-
-def _add_clicks(session: 'ClickSession', content: Mapping[str, Any]) -> None:
-    session.add_together(*_clicks(content))
-
-
-def _add_box(session: 'ClickSession', content: Mapping[str, Any]) -> None:
-    try:
-        box = [float(edge) for edge in content['box']]
-        y_min, x_min, y_max, x_max = box
-    except (KeyError, TypeError, ValueError):
-        raise ClickError('The browser sent a box without coordinates; drag it again.') from None
-    session.add_box((y_min, x_min, y_max, x_max))
-
-
-def _add_stroke(session: 'ClickSession', content: Mapping[str, Any]) -> None:
-    try:
-        points = np.array(content['points'], np.float64).reshape(-1, 2)
-        radius = float(content['radius'])
-    except (KeyError, TypeError, ValueError):
-        raise ClickError('The browser sent a stroke without coordinates; draw it again.') from None
-    session.paint(stroke_mask(points, radius, session.image.shape[:2]), bool(content.get('positive', True)))
-
-
-# What is done with the messages of each kind.
-_GESTURES: dict[str, Callable] = {'click': _add_clicks, 'box': _add_box, 'stroke': _add_stroke}
-
-
-def _clicks(content: Mapping[str, Any]) -> list[Click]:
-    """The clicks in a message from the browser, each [y, x, positive]."""
-    try:
-        clicks = [Click(float(y), float(x), bool(positive)) for y, x, positive in content['clicks']]
-    except (KeyError, TypeError, ValueError):
-        clicks = []
-    if not clicks or not all(math.isfinite(click.y) and math.isfinite(click.x) for click in clicks):
-        raise ClickError('The browser sent a click without coordinates; click again.')
-    return clicks
