@@ -1,6 +1,5 @@
 """Clicks and screenshots for browser tests of the click widgets."""
 
-
 import numpy as np
 
 from .browser import check_cells, screenshot, wait_until
@@ -21,7 +20,9 @@ def picture(window):
 
     So is its rim: the canvas moves by parts of a pixel while fonts are loaded.
     """
-    pixels = screenshot(canvas_element(window))
+    canvas = canvas_element(window)
+    window.execute_script('arguments[0].scrollIntoView({block: "nearest"})', canvas)
+    pixels = screenshot(canvas)
     pixels[:2] = pixels[-2:] = pixels[:, :2] = pixels[:, -2:] = 0
     for rows in (slice(8), slice(-8, None)):
         pixels[rows, :8] = pixels[rows, -8:] = 0
@@ -43,6 +44,14 @@ def to(window, y, x):
     width, height = element.size['width'], element.size['height']
     return ActionChains(window).move_to_element_with_offset(
         element, round((x - 0.5) * width), round((y - 0.5) * height))
+
+
+def leave(window):
+    """Moves the mouse off the canvas, where nothing is highlighted or previewed."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    actions = ActionBuilder(window)
+    actions.pointer_action.move_to_location(2, 2)
+    actions.perform()
 
 
 def click(window, y, x, right=False):

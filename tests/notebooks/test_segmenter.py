@@ -11,6 +11,7 @@ from .clicking import (
     click,
     colours,
     idle,
+    leave,
     picture,
     press_button,
     press_keys,
@@ -66,9 +67,9 @@ def places(ask):
 
 
 def press_canvas_button(window, name):
-    """A button on the canvas; afterwards the mouse is elsewhere, so that none is highlighted."""
+    """A button on the canvas; afterwards the mouse is off the canvas."""
     window.find_element('css selector', f'.chainer-seg-{name}').click()
-    to(window, 0.1, 0.1).perform()
+    leave(window)
 
 
 def wait_for(window, ask, expression):

@@ -58,7 +58,7 @@ def test_help_is_there(call, name):
 
 def test_help_of_click_training_tells_the_defaults(call):
     text = call('train', 'click', '--help').stdout
-    assert '--dataset' in text and 'default: 2000' in text and '--resume' in text
+    assert '--dataset' in text and 'updates; 2000 if' in text and '--resume' in text
 
 
 def test_predict_writes_mask_probability_overlay_and_json(call, model_path, image, tmp_path):
