@@ -53,9 +53,12 @@ def clean(page):
 
 @pytest.fixture(autouse=True)
 def fresh(page, clean):
-    """Every test starts with the whole coffee, without clicks and objects, and without the focus."""
+    """Every test starts with the whole coffee, without clicks and objects, with clicks as the tool,
+    and without the focus.
+    """
     window, ask = page
-    ask('[segmenter.go_to(0), segmenter.reset(), [segmenter.remove(0) for _ in segmenter.objects]]')
+    ask('[segmenter.go_to(0), segmenter.reset(), [segmenter.remove(0) for _ in segmenter.objects], '
+        'segmenter.canvas.set_trait("tool", 0)]')
     press_canvas_button(window, 'fit')
     window.execute_script('document.activeElement.blur()')
     wait_until(lambda: picture(window).shape == clean.shape and (picture(window) == clean).all(),
