@@ -33,7 +33,7 @@ class History:
         return self._moments[self._position]
 
     def position(self, steps: int) -> int:
-        """The number of the moment so many steps later, or earlier if negative; the ends are not passed."""
+        """The number of the moment this many steps later, or earlier if negative; limited to the ends."""
         return min(max(self._position + steps, 0), len(self._moments) - 1)
 
     def at(self, position: int) -> Moment:

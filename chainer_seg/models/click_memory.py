@@ -48,9 +48,9 @@ class ClickMemory(abc.ABC):
         """Finds the object for the clicks.
 
         Args:
-            clicks: All clicks on the object, the last one being new. One of them is positive, or
+            clicks: All clicks on the object, the new ones last. One of them is positive, or
                 ``before`` has a start.
-            before: The state before the last click.
+            before: The state before the new clicks.
             previous: (H, W) float32, the probability then, without refinement.
 
         Returns:

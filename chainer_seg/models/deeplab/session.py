@@ -45,14 +45,16 @@ class NetworkSession(ClickSession):
         super().__init__(image, refinement)
 
     def _find(self, clicks: tuple[Click, ...], before: ClickState, previous: np.ndarray) -> tuple[Pass, ...]:
+        new, count = set(clicks) - set(before.clicks), len(clicks)
         if not self._model.mask_input:
             clicks = clicks_with_start(clicks, before.start)
         found = self._segment(clicks, previous)
         side = self._model.local_side
-        if side is None or len(clicks) < _FIRST_LOCAL_CLICK:
+        # Several new clicks, such as those of a box, change the object in several places.
+        if side is None or count < _FIRST_LOCAL_CLICK or len(new) > 1:
             return (found,)
         probability = self._paste((found,))
-        crop = changed_crop(previous > 0.5, probability > 0.5, clicks[-1])
+        crop = changed_crop(previous > 0.5, probability > 0.5, *new)
         if max(crop[2:]) > _LOCAL_SHARE * max(found[0][2:]):
             return (found,)
         return found, (crop, self._crop_logits(crop, clicks, probability, side))

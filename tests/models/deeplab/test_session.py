@@ -456,3 +456,21 @@ def test_a_change_as_large_as_the_object_is_not_computed_again():
     session = model.session(np.zeros((90, 90, 3), np.uint8))
     session.add(Click(45, 45), Click(10, 10), Click(60, 60))
     assert model.passes == [((90, 90), None)] * 3 and session.mask.all()
+
+
+@pytest.mark.parametrize('mask_input', [True, False])
+def test_the_local_pass_is_around_the_new_click_also_after_a_start(mask_input):
+    model = Painting(**SIZES, local_side=24, mask_input=mask_input)
+    session = model.session(np.zeros((90, 90, 3), np.uint8))
+    model.passes = []
+    session.start_from(np.ones((90, 90), bool))
+    session.add(Click(45, 45), Click(10, 10), Click(60, 60, False))
+    (crop, _), (local, _) = session._state.result
+    assert crop == (0, 0, 90, 90) and local == (54, 54, 12, 12)
+
+
+def test_several_clicks_at_once_have_no_local_pass():
+    model = Painting(**SIZES, local_side=24)
+    model.passes = []
+    model.session(np.zeros((90, 90, 3), np.uint8)).add_together(*(Click(y, 45) for y in (10, 40, 70, 80)))
+    assert model.passes == [((90, 90), None)]
