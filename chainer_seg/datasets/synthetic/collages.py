@@ -3,8 +3,6 @@
 Cut-and-paste as in "Cut, Paste and Learn" (arXiv 1708.01642) and "Simple Copy-Paste" (arXiv 2012.07177).
 """
 
-import functools
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +50,7 @@ class CollageDataset(SyntheticDataset):
         self.photograph_share, self.pasted, self.shape_share = photograph_share, pasted, shape_share
         self._photographs = photographs
         self._cutouts = _find_cutouts(photographs)
-        self._read = functools.lru_cache(_CACHED)(photographs.__getitem__)
+        self._decoded: dict[int, Example] = {}
 
     def _draw(self, rng: np.random.Generator) -> Example:
         scene = Scene(rng, *self.size)
@@ -68,6 +66,13 @@ class CollageDataset(SyntheticDataset):
             else:
                 self._paste(scene, diameter)
         return scene.finish(self.class_names)
+
+    def _read(self, index: int) -> Example:
+        if index not in self._decoded:
+            if len(self._decoded) >= _CACHED:
+                del self._decoded[next(iter(self._decoded))]
+            self._decoded[index] = self._photographs[index]
+        return self._decoded[index]
 
     def _lay_photograph(self, scene: Scene) -> None:
         """Replaces the backdrop by a part of a photograph; its objects become those of the scene."""

@@ -1,5 +1,7 @@
 """Collages: objects of photographs, here red squares on grey, and shapes, on other photographs."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,10 @@ def test_photographs_without_objects_are_backdrops_too():
     empty = np.full((50, 80, 3), 200, np.uint8), Instances.empty(50, 80)
     dataset = CollageDataset(ExampleList([empty, photograph(squares((10, 20)))]), 20, size=(64, 64))
     assert all(dataset[i][0].shape == (64, 64, 3) for i in range(20))
+
+
+def test_a_loader_process_gets_the_same_images(photographs):
+    dataset = CollageDataset(photographs, 5, size=(64, 64))
+    image, _ = dataset[3]
+    copied = pickle.loads(pickle.dumps(CollageDataset(photographs, 5, size=(64, 64))))
+    np.testing.assert_array_equal(copied[3][0], image)
