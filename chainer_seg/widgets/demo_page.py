@@ -92,11 +92,12 @@ class DemoPage(ipywidgets.VBox):
     def _offer(self) -> None:
         """Shows a link to the objects of all images."""
         folder = pathlib.Path(self._downloads.name, 'labels')
-        self.segmenter.save_png(folder)
-        self.segmenter.save_coco(folder, overwrite=True)
+        # The folder may also hold masks of objects that have been deleted since.
+        masks = self.segmenter.save_png(folder)
+        annotations = self.segmenter.save_coco(folder, overwrite=True)
         packed = pathlib.Path(self._downloads.name, 'labels.zip')
         with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as archive:
-            for path in [folder / 'annotations.json', *sorted((folder / 'masks').iterdir())]:
+            for path in [annotations, *masks]:
                 archive.write(path, path.relative_to(folder))
         self._link.children = (file_link(packed),)
 

@@ -64,18 +64,34 @@ def test_an_upload_is_clicked_and_detected(page, scene):
     assert page.segmenter.mask.any()
 
 
-def test_the_objects_are_offered_as_a_zip_file(page, scene):
-    image, instances = scene
-    upload(page, 'scene.png', png(image))
-    page.segmenter.add(Click(*np.argwhere(instances.masks[0]).mean(axis=0)))
+def offered(page):
+    """The names in the ZIP file that the page offers, and the number of annotations."""
     page._guarded(page._offer)
     [link] = page._link.children
     data = re.search('base64,([^"]+)', link.value)[1]
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(data))) as archive:
-        names = archive.namelist()
-        assert len(json.loads(archive.read('annotations.json'))['annotations']) == 1
-    assert names[0] == 'annotations.json'
+        return archive.namelist(), len(json.loads(archive.read('annotations.json'))['annotations'])
+
+
+def test_the_objects_are_offered_as_a_zip_file(page, scene):
+    image, instances = scene
+    upload(page, 'scene.png', png(image))
+    page.segmenter.add(Click(*np.argwhere(instances.masks[0]).mean(axis=0)))
+    names, count = offered(page)
+    assert count == 1 and names[0] == 'annotations.json'
     assert [name.startswith('masks/scene_') for name in names[1:]] == [True]
+
+
+def test_objects_that_were_renamed_or_deleted_are_not_offered_any_more(page, scene):
+    image, instances = scene
+    upload(page, 'scene.png', png(image))
+    for number in range(2):
+        page.segmenter.add(Click(*np.argwhere(instances.masks[number]).mean(axis=0)))
+        page.segmenter.finish(f'object{number}')
+    offered(page)
+    page.segmenter.remove(1)
+    page.segmenter.rename(0, 'cup')
+    assert offered(page) == (['annotations.json', 'masks/scene_1_cup.png'], 1)
 
 
 @pytest.mark.parametrize('name', ['../../etc/passwd.png', '/etc/passwd.png', '<script>.png', '.png', ''])
