@@ -1,7 +1,7 @@
 """What a model of any system finds in a few images, drawn below the truth."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +13,30 @@ from chainer_seg.models.click_model import ClickModel
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.recipes.data import Data
 from chainer_seg.visualization import overlay_detections, overlay_labels, overlay_masks
 from chainer_seg.visualization.click_marks import overlay_clicks
 
 _GAP = 4  # white pixels between images
 _SCORE, _PROPOSALS = 0.3, 5
+_EXAMPLES = 4
+
+# Images (H, W, 3) uint8 with their objects, or with the class of each pixel (H, W).
+Examples: TypeAlias = Sequence[tuple[npt.NDArray[np.uint8], Any]]
 
 
-def draw_sample_predictions(model: Any, examples: Sequence[tuple[npt.NDArray[np.uint8], Any]],
-                            side: int = 160) -> npt.NDArray[np.uint8]:
+def first_examples(data: Data, seed: int) -> Examples:
+    """The first examples of the data set to validate on."""
+    _, validation = data.open(1, seed)
+    return [validation[number] for number in range(min(_EXAMPLES, len(validation)))]
+
+
+def draw_sample_predictions(model: Any, examples: Examples, side: int = 160) -> npt.NDArray[np.uint8]:
     """Draws the truth of each image above what a model finds there.
 
     Args:
         model: A detector, a proposal model, a click model, or a DeepLab.
-        examples: Images (H, W, 3) uint8 with their objects, or with the class of each pixel (H, W).
+        examples: Images with their truth.
         side: Height and width of each in the drawing, in pixels.
 
     Returns:

@@ -1,10 +1,12 @@
 """Trains a system from a notebook: its recipe as controls, buttons, and live plots."""
 
 import contextlib
+import functools
 import pathlib
 import shlex
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -26,12 +28,11 @@ from chainer_seg.widgets.mask_data import encode_jpeg
 from chainer_seg.widgets.named_image import NamedImage
 from chainer_seg.widgets.notebook_cell import NotebookBox
 from chainer_seg.widgets.option_controls import OptionControls, command_words
-from chainer_seg.widgets.sample_predictions import draw_sample_predictions
+from chainer_seg.widgets.sample_predictions import Examples, draw_sample_predictions, first_examples
 from chainer_seg.widgets.training_process import TrainingProcess
 from chainer_seg.widgets.training_views import draw_curves, seconds_left, share_done
 
 _PERIOD = 0.5  # seconds between two looks at the log
-_SAMPLES = 4
 _FAILURE = 'The training cannot start'
 RECIPE = 'recipe.toml'  # in the folder of the run
 
@@ -69,7 +70,7 @@ class TrainingDashboard(NotebookBox):
         self.lines: list[dict[str, Any]] = []
         self._process: TrainingProcess | None = None
         self._follower: threading.Thread | None = None
-        self._sampled_at = 0.0
+        self._sampled_at, self._log_size = 0.0, 0  # of what is shown
         self._make_controls(recipe)
         self._make_views()
         super().__init__([self._options, self._buttons, self._progress, self._about, self._status,
@@ -221,7 +222,7 @@ class TrainingDashboard(NotebookBox):
         recipe.save(self.out / RECIPE)
         arguments = [*self._arguments(), *extra]
         request = parse(arguments[0], arguments[1:])
-        self.lines, self.result, self._sampled_at = [], None, 0.0
+        self.lines, self.result, self._sampled_at, self._log_size = [], None, 0.0, 0
         self._progress.value, self._samples.data = 0, b''
         self._process = TrainingProcess([*arguments, '--quiet'])
         self._show_state('running', 'Starting.')
@@ -230,12 +231,14 @@ class TrainingDashboard(NotebookBox):
 
     def _follow(self, process: TrainingProcess, request: Request) -> None:
         """Shows the log of a process until it has ended, and then the result."""
-        began = time.time()
+        began, examples = time.time(), functools.cache(lambda: first_examples(request.data, request.run.seed))
         try:
-            while process.is_running:
+            is_running = True
+            while is_running:  # once more after its end, for what it wrote last
                 process.wait(_PERIOD)
+                is_running = process.is_running
                 self._show_log(process, request, began)
-                self._show_samples(request, began)
+                self._show_samples(examples, began)
             with contextlib.suppress(DatasetError):
                 self.result = read_result(self.out)
         except Exception as problem:
@@ -260,9 +263,9 @@ class TrainingDashboard(NotebookBox):
         # Before its first line, the log of an earlier run may still be there.
         if not path.exists() or path.stat().st_mtime < began:
             return
-        lines = read_log(path)
-        if lines and len(lines) != len(self.lines):
-            self.lines = lines
+        size = path.stat().st_size
+        if size != self._log_size and (lines := read_log(path)):
+            self._log_size, self.lines = size, lines
             self._plots.data = draw_curves(lines)
             if self.state == 'running' and not self._stop.disabled:
                 self._say('Training.')
@@ -275,17 +278,15 @@ class TrainingDashboard(NotebookBox):
         self._about.value = (f'iteration {self._iteration}{left}{rate}, '
                              f'{process.memory / 2 ** 20:.0f} MB of memory')
 
-    def _show_samples(self, request: Request, began: float) -> None:
-        """Draws what the latest model finds in a few images of the validation set."""
+    def _show_samples(self, examples: Callable[[], Examples], began: float) -> None:
+        """Draws what the latest model finds in the examples."""
         path = self.out / MODEL
         if not path.exists() or path.stat().st_mtime < max(began, self._sampled_at):
             return
         self._sampled_at = time.time()
-        _, validation = request.data.open(1, request.run.seed)
-        examples = [validation[number] for number in range(min(_SAMPLES, len(validation)))]
         # A model that has diverged finds nothing; why the run ends is for the run to say.
         with contextlib.suppress(ModelError):
-            self._samples.data = encode_jpeg(draw_sample_predictions(load_model(path), examples))
+            self._samples.data = encode_jpeg(draw_sample_predictions(load_model(path), examples()))
 
     def _show_state(self, state: str, message: str) -> None:
         self.state = state

@@ -14,7 +14,7 @@ from chainer_seg.model_file import load_model  # noqa: E402
 from chainer_seg.models.deeplab import DeepLab  # noqa: E402
 from chainer_seg.recipes import DeepLabRecipe  # noqa: E402
 from chainer_seg.recipes.deeplab import SemanticData  # noqa: E402
-from chainer_seg.training import build_trainer  # noqa: E402
+from chainer_seg.training import build_trainer, read_log  # noqa: E402
 from chainer_seg.widgets import TrainingDashboard  # noqa: E402
 
 from .controls import controls  # noqa: E402
@@ -91,10 +91,10 @@ def test_a_paused_run_stands_still_and_an_interrupt_stops_it(tmp_path, monkeypat
     wait_for(lambda: dashboard.lines)
     dashboard.pause()
     time.sleep(1)
-    lines = len(dashboard.lines)
+    lines = len(read_log(dashboard.out))
     assert dashboard.state == 'paused' and dashboard._process.memory > 0
     time.sleep(1)
-    assert len(dashboard.lines) == lines
+    assert len(read_log(dashboard.out)) == lines
     dashboard.resume()
     wait_for(lambda: len(dashboard.lines) > lines)
     join = dashboard._follower.join
