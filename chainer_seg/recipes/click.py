@@ -162,7 +162,7 @@ class ClickTraining(Training):
         val_objects: Maximum number of objects to validate on; 80, or two for each synthetic image.
     """
 
-    iterations: Positive | None = None  # type: ignore[assignment]
+    iterations: Annotated[Positive | None, option(metavar='N')] = None  # type: ignore[assignment]
     schedule: SmoothSchedules = 'cosine'
     epochs: Annotated[float | None, option(metavar='N')] = None
     val_objects: Annotated[int | None, option(metavar='N')] = None

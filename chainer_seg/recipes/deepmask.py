@@ -78,7 +78,7 @@ class PatchTraining(Training):
     """
 
     # Both follow from maxload if not given, which only these recipes have.
-    iterations: Positive | None = None  # type: ignore[assignment]
+    iterations: Annotated[Positive | None, option(metavar='N')] = None  # type: ignore[assignment]
     batch_size: Annotated[int, Meta(ge=1, le=4096), option('--batch')] = 32
     optimizer: Literal['adam', 'momentum'] = 'momentum'
     lr: NotNegative = 0.0
