@@ -52,7 +52,7 @@ def with_pointer(image: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Writes the animation."""
     frames, durations = session()
     first, *others = map(Image.fromarray, frames)
     first.save(OUT, save_all=True, append_images=others, duration=durations, loop=0, quality=60, method=6)

@@ -8,26 +8,17 @@ from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation import analyse_detections, evaluate_coco
 from chainer_seg.jobs import evaluate_detector
 from chainer_seg.model_file import load_model
+from tests.detections import NAMES, animals, poor_detections
 from tests.synthetic import squares
-
-NAMES = ('cat', 'dog')
-IMAGE = np.full((200, 200, 3), 90, np.uint8)
-
 
 @pytest.fixture
 def dataset():
-    """A cat; a dog and a cat."""
-    return ExampleList([
-        (IMAGE, squares((0, 0), labels=[0], class_names=NAMES)),
-        (IMAGE, squares((80, 80), (150, 0), labels=[1, 0], class_names=NAMES))], NAMES)
+    return animals()
 
 
 @pytest.fixture
 def analysis(dataset):
-    """One cat is found, beside a false alarm; the dog is called a cat; the second cat is missed."""
-    return analyse_detections([
-        squares((0, 2), (100, 100), labels=[0, 0], scores=[0.9, 0.3], class_names=NAMES),
-        squares((80, 80), labels=[0], scores=[0.8], class_names=NAMES)], dataset)
+    return analyse_detections(poor_detections(), dataset)
 
 
 def test_false_positives_come_from_the_highest_score(analysis):

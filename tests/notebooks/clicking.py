@@ -15,7 +15,7 @@ def idle(window):
     return not window.find_elements('css selector', '.chainer-seg-canvas.is-busy')
 
 
-def picture(window):
+def canvas_pixels(window):
     """The canvas as it is on the screen, (H, W, 3) uint8; its round corners are excluded.
 
     So is its rim: the canvas moves by parts of a pixel while fonts are loaded.
@@ -30,11 +30,11 @@ def picture(window):
 
 
 def colours(window):
-    return len(np.unique(picture(window).reshape(-1, 3), axis=0))
+    return len(np.unique(canvas_pixels(window).reshape(-1, 3), axis=0))
 
 
 def changed_pixels(window, before):
-    return wait_until(lambda: (picture(window) != before).any(axis=2).sum(), 'the screen to change')
+    return wait_until(lambda: (canvas_pixels(window) != before).any(axis=2).sum(), 'the screen to change')
 
 
 def to(window, y, x):

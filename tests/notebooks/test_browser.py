@@ -8,7 +8,7 @@ from .clicking import (
     click,
     colours,
     idle,
-    picture,
+    canvas_pixels,
     press_button,
 )
 
@@ -36,7 +36,7 @@ def clicked(window, ask, count):
 
 def test_left_click_adds_a_positive_click_where_it_was_made(page):
     window, ask = page
-    before = picture(window)
+    before = canvas_pixels(window)
     keep(window, 'canvas_0_before')
 
     click(window, 0.5, 0.5)
@@ -56,7 +56,7 @@ def test_right_click_adds_a_negative_click_and_opens_no_menu(page):
     window, ask = page
     click(window, 0.5, 0.5)
     clicked(window, ask, 1)
-    area, before = ask('int(canvas.mask.sum())'), picture(window)
+    area, before = ask('int(canvas.mask.sum())'), canvas_pixels(window)
 
     click(window, 0.62, 0.62, right=True)
     clicked(window, ask, 2)
@@ -72,21 +72,21 @@ def test_undo_and_redo_bring_back_screen_and_mask(page):
     window, ask = page
     click(window, 0.5, 0.5)
     clicked(window, ask, 1)
-    area, one = ask('int(canvas.mask.sum())'), picture(window)
+    area, one = ask('int(canvas.mask.sum())'), canvas_pixels(window)
     click(window, 0.3, 0.8)
     clicked(window, ask, 2)
     changed_pixels(window, one)
-    two = picture(window)
+    two = canvas_pixels(window)
 
     press_button(window, 'Undo')
     clicked(window, ask, 1)
     assert ask('int(canvas.mask.sum())') == area
-    wait_until(lambda: (picture(window) == one).all(), 'the first mask on the screen')
+    wait_until(lambda: (canvas_pixels(window) == one).all(), 'the first mask on the screen')
     keep(window, 'canvas_3_undo')
 
     press_button(window, 'Redo')
     clicked(window, ask, 2)
-    wait_until(lambda: (picture(window) == two).all(), 'the second mask on the screen')
+    wait_until(lambda: (canvas_pixels(window) == two).all(), 'the second mask on the screen')
 
 
 def test_remove_button_turns_a_left_click_negative(page):

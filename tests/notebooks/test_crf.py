@@ -30,7 +30,7 @@ CELLS = [
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
     with open_cells(CELLS, tmp_path_factory.mktemp('lab'), lambda window: len(sources(window)) == 2,
-                    'both pictures') as (window, ask):
+                    'both images') as (window, ask):
         yield window, ask
 
 
@@ -62,7 +62,7 @@ def test_a_preset_moves_the_sliders_and_the_right_image(page):
     choice = Select(window.find_element('css selector', '.jp-OutputArea .widget-dropdown select'))
     choice.select_by_visible_text('tensorflow')
     wait_until(lambda: ask('explorer.parameters.colour_xy') == 40, 'the parameters in Python')
-    wait_until(lambda: sources(window)[1] != after, 'the other picture')
+    wait_until(lambda: sources(window)[1] != after, 'the other image')
     assert sources(window)[0] == before
     assert '40.00' in [each.text for each in window.find_elements('css selector', '.widget-readout')]
 

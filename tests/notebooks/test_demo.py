@@ -16,7 +16,7 @@ from chainer_seg.datasets import PlainShapesDataset
 from chainer_seg.images import write_image
 
 from .browser import chromium, find_browser, free_port, keep, wait_until
-from .clicking import canvas_element, changed_pixels, click, colours, idle, picture
+from .clicking import canvas_element, changed_pixels, click, colours, idle, canvas_pixels
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -86,7 +86,7 @@ def test_an_uploaded_image_is_clicked_and_its_mask_offered(page, scene):
     path, instances = scene
     upload(window, path)
     wait_until(lambda: '2 of 2: scene' in text_of(window) and idle(window), 'the uploaded image')
-    before = picture(window)
+    before = canvas_pixels(window)
     middle = np.argwhere(instances.masks[0]).mean(axis=0) / instances.image_size
     click(window, *middle)
     assert changed_pixels(window, before) > 100

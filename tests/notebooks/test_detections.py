@@ -30,7 +30,7 @@ EXPLORER = '.chainer-seg-detections'
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
     with open_cells(CELLS, tmp_path_factory.mktemp('lab'), canvas, 'the canvas') as (window, ask):
-        wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
+        wait_until(lambda: len(np.unique(canvas_pixels(window).reshape(-1, 3), axis=0)) > 100, 'the image')
         yield window, ask
 
 
@@ -55,7 +55,7 @@ def canvas(window):
     return found[0] if found else None
 
 
-def picture(window):
+def canvas_pixels(window):
     """The canvas as it is on the screen, (H, W, 3) uint8."""
     return screenshot(canvas(window))
 
@@ -120,17 +120,17 @@ def test_slider_and_classes_hide_and_python_knows(page):
 def test_masks_contours_boxes_and_names_can_be_switched(page):
     from selenium.webdriver.support.ui import Select
     window, ask = page
-    full = picture(window)
+    full = canvas_pixels(window)
     Select(element(window, 'select')).select_by_value('contours')
     wait_until(lambda: ask('explorer.style') == 'contours', 'the style in Python')
-    contours = picture(window)
+    contours = canvas_pixels(window)
     assert (contours != full).any(axis=2).sum() > 20000  # the large square is no longer filled
     tick(window, 'boxes')
     tick(window, 'names')
     wait_until(lambda: ask('[explorer.boxes, explorer.names]') == [False, False], 'Python to know')
     Select(element(window, 'select')).select_by_value('nothing')
     wait_until(lambda: ask('explorer.style') == 'nothing', 'the style in Python')
-    bare = picture(window).astype(int)
+    bare = canvas_pixels(window).astype(int)
     cat = np.array(ask('explorer.image.tolist()'))
     inside = (slice(20, 280), slice(20, 430))
     assert np.abs(bare[inside] - cat[inside]).mean() < 4  # a JPEG of the image and nothing else

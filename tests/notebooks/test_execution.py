@@ -70,9 +70,9 @@ def test_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     nbclient = pytest.importorskip('nbclient')
     for package in ('anywidget', 'skimage'):
         pytest.importorskip(package)
-    monkeypatch.setenv('CHAINER_SEG_OUT', str(tmp_path / 'pictures'))
+    monkeypatch.setenv('CHAINER_SEG_OUT', str(tmp_path / 'images'))
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, kernel_name='python3',
                             resources={'metadata': {'path': str(tmp_path)}}).execute()
     check_outputs(notebook)
-    assert list((tmp_path / 'pictures').glob('*.png'))
+    assert list((tmp_path / 'images').glob('*.png'))

@@ -35,7 +35,7 @@ def page(tmp_path_factory):
 def fresh_explorer(page):
     """Every test starts with all proposals shown and none pinned."""
     window, ask = page
-    wait_until(lambda: len(np.unique(picture(window).reshape(-1, 3), axis=0)) > 100, 'the image')
+    wait_until(lambda: len(np.unique(canvas_pixels(window).reshape(-1, 3), axis=0)) > 100, 'the image')
     for text, value in (('Number of proposals', 3), ('Minimum score', 0), ('Minimum size', 0),
                         ('Maximum size', 451)):
         slide(window, text, value)
@@ -50,7 +50,7 @@ def canvas(window):
     return found[0] if found else None
 
 
-def picture(window):
+def canvas_pixels(window):
     """The canvas as it is on the screen, (H, W, 3) uint8."""
     return screenshot(canvas(window))
 
@@ -95,10 +95,10 @@ def near(color, other):
 
 def test_hover_shows_the_smallest_and_its_score(page):
     window, _ = page
-    before = picture(window)
+    before = canvas_pixels(window)
     hover(window, CENTRE)
     assert 'Proposal 1: score 0.600, size 71 px.' in status(window)  # pi * 40 ** 2 = 70.9 ** 2
-    after = picture(window)
+    after = canvas_pixels(window)
     # Half of it is sky blue, the colour of number 1; the square around it is as it was.
     assert near(after[150, 250], (before[150, 250] + np.array([86., 180, 233])) / 2)
     np.testing.assert_array_equal(after[60, 130:300], before[60, 130:300])
@@ -108,7 +108,7 @@ def test_hover_shows_the_smallest_and_its_score(page):
     assert 'Proposal 0: score 0.900' in status(window)
     hover(window, NOTHING)
     assert status(window) == '3 of 3 proposals shown, 0 pinned.'
-    np.testing.assert_array_equal(picture(window), before)
+    np.testing.assert_array_equal(canvas_pixels(window), before)
 
 
 def test_hover_can_prefer_the_highest_score(page):
@@ -127,14 +127,14 @@ def test_hover_can_prefer_the_highest_score(page):
 
 def test_click_pins_and_a_second_click_lets_go(page):
     window, ask = page
-    before = picture(window)
+    before = canvas_pixels(window)
     click(window, CENTRE)
     wait_until(lambda: ask('explorer.pinned') == [1], 'the pin in Python')
     click(window, SMALL)
     wait_until(lambda: ask('explorer.pinned') == [1, 2], 'the second pin in Python')
     hover(window, NOTHING)
     assert status(window) == '3 of 3 proposals shown, 2 pinned.'
-    assert (picture(window) != before).any(axis=2).sum() > 4000
+    assert (canvas_pixels(window) != before).any(axis=2).sum() > 4000
     assert ask('explorer.instances(explorer.pinned).masks.sum(axis=(1, 2)).tolist()')[1] == 29 ** 2
     keep(window, 'explorer_2_pinned')
     click(window, CENTRE)

@@ -12,7 +12,7 @@ from .clicking import (
     colours,
     idle,
     leave,
-    picture,
+    canvas_pixels,
     press_button,
     press_keys,
     canvas_element,
@@ -48,7 +48,7 @@ def clean(page):
     """The canvas before any click."""
     window, _ = page
     wait_until(lambda: colours(window) > 100 and idle(window), 'the image to be drawn')
-    return picture(window)
+    return canvas_pixels(window)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def fresh(page, clean):
         'segmenter.canvas.set_trait("tool", 0)]')
     press_canvas_button(window, 'fit')
     window.execute_script('document.activeElement.blur()')
-    wait_until(lambda: picture(window).shape == clean.shape and (picture(window) == clean).all(),
+    wait_until(lambda: canvas_pixels(window).shape == clean.shape and (canvas_pixels(window) == clean).all(),
                'a canvas without clicks')
 
 
@@ -80,9 +80,18 @@ def wait_for(window, ask, expression):
     return wait_until(lambda: ask(f'bool({expression})') and idle(window), expression)
 
 
+def finish_one_and_click(window, ask):
+    """Labels one object, and clicks on the next one."""
+    click(window, 0.5, 0.47)
+    wait_for(window, ask, 'segmenter.mask.any()')
+    press_keys(window, 'n')
+    click(window, 0.85, 0.5)
+    wait_for(window, ask, 'len(segmenter.objects) == 1 and len(segmenter.clicks) == 1')
+
+
 def test_three_clicks_add_and_remove(page):
     window, ask = page
-    before = picture(window)
+    before = canvas_pixels(window)
     areas = []
     clicks = [(0.5, 0.47, False), (0.3, 0.5, False), (0.85, 0.7, True)]
     for number, (y, x, right) in enumerate(clicks, 1):
@@ -131,7 +140,7 @@ def test_fit_shows_the_whole_image_again(page, clean):
     press_canvas_button(window, 'zoomIn')
     assert changed_pixels(window, clean) > SIZE[0] * SIZE[1] / 2
     press_canvas_button(window, 'fit')
-    wait_until(lambda: (picture(window) == clean).all(), 'the whole image')
+    wait_until(lambda: (canvas_pixels(window) == clean).all(), 'the whole image')
 
 
 def test_two_fingers_zoom(page):
@@ -166,7 +175,7 @@ def test_next_object_keeps_the_mask_in_its_colour(page):
     assert ask('len(segmenter.clicks)') == 0
     orange = np.array([230, 159, 0])
     image = np.array(ask(f'segmenter.image[{y}, {x}].tolist()'))
-    wait_until(lambda: abs(picture(window)[y, x] - (image + orange) / 2).max() < 16, 'its colour')
+    wait_until(lambda: abs(canvas_pixels(window)[y, x] - (image + orange) / 2).max() < 16, 'its colour')
     keep(window, 'segmenter_3_next_object')
 
 
@@ -217,7 +226,7 @@ def test_save_and_load_again(page):
     window, ask = page
     click(window, 0.5, 0.47)
     wait_for(window, ask, 'segmenter.mask.any()')
-    shown, area = picture(window), ask('int(segmenter.mask.sum())')
+    shown, area = canvas_pixels(window), ask('int(segmenter.mask.sum())')
     press_button(window, 'COCO JSON')
     wait_for(window, ask, 'segmenter.message.startswith("Saved the objects of 1 image")')
     press_button(window, 'Masks (PNG)')
@@ -236,7 +245,7 @@ def test_save_and_load_again(page):
     wait_until(lambda: press_button(window, 'Load') or ask('bool(segmenter.mask.any())'), 'the mask')
     assert ask('int(segmenter.mask.sum())') == area
     # The same mask; the click that made it is not there now.
-    wait_until(lambda: 50 < (picture(window) != shown).any(axis=2).sum() < 1000, 'the mask')
+    wait_until(lambda: 50 < (canvas_pixels(window) != shown).any(axis=2).sum() < 1000, 'the mask')
     keep(window, 'segmenter_6_loaded')
     open_section(window, 'Save')
 
@@ -258,7 +267,7 @@ def test_clicks_that_wait_stay_with_their_image(page):
     wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._images.sources[0].session.clicks) == 3')
     assert ask('len(segmenter.clicks)') == 0 and ask('int(segmenter.mask.sum())') == 0
     assert 'coffee' in ask('segmenter.message')
-    wait_until(lambda: picture(window).shape[:2] == (300, 451), 'the cat')
+    wait_until(lambda: canvas_pixels(window).shape[:2] == (300, 451), 'the cat')
     keep(window, 'segmenter_8_other_image')
 
 
@@ -288,7 +297,7 @@ def test_slider_changes_the_image(page):
     window, ask = page
     click(window, 0.5, 0.47)
     wait_for(window, ask, 'segmenter.mask.any()')
-    before = picture(window)
+    before = canvas_pixels(window)
     handle = window.find_elements('css selector', '.chainer-seg-panel .noUi-handle')[0]
     handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     wait_until(lambda: abs(ask('segmenter.canvas.opacity') - 0.6) < 1e-6, 'the opacity in Python')
@@ -298,11 +307,7 @@ def test_slider_changes_the_image(page):
 
 def test_dark_theme(page):
     window, ask = page
-    click(window, 0.5, 0.47)
-    wait_for(window, ask, 'segmenter.mask.any()')
-    press_keys(window, 'n')
-    click(window, 0.85, 0.5)
-    wait_for(window, ask, 'len(segmenter.objects) == 1 and len(segmenter.clicks) == 1')
+    finish_one_and_click(window, ask)
     theme = json.dumps({'theme': 'JupyterLab Dark'})
     window.execute_script(f'window.jupyterapp.commands.execute("apputils:change-theme", {theme})')
     wait_until(lambda: window.execute_script(
@@ -401,11 +406,7 @@ def test_the_brush_paints_and_erases(page):
 
 def test_labels_come_back_after_a_restart(page):
     window, ask = page
-    click(window, 0.5, 0.47)
-    wait_for(window, ask, 'segmenter.mask.any()')
-    press_keys(window, 'n')
-    click(window, 0.85, 0.5)
-    wait_for(window, ask, 'len(segmenter.objects) == 1 and len(segmenter.clicks) == 1')
+    finish_one_and_click(window, ask)
     areas = ask('[int(segmenter.masks.sum()), int(segmenter.mask.sum())]')
     window.execute_async_script(
         'const done = arguments[0], { sessionContext } = window.jupyterapp.shell.currentWidget;'

@@ -85,11 +85,11 @@ def test_the_augmentation_is_switched_on_and_off(page):
     check = window.find_element('css selector', '.jp-OutputArea .widget-checkbox input')
     check.click()
     nothing = '0 of 0 objects shown; click one for details.'
-    wait_until(lambda: text_of(window, '.chainer-seg-status') == [nothing], 'the augmented picture')
+    wait_until(lambda: text_of(window, '.chainer-seg-status') == [nothing], 'the augmented image')
     assert ask('bool((viewer.explorer.image == dataset[0][0][:, ::-1]).all())')
     keep(window, 'viewer_2_augmented')
     check.click()
-    wait_until(lambda: text_of(window, '.chainer-seg-status') != [nothing], 'the picture as it is')
+    wait_until(lambda: text_of(window, '.chainer-seg-status') != [nothing], 'the image as it is')
 
 
 def test_browser_logs_no_error_of_the_widget(page):

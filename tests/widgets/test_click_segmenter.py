@@ -23,13 +23,13 @@ from .discs import Discs, command, disc, press  # noqa: E402
 SIZE = 60, 80
 
 
-def picture(seed=0, size=SIZE):
+def random_image(seed=0, size=SIZE):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def segmenter():
-    return ClickSegmenter({'cup': picture(0), 'cat': picture(1, (50, 40))}, Discs())
+    return ClickSegmenter({'cup': random_image(0), 'cat': random_image(1, (50, 40))}, Discs())
 
 
 def push(segmenter, text):
@@ -204,7 +204,7 @@ def test_the_image_can_change_while_a_click_is_computed():
             assert go_on.wait(10)
             return super().predict_logits(*arguments)
 
-    segmenter = ClickSegmenter([picture(0), picture(1)], Slow())
+    segmenter = ClickSegmenter([random_image(0), random_image(1)], Slow())
     click = threading.Thread(target=press, args=(segmenter, 20, 20))
     click.start()
     assert started.wait(10)
@@ -220,19 +220,19 @@ def test_the_image_can_change_while_a_click_is_computed():
 
 
 def test_images_are_read_when_they_are_opened(tmp_path):
-    write_image(tmp_path / 'a.png', picture(0))
-    (tmp_path / 'b.png').write_bytes(b'no picture')
-    segmenter = ClickSegmenter([tmp_path / 'a.png', tmp_path / 'b.png', picture(2)], Discs())
+    write_image(tmp_path / 'a.png', random_image(0))
+    (tmp_path / 'b.png').write_bytes(b'no image')
+    segmenter = ClickSegmenter([tmp_path / 'a.png', tmp_path / 'b.png', random_image(2)], Discs())
     assert segmenter.names == ['a', 'b', 'image3']
     push(segmenter, 'Next image (.)')
     assert segmenter.number == 0 and 'b.png' in segmenter.message
     segmenter.go_to(2)
-    np.testing.assert_array_equal(segmenter.image, picture(2))
+    np.testing.assert_array_equal(segmenter.image, random_image(2))
 
 
 def test_a_folder_of_images_is_opened(tmp_path):
     for name in ('b.png', 'a.png'):
-        write_image(tmp_path / name, picture(0))
+        write_image(tmp_path / name, random_image(0))
     (tmp_path / 'notes.txt').write_text('')
     assert ClickSegmenter(tmp_path, Discs()).names == ['a', 'b']
 
@@ -240,15 +240,15 @@ def test_a_folder_of_images_is_opened(tmp_path):
 def test_saving_does_not_read_unopened_images(segmenter, tmp_path):
     segmenter.add(Click(20, 20))
     segmenter.finish()
-    write_image(tmp_path / 'a.png', picture(0))
-    segmenter.add_images([picture(1), tmp_path / 'a.png'])
+    write_image(tmp_path / 'a.png', random_image(0))
+    segmenter.add_images([random_image(1), tmp_path / 'a.png'])
     (tmp_path / 'a.png').unlink()
     assert segmenter.labels().image_names == ['cup']
 
 
 def test_same_names_are_made_unique(tmp_path):
     for folder in 'xy':
-        write_image(tmp_path / folder / 'a.png', picture(0))
+        write_image(tmp_path / folder / 'a.png', random_image(0))
     segmenter = ClickSegmenter([tmp_path / 'x' / 'a.png', tmp_path / 'y' / 'a.png'], Discs())
     assert segmenter.names == ['a', 'a-2']
 
@@ -281,9 +281,9 @@ def png(image):
 
 
 def test_uploaded_image_is_the_current_one(segmenter):
-    upload(segmenter, 'Image', png(picture(5)[:, :, ::-1]))
+    upload(segmenter, 'Image', png(random_image(5)[:, :, ::-1]))
     assert segmenter.names == ['cup', 'cat', 'dog'] and segmenter.number == 2
-    np.testing.assert_array_equal(segmenter.image, picture(5))
+    np.testing.assert_array_equal(segmenter.image, random_image(5))
     assert controls(segmenter, 'FileUpload')['Image'].value == ()
 
 
@@ -325,9 +325,9 @@ def test_masks_are_loaded_from_files_and_uploads(segmenter, tmp_path, white):
 
 
 def test_a_mask_with_two_palette_colours_is_loaded(segmenter, tmp_path):
-    picture = Image.fromarray(disc(SIZE, 30, 30).astype(np.uint8), 'P')
-    picture.putpalette([0, 0, 0, 128, 0, 0])
-    picture.save(tmp_path / 'mask.png')
+    palette_image = Image.fromarray(disc(SIZE, 30, 30).astype(np.uint8), 'P')
+    palette_image.putpalette([0, 0, 0, 128, 0, 0])
+    palette_image.save(tmp_path / 'mask.png')
     segmenter.load_mask(tmp_path / 'mask.png')
     np.testing.assert_array_equal(segmenter.mask, disc(SIZE, 30, 30))
 
@@ -335,7 +335,7 @@ def test_a_mask_with_two_palette_colours_is_loaded(segmenter, tmp_path):
 def test_masks_with_void_and_with_transparency_are_loaded(segmenter, tmp_path):
     start, rim = disc(SIZE, 30, 30), disc(SIZE, 34, 30)
     write_image(tmp_path / 'void.png', np.where(start, 1, np.where(rim, 255, 0)).astype(np.uint8))
-    write_image(tmp_path / 'cut_out.png', np.dstack([picture(5), start.astype(np.uint8) * 255]))
+    write_image(tmp_path / 'cut_out.png', np.dstack([random_image(5), start.astype(np.uint8) * 255]))
     for name, guess in (('void', 'has the object 1, and 255 is unknown'),
                         ('cut_out', 'is partly transparent; the opaque part is the object')):
         segmenter.load_mask(tmp_path / f'{name}.png')
@@ -447,7 +447,7 @@ def test_the_list_shows_the_clicks_of_each_object(segmenter):
 
 def test_the_iou_with_the_best_ground_truth_mask_is_shown():
     near = disc(SIZE, 20, 22)
-    segmenter = ClickSegmenter({'cup': picture(0), 'cat': picture(1)}, Discs(),
+    segmenter = ClickSegmenter({'cup': random_image(0), 'cat': random_image(1)}, Discs(),
                                true_masks={'cup': np.stack([disc(SIZE, 40, 60), near])})
     found = disc(SIZE, 20, 20)
     expected = (near & found).sum() / (near | found).sum()
@@ -463,7 +463,8 @@ def test_the_iou_with_the_best_ground_truth_mask_is_shown():
 
 
 def test_ground_truth_masks_of_another_size_are_an_error():
-    segmenter = ClickSegmenter({'cup': picture(0)}, Discs(), true_masks={'cup': np.ones((2, 5, 5), bool)})
+    segmenter = ClickSegmenter({'cup': random_image(0)}, Discs(),
+                               true_masks={'cup': np.ones((2, 5, 5), bool)})
     with pytest.raises(UserError, match='The true masks of cup must be'):
         segmenter.add(Click(20, 20))
 
@@ -475,7 +476,7 @@ def test_unknown_refinement_is_rejected(segmenter):
 
 
 def test_the_refinement_can_be_given_to_the_constructor():
-    segmenter = ClickSegmenter(picture(), Discs(), refinement=half)
+    segmenter = ClickSegmenter(random_image(), Discs(), refinement=half)
     segmenter.add(Click(20, 70))
     assert not segmenter.mask.any()
 
@@ -539,13 +540,13 @@ def test_saved_masks_are_white_on_the_object(segmenter, tmp_path):
 
 
 def test_the_folder_can_be_given_to_the_method(tmp_path):
-    segmenter = ClickSegmenter(picture(), Discs(), folder=tmp_path / 'labels')
+    segmenter = ClickSegmenter(random_image(), Discs(), folder=tmp_path / 'labels')
     segmenter.add(Click(20, 20))
     assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
 
 
 def test_without_fields_for_files_code_still_saves_to_the_folder(tmp_path):
-    segmenter = ClickSegmenter(picture(), Discs(), folder=tmp_path / 'labels', files=False)
+    segmenter = ClickSegmenter(random_image(), Discs(), folder=tmp_path / 'labels', files=False)
     segmenter.add(Click(20, 20))
     assert segmenter.save_coco() == tmp_path / 'labels' / 'annotations.json'
 
@@ -587,7 +588,7 @@ def test_snapshot_shows_finished_objects_in_their_colours(segmenter):
     seen = segmenter.snapshot()
     inside = disc(SIZE, 20, 20)
     assert (seen[inside] == segmenter.canvas.object_colors[0]).all()
-    np.testing.assert_array_equal(seen[~inside], picture(0)[~inside])
+    np.testing.assert_array_equal(seen[~inside], random_image(0)[~inside])
 
 
 def test_repr_describes_the_widget(segmenter):
@@ -597,5 +598,5 @@ def test_repr_describes_the_widget(segmenter):
 
 
 def test_name_of_an_image_is_text(tmp_path):
-    segmenter = ClickSegmenter({'<b>': picture(0), 'b': picture(1)}, Discs())
+    segmenter = ClickSegmenter({'<b>': random_image(0), 'b': random_image(1)}, Discs())
     assert '<b>' not in segmenter._controls._position.value

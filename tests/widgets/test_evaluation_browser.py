@@ -5,30 +5,23 @@ import pytest
 
 pytest.importorskip('anywidget')
 
-from chainer_seg.datasets import CocoDataset, ExampleList, write_coco  # noqa: E402
+from chainer_seg.datasets import CocoDataset, write_coco  # noqa: E402
 from chainer_seg.errors import DatasetError  # noqa: E402
 from chainer_seg.files import write_json  # noqa: E402
 from chainer_seg.widgets import EvaluationBrowser  # noqa: E402
+from tests.detections import NAMES, animals, poor_detections  # noqa: E402
 from tests.synthetic import squares  # noqa: E402
 
 from .controls import controls  # noqa: E402
 
-NAMES = ('cat', 'dog')
-IMAGE = np.full((200, 200, 3), 90, np.uint8)
-
-
 @pytest.fixture
 def dataset():
-    return ExampleList([
-        (IMAGE, squares((0, 0), labels=[0], class_names=NAMES)),
-        (IMAGE, squares((80, 80), (150, 0), labels=[1, 0], class_names=NAMES))], NAMES)
+    return animals()
 
 
 @pytest.fixture
 def detections():
-    """One cat is found, beside a false alarm; the dog is called a cat; the second cat is missed."""
-    return [squares((0, 2), (100, 100), labels=[0, 0], scores=[0.9, 0.3], class_names=NAMES),
-            squares((80, 80), labels=[0], scores=[0.8], class_names=NAMES)]
+    return poor_detections()
 
 
 @pytest.fixture
