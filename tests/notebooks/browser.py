@@ -172,9 +172,14 @@ def kernel_of(folder):
     client.start_channels()
 
     def ask(expression):
-        answer = client.execute_interactive(
-            '', user_expressions={'value': f'__import__("json").dumps({expression})'},
-            silent=True, store_history=False, timeout=PATIENCE)
+        # The answer comes on the shell channel, whose messages, unlike those of iopub, outlast a restart.
+        question = client.execute('', user_expressions={'value': f'__import__("json").dumps({expression})'},
+                                  silent=True, store_history=False)
+        end = time.monotonic() + PATIENCE
+        while True:
+            answer = client.get_shell_msg(timeout=end - time.monotonic())
+            if answer['parent_header']['msg_id'] == question:
+                break
         value = answer['content']['user_expressions']['value']
         assert value['status'] == 'ok', value
         return json.loads(eval(value['data']['text/plain']))

@@ -40,6 +40,11 @@ def says(window, text):
     return any(text == line for line in text_of(window, '.jp-OutputArea .widget-html'))
 
 
+def objects_shown(window):
+    """What the explorer in the viewer says of its objects."""
+    return text_of(window, '.chainer-seg-explorer .chainer-seg-status')
+
+
 def press(window, tooltip):
     window.find_element('css selector', f'button[title="{tooltip}"]').click()
 
@@ -51,7 +56,7 @@ def test_buttons_go_to_the_next_image_and_back(page):
     press(window, 'Next image')
     wait_until(lambda: says(window, f'image 2: 240x160 pixels, {count[1]} objects'), 'image 2')
     shown = f'{count[1]} of {count[1]} objects shown; click one for details.'
-    wait_until(lambda: text_of(window, '.chainer-seg-status') == [shown], 'its objects')
+    wait_until(lambda: objects_shown(window) == [shown], 'its objects')
     keep(window, 'viewer_1_next')
     press(window, 'Previous image')
     wait_until(lambda: ask('viewer.number') == 0, 'image 1')
@@ -85,11 +90,11 @@ def test_the_augmentation_is_switched_on_and_off(page):
     check = window.find_element('css selector', '.jp-OutputArea .widget-checkbox input')
     check.click()
     nothing = '0 of 0 objects shown; click one for details.'
-    wait_until(lambda: text_of(window, '.chainer-seg-status') == [nothing], 'the augmented image')
+    wait_until(lambda: objects_shown(window) == [nothing], 'the augmented image')
     assert ask('bool((viewer.explorer.image == dataset[0][0][:, ::-1]).all())')
     keep(window, 'viewer_2_augmented')
     check.click()
-    wait_until(lambda: text_of(window, '.chainer-seg-status') != [nothing], 'the image as it is')
+    wait_until(lambda: objects_shown(window) != [nothing], 'the image as it is')
 
 
 def test_browser_logs_no_error_of_the_widget(page):
