@@ -58,3 +58,15 @@ def test_two_outputs_per_channel_match_single_convolutions(rng):
     x, weights = rng.standard_normal((1, 3, 5, 6)), rng.standard_normal((6, 1, 3, 3))
     expected = separately(np.repeat(x, 2, axis=1), weights, np.zeros(6), 1, 0, 1)
     np.testing.assert_allclose(F.convolution_2d(x, weights, groups=3).array, expected.array, atol=1e-6)
+
+
+def test_no_images_have_an_empty_output():
+    y = F.convolution_2d(np.zeros((0, 3, 5, 6), np.float32), np.ones((3, 1, 3, 3), np.float32), groups=3)
+    assert y.shape == (0, 3, 3, 4)
+
+
+def test_half_precision_stays_half_precision(rng):
+    x, weights = rng.standard_normal((1, 3, 5, 6)), rng.standard_normal((3, 1, 3, 3))
+    y = F.convolution_2d(x.astype(np.float16), weights.astype(np.float16), groups=3)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y.array, F.convolution_2d(x, weights, groups=3).array, atol=0.02)
