@@ -152,11 +152,17 @@ class CocoData(Data):
     """The data.
 
     Attributes:
-        coco_folder: Folder with annotations, train2017 and val2017, for --dataset coco2017.
+        dataset: Synthetic shapes, textured or plain, synthetic people, or a data set of files; coco with
+            --annotations, coco2017 without.
+        coco_folder: Folder with annotations, train2017 and val2017, for --dataset coco2017; "chainer-seg
+            download coco train2017 val2017 annotations2017 --extract" fills the default one.
     """
 
     dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'coco2017')), option()] = None
     coco_folder: pathlib.Path = pathlib.Path('downloads/coco')
+
+    def resolved(self) -> Self:
+        return dataclasses.replace(self, dataset=self.dataset or ('coco' if self.annotations else 'coco2017'))
 
     def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
         found = self
@@ -164,6 +170,10 @@ class CocoData(Data):
             kind = 'person_keypoints' if keypoints else 'instances'
             train, val = (self.coco_folder / 'annotations' / f'{kind}_{part}2017.json'
                           for part in ('train', 'val'))
+            if not train.exists():
+                raise DatasetError(f'There is no {train}; get COCO 2017 by "chainer-seg download coco '
+                                   f'train2017 val2017 annotations2017 --extract", or name another data set '
+                                   f'by --annotations or --dataset.')
             found = dataclasses.replace(
                 self, dataset='coco', annotations=train, val_annotations=val,
                 images=self.coco_folder / 'train2017', val_images=self.coco_folder / 'val2017')

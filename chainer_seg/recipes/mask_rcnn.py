@@ -5,17 +5,15 @@ import functools
 import typing
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta
-
 from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import CocoData, check_classes
-from chainer_seg.recipes.options import Blocks, Count, Flat, NotNegative, Positive, option
+from chainer_seg.recipes.mask_rcnn_training import MaskRCNNTraining
+from chainer_seg.recipes.options import Blocks, Flat, NotNegative, Positive, option
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, STEP_RULE, VALIDATION_RULES, When, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, where, with_any)
 from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.start import find_resnet, in_order, load_as, resnet_sizes, start_from
-from chainer_seg.recipes.training import StepTraining
 from chainer_seg.recipes.validation import mask_rcnn_figures
 
 if typing.TYPE_CHECKING:
@@ -27,8 +25,9 @@ BLOCKS = {'resnet50': (3, 4, 6, 3), 'resnet101': (3, 4, 23, 3)}
 # The stages that Detectron leaves as they come from ImageNet (TRAIN.FREEZE_AT 2).
 PUBLISHED_FROZEN = 2
 
-# The published weights that --pretrained imagenet means.
-IMAGENET = {'resnet50': 'detectron-r50', 'resnet101': 'detectron-r101'}
+# The published weights that --pretrained imagenet means, and what stands for random ones.
+IMAGENET, RANDOM = 'imagenet', 'none'
+IMAGENET_WEIGHTS = {'resnet50': 'detectron-r50', 'resnet101': 'detectron-r101'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Network:
     """The network.
 
     Attributes:
-        pretrained: Model whose ResNet the network starts from; "imagenet" stands for the published weights
-            detectron-r50 or detectron-r101, which are downloaded.
+        pretrained: Model whose ResNet a new network starts from; "imagenet" stands for the published weights
+            detectron-r50 or detectron-r101, which are downloaded, and "none" for random weights.
         init: Mask R-CNN to start from, with its sizes; classes keep the weights of those of the same name,
             and new ones start from random weights.
         extractor: Backbone.
@@ -48,7 +47,8 @@ class Network:
         stride_on: Convolution of a block that carries its stride.
         freeze_bn: Keep the statistics, scales and shifts of batch normalisation.
         bn2affine: Turn the batch normalisation of --pretrained into a fixed scale and shift.
-        freeze_at: Do not train the stem (1) and the stages up to this; 2 with --pretrained, 0 without.
+        freeze_at: Do not train the stem (1) and the stages up to this; 2 for a new network with --pretrained,
+            otherwise 0.
         roialign: Use RoIAlign; RoI pooling otherwise.
         roi_size: Side of a region's features; 14 with C4, 7 with FPN.
         fpn_channels: Channels of the feature pyramid.
@@ -64,7 +64,7 @@ class Network:
             6000 1000 with C4, 1000 1000 with FPN.
     """
 
-    pretrained: Annotated[str | None, option(metavar='MODEL')] = None
+    pretrained: Annotated[str, option('-p', metavar='MODEL')] = IMAGENET
     init: Annotated[str | None, option(metavar='MODEL')] = None
     extractor: Literal['resnet50', 'resnet101'] = 'resnet50'
     neck: Literal['c4', 'fpn'] = 'c4'
@@ -75,7 +75,7 @@ class Network:
     bn2affine: bool = False
     freeze_at: Annotated[int | None, option(metavar='STAGE')] = None
     roialign: bool = True
-    roi_size: Positive | None = None
+    roi_size: Annotated[Positive | None, option('-r', metavar='N')] = None
     fpn_channels: int = 256
     box_features: int = 1024
     mask_channels: int = 256
@@ -110,29 +110,6 @@ class Samples:
     gamma: NotNegative = 1.0
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskRCNNTraining(StepTraining):
-    """The training, with the defaults of the Chainer implementation.
-
-    Attributes:
-        lr: Base learning rate; 0 trains nothing.
-        warm_up: Updates over which the learning rate rises linearly from a tenth to its base.
-        evaluate_every: Updates between validations.
-    """
-
-    iterations: Annotated[Positive, option('--iteration')] = 800_000
-    batch_size: Annotated[int, Meta(ge=1, le=4096), option('--batchsize')] = 8
-    sub_batches: Annotated[Positive, option('--subdivision')] = 1
-    optimizer: Literal['adam', 'momentum'] = 'momentum'
-    lr: NotNegative = 1e-4
-    warm_up: Annotated[Count, option('--lr-initialchange')] = 800
-    snapshot_every: Annotated[Positive, option('--snapshot', metavar='N')] = 4000
-    lr_step: Annotated[tuple[Positive, ...], option('--steps')] = (480_000,)
-    evaluate_every: Annotated[Positive, option('--validation', '--validate-every', metavar='N')] = 30_000
-
-    warm_up_start: ClassVar[float] = 0.1
-
-
 def _model_in(resume: str | None) -> str | None:
     """The model file that --resume names; None for a snapshot."""
     from chainer_seg.model_file import is_model_file
@@ -140,7 +117,8 @@ def _model_in(resume: str | None) -> str | None:
 
 
 _RULES = (
-    *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE, STEP_RULE,
+    *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+    only(where('--schedule', 'chainer', 'steps'), '--lr-step'),
     only(where('--dataset', 'coco2017'), '--coco-folder'),
     only(When('without --dataset coco2017, which has its files in --coco-folder',
               lambda options: options['dataset'] != 'coco2017'),
@@ -152,10 +130,10 @@ _RULES = (
          '--pretrained', '--extractor', '--neck', '--blocks', '--width', '--stride-on', '--bn2affine',
          '--roialign', '--roi-size', '--fpn-channels', '--box-features', '--mask-channels', '--no-masks',
          '--keypoint-channels', '--anchor-sizes', '--canonical-size', '--test-side', '--test-proposals'),
-    only(When('without --blocks, and with --pretrained only if that is imagenet',
-              lambda options: not options['blocks'] and options['pretrained'] in (None, 'imagenet')),
+    only(When('without --blocks, and with --pretrained imagenet or none',
+              lambda options: not options['blocks'] and options['pretrained'] in (IMAGENET, RANDOM)),
          '--extractor'),
-    only(without('--pretrained'), '--blocks', '--width'),
+    only(where('--pretrained', RANDOM), '--blocks', '--width'),
     only(where('--neck', 'fpn'), '--fpn-channels', '--box-features', '--canonical-size'),
     only(with_any('--keypoints'), '--keypoint-channels'),
     only(When('without --no-masks', lambda options: options['masks']), '--mask-channels', '--gamma'),
@@ -164,7 +142,11 @@ _RULES = (
 
 @dataclasses.dataclass(frozen=True)
 class MaskRCNNRecipe(Recipe):
-    """Train Mask R-CNN: boxes, masks and keypoints of objects. Defaults are as published."""
+    """Train Mask R-CNN: boxes, masks and keypoints of objects.
+
+    Defaults are those of the Chainer implementation; ``--recipe detectron`` is Detectron's training of
+    R-50-FPN.
+    """
 
     network: Flat[Network] = Network()
     samples: Flat[Samples] = Samples()
@@ -222,7 +204,7 @@ class MaskRCNNRecipe(Recipe):
         from chainer_seg.links import BatchNorm
         stages = self.network.freeze_at
         if stages is None:
-            stages = PUBLISHED_FROZEN if self.network.pretrained else 0
+            stages = 0 if self.network.init or self.network.pretrained == RANDOM else PUBLISHED_FROZEN
         root = '/model/extractor/resnet'
         patterns = [f'{root}/{name}/*' for name in ('stem', *resnet.stage_names)[:stages]]
         if self.network.freeze_bn and isinstance(resnet.stem.norm, BatchNorm):
@@ -242,8 +224,8 @@ class MaskRCNNRecipe(Recipe):
     def _new_model(self, names: tuple[str, ...], keypoints: int, seed: int) -> 'MaskRCNN':
         from chainer_seg.links import copy_resnet
         net = self.network
-        path = IMAGENET[net.extractor] if net.pretrained == 'imagenet' else net.pretrained
-        source = find_resnet(path) if path else None
+        path = IMAGENET_WEIGHTS[net.extractor] if net.pretrained == IMAGENET else net.pretrained
+        source = None if path == RANDOM else find_resnet(path)
         model = _build(
             names, neck=net.neck, **self._resnet_config(source),
             stride_on=net.stride_on, fpn_channels=net.fpn_channels, box_features=net.box_features,

@@ -26,9 +26,10 @@ class Run:
         command: The command line that started the run, for the model file.
     """
 
-    out: Annotated[pathlib.Path, option('--rundir', '--weights-folder', metavar='DIR')] = pathlib.Path('out')
-    seed: int = 0
-    device: Annotated[str | None, option('--gpu', metavar='D')] = None
+    out: Annotated[pathlib.Path, option('--rundir', '--weights-folder', '-o', metavar='DIR')
+                   ] = pathlib.Path('out')
+    seed: Annotated[int, option('-s')] = 0
+    device: Annotated[str | None, option('--gpu', '-g', metavar='D')] = None
     workers: Annotated[int | None, option('--nthreads', metavar='N')] = None
     resume: Annotated[Resume, option('--reload')] = None
     overwrite: FlagCreatePairsOff[bool] = False

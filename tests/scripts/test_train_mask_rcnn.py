@@ -20,8 +20,9 @@ SYSTEM = 'mask-rcnn'
 HEADS = ('--neck fpn --fpn-channels 8 --box-features 16 '
          '--anchor-sizes 8 16 24 32 48 --canonical-size 48 --min-side 64 '
          '--max-side 96 --rois 16 --proposals 50 20 --test-proposals 50 5')
-NET = f'{HEADS} --mask-channels 8 --blocks 1 1 1 1 --width 4'
-SYNTHETIC = '--size 64 --val-n 2'
+NEW = '--pretrained none --blocks 1 1 1 1 --width 4'
+NET = f'{HEADS} --mask-channels 8 {NEW}'
+SYNTHETIC = '--dataset shapes --size 64 --val-n 2'
 TINY = ('--batchsize 2 --iteration 2 --validation 2 --snapshot 1 --workers 0 '
         '--log-every 1 --lr 0.001 --lr_initialchange 1')
 RUN = f'{SYNTHETIC} {TINY}'
@@ -36,6 +37,7 @@ class FewClasses:
 def test_options_of_the_chainer_implementation_have_their_defaults(parse):
     request = parse('')
     training, network = request.recipe.training, request.recipe.network
+    assert (request.data.dataset, network.pretrained) == ('coco2017', 'imagenet')
     assert (training.lr, training.batch_size, request.run.seed) == (1e-4, 8, 0)
     assert (training.lr_step, training.warm_up, request.recipe.samples.gamma) == ((480000,), 800, 1)
     assert (training.snapshot_every, training.evaluate_every, training.iterations) == (4000, 30000, 800000)
@@ -66,20 +68,81 @@ def test_help_tells_the_defaults(train):
 
 
 def test_published_sizes_are_those_of_the_model(parse):
-    config = parse('--blocks 1 1 1 1 --width 4').recipe.make_model(FewClasses).config
+    config = parse(NEW).recipe.make_model(FewClasses).config
     published = MaskRCNN(80, 'c4', blocks=(1, 1, 1, 1), width=4, norm='batch').config
     assert {**config, 'classes': 80} == published
 
 
-def test_the_rate_warms_up_and_drops(parse):
-    schedule = parse('').recipe.training.make_schedule()
+def rates(request):
+    """The rates of a training for the mean gradient before and after --lr-initialchange and --lr-step."""
+    settings = request.recipe.training.settings()
+    return [settings['lr'] * settings['schedule'](iteration, 800000)
+            for iteration in (0, 799, 800, 479999, 480000, 799999)]
+
+
+def test_the_rates_are_those_of_the_chainer_implementation(parse):
+    """Its two ExponentialShifts give 1e-4, 1e-3 and 1e-5, and its updater adds the gradients of 8 images."""
+    for_the_sum = [1e-4, 1e-4, 1e-3, 1e-3, 1e-5, 1e-5]
+    assert rates(parse('')) == pytest.approx([8 * rate for rate in for_the_sum])
+    assert rates(parse('--batchsize 2')) == pytest.approx([2 * rate for rate in for_the_sum])
+
+
+def test_an_update_is_that_of_the_summed_gradients(parse):
+    """Momentum SGD with weight decay, on a sum by its definition, and on the mean with our settings."""
+    rng = np.random.default_rng(0)
+    gradients, start = rng.normal(0, 1, (3, 8, 5)), rng.normal(0, 1, 5)
+    settings = parse('').recipe.training.settings()
+
+    def run(lr, decay, combine):
+        weights, velocity = start.copy(), 0
+        for gradient in gradients:
+            velocity = 0.9 * velocity - lr * (combine(gradient, axis=0) + decay * weights)
+            weights = weights + velocity
+        return weights
+    np.testing.assert_allclose(run(settings['lr'], settings['weight_decay'], np.mean),
+                               run(1e-4, 1e-4, np.sum), rtol=1e-12)
+
+
+def test_the_rate_of_other_schedules_is_that_of_the_mean(parse):
+    training = parse('--schedule steps --lr 0.01').recipe.training
+    schedule = training.make_schedule()
     assert schedule(0, 800000) == pytest.approx(0.1)
     assert schedule(800, 800000) == 1 and schedule(480000, 800000) == pytest.approx(0.1)
+    assert training.settings()['lr'] == 0.01 and training.settings()['weight_decay'] == 1e-4
 
 
-def test_coco_2017_is_found_by_its_names(train_here):
-    with pytest.raises(UserError, match='data/annotations/person_keypoints_train2017.json'):
-        train_here('--dataset coco2017 --coco-folder data --keypoints --neck fpn')
+def test_adam_does_not_change_with_the_scale_of_gradients(parse):
+    assert parse('--optimizer adam').recipe.training.settings()['lr'] == 1e-4
+
+
+def test_each_image_is_a_part_of_the_batch_as_in_the_chainer_implementation(parse):
+    assert parse('').recipe.training.settings()['sub_batches'] == 8
+    assert parse('-b 4').recipe.training.settings()['sub_batches'] == 4
+    assert parse('--subdivision 2').recipe.training.settings()['sub_batches'] == 2
+
+
+def test_short_options_of_the_chainer_implementation(parse):
+    request = parse('-g 1 -l 1e-3 -b 4 -o result -s 3 -ls 10 -li 5 -p resnet.npz -i 9 -r 7')
+    training, run = request.recipe.training, request.run
+    assert (run.device_name, str(run.out), run.seed) == ('1', 'result', 3)
+    assert (training.lr, training.batch_size, training.iterations) == (1e-3, 4, 9)
+    assert (training.lr_step, training.warm_up) == ((10,), 5)
+    assert (request.recipe.network.pretrained, request.recipe.network.roi_size) == ('resnet.npz', 7)
+    assert parse('-ss 6').recipe.training.lr_step == parse('--step_size 6').recipe.training.lr_step == (6,)
+
+
+def test_detectrons_recipe_is_its_schedule_for_eight_images(parse):
+    recipe = parse('--recipe detectron').recipe
+    training = recipe.training
+    schedule = training.make_schedule()
+    assert (recipe.network.neck, training.batch_size, training.lr) == ('fpn', 8, 0.02 * 8 / 16)
+    assert training.iterations == 90_000 * 16 // 8
+    assert [schedule(place * 2, 180_000) for place in (59_999, 60_000, 80_000)] == pytest.approx([1, .1, .01])
+
+
+def test_coco_2017_is_the_default_and_found_by_its_names(train_here):
+    with pytest.raises(UserError, match='no data/annotations/person_keypoints_train2017.json; get COCO 2017'):
+        train_here('--coco-folder data --keypoints --neck fpn')
 
 
 @pytest.mark.parametrize('arguments, norm', [('', 'batch'), ('--bn2affine', 'affine')])
@@ -106,7 +169,7 @@ def test_the_resnet_comes_from_a_model_file_with_its_sizes(parse, arguments, nor
 def test_what_is_frozen_does_not_change(parse, train_here, monkeypatch, arguments, learning):
     """Normalisation is looked at in the stage that learns in any case."""
     save_model('resnet.npz', ResNetClassifier(5, (1, 1, 1, 1), 4, norm='batch'))
-    sizes = '' if 'pretrained' in arguments else '--blocks 1 1 1 1 --width 4'
+    sizes = '' if 'pretrained' in arguments else NEW
     options = (f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
                f'--no-masks --validation 9 --device cpu -q')
     before = parse(options).recipe.make_model(ShapesDataset(1))
@@ -210,8 +273,8 @@ def test_resume_goes_on_to_the_same_model(train, tmp_path):
 
 @pytest.mark.slow
 def test_keypoints_of_drawn_people(train, tmp_path):
-    result = train(f'mask-rcnn --dataset figures --keypoints --keypoint-channels 8 --out run {NET} '
-                   f'{RUN} --iteration 1')
+    result = train(f'mask-rcnn --keypoints --keypoint-channels 8 --out run {NET} {RUN} '
+                   f'--dataset figures --iteration 1')
     assert result.returncode == 0, result.stderr
     assert load_model(tmp_path / 'run' / 'model.npz').keypoints == 17
     assert '"keypoint_loss"' in (tmp_path / 'run' / 'log.jsonl').read_text()
@@ -233,17 +296,17 @@ def test_imagenet_stands_for_the_published_resnet(train_here, monkeypatch, tmp_p
     monkeypatch.setenv('CHAINER_SEG_CACHE', str(tmp_path))
     monkeypatch.setattr(model_file, 'downloaded_weights', refuse)
     with pytest.raises(DownloadError, match='detectron-r101 was asked for'):
-        train_here(f'{RUN} --out run --pretrained imagenet --extractor resnet101')
+        train_here(f'{RUN} --out run --extractor resnet101')
 
 
 @pytest.mark.parametrize('arguments, sentence', [
-    (f'{NET} --keypoints', 'The data set has no keypoints'),
-    ('--dataset figures --keypoints', "no Mask R-CNN of these sizes: keypoints need neck='fpn'"),
-    ('--neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
-    ('--bn2affine', '--bn2affine turns the batch normalisation of --pretrained into'),
-    ('--pretrained nothing.npz', 'There is no model file nothing.npz'),
-    ('--init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
-    ('--resume two.npz', 'two.npz has other classes than the data set: class 0 was 0 and is'),
+    (f'{NET} --dataset shapes --keypoints', 'The data set has no keypoints'),
+    (f'{NEW} --dataset figures --keypoints', "no Mask R-CNN of these sizes: keypoints need neck='fpn'"),
+    (f'{NEW} --dataset shapes --neck fpn --anchor-sizes 8 16', 'There is no Mask R-CNN of these sizes'),
+    ('--dataset shapes --pretrained none --bn2affine', '--bn2affine turns the batch normalisation of'),
+    ('--dataset shapes --pretrained nothing.npz', 'There is no model file nothing.npz'),
+    ('--dataset shapes --init click', 'click holds a ClickSegmenter, not a Mask R-CNN'),
+    ('--dataset shapes --resume two.npz', 'two.npz has other classes than the data set: class 0 was 0'),
     ('--dataset coco', '--dataset coco needs --annotations and --images')])
 def test_wrong_options_are_one_sentence(train_here, arguments, sentence):
     save_model('two.npz', MaskRCNN(2, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2,

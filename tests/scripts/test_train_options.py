@@ -22,6 +22,9 @@ from tests.scripts.reached import described
 TRUNK = '--iSz 48 --oSz 10 --gSz 24 --bottleneck 4 --features 10 --hidden 7'
 SCRATCH = f'--scratch --blocks 1 1 1 --width 3 {TRUNK}'
 
+NEW = '--dataset shapes --pretrained none'
+RCNN = '--pretrained none --neck fpn --blocks 1 1 1 1 --width 2 --fpn-channels 4 --box-features 6'
+
 RITM = '--width 2 --ocr-width 2 --stem-width 4'
 RITM_DEEPLAB = '- --network deeplab --blocks 1 1 1 1 --width 2 --channels 4'
 
@@ -116,16 +119,21 @@ SYSTEMS = {
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
         '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--dm': 'other-deepmask.npz',
         '--km': '16', '--ks': ('', None), '--skip-channels': '8', '--iterations': '7'}),
-    'mask-rcnn': ('--neck fpn --blocks 1 1 1 1 --width 2 --fpn-channels 4 --box-features 6', {
-        **RUN, **DATA, '--gpu': '-1', '--coco-folder': ('', None), '--pretrained': (
-            '--neck fpn --fpn-channels 4 --box-features 6', '--pretrained resnet.npz'),
-        '--init': ('-', '--init rcnn.npz'), '--extractor': ('- --width 1', '--extractor resnet101'),
-        '--neck': ('- --blocks 1 1 1 1 --width 2', '--neck fpn'), '--blocks': '2 1 1 1', '--width': '3',
-        '--stride-on': '3x3', '--freeze_bn': '', '--freeze-at': '2', '--no-roialign': '',
-        '--bn2affine': ('- --pretrained resnet.npz', '--bn2affine'),
+    'mask-rcnn': (f'{RCNN} --dataset shapes', {
+        **RUN, **DATA, '--gpu': '-1', '--coco-folder': ('', None),
+        '--annotations': (f'- {RCNN} --dataset shapes', f'- {RCNN} {FILES}'),
+        '--images': (f'- {RCNN} {FILES}', '--images linked'),
+        '--val-annotations': (f'- {RCNN} {FILES}', '--val-annotations other.json'),
+        '--val-images': (f'- {RCNN} {FILES} {FILES.replace("--", "--val-")}', '--val-images linked'),
+        '--pretrained': (f'- {NEW} --neck fpn', '--pretrained resnet.npz'),
+        '--init': (f'- {NEW} --width 1', '- --dataset shapes --init rcnn.npz'),
+        '--extractor': (f'- {NEW} --width 1', '--extractor resnet101'),
+        '--neck': (f'- {NEW} --blocks 1 1 1 1 --width 2', '--neck fpn'), '--blocks': '2 1 1 1',
+        '--width': '3', '--stride-on': '3x3', '--freeze_bn': '', '--freeze-at': '2', '--no-roialign': '',
+        '--bn2affine': ('- --dataset shapes --pretrained resnet.npz', '--bn2affine'),
         '--roi_size': '5', '--fpn-channels': '5', '--box-features': '5', '--mask-channels': '5',
-        '--no-masks': '', '--keypoints': ('--dataset figures', '--keypoints'),
-        '--keypoint-channels': ('--dataset figures --keypoints', '--keypoint-channels 8'),
+        '--no-masks': '', '--keypoints': (f'- {RCNN} --dataset figures', '--keypoints'),
+        '--keypoint-channels': (f'- {RCNN} --dataset figures --keypoints', '--keypoint-channels 8'),
         '--anchor-sizes': '9 16 32 64 128', '--canonical-size': '99', '--min-side': '99',
         '--max-side': '999', '--test-side': '99', '--rpn-anchors': '9', '--rois': '9',
         '--proposals': '9 9', '--test-proposals': '9 9', '--lr': '0.5', '--optimizer': 'adam',
@@ -161,7 +169,7 @@ SYSTEMS = {
 # Options that are refused, with the sentence.
 REFUSED = [
     *((system, f'{always} {words}', 'are for data sets of files') for system, always in {
-        'click': '', 'deeplab': '', 'mask-rcnn': '', 'ritm': RITM, 'yolact': '',
+        'click': '', 'deeplab': '', 'mask-rcnn': NEW, 'ritm': RITM, 'yolact': '',
         'deepmask': f'{SCRATCH} --synthetic-images 2',
         'sharpmask': '--dm deepmask.npz --synthetic-images 2'}.items()
       for words in ('--labels-as colors', '--allow-outside')),
@@ -169,8 +177,9 @@ REFUSED = [
       words, sentence in [
         (f'{FILES} --size 48', '--size applies only with a --dataset that is synthetic'),
         (f'--dataset plain-shapes {FILES}', '--annotations applies only with a --dataset of files'),
-        ('--images set/images', '--images applies only with a --dataset of files'),
-        ('--val-annotations set/annotations.json', '--val-annotations applies only with a --dataset'),
+        ('--dataset shapes --images set/images', '--images applies only with a --dataset of files'),
+        ('--dataset shapes --val-annotations set/annotations.json',
+         '--val-annotations applies only with a --dataset'),
         (f'{FILES} --val-images set/images', '--val-images applies only with --val-annotations')]),
     *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
       for system in ('click', 'deeplab', 'mask-rcnn', 'ritm', 'yolact')),
@@ -217,20 +226,20 @@ REFUSED = [
      '--synthetic-images applies only with a --dataset that is'),
     ('sharpmask', '--dm deepmask.npz --hfreq 0.5', 'omit --hfreq'),
     ('sharpmask', '--dm deepmask.npz --km 32 --ks 16', 'give one number for both'),
-    ('mask-rcnn', '--coco-folder d', '--coco-folder applies only with --dataset coco2017'),
+    ('mask-rcnn', '--dataset shapes --coco-folder d', '--coco-folder applies only with --dataset coco2017'),
     ('mask-rcnn', '--dataset coco2017 --annotations a.json', '--annotations applies only without'),
     *(('mask-rcnn', f'{option} rcnn.npz {words}', 'applies only to a new model') for words in (
         '--width 2', '--neck fpn', '--no-masks', '--anchor-sizes 1 2', '--pretrained resnet.npz',
         '--no-roialign', '--roi-size 3', '--test-side 9') for option in ('--init', '--resume')),
     ('mask-rcnn', '--init rcnn.npz --resume rcnn.npz', '--init applies only without a model file'),
-    ('mask-rcnn', '--pretrained resnet.npz --width 2', '--width applies only without --pretrained'),
+    ('mask-rcnn', '--pretrained resnet.npz --width 2', '--width applies only with --pretrained none'),
     ('mask-rcnn', '--blocks 1 1 1 1 --extractor resnet50', '--extractor applies only without --blocks'),
     ('mask-rcnn', '--neck c4 --fpn-channels 3', '--fpn-channels applies only with --neck fpn'),
     ('mask-rcnn', '--canonical-size 3', '--canonical-size applies only with --neck fpn'),
     ('mask-rcnn', '--keypoint-channels 3', '--keypoint-channels applies only with --keypoints'),
     ('mask-rcnn', '--no-masks --gamma 2', '--gamma applies only without --no-masks'),
     ('mask-rcnn', '--no-masks --mask-channels 2', '--mask-channels applies only without --no-masks'),
-    ('mask-rcnn', '--schedule cosine --lr-step 2', '--lr-step applies only with --schedule steps'),
+    ('mask-rcnn', '--schedule cosine --lr-step 2', '--lr-step applies only with --schedule chainer'),
     ('mask-rcnn', '--optimizer adam --momentum 0.1', '--momentum applies only with --opt'),
     ('yolact', f'--data-folder prepared {FILES}', '--annotations applies only without --data-folder'),
     ('yolact', '--data-folder prepared --dataset shapes', '--data-folder applies only with a --dataset'),
