@@ -47,6 +47,8 @@ def subcommand(command):
     protocol = re.findall(r'--protocol \w+', command)
     if words[0] == 'predict' and re.search(r'--(pos|neg|clicks)\b', command):
         protocol = ['--protocol clicks']  # which clicks imply
+    if words[0] == 'predict' and '--list' in command:
+        protocol = ['--protocol maps']
     return [words[0], STAND_INS.get(words[1], words[1]), *' '.join(protocol).split()]
 
 

@@ -73,7 +73,7 @@ def parse(form: type[T], arguments: Sequence[str], prog: str, description: str |
     if not {'-h', '--help'}.isdisjoint(arguments):
         arguments = ['--help']  # tyro's help omits positional arguments that are given.
     with failures.on_parse_error(functools.partial(_refuse, form)):
-        options = tyro.cli(form, args=_without_underscores(form, arguments), prog=prog,
+        options = tyro.cli(form, args=as_spelled(form, arguments), prog=prog,
                            description=description)
     check_ranges(options)
     return options
@@ -162,12 +162,22 @@ def check_rules(rules: Collection[Rule], given: Collection[str], options: Any) -
                 raise UserError(f'{flag} applies only {when.words}, and has no effect here; omit it.')
 
 
-def _without_underscores(form: type, arguments: Sequence[str]) -> list[str]:
-    """The arguments with other spellings for such as --N_POS, which tyro looks up as --N-POS."""
-    names = {word: option.spellings[0] for option in options_of(form) for word in option.spellings
-             if word.startswith('--') and '_' in word}
+def as_spelled(form: type, arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options as tyro looks them up.
+
+    It expects --N-POS for --N_POS, and two dashes where Torch and absl take one as well, as in -batch_size.
+    """
+    spellings = {word: option.spellings[0] for option in options_of(form) for word in option.spellings}
+    names = {word: first for word, first in spellings.items() if word.startswith('--') and '_' in word}
+    names |= {f'-{_plain(word)}': names.get(word, word) for word in spellings
+              if word.startswith('--') and word[1:] not in spellings}
     parts = (word.partition('=') for word in arguments)
-    return [names.get(name, name) + equals + value for name, equals, value in parts]
+    return [names.get(f'-{_plain(name)}' if _has_one_dash(name) else name, name) + equals + value
+            for name, equals, value in parts]
+
+
+def _has_one_dash(word: str) -> bool:
+    return word.startswith('-') and not word.startswith('--')
 
 
 def _options(form: Any, prefix: str, path: tuple[str, ...]) -> Iterator[Option]:

@@ -209,12 +209,9 @@ class Split:
 
 def check_classes(splits: Sequence[Split]) -> None:
     """Raises a DatasetError if splits differ in categories; TFRecord files only list those that occur."""
-    from chainer_seg.datasets import TFRecordDataset
-    records = [split.dataset for split in splits if isinstance(split.dataset, TFRecordDataset)]
-    if len(records) == len(splits):
-        categories = {number: name for dataset in records for number, name in dataset.categories.items()}
-        for split, dataset in zip(splits, records):
-            split.dataset = dataset.with_categories(categories)
+    from chainer_seg.datasets.tfrecord import with_shared_categories
+    for split, dataset in zip(splits, with_shared_categories([split.dataset for split in splits])):
+        split.dataset = dataset
     first, *others = splits
     for split in others:
         if (split.dataset.class_names, split.dataset.category_ids) != (

@@ -5,13 +5,14 @@ import typing
 from typing import Annotated, Any
 
 from chainer_seg.errors import UserError
-from chainer_seg.models.deepmask.defaults import EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT
+from chainer_seg.models.deepmask.defaults import (
+    EXPONENT_STEP, FIRST_EXPONENT, LAST_EXPONENT, MASK_THRESHOLD)
 from chainer_seg.recipes.options import Positive, Switch, option
 
 if typing.TYPE_CHECKING:
     import chainer
 
-PROPOSAL_FLAGS = ('--np', '--si', '--sf', '--ss', '--zoom', '--dm', '--exact')
+PROPOSAL_FLAGS = ('--np', '--thr', '--si', '--sf', '--ss', '--zoom', '--dm', '--exact')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +21,7 @@ class ProposalOptions:
 
     Attributes:
         np: Number of proposals per image.
+        threshold: Minimum probability of a pixel of a mask.
         si: Smallest scale of the image pyramid, as an exponent of 2.
         sf: Largest scale of the image pyramid, as an exponent of 2.
         ss: Step between scales, as an exponent of 2.
@@ -29,9 +31,10 @@ class ProposalOptions:
     """
 
     np: Annotated[Positive, option(metavar='N')] = 1000
-    si: Annotated[float, option(metavar='E')] = FIRST_EXPONENT
-    sf: Annotated[float, option(metavar='E')] = LAST_EXPONENT
-    ss: Annotated[float, option(metavar='E')] = EXPONENT_STEP
+    threshold: Annotated[float, option('--thr', metavar='P')] = MASK_THRESHOLD
+    si: Annotated[float, option('--smin', metavar='E')] = FIRST_EXPONENT
+    sf: Annotated[float, option('--smax', metavar='E')] = LAST_EXPONENT
+    ss: Annotated[float, option('--sstep', metavar='E')] = EXPONENT_STEP
     zoom: Switch = False
     dm: Switch = False
     exact: Switch = False
@@ -46,7 +49,8 @@ class ProposalOptions:
         if self.dm and not isinstance(model, SharpMask):
             raise UserError('--dm asks a SharpMask for the masks of its DeepMask, and this is a DeepMask, '
                             'which has no others; omit it.')
-        return {'n': self.np, 'scales': pyramid_scales(self.si, self.sf, self.ss), 'zoom': self.zoom,
+        return {'n': self.np, 'threshold': self.threshold,
+                'scales': pyramid_scales(self.si, self.sf, self.ss), 'zoom': self.zoom,
                 'dm': self.dm, 'exact': self.exact}
 
 

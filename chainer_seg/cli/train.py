@@ -86,6 +86,7 @@ def parse(system: str, arguments: Sequence[str], prog: str = 'chainer-seg train'
         SystemExit: The help is printed.
     """
     form, name = recipe_class(system), f'{prog} {system}'
+    arguments = parsing.as_spelled(command_of(form, form()), arguments)  # type: ignore[call-arg]
     base = parsing.parse_known(Start, arguments, name).base(form, arguments)
     command: Any = parsing.parse(command_of(form, base), arguments, name, _about(form))
     given = parsing.written(type(command), arguments)
@@ -141,7 +142,11 @@ def _about(form: type[Recipe]) -> str:
     """The text above the options."""
     names = form.published()
     text = str(form.__doc__).replace('``', '')
-    return f'{text}\n\nRecipes for --recipe: {", ".join(names)}.' if names else text
+    if names:
+        text += f'\n\nRecipes for --recipe: {", ".join(names)}.'
+    if form.other_names:
+        text += f'\n\nFurther names for --set: {", ".join(form.other_names)}.'
+    return text
 
 
 def _print_classes(path: Any, dataset: Any, run: Run) -> None:

@@ -145,6 +145,7 @@ class ClickFilesDataset:
         images: Folder of the images; if omitted, ``images`` in ``folder``, or that of the TensorFlow
             implementation.
         allow_outside: Whether the list may name files outside these folders.
+        labels: Whether the files of the objects must exist; :meth:`read_clicked` needs none.
 
     ``dataset[i]`` is a tuple: the image (H, W, 3) uint8 RGB, its maps (2, H, W) uint8 and the object
     (H, W) bool.
@@ -158,7 +159,8 @@ class ClickFilesDataset:
     """
 
     def __init__(self, list_file: str | os.PathLike, folder: str | os.PathLike | None = None,
-                 images: str | os.PathLike | None = None, *, allow_outside: bool = False) -> None:
+                 images: str | os.PathLike | None = None, *, allow_outside: bool = False,
+                 labels: bool = True) -> None:
         self.path = pathlib.Path(list_file)
         self.folder = self.path.parent if folder is None else pathlib.Path(folder)
         pairs = _read_pairs(self.path)
@@ -168,7 +170,7 @@ class ClickFilesDataset:
         self.ids = [sample for _, (_, sample) in pairs]
         files = Files()
         self.image_names = [_with_ending(self.image_folder, name, files) for _, (name, _) in pairs]
-        self._check_files(files)
+        self._check_files(files, labels)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -190,6 +192,11 @@ class ClickFilesDataset:
                                 label_path(self.folder, sample), label.shape)
         return self._read_image(index, label.shape), maps, label
 
+    def read_clicked(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The image (H, W, 3) uint8 RGB and its maps (2, H, W) uint8; raises the same errors."""
+        maps = read_maps(maps_path(self.folder, self.ids[index]))
+        return self._read_image(index, maps.shape[1:]), maps
+
     def _read_image(self, index: int, size: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         """The image, rotated by its EXIF orientation only if that gives it the size of the maps."""
         path = self.image_folder / self.image_names[index]
@@ -205,10 +212,11 @@ class ClickFilesDataset:
                 if not any(is_inside(folder / name, each) for each in folders):
                     raise outside_error(self.path, line, name)
 
-    def _check_files(self, files: Files) -> None:
+    def _check_files(self, files: Files, labels: bool) -> None:
         missing = [path for name, sample in zip(self.image_names, self.ids)
                    for path in (self.image_folder / name, maps_path(self.folder, sample),
-                                label_path(self.folder, sample)) if not files.has(path)]
+                                *([label_path(self.folder, sample)] if labels else []))
+                   if not files.has(path)]
         if missing:
             others = f' and {len(missing) - 1} others' if len(missing) > 1 else ''
             raise DatasetError(f'{self.path} lists files that do not exist: {missing[0]}{others}; '

@@ -27,6 +27,7 @@ class SemanticDataset:
     Args:
         dataset: A data set of objects. If it annotates pixels (:meth:`Dataset.read_classes`), as VOC and
             SBD do, these are the labels; otherwise they come from :func:`semantic_labels`.
+        ignore_label: Pixels with this label are void as well as those with 255.
 
     Attributes:
         class_names (tuple of str): 'background', followed by those of the data set.
@@ -34,8 +35,9 @@ class SemanticDataset:
         image_names (list of str): The name of each image file; made from numbers without files.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset = as_dataset(dataset)
+    def __init__(self, dataset: Dataset, ignore_label: int = VOID_PIXEL) -> None:
+        self.dataset, self.ignore_label = as_dataset(dataset), ignore_label
+        dataset = self.dataset
         self.class_names = (BACKGROUND, *dataset.class_names)
         self.ids = list(dataset.ids)
         self.image_names = [dataset.file_name(number) for number in range(len(dataset))]
@@ -53,9 +55,12 @@ class SemanticDataset:
         """
         classes = self.dataset.read_classes(index)
         if classes is not None:
-            return self.dataset.read_image(index), _with_void(classes)
-        image, instances = self.dataset[index]
-        return image, semantic_labels(instances)
+            image, labels = self.dataset.read_image(index), _with_void(classes)
+        else:
+            image, instances = self.dataset[index]
+            labels = semantic_labels(instances)
+        labels[labels == self.ignore_label] = VOID
+        return image, labels
 
     def check_classes(self, source: object) -> None:
         """Checks that at least one pixel has a class other than the background.
@@ -81,7 +86,7 @@ class SemanticDataset:
 
     def part(self, numbers: Iterable[int]) -> 'SemanticDataset':
         """A data set of only the images with these numbers, in this order."""
-        return SemanticDataset(self.dataset.part(numbers))
+        return SemanticDataset(self.dataset.part(numbers), self.ignore_label)
 
 
 def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
@@ -106,7 +111,8 @@ def semantic_labels(instances: Instances) -> npt.NDArray[np.int32]:
 
 def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | None = None, *,
                   sbd: str | os.PathLike | None = None, class_names: Sequence[str] | None = None,
-                  labels_as: LabelsAs = 'auto', allow_outside: bool = False) -> SemanticDataset:
+                  labels_as: LabelsAs = 'auto', allow_outside: bool = False,
+                  ignore_label: int = VOID_PIXEL) -> SemanticDataset:
     """Opens a data set of files for semantic segmentation.
 
     Args:
@@ -117,6 +123,7 @@ def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | No
         sbd: A folder of SBD for images of a VOC list that VOC has not annotated.
         class_names: The classes from 1 on in the label images of a list; VOC's by default.
         labels_as, allow_outside: As in :func:`chainer_seg.datasets.open_dataset`.
+        ignore_label: As of :class:`SemanticDataset`.
 
     Raises:
         chainer_seg.errors.DatasetError: Something is missing, or the format is not supported.
@@ -124,10 +131,10 @@ def open_semantic(annotations: str | os.PathLike, images: str | os.PathLike | No
     if pathlib.Path(annotations).suffix == '.txt' and is_voc(annotations, images):
         dataset = SemanticDataset(VocDataset(
             annotations, images, sbd=sbd, labels_as=labels_as, allow_outside=allow_outside,
-            class_names=PASCAL_NAMES if class_names is None else class_names))
+            class_names=PASCAL_NAMES if class_names is None else class_names), ignore_label)
     else:
         dataset = SemanticDataset(open_dataset(annotations, images, labels_as=labels_as,
-                                               allow_outside=allow_outside))
+                                               allow_outside=allow_outside), ignore_label)
     dataset.check_classes(annotations)
     return dataset
 

@@ -4,7 +4,7 @@ import copy
 import io
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -141,6 +141,31 @@ class TFRecordDataset(ImageDataset):
     def _name_classes(self, categories: Mapping[int, str]) -> None:
         self.categories = dict(sorted(categories.items()))
         self.category_ids, self.class_names = list(self.categories), tuple(self.categories.values())
+
+
+def with_shared_categories(datasets: Sequence[Any]) -> list[Any]:
+    """The data sets of a training, those of TFRecord files with the categories that occur in any of them.
+
+    Each part of such a data set lists only what occurs in it. Names win over bare numbers, which stand for
+    the names that files lack.
+
+    Args:
+        datasets: Data sets of any kind.
+
+    Raises:
+        chainer_seg.errors.DatasetError: Parts name a category differently.
+    """
+    records = [dataset for dataset in datasets if isinstance(dataset, TFRecordDataset)]
+    categories: dict[int, str] = {}
+    for dataset in records:
+        for number, name in dataset.categories.items():
+            known = categories.get(number, str(number))
+            if str(number) not in (known, name) and known != name:
+                raise DatasetError(f'{dataset.path} calls the category {number} {quoted(name)}, which is '
+                                   f'{quoted(known)} in {records[0].path}; make both of the same categories.')
+            categories[number] = name if known == str(number) else known
+    return [dataset.with_categories(categories) if isinstance(dataset, TFRecordDataset) else dataset
+            for dataset in datasets]
 
 
 class _Record:

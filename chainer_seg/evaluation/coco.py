@@ -15,6 +15,7 @@ from chainer_seg.instances import Instances
 from chainer_seg.models.detector import InstanceDetector
 
 KINDS = ('bbox', 'segm', 'keypoints')
+OVERLAPS = tuple(percent / 100 for percent in range(50, 100, 5))  # at which COCO computes the AP
 _COCO_DETECTIONS = {'bbox': (1, 10, 100), 'segm': (1, 10, 100), 'keypoints': (20,)}
 _AREA_MARKS = {'all': '', 'small': 's', 'medium': 'm', 'large': 'l'}
 
@@ -104,15 +105,15 @@ class CocoEvaluator:
         """The figures of the images added so far.
 
         Args:
-            per_class: Whether to include the AP of each class.
-            ious: Additional overlaps at which to compute the AP, out of COCO's 0.5, 0.55, ..., 0.95; that
-                for 0.7 is named AP70.
+            per_class: Whether to include the AP of each class, also at ``ious``.
+            ious: Additional overlaps at which to compute the AP, out of :data:`OVERLAPS`; that for 0.7 is
+                named AP70.
 
         Returns:
             For 'bbox' and 'segm' AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl; for
             'keypoints' AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl; named like 'bbox/AP', and
-            those of classes like 'bbox/AP/<class>'. NaN if the ground truth has no object of that kind
-            (-1 in pycocotools).
+            those of classes like 'bbox/AP/<class>' and 'bbox/AP70/<class>'. NaN if the ground truth has no
+            object of that kind (-1 in pycocotools).
 
         Raises:
             chainer_seg.errors.DatasetError: No image was added.
@@ -127,8 +128,8 @@ class CocoEvaluator:
             figures.update((f'{kind}/AP{100 * iou:.0f}', _average_precision(evaluation, iou))
                            for iou in ious)
             if per_class and not self.class_agnostic:
-                figures.update((f'{kind}/AP/{name}', value)
-                               for name, value in self._class_figures(evaluation))
+                figures.update((f'{kind}/{name}', value)
+                               for name, value in self._class_figures(evaluation, ious))
         return figures
 
     def precision(self, kind: str = 'segm') -> npt.NDArray[np.float64]:
@@ -164,11 +165,14 @@ class CocoEvaluator:
         silently(evaluation.accumulate)
         return evaluation
 
-    def _class_figures(self, evaluation: COCOeval) -> Iterator[tuple[str, float]]:
+    def _class_figures(self, evaluation: COCOeval, ious: Sequence[float]) -> Iterator[tuple[str, float]]:
         precision = evaluation.eval['precision'][:, :, :, 0, -1]
         for label in range(self._label_count):
             name = self.class_names[label] if self.class_names else str(label)
-            yield name, _mean(precision[:, :, label])
+            yield f'AP/{name}', _mean(precision[:, :, label])
+            for iou in ious:
+                chosen = np.isclose(evaluation.params.iouThrs, iou)
+                yield f'AP{100 * iou:.0f}/{name}', _mean(precision[chosen, :, label])
 
 
 def _mean(values: np.ndarray) -> float:

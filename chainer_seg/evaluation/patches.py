@@ -1,11 +1,12 @@
 """How good DeepMask and SharpMask are on single patches, as their Torch implementation judges them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import chainer
 import numpy as np
 from chainer.backends import cuda
+from scipy.special import expit
 
 from chainer_seg.bad_images import OnError, passing_over
 from chainer_seg.datasets.base import Dataset, Progress
@@ -15,6 +16,7 @@ from chainer_seg.evaluation.boundary import boundary_iou
 from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.samples import PatchSamples, stack_patches
 from chainer_seg.models.deepmask.train_chain import enlarge, patch_ious
+from chainer_seg.models.deepmask.trunk import IMAGE_MEAN, IMAGE_STD
 from chainer_seg.models.inference import inference
 
 # Tells the generators of these patches from those of a training run.
@@ -22,11 +24,13 @@ _MASKS, _SCORES = 4, 5
 
 _BATCH = 32
 
+OnMasks: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
+
 
 def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: int = 1000, *,
                      target_size: int | None = None, boundary: bool = False, shift: float = 16,
                      scale: float = 0.25, seed: int = 0, progress: Progress = iter,
-                     on_error: OnError | None = None) -> dict[str, float]:
+                     on_error: OnError | None = None, on_masks: OnMasks | None = None) -> dict[str, float]:
     """Judges masks and scores of patches drawn as in training.
 
     It takes minutes and measures batches of patches, not images, so that it does not go through
@@ -44,6 +48,8 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
         progress: Wraps the iteration over batches, as ``tqdm`` does.
         on_error: Called with the number of a patch and the error of its image, which cannot be read; the
             patch is then omitted. None raises the error.
+        on_masks: Called for each batch with the parts of the images that masks cover (B, P, P, 3) uint8 RGB,
+            the true masks (B, S, S) bool, and the predicted probabilities (B, S, S) float32.
 
     Returns:
         A dict: ``iou``, ``median_iou``, the shares ``iou@0.5`` and ``iou@0.7`` of masks whose IoU is
@@ -63,6 +69,9 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
                 logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
                 model.check_finite(logits)
                 found_ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
+                if on_masks is not None:
+                    on_masks(_covered(cuda.to_cpu(batch['x']), model.patch_size),
+                             cuda.to_cpu(batch['mask'] > 0), expit(cuda.to_cpu(logits)))
                 if boundary:
                     found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
                     boundaries.append(boundary_iou(found, truth))
@@ -78,6 +87,13 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
     if boundary:
         figures['boundary_iou'] = np.concatenate(boundaries).mean()
     return {name: float(value) for name, value in figures.items()}
+
+
+def _covered(x: np.ndarray, side: int) -> np.ndarray:
+    """The inputs (B, 3, H, W) as images (B, side, side, 3) uint8 of what a mask covers, their centres."""
+    top, left = ((size - side) // 2 for size in x.shape[2:])
+    inner = x[:, :, top:top + side, left:left + side].transpose(0, 2, 3, 1)
+    return np.clip(np.round(255 * (inner * IMAGE_STD + IMAGE_MEAN)), 0, 255).astype(np.uint8)
 
 
 def _draw(draw: Callable[[np.random.Generator], dict[str, Any]], numbers: Iterable[int],

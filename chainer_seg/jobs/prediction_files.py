@@ -65,16 +65,20 @@ def save_instances(each: Input, image: Image, found: Instances, category_ids: Se
 def save_proposals(each: Input, image: Image, found: 'RleProposals', drawn: int = 10) -> None:
     """Writes the proposals for an image: an overlay with the ``drawn`` best ones, and COCO results."""
     from chainer_seg.datasets.proposal_files import proposal_results
-    from chainer_seg.masks import decode_rle
-    from chainer_seg.visualization import overlay_masks
-    masks = decode_rle(found.codes[:drawn], image.shape[:2])
-    write_image(each.overlay, overlay_masks(image, masks, contour=2))
+    write_image(each.overlay, overlay_proposals(image, found, drawn))
     write_json(each.results, [{**result, 'file_name': each.source.name}
                               for result in proposal_results(found, each.image_id)])
     log.info('%s: %s; wrote %s and .json', each.source, describe_proposals(found), each.overlay)
     for score, box, scale in zip(found.scores, found.bboxes.astype(int).tolist(), found.scales):
         log.debug('  score %.3f, x %d to %d, y %d to %d, found at scale %.3g',
                   score, box[1], box[3], box[0], box[2], scale)
+
+
+def overlay_proposals(image: Image, found: 'RleProposals', drawn: int = 10) -> Image:
+    """The image with the ``drawn`` best proposals drawn on it, (H, W, 3) uint8 RGB."""
+    from chainer_seg.masks import decode_rle
+    from chainer_seg.visualization import overlay_masks
+    return overlay_masks(image, decode_rle(found.codes[:drawn], image.shape[:2]), contour=2)
 
 
 def save_labels(each: Input, image: Image, labels: npt.NDArray[np.integer], class_names: Sequence[str], *,

@@ -10,18 +10,24 @@ import pathlib
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.bad_images import OnError
 from chainer_seg.datasets.base import Dataset
 from chainer_seg.datasets.coco_results import CocoResult
-from chainer_seg.datasets.proposal_files import KINDS, proposal_results
+from chainer_seg.datasets.proposal_files import KINDS, RleProposals, proposal_results
 from chainer_seg.jobs.coco_rows import write_results
 from chainer_seg.jobs.fingerprints import digest, fingerprint_of_model
 from chainer_seg.jobs.results import Results
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deepmask.proposals import ProposalModel
+
+# Called with the number of an image, the image (H, W, 3) uint8 RGB, and its proposals.
+OnFound: TypeAlias = Callable[[int, npt.NDArray[np.uint8], RleProposals], object]
 
 CHUNK = 500  # images in a file, as in the published proposals
 
@@ -30,7 +36,8 @@ _NAME = re.compile(r'(segm|bbox)-(\d{1,12})-(\d{1,12})\.json')
 
 def propose(model: 'ProposalModel', dataset: Dataset, folder: str | os.PathLike, *,
             numbers: Iterable[int] | None = None, chunk: int = CHUNK, overwrite: bool = False,
-            progress: bool = True, on_error: OnError | None = None, **options: Any) -> list[pathlib.Path]:
+            progress: bool = True, on_error: OnError | None = None, on_found: OnFound | None = None,
+            **options: Any) -> list[pathlib.Path]:
     """Computes the proposals of a data set's images, and writes them to files.
 
     Args:
@@ -43,6 +50,7 @@ def propose(model: 'ProposalModel', dataset: Dataset, folder: str | os.PathLike,
         progress: Show a progress bar.
         on_error: Called with the number and the error of an image that cannot be read, which is then
             skipped, and computed by the next call; None raises the error.
+        on_found: Called with the number, the image and the proposals of each image that is computed.
         options: Of ``model.propose_rle``.
 
     Returns:
@@ -52,7 +60,10 @@ def propose(model: 'ProposalModel', dataset: Dataset, folder: str | os.PathLike,
         chainer_seg.errors.UserError: The folder cannot be used: see :class:`chainer_seg.jobs.Results`.
     """
     def compute(number: int) -> list[dict[str, Any]]:
-        found = model.propose_rle(dataset.read_image(number), **options)
+        image = dataset.read_image(number)
+        found = model.propose_rle(image, **options)
+        if on_found is not None:
+            on_found(number, image, found)
         return proposal_results(found, dataset.ids[number])
 
     settings = {'model': fingerprint_of_model(model), 'images': digest(repr(dataset.ids).encode()), **options}

@@ -29,6 +29,7 @@ if typing.TYPE_CHECKING:
 CATEGORY_IDS = 'category_ids'  # Under this name the origin of a model keeps those of its data set.
 
 PUBLISHED = pathlib.Path(__file__).parent / 'published'  # a folder for each system
+_OF_PYTHON = {'True': 'true', 'False': 'false'}
 
 
 @dataclasses.dataclass
@@ -73,6 +74,7 @@ class Recipe:
     data: ClassVar[type] = Data  # the options that name the data
     rules: ClassVar[tuple[Rule, ...]] = ()  # where its options apply
     usual: ClassVar[str | None] = None  # the published recipe that the command line starts from
+    other_names: ClassVar[Mapping[str, str]] = {}  # section.field by the name in an original's settings
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         """Builds the model, its train chain and the samples for two data sets."""
@@ -92,9 +94,11 @@ class Recipe:
             chainer_seg.errors.UserError: The recipe does not fit the data set, or the run cannot start.
         """
         from chainer_seg import training
+        from chainer_seg.evaluation.sample_predictions import sample_drawing
         from chainer_seg.model_file import save_model
         run = (run or Run()).replace(**run_options)
-        parts = self.parts(train, train if validation is None else validation, run)
+        validation = train if validation is None else validation
+        parts = self.parts(train, validation, run)
         if self.model_to_evaluate(run):
             run = dataclasses.replace(run, resume=None)
         origin = {'recipe': {'system': self.system, **self.to_tables()}, 'seed': run.seed,
@@ -105,7 +109,8 @@ class Recipe:
         return training.build_trainer(parts.train_chain, parts.dataset, **{
             **self.training.settings(), **run.settings(), 'transform': parts.transform,
             'evaluator': parts.evaluator, 'best_metric': parts.best_metric,
-            'model_to_save': parts.model, 'save_model': save, **parts.settings})
+            'model_to_save': parts.model, 'save_model': save,
+            'draw_samples': sample_drawing(validation, run.sample_images), **parts.settings})
 
     def replace(self, **values: Any) -> Self:
         """The same recipe with other values of fields, such as ``replace(lr=1e-3)``.
@@ -257,6 +262,7 @@ class Recipe:
     @classmethod
     def _place(cls, name: str) -> tuple[str, str]:
         """(section, field) that a name means."""
+        name = cls.other_names.get(name, name)
         section, _, field = name.replace('.', '__').rpartition('__')
         forms = {each: form for each, form in cls.sections().items() if section in ('', each)}
         places = [(each, field) for each, form in forms.items()
@@ -272,9 +278,9 @@ class Recipe:
 
 
 def _value_of(text: str) -> Any:
-    """The value that a text means in TOML, or the text itself."""
+    """The value that a text means in TOML, or as Python's True and False; otherwise the text itself."""
     try:
-        return tomllib.loads(f'value = {text}')['value']
+        return tomllib.loads(f'value = {_OF_PYTHON.get(text, text)}')['value']
     except tomllib.TOMLDecodeError:
         return text
 

@@ -3,22 +3,22 @@
 import dataclasses
 import functools
 import logging
-import pathlib
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.errors import TrainingError
 from chainer_seg.recipes.base import Parts, Recipe
-from chainer_seg.recipes.data import OBJECT_SETS, Data
+from chainer_seg.recipes.click_data import ClickData
+from chainer_seg.recipes.data import FILE_SETS
 from chainer_seg.recipes.options import (
-    Blocks, Count, Flat, NotNegative, Positive, Share, Size, chosen, option)
+    Blocks, Count, Flat, NotNegative, Positive, Share, Size, Switch, option)
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, When, only, where, with_any, without)
+    DATA_RULES, MOMENTUM_RULE, OF_SYNTHETIC, POWER_RULE, When, only, where, with_any, without)
 from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.sampling import Sampling
 from chainer_seg.recipes.start import find_resnet
-from chainer_seg.recipes.training import SmoothSchedules, Training
+from chainer_seg.recipes.training import SmoothTraining, Training
 from chainer_seg.recipes.validation import VALIDATED_OBJECTS, click_figures
 
 if typing.TYPE_CHECKING:
@@ -33,48 +33,12 @@ ENDS = ('/model/net/resnet/stem/conv/*', '/model/net/pyramid/*')
 
 
 @dataclasses.dataclass(frozen=True)
-class ClickData(Data):
-    """The data.
-
-    Attributes:
-        dataset: Synthetic shapes, textured or plain, or people; coco, a data set of files (the default with
-            --annotations); collages, objects of these files and synthetic shapes pasted into their images; or
-            click-files, the samples that ``chainer-seg data clicks`` wrote.
-        list: List of samples to train on, for --dataset click-files.
-        data: Folder of the samples; that of the list if not given. --images defaults to "images" there.
-        val_list: List of samples to validate on.
-    """
-
-    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'collages', 'click-files')), option()] = None
-    list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
-    data: Annotated[pathlib.Path | None, option(metavar='D')] = None
-    val_list: Annotated[pathlib.Path | None, option(metavar='TXT')] = None
-
-    def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
-        from chainer_seg.datasets import ClickFilesDataset, CollageDataset
-        if self.dataset == 'collages':
-            photographs, validation = self._open_files(keypoints)
-            return CollageDataset(photographs, max(1, examples), seed), validation
-        if self.dataset != 'click-files':
-            return super()._open(examples, seed, keypoints)
-        if not self.list:
-            raise DatasetError('--dataset click-files needs --list, a list that chainer-seg data clicks '
-                               'wrote.')
-        if self.labels_as != 'auto':
-            raise DatasetError('--labels-as is for masks and label images, not for click files; omit it.')
-        train = ClickFilesDataset(self.list, self.data, self.images, allow_outside=self.allow_outside)
-        if not self.val_list:
-            return train, train
-        return train, ClickFilesDataset(self.val_list, self.data, self.val_images or self.images,
-                                        allow_outside=self.allow_outside)
-
-
-@dataclasses.dataclass(frozen=True)
 class Model:
     """The model.
 
     Attributes:
         init: Click model to start from, with its sizes.
+        not_restore_last: Start the last layers from random weights, also with --init.
         init_trunk: Model whose fitting weights a new model starts from.
         backbone: Model file whose ResNet a new model starts from; the weights of the click inputs start
             at zero.
@@ -93,6 +57,7 @@ class Model:
     """
 
     init: Annotated[str | None, option(metavar='MODEL')] = None
+    not_restore_last: Switch = False
     init_trunk: Annotated[str | None, option(metavar='MODEL')] = None
     backbone: Annotated[str | None, option(metavar='MODEL')] = None
     blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (2, 2, 3, 2)
@@ -153,7 +118,7 @@ class Losses:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClickTraining(Training):
+class ClickTraining(SmoothTraining):
     """The training.
 
     Attributes:
@@ -163,7 +128,6 @@ class ClickTraining(Training):
     """
 
     iterations: Annotated[Positive | None, option(metavar='N')] = None  # type: ignore[assignment]
-    schedule: SmoothSchedules = 'cosine'
     epochs: Annotated[float | None, option(metavar='N')] = None
     val_objects: Annotated[int | None, option(metavar='N')] = None
 
@@ -186,13 +150,14 @@ def _encodes(encoding: str) -> When:
 _SAMPLING_FLAGS = tuple(f'--{field.name.replace("_", "-")}' for field in dataclasses.fields(Sampling))
 
 _RULES = (
-    *DATA_RULES, MOMENTUM_RULE,
+    *DATA_RULES, MOMENTUM_RULE, POWER_RULE, only(with_any('--init'), '--not-restore-last'),
     only(where('--dataset', 'click-files'), '--list', '--data', '--val-list'),
     only(When('without --dataset click-files', lambda options: options['dataset'] != 'click-files'),
          '--annotations', '--val-annotations', '--object-scale', '--whole-images', '--simulated-clicks',
          '--start-masks', '--composites', '--jaccard-weight', *_SAMPLING_FLAGS),
     only(OF_SYNTHETIC, '--val-n'), only(with_any('--val-annotations', '--val-list'), '--val-images'),
-    only(where('--dataset', 'coco', 'click-files'), '--epochs'), only(without('--iterations'), '--epochs'),
+    only(where('--dataset', *FILE_SETS, 'click-files'), '--epochs'),
+    only(without('--iterations'), '--epochs'),
     only(without('--init'), '--init-trunk', '--backbone', '--blocks', '--width', '--mask-input', '--decoder'),
     only(without('--whole-images'), '--object-scale'),
     only(where('--sampling', 'few'), '--max-positive', '--max-negative'),
@@ -225,6 +190,9 @@ class ClickRecipe(Recipe):
         """The model of ``init``, or a new one, with the inference settings that are given."""
         from chainer_seg.model_file import load_model
         model = load_model(self.model.init) if self.model.init else self._new_model(seed)
+        if self.model.not_restore_last:
+            fresh = type(model)(**{**model.config, 'seed': seed})
+            model.net.pyramid.copyparams(fresh.net.pyramid)
         if self.samples.start_masks and not model.mask_input:
             raise TrainingError('--start-masks shows the network a mask, and this one takes none; add '
                                 '--mask-input, or omit it.')

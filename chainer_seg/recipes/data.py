@@ -23,7 +23,8 @@ VALIDATION_SEED_OFFSET = 1_000_000
 
 # The class of each synthetic data set; loaded at first use.
 SYNTHETIC = {'shapes': 'ShapesDataset', 'plain-shapes': 'PlainShapesDataset', 'figures': 'FiguresDataset'}
-OBJECT_SETS = (*SYNTHETIC, 'coco')  # the choices of recipes that train on objects
+FILE_SETS = ('coco', 'voc', 'sbd')  # names for data sets of files, whose format is recognised
+OBJECT_SETS = (*SYNTHETIC, *FILE_SETS)  # the choices of recipes that train on objects
 
 
 def synthetic_class(kind: str) -> type['SyntheticDataset']:
@@ -103,8 +104,13 @@ class Data:
                              **self.reading)
         if not self.val_annotations:
             return train, train
-        return train, open_dataset(self.val_annotations, self.validation_images, keypoints=keypoints,
-                                   **self.reading)
+        return self._with_categories(train, open_dataset(
+            self.val_annotations, self.validation_images, keypoints=keypoints, **self.reading))
+
+    def _with_categories(self, *datasets: Any) -> Any:
+        """The data sets; those of TFRecord files, which do not list their categories, with shared ones."""
+        from chainer_seg.datasets.tfrecord import with_shared_categories
+        return with_shared_categories(datasets)
 
     @property
     def validation_images(self) -> str | os.PathLike | None:
@@ -132,19 +138,43 @@ class PreparedData(Data):
     """The data.
 
     Attributes:
-        data_folder: Folder that ``chainer-seg data prepare`` wrote; stands for --annotations and
-            --val-annotations.
+        data_folder: Folder that ``chainer-seg data prepare`` wrote, or one of TFRecord files train.record-*
+            and val.record-*; stands for --annotations and --val-annotations.
+        categories: Names of the categories in TFRecord files, which YOLACT's TensorFlow implementation omits
+            from them: coco, pascal, or a COCO JSON file; those in the files, or their numbers, if not given.
     """
 
     data_folder: Annotated[pathlib.Path | None, option(metavar='D')] = None
+    categories: Annotated[str | None, option(metavar='J')] = None
 
     def resolved(self) -> Self:
         if not self.data_folder:
             return super().resolved()
-        validation = self.data_folder / 'val.packed'
+        train, validation = (self._part(part) for part in ('train', 'val'))
         return dataclasses.replace(
-            self, annotations=self.data_folder / 'train.packed', dataset=self.dataset or 'coco',
-            val_annotations=self.val_annotations or (validation if validation.exists() else None))
+            self, annotations=train or self.data_folder / 'train.packed', dataset=self.dataset or 'coco',
+            val_annotations=self.val_annotations or validation)
+
+    def _part(self, name: str) -> pathlib.Path | None:
+        """The packed file of a part, or the common start of its TFRecord files; None if there are none."""
+        assert self.data_folder is not None
+        packed, records = self.data_folder / f'{name}.packed', self.data_folder / f'{name}.record'
+        if packed.exists():
+            return packed
+        return records if list(self.data_folder.glob(f'{name}.record*')) else None
+
+    def _open_files(self, keypoints: bool | None) -> tuple[Any, Any]:
+        from chainer_seg.datasets import TFRecordDataset
+        train, validation = super()._open_files(keypoints)
+        if self.categories is None:
+            return train, validation
+        from chainer_seg.datasets.category_names import find_categories
+        for dataset in (train, validation):
+            if not isinstance(dataset, TFRecordDataset):
+                raise DatasetError(f'--categories names those of TFRecord files, and '
+                                   f'{dataset.path} has names of its own; omit it.')
+        categories = find_categories(self.categories)
+        return train.with_categories(categories), validation.with_categories(categories)
 
 
 @dataclasses.dataclass(frozen=True)

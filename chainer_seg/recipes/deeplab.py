@@ -1,5 +1,6 @@
 """The recipe of DeepLab-v2 (Chen et al., arXiv 1606.00915)."""
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -7,15 +8,18 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec import Meta
+
 from chainer_seg.errors import DatasetError, TrainingError
+from chainer_seg.label_images import VOID_PIXEL
 from chainer_seg.recipes.base import Parts, Recipe
 from chainer_seg.recipes.data import OBJECT_SETS, SYNTHETIC, Data, check_classes
-from chainer_seg.recipes.options import Blocks, Flat, Positive, Share, Size, chosen, option
+from chainer_seg.recipes.options import Blocks, Flat, Positive, Share, Size, Switch, chosen, option
 from chainer_seg.recipes.rules import (
-    DATA_RULES, MOMENTUM_RULE, VALIDATION_RULES, When, only, without)
+    DATA_RULES, MOMENTUM_RULE, POWER_RULE, VALIDATION_RULES, When, only, with_any, without)
 from chainer_seg.recipes.run import Run
-from chainer_seg.recipes.start import find_resnet, load_as, resnet_sizes, start_from
-from chainer_seg.recipes.training import Training
+from chainer_seg.recipes.start import find_resnet, left_as_it_is, load_as, resnet_sizes, start_from
+from chainer_seg.recipes.training import SmoothSchedules, SmoothTraining
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.deeplab import DeepLab
@@ -33,18 +37,20 @@ class SemanticData(Data):
     Attributes:
         sbd: Folder of SBD, which has the classes of images that VOC has not labelled.
         class_names: Names of the classes from 1 on, for label images of your own.
+        ignore_label: Pixels with this label do not count; those with 255, which is void, never do.
     """
 
-    dataset: Annotated[str | None, chosen((*OBJECT_SETS, 'voc', 'sbd')), option()] = None
+    dataset: Annotated[str | None, chosen(OBJECT_SETS), option()] = None
     sbd: Annotated[pathlib.Path | None, option(metavar='D')] = None
     class_names: Annotated[tuple[str, ...] | None, option(metavar='NAME')] = None
+    ignore_label: Annotated[int, Meta(ge=0, le=255)] = VOID_PIXEL
 
     def _open(self, examples: int, seed: int, keypoints: bool | None) -> tuple[Any, Any]:
         from chainer_seg.datasets import SemanticDataset
         if self.dataset not in SYNTHETIC:
             return self._open_labels()
         train, validation = super()._open(examples, seed, keypoints)
-        return SemanticDataset(train), SemanticDataset(validation)
+        return SemanticDataset(train, self.ignore_label), SemanticDataset(validation, self.ignore_label)
 
     def _open_labels(self) -> tuple[Any, Any]:
         from chainer_seg.datasets import SemanticDataset, open_semantic
@@ -52,7 +58,8 @@ class SemanticData(Data):
             raise DatasetError(f'--dataset {self.dataset} needs --annotations, and --images with a COCO '
                                f'JSON file.')
         open_files: Callable[..., SemanticDataset] = functools.partial(
-            open_semantic, sbd=self.sbd, class_names=self.class_names, **self.reading)
+            open_semantic, sbd=self.sbd, class_names=self.class_names, ignore_label=self.ignore_label,
+            **self.reading)
         train = open_files(self.annotations, self.images)
         if not self.val_annotations:
             return train, train
@@ -68,6 +75,7 @@ class Network:
     Attributes:
         init: DeepLab to start from, with its sizes; classes keep the weights of those of the same name, and
             new ones start from random weights.
+        not_restore_last: Start the last layers from random weights, also with --init.
         backbone: Model file whose ResNet the network starts from, with its sizes; "click" and
             "mask-rcnn" come with the package.
         blocks: Blocks of the four stages; published: 3 4 23 3.
@@ -78,6 +86,7 @@ class Network:
     """
 
     init: Annotated[str | None, option(metavar='MODEL')] = None
+    not_restore_last: Switch = False
     backbone: Annotated[str | None, option(metavar='MODEL')] = None
     blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (2, 2, 3, 2)
     width: int = 16
@@ -111,11 +120,11 @@ class Method:
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepLabTraining(Training):
+class DeepLabTraining(SmoothTraining):
     """The training."""
 
     iterations: Positive = 1500
-    schedule: Literal['poly', 'cosine', 'constant'] = 'poly'
+    schedule: SmoothSchedules = 'poly'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +143,8 @@ class DeepLabRecipe(Recipe):
     title: ClassVar[str] = 'semantic segmentation with DeepLab'
     data: ClassVar[type] = SemanticData
     rules: ClassVar = (
-        *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
+        *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE, POWER_RULE,
+        only(with_any('--init'), '--not-restore-last'),
         only(When('to a list of images', lambda options: str(options['annotations']).endswith('.txt')),
              '--sbd', '--class-names'),
         only(without('--init'), '--backbone', '--blocks', '--width', '--pyramid'),
@@ -170,7 +180,8 @@ class DeepLabRecipe(Recipe):
         model = DeepLab(**{**source.config, 'n_class': len(class_names), 'seed': seed,
                            'longest_side': self.network.longest_side or source.longest_side})
         model.class_names = tuple(class_names)
-        start_from(source, model, path)
+        with left_as_it_is(model.pyramid) if self.network.not_restore_last else contextlib.nullcontext():
+            start_from(source, model, path)
         return model
 
     def _new_model(self, class_names: Sequence[str], seed: int) -> 'DeepLab':

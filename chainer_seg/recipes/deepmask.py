@@ -75,6 +75,7 @@ class PatchTraining(Training):
         warm_up: Updates over which a given learning rate rises linearly to its base.
         mask_weight: Weight of the mask loss; the batch size, as published, if not given.
         snapshot_every: Updates between snapshots; an epoch if not given.
+        copy_every: Epochs between copies of the model that are kept, model_50.npz and so on; 0 for none.
     """
 
     # Both follow from maxload if not given, which only these recipes have.
@@ -86,6 +87,7 @@ class PatchTraining(Training):
     schedule: Literal['constant', 'cosine', 'poly'] = 'constant'
     warm_up: Count = 0
     snapshot_every: Annotated[Positive | None, option(metavar='N')] = None  # type: ignore[assignment]
+    copy_every: Annotated[Count, option(metavar='N')] = 50
     maxload: Positive = 4000
     maxepoch: Positive = 300
     mask_weight: NotNegative | None = None
@@ -104,7 +106,8 @@ class PatchTraining(Training):
         return {**super().settings(), 'lr': self.lr or PUBLISHED_LR,
                 'iterations': self.iterations or self.maxload * self.maxepoch,
                 'snapshot_every': self.snapshot_every or self.maxload,
-                'evaluate_every': VALIDATED_EPOCHS * self.maxload, 'shuffle': False}
+                'evaluate_every': VALIDATED_EPOCHS * self.maxload, 'shuffle': False,
+                'epoch_length': self.maxload, 'copy_every': self.copy_every or None}
 
 
 @dataclasses.dataclass(frozen=True)

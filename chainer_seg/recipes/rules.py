@@ -80,3 +80,4 @@ VALIDATION_RULES = (
 )
 MOMENTUM_RULE = only(where('--optimizer', 'momentum'), '--momentum')
 STEP_RULE = only(where('--schedule', 'steps'), '--lr-step')
+POWER_RULE = only(where('--schedule', 'poly'), '--power')

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from tyro.conf import FlagCreatePairsOff, Suppress
 
 from chainer_seg.errors import TrainingError, quoted
-from chainer_seg.recipes.options import Resume, option
+from chainer_seg.recipes.options import Count, Resume, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Run:
         resume: Resume from SNAPSHOT, or from the latest one in --out.
         overwrite: Replace a run in --out.
         log_every: Updates between lines of the log.
+        sample_images: Validation images that TensorBoard shows after each validation, with what the model
+            finds below the truth.
         progress: How progress is shown; 'auto' chooses by where the output goes.
         command: The command line that started the run, for the model file.
     """
@@ -34,6 +36,7 @@ class Run:
     resume: Annotated[Resume, option('--reload')] = None
     overwrite: FlagCreatePairsOff[bool] = False
     log_every: Annotated[int, option('--print-interval', metavar='N')] = 20
+    sample_images: Annotated[Count, option('--save-num-images', metavar='N')] = 2
     progress: Suppress[str] = 'auto'
     command: Suppress[str | None] = None
 

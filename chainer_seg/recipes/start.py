@@ -1,15 +1,18 @@
 """Where a network of a training starts from: the weights of another one."""
 
+import contextlib
 import logging
 import os
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from chainer_seg.class_names import first_difference, listed
 from chainer_seg.errors import TrainingError
 
 if typing.TYPE_CHECKING:
+    import chainer
+
     from chainer_seg.links import ResNet
     from chainer_seg.models.base import Model
 
@@ -41,6 +44,14 @@ def start_from(source: Any, model: 'Model', path: str | os.PathLike) -> None:
     """Copies the weights that fit from a model of the same class, by the names of classes, and logs it."""
     from chainer_seg.models.class_transfer import start_by_names
     log_start(start_by_names(source, model).shared, model, path)
+
+
+@contextlib.contextmanager
+def left_as_it_is(link: 'chainer.Link') -> Iterator[None]:
+    """A block of work after which the link has the parameters of before."""
+    kept = link.copy(mode='copy')
+    yield
+    link.copyparams(kept)
 
 
 def in_order(source: Any, class_names: Sequence[str], path: str | os.PathLike) -> Any:

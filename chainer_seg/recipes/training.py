@@ -69,6 +69,22 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
+class SmoothTraining(Training):
+    """The training.
+
+    Attributes:
+        power: Exponent of --schedule poly, (1 - update / updates) ** power.
+    """
+
+    schedule: SmoothSchedules = 'cosine'
+    power: NotNegative = 0.9
+
+    def _after_warm_up(self) -> 'Schedule':
+        from chainer_seg import training
+        return training.Poly(self.power) if self.schedule == 'poly' else super()._after_warm_up()
+
+
+@dataclasses.dataclass(frozen=True)
 class StepTraining(Training):
     """The training.
 

@@ -22,6 +22,7 @@ from chainer_seg.recipes.run import Run
 from chainer_seg.recipes.start import load_as, log_start
 from chainer_seg.recipes.training import StepTraining
 from chainer_seg.recipes.validation import yolact_figures
+from chainer_seg.recipes.yolact_names import CONFIG_NAMES, with_our_values
 
 if typing.TYPE_CHECKING:
     from chainer_seg.models.yolact import Yolact, YolactSamples, YolactTrainChain
@@ -172,10 +173,15 @@ class YolactRecipe(Recipe):
     data: ClassVar[type] = PreparedData
     rules: ClassVar = (
         *DATA_RULES, *VALIDATION_RULES, MOMENTUM_RULE,
-        only(OF_FILES, '--data-folder'), only(without('--data-folder'), '--annotations', '--images'),
+        only(OF_FILES, '--data-folder', '--categories'),
+        only(without('--data-folder'), '--annotations', '--images'),
         only(with_any('--backbone-weights'), '--backbone-channels'),
         STEP_RULE)
     usual: ClassVar[str] = 'resnet50'
+    other_names: ClassVar = CONFIG_NAMES
+
+    def replace(self, **values: Any) -> 'YolactRecipe':
+        return super().replace(**with_our_values(values, self.model.image_size))
 
     def parts(self, train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.datasets import Dataset

@@ -1,6 +1,7 @@
 """Builds the trainer that every system of this package is trained with."""
 
 import dataclasses
+import functools
 import math
 import os
 import pathlib
@@ -205,14 +206,22 @@ def _add_records(trainer: Trainer, train_chain: chainer.Chain, settings: Setting
         evaluation = Evaluation(settings.evaluator, evaluated,
                                 settings.evaluate_every or settings.snapshot_every)
         trainer.extend(evaluation)
-    trainer.log = Log(settings.log_every, trainer.iterations,
-                      *([evaluation.due] if evaluation else []))
+    trainer.log = Log(settings.log_every, trainer.iterations, evaluation.due if evaluation else None,
+                      settings.epoch_length)
     trainer.extend(trainer.log)
     trainer.snapshots = Snapshots(
         settings.snapshot_every, settings.keep_last, settings.best_metric,
         model if isinstance(model, Model) else None, settings.save_model or save_model,
-        settings.max_skipped, _description(trainer, settings), say)
+        settings.max_skipped, _copies(trainer, settings), _description(trainer, settings), say)
     trainer.extend(trainer.snapshots)
+
+
+def _copies(trainer: Trainer, settings: Settings) -> tuple[int, int] | None:
+    """Epochs between two copies of the model, and iterations of an epoch."""
+    if not settings.copy_every:
+        return None
+    examples = len(trainer.updater.get_iterator('main').dataset)
+    return settings.copy_every, settings.epoch_length or math.ceil(examples / settings.batch_size)
 
 
 def _add_displays(trainer: Trainer, settings: Settings) -> None:
@@ -226,7 +235,10 @@ def _add_displays(trainer: Trainer, settings: Settings) -> None:
     if show_curve:
         trainer.extend(LiveCurve(trainer.log))
     if settings.tensorboard:
-        trainer.extend(TensorBoard(trainer.log, say))
+        model = settings.model_to_save
+        draw = None if model is None or settings.draw_samples is None else (
+            functools.partial(settings.draw_samples, model))
+        trainer.extend(TensorBoard(trainer.log, say, draw))
 
 
 def _description(trainer: Trainer, settings: Settings) -> dict[str, Any]:

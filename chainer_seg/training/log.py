@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import chainer
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg import schema
-from chainer_seg.errors import DatasetError, TrainingError, writing
+from chainer_seg.errors import DatasetError, TrainingError, UserError, writing
 from chainer_seg.files import read_text, write_text
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ class Log(chainer.training.Extension):
         every: The interval in iterations.
         iterations: The length of the run.
         validation_due: ``validation_due(iteration)``: whether a validation was scheduled (True), or done
-            only because the run ends (False).
+            only because the run ends (False); None for scheduled.
+        epoch_length: Iterations of an epoch; None for a pass over the data.
 
     Attributes:
         lines: All lines so far, as dicts.
@@ -59,8 +62,10 @@ class Log(chainer.training.Extension):
     trigger = (1, 'iteration')
 
     def __init__(self, every: int, iterations: int,
-                 validation_due: Callable[[int], bool] = lambda iteration: True) -> None:
+                 validation_due: Callable[[int], bool] | None = None,
+                 epoch_length: int | None = None) -> None:
         self._every, self._iterations = every, iterations
+        self._epoch_length = epoch_length
         self._validation_due = validation_due
         self._summary: dict[str, tuple[float, int]] = {}
         self._skipped_before = 0
@@ -90,14 +95,15 @@ class Log(chainer.training.Extension):
             interval = self._means(updater)
         if not interval and not validation:
             return
-        head = {'iteration': iteration, 'epoch': round(updater.epoch_detail, 4),
+        epoch = iteration / self._epoch_length if self._epoch_length else updater.epoch_detail
+        head = {'iteration': iteration, 'epoch': round(epoch, 4),
                 'elapsed_time': round(trainer.elapsed_time, 3)}
         self.lines.append({**head, **interval, **validation})
         lasting: _Line = {}
         if interval_over:
             lasting.update(interval)
             self._summary, self._skipped_before = {}, updater.skipped
-        if validation and self._validation_due(iteration):
+        if validation and (self._validation_due is None or self._validation_due(iteration)):
             lasting.update(validation)
         if lasting:
             self._kept.append({**head, **lasting})
@@ -179,13 +185,15 @@ class TensorBoard(chainer.training.Extension):
     Args:
         log: The :class:`Log`.
         say: ``say(message)``, called if tensorboardX is missing.
+        draw: ``draw()`` gives an image (h, w, 3) uint8 RGB that is written after each validation; or None.
     """
 
     name: Any = 'tensorboard'
     trigger = (1, 'iteration')
 
-    def __init__(self, log: Log, say: Callable[[str], object] = print) -> None:
-        self._say = say
+    def __init__(self, log: Log, say: Callable[[str], object] = print,
+                 draw: Callable[[], npt.NDArray[np.uint8]] | None = None) -> None:
+        self._say, self._draw = say, draw
         self._writer: Any = None
         log.listeners.append(self._show)
 
@@ -214,6 +222,11 @@ class TensorBoard(chainer.training.Extension):
             if self._writer and name not in ('iteration', 'elapsed_time') and value is not None:
                 # TensorBoard allows no other characters in names, and warns each time.
                 self._writer.add_scalar(re.sub(r'[^\w./-]', '_', name), value, line['iteration'])
+        if self._writer and self._draw and any(name.startswith(VALIDATION) for name in line):
+            try:
+                self._writer.add_image('samples', self._draw(), line['iteration'], dataformats='HWC')
+            except UserError as error:  # of a model that has diverged
+                self._say(f'TensorBoard has no image of iteration {line["iteration"]}: {error}')
 
     def finalize(self) -> None:
         """Closes the event files."""

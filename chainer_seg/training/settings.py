@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import chainer
+import numpy as np
+import numpy.typing as npt
 
 from chainer_seg.training.parameters import BIASES_AND_NORMALIZATION
 from chainer_seg.training.schedules import Schedule
@@ -49,12 +51,16 @@ class Settings:
         save_model: ``save_model(path, model)``; None for :func:`chainer_seg.save_model`.
         snapshot_every: Iterations between snapshots.
         keep_last: Number of snapshots to keep.
+        epoch_length: Iterations of an epoch, for data sets without an end; None for a pass over the data.
+        copy_every: Epochs between copies of the model that are kept, ``model_<epoch>.npz``; None for none.
         resume: None; ``'auto'`` for the latest complete snapshot in ``out``, if there is one; or the
             path of a snapshot or of a folder of snapshots.
         overwrite: Whether an existing run in ``out`` may be replaced.
         log_every: Iterations between lines of the log.
         max_skipped: Training stops after this many consecutive non-finite batches.
         tensorboard: Whether to write TensorBoard files.
+        draw_samples: ``draw_samples(model)`` draws what the model finds, (h, w, 3) uint8 RGB, which
+            TensorBoard shows after each evaluation; or None.
         progress: ``'auto'``, ``'terminal'``, ``'notebook'``, ``'lines'`` or ``'none'``.
         live_curve: Whether to plot live curves in a notebook; None to plot them if the progress is
             shown in a notebook.
@@ -89,11 +95,14 @@ class Settings:
     save_model: Callable | None = None
     snapshot_every: int = 500
     keep_last: int = 3
+    epoch_length: int | None = None
+    copy_every: int | None = None
     resume: str | os.PathLike | None = None
     overwrite: bool = False
     log_every: int = 20
     max_skipped: int = 5
     tensorboard: bool = True
+    draw_samples: Callable[[Any], npt.NDArray[np.uint8]] | None = None
     progress: str = 'auto'
     live_curve: bool | None = None
 

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 BEST_SNAPSHOT = 'snapshot_best.npz'
 MODEL, BEST_MODEL = 'model.npz', 'model_best.npz'
 _SNAPSHOT = re.compile(r'snapshot_iter_(\d+)\.npz')
+_COPY = re.compile(r'model_(\d+)\.npz')
 
 
 class Snapshots(chainer.training.Extension):
     """Saves the run at intervals, at its end, on Ctrl-C or SIGTERM, and after an error.
 
     The files in the folder of the run: the latest ``keep_last`` of ``snapshot_iter_*.npz``;
-    ``snapshot_best.npz``; and, if there is a model to save, ``model.npz`` and ``model_best.npz``.
+    ``snapshot_best.npz``; and, if there is a model to save, ``model.npz``, ``model_best.npz`` and copies of
+    it that are kept, such as ``model_50.npz`` after epoch 50.
 
     Args:
         every: The interval in iterations.
@@ -36,6 +38,7 @@ class Snapshots(chainer.training.Extension):
         model: The model to save as a model file, or None.
         save_model: ``save_model(path, model)``; needed if there is a model.
         max_skipped: Training stops after this many consecutive non-finite batches.
+        copies: Epochs between two copies, and iterations of an epoch; None for no copies.
         about: A JSON dict that is stored in each snapshot.
         say: ``say(message)``.
 
@@ -52,7 +55,8 @@ class Snapshots(chainer.training.Extension):
     def __init__(self, every: int, keep_last: int = 3, best_metric: tuple[str, str] | None = None,
                  model: chainer.Link | None = None,
                  save_model: Callable[[pathlib.Path, Any], object] | None = None, max_skipped: int = 5,
-                 about: Mapping[str, Any] | None = None, say: Callable[[str], object] = print) -> None:
+                 copies: tuple[int, int] | None = None, about: Mapping[str, Any] | None = None,
+                 say: Callable[[str], object] = print) -> None:
         if keep_last < 1:
             raise ValueError(f'keep_last must be at least 1, got {keep_last}')
         if best_metric is not None and best_metric[1] not in ('max', 'min'):
@@ -60,7 +64,7 @@ class Snapshots(chainer.training.Extension):
         self._every, self._keep_last, self._max_skipped = every, keep_last, max_skipped
         self._best_metric, self._about, self._say = best_metric, about or {}, say
         self.best_metric = None if best_metric is None else best_metric[0]
-        self._model, self._save_model = model, save_model
+        self._model, self._save_model, self._copies = model, save_model, copies
         self._saved_iteration: int | None = None
         self.newest: pathlib.Path | None = None
         self.best_value: float | None = None
@@ -73,6 +77,9 @@ class Snapshots(chainer.training.Extension):
         outdated = [path for number, path in find_snapshots(out) if number > iteration]
         if iteration == 0:
             outdated += [out / name for name in (BEST_SNAPSHOT, MODEL, BEST_MODEL)]
+        if self._copies is not None and out.is_dir():
+            outdated += [path for path in out.iterdir() if (match := _COPY.fullmatch(path.name))
+                         and int(match[1]) * self._copies[1] > iteration]
         for path in outdated:
             path.unlink(missing_ok=True)
 
@@ -94,6 +101,10 @@ class Snapshots(chainer.training.Extension):
             self._say(f'Stopped after iteration {updater.iteration}; the run is saved in '
                       f'{self.newest}. Resume it with resume="auto" (--resume auto).')
             raise trainer.interruption.exception
+        if self._copies is not None:
+            epoch, rest = divmod(updater.iteration, self._copies[1])
+            if not rest and not epoch % self._copies[0]:
+                self._write_model(out / f'model_{epoch}.npz')
         if updater.iteration % self._every == 0 or updater.iteration >= trainer.iterations:
             self.save(trainer)
 

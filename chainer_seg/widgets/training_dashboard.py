@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from chainer_seg.cli.train import Request, parse
 from chainer_seg.errors import DatasetError, ModelError, TrainingError, writing
+from chainer_seg.evaluation.sample_predictions import Examples, draw_sample_predictions
 from chainer_seg.images import decode_image
 from chainer_seg.model_file import load_model
 from chainer_seg.recipes import Recipe, Run
@@ -28,7 +29,7 @@ from chainer_seg.widgets.mask_data import encode_jpeg
 from chainer_seg.widgets.named_image import NamedImage
 from chainer_seg.widgets.notebook_cell import NotebookBox
 from chainer_seg.widgets.option_controls import OptionControls, command_words
-from chainer_seg.widgets.sample_predictions import Examples, draw_sample_predictions, first_examples
+from chainer_seg.widgets.sample_predictions import first_examples
 from chainer_seg.widgets.training_process import TrainingProcess
 from chainer_seg.widgets.training_views import draw_curves, seconds_left, share_done
 

@@ -84,6 +84,8 @@ def parsed(words):
     ('o --Number 3 --size 8x7', {'n': 3, 'size': (8, 7)}),
     ('o --N_IMAGES 3', {'n': 3}),
     ('o --N_IMAGES=3', {'n': 3}),
+    ('o -share 0.25 -N_IMAGES=3 -no_flip -steps 2 -refine crf', {
+        'share': 0.25, 'n': 3, 'flip': False, 'inner': Inner(2)}),
     ('o -ann_file j --first', {'annotations': 'j', 'first': True}),
     ('o --refine none crf --steps 2', {'refine': ('none', 'crf'), 'inner': Inner(2)}),
     ('o --other.steps 4 --depth -3', {'other': Inner(4), 'inner': Inner(depth=-3)}),

@@ -135,3 +135,12 @@ def test_photographs_have_labels_packed_or_not(shared_data, tmp_path):
 def test_files_that_are_not_data_sets_are_reported(tmp_path):
     with pytest.raises(DatasetError, match='There is no list of images'):
         open_semantic(tmp_path / 'train.txt')
+
+
+def test_an_ignored_label_is_void(tmp_path):
+    path = write_voc(tmp_path)
+    labels, ignoring = (open_semantic(path, **options)[0][1] for options in ({}, {'ignore_label': 12}))
+    assert (labels == 12).any()
+    np.testing.assert_array_equal(ignoring, np.where(labels == 12, -1, labels))
+    part = open_semantic(path, ignore_label=12).part([0])
+    np.testing.assert_array_equal(part[0][1], ignoring)

@@ -16,6 +16,8 @@ from chainer_seg.datasets import (
     pack_dataset,
 )
 from chainer_seg.checksums import masked_crc32c
+from chainer_seg.datasets.category_names import find_categories
+from chainer_seg.datasets.tfrecord import with_shared_categories
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example
 from chainer_seg.errors import DatasetError, ImageError
 
@@ -248,3 +250,49 @@ def test_masks_that_would_fill_the_memory_are_rejected(tmp_path, examples):
     dataset = TFRecordDataset(write_shards(tmp_path, [huge], shards=1))
     with pytest.raises(DatasetError, match='masks of 50000x50000 pixels exceed the limit'):
         dataset.read_instances(0)
+
+
+@pytest.fixture
+def parts(tmp_path, drawn):
+    """Two data sets of the same categories, of which one image each occurs, and the second without names."""
+    found = []
+    for number in range(2):
+        features = features_of(*drawn[number], 100 + number, f'{number}.jpg', CATEGORY_IDS)
+        if number:
+            del features['image__object__class__label_text']
+        path = tmp_path / f'{number}.record'
+        path.write_bytes(record(example(**features)))
+        found.append(TFRecordDataset(path))
+    return found
+
+
+def test_parts_share_all_categories_that_occur_with_the_names_that_one_has(parts):
+    first, second = parts
+    shared = with_shared_categories(parts)
+    assert first.category_ids != second.category_ids
+    for dataset, before in zip(shared, parts):
+        assert dataset.category_ids == sorted({*first.category_ids, *second.category_ids})
+        names = dict(zip(dataset.category_ids, dataset.class_names))
+        for number in first.category_ids:
+            assert names[number] == first.categories[number]
+        ids = [dataset.category_ids[label] for label in dataset.read_boxes(0)[0]]
+        assert ids == [before.category_ids[label] for label in before.read_boxes(0)[0]]
+
+
+def test_parts_that_name_a_category_differently_are_refused(parts):
+    first, _ = parts
+    number = first.category_ids[0]
+    other = first.with_categories({**first.categories, number: 'something else'})
+    with pytest.raises(DatasetError, match=f'calls the category {number} .something else., which is'):
+        with_shared_categories([first, other])
+
+
+def test_categories_are_named_as_coco_or_pascal_does_or_as_a_file(tmp_path):
+    assert find_categories('coco')[90] == 'toothbrush' and len(find_categories('coco')) == 80
+    assert find_categories('pascal')[20] == 'tvmonitor'
+    path = tmp_path / 'names.json'
+    path.write_text('{"images": [], "categories": [{"id": 7, "name": "cup"}]}')
+    assert find_categories(path) == {7: 'cup'}
+    path.write_text('{"images": [], "categories": [{"id": 7}]}')
+    with pytest.raises(DatasetError, match='does not name every category'):
+        find_categories(path)

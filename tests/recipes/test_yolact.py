@@ -63,3 +63,25 @@ def test_the_sizes_of_a_model_are_adopted():
     assert model.classes == 2 and model.config['seed'] == 3
     assert {**model.config, 'classes': 0, 'seed': 0} == {
         **Yolact(**SMALL).config, 'classes': 0, 'seed': 0}
+
+
+def test_names_and_values_of_the_tensorflow_implementation_are_understood():
+    recipe = YolactRecipe.load('resnet50').assign([
+        'NUM_MAX_PAD=7', 'THRESHOLD_POS=0.6', 'THRESHOLD_NEG=0.3', 'BACKBONE=efficientNet-B0', 'IMG_SIZE=200',
+        'PROTO_OUTPUT_SIZE=50', 'FPN_CHANNELS=8', 'NUM_MASK=4', 'LOSS_WEIGHT_CLS=2', 'LOSS_WEIGHT_BOX=3',
+        'LOSS_WEIGHT_MASK=4', 'LOSS_WEIGHT_SEG=5', 'NEG_POS_RATIO=6', 'MAX_MASKS_FOR_TRAIN=8', 'TOP_K=9',
+        'CONF_THRESHOLD=0.2', 'NMS_THRESHOLD=0.3', 'MAX_NUM_DETECTION=10', 'MIXPRECISION=True'])
+    model, losses = recipe.model, recipe.losses
+    assert (recipe.samples.max_objects, recipe.matching.positive, recipe.matching.negative) == (7, 0.6, 0.3)
+    assert (model.backbone, model.image_size, model.prototype_scale) == ('efficientnet-b0', 200, 2)
+    assert (model.fpn_channels, model.prototypes, model.top_k) == (8, 4, 9)
+    assert (losses.classes, losses.boxes, losses.masks, losses.semantic) == (2, 3, 4, 5)
+    assert (losses.negative_ratio, losses.max_masks) == (6, 8)
+    assert (model.score_threshold, model.nms_threshold, model.max_detections) == (0.2, 0.3, 10)
+    assert recipe.training.mixed_precision is True
+
+
+def test_the_published_size_of_the_prototypes_is_138():
+    assert YolactRecipe().replace(PROTO_OUTPUT_SIZE=138) == YolactRecipe()
+    with pytest.raises(TrainingError, match='must be a multiple of 69, the side of P3 for images of 550'):
+        YolactRecipe().replace(PROTO_OUTPUT_SIZE=100)

@@ -1,6 +1,8 @@
 """scripts/evaluate.py on detectors: COCO's figures, results for its server, and runs in two parts."""
 
+import itertools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from chainer_seg import save_model
+from chainer_seg.cli.detection_speed import hashed_choice
 from chainer_seg.datasets import CocoDataset, FiguresDataset, ShapesDataset, write_coco
 from chainer_seg.errors import UserError
 from chainer_seg.evaluation import analyse_detections
@@ -265,3 +268,56 @@ def test_errors_by_kind_are_those_of_the_kept_results(evaluate, shapes, tmp_path
     counts, gains = errors.counts(), errors.gains()
     for kind in ERROR_KINDS:
         assert row_of(text, kind) == pytest.approx([counts[kind].sum(), 100 * gains[kind]], abs=0.05)
+
+
+def test_the_ap_is_reported_at_all_ten_overlaps_and_of_each_class(evaluate, shapes, tmp_path):
+    """Compared with the precision that pycocotools computes from the written files."""
+    detector = detector_of(shapes, shift=2)
+    text = evaluate(detector, shapes, '--overlaps', '--per-class', '--results', tmp_path / 'results',
+                    '--kinds', 'bbox')
+    truth = COCO(str(shapes / 'annotations.json'))
+    evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / 'results' / 'bbox.json')), 'bbox')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision = evaluation.eval['precision'][:, :, :, 0, -1].mean(axis=1) * 100
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if 'AP55' in line]
+    assert lines[heads[0]].split() == [f'AP{overlap}' for overlap in range(50, 100, 5)]
+    np.testing.assert_allclose([float(cell) for cell in lines[heads[0] + 1].split()[1:]],
+                               precision.mean(axis=1), atol=0.051)
+    for label, name in enumerate(dataset_of(shapes).class_names):
+        cells = lines[heads[1] + 1 + label].split()
+        assert cells[0] == name
+        np.testing.assert_allclose([float(cell) for cell in cells[2:]], precision[:, label], atol=0.051)
+
+
+def test_some_images_are_chosen_as_yolact_does():
+    """The order of eval.py's badhash on these ids of COCO's images."""
+    ids = [139, 285, 632, 724, 776, 785, 802]
+
+    def badhash(x):
+        x = (((x >> 16) ^ x) * 0x045d9f3b) & 0xFFFFFFFF
+        x = (((x >> 16) ^ x) * 0x045d9f3b) & 0xFFFFFFFF
+        return ((x >> 16) ^ x) & 0xFFFFFFFF
+    order = sorted(range(7), key=lambda number: badhash(ids[number]))
+    assert hashed_choice(ids, 3) == sorted(order[:3]) and hashed_choice(ids, 99) == list(range(7))
+    assert hashed_choice(['a', 'b'], 1) in ([0], [1])
+
+
+def test_at_most_so_many_images_are_evaluated(evaluate, shapes):
+    assert evaluate(detector_of(shapes), shapes, '--max-images', '3').startswith('3 images')
+
+
+def test_the_speed_is_that_of_detection_without_the_first_images(evaluate, shapes, monkeypatch):
+    clock = itertools.count()
+    detector = detector_of(shapes)
+    detect = detector.detect
+    monkeypatch.setattr(time, 'perf_counter', lambda: next(clock))
+    monkeypatch.setattr(detector, 'detect', lambda *args, **options: next(clock) or detect(*args, **options))
+    text = evaluate(detector, shapes, '--benchmark')
+    assert text.strip() == '6 images: 0.50 images per second, 2000.0 ms per image (median 2000.0 ms)'
+
+
+def test_a_benchmark_measures_no_accuracy(evaluate, shapes):
+    with pytest.raises(UserError, match='--per-class applies only without --benchmark'):
+        evaluate(detector_of(shapes), shapes, '--benchmark', '--per-class')

@@ -6,6 +6,7 @@ import pytest
 from chainer_seg import load_model, save_model
 from chainer_seg.cli import train
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
+from tests.datasets.voc_files import write_voc
 
 NEW = ('--blocks', '1', '1', '1', '1', '--width', '2')
 SIZES = {'blocks': (1, 1, 1, 1), 'width': 2}
@@ -61,3 +62,23 @@ def test_a_model_stays_as_it_is_without_options(make):
     save_model('click.npz', trained)
     again = make('--init', 'click.npz')
     assert again.config == load_model('click.npz').config and again.click_radius == 3
+
+
+def test_the_last_layers_start_anew_if_they_are_not_restored(make):
+    trained = ClickSegmenter(**SIZES, seed=5)
+    save_model('click.npz', trained)
+    model = make('--init', 'click.npz', '--not-restore-last')
+    np.testing.assert_array_equal(stem_of(model), stem_of(trained))
+    fresh = ClickSegmenter(**SIZES, seed=0)
+    for (name, ours), (_, new), (_, old) in zip(*(sorted(each.net.pyramid.namedparams())
+                                                  for each in (model, fresh, trained))):
+        np.testing.assert_array_equal(ours.array, new.array, err_msg=name)
+        assert name.endswith('/b') or (ours.array != old.array).any()
+
+
+def test_a_list_of_voc_is_a_data_set_of_its_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = write_voc(tmp_path / 'voc')
+    request = train.parse('click', ['--dataset', 'voc', '--annotations', str(path)])
+    training_set, _ = request.data.open(1, 0)
+    assert [len(training_set[number][1]) for number in range(len(training_set))] == [2, 1]

@@ -86,6 +86,30 @@ def test_deepmask_then_sharpmask(train, tmp_path):
     assert log_of(tmp_path / 'two')[0]['lr'] == pytest.approx(1e-3)
 
 
+def test_epochs_are_those_of_maxload_also_after_a_reload_and_copies_are_kept(deepmask_path, tmp_path):
+    """In epochs of two updates: the log counts them from the start, and every second one leaves a copy."""
+    common = f'sharpmask --dm {deepmask_path} --km 16 --skip-channels 6 --copy-every 2 {RUN} --out run -q'
+    cli_train.train(parse(f'{common} --maxepoch 3'))
+    assert [line['epoch'] for line in log_of(tmp_path / 'run')] == [0.5, 1, 1.5, 2, 2.5, 3]
+    cli_train.train(parse(f'{common} --maxepoch 4 --reload'))
+    assert [line['epoch'] for line in log_of(tmp_path / 'run')][6:] == [3.5, 4]
+    assert sorted(path.name for path in (tmp_path / 'run').glob('model_[0-9]*')) == [
+        'model_2.npz', 'model_4.npz']
+    assert_same_parameters(*(load_model(tmp_path / 'run' / name) for name in ('model_4.npz', 'model.npz')))
+
+
+def test_copies_of_the_published_training_are_made_every_50_epochs():
+    settings = parse('deepmask').recipe.training.settings()
+    assert (settings['copy_every'], settings['epoch_length']) == (50, 4000)
+    assert parse('deepmask --copy-every 0').recipe.training.settings()['copy_every'] is None
+
+
+def test_options_may_have_one_dash_as_in_torch():
+    request = parse('deepmask -batch 8 -maxload 5 -iSz 32 -rundir exps -seed 1 -nthreads 2 -lr 0.1')
+    assert (request.recipe.training.batch_size, request.recipe.training.maxload) == (8, 5)
+    assert (request.recipe.network.iSz, str(request.run.out), request.run.seed) == (32, 'exps', 1)
+
+
 @pytest.mark.slow
 def test_reload_goes_on_to_the_same_model(train, tmp_path):
     common = f'deepmask --scratch {NET} {RUN} --lr 0.01 --seed 2'

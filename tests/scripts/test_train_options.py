@@ -33,7 +33,8 @@ RITM_DEEPLAB = '- --network deeplab --blocks 1 1 1 1 --width 2 --channels 4'
 ELSEWHERE = {'verbose', 'recipe', 'as_tensorflow', 'set'}
 
 RUN = {'--seed': '3', '--device': 'cpu', '-q': '', '--overwrite': '', '--out': 'other', '--resume': '',
-       '--half': '', '--sub-batches': '2', '--workers': '0', '--log-every': '7', '--keep-last': '9'}
+       '--half': '', '--sample-images': '0', '--sub-batches': '2', '--workers': '0', '--log-every': '7',
+       '--keep-last': '9'}
 FILES = '--annotations set/annotations.json --images set/images'
 DATA = {'--dataset': 'plain-shapes', '--annotations': 'set/annotations.json --images set/images',
         '--images': (FILES, '--images linked'),
@@ -64,6 +65,8 @@ SYSTEMS = {
             'outline-margin': '7', 'tries': '7', 'n-pos': '3', 'n-neg': '9'}.items()},
         '--jaccard-weight': '0.5', '--positive-weight': '2', '--loss-scale': '2', '--ends-lr': '2',
         '--freeze-bn': ('- --init click.npz', '--freeze-bn'), '--val-objects': '9',
+        '--not-restore-last': ('- --init click.npz', '--not-restore-last'),
+        '--power': ('--schedule poly', '--power 0.5'),
         '--momentum': ('--optimizer momentum', '--momentum 0.5')}),
     'deeplab': ('--blocks 1 1 1 1 --width 2 --pyramid 1 2', {
         **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5',
@@ -73,8 +76,9 @@ SYSTEMS = {
         '--init': ('-', '--init deeplab.npz'), '--backbone': ('--pyramid 1 2', '--backbone resnet.npz'),
         '--blocks': ('-', '--blocks 1 1 1 1'), '--width': ('--blocks 1 1 1 1', '--width 3'),
         '--pyramid': ('--blocks 1 1 1 1 --width 2', '--pyramid 3'), '--longest-side': '99', '--msc': '',
-        '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3', '--crop': '65',
-        '--random-scale': '1 2', '--mirror': '0',
+        '--not-restore-last': (f'- --init deeplab {FILES}', '--not-restore-last'), '--power': '0.5',
+        '--ignore-label': '2', '--fine-tune': '', '--batch-norm': 'frozen', '--last-lr': '2 3',
+        '--crop': '65', '--random-scale': '1 2', '--mirror': '0',
         '--momentum': ('--optimizer momentum', '--momentum 0.5')}),
     'ritm': (RITM, {
         **RUN, **DATA, '--iterations': '5', '--batch-size': '3', '--lr': '0.5', '--optimizer': 'momentum',
@@ -100,7 +104,7 @@ SYSTEMS = {
         '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
         '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
-        '--nthreads': '0', '--reload': '', '--snapshot-every': '3',
+        '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--copy-every': '3',
         '--trunk': (
             f'- {SCRATCH} --synthetic-images 2', f'- {TRUNK} --trunk resnet.npz --synthetic-images 2'),
         '--scratch': ('', None),
@@ -117,8 +121,9 @@ SYSTEMS = {
         '--maxload': '5', '--testmaxload': '5', '--maxepoch': '5', '--lr': '0.5',
         '--schedule': ('--lr 0.1', '--schedule poly'), '--warm-up': ('--lr 0.1', '--warm-up 5'),
         '--optimizer': 'adam', '--momentum': '0.5', '--wd': '0.5', '--mask-weight': '3',
-        '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--dm': 'other-deepmask.npz',
-        '--km': '16', '--ks': ('', None), '--skip-channels': '8', '--iterations': '7'}),
+        '--nthreads': '0', '--reload': '', '--snapshot-every': '3', '--copy-every': '3',
+        '--dm': 'other-deepmask.npz', '--km': '16', '--ks': ('', None), '--skip-channels': '8',
+        '--iterations': '7'}),
     'mask-rcnn': (f'{RCNN} --dataset shapes', {
         **RUN, **DATA, '--gpu': '-1', '--coco-folder': ('', None),
         '--annotations': (f'- {RCNN} --dataset shapes', f'- {RCNN} {FILES}'),
@@ -184,7 +189,10 @@ REFUSED = [
     *((system, f'{FILES} --val-n 3', '--val-n applies only with a --dataset that is synthetic')
       for system in ('click', 'deeplab', 'mask-rcnn', 'ritm', 'yolact')),
     ('click', '--as-tensorflow --no-freeze-bn', 'The recipe counts epochs'),
-    ('click', '--epochs 3', '--epochs applies only with --dataset coco or click-files'),
+    ('click', '--epochs 3', '--epochs applies only with --dataset coco, voc, sbd or click-files'),
+    *((system, words, sentence) for system in ('click', 'deeplab') for words, sentence in [
+        ('--not-restore-last', '--not-restore-last applies only with --init'),
+        ('--schedule constant --power 2', '--power applies only with --schedule poly')]),
     ('click', f'{FILES} --dataset collages --epochs 3', '--epochs applies only with --dataset coco'),
     ('click', '--dataset collages', '--dataset collages needs --annotations and --images'),
     ('click', f'{FILES} --epochs 3 --iterations 4', '--epochs applies only without --iterations'),
@@ -248,6 +256,8 @@ REFUSED = [
     ('yolact', '--set optimizer=adam --momentum 0.5', '--momentum applies only with --optimizer momentum'),
     ('yolact', '--mixed-precision --device cpu', 'omit --mixed-precision'),
     ('yolact', '--annotations prepared/train.packed --images set/images', 'contains its images'),
+    ('yolact', f'{FILES} --categories coco', 'has names of its own; omit it'),
+    ('yolact', '--categories coco', '--categories applies only with a --dataset of files'),
 ]
 
 

@@ -12,6 +12,7 @@ from chainer_seg.datasets import PlainShapesDataset, pack_dataset, write_coco
 from chainer_seg.errors import DatasetError, TrainingError
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.training import find_snapshots
+from tests.datasets.record_files import example, features_of, record
 
 NET = ('--set width=2 blocks=[1,1,1,1] fpn_channels=4 prototypes=3 image_size=64 '
        'anchor_scales=[[8],[16],[24],[40],[60]]')
@@ -167,3 +168,53 @@ def test_a_wrong_setting_ends_in_one_sentence(repository, tmp_path):
     assert result.returncode == 2
     assert result.stderr.startswith("error: A recipe for yolact has no field 'speed'")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def write_records(folder, classes, ids, names=False):
+    """train.record and val.record with the class names of YOLACT's TensorFlow tool, which writes none."""
+    folder.mkdir()
+    for part, kind in zip(('train', 'val'), classes):
+        drawn = PlainShapesDataset(3, seed=2, size=(64, 64), classes=(kind,))
+        shard = b''
+        for number in range(3):
+            image, instances = drawn[number]
+            features = features_of(image, instances, number, f'{number}.jpg', [ids[kind]])
+            if not names:
+                del features['image__object__class__label_text']
+            shard += record(example(**features))
+        (folder / f'{part}.record-00000-of-00001').write_bytes(shard)
+
+
+def test_tfrecords_whose_parts_have_different_classes_keep_their_names(train, tmp_path):
+    write_records(tmp_path / 'data', ('star', 'ring'), {'star': 4, 'ring': 9}, names=True)
+    train(f'--out run {FILES} {NET} --data-folder data')
+    assert load_model(tmp_path / 'run' / 'model.npz').class_names == ('star', 'ring')
+
+
+def test_tfrecords_without_names_get_those_of_coco(train, tmp_path):
+    write_records(tmp_path / 'data', ('star', 'ring'), {'star': 1, 'ring': 90})
+    train(f'--out run {FILES} {NET} --data-folder data --categories coco')
+    model = load_model(tmp_path / 'run' / 'model.npz')
+    assert len(model.class_names) == 80 and model.class_names[-1] == 'toothbrush'
+    assert model.origin['category_ids'][-1] == 90
+
+
+def test_categories_are_for_tfrecords(train, folder):
+    with pytest.raises(DatasetError, match='has names of its own; omit it'):
+        train(f'--out run {FILES} {NET} --annotations {folder}/annotations.json --images {folder}/images '
+              f'--categories coco')
+
+
+def test_options_of_the_tensorflow_implementation_have_one_dash(parse):
+    request = parse('-batch_size 3 -momentum 0.8 -weight_decay 0.0005 -print_interval 10 -save_interval 5000 '
+                    '-name resnet50')
+    training = request.recipe.training
+    assert (training.batch_size, training.momentum, training.weight_decay) == (3, 0.8, 0.0005)
+    assert (request.run.log_every, training.snapshot_every) == (10, 5000)
+
+
+def test_weights_may_be_given_with_one_dash_and_give_the_sizes(parse):
+    from chainer_seg.models.yolact import Yolact
+    from tests.models.yolact.toys import SMALL
+    save_model('own.npz', Yolact(**SMALL))
+    assert parse('-weights own.npz').recipe.model.width == SMALL['width']

@@ -1,13 +1,16 @@
 """The log: one valid JSON line per interval, with means over it."""
 
+import io
 import json
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chainer_seg import training
-from chainer_seg.errors import DatasetError
+from chainer_seg.datasets.tfrecord_files import scan_records
+from chainer_seg.errors import DatasetError, ModelError
 
 from .toys import Net, build
 
@@ -77,6 +80,33 @@ def test_tensorboard_files_are_written(tmp_path):
     training.train(build(tmp_path, tensorboard=True))
     [events] = (tmp_path / 'tensorboard').iterdir()
     assert b'validation/norm' in events.read_bytes()
+
+
+def test_tensorboard_has_an_image_of_each_validation(tmp_path):
+    event_pb2 = pytest.importorskip('tensorboardX.proto.event_pb2')
+    drawn = []
+
+    def draw(model):
+        drawn.append(model.conv.W.array.sum())
+        return np.full((4, 6, 3), len(drawn), np.uint8)
+    net = Net()
+    training.train(build(tmp_path, net, tensorboard=True, draw_samples=draw, model_to_save=net))
+    [path] = (tmp_path / 'tensorboard').iterdir()
+    events = [event_pb2.Event.FromString(data) for _, data in scan_records(path)]
+    images = {event.step: value.image.encoded_image_string for event in events
+              for value in event.summary.value if value.tag == 'samples'}
+    assert list(images) == [5, 10, 15, 20] and len(set(drawn)) == 4  # of the weights at that time
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(images[20]))), np.full((4, 6, 3), 4))
+
+
+def test_a_diverged_model_has_no_image_but_goes_on(tmp_path, capfd):
+    pytest.importorskip('tensorboardX')
+
+    def draw(model):
+        raise ModelError('The network gives values that are not finite.')
+    net = Net()
+    result = training.train(build(tmp_path, net, tensorboard=True, draw_samples=draw, model_to_save=net))
+    assert result.iteration == 20 and 'no image of iteration 5' in capfd.readouterr().err
 
 
 def test_missing_tensorboardx_is_reported(tmp_path, monkeypatch, capfd):

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
@@ -15,12 +16,15 @@ from chainer_seg.images import ImageLike
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.crop import SEED_RADIUS, RefinementCrop
 from chainer_seg.models.deeplab.permutohedral import PermutohedralLattice
-from chainer_seg.models.deeplab.refinement_input import image_and_probabilities, image_and_probability
+from chainer_seg.models.deeplab.refinement_input import (
+    image_and_objects, image_and_probabilities, image_and_probability)
 
 # Probabilities are clipped to this, so that neighbours can overrule any pixel.
 _CERTAINTY = 0.999
 # Minimum probability of a class, because the logarithm of 0 could never be overruled.
 _MIN_BELIEF = 1e-5
+# Added to probabilities by the TensorFlow implementation's script, and its share of the background.
+_EPSILON, JOINT_BACKGROUND = 1e-10, 0.05
 # Classes with a lower maximum probability are excluded from mean field.
 _NO_CLASS = 0.01
 
@@ -133,6 +137,35 @@ def semantic_crf(image: ImageLike, probabilities: ArrayLike, *,
     believed = np.maximum(probabilities[kept], _MIN_BELIEF)
     refined[kept] = mean_field(image, believed, parameters) * share
     return refined
+
+
+def joint_crf(image: ImageLike, probabilities: ArrayLike, *, preset: str | CrfParameters = 'tensorflow',
+              background: float = JOINT_BACKGROUND) -> npt.NDArray[np.int32]:
+    """To which of several objects each pixel belongs, under a dense CRF of all of them.
+
+    As the script of the TensorFlow implementation does it: the probabilities are divided by the largest of
+    all, and the background has a small share of what the likeliest object leaves.
+
+    Args:
+        image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
+        probabilities: (K, H, W) float32 in 0..1, of each object alone, such as of a click model.
+        preset: A name of :data:`PRESETS`, or :class:`CrfParameters`.
+        background: Factor of the background's probability.
+
+    Returns:
+        (H, W) int32, 0 for the background and k + 1 for object k.
+
+    Raises:
+        chainer_seg.errors.UserError: The preset is unknown, or ``probabilities`` are not probabilities.
+        chainer_seg.errors.ImageError: ``image`` is not an image, or differs in size from the
+            probabilities.
+    """
+    parameters = find_parameters(preset)
+    image, objects = image_and_objects(image, probabilities)
+    objects = objects / max(float(objects.max()), _EPSILON)
+    rest = background * (1 - objects.max(axis=0))
+    believed = np.concatenate([rest[None], objects]) + _EPSILON
+    return mean_field(image, believed, parameters).argmax(axis=0).astype(np.int32)
 
 
 def mean_field(image: np.ndarray, probabilities: np.ndarray, parameters: CrfParameters,

@@ -62,6 +62,28 @@ def image_and_probabilities(image: ImageLike, probabilities: ArrayLike) -> tuple
     return pixels, values
 
 
+def image_and_objects(image: ImageLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """An image and the probabilities of several objects, each alone.
+
+    Args:
+        image: Anything that :func:`chainer_seg.images.as_image` takes.
+        probabilities: (K, H, W) in 0..1, at least one object.
+
+    Returns:
+        (H, W, 3) uint8 RGB and (K, H, W) float32 in 0..1.
+
+    Raises:
+        chainer_seg.errors.ImageError: ``image`` is not an image, or has another size.
+        chainer_seg.errors.UserError: ``probabilities`` are not probabilities.
+    """
+    values = np.asarray(probabilities)
+    if values.ndim != 3 or not len(values):
+        raise UserError(f'The probabilities of objects must have the shape (K, H, W), got {values.shape}; '
+                        f'pass a plane for each object.')
+    values = _in_range(values, 'a sigmoid')
+    return _of_size(image, values.shape[1:], 'probabilities'), values
+
+
 def _of_size(image: ImageLike, size: tuple[int, ...], what: str) -> np.ndarray:
     pixels = as_image(image)
     if pixels.shape[:2] != size:

@@ -9,6 +9,7 @@ from chainer_seg.models.deeplab.dense_crf import (
     PRESETS,
     CrfParameters,
     dense_crf,
+    joint_crf,
     mean_field,
     semantic_crf,
 )
@@ -193,3 +194,30 @@ def test_too_small_deviations_are_an_error(rng):
 def test_classes_of_another_size_than_the_image_are_an_error():
     with pytest.raises(ImageError, match='image is 2x3 pixels and the probabilities 3x2'):
         semantic_crf(np.zeros((2, 3, 3), np.uint8), np.full((2, 3, 2), 0.5))
+
+
+def test_the_joint_crf_is_that_of_the_tensorflow_script(rng):
+    """Its unaries, and mean field over all pairs of pixels, on two objects that overlap."""
+    image, first, truth = noisy_square(rng)
+    second = np.clip(np.roll(first, 5, axis=1) * 0.8, 0, 1)
+    objects = np.stack([first, second])
+    scaled = objects / objects.max()
+    unaries = np.concatenate([(1 - scaled.max(axis=0))[None] * 0.05, scaled]) + 1e-10
+    expected = naive_mean_field(image, unaries / unaries.sum(axis=0), WEAK)
+    labels = joint_crf(image, objects, preset=WEAK)
+    top = np.sort(expected, axis=0)
+    clear = top[-1] - top[-2] > 0.2
+    assert clear.mean() > 0.7
+    np.testing.assert_array_equal(labels[clear], expected.argmax(axis=0)[clear])
+
+
+def test_no_pixel_of_the_joint_crf_belongs_to_two_objects(rng):
+    image = np.full((12, 20, 3), 90, np.uint8)
+    image[:, :10] = 200
+    objects = np.zeros((2, 12, 20), np.float32)
+    objects[0, :, :12], objects[1, :, 8:] = 0.9, 0.9
+    labels = joint_crf(image, objects, preset=CrfParameters(1, 2, 3, 5, 20))
+    assert (labels[:, :8] == 1).all() and (labels[:, 12:] == 2).all()
+    np.testing.assert_array_equal(np.unique(labels), [1, 2])
+    with pytest.raises(UserError, match='must have the shape .K, H, W.'):
+        joint_crf(image, objects[0])
