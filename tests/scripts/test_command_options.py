@@ -39,7 +39,7 @@ REFUSED = [
     ('evaluate.py click.npz --masks m --n 3', '--n applies only without --annotations, --masks or'),
     *((f'evaluate.py deepmask.npz --proposals p {FILES} {words}',
        f'{words.split()[0]} applies only without --proposals')
-      for words in ('--np 3', '--si 1', '--sf 1', '--ss 1', '--zoom', '--dm', '--exact')),
+      for words in ('--np 3', '--thr 0.3', '--si 1', '--sf 1', '--ss 1', '--zoom', '--dm', '--exact')),
     ('evaluate.py deepmask.npz --n 1 --dm', '--dm asks a SharpMask'),
     ('predict.py deepmask.npz set/images --dm', '--dm asks a SharpMask'),
     (f'compute_proposals.py deepmask.npz {FILES} --out p --dm', '--dm asks a SharpMask'),
@@ -49,6 +49,8 @@ REFUSED = [
     ('predict.py rcnn.npz set/images --frames 3', '--frames applies only to videos'),
     ('predict.py rcnn.npz set/images --no-fps', '--no-fps applies only to videos'),
     ('predict.py rcnn.npz set/images --suppression fast', '--suppression is for a YOLACT'),
+    ('predict.py yolact set/images --flip', '--flip is for a Mask R-CNN, and this is a Yolact'),
+    (f'evaluate.py yolact {FILES} --soft-nms linear', '--soft-nms is for a Mask R-CNN'),
     ('predict.py rcnn.npz set/images --hide masks --alpha 0.3', '--alpha applies only where masks are'),
     ('predict.py deeplab.npz set/images --frames 3', '--frames applies only to videos'),
     ('predict.py deeplab.npz v.mp4 --save-labels d', '--save-labels applies only to images'),
@@ -81,11 +83,14 @@ REFUSED = [
 
 # Of each group of options, how it reads them for a model, and each option with a value that changes that.
 GROUPS = {
-    Detection: (MaskRCNN, {'--score': '0.5', '--top_k': '3', '--nms': '0.3'}),
+    Detection: (MaskRCNN, {
+        '--score': '0.5', '--top_k': '3', '--nms': '0.3', '--soft-nms': 'linear', '--soft-nms-sigma': '0.1',
+        '--vote-threshold': '0.8', '--scales': '400 600', '--flip': ''}),
     SemanticInference: (None, {
         '--scales': '1 2', '--msc': '', '--mirror': '', '--crf': 'deeplab,steps=3', '--longest-side': '99'}),
     ProposalOptions: (SharpMask, {
-        '--np': '3', '--si': '-1', '--sf': '0', '--ss': '1', '--zoom': '', '--dm': '', '--exact': ''}),
+        '--np': '3', '--thr': '0.5', '--si': '-1', '--sf': '0', '--ss': '1', '--zoom': '', '--dm': '',
+        '--exact': ''}),
 }
 CHANGES = [(group, flag, value) for group, (_, table) in GROUPS.items() for flag, value in table.items()]
 

@@ -10,6 +10,7 @@ from chainer.backends import cuda
 from chainer_seg.arrays import Array
 from chainer_seg.boxes import batched_nms
 from chainer_seg.instances import Instances
+from chainer_seg.models.mask_rcnn import suppression
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
@@ -36,7 +37,8 @@ def class_boxes(rois: np.ndarray, deltas: np.ndarray, scale: float, size: tuple[
 
 
 def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: float, nms_threshold: float,
-               max_detections: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+               max_detections: int, soft_nms: str | None = None, soft_nms_sigma: float = 0.5,
+               vote_threshold: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The detected boxes of one image.
 
     Args:
@@ -45,6 +47,10 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
         score_threshold: Minimum probability, exclusive.
         nms_threshold: Overlap from which the lower-scoring of two boxes of a class is dropped.
         max_detections: Maximum number of boxes, except for ties with the last one.
+        soft_nms: ``'linear'`` or ``'gaussian'`` lowers scores instead of dropping boxes; None for neither.
+        soft_nms_sigma: Sigma of ``'gaussian'``.
+        vote_threshold: Overlap with a detected box from which all boxes of its class move it to their mean;
+            None for no voting.
 
     Returns:
         boxes (D, 4) float32, labels (D,) int32 from 0 without the background, and scores (D,)
@@ -54,10 +60,21 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
     objects = probabilities[:, 1:].T
     label, roi = xp.nonzero(objects > score_threshold)
     boxes, scores = boxes[roi, label + 1], objects[label, roi]
-    kept = xp.sort(batched_nms(boxes, scores, label, nms_threshold, offset=1))
-    if len(kept) > max_detections:
-        kept = kept[scores[kept] >= xp.sort(scores[kept])[-max_detections]]
-    return boxes[kept], label[kept].astype(np.int32), scores[kept]
+    there = [cuda.to_cpu(each) for each in (boxes, scores, label)] if soft_nms or vote_threshold else []
+    if soft_nms is None:
+        kept = xp.sort(batched_nms(boxes, scores, label, nms_threshold, offset=1))
+        found = scores[kept]
+    else:
+        kept, found = map(xp.asarray, suppression.soft_nms(
+            there[0], there[1], there[2], soft_nms, nms_threshold, soft_nms_sigma))
+    chosen, labels = boxes[kept], label[kept]
+    if vote_threshold is not None:
+        chosen = xp.asarray(suppression.vote(
+            cuda.to_cpu(chosen), cuda.to_cpu(labels), there[0], there[1], there[2], vote_threshold))
+    if len(found) > max_detections:
+        best = found >= xp.sort(found)[-max_detections]
+        chosen, labels, found = chosen[best], labels[best], found[best]
+    return chosen, labels.astype(np.int32), found
 
 
 def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None, heatmaps: Array | None,

@@ -29,12 +29,16 @@ from msgspec import Meta
 
 from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.functions.arguments import as_array
+from chainer_seg.images import ImageLike, as_image
 from chainer_seg.instances import Instances
 from chainer_seg.links import ResNet
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
+from chainer_seg.models.mask_rcnn.arguments import (
+    SUPPRESSION_OPTIONS, VIEW_OPTIONS, Scales, check_arguments, or_published)
+from chainer_seg.models.mask_rcnn.augmented import detect_in_views
 from chainer_seg.models.mask_rcnn.candidates import click_candidates
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
@@ -44,19 +48,13 @@ from chainer_seg.models.mask_rcnn.preparation import (
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
 from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
 from chainer_seg.schema import (
-    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share,
-    Stages)
+    Above, Channels, Count, Detections, InputSide, Lengths, Overlap, Proposals, RegionSide, Share, Stages)
 
 Maps = Sequence[chainer.Variable]  # of all levels, (B, C, h, w) each
 
 # Number of regions that go through a head at once, to bound the memory: with C4 the features of a region
 # take 0.8 MB and the output of the last stage 2 MB more.
 REGIONS_AT_ONCE = 256
-
-# The settings of Detectron's published networks, by their necks.
-PUBLISHED = {
-    'c4': {'roi_size': 14, 'sampling_ratio': 0, 'proposals_before_nms': 6000, 'proposals': 1000},
-    'fpn': {'roi_size': 7, 'sampling_ratio': 2, 'proposals_before_nms': 1000, 'proposals': 1000}}
 
 
 class MaskRCNN(InstanceDetector):
@@ -87,11 +85,15 @@ class MaskRCNN(InstanceDetector):
         proposals: Maximum number of regions of an image; by default 1000.
         proposal_nms_threshold: Overlap from which the worse of two proposals is dropped.
         score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
+        soft_nms, soft_nms_sigma, vote_threshold: Defaults of :meth:`detect`; see :func:`.decode.best_boxes`.
+        scales, flip: Defaults of :meth:`detect`; see :func:`.augmented.detect_in_views`.
         seed: Seed of the initial weights.
 
     ``forward`` takes (B, 3, H, W) float32, as of :meth:`prepare`, and returns the maps and, for
     each of them, objectness logits (B, A, h, w) and deltas (B, 4 * A, h, w).
     """
+
+    option_names = (*InstanceDetector.option_names, *SUPPRESSION_OPTIONS, *VIEW_OPTIONS)
 
     def __init__(self, classes: Channels = 80, neck: Literal['fpn', 'c4'] = 'fpn',
                  blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
@@ -107,14 +109,17 @@ class MaskRCNN(InstanceDetector):
                  canonical_size: Above = CANONICAL_SIZE, proposals_before_nms: Proposals | None = None,
                  proposals: Proposals | None = None, proposal_nms_threshold: Overlap = 0.7,
                  score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
-                 max_detections: Detections = 100, seed: Count = 0) -> None:
+                 max_detections: Detections = 100, soft_nms: Literal['linear', 'gaussian'] | None = None,
+                 soft_nms_sigma: Above = 0.5, vote_threshold: Overlap | None = None,
+                 scales: Scales = (), flip: bool = False, seed: Count = 0) -> None:
         super().__init__()
-        _check(neck, blocks, keypoints, anchor_sizes)
+        check_arguments(neck, blocks, keypoints, anchor_sizes)
         self.classes, self.keypoints, self.with_masks = classes, keypoints, with_masks
         self.min_side, self.max_side = min_side, max_side
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
-        self.roi_size, ratio, before, after = _or_published(
+        self.max_detections, self.scales, self.flip = max_detections, tuple(scales), flip
+        self.soft_nms, self.soft_nms_sigma, self.vote_threshold = soft_nms, soft_nms_sigma, vote_threshold
+        self.roi_size, ratio, before, after = or_published(
             neck, roi_size=roi_size, sampling_ratio=sampling_ratio,
             proposals_before_nms=proposals_before_nms, proposals=proposals)
         self.limits = ProposalLimits(before, after, proposal_nms_threshold)
@@ -147,17 +152,27 @@ class MaskRCNN(InstanceDetector):
         """The sides of the network's input are multiples of this: 1, or the coarsest stage's stride."""
         return self.extractor.strides[-2] if len(self.extractor.strides) > 1 else 1
 
-    def prepare(self, images: Sequence[np.ndarray]) -> tuple[Array, list[InputSize]]:
+    def detect_batch(self, images: Sequence[ImageLike], **options: Any) -> list[Instances]:
+        options = self._all_options(options)
+        views = {name: options.pop(name) for name in VIEW_OPTIONS}
+        if any(views.values()):
+            return [detect_in_views(self, as_image(image), **views, **options) for image in images]
+        return super().detect_batch(images, **options, **dict.fromkeys(VIEW_OPTIONS))
+
+    def prepare(self, images: Sequence[np.ndarray], min_side: int | None = None, max_side: int | None = None
+                ) -> tuple[Array, list[InputSize]]:
         """The network's input for a batch.
 
         Args:
             images: (H, W, 3) uint8 RGB each, of any sizes.
+            min_side, max_side: Sides to which they are scaled; those of the model by default.
 
         Returns:
             (B, 3, h, w) float32 on the model's device, and an
             :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` for each image.
         """
-        scales = [input_scale(image.shape[:2], self.min_side, self.max_side) for image in images]
+        sides = min_side or self.min_side, max_side or self.max_side
+        scales = [input_scale(image.shape[:2], *sides) for image in images]
         inputs = [network_image(image, scale) for image, scale in zip(images, scales)]
         sizes = [InputSize(image.shape[:2], pad_to_multiple(x.shape[1:], self.size_multiple), scale)
                  for image, x, scale in zip(images, inputs, scales)]
@@ -234,10 +249,11 @@ class MaskRCNN(InstanceDetector):
     def _decode_image(self, features: Maps, rois: Array, number: int, size: InputSize,
                       options: dict[str, Any]) -> Instances:
         """The objects of image ``number`` of the batch among its RoIs (R, 4)."""
-        boxes, labels, scores = best_boxes(*self.classify(features, rois, number, size), **options)
+        chosen = {name: value for name, value in options.items() if name not in VIEW_OPTIONS}
+        boxes, labels, scores = best_boxes(*self.classify(features, rois, number, size), **chosen)
         # Masks and keypoints are predicted in the final boxes.
         regions = boxes * np.float32(size.scale)
-        heatmaps = self._heatmaps(features, regions, number) if self.keypoints else None
+        heatmaps = self.heatmaps(features, regions, number) if self.keypoints else None
         masks = self.mask_probabilities(features, regions, number, labels) if self.with_masks else None
         return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names)
 
@@ -266,7 +282,8 @@ class MaskRCNN(InstanceDetector):
         self.check_finite(masks)
         return F.sigmoid(masks).array
 
-    def _heatmaps(self, features: Maps, rois: Array, number: int) -> Array:
+    def heatmaps(self, features: Maps, rois: Array, number: int) -> Array:
+        """The heat maps (R, K, S, S), logits, of the keypoints in RoIs (R, 4) of an image of the batch."""
         parts = [logits.array for _, logits in self._outputs(self.keypoint_head, features, rois, number)]
         heatmaps = self.xp.concatenate(parts or [self.xp.zeros((0, self.keypoints, 1, 1), np.float32)])
         self.check_finite(heatmaps)
@@ -281,18 +298,3 @@ class MaskRCNN(InstanceDetector):
 
     def _regions(self, features: Maps, rois: Array, roi_indices: Array, size: int) -> chainer.Variable:
         return self.extractor.region_features(features, rois, roi_indices, size)
-
-
-def _or_published(neck: str, **given: int | None) -> list[int]:
-    """The given values, with the published ones in place of None."""
-    return [PUBLISHED[neck][name] if value is None else value for name, value in given.items()]
-
-
-def _check(neck: str, blocks: Sequence[int], keypoints: int, anchor_sizes: Sequence[float]) -> None:
-    if neck not in ('c4', 'fpn'):
-        raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")
-    if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:
-        raise ValueError(f'anchor_sizes must have {len(blocks) + 1} sizes, one for each level of the '
-                         f'pyramid, got {len(anchor_sizes)}')
-    if neck == 'c4' and keypoints:
-        raise ValueError("keypoints need neck='fpn'")
