@@ -44,15 +44,21 @@ def patch_convolution(module: Any) -> None:
     grouped_gradient = module.Convolution2DGradW._forward_grouped_convolution
 
     def forward_grouped(self: Any, x: Array, W: Array, b: Array | None) -> tuple[Array]:
-        if not _is_depthwise(x, W.shape, self.groups):
+        if not _is_on_cpu(x):
             return grouped(self, x, W, b)
         geometry = _geometry(self, W.shape[2:], self._get_out_size(x.shape, W.shape))
-        return _with_bias(convolve_depthwise(x, W, geometry), b),
+        if _is_depthwise(x, W.shape, self.groups):
+            return _with_bias(convolve_depthwise(x, W, geometry), b),
+        return _with_bias(convolve(x, W, geometry, self.groups), b),
 
     def gradient_of_grouped_weights(self: Any, x: Array, gy: Array) -> tuple[Array]:
-        if not _is_depthwise(x, self.W_shape, self.groups):
+        if not _is_on_cpu(x):
             return grouped_gradient(self, x, gy)
-        gradient = depthwise_weight_gradient(x, gy, _geometry(self, (self.kh, self.kw), gy.shape[2:]))
+        geometry = _geometry(self, (self.kh, self.kw), gy.shape[2:])
+        if _is_depthwise(x, self.W_shape, self.groups):
+            gradient = depthwise_weight_gradient(x, gy, geometry)
+        else:
+            gradient = weight_gradient(x, gy, self.W_shape, geometry, self.groups)
         return gradient.astype(self.W_dtype, copy=False),
 
     module.Convolution2DFunction._forward_cpu_core = forward
@@ -73,20 +79,26 @@ def patch_deconvolution(module: Any) -> None:
     grouped = module.Deconvolution2DFunction._forward_grouped_convolution
 
     def forward_grouped(self: Any, x: Array, W: Array, b: Array | None) -> tuple[Array]:
-        if not _is_depthwise(x, W.shape, self.groups):
+        if not _is_on_cpu(x):
             return grouped(self, x, W, b)
         size = self.outh, self.outw
         geometry = _geometry(self, W.shape[2:], x.shape[2:])
-        return _with_bias(convolve_depthwise_transposed(x, W, geometry, size), b),
+        if _is_depthwise(x, W.shape, self.groups):
+            return _with_bias(convolve_depthwise_transposed(x, W, geometry, size), b),
+        return _with_bias(convolve_transposed(x, W, geometry, size, self.groups), b),
 
     module.Deconvolution2DFunction._forward_cpu_core = forward
     module.Deconvolution2DFunction._forward_grouped_convolution = forward_grouped
 
 
-def _is_depthwise(x: Array, weight_shape: tuple[int, ...], groups: int) -> bool:
-    """Whether each group has one input and one output channel, and the arrays are NumPy's."""
+def _is_on_cpu(x: Array) -> bool:
     import numpy as np
-    return isinstance(x, np.ndarray) and x.shape[1] == groups and weight_shape[:2] == (groups, 1)
+    return isinstance(x, np.ndarray)
+
+
+def _is_depthwise(x: Array, weight_shape: tuple[int, ...], groups: int) -> bool:
+    """Whether each group has one input and one output channel."""
+    return x.shape[1] == groups and weight_shape[:2] == (groups, 1)
 
 
 def _geometry(function: Any, kernel: tuple[int, int], output: tuple[int, int]) -> Any:

@@ -2,7 +2,8 @@
 
 Chainer unfolds a batch into columns and multiplies them with ``tensordot``, which copies its operands
 into another memory layout and returns a result in a layout that the next layer has to copy. Products
-image by image need no copies, and a 1x1 convolution needs no columns at all.
+image by image need no copies, and a 1x1 convolution needs no columns at all. The groups of a grouped
+convolution (ResNeXt) are multiplied as stacks of matrices, as many at a time as the cache holds.
 """
 
 import dataclasses
@@ -10,6 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+
+
+# Number of values of the columns of several groups that are multiplied together.
+_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,59 +53,84 @@ class Geometry:
         return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
 
 
-def convolve(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry) -> npt.NDArray:
-    """Correlates images (B, C, H, W) with weights (O, C, kh, kw): (B, O, oh, ow)."""
-    matrix = weights.reshape(len(weights), -1)
-    y = np.empty((len(x), len(weights), int(np.prod(geometry.output))), x.dtype)
-    for columns, out in zip(_columns_of(x, geometry), y):
-        _multiply(matrix, columns, out)
-    return y.reshape(y.shape[:2] + geometry.output)
+def convolve(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry, groups: int = 1) -> npt.NDArray:
+    """Correlates images (B, C, H, W) with weights (O, C / groups, kh, kw): (B, O, oh, ow)."""
+    matrices = _matrices(weights, groups)
+    y = np.empty((len(x), groups, len(weights) // groups, int(np.prod(geometry.output))), x.dtype)
+    for number, part, columns in _columns_of(x, geometry, groups):
+        _multiply(matrices[part], columns, y[number, part])
+    return y.reshape((len(x), len(weights)) + geometry.output)
 
 
 def convolve_transposed(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry,
-                        size: tuple[int, int]) -> npt.NDArray:
-    """Spreads images (B, O, oh, ow) by weights (O, C, kh, kw) over images (B, C) + ``size``."""
-    matrix = weights.reshape(len(weights), -1).T
+                        size: tuple[int, int], groups: int = 1) -> npt.NDArray:
+    """Spreads images (B, O, oh, ow) by weights (O, C / groups, kh, kw) over images (B, C) + ``size``."""
+    matrices = _matrices(weights, groups).transpose(0, 2, 1)
     channels = weights.shape[1]
-    flat = x.reshape(len(x), x.shape[1], -1)
+    flat = x.reshape(len(x), groups, x.shape[1] // groups, -1)
     if geometry.is_pointwise:
-        y = np.empty((len(x), channels, flat.shape[2]), x.dtype)
+        y = np.empty((len(x), groups, channels, flat.shape[3]), x.dtype)
         for image, out in zip(flat, y):
-            _multiply(matrix, image, out)
-        return y.reshape((len(x), channels) + size)
-    y = np.zeros((len(x), channels) + size, x.dtype)
-    columns = np.empty((channels,) + geometry.kernel + geometry.output, x.dtype)
+            _multiply(matrices, image, out)
+        return y.reshape((len(x), groups * channels) + size)
+    y = np.zeros((len(x), groups, channels) + size, x.dtype)
     taps = list(geometry.taps(size))
+    parts = list(_parts(groups, matrices.shape[1] * flat.shape[3]))
+    columns = np.empty((parts[0].stop, channels) + geometry.kernel + geometry.output, x.dtype)
     for image, out in zip(flat, y):
-        _multiply(matrix, image, columns.reshape(len(matrix), -1))
-        for row, column, source, target in taps:
-            out[(slice(None),) + target] += columns[(slice(None), row, column) + source]
-    return y
+        for part in parts:
+            some, target = columns[:part.stop - part.start], out[part]
+            _multiply(matrices[part], image[part], some.reshape(len(some), matrices.shape[1], -1))
+            for row, column, source, place in taps:
+                target[(slice(None),) * 2 + place] += some[(slice(None),) * 2 + (row, column) + source]
+    return y.reshape((len(x), groups * channels) + size)
 
 
 def weight_gradient(x: npt.NDArray, gy: npt.NDArray, shape: tuple[int, ...],
-                    geometry: Geometry) -> npt.NDArray:
-    """The gradient of the weights (O, C, kh, kw) from images (B, C, H, W) and (B, O, oh, ow)."""
+                    geometry: Geometry, groups: int = 1) -> npt.NDArray:
+    """The gradient of the weights (O, C / groups, kh, kw) from images (B, C, H, W) and (B, O, oh, ow)."""
     dtype = np.result_type(x, gy)
-    total = np.zeros((shape[0], int(np.prod(shape[1:]))), dtype)
-    flat = gy.reshape(gy.shape[:2] + (-1,))
-    for columns, image in zip(_columns_of(x, geometry), flat):
-        total += image @ columns.T
+    total = np.zeros((groups, shape[0] // groups, int(np.prod(shape[1:]))), dtype)
+    flat = gy.reshape(len(gy), groups, shape[0] // groups, -1)
+    for number, part, columns in _columns_of(x, geometry, groups):
+        total[part] += flat[number, part] @ columns.transpose(0, 2, 1)
     return total.reshape(shape)
 
 
-def _columns_of(x: npt.NDArray, geometry: Geometry) -> Iterator[npt.NDArray]:
-    """Yields the columns (C * kh * kw, oh * ow) of each image; the array is reused."""
+def _matrices(weights: npt.NDArray, groups: int) -> npt.NDArray:
+    """Weights (O, C / groups, kh, kw) as one matrix for each group: (groups, O / groups, ...)."""
+    return weights.reshape(groups, len(weights) // groups, -1)
+
+
+def _parts(groups: int, values: int) -> Iterator[slice]:
+    """Slices of the groups, each of ``values`` numbers, that stay in the cache together."""
+    step = min(groups, max(1, _CHUNK // max(1, values)))
+    for start in range(0, groups, step):
+        yield slice(start, min(start + step, groups))
+
+
+def _columns_of(x: npt.NDArray, geometry: Geometry,
+                groups: int) -> Iterator[tuple[int, slice, npt.NDArray]]:
+    """Yields (image, slice of the groups) and their columns (g, C / groups * kh * kw, oh * ow).
+
+    The array of the columns is reused.
+    """
+    images = x.reshape((len(x), groups, x.shape[1] // groups) + x.shape[2:])
     if geometry.is_pointwise:
-        yield from x.reshape(x.shape[:2] + (-1,))
+        for number, image in enumerate(images):
+            yield number, slice(0, groups), image.reshape(image.shape[:2] + (-1,))
         return
+    shape = images.shape[2:3] + geometry.kernel + geometry.output
+    parts = list(_parts(groups, int(np.prod(shape))))
     # Taps that fall off the image leave their zeros untouched.
-    columns = np.zeros(x.shape[1:2] + geometry.kernel + geometry.output, x.dtype)
+    columns = np.zeros((parts[0].stop,) + shape, x.dtype)
     taps = list(geometry.taps(x.shape[2:]))
-    for image in x:
-        for row, column, target, source in taps:
-            columns[(slice(None), row, column) + target] = image[(slice(None),) + source]
-        yield columns.reshape(-1, int(np.prod(geometry.output)))
+    for number, image in enumerate(images):
+        for part in parts:
+            some = columns[:part.stop - part.start]
+            for row, column, target, source in taps:
+                some[(slice(None),) * 2 + (row, column) + target] = image[part][(slice(None),) * 2 + source]
+            yield number, part, some.reshape(len(some), -1, int(np.prod(geometry.output)))
 
 
 def _multiply(left: npt.NDArray, right: npt.NDArray, out: npt.NDArray) -> None:
