@@ -72,12 +72,13 @@ class PublicFile:
     @property
     def is_archive(self) -> bool:
         """Whether the file is an archive to be unpacked."""
-        return pathlib.PurePath(self.file).suffix in ('.zip', '.tar', '.tgz')
+        return self.file.endswith(('.zip', '.tar', '.tgz', '.tar.gz'))
 
 
 @functools.cache
 def public_files() -> dict[str, dict[str, PublicFile]]:
-    """All public files: ``{kind: {name: PublicFile}}``; kinds are weights, coco, sbd, voc and click."""
+    """All public files: ``{kind: {name: PublicFile}}``; kinds are weights, coco, sbd, voc, proposals and
+    click."""
     tables = tomllib.loads(_PUBLIC_FILES.read_text(encoding='utf-8'))
     return {kind: {name: PublicFile(**entry) for name, entry in entries.items()}
             for kind, entries in tables.items()}

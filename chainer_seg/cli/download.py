@@ -66,9 +66,17 @@ class Download(Command):
 
 
 def list_files(kind: str) -> None:
-    """Prints the files of a kind: name, title, published figure, size and licence."""
-    entries = public_files()[kind]
-    width = max(map(len, entries))
-    for name, entry in entries.items():
-        text = '; '.join(filter(None, (entry.title, entry.figure, entry.size)))
-        print(f'{name:{width}}  {text} ({entry.license})')
+    """Prints the files of a kind: name, title, published figure, size, licence, checksum, what the weights
+    become, and the address."""
+    for name, entry in public_files()[kind].items():
+        facts = (entry.title, entry.figure, entry.size, f'licence: {entry.license}',
+                 entry.model and f'becomes a {entry.model}', _checksum(entry))
+        print(name, f'    {"; ".join(filter(None, facts))}',
+              f'    {entry.url}{" (open it in a browser)" if entry.by_hand else ""}', sep='\n')
+
+
+def _checksum(entry: PublicFile) -> str:
+    """The MD5 of a file, or who has it; empty if it is not known."""
+    if entry.md5sum_beside:
+        return 'MD5 checked against its publisher\'s'
+    return entry.md5 and f'MD5 {entry.md5}'
