@@ -5,7 +5,9 @@ A download that went wrong still leaves a file. Whoever reads images, annotation
 """
 
 import os
+import pathlib
 import re
+import shlex
 import struct
 import zipfile
 
@@ -27,6 +29,8 @@ _REFUSALS = re.compile(  # What servers send as plain text in place of a file.
     rb'(?:\{\s*"(?:error|message|detail)"|404\b|403\b|not found|entry not found|repository not found|'
     rb'invalid username or password|access denied|unauthorized|forbidden)', re.I)
 
+# The names of Torch's, PyTorch's, Detectron's, Caffe's, TensorFlow's and kaffe's weights.
+_WEIGHTS = ('.t7', '.pth', '.pt', '.pkl', '.caffemodel', '.ckpt', '.index', '.npy')
 _ARCHIVES = (
     (b'\x1f\x8b', 'gzip', 0), (b'BZh', 'bzip2', 0), (b'\xfd7zXZ\0', 'xz', 0),
     (b'\x28\xb5\x2f\xfd', 'Zstandard', 0), (b'7z\xbc\xaf\x27\x1c', '7z', 0), (b'Rar!\x1a\x07', 'RAR', 0),
@@ -53,6 +57,21 @@ def foreign_file(path: str | os.PathLike) -> str | None:
     if start.startswith(b'PK\3\4'):
         return _foreign_zip(path)
     return foreign_content(start)
+
+
+def foreign_weights(path: str | os.PathLike) -> str | None:
+    """What a file is instead of a model file, if its name is that of weights of another framework.
+
+    Returns:
+        The end of a sentence as that of :func:`foreign_file`, with the command that converts the file; None
+        for other names.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in _WEIGHTS:
+        return None
+    command = shlex.join(['chainer-seg', 'convert', str(path), '-o', f'{path.stem}.npz'])
+    return (f'looks like weights of another framework, not a model file; run "{command}" and give '
+            f'{path.stem}.npz')
 
 
 def foreign_content(start: bytes) -> str | None:

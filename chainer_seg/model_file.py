@@ -16,7 +16,7 @@ from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.compat.blank import TooManyParameters, blank_parameters
 from chainer_seg.errors import ModelFileError, quoted, shortened
 from chainer_seg.files import atomic_write, parse_json
-from chainer_seg.foreign_files import foreign_file
+from chainer_seg.foreign_files import foreign_file, foreign_weights
 from chainer_seg.registry import MODEL_HOMES, model_class
 from chainer_seg.zoo import (
     SHIPPED, cached_model, downloaded_weights, published_model, published_models, shipped_path)
@@ -290,6 +290,9 @@ def _what_is_wrong(path: str | os.PathLike, error: Exception) -> str:
     foreign = foreign_file(path)
     if foreign is not None:
         return f'{path} {foreign}.'
+    weights = foreign_weights(path)
+    if weights is not None:
+        return f'{path} {weights}.'
     if start != b'PK\x03\x04':
         return f'{path} is not a chainer_seg model file.'
     return str(error)

@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import pathlib
+import re
+import shlex
 import tracemalloc
 
 import numpy as np
@@ -103,6 +105,21 @@ def test_file_of_something_else_is_one_sentence(tmp_path, content, sentence):
     (tmp_path / 'a.npz').write_bytes(content)
     with pytest.raises(ModelFileError, match=sentence):
         load_model(tmp_path / 'a.npz')
+
+
+@pytest.mark.parametrize('name', ['model.t7', 'a b.pth', 'R-50.PKL'])
+def test_weights_of_another_framework_name_the_command_that_converts_them(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b'some bytes')
+    command = shlex.join(['chainer-seg', 'convert', str(path), '-o', f'{path.stem}.npz'])
+    with pytest.raises(ModelFileError, match=re.escape(f'run "{command}" and give {path.stem}.npz')):
+        load_model(path)
+
+
+def test_a_zip_file_of_pytorch_names_the_command_that_converts_it():
+    path = pathlib.Path(__file__).parent / 'converters' / 'data' / 'resnext.pth'
+    with pytest.raises(ModelFileError, match='run "chainer-seg convert .*resnext.pth -o resnext.npz"'):
+        load_model(path)
 
 
 def test_npz_of_something_else_is_one_sentence(tmp_path):

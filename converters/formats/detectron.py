@@ -51,6 +51,11 @@ def read(path: str | os.PathLike) -> DetectronFile:
     if not isinstance(tree, dict):
         raise WeightFileError(f'{path} contains a {type(tree).__name__}, expected a dict; '
                               f'choose a file that Detectron saved.')
+    if 'blobs' not in tree and isinstance(tree.get('model'), dict):
+        raise WeightFileError(
+            f'{path} is a file of Detectron2, whose anchors, boxes and RoIAlign follow other rules than '
+            f"Detectron's, and cannot be converted; take a file of Detectron's own model zoo: \"chainer-seg "
+            f'download weights" lists them.')
     blobs = tree.get('blobs', tree)
     return {'blobs': _arrays(blobs, path), 'cfg': _configuration(tree, path, budget)}
 
