@@ -13,6 +13,7 @@ MODEL_HOMES = {
     'RitmHRNet': 'chainer_seg.models.ritm',
     'SharpMask': 'chainer_seg.models.deepmask',
     'Yolact': 'chainer_seg.models.yolact',
+    'YolactBackbone': 'chainer_seg.models.yolact',
 }
 
 

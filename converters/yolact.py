@@ -11,8 +11,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import chainer
-
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.models.yolact.backbones import find_backbone
 from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES
@@ -22,6 +20,7 @@ from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
 from converters.weight_mapping import WeightMapping
+from converters.yolact_backbones import STEM, darknet_sizes, fill_darknet
 from converters.yolact_configuration import WORDS, translate
 
 HEAD = 'prediction_layers.0'
@@ -96,8 +95,8 @@ def _arguments(state: State) -> dict[str, Any]:
     arguments = {'classes': classes, 'fpn_channels': channels,
                  'prototypes': state.shape('proto_net.10.bias', 1)[0],
                  'rescoring': _rescoring_channels(state)}
-    if 'backbone._preconv.0.weight' in state:
-        return {**arguments, **_darknet_arguments(state)}
+    if f'backbone.{STEM}' in state:
+        return {**arguments, 'backbone': 'darknet53', **darknet_sizes(state, 'backbone.')}
     return {**arguments, **_resnet_arguments(state)}
 
 
@@ -123,14 +122,6 @@ def _interval(state: State, stage: int, blocks: int) -> int:
         state.mapping.fail(f'the blocks {numbers} of its stage {stage} are deformable, expected '
                            f'every n-th one')
     return interval
-
-
-def _darknet_arguments(state: State) -> dict[str, Any]:
-    stages = state.count(_STAGE + '.0.0.weight')
-    blocks = tuple(state.count(f'{_STAGE.format(stage)}.{{}}.conv1.0.weight', first=1)
-                   for stage in range(stages))
-    arguments = {'backbone': 'darknet53', 'width': state.shape('backbone._preconv.0.weight', 4)[0]}
-    return arguments if blocks == (1, 2, 8, 8, 4) else {**arguments, 'blocks': blocks}
 
 
 def _rescoring_channels(state: State) -> tuple[int, ...]:
@@ -191,8 +182,8 @@ def _shapes(arguments: Mapping[str, Any], anchors: int | None = None) -> tuple:
 
 
 def _fill(model: Yolact, state: State) -> None:
-    if 'backbone._preconv.0.weight' in state:
-        _fill_darknet(model.backbone, state)
+    if f'backbone.{STEM}' in state:
+        fill_darknet(model.backbone, state, 'backbone.')
     else:
         stages = [f'layers.{number}' for number in range(len(model.backbone.stage_names))]
         state.fill_resnet(model.backbone, 'backbone.', stages)
@@ -210,17 +201,6 @@ def _fill(model: Yolact, state: State) -> None:
     if model.rescores:
         for number, link in enumerate(model.rescoring.layers):
             state.fill_convolution(link, f'maskiou_net.maskiou_net.{2 * number}')
-
-
-def _fill_darknet(darknet: chainer.Chain, state: State) -> None:
-    state.fill_conv_norm(darknet.stem, 'backbone._preconv.0', 'backbone._preconv.1')
-    for number, stage in enumerate(darknet.stage_names):
-        down, *blocks = darknet[stage]
-        name = _STAGE.format(number)
-        state.fill_conv_norm(down, f'{name}.0.0', f'{name}.0.1')
-        for index, block in enumerate(blocks, start=1):
-            for link, layer in ((block.reduce, 'conv1'), (block.expand, 'conv2')):
-                state.fill_conv_norm(link, f'{name}.{index}.{layer}.0', f'{name}.{index}.{layer}.1')
 
 
 def _skip_dropped(state: State) -> None:

@@ -146,7 +146,8 @@ class Start:
     Attributes:
         weights: YOLACT to start from, with its sizes; classes are matched by name, and new ones start from
             random weights.
-        backbone_weights: Model file whose ResNet the backbone starts from.
+        backbone_weights: Model file from whose network the backbone starts: of the kind and sizes of
+            --backbone-name.
         backbone_channels: What that model was trained on: "rgb" as YOLACT; "bgr" in 0..255 as Caffe, for
             the click model and models converted from Caffe.
     """

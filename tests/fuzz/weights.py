@@ -14,7 +14,7 @@ from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.deeplab import Click, ClickSegmenter, DeepLab
 from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
-from chainer_seg.models.yolact import Yolact
+from chainer_seg.models.yolact import Yolact, YolactBackbone
 from tests.models.ritm.toys import make as make_ritm
 from converters import caffe_export, torch_export
 from converters.comparison import compare_recorded, layer_outputs
@@ -86,6 +86,7 @@ MODELS = {
     'MaskRCNN': (_mask_rcnn, lambda model: model.detect(IMAGE)),
     'Yolact': (_yolact, lambda model: model.detect(IMAGE)),
     'ResNetClassifier': (lambda: ResNetClassifier(n_class=3, **SMALL), None),
+    'YolactBackbone': (lambda: YolactBackbone('darknet53', 2, (1, 1, 1)), None),
 }
 
 

@@ -3,15 +3,20 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Annotated
 
 import chainer
 import numpy as np
+from msgspec import Meta
 
 from chainer_seg.links import DarkNet, EfficientNet, MobileNetV2, ResNet
 
 # Mean and deviation of ImageNet on 0..255 for the published ResNets, in the order red, green, blue.
 RESNET_MEAN = (123.68, 116.78, 103.94)
 RESNET_STD = (58.40, 57.12, 57.38)
+
+# Channels of the stem of a ResNet or a DarkNet, a factor for those of MobileNet and EfficientNet.
+Width = Annotated[int, Meta(ge=1, le=2**16)] | Annotated[float, Meta(gt=0, le=64)]
 
 
 @dataclasses.dataclass(frozen=True)

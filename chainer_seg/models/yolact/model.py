@@ -20,7 +20,7 @@ from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
-from chainer_seg.models.yolact.backbones import find_backbone
+from chainer_seg.models.yolact.backbones import Width, find_backbone
 from chainer_seg.models.yolact.candidates import click_candidates
 from chainer_seg.models.yolact.detection import (
     SUPPRESSIONS, ImageDetections, find_detections, pixel_boxes)
@@ -31,8 +31,6 @@ from chainer_seg.schema import (
 
 _ADDED_LEVELS = 2  # P6 and P7 of the pyramid.
 
-# Channels of the stem of a ResNet or a DarkNet, a factor for those of MobileNet and EfficientNet.
-Width = Annotated[int, Meta(ge=1, le=2**16)] | Annotated[float, Meta(gt=0, le=64)]
 Deformable = Annotated[Sequence[Annotated[int, Meta(ge=0, le=1000)]], Meta(max_length=8)]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from chainer_seg.errors import TrainingError
 from chainer_seg.models.classifier import ResNetClassifier
-from chainer_seg.models.yolact import Yolact
+from chainer_seg.models.yolact import Yolact, YolactBackbone
 from chainer_seg.models.yolact.backbones import RESNET_MEAN
 from chainer_seg.models.yolact.pretrained import start_backbone, start_from
 from tests.models.yolact.toys import SMALL
@@ -99,8 +99,38 @@ def test_a_backbone_of_other_sizes_is_an_error():
 
 
 def test_a_model_without_a_resnet_is_an_error():
-    with pytest.raises(TrainingError, match='The Chain has no ResNet'):
+    with pytest.raises(TrainingError, match='The Chain has no ResNet to start from, but the backbone'):
         start_backbone(chainer.Chain(), make('a'))
+
+
+OTHERS = {'darknet53': {'width': 2, 'blocks': (1, 1, 1, 1, 1)}, 'mobilenetv2': {'width': 0.1},
+          'efficientnet-b0': {'width': 0.1}}
+
+
+def of_backbone(name):
+    return make('a', **{'blocks': None, 'backbone': name, **OTHERS[name]})
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_other_backbones_start_from_the_same_network(rng, name):
+    source, model = YolactBackbone(name, seed=7, **OTHERS[name]), of_backbone(name)
+    x = rng.normal(size=(2, 3, 64, 64)).astype(np.float32)
+    with chainer.using_config('train', True):
+        source(x)  # Changes the statistics of its normalisation.
+    start_backbone(source, model)
+    with chainer.using_config('train', False):
+        for given, found in zip(source(x), model.backbone(x)):
+            np.testing.assert_array_equal(found.array, given.array)
+
+
+def test_another_backbone_or_one_of_other_sizes_is_an_error():
+    source = YolactBackbone('darknet53', width=4, blocks=(1, 1, 1, 1, 1))
+    with pytest.raises(TrainingError, match='The YolactBackbone has no MobileNetV2 to start from'):
+        start_backbone(source, of_backbone('mobilenetv2'))
+    with pytest.raises(TrainingError, match=r'has \(.*\) for /.*, but \(.*\) is needed'):
+        start_backbone(source, of_backbone('darknet53'))
+    with pytest.raises(TrainingError, match="channels='bgr' is for ResNets, but the backbone is a DarkNet"):
+        start_backbone(source, of_backbone('darknet53'), 'bgr')
 
 
 def test_deformable_convolutions_start_with_zero_offsets():
