@@ -22,7 +22,7 @@ from chainer_seg.models.base import Model
 from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
     caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, ritm, tensorflow_deeplab,
-    tensorflow_layers, torch_modules, torch_resnet, trees, yolact)
+    tensorflow_layers, torch_modules, torch_resnet, trees, yolact, yolact_backbones)
 from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
 from converters.weight_mapping import Placement, WeightMapping
@@ -50,8 +50,9 @@ class Networks(typing.NamedTuple):
 NETWORKS = {
     'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
-    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, ritm, pytorch_resnet),
-                        "YOLACT, YOLACT++, RITM's click networks and ResNets of PyTorch"),
+    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, ritm, pytorch_resnet, yolact_backbones),
+                        "YOLACT, YOLACT++, RITM's click networks, and ResNets, DarkNet-53, MobileNetV2 and "
+                        'EfficientNet-B0 of PyTorch'),
     'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
                       'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'TensorFlow': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),

@@ -84,6 +84,7 @@ def _check(model: Model) -> None:
         'has a decoder, which Caffe has no layers for': model.config.get('decoder') is not None,
         'has basic blocks, which Caffe\'s ResNets have no names for':
             model.config.get('block') == 'basic',
+        'has group normalisation, which Caffe has no layer for': model.config['norm'] == 'group',
         'has a first convolution of size 3 without pooling': model.config.get('stem_size') == 3,
         'rounds the output size of pooling down, but Caffe rounds it up':
             model.config['pooling'] != 'ceil',
@@ -125,6 +126,8 @@ class _Network:
         parameters = {'num_output': outputs, 'kernel_size': [size], 'pad': [link.pad[0]],
                       'stride': [link.stride[0]], 'dilation': [link.dilate[0]],
                       'bias_term': link.b is not None}
+        if link.groups > 1:
+            parameters['group'] = link.groups
         return self.add('Convolution', name, [bottom], name, arrays, convolution_param=parameters)
 
     def relu(self, name: str, bottom: str) -> str:

@@ -16,7 +16,7 @@ from converters.caffe_graph import Graph
 from converters.caffe_names import stages_of
 from converters.formats.caffe import Layers
 from converters.layer_view import LayerView
-from converters.torch_resnet import count_resnet
+from converters.resnet_sizes import count_resnet
 from converters.weight_mapping import UPDATES, WeightMapping
 
 BRANCHES = {'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand', 'branch1': 'shortcut'}

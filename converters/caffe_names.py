@@ -6,7 +6,6 @@
 import re
 from collections.abc import Iterable
 
-from chainer_seg.links.resnet import EXPANSION
 from converters.formats.caffe import Layers
 
 _FIRST = re.compile(r'(res(\d)[a-z]\d*)_branch2a')
@@ -34,5 +33,6 @@ def is_resnet(names: Iterable[str]) -> bool:
 def features_of(layers: Layers) -> int | None:
     """The channels of the last stage of a Caffe network; None if unknown."""
     stages = stages_of(layers)
-    blobs = layers[f'{stages[max(stages)][0]}_branch2a']['blobs'] if stages else []
-    return EXPANSION * blobs[0].shape[0] if blobs and blobs[0].ndim else None
+    last = layers.get(f'{stages[max(stages)][0]}_branch2c') if stages else None
+    blobs = last['blobs'] if last else []
+    return blobs[0].shape[0] if blobs and blobs[0].ndim else None

@@ -10,7 +10,7 @@ from converters.caffe_deeplab import one_scale
 from converters.caffe_graph import Graph, full_scale
 from converters.caffe_layers import CaffeLayers, check_size, convolutions_of, fill_resnet
 from converters.caffe_names import is_resnet
-from converters.deeplab import stage_settings
+from converters.deeplab import layer_sizes, stage_settings
 from converters.formats import caffe
 from converters.formats.caffe import Network
 from converters.weight_mapping import WeightMapping
@@ -69,8 +69,7 @@ def _arguments(layers: CaffeLayers, head: str | None) -> dict[str, Any]:
         layers.mapping.fail('its stem does not end with max pooling of size 3 and stride 2')
     return {'n_class': None if head is None else _outputs(layers.array(head, 0)),
             'blocks': [len(blocks) for blocks in stages],
-            'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
-            'stem_width': layers.shape('conv1')[0], **stage_settings(layers, stages),
+            **layer_sizes(layers), **stage_settings(layers, stages),
             'pooling': 'ceil', 'pool_pad': pooling['pad']}  # Caffe always rounds up.
 
 

@@ -12,13 +12,13 @@ import chainer
 from chainer import links as L
 
 from chainer_seg.errors import quoted
-from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.deeplab import ClickSegmenter, DeepLab
 from chainer_seg.published_classes import PASCAL_NAMES
 from converters.caffe_layers import check_size, fill_resnet
 from converters.class_names import class_names
 from converters.click_model import COLOURS, SHARED, click_model
 from converters.layer_view import LayerView, natural_order
+from converters.resnet_sizes import bottleneck_sizes
 from converters.weight_mapping import WeightMapping
 
 VOC_CLASSES = ('background', *PASCAL_NAMES)
@@ -109,7 +109,7 @@ def _arguments(layers: LayerView, branches: list[str]) -> dict[str, Any]:
     """The arguments of DeepLab that can be read from the layers."""
     stages = layers.stages()
     _check_stem(layers)
-    inputs = EXPANSION * layers.shape(f'{stages[-1][0]}_branch2a')[0]
+    inputs = layers.shape(f'{stages[-1][0]}_branch2c')[0]
     for name in branches:
         if layers.shape(name)[:2] != (layers.shape(branches[0])[0], inputs):
             layers.mapping.fail(f'its layer {name} has weights of the shape {layers.shape(name)}, which '
@@ -117,7 +117,7 @@ def _arguments(layers: LayerView, branches: list[str]) -> dict[str, Any]:
     pooling = layers.pooling('pool1')
     return {'n_class': layers.shape(branches[0])[0], 'in_channels': layers.shape('conv1')[1],
             'blocks': [len(blocks) for blocks in stages],
-            'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
+            **layer_sizes(layers),
             'pool_pad': 1 if pooling is None else pooling['pad'],
             'pyramid': _pyramid(layers, branches), **_stage_arguments(layers, stages)}
 
@@ -132,6 +132,13 @@ def _check_stem(layers: LayerView) -> None:
 def _stage_arguments(layers: LayerView, stages: list[list[str]]) -> dict[str, Any]:
     stored = stage_settings(layers, stages)
     return stored or {'strides': _STRIDES, 'dilations': _DILATIONS, 'stride_on': '1x1'}
+
+
+def layer_sizes(layers: LayerView) -> dict[str, Any]:
+    """The widths and the groups of a ResNet."""
+    first = layers.stages()[0][0]
+    return bottleneck_sizes(layers.mapping, *map(layers.shape, (
+        'conv1', f'{first}_branch2b', f'{first}_branch2c')))
 
 
 def stage_settings(layers: LayerView, stages: Sequence[Sequence[str]]) -> dict[str, Any]:

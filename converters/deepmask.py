@@ -12,10 +12,11 @@ from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.model import STEPS
 from chainer_seg.models.deepmask.trunk import STRIDE
 from converters.formats.torch7_values import Object, Table
+from converters.resnet_sizes import count_resnet
 from converters.torch_layers import fill_convolution, fill_linear
 from converters.torch_modules import (
     Layer, check_size, children, layers, number, outputs_of, skip_leftovers, walk)
-from converters.torch_resnet import count_resnet, fill_resnet, is_stage, resnet_arguments
+from converters.torch_resnet import fill_resnet, is_stage, resnet_arguments
 from converters.weight_mapping import WeightMapping
 
 NETWORKS = {'nn.DeepMask': DeepMask, 'nn.SharpMask': SharpMask}

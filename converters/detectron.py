@@ -12,26 +12,22 @@ import chainer
 import numpy as np
 
 from chainer_seg.links import ResNet
-from chainer_seg.links.resnet import EXPANSION
 from chainer_seg.models.classifier import ResNetClassifier
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.mask_rcnn.extractors import FINEST_LEVEL
-from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
-from chainer_seg.published_classes import COCO_NAMES
+from chainer_seg.published_classes import COCO_NAMES, PASCAL_NAMES
 from converters import detectron_settings
 from converters.class_names import class_names
+from converters.detectron_blobs import Blobs
 from converters.formats.detectron import DetectronFile
-from converters.torch_resnet import count_resnet
+from converters.resnet_sizes import bottleneck_sizes, count_resnet, out_width_of
 from converters.weight_mapping import WeightMapping
 
 DETECTOR, CLASSIFIER = 'Mask R-CNN of Detectron', 'ResNet of Detectron'
 
-# Detectron orders deltas as dx, dy, dw, dh; here they are dy, dx, dh, dw.
-_DELTAS = np.array([1, 0, 3, 2])
-
 _BRANCHES = {'branch1': 'shortcut', 'branch2a': 'reduce', 'branch2b': 'middle', 'branch2c': 'expand'}
+_BOX_CONVOLUTION = re.compile(r'head_conv\d+_w')
 _BLOCK = re.compile(r'res(\d)_(\d+)_branch2a_w')
-_ZERO_BIAS = re.compile(r'(conv1|res\d_\d+_branch(1|2[abc]))_b')
 
 
 def find_arrays(tree: DetectronFile) -> dict[str, np.ndarray]:
@@ -63,93 +59,13 @@ def build(tree: DetectronFile, mapping: WeightMapping, config: dict[str, Any]) -
             also ``class_names``.
     """
     config = dict(config)
-    blobs = _Blobs(tree['blobs'], mapping)
+    blobs = Blobs(tree['blobs'], mapping)
     if recognise(tree) == CLASSIFIER:
         return _build_classifier(blobs, config)
     return _build_detector(blobs, tree['cfg'], config)
 
 
-class _Blobs:
-    """The blobs of a file, and how links are filled with them."""
-
-    def __init__(self, arrays: dict[str, np.ndarray], mapping: WeightMapping) -> None:
-        self.arrays = arrays
-        self.mapping = mapping
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.arrays
-
-    def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """The shape of a blob, which must have ``dimensions`` axes, none of them empty."""
-        shape = np.shape(self._get(name))
-        if len(shape) != dimensions or 0 in shape:
-            self.mapping.fail(f'{name} has the shape {shape}, expected {dimensions} dimensions')
-        return shape
-
-    def fill(self, link: chainer.Link, name: str) -> None:
-        """Fills the weights and the bias of a convolution or a linear layer."""
-        self.mapping.fill(link.W.array, self._get(f'{name}_w'), self._file_shape(link, f'{name}_w'))
-        self.mapping.fill(link.b.array, self._get(f'{name}_b'))
-
-    def fill_deltas(self, link: chainer.Link, name: str) -> None:
-        """Fills a layer that predicts deltas, in our order."""
-        for target, suffix in ((link.W.array, '_w'), (link.b.array, '_b')):
-            array = self._get(name + suffix)
-            if np.shape(array) != target.shape:
-                self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)}, expected '
-                                  f'{target.shape}')
-            groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
-            self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
-
-    def fill_conv_norm(self, link: chainer.Link, convolution: str, norm: str) -> None:
-        """Fills a convolution without bias and the frozen affine layer behind it."""
-        self.mapping.fill(link.conv.W.array, self._get(f'{convolution}_w'))
-        self.mapping.fill(link.norm.scale, self._get(f'{norm}_s'))
-        self.mapping.fill(link.norm.shift, self._get(f'{norm}_b'))
-
-    def check_size(self, count: int) -> None:
-        """Refuses shapes that need more weights than the file has numbers, before memory is allocated."""
-        available = sum(np.size(array) for array in self.arrays.values())
-        if count > available:
-            self.mapping.fail(f'its shapes need {count} weights, but it has {available} numbers')
-
-    def skip_leftovers(self) -> None:
-        """Skips the remaining arrays that are known not to be needed."""
-        for name, array in self.mapping.left():
-            reason = self._reason(name, array)
-            if reason is not None:
-                self.mapping.skip(array, reason)
-
-    def _reason(self, name: str, array: np.ndarray) -> str | None:
-        if name.endswith('_momentum') and name[:-len('_momentum')] in self.arrays:
-            return 'momentum of training'
-        if _ZERO_BIAS.fullmatch(name) and not np.any(array):
-            return 'bias that is zero'
-        if name in ('fc1000_w', 'fc1000_b'):
-            return 'classifier of ImageNet'
-        if name in ('kps_score_w', 'kps_score_b') and self._is_bilinear(array):
-            return 'bilinear upsampling'
-        return None
-
-    @staticmethod
-    def _is_bilinear(array: np.ndarray) -> bool:
-        if np.ndim(array) == 1:
-            return not np.any(array)
-        expected = np.eye(len(array), dtype=np.float32)[:, :, None, None] * bilinear_kernel()
-        return np.shape(array) == expected.shape and np.allclose(array, expected)
-
-    def _get(self, name: str) -> np.ndarray:
-        if name not in self.arrays:
-            self.mapping.fail(f'it has no blob {name}')
-        return self.arrays[name]
-
-    def _file_shape(self, link: chainer.Link, name: str) -> tuple[int, ...] | None:
-        # A 1x1 convolution here may be a fully connected layer in the file.
-        flat = link.W.shape[:2]
-        return flat if np.ndim(self._get(name)) == 2 and link.W.shape[2:] in ((), (1, 1)) else None
-
-
-def _build_classifier(blobs: _Blobs, config: dict[str, Any]) -> ResNetClassifier:
+def _build_classifier(blobs: Blobs, config: dict[str, Any]) -> ResNetClassifier:
     arguments = {**_resnet_arguments(blobs), 'n_class': blobs.shape('fc1000_w', 2)[0], **config}
     blobs.check_size(count_resnet(arguments) + np.size(blobs.arrays['fc1000_w']))
     model = blobs.mapping.make(ResNetClassifier, arguments)
@@ -159,7 +75,7 @@ def _build_classifier(blobs: _Blobs, config: dict[str, Any]) -> ResNetClassifier
     return model
 
 
-def _build_detector(blobs: _Blobs, cfg: dict[str, Any] | None, config: dict[str, Any]) -> MaskRCNN:
+def _build_detector(blobs: Blobs, cfg: dict[str, Any] | None, config: dict[str, Any]) -> MaskRCNN:
     _check_kind(blobs)
     arguments = _arguments(blobs)
     if cfg is None:
@@ -169,9 +85,9 @@ def _build_detector(blobs: _Blobs, cfg: dict[str, Any] | None, config: dict[str,
     arguments.update(config)
     blobs.check_size(_count(arguments))
     model = blobs.mapping.make(MaskRCNN, arguments, 'class_names')
-    of_people = model.keypoints and model.classes == 1
-    model.class_names = class_names(names, model.classes, blobs.mapping,
-                                    COCO_NAMES[:1] if of_people else COCO_NAMES, "COCO's")
+    known = (PASCAL_NAMES, "Pascal VOC's") if model.classes == len(PASCAL_NAMES) else (
+        COCO_NAMES[:1] if model.keypoints and model.classes == 1 else COCO_NAMES, "COCO's")
+    model.class_names = class_names(names, model.classes, blobs.mapping, *known)
     _fill_resnet(model.extractor.resnet, blobs)
     if arguments['neck'] == 'fpn':
         _fill_pyramid(model, blobs)
@@ -180,7 +96,7 @@ def _build_detector(blobs: _Blobs, cfg: dict[str, Any] | None, config: dict[str,
     return model
 
 
-def _check_kind(blobs: _Blobs) -> None:
+def _check_kind(blobs: Blobs) -> None:
     """Refuses Detectron's unsupported networks with specific errors."""
     if 'retnet_cls_conv_n0_fpn3_w' in blobs:
         blobs.mapping.fail('it contains a RetinaNet; only Mask R-CNN and Faster R-CNN are supported')
@@ -190,11 +106,9 @@ def _check_kind(blobs: _Blobs) -> None:
     if 'conv_rpn_w' not in blobs and 'conv_rpn_fpn2_w' not in blobs:
         blobs.mapping.fail('it contains a Fast R-CNN, which needs external proposals; only Mask R-CNN '
                            'and Faster R-CNN, which compute their own, are supported')
-    if 'conv1_gn_s' in blobs:
-        blobs.mapping.fail('it has group normalisation; only frozen batch normalisation is supported')
 
 
-def _arguments(blobs: _Blobs) -> dict[str, Any]:
+def _arguments(blobs: Blobs) -> dict[str, Any]:
     """The arguments of a MaskRCNN that the shapes of the blobs determine."""
     neck = 'fpn' if 'conv_rpn_fpn2_w' in blobs else 'c4'
     found = {**_resnet_arguments(blobs), 'neck': neck,
@@ -207,20 +121,30 @@ def _arguments(blobs: _Blobs) -> dict[str, Any]:
     if neck == 'fpn':
         channels = blobs.shape('conv_rpn_fpn2_w', 4)[0]
         hidden, inputs = blobs.shape('fc6_w', 2)
-        found.update(fpn_channels=channels, box_features=hidden,
-                     roi_size=_side(inputs, channels, blobs.mapping))
+        found.update(fpn_channels=channels, box_features=hidden, **_box_convolutions(blobs))
+        found['roi_size'] = _side(inputs, found.get('box_channels', channels), blobs.mapping)
+        if any(name.startswith('fpn_inner_') and name.endswith('_gn_s') for name in blobs.arrays):
+            found['group_heads'] = True
     return found
+
+
+def _box_convolutions(blobs: Blobs) -> dict[str, Any]:
+    """The convolutions of a box head that has some."""
+    count = sum(_BOX_CONVOLUTION.fullmatch(name) is not None for name in blobs.arrays)
+    return {'box_convolutions': count, 'box_channels': blobs.shape('head_conv1_w', 4)[0]} if count else {}
 
 
 def _count(arguments: dict[str, Any]) -> int:
     """The number of weights of a detector, without building it and without its smaller layers."""
-    stage = EXPANSION * arguments['width'] * 2 ** (len(arguments['blocks']) - 1)
+    stage = out_width_of(arguments) * 2 ** (len(arguments['blocks']) - 1)
     count = count_resnet(arguments)
     features = stage
     if arguments['neck'] == 'fpn':
         features, hidden = arguments['fpn_channels'], arguments['box_features']
-        count += stage * features + 10 * features ** 2 + hidden * (
-            features * arguments['roi_size'] ** 2 + hidden)
+        count += stage * features + 10 * features ** 2
+        convolved = arguments.get('box_channels')
+        count += hidden * ((convolved or features) * arguments['roi_size'] ** 2
+                           + (0 if convolved else hidden))
         features = hidden
     count += features * 5 * (arguments['classes'] + 1)
     channels = arguments.get('mask_channels', 0)
@@ -235,29 +159,29 @@ def _side(inputs: int, channels: int, mapping: WeightMapping) -> int:
     return side
 
 
-def _resnet_arguments(blobs: _Blobs) -> dict[str, Any]:
+def _resnet_arguments(blobs: Blobs) -> dict[str, Any]:
     blocks: dict[int, int] = {}
     for match in filter(None, map(_BLOCK.fullmatch, blobs.arrays)):
         blocks[int(match[1])] = max(blocks.get(int(match[1]), 0), int(match[2]) + 1)
     stages = sorted(blocks)
     if stages != list(range(2, 6)):
         blobs.mapping.fail(f'its ResNet has the stages {stages}, expected 2 to 5')
-    stem, width = blobs.shape('conv1_w', 4)[0], blobs.shape('res2_0_branch2a_w', 4)[0]
-    return {'blocks': [blocks[stage] for stage in stages], 'width': width, 'norm': 'affine',
-            'stem_width': None if stem == width else stem}
+    sizes = bottleneck_sizes(blobs.mapping, *(blobs.shape(f'{name}_w', 4) for name in (
+        'conv1', 'res2_0_branch2b', 'res2_0_branch2c')))
+    norm = 'group' if 'conv1_gn_s' in blobs else 'affine'
+    return {'blocks': [blocks[stage] for stage in stages], 'norm': norm, **sizes}
 
 
-def _fill_resnet(resnet: ResNet, blobs: _Blobs) -> None:
+def _fill_resnet(resnet: ResNet, blobs: Blobs) -> None:
     blobs.fill_conv_norm(resnet.stem, 'conv1', 'res_conv1_bn')
     for stage in resnet.stage_names:
         for number, block in enumerate(resnet[stage]):
             for branch, name in _BRANCHES.items():
                 if name != 'shortcut' or block.projects:
-                    blob = f'{stage}_{number}_{branch}'
-                    blobs.fill_conv_norm(block[name], blob, f'{blob}_bn')
+                    blobs.fill_conv_norm(block[name], f'{stage}_{number}_{branch}')
 
 
-def _fill_pyramid(model: MaskRCNN, blobs: _Blobs) -> None:
+def _fill_pyramid(model: MaskRCNN, blobs: Blobs) -> None:
     pyramid, stages = model.extractor.pyramid, model.config['blocks']
     for i, blocks in enumerate(stages):
         output = f'res{FINEST_LEVEL + i}_{blocks - 1}_sum'
@@ -266,18 +190,21 @@ def _fill_pyramid(model: MaskRCNN, blobs: _Blobs) -> None:
         blobs.fill(pyramid.output[i], f'fpn_{output}')
 
 
-def _fill_heads(model: MaskRCNN, blobs: _Blobs) -> None:
+def _fill_heads(model: MaskRCNN, blobs: Blobs) -> None:
     suffix = '_fpn2' if model.config['neck'] == 'fpn' else ''
     blobs.fill(model.rpn.conv, f'conv_rpn{suffix}')
     blobs.fill(model.rpn.objectness, f'rpn_cls_logits{suffix}')
     blobs.fill_deltas(model.rpn.deltas, f'rpn_bbox_pred{suffix}')
+    if model.box.convolves:
+        _fill_convolutions(model.box, 'head_conv', blobs)
     if not model.box.averages:
         blobs.fill(model.box.fc6, 'fc6')
+    if not model.box.averages and not model.box.convolves:
         blobs.fill(model.box.fc7, 'fc7')
     blobs.fill(model.box.logits, 'cls_score')
     blobs.fill_deltas(model.box.deltas, 'bbox_pred')
     if model.with_masks:
-        _fill_convolutions(model.mask, '_[mask]_fcn', blobs)
+        _fill_convolutions(model.mask, '_mask_fcn' if '_mask_fcn1_w' in blobs else '_[mask]_fcn', blobs)
         blobs.fill(model.mask.upsample, 'conv5_mask')
         blobs.fill(model.mask.logits, 'mask_fcn_logits')
     if model.keypoints:
@@ -285,6 +212,6 @@ def _fill_heads(model: MaskRCNN, blobs: _Blobs) -> None:
         blobs.fill(model.keypoint.upsample, 'kps_score_lowres')
 
 
-def _fill_convolutions(head: chainer.Chain, name: str, blobs: _Blobs) -> None:
+def _fill_convolutions(head: chainer.Chain, name: str, blobs: Blobs) -> None:
     for number, convolution in enumerate(head.convs, start=1):
         blobs.fill(convolution, f'{name}{number}')

@@ -27,8 +27,8 @@ _POOLING = {'RoIAlign': 'align', 'RoIPoolF': 'pool'}
 # Settings of which this package supports only one value; unset settings have this value.
 _NEEDED = {
     'MODEL.CLS_AGNOSTIC_BBOX_REG': False, 'MODEL.BBOX_REG_WEIGHTS': DELTA_WEIGHTS,
-    'RESNETS.NUM_GROUPS': 1, 'RESNETS.RES5_DILATION': 1, 'RPN.STRIDE': 16, 'PIXEL_MEANS': MEAN_BGR,
-    'FPN.EXTRA_CONV_LEVELS': False, 'FPN.USE_GN': False}
+    'RESNETS.RES5_DILATION': 1, 'RPN.STRIDE': 16, 'PIXEL_MEANS': MEAN_BGR,
+    'FPN.EXTRA_CONV_LEVELS': False}
 _NEEDED_WITH_FPN = {'FPN.RPN_MIN_LEVEL': 2, 'FPN.RPN_MAX_LEVEL': 6, 'FPN.ROI_MIN_LEVEL': 2,
                     'FPN.ROI_MAX_LEVEL': 5, 'FPN.MULTILEVEL_RPN': True, 'FPN.MULTILEVEL_ROIS': True}
 _NEEDED_WITH_MASKS = {'MRCNN.CLS_SPECIFIC_MASK': True, 'MRCNN.USE_FC_OUTPUT': False,
@@ -53,6 +53,8 @@ def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: Weight
     given = {name: settings.number(key) for name, key in _NUMBERS.items()}
     given.update(min_side=settings.first_number('TEST.SCALE', 'TEST.SCALES'), pooling=pooling)
     given.update(_fpn_arguments(settings, found) if found['neck'] == 'fpn' else _c4_arguments(settings))
+    if found['norm'] == 'group' or found.get('group_heads'):
+        given['norm_groups'] = settings.number('GROUP_NORM.NUM_GROUPS')
     if settings.get('RESNETS.STRIDE_1X1') is False:
         given['stride_on'] = '3x3'
     return {name: value for name, value in given.items() if value is not None}
@@ -133,9 +135,12 @@ def _check(settings: '_Settings', found: dict[str, Any]) -> None:
     settings.require(_NEEDED)
     settings.require({'FPN.FPN_ON': found['neck'] == 'fpn', 'MODEL.MASK_ON': found['with_masks'],
                       'MODEL.KEYPOINTS_ON': found['keypoints'] > 0,
-                      'MODEL.NUM_CLASSES': found['classes'] + 1})
+                      'MODEL.NUM_CLASSES': found['classes'] + 1,
+                      'RESNETS.NUM_GROUPS': found.get('groups', 1)})
     if found['neck'] == 'fpn':
-        settings.require(_NEEDED_WITH_FPN)
+        settings.require({**_NEEDED_WITH_FPN, 'FPN.USE_GN': found.get('group_heads', False)})
+    if found['norm'] == 'group' or found.get('group_heads'):
+        settings.require({'GROUP_NORM.DIM_PER_GP': -1})
     sampling = {'ROI_XFORM_METHOD': settings.get('FAST_RCNN.ROI_XFORM_METHOD'),
                 'ROI_XFORM_SAMPLING_RATIO': settings.get('FAST_RCNN.ROI_XFORM_SAMPLING_RATIO')}
     # The settings of a missing head are ignored.

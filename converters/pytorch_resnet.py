@@ -6,8 +6,8 @@ this is also what YOLACT's backbones expect.
 
 from typing import Any
 
-from chainer_seg.links.resnet import EXPANSIONS
 from chainer_seg.models.classifier import ResNetClassifier
+from converters.resnet_sizes import bottleneck_sizes, out_width_of
 from converters.torch_checkpoint import prefix_of, skip_training
 from converters.torch_state import State
 from converters.trees import named_arrays
@@ -39,20 +39,27 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     if side != _STEM_SIZE:
         mapping.fail(f'its first convolution has a side of {side}, expected {_STEM_SIZE}')
     block = 'bottleneck' if f'{stages[0]}.0.conv3.weight' in state else 'basic'
-    head = _head(state, EXPANSIONS[block] * width * 2 ** (len(stages) - 1))
+    sizes = {'width': width} if block == 'basic' else _bottleneck_sizes(state)
+    head = _head(state, out_width_of({'block': block, **sizes}) * 2 ** (len(stages) - 1))
     if 'stride_on' not in config and block == 'bottleneck':
         mapping.assume("the strides of PyTorch's own ResNets, on the 3x3 convolutions; override with "
                        'stride_on')
     model = mapping.make(ResNetClassifier, {
         'n_class': None if head is None else state.shape(f'{head}.weight', 2)[0],
         'blocks': [state.count(f'{stage}.{{}}.conv1.weight') for stage in stages],
-        'width': width, 'block': block, 'stride_on': '3x3', **config})
+        **sizes, 'block': block, 'stride_on': '3x3', **config})
     state.fill_resnet(model.resnet, '', stages)
     if head is not None:
         mapping.fill(model.logits.W.array, state[f'{head}.weight'], model.logits.W.shape[:2])
         mapping.fill(model.logits.b.array, state[f'{head}.bias'])
     skip_training(tree, mapping)
     return model
+
+
+def _bottleneck_sizes(state: State) -> dict[str, Any]:
+    """The widths and the groups, also of ResNeXts and wide ResNets."""
+    return bottleneck_sizes(state.mapping, *(state.shape(f'{name}.weight', 4) for name in (
+        'conv1', 'layer1.0.conv2', 'layer1.0.conv3')))
 
 
 def _prefix(tree: object) -> str | None:

@@ -68,8 +68,7 @@ def _build_resnet(layers: TensorFlowLayers, head: str | None, config: dict[str, 
     stages = layers.stages()
     arguments = {'n_class': None if head is None else layers.outputs(head),
                  'blocks': [len(blocks) for blocks in stages],
-                 'width': layers.shape(f'{stages[0][0]}_branch2a')[0],
-                 'stem_width': layers.shape('conv1')[0], 'in_channels': layers.shape('conv1')[1],
+                 **deeplab.layer_sizes(layers), 'in_channels': layers.shape('conv1')[1],
                  **config}
     check_size(arguments, layers.mapping)
     model = ResNetClassifier(**arguments)

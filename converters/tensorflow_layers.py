@@ -12,7 +12,6 @@ import chainer
 import numpy as np
 
 from chainer_seg.links.batch_norm import EPS
-from chainer_seg.links.resnet import EXPANSION
 from converters.caffe_names import is_trunk, stages_of
 from converters.layer_view import natural_order
 from converters.weight_mapping import UPDATES, WeightMapping
@@ -60,10 +59,10 @@ def heads_of(arrays: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
     """
     convolutions = _convolutions_of(arrays)
     stages = stages_of(convolutions)
-    block = f'{stages[max(stages)][0]}_branch2a' if stages else None
+    block = f'{stages[max(stages)][0]}_branch2c' if stages else None
     if block not in convolutions:
         return [], []
-    features = EXPANSION * arrays[f'{block}/{_WEIGHTS}'].shape[3]
+    features = arrays[f'{block}/{_WEIGHTS}'].shape[3]
     found = [(name.removesuffix(f'/{_WEIGHTS}'), array.ndim) for name, array in arrays.items()
              if name.endswith(f'/{_WEIGHTS}') and array.ndim in (2, 4) and array.shape[-2] == features]
     found = [(name, ndim) for name, ndim in found if not is_trunk(name)]

@@ -11,9 +11,10 @@ import chainer
 import numpy as np
 
 from chainer_seg.links import ResNet
-from chainer_seg.links.resnet import EXPANSION, EXPANSIONS, BasicBlock
+from chainer_seg.links.resnet import BasicBlock
 from chainer_seg.models.classifier import ResNetClassifier
 from converters.formats.torch7_values import Object, Table
+from converters.resnet_sizes import count_resnet, out_width_of
 from converters.torch_layers import fill_conv_norm, fill_linear
 from converters.torch_modules import (
     BATCH_NORM, CONVOLUTIONS, FIXED_AFFINE, MAX_POOLING, RELU, Layer, check_size, children,
@@ -54,7 +55,7 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> ResNe
     arguments = {**resnet_arguments(stem, stages, mapping), **_kind(stem, stages, mapping),
                  'n_class': None if head is None else outputs_of(head, mapping),
                  'stride_on': '3x3', **config}
-    features = EXPANSIONS[arguments['block']] * arguments['width'] * 2 ** (len(stages) - 1)
+    features = out_width_of(arguments) * 2 ** (len(stages) - 1)
     check_size(count_resnet(arguments) + features * (arguments['n_class'] or 0), mapping)
     model = mapping.make(ResNetClassifier, arguments)
     fill_resnet(model.resnet, stem, stages, mapping)
@@ -160,23 +161,6 @@ def resnet_arguments(stem: Sequence[Object], stages: Sequence[Object],
     return {'blocks': [len(_blocks(stage)) for stage in stages],
             'width': outputs_of(convolution, mapping),
             'norm': 'batch' if norm.module.class_name in BATCH_NORM else 'affine'}
-
-
-def count_resnet(arguments: dict[str, Any]) -> int:
-    """The number of weights of the convolutions of a ResNet, without building it."""
-    width, channels = arguments['width'], arguments['width']
-    count = 3 * arguments.get('stem_size', 7) ** 2 * width
-    if arguments.get('block') == 'basic':  # Without projections.
-        inner = [width * 2 ** i for i in range(len(arguments['blocks']))]
-        return count + sum(9 * (inputs + (2 * blocks - 1) * outputs) * outputs
-                           for inputs, outputs, blocks
-                           in zip([width, *inner], inner, arguments['blocks']))
-    for i, blocks in enumerate(arguments['blocks']):
-        inner, outer = width * 2 ** i, EXPANSION * width * 2 ** i
-        count += blocks * (9 * inner + outer) * inner + outer * channels  # and the shortcut
-        count += (channels + (blocks - 1) * outer) * inner
-        channels = outer
-    return count
 
 
 def fill_resnet(resnet: ResNet, stem: Sequence[Object], stages: Sequence[Object],

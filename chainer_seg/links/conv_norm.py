@@ -9,6 +9,7 @@ from chainer_seg.functions import same_pad, symmetric_pad
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.deformable_convolution import DeformableConvolution2D
 from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.group_norm import GROUPS, GroupNorm
 
 
 class LayerBuilder:
@@ -16,14 +17,16 @@ class LayerBuilder:
 
     Args:
         padding: ``'zero'``, ``'symmetric'`` for mirrored borders, or ``'same'`` for TensorFlow's zeros.
-        norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
+        norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift, ``'group'``
+            for group normalisation.
         rng: Generator of the initial weights.
+        norm_groups: Number of groups of channels that group normalisation forms.
     """
 
-    def __init__(self, padding: str, norm: str, rng: np.random.Generator) -> None:
+    def __init__(self, padding: str, norm: str, rng: np.random.Generator, norm_groups: int = GROUPS) -> None:
         self.padding = padding
         self.rng = rng
-        self._norm = norm
+        self._norm, self._norm_groups = norm, norm_groups
 
     @classmethod
     def plain(cls, seed: int) -> 'LayerBuilder':
@@ -34,6 +37,8 @@ class LayerBuilder:
         """A new normalisation of this many channels."""
         if self._norm == 'affine':
             return FrozenAffine(channels)
+        if self._norm == 'group':
+            return GroupNorm(channels, self._norm_groups)
         return BatchNorm(channels)
 
 
@@ -60,11 +65,13 @@ class ConvNorm(chainer.Chain):
 
 
 class DeformableConvNorm(chainer.Chain):
-    """A deformable convolution, which has a bias, and its normalisation."""
+    """A deformable convolution, which has a bias, and its normalisation; it has no groups."""
 
     def __init__(self, build: LayerBuilder, in_channels: int, out_channels: int, size: int, stride: int = 1,
-                 dilation: int = 1) -> None:
+                 dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
+        if groups > 1:
+            raise ValueError(f'deformable convolutions have no groups, got {groups}')
         with self.init_scope():
             self.conv = DeformableConvolution2D(
                 in_channels, out_channels, size, stride, dilation * (size // 2), dilation,

@@ -8,6 +8,7 @@ from chainer import functions as F
 from chainer import links as L
 
 from chainer_seg.functions import resize_bilinear
+from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
 
 class FeaturePyramid(chainer.Chain):
@@ -22,6 +23,8 @@ class FeaturePyramid(chainer.Chain):
         extra: The levels above the coarsest map: ``'subsample'``, one level of every second pixel of
             it (Detectron), or the number of 3x3 convolutions of stride 2, with one level each.
         seed: Seed of the initial weights.
+        norm_groups: Groups of the group normalisation after the convolutions ``lateral`` and ``output``,
+            which then are :class:`~chainer_seg.links.conv_norm.ConvNorm` without biases; None for none.
 
     ``forward`` takes the maps (B, in_channels[i], h_i, w_i), fine to coarse, and returns a tuple of
     maps (B, channels, h_i, w_i) that ends with the extra levels. The children ``lateral`` (1x1),
@@ -30,7 +33,8 @@ class FeaturePyramid(chainer.Chain):
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int = 256, upsampling: str = 'nearest',
-                 activation: str = 'none', extra: int | str = 'subsample', seed: int = 0) -> None:
+                 activation: str = 'none', extra: int | str = 'subsample', seed: int = 0,
+                 norm_groups: int | None = None) -> None:
         super().__init__()
         if upsampling not in ('nearest', 'bilinear'):
             raise ValueError(f"upsampling must be 'nearest' or 'bilinear', got {upsampling!r}")
@@ -43,11 +47,15 @@ class FeaturePyramid(chainer.Chain):
         self.subsamples = isinstance(extra, str)
         self.channels = channels
         rng = np.random.default_rng((seed, 1))
+
+        def layer(inputs: int, size: int) -> chainer.Link:
+            if norm_groups is None:
+                return _convolution(inputs, channels, size, 1, rng)
+            return ConvNorm(LayerBuilder('zero', 'group', rng, norm_groups), inputs, channels, size)
+
         with self.init_scope():
-            self.lateral = chainer.ChainList(*[
-                _convolution(inputs, channels, 1, 1, rng) for inputs in in_channels])
-            self.output = chainer.ChainList(*[
-                _convolution(channels, channels, 3, 1, rng) for _ in in_channels])
+            self.lateral = chainer.ChainList(*[layer(inputs, 1) for inputs in in_channels])
+            self.output = chainer.ChainList(*[layer(channels, 3) for _ in in_channels])
             if not isinstance(extra, str):
                 self.extra = chainer.ChainList(*[
                     _convolution(channels, channels, 3, 2, rng) for _ in range(extra)])

@@ -8,7 +8,7 @@ from chainer import functions as F
 from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
-from chainer_seg.links.resnet import EXPANSION, Stage
+from chainer_seg.links.resnet import Stage, default_out_width
 
 
 class HRNet(chainer.Chain):
@@ -37,7 +37,7 @@ class HRNet(chainer.Chain):
             self.stem1 = ConvNorm(build, in_channels, stem_width, 3, stride=2)
             self.stem2 = ConvNorm(build, stem_width, stem_width, 3, stride=2)
             self.stage1 = Stage(build, blocks, stem_width, stem_width, 1, 1, '3x3')
-            channels = (EXPANSION * stem_width,)
+            channels = (default_out_width('bottleneck', stem_width),)
             for number, (name, count) in enumerate(zip(self.stage_names, modules), start=2):
                 setattr(self, name, ParallelStage(
                     build, channels, self.out_channels[:number], count, blocks))

@@ -9,9 +9,15 @@ from chainer import functions as F
 from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import same_pad
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm, LayerBuilder
+from chainer_seg.links.group_norm import GROUPS
 
 EXPANSION = 4  # The output of a bottleneck is four times as wide as its 3x3 convolution (table 1).
-EXPANSIONS = {'bottleneck': EXPANSION, 'basic': 1}  # Of both kinds of blocks (figure 5).
+_EXPANSIONS = {'bottleneck': EXPANSION, 'basic': 1}  # Of both kinds of blocks (figure 5).
+
+
+def default_out_width(block: str, width: int) -> int:
+    """Channels of the output of the first stage, if nothing else is asked for."""
+    return _EXPANSIONS[block] * width
 
 
 class ResNet(chainer.Chain):
@@ -20,6 +26,11 @@ class ResNet(chainer.Chain):
     Args:
         blocks: Number of blocks of each stage; (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
         width: Channels of the stem and of the 3x3 convolutions of the first stage.
+        out_width: Channels of the output of the first stage; None for 4 * width with bottlenecks and for
+            width with basic blocks.
+        groups: Groups of the 3x3 convolutions of bottlenecks (ResNeXt, arXiv 1611.05431, section 3.1).
+            ResNeXt-101-32x8d has 32, a width and an out_width of 256, and a stem_width of 64.
+        norm_groups: Number of groups of channels of group normalisation.
         in_channels: Channels of the input.
         stride_on: The convolution of a down-sampling block that carries the stride: ``'1x1'``, the
             first (Caffe, Detectron), or ``'3x3'`` (Torch, PyTorch).
@@ -29,7 +40,8 @@ class ResNet(chainer.Chain):
             PyTorch's dilated ResNets keep that of the stage before there.
         padding: ``'zero'``, ``'symmetric'`` for mirrored borders (DeepMask), or ``'same'`` for
             TensorFlow's zero padding, of the pooling, too.
-        norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift.
+        norm: ``'batch'`` for batch normalisation, ``'affine'`` for a frozen scale and shift, ``'group'``
+            for group normalisation (arXiv 1803.08494).
         pooling: Rounding of the pooled size: ``'floor'`` (Torch, PyTorch) or ``'ceil'`` (Caffe).
         pool_pad: Padding of the 3x3 max pooling of the stem; He's Caffe files have 0 and 'ceil'.
         stem_bias: Whether the first convolution has a bias, as in He's ResNet-50 file.
@@ -47,7 +59,7 @@ class ResNet(chainer.Chain):
         seed: Seed of the initial weights (He normal).
 
     ``forward`` takes (B, in_channels, H, W) float32 and returns a tuple with the output of each
-    stage, the i-th with ``expansion * width * 2 ** i`` channels. The stages are the children ``res2``,
+    stage, the i-th with ``out_width * 2 ** i`` channels. The stages are the children ``res2``,
     ``res3``, ... as in the paper, their blocks numbered from 0.
 
     Raises:
@@ -60,13 +72,14 @@ class ResNet(chainer.Chain):
                  pooling: str = 'floor', pool_pad: int = 1, stem_bias: bool = False,
                  stem_width: int | None = None, deformable: Sequence[int] | None = None,
                  block: str = 'bottleneck', shortcut: str = 'B', stem_size: int = 7, seed: int = 0,
-                 first_dilations: Sequence[int] | None = None) -> None:
+                 first_dilations: Sequence[int] | None = None, out_width: int | None = None,
+                 groups: int = 1, norm_groups: int = GROUPS) -> None:
         super().__init__()
         _check_choice('stride_on', stride_on, ('1x1', '3x3'))
         _check_choice('padding', padding, ('zero', 'symmetric', 'same'))
-        _check_choice('norm', norm, ('batch', 'affine'))
+        _check_choice('norm', norm, ('batch', 'affine', 'group'))
         _check_choice('pooling', pooling, ('floor', 'ceil'))
-        _check_choice('block', block, tuple(EXPANSIONS))
+        _check_choice('block', block, tuple(_EXPANSIONS))
         _check_choice('shortcut', shortcut, ('A', 'B', 'C'))
         _check_choice('stem_size', stem_size, (3, 7))
         deformable = deformable or (0,) * len(blocks)
@@ -76,22 +89,28 @@ class ResNet(chainer.Chain):
                              'same length')
         if any(deformable) and padding != 'zero':
             raise ValueError("deformable convolutions need padding='zero'")
-        if block == 'basic' and any(deformable):
-            raise ValueError('basic blocks have no deformable convolutions')
+        if groups > 1 and any(deformable):
+            raise ValueError('deformable convolutions have no groups')
+        if block == 'basic' and (any(deformable) or groups > 1):
+            raise ValueError('basic blocks have neither deformable convolutions nor groups')
+        if width % groups:
+            raise ValueError(f'width must be a multiple of the {groups} groups, got {width}')
         if block == 'bottleneck' and shortcut == 'A':
             raise ValueError("shortcut='A' needs block='basic'")
-        build = LayerBuilder(padding, norm, np.random.default_rng(seed))
+        build = LayerBuilder(padding, norm, np.random.default_rng(seed), norm_groups)
         self.pooling, self.pool_pad, self.padding = pooling, pool_pad, padding
-        self.block, self.expansion, self.stem_size = block, EXPANSIONS[block], stem_size
+        self.block, self.stem_size, self.width, self.groups = block, stem_size, width, groups
         self.stage_names = tuple(f'res{number + 2}' for number in range(len(blocks)))
-        self.out_channels = tuple(self.expansion * width * 2 ** i for i in range(len(blocks)))
+        out_width = out_width or default_out_width(block, width)
+        self.out_channels = tuple(out_width * 2 ** i for i in range(len(blocks)))
         with self.init_scope():
             channels = stem_width or width
             self.stem = ConvNorm(build, in_channels, channels, stem_size,
                                  stride=2 if stem_size == 7 else 1, bias=stem_bias)
             for i, name in enumerate(self.stage_names):
                 stage = Stage(build, blocks[i], channels, width * 2 ** i, strides[i],
-                              dilations[i], stride_on, deformable[i], block, shortcut, first_dilations[i])
+                              dilations[i], stride_on, deformable[i], block, shortcut, first_dilations[i],
+                              self.out_channels[i], groups)
                 setattr(self, name, stage)
                 channels = self.out_channels[i]
 
@@ -120,23 +139,25 @@ class Stage(chainer.ChainList):
     """Blocks of one resolution; the first one changes resolution and width.
 
     Every ``deformable``-th block has a deformable convolution; 0 is none. The first 3x3 convolution has
-    ``first_dilation``, or ``dilation`` if that is None.
+    ``first_dilation``, or ``dilation`` if that is None. The output has ``out_channels`` channels, by default
+    those of He's ResNets.
     """
 
     def __init__(self, build: LayerBuilder, count: int, in_channels: int, width: int, stride: int,
                  dilation: int, stride_on: str, deformable: int = 0, block: str = 'bottleneck',
-                 shortcut: str = 'B', first_dilation: int | None = None) -> None:
+                 shortcut: str = 'B', first_dilation: int | None = None, out_channels: int | None = None,
+                 groups: int = 1) -> None:
         super().__init__()
-        outer = EXPANSIONS[block] * width
+        outer = out_channels or default_out_width(block, width)
         for number in range(count):
             channels, step = (in_channels, stride) if number == 0 else (outer, 1)
             first = first_dilation if number == 0 and first_dilation else dilation
             if block == 'basic':
-                self.add_link(BasicBlock(build, channels, width, step, dilation, shortcut, first))
+                self.add_link(BasicBlock(build, channels, width, outer, step, dilation, shortcut, first))
                 continue
             self.add_link(Bottleneck(
-                build, channels, width, step, first, stride_on,
-                projects=number == 0 or shortcut == 'C',
+                build, channels, width, outer, step, first, stride_on,
+                projects=number == 0 or shortcut == 'C', groups=groups,
                 middle=DeformableConvNorm if deformable and number % deformable == 0 else ConvNorm))
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
@@ -148,17 +169,17 @@ class Stage(chainer.ChainList):
 class Bottleneck(chainer.Chain):
     """1x1, 3x3 and 1x1 convolutions and a shortcut, which is a projection if ``projects``."""
 
-    def __init__(self, build: LayerBuilder, in_channels: int, width: int, stride: int, dilation: int,
-                 stride_on: str, projects: bool,
+    def __init__(self, build: LayerBuilder, in_channels: int, width: int, out_channels: int, stride: int,
+                 dilation: int, stride_on: str, projects: bool, groups: int = 1,
                  middle: type[ConvNorm] | type[DeformableConvNorm] = ConvNorm) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_on == '1x1' else (1, stride)
         with self.init_scope():
             self.reduce = ConvNorm(build, in_channels, width, 1, stride=first)
-            self.middle = middle(build, width, width, 3, stride=second, dilation=dilation)
-            self.expand = ConvNorm(build, width, EXPANSION * width, 1)
+            self.middle = middle(build, width, width, 3, stride=second, dilation=dilation, groups=groups)
+            self.expand = ConvNorm(build, width, out_channels, 1)
             if projects:
-                self.shortcut = ConvNorm(build, in_channels, EXPANSION * width, 1, stride=stride)
+                self.shortcut = ConvNorm(build, in_channels, out_channels, 1, stride=stride)
         self.projects = projects
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
@@ -171,20 +192,20 @@ class Bottleneck(chainer.Chain):
 class BasicBlock(chainer.Chain):
     """Two 3x3 convolutions and a shortcut (figure 5, left); see :class:`ResNet` for its kinds."""
 
-    def __init__(self, build: LayerBuilder, in_channels: int, width: int, stride: int, dilation: int,
-                 shortcut: str = 'B', first_dilation: int | None = None) -> None:
+    def __init__(self, build: LayerBuilder, in_channels: int, width: int, out_channels: int, stride: int,
+                 dilation: int, shortcut: str = 'B', first_dilation: int | None = None) -> None:
         super().__init__()
-        projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != width)
-        if shortcut == 'A' and in_channels > width:
+        projects = shortcut == 'C' or shortcut == 'B' and (stride != 1 or in_channels != out_channels)
+        if shortcut == 'A' and in_channels > out_channels:
             raise ValueError("shortcut='A' cannot reduce the number of channels")
         with self.init_scope():
             self.first = ConvNorm(build, in_channels, width, 3, stride=stride,
                                   dilation=first_dilation or dilation)
-            self.second = ConvNorm(build, width, width, 3, dilation=dilation)
+            self.second = ConvNorm(build, width, out_channels, 3, dilation=dilation)
             if projects:
-                self.shortcut = ConvNorm(build, in_channels, width, 1, stride=stride)
+                self.shortcut = ConvNorm(build, in_channels, out_channels, 1, stride=stride)
         self.projects = projects
-        self.stride, self.new_channels = stride, width - in_channels
+        self.stride, self.new_channels = stride, out_channels - in_channels
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         h = self.second(F.relu(self.first(x)))

@@ -11,6 +11,7 @@ from chainer_seg.errors import TrainingError
 from chainer_seg.functions.arguments import as_array
 from chainer_seg.links.conv_norm import ConvNorm, DeformableConvNorm
 from chainer_seg.links.frozen_affine import FrozenAffine
+from chainer_seg.links.group_norm import GroupNorm
 from chainer_seg.links.resnet import ResNet
 
 # The largest finite number in half precision.
@@ -78,6 +79,13 @@ def _with_inputs(weights: Array, count: int) -> Array:
 
 def _copy_norm(path: str, source: Any, target: Any, bias: Array | float) -> None:
     """Copies a normalisation to whose input ``bias`` is no longer added."""
+    if isinstance(source, GroupNorm) != isinstance(target, GroupNorm):
+        raise TrainingError('Only one of the network to start from and the network to train has group '
+                            'normalisation; choose one with the same kind of normalisation.')
+    if isinstance(target, GroupNorm):
+        for name in ('gamma', 'beta'):
+            _assign(f'{path}/{name}', getattr(source, name), getattr(target, name))
+        return
     if isinstance(target, FrozenAffine):
         scale, shift = _scale_and_shift(source)
         _assign(f'{path}/scale', scale, target.scale)

@@ -248,7 +248,7 @@ class MaskRCNNRecipe(Recipe):
                                     'scale and shift; give --pretrained or omit --bn2affine.')
             return {'blocks': net.blocks or BLOCKS[net.extractor], 'width': net.width, 'norm': 'batch'}
         affine = {'norm': 'affine'} if net.bn2affine else {}
-        return {**resnet_sizes(source), 'stem_width': source.stem.conv.W.shape[0], **affine}
+        return {**resnet_sizes(source), **affine}
 
 
 def load_mask_rcnn(path: str) -> 'MaskRCNN':

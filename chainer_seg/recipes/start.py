@@ -95,7 +95,7 @@ def find_resnet(path: str | os.PathLike) -> 'ResNet':
 def resnet_sizes(resnet: 'ResNet') -> dict[str, Any]:
     """The arguments of :class:`chainer_seg.links.ResNet` that make one of the same sizes."""
     from chainer_seg.links import FrozenAffine
-    from chainer_seg.links.resnet import EXPANSION
     return {'blocks': tuple(len(resnet[name]) for name in resnet.stage_names),
-            'width': resnet.out_channels[0] // EXPANSION,
+            'width': resnet.width, 'stem_width': resnet.stem.conv.W.shape[0],
+            'out_width': resnet.out_channels[0], 'groups': resnet.groups,
             'norm': 'affine' if isinstance(resnet.stem.norm, FrozenAffine) else 'batch'}

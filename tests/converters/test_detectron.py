@@ -3,8 +3,13 @@
 That they compute what Detectron does is tested in tests/models/mask_rcnn/test_parity.py.
 """
 
+import lzma
+import pathlib
+import re
+
 import numpy as np
 import pytest
+from chainer import functions as F
 
 import converters
 from chainer_seg.errors import WeightFileError
@@ -240,6 +245,95 @@ def test_a_configuration_asks_for_the_stride_on_another_convolution(tree_of, con
     tree = tree_of('public_mask_fpn_81')
     tree['cfg']['RESNETS']['STRIDE_1X1'] = False
     assert convert(tree).model.config['stride_on'] == '3x3'
+
+
+def detectron_names(weights):
+    """A state dict of torchvision's ResNet by Detectron's names, its batch normalisation folded."""
+    branches = {'1': '2a', '2': '2b', '3': '2c'}
+    blobs = {'fc1000_w': weights['fc.weight'], 'fc1000_b': weights['fc.bias']}
+    for name in [name for name in weights if name.endswith('.weight') and weights[name].ndim == 4]:
+        layer = name.removesuffix('.weight')
+        norm = layer[:-1] + '1' if 'downsample' in layer else layer.replace('conv', 'bn')
+        blob, affine = 'conv1', 'res_conv1_bn'
+        if layer != 'conv1':
+            stage, block, part = layer.split('.')[:3]
+            branch = branches.get(part[-1]) if part.startswith('conv') else '1'
+            blob = f'res{int(stage[-1]) + 1}_{block}_branch{branch}'
+            affine = f'{blob}_bn'
+        gamma, beta, mean, variance = (weights[f'{norm}.{key}'] for key in (
+            'weight', 'bias', 'running_mean', 'running_var'))
+        scale = gamma / np.sqrt(variance + 1e-5)
+        blobs |= {f'{blob}_w': weights[name], f'{affine}_s': scale, f'{affine}_b': beta - mean * scale}
+    return blobs
+
+
+def test_a_resnext_computes_what_torchvision_does(convert, evaluating):
+    folder = pathlib.Path(__file__).parent / 'data'
+    blobs = detectron_names(converters.read(folder / 'resnext.pth'))
+    model = convert({'blobs': blobs, 'cfg': None}, {'stride_on': '3x3'}).model
+    assert model.config['groups'] == 2 and model.config['out_width'] == 8
+    with np.load(folder / 'resnext.npz') as recorded:
+        np.testing.assert_allclose(model(recorded['image']).array, recorded['logits'], atol=1e-4)
+
+
+def test_outputs_five_times_as_wide_as_the_bottleneck_are_read(tree_of, convert):
+    blobs = tree_of('public_mask_fpn_81')['blobs']
+    for name in list(blobs):
+        if re.match(r'res\d_\d+_branch(1|2c)_|res\d_\d+_branch2a_w|fpn_inner', name):
+            blobs[name] = widened(name, blobs[name])
+    model = convert({'blobs': blobs, 'cfg': None}).model
+    assert (model.config['width'], model.config['out_width']) == (3, 15)
+    assert model.detect(np.zeros((40, 50, 3), np.uint8), max_detections=3).image_size == (40, 50)
+
+
+def widened(name, blob):
+    """A blob of a ResNet with 5/4 of the channels of its blocks, the new ones 0."""
+    def longer(array, axis):
+        padding = [(0, array.shape[axis] // 4 if axis == each else 0) for each in range(array.ndim)]
+        return np.pad(array, padding)
+    if not re.search(r'branch2a|fpn_inner', name) and blob.shape[0] % 12 == 0:
+        blob = longer(blob, 0)
+    if blob.ndim == 4 and 'branch2c' not in name and blob.shape[1] % 12 == 0:
+        blob = longer(blob, 1)
+    return blob
+
+
+@pytest.fixture
+def normalised(tmp_path):
+    """The file of a ResNeXt with group normalisation of data/make_detectron.py, and what it computes."""
+    folder, path = pathlib.Path(__file__).parent / 'data', tmp_path / 'detectron_gn.pkl'
+    path.write_bytes(lzma.decompress((folder / 'detectron_gn.pkl.xz').read_bytes()))
+    with np.load(folder / 'detectron_gn.npz') as recorded:
+        yield path, dict(recorded)
+
+
+def test_group_normalisation_in_all_parts_computes_what_detectron2_does(normalised, evaluating):
+    path, recorded = normalised
+    model = converters.convert(path)
+    found = dict(zip(('p2', 'p3', 'p4', 'p5', 'p6'), model.extract(recorded['image'])))
+    regions = recorded['regions']
+    found['box'] = F.relu(model.box.fc6(with_relu(model.box.convs, regions)))
+    found['mask'] = model.mask(regions)[:, 1:]  # Without the background's.
+    for name, value in found.items():
+        expected = recorded[name]
+        np.testing.assert_allclose(value.array, expected, atol=1e-4 * np.abs(expected).max(), err_msg=name)
+    assert model.detect(np.zeros((40, 50, 3), np.uint8), max_detections=3).image_size == (40, 50)
+
+
+def with_relu(layers, x):
+    for layer in layers:
+        x = F.relu(layer(x))
+    return x
+
+
+def test_the_sizes_of_normalised_heads_are_those_of_the_file(normalised, tmp_path):
+    model = converters.convert(normalised[0])
+    assert {name: model.config[name] for name in (
+        'norm', 'norm_groups', 'group_heads', 'box_convolutions', 'box_channels', 'groups')} == {
+            'norm': 'group', 'norm_groups': 2, 'group_heads': True, 'box_convolutions': 4, 'box_channels': 4,
+            'groups': 2}
+    save_model(tmp_path / 'model.npz', model)
+    assert load_model(tmp_path / 'model.npz').config == model.config
 
 
 def test_another_pickle_of_arrays_is_named(convert):

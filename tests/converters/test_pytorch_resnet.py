@@ -1,5 +1,7 @@
 """A ResNet as PyTorch names its weights, against the network written down with these names."""
 
+import pathlib
+
 import numpy as np
 import pytest
 from chainer import functions as F
@@ -231,3 +233,21 @@ def test_a_number_among_the_weights_is_not_taken_for_training_state(state, conve
     state['layer1.0.gain'] = np.array(0.5, np.float32)
     with pytest.raises(WeightFileError, match='no place for: layer1.0.gain'):
         convert(state)
+
+
+def test_a_network_of_detectron2_is_named(convert):
+    tree = {'model': {'backbone.bottom_up.stem.conv1.weight': np.ones((4, 3, 7, 7), np.float32)}}
+    with pytest.raises(WeightFileError, match='contains a network of Detectron2, whose anchors'):
+        convert(tree)
+
+
+def test_a_resnext_computes_what_torchvision_does():
+    folder = pathlib.Path(__file__).parent / 'data'
+    model = converters.convert(folder / 'resnext.pth')
+    config = {name: model.config[name] for name in ('width', 'out_width', 'groups', 'stem_width')}
+    assert config == {'width': 6, 'out_width': 8, 'groups': 2, 'stem_width': 5}
+    with np.load(folder / 'resnext.npz') as recorded:
+        maps = model.resnet(recorded['image'])
+        for x, name in zip(maps, ('res2', 'res3', 'res4', 'res5')):
+            np.testing.assert_allclose(x.array, recorded[name], atol=1e-4 * np.abs(recorded[name]).max())
+        np.testing.assert_allclose(model(recorded['image']).array, recorded['logits'], atol=1e-4)

@@ -6,6 +6,7 @@ import pytest
 from chainer import functions as F
 from chainercv.links.model.resnet import ResBlock
 
+from chainer_seg.compat.blank import blank_parameters
 from chainer_seg.links import DeformableConvolution2D, FrozenAffine, ResNet
 from chainer_seg.links.conv_norm import LayerBuilder
 from chainer_seg.links.resnet import EXPANSION, Stage
@@ -149,6 +150,31 @@ def test_the_stem_may_have_its_own_width():
     assert net.out_channels == (12,)
 
 
+@pytest.mark.parametrize('arguments, parameters', [
+    # torchvision's resnext101_32x8d has 88,791,336 parameters with its classifier, resnext101_64x4d
+    # 83,455,272 and wide_resnet50_2 68,883,240.
+    ({'blocks': (3, 4, 23, 3), 'width': 256, 'groups': 32}, 88_791_336),
+    ({'blocks': (3, 4, 23, 3), 'width': 256, 'groups': 64}, 83_455_272),
+    ({'width': 128}, 68_883_240)])
+def test_wider_and_grouped_bottlenecks_have_the_published_number_of_parameters(arguments, parameters):
+    with blank_parameters():
+        net = ResNet(out_width=256, stem_width=64, **arguments)
+    assert net.count_params() == parameters - 2_049_000
+
+
+def test_group_normalisation_needs_channels_that_its_groups_divide(rng, evaluating):
+    net = ResNet((1,), 4, strides=(1,), dilations=(1,), norm='group', norm_groups=2)
+    assert net(rng.normal(size=(1, 3, 32, 32)).astype(np.float32))[0].shape == (1, 16, 8, 8)
+    with pytest.raises(ValueError, match='channels in multiples of its 32 groups, got 4'):
+        ResNet((1,), 4, strides=(1,), dilations=(1,), norm='group')
+
+
+def test_the_output_may_be_any_multiple_of_the_width(rng, evaluating):
+    net = ResNet((1, 2), 3, strides=(1, 2), dilations=(1, 1), stem_width=5, out_width=15)
+    first, second = net(rng.normal(size=(1, 3, 32, 32)).astype(np.float32))
+    assert (first.shape, second.shape) == ((1, 15, 8, 8), (1, 30, 4, 4))
+
+
 def test_resnet50_has_the_published_number_of_parameters():
     # 25,557,032 with the classifier of 2048 x 1000 + 1000 (He et al.; torchvision prints it too).
     assert ResNet().count_params() == 25_557_032 - 2_049_000
@@ -161,8 +187,8 @@ def test_equal_seeds_give_equal_networks():
 
 
 @pytest.mark.parametrize('wrong', [
-    {'stride_on': '2x2'}, {'padding': 'mirrored'}, {'norm': 'group'}, {'pooling': 'round'},
-    {'strides': (1, 2)}])
+    {'stride_on': '2x2'}, {'padding': 'mirrored'}, {'norm': 'layer'}, {'pooling': 'round'},
+    {'strides': (1, 2)}, {'width': 6, 'groups': 4}])
 def test_unknown_variants_are_errors(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ResNet(**wrong)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.errors import TrainingError
-from chainer_seg.links import BatchNorm, ResNet, copy_resnet
+from chainer_seg.links import BatchNorm, GroupNorm, ResNet, copy_resnet
 
 SIZES = {'blocks': (1, 2), 'width': 3, 'strides': (1, 2), 'dilations': (1, 1)}
 
@@ -40,6 +40,18 @@ def test_normalisation_and_biases_are_copied(rng, x, stem_bias, given, norm):
     target = ResNet(**SIZES, norm=norm)
     copy_resnet(source, target)
     assert_same_maps(source, target, x)
+
+
+def test_group_normalisation_is_copied_only_to_its_kind(rng, x):
+    source, target = (ResNet(**SIZES, norm='group', norm_groups=3, seed=seed) for seed in (3, 4))
+    for link in source.links():
+        if isinstance(link, GroupNorm):
+            link.gamma.array[...] = rng.uniform(0.5, 2, link.gamma.shape)
+    copy_resnet(source, target)
+    assert_same_maps(source, target, x)
+    for given, wanted in ((source, ResNet(**SIZES)), (ResNet(**SIZES), target)):
+        with pytest.raises(TrainingError, match='has group normalisation'):
+            copy_resnet(given, wanted)
 
 
 def test_a_bias_is_copied_to_a_convolution_with_a_bias(rng, x):

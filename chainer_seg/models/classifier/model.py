@@ -19,7 +19,8 @@ class ResNetClassifier(Model):
     Args:
         n_class: Number of classes; ImageNet has 1000. None for a ResNet without logits.
         blocks, width, in_channels, stride_on, padding, norm, pooling, pool_pad, stem_bias, stem_width,
-            block, shortcut, stem_size, seed: As those of :class:`chainer_seg.links.ResNet`.
+            block, shortcut, stem_size, out_width, groups, norm_groups, seed: As those of
+            :class:`chainer_seg.links.ResNet`.
         strides, dilations: As there; None for a stride of 1 in the first stage, 2 in the others, and no
             dilation.
 
@@ -30,12 +31,13 @@ class ResNetClassifier(Model):
 
     def __init__(self, n_class: Channels | None = 1000, blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
                  in_channels: Channels = 3, stride_on: Literal['1x1', '3x3'] = '1x1',
-                 padding: Padding = 'zero', norm: Literal['batch', 'affine'] = 'batch',
+                 padding: Padding = 'zero', norm: Literal['batch', 'affine', 'group'] = 'batch',
                  pooling: Literal['floor', 'ceil'] = 'floor', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, stem_width: Channels | None = None,
                  strides: Dilations | None = None, dilations: Dilations | None = None,
                  block: Literal['bottleneck', 'basic'] = 'bottleneck', shortcut: Literal['A', 'B', 'C'] = 'B',
-                 stem_size: Literal[3, 7] = 7, seed: Count = 0) -> None:
+                 stem_size: Literal[3, 7] = 7, out_width: Channels | None = None, groups: Channels = 1,
+                 norm_groups: Channels = 32, seed: Count = 0) -> None:
         super().__init__()
         stages = len(blocks)
         with self.init_scope():
@@ -43,7 +45,8 @@ class ResNetClassifier(Model):
                 blocks, width, in_channels, stride_on, strides or (1,) + (2,) * (stages - 1),
                 dilations or (1,) * stages, padding=padding, norm=norm, pooling=pooling,
                 pool_pad=pool_pad, stem_bias=stem_bias, stem_width=stem_width, block=block,
-                shortcut=shortcut, stem_size=stem_size, seed=seed)
+                shortcut=shortcut, stem_size=stem_size, seed=seed, out_width=out_width, groups=groups,
+                norm_groups=norm_groups)
             if n_class is not None:  # Torch's Linear, as a convolution like everywhere in this package
                 self.logits = L.Convolution2D(
                     self.resnet.out_channels[-1], n_class, 1,

@@ -46,8 +46,9 @@ class DeepLab(SemanticSegmenter):
     Args:
         n_class: Number of logits for each position: classes including the background, or 1.
         in_channels: Channels of the input.
-        blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias: As those of
-            :class:`chainer_seg.links.ResNet`; the defaults are the published ResNet-101.
+        blocks, width, stem_width, out_width, groups, stride_on, padding, norm, pooling, pool_pad,
+            stem_bias: As those of :class:`chainer_seg.links.ResNet`; the defaults are the published
+            ResNet-101.
         pyramid: Dilations of the head; (6, 12, 18, 24) is published as DeepLab-ASPP-L.
         seed: Seed of the initial weights.
         strides, dilations: Those of the stages; the published ones give logits at an eighth of the
@@ -65,12 +66,13 @@ class DeepLab(SemanticSegmenter):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  strides: Strides = (1, 2, 1, 1), dilations: Dilations = (1, 1, 2, 4),
-                 longest_side: Positive = 513) -> None:
+                 longest_side: Positive = 513, stem_width: Channels | None = None,
+                 out_width: Channels | None = None, groups: Channels = 1) -> None:
         super().__init__(longest_side)
         with self.init_scope():
             self.resnet = ResNet(
                 blocks, width, in_channels, stride_on, strides, dilations, padding, norm, pooling,
-                pool_pad, stem_bias, seed=seed)
+                pool_pad, stem_bias, stem_width, seed=seed, out_width=out_width, groups=groups)
             self.pyramid = AtrousPyramid(
                 self.resnet.out_channels[-1], n_class, pyramid, seed=seed)
 

@@ -49,8 +49,8 @@ class ClickSegmenter(ClickModel):
             size; None for the published network, whose logits are at an eighth.
         flip: Whether the logits are averaged with those of the mirrored image: twice the work
             for each click.
-        blocks, width, stride_on, padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As
-            those of :class:`DeepLab`.
+        blocks, width, stem_width, out_width, groups, stride_on, padding, norm, pooling, pool_pad,
+            stem_bias, pyramid, seed: As those of :class:`DeepLab`.
 
     ``forward`` takes (B, 5 or 6, H, W) float32 (blue, green, red minus their mean, positive and
     negative click map, the probability before the last click) and returns logits (B, 1, h, w).
@@ -65,7 +65,9 @@ class ClickSegmenter(ClickModel):
                  pooling: Literal['ceil', 'floor'] = 'ceil', pool_pad: Literal[0, 1] = 1,
                  stem_bias: bool = False, pyramid: Dilations = (6, 12, 18, 24), seed: Count = 0,
                  click_encoding: Literal['distance', 'disk'] = 'distance', click_radius: Above = 5.0,
-                 flip: bool = False, local_side: InputSide | None = None) -> None:
+                 flip: bool = False, local_side: InputSide | None = None,
+                 stem_width: Channels | None = None, out_width: Channels | None = None,
+                 groups: Channels = 1) -> None:
         if click_encoding not in CLICK_ENCODINGS:
             raise ValueError(f'click_encoding must be one of {", ".join(CLICK_ENCODINGS)}')
         super().__init__()
@@ -75,7 +77,8 @@ class ClickSegmenter(ClickModel):
         self.local_side, self.mask_input = local_side, mask_input
         with self.init_scope():
             self.net = DeepLab(1, 6 if mask_input else 5, blocks, width, stride_on, padding, norm,
-                               pooling, pool_pad, stem_bias, pyramid, seed)
+                               pooling, pool_pad, stem_bias, pyramid, seed, stem_width=stem_width,
+                               out_width=out_width, groups=groups)
             if decoder is not None:
                 channels = self.net.resnet.out_channels
                 self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2, decoder, seed)

@@ -24,7 +24,13 @@ def or_published(neck: str, **given: int | None) -> list[int]:
     return [PUBLISHED[neck][name] if value is None else value for name, value in given.items()]
 
 
-def check_arguments(neck: str, blocks: Sequence[int], keypoints: int, anchor_sizes: Sequence[float]) -> None:
+def check_arguments(neck: str, blocks: Sequence[int], keypoints: int, anchor_sizes: Sequence[float],
+                    other_heads: bool) -> None:
+    """Refuses arguments that do not fit together; ``other_heads``: normalised ones or with convolutions.
+
+    Raises:
+        ValueError: The neck is unknown, or has other levels than there are sizes of anchors, or not the heads.
+    """
     if neck not in ('c4', 'fpn'):
         raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")
     if neck == 'fpn' and len(anchor_sizes) != len(blocks) + 1:
@@ -32,3 +38,5 @@ def check_arguments(neck: str, blocks: Sequence[int], keypoints: int, anchor_siz
                          f'pyramid, got {len(anchor_sizes)}')
     if neck == 'c4' and keypoints:
         raise ValueError("keypoints need neck='fpn'")
+    if neck == 'c4' and other_heads:
+        raise ValueError("group_heads and box_convolutions need neck='fpn'")

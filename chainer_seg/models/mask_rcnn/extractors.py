@@ -68,6 +68,7 @@ class FPNExtractor(chainer.Chain):
         canonical_size: Side in pixels of a region that belongs to level 4, of stride 16.
         pooling, sampling_ratio: As those of :class:`C4Extractor`.
         seed: Seed of the initial weights of the pyramid.
+        norm_groups: Groups of the group normalisation of the pyramid; None for none.
 
     ``forward`` takes (B, 3, H, W), H and W multiples of the coarsest stage's stride, and returns a
     tuple of maps, fine to coarse, at ``strides``. The last serves proposals only.
@@ -76,13 +77,14 @@ class FPNExtractor(chainer.Chain):
     mask_convolutions = FPN_MASK_CONVOLUTIONS
 
     def __init__(self, resnet: ResNet, channels: int, canonical_size: float, pooling: str,
-                 sampling_ratio: int, seed: int) -> None:
+                 sampling_ratio: int, seed: int, norm_groups: int | None = None) -> None:
         super().__init__()
         self.pool = _pooling(pooling, sampling_ratio)
         self.canonical_size = canonical_size
         with self.init_scope():
             self.resnet = resnet
-            self.pyramid = FeaturePyramid(resnet.out_channels, channels, seed=seed)
+            self.pyramid = FeaturePyramid(resnet.out_channels, channels, seed=seed,
+                                          norm_groups=norm_groups)
         levels = len(resnet.out_channels) + 1
         self.strides = tuple(2 ** (FINEST_LEVEL + level) for level in range(levels))
         self.channels = self.region_channels = channels

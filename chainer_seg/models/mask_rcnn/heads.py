@@ -8,12 +8,14 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
+from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
+
 FPN_MASK_CONVOLUTIONS = 4
 KEYPOINT_CONVOLUTIONS = 8
 
 
 class BoxHead(chainer.Chain):
-    """Two fully connected layers, or the mean over a region's features, and the predictions.
+    """Fully connected layers, with or without convolutions, or the mean over a region; and the predictions.
 
     Args:
         channels: Channels of the features.
@@ -22,27 +24,42 @@ class BoxHead(chainer.Chain):
             a last ResNet stage instead (C4).
         classes: Number of object classes C.
         seed: Seed of the initial weights.
+        convolutions: Number of 3x3 convolutions, after which there is one fully connected layer.
+        conv_channels: Channels of the convolutions.
+        norm_groups: Groups of the group normalisation of the convolutions; None for none.
 
     ``forward`` takes (R, channels, size, size) and returns class logits (R, C + 1), the background
     first, and deltas (R, 4 * (C + 1)); columns 4 * c to 4 * c + 3 are (dy, dx, dh, dw) of class c.
     """
 
-    def __init__(self, channels: int, size: int, hidden: int | None, classes: int, seed: int = 0) -> None:
+    def __init__(self, channels: int, size: int, hidden: int | None, classes: int, seed: int = 0,
+                 convolutions: int = 0, conv_channels: int = 256, norm_groups: int | None = None) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 2))
-        self.averages = hidden is None
+        self.averages, self.convolves = hidden is None, convolutions > 0
         width = channels if self.averages else hidden
         with self.init_scope():
+            if self.convolves:
+                self.convs = _convolutions(channels, conv_channels, convolutions, rng, norm_groups)
+                channels = conv_channels
             if not self.averages:
                 uniform = chainer.initializers.LeCunUniform(rng=rng)
                 self.fc6 = L.Linear(channels * size ** 2, hidden, initialW=uniform)
+            if not self.averages and not self.convolves:
                 self.fc7 = L.Linear(hidden, hidden, initialW=uniform)
             self.logits = L.Linear(width, classes + 1, initialW=_normal(0.01, rng))
             self.deltas = L.Linear(width, 4 * (classes + 1), initialW=_normal(0.001, rng))
 
     def forward(self, x: chainer.Variable) -> tuple[chainer.Variable, chainer.Variable]:
-        h = F.mean(x, axis=(2, 3)) if self.averages else F.relu(self.fc7(F.relu(self.fc6(x))))
+        h = self._features(x)
         return self.logits(h), self.deltas(h)
+
+    def _features(self, x: chainer.Variable) -> chainer.Variable:
+        if self.averages:
+            return F.mean(x, axis=(2, 3))
+        if self.convolves:
+            return F.relu(self.fc6(_with_relu(self.convs, x)))
+        return F.relu(self.fc7(F.relu(self.fc6(x))))
 
 
 class MaskHead(chainer.Chain):
@@ -54,16 +71,17 @@ class MaskHead(chainer.Chain):
         convolutions: Number of 3x3 convolutions before the side is doubled: 4 with FPN, 0 with C4.
         classes: Number of object classes C.
         seed: Seed of the initial weights.
+        norm_groups: Groups of the group normalisation of the 3x3 convolutions; None for none.
 
     ``forward`` takes (R, in_channels, s, s) and returns logits (R, C + 1, 2 * s, 2 * s).
     """
 
     def __init__(self, in_channels: int, channels: int, convolutions: int, classes: int,
-                 seed: int = 0) -> None:
+                 seed: int = 0, norm_groups: int | None = None) -> None:
         super().__init__()
         rng = np.random.default_rng((seed, 3))
         with self.init_scope():
-            self.convs = _convolutions(in_channels, channels, convolutions, rng)
+            self.convs = _convolutions(in_channels, channels, convolutions, rng, norm_groups)
             self.upsample = L.Deconvolution2D(
                 channels if convolutions else in_channels, channels, 2, stride=2,
                 initialW=chainer.initializers.HeNormal(rng=rng))
@@ -114,7 +132,12 @@ def double_side(x: chainer.Variable) -> chainer.Variable:
     return F.deconvolution_2d(x, xp.ascontiguousarray(kernel), stride=2, pad=1, groups=count)
 
 
-def _convolutions(in_channels: int, channels: int, count: int, rng: np.random.Generator) -> chainer.ChainList:
+def _convolutions(in_channels: int, channels: int, count: int, rng: np.random.Generator,
+                  norm_groups: int | None = None) -> chainer.ChainList:
+    if norm_groups is not None:
+        build = LayerBuilder('zero', 'group', rng, norm_groups)
+        return chainer.ChainList(*(ConvNorm(build, channels if number else in_channels, channels, 3)
+                                   for number in range(count)))
     return chainer.ChainList(*(
         L.Convolution2D(channels if number else in_channels, channels, 3, pad=1,
                         initialW=chainer.initializers.HeNormal(rng=rng))

@@ -63,7 +63,13 @@ class MaskRCNN(InstanceDetector):
     Args:
         classes: Number of object classes C, without the background.
         neck: ``'fpn'``, a feature pyramid, or ``'c4'``, the last stage of the ResNet on each region.
-        blocks, width, stem_width, norm, stride_on: As those of :class:`chainer_seg.links.ResNet`.
+        blocks, width, out_width, groups, stem_width, norm, norm_groups, stride_on: As those of
+            :class:`chainer_seg.links.ResNet`.
+        group_heads: Whether group normalisation follows the convolutions of the pyramid, of the box head and
+            of the mask head (arXiv 1803.08494, section 5.2); FPN only.
+        box_convolutions: Number of 3x3 convolutions of the box head, before one fully connected layer; 0 for
+            two fully connected layers. FPN only.
+        box_channels: Channels of these convolutions.
         fpn_channels: Channels of the feature pyramid.
         box_features: Units of the two fully connected layers of the box head; FPN only.
         mask_channels: Channels of the mask head.
@@ -97,7 +103,10 @@ class MaskRCNN(InstanceDetector):
 
     def __init__(self, classes: Channels = 80, neck: Literal['fpn', 'c4'] = 'fpn',
                  blocks: Stages = (3, 4, 6, 3), width: Channels = 64,
-                 stem_width: Channels | None = None, norm: Literal['affine', 'batch'] = 'affine',
+                 out_width: Channels | None = None, groups: Channels = 1, norm_groups: Channels = 32,
+                 group_heads: bool = False, box_convolutions: Annotated[int, Meta(ge=0, le=16)] = 0,
+                 box_channels: Channels = 256,
+                 stem_width: Channels | None = None, norm: Literal['affine', 'batch', 'group'] = 'affine',
                  stride_on: Literal['1x1', '3x3'] = '1x1', fpn_channels: Channels = 256,
                  box_features: Channels = 1024, mask_channels: Channels = 256, with_masks: bool = True,
                  keypoints: Annotated[int, Meta(ge=0, le=1000)] = 0, keypoint_channels: Channels = 512,
@@ -113,7 +122,8 @@ class MaskRCNN(InstanceDetector):
                  soft_nms_sigma: Above = 0.5, vote_threshold: Overlap | None = None,
                  scales: Scales = (), flip: bool = False, seed: Count = 0) -> None:
         super().__init__()
-        check_arguments(neck, blocks, keypoints, anchor_sizes)
+        check_arguments(neck, blocks, keypoints, anchor_sizes, group_heads or box_convolutions > 0)
+        head_norm = norm_groups if group_heads else None
         self.classes, self.keypoints, self.with_masks = classes, keypoints, with_masks
         self.min_side, self.max_side = min_side, max_side
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
@@ -127,21 +137,23 @@ class MaskRCNN(InstanceDetector):
         self.mask_roi_size = self.roi_size if neck == 'c4' else mask_roi_size
         stages = len(blocks)
         resnet = ResNet(blocks, width, stride_on=stride_on, strides=(1,) + (2,) * (stages - 1),
-                        dilations=(1,) * stages, norm=norm, stem_width=stem_width, seed=seed)
+                        dilations=(1,) * stages, norm=norm, stem_width=stem_width, seed=seed,
+                        out_width=out_width, groups=groups, norm_groups=norm_groups)
         with self.init_scope():
             if neck == 'c4':
                 self.extractor = C4Extractor(resnet, pooling, ratio)
             else:
-                self.extractor = FPNExtractor(resnet, fpn_channels, canonical_size, pooling, ratio, seed)
+                self.extractor = FPNExtractor(resnet, fpn_channels, canonical_size, pooling, ratio, seed,
+                                              head_norm)
             features = self.extractor.region_channels
             level_sizes = [anchor_sizes] if neck == 'c4' else [[size] for size in anchor_sizes]
             self.rpn = RegionProposalNetwork(
                 self.extractor.channels, len(level_sizes[0]) * len(anchor_ratios), seed)
             self.box = BoxHead(features, self.roi_size, None if neck == 'c4' else box_features,
-                               classes, seed)
+                               classes, seed, box_convolutions, box_channels, head_norm)
             if with_masks:
                 self.mask = MaskHead(features, mask_channels, self.extractor.mask_convolutions,
-                                     classes, seed)
+                                     classes, seed, head_norm)
             if keypoints:
                 self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed)
         self._base_anchors = [base_anchors(stride, sizes, anchor_ratios) for stride, sizes
