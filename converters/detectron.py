@@ -1,7 +1,21 @@
 """Mask R-CNN and Faster R-CNN as Detectron saves them, and the ResNets that it starts from.
 
-The table in models/mask_rcnn/model.py shows which blob goes where. Sizes are read from the shapes of the
-blobs, test-time settings from the configuration beside them.
+Sizes are read from the shapes of the blobs, test-time settings from the configuration beside them.
+Which blob goes where, with <n> the number of a block; group normalisation has _gn for _bn::
+
+    Detectron                              parameters of MaskRCNN
+    conv1, res_conv1_bn                    extractor/resnet/stem/{conv, norm}
+    res<s>_<n>_branch2a, 2b, 2c, branch1   extractor/resnet/res<s>/<n>/{reduce, middle, expand, shortcut}
+    fpn_inner_*, fpn_res*                  extractor/pyramid/{lateral, output}/<level>
+    conv_rpn, rpn_cls_logits               rpn/{conv, objectness}
+    rpn_bbox_pred                          rpn/deltas            x, y, w, h there, y, x, h, w here
+    fc6, fc7, cls_score                    box/{fc6, fc7, logits}
+    head_conv<i>                           box/convs/<i - 1>
+    bbox_pred                              box/deltas            x, y, w, h there, y, x, h, w here
+    _[mask]_fcn<i>, _mask_fcn<i>           mask/convs/<i - 1>   the second with group normalisation
+    conv5_mask                             mask/upsample
+    mask_fcn_logits                        mask/logits
+    conv_fcn<i>, kps_score_lowres          keypoint/{convs/<i - 1>, upsample}
 """
 
 import math

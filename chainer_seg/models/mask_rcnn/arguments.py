@@ -29,7 +29,7 @@ def check_arguments(neck: str, blocks: Sequence[int], keypoints: int, anchor_siz
     """Refuses arguments that do not fit together; ``other_heads``: normalised ones or with convolutions.
 
     Raises:
-        ValueError: The neck is unknown, or has other levels than there are sizes of anchors, or not the heads.
+        ValueError: The neck is unknown, has other levels than there are sizes of anchors, or lacks the heads.
     """
     if neck not in ('c4', 'fpn'):
         raise ValueError(f"neck must be 'c4' or 'fpn', got {neck!r}")

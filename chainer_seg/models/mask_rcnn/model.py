@@ -1,19 +1,5 @@
 """Mask R-CNN (arXiv 1703.06870): boxes, masks and keypoints of objects, by Detectron's conventions.
 
-Where Detectron's blobs are found, with <n> the number of a block::
-
-    Detectron                              parameters here
-    conv1, res_conv1_bn                    extractor/resnet/stem/{conv, norm}
-    res<s>_<n>_branch2a, 2b, 2c, branch1   extractor/resnet/res<s>/<n>/{reduce, middle, expand, shortcut}
-    fpn_inner_*, fpn_res*                  extractor/pyramid/{lateral, output}/<level>
-    conv_rpn, rpn_cls_logits               rpn/{conv, objectness}
-    rpn_bbox_pred                          rpn/deltas            x, y, w, h there, y, x, h, w here
-    fc6, fc7, cls_score                    box/{fc6, fc7, logits}
-    bbox_pred                              box/deltas            x, y, w, h there, y, x, h, w here
-    _[mask]_fcn<i>, conv5_mask             mask/{convs/<i - 1>, upsample}
-    mask_fcn_logits                        mask/logits
-    conv_fcn<i>, kps_score_lowres          keypoint/{convs/<i - 1>, upsample}
-
 Only the interface of :meth:`predict` is ChainerCV's: its own Mask R-CNN has half-open boxes, other
 anchors, and the stride on other convolutions, so that published weights give different results.
 """
