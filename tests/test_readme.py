@@ -55,6 +55,10 @@ def test_python_blocks_run_from_the_first_to_the_last(tmp_path):
     assert [line for line in done.stdout.splitlines() if line in printed] == printed
 
 
+# What chooses among the forms of a subcommand, each of which has a help of its own.
+FORM = re.compile(r'--protocol(?= )|(?<=--protocol )\w+|--list(?= )|(?<=--list )\S+')
+
+
 def subcommand(command):
     """The words of a command before its files and options; of a MODEL, the one that most options suit."""
     words = []
@@ -70,7 +74,7 @@ def subcommand(command):
 @pytest.mark.parametrize('command', COMMANDS)
 def test_every_printed_command_and_its_options_are_in_the_help(command, capsys):
     with contextlib.suppress(SystemExit):
-        main([*subcommand(command), '--help'])
+        main([*subcommand(command), *FORM.findall(command), '--help'])
     text = capsys.readouterr().out.replace('_', '-')
     assert text.startswith('usage: chainer-seg')
     for option in re.findall(r' -{1,2}([a-z][\w-]*)', command):

@@ -255,7 +255,8 @@ def test_weights_of_an_unsuitable_class_are_rejected_before_they_are_downloaded(
 
 def test_the_class_of_published_weights_is_known_without_them(cache):
     assert class_of('mask-rcnn-r101-fpn-1x') == 'MaskRCNN' and is_model_file('mask-rcnn-r101-fpn-1x')
-    assert not is_model_file('yolact-start-darknet53')
+    assert class_of('yolact-start-darknet53') == 'YolactBackbone'
+    assert not is_model_file('mask-rcnn-r101')
     assert {zoo.published_model(name).model for name in zoo.published_models()} <= {*MODEL_HOMES}
 
 
