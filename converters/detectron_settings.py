@@ -6,10 +6,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from chainer_seg.models.mask_rcnn.augmented import MAX_SIDE
 from chainer_seg.models.mask_rcnn.decode import DELTA_WEIGHTS
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_LEVEL
 from chainer_seg.models.mask_rcnn.mask_pasting import MASK_THRESHOLD
 from chainer_seg.models.mask_rcnn.preparation import MEAN_BGR
+from chainer_seg.models.mask_rcnn.suppression import SOFT_METHODS
 from converters.weight_mapping import WeightMapping
 
 _DEPTHS = {'50': [3, 4, 6, 3], '101': [3, 4, 23, 3], '152': [3, 8, 36, 3]}
@@ -35,6 +37,12 @@ _NEEDED_WITH_MASKS = {'MRCNN.CLS_SPECIFIC_MASK': True, 'MRCNN.USE_FC_OUTPUT': Fa
                       'MRCNN.THRESH_BINARIZE': MASK_THRESHOLD}
 _NEEDED_WITH_KEYPOINTS = {'KRCNN.UP_SCALE': 2, 'KRCNN.USE_DECONV': False,
                           'KRCNN.USE_DECONV_OUTPUT': True, 'KRCNN.INFERENCE_MIN_SIZE': 0}
+# As it uses them in test-time augmentation.
+_NEEDED_WITH_VIEWS = {
+    'TEST.BBOX_AUG.SCORE_HEUR': 'UNION', 'TEST.BBOX_AUG.COORD_HEUR': 'UNION',
+    'TEST.BBOX_AUG.MAX_SIZE': MAX_SIDE, 'TEST.BBOX_AUG.SCALE_SIZE_DEP': False,
+    'TEST.BBOX_AUG.ASPECT_RATIOS': ()}
+_VOTE_THRESHOLD = 0.8  # Detectron's default
 
 
 def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: WeightMapping) -> dict[str, Any]:
@@ -55,6 +63,7 @@ def arguments(cfg: dict[str, Any] | None, found: dict[str, Any], mapping: Weight
     given.update(_fpn_arguments(settings, found) if found['neck'] == 'fpn' else _c4_arguments(settings))
     if found['norm'] == 'group' or found.get('group_heads'):
         given['norm_groups'] = settings.number('GROUP_NORM.NUM_GROUPS')
+    given.update(_suppression_arguments(settings), **_view_arguments(settings))
     if settings.get('RESNETS.STRIDE_1X1') is False:
         given['stride_on'] = '3x3'
     return {name: value for name, value in given.items() if value is not None}
@@ -73,6 +82,33 @@ def _fpn_arguments(settings: '_Settings', found: dict[str, Any]) -> dict[str, An
             'canonical_size': _canonical_size(settings.number('FPN.ROI_CANONICAL_SCALE'),
                                               settings.number('FPN.ROI_CANONICAL_LEVEL')),
             'mask_roi_size': settings.number(f'{section}.ROI_XFORM_RESOLUTION')}
+
+
+def _suppression_arguments(settings: '_Settings') -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if settings.get('TEST.SOFT_NMS.ENABLED'):
+        method = settings.get('TEST.SOFT_NMS.METHOD') or 'linear'
+        if method not in SOFT_METHODS:
+            settings.require({'TEST.SOFT_NMS.METHOD': ' or '.join(SOFT_METHODS)})
+        given.update(soft_nms=method, soft_nms_sigma=settings.number('TEST.SOFT_NMS.SIGMA'))
+    if settings.get('TEST.BBOX_VOTE.ENABLED'):
+        settings.require({'TEST.BBOX_VOTE.SCORING_METHOD': 'ID'})
+        threshold = settings.number('TEST.BBOX_VOTE.VOTE_TH')
+        given['vote_threshold'] = _VOTE_THRESHOLD if threshold is None else threshold
+    return given
+
+
+def _view_arguments(settings: '_Settings') -> dict[str, Any]:
+    """Those of test-time augmentation, which here mirrors the image at every scale or at none."""
+    if not settings.get('TEST.BBOX_AUG.ENABLED'):
+        return {}
+    settings.require(_NEEDED_WITH_VIEWS)
+    flip, scales = bool(settings.get('TEST.BBOX_AUG.H_FLIP')), settings.get('TEST.BBOX_AUG.SCALES')
+    if not scales:
+        return {'flip': flip}
+    if bool(settings.get('TEST.BBOX_AUG.SCALE_H_FLIP')) != flip:
+        settings.require({'TEST.BBOX_AUG.H_FLIP': 'the same as TEST.BBOX_AUG.SCALE_H_FLIP'})
+    return {'flip': flip, 'scales': settings.numbers('TEST.BBOX_AUG.SCALES')}
 
 
 def _canonical_size(size: float | None, level: int | None) -> float | None:

@@ -131,6 +131,44 @@ def test_an_older_configuration_has_a_list_of_scales(tree_of, convert):
     assert (config['min_side'], config['max_side']) == (600, 1000)
 
 
+TEST_OPTIONS = ('soft_nms', 'soft_nms_sigma', 'vote_threshold', 'flip', 'scales')
+
+
+@pytest.mark.parametrize('given, expected', [
+    ({}, (None, 0.5, None, False, [])),
+    ({'SOFT_NMS': {'ENABLED': False, 'METHOD': 'gaussian'}, 'BBOX_VOTE': {'ENABLED': False, 'VOTE_TH': 0.9},
+      'BBOX_AUG': {'ENABLED': False, 'H_FLIP': True, 'SCALES': (400,)}}, (None, 0.5, None, False, [])),
+    ({'SOFT_NMS': {'ENABLED': True}, 'BBOX_VOTE': {'ENABLED': True}}, ('linear', 0.5, 0.8, False, [])),
+    ({'SOFT_NMS': {'ENABLED': True, 'METHOD': 'gaussian', 'SIGMA': 0.3},
+      'BBOX_VOTE': {'ENABLED': True, 'VOTE_TH': 0.9, 'SCORING_METHOD': 'ID'},
+      'BBOX_AUG': {'ENABLED': True, 'H_FLIP': True, 'SCALES': (400, 500), 'SCALE_H_FLIP': True,
+                   'MAX_SIZE': 4000, 'ASPECT_RATIOS': (), 'SCORE_HEUR': 'UNION'}},
+     ('gaussian', 0.3, 0.9, True, [400, 500])),
+    ({'BBOX_AUG': {'ENABLED': True, 'H_FLIP': True, 'SCALES': ()}}, (None, 0.5, None, True, []))])
+def test_soft_nms_voting_and_views_are_those_of_the_configuration(given, expected, tree_of, convert):
+    tree = tree_of('public_mask_c4_5')
+    tree['cfg']['TEST'].update(given)
+    config = convert(tree).model.config
+    assert tuple(config[name] if name != 'scales' else list(config[name])
+                 for name in TEST_OPTIONS) == expected
+
+
+@pytest.mark.parametrize('section, name, value', [
+    ('SOFT_NMS', 'METHOD', 'hard'), ('BBOX_VOTE', 'SCORING_METHOD', 'AVG'),
+    ('BBOX_AUG', 'ASPECT_RATIOS', (0.5,)), ('BBOX_AUG', 'SCORE_HEUR', 'AVG'),
+    ('BBOX_AUG', 'MAX_SIZE', 2000)])
+def test_options_of_testing_that_cannot_be_followed_are_refused(section, name, value, tree_of, convert):
+    tree = tree_of('public_mask_c4_5')
+    tree['cfg']['TEST'][section] = {'ENABLED': True, name: value}
+    assert_refused(convert, tree, f'TEST.{section}.{name} = {value!r}')
+
+
+def test_a_mirror_image_at_one_scale_only_is_refused(tree_of, convert):
+    tree = tree_of('public_mask_c4_5')
+    tree['cfg']['TEST']['BBOX_AUG'] = {'ENABLED': True, 'H_FLIP': True, 'SCALES': (400,)}
+    assert_refused(convert, tree, 'TEST.BBOX_AUG.H_FLIP = True', 'SCALE_H_FLIP')
+
+
 def test_deltas_are_reordered_from_x_y_to_y_x(tree_of, shared_data):
     blobs, model = tree_of('public_mask_c4_5')['blobs'], model_of('public_mask_c4_5')
     for link, name in ((model.box.deltas, 'bbox_pred'), (model.rpn.deltas, 'rpn_bbox_pred')):
