@@ -25,7 +25,7 @@ def session() -> tuple[list[np.ndarray], list[int]]:
     photograph = data.coins()[:288]
     height, width = photograph.shape
     segmenter = ClickSegmenter({'coins': resize(photograph, (height * SCALE, width * SCALE))},
-                               longest_side=width * SCALE)
+                               longest_side=width * SCALE, autosave=False)
     frames, durations = [], []
     place = np.array([height / 2, width / 2]) * SCALE
     for clicks in OBJECTS:

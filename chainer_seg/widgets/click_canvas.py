@@ -43,7 +43,7 @@ class ClickCanvas(NotebookBox):
 
     A left click marks what belongs to the object; a right click, a Shift+click, or a click while
     "Remove" is selected (for touch screens) marks what does not. Clicks made while the model is
-    computing wait, and are then computed together. The wheel, pinching and the buttons on the image
+    computing wait, and are then computed together. The wheel, pinching and the buttons below the image
     zoom; the button "?" lists all mouse and keyboard actions. Errors are shown in one sentence below
     the image.
 
@@ -54,8 +54,8 @@ class ClickCanvas(NotebookBox):
             array.
         model: A click model, a detector, a DeepMask or a SharpMask; or the name or path of a model file,
             such as ``'click'`` or ``'sharpmask'``.
-        longest_side: Maximum longer side of the displayed image in pixels; clicks, probability and
-            mask are in pixels of the original image.
+        longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
+            Clicks, probability and mask are in pixels of the original image.
 
     Raises:
         chainer_seg.errors.UserError: The image or the model cannot be read.

@@ -16,9 +16,12 @@ from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.models.deeplab.dense_crf import (
     PRESETS, CrfParameters, find_parameters, semantic_crf)
 from chainer_seg.visualization import overlay_labels
-from chainer_seg.widgets.events import error_message, row, status_html, status_line, without_errors
+from chainer_seg.widgets.cell_progress import Progress, cell_progress, followed
+from chainer_seg.widgets.events import error_message, status_html, status_line, without_errors
+from chainer_seg.widgets.linked_images import LinkedImages
 from chainer_seg.widgets.mask_data import encode_jpeg
 from chainer_seg.widgets.notebook_cell import NotebookBox
+from chainer_seg.widgets.sizes import sent_size, shown_size
 
 if TYPE_CHECKING:
     from chainer_seg.models.deeplab import DeepLab
@@ -40,7 +43,7 @@ _GAP = 6  # White pixels between the two images.
 class CrfExplorer(NotebookBox):
     """An image with the classes predicted by a DeepLab, before and after a dense CRF.
 
-    The CRF is recomputed when a slider is released. A preset sets all sliders.
+    The CRF is recomputed when a slider is released. A preset sets all sliders. Zoom and pan move both images.
 
     Args:
         image: Anything that :func:`chainer_seg.images.as_image` accepts.
@@ -49,7 +52,7 @@ class CrfExplorer(NotebookBox):
             reported.
         preset: A name of :data:`chainer_seg.models.deeplab.dense_crf.PRESETS`, or the initial
             :class:`~chainer_seg.models.deeplab.dense_crf.CrfParameters`.
-        longest_side: Maximum longer side of a displayed image in pixels.
+        longest_side: Maximum longer side of a displayed image in pixels; images below 480 are enlarged.
         options: Passed to ``model.probabilities``, such as ``scales`` and ``mirror``.
 
     Attributes:
@@ -63,7 +66,7 @@ class CrfExplorer(NotebookBox):
 
     def __init__(self, image: ImageLike, model: 'DeepLab | str | os.PathLike' = 'deeplab',
                  truth: npt.NDArray[np.integer] | None = None, preset: str | CrfParameters = 'deeplab',
-                 longest_side: int = 360, **options: Any) -> None:
+                 longest_side: int = 480, **options: Any) -> None:
         if isinstance(model, (str, os.PathLike)):
             from chainer_seg.model_file import load_model
             deeplab: DeepLab = load_model(model)
@@ -77,15 +80,19 @@ class CrfExplorer(NotebookBox):
         self._names = tuple(deeplab.class_names)
         # At the size of the network's input, in whose pixels the parameters are measured.
         self._small = resize(self.image, fit_within(self.image.shape[:2], deeplab.longest_side))
-        self.before = deeplab.probabilities(self._small, **options)
         self._lock = threading.Lock()
         self._showing = False
         self._make_controls()
-        super().__init__([row([self._left, self._right]), self._status, self._controls])
-        self.parameters = preset
+        self._set_sliders(preset)
+        with cell_progress('Computing the classes and the CRF') as progress:
+            self.before = deeplab.probabilities(self._small, **options)
+            self._refine(progress)
+        super().__init__([self._images, self._status, self._controls])
 
     def _make_controls(self) -> None:
-        self._left, self._right = (ipywidgets.Image(format='jpeg') for _ in range(2))
+        self._images = LinkedImages(
+            names=['before the CRF', 'after the CRF'],
+            shown_size=shown_size(self.image.shape[:2], self._longest_side))
         self._status = status_line()
         self._preset = ipywidgets.Dropdown(
             options=[*PRESETS, _CUSTOM], description='Preset', style=_LABELS)
@@ -107,6 +114,10 @@ class CrfExplorer(NotebookBox):
 
     @parameters.setter
     def parameters(self, parameters: CrfParameters | str) -> None:
+        self._set_sliders(parameters)
+        self._refine()
+
+    def _set_sliders(self, parameters: CrfParameters | str) -> None:
         values = dataclasses.asdict(find_parameters(parameters))
         self._showing = True
         try:
@@ -117,7 +128,6 @@ class CrfExplorer(NotebookBox):
                 slider.value = value
         finally:
             self._showing = False
-        self._refine()
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -131,7 +141,7 @@ class CrfExplorer(NotebookBox):
 
     def snapshot(self) -> npt.NDArray[np.uint8]:
         """Both images side by side, (h, w, 3) uint8 RGB."""
-        left, right = self._drawn(self.before), self._drawn(self.after)
+        left, right = (self._drawn(each, self._images.shown_size) for each in (self.before, self.after))
         gap = np.full((len(left), _GAP, 3), 255, np.uint8)
         return np.concatenate([left, gap, right], axis=1)
 
@@ -143,11 +153,12 @@ class CrfExplorer(NotebookBox):
         if self._preset.value != _CUSTOM:
             self.parameters = self._preset.value
 
-    def _refine(self) -> None:
+    def _refine(self, progress: Progress | None = None) -> None:
         """Computes the CRF with the parameters of the sliders and shows the result."""
+        progress = progress or followed(lambda bar: self._status.set_trait('value', bar), 'Computing the CRF')
         with self._lock:
             try:
-                self.after = semantic_crf(self._small, self.before, preset=self.parameters)
+                self.after = semantic_crf(self._small, self.before, preset=self.parameters, progress=progress)
             except BaseException as problem:
                 self._say(error_message(problem, 'Computing the CRF failed'), is_error=True)
                 raise
@@ -160,8 +171,9 @@ class CrfExplorer(NotebookBox):
             self._preset.value = known[0] if known else _CUSTOM
         finally:
             self._showing = False
-        for widget, probabilities in ((self._left, self.before), (self._right, self.after)):
-            widget.value = encode_jpeg(self._drawn(probabilities))
+        # Small images are drawn enlarged, so that the legend is sharp.
+        size = max(sent_size(self.image.shape[:2], self._longest_side), self._images.shown_size)
+        self._images.images = [encode_jpeg(self._drawn(each, size)) for each in (self.before, self.after)]
         changed = np.mean(self.before.argmax(axis=0) != self.after.argmax(axis=0))
         sentence = f'The CRF changes the class of {100 * changed:.1f} % of the pixels.'
         if self._truth is not None:
@@ -169,9 +181,8 @@ class CrfExplorer(NotebookBox):
             sentence += f' Mean IoU: {ious[0]:.1f} before, {ious[1]:.1f} after.'
         self._say(sentence)
 
-    def _drawn(self, probabilities: np.ndarray) -> np.ndarray:
-        """The classes over the image, at the displayed size."""
-        size = fit_within(self.image.shape[:2], self._longest_side)
+    def _drawn(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The classes over the image, at a size."""
         return overlay_labels(resize(self.image, size), _classes(probabilities, size), self._names)
 
     def _labels_of(self, probabilities: np.ndarray) -> npt.NDArray[np.int32]:
@@ -186,6 +197,7 @@ class CrfExplorer(NotebookBox):
     def _say(self, message: str, is_error: bool = False) -> None:
         self._message = message
         self._status.value = status_html(message, is_error)
+        self.update_saved_view()
 
 
 def _slider(text: str, minimum: float, maximum: float, step: float) -> Any:

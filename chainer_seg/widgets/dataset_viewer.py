@@ -1,8 +1,9 @@
 """Browses a data set, with or without augmentation."""
 
+import bisect
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -13,11 +14,13 @@ from chainer_seg.datasets.browsing import find_label, images_with
 from chainer_seg.errors import DatasetError, UserError
 from chainer_seg.instances import Instances
 from chainer_seg.widgets.detection_explorer import DetectionExplorer
-from chainer_seg.widgets.events import button, row, status_html, status_line, without_errors
+from chainer_seg.widgets.events import button, count_of, row, status_html, status_line, without_errors
+from chainer_seg.widgets.image_strip import ImageStrip
 from chainer_seg.widgets.notebook_cell import NotebookBox
 
 _ALL = 'all classes'
-_LONGEST = 1.0  # seconds in which the images with a class are counted
+_LONGEST = 1.0  # seconds in which the images with a class are looked for
+_AROUND = 12  # thumbnails on each side of the image that is shown
 
 Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
                         tuple[npt.NDArray[np.uint8], Instances]]
@@ -26,9 +29,10 @@ Augmentation = Callable[[npt.NDArray[np.uint8], Instances, np.random.Generator],
 class DatasetViewer(NotebookBox):
     """Shows the images of a data set with their objects, one at a time.
 
-    Buttons and a field go to another image, a list restricts the buttons to images with a class, whose
-    number is shown, and the display of objects is set as in :class:`DetectionExplorer`. If an
-    augmentation is given, it can be switched on; the same seed augments an image in the same way.
+    Buttons, a field and a strip of thumbnails go to another image. A list restricts buttons and strip to
+    images with a class, whose number is shown. The display of objects is set as in
+    :class:`DetectionExplorer`. If an augmentation is given, it can be switched on; the same seed augments an
+    image in the same way.
 
     Args:
         dataset: With ``len``, ``dataset[i] -> (image, Instances)`` and ``class_names``.
@@ -36,7 +40,7 @@ class DatasetViewer(NotebookBox):
             :func:`chainer_seg.models.yolact.augmentation.augment`, or None.
         seed: Initial random seed of the augmentation.
         number: The first image to show, from 0.
-        longest_side: Maximum longer side of the displayed image in pixels.
+        longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
 
     Attributes:
         explorer: The :class:`DetectionExplorer` inside; ``viewer.explorer.instances`` are the objects
@@ -52,12 +56,15 @@ class DatasetViewer(NotebookBox):
             raise DatasetError('The data set is empty: it has no images to show.')
         self.dataset, self._augment = dataset, augment
         self._number, self._showing = number, False
+        self._listed: Sequence[int] = range(len(dataset))  # the numbers of the images in the strip
         self._make_controls(seed)
         self._status = status_line()
         # Empty until the first image is shown.
         self.explorer = DetectionExplorer(
             np.zeros((1, 1, 3), np.uint8), Instances.empty(1, 1), longest_side)
-        super().__init__([self._toolbar, self.explorer, self._status])
+        self._strip = ImageStrip(lambda number: self.dataset[number][0])
+        self._strip.observe(self._follow(lambda: self.go_to(self._strip.chosen)), 'chosen')
+        super().__init__([self._toolbar, self._strip, self.explorer, self._status])
         self.go_to(number)
 
     def _make_controls(self, seed: int) -> None:
@@ -67,7 +74,7 @@ class DatasetViewer(NotebookBox):
         self._class = ipywidgets.Dropdown(
             options=[_ALL, *self.dataset.class_names], layout={'width': '160px'},
             tooltip='Only show images with this class')
-        self._class.observe(lambda _: self._count_matches(), 'value')
+        self._class.observe(lambda _: self._list_matches(), 'value')
         self._matches = ipywidgets.Label()
         self._augmented = ipywidgets.Checkbox(False, description='augmented', indent=False,
                                               layout={'width': '100px'})
@@ -140,6 +147,7 @@ class DatasetViewer(NotebookBox):
         self._showing = True
         try:
             self._place.value = self._number + 1
+            self._show_strip()
         finally:
             self._showing = False
         try:
@@ -148,10 +156,9 @@ class DatasetViewer(NotebookBox):
         except UserError as error:
             self._say(f'Image {number + 1} cannot be shown: {error}', is_error=True)
             raise
-        names = getattr(self.dataset, 'image_names', None)
         height, width = image.shape[:2]
         count = f'{len(instances)} object{"" if len(instances) == 1 else "s"}'
-        self._say(f'{names[number] if names else f"image {number + 1}"}: {width}x{height} pixels, {count}')
+        self._say(f'{self._name(number)}: {width}x{height} pixels, {count}')
         self.update_saved_view()
 
     def next(self) -> None:
@@ -179,19 +186,37 @@ class DatasetViewer(NotebookBox):
         kind = f' with the class {self.class_name}' if self.class_name else ''
         self._say(f'There is no image{kind} {where} this one.')
 
-    def _count_matches(self) -> None:
-        """Shows how many images have the selected class; a lower bound where counting takes too long."""
+    def _show_strip(self) -> None:
+        """Shows the thumbnails around the current image."""
+        at = bisect.bisect_left(self._listed, self.number)
+        begin = max(0, min(at - _AROUND, len(self._listed) - 2 * _AROUND - 1))
+        numbers = self._listed[begin:begin + 2 * _AROUND + 1]
+        self._strip.show(numbers, [self._name(number) for number in numbers], self.number)
+
+    def _name(self, number: int) -> str:
+        names = getattr(self.dataset, 'image_names', None)
+        return names[number] if names else f'image {number + 1}'
+
+    def _list_matches(self) -> None:
+        """Lists and counts the images with the selected class; only some where looking takes too long."""
+        everything = range(len(self.dataset))
         if self.class_name is None:
-            self._matches.value = ''
-            return
-        label, end, count = find_label(self.dataset, self.class_name), time.monotonic() + _LONGEST, 0
+            self._matches.value, self._listed = '', everything
+        else:
+            found, is_complete = self._images_with(find_label(self.dataset, self.class_name))
+            self._listed = found
+            self._matches.value = f'in {"" if is_complete else "at least "}{count_of(len(found), "image")}'
+        self._show_strip()
+
+    def _images_with(self, label: int) -> tuple[list[int], bool]:
+        """The images with a class that are found in a short time, and whether they are all."""
+        end, found = time.monotonic() + _LONGEST, []
         for number in range(len(self.dataset)):
             with contextlib.suppress(UserError):  # said when the image is shown
-                count += next(images_with(self.dataset, label, [number]), None) is not None
+                found.extend(images_with(self.dataset, label, [number]))
             if time.monotonic() > end and number + 1 < len(self.dataset):
-                self._matches.value = f'in at least {count} images'
-                return
-        self._matches.value = f'in {count} image{"" if count == 1 else "s"}'
+                return found, False
+        return found, True
 
     def _example(self, number: int) -> tuple[np.ndarray, Instances]:
         image, instances = self.dataset[number]

@@ -11,16 +11,22 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import traitlets
+from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
 from chainer_seg.errors import DatasetError
-from chainer_seg.images import ImageLike, as_image, fit_within, resize
+from chainer_seg.images import ImageLike, as_image, resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import decode_rle, encode_rle, mask_area
-from chainer_seg.visualization import instance_colors
+from chainer_seg.masks import mask_area
+from chainer_seg.visualization import instance_colors, overlay_masks
 from chainer_seg.visualization.detections import overlay_detections
-from chainer_seg.widgets.mask_data import shrink_mask
-from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, shown_traits
+from chainer_seg.widgets.cell_progress import cell_progress
+from chainer_seg.widgets.mask_data import encode_shrunk, resize_masks
+from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, mask_traits
+from chainer_seg.widgets.sizes import sent_size, shown_size
+
+_MATCHED = 0.5  # IoU from which a true object has the colour of the detection
+_GAP = 4  # white pixels between two images
 
 
 class Detector(Protocol):
@@ -34,7 +40,9 @@ class DetectionExplorer(MaskExplorer):
 
     A slider hides objects with a lower score, checkboxes hide classes; masks can be filled or only
     outlined, and boxes, names and keypoints shown or hidden. A click on an object shows its class,
-    score, box and area; a second click deselects it.
+    score, box and area; a second click deselects it. The true objects can be shown beside the detected ones
+    or as outlines over them; one that is found has the colour of its detection, and the details of an object
+    have its IoU.
 
     Args:
         image: Anything that :func:`chainer_seg.images.as_image` accepts: a path, a PIL image, an
@@ -42,9 +50,10 @@ class DetectionExplorer(MaskExplorer):
         detections: :class:`chainer_seg.Instances` of the image; a detector such as
             :class:`chainer_seg.models.mask_rcnn.MaskRCNN`, which is run on the image; or the name or
             path of its model file.
-        longest_side: Maximum longer side of the displayed image in pixels.
+        longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
         skeleton: Pairs of keypoints connected by a line; default: those of COCO's person if there are
             17 keypoints.
+        truth: The true objects of the image, if they are known.
         options: Initial values of attributes, such as ``score_threshold=0.5``.
 
     Attributes:
@@ -54,16 +63,20 @@ class DetectionExplorer(MaskExplorer):
         boxes, names, keypoints: Whether they are drawn.
         opacity: Opacity of filled masks, from 0 to 1.
         selected: The number of the selected object; -1 for none.
+        truth_view: Where the true objects are shown: ``'beside'`` the detected ones, as white outlines
+            ``'over'`` them, or ``'hidden'``.
 
     Raises:
         chainer_seg.errors.UserError: The image or the model cannot be read, or the objects belong to
             an image of another size.
     """
 
-    _esm = explorer_program('detection_explorer.js')
+    _esm = explorer_program('detection_drawing.js', 'detection_explorer.js')
 
     version = traitlets.Int(0).tag(sync=True)  # incremented when the image and its objects change
-    # For each object, as float64: score, label, area, and its box.
+    truths = traitlets.Int(0).tag(sync=True)  # how many of the objects, the last ones, are true ones
+    # For each object, as float64: score, label, area, its box, and the number of the object of the other
+    # kind, detected or true, that agrees with it most, with their IoU.
     figures_data = traitlets.Bytes(b'').tag(sync=True)
     # For each object, as float32: y, x and visibility of each keypoint.
     keypoints_data = traitlets.Bytes(b'').tag(sync=True)
@@ -79,43 +92,49 @@ class DetectionExplorer(MaskExplorer):
     keypoints = traitlets.Bool(True).tag(sync=True)
     opacity = traitlets.Float(0.45).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
+    truth_view = traitlets.Enum(('beside', 'over', 'hidden'), 'beside').tag(sync=True)
 
     def __init__(self, image: ImageLike, detections: Instances | Detector | str | os.PathLike,
                  longest_side: int = 640, skeleton: Sequence[tuple[int, int]] | None = None,
-                 **options: Any) -> None:
+                 truth: Instances | None = None, **options: Any) -> None:
         self._longest_side, self._skeleton = longest_side, skeleton
         image = as_image(image)
         super().__init__(**options)
-        self.show(image, _detected(image, detections))
+        self.show(image, _detected(image, detections), truth)
 
-    def show(self, image: ImageLike, instances: Instances) -> None:
+    def show(self, image: ImageLike, instances: Instances, truth: Instances | None = None) -> None:
         """Shows another image and its objects; the display settings do not change.
 
         Args:
             image: As for the class.
             instances: :class:`chainer_seg.Instances`.
+            truth: As for the class.
 
         Raises:
             chainer_seg.errors.UserError: As for the class; nothing is changed.
         """
-        pixels, size = as_image(image), instances.image_size
-        if pixels.shape[:2] != tuple(size):
-            raise DatasetError(
-                f'The objects belong to an image of {size[0]}x{size[1]} pixels, but this one has '
-                f'{pixels.shape[0]}x{pixels.shape[1]}; pass the image they belong to.')
-        self.image, self._objects = pixels, instances
-        shown = fit_within(size, self._longest_side)
-        self._shown_codes = [shrink_mask(code, shown) for code in encode_rle(instances.masks)]
-        points = instances.keypoints
-        if points is None:
-            points = np.zeros((len(instances), 0, 3), np.float32)
+        pixels = as_image(image)
+        truth = instances[:0] if truth is None else truth
+        for each in (instances, truth):
+            _check_size(pixels, each)
+        self.image, self._objects, self._truth = pixels, instances, truth
+        size = pixels.shape[:2]
+        sent = sent_size(size, self._longest_side)
+        self._sent_codes = [code for each in (instances, truth) for code in encode_shrunk(each.masks, sent)]
+        names, labels = _names_of_both(instances, truth)
+        partners, ious = _partners(self._sent_codes, len(instances), truth.crowds)
+        self._colors = _colors(partners, ious, len(instances))
+        points = _keypoints(instances, truth)
+        traits = mask_traits(pixels, self._sent_codes, shown_size(size, self._longest_side), sent,
+                             self._colors)
+        figures = np.concatenate([_figures(instances, instances.labels), _figures(truth, labels)])
         with self.hold_sync():
-            for name, value in shown_traits(pixels, self._shown_codes, shown).items():
+            for name, value in traits.items():
                 self.set_trait(name, value)
-            self.figures_data = _figures(instances).tobytes()
+            self.figures_data = np.column_stack([figures, partners, ious]).astype('<f8').tobytes()
             self.keypoints_data = points.astype('<f4').tobytes()
             self.skeleton = [list(pair) for pair in self._lines(points.shape[1])]
-            self.class_names = list(instances.class_names)
+            self.class_names, self.truths = names, len(truth)
             self.with_scores = bool((instances.scores != 1).any())
             self.selected = -1
             self.version += 1
@@ -143,17 +162,30 @@ class DetectionExplorer(MaskExplorer):
         return self._objects[self.shown]
 
     def snapshot(self) -> npt.NDArray[np.uint8]:
-        """What is shown, (h, w, 3) uint8 RGB."""
-        numbers = self.shown
-        shown = self._objects[numbers]
+        """What is shown, (h, w, 3) uint8 RGB; the truth on the left if it is beside."""
+        numbers, count = self.shown, len(self)
+        names, labels = _names_of_both(self._objects, self._truth)
+        true = np.flatnonzero(~np.isin(labels, self.hidden))
+        image = self._drawn(self._objects[numbers], numbers, names)
+        if not len(self._truth) or self.truth_view == 'hidden':
+            return image
+        if self.truth_view == 'over':
+            masks = resize_masks([self._sent_codes[count + number] for number in true], self.shown_size)
+            return overlay_masks(image, masks, np.full((len(true), 3), 255, np.uint8), 0, contour=1)
+        beside = self._drawn(self._truth[true], count + true, names, labels[true])
+        return np.concatenate([beside, np.full((len(image), _GAP, 3), 255, np.uint8), image], axis=1)
+
+    def _drawn(self, objects: Instances, numbers: npt.NDArray[np.integer], names: Sequence[str],
+               labels: npt.NDArray[np.integer] | None = None) -> npt.NDArray[np.uint8]:
+        """The image with objects, whose masks and colours have these numbers."""
         scale = np.divide(self.shown_size, self.image_size)
-        points = shown.keypoints
+        points = objects.keypoints
         small = Instances(
-            decode_rle([self._shown_codes[number] for number in numbers], self.shown_size),
-            shown.bboxes * np.tile(scale, 2), shown.labels, shown.scores,
-            None if points is None else points * np.append(scale, 1), self._objects.class_names)
+            resize_masks([self._sent_codes[number] for number in numbers], self.shown_size),
+            objects.bboxes * np.tile(scale, 2), objects.labels if labels is None else labels, objects.scores,
+            None if points is None else points * np.append(scale, 1), names)
         return overlay_detections(
-            resize(self.image, self.shown_size), small, colors=instance_colors(len(self))[numbers],
+            resize(self.image, self.shown_size), small, colors=self._colors[numbers],
             alpha=self.opacity if self.style == 'masks' else 0, contour=self.style != 'nothing',
             boxes=self.boxes, labels=self.names, keypoints=self.keypoints, skeleton=self._skeleton)
 
@@ -169,10 +201,60 @@ def _detected(image: np.ndarray, detections: Any) -> Instances:
         detections = load_model(detections)
     if isinstance(detections, Instances):
         return detections
-    return detections.detect(image)
+    with cell_progress('Detecting objects'):
+        return detections.detect(image)
 
 
-def _figures(instances: Instances) -> np.ndarray:
-    """(R, 7) float64: score, label, area, and box (y_min, x_min, y_max, x_max)."""
-    columns = np.stack([instances.scores, instances.labels, mask_area(instances.masks)], axis=1)
-    return np.concatenate([columns, instances.bboxes], axis=1).astype('<f8')
+def _check_size(image: np.ndarray, objects: Instances) -> None:
+    size = objects.image_size
+    if image.shape[:2] != tuple(size):
+        raise DatasetError(
+            f'The objects belong to an image of {size[0]}x{size[1]} pixels, but this one has '
+            f'{image.shape[0]}x{image.shape[1]}; pass the image they belong to.')
+
+
+def _names_of_both(instances: Instances, truth: Instances) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The class names of both, and the labels (T,) of the true objects among them: classes match by name."""
+    names = list(instances.class_names)
+    if not truth.class_names:
+        return names, truth.labels
+    names += [name for name in truth.class_names if name not in names]
+    return names, np.array([names.index(name) for name in truth.class_names], np.int32)[truth.labels]
+
+
+def _partners(codes: Sequence[dict[str, Any]], count: int, crowds: npt.NDArray[np.bool_]
+              ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """For ``count`` detected objects and the true ones after them: which one of the other kind agrees most.
+
+    Returns:
+        The numbers (R + T,), -1 without any, and the IoUs (R + T,).
+    """
+    truths = len(codes) - count
+    if not count or not truths:
+        return np.full(len(codes), -1), np.zeros(len(codes))
+    ious = coco_mask.iou(codes[:count], codes[count:], crowds)
+    return (np.concatenate([ious.argmax(axis=1), ious.argmax(axis=0)]),
+            np.concatenate([ious.max(axis=1), ious.max(axis=0)]))
+
+
+def _colors(partners: npt.NDArray[np.int64], ious: npt.NDArray[np.float64], count: int
+            ) -> npt.NDArray[np.uint8]:
+    """(R + T, 3) uint8 RGB: true objects that are found have the colour of their detection."""
+    colors = instance_colors(len(partners))
+    found = count + np.flatnonzero(ious[count:] >= _MATCHED)
+    colors[found] = colors[partners[found]]
+    return colors
+
+
+def _keypoints(*both: Instances) -> npt.NDArray[np.float32]:
+    """The keypoints (R + T, K, 3) of all objects; those that are unknown are invisible."""
+    known = [np.zeros((len(each), 0, 3), np.float32) if each.keypoints is None else each.keypoints
+             for each in both]
+    most = max(each.shape[1] for each in known)
+    return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]), (0, 0))) for each in known])
+
+
+def _figures(objects: Instances, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    """(R, 7): score, label, area, and box (y_min, x_min, y_max, x_max)."""
+    columns = np.stack([objects.scores, labels, mask_area(objects.masks)], axis=1)
+    return np.concatenate([columns, objects.bboxes], axis=1).astype(np.float64)

@@ -1,19 +1,6 @@
-// The elements of an ImageCanvas: the canvas itself, badges, buttons and the help over it.
+// The elements of an ImageCanvas: the canvas itself, a bar of badges and buttons below it, and the help over it.
 
-const BUTTONS = [
-  ["zoomOut", "−", "Zoom out (-)"],
-  ["zoomIn", "+", "Zoom in (+)"],
-  ["fit", "Fit", "Fit the image to the view (0)"],
-  ["help", "?", "Mouse and keyboard help (H)"],
-];
-
-function make(tag, name, parent, text = "") {
-  const element = document.createElement(tag);
-  element.className = name;
-  element.textContent = text;
-  parent.append(element);
-  return element;
-}
+const BUTTONS = [...ZOOM_BUTTONS, ["help", "?", "Mouse and keyboard help (H)"]];
 
 // Adds the elements to el; buttons call act(action), and the help lists these actions.
 function makeFrame(el, act, actions) {
@@ -24,18 +11,15 @@ function makeFrame(el, act, actions) {
     "press Enter, to add to the object; X switches to removing; press H for help");
   const canvas = make("canvas", "", frame);
   make("div", "chainer-seg-bar", frame);
-  const busy = make("div", "chainer-seg-badge chainer-seg-busy", frame);
-  make("div", "chainer-seg-badge chainer-seg-sign", frame, "− removing");
-  const tools = make("div", "chainer-seg-tools", frame);
-  for (const [action, text, title] of BUTTONS) {
-    const button = make("button", `chainer-seg-${action}`, tools, text);
-    button.type = "button";
-    button.title = title;
-    button.addEventListener("click", () => {
-      frame.focus({ preventScroll: true });
-      act(action);
-    });
-  }
+  const tools = addTools(frame, BUTTONS, (action) => {
+    frame.focus({ preventScroll: true });
+    act(action);
+  });
+  const badges = document.createElement("div");
+  badges.className = "chainer-seg-badges";
+  tools.prepend(badges);
+  make("span", "chainer-seg-badge chainer-seg-sign", badges, "− removing");
+  const busy = make("span", "chainer-seg-badge chainer-seg-busy", badges);
   const help = makeHelp(actions);
   help.addEventListener("click", () => act("help"));
   frame.append(help);

@@ -6,8 +6,9 @@ const CLICK_TOLERANCE = 5; // pixels a pointer may move between the press and re
 class Gestures {
   // Calls click(place, right), moved() and hover(place or null); and, where isDrawing() says that the next
   // drag draws, draw(place, right) and drawn(whether it is to be kept). A place is [y, x] as fractions.
+  // Unless rightClicks, a right click opens the menu of the page, as everywhere else.
   constructor(frame, canvas, view, actions) {
-    Object.assign(this, { frame, canvas, view }, actions);
+    Object.assign(this, { frame, canvas, view, rightClicks: false, isDrawing: () => false }, actions);
     this.pointers = new Map(); // pressed pointers: id -> place
     this.kind = null; // "click", "draw", "pan" or "pinch"
     this.grabbing = false; // whether the next drag pans
@@ -97,6 +98,7 @@ class Gestures {
   }
 
   onMenu(event) {
+    if (!this.rightClicks) return;
     event.preventDefault();
     event.stopPropagation(); // suppresses the notebook's own menu
     if (this.kind === "draw" || this.isDrawing()) return;

@@ -1,6 +1,5 @@
 // Draws the image, the masks and the clicks of an ImageCanvas, and sends clicks to Python.
 
-const ZOOM_STEP = 1.5;
 const BRUSH_STEP = 1.25;
 const FAR = 0.05, NEAR = 0.005; // steps of the crosshair, as fractions of the canvas
 
@@ -18,9 +17,7 @@ class ImageCanvas {
     this.local = { // actions that do not need Python
       sign: () => this.toggleSign(),
       hide: () => { this.hidden = !this.hidden; },
-      zoomIn: () => this.view.zoomBy(ZOOM_STEP),
-      zoomOut: () => this.view.zoomBy(1 / ZOOM_STEP),
-      fit: () => this.view.fit(),
+      ...zoomActions(this.view),
       help: () => this.help.classList.toggle("is-open"),
       click: () => this.set("tool", 0),
       box: () => this.set("tool", 1),
@@ -41,6 +38,7 @@ class ImageCanvas {
     });
     this.canvas.addEventListener("pointerdown", () => { this.crosshair.place = null; });
     this.gestures = new Gestures(this.frame, this.canvas, this.view, {
+      rightClicks: true,
       click: (place, right) => this.click(place, this.isPositive(right)),
       moved: () => this.draw(),
       isDrawing: () => model.get("tool") !== 0,
@@ -106,8 +104,7 @@ class ImageCanvas {
     const { shown, view, model } = this;
     const { width, height } = this.canvas;
     const context = this.canvas.getContext("2d");
-    // At high zoom, show individual pixels.
-    context.imageSmoothingEnabled = (view.zoom * width) / shown.image.width < 4;
+    context.imageSmoothingEnabled = isSmooth(view, width, shown.image);
     drawInView(context, shown.image, view, width, height);
     if (!this.hidden) {
       const owner = owners(shown, model.get("threshold"), view, width, height);

@@ -5,7 +5,6 @@ grey PNG, which the browser colours. So colours, opacity, threshold, zoom and pa
 a round trip to Python.
 """
 
-import pathlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import traitlets
 
-from chainer_seg.images import fit_within, resize
+from chainer_seg.images import resize
 from chainer_seg.masks import topmost
+from chainer_seg.widgets.assets import read_assets
 from chainer_seg.widgets.mask_data import encode_jpeg
+from chainer_seg.widgets.sizes import sent_size, shown_size
 
 if TYPE_CHECKING:
     from chainer_seg.models.deeplab import Click
 
-_FOLDER = pathlib.Path(__file__).parent
-_PROGRAM = ('view.js', 'layers.js', 'keys.js', 'gestures.js', 'drawing.js', 'outbox.js', 'frame.js',
-            'image_canvas.js')
-# Longer side in pixels of the image that is sent, so that zooming in shows more detail.
-_SENT_SIDE = 1280
+_PROGRAM = ('view.js', 'zooming.js', 'layers.js', 'keys.js', 'gestures.js', 'drawing.js', 'outbox.js',
+            'frame.js', 'image_canvas.js')
 _MAX_OBJECTS = 255  # numbers that fit a grey PNG; further objects reuse the first ones' colours
 
 
@@ -34,7 +32,7 @@ class ImageCanvas(anywidget.AnyWidget):
     """Shows an image with masks and reports clicks on it.
 
     Args:
-        longest_side: Maximum longer side of the displayed image in pixels.
+        longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
         commands: The commands that keys may send: any of ``undo``, ``redo``, ``reset``, ``finish``,
             ``previous`` and ``next``.
 
@@ -60,9 +58,8 @@ class ImageCanvas(anywidget.AnyWidget):
     then the browser holds back what follows, and sends clicks that have waited together.
     """
 
-    # One program in several files: anywidget takes a single module, which cannot import others.
-    _esm = '\n'.join((_FOLDER / name).read_text(encoding='utf-8') for name in _PROGRAM)
-    _css = _FOLDER / 'image_canvas.css'
+    _esm = read_assets(*_PROGRAM)
+    _css = read_assets('zooming.css', 'image_canvas.css')
 
     image_number = traitlets.Int(0).tag(sync=True)
     image_size = traitlets.Tuple((1, 1)).tag(sync=True)
@@ -91,7 +88,7 @@ class ImageCanvas(anywidget.AnyWidget):
         size = image.shape[:2]
         with self.hold_sync():
             self.image_number, self.image_size = number, size
-            self.shown_size = fit_within(size, self._longest_side)
+            self.shown_size = shown_size(size, self._longest_side)
             self.image_data = encode_jpeg(resize(image, self._sent_size))
 
     def show(self, clicks: 'Iterable[Click]', probability: npt.NDArray[np.floating]) -> None:
@@ -128,7 +125,7 @@ class ImageCanvas(anywidget.AnyWidget):
 
     @property
     def _sent_size(self) -> tuple[int, int]:
-        return fit_within(self.image_size, max(_SENT_SIDE, self._longest_side))
+        return sent_size(self.image_size, self._longest_side)
 
 
 def _grey(probability: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

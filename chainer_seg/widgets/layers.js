@@ -14,11 +14,6 @@ function greys(bitmap, view, width, height, smooth) {
   return context.getImageData(0, 0, width, height).data;
 }
 
-function drawInView(context, bitmap, view, width, height) {
-  context.drawImage(
-    bitmap, view.left * width, view.top * height, view.zoom * width, view.zoom * height);
-}
-
 // The number of the object that each canvas pixel belongs to, 0 for none. The probability is resized
 // before it is thresholded, so that outlines stay smooth at any zoom.
 function owners({ probability, objects }, threshold, view, width, height) {

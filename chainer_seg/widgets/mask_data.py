@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from chainer_seg.images import resize
-from chainer_seg.masks import decode_rle, encode_rle
+from chainer_seg.masks import decode_rle, encode_rle, mask_to_bbox
 from chainer_seg.rle import rle_counts
 
 _JPEG_QUALITY = 92
@@ -22,13 +22,61 @@ def encode_jpeg(image: npt.NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> b
 
 
 def shrink_mask(rle: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Resizes a run-length encoded mask to the size (height, width) at which it is displayed."""
+    """Resizes a run-length encoded mask to the smaller size (height, width) at which it is sent."""
     if tuple(rle['size']) == tuple(size):
         return rle
-    mask = decode_rle([rle], rle['size'])[0]
-    share = resize(mask.astype(np.float32), size)
-    # Parts too thin to fill half a pixel anywhere must not vanish.
-    return encode_rle((share >= min(0.5, share.max()))[None] & mask.any())[0]
+    left, top, width, height = coco_mask.toBbox(rle).astype(int)
+    rows = rle['size'][0]
+    # Only its columns are decoded: masks of photographs are mostly background.
+    ends = np.clip(np.cumsum(rle_counts(rle['counts'])) - left * rows, 0, width * rows)
+    runs = np.diff(ends, prepend=0)
+    columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, rows)
+    return _shrink(columns[:, top:top + height].T, (top, left), rle['size'], size)
+
+
+def encode_shrunk(masks: npt.NDArray[np.bool_], size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Run-length encodings of masks (R, H, W) at the size (height, width) at which they are sent."""
+    if masks.shape[1:] == tuple(size):
+        return encode_rle(masks)
+    boxes = mask_to_bbox(masks).astype(int)
+    return [_shrink(mask[top:bottom, left:right], (top, left), masks.shape[1:], size)
+            for mask, (top, left, bottom, right) in zip(masks, boxes)]
+
+
+def _shrink(crop: npt.NDArray[np.bool_], place: tuple[int, int], old: Sequence[int], new: tuple[int, int]
+            ) -> dict[str, Any]:
+    """The encoding at the size ``new`` of a mask of the size ``old``, of which ``crop`` is at ``place``."""
+    small = np.zeros(new, bool)
+    if crop.size:
+        share, rows = _area_means(crop, place[0], old[0], new[0])
+        share, columns = _area_means(share.T, place[1], old[1], new[1])
+        # Parts too thin to fill half a pixel anywhere must not vanish.
+        least = min(0.5, share.max())
+        small[rows, columns] = least <= share.T
+    return encode_rle(small[None])[0]
+
+
+def _area_means(values: np.ndarray, first: int, old: int, new: int) -> tuple[np.ndarray, slice]:
+    """Shrinks ``old`` rows, of which ``values`` (n, m) are those from ``first`` on, to ``new`` rows.
+
+    Returns:
+        The means of those of the new rows that ``values`` are in, and which ones these are.
+    """
+    count, scale = len(values), old / new
+    begin, end = int(first / scale), min(new, -int(-(first + count) // scale))
+    edges = np.clip(np.arange(begin, end + 1) * scale - first, 0, count)
+    sums = np.concatenate([np.zeros((1, values.shape[1]), np.float32),
+                           np.cumsum(values, axis=0, dtype=np.float32)])
+    below = edges.astype(int)
+    part = (edges - below)[:, None]
+    at_edges = sums[below] * (1 - part) + sums[np.minimum(below + 1, count)] * part
+    return np.diff(at_edges, axis=0) / scale, slice(begin, end)
+
+
+def resize_masks(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Run-length encoded masks of one image at another size, (R, height, width) bool."""
+    masks = decode_rle(codes, codes[0]['size']) if codes else ()
+    return np.array([resize(mask.astype(np.float32), size) >= 0.5 for mask in masks], bool).reshape(-1, *size)
 
 
 def pack_masks(codes: Sequence[dict[str, Any]]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:

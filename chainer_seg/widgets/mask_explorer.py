@@ -1,6 +1,5 @@
 """The base of the mask explorers: the traits that bring the image and the masks to the browser."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,28 +10,35 @@ import traitlets
 
 from chainer_seg.images import resize
 from chainer_seg.visualization import instance_colors
+from chainer_seg.widgets.assets import read_assets
 from chainer_seg.widgets.mask_data import encode_jpeg, pack_masks
 from chainer_seg.widgets.notebook_cell import GUARD_PROGRAM, GUARD_STYLE, NotebookWidget
 
-_FOLDER = pathlib.Path(__file__).parent
+# Canvases side by side with zoom and pan.
+STAGE_PROGRAM = read_assets('view.js', 'zooming.js', 'keys.js', 'gestures.js', 'stage.js')
+STAGE_STYLE = read_assets('zooming.css', 'stage.css')
 
 
-def explorer_program(name: str) -> str:
-    """The JavaScript of an explorer: the shared code and the file ``name``."""
-    files = ((_FOLDER / each).read_text(encoding='utf-8') for each in ('run_lengths.js', name))
-    return '\n'.join([GUARD_PROGRAM, *files])
+def explorer_program(*names: str) -> str:
+    """The JavaScript of an explorer: the shared code and the files ``names``."""
+    return '\n'.join([GUARD_PROGRAM, STAGE_PROGRAM,
+                      read_assets('run_lengths.js', 'controls.js', 'explorer.js', *names)])
 
 
 class MaskExplorer(NotebookWidget, anywidget.AnyWidget):
-    """An image with masks on it; subclasses set ``_esm`` to :func:`explorer_program` of their own."""
+    """An image with masks on it; subclasses set ``_esm`` to :func:`explorer_program` of their own.
 
-    _css = GUARD_STYLE + (_FOLDER / 'explorer.css').read_text(encoding='utf-8')
+    The browser zooms by the wheel, by pinching, by buttons below the image and by the keys + - 0.
+    """
+
+    _css = GUARD_STYLE + STAGE_STYLE + read_assets('explorer.css')
 
     shown_size = traitlets.Tuple((1, 1)).tag(sync=True)
+    sent_size = traitlets.Tuple((1, 1)).tag(sync=True)
     image_size = traitlets.Tuple((1, 1)).tag(sync=True)
     image_data = traitlets.Bytes(b'').tag(sync=True)
-    # The ends of the runs of all masks, concatenated, uint32, in column-major order of the displayed
-    # image; the first run of a mask is background.
+    # The ends of the runs of all masks, concatenated, uint32, in column-major order of the image that is
+    # sent; the first run of a mask is background.
     ends_data = traitlets.Bytes(b'').tag(sync=True)
     # For each mask, as uint32: the index of its first end, the number of its ends, and x, y, width
     # and height of its box.
@@ -40,17 +46,18 @@ class MaskExplorer(NotebookWidget, anywidget.AnyWidget):
     colors_data = traitlets.Bytes(b'').tag(sync=True)
 
 
-def shown_traits(image: npt.NDArray[np.uint8], codes: Sequence[dict[str, Any]], size: tuple[int, int]
-                 ) -> dict[str, Any]:
+def mask_traits(image: npt.NDArray[np.uint8], codes: Sequence[dict[str, Any]], shown: tuple[int, int],
+                sent: tuple[int, int], colors: npt.NDArray[np.uint8] | None = None) -> dict[str, Any]:
     """The values of the traits of a :class:`MaskExplorer`, by name.
 
     Args:
         image: (H, W, 3) uint8.
-        codes: The masks, run-length encoded, at the displayed size.
-        size: (h, w) of the displayed image.
+        codes: R masks, run-length encoded, at the size that is sent.
+        shown, sent: (h, w) at which the image is shown and sent.
+        colors: (R, 3) uint8 RGB; different ones by default.
     """
     ends, places = pack_masks(codes)
-    return {'image_size': image.shape[:2], 'shown_size': size,
-            'image_data': encode_jpeg(resize(image, size)),
-            'ends_data': ends.tobytes(), 'places_data': places.tobytes(),
-            'colors_data': instance_colors(len(codes)).tobytes()}
+    colors = instance_colors(len(codes)) if colors is None else colors
+    return {'image_size': image.shape[:2], 'shown_size': shown, 'sent_size': sent,
+            'image_data': encode_jpeg(resize(image, sent)),
+            'ends_data': ends.tobytes(), 'places_data': places.tobytes(), 'colors_data': colors.tobytes()}

@@ -6,7 +6,6 @@ widget displays a second output, an image of what it shows. The browser hides it
 
 import base64
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +14,13 @@ import ipywidgets
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.widgets.assets import read_assets
 from chainer_seg.widgets.mask_data import encode_jpeg
 
 _JPEG_QUALITY = 85
-_FOLDER = pathlib.Path(__file__).parent
 # A program calls guardCell(el) when it renders, and the function which that returns when it ends.
-GUARD_PROGRAM = (_FOLDER / 'notebook_cell.js').read_text(encoding='utf-8')
-GUARD_STYLE = (_FOLDER / 'notebook_cell.css').read_text(encoding='utf-8')
+GUARD_PROGRAM = read_assets('notebook_cell.js')
+GUARD_STYLE = read_assets('notebook_cell.css')
 
 
 class NotebookWidget(ipywidgets.DOMWidget):

@@ -15,13 +15,14 @@ from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import DatasetError
-from chainer_seg.images import ImageLike, as_image, fit_within, resize
+from chainer_seg.images import ImageLike, as_image, resize
 from chainer_seg.instances import Instances
 from chainer_seg.masks import decode_rle
-
 from chainer_seg.visualization import instance_colors, overlay_masks
-from chainer_seg.widgets.mask_data import shrink_mask
-from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, shown_traits
+from chainer_seg.widgets.cell_progress import Progress, cell_progress
+from chainer_seg.widgets.mask_data import resize_masks, shrink_mask
+from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, mask_traits
+from chainer_seg.widgets.sizes import sent_size, shown_size
 
 _DEFAULT_COUNT = 20  # More outlines at once obscure the image.
 
@@ -30,7 +31,7 @@ _DEFAULT_COUNT = 20  # More outlines at once obscure the image.
 class Proposer(Protocol):
     """Anything that proposes masks, such as :class:`chainer_seg.models.deepmask.DeepMask`."""
 
-    def propose_rle(self, image: npt.NDArray[np.uint8], /, n: int) -> Any: ...
+    def propose_rle(self, image: npt.NDArray[np.uint8], /, n: int, *, progress: Progress) -> Any: ...
 
 
 class ProposalExplorer(MaskExplorer):
@@ -47,7 +48,7 @@ class ProposalExplorer(MaskExplorer):
             COCO result dicts, as returned by :func:`chainer_seg.datasets.read_proposals`; a DeepMask or
             SharpMask; or the name or path of a model file, such as ``'sharpmask'``.
         n: Number of proposals to request from a model.
-        longest_side: Maximum longer side of the displayed image in pixels.
+        longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
 
     Attributes:
         count: Maximum number of proposals shown: the best of those that pass the other sliders.
@@ -80,12 +81,12 @@ class ProposalExplorer(MaskExplorer):
                  longest_side: int = 640, **traits: Any) -> None:
         self.image = as_image(image)
         size = self.image.shape[:2]
-        shown = fit_within(size, longest_side)
+        sent = sent_size(size, longest_side)
         self._codes, self.scores = _sorted_codes(proposals, self.image, n)
         self.areas = np.array(coco_mask.area(self._codes), np.int64)
-        self._shown_codes = [shrink_mask(code, shown) for code in self._codes]
+        self._sent_codes = [shrink_mask(code, sent) for code in self._codes]
         super().__init__(
-            **shown_traits(self.image, self._shown_codes, shown),
+            **mask_traits(self.image, self._sent_codes, shown_size(size, longest_side), sent),
             figures_data=np.stack([self.scores, np.sqrt(self.areas)], axis=1).tobytes(),
             sizes=(0.0, float(max(size))),
             **{'score_threshold': float(min(0.0, self.scores.min(initial=0))), **traits})
@@ -123,7 +124,7 @@ class ProposalExplorer(MaskExplorer):
         colors = instance_colors(len(self))
         image = resize(self.image, self.shown_size)
         for numbers, alpha in ((self.shown, 0.0), (np.array(self.pinned, int), self.opacity)):
-            masks = decode_rle([self._shown_codes[number] for number in numbers], self.shown_size)
+            masks = resize_masks([self._sent_codes[number] for number in numbers], self.shown_size)
             image = overlay_masks(image, masks, colors[numbers], alpha, contour=1)
         return image
 
@@ -139,7 +140,8 @@ def _sorted_codes(proposals: Any, image: np.ndarray, n: int) -> tuple[list[Any],
         from chainer_seg.model_file import load_model
         proposals = load_model(proposals)
     if isinstance(proposals, Proposer):
-        proposals = proposals.propose_rle(image, n=n)
+        with cell_progress('Computing proposals') as progress:
+            proposals = proposals.propose_rle(image, n=n, progress=progress)
     results = proposal_results(proposals)
     if any('segmentation' not in result for result in results):
         raise DatasetError('Proposals without masks cannot be shown; pass proposals that have a '

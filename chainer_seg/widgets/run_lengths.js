@@ -1,4 +1,4 @@
-// Shared by the mask explorers: decoding and painting of run-length encoded masks, layout, and sliders.
+// Decoding and painting of run-length encoded masks.
 
 // A binary trait as a typed array; copied, because the view into a message may be unaligned.
 function numbers(data, Type) {
@@ -6,7 +6,7 @@ function numbers(data, Type) {
   return new Type(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 }
 
-// The masks of a widget: the ends of their runs, their boxes in the displayed image, and their colours.
+// The masks of a widget: the ends of their runs, their boxes in the image that was sent, and their colours.
 function readMasks(model) {
   const ends = numbers(model.get("ends_data"), Uint32Array);
   const places = numbers(model.get("places_data"), Uint32Array);
@@ -58,55 +58,4 @@ function paint(mask, rows, color, edgeOnly) {
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
-}
-
-// Adds a canvas, a status line below it, and a container for controls to ``el``.
-function addFrame(el, className, label) {
-  const frame = document.createElement("div");
-  frame.className = className;
-  const canvas = document.createElement("canvas");
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", label);
-  canvas.tabIndex = 0;
-  const status = document.createElement("div");
-  status.className = "chainer-seg-status";
-  status.setAttribute("aria-live", "polite");
-  const controls = document.createElement("div");
-  controls.className = "chainer-seg-controls";
-  frame.append(canvas, status, controls);
-  el.append(frame);
-  return { canvas, status, controls };
-}
-
-// Calls step(1 or -1) for the arrow keys, and enter() for Enter, on a focused canvas.
-function onKeys(canvas, step, enter = () => {}) {
-  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-  canvas.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey) enter();
-    else if (event.key in steps) step(steps[event.key]);
-    else return;
-    event.preventDefault();
-  });
-}
-
-// The item after or before ``item``, around the ends; the first or last if item is not there.
-function neighbour(items, item, step) {
-  const place = items.indexOf(item);
-  if (place < 0) return step > 0 ? items[0] : items[items.length - 1];
-  return items[(place + step + items.length) % items.length];
-}
-
-function addSlider(controls, text, { min, max, step, get, set, show }) {
-  const label = document.createElement("label");
-  label.textContent = text;
-  const input = document.createElement("input");
-  Object.assign(input, { type: "range", min, max, step });
-  input.setAttribute("aria-label", text);
-  const output = document.createElement("output");
-  controls.append(label, input, output);
-  input.addEventListener("input", () => set(Number(input.value)));
-  return () => {
-    input.value = get();
-    output.textContent = show(get());
-  };
 }

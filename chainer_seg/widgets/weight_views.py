@@ -5,11 +5,9 @@ import pathlib
 import anywidget
 import traitlets
 
+from chainer_seg.widgets.assets import read_assets
+
 _FOLDER = pathlib.Path(__file__).parent
-
-
-def _program(name: str) -> str:
-    return '\n'.join((_FOLDER / each).read_text(encoding='utf-8') for each in ('weight_search.js', name))
 
 
 class _WeightView(anywidget.AnyWidget):
@@ -29,7 +27,7 @@ class WeightTree(_WeightView):
         open_depth: Nodes above this depth are initially open.
     """
 
-    _esm = _program('weight_tree.js')
+    _esm = read_assets('weight_search.js', 'weight_tree.js')
 
     open_depth = traitlets.Int(2).tag(sync=True)
 
@@ -43,6 +41,6 @@ class WeightTable(_WeightView):
         search: Words; only rows that contain all of them are shown.
     """
 
-    _esm = _program('weight_table.js')
+    _esm = read_assets('weight_search.js', 'weight_table.js')
 
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)

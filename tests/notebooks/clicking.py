@@ -59,6 +59,25 @@ def click(window, y, x, right=False):
     (actions.context_click() if right else actions.click()).perform()
 
 
+def drag(window, element, start, end):
+    """Drags the mouse from one place of an element to another, (y, x) as fractions."""
+    from selenium.webdriver import ActionChains
+    width, height = element.size['width'], element.size['height']
+    y, x = (round((place - 0.5) * side) for place, side in zip(start, (height, width)))
+    down, right = (round((to - at) * side) for at, to, side in zip(start, end, (height, width)))
+    ActionChains(window).move_to_element_with_offset(element, x, y).click_and_hold().move_by_offset(
+        right, down).release().perform()
+
+
+def wheel(window, element, times):
+    """Turns the wheel over the middle of an element; up, which zooms in, if ``times`` is positive."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    for _ in range(abs(times)):
+        ActionChains(window).scroll_from_origin(
+            ScrollOrigin.from_element(element), 0, -100 if times > 0 else 100).perform()
+
+
 def press_button(window, text):
     [button] = [button for button in window.find_elements('css selector', '.jupyter-button')
                 if button.text.strip() == text]

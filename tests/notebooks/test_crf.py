@@ -2,7 +2,7 @@
 
 import pytest
 
-from .browser import check_cells, errors_of_ours, keep, open_cells, wait_until
+from .browser import check_cells, errors_of_ours, keep, open_cells, screenshot, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -29,16 +29,20 @@ CELLS = [
 @pytest.fixture(scope='module')
 def page(tmp_path_factory):
     """A window on the running notebook, and ``ask`` for its kernel."""
-    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), lambda window: len(sources(window)) == 2,
+    with open_cells(CELLS, tmp_path_factory.mktemp('lab'), lambda window: len(canvases(window)) == 2,
                     'both images') as (window, ask):
         yield window, ask
 
 
-def sources(window):
-    """The addresses of the images before and after the CRF, which change with what they show."""
+def canvases(window):
+    """The images before and after the CRF."""
     check_cells(window)
-    found = window.find_elements('css selector', '.jp-OutputArea img.widget-image')
-    return [each.get_attribute('src') for each in found]
+    return window.find_elements('css selector', '.jp-OutputArea .chainer-seg-stage canvas')
+
+
+def pixels(window):
+    """What they show, (H, W, 3) uint8."""
+    return [screenshot(each) for each in canvases(window)]
 
 
 def says(window, text):
@@ -58,13 +62,27 @@ def test_a_preset_moves_the_sliders_and_the_right_image(page):
     window, ask = page
     ask('setattr(explorer, "parameters", CrfParameters(1, 1, 1, 1, 1, steps=0))')
     wait_until(lambda: says(window, 'The CRF changes the class of 0.0 %'), 'a CRF without a step')
-    before, after = sources(window)
+    before, after = pixels(window)
     choice = Select(window.find_element('css selector', '.jp-OutputArea .widget-dropdown select'))
     choice.select_by_visible_text('tensorflow')
     wait_until(lambda: ask('explorer.parameters.colour_xy') == 40, 'the parameters in Python')
-    wait_until(lambda: sources(window)[1] != after, 'the other image')
-    assert sources(window)[0] == before
+    wait_until(lambda: (pixels(window)[1] != after).any(), 'the other image')
+    assert (pixels(window)[0] == before).all()
     assert '40.00' in [each.text for each in window.find_elements('css selector', '.widget-readout')]
+
+
+def test_zoom_moves_both_images(page):
+    window, _ = page
+    canvases(window)[0].send_keys('0')
+    fitted = pixels(window)
+    canvases(window)[0].send_keys('++')
+    for before, after in zip(fitted, pixels(window)):
+        assert (before != after).any()
+    assert canvases(window)[0].size['width'] >= 400
+    keep(window, 'crf_3_zoomed')
+    canvases(window)[1].send_keys('0')
+    for before, after in zip(fitted, pixels(window)):
+        assert (before == after).all()
 
 
 def test_a_slider_changes_a_parameter(page):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from .browser import check_cells, errors_of_ours, keep, open_cells, screenshot, wait_until
+from .clicking import drag, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -19,8 +20,15 @@ CELLS = [
     '                  np.hypot(rows - 150, columns - 225) < 40,\n'
     '                  (abs(rows - 60) < 15) & (abs(columns - 400) < 15)])\n'
     'found = Instances(masks, labels=[1, 0, 0], scores=[0.9, 0.6, 0.3], class_names=("dog", "cow"))\n'
-    'explorer = DetectionExplorer(data.chelsea(), found)\n'
+    'explorer = DetectionExplorer(data.chelsea(), found, longest_side=451)\n'
     'explorer',
+    '# Half as large; the true cow is a little to the right, and the small dog is not there.\n'
+    'cat, shifted = data.chelsea()[:150, :225], np.roll(masks[:2, ::2, :450:2], 10, axis=2)\n'
+    'half = Instances(masks[:, ::2, :450:2], labels=[1, 0, 0], scores=[0.9, 0.6, 0.3],\n'
+    '                 class_names=("dog", "cow"))\n'
+    'compared = DetectionExplorer(\n'
+    '    cat, half, truth=Instances(shifted, labels=[0, 1], class_names=("cow", "dog")))\n'
+    'compared',
 ]
 CENTRE, BESIDE, SMALL, NOTHING = (0.5, 0.5), (0.25, 0.4), (0.2, 0.887), (0.95, 0.05)
 EXPLORER = '.chainer-seg-detections'
@@ -51,8 +59,15 @@ def element(window, selector):
 
 def canvas(window):
     check_cells(window)
-    found = window.find_elements('css selector', f'{EXPLORER} canvas')
+    found = canvases(window, 0)
     return found[0] if found else None
+
+
+def canvases(window, number):
+    """The visible canvases of an explorer; the last one shows the detections."""
+    explorers = window.find_elements('css selector', EXPLORER)[number:]
+    return explorers and [each for each in explorers[0].find_elements('css selector', 'canvas')
+                          if each.is_displayed()]
 
 
 def canvas_pixels(window):
@@ -145,6 +160,76 @@ def test_python_shows_another_image(page):
     assert status(window).startswith('Object 0: bird')
     ask('explorer.show(data.chelsea(), found)')
     wait_until(lambda: status(window).startswith('3 of 3'), 'the first image again')
+
+
+# At three times the size, the disc is here; else the square around it.
+NEAR_DISC = (0.5, 0.75)
+
+
+def test_keys_buttons_and_wheel_zoom_and_a_drag_pans(page):
+    window, ask = page
+    click(window, NEAR_DISC)
+    assert status(window).startswith('Object 0: cow')
+    canvas(window).send_keys('+++')  # 1.5 ** 3
+    click(window, NEAR_DISC)
+    assert status(window).startswith('Object 1: dog')
+    keep(window, 'detections_3_zoomed')
+    drag(window, canvas(window), (0.5, 0.25), (0.5, 0.75))
+    click(window, CENTRE)
+    assert status(window).startswith('Object 0: cow')
+    canvas(window).send_keys('0')
+    click(window, CENTRE)
+    assert status(window).startswith('Object 1: dog')
+    for title in (*['Zoom in (+)'] * 3, 'Zoom out (-)', 'Fit the image to the view (0)'):
+        element(window, f'button[title="{title}"]').click()
+    click(window, NEAR_DISC)
+    assert status(window).startswith('Object 0: cow')
+    wheel(window, canvas(window), 4)
+    click(window, NEAR_DISC)
+    assert status(window).startswith('Object 1: dog')
+    wheel(window, canvas(window), -5)
+    click(window, NEAR_DISC)
+    assert status(window).startswith('Object 0: cow')
+
+
+def test_an_object_chosen_by_keys_is_brought_into_view(page):
+    window, ask = page
+    canvas(window).send_keys('+++')
+    canvas(window).send_keys('\ue012')  # arrow left: the last object, at the edge
+    wait_until(lambda: ask('explorer.selected') == 2, 'the small dog')
+    click(window, CENTRE)
+    wait_until(lambda: ask('explorer.selected') == -1, 'the choice to go')
+    canvas(window).send_keys('0')
+
+
+def test_the_truth_is_beside_over_or_hidden(page):
+    from selenium.webdriver.support.ui import Select
+    window, ask = page
+    truth, detections = canvases(window, 1)
+    assert truth.location['y'] == detections.location['y']
+    assert truth.location['x'] + truth.size['width'] <= detections.location['x']
+    details = window.find_elements('css selector', f'{EXPLORER} .chainer-seg-status')[1]
+    assert details.text == '3 of 3 objects shown, 2 true objects; click one for details.'
+    # A click on a true object selects the detection that agrees with it.
+    window.execute_script('arguments[0].scrollIntoView({block: "center"})', truth)
+    truth.click()
+    wait_until(lambda: ask('compared.selected') == 1, 'the disc')
+    iou = ask('(lambda a, b: float((a & b).sum() / (a | b).sum()))(half.masks[1], shifted[1])')
+    assert details.text.endswith(f'pixels, IoU {iou:.2f} with a true dog.')
+    keep(window, 'detections_4_truth_beside')
+    choice = Select(window.find_elements('css selector', f'{EXPLORER} select[aria-label="Truth"]')[1])
+    without = screenshot(detections)
+    choice.select_by_visible_text('as white outlines')
+    wait_until(lambda: ask('compared.truth_view') == 'over', 'the choice in Python')
+    [detections] = canvases(window, 1)
+    # Small images are enlarged.
+    assert detections.size['width'] == 480
+    white = (screenshot(detections) == 255).all(axis=2).sum()
+    assert white > (without == 255).all(axis=2).sum() + 300
+    keep(window, 'detections_5_truth_over')
+    choice.select_by_visible_text('hidden')
+    wait_until(lambda: ask('compared.truth_view') == 'hidden', 'the choice in Python')
+    assert (screenshot(canvases(window, 1)[0]) == 255).all(axis=2).sum() < white - 300
 
 
 def test_all_works_while_the_kernel_is_busy(page):

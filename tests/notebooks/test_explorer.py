@@ -18,7 +18,8 @@ CELLS = [
     'masks = np.stack([(abs(rows - 150) < 120) & (abs(columns - 225) < 120),\n'
     '                  np.hypot(rows - 150, columns - 225) < 40,\n'
     '                  (abs(rows - 60) < 15) & (abs(columns - 400) < 15)])\n'
-    'explorer = ProposalExplorer(data.chelsea(), Instances(masks, scores=[0.9, 0.6, 0.3]))\n'
+    'explorer = ProposalExplorer(data.chelsea(), Instances(masks, scores=[0.9, 0.6, 0.3]),\n'
+    '                            longest_side=451)\n'
     'explorer',
 ]
 CENTRE, BESIDE, SMALL, NOTHING = (0.5, 0.5), (0.25, 0.4), (0.2, 0.887), (0.95, 0.05)
@@ -156,6 +157,19 @@ def test_sliders_hide_and_python_knows(page):
     slide(window, 'Minimum score', 0.7)
     wait_until(lambda: ask('explorer.shown.tolist()') == [0], 'the score in Python')
     keep(window, 'explorer_3_sliders')
+
+
+def test_zoom_shows_more_detail_and_the_pointer_follows(page):
+    window, _ = page
+    hover(window, (0.5, 0.75))
+    assert 'Proposal 0' in status(window)
+    canvas(window).send_keys('+++')  # 1.5 ** 3
+    hover(window, (0.5, 0.76))
+    assert 'Proposal 1' in status(window)
+    keep(window, 'explorer_4_zoomed')
+    window.find_element('css selector', '.chainer-seg-explorer button[title^="Fit"]').click()
+    hover(window, (0.5, 0.75))
+    assert 'Proposal 0' in status(window)
 
 
 def test_python_changes_what_is_shown(page):

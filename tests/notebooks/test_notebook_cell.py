@@ -5,7 +5,8 @@ import importlib.resources
 import nbformat
 import pytest
 
-from .browser import check_cells, chromium, find_browser, jupyterlab, keep, open_notebook, wait_until
+from .browser import (
+    check_cells, chromium, find_browser, jupyterlab, keep, kernel_of, open_notebook, wait_until)
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -13,9 +14,24 @@ CELLS = [
     'import numpy as np\n'
     'from skimage import data\n\n'
     'from chainer_seg import Instances\n'
-    'from chainer_seg.datasets import ShapesDataset\n'
-    'from chainer_seg.widgets import (ClickSegmenter, CrfExplorer, DatasetViewer,\n'
-    '                                 DetectionExplorer, ProposalExplorer, WeightConverter)',
+    'from chainer_seg.datasets import PlainShapesDataset, ShapesDataset\n'
+    'from chainer_seg.recipes import DeepLabRecipe\n'
+    'from chainer_seg.widgets import (ClickSegmenter, CrfExplorer, DatasetViewer, DetectionExplorer,\n'
+    '                                 EvaluationBrowser, ProposalExplorer, TrainingDashboard,\n'
+    '                                 WeightConverter)\n'
+    'from converters.formats import torch7_writer\n'
+    'from ipywidgets import HTML, Accordion, Tab\n'
+    'from ipywidgets.widgets.widget import _instances\n\n'
+    'opened = HTML()\n'
+    'display(opened)\n\n\n'
+    'def open_sections(number):\n'
+    '    """Opens this section of each widget that has so many; gives how many."""\n'
+    '    widgets = [each for each in list(_instances.values())\n'
+    '               if isinstance(each, (Accordion, Tab)) and number < len(each.children)]\n'
+    '    for each in widgets:\n'
+    '        each.selected_index = number\n'
+    '    opened.value = f\'<i class="opened">{number}</i>\'\n'
+    '    return len(widgets)',
     'ClickSegmenter(data.chelsea()[:150, :200])',
     'masks = np.indices((150, 200))[1][None] < np.array([60, 120])[:, None, None]\n'
     'objects = Instances(masks, scores=[0.9, 0.6], class_names=["left"])\n'
@@ -23,8 +39,16 @@ CELLS = [
     'ProposalExplorer(data.chelsea()[:150, :200], Instances(masks, scores=[0.9, 0.6]))',
     'DatasetViewer(ShapesDataset(3, size=(160, 240)))',
     'CrfExplorer(data.chelsea()[:150, :200])',
-    'WeightConverter()',
+    'torch7_writer.write("weights.t7", {"layer": {"weight": np.ones((2, 3))}})\n'
+    'WeightConverter("weights.t7")',
+    'TrainingDashboard(DeepLabRecipe(), out="run")',
+    'plain = PlainShapesDataset(3, seed=1, size=(96, 128))\n'
+    'browser = EvaluationBrowser([truth for _, truth in plain], plain)\n'
+    'browser.choose("correct")\n'
+    'browser.show(0)\n'
+    'browser',
 ]
+SECTIONS = 8  # more than any widget has
 CONTROLS = ('a[href], button, input, select, textarea, canvas, summary, [tabindex]:not([tabindex="-1"]), '
             '.noUi-handle')
 # What these do in JupyterLab's command mode: cut, copy, insert, run or change cells, or move between them.
@@ -75,7 +99,17 @@ def page(folder):
         wait_until(lambda: widgets(window) >= len(CELLS) - 1, 'all widgets')
         wait_until(lambda: not window.find_elements(
             'css selector', '.chainer-seg-status:not([aria-live])'), 'their programs')
-        yield window, address
+        with kernel_of(folder) as ask:
+            yield window, address, ask
+
+
+def each_section(window, ask):
+    """Opens the first section of each widget, then the second, and so on."""
+    for number in range(SECTIONS):
+        if ask(f'open_sections({number})'):
+            wait_until(lambda number=number: [each.text for each in window.find_elements(
+                'css selector', '.opened')] == [str(number)], 'the sections to open')
+            yield number
 
 
 def widgets(window):
@@ -92,15 +126,17 @@ def saved_views(window):
 
 
 def test_no_key_pressed_in_a_widget_reaches_the_notebook(page):
-    window, _ = page
+    window, _, ask = page
     before = window.execute_script(STATE)
-    pressed = window.execute_script(PRESS, KEYS, CONTROLS)
-    assert len(pressed) > 60 and {'BUTTON', 'INPUT', 'SELECT', 'CANVAS'} <= set(pressed)
-    assert window.execute_script(STATE) == before
+    pressed = []
+    for _ in each_section(window, ask):
+        pressed += window.execute_script(PRESS, KEYS, CONTROLS)
+        assert window.execute_script(STATE) == before
+    assert len(pressed) > 300 and {'BUTTON', 'INPUT', 'SELECT', 'CANVAS', 'LI'} <= set(pressed)
 
 
 def test_every_control_has_a_name(page):
-    window, _ = page
+    window, *_ = page
     nameless = window.execute_script('''
         return [...document.querySelectorAll(".chainer-seg-widget")].flatMap((root) =>
           [...root.querySelectorAll("input, select, textarea, img, .noUi-handle, button")]
@@ -122,7 +158,7 @@ axe.run({ include: [[".chainer-seg-widget"]] }, { resultTypes: ["violations"] })
 
 @pytest.mark.parametrize('theme', ['Light', 'Dark'])
 def test_axe_has_no_serious_findings(page, theme):
-    window, _ = page
+    window, _, ask = page
     program = importlib.resources.files('axe_core_python').joinpath('axe.min.js').read_text(encoding='utf-8')
     window.execute_async_script(
         'const done = arguments[1];'
@@ -132,11 +168,12 @@ def test_axe_has_no_serious_findings(page, theme):
     wait_until(lambda: window.execute_script('return document.body.dataset.jpThemeName').endswith(theme),
                'the theme')
     window.execute_script(program)
-    assert window.execute_async_script(AXE) == []
+    for number in each_section(window, ask):
+        assert window.execute_async_script(AXE) == [], number
 
 
 def test_every_control_is_reached_by_tab(page):
-    window, _ = page
+    window, *_ = page
     passed_over = window.execute_script('''
         return [...document.querySelectorAll(".chainer-seg-widget")].flatMap((root) =>
           [...root.querySelectorAll("button, input, select, textarea, summary, .noUi-handle, " +
@@ -146,8 +183,27 @@ def test_every_control_is_reached_by_tab(page):
     assert passed_over == []
 
 
+def test_images_are_large_and_nothing_covers_them(page):
+    window, *_ = page
+    images = window.find_elements('css selector', '.chainer-seg-canvas canvas, .chainer-seg-stage')
+    shown = [each for each in images if each.is_displayed()]
+    assert len(shown) == 5
+    for image in shown:
+        assert max(image.size['width'], image.size['height']) >= 480
+    covered = window.execute_script('''
+        return [...document.querySelectorAll(".chainer-seg-canvas canvas, .chainer-seg-stage canvas")]
+          .filter((canvas) => canvas.offsetParent).flatMap((canvas) => {
+            canvas.scrollIntoView({ block: "center" });
+            const { left, top, width, height } = canvas.getBoundingClientRect();
+            return [[0.02, 0.02], [0.02, 0.98], [0.98, 0.02], [0.98, 0.98], [0.5, 0.5]].map(([y, x]) =>
+              document.elementFromPoint(left + x * width, top + y * height))
+              .filter((each) => each !== canvas).map((each) => each?.outerHTML.slice(0, 100) ?? "nothing");
+          })''')
+    assert covered == []
+
+
 def test_a_section_opens_by_keys(page):
-    window, _ = page
+    window, *_ = page
     field = window.find_element('css selector', 'input[placeholder="path of a mask or COCO file"]')
     [header] = [each for each in window.find_elements('css selector', '.jupyter-widget-Collapse-header')
                 if each.text.strip() == 'Open']
@@ -157,9 +213,9 @@ def test_a_section_opens_by_keys(page):
 
 
 def test_arrow_keys_go_through_the_objects_of_an_explorer(page):
-    window, _ = page
+    window, *_ = page
     explorer = window.find_element('css selector', '.chainer-seg-detections')
-    canvas = explorer.find_element('css selector', 'canvas')
+    canvas = explorer.find_element('css selector', 'figure:not([hidden]) canvas')
     status = explorer.find_element('css selector', '.chainer-seg-status')
     seen = set()
     for _ in range(2):
@@ -172,7 +228,7 @@ def test_arrow_keys_go_through_the_objects_of_an_explorer(page):
 
 
 def test_saved_views_appear_only_without_the_widgets(page):
-    window, address = page
+    window, address, _ = page
     assert saved_views(window) == []
     window.execute_async_script(
         'const done = arguments[0];'
@@ -183,3 +239,15 @@ def test_saved_views_appear_only_without_the_widgets(page):
     window.get(address)
     wait_until(lambda: len(saved_views(window)) == len(CELLS) - 1, 'the saved views')
     keep(window, 'saved_views')
+
+
+def test_the_exported_page_shows_the_saved_views_without_a_network(page, folder):
+    from nbconvert import HTMLExporter
+    window, *_ = page
+    text, _ = HTMLExporter().from_notebook_node(nbformat.read(folder / 'cells.ipynb', as_version=4))
+    (folder / 'cells.html').write_text(text, encoding='utf-8')
+    window.execute_cdp_cmd('Network.enable', {})
+    window.execute_cdp_cmd('Network.setBlockedURLs', {'urls': ['http://*', 'https://*']})
+    window.get((folder / 'cells.html').as_uri())
+    wait_until(lambda: len(saved_views(window)) == len(CELLS) - 1, 'the saved views')
+    keep(window, 'exported')

@@ -11,7 +11,7 @@ CELLS = [
     'from chainer_seg.widgets import DatasetViewer\n\n\n'
     'def mirror(image, instances, rng):\n'
     '    return image[:, ::-1].copy(), instances[:0]',
-    'dataset = ShapesDataset(6, size=(160, 240), classes=("star", "ring"))\n'
+    'dataset = ShapesDataset(60, size=(160, 240), classes=("star", "ring"))\n'
     'viewer = DatasetViewer(dataset, mirror, longest_side=240)\n'
     'viewer',
 ]
@@ -27,7 +27,8 @@ def page(tmp_path_factory):
 
 def canvas_width(window):
     check_cells(window)
-    found = window.find_elements('css selector', '.chainer-seg-detections canvas')
+    found = [each for each in window.find_elements('css selector', '.chainer-seg-detections canvas')
+             if each.is_displayed()]
     return found[0].size['width'] if found else None
 
 
@@ -82,6 +83,36 @@ def test_a_class_is_looked_for(page):
     press(window, 'Next image')
     wait_until(lambda: ask('viewer.number') == wanted[0], 'the next ring')
     ask('setattr(viewer, "class_name", None)')
+
+
+def thumbnails(window):
+    return window.find_elements('css selector', '.chainer-seg-strip button')
+
+
+def drawn(window):
+    """The numbers, from 1, of the images whose thumbnails have been made."""
+    return [int(each.text) for each in thumbnails(window) if each.find_elements('css selector', 'img')]
+
+
+def test_thumbnails_are_made_when_they_are_seen_and_lead_to_their_image(page):
+    window, ask = page
+    ask('viewer.go_to(0)')
+    wait_until(lambda: drawn(window), 'the first thumbnails')
+    seen = drawn(window)
+    assert len(thumbnails(window)) == 25 and seen[0] == 1 and 25 not in seen
+    thumbnails(window)[3].click()
+    wait_until(lambda: ask('viewer.number') == 3, 'image 4')
+    assert thumbnails(window)[3].get_attribute('aria-current') == 'true'
+    # The next one is reached by the keyboard.
+    thumbnails(window)[3].send_keys('\ue004')  # Tab
+    assert window.switch_to.active_element.text == '5'
+    window.switch_to.active_element.send_keys('\ue007')  # Enter
+    wait_until(lambda: ask('viewer.number') == 4, 'image 5')
+    assert window.switch_to.active_element.text == '5'
+    keep(window, 'viewer_3_thumbnails')
+    ask('viewer.go_to(40)')
+    wait_until(lambda: 41 in drawn(window), 'thumbnails around image 41')
+    assert [each.text for each in thumbnails(window)][12] == '41'
 
 
 def test_the_augmentation_is_switched_on_and_off(page):

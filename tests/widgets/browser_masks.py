@@ -4,8 +4,8 @@ import numpy as np
 
 
 def masks_in_browser(explorer):
-    """Masks (R, h, w) bool and their boxes x, y, width, height (R, 4) in the shown image."""
-    rows, columns = explorer.shown_size
+    """Masks (R, h, w) bool and their boxes x, y, width, height (R, 4) in the image that is sent."""
+    rows, columns = explorer.sent_size
     ends = np.frombuffer(explorer.ends_data, '<u4')
     places = np.frombuffer(explorer.places_data, '<u4').reshape(-1, 6)
     masks = np.zeros((len(places), columns * rows), bool)

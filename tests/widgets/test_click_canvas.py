@@ -21,7 +21,7 @@ def image():
 
 @pytest.fixture
 def canvas(image):
-    return ClickCanvas(image, Discs())
+    return ClickCanvas(image, Discs(), longest_side=80)
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ def random_image(seed=0, size=SIZE):
 
 @pytest.fixture
 def segmenter():
-    return ClickSegmenter({'cup': random_image(0), 'cat': random_image(1, (50, 40))}, Discs())
+    return ClickSegmenter({'cup': random_image(0), 'cat': random_image(1, (50, 40))}, Discs(),
+                          longest_side=80)
 
 
 def push(segmenter, text):

@@ -50,7 +50,7 @@ def truth():
 
 @pytest.fixture
 def explorer(image, truth):
-    return CrfExplorer(image, Halves(), truth, noise=1.2)
+    return CrfExplorer(image, Halves(), truth, longest_side=40, noise=1.2)
 
 
 def sliders(explorer):

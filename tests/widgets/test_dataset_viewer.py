@@ -1,5 +1,6 @@
 """The data-set viewer from Python's side: where buttons go, what the augmentation gets, what fails."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -151,7 +152,54 @@ def test_counting_ends_after_a_second(few, monkeypatch):
     monkeypatch.setattr(dataset_viewer, '_LONGEST', -1)
     viewer = DatasetViewer(few)
     viewer.class_name = 'dog'
-    assert matches(viewer) == 'in at least 1 images'
+    assert matches(viewer) == 'in at least 1 image'
+
+
+def strip(viewer):
+    return viewer.children[1]
+
+
+def test_thumbnails_surround_the_image_that_is_shown(few):
+    viewer = DatasetViewer(few, number=1)
+    assert strip(viewer).numbers == [0, 1, 2, 3] and strip(viewer).chosen == 1
+    strip(viewer).chosen = 3  # as the browser does
+    assert viewer.number == 3 and viewer.explorer.image[0, 0, 0] == 3
+    viewer.class_name = 'dog'
+    assert strip(viewer).numbers == [0, 3]
+    viewer.class_name = None
+    many = DatasetViewer(Few(list(few) * 20), number=40)
+    assert strip(many).numbers == list(range(28, 53)) and strip(many).chosen == 40
+    many.go_to(79)
+    assert strip(many).numbers == list(range(55, 80))
+
+
+def test_a_thumbnail_is_made_when_the_browser_asks_for_it(few, monkeypatch):
+    read = []
+
+    class Counting(Few):
+        def __getitem__(self, number):
+            read.append(number)
+            return super().__getitem__(number)
+
+    viewer = DatasetViewer(Counting(few))
+    assert read == [0]  # the image that is shown
+    sent = []
+    monkeypatch.setattr(strip(viewer), 'send', lambda content, buffers: sent.append((content, buffers)))
+    strip(viewer)._handle_custom_msg({'kind': 'want', 'number': 2}, [])
+    [(content, [data])] = sent
+    assert content == {'kind': 'thumbnail', 'number': 2} and read == [0, 2]
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (20, 30, 3) and abs(image.astype(int) - 2).max() <= 1
+    for nonsense in ({'kind': 'want', 'number': 99}, {}, 'want'):
+        strip(viewer)._handle_custom_msg(nonsense, [])
+    assert len(sent) == 1 and read == [0, 2]
+
+
+def test_an_image_that_cannot_be_read_has_an_empty_thumbnail(tmp_path):
+    path = write_coco(ShapesDataset(2, size=(32, 32)), tmp_path)
+    viewer = DatasetViewer(CocoDataset(path, tmp_path / 'images'))
+    (tmp_path / 'images' / '000001.jpg').write_bytes(b'no image')
+    assert strip(viewer).thumbnail(0) and strip(viewer).thumbnail(1) == b''
 
 
 def test_numbers_out_of_range_and_empty_data_sets_are_rejected(few):

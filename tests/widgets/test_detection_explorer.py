@@ -37,13 +37,13 @@ def found():
 
 @pytest.fixture
 def explorer(image, found):
-    return DetectionExplorer(image, found)
+    return DetectionExplorer(image, found, longest_side=80)
 
 
 def test_masks_and_figures_reach_the_browser(explorer, found):
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], found.masks)
-    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)
-    np.testing.assert_allclose(figures, [(0.9, 2, 1200, 5, 5, 35, 45), (0.6, 0, 100, 10, 10, 20, 20),
+    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 9)
+    np.testing.assert_allclose(figures[:, :7], [(0.9, 2, 1200, 5, 5, 35, 45), (0.6, 0, 100, 10, 10, 20, 20),
                                          (0.3, 0, 150, 40, 60, 50, 75)], rtol=1e-6)
     assert explorer.class_names == list(NAMES) and explorer.with_scores
 
@@ -82,17 +82,83 @@ def test_score_and_classes_select_the_shown_objects(explorer, found):
     assert len(explorer.instances) == 0
 
 
-def test_a_large_image_is_shown_shrunk_with_the_numbers_of_the_image():
-    masks = np.zeros((2, 600, 800), bool)
-    masks[0, 100:300, 200:400] = True
-    masks[1, 500, 500:] = True
-    explorer = DetectionExplorer(np.zeros((600, 800, 3), np.uint8), Instances(masks), longest_side=80)
-    assert explorer.shown_size == (60, 80) and explorer.image_size == (600, 800)
+def test_a_large_image_is_sent_shrunk_with_the_numbers_of_the_image():
+    masks = np.zeros((2, 1920, 2560), bool)
+    masks[0, 200:600, 400:800] = True
+    masks[1, 1001, 1500:] = True
+    explorer = DetectionExplorer(np.zeros((1920, 2560, 3), np.uint8), Instances(masks))
+    assert explorer.shown_size == (480, 640) and explorer.image_size == (1920, 2560)
+    assert explorer.sent_size == (960, 1280)  # with more detail than is shown, for zooming in
     shown = masks_in_browser(explorer)[0]
-    assert shown[0].sum() == 400 and shown[0, 10:30, 20:40].all()
-    assert shown[1].any()  # a line thinner than a pixel of the shown image
-    assert np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 7)[0, 2] == 200 * 200
+    assert shown[0].sum() == 200 * 200 and shown[0, 100:300, 200:400].all()
+    np.testing.assert_array_equal(np.argwhere(shown[1]), [(500, x) for x in range(750, 1280)])
+    assert np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 9)[0, 2] == 400 * 400
     np.testing.assert_array_equal(explorer.instances.masks, masks)
+
+
+@pytest.mark.parametrize('size, longest_side, shown', [
+    ((60, 80), 640, (360, 480)), ((80, 40), 640, (480, 240)), ((300, 600), 640, (300, 600)),
+    ((300, 1200), 640, (160, 640)), ((60, 80), 100, (75, 100))])
+def test_small_images_are_enlarged_to_480_pixels_and_large_ones_shrunk(size, longest_side, shown):
+    explorer = DetectionExplorer(np.zeros((*size, 3), np.uint8), Instances.empty(*size), longest_side)
+    assert explorer.shown_size == shown and explorer.snapshot().shape[:2] == shown
+
+
+@pytest.fixture
+def truth():
+    """The cow a little to the right of where it was detected, and a bird, which was missed."""
+    masks = np.zeros((2, 60, 80), bool)
+    masks[0, 5:35, 10:50] = True
+    masks[1, 50:58, 5:15] = True
+    return Instances(masks, labels=[1, 0], class_names=('bird', 'cow'))
+
+
+def test_the_truth_reaches_the_browser_with_its_agreement(image, found, truth):
+    explorer = DetectionExplorer(image, found, truth=truth)
+    assert explorer.truths == 2 and len(explorer) == 3
+    np.testing.assert_array_equal(masks_in_browser(explorer)[0], np.concatenate([found.masks, truth.masks]))
+    assert explorer.class_names == [*NAMES, 'bird']
+    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 9)
+    assert figures[3:, 1].tolist() == [2, 3]  # labels match by name
+    iou = 35 * 30 / (45 * 30)
+    np.testing.assert_allclose(figures[[0, 3], 7:], [(0, iou), (0, iou)])
+    assert figures[4, 8] == 0 and figures[2, 8] == 0
+    colors = np.frombuffer(explorer.colors_data, np.uint8).reshape(-1, 3)
+    np.testing.assert_array_equal(colors[3], colors[0])  # found, so that it has the colour of its detection
+    assert not (colors[4] == colors[:4]).all(axis=1).any()
+
+
+def test_the_snapshot_shows_the_truth_beside_or_over_the_detections(image, found, truth):
+    options = {'boxes': False, 'names': False, 'longest_side': 80}
+    explorer = DetectionExplorer(image, found, truth=truth, **options)
+    alone = DetectionExplorer(image, found, **options).snapshot()
+    beside = explorer.snapshot()
+    assert beside.shape == (60, 80 + 4 + 80, 3) and (beside[:, 80:84] == 255).all()
+    np.testing.assert_array_equal(beside[:, 84:], alone)
+    np.testing.assert_array_equal(beside[5, 10:50], np.broadcast_to(instance_colors(5)[0], (40, 3)))
+    np.testing.assert_array_equal(beside[5, 5:10], image[5, 5:10])
+    explorer.hidden = [3]
+    np.testing.assert_array_equal(explorer.snapshot()[50:58, 5:15], image[50:58, 5:15])
+    explorer.truth_view = 'over'
+    over = explorer.snapshot()
+    assert over.shape == alone.shape and (over[5, 10:50] == 255).all()
+    explorer.truth_view = 'hidden'
+    np.testing.assert_array_equal(explorer.snapshot(), alone)
+
+
+def test_the_truth_of_another_image_is_rejected(image, found, truth):
+    with pytest.raises(DatasetError, match='belong to an image of 50x80 pixels'):
+        DetectionExplorer(image, found, truth=Instances(np.ones((1, 50, 80), bool)))
+    explorer = DetectionExplorer(image, found, truth=truth)
+    explorer.show(image, found)
+    assert explorer.truths == 0
+
+
+def test_the_truth_may_have_keypoints_that_the_detections_lack(image, found):
+    points = np.ones((1, 17, 3), np.float32)
+    explorer = DetectionExplorer(image, found, truth=Instances(found.masks[:1], keypoints=points))
+    sent = np.frombuffer(explorer.keypoints_data, '<f4').reshape(4, 17, 3)
+    assert not sent[:3].any() and (sent[3] == 1).all()
 
 
 def test_another_image_keeps_the_settings(explorer):
@@ -136,7 +202,7 @@ def test_unknown_styles_are_rejected(explorer):
 
 
 def test_without_detections_there_is_no_error(image):
-    explorer = DetectionExplorer(image, Instances.empty(60, 80))
+    explorer = DetectionExplorer(image, Instances.empty(60, 80), longest_side=80)
     assert len(explorer) == 0 and explorer.shown.tolist() == []
     np.testing.assert_array_equal(explorer.snapshot(), image)
 

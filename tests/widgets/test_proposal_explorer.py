@@ -40,7 +40,7 @@ def proposals():
 
 @pytest.fixture
 def explorer(image, proposals):
-    return ProposalExplorer(image, proposals)
+    return ProposalExplorer(image, proposals, longest_side=80)
 
 
 def test_masks_are_sent_to_the_browser_best_first(explorer, proposals):
@@ -92,16 +92,32 @@ def test_pinning_a_missing_proposal_is_rejected(explorer):
     assert explorer.pinned == []
 
 
-def test_large_image_is_shown_shrunk_with_masks_of_the_image():
-    size = (600, 800)
-    proposals = rectangles((100, 200, 300, 400), (500, 500, 501, 800), size=size, scores=[0.9, 0.1])
-    explorer = ProposalExplorer(np.zeros((*size, 3), np.uint8), proposals, longest_side=80)
-    masks, boxes = masks_in_browser(explorer)
-    assert explorer.shown_size == (60, 80) and explorer.image_size == size
-    assert masks[0].sum() == 20 * 20 and masks[0, 10:30, 20:40].all()
-    assert masks[1].any()  # One row of the image is a tenth of a row here, and still to be seen.
+def test_large_image_is_sent_shrunk_with_masks_of_the_image():
+    size = (1200, 2560)
+    proposals = rectangles((100, 200, 300, 400), (501, 500, 502, 800), size=size, scores=[0.9, 0.1])
+    explorer = ProposalExplorer(np.zeros((*size, 3), np.uint8), proposals)
+    masks, _ = masks_in_browser(explorer)
+    assert (explorer.shown_size, explorer.sent_size, explorer.image_size) == ((300, 640), (600, 1280), size)
+    assert masks[0].sum() == 100 * 100 and masks[0, 50:150, 100:200].all()
+    assert masks[1].any()  # One row of the image is half of a row here, and still to be seen.
     assert explorer.areas.tolist() == [200 * 200, 300]
     np.testing.assert_array_equal(explorer.instances([1]).masks, proposals.masks[1:])
+    assert explorer.snapshot().shape == (300, 640, 3)
+
+
+def test_masks_are_shrunk_as_images_are(rng):
+    from chainer_seg.images import resize
+    masks = cv2.GaussianBlur(rng.normal(size=(700, 3000)), (0, 0), 30) > 0.01
+    explorer = ProposalExplorer(np.zeros((700, 3000, 3), np.uint8), Instances(masks[None]))
+    expected = resize(masks.astype(np.float32), explorer.sent_size)
+    differs = masks_in_browser(explorer)[0][0] != (expected >= 0.5)
+    assert abs(expected[differs] - 0.5).max(initial=0) < 1e-5  # rounding
+
+
+def test_a_small_image_is_enlarged_to_480_pixels(image, proposals):
+    explorer = ProposalExplorer(image, proposals)
+    assert explorer.shown_size == (360, 480) and explorer.sent_size == (60, 80)
+    assert explorer.snapshot().shape == (360, 480, 3)
 
 
 def test_results_of_files_are_accepted(image, proposals):
@@ -113,7 +129,8 @@ def test_a_model_computes_the_proposals(image, proposals):
     results = proposals.to_coco_results(7)
 
     class Model:
-        def propose_rle(self, pixels, n):
+        def propose_rle(self, pixels, n, progress):
+            assert list(progress([1, 2])) == [1, 2]
             np.testing.assert_array_equal(pixels, image)
             assert n == 50
             return RleProposals([result['segmentation'] for result in results], proposals.bboxes,
@@ -129,13 +146,13 @@ def test_a_model_can_be_given_by_name(image):
 
 
 def test_without_proposals_there_is_no_error(image):
-    explorer = ProposalExplorer(image, Instances.empty(60, 80))
+    explorer = ProposalExplorer(image, Instances.empty(60, 80), longest_side=80)
     assert len(explorer) == 0 and explorer.shown.tolist() == []
     np.testing.assert_array_equal(explorer.snapshot(), image)
 
 
-def test_an_empty_mask_is_accepted(image):
-    explorer = ProposalExplorer(image, Instances(np.zeros((1, 60, 80), bool)), longest_side=40)
+def test_an_empty_mask_is_accepted():
+    explorer = ProposalExplorer(np.zeros((60, 1600, 3), np.uint8), Instances(np.zeros((1, 60, 1600), bool)))
     assert not masks_in_browser(explorer)[0].any()
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import cv2
@@ -107,7 +107,8 @@ def dense_crf(image: ImageLike, probability: ArrayLike, clicks: Sequence[Click],
 
 
 def semantic_crf(image: ImageLike, probabilities: ArrayLike, *,
-                 preset: str | CrfParameters = 'deeplab') -> np.ndarray:
+                 preset: str | CrfParameters = 'deeplab',
+                 progress: Callable[[range], Iterable[int]] = iter) -> np.ndarray:
     """The probabilities of classes under a dense CRF, by mean field.
 
     A class whose probability is nowhere above 0.01 is excluded: it keeps its probabilities, and the
@@ -119,6 +120,7 @@ def semantic_crf(image: ImageLike, probabilities: ArrayLike, *,
         image: Anything that :func:`chainer_seg.images.as_image` takes; mostly (H, W, 3) uint8.
         probabilities: (C, H, W) float32 in 0..1, which sum to 1; at least two classes.
         preset: A name of :data:`PRESETS`, or :class:`CrfParameters`.
+        progress: Wraps the iteration over the steps, as ``tqdm`` does.
 
     Returns:
         (C, H, W) float32, which sum to 1.
@@ -135,7 +137,7 @@ def semantic_crf(image: ImageLike, probabilities: ArrayLike, *,
     refined = probabilities.copy()
     share = refined[kept].sum(axis=0)
     believed = np.maximum(probabilities[kept], _MIN_BELIEF)
-    refined[kept] = mean_field(image, believed, parameters) * share
+    refined[kept] = mean_field(image, believed, parameters, progress=progress) * share
     return refined
 
 
@@ -169,7 +171,8 @@ def joint_crf(image: ImageLike, probabilities: ArrayLike, *, preset: str | CrfPa
 
 
 def mean_field(image: np.ndarray, probabilities: np.ndarray, parameters: CrfParameters,
-               labels: np.ndarray | None = None) -> np.ndarray:
+               labels: np.ndarray | None = None, progress: Callable[[range], Iterable[int]] = iter
+               ) -> np.ndarray:
     """Mean field of a dense CRF with Potts costs.
 
     As in the authors' program, kernels are normalised symmetrically, D^-1/2 K D^-1/2 with D the
@@ -180,6 +183,7 @@ def mean_field(image: np.ndarray, probabilities: np.ndarray, parameters: CrfPara
         probabilities: (C, H, W) float above 0, the unary probabilities of the classes.
         parameters: The two kernels.
         labels: (H, W) int, the class of pixels where it is known and -1 elsewhere.
+        progress: As that of :func:`semantic_crf`.
 
     Returns:
         (C, H, W) float32, which sum to 1.
@@ -193,7 +197,7 @@ def mean_field(image: np.ndarray, probabilities: np.ndarray, parameters: CrfPara
     features = _features(image, parameters.colour_xy, parameters.colour_rgb)
     colour = _normalised(PermutohedralLattice(features).filter, height * width)
     belief = softmax(unary, axis=1)
-    for step in range(parameters.steps + 1):
+    for step in progress(range(parameters.steps + 1)):
         if step:
             belief = softmax(unary + parameters.smooth_weight * smooth(belief)
                              + parameters.colour_weight * colour(belief), axis=1)

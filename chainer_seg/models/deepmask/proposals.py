@@ -1,6 +1,6 @@
 """Full-scene inference: proposals for a whole image (arXiv 1506.06204, section 3.2)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import chainer
@@ -36,6 +36,8 @@ SKIP_REACH = 3  # positions, of the three 3x3 convolutions of SharpMask's horizo
 
 ALL_WINDOWS = (slice(0, None), slice(0, None))  # rows and columns
 
+# Wraps an iteration over scales, as tqdm does.
+Progress: TypeAlias = Callable[[Sequence[PyramidLevel]], Iterable[PyramidLevel]]
 # Numbers of the masks, their level, their rows and columns there, and their logits (m, S, S) float32.
 MaskLogits: TypeAlias = tuple[np.ndarray, PyramidLevel, np.ndarray, np.ndarray, np.ndarray]
 
@@ -101,16 +103,21 @@ class ProposalModel(CandidateModel):
 
     def propose_rle(self, image: ImageLike, n: int = 100, scales: Sequence[float] | None = None,
                     zoom: bool = False, dm: bool = False, threshold: float = MASK_THRESHOLD,
-                    nms: float | None = None, exact: bool = False) -> RleProposals:
+                    nms: float | None = None, exact: bool = False,
+                    progress: Progress = iter) -> RleProposals:
         """As :meth:`propose`, but with masks as run-length encodings, in bounded memory.
 
         Apart from the image, the memory depends on ``n`` and :data:`.pieces.PIECE_PIXELS`, and hardly on
         the size of the image: 1000 proposals for twelve megapixels fit easily.
 
+        Args:
+            image, n, scales, zoom, dm, threshold, nms, exact: As those of :meth:`propose`.
+            progress: Wraps the iteration over scales, as ``tqdm`` does.
+
         Returns:
             :class:`RleProposals`.
         """
-        runs, scores, found_at = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
+        runs, scores, found_at = self._find(image, n, scales, zoom, dm, threshold, nms, exact, progress)
         return RleProposals(runs.to_rle(), runs.bboxes(), scores, found_at)
 
     def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
@@ -206,17 +213,18 @@ class ProposalModel(CandidateModel):
 
     def _find(self, image: ImageLike, n: int, scales: Sequence[float] | None = None, zoom: bool = False,
               dm: bool = False, threshold: float = MASK_THRESHOLD, nms: float | None = None,
-              exact: bool = False) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+              exact: bool = False, progress: Progress = iter
+              ) -> tuple[RunLengthMasks, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The results of :meth:`decode` for an image."""
         _check(n, threshold, nms)
         if dm and self.mask_size is None:
             raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
         pixels = as_image(image)
         with inference():
-            candidates = self._best_windows(self.prepare(pixels, scales, zoom), n, dm, exact)
+            candidates = self._best_windows(progress(self.prepare(pixels, scales, zoom)), n, dm, exact)
             return self.decode(candidates, n, pixels.shape[:2], threshold, nms, exact)
 
-    def _best_windows(self, levels: Sequence[PyramidLevel], n: int, dm: bool, exact: bool
+    def _best_windows(self, levels: Iterable[PyramidLevel], n: int, dm: bool, exact: bool
                       ) -> list[Candidates]:
         """The ``n`` best windows of each level; the maps of a level are released before the next one."""
         pick = torch_candidates if exact else best_candidates
