@@ -210,7 +210,8 @@ class DatasetViewer(NotebookBox):
 
     def _images_with(self, label: int) -> tuple[list[int], bool]:
         """The images with a class that are found in a short time, and whether they are all."""
-        end, found = time.monotonic() + _LONGEST, []
+        end = time.monotonic() + _LONGEST
+        found: list[int] = []
         for number in range(len(self.dataset)):
             with contextlib.suppress(UserError):  # said when the image is shown
                 found.extend(images_with(self.dataset, label, [number]))
