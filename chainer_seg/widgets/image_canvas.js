@@ -252,7 +252,7 @@ class ImageCanvas {
 
 function render({ model, el }) {
   const widget = new ImageCanvas(model, el);
-  const unguard = guardKeys(widget.frame);
+  widget.frame.ownsKey = (event) => actionOf(event) !== null; // Ctrl+Z and the like, for notebook_cell.js
   const listeners = {
     "msg:custom": (message) => widget.onMessage(message),
     "change:opacity change:threshold change:brush change:tool": () => widget.draw(),
@@ -266,7 +266,6 @@ function render({ model, el }) {
   widget.showBusy();
   widget.showSign();
   return () => {
-    unguard();
     Object.entries(listeners).forEach(([events, listener]) => model.off(events, listener));
   };
 }

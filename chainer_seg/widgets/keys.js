@@ -48,16 +48,6 @@ function actionOf(event) {
   return name in STEPS ? "step" : name === " " ? "grab" : null;
 }
 
-// Keeps Ctrl+Z and the like from the notebook while the image has the focus.
-function guardKeys(frame) {
-  const guard = (event) => {
-    if (!event.composedPath().includes(frame)) return;
-    frame.toggleAttribute("data-lm-suppress-shortcuts", actionOf(event) !== null);
-  };
-  window.addEventListener("keydown", guard, true);
-  return () => window.removeEventListener("keydown", guard, true);
-}
-
 function makeHelp(actions) {
   const help = document.createElement("div");
   help.className = "chainer-seg-guide";

@@ -56,7 +56,10 @@ function nameParts(root) {
 function guardCell(el) {
   const guard = (event) => {
     const path = event.composedPath();
-    if (path.includes(el.closest(WIDGET))) path[0].toggleAttribute(SUPPRESS, !isForNotebook(event));
+    if (!path.includes(el.closest(WIDGET))) return;
+    // An element may own keys that are else the notebook's.
+    const isOwned = path.some((each) => each.ownsKey?.(event));
+    path[0].toggleAttribute(SUPPRESS, isOwned || !isForNotebook(event));
   };
   window.addEventListener("keydown", guard, true);
   const observer = new MutationObserver(([{ target }]) => nameParts(target.closest(WIDGET)));

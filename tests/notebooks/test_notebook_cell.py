@@ -72,10 +72,13 @@ for (const root of document.querySelectorAll(".chainer-seg-widget")) {
 }
 return pressed;
 '''
+# The cell of the control that was used last is active: no arrow key has left it.
+IS_ACTIVE = '''
+return window.jupyterapp.shell.currentWidget.content.activeCell.node.contains(document.activeElement);
+'''
 STATE = '''
 const notebook = window.jupyterapp.shell.currentWidget.content;
-return [notebook.mode, notebook.activeCellIndex,
-        ...notebook.widgets.map((cell) => cell.model.sharedModel.source)];
+return [notebook.mode, ...notebook.widgets.map((cell) => cell.model.sharedModel.source)];
 '''
 
 
@@ -107,8 +110,9 @@ def each_section(window, ask):
     """Opens the first section of each widget, then the second, and so on."""
     for number in range(SECTIONS):
         if ask(f'open_sections({number})'):
-            wait_until(lambda number=number: [each.text for each in window.find_elements(
-                'css selector', '.opened')] == [str(number)], 'the sections to open')
+            wait_until(lambda number=number: window.execute_script(
+                'return document.querySelector(".opened")?.textContent') == str(number),
+                'the sections to open')
             yield number
 
 
@@ -119,10 +123,11 @@ def widgets(window):
 
 
 def saved_views(window):
-    """The saved views that are visible."""
-    return [each for each in window.find_elements(
-        'css selector', '.jp-RenderedImage img, .jp-RenderedHTMLCommon .chainer-seg-saved')
-        if each.is_displayed()]
+    """How many saved views are visible."""
+    return window.execute_script('''
+        return [...document.querySelectorAll(
+          ".jp-RenderedImage img, .jp-RenderedHTMLCommon .chainer-seg-saved")]
+          .filter((each) => each.checkVisibility()).length''')
 
 
 def test_no_key_pressed_in_a_widget_reaches_the_notebook(page):
@@ -132,6 +137,7 @@ def test_no_key_pressed_in_a_widget_reaches_the_notebook(page):
     for _ in each_section(window, ask):
         pressed += window.execute_script(PRESS, KEYS, CONTROLS)
         assert window.execute_script(STATE) == before
+        assert window.execute_script(IS_ACTIVE)
     assert len(pressed) > 300 and {'BUTTON', 'INPUT', 'SELECT', 'CANVAS', 'LI'} <= set(pressed)
 
 
@@ -229,7 +235,7 @@ def test_arrow_keys_go_through_the_objects_of_an_explorer(page):
 
 def test_saved_views_appear_only_without_the_widgets(page):
     window, address, _ = page
-    assert saved_views(window) == []
+    assert saved_views(window) == 0
     window.execute_async_script(
         'const done = arguments[0];'
         'window.jupyterapp.commands.execute("docmanager:save").then(() => done())')
@@ -237,7 +243,7 @@ def test_saved_views_appear_only_without_the_widgets(page):
         'const done = arguments[0];'
         'window.jupyterapp.shell.currentWidget.sessionContext.restartKernel().then(() => done())')
     window.get(address)
-    wait_until(lambda: len(saved_views(window)) == len(CELLS) - 1, 'the saved views')
+    wait_until(lambda: saved_views(window) == len(CELLS) - 1, 'the saved views')
     keep(window, 'saved_views')
 
 
@@ -249,5 +255,5 @@ def test_the_exported_page_shows_the_saved_views_without_a_network(page, folder)
     window.execute_cdp_cmd('Network.enable', {})
     window.execute_cdp_cmd('Network.setBlockedURLs', {'urls': ['http://*', 'https://*']})
     window.get((folder / 'cells.html').as_uri())
-    wait_until(lambda: len(saved_views(window)) == len(CELLS) - 1, 'the saved views')
+    wait_until(lambda: saved_views(window) == len(CELLS) - 1, 'the saved views')
     keep(window, 'exported')
