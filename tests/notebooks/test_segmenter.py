@@ -267,7 +267,7 @@ def test_clicks_that_wait_stay_with_their_image(page):
     wait_for(window, ask, 'segmenter.number == 1 and len(segmenter._images.sources[0].session.clicks) == 3')
     assert ask('len(segmenter.clicks)') == 0 and ask('int(segmenter.mask.sum())') == 0
     assert 'coffee' in ask('segmenter.message')
-    wait_until(lambda: canvas_pixels(window).shape[:2] == (300, 451), 'the cat')
+    wait_until(lambda: canvas_pixels(window).shape[:2] == (319, 480), 'the cat, enlarged')
     keep(window, 'segmenter_8_other_image')
 
 
