@@ -159,7 +159,7 @@ def test_files_that_are_not_archives_are_reported(tmp_path):
 
 def test_the_list_of_public_files_is_complete():
     kinds = public_files()
-    assert set(kinds) == {'weights', 'coco', 'sbd', 'voc', 'click'}
+    assert set(kinds) == {'weights', 'coco', 'sbd', 'voc', 'proposals', 'click'}
     for entries in kinds.values():
         assert len({entry.file for entry in entries.values()}) == len(entries)
         for entry in entries.values():
