@@ -75,7 +75,10 @@ def test_a_preview_shows_what_a_click_would_give(canvas):
     press(canvas, 20, 20)
     assert canvas.canvas.previews
     send(canvas, kind='hover', clicks=[[40, 60, True]], image=0, ticket='2')
-    np.testing.assert_array_equal(preview(canvas), (disc(SIZE, 20, 20) | disc(SIZE, 40, 60)) * 255)
+    # The image is shown six times as large; every sixth pixel is near the middle of one of its pixels.
+    shown = preview(canvas)
+    assert shown.shape == (360, 480)
+    np.testing.assert_array_equal(shown[3::6, 3::6] > 127, disc(SIZE, 20, 20) | disc(SIZE, 40, 60))
     assert canvas.clicks == (Click(20, 20),) and canvas.message.startswith('1 click')
     press(canvas, 40, 60)
     assert canvas.canvas.preview_data == b''
