@@ -1,12 +1,12 @@
 """Depthwise convolution on the CPU, compared with an ordinary convolution of each channel."""
 
-import chainer
 import chainer.functions as F
 import numpy as np
 import pytest
 from chainer import gradient_check
 
 from chainer_seg.functions import depthwise
+from tests.functions.gradients import output_and_gradients
 
 # Kernel, stride, padding and dilation, each of rows and columns.
 CASES = [((3, 3), (1, 1), (1, 1), (1, 1)), ((5, 3), (2, 1), (2, 0), (1, 1)),
@@ -29,12 +29,8 @@ def chunk(request, monkeypatch):
 @pytest.mark.parametrize('kernel, stride, pad, dilation', CASES)
 def test_output_and_gradients_match_convolutions_of_single_channels(rng, kernel, stride, pad, dilation):
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in (SHAPE, (5, 1) + kernel, (5,))]
-    results = []
-    for function in (separately, lambda *a: F.convolution_2d(*a[:-1], dilate=a[-1], groups=5)):
-        variables = [chainer.Variable(array) for array in arrays]
-        y = function(*variables, stride, pad, dilation)
-        F.sum(y ** 2).backward()
-        results.append([y.array] + [variable.grad for variable in variables])
+    results = [output_and_gradients(function, arrays, stride, pad, dilation)
+               for function in (separately, lambda *a: F.convolution_2d(*a[:-1], dilate=a[-1], groups=5))]
     for expected, ours in zip(*results):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
 

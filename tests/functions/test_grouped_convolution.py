@@ -1,12 +1,12 @@
 """Grouped convolution on the CPU and the GPU, compared with an ordinary convolution of each group."""
 
-import chainer
 import chainer.functions as F
 import numpy as np
 import pytest
 from chainer import gradient_check
 
 from chainer_seg.functions import convolution
+from tests.functions.gradients import output_and_gradients
 
 GROUPS, INPUTS, OUTPUTS = 3, 2, 4  # channels of each group
 
@@ -32,21 +32,14 @@ def arrays_of(rng, kernel):
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
-def output_and_gradients(function, arrays, settings):
-    variables = [chainer.Variable(array) for array in arrays]
-    y = function(*variables, *settings)
-    F.sum(y ** 2).backward()
-    return [y.array] + [variable.grad for variable in variables]
-
-
 @pytest.mark.parametrize('chunk', [1 << 20, 400], ids=['at once', 'in chunks'])
 @pytest.mark.parametrize('kernel, stride, pad, dilation', CASES)
 def test_output_and_gradients_match_a_convolution_of_each_group(rng, monkeypatch, kernel, stride, pad,
                                                                 dilation, chunk):
     monkeypatch.setattr(convolution, '_CHUNK', chunk)
     arrays, settings = arrays_of(rng, kernel), (stride, pad, dilation)
-    for expected, found in zip(output_and_gradients(by_groups, arrays, settings),
-                               output_and_gradients(grouped, arrays, settings)):
+    for expected, found in zip(output_and_gradients(by_groups, arrays, *settings),
+                               output_and_gradients(grouped, arrays, *settings)):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
@@ -64,6 +57,6 @@ def test_gpu_agrees_with_the_cpu(rng, kernel, stride, pad, dilation):
     import cupy
     arrays, settings = arrays_of(rng, kernel), (stride, pad, dilation)
     for expected, found in zip(
-            output_and_gradients(grouped, arrays, settings),
-            output_and_gradients(grouped, [cupy.asarray(array) for array in arrays], settings)):
+            output_and_gradients(grouped, arrays, *settings),
+            output_and_gradients(grouped, [cupy.asarray(array) for array in arrays], *settings)):
         np.testing.assert_allclose(cupy.asnumpy(found), expected, rtol=1e-4, atol=1e-3)
