@@ -13,6 +13,7 @@ from chainer_seg.cli.common import CommonOnDevice, Strict
 from chainer_seg.cli.crf_options import crf_parameters
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
+from chainer_seg.errors import ImageError
 from chainer_seg.recipes.options import Flat, Switch, chosen, option
 from chainer_seg.recipes.rules import only, with_any
 
@@ -82,12 +83,17 @@ class PredictClickMaps(ModelCommand):
             probability = segment_maps(model, image, maps)
             save_click_mask(each, image, probability > self.threshold, probability, clicks_of_maps(maps))
 
-        predict_each(self, model, inputs, save, strict=self.strict, folders=[self.out])
+        try:
+            predict_each(self, model, inputs, save, strict=self.strict, folders=[self.out])
+        except ImageError:
+            if self.joint and not self.strict:
+                self.refine(dataset, stems)
+            raise
         if self.joint:
             self.refine(dataset, stems)
 
     def refine(self, dataset: 'ClickFilesDataset', stems: Sequence[pathlib.Path]) -> None:
-        """Writes the objects of each image that a dense CRF finds together."""
+        """Writes the objects that a dense CRF finds together, of images whose samples all have results."""
         from chainer_seg.images import read_image
         from chainer_seg.jobs.result_paths import result_stems
         from chainer_seg.label_images import write_label_image
@@ -97,6 +103,11 @@ class PredictClickMaps(ModelCommand):
             samples[name].append(number)
         stems_of_images = [stem for _, stem in result_stems(map(pathlib.Path, samples), self.out)]
         for (name, numbers), stem in zip(samples.items(), stems_of_images):
+            missing = [dataset.ids[number] for number in numbers
+                       if not pathlib.Path(f'{stems[number]}_probability.png').exists()]
+            if missing:
+                log.warning('%s: not refined, because %s has no result', name, ', '.join(missing))
+                continue
             image, _ = dataset.read_clicked(numbers[0])
             probabilities = np.stack([read_image(f'{stems[number]}_probability.png')[:, :, 0]
                                       for number in numbers]) / np.float32(255)

@@ -7,7 +7,7 @@ from PIL import Image
 from chainer_seg import load_model, save_model
 from chainer_seg.cli import main
 from chainer_seg.datasets.click_files import maps_path, read_maps, write_maps
-from chainer_seg.errors import DatasetError, UserError
+from chainer_seg.errors import DatasetError, ImageError, UserError
 from chainer_seg.models.deeplab import Click, ClickSegmenter
 from chainer_seg.models.deeplab.dense_crf import CrfParameters, joint_crf
 from chainer_seg.models.deeplab.precomputed_clicks import maps_of_clicks
@@ -55,6 +55,13 @@ def test_objects_of_an_image_are_refined_together(folder):
     labels = joint_crf(expected('a_0')[0], stored / np.float32(255), preset=CrfParameters(1, 1, 4, 67, 30, 2))
     np.testing.assert_array_equal(np.asarray(Image.open('o/a_joint.png')), labels)
     assert set(np.unique(np.asarray(Image.open('o/b_joint.png')))) <= {0, 1}
+
+
+def test_a_damaged_sample_leaves_out_only_its_image(folder):
+    maps_path(folder, 'b_0').write_bytes(b'no image')
+    with pytest.raises(ImageError, match='have no results'):
+        main(['predict', 'model.npz', '--list', 'val.txt', '--out', 'o', '--joint', '-q', '--device', 'cpu'])
+    assert [path.name for path in (folder / 'o').glob('*_joint.png')] == ['a_joint.png']
 
 
 @pytest.mark.parametrize('words, kind, sentence', [
