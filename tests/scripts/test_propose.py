@@ -1,4 +1,4 @@
-"""chainer-seg propose in this process: any data set, pictures, times; patches, and a sample image."""
+"""chainer-seg propose in this process: any data set, drawings, times; patches, and a sample image."""
 
 import numpy as np
 import pytest

@@ -51,7 +51,7 @@ class NetworkSession(ClickSession):
         found = self._segment(clicks, previous)
         side = self._model.local_side
         # Several new clicks, such as those of a box, change the object in several places.
-        if side is None or count < _FIRST_LOCAL_CLICK or len(new) > 1:
+        if side is None or count < _FIRST_LOCAL_CLICK or len(new) != 1:
             return (found,)
         probability = self._paste((found,))
         crop = changed_crop(previous > 0.5, probability > 0.5, *new)
