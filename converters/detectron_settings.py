@@ -107,7 +107,8 @@ def _view_arguments(settings: '_Settings') -> dict[str, Any]:
     if not scales:
         return {'flip': flip}
     if bool(settings.get('TEST.BBOX_AUG.SCALE_H_FLIP')) != flip:
-        settings.require({'TEST.BBOX_AUG.H_FLIP': 'the same as TEST.BBOX_AUG.SCALE_H_FLIP'})
+        settings.mapping.fail('its configuration mirrors the image at some scales only: '
+                              'TEST.BBOX_AUG.H_FLIP and SCALE_H_FLIP must be equal')
     return {'flip': flip, 'scales': settings.numbers('TEST.BBOX_AUG.SCALES')}
 
 

@@ -164,10 +164,12 @@ def test_options_of_testing_that_cannot_be_followed_are_refused(section, name, v
     assert_refused(convert, tree, f'TEST.{section}.{name} = {value!r}')
 
 
-def test_a_mirror_image_at_one_scale_only_is_refused(tree_of, convert):
+@pytest.mark.parametrize('flips', [
+    {'H_FLIP': True}, {'SCALE_H_FLIP': True}, {'H_FLIP': True, 'SCALE_H_FLIP': False}])
+def test_a_mirror_image_at_some_scales_only_is_refused(flips, tree_of, convert):
     tree = tree_of('public_mask_c4_5')
-    tree['cfg']['TEST']['BBOX_AUG'] = {'ENABLED': True, 'H_FLIP': True, 'SCALES': (400,)}
-    assert_refused(convert, tree, 'TEST.BBOX_AUG.H_FLIP = True', 'SCALE_H_FLIP')
+    tree['cfg']['TEST']['BBOX_AUG'] = {'ENABLED': True, 'SCALES': (400,), **flips}
+    assert_refused(convert, tree, 'mirrors the image at some scales only', 'SCALE_H_FLIP')
 
 
 def test_deltas_are_reordered_from_x_y_to_y_x(tree_of, shared_data):
