@@ -38,7 +38,7 @@ HEADINGS = {
     'ClickSegmenter': 'Interactive object selection', 'DeepLab': 'DeepLab-v2', 'DeepMask': 'DeepMask',
     'MaskRCNN': 'Mask R-CNN and Keypoint R-CNN', 'ResNetClassifier': 'ResNets to start a training from',
     'RitmHRNet': 'RITM', 'SharpMask': 'SharpMask', 'Yolact': 'YOLACT and YOLACT++',
-    '': 'Other networks to start a training from'}
+    'YolactBackbone': 'Networks to start a YOLACT from', '': 'Other networks to start a training from'}
 
 # The pages of the API reference: the modules on each.
 MODULES = {

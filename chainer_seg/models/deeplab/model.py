@@ -46,9 +46,9 @@ class DeepLab(SemanticSegmenter):
     Args:
         n_class: Number of logits for each position: classes including the background, or 1.
         in_channels: Channels of the input.
-        blocks, width, stem_width, out_width, groups, stride_on, padding, norm, pooling, pool_pad,
-            stem_bias: As those of :class:`chainer_seg.links.ResNet`; the defaults are the published
-            ResNet-101.
+        blocks, width, stem_width, out_width, groups: As those of :class:`chainer_seg.links.ResNet`; the
+            defaults are the published ResNet-101.
+        stride_on, padding, norm, pooling, pool_pad, stem_bias: As those of the ResNet.
         pyramid: Dilations of the head; (6, 12, 18, 24) is published as DeepLab-ASPP-L.
         seed: Seed of the initial weights.
         strides, dilations: Those of the stages; the published ones give logits at an eighth of the

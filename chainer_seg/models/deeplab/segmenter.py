@@ -49,8 +49,8 @@ class ClickSegmenter(ClickModel):
             size; None for the published network, whose logits are at an eighth.
         flip: Whether the logits are averaged with those of the mirrored image: twice the work
             for each click.
-        blocks, width, stem_width, out_width, groups, stride_on, padding, norm, pooling, pool_pad,
-            stem_bias, pyramid, seed: As those of :class:`DeepLab`.
+        blocks, width, stem_width, out_width, groups, stride_on: As those of :class:`DeepLab`.
+        padding, norm, pooling, pool_pad, stem_bias, pyramid, seed: As those of :class:`DeepLab`.
 
     ``forward`` takes (B, 5 or 6, H, W) float32 (blue, green, red minus their mean, positive and
     negative click map, the probability before the last click) and returns logits (B, 1, h, w).

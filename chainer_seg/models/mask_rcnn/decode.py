@@ -72,7 +72,8 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
         chosen = xp.asarray(suppression.vote(
             cuda.to_cpu(chosen), cuda.to_cpu(labels), there[0], there[1], there[2], vote_threshold))
     if len(found) > max_detections:
-        best = found >= xp.sort(found)[-max_detections]
+        # Indices, since each choice by a mask waits for the device.
+        best = xp.flatnonzero(found >= xp.sort(found)[-max_detections])
         chosen, labels, found = chosen[best], labels[best], found[best]
     return chosen, labels.astype(np.int32), found
 
