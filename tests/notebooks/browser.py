@@ -87,15 +87,15 @@ def jupyterlab(folder):
 
 
 @contextlib.contextmanager
-def chromium(folder):
-    """A Selenium driver of headless Chromium whose profile lies in ``folder``."""
+def chromium(folder, *flags):
+    """A Selenium driver of headless Chromium with these flags, whose profile lies in ``folder``."""
     from selenium import webdriver
     browser, driver = find_browser()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu',
                  '--no-proxy-server', '--window-size=1200,1000', '--force-device-scale-factor=1',
-                 f'--user-data-dir={folder / "profile"}'):
+                 f'--user-data-dir={folder / "profile"}', *flags):
         options.add_argument(flag)
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
     service = webdriver.ChromeService(executable_path=driver)
