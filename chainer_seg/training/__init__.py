@@ -18,7 +18,7 @@ The settings are described in :class:`Settings`, the files of a run in
 """
 
 from chainer_seg.training.assembly import Trainer, TrainingResult, build_trainer, read_result, train
-from chainer_seg.training.curves import LiveCurve, plot_log
+from chainer_seg.training.curves import LiveCurve, draw_log, plot_log
 from chainer_seg.training.log import read_log
 from chainer_seg.training.parameters import BIASES_AND_NORMALIZATION, WeightDecay
 from chainer_seg.training.schedules import Constant, Cosine, Poly, Schedule, Steps, WarmUp
@@ -30,5 +30,5 @@ from chainer_seg.training.updater import Updater, stack_samples
 __all__ = [
     'BIASES_AND_NORMALIZATION', 'Constant', 'Cosine', 'ExampleStream', 'LiveCurve', 'Poly',
     'Schedule', 'Settings', 'Steps', 'Trainer', 'TrainingResult', 'Updater', 'WarmUp',
-    'WeightDecay', 'build_trainer', 'find_snapshots', 'plot_log', 'read_log', 'read_result',
+    'WeightDecay', 'build_trainer', 'draw_log', 'find_snapshots', 'plot_log', 'read_log', 'read_result',
     'stack_samples', 'train']

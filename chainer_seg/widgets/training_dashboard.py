@@ -19,10 +19,11 @@ from chainer_seg.evaluation.sample_predictions import Examples, draw_sample_pred
 from chainer_seg.images import decode_image
 from chainer_seg.model_file import load_model
 from chainer_seg.recipes import Recipe, Run
-from chainer_seg.training import TrainingResult, find_snapshots, read_log, read_result
+from chainer_seg.training import TrainingResult, draw_log, find_snapshots, read_log, read_result
 from chainer_seg.training.log import LOG_NAME
 from chainer_seg.training.progress import format_time
 from chainer_seg.training.snapshots import MODEL
+from chainer_seg.visualization.figures import figure_png
 from chainer_seg.widgets.events import (
     button, error_message, reporting_errors, row, status_html, status_line)
 from chainer_seg.widgets.mask_data import encode_jpeg
@@ -31,7 +32,7 @@ from chainer_seg.widgets.notebook_cell import NotebookBox
 from chainer_seg.widgets.option_controls import OptionControls, command_words
 from chainer_seg.widgets.sample_predictions import first_examples
 from chainer_seg.widgets.training_process import TrainingProcess
-from chainer_seg.widgets.training_views import draw_curves, seconds_left, share_done
+from chainer_seg.widgets.time_left import seconds_left, share_done
 
 _PERIOD = 0.5  # seconds between two looks at the log
 _FAILURE = 'The training cannot start'
@@ -267,7 +268,7 @@ class TrainingDashboard(NotebookBox):
         size = path.stat().st_size
         if size != self._log_size and (lines := read_log(path)):
             self._log_size, self.lines = size, lines
-            self._plots.data = draw_curves(lines)
+            self._plots.data = figure_png(draw_log(lines))
             if self.state == 'running' and not self._stop.disabled:
                 self._say('Training.')
         left = ''

@@ -135,6 +135,21 @@ def test_plot_log_of_chosen_names(tmp_path):
     assert list(ax.lines[0].get_ydata()) == [0.1, 0.2]
 
 
+def test_draw_log_separates_losses_metrics_and_learning_rate():
+    lines = [{'iteration': 1, 'lr': 0.1, 'loss': 9.0, 'mask_loss': 4.0, 'iou': 0.1},
+             {'iteration': 2, 'lr': 0.2, 'loss': 8.0, 'mask_loss': 3.0, 'iou': 0.2, 'validation/miou': 0.3}]
+    drawn = {ax.get_title(): {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+             for ax in training.draw_log(lines).axes}
+    assert drawn == {'losses': {'loss': [9.0, 8.0], 'mask_loss': [4.0, 3.0]},
+                     'metrics': {'iou': [0.1, 0.2], 'validation/miou': [0.3]},
+                     'learning rate': {'lr': [0.1, 0.2]}}
+
+
+def test_draw_log_omits_what_the_log_lacks():
+    figure = training.draw_log([{'iteration': 1, 'loss': 9.0, 'iou': None}])
+    assert [ax.get_title() for ax in figure.axes] == ['losses']
+
+
 @pytest.mark.parametrize('line', [
     '3', 'null', '{}', '{"iteration": "5"}', '{"iteration": 5, "loss": "low"}',
     '{"iteration": 5, "loss": [1]}',

@@ -54,8 +54,8 @@ class Handle:
     def __init__(self):
         self.images = []
 
-    def update(self, image):
-        self.images.append(image.data)
+    def update(self, figure):
+        self.images.append(figure._repr_png_())
 
 
 @pytest.mark.parametrize('seconds, least', [(0, 5), (1000, 2)])
@@ -63,8 +63,8 @@ def test_the_live_curve_respects_its_minimum_interval(tmp_path, seconds, least):
     pytest.importorskip('IPython')
     handle = Handle()
 
-    def display(image, display_id):
-        handle.update(image)
+    def display(figure, display_id):
+        handle.update(figure)
         return handle
     trainer = build(tmp_path)
     trainer.extend(training.LiveCurve(trainer.log, seconds=seconds, display=display))
