@@ -62,6 +62,7 @@ class DatasetViewer(NotebookBox):
         # Empty until the first image is shown.
         self.explorer = DetectionExplorer(
             np.zeros((1, 1, 3), np.uint8), Instances.empty(1, 1), longest_side)
+        self.explorer.observe(self.update_saved_view_soon, self.explorer.view_traits())
         self._strip = ImageStrip(lambda number: self.dataset[number][0])
         self._strip.observe(self._follow(lambda: self.go_to(self._strip.chosen)), 'chosen')
         super().__init__([self._toolbar, self._strip, self.explorer, self._status])
@@ -159,7 +160,6 @@ class DatasetViewer(NotebookBox):
         height, width = image.shape[:2]
         count = f'{len(instances)} object{"" if len(instances) == 1 else "s"}'
         self._say(f'{self._name(number)}: {width}x{height} pixels, {count}')
-        self.update_saved_view()
 
     def next(self) -> None:
         """Goes to the next image, with the selected class if there is one."""

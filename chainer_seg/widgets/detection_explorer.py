@@ -17,13 +17,13 @@ from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import ImageLike, as_image, resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import mask_area
+from chainer_seg.masks import encode_rle, mask_area
 from chainer_seg.visualization import instance_colors, overlay_masks
 from chainer_seg.visualization.detections import overlay_detections
 from chainer_seg.widgets.cell_progress import cell_progress
 from chainer_seg.widgets.mask_data import encode_shrunk, resize_masks
 from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, mask_traits
-from chainer_seg.widgets.sizes import sent_size, shown_size
+from chainer_seg.widgets.sizes import sent_size
 
 _MATCHED = 0.5  # IoU from which a true object has the colour of the detection
 _GAP = 4  # white pixels between two images
@@ -48,8 +48,8 @@ class DetectionExplorer(MaskExplorer):
         image: Anything that :func:`chainer_seg.images.as_image` accepts: a path, a PIL image, an
             array.
         detections: :class:`chainer_seg.Instances` of the image; a detector such as
-            :class:`chainer_seg.models.mask_rcnn.MaskRCNN`, which is run on the image; or the name or
-            path of its model file.
+            :class:`chainer_seg.models.mask_rcnn.MaskRCNN`, which is run on the image, a large one shrunk
+            to the 1280 pixels that are seen when zooming in; or the name or path of its model file.
         longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
         skeleton: Pairs of keypoints connected by a line; default: those of COCO's person if there are
             17 keypoints.
@@ -100,7 +100,10 @@ class DetectionExplorer(MaskExplorer):
         self._longest_side, self._skeleton = longest_side, skeleton
         image = as_image(image)
         super().__init__(**options)
-        self.show(image, _detected(image, detections), truth)
+        if isinstance(detections, Instances):
+            self.show(image, detections, truth)
+        else:
+            self._show(image, _detected(image, detections, longest_side), truth)
 
     def show(self, image: ImageLike, instances: Instances, truth: Instances | None = None) -> None:
         """Shows another image and its objects; the display settings do not change.
@@ -114,20 +117,24 @@ class DetectionExplorer(MaskExplorer):
             chainer_seg.errors.UserError: As for the class; nothing is changed.
         """
         pixels = as_image(image)
-        truth = instances[:0] if truth is None else truth
-        for each in (instances, truth):
-            _check_size(pixels, each)
-        self.image, self._objects, self._truth = pixels, instances, truth
+        _check_size(pixels, instances)
+        self._show(pixels, instances, truth)
+
+    def _show(self, pixels: npt.NDArray[np.uint8], instances: Instances, truth: Instances | None) -> None:
+        """As :meth:`show`, with objects that may belong to the image at another size."""
         size = pixels.shape[:2]
+        if truth is None:
+            truth = Instances.empty(size[0], size[1], instances.class_names)
+        _check_size(pixels, truth)
+        self.image, self._objects, self._truth = pixels, instances, truth
         sent = sent_size(size, self._longest_side)
         self._sent_codes = [code for each in (instances, truth) for code in encode_shrunk(each.masks, sent)]
         names, labels = _names_of_both(instances, truth)
         partners, ious = _partners(self._sent_codes, len(instances), truth.crowds)
         self._colors = _colors(partners, ious, len(instances))
-        points = _keypoints(instances, truth)
-        traits = mask_traits(pixels, self._sent_codes, shown_size(size, self._longest_side), sent,
-                             self._colors)
-        figures = np.concatenate([_figures(instances, instances.labels), _figures(truth, labels)])
+        points = _keypoints(size, instances, truth)
+        traits = mask_traits(pixels, self._sent_codes, self._longest_side, sent, self._colors)
+        figures = np.concatenate([_figures(instances, instances.labels, size), _figures(truth, labels, size)])
         with self.hold_sync():
             for name, value in traits.items():
                 self.set_trait(name, value)
@@ -138,7 +145,6 @@ class DetectionExplorer(MaskExplorer):
             self.with_scores = bool((instances.scores != 1).any())
             self.selected = -1
             self.version += 1
-        self.update_saved_view()
 
     def _lines(self, keypoints: int) -> Sequence[tuple[int, int]]:
         if self._skeleton is not None:
@@ -159,7 +165,14 @@ class DetectionExplorer(MaskExplorer):
     @property
     def instances(self) -> Instances:
         """The objects shown, as :class:`chainer_seg.Instances`."""
-        return self._objects[self.shown]
+        shown = self._objects[self.shown]
+        size = self.image.shape[:2]
+        if shown.image_size == size:
+            return shown
+        masks = resize_masks(encode_rle(shown.masks), size)
+        scale = _scale(shown, size)
+        return Instances(masks, shown.bboxes * np.tile(scale, 2), shown.labels, shown.scores,
+                         _scaled_points(shown, size), shown.class_names)
 
     def snapshot(self) -> npt.NDArray[np.uint8]:
         """What is shown, (h, w, 3) uint8 RGB; the truth on the left if it is beside."""
@@ -178,12 +191,11 @@ class DetectionExplorer(MaskExplorer):
     def _drawn(self, objects: Instances, numbers: npt.NDArray[np.integer], names: Sequence[str],
                labels: npt.NDArray[np.integer] | None = None) -> npt.NDArray[np.uint8]:
         """The image with objects, whose masks and colours have these numbers."""
-        scale = np.divide(self.shown_size, self.image_size)
-        points = objects.keypoints
         small = Instances(
             resize_masks([self._sent_codes[number] for number in numbers], self.shown_size),
-            objects.bboxes * np.tile(scale, 2), objects.labels if labels is None else labels, objects.scores,
-            None if points is None else points * np.append(scale, 1), names)
+            objects.bboxes * np.tile(_scale(objects, self.shown_size), 2),
+            objects.labels if labels is None else labels, objects.scores,
+            _scaled_points(objects, self.shown_size), names)
         return overlay_detections(
             resize(self.image, self.shown_size), small, colors=self._colors[numbers],
             alpha=self.opacity if self.style == 'masks' else 0, contour=self.style != 'nothing',
@@ -194,15 +206,15 @@ class DetectionExplorer(MaskExplorer):
         return f'DetectionExplorer({height}x{width} image, {len(self.shown)} of {len(self)} objects)'
 
 
-def _detected(image: np.ndarray, detections: Any) -> Instances:
-    """The objects of an image, detected if a model is given."""
-    if isinstance(detections, (str, os.PathLike)):
+def _detected(image: np.ndarray, detector: Detector | str | os.PathLike, longest_side: int) -> Instances:
+    """The objects that a model detects in an image, at the size that is sent."""
+    if isinstance(detector, (str, os.PathLike)):
         from chainer_seg.model_file import load_model
-        detections = load_model(detections)
-    if isinstance(detections, Instances):
-        return detections
+        model: Detector = load_model(detector)
+    else:
+        model = detector
     with cell_progress('Detecting objects'):
-        return detections.detect(image)
+        return model.detect(resize(image, sent_size(image.shape[:2], longest_side)))
 
 
 def _check_size(image: np.ndarray, objects: Instances) -> None:
@@ -246,15 +258,27 @@ def _colors(partners: npt.NDArray[np.int64], ious: npt.NDArray[np.float64], coun
     return colors
 
 
-def _keypoints(*both: Instances) -> npt.NDArray[np.float32]:
+def _scale(objects: Instances, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """(2,): by how much the image of objects is enlarged to ``size``, vertically and horizontally."""
+    return np.divide(size, objects.image_size)
+
+
+def _scaled_points(objects: Instances, size: tuple[int, int]) -> npt.NDArray[np.floating] | None:
+    """The keypoints of objects at another size of the image."""
+    return None if objects.keypoints is None else objects.keypoints * np.append(_scale(objects, size), 1)
+
+
+def _keypoints(size: tuple[int, int], *both: Instances) -> npt.NDArray[np.floating]:
     """The keypoints (R + T, K, 3) of all objects; those that are unknown are invisible."""
-    known = [np.zeros((len(each), 0, 3), np.float32) if each.keypoints is None else each.keypoints
+    known = [np.zeros((len(each), 0, 3)) if (points := _scaled_points(each, size)) is None else points
              for each in both]
     most = max(each.shape[1] for each in known)
     return np.concatenate([np.pad(each, ((0, 0), (0, most - each.shape[1]), (0, 0))) for each in known])
 
 
-def _figures(objects: Instances, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    """(R, 7): score, label, area, and box (y_min, x_min, y_max, x_max)."""
-    columns = np.stack([objects.scores, labels, mask_area(objects.masks)], axis=1)
-    return np.concatenate([columns, objects.bboxes], axis=1).astype(np.float64)
+def _figures(objects: Instances, labels: npt.NDArray[np.integer], size: tuple[int, int]
+             ) -> npt.NDArray[np.float64]:
+    """(R, 7): score, label, area, and box (y_min, x_min, y_max, x_max), in pixels of the image's ``size``."""
+    scale = _scale(objects, size)
+    columns = np.stack([objects.scores, labels, mask_area(objects.masks) * scale.prod()], axis=1)
+    return np.concatenate([columns, objects.bboxes * np.tile(scale, 2)], axis=1).astype(np.float64)

@@ -4,6 +4,7 @@ A notebook that is opened without a kernel, or a page exported from it, cannot r
 widget displays a second output, an image of what it shows. The browser hides it while the widget runs.
 """
 
+import asyncio
 import base64
 import os
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from chainer_seg.widgets.assets import read_assets
 from chainer_seg.widgets.mask_data import encode_jpeg
 
 _JPEG_QUALITY = 85
+_REST = 0.3  # seconds after a change until the saved view is drawn, so that it is drawn once after many
 # A program calls guardCell(el) when it renders, and the function which that returns when it ends.
 GUARD_PROGRAM = read_assets('notebook_cell.js')
 GUARD_STYLE = read_assets('notebook_cell.css')
@@ -27,6 +29,7 @@ class NotebookWidget(ipywidgets.DOMWidget):
     """A widget with a saved view. Must precede the class of the widget in the list of bases."""
 
     _saved_view: Any = None
+    _is_due = False  # whether the saved view is about to be drawn
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -45,6 +48,22 @@ class NotebookWidget(ipywidgets.DOMWidget):
         """Makes the saved view show the present state; does nothing before the widget is displayed."""
         if self._saved_view is not None:
             self._saved_view.update(self.saved_view(), raw=True)
+
+    def update_saved_view_soon(self, _: object = None) -> None:
+        """As :meth:`update_saved_view`, but once for changes that follow each other, as those of a slider."""
+        if self._saved_view is None or self._is_due:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # Not in a kernel.
+            self.update_saved_view()
+            return
+        self._is_due = True
+        loop.call_later(_REST, self._update_due)
+
+    def _update_due(self) -> None:
+        self._is_due = False
+        self.update_saved_view()
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

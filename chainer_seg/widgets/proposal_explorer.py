@@ -15,14 +15,13 @@ from pycocotools import mask as coco_mask
 
 from chainer_seg.datasets.proposal_files import proposal_results
 from chainer_seg.errors import DatasetError
-from chainer_seg.images import ImageLike, as_image, resize
+from chainer_seg.images import ImageLike, as_image, fit_within, resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import decode_rle
 from chainer_seg.visualization import instance_colors, overlay_masks
 from chainer_seg.widgets.cell_progress import Progress, cell_progress
 from chainer_seg.widgets.mask_data import resize_masks, shrink_mask
 from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, mask_traits
-from chainer_seg.widgets.sizes import sent_size, shown_size
+from chainer_seg.widgets.sizes import sent_size
 
 _DEFAULT_COUNT = 20  # More outlines at once obscure the image.
 
@@ -46,7 +45,8 @@ class ProposalExplorer(MaskExplorer):
             array.
         proposals: :class:`chainer_seg.Instances` of the image; the result of ``model.propose_rle``;
             COCO result dicts, as returned by :func:`chainer_seg.datasets.read_proposals`; a DeepMask or
-            SharpMask; or the name or path of a model file, such as ``'sharpmask'``.
+            SharpMask; or the name or path of a model file, such as ``'sharpmask'``. A model sees the image
+            at the size at which it is displayed, which takes seconds also for a large one.
         n: Number of proposals to request from a model.
         longest_side: Maximum longer side of the displayed image in pixels; images below 480 are enlarged.
 
@@ -81,12 +81,13 @@ class ProposalExplorer(MaskExplorer):
                  longest_side: int = 640, **traits: Any) -> None:
         self.image = as_image(image)
         size = self.image.shape[:2]
-        sent = sent_size(size, longest_side)
-        self._codes, self.scores = _sorted_codes(proposals, self.image, n)
-        self.areas = np.array(coco_mask.area(self._codes), np.int64)
+        self._codes, self.scores, searched = _sorted_codes(proposals, self.image, n, longest_side)
+        sent = min(searched, sent_size(size, longest_side))
+        pixels = np.prod(size) / np.prod(searched)  # of the image, in a pixel of the masks
+        self.areas = np.round(pixels * np.array(coco_mask.area(self._codes))).astype(np.int64)
         self._sent_codes = [shrink_mask(code, sent) for code in self._codes]
         super().__init__(
-            **mask_traits(self.image, self._sent_codes, shown_size(size, longest_side), sent),
+            **mask_traits(self.image, self._sent_codes, longest_side, sent),
             figures_data=np.stack([self.scores, np.sqrt(self.areas)], axis=1).tobytes(),
             sizes=(0.0, float(max(size))),
             **{'score_threshold': float(min(0.0, self.scores.min(initial=0))), **traits})
@@ -116,7 +117,7 @@ class ProposalExplorer(MaskExplorer):
         ``explorer.instances(explorer.pinned)`` are those pinned with the mouse.
         """
         numbers = np.asarray(numbers, int)
-        masks = decode_rle([self._codes[number] for number in numbers], self.image_size)
+        masks = resize_masks([self._codes[number] for number in numbers], self.image_size)
         return Instances(masks, scores=self.scores[numbers], class_names=('object',))
 
     def snapshot(self) -> npt.NDArray[np.uint8]:
@@ -134,12 +135,14 @@ class ProposalExplorer(MaskExplorer):
                 f'{len(self.pinned)} pinned)')
 
 
-def _sorted_codes(proposals: Any, image: np.ndarray, n: int) -> tuple[list[Any], npt.NDArray[np.float64]]:
-    """The run-length encoded masks and the scores (R,) float64 of proposals, best first."""
+def _sorted_codes(proposals: Any, image: np.ndarray, n: int, longest_side: int
+                  ) -> tuple[list[Any], npt.NDArray[np.float64], tuple[int, int]]:
+    """The run-length encoded masks, the scores (R,) float64 of proposals, best first, and the masks' size."""
     if isinstance(proposals, (str, os.PathLike)):
         from chainer_seg.model_file import load_model
         proposals = load_model(proposals)
     if isinstance(proposals, Proposer):
+        image = resize(image, fit_within(image.shape[:2], longest_side))
         with cell_progress('Computing proposals') as progress:
             proposals = proposals.propose_rle(image, n=n, progress=progress)
     results = proposal_results(proposals)
@@ -151,4 +154,4 @@ def _sorted_codes(proposals: Any, image: np.ndarray, n: int) -> tuple[list[Any],
                            f'one has {image.shape[0]}x{image.shape[1]}; pass the image they belong to.')
     best = sorted(results, key=lambda result: -result['score'])
     return ([result['segmentation'] for result in best],
-            np.array([result['score'] for result in best], np.float64))
+            np.array([result['score'] for result in best], np.float64), image.shape[:2])

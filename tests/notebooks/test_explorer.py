@@ -159,6 +159,24 @@ def test_sliders_hide_and_python_knows(page):
     keep(window, 'explorer_3_sliders')
 
 
+def test_the_saved_view_follows_the_sliders(page):
+    window, ask = page
+
+    def saved():
+        return window.execute_script(
+            "return window.jupyterapp.shell.currentWidget.content.widgets.flatMap("
+            "(cell) => cell.model.outputs?.toJSON() ?? []).map((output) => output.data['image/jpeg'])"
+            ".filter(Boolean)")
+
+    def is_current():
+        return saved() == [ask("explorer.saved_view()['image/jpeg']")]
+
+    wait_until(is_current, 'the saved view of all proposals')
+    before = saved()
+    slide(window, 'Number of proposals', 1)
+    wait_until(lambda: saved() != before and is_current(), 'the saved view of one proposal')
+
+
 def test_zoom_shows_more_detail_and_the_pointer_follows(page):
     window, _ = page
     hover(window, (0.5, 0.75))

@@ -15,7 +15,7 @@ from chainer_seg.visualization import instance_colors  # noqa: E402
 from chainer_seg.widgets import DetectionExplorer  # noqa: E402
 
 from .browser_masks import masks_in_browser  # noqa: E402
-from .saved_views import decode_saved  # noqa: E402
+from .saved_views import decode_saved, views_after  # noqa: E402
 
 NAMES = ('dog', 'cat', 'cow')
 
@@ -180,6 +180,29 @@ def test_a_model_computes_the_detections(image, found):
     assert len(DetectionExplorer(image, Detector(), score_threshold=0.5).shown) == 2
 
 
+def test_a_model_sees_a_large_image_at_the_size_that_is_sent():
+    class Detector:
+        def detect(self, pixels):
+            assert pixels.shape == (960, 1280, 3)
+            masks = np.zeros((2, 960, 1280), bool)
+            masks[0, 100:300, 200:400] = masks[1, :10, :10] = True
+            return Instances(masks, scores=[0.9, 0.4], keypoints=np.full((2, 1, 3), (150, 250, 1)))
+
+    truth = np.zeros((1, 1920, 2560), bool)
+    truth[0, 200:600, 400:800] = True
+    explorer = DetectionExplorer(np.zeros((1920, 2560, 3), np.uint8), Detector(), truth=Instances(truth),
+                                 score_threshold=0.5)
+    np.testing.assert_array_equal(explorer.instances.masks, truth)
+    np.testing.assert_array_equal(explorer.instances.bboxes, [(200, 400, 600, 800)])
+    np.testing.assert_array_equal(explorer.instances.keypoints, [[(300, 500, 1)]])
+    figures = np.frombuffer(explorer.figures_data, '<f8').reshape(-1, 9)
+    np.testing.assert_allclose(figures[[0, 2], 2:7], [(400 * 400, 200, 400, 600, 800)] * 2)
+    assert figures[0, 8] == 1  # the IoU with the truth
+    sent = np.frombuffer(explorer.keypoints_data, '<f4').reshape(3, 1, 3)
+    assert sent[0].tolist() == [[300, 500, 1]]
+    assert explorer.snapshot().shape == (480, 640 + 4 + 640, 3)
+
+
 def test_a_model_can_be_given_by_name(image):
     with pytest.raises(ModelFileError):
         DetectionExplorer(image, 'no-such-model')
@@ -225,3 +248,9 @@ def test_notebook_readers_without_jupyter_see_a_saved_view(explorer):
     assert decode_saved(explorer).shape == explorer.snapshot().shape
     explorer.score_threshold = 0.5
     assert repr(explorer) == 'DetectionExplorer(60x80 image, 2 of 3 objects)'
+
+
+def test_the_saved_view_follows_the_controls(explorer):
+    first = explorer.saved_view()['image/jpeg']
+    views = views_after(explorer, lambda number: explorer.set_trait('opacity', 0.1 * number))
+    assert views == [explorer.saved_view()['image/jpeg']] and views != [first]

@@ -15,7 +15,7 @@ from chainer_seg.visualization import instance_colors  # noqa: E402
 from chainer_seg.widgets import ProposalExplorer  # noqa: E402
 
 from .browser_masks import masks_in_browser  # noqa: E402
-from .saved_views import decode_saved  # noqa: E402
+from .saved_views import decode_saved, views_after  # noqa: E402
 
 
 @pytest.fixture
@@ -140,6 +140,23 @@ def test_a_model_computes_the_proposals(image, proposals):
     np.testing.assert_array_equal(masks_in_browser(explorer)[0], proposals.masks[[1, 3, 0, 2]])
 
 
+def test_a_model_searches_a_large_image_at_the_size_that_is_shown():
+    class Model:
+        def propose_rle(self, pixels, n, progress):
+            assert pixels.shape == (300, 640, 3)
+            found = rectangles((100, 200, 150, 300), size=(300, 640), scores=[0.9])
+            return found.to_coco_results(7)
+
+    explorer = ProposalExplorer(np.zeros((1200, 2560, 3), np.uint8), Model())
+    assert (explorer.shown_size, explorer.sent_size, explorer.image_size) == (
+        (300, 640), (300, 640), (1200, 2560))
+    sent = cv2.imdecode(np.frombuffer(explorer.image_data, np.uint8), cv2.IMREAD_COLOR)
+    assert sent.shape == (600, 1280, 3)  # with more detail than the masks, for zooming in
+    assert explorer.areas.tolist() == [200 * 400]
+    expected = rectangles((400, 800, 600, 1200), size=(1200, 2560)).masks
+    assert (explorer.instances([0]).masks != expected).sum() <= 4  # corners are rounded
+
+
 def test_a_model_can_be_given_by_name(image):
     with pytest.raises(ModelFileError):
         ProposalExplorer(image, 'no-such-model')
@@ -186,3 +203,9 @@ def test_the_snapshot_shows_outlines_and_filled_pinned_proposals(explorer, image
 def test_notebook_readers_without_jupyter_see_a_saved_view(explorer):
     assert decode_saved(explorer).shape == explorer.snapshot().shape
     assert repr(explorer) == 'ProposalExplorer(60x80 image, 4 proposals, 0 pinned)'
+
+
+def test_the_saved_view_follows_the_sliders_and_is_drawn_once_for_many_steps(explorer):
+    first = explorer.saved_view()['image/jpeg']
+    views = views_after(explorer, lambda number: explorer.set_trait('count', 3 - number))
+    assert views == [explorer.saved_view()['image/jpeg']] and views != [first]
