@@ -68,7 +68,7 @@ def draw_log(log: '_Log') -> 'NotebookFigure':
     parts = {title: names for title, names in _parts(lines).items() if names}
     # Laid out by hand, since a live curve is drawn often, and a computed layout takes twice as long.
     figure = NotebookFigure(figsize=_SIZE, layout='none')
-    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.18, top=0.9, wspace=0.26)
+    figure.subplots_adjust(left=0.08, right=0.99, bottom=0.18, top=0.9, wspace=0.34)
     axes = figure.subplots(1, max(1, len(parts)), squeeze=False)[0]
     for ax, (title, names) in zip(axes, parts.items()):
         plot_log(lines, ax, names).set_title(title, fontsize=10)

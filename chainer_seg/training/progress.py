@@ -1,5 +1,6 @@
 """Progress of a training run: a bar with the time left in a terminal or notebook, or plain lines."""
 
+import importlib.util
 import sys
 import time
 from collections.abc import Mapping
@@ -40,21 +41,9 @@ def resolve_kind(kind: str) -> str:
             kind = 'notebook'
         else:
             kind = 'terminal' if sys.stderr.isatty() else 'lines'
-    if kind in ('terminal', 'notebook') and _bar_class(kind) is None:
+    if kind in ('terminal', 'notebook') and importlib.util.find_spec('tqdm') is None:
         kind = 'lines'
     return kind
-
-
-def _bar_class(kind: str) -> Any:
-    try:
-        if kind == 'terminal':
-            from tqdm import tqdm
-            return tqdm
-        import ipywidgets  # noqa: F401 - without it, tqdm.notebook fails only when used
-        from tqdm.notebook import tqdm as notebook_tqdm
-        return notebook_tqdm
-    except ImportError:
-        return None
 
 
 class ProgressBar(chainer.training.Extension):
@@ -77,9 +66,10 @@ class ProgressBar(chainer.training.Extension):
 
     def initialize(self, trainer: 'Trainer') -> None:
         """Shows the bar."""
-        self._bar = _bar_class(self._kind)(
-            total=self._iterations, initial=trainer.updater.iteration, desc='training',
-            dynamic_ncols=True)
+        from tqdm import tqdm
+        # As text also in a notebook, since a widget cannot be shown once its kernel has ended.
+        self._bar = tqdm(total=self._iterations, initial=trainer.updater.iteration, desc='training',
+                         dynamic_ncols=True, file=sys.stdout if self._kind == 'notebook' else sys.stderr)
 
     def __call__(self, trainer: 'Trainer') -> None:
         """Moves the bar to the current iteration."""

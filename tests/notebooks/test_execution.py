@@ -46,7 +46,8 @@ def test_committed_outputs_are_those_of_one_run_from_top_to_bottom(path):
 
 def test_committed_notebook_shows_images_and_is_small(path):
     notebook = nbformat.read(path, as_version=4)
-    assert sum('image/png' in output.get('data', {}) for output in outputs(notebook)) >= 3
+    kinds = [kind for output in outputs(notebook) for kind in output.get('data', {})]
+    assert sum(kind in ('image/png', 'image/jpeg') for kind in kinds) >= 3
     assert path.stat().st_size < LARGEST
 
 
