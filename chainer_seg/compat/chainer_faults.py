@@ -15,6 +15,13 @@ PATCHES = Patches(replacements={
     # backward raised where only the weights have gradients, as in the first layer of a network.
     'chainer.functions.connection.deconvolution_2d': (
         ('self._set_cover_all(x, W)', 'self._set_cover_all(x.shape, W.shape)'),),
+    # A batch of no images raised.
+    'chainer.functions.normalization.group_normalization': (
+        ('reduced_shape = (batch_size * groups, -1)\n        x = x.reshape(reduced_shape)',
+         'reduced_shape = (batch_size * groups, int(numpy.prod(orig_shape[1:])) // groups)\n'
+         '        x = x.reshape(reduced_shape)'),
+        ('x_hat.reshape((batch_size, channels, -1))',
+         'x_hat.reshape((batch_size, channels, int(numpy.prod(orig_shape[2:]))))')),
     # The weights of a new link were NaN; those of NegativeSampling, its neighbour, are 0.
     'chainer.links.loss.black_out': (
         ('variable.Parameter(shape=(vocab_size, in_size))',

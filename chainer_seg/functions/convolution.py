@@ -67,7 +67,7 @@ def convolve_transposed(x: npt.NDArray, weights: npt.NDArray, geometry: Geometry
     """Spreads images (B, O, oh, ow) by weights (O, C / groups, kh, kw) over images (B, C) + ``size``."""
     matrices = _matrices(weights, groups).transpose(0, 2, 1)
     channels = weights.shape[1]
-    flat = x.reshape(len(x), groups, x.shape[1] // groups, -1)
+    flat = x.reshape(len(x), groups, x.shape[1] // groups, x.shape[2] * x.shape[3])
     if geometry.is_pointwise:
         y = np.empty((len(x), groups, channels, flat.shape[3]), x.dtype)
         for image, out in zip(flat, y):

@@ -7,7 +7,7 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions import resize_like
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
 
@@ -63,7 +63,7 @@ class FeaturePyramid(chainer.Chain):
     def forward(self, features: Sequence[chainer.Variable]) -> tuple[chainer.Variable, ...]:
         merged = [lateral(x) for lateral, x in zip(self.lateral, features)]
         for i in reversed(range(len(merged) - 1)):
-            merged[i] = merged[i] + self.enlarge(merged[i + 1], merged[i].shape[2:])
+            merged[i] = merged[i] + self.enlarge(merged[i + 1], merged[i])
         maps = [self.activation(output(x)) for output, x in zip(self.output, merged)]
         if self.subsamples:
             maps.append(maps[-1][:, :, ::2, ::2])
@@ -73,13 +73,15 @@ class FeaturePyramid(chainer.Chain):
         return tuple(maps)
 
 
-def _enlarge_nearest(x: chainer.Variable, size: tuple[int, int]) -> chainer.Variable:
+def _enlarge_nearest(x: chainer.Variable, finer: chainer.Variable) -> chainer.Variable:
     """Repeats each pixel along both axes; the last row or column is cut off if the finer side is odd."""
-    return F.repeat(F.repeat(x, 2, axis=2), 2, axis=3)[:, :, :size[0], :size[1]]
+    height, width = finer.shape[2:]
+    enlarged = F.repeat(F.repeat(x, 2, axis=2), 2, axis=3)
+    return enlarged if enlarged.shape[2:] == (height, width) else enlarged[:, :, :height, :width]
 
 
-def _enlarge_bilinear(x: chainer.Variable, size: tuple[int, int]) -> chainer.Variable:
-    return resize_bilinear(x, size, align_corners=False)
+def _enlarge_bilinear(x: chainer.Variable, finer: chainer.Variable) -> chainer.Variable:
+    return resize_like(x, finer, align_corners=False)
 
 
 def _convolution(inputs: int, outputs: int, size: int, stride: int,

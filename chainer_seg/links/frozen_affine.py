@@ -2,9 +2,9 @@
 
 import chainer
 import numpy as np
-from chainer import functions as F
 
 from chainer_seg.arrays import ArrayOrVariable
+from chainer_seg.functions import channel_affine
 
 
 class FrozenAffine(chainer.Link):
@@ -25,6 +25,4 @@ class FrozenAffine(chainer.Link):
 
     def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         """Applies the affine map to x (B, C, H, W)."""
-        channels = (1, -1, 1, 1)
-        return F.broadcast_to(self.scale.reshape(channels), x.shape) * x + F.broadcast_to(
-            self.shift.reshape(channels), x.shape)
+        return channel_affine(x, self.scale, self.shift)

@@ -6,7 +6,7 @@ import chainer
 from chainer import functions as F
 
 from chainer_seg.arrays import ArrayOrVariable
-from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions import resize_like
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 from chainer_seg.links.resnet import Stage, default_out_width
 
@@ -127,8 +127,7 @@ class ParallelModule(chainer.Chain):
              ) -> chainer.Variable:
         others = iter(links)
         terms = [x if source == target else next(others)(x) for source, x in enumerate(branches)]
-        size = branches[target].shape[2:]
-        coarser = [resize_bilinear(x, size) for x in terms[target + 1:]]
+        coarser = [resize_like(x, branches[target]) for x in terms[target + 1:]]
         return sum([*terms[1:target + 1], *coarser], terms[0])
 
 
@@ -156,5 +155,4 @@ def _fusion(build: LayerBuilder, channels: Sequence[int], source: int, target: i
 
 def side_by_side(branches: Sequence[ArrayOrVariable]) -> chainer.Variable:
     """All branches as one map at the resolution of the first (figure 4b)."""
-    size = branches[0].shape[2:]
-    return F.concat([branches[0], *(resize_bilinear(x, size) for x in branches[1:])])
+    return F.concat([branches[0], *(resize_like(x, branches[0]) for x in branches[1:])])

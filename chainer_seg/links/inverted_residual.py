@@ -115,7 +115,7 @@ class SqueezeExcitation(chainer.Chain):
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
         scale = F.sigmoid(self.restore(self.activation(self.squeeze(F.mean(x, axis=(2, 3))))))
-        return x * F.broadcast_to(scale[:, :, None, None], x.shape)
+        return x * scale[:, :, None, None]
 
 
 def round_channels(channels: float) -> int:

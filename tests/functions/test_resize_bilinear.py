@@ -5,7 +5,7 @@ import pytest
 from chainer import functions as F
 from chainer import gradient_check
 
-from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions import resize_bilinear, resize_like
 from chainer_seg.functions.resize_bilinear import resize_array
 
 
@@ -59,3 +59,13 @@ def test_resized_array_is_as_with_gradients(size, wanted, rng):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, resize_bilinear(x, wanted).array, atol=1e-6)
     np.testing.assert_array_equal(resize_array(x[0, 0], wanted), found[0, 0])
+
+
+def test_the_size_of_other_images_is_taken_and_they_get_no_gradient():
+    rng = np.random.default_rng(0)
+    x = chainer.Variable(rng.normal(size=(2, 3, 4, 5)).astype(np.float32))
+    other = chainer.Variable(rng.normal(size=(1, 1, 7, 9)).astype(np.float32))
+    found = resize_like(x, other, align_corners=False)
+    np.testing.assert_array_equal(found.array, resize_bilinear(x, (7, 9), align_corners=False).array)
+    F.sum(found).backward()
+    assert x.grad is not None and other.grad is None

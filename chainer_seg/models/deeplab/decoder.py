@@ -5,7 +5,7 @@ import numpy as np
 from chainer import functions as F
 from chainer import links as L
 
-from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions import resize_like
 from chainer_seg.links import BatchNorm
 
 _FINE_SHARE = 4  # ratio of the channels of the late features to those of the early ones
@@ -50,9 +50,8 @@ class Decoder(chainer.Chain):
         Returns:
             (B, 1, H, W) Variable.
         """
-        size = fine.shape[2:]
         late = F.relu(self.coarse_norm(self.coarse(coarse)))
         early = F.relu(self.fine_norm(self.fine(fine)))
-        merged = F.concat([resize_bilinear(late, size), early, resize_bilinear(hints, size)])
+        merged = F.concat([resize_like(late, early), early, resize_like(hints, early)])
         details = self.logits(F.relu(self.merge_norm(self.merge(merged))))
-        return resize_bilinear(logits, size) + details
+        return resize_like(logits, details) + details

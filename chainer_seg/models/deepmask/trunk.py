@@ -1,5 +1,6 @@
 """The trunk of DeepMask and SharpMask: three stages of a ResNet and a feature vector for each window."""
 
+import math
 from collections.abc import Sequence
 
 import chainer
@@ -75,7 +76,7 @@ class Trunk(chainer.Chain):
         stem = F.relu(self.resnet.stem(x))
         return stem, *self.resnet.stages(stem)
 
-    def describe(self, stage: chainer.Variable) -> chainer.Variable:
+    def describe(self, stage: ArrayOrVariable) -> chainer.Variable:
         """Features (B, features, h - window + 1, w - window + 1) of all windows of a stage (B, C, h, w)."""
         return self.features(F.relu(self.bottleneck(stage)))
 
@@ -89,7 +90,8 @@ class WindowLinear(L.Convolution2D):
     def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         if x.shape[2:] != self.W.shape[2:]:
             return super().forward(x)
-        y = F.linear(F.reshape(x, (len(x), -1)), F.reshape(self.W, (len(self.W), -1)), self.b)
+        outputs, inputs = len(self.W), math.prod(x.shape[1:])
+        y = F.linear(F.reshape(x, (len(x), inputs)), F.reshape(self.W, (outputs, inputs)), self.b)
         return y[:, :, None, None]
 
 

@@ -3,6 +3,8 @@
 arXiv 1703.06870, figure 4 (heads) and section 5 (keypoints); initial weights as in Detectron.
 """
 
+import math
+
 import chainer
 import numpy as np
 from chainer import functions as F
@@ -58,8 +60,9 @@ class BoxHead(chainer.Chain):
         if self.averages:
             return F.mean(x, axis=(2, 3))
         if self.convolves:
-            return F.relu(self.fc6(_with_relu(self.convs, x)))
-        return F.relu(self.fc7(F.relu(self.fc6(x))))
+            x = _with_relu(self.convs, x)
+        h = F.relu(self.fc6(F.reshape(x, (len(x), math.prod(x.shape[1:])))))
+        return h if self.convolves else F.relu(self.fc7(h))
 
 
 class MaskHead(chainer.Chain):

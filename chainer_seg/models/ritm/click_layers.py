@@ -37,7 +37,7 @@ class ClickTransform(chainer.Chain):
 
     def forward(self, maps: ArrayOrVariable) -> chainer.Variable:
         h = self.second(F.leaky_relu(self.first(maps), self.slope))
-        return h * F.broadcast_to(F.reshape(F.absolute(self.scale), (1, 1, 1, 1)), h.shape)
+        return h * F.reshape(F.absolute(self.scale), (1, 1, 1, 1))
 
 
 class ClickColors(chainer.Chain):

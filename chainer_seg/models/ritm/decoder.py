@@ -5,7 +5,7 @@ from chainer import functions as F
 from chainer import links as L
 
 from chainer_seg.arrays import ArrayOrVariable
-from chainer_seg.functions import resize_bilinear
+from chainer_seg.functions import resize_like
 from chainer_seg.links.batch_norm import BatchNorm
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
@@ -39,7 +39,7 @@ class AtrousPooling(chainer.Chain):
     def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         mean = F.relu(self.mean(F.mean(x, axis=(2, 3), keepdims=True)))
         branches = [F.relu(link(x)) for link in (self.point, *self.dilated)]
-        branches.append(F.broadcast_to(mean, mean.shape[:2] + x.shape[2:]))
+        branches.append(resize_like(mean, x))
         return F.dropout(F.relu(self.project(F.concat(branches))), self.dropout)
 
 
@@ -84,4 +84,4 @@ class SeparableHead(chainer.Chain):
 def beside_skip(coarse: ArrayOrVariable,
                 skip: ArrayOrVariable) -> chainer.Variable:
     """Coarse features, enlarged, in front of early ones (figure 2 there has them the other way round)."""
-    return F.concat([resize_bilinear(coarse, skip.shape[2:]), skip])
+    return F.concat([resize_like(coarse, skip), skip])

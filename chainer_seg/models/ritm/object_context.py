@@ -7,6 +7,7 @@ from chainer import functions as F
 from chainer import links as L
 
 from chainer_seg.arrays import ArrayOrVariable
+from chainer_seg.functions import resize_like
 from chainer_seg.links.conv_norm import ConvNorm, LayerBuilder
 
 _DROPOUT = 0.05  # Share of the channels of the result that are dropped in training.
@@ -49,9 +50,8 @@ class ObjectContext(chainer.Chain):
 
     def objects(self, pixels: chainer.Variable, logits: chainer.Variable) -> chainer.Variable:
         """The mean features of each object: (B, 2 * width, n_class, 1), weighted by its first guess."""
-        batch, channels = pixels.shape[:2]
-        weights = F.softmax(F.reshape(logits, (batch, self.n_class, -1)), axis=2)
-        means = F.matmul(F.reshape(pixels, (batch, channels, -1)), weights, transb=True)
+        weights = F.softmax(_flat(logits), axis=2)
+        means = F.matmul(_flat(pixels), weights, transb=True)
         return F.expand_dims(means, 3)
 
     def attend(self, pixels: chainer.Variable, objects: chainer.Variable) -> chainer.Variable:
@@ -61,15 +61,12 @@ class ObjectContext(chainer.Chain):
         influence: they are not computed.
         """
         value = F.relu(self.value(objects))
-        size = pixels.shape[2:]
         if self.n_class == 1:
-            context = F.relu(self.context(value))
-            return F.broadcast_to(context, context.shape[:2] + size)
-        flat = (len(value.array), self.width, -1)
-        query, key = F.reshape(self.query(pixels), flat), F.reshape(self.key(objects), flat)
+            return resize_like(F.relu(self.context(value)), pixels)
+        query, key = _flat(self.query(pixels)), _flat(self.key(objects))
         attention = F.softmax(F.matmul(query, key, transa=True) * self.width ** -0.5, axis=2)
-        context = F.matmul(F.reshape(value, flat), attention, transb=True)
-        return F.relu(self.context(F.reshape(context, (len(value.array), self.width, *size))))
+        context = F.matmul(_flat(value), attention, transb=True)
+        return F.relu(self.context(F.reshape(context, (len(value.array), self.width, *pixels.shape[2:]))))
 
     def query(self, pixels: chainer.Variable) -> chainer.Variable:
         """What each pixel asks for, (B, width, h, w)."""
@@ -92,3 +89,9 @@ def _drop_channels(x: chainer.Variable, share: float) -> chainer.Variable:
     xp = chainer.backend.get_array_module(x)
     kept = F.dropout(xp.ones(x.shape[:2] + (1, 1), np.float32), share)
     return x * F.broadcast_to(kept, x.shape)
+
+
+def _flat(x: chainer.Variable) -> chainer.Variable:
+    """(B, C, h, w) as (B, C, h * w)."""
+    batch, channels, height, width = x.shape
+    return F.reshape(x, (batch, channels, height * width))

@@ -1,5 +1,6 @@
 """The heads of YOLACT (arXiv 1904.02689, section 3; re-scoring: arXiv 1912.06218)."""
 
+import math
 from collections.abc import Sequence
 
 import chainer
@@ -113,4 +114,5 @@ def initial(rng: np.random.Generator) -> chainer.initializers.GlorotUniform:
 
 def _by_anchor(x: chainer.Variable, width: int) -> chainer.Variable:
     """(B, A * width, h, w) as (B, h * w * A, width)."""
-    return F.reshape(F.transpose(x, (0, 2, 3, 1)), (x.shape[0], -1, width))
+    count, channels, *size = x.shape
+    return F.reshape(F.transpose(x, (0, 2, 3, 1)), (count, math.prod(size) * (channels // width), width))
