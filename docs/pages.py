@@ -42,7 +42,7 @@ HEADINGS = {
 
 # The pages of the API reference: the modules on each.
 MODULES = {
-    'Essentials': ('instances', 'model_file', 'images', 'errors'),
+    'Essentials': ('instances', 'model_file', 'engines', 'images', 'errors'),
     'Models': ('models.base', 'models.click_model', 'models.click_session', 'models.detector',
                'models.deeplab', 'models.deepmask', 'models.mask_rcnn', 'models.ritm', 'models.yolact'),
     'Data sets': ('datasets',),

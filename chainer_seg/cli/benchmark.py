@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
 Action = Callable[[], object]
 # ``prepare(device, seed)`` returns the call to time.
 Prepare = Callable[['chainer.backend.Device', int], Action]
-System = Literal['common', 'click', 'deeplab', 'deepmask', 'mask-rcnn', 'operations', 'yolact']
+System = Literal['common', 'click', 'deeplab', 'deepmask', 'engines', 'mask-rcnn', 'operations', 'yolact']
 
 
 def benchmarks_of(system: str) -> Mapping[str, Prepare]:

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import arg
 
@@ -55,3 +55,14 @@ class CommonOnDevice(Common):
     """
 
     device: Annotated[str | None, option(metavar='D')] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CommonOfModel(CommonOnDevice):
+    """Common options.
+
+    Attributes:
+        engine: What computes the network on the CPU; auto is onnxruntime where it is installed.
+    """
+
+    engine: Literal['auto', 'chainer', 'onnxruntime'] = 'auto'

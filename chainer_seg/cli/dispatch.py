@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from chainer_seg.cli import find_name
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.parsing import Command, parse_command, words_of
 from chainer_seg.command_line import USER_ERROR_STATUS
 from chainer_seg.errors import UserError
@@ -47,12 +47,13 @@ class ModelCommand(Command):
     """
 
     model: ModelName
-    common: CommonOnDevice
+    common: CommonOfModel
 
     def run(self) -> None:
+        from chainer_seg.engines import compile
         from chainer_seg.model_file import load_model
         self.common.set_up()
-        self.work(load_model(self.model, self.common.device))
+        self.work(compile(load_model(self.model, self.common.device), self.common.engine))
 
     def work(self, model: Any) -> None:
         """Does with the model what the options say."""

@@ -13,7 +13,7 @@ import tyro
 from chainer_seg.bad_images import BadImages
 from chainer_seg.cli.click_options import ClickView, refinement
 from chainer_seg.cli.click_report import class_table, table, write
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
 from chainer_seg.errors import UserError
@@ -135,7 +135,7 @@ class EvaluateClicks(ModelCommand):
     objects: Flat[Objects] = Objects()
     data: Flat[EvaluationData] = EvaluationData(n=100)
     view: Flat[ClickView] = ClickView()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (
         *data_rules('--masks', '--images'), only(where('--refine', 'crf'), '--crf-parameters'),
@@ -193,12 +193,14 @@ class EvaluateClicks(ModelCommand):
 
     def methods(self, model: Any) -> 'dict[str, Method]':
         """The methods to compare, by their titles."""
+        from chainer_seg.engines import compile
         from chainer_seg.model_file import load_model
         from chainer_seg.models.click_model import as_click_model
         # Here, so that a missing package or model is reported before the work begins.
         sharpen = {name: refinement(name, self.crf_parameters) for name in self.refine}
-        models = {self.model: model, **{name: as_click_model(load_model(name, self.common.device))
-                                        for name in self.compare}}
+        models = {self.model: model, **{
+            name: as_click_model(compile(load_model(name, self.common.device), self.common.engine))
+            for name in self.compare}}
         methods = {}
         for title, each in models.items():
             for name, refine in sharpen.items():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.detector_options import Detection
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import (
@@ -79,7 +79,7 @@ class EvaluateCoco(ModelCommand):
     data: Flat[EvaluationData] = EvaluationData()
     classes: Flat[Classes] = Classes()
     detection: Flat[Detection] = Detection()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (
         *data_rules(), CLASS_RULE, only(with_any('--results'), '--overwrite'),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules
 from chainer_seg.files import write_json
@@ -54,7 +54,7 @@ class EvaluatePatches(ModelCommand):
     save: Annotated[pathlib.Path | None, option(metavar='DIR')] = None
     out: Annotated[str | None, option(metavar='JSON')] = None
     data: Flat[EvaluationData] = EvaluationData()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = data_rules()
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from tqdm import tqdm
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import EvaluationData, data_rules, refuse_without_objects, write_figures
 from chainer_seg.cli.proposal_options import PROPOSAL_FLAGS, ProposalOptions
@@ -46,7 +46,7 @@ class EvaluateProposals(ModelCommand):
     out: Annotated[str | None, option(metavar='JSON')] = None
     data: Flat[EvaluationData] = EvaluationData(n=100)
     computed: Flat[ProposalOptions] = ProposalOptions()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (*data_rules(), only(without('--proposals'), *PROPOSAL_FLAGS))
 

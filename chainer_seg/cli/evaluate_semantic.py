@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any, ClassVar
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.evaluation_data import CLASS_RULE, Classes, EvaluationData, data_rules, write_figures
 from chainer_seg.cli.semantic_options import SemanticInference
@@ -49,7 +49,7 @@ class EvaluateSemantic(ModelCommand):
     data: Flat[EvaluationData] = EvaluationData()
     classes: Flat[Classes] = Classes()
     inference: Flat[SemanticInference] = SemanticInference()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (
         *data_rules(), CLASS_RULE,

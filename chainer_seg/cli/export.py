@@ -22,9 +22,10 @@ class Export(Command):
 
     Attributes:
         model: Model file, or the name of a shipped model or of published weights.
-        out: File to write; its suffix selects the format: .caffemodel (DeepLab, click segmentation,
-            ResNets; with a .prototxt next to it) or .t7 (DeepMask, SharpMask).
-        size: Input size in the .prototxt, in pixels; 321 if omitted, 224 for a ResNet.
+        out: File to write; its suffix selects the format: .onnx (all models but ResNets; the heads of a
+            Mask R-CNN go to files next to it), .caffemodel (DeepLab, click segmentation, ResNets; with a
+            .prototxt next to it) or .t7 (DeepMask, SharpMask).
+        size: Input size in a .prototxt or .onnx file, in pixels; the model's own if omitted.
         common: Common options.
     """
 
@@ -51,9 +52,14 @@ def _write_torch(out: pathlib.Path, model: Any, size: tuple[int, int] | None) ->
     from converters.formats import torch7_writer
     from converters.torch_export import torch_tree
     if size is not None:
-        raise UserError('--size is the size in a .prototxt; omit it for a .t7 file.')
+        raise UserError('--size is the size in a .prototxt or .onnx file; omit it for a .t7 file.')
     torch7_writer.write(out, torch_tree(model))
     return out,
 
 
-EXPORTERS = {'.caffemodel': _write_caffe, '.t7': _write_torch}
+def _write_onnx(out: pathlib.Path, model: Any, size: tuple[int, int] | None) -> tuple[pathlib.Path, ...]:
+    from chainer_seg.engines.onnx_files import export_onnx
+    return tuple(export_onnx(out, model, size))
+
+
+EXPORTERS = {'.onnx': _write_onnx, '.caffemodel': _write_caffe, '.t7': _write_torch}

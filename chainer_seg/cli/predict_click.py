@@ -12,7 +12,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from chainer_seg import schema
 from chainer_seg.cli.click_options import ClickView, refinement
-from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.common import CommonOfModel, Strict
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.file_options import LabelReading
 from chainer_seg.cli.prediction import predict_each
@@ -118,7 +118,7 @@ class PredictClick(ModelCommand):
     threshold: Annotated[float, option(metavar='P')] = 0.5
     save_pnmap: Switch = False
     view: Flat[ClickView] = ClickView()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (only(where('--refine', 'crf'), '--crf-parameters'),)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.common import CommonOfModel, Strict
 from chainer_seg.cli.crf_options import crf_parameters
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
@@ -60,7 +60,7 @@ class PredictClickMaps(ModelCommand):
     joint: Switch = False
     crf_parameters: Annotated[str, option(metavar='P')] = 'tensorflow'
     strict: Strict = False
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (only(with_any('--joint'), '--crf-parameters'),)
 

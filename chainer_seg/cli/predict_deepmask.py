@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
-from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.common import CommonOfModel, Strict
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
 from chainer_seg.cli.proposal_options import ProposalOptions
@@ -49,7 +49,7 @@ class PredictDeepMask(ModelCommand):
     nms: Annotated[float | None, option(metavar='IOU')] = None
     draw: Annotated[Count, option(metavar='N')] = 10
     proposals: Flat[ProposalOptions] = ProposalOptions(np=PUBLISHED_DEMO)
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     def work(self, model: Any) -> None:
         from chainer_seg.images import read_image

@@ -9,7 +9,7 @@ import numpy as np
 import tyro
 
 from chainer_seg.class_names import find_names
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.detector_inputs import Inputs, check_for_videos
 from chainer_seg.cli.detector_options import Detection
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
@@ -92,7 +92,7 @@ class PredictInstances(ModelCommand):
     frames: Annotated[Positive | None, option(metavar='N')] = None
     detection: Flat[Detection] = Detection(score=_SURE)
     drawing: Flat[Drawing] = Drawing()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     rules: ClassVar = (only(When('where masks are drawn, without --hide masks',
                                  lambda options: 'masks' not in options['hide']), '--alpha'),)

@@ -5,7 +5,7 @@ import functools
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
-from chainer_seg.cli.common import CommonOnDevice
+from chainer_seg.cli.common import CommonOfModel
 from chainer_seg.cli.detector_inputs import Inputs, check_for_images, check_for_videos
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.prediction import predict_each
@@ -45,7 +45,7 @@ class PredictSemantic(ModelCommand):
     no_legend: Switch = False
     frames: Annotated[Positive | None, option(metavar='N')] = None
     inference: Flat[SemanticInference] = SemanticInference()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     def work(self, model: Any) -> None:
         from chainer_seg.images import read_image

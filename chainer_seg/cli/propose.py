@@ -6,7 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from chainer_seg.bad_images import BadImages
-from chainer_seg.cli.common import CommonOnDevice, Strict
+from chainer_seg.cli.common import CommonOfModel, Strict
 from chainer_seg.cli.dispatch import ModelCommand, ModelName
 from chainer_seg.cli.file_options import Reading
 from chainer_seg.cli.proposal_options import ImageRange, ProposalOptions, check_makes_proposals
@@ -58,7 +58,7 @@ class Propose(ModelCommand):
     reading: Flat[Reading] = Reading()
     proposals: Flat[ProposalOptions] = ProposalOptions(np=_PUBLISHED)
     range: Flat[ImageRange] = ImageRange()
-    common: Flat[CommonOnDevice] = CommonOnDevice()
+    common: Flat[CommonOfModel] = CommonOfModel()
 
     def work(self, model: Any) -> None:
         from chainer_seg.datasets import open_dataset

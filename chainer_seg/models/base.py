@@ -26,16 +26,20 @@ class Model(DeviceChain):
         config: All arguments of the constructor by name, in its order, defaults included.
         class_names: Names of the classes, by label; empty where they are not known.
         origin: Where the weights came from, or None.
+        engine: What computes the networks in inference on the CPU in Chainer's place, as of
+            :func:`chainer_seg.engines.compile`; None for Chainer.
     """
 
     config: dict[str, Any]
     class_names: tuple[str, ...]
     origin: dict[str, Any] | None
+    engine: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.class_names = ()
         self.origin = None
+        self.engine = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

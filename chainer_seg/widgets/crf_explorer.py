@@ -68,8 +68,9 @@ class CrfExplorer(NotebookBox):
                  truth: npt.NDArray[np.integer] | None = None, preset: str | CrfParameters = 'deeplab',
                  longest_side: int = 480, **options: Any) -> None:
         if isinstance(model, (str, os.PathLike)):
+            from chainer_seg.engines import compile
             from chainer_seg.model_file import load_model
-            deeplab: DeepLab = load_model(model)
+            deeplab: DeepLab = compile(load_model(model))
         else:
             deeplab = model
         self.image = as_image(image)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainer_seg.datasets import PlainShapesDataset
+from chainer_seg.engines import compile
 from chainer_seg.errors import ImageError, UserError
 from chainer_seg.files import file_names
 from chainer_seg.images import decode_image, fit_within, header_sizes, resize
@@ -134,7 +135,7 @@ def read_upload(name: str, content: bytes | memoryview) -> npt.NDArray[np.uint8]
 
 @functools.lru_cache(maxsize=2)
 def _detector(path: str) -> Any:
-    return load_model(path)
+    return compile(load_model(path))
 
 
 def find_detectors() -> dict[str, str]:

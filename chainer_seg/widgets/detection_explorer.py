@@ -209,8 +209,9 @@ class DetectionExplorer(MaskExplorer):
 def _detected(image: np.ndarray, detector: Detector | str | os.PathLike, longest_side: int) -> Instances:
     """The objects that a model detects in an image, at the size that is sent."""
     if isinstance(detector, (str, os.PathLike)):
+        from chainer_seg.engines import compile
         from chainer_seg.model_file import load_model
-        model: Detector = load_model(detector)
+        model: Detector = compile(load_model(detector))
     else:
         model = detector
     with cell_progress('Detecting objects'):

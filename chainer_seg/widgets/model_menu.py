@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from chainer_seg.engines import compile
 from chainer_seg.errors import ModelFileError
 from chainer_seg.model_file import load_model, read_description
 from chainer_seg.models.click_model import ClickModel, as_click_model
@@ -29,7 +30,7 @@ def click_model(model: Any) -> Any:
         chainer_seg.errors.UserError: There is no such model, or it cannot be clicked.
     """
     named = isinstance(model, (str, os.PathLike))
-    return as_click_model(load_model(model) if named else model)
+    return as_click_model(compile(load_model(model)) if named else model)
 
 
 def find_click_models() -> dict[str, str]:

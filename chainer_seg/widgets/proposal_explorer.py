@@ -139,8 +139,9 @@ def _sorted_codes(proposals: Any, image: np.ndarray, n: int, longest_side: int
                   ) -> tuple[list[Any], npt.NDArray[np.float64], tuple[int, int]]:
     """The run-length encoded masks, the scores (R,) float64 of proposals, best first, and the masks' size."""
     if isinstance(proposals, (str, os.PathLike)):
+        from chainer_seg.engines import compile
         from chainer_seg.model_file import load_model
-        proposals = load_model(proposals)
+        proposals = compile(load_model(proposals))
     if isinstance(proposals, Proposer):
         image = resize(image, fit_within(image.shape[:2], longest_side))
         with cell_progress('Computing proposals') as progress:

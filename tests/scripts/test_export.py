@@ -41,11 +41,18 @@ def test_deepmask_becomes_a_file_of_torch(call, tmp_path):
         np.testing.assert_array_equal(parameter.array, theirs[name].array, err_msg=name)
 
 
+def test_mask_rcnn_becomes_onnx_files_of_its_networks(call, tmp_path):
+    status, output, errors = call('mask-rcnn', 'out.onnx')
+    assert status == 0, errors
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ['out.box.onnx', 'out.mask.onnx', 'out.onnx']
+    assert output.count('wrote') == 3
+
+
 @pytest.mark.parametrize('arguments, problem', [
-    (('deepmask', 'out.onnx'), 'out.onnx has an unknown suffix; the known ones are .caffemodel, .t7.'),
+    (('deepmask', 'out.pb'), 'out.pb has an unknown suffix; the known ones are .onnx, .caffemodel, .t7.'),
     (('missing.npz', 'out.caffemodel'), 'There is no model file missing.npz'),
     (('deepmask', 'out.caffemodel'), 'A DeepMask cannot be exported to Caffe'),
-    (('deepmask', 'out.t7', '--size', '64'), '--size is the size in a .prototxt')])
+    (('deepmask', 'out.t7', '--size', '64'), '--size is the size in a .prototxt or .onnx file')])
 def test_a_users_error_is_one_sentence(call, tmp_path, arguments, problem):
     status, output, errors = call(*arguments)
     assert status == 2 and output == ''

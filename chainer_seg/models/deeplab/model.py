@@ -10,6 +10,7 @@ from chainer import links as L
 from chainer_seg.links import ResNet
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.deeplab.semantic import SemanticSegmenter
+from chainer_seg.models.inference import network
 from chainer_seg.schema import Channels, Count, Dilations, Padding, Positive, Stages, Strides
 
 
@@ -76,6 +77,7 @@ class DeepLab(SemanticSegmenter):
             self.pyramid = AtrousPyramid(
                 self.resnet.out_channels[-1], n_class, pyramid, seed=seed)
 
+    @network
     def forward(self, x: chainer.Variable | np.ndarray) -> chainer.Variable:
         return self.pyramid(self.resnet(x)[-1])
 

@@ -15,7 +15,7 @@ from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.preparation import network_image
 from chainer_seg.models.deeplab.refine import Refinement
 from chainer_seg.models.deeplab.session import NetworkSession
-from chainer_seg.models.inference import inference
+from chainer_seg.models.inference import inference, network
 from chainer_seg.schema import (
     Above, Channels, Count, Dilations, Finite, InputSide, Padding, Positive, Stages)
 
@@ -83,6 +83,7 @@ class ClickSegmenter(ClickModel):
                 channels = self.net.resnet.out_channels
                 self.decoder = Decoder(channels[-1], channels[0], 3 if mask_input else 2, decoder, seed)
 
+    @network
     def forward(self, x: chainer.Variable | np.ndarray) -> chainer.Variable:
         """The logits (B, 1, h, w) of the network's input (B, 5 or 6, H, W) float32."""
         if self.config['decoder'] is None:

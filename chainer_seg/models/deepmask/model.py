@@ -28,11 +28,12 @@ from chainer_seg.arrays import ArrayOrVariable
 from chainer_seg.functions import symmetric_pad
 from chainer_seg.models.deepmask.proposals import ProposalModel
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk, WindowLinear
+from chainer_seg.models.inference import network
 from chainer_seg.schema import Channels, Count, InputSide, Share, Stages
 
 STEPS = 4  # Refinement steps, each of which doubles the side of the mask: from stride 16 to 1.
 
-# The score branch replaces values of 0 or less by this (Threshold(0, 1e-6) in Torch).
+# The lower limit of the score branch's units; Torch's Threshold(0, 1e-6) keeps what lies between 0 and it.
 SCORE_FLOOR = np.float32(1e-6)
 
 
@@ -72,6 +73,7 @@ class DeepMask(ProposalModel):
             self.score = ScoreBranch(features, hidden, dropout, seed)
             self.mask = _mask_branch(features, mask_size, seed)
 
+    @network
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
         features = self.encode(x)
         return self.window_masks(features, ()), self.score(features)[:, 0, 0]
@@ -116,6 +118,7 @@ class SharpMask(ProposalModel):
             if mask_size is not None:
                 self.mask = _mask_branch(features, mask_size, seed)
 
+    @network
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
         stages = self.trunk(x)
         features = self.trunk.describe(crop(stages[-1], 1))
@@ -125,6 +128,7 @@ class SharpMask(ProposalModel):
     def skips(self, stages: Sequence[chainer.Variable]) -> list[chainer.Variable]:
         return [self.refine.skip(k, stages[-k]) for k in range(1, STEPS + 1)]
 
+    @network
     def window_masks(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
         return self.refine(features, skips) if skips else super().window_masks(features, skips)
 
@@ -144,8 +148,7 @@ class ScoreBranch(chainer.Chain):
 
     def forward(self, features: ArrayOrVariable) -> chainer.Variable:
         h = self.hidden(F.dropout(features, self.dropout))
-        # NaN is not below 0 and is therefore kept.
-        h = F.where(h.array <= 0, self.xp.full_like(h.array, SCORE_FLOOR), h)
+        h = F.maximum(h, self.xp.full((1, 1, 1, 1), SCORE_FLOOR))
         return self.logit(F.dropout(h, self.dropout))[:, 0]
 
 

@@ -26,7 +26,7 @@ from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, PyramidLevel, build_
 from chainer_seg.models.deepmask.selection import (
     Candidates, Maps, Selection, best_candidates, best_selection, torch_candidates, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
-from chainer_seg.models.inference import inference, total_of
+from chainer_seg.models.inference import inference, network, total_of
 
 MASKS_AT_ONCE = 32  # computed in one batch; larger batches are not faster
 
@@ -155,15 +155,32 @@ class ProposalModel(CandidateModel):
             Feature vectors (B, features, h, w) and score logits (B, h, w) of the windows, and the maps of
             :meth:`skips`, which begin with the first of the windows and end with the last.
         """
-        stages = self.trunk(x)
+        stage, *maps = self.coarse_maps(x) if dm else self.maps(x)
         around = self.patch_size // STRIDE - 1
         rows, columns = (slice(part.start, part.stop and part.stop + around) for part in windows)
-        features = self.trunk.describe(stages[-1][:, :, rows, columns])
+        features, scores = self.window_scores(stage[:, :, rows, columns])
         skips = []
-        for k, skip in enumerate(() if dm else self.skips(stages)):
+        for k, skip in enumerate(maps):
             rows, columns = (slice(part.start << k, part.stop and part.stop << k) for part in windows)
             skips.append(skip[:, :, rows, columns])
-        return features, self.score(features), skips
+        return features, scores, skips
+
+    @network
+    def maps(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
+        """The last stage of the trunk for ``x`` of :meth:`dense`, and the maps of :meth:`skips`."""
+        stages = self.trunk(x)
+        return stages[-1], *self.skips(stages)
+
+    @network
+    def coarse_maps(self, x: ArrayOrVariable) -> tuple[chainer.Variable]:
+        """As :meth:`maps`, without what only SharpMask's refinement needs."""
+        return self.trunk(x)[-1],
+
+    @network
+    def window_scores(self, stage: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
+        """Feature vectors (B, features, h, w) and score logits (B, h, w) of all windows of a stage."""
+        features = self.trunk.describe(stage)
+        return features, self.score(features)
 
     def skips(self, stages: Sequence[chainer.Variable]) -> Sequence[chainer.Variable]:
         """What :meth:`window_masks` needs of the trunk's stages: maps at stride 16, 8, ...; here none."""
@@ -174,6 +191,7 @@ class ProposalModel(CandidateModel):
         logits = self.mask(features)
         return logits.reshape(len(logits), self.mask_size, self.mask_size, *logits.shape[2:])
 
+    @network
     def window_masks(self, features: ArrayOrVariable, skips: Sequence[ArrayOrVariable]) -> chainer.Variable:
         """The mask logits (m, S, S) of windows.
 

@@ -52,10 +52,13 @@ class C4Extractor(chainer.Chain):
             h = self.resnet[name](h)
         return h,
 
-    def region_features(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
-                        size: int) -> chainer.Variable:
+    def pool_regions(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
+                     size: int) -> chainer.Variable:
+        """The features (R, channels, size, size) of each RoI."""
+        return self.pool(features[0], rois, roi_indices, size, 1 / self.strides[0])
+
+    def region_features(self, pooled: ArrayOrVariable) -> chainer.Variable:
         """The output (R, region_channels, ceil(size / 2), ceil(size / 2)) of the last stage for each RoI."""
-        pooled = self.pool(features[0], rois, roi_indices, size, 1 / self.strides[0])
         return self.resnet[self.resnet.stage_names[-1]](pooled)
 
 
@@ -92,8 +95,8 @@ class FPNExtractor(chainer.Chain):
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         return self.pyramid(self.resnet(x))
 
-    def region_features(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
-                        size: int) -> chainer.Variable:
+    def pool_regions(self, features: Sequence[chainer.Variable], rois: Array, roi_indices: Array,
+                     size: int) -> chainer.Variable:
         """The features (R, channels, size, size) of each RoI, pooled from its level."""
         # On the CPU, so that a GPU is synchronised once and not at each level.
         levels = cuda.to_cpu(roi_levels(rois, len(features) - 1, self.canonical_size))
@@ -109,6 +112,10 @@ class FPNExtractor(chainer.Chain):
         # Back from the order by levels to that of the RoIs.
         order = self.xp.concatenate(members)
         return F.permutate(F.concat(pooled, axis=0), order, axis=0, inv=True)
+
+    def region_features(self, pooled: ArrayOrVariable) -> ArrayOrVariable:
+        """The pooled features themselves."""
+        return pooled
 
 
 def roi_levels(rois: np.ndarray, levels: int, canonical_size: float = CANONICAL_SIZE) -> np.ndarray:

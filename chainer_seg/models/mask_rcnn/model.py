@@ -21,6 +21,7 @@ from chainer_seg.links import ResNet
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import network
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.arguments import (
     SUPPRESSION_OPTIONS, VIEW_OPTIONS, Scales, check_arguments, or_published)
@@ -176,6 +177,7 @@ class MaskRCNN(InstanceDetector):
                  for image, x, scale in zip(images, inputs, scales)]
         return self.device.send(stack(inputs, self.size_multiple)), sizes
 
+    @network
     def forward(self, x: ArrayOrVariable) -> tuple[Maps, Maps, Maps]:
         features = self.extract(x)
         return (features, *self.rpn(features))
@@ -218,17 +220,32 @@ class MaskRCNN(InstanceDetector):
     def box_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
                  roi_indices: np.ndarray) -> tuple[chainer.Variable, chainer.Variable]:
         """Class logits (R, C + 1) and deltas (R, 4 * (C + 1)) of regions."""
-        return self.box(self._regions(features, rois, roi_indices, self.roi_size))
+        return self.box_outputs(self._pooled(features, rois, roi_indices, self.roi_size))
 
     def mask_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
                   roi_indices: np.ndarray) -> chainer.Variable:
         """Mask logits (R, C + 1, M, M) of regions; M is 28 with FPN and 14 with C4, as published."""
-        return self.mask(self._regions(features, rois, roi_indices, self.mask_roi_size))
+        return self.mask_outputs(self._pooled(features, rois, roi_indices, self.mask_roi_size))
 
     def keypoint_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
                       roi_indices: np.ndarray) -> chainer.Variable:
         """Heat maps (R, K, 56, 56), logits, of regions, with the published size of features."""
-        return self.keypoint(self._regions(features, rois, roi_indices, self.mask_roi_size))
+        return self.keypoint_outputs(self._pooled(features, rois, roi_indices, self.mask_roi_size))
+
+    @network
+    def box_outputs(self, pooled: ArrayOrVariable) -> tuple[chainer.Variable, chainer.Variable]:
+        """The results of :meth:`box_head` from the pooled features (R, channels, S, S) of regions."""
+        return self.box(self.extractor.region_features(pooled))
+
+    @network
+    def mask_outputs(self, pooled: ArrayOrVariable) -> chainer.Variable:
+        """The result of :meth:`mask_head` from the pooled features of regions."""
+        return self.mask(self.extractor.region_features(pooled))
+
+    @network
+    def keypoint_outputs(self, pooled: ArrayOrVariable) -> chainer.Variable:
+        """The result of :meth:`keypoint_head` from the pooled features of regions."""
+        return self.keypoint(self.extractor.region_features(pooled))
 
     def class_rows(self) -> list[ClassRows]:
         """The parameters with rows for each class, as :class:`ClassRows`."""
@@ -294,5 +311,5 @@ class MaskRCNN(InstanceDetector):
             part = slice(start, start + REGIONS_AT_ONCE)
             yield part, head(features, rois[part], self.xp.full(len(rois[part]), number, np.int32))
 
-    def _regions(self, features: Maps, rois: Array, roi_indices: Array, size: int) -> chainer.Variable:
-        return self.extractor.region_features(features, rois, roi_indices, size)
+    def _pooled(self, features: Maps, rois: Array, roi_indices: Array, size: int) -> chainer.Variable:
+        return self.extractor.pool_regions(features, rois, roi_indices, size)

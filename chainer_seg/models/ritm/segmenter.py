@@ -14,7 +14,7 @@ from chainer_seg.images import ImageLike, as_image
 from chainer_seg.models.click_model import ClickModel
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.refine import Refinement
-from chainer_seg.models.inference import inference
+from chainer_seg.models.inference import inference, network
 from chainer_seg.models.ritm.answer import Answer, View
 from chainer_seg.models.ritm.click_layers import ClickColors, ClickTransform
 from chainer_seg.models.ritm.click_maps import click_maps, view_points
@@ -57,6 +57,7 @@ class RitmSegmenter(ClickModel):
             else:
                 self.clicks = ClickTransform(maps, options['click_width'], stem_width, options['slope'], rng)
 
+    @network
     def features(self, x: Any) -> chainer.Variable:
         """The features (B, C, h, w) that the head works on; ``x`` as :meth:`forward` takes it."""
         if self.colors_only:
@@ -73,6 +74,7 @@ class RitmSegmenter(ClickModel):
         """The logits (B, 1, h, w), and those of the auxiliary loss or None."""
         raise NotImplementedError
 
+    @network
     def forward(self, x: ArrayOrVariable) -> chainer.Variable:
         return self.head(self.features(x))[0]
 
@@ -172,10 +174,13 @@ class RitmSegmenter(ClickModel):
               adjustment: np.ndarray | None, box: Box | None) -> Answer:
         x, view = self.prepare(image, clicks, previous, box, flip)
         with inference():
-            features = self.features(self.device.send(x)).array
+            x = self.device.send(x)
             if self.fbrs:
-                features, adjustment = self._refined(features, clicks, view, flip, adjustment)
-            logits = chainer.backends.cuda.to_cpu(self.head(features)[0].array)
+                features, adjustment = self._refined(self.features(x).array, clicks, view, flip, adjustment)
+                logits = self.head(features)[0]
+            else:
+                logits = self.forward(x)
+            logits = chainer.backends.cuda.to_cpu(logits.array)
         self.check_finite(logits)
         if flip:
             logits = (logits[:1] + logits[1:, :, :, ::-1]) / 2

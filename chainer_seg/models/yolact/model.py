@@ -19,6 +19,7 @@ from chainer_seg.links import FeaturePyramid
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
+from chainer_seg.models.inference import network
 from chainer_seg.models.yolact.anchors import STRIDES, anchor_boxes
 from chainer_seg.models.yolact.backbones import Width, find_backbone
 from chainer_seg.models.yolact.candidates import click_candidates
@@ -117,6 +118,7 @@ class Yolact(InstanceDetector):
         """Whether the model has a mask re-scoring network."""
         return bool(self.config['rescoring'])
 
+    @network
     def forward(self, x: ArrayOrVariable) -> tuple[chainer.Variable, ...]:
         return self._predict(self.features(x))
 

@@ -87,7 +87,7 @@ def box_stages(model, features, size, recorded):
     """What the box head makes of the recorded RoIs."""
     rois, roi_indices = recorded_rois(recorded, 'rois')
     extractor, box = model.extractor, model.box
-    pooled = extractor.region_features(features, rois, roi_indices, model.roi_size)
+    pooled = extractor.region_features(extractor.pool_regions(features, rois, roi_indices, model.roi_size))
     if box.averages:
         aligned = extractor.pool(features[0], rois[:1], roi_indices[:1], model.roi_size, 1 / 16)
         stages = {'pool5': aligned, 'res5_pool': F.mean(pooled, axis=(2, 3), keepdims=True)}
@@ -116,7 +116,7 @@ def mask_stages(model, features, recorded):
 def keypoint_stages(model, features, recorded):
     """What the keypoint head makes of the recorded boxes."""
     rois, roi_indices = recorded_rois(recorded, 'keypoint_rois')
-    h = model.extractor.region_features(features, rois, roi_indices, model.mask_roi_size)
+    h = model.extractor.pool_regions(features, rois, roi_indices, model.mask_roi_size)
     for convolution in model.keypoint.convs:
         h = F.relu(convolution(h))
     small = model.keypoint.upsample(h)

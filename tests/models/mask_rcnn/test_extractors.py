@@ -36,7 +36,7 @@ def test_the_features_of_each_region_are_pooled_from_its_level(image):
         (2, 4, 16, 24), (2, 4, 8, 12), (2, 4, 4, 6), (2, 4, 2, 3), (2, 4, 1, 2)]
     rois = np.array([[0, 0, 40, 90], [3, 4, 9, 9], [8, 8, 40, 41], [1, 2, 5, 30]], np.float32)
     roi_indices = np.array([1, 0, 1, 1], np.int32)
-    found = extractor.region_features(features, rois, roi_indices, 5).array
+    found = extractor.region_features(extractor.pool_regions(features, rois, roi_indices, 5)).array
     for number, level in enumerate(roi_levels(rois, 4, 32)):
         part = slice(number, number + 1)
         alone = roi_align(features[level], rois[part], roi_indices[part], 5, 1 / 2 ** (level + 2), 2)
@@ -48,7 +48,7 @@ def test_c4_runs_the_last_stage_on_each_region(image):
     features, = extractor(image)
     np.testing.assert_array_equal(features.array, extractor.resnet(image)[2].array)
     rois, roi_indices = np.array([[0, 0, 40, 90]], np.float32), np.array([1], np.int32)
-    found = extractor.region_features((features,), rois, roi_indices, 14)
+    found = extractor.region_features(extractor.pool_regions((features,), rois, roi_indices, 14))
     pooled = roi_align(features, rois, roi_indices, 14, 1 / 16)
     np.testing.assert_array_equal(found.array, extractor.resnet.res5(pooled).array)
     assert found.shape == (1, extractor.region_channels, 7, 7)
@@ -58,7 +58,7 @@ def test_roi_pooling_is_supported(image):
     extractor = FPNExtractor(resnet(), 4, 1e-3, 'pool', 2, seed=0)
     features = extractor(image)
     rois, roi_indices = np.array([[0, 0, 40, 90]], np.float32), np.array([0], np.int32)
-    found = extractor.region_features(features, rois, roi_indices, 3)
+    found = extractor.region_features(extractor.pool_regions(features, rois, roi_indices, 3))
     np.testing.assert_array_equal(
         found.array, roi_pool(features[3], rois, roi_indices, 3, 1 / 32).array)
 
