@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from chainer_seg import load_model
+from chainer_seg import engines, load_model
 from chainer_seg.datasets import CocoDataset, read_proposals
 from tests.scripts.small_sharpmask import write_small_sharpmask
 from tests.folders import contents
@@ -61,7 +61,7 @@ def whole(inputs, repository, tmp_path_factory):
 @pytest.mark.slow
 def test_files_hold_what_the_model_proposes(whole, inputs):
     dataset = CocoDataset(inputs / 'data' / 'annotations.json', inputs / 'data' / 'images')
-    model, read = load_model(inputs / 'model.npz'), dict(read_proposals(whole))
+    model, read = engines.compile(load_model(inputs / 'model.npz')), dict(read_proposals(whole))
     assert list(read) == dataset.ids
     expected = model.propose_rle(dataset.read_image(4), n=40)
     assert [result['segmentation'] for result in read[dataset.ids[4]]] == expected.codes
