@@ -127,6 +127,8 @@ def start(proto: 'onnx.ModelProto') -> 'onnxruntime.InferenceSession':
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = _threads()
+    # Threads that spin after a network has run slow down what decodes its outputs by a factor of two.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return onnxruntime.InferenceSession(proto.SerializeToString(), options,
                                         providers=['CPUExecutionProvider'])
 
