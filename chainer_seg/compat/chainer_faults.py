@@ -20,8 +20,8 @@ PATCHES = Patches(replacements={
         ('reduced_shape = (batch_size * groups, -1)\n        x = x.reshape(reduced_shape)',
          'reduced_shape = (batch_size * groups, int(numpy.prod(orig_shape[1:])) // groups)\n'
          '        x = x.reshape(reduced_shape)'),
-        ('x_hat.reshape((batch_size, channels, -1))',
-         'x_hat.reshape((batch_size, channels, int(numpy.prod(orig_shape[2:]))))')),
+        ('        y = x_hat.reshape((batch_size, channels, -1))',
+         '        y = x_hat.reshape((batch_size, channels, int(numpy.prod(orig_shape[2:]))))')),
     # The weights of a new link were NaN; those of NegativeSampling, its neighbour, are 0.
     'chainer.links.loss.black_out': (
         ('variable.Parameter(shape=(vocab_size, in_size))',

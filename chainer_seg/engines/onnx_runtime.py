@@ -27,6 +27,8 @@ SESSIONS = 8
 
 ANY_SIZE = 'any size'  # in the place of the shapes of a network whose graph is the same for all of them
 
+_SUMMED = 64  # words of eight bytes in a sum of the fingerprint
+
 _ERRORS_ONLY = 3  # the level of ONNX Runtime's log
 
 
@@ -40,7 +42,7 @@ class OnnxRuntime:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._weights: int | None = None  # their fingerprint
-        self._checked: int | None = None  # the inference that looked at it
+        self._checked: tuple[int, int] | None = None  # the inference and the model that it was taken in
         self._forget()
 
     def run(self, model: 'Model', network: Network, inputs: Sequence[Any]) -> Any:
@@ -55,14 +57,15 @@ class OnnxRuntime:
         return fill(template, (chainer.Variable(array, requires_grad=False) for array in outputs))
 
     def _notice_changes(self, model: 'Model') -> None:
-        """Looks once in an inference whether the weights have changed."""
-        running = running_inference()
+        """Looks once in an inference whether the weights have changed; shallow copies share an engine."""
+        number = running_inference()
+        checked = None if number is None else (number, id(model))
         with self._lock:
-            if running is None or running != self._checked:
+            if checked is None or checked != self._checked:
                 weights = _fingerprint(model)
                 if weights != self._weights:
                     self._forget()
-                self._weights, self._checked = weights, running
+                self._weights, self._checked = weights, checked
 
     def _session(self, model: 'Model', network: Network, inputs: Sequence[Any],
                  arrays: Sequence[np.ndarray]) -> 'tuple[onnxruntime.InferenceSession, Any] | None':
@@ -109,7 +112,7 @@ class OnnxRuntime:
         return len(self._sessions)
 
     def _forget(self) -> None:
-        # By network and shapes, the first axis left out.
+        # By network and shapes without the first axis.
         self._graphs: dict[Network, dict[Any, tuple[bytes, Any] | None]] = {}
         self._sessions: collections.OrderedDict[bytes, onnxruntime.InferenceSession] = (
             collections.OrderedDict())
@@ -152,11 +155,13 @@ def _weights_of(model: 'Model') -> Iterator[np.ndarray]:
 
 
 def _fingerprint(model: 'Model') -> int:
-    """A number that changes with the weights, from the sum of their bits, which takes milliseconds."""
+    """A number that changes with the weights, from sums of their bits, which take milliseconds."""
     total = 0
     for number, array in enumerate(_weights_of(model)):
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         whole = data.size // 8 * 8
-        words = data[:whole].view(np.uint64).sum(dtype=np.uint64)
-        total = hash((total, number, int(words), data[whole:].tobytes()))
+        words = data[:whole].view(np.uint64)
+        # Sums of parts, so that exchanged rows or channels are noticed as well.
+        sums = np.add.reduceat(words, np.arange(0, len(words), _SUMMED)) if len(words) else words
+        total = hash((total, number, sums.tobytes(), data[whole:].tobytes()))
     return total

@@ -47,7 +47,7 @@ class Graph:
         """Equal for graphs that compute the same.
 
         The graphs of a network for two sizes of images are equal where nothing in it depends on the size.
-        Parameters, which only the model's weights decide, are left out.
+        Parameters, which only the model's weights decide, do not count.
         """
         graph = self.proto.graph
         parts = [*graph.node, *(tensor for tensor in graph.initializer if tensor.name not in self.parameters)]
