@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.models.ritm import RitmSegmenter
 from chainer_seg.widgets.events import button, row, without_errors
 from chainer_seg.widgets.file_panels import OpenPanel, SavePanel
 from chainer_seg.widgets.model_menu import ModelMenu
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _LABELS = {'description_width': '76px'}
 # Not None, which ipywidgets shows as no selection.
 _NONE = 'none'
+_ALL = 0  # clicks
+_MOST_CLICKS = 20
 _REFINEMENTS = [('none', _NONE), ('graph cut', 'graphcut'), ('dense CRF', 'crf')]
 
 
@@ -56,6 +59,7 @@ class SegmenterControls:
         self._list = ObjectList(segmenter.by_hand(segmenter.rename), segmenter.by_hand(segmenter.reopen),
                                 segmenter.by_hand(segmenter.remove))
         self._refinement = _RefinementChoice(segmenter)
+        self._limit = _ClickLimit()
         self._model = ModelMenu(lambda model: setattr(segmenter, 'model', model))
         self._folder = str(folder)
         # Not only hidden otherwise: what exists in the kernel takes messages, whether or not it is shown.
@@ -63,7 +67,7 @@ class SegmenterControls:
         panels = [] if self._save is None else [ipywidgets.Accordion(
             [self._save, OpenPanel(segmenter)], titles=('Save', 'Open'), selected_index=0)]
         self.panel = ipywidgets.VBox(
-            [self._count, self._list, *self._sliders(), self._model, self._refinement, *panels],
+            [self._count, self._list, *self._sliders(), self._model, self._limit, self._refinement, *panels],
             layout={'flex': '1 1 270px', 'max_width': '350px'})
         self.panel.add_class('chainer-seg-panel')
 
@@ -95,6 +99,7 @@ class SegmenterControls:
             [*segmenter.class_names, *(each.name for each in objects if each.name)]))
         self._refinement.show(segmenter.refinement)
         self._model.show(segmenter.chosen_model)
+        self._limit.show(segmenter.model)
 
     def _sliders(self) -> Any:
         sliders, canvas = [], self._segmenter.canvas
@@ -110,6 +115,32 @@ class SegmenterControls:
             ipywidgets.jslink((slider, 'value'), (canvas, trait))
             sliders.append(slider)
         return sliders
+
+
+class _ClickLimit(ipywidgets.SelectionSlider):
+    """How many of the first clicks a RITM network sees, from the next click on; hidden for other models."""
+
+    def __init__(self) -> None:
+        self._of: RitmSegmenter | None = None
+        super().__init__(options=[('all', _ALL)], description='Clicks', style=_LABELS,
+                         tooltip='The network sees only the first clicks, as many as this',
+                         layout={'width': 'auto'})
+        self.observe(self._choose, 'value')
+
+    def show(self, model: Any) -> None:
+        self._of = None  # Setting options briefly selects the first one.
+        limited = isinstance(model, RitmSegmenter)
+        self.layout.display = None if limited else 'none'
+        if limited:
+            limit = model.click_limit or _ALL
+            numbers = [str(number) for number in range(1, max(_MOST_CLICKS, limit) + 1)]
+            self.options = [*((number, int(number)) for number in numbers), ('all', _ALL)]
+            self.value = limit
+            self._of = model
+
+    def _choose(self, change: Mapping[str, Any]) -> None:
+        if self._of is not None:
+            self._of.click_limit = None if change['new'] == _ALL else change['new']
 
 
 class _RefinementChoice(ipywidgets.Dropdown):

@@ -86,3 +86,20 @@ def test_fbrs_is_refused_for_another_click_model(call_here, tmp_path):
                                   '--out', str(tmp_path / 'o'), '-q')
     assert status == 2
     assert '--fbrs is a refinement of RITM models, but click holds a ClickSegmenter; omit it.' in errors
+
+
+def test_predict_shows_the_network_only_the_first_clicks(command):
+    command('predict.py', 'ritm.npz', 'a.png', '--out', 'o', *POINTS, '--click-limit', '1')
+    model = load_model('ritm.npz')
+    model.click_limit = 1
+    limited = model.segment(read_image('a.png'), CLICKS)
+    np.testing.assert_allclose(found(), limited, atol=0.51 / 255)
+    assert np.abs(limited - load_model('ritm.npz').segment(read_image('a.png'), CLICKS)).max() > 0.01
+
+
+def test_a_click_limit_is_refused_for_a_model_that_sees_all_clicks(call_here, tmp_path):
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / 'a.png')
+    status, _, errors = call_here('predict.py', 'click', str(tmp_path / 'a.png'), '--pos', '5,5',
+                                  '--click-limit', '3', '--out', str(tmp_path / 'o'), '-q')
+    assert status == 2
+    assert errors == 'error: --click-limit does not apply to click, a ClickSegmenter; omit it.\n'

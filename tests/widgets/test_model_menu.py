@@ -12,6 +12,7 @@ from chainer_seg.models.mask_rcnn import MaskRCNN  # noqa: E402
 from chainer_seg.widgets import ClickSegmenter as Segmenter  # noqa: E402
 from chainer_seg.widgets.model_menu import find_click_models  # noqa: E402
 from tests.models.mask_rcnn.test_model import SMALL as SMALL_MASK_RCNN  # noqa: E402
+from tests.models.ritm import toys  # noqa: E402
 from tests.models.test_candidate_session import LEFT, RIGHT, SIZE, Boxes  # noqa: E402
 
 from .discs import Discs, disc  # noqa: E402
@@ -117,3 +118,36 @@ def test_a_missing_file_in_the_menu_is_an_error(here, image):
     choose(segmenter, 'mine.npz')
     assert 'There is no model file mine.npz' in segmenter.message
     assert menu(segmenter).label == 'given Discs'
+
+
+def test_the_click_limit_of_a_ritm_network_holds_from_the_next_click_on(here, image):
+    model = toys.make('hrnet', zoom_side=None, click_limit=30)
+    segmenter = Segmenter(image, model, autosave=False)
+    slider = segmenter._controls._limit
+    assert slider.layout.display is None and slider.value == 30
+    slider.value = 1
+    first, second = Click(10, 12), Click(30, 40, False)
+    segmenter.add(first, second)
+    unlimited = toys.make('hrnet', zoom_side=None)
+    session = unlimited.session(image)
+    after_first = session.add(first).copy()
+    after_both = session.add(second).copy()
+    unlimited.click_limit = 1
+    limited = unlimited.session(image).add(first, second)
+    np.testing.assert_array_equal(segmenter.probability, limited)
+    assert not np.array_equal(limited, after_both) and limited.shape == after_first.shape
+    slider.value = 0
+    assert model.click_limit is None
+    segmenter.undo()
+    segmenter.add(second)
+    np.testing.assert_array_equal(segmenter.probability, after_both)
+
+
+def test_models_that_see_all_clicks_have_no_click_limit(here, image):
+    segmenter = Segmenter(image, Discs(), autosave=False)
+    assert segmenter._controls._limit.layout.display == 'none'
+    segmenter.model = toys.make('deeplab')
+    assert segmenter._controls._limit.layout.display is None
+    assert segmenter._controls._limit.value == 0
+    segmenter.model = Discs()
+    assert segmenter._controls._limit.layout.display == 'none'

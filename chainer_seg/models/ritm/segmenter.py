@@ -210,4 +210,5 @@ class RitmSegmenter(ClickModel):
         return RitmSession(self, as_image(image), refinement, flip)
 
     def click_settings(self) -> dict[str, Any]:
-        return {'flip': self.flip, 'zoom_side': self.zoom_side, 'fbrs': self.fbrs}
+        return {'flip': self.flip, 'zoom_side': self.zoom_side, 'click_limit': self.click_limit,
+                'fbrs': self.fbrs}

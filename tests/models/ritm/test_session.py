@@ -145,7 +145,7 @@ def test_model_file_keeps_the_network_and_its_settings(kind, tmp_path):
 def test_settings_of_a_click_are_those_that_its_result_depends_on():
     model = toys.make('hrnet')
     model.zoom_side, model.flip = None, False
-    assert model.click_settings() == {'flip': False, 'zoom_side': None, 'fbrs': False}
+    assert model.click_settings() == {'flip': False, 'zoom_side': None, 'click_limit': None, 'fbrs': False}
 
 
 @pytest.mark.gpu
