@@ -1,6 +1,5 @@
 """The objects of one image, the type that all systems share."""
 
-import dataclasses
 import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -9,18 +8,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import boxes, masks as mask_arithmetic, schema
+from chainer_seg import boxes, schema
 from chainer_seg.errors import UserError, quoted
+from chainer_seg.masks import runs_of_rle
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.schema import whole_number
 from chainer_seg.thumbnail import instances_thumbnail
 
 
-@dataclasses.dataclass(eq=False, init=False)
 class Instances:
     """R objects of one image of height H and width W.
 
     Attributes:
-        masks: (R, H, W) bool.
+        masks: (R, H, W) bool, read-only; made from ``runs`` at first use.
+        runs: The masks as :class:`chainer_seg.run_length_masks.RunLengthMasks`, which take little memory
+            and are fast to count, encode, crop and draw, whatever the size of the image.
         bboxes: (R, 4) float32, (y_min, x_min, y_max, x_max) in pixels.
         labels: (R,) int32 from 0; the background is never a label.
         scores: (R,) float32; 1 for annotated objects.
@@ -29,38 +31,36 @@ class Instances:
         crowds: (R,) bool; True for a region of many objects that is annotated as one.
         areas: (R,) float32 in pixels as annotated, or None if only the masks are known.
 
-    By default, ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and
-    ``crowds`` False.
+    They are made from either form of the masks; an array must not be changed afterwards. By default,
+    ``bboxes`` are the tight boxes of the masks, ``labels`` are 0, ``scores`` 1 and ``crowds`` False.
 
     Raises:
         ValueError: The shapes of the arrays do not fit together.
     """
 
-    masks: npt.NDArray[np.bool_]
-    bboxes: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int32]
-    scores: npt.NDArray[np.float32]
-    keypoints: npt.NDArray[np.float32] | None
-    class_names: tuple[str, ...]
-    crowds: npt.NDArray[np.bool_]
-    areas: npt.NDArray[np.float32] | None
-
-    def __init__(self, masks: npt.ArrayLike, bboxes: npt.ArrayLike | None = None,
+    def __init__(self, masks: npt.ArrayLike | RunLengthMasks, bboxes: npt.ArrayLike | None = None,
                  labels: npt.ArrayLike | None = None, scores: npt.ArrayLike | None = None,
                  keypoints: npt.ArrayLike | None = None, class_names: Iterable[str] = (),
                  crowds: npt.ArrayLike | None = None, areas: npt.ArrayLike | None = None) -> None:
-        self.masks = np.asarray(masks, dtype=bool)
-        if self.masks.ndim != 3:
-            raise ValueError(f'masks must have shape (R, H, W), got {self.masks.shape}')
-        count = len(self.masks)
+        self._runs: RunLengthMasks | None = None
+        self._masks: npt.NDArray[np.bool_] | None = None
+        if isinstance(masks, RunLengthMasks):
+            self._runs = masks
+            count, (self._height, self._width) = masks.count, masks.size
+        else:
+            self._masks = _read_only(np.asarray(masks, dtype=bool))
+            if self._masks.ndim != 3:
+                raise ValueError(f'masks must have shape (R, H, W), got {self._masks.shape}')
+            count, self._height, self._width = self._masks.shape
         if bboxes is None:
-            bboxes = mask_arithmetic.mask_to_bbox(self.masks)
-        self.bboxes = _column('bboxes', bboxes, np.float32, (count, 4))
-        self.labels = _column('labels', labels, np.int32, (count,), fill=0)
-        self.scores = _column('scores', scores, np.float32, (count,), fill=1)
-        self.crowds = _column('crowds', crowds, bool, (count,), fill=False)
-        self.areas = None if areas is None else _column('areas', areas, np.float32, (count,))
-        self.keypoints = None
+            bboxes = self.runs.bboxes()
+        self.bboxes: npt.NDArray[np.float32] = _column('bboxes', bboxes, np.float32, (count, 4))
+        self.labels: npt.NDArray[np.int32] = _column('labels', labels, np.int32, (count,), fill=0)
+        self.scores: npt.NDArray[np.float32] = _column('scores', scores, np.float32, (count,), fill=1)
+        self.crowds: npt.NDArray[np.bool_] = _column('crowds', crowds, bool, (count,), fill=False)
+        self.areas: npt.NDArray[np.float32] | None = (
+            None if areas is None else _column('areas', areas, np.float32, (count,)))
+        self.keypoints: npt.NDArray[np.float32] | None = None
         if keypoints is not None:
             points = np.shape(keypoints)[1] if np.ndim(keypoints) == 3 else 0
             self.keypoints = _column('keypoints', keypoints, np.float32, (count, points, 3))
@@ -71,16 +71,34 @@ class Instances:
               ) -> Self:
         """No objects in an image of this size, with K = ``keypoints`` unless it is None."""
         points = None if keypoints is None else np.zeros((0, keypoints, 3), np.float32)
-        return cls(np.zeros((0, height, width), bool), class_names=class_names, keypoints=points)
+        return cls(RunLengthMasks.collect([], 0, (height, width)), class_names=class_names, keypoints=points)
+
+    @property
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """(R, H, W) bool, read-only."""
+        if self._masks is None:
+            self._masks = _read_only(self.runs.to_masks())
+        return self._masks
+
+    @property
+    def runs(self) -> RunLengthMasks:
+        """The masks as runs of pixels."""
+        if self._runs is None:
+            self._runs = RunLengthMasks.from_masks(self.masks)
+        return self._runs
+
+    @property
+    def pixel_areas(self) -> npt.NDArray:
+        """(R,) the areas in pixels: as annotated if known, otherwise those of the masks."""
+        return self.runs.areas() if self.areas is None else self.areas
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
-        _, height, width = self.masks.shape
-        return height, width
+        return self._height, self._width
 
     def __len__(self) -> int:
-        return len(self.masks)
+        return len(self.bboxes)
 
     def __getitem__(self, index: int | slice | npt.ArrayLike) -> 'Instances':
         """The objects selected by ``index``: a number, a slice, integers (N,), or bools (R,)."""
@@ -88,8 +106,9 @@ class Instances:
             index = [range(len(self))[index]]
         elif not isinstance(index, slice):
             index = np.asarray(index, dtype=None if np.size(index) else int)
+        masks = self.masks[index] if self._runs is None else self._runs.take(index)
         return Instances(
-            self.masks[index], self.bboxes[index], self.labels[index], self.scores[index],
+            masks, self.bboxes[index], self.labels[index], self.scores[index],
             None if self.keypoints is None else self.keypoints[index], self.class_names,
             self.crowds[index], None if self.areas is None else self.areas[index])
 
@@ -100,6 +119,15 @@ class Instances:
         height, width = self.image_size
         found = ', '.join(f'{count} {name}' for name, count in self._counts()[:6])
         return f'Instances({len(self)} in {height}x{width}{": " + found if found else ""})'
+
+    def with_classes(self, labels: npt.ArrayLike, class_names: Iterable[str]) -> 'Instances':
+        """The same objects with other labels (R,) and names of the labels."""
+        return Instances(self.masks if self._runs is None else self._runs, self.bboxes, labels, self.scores,
+                         self.keypoints, class_names, self.crowds, self.areas)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies in other processes, which take the runs alone since those are small."""
+        return {**self.__dict__, '_runs': self.runs, '_masks': None}
 
     def above(self, score: float) -> 'Instances':
         """The objects whose score is at least ``score``."""
@@ -119,8 +147,7 @@ class Instances:
             category_ids: The COCO category id of each label; label + 1 by default.
         """
         results = []
-        codes = mask_arithmetic.encode_rle(self.masks)
-        for number, (code, box) in enumerate(zip(codes, boxes.to_xywh(self.bboxes).tolist())):
+        for number, (code, box) in enumerate(zip(self.runs.to_rle(), boxes.to_xywh(self.bboxes).tolist())):
             label = int(self.labels[number])
             result = {'image_id': image_id,
                       'category_id': int(category_ids[label]) if category_ids else label + 1,
@@ -151,7 +178,7 @@ class Instances:
         if not results:
             return cls.empty(*image_size, class_names=class_names)
         labels = _labels_of(results, category_ids)
-        found = mask_arithmetic.decode_rle([r['segmentation'] for r in results], image_size)
+        found = runs_of_rle([result['segmentation'] for result in results], image_size)
         bboxes = keypoints = None
         if all('bbox' in result for result in results):
             bboxes = boxes.from_xywh(np.array([r['bbox'] for r in results], np.float32))
@@ -169,6 +196,13 @@ class Instances:
         labels, firsts, counts = np.unique(self.labels, return_index=True, return_counts=True)
         order = np.argsort(-counts, kind='stable')
         return [(self.name(firsts[i]), int(counts[i])) for i in order]
+
+
+def _read_only(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """A view of masks that cannot be changed, as both forms of them must stay the same."""
+    view = masks.view()
+    view.flags.writeable = False
+    return view
 
 
 def _column(name: str, values: npt.ArrayLike | None, dtype: npt.DTypeLike, shape: tuple[int, ...],

@@ -4,7 +4,6 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from chainer import backend
@@ -13,11 +12,7 @@ from pycocotools import mask as coco_mask
 from chainer_seg import rle
 from chainer_seg.arrays import Array
 from chainer_seg.errors import DatasetError
-
-_DECODED_AT_ONCE = 1 << 26  # pixels; more would double the memory of the masks of a large image
-
-# Mask pixels that are processed at once, which bounds the memory.
-_PIXELS_AT_ONCE = 1 << 22
+from chainer_seg.run_length_masks import RunLengthMasks
 
 
 def mask_to_bbox(masks: Array) -> Array:
@@ -66,12 +61,7 @@ def mask_iou(masks_a: Array, masks_b: Array) -> Array:
 
 def encode_rle(masks: npt.NDArray) -> list[dict[str, Any]]:
     """COCO's compressed run-length encodings of masks (R, H, W), as JSON-ready dicts."""
-    if len(masks) == 0:
-        return []
-    columns = np.asfortranarray(np.moveaxis(masks, 0, -1).astype(np.uint8))
-    codes = coco_mask.encode(columns)
-    return [{'size': list(code['size']), 'counts': code['counts'].decode('ascii')}
-            for code in codes]
+    return RunLengthMasks.from_masks(np.asarray(masks, bool)).to_rle()
 
 
 def decode_rle(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
@@ -84,23 +74,15 @@ def decode_rle(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.ND
     Raises:
         chainer_seg.errors.DatasetError: An encoding is damaged, or belongs to an image of another size.
     """
+    return runs_of_rle(codes, size).to_masks()
+
+
+def runs_of_rle(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> RunLengthMasks:
+    """As :func:`decode_rle`, but as runs, which take little memory."""
     try:
-        return decode_checked([rle.checked_rle(code, size) for code in codes], size)
+        return RunLengthMasks.from_rle([rle.checked_rle(code, size) for code in codes], size)
     except ValueError as error:
         raise DatasetError(f'A mask cannot be decoded: {error}.') from error
-
-
-def decode_checked(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """As :func:`decode_rle`, for encodings that :mod:`chainer_seg.rle` has checked or made."""
-    if len(codes) == 0:
-        return np.zeros((0,) + tuple(size), dtype=bool)
-    decoded = np.empty((len(codes), *size), np.uint8)
-    step = max(1, _DECODED_AT_ONCE // max(1, decoded[0].size))
-    for start in range(0, len(codes), step):
-        columns = decode_columns(codes[start:start + step]).T  # (r, width, height)
-        for mask, column in zip(decoded[start:], columns):
-            cv2.transpose(column, mask)  # In blocks, which the cache handles better than NumPy's strides.
-    return decoded.view(bool)
 
 
 def decode_columns(codes: Sequence[dict[str, Any]] | dict[str, Any]) -> npt.NDArray[np.uint8]:
@@ -134,29 +116,3 @@ def _extent(occupied: Any, xp: types.ModuleType) -> tuple[Array, Array]:
     first = xp.where(any_there, occupied.argmax(axis=1), 0)
     last = xp.where(any_there, length - occupied[:, ::-1].argmax(axis=1), 0)
     return first, last
-
-
-def topmost(masks: npt.NDArray) -> npt.NDArray[np.uint16]:
-    """The mask that is visible at each pixel if smaller masks are on top of larger ones.
-
-    Args:
-        masks: (R, H, W) bool or uint8.
-
-    Returns:
-        (H, W) uint16: 1 + the number of the mask; 0 for pixels without a mask.
-    """
-    count, height, width = masks.shape
-    if count == 0:
-        return np.zeros((height, width), np.uint16)
-    # The place of each mask in the pile, from 1 at the bottom.
-    pile = np.argsort(-np.count_nonzero(masks, axis=(1, 2)), kind='stable')
-    place = np.empty(count, np.uint16)
-    place[pile] = np.arange(1, count + 1)
-    number_at = np.concatenate([[0], pile + 1]).astype(np.uint16)
-    owner = np.empty((height, width), np.uint16)
-    rows = max(1, _PIXELS_AT_ONCE // max(1, count * width))
-    for top in range(0, height, rows):
-        strip = slice(top, top + rows)
-        highest = ((masks[:, strip] != 0) * place[:, None, None]).max(axis=0)
-        owner[strip] = number_at[highest]
-    return owner

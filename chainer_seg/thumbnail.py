@@ -8,7 +8,6 @@ import numpy as np
 
 from chainer_seg.colors import instance_colors
 from chainer_seg.images import fit_within
-from chainer_seg.masks import topmost
 
 if TYPE_CHECKING:
     from chainer_seg.instances import Instances
@@ -35,7 +34,7 @@ def instances_thumbnail(instances: 'Instances', longest_side: int = _LONGEST_SID
     small = fit_within((height, width), longest_side)
     rows, columns = ((np.arange(few) * 2 + 1) * big // (2 * few)
                      for few, big in zip(small, (height, width)))
-    owner = topmost(instances.masks[:, rows[:, None], columns])
+    owner = instances.runs.sampled(rows, columns).topmost()
     colors = np.concatenate([[_BACKGROUND], instance_colors(len(instances))]).astype(np.uint8)
     image = colors[owner]
     if instances.keypoints is not None:

@@ -1,18 +1,26 @@
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
 
 from chainer_seg import Instances
 from chainer_seg.errors import UserError
+from chainer_seg.run_length_masks import RunLengthMasks
 
 
-@pytest.fixture
-def instances(rng):
+FIELDS = ('masks', 'bboxes', 'labels', 'scores', 'keypoints', 'crowds', 'areas')
+
+
+@pytest.fixture(params=['array', 'runs'])
+def instances(request, rng):
+    """Three objects, made from both forms of masks."""
     masks = np.zeros((3, 6, 8), bool)
     masks[0, 1:3, 2:5] = masks[1, 4:6, 0:2] = masks[2, 0, 7] = True
-    return Instances(masks, labels=[1, 0, 1], scores=[0.9, 0.5, 0.1], class_names=('cat', 'dog'),
-                     keypoints=rng.integers(0, 6, (3, 2, 3)))
+    return Instances(
+        masks if request.param == 'array' else RunLengthMasks.from_masks(masks), labels=[1, 0, 1],
+        scores=[0.9, 0.5, 0.1], class_names=('cat', 'dog'), keypoints=rng.integers(0, 6, (3, 2, 3)))
 
 
 def test_omitted_values_have_their_defaults():
@@ -46,11 +54,58 @@ def test_indexing_picks_objects(instances, index, expected):
     np.testing.assert_allclose(picked.scores, expected)
     assert len(picked) == len(picked.masks) == len(picked.keypoints) == len(expected)
     assert picked.class_names == ('cat', 'dog')
+    if not isinstance(index, int):
+        np.testing.assert_array_equal(picked.masks, instances.masks[index])
 
 
 def test_index_beyond_the_end_is_an_error(instances):
     with pytest.raises(IndexError):
         instances[3]
+
+
+def test_both_forms_of_masks_are_the_same(instances):
+    np.testing.assert_array_equal(instances.masks, instances.runs.to_masks())
+    assert instances.masks.shape == (3, *instances.image_size)
+
+
+def test_masks_cannot_be_changed(instances):
+    with pytest.raises(ValueError, match='read-only'):
+        instances.masks[0] = True
+
+
+def test_an_array_stays_writeable_for_its_owner():
+    masks = np.zeros((1, 2, 3), bool)
+    Instances(masks)
+    masks[0] = True
+
+
+def test_areas_are_those_of_the_masks_unless_they_are_annotated(instances):
+    assert instances.pixel_areas.tolist() == [6, 4, 1]
+    assert Instances(instances.runs, areas=[5.5, 4, 2]).pixel_areas.tolist() == [5.5, 4, 2]
+
+
+@pytest.mark.parametrize('how', [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_copies_are_equal_and_cannot_be_changed_either(instances, how):
+    copied = how(instances)
+    for field in FIELDS:
+        np.testing.assert_array_equal(getattr(copied, field), getattr(instances, field))
+    assert copied.class_names == instances.class_names and not copied.masks.flags.writeable
+
+
+def test_pickles_do_not_grow_with_the_image():
+    mask = np.zeros((1, 1000, 1000), bool)
+    mask[0, 100:200, 100:200] = True
+    assert len(pickle.dumps(Instances(mask))) < 10_000
+
+
+def test_other_classes_leave_the_rest(instances):
+    renamed = instances.with_classes([0, 2, 1], ('a', 'b', 'c'))
+    assert [renamed.name(number) for number in range(3)] == ['a', 'c', 'b']
+    assert instances.name(0) == 'dog'
+    for field in set(FIELDS) - {'labels'}:
+        np.testing.assert_array_equal(getattr(renamed, field), getattr(instances, field))
+    with pytest.raises(ValueError, match='labels'):
+        instances.with_classes([0], ('a',))
 
 
 def test_filtering_by_score(instances):

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from chainer_seg import masks
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import decode_image
 from chainer_seg.instances import Instances
@@ -113,9 +112,7 @@ class Dataset(abc.ABC):
         The areas are in pixels: as annotated if known, otherwise those of the masks.
         """
         instances = self.read_instances(index)
-        areas = instances.areas
-        if areas is None:
-            areas = masks.mask_area(instances.masks).astype(np.float32)
+        areas = np.asarray(instances.pixel_areas, np.float32)
         return instances.labels, instances.bboxes, areas, instances.crowds
 
     def read_classes(self, index: int) -> npt.NDArray[np.uint8] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes
 from chainer_seg.datasets.base import Boxes, Example, ImageDataset
 from chainer_seg.datasets.coco_annotations import keypoint_faults
 from chainer_seg.datasets.coco_boxes import box_conventions
@@ -20,6 +20,7 @@ from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.images import decode_image, read_image_file
 from chainer_seg.instances import Instances
 from chainer_seg.rle import rle_of_box
+from chainer_seg.run_length_masks import RunLengthMasks
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +149,8 @@ class CocoDataset(ImageDataset):
             return Instances.empty(
                 *size, class_names=self.class_names,
                 keypoints=self._keypoint_count if self._with_keypoints else None)
-        decoded = masks.decode_checked([self._rle_of(a, size) for a in annotations], size)
-        tight = masks.mask_to_bbox(decoded)
+        runs = RunLengthMasks.from_rle([self._rle_of(a, size) for a in annotations], size)
+        tight = runs.bboxes()
         if not self._warned_of_empty and not tight[:, 2].all():
             self._warned_of_empty = True
             log.warning('%s: annotation %s covers no pixel of its image; further ones are not reported',
@@ -158,13 +159,12 @@ class CocoDataset(ImageDataset):
         if self._with_keypoints:
             keypoints = np.stack([self._keypoints_of(a) for a in annotations])
         return Instances(
-            masks=decoded,
+            masks=runs,
             bboxes=np.stack([self._box_of(a, t) for a, t in zip(annotations, tight, strict=True)]),
             labels=[self._labels[a['category_id']] for a in annotations],
             keypoints=keypoints, class_names=self.class_names,
             crowds=[bool(a.get('iscrowd', 0)) for a in annotations],
-            areas=[a['area'] if 'area' in a else mask.sum()
-                   for a, mask in zip(annotations, decoded, strict=True)])
+            areas=[a.get('area', area) for a, area in zip(annotations, runs.areas(), strict=True)])
 
     def read_boxes(self, index: int) -> Boxes:
         """labels (R,), bboxes (R, 4), areas (R,) and crowds (R,) of one image.

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset
 from chainer_seg.datasets.coco_json import Entry
 from chainer_seg.errors import DatasetError
 from chainer_seg.files import atomic_write, check_inside, write_json
 from chainer_seg.instances import Instances
 from chainer_seg.locks import is_empty, sole_writer
+from chainer_seg.rle import rle_counts
 
 _JPEG_QUALITY = 95
 
@@ -108,16 +109,14 @@ def categories_of(dataset: Dataset) -> list[Entry]:
 
 def annotations_of(instances: Instances, image_id: int, first_id: int) -> list[Entry]:
     """The COCO annotations of one image's objects."""
-    codes = masks.encode_rle(instances.masks)
-    areas = instances.areas
-    if areas is None:
-        areas = instances.masks.sum(axis=(1, 2))
+    codes = instances.runs.to_rle()
+    areas = instances.pixel_areas
     written = []
     for number, code in enumerate(codes):
         crowd = bool(instances.crowds[number])
         entry = {'id': first_id + number, 'image_id': image_id,
                  'category_id': int(instances.labels[number]) + 1,
-                 'segmentation': _plain_counts(instances.masks[number]) if crowd else code,
+                 'segmentation': _plain_counts(code) if crowd else code,
                  'bbox': boxes.to_xywh(instances.bboxes[number:number + 1])[0].tolist(),
                  'area': float(areas[number]), 'iscrowd': int(crowd)}
         if instances.keypoints is not None:
@@ -128,11 +127,6 @@ def annotations_of(instances: Instances, image_id: int, first_id: int) -> list[E
     return written
 
 
-def _plain_counts(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
-    """COCO's uncompressed run-length encoding of a mask (H, W) bool: column by column, zeros first."""
-    flat = np.concatenate([[False], mask.ravel(order='F'), [False]])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    counts = np.diff(np.concatenate([[0], changes, [mask.size]]))
-    if len(changes) and changes[-1] == mask.size:
-        counts = counts[:-1]
-    return {'size': list(mask.shape), 'counts': counts.tolist()}
+def _plain_counts(code: Entry) -> Entry:
+    """COCO's uncompressed run-length encoding, which crowds have, of a compressed one."""
+    return {'size': code['size'], 'counts': rle_counts(code['counts']).tolist()}

@@ -77,13 +77,13 @@ class ObjectIndex:
         image_number, place = int(self.image_numbers[number]), int(self.places[number])
         if self._annotations is None:
             image, instances = self.dataset[image_number]
-            return image, _cut_mask(instances.masks[place], window, side)
+            return image, _cut_mask(instances[place].masks[0], window, side)
         image = self.dataset.read_image(image_number)
         size = image.shape[0], image.shape[1]
         mask = _draw_polygons(self._annotations[image_number][place], size, window, side)
         if mask is None:
             instances = self.dataset.read_instances(image_number)
-            mask = _cut_mask(instances.masks[place], window, side)
+            mask = _cut_mask(instances[place].masks[0], window, side)
         return image, mask
 
 

@@ -17,13 +17,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import masks, schema
+from chainer_seg import schema
 from chainer_seg.array_files import ArrayFile, ArrayFileError
 from chainer_seg.datasets.base import Boxes, ImageDataset
 from chainer_seg.errors import DatasetError, ImageError, shortened
 from chainer_seg.files import parse_json
 from chainer_seg.instances import Instances
 from chainer_seg.rle import check_compressed
+from chainer_seg.run_length_masks import RunLengthMasks
 
 FORMAT = 'chainer_seg packed data set'
 VERSION = 1
@@ -148,7 +149,7 @@ class PackedDataset(ImageDataset):
                                f'cannot be read: {error}.') from error
         codes = [{'size': size, 'counts': code} for code in found]
         return Instances(
-            masks.decode_checked(codes, size), self._bboxes[objects], self._labels[objects],
+            RunLengthMasks.from_rle(codes, size), self._bboxes[objects], self._labels[objects],
             keypoints=None if self._keypoints is None else self._keypoints[objects],
             class_names=self.class_names, crowds=self._crowds[objects], areas=self._areas[objects])
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import masks, schema
+from chainer_seg import schema
 from chainer_seg.bad_images import Loop, OnError, each_image
 from chainer_seg.datasets.base import Dataset, Progress, as_dataset, encode_png
 from chainer_seg.datasets.packed import CODES, FORMAT, HEADER, VERSION
@@ -169,11 +169,9 @@ def _pack(dataset: Dataset, number: int, read_pixels: bool) -> PackedImage:
     else:
         image, instances = dataset[number]
         data, turned = encode_png(image), False
-    points, areas = instances.keypoints, instances.areas
-    if areas is None:
-        areas = masks.mask_area(instances.masks)
+    points = instances.keypoints
     return PackedImage(
         data, bool(turned), instances.image_size, instances.labels.tobytes(), instances.bboxes.tobytes(),
-        instances.crowds.tobytes(), np.asarray(areas, np.float32).tobytes(),
-        [code['counts'].encode('ascii') for code in masks.encode_rle(instances.masks)],
+        instances.crowds.tobytes(), np.asarray(instances.pixel_areas, np.float32).tobytes(),
+        [code['counts'].encode('ascii') for code in instances.runs.to_rle()],
         None if points is None else points.tobytes(), 0 if points is None else points.shape[1])

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg import masks
 from chainer_seg.datasets.base import Boxes, ImageDataset, Progress
 from chainer_seg.datasets.coco_json import is_number
 from chainer_seg.datasets.tfrecord_files import find_shards, parse_example, read_record, scan_records
@@ -19,6 +18,7 @@ from chainer_seg.images import header_sizes, open_image
 from chainer_seg.instances import Instances
 from chainer_seg.rle import check_memory
 from chainer_seg.rle import rle_of_box
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.schema import MAX_SIDE, whole_number
 
 # That tool's names, and those of TensorFlow's own detection models.
@@ -210,14 +210,14 @@ class _Record:
         names = [text.decode('utf-8', 'replace') for text in texts] or map(str, ids)
         return dict(zip(ids, names))
 
-    def masks(self, bboxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        """(R, H, W) bool; the pixels of the boxes if the record has no masks."""
+    def masks(self, bboxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_] | RunLengthMasks:
+        """(R, H, W) bool, or as runs; the pixels of the boxes if the record has no masks."""
         check_memory(len(bboxes), self.size)
         files = self._features.get(_MASKS, [])
         if not files:
             codes = [rle_of_box((left, top, right - left, bottom - top), self.size)
                      for top, left, bottom, right in bboxes.tolist()]
-            return masks.decode_checked(codes, self.size)
+            return RunLengthMasks.from_rle(codes, self.size)
         if len(files) != len(bboxes):
             raise ValueError(f'there are {len(files)} for {len(bboxes)} objects')
         decoded = np.zeros((len(files), *self.size), bool)

@@ -37,7 +37,7 @@ class ClassMatch:
         """What the model found, with the data set's labels; without objects of other classes."""
         labels = self.labels[instances.labels]
         kept = instances[labels >= 0]
-        return dataclasses.replace(kept, labels=labels[labels >= 0], class_names=self.names)
+        return kept.with_classes(labels[labels >= 0], self.names)
 
     def truth(self, instances: Instances) -> Instances:
         """The data set's objects without those of classes that the model does not have."""

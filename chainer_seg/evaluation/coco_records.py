@@ -10,7 +10,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
@@ -58,10 +58,7 @@ def _as_coco(entries: list[dict[str, Any]], instances: Instances) -> COCO:
 
 
 def _truth_entries(instances: Instances, kind: str) -> list[dict[str, Any]]:
-    areas = instances.areas
-    if areas is None:
-        areas = instances.masks.sum(axis=(1, 2))
-    entries = _entries(instances, kind)
+    areas, entries = instances.pixel_areas, _entries(instances, kind)
     for number, entry in enumerate(entries):
         entry.update(area=float(areas[number]), iscrowd=int(instances.crowds[number]))
         if kind == 'keypoints' and instances.keypoints is not None:
@@ -75,7 +72,7 @@ def _result_entries(instances: Instances, kind: str) -> list[dict[str, Any]]:
     if kind == 'bbox':
         areas = boxes.box_area(instances.bboxes)
     elif kind == 'segm':
-        areas = instances.masks.sum(axis=(1, 2))
+        areas = instances.runs.areas()
     elif instances.keypoints is not None:
         extent = np.ptp(instances.keypoints[:, :, :2], axis=1)
         areas = extent[:, 0] * extent[:, 1]
@@ -91,7 +88,7 @@ def _entries(instances: Instances, kind: str) -> list[dict[str, Any]]:
                for number, (label, box) in enumerate(zip(
                    instances.labels, boxes.to_xywh(instances.bboxes).tolist()))]
     if kind == 'segm':
-        for entry, code in zip(entries, masks.encode_rle(instances.masks)):
+        for entry, code in zip(entries, instances.runs.to_rle()):
             entry['segmentation'] = code
     if kind == 'keypoints' and entries:
         if instances.keypoints is None:

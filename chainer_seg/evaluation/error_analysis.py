@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes
 from chainer_seg.evaluation.detection_errors import (
     CORRECT,
     ERROR_KINDS,
@@ -207,6 +207,6 @@ def _overlaps(found: Instances, truth: Instances, kind: str) -> npt.NDArray[np.f
     """(R, T) intersection over union; for a crowd, over the area of the detection."""
     if not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
-    sides = [masks.encode_rle(each.masks) if kind == 'segm' else boxes.to_xywh(each.bboxes).astype(float)
+    sides = [each.runs.to_rle() if kind == 'segm' else boxes.to_xywh(each.bboxes).astype(float)
              for each in (found, truth)]
     return np.asarray(coco_mask.iou(*sides, truth.crowds.astype(np.uint8).tolist()))

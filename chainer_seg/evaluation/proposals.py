@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from chainer_seg import boxes, masks
+from chainer_seg import boxes
 from chainer_seg.bad_images import OnError, passing_over
 from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.datasets.coco import CocoDataset
@@ -78,7 +78,7 @@ class ProposalEvaluator:
         best = np.argsort(-scores, kind='stable')[:self.counts[-1]]
         results = [results[number] for number in best]
         truth = ground_truth[~ground_truth.crowds]
-        areas = masks.mask_area(truth.masks) if truth.areas is None else truth.areas
+        areas = truth.pixel_areas
         wanted = (areas >= _AREAS[:, :1]) & (areas <= _AREAS[:, 1:])  # (sizes, R)
         for kind in self.kinds:
             ious = _OVERLAPS[kind](results, truth)
@@ -200,7 +200,7 @@ def _ranks(ious: np.ndarray) -> npt.NDArray[np.int64]:
 def _mask_overlaps(results: Sequence[dict[str, Any]], truth: Instances) -> np.ndarray:
     """(N, R) intersections over union of the masks."""
     return _overlaps([_field(result, 'segmentation') for result in results],
-                     masks.encode_rle(truth.masks))
+                     truth.runs.to_rle())
 
 
 def _box_overlaps(results: Sequence[dict[str, Any]], truth: Instances) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from chainer_seg.datasets import ClickFilesDataset, ObjectIndex
 from chainer_seg.images import resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import mask_area
 from chainer_seg.models.click_model import ClickModel
 from chainer_seg.models.deeplab.clicks import Click
 from chainer_seg.models.deeplab.precomputed_maps import segment_maps
@@ -68,7 +67,7 @@ def draw_prediction(model: Any, image: npt.NDArray[np.uint8], truth: Any) -> npt
     if isinstance(model, InstanceDetector):
         return overlay_detections(image, model.detect(image, score_threshold=_SCORE), boxes=False)
     if isinstance(model, ProposalModel):
-        return overlay_masks(image, model.propose(image, n=_PROPOSALS).masks)
+        return overlay_masks(image, model.propose(image, n=_PROPOSALS).runs)
     if isinstance(model, ClickModel):
         click = _click_in_largest(truth)
         mask = model.segment(image, click) > 0.5
@@ -78,9 +77,9 @@ def draw_prediction(model: Any, image: npt.NDArray[np.uint8], truth: Any) -> npt
 
 def _click_in_largest(truth: Instances) -> Click:
     """A click on the pixel of the largest object that is next to its centre; in the middle without one."""
-    if not len(truth) or not truth.masks.any():
+    if not len(truth) or not truth.runs.areas().any():
         return Click(truth.image_size[0] // 2, truth.image_size[1] // 2)
-    pixels = np.argwhere(truth.masks[mask_area(truth.masks).argmax()])
+    pixels = np.argwhere(truth[int(truth.runs.areas().argmax())].masks[0])
     y, x = pixels[((pixels - pixels.mean(axis=0)) ** 2).sum(axis=1).argmin()]
     return Click(int(y), int(x))
 

@@ -76,9 +76,9 @@ def save_proposals(each: Input, image: Image, found: 'RleProposals', drawn: int 
 
 def overlay_proposals(image: Image, found: 'RleProposals', drawn: int = 10) -> Image:
     """The image with the ``drawn`` best proposals drawn on it, (H, W, 3) uint8 RGB."""
-    from chainer_seg.masks import decode_rle
+    from chainer_seg.masks import runs_of_rle
     from chainer_seg.visualization import overlay_masks
-    return overlay_masks(image, decode_rle(found.codes[:drawn], image.shape[:2]), contour=2)
+    return overlay_masks(image, runs_of_rle(found.codes[:drawn], image.shape[:2]), contour=2)
 
 
 def save_labels(each: Input, image: Image, labels: npt.NDArray[np.integer], class_names: Sequence[str], *,

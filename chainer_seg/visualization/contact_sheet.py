@@ -53,6 +53,6 @@ def shrink_example(image: npt.NDArray[np.uint8], instances: Instances, longest_s
     rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few) for few, many in zip(small, size))
     points = instances.keypoints
     return resize(image, small), Instances(
-        instances.masks[:, rows[:, None], columns], instances.bboxes * np.tile(scale, 2),
+        instances.runs.sampled(rows, columns), instances.bboxes * np.tile(scale, 2),
         instances.labels, instances.scores, None if points is None else points * np.append(scale, 1),
         instances.class_names, instances.crowds)

@@ -48,7 +48,7 @@ def overlay_detections(
     """
     colors = instance_colors(len(instances)) if colors is None else np.asarray(colors, np.uint8)
     stroke = max(1, round(max(image.shape[:2]) / 500))
-    canvas = overlay_masks(image, instances.masks, colors, alpha, stroke if contour else 0)
+    canvas = overlay_masks(image, instances.runs, colors, alpha, stroke if contour else 0)
     if boxes:
         _draw_boxes(canvas, instances.bboxes, colors, stroke)
     if keypoints and instances.keypoints is not None:

@@ -82,9 +82,9 @@ def draw_instances(image: ImageLike | None, instances: Instances, ax: Axes | Non
                              f'are of an image of {size[0]}x{size[1]}')
     ax = draw_image(image, new_axes(size) if ax is None else ax)
     colors = instance_colors(len(instances)) if colors is None else np.asarray(colors)
-    small = _shrink_masks(instances.masks)
-    width = max(1, round(max(small.shape[1:]) / 400)) if contour else 0
-    _show(ax, instances_layer(small, colors, alpha, width), size)
+    rows, columns = _shown_pixels(size)
+    width = max(1, round(max(len(rows), len(columns)) / 400)) if contour else 0
+    _show(ax, instances_layer(instances.runs.sampled(rows, columns), colors, alpha, width), size)
     if boxes:
         _draw_boxes(ax, instances, colors)
     if instances.keypoints is not None:
@@ -121,7 +121,7 @@ def draw_labels(image: ImageLike | None, labels: npt.NDArray[np.integer],
                              f'have {labels.shape[0]}x{labels.shape[1]}')
     alone = image is None and (ax is None or not ax.images)
     ax = draw_image(image, new_axes(labels.shape) if ax is None else ax)
-    layer = labels_layer(_shrink_masks(labels[None])[0], alpha)
+    layer = labels_layer(labels[np.ix_(*_shown_pixels((len(labels), labels.shape[1])))], alpha)
     if alone:
         layer[:, :, 3] = 255
     _show(ax, layer, labels.shape)
@@ -202,13 +202,11 @@ def _show(ax: Axes, pixels: np.ndarray, size: tuple[int, int]) -> None:
     ax.set_axis_off()
 
 
-def _shrink_masks(masks: np.ndarray) -> np.ndarray:
-    size = masks.shape[1:]
-    if 0 in size or max(size) <= _LONGEST_SIDE:
-        return masks
+def _shown_pixels(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and columns of an image of ``size`` that are drawn, at most :data:`_LONGEST_SIDE` each."""
     rows, columns = (np.round(_centres(big, few)).astype(int)
-                     for big, few in zip(size, fit_within(size, _LONGEST_SIDE)))
-    return masks[:, rows[:, None], columns]
+                     for big, few in zip(size, fit_within(size, _LONGEST_SIDE) if all(size) else size))
+    return rows, columns
 
 
 def _centres(big: int, few: int) -> np.ndarray:

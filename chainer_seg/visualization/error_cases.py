@@ -53,21 +53,21 @@ def crop_around(image: npt.NDArray[np.uint8], truth: Instances, found: Instances
     height, width = image.shape[:2]
     top, left = np.maximum(np.floor(low - margin), 0).astype(int)
     bottom, right = np.ceil(np.minimum(high + margin, (height, width))).astype(int)
-    part = slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
-    cropped = [Instances(each.masks[:, *part], each.bboxes - np.array([top, left, top, left]), each.labels,
-                         each.scores, class_names=each.class_names) for each in (truth, found)]
-    return image[part], cropped[0], cropped[1]
+    rows, columns = np.arange(top, max(bottom, top + 1)), np.arange(left, max(right, left + 1))
+    cropped = [Instances(each.runs.sampled(rows, columns), each.bboxes - np.array([top, left, top, left]),
+                         each.labels, each.scores, class_names=each.class_names) for each in (truth, found)]
+    return image[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1], cropped[0], cropped[1]
 
 
 def _side(image: npt.NDArray[np.uint8], instances: Instances, chosen: int | None,
           color: tuple[int, int, int], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """One of the two images, at the size at which it is displayed so that lines and text keep theirs."""
     scale = np.tile(np.divide(size, image.shape[:2]), 2)
-    masks = [resize(mask.astype(np.float32), size) >= 0.5 for mask in instances.masks]
+    masks = [resize(each.masks[0].astype(np.float32), size) >= 0.5 for each in instances]
     small = Instances(np.reshape(masks, (len(instances), *size)), instances.bboxes * scale, instances.labels,
                       instances.scores, class_names=instances.class_names)
     others = [number for number in range(len(small)) if number != chosen]
-    without_masks = not instances.masks.any()
+    without_masks = not instances.runs.areas().any()
     shown = overlay_detections(resize(image, size), small[others], colors=np.tile(_OTHER, (len(others), 1)),
                                alpha=0, contour=True, boxes=without_masks, labels=False)
     if chosen is None:

@@ -17,11 +17,10 @@ from chainer_seg.datasets.keypoints import PERSON_KEYPOINTS, PERSON_SKELETON
 from chainer_seg.errors import DatasetError
 from chainer_seg.images import ImageLike, as_image, resize
 from chainer_seg.instances import Instances
-from chainer_seg.masks import encode_rle, mask_area
 from chainer_seg.visualization import instance_colors, overlay_masks
 from chainer_seg.visualization.detections import overlay_detections
 from chainer_seg.widgets.cell_progress import cell_progress
-from chainer_seg.widgets.mask_data import encode_shrunk, resize_masks
+from chainer_seg.widgets.mask_data import resize_masks, shrink_mask
 from chainer_seg.widgets.mask_explorer import MaskExplorer, explorer_program, mask_traits
 from chainer_seg.widgets.sizes import sent_size
 
@@ -128,7 +127,8 @@ class DetectionExplorer(MaskExplorer):
         _check_size(pixels, truth)
         self.image, self._objects, self._truth = pixels, instances, truth
         sent = sent_size(size, self._longest_side)
-        self._sent_codes = [code for each in (instances, truth) for code in encode_shrunk(each.masks, sent)]
+        self._sent_codes = [
+            shrink_mask(code, sent) for each in (instances, truth) for code in each.runs.to_rle()]
         names, labels = _names_of_both(instances, truth)
         partners, ious = _partners(self._sent_codes, len(instances), truth.crowds)
         self._colors = _colors(partners, ious, len(instances))
@@ -169,7 +169,7 @@ class DetectionExplorer(MaskExplorer):
         size = self.image.shape[:2]
         if shown.image_size == size:
             return shown
-        masks = resize_masks(encode_rle(shown.masks), size)
+        masks = resize_masks(shown.runs.to_rle(), size)
         scale = _scale(shown, size)
         return Instances(masks, shown.bboxes * np.tile(scale, 2), shown.labels, shown.scores,
                          _scaled_points(shown, size), shown.class_names)
@@ -281,5 +281,5 @@ def _figures(objects: Instances, labels: npt.NDArray[np.integer], size: tuple[in
              ) -> npt.NDArray[np.float64]:
     """(R, 7): score, label, area, and box (y_min, x_min, y_max, x_max), in pixels of the image's ``size``."""
     scale = _scale(objects, size)
-    columns = np.stack([objects.scores, labels, mask_area(objects.masks) * scale.prod()], axis=1)
+    columns = np.stack([objects.scores, labels, objects.runs.areas() * scale.prod()], axis=1)
     return np.concatenate([columns, objects.bboxes * np.tile(scale, 2)], axis=1).astype(np.float64)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import traitlets
 
 from chainer_seg.images import resize
-from chainer_seg.masks import topmost
+from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.widgets.assets import read_assets
 from chainer_seg.widgets.mask_data import encode_jpeg
 from chainer_seg.widgets.sizes import sent_size, shown_size
@@ -120,7 +120,8 @@ class ImageCanvas(anywidget.AnyWidget):
         # Sampled, since numbers must not be interpolated.
         rows, columns = ((2 * np.arange(few) + 1) * many // (2 * few)
                          for few, many in zip(self._sent_size, self.image_size))
-        owner = topmost(np.stack([mask[rows[:, None], columns] for mask in masks])).astype(np.int32)
+        small = np.stack([mask[rows[:, None], columns] for mask in masks])
+        owner = RunLengthMasks.from_masks(small).topmost().astype(np.int32)
         return np.where(owner > 0, (owner - 1) % _MAX_OBJECTS + 1, 0).astype(np.uint8)
 
     @property

@@ -1,7 +1,6 @@
 """The images of a click widget, each with its session, and the objects found so far as a data set."""
 
 import collections.abc
-import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -147,7 +146,7 @@ class Labels(Dataset):
         image, instances = self._images[index].labels()
         labels = np.array([self.class_names.index(instances.name(number))
                            for number in range(len(instances))], np.int32)
-        return image, dataclasses.replace(instances, labels=labels, class_names=self.class_names)
+        return image, instances.with_classes(labels, self.class_names)
 
 
 def image_sources(images: Any) -> list[ImageSource]:

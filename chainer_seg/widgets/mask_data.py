@@ -9,8 +9,9 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from chainer_seg.images import resize
-from chainer_seg.masks import decode_rle, encode_rle, mask_to_bbox
+from chainer_seg.masks import decode_rle, encode_rle
 from chainer_seg.rle import rle_counts
+from chainer_seg.run_length_masks import RunLengthMasks
 
 _JPEG_QUALITY = 92
 
@@ -31,28 +32,14 @@ def shrink_mask(rle: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     ends = np.clip(np.cumsum(rle_counts(rle['counts'])) - left * rows, 0, width * rows)
     runs = np.diff(ends, prepend=0)
     columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, rows)
-    return _shrink(columns[:, top:top + height].T, (top, left), rle['size'], size)
-
-
-def encode_shrunk(masks: npt.NDArray[np.bool_], size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Run-length encodings of masks (R, H, W) at the size (height, width) at which they are sent."""
-    if masks.shape[1:] == tuple(size):
-        return encode_rle(masks)
-    boxes = mask_to_bbox(masks).astype(int)
-    return [_shrink(mask[top:bottom, left:right], (top, left), masks.shape[1:], size)
-            for mask, (top, left, bottom, right) in zip(masks, boxes)]
-
-
-def _shrink(crop: npt.NDArray[np.bool_], place: tuple[int, int], old: Sequence[int], new: tuple[int, int]
-            ) -> dict[str, Any]:
-    """The encoding at the size ``new`` of a mask of the size ``old``, of which ``crop`` is at ``place``."""
-    small = np.zeros(new, bool)
+    crop = columns[:, top:top + height].T
+    small = np.zeros(size, bool)
     if crop.size:
-        share, rows = _area_means(crop, place[0], old[0], new[0])
-        share, columns = _area_means(share.T, place[1], old[1], new[1])
+        share, small_rows = _area_means(crop, top, rows, size[0])
+        share, small_columns = _area_means(share.T, left, rle['size'][1], size[1])
         # Parts too thin to fill half a pixel anywhere must not vanish.
         least = min(0.5, share.max())
-        small[rows, columns] = least <= share.T
+        small[small_rows, small_columns] = least <= share.T
     return encode_rle(small[None])[0]
 
 
@@ -73,10 +60,13 @@ def _area_means(values: np.ndarray, first: int, old: int, new: int) -> tuple[np.
     return np.diff(at_edges, axis=0) / scale, slice(begin, end)
 
 
-def resize_masks(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Run-length encoded masks of one image at another size, (R, height, width) bool."""
-    masks = decode_rle(codes, codes[0]['size']) if codes else ()
-    return np.array([resize(mask.astype(np.float32), size) >= 0.5 for mask in masks], bool).reshape(-1, *size)
+def resize_masks(codes: Sequence[dict[str, Any]], size: tuple[int, int]) -> RunLengthMasks:
+    """Run-length encoded masks of one image at another size (height, width)."""
+    parts = []
+    for number, code in enumerate(codes):
+        mask = decode_rle([code], code['size'])[0].astype(np.float32)
+        parts.append((RunLengthMasks.from_masks((resize(mask, size) >= 0.5)[None]), np.array([number])))
+    return RunLengthMasks.collect(parts, len(codes), size)
 
 
 def pack_masks(codes: Sequence[dict[str, Any]]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:

@@ -99,7 +99,7 @@ class ProposalModel(CandidateModel):
             chainer_seg.errors.ModelError: The network returned values that are not finite.
         """
         runs, scores, _ = self._find(image, n, scales, zoom, dm, threshold, nms, exact)
-        return Instances(runs.to_masks(), runs.bboxes(), scores=scores, class_names=('object',))
+        return Instances(runs, scores=scores, class_names=('object',))
 
     def propose_rle(self, image: ImageLike, n: int = 100, scales: Sequence[float] | None = None,
                     zoom: bool = False, dm: bool = False, threshold: float = MASK_THRESHOLD,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from chainer import backend
 from chainer.backends import cuda
 
@@ -14,6 +13,7 @@ from chainer_seg.models.mask_rcnn import suppression
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
+from chainer_seg.run_length_masks import RunLengthMasks
 
 # Divisors of the deltas of the box head (BBOX_NORMALIZE_STDS in the code of arXiv 1504.08083).
 DELTA_WEIGHTS = (10, 10, 5, 5)
@@ -95,14 +95,8 @@ def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None
     boxes = cuda.to_cpu(boxes)
     half_open = boxes + np.array([0, 0, 1, 1], np.float32)
     if masks is None:
-        masks = _filled(half_open, size)
+        # A box fills the pixels whose centres are in it.
+        runs = RunLengthMasks.from_boxes(np.ceil(half_open - 0.5).astype(int), size)
     else:
-        masks = paste_masks(cuda.to_cpu(masks), boxes, size).to_masks()
-    return Instances(masks, half_open, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)
-
-
-def _filled(boxes: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Masks (D, H, W) bool of the pixels whose centres are in boxes (D, 4) with exclusive maxima."""
-    inside = [(np.arange(side) + 0.5 >= boxes[:, axis, None])
-              & (np.arange(side) + 0.5 < boxes[:, axis + 2, None]) for axis, side in enumerate(size)]
-    return inside[0][:, :, None] & inside[1][:, None]
+        runs = paste_masks(cuda.to_cpu(masks), boxes, size)
+    return Instances(runs, half_open, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)

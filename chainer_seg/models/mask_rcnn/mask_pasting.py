@@ -9,7 +9,7 @@ not of its pixels.
 import numpy as np
 import numpy.typing as npt
 
-from chainer_seg.run_length_masks import RunLengthMasks
+from chainer_seg.run_length_masks import RunLengthMasks, spans
 
 MASK_THRESHOLD = 0.5
 
@@ -32,7 +32,7 @@ def paste_masks(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int],
     tops, lefts = places[:, 0], places[:, 1]
     heights, widths = (np.maximum(places[:, 2 + axis] - places[:, axis] + 1, 1) for axis in (0, 1))
     first, last = np.clip(-lefts, 0, widths), np.clip(size[1] - lefts, 0, widths)
-    number, column = _spans(first, last)
+    number, column = spans(first, last)
     samples = _columns(padded, number, column, widths)
     run, row = _crossings(samples, heights[number], threshold)
     number, column = number[run], column[run]
@@ -50,14 +50,6 @@ def _grown(boxes: np.ndarray, factor: float) -> npt.NDArray[np.int64]:
     centres = (boxes[:, 2:] + boxes[:, :2]) * np.float32(0.5)
     halves = (boxes[:, 2:] - boxes[:, :2]) * np.float32(0.5) * np.float32(factor)
     return np.concatenate([centres - halves, centres + halves], axis=1).astype(int)
-
-
-def _spans(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers first[i] to last[i] - 1 for each i in turn, and i for each of them."""
-    lengths = np.maximum(last - first, 0)
-    owner = np.repeat(np.arange(len(first)), lengths)
-    start = np.cumsum(lengths) - lengths
-    return owner, np.arange(len(owner)) - start[owner] + first[owner]
 
 
 def _columns(padded: np.ndarray, number: np.ndarray, column: np.ndarray,

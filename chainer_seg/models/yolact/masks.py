@@ -1,17 +1,23 @@
 """Masks of YOLACT: prototypes times coefficients, cropped, enlarged (arXiv 1904.02689, section 3.3)."""
 
+from collections.abc import Iterator, Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from chainer import backend
 
 from chainer_seg.arrays import Array
+from chainer_seg.run_length_masks import RunLengthMasks
 
 # Margin around the box within which masks are kept, in prototype pixels.
 CROP_MARGIN = 1
 
 # A pixel belongs to a mask above this probability.
 MASK_THRESHOLD = 0.5
+
+# Approximate number of pixels of an enlarged mask that are computed at once, which fit into the cache.
+_STRIP_PIXELS = 2 ** 20
 
 
 def assemble_masks(prototypes: Array, coefficients: Array, boxes: Array) -> Array:
@@ -56,27 +62,38 @@ def crop_limits(boxes: Array, size: tuple[int, int]) -> tuple[np.ndarray, np.nda
     return xp.ceil(xp.maximum(low, 0)), xp.ceil(xp.minimum(high, sides))
 
 
-def enlarge_masks(masks: Array, boxes: Array, size: tuple[int, int]) -> Array:
-    """The pixels of R masks in the image, resized from the prototypes.
+def enlarged_runs(masks: npt.NDArray[np.float32], boxes: npt.NDArray[np.float32], size: tuple[int, int]
+                  ) -> RunLengthMasks:
+    """The pixels of R masks in the image, resized bilinearly from the prototypes.
 
     Args:
         masks: (R, h, w) float32 of :func:`assemble_masks`, on the CPU.
         boxes: (R, 4) float32, their boxes.
         size: (height, width) of the image.
-
-    Returns:
-        (R, height, width) bool.
     """
-    height, width = size
-    # Only the part around the box is written, because untouched zeros cost no time.
-    enlarged = np.zeros((len(masks), height, width), bool)
-    buffer = np.empty((height, width), np.float32)
-    windows = _enlarged_windows(boxes, masks.shape[1:], size)
-    for mask, (top, left, bottom, right), target in zip(masks, windows.tolist(), enlarged):
-        cv2.resize(mask, (width, height), dst=buffer, interpolation=cv2.INTER_LINEAR)
-        window = np.s_[top:bottom, left:right]
-        np.greater(buffer[window], MASK_THRESHOLD, out=target[window])
-    return enlarged
+    windows = _enlarged_windows(boxes, masks.shape[1:], size).tolist()
+    return RunLengthMasks.collect(
+        [(runs, np.array([number])) for number, (mask, window) in enumerate(zip(masks, windows))
+         for runs in _strips_of_runs(mask, window, size)], len(masks), size)
+
+
+def _strips_of_runs(mask: npt.NDArray[np.float32], window: Sequence[int], size: tuple[int, int]
+                    ) -> Iterator[RunLengthMasks]:
+    """The runs of an enlarged mask in its window, a few columns at a time, which fit into the cache."""
+    top, left, bottom, right = window
+    if top >= bottom or left >= right:
+        return
+    # OpenCV resizes the width first, so that strips are the same as those of the whole image.
+    wide = cv2.resize(mask, (size[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
+    # OpenCV rounds alike at equal places of the vectors that it computes with.
+    step = max(64, _STRIP_PIXELS // size[0] // 64 * 64)
+    for start in range(left // 64 * 64, right, step):
+        strip = np.ascontiguousarray(wide[:, start:start + step])
+        values = cv2.resize(strip, (strip.shape[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        first, last = max(left - start, 0), min(right - start, step)
+        runs = RunLengthMasks.from_masks((values[top:bottom, first:last] > MASK_THRESHOLD)[None])
+        yield RunLengthMasks(runs.numbers, runs.columns + (start + first), runs.tops + top,
+                             runs.bottoms + top, 1, size)
 
 
 def _enlarged_windows(boxes: Array, small: tuple[int, int],

@@ -26,7 +26,7 @@ from chainer_seg.models.yolact.candidates import click_candidates
 from chainer_seg.models.yolact.detection import (
     SUPPRESSIONS, ImageDetections, find_detections, pixel_boxes)
 from chainer_seg.models.yolact.heads import MaskRescoring, PredictionHead, ProtoNet, convolution
-from chainer_seg.models.yolact.masks import assemble_masks, enlarge_masks
+from chainer_seg.models.yolact.masks import assemble_masks, enlarged_runs
 from chainer_seg.schema import (
     Channels, Count, Detections, InputSide, Lengths, Overlap, Share, Stages, Text)
 
@@ -198,7 +198,7 @@ class Yolact(InstanceDetector):
             detections, masks = self._rescore(detections, masks)
         masks, boxes, labels, scores = map(
             _to_cpu, (masks, detections.boxes, detections.labels, detections.scores))
-        return Instances(enlarge_masks(masks, boxes, size), pixel_boxes(boxes, size), labels, scores,
+        return Instances(enlarged_runs(masks, boxes, size), pixel_boxes(boxes, size), labels, scores,
                          class_names=self.class_names)
 
     def _rescore(self, detections: ImageDetections, masks: Array) -> tuple[ImageDetections, Array]:

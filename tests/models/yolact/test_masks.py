@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.functions import resize_bilinear
-from chainer_seg.models.yolact.masks import assemble_masks, crop_limits, enlarge_masks
+from chainer_seg.models.yolact.masks import assemble_masks, crop_limits, enlarged_runs
 
 EVERYWHERE = np.array([[0, 0, 1, 1]], np.float32)
 
@@ -52,7 +52,7 @@ def test_enlarged_masks_equal_fully_resized_masks(rng, size):
     masks = random_masks(rng, boxes)
     whole = resize_bilinear(masks[:, None], size, align_corners=False).array[:, 0]
     clear = np.abs(whole - 0.5) > 1e-5
-    found = enlarge_masks(masks, boxes, size)
+    found = enlarged_runs(masks, boxes, size).to_masks()
     assert found.dtype == bool and found.shape == (12, *size)
     np.testing.assert_array_equal(found[clear], whole[clear] > 0.5)
 
@@ -61,4 +61,4 @@ def test_zero_masks_are_pasted():
     none = np.zeros((0, 4), np.float32)
     masks = assemble_masks(np.ones((5, 6, 2), np.float32), np.zeros((0, 2), np.float32), none)
     assert masks.shape == (0, 5, 6)
-    assert enlarge_masks(masks, none, (20, 30)).shape == (0, 20, 30)
+    assert enlarged_runs(masks, none, (20, 30)).to_masks().shape == (0, 20, 30)
