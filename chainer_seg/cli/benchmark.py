@@ -15,6 +15,7 @@ from tyro.conf import Positional
 from chainer_seg import __version__  # before Chainer, which it makes work
 from chainer_seg.cli.common import CommonOnDevice
 from chainer_seg.cli.parsing import Command
+from chainer_seg.errors import UserError
 from chainer_seg.files import write_json
 from chainer_seg.recipes.options import Flat, Positive, option
 
@@ -41,12 +42,15 @@ class Benchmark(Command):
 
     Attributes:
         systems: What to measure; all if omitted.
+        against: Measure the engines beside PyTorch, in turn and with the same weights; needs torch,
+            torchvision and onnx2torch.
         repeat: Number of runs, of which the median counts.
         out: File to write the figures to, as JSON.
         common: Common options.
     """
 
     systems: Positional[tuple[System, ...]] = ()
+    against: Literal['torch'] | None = None
     repeat: Positive = 5
     out: Annotated[str | None, option(metavar='JSON')] = None
     common: Flat[CommonOnDevice] = CommonOnDevice()
@@ -54,6 +58,9 @@ class Benchmark(Command):
     def run(self) -> None:
         from chainer_seg.devices import get_device
         device = get_device(self.common.device)
+        if self.against:
+            self._compare(device)
+            return
         figures = {}
         for system in self.systems or typing.get_args(System):
             for name, prepare in benchmarks_of(system).items():
@@ -61,6 +68,15 @@ class Benchmark(Command):
                 print(f'{name:55} {figures[name] * 1000:9.1f} ms', flush=True)
         if self.out:
             write_json(self.out, {'seconds': figures, 'on': describe(device)}, indent=2)
+
+    def _compare(self, device: 'chainer.backend.Device') -> None:
+        from chainer_seg.cli.benchmark_torch import compare
+        if set(self.systems) - {'engines'} or device.xp is not np:
+            raise UserError('--against torch compares the engines on the CPU; call chainer-seg benchmark '
+                            'engines --against torch --device cpu.')
+        times = compare(self.common.seed, self.repeat)
+        if self.out:
+            write_json(self.out, {'seconds': times, 'on': describe(device)}, indent=2)
 
 
 def measure(action: Action, device: 'chainer.backend.Device', repeat: int) -> float:

@@ -1,4 +1,4 @@
-"""Speed of the engines: what a user calls on a 640x480 image, computed by each of them on the CPU.
+"""Speed of the engines: networks, and what a user calls on a 640x480 image, computed by each on the CPU.
 
 The published networks have random weights, the others are the shipped models.
 """
@@ -16,6 +16,7 @@ from chainer_seg.engines import compile
 from chainer_seg.model_file import load_model
 from chainer_seg.models.deeplab import Click, DeepLab
 from chainer_seg.models.deepmask import SharpMask
+from chainer_seg.models.inference import inference
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
 
@@ -40,6 +41,16 @@ def _classify(model: Any, image: Image) -> Any:
     return model.probabilities(image)
 
 
+def _forward(side: int) -> Callable[[Any, Image], Any]:
+    """Runs the network alone on one image of that side."""
+    x = np.random.default_rng(0).normal(size=(1, 3, side, side)).astype(np.float32)
+
+    def run(model: Any, image: Image) -> Any:
+        with inference():
+            return model.forward(x)
+    return run
+
+
 def _mask_rcnn(seed: int) -> MaskRCNN:
     model = MaskRCNN(seed=seed)
     calm(model, seed)
@@ -48,8 +59,10 @@ def _mask_rcnn(seed: int) -> MaskRCNN:
 
 # {title: (a model for a seed, what is called)}
 WORK: dict[str, tuple[Callable[[int], Any], Callable[[Any, Image], Any]]] = {
+    'YOLACT, ResNet-50, forward': (lambda seed: Yolact(seed=seed), _forward(550)),
     'YOLACT, ResNet-50': (lambda seed: Yolact(seed=seed), _detect),
     'Mask R-CNN, R-50-FPN': (_mask_rcnn, _detect),
+    'DeepLab, ResNet-101, forward': (lambda seed: DeepLab(seed=seed), _forward(513)),
     'DeepLab, ResNet-101': (lambda seed: DeepLab(seed=seed), _classify),
     'SharpMask, ResNet-50': (lambda seed: SharpMask(seed=seed), _propose),
     'shipped yolact': (lambda seed: load_model('yolact'), _detect),
@@ -60,16 +73,19 @@ WORK: dict[str, tuple[Callable[[int], Any], Callable[[Any, Image], Any]]] = {
 }
 
 
-def whole(title: str, engine: str) -> Prepare:
-    """A whole call, from the image to the result."""
+def random_image(seed: int) -> Image:
+    return np.random.default_rng(seed).integers(0, 256, (480, 640, 3), np.uint8)
+
+
+def computed_by(engine: str, title: str) -> Prepare:
+    """One row, computed by that engine."""
     def prepare(device: chainer.backend.Device, seed: int) -> Action:
         make, call = WORK[title]
         model = compile(make(seed), engine)
         model.to_device(device)
-        image = np.random.default_rng(seed).integers(0, 256, (480, 640, 3), np.uint8)
-        return functools.partial(call, model, image)
+        return functools.partial(call, model, random_image(seed))
     return prepare
 
 
-BENCHMARKS = {f'{title}, by {engine}': whole(title, engine)
+BENCHMARKS = {f'{title}, by {engine}': computed_by(engine, title)
               for title in WORK for engine in ('chainer', 'onnxruntime')}

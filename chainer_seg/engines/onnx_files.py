@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainer_seg.engines.onnx_runtime import start
+from chainer_seg.engines.onnx_runtime import start_session
 from chainer_seg.engines.tracing import Graph, Network, is_free_of_size, trace
 from chainer_seg.errors import ModelError, UserError
 from chainer_seg.files import atomic_write
@@ -162,7 +162,7 @@ def _check(model: Model, part: Part, graph: Graph, x: np.ndarray) -> None:
     import onnx
     onnx.checker.check_model(graph.proto)
     try:
-        session = start(graph.proto)
+        session = start_session(graph.proto)
     except ImportError:
         return
     with inference():

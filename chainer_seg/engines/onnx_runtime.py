@@ -101,10 +101,14 @@ class OnnxRuntime:
         if known and is_free_of_size(model, network, inputs, digest):
             self._graphs[network][ANY_SIZE] = known[0]
         if digest not in self._sessions:
-            self._sessions[digest] = start(graph.proto)
+            self._sessions[digest] = self.start(graph.proto)
             while len(self._sessions) > SESSIONS:
                 self._sessions.popitem(last=False)
         return digest, graph.template
+
+    def start(self, proto: 'onnx.ModelProto') -> Any:
+        """What runs a graph: an object with the method ``run`` of ONNX Runtime's sessions."""
+        return start_session(proto)
 
     @property
     def session_count(self) -> int:
@@ -124,19 +128,20 @@ class OnnxRuntime:
         self.__init__()  # type: ignore[misc]
 
 
-def start(proto: 'onnx.ModelProto') -> 'onnxruntime.InferenceSession':
+def start_session(proto: 'onnx.ModelProto') -> 'onnxruntime.InferenceSession':
     """A session that uses the CPUs of this process, or as many as ``OMP_NUM_THREADS`` says."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = thread_count()
     # Threads that spin after a network has run slow down what decodes its outputs by a factor of two.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return onnxruntime.InferenceSession(proto.SerializeToString(), options,
                                         providers=['CPUExecutionProvider'])
 
 
-def _threads() -> int:
+def thread_count() -> int:
+    """The number of CPUs that this process may use, or what ``OMP_NUM_THREADS`` says."""
     wanted = os.environ.get('OMP_NUM_THREADS', '')
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
