@@ -14,7 +14,7 @@ source scripts/environment.sh
 python=$(find_python)
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
-extras="notebook refine tensorboard onnx demo docs dev cuda12 cuda13"
+extras="notebook refine tensorboard onnx demo docs mpi dev cuda12 cuda13"
 upgrade=${1:-}
 
 compile() {

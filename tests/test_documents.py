@@ -35,7 +35,8 @@ def commands_of(path):
     """The printed commands: in backquotes, or indented and perhaps continued on more lines."""
     text = text_of(path)
     yield from re.findall(r'`(chainer-seg (?!COMMAND)[^`\n]+)`', text)
-    for block in re.findall(r'^(?:#| {3}) +(chainer-seg (?:.*\\\n)*.*)$', text, re.MULTILINE):
+    for block in re.findall(r'^(?:#| {3}) +(?:mpiexec -n \d+ )?(chainer-seg (?:.*\\\n)*.*)$', text,
+                            re.MULTILINE):
         yield re.sub(r'\\\n#?', ' ', block)
 
 

@@ -25,7 +25,7 @@ FLOORS = {
 }
 LEAVES = {
     'array_files', 'arrays', 'bad_images', 'checksums', 'class_names', 'colors', 'command_line', 'devices',
-    'downloads', 'errors', 'exif', 'file_kinds', 'files', 'foreign_files', 'lazy', 'locks',
+    'downloads', 'errors', 'exif', 'file_kinds', 'files', 'foreign_files', 'lazy', 'locks', 'loss_share',
     'pillow_limit', 'pixel_values', 'protobuf_messages', 'published_classes', 'registry', 'schema',
     'signals', 'zoo'}
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import logging
 import pathlib
 import shlex
 import sys
@@ -18,6 +19,7 @@ from chainer_seg.errors import TrainingError
 from chainer_seg.recipes import SYSTEMS, Recipe, Run, recipe_class
 from chainer_seg.recipes.data import SYNTHETIC
 from chainer_seg.recipes.options import Flat, Switch, option
+from chainer_seg.recipes.rules import RANK_RULE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,11 @@ def main(arguments: Sequence[str], prog: str) -> None:
     system, *rest = arguments
     request = parse(find_name(system, SYSTEMS, prog, 'system'), rest, prog)
     request.output.set_up()
-    train(request)
+    from chainer_seg.training.multi_node import ending_together
+    if request.run.ranks.rank:
+        logging.disable()  # Rank 0 logs the same.
+    with ending_together(request.run.ranks):
+        train(request)
 
 
 def words(system: str) -> list[str]:
@@ -95,7 +101,8 @@ def parse(system: str, arguments: Sequence[str], prog: str = 'chainer-seg train'
     recipe = form.from_tables(command.recipe.to_tables(), 'The training')
     run = dataclasses.replace(command.run, command=shlex.join([*name.split(), *arguments]),
                               progress='none' if command.output.quiet else 'auto')
-    parsing.check_rules(form.rules, given, dataclasses.replace(command, recipe=recipe, data=data, run=run))
+    parsing.check_rules((*form.rules, RANK_RULE), given,
+                        dataclasses.replace(command, recipe=recipe, data=data, run=run))
     return Request(recipe, data, run, command.output)
 
 
@@ -108,10 +115,10 @@ def train(request: Request) -> None:
         raise TrainingError('The recipe counts epochs, but there are as many synthetic images as iterations; '
                             'give --iterations, or a --dataset of files.')
     training_set, validation_set = request.data.open(
-        (length['iterations'] or 1) * length['batch_size'], run.seed,
+        (length['iterations'] or 1) * length['batch_size'] * run.ranks.size, run.seed,
         keypoints=True if recipe.wants_keypoints else None)
     result = recipe.trainer(training_set, validation_set, run).train()
-    if request.output.quiet:
+    if request.output.quiet or run.ranks.rank:
         return
     print(f'{result.iteration} iterations in {time.time() - started:.0f} s')
     print(f'model: {result.model}')

@@ -154,7 +154,7 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
                 for place in places.tolist()]
 
     for _, found in loop(range(len(dataset)) if chosen is None else sorted(chosen), click):
-        results += found
+        results += found[:None if max_objects is None else max_objects - len(results)]
         if max_objects is not None and len(results) >= max_objects:
             break
     if not results:
@@ -164,12 +164,12 @@ def number_of_clicks(segmenter: Segmenter, dataset: Dataset, thresholds: Sequenc
 
 
 def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = (1, 3, 5), *,
-                    least_area: float = LEAST_AREA, max_objects: int | None = None, progress: Progress = iter
-                    ) -> dict[str, float]:
+                    least_area: float = LEAST_AREA, max_objects: int | None = None, progress: Progress = iter,
+                    loop: Loop | None = None) -> dict[str, float]:
     """Mean intersection over union after some clicks of the simulated user.
 
     Args:
-        model, dataset, least_area, max_objects, progress: As :func:`number_of_clicks` takes them.
+        model, dataset, least_area, max_objects, progress, loop: As :func:`number_of_clicks` takes them.
         clicks: The numbers of clicks to report.
 
     Returns:
@@ -179,7 +179,7 @@ def evaluate_clicks(model: Segmenter, dataset: Dataset, clicks: Sequence[int] = 
         chainer_seg.errors.DatasetError: The data set has no such object.
     """
     figures = number_of_clicks(model, dataset, (), max(clicks), least_area=least_area,
-                               max_objects=max_objects, progress=progress)
+                               max_objects=max_objects, progress=progress, loop=loop)
     return figures.summary((), clicks)
 
 

@@ -1,5 +1,6 @@
 """COCO's average precision and recall for Instances, image by image, through pycocotools."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
+from chainer_seg.bad_images import Loop, each_image
 from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.classes import ClassMatch, match_classes
@@ -17,6 +19,7 @@ from chainer_seg.models.detector import InstanceDetector
 KINDS = ('bbox', 'segm', 'keypoints')
 OVERLAPS = tuple(percent / 100 for percent in range(50, 100, 5))  # at which COCO computes the AP
 _COCO_DETECTIONS = {'bbox': (1, 10, 100), 'segm': (1, 10, 100), 'keypoints': (20,)}
+ImageRecords = tuple[dict[str, MatchRecords], int]  # by kind, and the number of labels
 _AREA_MARKS = {'all': '', 'small': 's', 'medium': 'm', 'large': 'l'}
 
 
@@ -71,6 +74,10 @@ class CocoEvaluator:
             chainer_seg.errors.DatasetError: The two differ in size, a label has no class, the classes of
                 the prediction are not those of the evaluator, or keypoints are missing.
         """
+        self.add_records(self.match(ground_truth, prediction))
+
+    def match(self, ground_truth: Instances, prediction: Instances) -> ImageRecords:
+        """The match records of one image, which :meth:`add_records` adds; as of :meth:`add`."""
         ground_truth, prediction = self.renamed(ground_truth), self.renamed(prediction)
         if ground_truth.image_size != prediction.image_size:
             raise DatasetError(
@@ -80,11 +87,16 @@ class CocoEvaluator:
         if len(labels) and self.class_names and labels.max() >= len(self.class_names):
             raise DatasetError(f'The label {labels.max()} has no name among the '
                                f'{len(self.class_names)} classes; use a model of this data set.')
-        self._label_count = max(self._label_count, labels.max(initial=-1) + 1)
         present = np.unique(labels).tolist()
+        return {kind: match_image(self._evaluation(kind), ground_truth, prediction, present, kind)
+                for kind in self.kinds}, labels.max(initial=-1) + 1
+
+    def add_records(self, records: ImageRecords) -> None:
+        """Adds an image by its match records, which another process may have computed."""
+        found, label_count = records
+        self._label_count = max(self._label_count, label_count)
         for kind in self.kinds:
-            self._records[kind].append(
-                match_image(self._evaluation(kind), ground_truth, prediction, present, kind))
+            self._records[kind].append(found[kind])
 
     def renamed(self, instances: Instances) -> Instances:
         """The instances with the evaluator's labels for the names of their classes."""
@@ -209,7 +221,7 @@ def _figures(evaluation: COCOeval, kind: str) -> dict[str, float]:
 
 
 def evaluate_coco(predictor: Any, dataset: Dataset, *, progress: Progress | None = None,
-                  per_class: bool = False, **settings: Any) -> dict[str, float]:
+                  loop: Loop | None = None, per_class: bool = False, **settings: Any) -> dict[str, float]:
     """Evaluates a model on a data set, one image at a time.
 
     Args:
@@ -217,6 +229,8 @@ def evaluate_coco(predictor: Any, dataset: Dataset, *, progress: Progress | None
             Instances, or a sequence with the Instances of each image.
         dataset: The data set.
         progress: Wraps the iteration over indices, such as tqdm.
+        loop: Takes the place of the loop over the images and of ``progress``, such as one that several
+            processes share; see :data:`chainer_seg.bad_images.Loop`.
         per_class: Whether to include the AP of each class.
         settings: See :class:`CocoEvaluator`.
 
@@ -234,8 +248,11 @@ def evaluate_coco(predictor: Any, dataset: Dataset, *, progress: Progress | None
         raise DatasetError(f'There are predictions for {len(predictor)} images and {count} images '
                            f'in the data set; pass one for each.')
     evaluator = CocoEvaluator(dataset.class_names, **settings)
-    for index in (progress or iter)(range(count)):
+
+    def match(index: int) -> ImageRecords:
         image, ground_truth = dataset[index]
-        prediction = predict(image) if callable(predict) else predictor[index]
-        evaluator.add(ground_truth, prediction)
+        return evaluator.match(ground_truth, predict(image) if callable(predict) else predictor[index])
+
+    for _, records in (loop or functools.partial(each_image, progress=progress or iter))(range(count), match):
+        evaluator.add_records(records)
     return evaluator.summary(per_class)

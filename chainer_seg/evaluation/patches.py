@@ -1,14 +1,16 @@
 """How good DeepMask and SharpMask are on single patches, as their Torch implementation judges them."""
 
+import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import chainer
 import numpy as np
 from chainer.backends import cuda
 from scipy.special import expit
 
-from chainer_seg.bad_images import OnError, passing_over
+from chainer_seg.bad_images import Loop, OnError, each_image, passing_over
 from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.datasets.object_index import ObjectIndex
 from chainer_seg.errors import DatasetError
@@ -27,10 +29,19 @@ _BATCH = 32
 OnMasks: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], object]
 
 
+class _Judged(NamedTuple):
+    """What a batch of patches gave, a value for each patch."""
+
+    ious: list[float]
+    boundaries: list[float]
+    correct: list[bool]
+
+
 def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: int = 1000, *,
                      target_size: int | None = None, boundary: bool = False, shift: float = 16,
                      scale: float = 0.25, seed: int = 0, progress: Progress = iter,
-                     on_error: OnError | None = None, on_masks: OnMasks | None = None) -> dict[str, float]:
+                     on_error: OnError | None = None, on_masks: OnMasks | None = None,
+                     loop: Loop | None = None) -> dict[str, float]:
     """Judges masks and scores of patches drawn as in training.
 
     It takes minutes and measures batches of patches, not images, so that it does not go through
@@ -50,6 +61,8 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
             patch is then omitted. None raises the error.
         on_masks: Called for each batch with the parts of the images that masks cover (B, P, P, 3) uint8 RGB,
             the true masks (B, S, S) bool, and the predicted probabilities (B, S, S) float32.
+        loop: Takes the place of the loop over the batches and of ``progress``, such as one that several
+            processes share; see :data:`chainer_seg.bad_images.Loop`.
 
     Returns:
         A dict: ``iou``, ``median_iou``, the shares ``iou@0.5`` and ``iou@0.7`` of masks whose IoU is
@@ -61,31 +74,37 @@ def evaluate_patches(model: ProposalModel, dataset: Dataset | ObjectIndex, n: in
     """
     index = dataset if isinstance(dataset, ObjectIndex) else ObjectIndex(dataset, on_error=on_error)
     samples = PatchSamples(index, model.patch_size, target_size or model.target_size, shift, scale)
-    found_ious, boundaries, correct = [], [], []
+
+    def judge(first: int) -> _Judged:
+        numbers = range(first, min(first + _BATCH, n))
+        found = _Judged([], [], [])
+        for batch in _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device, on_error):
+            logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
+            model.check_finite(logits)
+            found.ious.extend(cuda.to_cpu(patch_ious(logits, batch['mask'])))
+            if on_masks is not None:
+                on_masks(_covered(cuda.to_cpu(batch['x']), model.patch_size),
+                         cuda.to_cpu(batch['mask'] > 0), expit(cuda.to_cpu(logits)))
+            if boundary:
+                masks, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
+                found.boundaries.extend(boundary_iou(masks, truth))
+        for batch in _draw(samples.draw_score, numbers, (seed, _SCORES), model.device, on_error):
+            logits = model.forward(batch['x'])[1].array
+            model.check_finite(logits)
+            found.correct.extend(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
+        return found
+
+    loop = loop or functools.partial(each_image, progress=progress)
     with chainer.using_device(model.device), inference():
-        for first in progress(range(0, n, _BATCH)):
-            numbers = range(first, min(first + _BATCH, n))
-            for batch in _draw(samples.draw_mask, numbers, (seed, _MASKS), model.device, on_error):
-                logits = enlarge(model.forward(batch['x'])[0], samples.target_size).array
-                model.check_finite(logits)
-                found_ious.append(cuda.to_cpu(patch_ious(logits, batch['mask'])))
-                if on_masks is not None:
-                    on_masks(_covered(cuda.to_cpu(batch['x']), model.patch_size),
-                             cuda.to_cpu(batch['mask'] > 0), expit(cuda.to_cpu(logits)))
-                if boundary:
-                    found, truth = cuda.to_cpu(logits >= 0), cuda.to_cpu(batch['mask'] > 0)
-                    boundaries.append(boundary_iou(found, truth))
-            for batch in _draw(samples.draw_score, numbers, (seed, _SCORES), model.device, on_error):
-                logits = model.forward(batch['x'])[1].array
-                model.check_finite(logits)
-                correct.append(cuda.to_cpu((logits >= 0) == (batch['score'] > 0)))
+        judged = [found for _, found in loop(range(0, n, _BATCH), judge)]
+    found_ious, boundaries, correct = (list(itertools.chain(*part)) for part in zip(*judged))
     if not found_ious or not correct:
         raise DatasetError('There is nothing to evaluate: no image of the data set can be read.')
-    ious = np.concatenate(found_ious)
+    ious = np.asarray(found_ious)
     figures = {'iou': ious.mean(), 'median_iou': np.median(ious), 'iou@0.5': (ious >= 0.5).mean(),
-               'iou@0.7': (ious >= 0.7).mean(), 'score_accuracy': np.concatenate(correct).mean()}
+               'iou@0.7': (ious >= 0.7).mean(), 'score_accuracy': np.mean(correct)}
     if boundary:
-        figures['boundary_iou'] = np.concatenate(boundaries).mean()
+        figures['boundary_iou'] = np.mean(boundaries)
     return {name: float(value) for name, value in figures.items()}
 
 

@@ -4,12 +4,14 @@ Long, Shelhamer, Darrell: "Fully Convolutional Networks for Semantic Segmentatio
 section 5, gives the formulas.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.bad_images import Loop, each_image
 from chainer_seg.datasets.base import Progress
 from chainer_seg.datasets.semantic import SemanticDataset
 from chainer_seg.errors import DatasetError
@@ -51,9 +53,13 @@ class SemanticEvaluator:
         Raises:
             chainer_seg.errors.DatasetError: The two differ in size, or a label has no class.
         """
-        counts = self._count(np.asarray(truth), np.asarray(labels))
+        counts = self.count(truth, labels)
         self.add_counts(counts)
         return counts
+
+    def count(self, truth: npt.ArrayLike, labels: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """The confusion matrix of an image, without adding it; as of :meth:`add`."""
+        return self._count(np.asarray(truth), np.asarray(labels))
 
     def add_counts(self, counts: npt.ArrayLike) -> None:
         """Adds the confusion matrix of an image, as returned by :meth:`add`."""
@@ -121,7 +127,7 @@ class SemanticEvaluator:
 
 
 def evaluate_semantic(predictor: Any, dataset: SemanticDataset, *, progress: Progress | None = None,
-                      per_class: bool = True, **options: Any) -> dict[str, float]:
+                      loop: Loop | None = None, per_class: bool = True, **options: Any) -> dict[str, float]:
     """Evaluates a model on a data set, one image at a time.
 
     Args:
@@ -130,6 +136,8 @@ def evaluate_semantic(predictor: Any, dataset: SemanticDataset, *, progress: Pro
         dataset: With ``len``, ``dataset[i] -> (image, labels)`` and ``class_names``, which begin
             with the background.
         progress (callable): Wraps the iteration over indices, such as tqdm.
+        loop: Takes the place of the loop over the images and of ``progress``, such as one that several
+            processes share; see :data:`chainer_seg.bad_images.Loop`.
         per_class (bool): Also give the figures of each class.
         options: For the predictor, such as ``mirror=True``.
 
@@ -144,10 +152,15 @@ def evaluate_semantic(predictor: Any, dataset: SemanticDataset, *, progress: Pro
     segment, names = (predictor.segment, predictor.class_names) if is_model else (predictor, ())
     match = match_classes(names or dataset.class_names, dataset.class_names)
     evaluator = SemanticEvaluator(dataset.class_names)
-    for index in (progress or iter)(range(len(dataset))):
+
+    def count(index: int) -> npt.NDArray[np.int64]:
         image, truth = dataset[index]
         found = segment(image, **options)
-        evaluator.add(truth, match.found_labels(found) if names else found)
+        return evaluator.count(truth, match.found_labels(found) if names else found)
+
+    loop = loop or functools.partial(each_image, progress=progress or iter)
+    for _, counts in loop(range(len(dataset)), count):
+        evaluator.add_counts(counts)
     return evaluator.summary(per_class)
 
 

@@ -30,6 +30,10 @@ class BatchNorm(L.BatchNormalization):
 
     def forward(self, x: ArrayOrVariable, **kwargs: Any) -> chainer.Variable:
         if chainer.config.train:
-            self.N += 1
-            self.decay = min(LARGEST_DECAY, 1 - 3 / (self.N + 2))
+            self.adapt_decay()
         return super().forward(x, **kwargs)
+
+    def adapt_decay(self) -> None:
+        """Counts a batch, and sets the decay of the running statistics by the number of batches."""
+        self.N += 1
+        self.decay = min(LARGEST_DECAY, 1 - 3 / (self.N + 2))

@@ -184,7 +184,7 @@ class ClickRecipe(Recipe):
         from chainer_seg.datasets import ClickFilesDataset
         model = self.make_model(run.seed)
         build = self._file_parts if isinstance(train, ClickFilesDataset) else self._object_parts
-        return build(model, train, validation)
+        return build(model, train, validation, run)
 
     def make_model(self, seed: int = 0) -> 'ClickSegmenter':
         """The model of ``init``, or a new one, with the inference settings that are given."""
@@ -223,7 +223,7 @@ class ClickRecipe(Recipe):
             log.info('the ResNet comes from %s', net.backbone)
         return model
 
-    def _object_parts(self, model: 'ClickSegmenter', train: Any, validation: Any) -> Parts:
+    def _object_parts(self, model: 'ClickSegmenter', train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.models.deeplab import ClickSamples, ClickTrainChain
         samples, losses = self.samples, self.losses
         transform = ClickSamples(
@@ -234,11 +234,12 @@ class ClickRecipe(Recipe):
         chain = ClickTrainChain(model, losses.positive_weight, losses.jaccard_weight, losses.loss_scale,
                                 losses.freeze_bn)
         return Parts(model, chain, train, transform,
-                     functools.partial(click_figures, dataset=validation, objects=self.training.val_objects),
+                     functools.partial(click_figures, dataset=validation, objects=self.training.val_objects,
+                                       loop=run.ranks.loop),
                      ('validation/iou@3', 'max'),
                      {'lr_multipliers': self.lr_factors(model)})
 
-    def _file_parts(self, model: 'ClickSegmenter', train: Any, validation: Any) -> Parts:
+    def _file_parts(self, model: 'ClickSegmenter', train: Any, validation: Any, run: Run) -> Parts:
         from chainer_seg.models.deeplab.map_training import (
             ClickMapSamples, ClickMapTrainChain, check_encoding, evaluate_maps)
         samples, losses = self.samples, self.losses
@@ -253,7 +254,8 @@ class ClickRecipe(Recipe):
         chain = ClickMapTrainChain(model, losses.positive_weight, losses.loss_scale, losses.freeze_bn)
         return Parts(model, chain, train, transform,
                      lambda model: evaluate_maps(chain, validation, transform,
-                                                 self.training.val_objects or VALIDATED_OBJECTS),
+                                                 self.training.val_objects or VALIDATED_OBJECTS,
+                                                 run.ranks.loop),
                      ('validation/iou', 'max'), {'lr_multipliers': self.lr_factors(model)})
 
     def lr_factors(self, model: 'ClickSegmenter') -> dict[str, float]:

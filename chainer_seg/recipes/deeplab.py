@@ -162,7 +162,7 @@ class DeepLabRecipe(Recipe):
         factors = {**dict(zip(LAST_LAYERS, method.last_lr)), **dict.fromkeys(chain.fixed, 0.0)}
         return Parts(
             model, chain, train, SemanticSamples(method.crop, method.random_scale, method.mirror),
-            functools.partial(evaluate_semantic, dataset=validation, per_class=False),
+            functools.partial(evaluate_semantic, dataset=validation, loop=run.ranks.loop, per_class=False),
             ('validation/miou', 'max'), {'lr_multipliers': factors})
 
     def make_model(self, class_names: Sequence[str], seed: int = 0) -> 'DeepLab':

@@ -195,14 +195,15 @@ class PatchRecipe(Recipe):
         model, samples, training = self.make_model(run.seed), self.samples, self.training
         train, validation = (each if isinstance(each, ObjectIndex) else ObjectIndex(each)
                              for each in (train, validation))
-        weight = training.batch_size if training.mask_weight is None else training.mask_weight
+        batch_size = training.batch_size * run.ranks.size
+        weight = batch_size if training.mask_weight is None else training.mask_weight
         chain = {'deepmask': DeepMaskTrainChain, 'sharpmask': SharpMaskTrainChain}[self.system]
         return Parts(
             model, chain(model, weight), NUMBERS,
             PatchSamples(train, model.patch_size, model.target_size, samples.shift, samples.scale,
-                         samples.hfreq, training.batch_size, run.seed),
+                         samples.hfreq, batch_size, run.seed),
             functools.partial(evaluate_patches, dataset=validation, shift=samples.shift,
-                              scale=samples.scale, n=samples.testmaxload * training.batch_size),
+                              scale=samples.scale, n=samples.testmaxload * batch_size, loop=run.ranks.loop),
             ('validation/iou@0.7', 'max'), {'converter': stack_patches})
 
 

@@ -183,7 +183,8 @@ class MaskRCNNRecipe(Recipe):
         return Parts(
             model, chain, PolygonDataset(train),
             DetectionSamples(self.samples.min_side, self.samples.max_side),
-            functools.partial(mask_rcnn_figures, dataset=validation), (f'validation/{kind}/AP', 'max'),
+            functools.partial(mask_rcnn_figures, dataset=validation, loop=run.ranks.loop),
+            (f'validation/{kind}/AP', 'max'),
             {'converter': functools.partial(batch_samples, multiple=model.size_multiple),
              'evaluate_every': self.training.evaluate_every,
              'lr_multipliers': self.frozen(model.extractor.resnet)},

@@ -160,7 +160,8 @@ class RitmRecipe(Recipe):
                                 samples.simulated_clicks, samples.merged_objects, samples.least_area)
         return Parts(
             model, chain, train, transform,
-            functools.partial(click_figures, dataset=validation, objects=self.training.val_objects),
+            functools.partial(click_figures, dataset=validation, objects=self.training.val_objects,
+                              loop=run.ranks.loop),
             ('validation/iou@3', 'max'),
             {'lr_multipliers': dict.fromkeys(_SLOW[type(model).__name__], losses.backbone_lr)})
 

@@ -81,3 +81,5 @@ VALIDATION_RULES = (
 MOMENTUM_RULE = only(where('--optimizer', 'momentum'), '--momentum')
 STEP_RULE = only(where('--schedule', 'steps'), '--lr-step')
 POWER_RULE = only(where('--schedule', 'poly'), '--power')
+
+RANK_RULE = only(with_any('--communicator'), '--lr-scaling', '--sync-batch-norm')

@@ -2,12 +2,16 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated, Any, Self
+import typing
+from typing import Annotated, Any, Literal, Self
 
 from tyro.conf import FlagCreatePairsOff, Suppress
 
 from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.recipes.options import Count, Resume, option
+
+if typing.TYPE_CHECKING:
+    from chainer_seg.training.multi_node import Ranks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Run:
         log_every: Updates between lines of the log.
         sample_images: Validation images that TensorBoard shows after each validation, with what the model
             finds below the truth.
+        communicator: How the processes that mpiexec has started exchange gradients: naive between CPUs;
+            pure_nccl between GPUs, by NCCL, or flat, by an MPI that knows CUDA.
+        lr_scaling: What multiplies the learning rate with several ranks: "linear", their number; "sqrt", its
+            square root.
+        sync_batch_norm: Let batch normalisation see the batches of all ranks.
         progress: How progress is shown; 'auto' chooses by where the output goes.
         command: The command line that started the run, for the model file.
     """
@@ -37,6 +46,9 @@ class Run:
     overwrite: FlagCreatePairsOff[bool] = False
     log_every: Annotated[int, option('--print-interval', metavar='N')] = 20
     sample_images: Annotated[Count, option('--save-num-images', metavar='N')] = 2
+    communicator: Literal['naive', 'pure_nccl', 'flat'] | None = None
+    lr_scaling: Literal['none', 'linear', 'sqrt'] = 'none'
+    sync_batch_norm: FlagCreatePairsOff[bool] = False
     progress: Suppress[str] = 'auto'
     command: Suppress[str | None] = None
 
@@ -59,8 +71,19 @@ class Run:
 
     def settings(self) -> dict[str, object]:
         """The fields as attributes of :class:`chainer_seg.training.Settings`."""
-        names = ('out', 'seed', 'workers', 'resume', 'overwrite', 'log_every', 'progress')
+        names = ('out', 'seed', 'workers', 'resume', 'overwrite', 'log_every', 'progress',
+                 'communicator', 'lr_scaling', 'sync_batch_norm')
         return {**{name: vars(self)[name] for name in names}, 'device': self.device_name}
+
+    @property
+    def ranks(self) -> 'Ranks':
+        """The processes that train.
+
+        Raises:
+            chainer_seg.errors.TrainingError: See :func:`chainer_seg.training.multi_node.connect`.
+        """
+        from chainer_seg.training.multi_node import connect
+        return connect(self.communicator)
 
     @property
     def device_name(self) -> str | None:

@@ -23,7 +23,7 @@ class Training:
 
     Attributes:
         iterations: Number of updates.
-        batch_size: Images per update.
+        batch_size: Images per update; with several ranks, per update and rank.
         sub_batches: Compute a batch in this many parts, which takes less memory.
         optimizer: Momentum SGD or Adam.
         lr: Base learning rate.

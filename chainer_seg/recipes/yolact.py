@@ -193,9 +193,12 @@ class YolactRecipe(Recipe):
         model = self.make_model(train.class_names, run.seed)
         self._load_weights(model)
         batch = self.training.batch_size // self.training.sub_batches
+        if run.sync_batch_norm:
+            batch *= run.ranks.size
         return Parts(
             model, self.make_train_chain(model, batch), train, self.make_samples(model),
-            functools.partial(yolact_figures, dataset=validation), ('validation/segm/AP', 'max'),
+            functools.partial(yolact_figures, dataset=validation, loop=run.ranks.loop),
+            ('validation/segm/AP', 'max'),
             {'converter': stack_examples, 'weight_decay_exclude': (),
              'loss_scale': LOSS_SCALE if self.training.mixed_precision else None},
             train.category_ids if isinstance(train, Dataset) else None)

@@ -1,5 +1,6 @@
 """Builds the trainer that every system of this package is trained with."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -10,8 +11,6 @@ from typing import Any
 import chainer
 from threadpoolctl import threadpool_limits
 
-from chainer_seg.class_names import first_difference
-from chainer_seg.devices import get_device
 from chainer_seg.errors import TrainingError, quoted
 from chainer_seg.locks import sole_writer
 from chainer_seg.model_file import save_model
@@ -20,16 +19,17 @@ from chainer_seg.training.curves import LiveCurve
 from chainer_seg.training.evaluation import Evaluation
 from chainer_seg.training.interrupt import Interruption
 from chainer_seg.training.log import Log, TensorBoard, read_log
+from chainer_seg.training.multi_node import Ranks, connect, ending_together, rank_device
+from chainer_seg.training.multi_node_norm import synchronise_norms
 from chainer_seg.training.parameters import LearningRate, WeightDecay
 from chainer_seg.training.progress import ProgressBar, ProgressLines, resolve_kind, say
+from chainer_seg.training.resume import description, resume
 from chainer_seg.training.schedules import Constant
 from chainer_seg.training.settings import Settings
-from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_snapshots, find_state
-from chainer_seg.training.state import read_about, restore_state
-from chainer_seg.training.stream import ExampleStream, computing_threads
+from chainer_seg.training.snapshots import BEST_MODEL, MODEL, Snapshots, find_snapshots
+from chainer_seg.training.state import read_about
+from chainer_seg.training.stream import ExampleStream, computing_threads, default_workers
 from chainer_seg.training.updater import Updater, global_random_state_kept
-
-CLASSES = 'class_names'  # Key of the model's class names in a snapshot.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,21 +67,28 @@ class Trainer(chainer.training.Trainer):
         log: The :class:`chainer_seg.training.log.Log`.
         snapshots: The :class:`chainer_seg.training.snapshots.Snapshots`.
         interruption: Whether the run should end early.
+        ranks: The processes that train.
     """
 
     log: Log
     snapshots: Snapshots
 
     def __init__(self, updater: Updater, out: str | os.PathLike, iterations: int,
-                 device: chainer.backend.Device) -> None:
+                 device: chainer.backend.Device, ranks: Ranks | None = None) -> None:
         super().__init__(updater, self._is_over, out=os.fspath(out))
         self.iterations = iterations
         self.device = device
-        self.interruption = Interruption(say)
+        self.ranks = ranks or Ranks()
+        self.interruption = Interruption(self.say)
 
     @staticmethod
     def _is_over(trainer: 'Trainer') -> bool:
         return trainer.updater.iteration >= trainer.iterations
+
+    def say(self, message: str) -> None:
+        """Prints a message, on rank 0."""
+        if self.ranks.rank == 0:
+            say(message)
 
     def train(self) -> TrainingResult:
         """As :func:`train`."""
@@ -89,8 +96,10 @@ class Trainer(chainer.training.Trainer):
 
     def run(self, show_loop_exception_msg: bool = False) -> None:
         """Runs to the end; :meth:`train` also returns the result."""
-        with (sole_writer(self.out), self.interruption, chainer.using_device(self.device),
-              threadpool_limits(computing_threads()), global_random_state_kept(self.device)):
+        writer = contextlib.nullcontext() if self.ranks.rank else sole_writer(self.out)
+        threads = max(1, computing_threads() // self.ranks.local_size)
+        with (ending_together(self.ranks), writer, self.interruption, chainer.using_device(self.device),
+              threadpool_limits(threads), global_random_state_kept(self.device)):
             super().run(show_loop_exception_msg=show_loop_exception_msg)
 
 
@@ -117,24 +126,29 @@ def build_trainer(train_chain: chainer.Chain, dataset: Any, **options: Any) -> T
         raise TrainingError(f'A training has no setting {quoted(unknown[0])}; chainer_seg.training.Settings '
                             f'lists them.')
     settings = Settings(**options)
-    stream = ExampleStream(
-        dataset, settings.batch_size, settings.transform, settings.seed, settings.workers,
-        settings.worker_kind, settings.look_ahead, shuffle=settings.shuffle)
+    ranks = connect(settings.communicator)
+    stream = _make_stream(dataset, settings, ranks)
     iterations = settings.iterations
     if iterations is None:
         assert settings.epochs is not None  # Settings checks that one of both is given.
-        iterations = math.ceil(settings.epochs * len(dataset) / settings.batch_size)
-    device = get_device(settings.device)
+        iterations = math.ceil(settings.epochs * len(dataset) / (settings.batch_size * ranks.size))
+    device = rank_device(settings.device, settings.communicator, ranks)
     train_chain.to_device(device)
+    if settings.sync_batch_norm:
+        synchronise_norms(train_chain, ranks)
     optimizer = _make_optimizer(train_chain, settings)
     rate = LearningRate(optimizer, settings.lr, settings.schedule or Constant(), iterations,
                         settings.lr_multipliers)
+    rate.base *= {'none': 1, 'linear': ranks.size, 'sqrt': ranks.size ** 0.5}[settings.lr_scaling]
     updater = Updater(stream, optimizer, rate, device, settings.seed, settings.sub_batches,
-                      settings.converter, settings.loss_scale, warn=say)
-    trainer = Trainer(updater, settings.out, iterations, device)
+                      settings.converter, settings.loss_scale, say if ranks.rank == 0 else _keep_quiet, ranks)
+    trainer = Trainer(updater, settings.out, iterations, device, ranks)
     _add_records(trainer, train_chain, settings)
-    _resume(trainer, settings)
-    _add_displays(trainer, settings)
+    with chainer.using_device(device):
+        resume(trainer, settings)
+        ranks.broadcast_parameters(train_chain)
+    if ranks.rank == 0:
+        _add_displays(trainer, settings)
     return trainer
 
 
@@ -177,6 +191,19 @@ def read_result(out: str | os.PathLike) -> TrainingResult | None:
         skipped=sum(line.get('skipped', 0) for line in log), log=log)
 
 
+def _make_stream(dataset: Any, settings: Settings, ranks: Ranks) -> ExampleStream:
+    workers = settings.workers
+    if workers is None:
+        workers = max(1, default_workers() // ranks.local_size)
+    return ExampleStream(
+        dataset, settings.batch_size, settings.transform, settings.seed, workers, settings.worker_kind,
+        settings.look_ahead, shuffle=settings.shuffle, rank=ranks.rank, ranks=ranks.size)
+
+
+def _keep_quiet(message: str) -> None:
+    """Says nothing: rank 0 says it."""
+
+
 def _make_optimizer(train_chain: chainer.Chain, settings: Settings) -> chainer.GradientMethod:
     optimizer = settings.optimizer
     if optimizer == 'momentum':
@@ -204,15 +231,17 @@ def _add_records(trainer: Trainer, train_chain: chainer.Chain, settings: Setting
     if settings.evaluator is not None:
         evaluated = train_chain if model is None else model
         evaluation = Evaluation(settings.evaluator, evaluated,
-                                settings.evaluate_every or settings.snapshot_every)
+                                settings.evaluate_every or settings.snapshot_every, trainer.ranks)
         trainer.extend(evaluation)
     trainer.log = Log(settings.log_every, trainer.iterations, evaluation.due if evaluation else None,
                       settings.epoch_length)
-    trainer.extend(trainer.log)
+    if trainer.ranks.rank == 0:
+        trainer.extend(trainer.log)
     trainer.snapshots = Snapshots(
         settings.snapshot_every, settings.keep_last, settings.best_metric,
         model if isinstance(model, Model) else None, settings.save_model or save_model,
-        settings.max_skipped, _copies(trainer, settings), _description(trainer, settings), say)
+        settings.max_skipped, _copies(trainer, settings), description(trainer, settings), trainer.say,
+        trainer.ranks)
     trainer.extend(trainer.snapshots)
 
 
@@ -221,7 +250,8 @@ def _copies(trainer: Trainer, settings: Settings) -> tuple[int, int] | None:
     if not settings.copy_every:
         return None
     examples = len(trainer.updater.get_iterator('main').dataset)
-    return settings.copy_every, settings.epoch_length or math.ceil(examples / settings.batch_size)
+    return settings.copy_every, settings.epoch_length or math.ceil(
+        examples / (settings.batch_size * trainer.ranks.size))
 
 
 def _add_displays(trainer: Trainer, settings: Settings) -> None:
@@ -239,48 +269,3 @@ def _add_displays(trainer: Trainer, settings: Settings) -> None:
         draw = None if model is None or settings.draw_samples is None else (
             functools.partial(settings.draw_samples, model))
         trainer.extend(TensorBoard(trainer.log, say, draw))
-
-
-def _description(trainer: Trainer, settings: Settings) -> dict[str, Any]:
-    """The settings that a snapshot keeps, to be compared when the run is resumed."""
-    stream, model = trainer.updater.get_iterator('main'), settings.model_to_save
-    return {'seed': settings.seed, 'batch_size': settings.batch_size,
-            'sub_batches': settings.sub_batches, 'examples': len(stream.dataset),
-            CLASSES: list(model.class_names) if isinstance(model, Model) else []}
-
-
-def _resume(trainer: Trainer, settings: Settings) -> None:
-    found = find_state(settings.resume, settings.out, say)
-    out = pathlib.Path(settings.out).resolve()
-    resumes_here = found is not None and pathlib.Path(found[0]).resolve().parent == out
-    if find_snapshots(out) and not resumes_here and not settings.overwrite:
-        raise TrainingError(
-            f'{settings.out} already contains a training run; resume it with resume="auto" '
-            f'(--resume auto), replace it with overwrite=True, or choose another folder.')
-    if found is None:
-        return
-    path, arrays, about = found
-    now = _description(trainer, settings)
-    _check_classes(path, about.pop(CLASSES, None), now.pop(CLASSES))
-    restore_state(path, trainer, arrays)
-    trainer.snapshots.newest = pathlib.Path(path)
-    changes = [f'{name} was {about.get(name)} and is {value}'
-               for name, value in now.items() if about.get(name) != value]
-    if changes:
-        say(f'Resuming from {path} with changed settings, so the run will differ from an '
-            f'uninterrupted one: {", ".join(changes)}.')
-    elif settings.progress != 'none':
-        say(f'Resuming from {path}, after iteration {trainer.updater.iteration}.')
-
-
-def _check_classes(path: str | os.PathLike, before: Any, now: list[str]) -> None:
-    """Rejects a snapshot of other classes, whose weights would be assigned to the wrong classes."""
-    if before is None and now:
-        say(f'{path} is an older snapshot without class names; resuming with the classes of the data '
-            f'set.')
-    elif before is not None and before != now:
-        before = before if isinstance(before, list) else []
-        raise TrainingError(
-            f'{path} has other classes than the data set: {first_difference(before, now)}; resume '
-            f'with the annotations of that run, or start a new run from its model file.')
-

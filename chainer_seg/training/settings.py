@@ -3,12 +3,13 @@
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import chainer
 import numpy as np
 import numpy.typing as npt
 
+from chainer_seg.training.multi_node import Communicator
 from chainer_seg.training.parameters import BIASES_AND_NORMALIZATION
 from chainer_seg.training.schedules import Schedule
 
@@ -33,7 +34,7 @@ class Settings:
         schedule: A :class:`Schedule`; None for a constant rate.
         iterations: Length of the run in iterations; set this or ``epochs``.
         epochs: Length of the run in epochs.
-        batch_size: Examples per update.
+        batch_size: Examples per update and rank.
         sub_batches: Number of parts in which a batch is computed, to save memory.
         device: ``'cpu'``, the number of a GPU, or None for the first GPU if there is one.
         seed: Random seed, an integer from 0; runs with the same seed agree.
@@ -62,6 +63,11 @@ class Settings:
         draw_samples: ``draw_samples(model)`` draws what the model finds, (h, w, 3) uint8 RGB, which
             TensorBoard shows after each evaluation; or None.
         progress: ``'auto'``, ``'terminal'``, ``'notebook'``, ``'lines'`` or ``'none'``.
+        communicator: The ChainerMN communicator of a training by several ranks of an MPI job, ``'naive'``,
+            ``'flat'`` or ``'pure_nccl'``; None for a single process.
+        lr_scaling: What multiplies ``lr`` with several ranks: ``'linear'``, their number, ``'sqrt'``, its
+            square root, or ``'none'``.
+        sync_batch_norm: Whether batch normalisation sees the batches of all ranks.
         live_curve: Whether to plot live curves in a notebook; None to plot them if the progress is
             shown in a notebook.
     """
@@ -105,6 +111,9 @@ class Settings:
     draw_samples: Callable[[Any], npt.NDArray[np.uint8]] | None = None
     progress: str = 'auto'
     live_curve: bool | None = None
+    communicator: Communicator | None = None
+    lr_scaling: Literal['none', 'linear', 'sqrt'] = 'none'
+    sync_batch_norm: bool = False
 
     def __post_init__(self) -> None:
         if (self.iterations is None) == (self.epochs is None):

@@ -13,6 +13,7 @@ import numpy as np
 from chainer_seg import schema
 from chainer_seg.errors import DiskFullError, TrainingError
 from chainer_seg.training.log import VALIDATION
+from chainer_seg.training.multi_node import Ranks
 from chainer_seg.training.state import read_state, write_state
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Snapshots(chainer.training.Extension):
         copies: Epochs between two copies, and iterations of an epoch; None for no copies.
         about: A JSON dict that is stored in each snapshot.
         say: ``say(message)``.
+        ranks: The processes that train; rank 0 writes, and all of them stop in the same iteration.
 
     Attributes:
         newest: The path of the latest snapshot of this run, or None.
@@ -56,7 +58,7 @@ class Snapshots(chainer.training.Extension):
                  model: chainer.Link | None = None,
                  save_model: Callable[[pathlib.Path, Any], object] | None = None, max_skipped: int = 5,
                  copies: tuple[int, int] | None = None, about: Mapping[str, Any] | None = None,
-                 say: Callable[[str], object] = print) -> None:
+                 say: Callable[[str], object] = print, ranks: Ranks | None = None) -> None:
         if keep_last < 1:
             raise ValueError(f'keep_last must be at least 1, got {keep_last}')
         if best_metric is not None and best_metric[1] not in ('max', 'min'):
@@ -65,6 +67,8 @@ class Snapshots(chainer.training.Extension):
         self._best_metric, self._about, self._say = best_metric, about or {}, say
         self.best_metric = None if best_metric is None else best_metric[0]
         self._model, self._save_model, self._copies = model, save_model, copies
+        self._ranks = ranks or Ranks()
+        self._writes = self._ranks.rank == 0
         self._saved_iteration: int | None = None
         self.newest: pathlib.Path | None = None
         self.best_value: float | None = None
@@ -74,6 +78,8 @@ class Snapshots(chainer.training.Extension):
         """Removes the outdated files of an earlier run, or of iterations after the resumed snapshot."""
         out, iteration = pathlib.Path(trainer.out), trainer.updater.iteration
         self._saved_iteration = iteration
+        if not self._writes:
+            return
         outdated = [path for number, path in find_snapshots(out) if number > iteration]
         if iteration == 0:
             outdated += [out / name for name in (BEST_SNAPSHOT, MODEL, BEST_MODEL)]
@@ -93,14 +99,16 @@ class Snapshots(chainer.training.Extension):
         updater, out = trainer.updater, pathlib.Path(trainer.out)
         if updater.skipped_in_a_row >= self._max_skipped:
             self._give_up(trainer)
-        if self._is_new_best(trainer):
+        if self._is_new_best(trainer) and self._writes:
             write_state(out / BEST_SNAPSHOT, trainer, self._about_now(trainer))
             self._write_model(out / BEST_MODEL)
-        if trainer.interruption.requested:
+        interruption = trainer.interruption
+        stop = self._ranks.agreed(interruption.exception if interruption.requested else None)
+        if stop is not None:
             self.save(trainer)
             self._say(f'Stopped after iteration {updater.iteration}; the run is saved in '
                       f'{self.newest}. Resume it with resume="auto" (--resume auto).')
-            raise trainer.interruption.exception
+            raise stop
         if self._copies is not None:
             epoch, rest = divmod(updater.iteration, self._copies[1])
             if not rest and not epoch % self._copies[0]:
@@ -110,6 +118,8 @@ class Snapshots(chainer.training.Extension):
 
     def save(self, trainer: 'Trainer') -> None:
         """Saves a snapshot and the model file, and removes older snapshots than the latest few."""
+        if not self._writes:
+            return
         out, iteration = pathlib.Path(trainer.out), trainer.updater.iteration
         path = out / f'snapshot_iter_{iteration:08d}.npz'
         write_state(path, trainer, self._about_now(trainer))
@@ -119,7 +129,7 @@ class Snapshots(chainer.training.Extension):
             old.unlink(missing_ok=True)
 
     def _write_model(self, path: pathlib.Path) -> None:
-        if self._model is not None and self._save_model is not None:
+        if self._writes and self._model is not None and self._save_model is not None:
             self._save_model(path, self._model)
 
     def _about_now(self, trainer: 'Trainer') -> dict[str, Any]:
@@ -158,7 +168,7 @@ class Snapshots(chainer.training.Extension):
     def on_error(self, trainer: 'Trainer', exception: Exception, traceback: Any) -> None:
         """Saves the state before an error, unless the disk is full."""
         iteration = trainer.updater.iteration
-        if isinstance(exception, DiskFullError) or iteration == self._saved_iteration:
+        if not self._writes or isinstance(exception, DiskFullError) or iteration == self._saved_iteration:
             return
         try:
             self.save(trainer)

@@ -40,9 +40,13 @@ class ExampleStream(chainer.dataset.Iterator):
         look_ahead: Number of examples loaded or being loaded ahead; None for two batches.
         start_method: How worker processes start, as in :mod:`multiprocessing`.
         shuffle: Whether each epoch has its own random order; otherwise that of the data set.
+        rank, ranks: This stream has every ``ranks``-th example, from that of number ``rank``; the streams
+            of all ranks have all examples.
 
     Attributes:
-        position: The number k of the next example.
+        position: The number k of the next example, before the addition of the rank.
+        positions: The position and the one before the last batch, of all ranks, (ranks, 2) int64; kept up to
+            date by :class:`chainer_seg.training.Updater`.
         drawn: ``[(k, index), ...]`` of the examples in the last batch.
 
     Raises:
@@ -53,7 +57,8 @@ class ExampleStream(chainer.dataset.Iterator):
 
     def __init__(self, dataset: Any, batch_size: int, transform: Callable | None = None, seed: int = 0,
                  workers: int | None = None, worker_kind: str = 'process', look_ahead: int | None = None,
-                 start_method: str | None = None, shuffle: bool = True) -> None:
+                 start_method: str | None = None, shuffle: bool = True, rank: int = 0, ranks: int = 1
+                 ) -> None:
         if len(dataset) == 0:
             raise DatasetError(f'{_name(dataset)} is empty, so there is nothing to train on; check '
                                f'the annotation file and the image folder.')
@@ -69,8 +74,10 @@ class ExampleStream(chainer.dataset.Iterator):
         self._pending: collections.deque = collections.deque()
         self._ordered_epoch: int | None = None
         self._order: np.ndarray | None = None
+        self._rank, self._ranks = rank, ranks
         self._position = 0
         self._previous_position = 0
+        self.positions = np.zeros((ranks, 2), np.int64)
 
     @property
     def position(self) -> int:
@@ -89,8 +96,8 @@ class ExampleStream(chainer.dataset.Iterator):
         drawn: list[tuple[int, int]] = []
         max_misses = int(np.clip(2 * len(self.dataset), _MIN_TRIES, _MAX_TRIES))
         while len(samples) < self.batch_size:
-            number, index, sample = self._take(position)
-            position = number + 1
+            number, index, sample = self._take(position + self._rank)
+            position += self._ranks
             if sample is not None:
                 samples.append(sample)
                 drawn.append((number, index))
@@ -108,7 +115,7 @@ class ExampleStream(chainer.dataset.Iterator):
     __next__ = next
 
     def _take(self, position: int) -> tuple[int, int, Any]:
-        """The example at ``position`` as (number, index, sample); keeps the workers busy."""
+        """The example at ``position``, rank included, as (number, index, sample); keeps the workers busy."""
         if self._workers is None:
             self._workers = make_workers(
                 self._load, self._worker_count, self._worker_kind, self._start_method)
@@ -118,7 +125,7 @@ class ExampleStream(chainer.dataset.Iterator):
         wanted = 1 if self._worker_count == 0 else max(
             1, self._look_ahead, 2 * self._worker_count)
         while len(self._pending) < wanted:
-            number = position + len(self._pending)
+            number = position + len(self._pending) * self._ranks
             index = self._index(number)
             self._pending.append((number, index, self._workers.submit(number, index)))
         number, index, future = self._pending.popleft()
@@ -147,6 +154,11 @@ class ExampleStream(chainer.dataset.Iterator):
         return f'{index} ({", ".join(known)})' if known else f'{index}'
 
     @property
+    def state(self) -> tuple[int, int]:
+        """The position, and the one before the last batch."""
+        return self._position, self._previous_position
+
+    @property
     def epoch(self) -> int:
         return self._position // len(self.dataset)
 
@@ -163,7 +175,12 @@ class ExampleStream(chainer.dataset.Iterator):
         return self.epoch > self._previous_position // len(self.dataset)
 
     def serialize(self, serializer: chainer.AbstractSerializer) -> None:
-        """Saves or restores the position."""
+        """Saves or restores the position; with several ranks that of all, of which this one takes its own."""
+        if self._ranks > 1:
+            self.positions = serializer('positions', self.positions)
+            if isinstance(serializer, chainer.Deserializer):
+                self.position, self._previous_position = self.positions[self._rank].tolist()
+            return
         position = serializer('position', self._position)
         previous = serializer('previous_position', self._previous_position)
         self.position = position

@@ -10,8 +10,11 @@ import numpy as np
 from chainer.backends import cuda
 
 from chainer_seg.errors import TrainingError
+from chainer_seg.loss_share import shared_between_ranks
+from chainer_seg.training.multi_node import Ranks
 from chainer_seg.training.parameters import LearningRate
 from chainer_seg.training.stream import ExampleStream
+from chainer_seg.training.update_values import Means, Statistics
 
 # Distinguishes the generator of an iteration's dropout from those of the stream.
 _ITERATION = 2
@@ -60,12 +63,13 @@ class Updater(chainer.training.updaters.StandardUpdater):
             default: :func:`stack_samples`.
         loss_scale: Factor of the loss while gradients are computed; None for 1.
         warn: ``warn(message)``, called for each skipped batch.
+        ranks: The processes whose gradients are averaged, each of which has a batch of its own.
     """
 
     def __init__(self, stream: ExampleStream, optimizer: chainer.Optimizer, learning_rate: LearningRate,
                  device: chainer.backend.Device, seed: int = 0, sub_batches: int = 1,
                  converter: Callable | None = None, loss_scale: float | None = None,
-                 warn: Callable[[str], object] = print) -> None:
+                 warn: Callable[[str], object] = print, ranks: Ranks | None = None) -> None:
         super().__init__(stream, optimizer, converter=converter or stack_samples)
         self._stream = stream
         self._learning_rate = learning_rate
@@ -74,6 +78,7 @@ class Updater(chainer.training.updaters.StandardUpdater):
         self._sub_batches = sub_batches
         self._loss_scale = loss_scale
         self._warn = warn
+        self._ranks = ranks or Ranks()
         self.rate: float | None = None
         self.skipped = 0
         self.skipped_in_a_row = 0
@@ -84,17 +89,19 @@ class Updater(chainer.training.updaters.StandardUpdater):
         optimizer = self.get_optimizer('main')
         position = self._stream.position
         self.rate = self._learning_rate.apply(self.iteration)
-        seed_iteration(self._seed, self.iteration, self._target_device)
-        statistics = _Statistics(optimizer.target)
+        seed_iteration(self._seed, self.iteration, self._target_device, self._ranks.rank)
+        statistics = Statistics(optimizer.target)
         try:
             samples = self._stream.next()
-            with chainer.using_config('train', True):
-                trouble = self._accumulate(optimizer.target, samples)
+            with chainer.using_config('train', True), shared_between_ranks(self._ranks.mean):
+                outcome = self._accumulate(optimizer.target, samples, statistics)
+            trouble = self._combine(outcome, statistics)
         except BaseException:
             statistics.restore()
             self._stream.position = position
             raise
         if trouble is None:
+            self._ranks.average_gradients(optimizer.target)
             optimizer.update()
             self.skipped_in_a_row, self.first_trouble = 0, None
         else:
@@ -103,10 +110,11 @@ class Updater(chainer.training.updaters.StandardUpdater):
         if self._stream.is_new_epoch:
             optimizer.new_epoch(auto=True)
 
-    def _accumulate(self, target: chainer.Link, samples: list[Any]) -> Trouble | None:
-        """Sums the gradients of all parts and reports the means; returns the trouble, if any."""
+    def _accumulate(self, target: chainer.Link, samples: list[Any],
+                    statistics: Statistics) -> '_Outcome':
+        """Sums the gradients of all parts."""
         target.cleargrads()
-        means = _Means()
+        means, trouble = Means(), None
         for part in np.array_split(np.arange(len(samples)), self._sub_batches):
             arrays = self.converter([samples[i] for i in part], self._target_device)
             observation: dict[str, Any] = {}
@@ -116,17 +124,35 @@ class Updater(chainer.training.updaters.StandardUpdater):
             total = float(cuda.to_cpu(loss.array))
             values.setdefault('main/loss', total)
             if not np.isfinite(total):
-                return self._trouble(f'the loss {_culprit(values)}', total, part)
+                # Ranks that share in a loss must all compute every part.
+                trouble = trouble or self._trouble(f'the loss {_culprit(values)}', total, part)
+                continue
             share = len(part) / len(samples) * (self._loss_scale or 1)
             loss.grad = loss.xp.full_like(loss.array, share)
             # The update rules divide by the scale again.
             loss.backward(loss_scale=self._loss_scale)
             del loss
             means.add(values, len(part))
-        path = _non_finite_gradient(target)
+        path = None if trouble else _non_finite_gradient(target)
         if path is not None:
-            return self._trouble(f'the gradient of {path}', np.nan, np.arange(len(samples)))
+            trouble = self._trouble(f'the gradient of {path}', np.nan, np.arange(len(samples)))
+        changed = statistics.changed() if self._ranks.size > 1 else []
+        return _Outcome(trouble, means.values(), self._stream.state, changed)
+
+    def _combine(self, own: '_Outcome', statistics: Statistics) -> Trouble | None:
+        """Reports the means of all ranks; gives the first trouble of one of them, if there is any."""
+        outcomes = self._ranks.gather(own)
+        self._stream.positions = np.array([outcome.position for outcome in outcomes], np.int64)
+        for outcome in outcomes:
+            if outcome.trouble is not None:
+                return outcome.trouble
+        means = Means()
+        for outcome in outcomes:
+            means.add(outcome.values, 1)
         chainer.report(means.values())
+        # Running statistics; on another rank a value may have stayed the same by chance.
+        changed = set().union(*(outcome.changed for outcome in outcomes))
+        self._ranks.average(statistics.arrays(sorted(changed)))
         return None
 
     def _trouble(self, what: str, value: float, part: Iterable[int]) -> Trouble:
@@ -148,40 +174,14 @@ class Updater(chainer.training.updaters.StandardUpdater):
         self.first_trouble = serializer('first_trouble', self.first_trouble or '') or None
 
 
-class _Statistics:
-    """A copy of the state that a forward pass may change in a chain: running means and counters."""
+@dataclasses.dataclass(frozen=True)
+class _Outcome:
+    """What a rank tells the others of its batch: trouble, means, stream, running statistics."""
 
-    def __init__(self, target: chainer.Link) -> None:
-        self._entries = [
-            (link, name, link.__dict__[name], _copied(link.__dict__[name]))
-            for link in target.links() for name in link._persistent]
-
-    def restore(self) -> None:
-        for link, name, value, kept in self._entries:
-            if isinstance(value, chainer.get_array_types()):
-                # In place, since the array may be referenced elsewhere.
-                value[...] = kept
-            setattr(link, name, value)
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, chainer.get_array_types()) else None
-
-
-class _Means:
-    """Means of reported values over the parts of a batch, weighted by the parts' sizes."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}
-
-    def add(self, values: Mapping[str, float], weight: int) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + weight * value
-            self._weights[name] = self._weights.get(name, 0) + weight
-
-    def values(self) -> dict[str, float]:
-        return {name: total / self._weights[name] for name, total in self._sums.items()}
+    trouble: Trouble | None
+    values: dict[str, float]
+    position: tuple[int, int]
+    changed: list[int]
 
 
 def stack_samples(samples: list[Any], device: chainer.backend.Device) -> Any:
@@ -258,9 +258,10 @@ def _non_finite_gradient(target: chainer.Link) -> str | None:
     return None
 
 
-def seed_iteration(seed: int, iteration: int, device: chainer.backend.Device) -> None:
-    """Seeds the global random generators that Chainer's functions use."""
-    words = np.random.SeedSequence((seed, iteration, _ITERATION)).generate_state(4)
+def seed_iteration(seed: int, iteration: int, device: chainer.backend.Device, rank: int = 0) -> None:
+    """Seeds the global random generators that Chainer's functions use, on each rank differently."""
+    sequence = np.random.SeedSequence((seed, iteration, _ITERATION), spawn_key=(rank,) if rank else ())
+    words = sequence.generate_state(4)
     np.random.seed(words)  # noqa: NPY002
     if device.xp is not np:
         device.xp.random.seed(int(words[0]))

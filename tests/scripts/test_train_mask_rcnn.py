@@ -62,7 +62,8 @@ def test_options_of_the_chainer_implementation_have_their_names(parse):
 def test_help_tells_the_defaults(train):
     text = ' '.join(train('mask-rcnn --help').stdout.split())
     text = text.replace('│ │ ', '')
-    for part in ('Images per update. (default: 8)', 'Number of updates. (default: 800000)',
+    for part in ('Images per update; with several ranks, per update and rank. (default: 8)',
+                 'Number of updates. (default: 800000)',
                  '14 with C4, 7 with FPN', '--lr-initialchange', '--subdivision'):
         assert part in text
 
@@ -173,7 +174,7 @@ def test_what_is_frozen_does_not_change(parse, train_here, monkeypatch, argument
     options = (f'{HEADS} {sizes} {RUN} {arguments} --iteration 1 --lr_initialchange 0 --lr 0.1 '
                f'--no-masks --validation 9 --device cpu -q')
     before = parse(options).recipe.make_model(ShapesDataset(1))
-    monkeypatch.setattr(mask_rcnn, 'mask_rcnn_figures', lambda model, dataset: {'bbox/AP': 0})
+    monkeypatch.setattr(mask_rcnn, 'mask_rcnn_figures', lambda *_, **__: {'bbox/AP': 0})
     train_here(options)
     after = load_model('out/mask-rcnn/model.npz')
     changed = {name for name, value in arrays_of(after.extractor.resnet).items()

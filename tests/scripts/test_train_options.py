@@ -15,6 +15,7 @@ from chainer_seg.models.deepmask import DeepMask
 from chainer_seg.models.mask_rcnn import MaskRCNN
 from chainer_seg.models.yolact import Yolact
 from chainer_seg.recipes import recipe_class
+from chainer_seg.training import multi_node
 from tests.models.ritm.toys import make
 from tests.models.yolact.toys import SMALL
 from tests.scripts.reached import described
@@ -34,7 +35,9 @@ ELSEWHERE = {'verbose', 'recipe', 'as_tensorflow', 'set'}
 
 RUN = {'--seed': '3', '--device': 'cpu', '-q': '', '--overwrite': '', '--out': 'other', '--resume': '',
        '--half': '', '--sample-images': '0', '--sub-batches': '2', '--workers': '0', '--log-every': '7',
-       '--keep-last': '9'}
+       '--keep-last': '9', '--communicator': 'naive',
+       '--lr-scaling': ('--communicator naive', '--lr-scaling linear'),
+       '--sync-batch-norm': ('--communicator naive', '--sync-batch-norm')}
 FILES = '--annotations set/annotations.json --images set/images'
 DATA = {'--dataset': 'plain-shapes', '--annotations': 'set/annotations.json --images set/images',
         '--images': (FILES, '--images linked'),
@@ -173,6 +176,8 @@ SYSTEMS = {
 
 # Options that are refused, with the sentence.
 REFUSED = [
+    *(('click', words, f'{words.split()[0]} applies only with --communicator') for words in (
+        '--lr-scaling linear', '--sync-batch-norm')),
     *((system, f'{always} {words}', 'are for data sets of files') for system, always in {
         'click': '', 'deeplab': '', 'mask-rcnn': NEW, 'ritm': RITM, 'yolact': '',
         'deepmask': f'{SCRATCH} --synthetic-images 2',
@@ -297,6 +302,7 @@ def folder(tmp_path_factory):
 def reach(folder, repository, monkeypatch):
     """``reach('click', '--lr 1')``: what the trainer is called with, as text."""
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(multi_node, 'connect', lambda communicator: multi_node.Ranks())
 
     def call(system, words):
         if (system, words) in KNOWN:

@@ -9,6 +9,7 @@ import chainer
 import cv2
 import numpy as np
 
+from chainer_seg.bad_images import Loop, each_image
 from chainer_seg.datasets.click_files import ClickFilesDataset, stored_scale
 from chainer_seg.errors import TrainingError
 from chainer_seg.functions import resize_bilinear
@@ -111,7 +112,7 @@ def check_encoding(model: ClickSegmenter, dataset: ClickFilesDataset) -> None:
 
 
 def evaluate_maps(chain: ClickMapTrainChain, dataset: ClickFilesDataset, samples: ClickMapSamples,
-                  count: int) -> dict[str, float]:
+                  count: int, loop: Loop = each_image) -> dict[str, float]:
     """The mean loss and intersection over union of a train chain on a validation set.
 
     Args:
@@ -119,14 +120,17 @@ def evaluate_maps(chain: ClickMapTrainChain, dataset: ClickFilesDataset, samples
         dataset: The validation set.
         samples: Turns examples into samples.
         count: Maximum number of samples, spread evenly over the data set.
+        loop: The loop over the samples; see :data:`chainer_seg.bad_images.Loop`.
 
     Returns:
         ``{'loss': float, 'iou': float}``.
     """
-    figures = []
-    for number in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int):
+    def measure(number: int) -> tuple[float, float]:
         x, target = (chain.device.send(array[None]) for array in samples(dataset[number]))
         with chainer.using_config('train', False), chainer.no_backprop_mode():
             loss, iou = chain.measure(x, target)
-        figures.append((float(loss.array), float(iou)))
+        return float(loss.array), float(iou)
+
+    numbers = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)
+    figures = [found for _, found in loop(numbers.tolist(), measure)]
     return dict(zip(('loss', 'iou'), np.mean(figures, axis=0).tolist()))

@@ -11,6 +11,7 @@ from chainer import functions as F
 from chainer_seg.arrays import Array, ArrayOrVariable
 from chainer_seg.label_images import VOID
 from chainer_seg.links import BatchNorm, DeviceChain
+from chainer_seg.loss_share import share
 from chainer_seg.models.deeplab.model import DeepLab
 from chainer_seg.models.deeplab.multi_scale import multi_scale_logits
 
@@ -86,10 +87,13 @@ def labels_at(labels: Array, size: tuple[int, int]) -> Array:
 
 def _cross_entropy(logits: chainer.Variable, labels: Array) -> chainer.Variable:
     """The mean softmax cross entropy over all positions that are not void."""
-    return F.softmax_cross_entropy(logits, labels_at(labels, logits.shape[2:]), ignore_label=VOID)
+    labels = labels_at(labels, logits.shape[2:])
+    shared = share((labels != VOID).sum())
+    return shared * F.softmax_cross_entropy(logits, labels, ignore_label=VOID)
 
 
 def _pixel_accuracy(logits: Array, labels: Array) -> Array:
     labels = labels_at(labels, logits.shape[2:])
     right = (logits.argmax(axis=1) == labels).sum()
-    return right / max(1, int((labels != VOID).sum()))
+    count = int((labels != VOID).sum())
+    return share(count) * right / max(1, count)

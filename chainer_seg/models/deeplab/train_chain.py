@@ -7,6 +7,7 @@ from chainer.backends import cuda
 
 from chainer_seg.functions import resize_bilinear
 from chainer_seg.links import DeviceChain
+from chainer_seg.loss_share import share
 from chainer_seg.models.deeplab.clicks import click_points
 from chainer_seg.models.deeplab.segmenter import ClickSegmenter
 from chainer_seg.models.deeplab.simulated_user import next_click
@@ -102,12 +103,13 @@ def weighted_cross_entropy(logits: chainer.Variable, target: np.ndarray,
     Returns:
         The scalar loss.
     """
+    counted = (target != -1).sum()
     if positive_weight == 1:
-        return F.sigmoid_cross_entropy(logits, target)
+        return share(counted) * F.sigmoid_cross_entropy(logits, target)
     xp = chainer.backend.get_array_module(target)
     each = F.sigmoid_cross_entropy(logits, target, reduce='no')
     weight = xp.where(target == 1, np.float32(positive_weight), np.float32(1))
-    return F.sum(each * weight) / max(1, int((target != -1).sum()))
+    return share(counted) * F.sum(each * weight) / max(1, int(counted))
 
 
 def mean_iou(logits: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from chainer.backends import cuda
 from chainer_seg.arrays import Array
 from chainer_seg.errors import TrainingError
 from chainer_seg.links import DeviceChain
+from chainer_seg.loss_share import share
 from chainer_seg.models.mask_rcnn.keypoint_targets import keypoint_targets, shows_keypoints
 from chainer_seg.models.mask_rcnn.model import MaskRCNN
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits
@@ -118,9 +119,10 @@ class MaskRCNNTrainChain(DeviceChain):
         logits, deltas = self.model.box_head(features, send(boxes), send(numbers))
         deltas = F.reshape(deltas, (len(boxes), -1, 4))
         moves = deltas[send(foreground), send(labels[foreground])]
-        return {'class_loss': F.softmax_cross_entropy(logits, send(labels)),
+        shared = share(len(boxes))
+        return {'class_loss': shared * F.softmax_cross_entropy(logits, send(labels)),
                 # Divided by all regions, as in Fast R-CNN; those without an object have no box loss.
-                'box_loss': F.sum(smooth_l1(moves, send(true_deltas), REGION_BETA)) / len(boxes)}
+                'box_loss': shared * F.sum(smooth_l1(moves, send(true_deltas), REGION_BETA)) / len(boxes)}
 
     def _object_losses(self, features: Maps, regions: Sequence[RegionTargets],
                        truths: Sequence[Truth]) -> dict[str, chainer.Variable]:
@@ -138,6 +140,7 @@ class MaskRCNNTrainChain(DeviceChain):
     def _mask_loss(self, features: Maps, regions: Sequence[RegionTargets], truths: Sequence[Truth],
                    shown: Sequence[np.ndarray], originals: Sequence[np.ndarray]) -> chainer.Variable:
         boxes, numbers = _collect(shown)
+        shared = share(len(boxes))
         if not len(boxes):
             return _nothing(self.model)
         send = self.model.device.send
@@ -147,7 +150,7 @@ class MaskRCNNTrainChain(DeviceChain):
             truth.masks.project(targets.objects, where, logits.shape[2])
             for truth, targets, where in zip(truths, regions, originals)])
         own = logits[self.xp.arange(len(labels)), send(labels)]
-        return F.sigmoid_cross_entropy(own, send(true_masks.astype(np.int32)))
+        return shared * F.sigmoid_cross_entropy(own, send(true_masks.astype(np.int32)))
 
     def _keypoint_loss(self, features: Maps, regions: Sequence[RegionTargets], truths: Sequence[Truth],
                        shown: Sequence[np.ndarray], originals: Sequence[np.ndarray]) -> chainer.Variable:
@@ -156,6 +159,7 @@ class MaskRCNNTrainChain(DeviceChain):
         useful = [shows_keypoints(*each) for each in zip(points, originals)]
         boxes, numbers = _collect([each[chosen] for each, chosen in zip(shown, useful)])
         if not len(boxes):
+            share(0)
             return _nothing(self.model)
         send = self.model.device.send
         logits = self.model.keypoint_head(features, send(boxes), send(numbers))
@@ -163,7 +167,7 @@ class MaskRCNNTrainChain(DeviceChain):
             keypoint_targets(there[chosen], where[chosen], logits.shape[2])
             for there, where, chosen in zip(points, originals, useful)])
         # The positions of a map are the classes; the mean is over the annotated keypoints.
-        return F.softmax_cross_entropy(
+        return share(int((cells >= 0).sum())) * F.softmax_cross_entropy(
             F.reshape(logits, (cells.size, -1)), send(cells.ravel()), ignore_label=-1)
 
 

@@ -10,6 +10,7 @@ from chainer import links as L
 
 from chainer_seg.arrays import Array
 from chainer_seg.links import DeviceChain
+from chainer_seg.loss_share import share
 from chainer_seg.models.yolact import losses
 from chainer_seg.models.yolact.model import Yolact
 from chainer_seg.models.yolact.settings import LossWeights, Thresholds
@@ -36,7 +37,7 @@ class YolactTrainChain(DeviceChain):
     (y_min, x_min, y_max, x_max) as fractions of the image, ``labels`` (R,) int32, ``crowds`` (R,)
     bool and ``masks`` (R, S, S) bool; returns the scalar loss. Reports ``box_loss``, ``class_loss``,
     ``mask_loss``, ``semantic_loss`` and ``rescoring_loss`` with their weights. All but the semantic
-    loss are divided by the number of positive anchors of the batch.
+    loss are divided by the number of positive anchors of the batch, of all ranks.
     """
 
     def __init__(self, model: Yolact, weights: LossWeights = PUBLISHED_WEIGHTS,
@@ -63,16 +64,17 @@ class YolactTrainChain(DeviceChain):
         mask_loss, rescoring_loss = (_total(part) for part in zip(*sums))
         semantic_loss = _total(
             _semantic_loss(*image) for image in zip(semantic, masks, labels, crowds))
-        count = max(int((classes > BACKGROUND).sum()), 1)
+        positives = int((classes > BACKGROUND).sum())
+        count, shared = max(positives, 1), share(positives)
         weights = self.weights
         found = {
-            'box_loss': weights.boxes / count * losses.box_loss(codes, true_codes, classes),
-            'class_loss': weights.classes / count * losses.class_loss(
+            'box_loss': weights.boxes * shared / count * losses.box_loss(codes, true_codes, classes),
+            'class_loss': weights.classes * shared / count * losses.class_loss(
                 logits, classes, self.negative_ratio),
-            'mask_loss': weights.masks / count * mask_loss,
+            'mask_loss': weights.masks * shared / count * mask_loss,
             'semantic_loss': weights.semantic / len(x) * semantic_loss}
         if self.model.rescores:
-            found['rescoring_loss'] = weights.rescoring / count * rescoring_loss
+            found['rescoring_loss'] = weights.rescoring * shared / count * rescoring_loss
         chainer.report({**found, 'positives': count / len(x)}, self)
         return _total(found.values())
 
