@@ -21,7 +21,7 @@ from chainer_seg.errors import WeightFileError, shortened
 from chainer_seg.models.base import Model
 from chainer_seg.schema import argument_forms, check_arguments
 from converters import (
-    caffe_deeplab, caffe_resnet, deepmask, detectron, pytorch_resnet, ritm, tensorflow_deeplab,
+    caffe_deeplab, caffe_resnet, deepmask, detectron, detectron2, pytorch_resnet, ritm, tensorflow_deeplab,
     tensorflow_layers, torch_modules, torch_resnet, trees, yolact, yolact_backbones)
 from converters.configuration import arguments_of, join
 from converters.formats import find_format, locate
@@ -50,17 +50,18 @@ class Networks(typing.NamedTuple):
 NETWORKS = {
     'Torch7': Networks(torch_modules.tensors, torch_modules.describe, (deepmask, torch_resnet),
                        'DeepMask, SharpMask and ResNets of fb.resnet.torch'),
-    'PyTorch': Networks(trees.named_arrays, trees.describe, (yolact, ritm, pytorch_resnet, yolact_backbones),
-                        "YOLACT, YOLACT++, RITM's click networks, and ResNets, DarkNet-53, MobileNetV2 and "
-                        'EfficientNet-B0 of PyTorch'),
+    'PyTorch': Networks(trees.named_arrays, trees.describe,
+                        (yolact, ritm, detectron2, pytorch_resnet, yolact_backbones),
+                        "YOLACT, YOLACT++, RITM's click networks, Mask R-CNN of Detectron2, and ResNets, "
+                        'DarkNet-53, MobileNetV2 and EfficientNet-B0 of PyTorch'),
     'Caffe': Networks(trees.named_arrays, caffe_deeplab.describe, (caffe_resnet, caffe_deeplab),
                       'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'TensorFlow': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
                            'DeepLab-v2 on ResNets, its click models, and ResNets'),
     'kaffe': Networks(tensorflow_layers.variables, trees.describe, (tensorflow_deeplab,),
                       'DeepLab-v2 on ResNets, its click models, and ResNets'),
-    'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron,),
-                          'Mask R-CNN, Faster R-CNN and ResNets with frozen normalisation'),
+    'Detectron': Networks(detectron.find_arrays, detectron.describe, (detectron, detectron2),
+                          'Mask R-CNN, Faster R-CNN and ResNets of Detectron and Detectron2'),
 }
 
 
@@ -134,10 +135,10 @@ def convert(path: str | os.PathLike, config: Mapping[str, Any] | str | pathlib.P
 
     Args:
         path: The file. DeepMask, SharpMask and ResNets of fb.resnet.torch (.t7), Mask R-CNN, Faster
-            R-CNN and ResNets of Detectron (.pkl), YOLACT, YOLACT++, RITM and ResNets of PyTorch (.pth),
-            DeepLab-v2, click models made of it and He's ResNets of Caffe (.caffemodel), DeepLab-v2
-            and click models of TensorFlow (a checkpoint, named by any of its files) and of kaffe (.npy)
-            are supported.
+            R-CNN and ResNets of Detectron (.pkl), Mask R-CNN and Faster R-CNN of Detectron2 (.pkl, .pth),
+            YOLACT, YOLACT++, RITM and ResNets of PyTorch (.pth), DeepLab-v2, click models made of it and
+            He's ResNets of Caffe (.caffemodel), DeepLab-v2 and click models of TensorFlow (a checkpoint,
+            named by any of its files) and of kaffe (.npy) are supported.
         config: Arguments of the model's class, such as ``dropout``, that override those found in the
             file: a mapping, or the path of a JSON or TOML file; for a Caffe network also the path of its
             .prototxt. Models with classes also take ``class_names``: a list, or the path of a text file

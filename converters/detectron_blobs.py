@@ -11,7 +11,7 @@ from chainer_seg.models.mask_rcnn.heads import bilinear_kernel
 from converters.weight_mapping import WeightMapping
 
 # Detectron orders deltas as dx, dy, dw, dh; here they are dy, dx, dh, dw.
-_DELTAS = np.array([1, 0, 3, 2])
+DELTAS = np.array([1, 0, 3, 2])
 
 _ZERO_BIAS = re.compile(r'(conv1|res\d_\d+_branch(1|2[abc]))_b')
 
@@ -49,7 +49,7 @@ class Blobs:
                 self.mapping.fail(f'{name + suffix} has the shape {np.shape(array)}, expected '
                                   f'{target.shape}')
             groups = self.mapping.use(array).reshape((-1, 4) + target.shape[1:])
-            self.mapping.put(target, groups[:, _DELTAS].reshape(target.shape), array)
+            self.mapping.put(target, groups[:, DELTAS].reshape(target.shape), array)
 
     def fill_conv_norm(self, link: ConvNorm, name: str, affine: str = '') -> None:
         """Fills a convolution without bias and the layer behind it.

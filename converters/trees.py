@@ -1,14 +1,12 @@
 """The arrays in a tree of dicts, lists and tuples, as returned by the readers of formats."""
 
 import collections.abc
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 _LISTED = 3  # Maximum number of names in a description.
-_DETECTRON2 = re.compile(r'(model\.)?(backbone\.bottom_up|proposal_generator|roi_heads)\.')
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
@@ -61,9 +59,6 @@ def describe(tree: object) -> str:
     arrays = named_arrays(tree)
     if not arrays:
         return 'no arrays'
-    if any(_DETECTRON2.match(name) for name in arrays):
-        return ("a network of Detectron2, whose anchors, boxes and RoIAlign follow other rules than "
-                "Detectron's")
     names = ', '.join(list(arrays)[:_LISTED]) + (', ...' if len(arrays) > _LISTED else '')
     return f'{len(arrays)} array{"s" * (len(arrays) > 1)} ({names})'
 

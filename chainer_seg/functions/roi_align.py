@@ -1,6 +1,7 @@
 """RoIAlign (Mask R-CNN, He et al. 2017, section 3): the average of bilinear samples in each bin.
 
-The conventions are Detectron's: no shift by half a pixel, a RoI is at least one pixel of the map.
+The conventions are Detectron's, no shift by half a pixel and RoIs of at least one pixel of the map, or
+those of Detectron2's ``ROIAlignV2``.
 """
 
 import chainer
@@ -48,11 +49,11 @@ struct Axis {
     }
 };
 
-__device__ inline Axis axis_of(real start, real end, int bins, int bin, int ratio) {
+__device__ inline Axis axis_of(real start, real end, int bins, int bin, int ratio, int least) {
     Axis axis;
-    axis.bin_size = max(end - start, (real)1) / bins;
+    axis.bin_size = max(end - start, (real)least) / bins;
     axis.start = start + bin * axis.bin_size;
-    axis.samples = ratio > 0 ? ratio : (int)ceil(axis.bin_size);
+    axis.samples = ratio > 0 ? ratio : max((int)ceil(axis.bin_size), 1);
     return axis;
 }
 
@@ -64,7 +65,7 @@ struct Bin {
 
 __device__ inline Bin bin_of(
         long long element, const real* rois, const int* roi_indices, int channels,
-        int height, int width, int bins_y, int bins_x, double spatial_scale, int ratio) {
+        int height, int width, int bins_y, int bins_x, double spatial_scale, int ratio, int least) {
     int column = (int)(element % bins_x), row = (int)((element / bins_x) % bins_y);
     long long roi = element / bins_x / bins_y / channels;
     int channel = (int)((element / bins_x / bins_y) % channels);
@@ -72,19 +73,19 @@ __device__ inline Bin bin_of(
     real scale = (real)spatial_scale;
     Bin bin;
     bin.plane = ((long long)roi_indices[roi] * channels + channel) * height * width;
-    bin.rows = axis_of(box[0] * scale, box[2] * scale, bins_y, row, ratio);
-    bin.columns = axis_of(box[1] * scale, box[3] * scale, bins_x, column, ratio);
+    bin.rows = axis_of(box[0] * scale, box[2] * scale, bins_y, row, ratio, least);
+    bin.columns = axis_of(box[1] * scale, box[3] * scale, bins_x, column, ratio, least);
     return bin;
 }
 
 extern "C" __global__ void roi_align(
         long long count, const real* x, const real* rois, const int* roi_indices, real* y,
         int channels, int height, int width, int bins_y, int bins_x,
-        double spatial_scale, int ratio) {
+        double spatial_scale, int ratio, int least) {
     long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (element >= count) return;
     Bin bin = bin_of(element, rois, roi_indices, channels, height, width, bins_y, bins_x,
-                     spatial_scale, ratio);
+                     spatial_scale, ratio, least);
     const real* plane = x + bin.plane;
     real sum = 0;
     for (int i = 0; i < bin.rows.samples; ++i)
@@ -103,11 +104,11 @@ extern "C" __global__ void roi_align(
 extern "C" __global__ void roi_align_gradient(
         long long count, const real* gy, const real* rois, const int* roi_indices, real* gx,
         int channels, int height, int width, int bins_y, int bins_x,
-        double spatial_scale, int ratio) {
+        double spatial_scale, int ratio, int least) {
     long long element = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (element >= count) return;
     Bin bin = bin_of(element, rois, roi_indices, channels, height, width, bins_y, bins_x,
-                     spatial_scale, ratio);
+                     spatial_scale, ratio, least);
     real* plane = gx + bin.plane;
     real share = gy[element] / (bin.rows.samples * bin.columns.samples);
     for (int i = 0; i < bin.rows.samples; ++i)
@@ -127,10 +128,12 @@ extern "C" __global__ void roi_align_gradient(
 class _Grid:
     """The grid of samples, common to the function and its gradient."""
 
-    def __init__(self, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int) -> None:
+    def __init__(self, output_size: tuple[int, int], spatial_scale: float, sampling_ratio: int,
+                 least: int) -> None:
         self.output_size = output_size
         self.spatial_scale = spatial_scale
         self.sampling_ratio = sampling_ratio
+        self.least = least  # side of a RoI, in pixels of the map
 
     @property
     def cpu_ratio(self) -> tuple[int | None, int | None]:
@@ -144,7 +147,7 @@ class _Grid:
         count = len(rois) * maps_shape[1] * self.output_size[0] * self.output_size[1]
         launch(ROI_ALIGN_SOURCE, name, count, source.dtype, source,
                rois.astype(source.dtype, copy=False), roi_indices, target, *maps_shape[1:],
-               *self.output_size, float(self.spatial_scale), self.sampling_ratio)
+               *self.output_size, float(self.spatial_scale), self.sampling_ratio, self.least)
 
 
 class RoIAlign(function_node.FunctionNode):
@@ -160,7 +163,7 @@ class RoIAlign(function_node.FunctionNode):
     def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         self.maps_shape = inputs[0].shape
         return average_align(inputs[0], self.rois, self.roi_indices, self.grid.output_size,
-                             self.grid.spatial_scale, self.grid.cpu_ratio),
+                             self.grid.spatial_scale, self.grid.cpu_ratio, self.grid.least),
 
     def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         x, = inputs
@@ -186,7 +189,7 @@ class RoIAlignGradient(function_node.FunctionNode):
 
     def forward_cpu(self, inputs: tuple[npt.NDArray, ...]) -> tuple[npt.NDArray, ...]:
         return average_align_gradient(inputs[0], self.rois, self.roi_indices, self.maps_shape,
-                                      self.grid.spatial_scale, self.grid.cpu_ratio),
+                                      self.grid.spatial_scale, self.grid.cpu_ratio, self.grid.least),
 
     def forward_gpu(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         gy, = inputs
@@ -203,7 +206,7 @@ class RoIAlignGradient(function_node.FunctionNode):
 
 def roi_align(x: ArrayOrVariable, rois: ArrayOrVariable, roi_indices: ArrayOrVariable,
               output_size: int | tuple[int, int], spatial_scale: float,
-              sampling_ratio: int = 0) -> chainer.Variable:
+              sampling_ratio: int = 0, aligned: bool = False) -> chainer.Variable:
     """Pools regions of feature maps to a fixed size without rounding to whole pixels.
 
     Args:
@@ -213,9 +216,14 @@ def roi_align(x: ArrayOrVariable, rois: ArrayOrVariable, roi_indices: ArrayOrVar
         output_size: Number of bins, (h, w) or one number for both.
         spatial_scale: Pixels of ``x`` per unit of ``rois``, such as 1 / 16.
         sampling_ratio: Samples per bin along each axis; 0 is one for each pixel that a bin spans.
+        aligned: Whether the centre of the first pixel of ``x`` is at half a pixel, as in Detectron2, and RoIs
+            may be smaller than a pixel.
 
     Returns:
         (R, C, h, w) Variable. A sample more than a pixel outside the map counts as 0.
     """
-    grid = _Grid(as_pair(output_size), spatial_scale, sampling_ratio)
-    return RoIAlign(grid, as_array(rois), as_array(roi_indices).astype(np.int32)).apply((x,))[0]
+    grid = _Grid(as_pair(output_size), spatial_scale, sampling_ratio, least=0 if aligned else 1)
+    boxes = as_array(rois)
+    if aligned:
+        boxes = boxes - boxes.dtype.type(0.5 / spatial_scale)
+    return RoIAlign(grid, boxes, as_array(roi_indices).astype(np.int32)).apply((x,))[0]

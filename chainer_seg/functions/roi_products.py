@@ -14,7 +14,8 @@ from chainer_seg.functions import roi_sampling as sampling
 
 
 def average_align(maps: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray, output_size: tuple[int, int],
-                  spatial_scale: float, sampling_ratio: tuple[int | None, int | None]) -> npt.NDArray:
+                  spatial_scale: float, sampling_ratio: tuple[int | None, int | None],
+                  least: int = 1) -> npt.NDArray:
     """Averages of bilinear samples: (B, C, H, W) maps -> (R, C, outh, outw).
 
     Args:
@@ -24,6 +25,7 @@ def average_align(maps: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray, ou
         output_size: (outh, outw).
         spatial_scale: Pixels of the maps per unit of the RoIs.
         sampling_ratio: Samples per bin along each axis; None is one for each pixel of the bin.
+        least: Side, in pixels of the maps, to which smaller RoIs are enlarged.
     """
     batch, channels, height, width = maps.shape
     dtype = np.result_type(maps.dtype, np.float32)
@@ -31,7 +33,7 @@ def average_align(maps: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray, ou
     rows = pixels.reshape(batch, height, width * channels)
     top = np.empty((len(rois), channels) + output_size, maps.dtype)
     for roi, window in enumerate(_windows(rois, maps.shape, output_size, spatial_scale,
-                                          sampling_ratio, dtype)):
+                                          sampling_ratio, least, dtype)):
         shape = (output_size[0], window.width, channels)
         columns = (window.weights_y @ rows[(indices[roi],) + window.place(channels)]).reshape(shape)
         top[roi] = np.matmul(window.weights_x, columns).transpose(2, 0, 1)
@@ -40,14 +42,14 @@ def average_align(maps: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray, ou
 
 def average_align_gradient(gradients: npt.NDArray, rois: npt.NDArray, indices: npt.NDArray,
                            maps_shape: tuple[int, ...], spatial_scale: float,
-                           sampling_ratio: tuple[int | None, int | None]) -> npt.NDArray:
+                           sampling_ratio: tuple[int | None, int | None], least: int = 1) -> npt.NDArray:
     """The gradient of the maps (B, C, H, W) from ``gradients`` (R, C, outh, outw) of the output."""
     batch, channels, height, width = maps_shape
     output_size = gradients.shape[2:]
     dtype = np.result_type(gradients.dtype, np.float32)
     rows = np.zeros((batch, height, width * channels), dtype)
     for roi, window in enumerate(_windows(rois, maps_shape, output_size, spatial_scale,
-                                          sampling_ratio, dtype)):
+                                          sampling_ratio, least, dtype)):
         bins = gradients[roi].transpose(1, 2, 0).astype(dtype)
         columns = np.matmul(window.weights_x.T, bins).reshape(output_size[0], -1)
         rows[(indices[roi],) + window.place(channels)] += window.weights_y.T @ columns
@@ -71,7 +73,7 @@ class _Window:
 
 
 def _windows(rois: npt.NDArray, maps_shape: tuple[int, ...], output_size: tuple[int, ...],
-             spatial_scale: float, sampling_ratio: tuple[int | None, int | None],
+             spatial_scale: float, sampling_ratio: tuple[int | None, int | None], least: int,
              dtype: npt.DTypeLike) -> Iterator[_Window]:
     """Yields the window of each RoI."""
     scaled = rois.astype(np.result_type(rois.dtype, np.float32), copy=False)
@@ -80,21 +82,23 @@ def _windows(rois: npt.NDArray, maps_shape: tuple[int, ...], output_size: tuple[
     numbers = output_size[0] * maps_shape[2] + output_size[1] * maps_shape[3]
     for part in sampling.chunks(len(rois), numbers):
         weights_y, top, bottom = _axis_weights(
-            scaled[part, 0], scaled[part, 2], output_size[0], sampling_ratio[0], maps_shape[2], dtype)
+            scaled[part, 0], scaled[part, 2], output_size[0], sampling_ratio[0], maps_shape[2], least,
+            dtype)
         weights_x, left, right = _axis_weights(
-            scaled[part, 1], scaled[part, 3], output_size[1], sampling_ratio[1], maps_shape[3], dtype)
+            scaled[part, 1], scaled[part, 3], output_size[1], sampling_ratio[1], maps_shape[3], least,
+            dtype)
         yield from map(_Window, weights_y, weights_x, top, bottom, left, right)
 
 
 def _axis_weights(starts: npt.NDArray, ends: npt.NDArray, bins: int, ratio: int | None, limit: int,
-                  dtype: npt.DTypeLike) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+                  least: int, dtype: npt.DTypeLike) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
     """The weight of each pixel of an axis in each bin of each RoI.
 
     Returns:
         weights (R, bins, limit), and the first and past-last pixel (R,) with a weight.
     """
-    grids = sampling.grid_sizes(starts, ends, bins, ratio)
-    pixels, weights, _ = sampling.axis_samples(starts, ends, bins, grids, limit)
+    grids = sampling.grid_sizes(starts, ends, bins, ratio, least)
+    pixels, weights, _ = sampling.axis_samples(starts, ends, bins, grids, limit, least)
     rows = np.arange(len(starts) * bins).reshape(len(starts), bins, 1, 1) * limit
     flat = sampling.scatter_add(rows + pixels, weights / grids[:, None, None, None],
                                 len(starts) * bins * limit, dtype)

@@ -30,15 +30,19 @@ def channels_first(pixels: npt.NDArray, batch: int, height: int, width: int) -> 
     return pixels.reshape(batch, height, width, pixels.shape[1]).transpose(0, 3, 1, 2)
 
 
-def grid_sizes(starts: npt.NDArray, ends: npt.NDArray, bins: int, ratio: int | None) -> npt.NDArray[np.int64]:
-    """Samples per bin along one axis, (R,) int: `ratio`, or one for each pixel of the bin."""
+def grid_sizes(starts: npt.NDArray, ends: npt.NDArray, bins: int, ratio: int | None,
+               least: int = 1) -> npt.NDArray[np.int64]:
+    """Samples per bin along one axis, (R,) int: `ratio`, or one for each pixel of the bin.
+
+    `least` is as that of :func:`axis_samples`.
+    """
     if ratio is not None:
         return np.full(len(starts), ratio)
-    return np.ceil(np.maximum(ends - starts, 1) / bins).astype(int)
+    return np.maximum(np.ceil(np.maximum(ends - starts, least) / bins), 1).astype(int)
 
 
-def axis_samples(starts: npt.NDArray, ends: npt.NDArray, bins: int, grids: npt.NDArray,
-                 limit: int) -> tuple[npt.NDArray[np.int64], npt.NDArray, npt.NDArray[np.bool_]]:
+def axis_samples(starts: npt.NDArray, ends: npt.NDArray, bins: int, grids: npt.NDArray, limit: int,
+                 least: int = 1) -> tuple[npt.NDArray[np.int64], npt.NDArray, npt.NDArray[np.bool_]]:
     """Linear interpolation along one axis at the sampling points of every bin.
 
     Args:
@@ -46,12 +50,13 @@ def axis_samples(starts: npt.NDArray, ends: npt.NDArray, bins: int, grids: npt.N
         bins: Number of bins along the axis.
         grids: (R,) int, samples per bin; S is the largest.
         limit: Number of pixels along the axis.
+        least: Extent of a RoI, in pixels, to which smaller ones are enlarged.
 
     Returns:
         pixels (R, bins, S, 2) int, weights (R, bins, S, 2) float and valid (R, bins, S) bool;
         a sample more than a pixel outside the map is not valid and has weight 0.
     """
-    bin_sizes = np.maximum(ends - starts, 1) / bins
+    bin_sizes = np.maximum(ends - starts, least) / bins
     # Rounded at each step as in the reference: the last samples of a RoI that ends at the border of the
     # map, as clipped RoIs do, lie exactly on it.
     starts, bin_sizes = starts[:, None, None], bin_sizes[:, None, None]

@@ -182,7 +182,7 @@ class MaskRCNNRecipe(Recipe):
         kind = 'keypoints' if model.keypoints else 'segm' if model.with_masks else 'bbox'
         return Parts(
             model, chain, PolygonDataset(train),
-            DetectionSamples(self.samples.min_side, self.samples.max_side),
+            DetectionSamples(self.samples.min_side, self.samples.max_side, half_open=model.half_open),
             functools.partial(mask_rcnn_figures, dataset=validation, loop=run.ranks.loop),
             (f'validation/{kind}/AP', 'max'),
             {'converter': functools.partial(batch_samples, multiple=model.size_multiple),

@@ -1,4 +1,4 @@
-"""Reads Detectron's .pkl files: Python 2's pickles of blobs and a configuration (utils/net.py there)."""
+"""Reads .pkl files: Detectron's, of blobs and a configuration (utils/net.py there), and Detectron2's."""
 
 import mmap
 import os
@@ -51,11 +51,8 @@ def read(path: str | os.PathLike) -> DetectronFile:
     if not isinstance(tree, dict):
         raise WeightFileError(f'{path} contains a {type(tree).__name__}, expected a dict; '
                               f'choose a file that Detectron saved.')
-    if 'blobs' not in tree and isinstance(tree.get('model'), dict):
-        raise WeightFileError(
-            f'{path} is a file of Detectron2, whose anchors, boxes and RoIAlign follow other rules than '
-            f"Detectron's, and cannot be converted; take a file of Detectron's own model zoo: \"chainer-seg "
-            f'download weights" lists them.')
+    if 'blobs' not in tree and isinstance(tree.get('model'), dict):  # Detectron2's
+        return {'blobs': _arrays(tree['model'], path), 'cfg': None}
     blobs = tree.get('blobs', tree)
     return {'blobs': _arrays(blobs, path), 'cfg': _configuration(tree, path, budget)}
 

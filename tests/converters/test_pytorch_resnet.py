@@ -235,12 +235,6 @@ def test_a_number_among_the_weights_is_not_taken_for_training_state(state, conve
         convert(state)
 
 
-def test_a_network_of_detectron2_is_named(convert):
-    tree = {'model': {'backbone.bottom_up.stem.conv1.weight': np.ones((4, 3, 7, 7), np.float32)}}
-    with pytest.raises(WeightFileError, match='contains a network of Detectron2, whose anchors'):
-        convert(tree)
-
-
 def test_a_resnext_computes_what_torchvision_does():
     folder = pathlib.Path(__file__).parent / 'data'
     model = converters.convert(folder / 'resnext.pth')

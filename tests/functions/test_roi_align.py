@@ -29,13 +29,14 @@ def sample(plane, y, x):
             + y * ((1 - x) * plane[high_y, low_x] + x * plane[high_y, high_x]))
 
 
-def align_by_definition(maps, rois, indices, output_size, scale, ratio):
+def align_by_definition(maps, rois, indices, output_size, scale, ratio, aligned=False):
     """(R, C, h, w), one Python number after the other."""
+    shift, least = (0.5, 0) if aligned else (0, 1)
     top = np.zeros((len(rois), maps.shape[1]) + output_size)
-    for r, (y_min, x_min, y_max, x_max) in enumerate(rois.astype(float) * scale):
-        bin_h = max(y_max - y_min, 1) / output_size[0]
-        bin_w = max(x_max - x_min, 1) / output_size[1]
-        n_y, n_x = ratio or math.ceil(bin_h), ratio or math.ceil(bin_w)
+    for r, (y_min, x_min, y_max, x_max) in enumerate(rois.astype(float) * scale - shift):
+        bin_h = max(y_max - y_min, least) / output_size[0]
+        bin_w = max(x_max - x_min, least) / output_size[1]
+        n_y, n_x = (ratio or max(math.ceil(size), 1) for size in (bin_h, bin_w))
         for c, i, j in np.ndindex(top.shape[1:]):
             top[r, c, i, j] = np.mean([
                 sample(maps[indices[r], c], y_min + (i + (k + 0.5) / n_y) * bin_h,
@@ -58,10 +59,11 @@ def rois(rng):
     return np.vstack([inside, special]).astype(np.float32)
 
 
+@pytest.mark.parametrize('aligned', [False, True])
 @pytest.mark.parametrize('output_size, ratio', CASES)
-def test_each_bin_is_the_mean_of_its_samples(maps, rois, indices, output_size, ratio):
-    expected = align_by_definition(maps, rois, indices, output_size, SCALE, ratio)
-    y = roi_align(maps, rois, indices, output_size, SCALE, ratio)
+def test_each_bin_is_the_mean_of_its_samples(maps, rois, indices, output_size, ratio, aligned):
+    expected = align_by_definition(maps, rois, indices, output_size, SCALE, ratio, aligned)
+    y = roi_align(maps, rois, indices, output_size, SCALE, ratio, aligned)
     assert y.dtype == np.float32
     np.testing.assert_allclose(y.array, expected, atol=1e-5)
 
@@ -106,21 +108,22 @@ def test_no_rois_give_an_empty_array_and_a_zero_gradient(maps):
     assert not x.grad.any()
 
 
-def output_and_gradient(maps, rois, indices, gradient, ratio):
+def output_and_gradient(maps, rois, indices, gradient, ratio, aligned=False):
     """The output and the gradient of the maps, on the CPU."""
     x = chainer.Variable(maps)
-    y = roi_align(x, rois, indices, gradient.shape[2:], SCALE, ratio)
+    y = roi_align(x, rois, indices, gradient.shape[2:], SCALE, ratio, aligned)
     y.grad = gradient
     y.backward()
     return chainer.cuda.to_cpu(y.array), chainer.cuda.to_cpu(x.grad)
 
 
+@pytest.mark.parametrize('aligned', [False, True])
 @pytest.mark.parametrize('dtype', [np.float32, np.float64, np.float16])
 @pytest.mark.parametrize('output_size, ratio', CASES)
 def test_cuda_kernels_on_the_host_match_the_cpu(
-        maps, rois, indices, rng, monkeypatch, output_size, ratio, dtype):
+        maps, rois, indices, rng, monkeypatch, output_size, ratio, dtype, aligned):
     gradient = rng.standard_normal((len(rois), 3) + output_size).astype(dtype)
-    arrays = maps.astype(dtype), rois, indices, gradient, ratio
+    arrays = maps.astype(dtype), rois, indices, gradient, ratio, aligned
     expected = output_and_gradient(*arrays)
     run_gpu_code(monkeypatch, RoIAlign, RoIAlignGradient)
     for ours, theirs in zip(output_and_gradient(*arrays), expected):

@@ -1,4 +1,4 @@
-"""The anchors of the region proposal network (arXiv 1506.01497, section 3.1.1), as in Detectron.
+"""The anchors of the region proposal network (arXiv 1506.01497, section 3.1.1), of Detectron and Detectron2.
 
 The last row and column belong to a box, so that a height is y_max - y_min + 1.
 """
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 def base_anchors(stride: int, sizes: Sequence[float], ratios: Sequence[float]) -> npt.NDArray[np.float32]:
-    """The anchors of one position.
+    """The anchors of one position, as in Detectron.
 
     ChainerCV's are not rounded and are shifted by half a pixel, so they differ from those that published
     weights were trained with.
@@ -33,6 +33,21 @@ def base_anchors(stride: int, sizes: Sequence[float], ratios: Sequence[float]) -
     centre = (stride - 1) / 2
     return np.concatenate([centre - (sides - 1) / 2, centre + (sides - 1) / 2],
                           axis=1).astype(np.float32)
+
+
+def exact_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> npt.NDArray[np.float32]:
+    """The anchors of one position, as in Detectron2: not rounded, and about the position's first corner.
+
+    Args:
+        sizes: Square roots of the areas in pixels.
+        ratios: Heights as multiples of the widths.
+
+    Returns:
+        As :func:`base_anchors`, all ratios of the first size first.
+    """
+    widths = np.asarray(sizes, np.float64)[:, None] / np.sqrt(np.asarray(ratios, np.float64))
+    sides = np.stack([widths * np.asarray(ratios), widths], axis=2).reshape(-1, 2)
+    return np.concatenate([-sides / 2, sides / 2 - 1], axis=1).astype(np.float32)
 
 
 def grid_anchors(base: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:

@@ -69,8 +69,9 @@ def detect_in_views(model: 'MaskRCNN', image: npt.NDArray[np.uint8], scales: Seq
                 _masks_in(model, image, view, chosen, labels) for view in views)) / np.float32(len(views))
         if model.keypoints:
             x, [size] = _prepare(model, image, views[0])
-            heatmaps = model.heatmaps(model.extract(x), chosen * np.float32(size.scale), 0)
-    return to_instances(chosen, labels, scores, masks, heatmaps, (image.shape[0], width), model.class_names)
+            heatmaps = model.heatmaps(model.extract(x), size.to_input(chosen), 0)
+    return to_instances(chosen, labels, scores, masks, heatmaps, (image.shape[0], width), model.class_names,
+                        model.half_open)
 
 
 def mirrored_boxes(boxes: Array, width: int) -> Array:
@@ -100,5 +101,5 @@ def _masks_in(model: 'MaskRCNN', image: npt.NDArray[np.uint8], view: View, boxes
     """The masks (D, M, M) of boxes (D, 4) of the image in a view."""
     x, [size] = _prepare(model, image, view)
     inside = mirrored_boxes(boxes, image.shape[1]) if view.mirrored else boxes
-    masks = model.mask_probabilities(model.extract(x), inside * np.float32(size.scale), 0, labels)
+    masks = model.mask_probabilities(model.extract(x), size.to_input(inside), 0, labels)
     return masks[:, :, ::-1] if view.mirrored else masks

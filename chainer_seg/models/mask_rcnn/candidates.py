@@ -36,8 +36,8 @@ def click_candidates(model: 'MaskRCNN', image: npt.NDArray[np.uint8]) -> Candida
         kept = nms(boxes, scores, SAME_BOX, offset=1, limit=MAX_CANDIDATES)
         boxes, labels, scores = boxes[kept], labels[kept], scores[kept]
         if model.with_masks:
-            masks = model.mask_probabilities(features, boxes * np.float32(size.scale), 0, labels)
+            masks = model.mask_probabilities(features, size.to_input(boxes), 0, labels)
         else:
             masks = model.xp.ones((len(boxes), 1, 1), np.float32)
-    return CandidateMasks.of(paste_masks(cuda.to_cpu(masks), cuda.to_cpu(boxes), size.original),
-                             cuda.to_cpu(scores))
+    pasted = paste_masks(cuda.to_cpu(masks), cuda.to_cpu(boxes), size.original, size.half_open)
+    return CandidateMasks.of(pasted, cuda.to_cpu(scores))

@@ -13,27 +13,27 @@ from chainer_seg.models.mask_rcnn import suppression
 from chainer_seg.models.mask_rcnn.deltas import clip_boxes, deltas_to_boxes
 from chainer_seg.models.mask_rcnn.keypoints import find_keypoints
 from chainer_seg.models.mask_rcnn.mask_pasting import paste_masks
+from chainer_seg.models.mask_rcnn.preparation import InputSize
 from chainer_seg.run_length_masks import RunLengthMasks
 
 # Divisors of the deltas of the box head (BBOX_NORMALIZE_STDS in the code of arXiv 1504.08083).
 DELTA_WEIGHTS = (10, 10, 5, 5)
 
 
-def class_boxes(rois: np.ndarray, deltas: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
+def class_boxes(rois: np.ndarray, deltas: np.ndarray, size: InputSize) -> np.ndarray:
     """The box of each RoI for each class.
 
     Args:
         rois: (R, 4) float32 with inclusive maxima, in pixels of the network's input.
         deltas: (R, 4 * (C + 1)) float32, the output of the box head.
-        scale: Pixels of the input per pixel of the image.
-        size: (H, W) of the image.
+        size: The :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` of the image.
 
     Returns:
         (R, C + 1, 4) float32 with inclusive maxima, in pixels of the image, clipped to it.
     """
-    boxes = deltas_to_boxes((rois / np.float32(scale))[:, None],
+    boxes = deltas_to_boxes(size.to_image(rois)[:, None],
                             deltas.reshape(len(rois), deltas.shape[1] // 4, 4), DELTA_WEIGHTS)
-    return clip_boxes(boxes, size)
+    return clip_boxes(boxes, size.original, size.half_open)
 
 
 def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: float, nms_threshold: float,
@@ -79,7 +79,7 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
 
 
 def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None, heatmaps: Array | None,
-                 size: tuple[int, int], class_names: Sequence[str]) -> Instances:
+                 size: tuple[int, int], class_names: Sequence[str], half_open: bool = False) -> Instances:
     """The objects of an image, on the CPU.
 
     Args:
@@ -90,13 +90,14 @@ def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None
         heatmaps: (D, K, S, S) float32, logits of the keypoints in each box, or None.
         size: (H, W) of the image.
         class_names: The name of each label.
+        half_open: As of :func:`~chainer_seg.models.mask_rcnn.mask_pasting.paste_masks`.
     """
     keypoints = None if heatmaps is None else cuda.to_cpu(find_keypoints(heatmaps, boxes))
     boxes = cuda.to_cpu(boxes)
-    half_open = boxes + np.array([0, 0, 1, 1], np.float32)
+    bboxes = boxes + np.array([0, 0, 1, 1], np.float32)
     if masks is None:
         # A box fills the pixels whose centres are in it.
-        runs = RunLengthMasks.from_boxes(np.ceil(half_open - 0.5).astype(int), size)
+        runs = RunLengthMasks.from_boxes(np.ceil(bboxes - 0.5).astype(int), size)
     else:
-        runs = paste_masks(cuda.to_cpu(masks), boxes, size)
-    return Instances(runs, half_open, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)
+        runs = paste_masks(cuda.to_cpu(masks), boxes, size, half_open)
+    return Instances(runs, bboxes, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)

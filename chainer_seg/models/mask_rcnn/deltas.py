@@ -54,11 +54,23 @@ def deltas_to_boxes(boxes: np.ndarray, deltas: np.ndarray,
     return xp.concatenate([centres - halves, centres + halves - 1], axis=-1)
 
 
-def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (..., 4) with inclusive maxima, clipped to an image of (height, width)."""
+def clip_boxes(boxes: np.ndarray, size: tuple[int, int], half_open: bool = False) -> np.ndarray:
+    """Boxes clipped to an image.
+
+    Args:
+        boxes: (..., 4) float32 with inclusive maxima.
+        size: (height, width) of the image.
+        half_open: Whether nothing is left of a box beyond the image, as in Detectron2, instead of a pixel
+            at its edge, as in Detectron.
+    """
     xp = backend.get_array_module(boxes)
-    limits = xp.asarray([size[0] - 1, size[1] - 1] * 2, dtype=boxes.dtype)
-    return xp.maximum(xp.minimum(boxes, limits), 0)
+    height, width = size
+    if half_open:
+        least, most = [0, 0, -1, -1], [height, width, height - 1, width - 1]
+    else:
+        least, most = [0] * 4, [height - 1, width - 1] * 2
+    least, most = (xp.asarray(limits, dtype=boxes.dtype) for limits in (least, most))
+    return xp.maximum(xp.minimum(boxes, most), least)
 
 
 def _centres_and_sides(boxes: Array) -> tuple[Array, Array]:

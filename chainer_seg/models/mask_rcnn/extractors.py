@@ -32,15 +32,16 @@ class C4Extractor(chainer.Chain):
         resnet: A :class:`chainer_seg.links.ResNet` whose stages, but the first, halve the side.
         pooling: ``'align'`` or ``'pool'``, RoIAlign or RoI pooling.
         sampling_ratio: Samples of RoIAlign along each side of a bin; 0 for one per pixel.
+        half_open: Whether RoIAlign is Detectron2's.
 
     ``forward`` takes (B, 3, H, W) and returns a tuple of one map, at ``strides[0]``.
     """
 
     mask_convolutions = 0
 
-    def __init__(self, resnet: ResNet, pooling: str, sampling_ratio: int) -> None:
+    def __init__(self, resnet: ResNet, pooling: str, sampling_ratio: int, half_open: bool = False) -> None:
         super().__init__()
-        self.pool = _pooling(pooling, sampling_ratio)
+        self.pool = _pooling(pooling, sampling_ratio, half_open)
         with self.init_scope():
             self.resnet = resnet
         self.strides = (2 ** len(resnet.out_channels),)
@@ -72,6 +73,7 @@ class FPNExtractor(chainer.Chain):
         pooling, sampling_ratio: As those of :class:`C4Extractor`.
         seed: Seed of the initial weights of the pyramid.
         norm_groups: Groups of the group normalisation of the pyramid; None for none.
+        half_open: As that of :class:`C4Extractor`.
 
     ``forward`` takes (B, 3, H, W), H and W multiples of the coarsest stage's stride, and returns a
     tuple of maps, fine to coarse, at ``strides``. The last serves proposals only.
@@ -80,9 +82,10 @@ class FPNExtractor(chainer.Chain):
     mask_convolutions = FPN_MASK_CONVOLUTIONS
 
     def __init__(self, resnet: ResNet, channels: int, canonical_size: float, pooling: str,
-                 sampling_ratio: int, seed: int, norm_groups: int | None = None) -> None:
+                 sampling_ratio: int, seed: int, norm_groups: int | None = None,
+                 half_open: bool = False) -> None:
         super().__init__()
-        self.pool = _pooling(pooling, sampling_ratio)
+        self.pool = _pooling(pooling, sampling_ratio, half_open)
         self.canonical_size = canonical_size
         with self.init_scope():
             self.resnet = resnet
@@ -138,10 +141,20 @@ def roi_levels(rois: np.ndarray, levels: int, canonical_size: float = CANONICAL_
     return xp.clip(level - FINEST_LEVEL, 0, levels - 1).astype(np.int32)
 
 
-def _pooling(name: str, sampling_ratio: int) -> Callable[..., chainer.Variable]:
-    """The pooling function (x, rois, roi_indices, size, scale) of a name."""
+def _pooling(name: str, sampling_ratio: int, half_open: bool) -> Callable[..., chainer.Variable]:
+    """The pooling function (x, rois, roi_indices, size, scale) of a name, for RoIs with inclusive maxima."""
+    if half_open:
+        return functools.partial(_aligned, sampling_ratio=sampling_ratio)
     if name == 'align':
         return functools.partial(roi_align, sampling_ratio=sampling_ratio)
     if name == 'pool':
         return roi_pool
     raise ValueError(f"pooling must be 'align' or 'pool', got {name!r}")
+
+
+def _aligned(x: chainer.Variable, rois: Array, roi_indices: Array, size: int, scale: float,
+             sampling_ratio: int) -> chainer.Variable:
+    """Detectron2's RoIAlign, of RoIs with inclusive maxima as the others."""
+    xp = chainer.backend.get_array_module(rois)
+    half_open = rois + xp.asarray([0, 0, 1, 1], np.float32)
+    return roi_align(x, half_open, roi_indices, size, scale, sampling_ratio, aligned=True)

@@ -1,4 +1,4 @@
-"""Mask R-CNN (arXiv 1703.06870): boxes, masks and keypoints of objects, by Detectron's conventions.
+"""Mask R-CNN (arXiv 1703.06870): boxes, masks and keypoints of objects, by Detectron's or Detectron2's rules.
 
 Only the interface of :meth:`predict` is ChainerCV's: its own Mask R-CNN has half-open boxes, other
 anchors, and the stride on other convolutions, so that published weights give different results.
@@ -22,7 +22,7 @@ from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.class_transfer import ClassRows
 from chainer_seg.models.detector import InstanceDetector
 from chainer_seg.models.inference import network
-from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
+from chainer_seg.models.mask_rcnn.anchors import base_anchors, exact_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.arguments import (
     SUPPRESSION_OPTIONS, VIEW_OPTIONS, Scales, check_arguments, or_published)
 from chainer_seg.models.mask_rcnn.augmented import detect_in_views
@@ -30,8 +30,7 @@ from chainer_seg.models.mask_rcnn.candidates import click_candidates
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
 from chainer_seg.models.mask_rcnn.extractors import CANONICAL_SIZE, C4Extractor, FPNExtractor
 from chainer_seg.models.mask_rcnn.heads import BoxHead, KeypointHead, MaskHead
-from chainer_seg.models.mask_rcnn.preparation import (
-    InputSize, input_scale, network_image, pad_to_multiple, stack)
+from chainer_seg.models.mask_rcnn.preparation import InputSize, pad_to_multiple, shown_image, stack
 from chainer_seg.models.mask_rcnn.proposals import ProposalLimits, propose
 from chainer_seg.models.mask_rcnn.rpn import RegionProposalNetwork
 from chainer_seg.schema import (
@@ -80,6 +79,8 @@ class MaskRCNN(InstanceDetector):
         score_threshold, nms_threshold, max_detections: Defaults of :meth:`detect`.
         soft_nms, soft_nms_sigma, vote_threshold: Defaults of :meth:`detect`; see :func:`.decode.best_boxes`.
         scales, flip: Defaults of :meth:`detect`; see :func:`.augmented.detect_in_views`.
+        geometry: The rules of images, anchors, boxes, RoIAlign and masks: ``'detectron'``, or
+            ``'detectron2'``, where boxes are half-open and nothing is rounded to whole pixels.
         seed: Seed of the initial weights.
 
     ``forward`` takes (B, 3, H, W) float32, as of :meth:`prepare`, and returns the maps and, for
@@ -107,12 +108,14 @@ class MaskRCNN(InstanceDetector):
                  score_threshold: Share = 0.05, nms_threshold: Overlap = 0.5,
                  max_detections: Detections = 100, soft_nms: Literal['linear', 'gaussian'] | None = None,
                  soft_nms_sigma: Above = 0.5, vote_threshold: Overlap | None = None,
-                 scales: Scales = (), flip: bool = False, seed: Count = 0) -> None:
+                 scales: Scales = (), flip: bool = False,
+                 geometry: Literal['detectron', 'detectron2'] = 'detectron', seed: Count = 0) -> None:
         super().__init__()
         check_arguments(neck, blocks, keypoints, anchor_sizes, group_heads or box_convolutions > 0)
         head_norm = norm_groups if group_heads else None
         self.classes, self.keypoints, self.with_masks = classes, keypoints, with_masks
         self.min_side, self.max_side = min_side, max_side
+        self.half_open = geometry == 'detectron2'
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections, self.scales, self.flip = max_detections, tuple(scales), flip
         self.soft_nms, self.soft_nms_sigma, self.vote_threshold = soft_nms, soft_nms_sigma, vote_threshold
@@ -128,10 +131,10 @@ class MaskRCNN(InstanceDetector):
                         out_width=out_width, groups=groups, norm_groups=norm_groups)
         with self.init_scope():
             if neck == 'c4':
-                self.extractor = C4Extractor(resnet, pooling, ratio)
+                self.extractor = C4Extractor(resnet, pooling, ratio, self.half_open)
             else:
                 self.extractor = FPNExtractor(resnet, fpn_channels, canonical_size, pooling, ratio, seed,
-                                              head_norm)
+                                              head_norm, self.half_open)
             features = self.extractor.region_channels
             level_sizes = [anchor_sizes] if neck == 'c4' else [[size] for size in anchor_sizes]
             self.rpn = RegionProposalNetwork(
@@ -143,8 +146,10 @@ class MaskRCNN(InstanceDetector):
                                      classes, seed, head_norm)
             if keypoints:
                 self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed)
-        self._base_anchors = [base_anchors(stride, sizes, anchor_ratios) for stride, sizes
-                              in zip(self.extractor.strides, level_sizes)]
+        self.cell_anchors = [
+            exact_anchors(sizes, anchor_ratios) if self.half_open
+            else base_anchors(stride, sizes, anchor_ratios)
+            for stride, sizes in zip(self.extractor.strides, level_sizes)]
 
     @property
     def size_multiple(self) -> int:
@@ -171,11 +176,10 @@ class MaskRCNN(InstanceDetector):
             :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` for each image.
         """
         sides = min_side or self.min_side, max_side or self.max_side
-        scales = [input_scale(image.shape[:2], *sides) for image in images]
-        inputs = [network_image(image, scale) for image, scale in zip(images, scales)]
-        sizes = [InputSize(image.shape[:2], pad_to_multiple(x.shape[1:], self.size_multiple), scale)
-                 for image, x, scale in zip(images, inputs, scales)]
-        return self.device.send(stack(inputs, self.size_multiple)), sizes
+        shown = [shown_image(image, *sides, self.half_open) for image in images]
+        sizes = [size if self.half_open else size._replace(
+            inner=pad_to_multiple(size.inner, self.size_multiple)) for _, size in shown]
+        return self.device.send(stack([x for x, _ in shown], self.size_multiple)), sizes
 
     @network
     def forward(self, x: ArrayOrVariable) -> tuple[Maps, Maps, Maps]:
@@ -197,7 +201,7 @@ class MaskRCNN(InstanceDetector):
             anchor, on the model's device.
         """
         return [self.device.send(grid_anchors(base, stride, size)) for base, stride, size
-                in zip(self._base_anchors, self.extractor.strides, sizes)]
+                in zip(self.cell_anchors, self.extractor.strides, sizes)]
 
     def propose(self, objectness: Sequence[ArrayOrVariable], deltas: Sequence[ArrayOrVariable],
                 sizes: Sequence[tuple[int, int]],
@@ -215,7 +219,8 @@ class MaskRCNN(InstanceDetector):
         """
         logits, changes = (list(map(as_array, maps)) for maps in (objectness, deltas))
         return propose(logits, changes, self.anchors([x.shape[2:] for x in logits]),
-                       self.extractor.strides, sizes, limits or self.limits)
+                       self.extractor.strides, sizes, limits or self.limits, self.half_open,
+                       self.size_multiple if self.half_open else 1)
 
     def box_head(self, features: Sequence[chainer.Variable], rois: np.ndarray,
                  roi_indices: np.ndarray) -> tuple[chainer.Variable, chainer.Variable]:
@@ -266,11 +271,15 @@ class MaskRCNN(InstanceDetector):
         """The objects of image ``number`` of the batch among its RoIs (R, 4)."""
         chosen = {name: value for name, value in options.items() if name not in VIEW_OPTIONS}
         boxes, labels, scores = best_boxes(*self.classify(features, rois, number, size), **chosen)
+        if self.half_open:  # Detectron2 drops objects whose boxes are beyond the image.
+            seen = self.xp.flatnonzero((boxes[:, 2:] - boxes[:, :2] > -1).all(axis=1))
+            boxes, labels, scores = boxes[seen], labels[seen], scores[seen]
         # Masks and keypoints are predicted in the final boxes.
-        regions = boxes * np.float32(size.scale)
+        regions = size.to_input(boxes)
         heatmaps = self.heatmaps(features, regions, number) if self.keypoints else None
         masks = self.mask_probabilities(features, regions, number, labels) if self.with_masks else None
-        return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names)
+        return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names,
+                            self.half_open)
 
     def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
         return click_candidates(self, image)
@@ -287,7 +296,7 @@ class MaskRCNN(InstanceDetector):
         for part, (logits, changes) in self._outputs(self.box_head, features, rois, number):
             probabilities[part], deltas[part] = F.softmax(logits).array, changes.array
         self.check_finite(probabilities, deltas)
-        return class_boxes(rois, deltas, size.scale, size.original), probabilities
+        return class_boxes(rois, deltas, size), probabilities
 
     def mask_probabilities(self, features: Maps, rois: Array, number: int, labels: Array) -> Array:
         """The mask (R, M, M) of each RoI's class; the background's channel comes first."""

@@ -1,4 +1,4 @@
-"""The input of Mask R-CNN: images resized and padded as in Detectron."""
+"""The input of Mask R-CNN: images resized and padded as in Detectron or Detectron2."""
 
 import typing
 from collections.abc import Sequence
@@ -6,9 +6,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
+from chainer.backend import get_array_module
+
+from chainer_seg.arrays import Array
 
 # Mean colour on 0..255, in the order blue, green, red.
 MEAN_BGR = (102.9801, 115.9465, 122.7717)
+DETECTRON2_MEAN_BGR = (103.53, 116.28, 123.675)
 
 
 class InputSize(typing.NamedTuple):
@@ -16,13 +21,35 @@ class InputSize(typing.NamedTuple):
 
     Attributes:
         original: (H, W) of the image.
-        inner: (h, w) in the input, including its own padding; boxes are clipped to it.
-        scale: Pixels of the input per pixel of the image.
+        inner: (h, w) in the input; boxes are clipped to it. With Detectron's geometry it includes the padding
+            to multiples.
+        scale: Pixels of the input per pixel of the image, vertically and horizontally.
+        half_open: Whether the geometry is Detectron2's.
     """
 
     original: tuple[int, int]
     inner: tuple[int, int]
-    scale: float
+    scale: tuple[float, float]
+    half_open: bool = False
+
+    def to_image(self, boxes: Array) -> Array:
+        """Boxes (..., 4) of the input, with inclusive maxima, in pixels of the image."""
+        if not self.half_open:
+            return boxes / np.float32(self.scale[0])
+        ends, scales = self._by_edge(boxes)
+        return (boxes + ends) / scales - ends
+
+    def to_input(self, boxes: Array) -> Array:
+        """Boxes (..., 4) of the image, with inclusive maxima, in pixels of the input."""
+        if not self.half_open:
+            return boxes * np.float32(self.scale[0])
+        ends, scales = self._by_edge(boxes)
+        return (boxes + ends) * scales - ends
+
+    def _by_edge(self, boxes: Array) -> tuple[Array, Array]:
+        """For each edge, the length from the inclusive to the half-open one, and the scale."""
+        xp = get_array_module(boxes)
+        return xp.asarray([0, 0, 1, 1], np.float32), xp.asarray(np.tile(self.scale, 2), np.float32)
 
 
 def input_scale(size: tuple[int, int], min_side: int, max_side: int) -> float:
@@ -46,6 +73,32 @@ def network_image(image: np.ndarray, scale: float) -> np.ndarray:
     else:
         resized = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     return resized.transpose(2, 0, 1)
+
+
+def shown_image(image: np.ndarray, min_side: int, max_side: int, half_open: bool = False
+                ) -> tuple[npt.NDArray[np.float32], InputSize]:
+    """An image as the network sees it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        min_side, max_side: As those of :func:`input_scale`.
+        half_open: Whether the geometry is Detectron2's, which resizes images as Pillow does, to whole pixels.
+
+    Returns:
+        (3, h, w) float32, blue, green and red minus their mean, and its size, without padding.
+    """
+    original = (image.shape[0], image.shape[1])
+    if not half_open:
+        scale = input_scale(original, min_side, max_side)
+        x = network_image(image, scale)
+        return x, InputSize(original, (x.shape[1], x.shape[2]), (scale, scale))
+    scale = min(min_side / min(original), max_side / max(original))
+    height, width = (max(int(side * scale + 0.5), 1) for side in original)
+    resized = PIL.Image.fromarray(np.ascontiguousarray(image)).resize(
+        (width, height), PIL.Image.Resampling.BILINEAR)
+    x = np.asarray(resized, np.float32)[:, :, ::-1] - np.array(DETECTRON2_MEAN_BGR, np.float32)
+    return x.transpose(2, 0, 1), InputSize(
+        original, (height, width), (height / original[0], width / original[1]), True)
 
 
 def pad_to_multiple(size: Sequence[int], multiple: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from chainer_seg.datasets.base import as_dataset
 from chainer_seg.datasets.segmentations import drawable_polygons
 from chainer_seg.instances import Instances
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
-from chainer_seg.models.mask_rcnn.preparation import input_scale, network_image, stack
+from chainer_seg.models.mask_rcnn.preparation import InputSize, shown_image, stack
 
 # Objects whose box is not wider and higher than this (in pixels of the image) are not trained on, as in
 # Detectron, which requires inclusive maxima to be larger than the minima.
@@ -25,8 +25,7 @@ class Truth:
     """The ground truth of one training image: G objects, none of them a crowd.
 
     Attributes:
-        size: (height, width) of the image in the network's input, without padding.
-        scale: Pixels of the input per pixel of the image.
+        size: The :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` of the image, without padding.
         boxes: (G, 4) float32 with inclusive maxima, in pixels of the input.
         labels: (G,) int32 from 0.
         masks: The :class:`~chainer_seg.models.mask_rcnn.mask_targets.ObjectMasks`.
@@ -35,8 +34,7 @@ class Truth:
         seed: Seed of the generator that samples anchors and regions.
     """
 
-    size: tuple[int, int]
-    scale: float
+    size: InputSize
     boxes: np.ndarray
     labels: np.ndarray
     masks: ObjectMasks
@@ -85,6 +83,7 @@ class DetectionSamples:
         flip: Share of the images that are mirrored.
         mirror: The number of each keypoint in a mirrored image; images with another number of
             keypoints are not mirrored.
+        half_open: As that of the model.
 
     Returns:
         ``(image, truth)``: (3, h, w) float32, BGR minus its mean, and its :class:`Truth`; None for an
@@ -92,14 +91,14 @@ class DetectionSamples:
     """
 
     def __init__(self, min_sides: Sequence[int] = (800,), max_side: int = 1333, flip: float = 0.5,
-                 mirror: Sequence[int] = PERSON_MIRROR) -> None:
+                 mirror: Sequence[int] = PERSON_MIRROR, half_open: bool = False) -> None:
         self.min_sides, self.max_side = tuple(min_sides), max_side
-        self.flip, self.mirror = flip, np.array(mirror)
+        self.flip, self.mirror, self.half_open = flip, np.array(mirror), half_open
 
     def __call__(self, example: tuple[np.ndarray, Instances, Sequence[Any]],
                  rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], Truth] | None:
         image, instances, polygons = example
-        scale = input_scale(image.shape[:2], rng.choice(self.min_sides), self.max_side)
+        min_side = rng.choice(self.min_sides)
         keypoints = instances.keypoints
         mirrored = rng.random() < self.flip and (
             keypoints is None or keypoints.shape[1] == len(self.mirror))
@@ -117,10 +116,9 @@ class DetectionSamples:
             image, masks = image[:, ::-1], masks.flip(width)
             boxes[:, [1, 3]] = width - 1 - boxes[:, [3, 1]]
             keypoints = self._flip_keypoints(keypoints, width)
-        x = network_image(image, scale)
-        return x, Truth(
-            x.shape[1:], scale, boxes[objects] * np.float32(scale), instances.labels[objects],
-            masks, keypoints, boxes[instances.crowds] * np.float32(scale), seed)
+        x, size = shown_image(image, min_side, self.max_side, self.half_open)
+        return x, Truth(size, size.to_input(boxes[objects]), instances.labels[objects], masks, keypoints,
+                        size.to_input(boxes[instances.crowds]), seed)
 
     def _flip_keypoints(self, keypoints: np.ndarray | None, width: int) -> np.ndarray | None:
         if keypoints is None:

@@ -82,7 +82,7 @@ class MaskRCNNTrainChain(DeviceChain):
                        rngs: Sequence[np.random.Generator]) -> dict[str, chainer.Variable]:
         anchors = np.concatenate([
             cuda.to_cpu(each) for each in self.model.anchors([x.shape[2:] for x in objectness])])
-        targets = [anchor_targets(anchors, truth.boxes, truth.size, rng, self.anchors)
+        targets = [anchor_targets(anchors, truth.boxes, truth.size.inner, rng, self.anchors)
                    for truth, rng in zip(truths, rngs)]
         # Every image has the same weight, however many of its anchors are trained.
         counts = [len(target.chosen) for target in targets]
@@ -104,7 +104,7 @@ class MaskRCNNTrainChain(DeviceChain):
                       rngs: Sequence[np.random.Generator]) -> list[RegionTargets]:
         """The :class:`~chainer_seg.models.mask_rcnn.targets.RegionTargets` of each image."""
         rois, roi_indices = self.model.propose(
-            objectness, deltas, [truth.size for truth in truths], self.limits)
+            objectness, deltas, [truth.size.inner for truth in truths], self.limits)
         rois, roi_indices = cuda.to_cpu(rois), cuda.to_cpu(roi_indices)
         return [region_targets(rois[roi_indices == number], truth.boxes, truth.labels, truth.crowds,
                                rng, self.regions, self.foreground_share)
@@ -129,7 +129,7 @@ class MaskRCNNTrainChain(DeviceChain):
         """The losses of the heads that only see regions with an object."""
         shown = [targets.boxes[:len(targets.objects)] for targets in regions]
         # Masks and keypoints are known in pixels of the images.
-        originals = [boxes / np.float32(truth.scale) for boxes, truth in zip(shown, truths)]
+        originals = [truth.size.to_image(boxes) for boxes, truth in zip(shown, truths)]
         losses = {}
         if self.model.with_masks:
             losses['mask_loss'] = self._mask_loss(features, regions, truths, shown, originals)

@@ -96,7 +96,7 @@ def test_files_saved_again_by_python_3_are_read(tmp_path):
 @pytest.mark.parametrize('tree, problem', [
     ([1], 'contains a list, expected a dict'), ({}, 'contains no blobs'),
     ({'blobs': {}}, 'contains no blobs'), ({'blobs': [1]}, 'contains no blobs'),
-    ({'model': {'a': np.zeros(1)}, '__author__': 'Detectron2 Model Zoo'}, 'is a file of Detectron2, whose'),
+    ({'model': {'a': 1}, '__author__': 'Detectron2 Model Zoo'}, "its entry 'a' is a int"),
     ({'blobs': {'conv1_w': 'text'}}, "its entry 'conv1_w' is a str, expected an array"),
     ({'a': np.zeros(1), 'b': [np.zeros(1)]}, "its entry 'b' is a list"),
     ({1: np.zeros(1)}, "its entry '1' is a ndarray"),

@@ -96,7 +96,7 @@ def box_stages(model, features, size, recorded):
         stages = {'roi_feat': pooled, 'fc6': fc6, 'fc7': F.relu(box.fc7(fc6))}
     logits, deltas = model.box_head(features, rois, roi_indices)
     probabilities = F.softmax(logits).array
-    boxes = class_boxes(rois, deltas.array, size.scale, size.original)
+    boxes = class_boxes(rois, deltas.array, size)
     groups = deltas.array.reshape(len(rois), -1, 4)
     return {**stages, 'cls_score': logits, 'cls_prob': probabilities,
             'cls_prob_max': probabilities.max(axis=1),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_seg.models.mask_rcnn.decode import best_boxes, class_boxes, to_instances
+from chainer_seg.models.mask_rcnn.preparation import InputSize
 
 SIZE = (30, 40)
 
@@ -12,7 +13,7 @@ def test_class_boxes_are_in_pixels_of_the_image_and_clipped():
     rois = np.array([[20, 20, 39, 59]], np.float32)
     # One pixel of the image is two of the input, so the RoI is (10, 10, 19.5, 29.5).
     deltas = np.array([[0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 100]], np.float32)
-    found = class_boxes(rois, deltas, 2.0, SIZE)
+    found = class_boxes(rois, deltas, InputSize(SIZE, (40, 80), (2.0, 2.0)))
     np.testing.assert_allclose(found[0, 0], [10, 10, 19.5, 29.5], atol=1e-5)
     np.testing.assert_allclose(found[0, 1], [20.5, 10, 29, 29.5], atol=1e-5)  # moved by its height
     np.testing.assert_allclose(found[0, 2], [10, 0, 19.5, 39], atol=1e-5)
@@ -82,5 +83,6 @@ def test_without_detections_there_is_no_error():
 
 
 def test_without_regions_there_are_no_boxes():
-    boxes = class_boxes(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32), 1.0, (20, 30))
+    boxes = class_boxes(np.zeros((0, 4), np.float32), np.zeros((0, 12), np.float32),
+                        InputSize((20, 30), (20, 30), (1.0, 1.0)))
     assert boxes.shape == (0, 3, 4)

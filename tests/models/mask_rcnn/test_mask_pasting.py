@@ -63,5 +63,5 @@ def test_empty_masks_and_zero_masks_are_pasted():
 
 def test_another_threshold_gives_another_mask():
     mask, box = np.full((1, 28, 28), 0.6, np.float32), np.array([[10, 10, 40, 40]], np.float32)
-    assert paste_masks(mask, box, SIZE, 0.5).to_masks().any()
-    assert not paste_masks(mask, box, SIZE, 0.7).to_masks().any()
+    assert paste_masks(mask, box, SIZE, threshold=0.5).to_masks().any()
+    assert not paste_masks(mask, box, SIZE, threshold=0.7).to_masks().any()

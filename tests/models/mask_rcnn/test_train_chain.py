@@ -12,6 +12,7 @@ from chainer_seg.models.mask_rcnn import (
 from chainer_seg.models.mask_rcnn.anchors import base_anchors, grid_anchors
 from chainer_seg.models.mask_rcnn.keypoint_targets import keypoint_targets
 from chainer_seg.models.mask_rcnn.mask_targets import ObjectMasks
+from chainer_seg.models.mask_rcnn.preparation import InputSize
 from chainer_seg.models.mask_rcnn.targets import anchor_targets, region_targets
 
 CLASSES, SIZE, ANCHORS, REGIONS = 3, (64, 96), 24, 20
@@ -73,7 +74,8 @@ def make_truth(rng, boxes, labels, seed):
                       for top, left, bottom, right in boxes / 2]).reshape((-1,) + SIZE)
     points = rng.uniform(boxes[:, None, :2] / 2, boxes[:, None, 2:] / 2, (len(boxes), 2, 2))
     keypoints = np.concatenate([points, rng.integers(0, 3, (len(boxes), 2, 1))], axis=2)
-    return Truth(SIZE, 2.0, boxes, np.array(labels, np.int32), ObjectMasks.collect(masks),
+    size = InputSize((SIZE[0] // 2, SIZE[1] // 2), SIZE, (2.0, 2.0))
+    return Truth(size, boxes, np.array(labels, np.int32), ObjectMasks.collect(masks),
                  keypoints.astype(np.float32), np.zeros((0, 4), np.float32), seed)
 
 
