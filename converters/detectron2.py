@@ -15,6 +15,8 @@ Which array goes where, with <n> the number of a block and <i> that of a layer::
     roi_heads.box_predictor.cls_score, bbox_pred   box/{logits, deltas}      the background is first here
     roi_heads.mask_head.mask_fcn<i>                mask/convs/<i - 1>
     roi_heads.mask_head.deconv, predictor          mask/{upsample, logits}
+    roi_heads.keypoint_head.conv_fcn<i>            keypoint/convs/<i - 1>
+    roi_heads.keypoint_head.score_lowres           keypoint/upsample
 
 Deltas are x, y, w, h there, and y, x, h, w here. The frozen batch normalisation behind each convolution
 becomes one affine layer, and the deviations of the colours become part of the first convolution.
@@ -48,6 +50,7 @@ _RESNEXT_STD = (57.375, 57.12, 58.395)
 
 _RPN = 'proposal_generator.rpn_head.'
 _BOX, _MASK = 'roi_heads.box_predictor.', 'roi_heads.mask_head.'
+_KEYPOINTS = 'roi_heads.keypoint_head.'
 _RATIOS = 3  # of anchors
 _C4_SIZES = (32, 64, 128, 256, 512)
 
@@ -55,7 +58,6 @@ _ANYWHERE = re.compile(r'(^|\.)(backbone\.bottom_up|proposal_generator|roi_heads
 
 # Arrays of networks that are not supported, and what they belong to.
 _OTHERS = (
-    ('roi_heads.keypoint_head.', 'a keypoint head, whose upsampling differs from Detectron\'s'),
     ('roi_heads.box_head.0.', 'a cascade of box heads'),
     ('roi_heads.box_head.conv1.', 'a box head with convolutions'),
     ('sem_seg_head.', 'a semantic head (panoptic segmentation)'),
@@ -86,7 +88,8 @@ def build(tree: object, mapping: WeightMapping, config: dict[str, Any]) -> MaskR
     mapping.assume("Detectron2's published test settings and blue, green and red as the order of colours, "
                    'because the file has no configuration')
     model = mapping.make(MaskRCNN, arguments, 'class_names')
-    model.class_names = class_names(names, model.classes, mapping, COCO_NAMES, "COCO's")
+    known = COCO_NAMES[:1] if model.keypoints and model.classes == 1 else COCO_NAMES
+    model.class_names = class_names(names, model.classes, mapping, known, "COCO's")
     network.fill(model)
     skip_training(tree, mapping)
     return model
@@ -122,6 +125,8 @@ class _Network:
                  'with_masks': f'{_MASK}predictor.weight' in state}
         if found['with_masks']:
             found['mask_channels'] = shape(f'{_MASK}deconv.weight', 4)[1]
+        if f'{_KEYPOINTS}score_lowres.weight' in state:
+            found['keypoint_channels'], found['keypoints'] = shape(f'{_KEYPOINTS}score_lowres.weight', 4)[:2]
         if 'groups' in sizes:
             found['stride_on'] = '3x3'
             self._mapping.assume('the strides of ResNeXts on the 3x3 convolutions; override with stride_on')
@@ -166,6 +171,10 @@ class _Network:
             self._fill_layer(model.mask.upsample, f'{_MASK}deconv')
             for target, array in self._pairs(model.mask.logits, f'{_MASK}predictor'):
                 self._put(target, _with_background(self._mapping.use(array)), array)
+        if model.keypoints:
+            for number, convolution in enumerate(model.keypoint.convs, start=1):
+                self._fill_layer(convolution, f'{_KEYPOINTS}conv_fcn{number}')
+            self._fill_layer(model.keypoint.upsample, f'{_KEYPOINTS}score_lowres')
 
     def _fill_layer(self, link: chainer.Link, name: str) -> None:
         self._state.fill_convolution(link, name)

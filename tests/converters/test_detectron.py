@@ -283,6 +283,19 @@ def test_a_configuration_that_cannot_be_followed_is_refused(section, name, value
     assert_refused(convert, tree, f'{section}.{name} = {value!r}')
 
 
+def test_twenty_classes_have_the_names_of_pascal_voc(tree_of, convert):
+    tree = tree_of('public_mask_fpn_81')
+    rows = {'cls_score': 21, 'bbox_pred': 84, 'mask_fcn_logits': 21}
+    for name, count in rows.items():
+        for suffix in ('_w', '_b'):
+            tree['blobs'][name + suffix] = tree['blobs'][name + suffix][:count]
+    tree['cfg']['MODEL']['NUM_CLASSES'] = 21
+    found = convert(tree)
+    assert found.model.classes == 20
+    assert found.model.class_names[0] == 'aeroplane' and found.model.class_names[-1] == 'tvmonitor'
+    assert any("Pascal VOC's class names" in each for each in found.model.origin['assumed'])
+
+
 def test_a_configuration_asks_for_the_stride_on_another_convolution(tree_of, convert):
     tree = tree_of('public_mask_fpn_81')
     tree['cfg']['RESNETS']['STRIDE_1X1'] = False

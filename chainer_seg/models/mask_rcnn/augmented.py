@@ -57,7 +57,7 @@ def detect_in_views(model: 'MaskRCNN', image: npt.NDArray[np.uint8], scales: Seq
         flip: Whether each view is also mirrored.
         options: Of :func:`chainer_seg.models.mask_rcnn.decode.best_boxes`.
     """
-    views, width = list(views_of(model, scales, flip)), image.shape[1]
+    views = list(views_of(model, scales, flip))
     with inference():
         boxes, probabilities = zip(*(_boxes_in(model, image, view) for view in views))
         chosen, labels, scores = best_boxes(model.xp.concatenate(boxes), model.xp.concatenate(probabilities),
@@ -67,11 +67,10 @@ def detect_in_views(model: 'MaskRCNN', image: npt.NDArray[np.uint8], scales: Seq
         if model.with_masks:
             masks = functools.reduce(operator.add, (
                 _masks_in(model, image, view, chosen, labels) for view in views)) / np.float32(len(views))
+        x, [size] = _prepare(model, image, views[0])
         if model.keypoints:
-            x, [size] = _prepare(model, image, views[0])
             heatmaps = model.heatmaps(model.extract(x), size.to_input(chosen), 0)
-    return to_instances(chosen, labels, scores, masks, heatmaps, (image.shape[0], width), model.class_names,
-                        model.half_open)
+    return to_instances(chosen, labels, scores, masks, heatmaps, size, model.class_names)
 
 
 def mirrored_boxes(boxes: Array, width: int) -> Array:

@@ -79,7 +79,7 @@ def best_boxes(boxes: np.ndarray, probabilities: np.ndarray, score_threshold: fl
 
 
 def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None, heatmaps: Array | None,
-                 size: tuple[int, int], class_names: Sequence[str], half_open: bool = False) -> Instances:
+                 size: InputSize, class_names: Sequence[str]) -> Instances:
     """The objects of an image, on the CPU.
 
     Args:
@@ -88,16 +88,26 @@ def to_instances(boxes: Array, labels: Array, scores: Array, masks: Array | None
         scores: (D,) float32.
         masks: (D, M, M) float32, the probabilities in each box; None to use the box as the mask.
         heatmaps: (D, K, S, S) float32, logits of the keypoints in each box, or None.
-        size: (H, W) of the image.
+        size: The :class:`~chainer_seg.models.mask_rcnn.preparation.InputSize` of the image.
         class_names: The name of each label.
-        half_open: As of :func:`~chainer_seg.models.mask_rcnn.mask_pasting.paste_masks`.
     """
-    keypoints = None if heatmaps is None else cuda.to_cpu(find_keypoints(heatmaps, boxes))
+    keypoints = None if heatmaps is None else cuda.to_cpu(_keypoints(heatmaps, boxes, size))
     boxes = cuda.to_cpu(boxes)
     bboxes = boxes + np.array([0, 0, 1, 1], np.float32)
     if masks is None:
         # A box fills the pixels whose centres are in it.
-        runs = RunLengthMasks.from_boxes(np.ceil(bboxes - 0.5).astype(int), size)
+        runs = RunLengthMasks.from_boxes(np.ceil(bboxes - 0.5).astype(int), size.original)
     else:
-        runs = paste_masks(cuda.to_cpu(masks), boxes, size, half_open)
+        runs = paste_masks(cuda.to_cpu(masks), boxes, size.original, size.half_open)
     return Instances(runs, bboxes, cuda.to_cpu(labels), cuda.to_cpu(scores), keypoints, class_names)
+
+
+def _keypoints(heatmaps: Array, boxes: Array, size: InputSize) -> Array:
+    """The keypoints (D, K, 3) in pixels of the image, from the centre of its first pixel as in COCO files."""
+    if not size.half_open:
+        return find_keypoints(heatmaps, boxes)
+    xp = backend.get_array_module(boxes)
+    # Detectron2 finds them at the resolution of the input, whose first pixel begins at 0.
+    found = find_keypoints(heatmaps, size.to_input(boxes) + xp.asarray([0, 0, 1, 1], np.float32))
+    found[:, :, :2] = found[:, :, :2] / xp.asarray(size.scale, np.float32) - np.float32(0.5)
+    return found

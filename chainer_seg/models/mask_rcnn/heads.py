@@ -104,13 +104,16 @@ class KeypointHead(chainer.Chain):
         keypoints: Number of keypoints K.
         convolutions: Number of 3x3 convolutions.
         seed: Seed of the initial weights.
+        repeats_edges: Whether maps are enlarged as in Detectron2, as if their edges were repeated.
 
     ``forward`` takes (R, in_channels, s, s) and returns logits (R, K, 4 * s, 4 * s).
     """
 
     def __init__(self, in_channels: int, channels: int, keypoints: int,
-                 convolutions: int = KEYPOINT_CONVOLUTIONS, seed: int = 0) -> None:
+                 convolutions: int = KEYPOINT_CONVOLUTIONS, seed: int = 0,
+                 repeats_edges: bool = False) -> None:
         super().__init__()
+        self.repeats_edges = repeats_edges
         rng = np.random.default_rng((seed, 4))
         with self.init_scope():
             self.convs = _convolutions(in_channels, channels, convolutions, rng)
@@ -118,7 +121,10 @@ class KeypointHead(chainer.Chain):
                                               initialW=_normal(0.001, rng))
 
     def forward(self, x: chainer.Variable) -> chainer.Variable:
-        return double_side(self.upsample(_with_relu(self.convs, x)))
+        h = self.upsample(_with_relu(self.convs, x))
+        if not self.repeats_edges:
+            return double_side(h)
+        return double_side(_with_edges(h))[:, :, 2:-2, 2:-2]
 
 
 def bilinear_kernel() -> np.ndarray:
@@ -133,6 +139,15 @@ def double_side(x: chainer.Variable) -> chainer.Variable:
     count = x.shape[1]
     kernel = xp.broadcast_to(xp.asarray(bilinear_kernel()), (count, 1, 4, 4))
     return F.deconvolution_2d(x, xp.ascontiguousarray(kernel), stride=2, pad=1, groups=count)
+
+
+def _with_edges(x: chainer.Variable) -> chainer.Variable:
+    """Maps (R, K, h, w) with their outer rows and columns repeated once."""
+    for axis in (2, 3):
+        first, last = (x[:, :, part] if axis == 2 else x[:, :, :, part]
+                       for part in (slice(0, 1), slice(x.shape[axis] - 1, None)))
+        x = F.concat([first, x, last], axis=axis)
+    return x
 
 
 def _convolutions(in_channels: int, channels: int, count: int, rng: np.random.Generator,

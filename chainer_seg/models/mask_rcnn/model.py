@@ -145,7 +145,8 @@ class MaskRCNN(InstanceDetector):
                 self.mask = MaskHead(features, mask_channels, self.extractor.mask_convolutions,
                                      classes, seed, head_norm)
             if keypoints:
-                self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed)
+                self.keypoint = KeypointHead(features, keypoint_channels, keypoints, seed=seed,
+                                             repeats_edges=self.half_open)
         self.cell_anchors = [
             exact_anchors(sizes, anchor_ratios) if self.half_open
             else base_anchors(stride, sizes, anchor_ratios)
@@ -278,8 +279,7 @@ class MaskRCNN(InstanceDetector):
         regions = size.to_input(boxes)
         heatmaps = self.heatmaps(features, regions, number) if self.keypoints else None
         masks = self.mask_probabilities(features, regions, number, labels) if self.with_masks else None
-        return to_instances(boxes, labels, scores, masks, heatmaps, size.original, self.class_names,
-                            self.half_open)
+        return to_instances(boxes, labels, scores, masks, heatmaps, size, self.class_names)
 
     def candidates(self, image: npt.NDArray[np.uint8]) -> CandidateMasks:
         return click_candidates(self, image)

@@ -156,6 +156,9 @@ class MaskRCNNTrainChain(DeviceChain):
                        shown: Sequence[np.ndarray], originals: Sequence[np.ndarray]) -> chainer.Variable:
         points = [truth.keypoints[targets.objects] for truth, targets in zip(truths, regions)
                   if truth.keypoints is not None]
+        if self.model.half_open:  # Pixels and keypoints of Detectron2 lie between their edges.
+            points = [each + np.array([0.5, 0.5, 0], np.float32) for each in points]
+            originals = [each + np.array([0, 0, 1, 1], np.float32) for each in originals]
         useful = [shows_keypoints(*each) for each in zip(points, originals)]
         boxes, numbers = _collect([each[chosen] for each, chosen in zip(shown, useful)])
         if not len(boxes):
@@ -197,6 +200,9 @@ def _check(model: MaskRCNN, truths: Sequence[Truth]) -> None:
     if largest >= model.classes:
         raise TrainingError(f'An image has an object of class {largest}, but the model has the classes '
                             f'0 to {model.classes - 1}; build it with the classes of the data set.')
+    if any(truth.size.half_open != model.half_open for truth in truths):
+        raise TrainingError('The samples follow other rules of boxes than the model; make them by '
+                            'DetectionSamples(..., half_open=model.half_open).')
     if model.keypoints and any(truth.keypoints is None or truth.keypoints.shape[1] != model.keypoints
                                for truth in truths):
         raise TrainingError(f'The model has {model.keypoints} keypoints, but the data set has another '

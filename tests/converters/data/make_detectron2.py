@@ -1,4 +1,4 @@
-"""Writes detectron2_c4, _fpn and _resnext (.pth.xz or .pkl.xz, and .npz): python make_detectron2.py CONFIGS.
+"""Writes detectron2_*.pth.xz or .pkl.xz, and .npz, of four networks: python make_detectron2.py CONFIGS.
 
 Needs detectron2 (commit 02b5c4e2; its compiled operators are not used) and its folder ``configs``. The models
 are those of detectron2's configurations, narrowed, with random weights that are rounded to eight bits; scaled
@@ -16,14 +16,17 @@ from detectron2.config import get_cfg
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 
-KINDS = {'c4': 'R_50_C4_1x', 'fpn': 'R_50_FPN_1x', 'resnext': 'X_101_32x8d_FPN_3x'}
+KINDS = {'c4': 'InstanceSegmentation/mask_rcnn_R_50_C4_1x',
+         'fpn': 'InstanceSegmentation/mask_rcnn_R_50_FPN_1x',
+         'resnext': 'InstanceSegmentation/mask_rcnn_X_101_32x8d_FPN_3x',
+         'keypoints': 'Keypoints/keypoint_rcnn_R_50_FPN_1x'}
 SIDE, LONGEST = 160, 267
 SIZE = 97, 131  # of the image
 
 
 def configuration(kind, folder):
     cfg = get_cfg()
-    cfg.merge_from_file(f'{folder}/COCO-InstanceSegmentation/mask_rcnn_{KINDS[kind]}.yaml')
+    cfg.merge_from_file(f'{folder}/COCO-{KINDS[kind]}.yaml')
     model = cfg.MODEL
     model.DEVICE, model.WEIGHTS, model.RESNETS.DEPTH = 'cpu', '', 50
     model.RESNETS.RES2_OUT_CHANNELS, model.RESNETS.STEM_OUT_CHANNELS = 8, 4
@@ -31,7 +34,9 @@ def configuration(kind, folder):
     if kind == 'resnext':
         model.RESNETS.NUM_GROUPS, model.RESNETS.WIDTH_PER_GROUP = 4, 1
     model.FPN.OUT_CHANNELS, model.ROI_BOX_HEAD.FC_DIM, model.ROI_MASK_HEAD.CONV_DIM = 6, 8, 4
-    model.ROI_HEADS.NUM_CLASSES = 3
+    model.ROI_KEYPOINT_HEAD.CONV_DIMS, model.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS = [4] * 8, 3
+    if kind != 'keypoints':
+        model.ROI_HEADS.NUM_CLASSES = 3
     model.RPN.PRE_NMS_TOPK_TEST, model.RPN.POST_NMS_TOPK_TEST = 200, 60
     cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = SIDE, LONGEST
     return cfg
@@ -74,14 +79,16 @@ class Recorder:
         return self.model.proposal_generator(self.images, self.features)[0][0].proposal_boxes
 
     def heads(self, boxes):
-        """Logits, deltas and masks, logits, of boxes."""
+        """Logits, deltas, and masks or heat maps of boxes."""
         heads = self.model.roi_heads
         if hasattr(heads, 'res5'):
             shared = heads._shared_roi_transform([self.features['res4']], [boxes])
             return *heads.box_predictor(shared.mean(dim=[2, 3])), heads.mask_head.layers(shared)
         maps = [self.features[name] for name in heads.box_in_features]
-        return (*heads.box_predictor(heads.box_head(heads.box_pooler(maps, [boxes]))),
-                heads.mask_head.layers(heads.mask_pooler(maps, [boxes])))
+        logits, deltas = heads.box_predictor(heads.box_head(heads.box_pooler(maps, [boxes])))
+        if heads.keypoint_on:
+            return logits, deltas, heads.keypoint_head.layers(heads.keypoint_pooler(maps, [boxes]))
+        return logits, deltas, heads.mask_head.layers(heads.mask_pooler(maps, [boxes]))
 
     def spread(self):
         """Scales the last layers so that their outputs have useful deviations."""
@@ -90,9 +97,10 @@ class Recorder:
                 (model.proposal_generator.rpn_head.objectness_logits,
                  model.proposal_generator.rpn_head.anchor_deltas), self.rpn(), (2, 0.3)):
             layer.weight.mul_(deviation / found.std())
-        for layer, found, deviation in zip(
-                (heads.box_predictor.cls_score, heads.box_predictor.bbox_pred, heads.mask_head.predictor),
-                self.heads(self.proposals()), (2, 1, 4)):
+        points = hasattr(heads, 'keypoint_head')
+        layers = (heads.box_predictor.cls_score, heads.box_predictor.bbox_pred,
+                  heads.keypoint_head.score_lowres if points else heads.mask_head.predictor)
+        for layer, found, deviation in zip(layers, self.heads(self.proposals()), (2, 1, 4)):
             layer.weight.mul_(deviation / found.std())
             layer.bias.sub_(deviation / found.std() * found.mean() if found.ndim == 4 else 0)
         round_weights(model)
@@ -116,11 +124,12 @@ def main(folder):
         recorded = {
             'image': image, 'proposals': boxes.tensor, 'logits': logits, 'deltas': deltas,
             'boxes': found.pred_boxes.tensor, 'scores': found.scores, 'labels': found.pred_classes,
-            'masks': np.packbits(found.pred_masks.numpy(), axis=-1)}
+            **({'masks': np.packbits(found.pred_masks.numpy(), axis=-1)} if kind != 'keypoints' else
+               {'keypoints': found.pred_keypoints})}
         np.savez_compressed(f'detectron2_{kind}.npz', **{
             name: np.asarray(array) for name, array in recorded.items()})
         save(model, kind)
-        print(kind, len(boxes), 'proposals', len(found), 'objects', found.pred_masks.sum().item(), 'pixels')
+        print(kind, len(boxes), 'proposals', len(found), 'objects')
 
 
 def save(model, kind):

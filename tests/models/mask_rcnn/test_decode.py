@@ -59,7 +59,8 @@ def test_ties_with_the_last_box_are_kept_beyond_the_maximum():
 def instances_of(boxes, masks=None, heatmaps=None):
     count = len(boxes)
     return to_instances(np.array(boxes, np.float32).reshape(-1, 4), np.zeros(count, np.int32),
-                        np.ones(count, np.float32), masks, heatmaps, SIZE, ('thing',))
+                        np.ones(count, np.float32), masks, heatmaps, InputSize(SIZE, SIZE, (1.0, 1.0)),
+                        ('thing',))
 
 
 def test_boxes_of_instances_are_half_open():

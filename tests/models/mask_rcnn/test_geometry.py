@@ -4,6 +4,7 @@ import chainer
 import numpy as np
 import pytest
 
+from chainer_seg.errors import TrainingError
 from chainer_seg.instances import Instances
 from chainer_seg.models.mask_rcnn import DetectionSamples, MaskRCNN, MaskRCNNTrainChain, batch_samples
 from chainer_seg.models.mask_rcnn.anchors import exact_anchors
@@ -58,11 +59,12 @@ def test_a_model_is_trained_in_its_geometry():
     masks[0, 10:40, 5:50] = masks[1, 30:65, 40:90] = True
     boxes = np.array([[10, 5, 40, 50], [30, 40, 65, 90]], np.float32)
     samples = DetectionSamples((64,), 96, flip=0, half_open=True)
-    example = image, Instances(masks, boxes, labels=[0, 1]), [None, None]
+    points = np.array([[[12, 9, 2], [39, 49, 1]], [[30, 40, 2], [64, 89, 2]]], np.float32)
+    example = image, Instances(masks, boxes, labels=[0, 1], keypoints=points), [None, None]
     x, truth = samples(example, np.random.default_rng(0))
     assert x.shape[1:] == truth.size.inner == (64, 87)
     np.testing.assert_allclose(truth.boxes + TO_HALF_OPEN, boxes * np.tile(truth.size.scale, 2), rtol=1e-5)
-    model = MaskRCNN(**SMALL, geometry='detectron2', sampling_ratio=0)
+    model = MaskRCNN(**SMALL, geometry='detectron2', sampling_ratio=0, keypoints=2, keypoint_channels=4)
     chain = MaskRCNNTrainChain(model)
     optimizer = chainer.optimizers.MomentumSGD(0.0005).setup(chain)
     batch = batch_samples([(x, truth)], chainer.get_device('@numpy'), model.size_multiple)
@@ -71,3 +73,6 @@ def test_a_model_is_trained_in_its_geometry():
         optimizer.update(chain, **batch)
         losses.append(float(chain(**batch).array))
     assert np.isfinite(losses).all() and min(losses[4:]) < losses[0]
+    other = DetectionSamples((64,), 96, flip=0)(example, np.random.default_rng(0))
+    with pytest.raises(TrainingError, match='other rules of boxes'):
+        chain(**batch_samples([other], chainer.get_device('@numpy'), model.size_multiple))

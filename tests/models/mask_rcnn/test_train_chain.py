@@ -22,7 +22,7 @@ STRIDES = (8, 16)
 class FixedModel(chainer.Chain):
     """A Mask R-CNN that answers the same whatever it sees; the answers are parameters."""
 
-    classes, keypoints, with_masks = CLASSES, 2, True
+    classes, keypoints, with_masks, half_open = CLASSES, 2, True, False
 
     def __init__(self, rng, proposals, images):
         super().__init__()
