@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the test suites of Chainer, onnx_chainer and ChainerCV on the CPU with chainer_seg imported first.
+# Runs the test suites of Chainer, ChainerMN, onnx_chainer and ChainerCV on the CPU with chainer_seg imported first.
 #
 #   bash scripts/upstream_tests.sh CHAINER_CHECKOUT CHAINERCV_CHECKOUT [PYTHON [OUT]]
 #
@@ -7,6 +7,8 @@
 # (its release 0.13.1 has no tag). PYTHON (default: python) has chainer, chainercv, onnx, onnxruntime,
 # pytest, pytest-timeout, mock, packaging and scipy. Each file runs in a pytest of its own. Results as JUnit
 # XML, logs and progress.txt are written to OUT (default: out/upstream); files with results are skipped.
+# ChainerMN's tests run on two ranks where there is an mpiexec (beside PYTHON, or in PATH) and mpi4py; the
+# results are those of rank 0.
 #
 #   BASELINE=1   plain pytest without chainer_seg, for a Python of Chainer's own time
 #   ONLY=REGEX   only the test files whose path matches
@@ -49,13 +51,23 @@ else
     }
 fi
 
-run_suite() {  # FOLDER TESTS: every test file under FOLDER/TESTS
+run_ranks() {  # as run_pytest, on two ranks, of which only the first writes results
+    export -f run_pytest
+    export python root work
+    # A rank that waits for another one in MPI ignores pytest's time limit.
+    # shellcheck disable=SC2016  # expanded by each rank
+    timeout 120 "$mpiexec" -n 2 bash -c '
+        [ "${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}}" = 0 ] || set -- "$@" --junit-xml=/dev/null
+        run_pytest "$@"' run_ranks "$@"
+}
+
+run_suite() {  # FOLDER TESTS [RUN]: every test file under FOLDER/TESTS, by run_pytest
     cd "$work/$1" || exit 2
     find "$2" -name 'test_*.py' | sort | grep -E "${ONLY:-.}" | while read -r file; do
         xml=$out/$1.$(echo "${file#tests/}" | tr / .).xml
         [ -s "$xml" ] && continue
         begin=$(date +%s)
-        run_pytest -q -p no:cacheprovider --timeout 300 --junit-xml="$xml" -m "$markers" \
+        "${3:-run_pytest}" -q -p no:cacheprovider --timeout 300 --junit-xml="$xml" -m "$markers" \
             "$file" < /dev/null > "$xml.log" 2>&1
         echo "$file status=$? $(($(date +%s) - begin))s $(tail -1 "$xml.log")" | tee -a "$out/progress.txt"
     done
@@ -64,6 +76,10 @@ run_suite() {  # FOLDER TESTS: every test file under FOLDER/TESTS
 "$python" -m pip freeze 2> /dev/null > "$out/packages.txt"
 run_suite chainer tests/chainer_tests
 run_suite chainer tests/onnx_chainer_tests
+mpiexec=$(PATH=$(dirname "$python"):$PATH command -v mpiexec) || mpiexec=
+if [ -n "$mpiexec" ] && "$python" -c 'import mpi4py' 2> /dev/null; then
+    run_suite chainer tests/chainermn_tests run_ranks
+fi
 run_suite chainercv tests
 
 "$python" - "$out" <<'SUMMARY' | tee "$out/summary.txt"

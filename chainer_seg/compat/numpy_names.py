@@ -40,6 +40,8 @@ PATCHES = Patches(replacements={
          '        A_data = A_data.astype(numpy.float32)\n'
          '    if B.dtype == numpy.float16:\n'
          '        B = B.astype(numpy.float32)\n'),),
+    # int() of an array with one axis now raises.
+    'chainermn.iterators.multi_node_iterator': (('int(_size)', 'int(_size[0])'),),
     'chainercv.experimental.links.model.fcis.fcis_train_chain': _INT,
     'chainercv.experimental.links.model.fcis.fcis': _BOOL,
     'chainercv.experimental.links.model.fcis.utils.proposal_target_creator': _INT,

@@ -1,11 +1,13 @@
 """Functions of Chainer that use what NumPy removed or changed return the correct values."""
 
 import io
+from unittest import mock
 
 import chainer
 import chainer.functions as F
 import numpy as np
 import pytest
+from chainermn.iterators import create_multi_node_iterator
 
 
 def test_as_strided_sums_the_gradients_of_shared_elements():
@@ -63,3 +65,11 @@ def test_runtime_information_is_printed():
 def test_parallel_iterator_stops_silently():
     with chainer.iterators.MultiprocessIterator(list(range(4)), 2, n_processes=1) as iterator:
         assert len(next(iterator)) == 2
+
+
+@pytest.mark.filterwarnings('ignore:.*experimental:FutureWarning')
+def test_a_rank_takes_the_size_of_the_data_set_from_rank_0():
+    communicator = mock.Mock(rank=1)
+    communicator.bcast.side_effect = [np.array([3], np.float32), np.array([-1], np.float32)]
+    iterator = create_multi_node_iterator(None, communicator, rank_master=0)
+    assert iterator.dataset_size == 3
