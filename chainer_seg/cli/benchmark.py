@@ -70,13 +70,13 @@ class Benchmark(Command):
             write_json(self.out, {'seconds': figures, 'on': describe(device)}, indent=2)
 
     def _compare(self, device: 'chainer.backend.Device') -> None:
-        from chainer_seg.cli.benchmark_torch import compare
+        from chainer_seg.cli.benchmark_torch import compare, versions
         if set(self.systems) - {'engines'} or device.xp is not np:
             raise UserError('--against torch compares the engines on the CPU; call chainer-seg benchmark '
                             'engines --against torch --device cpu.')
         times = compare(self.common.seed, self.repeat)
         if self.out:
-            write_json(self.out, {'seconds': times, 'on': describe(device)}, indent=2)
+            write_json(self.out, {'seconds': times, 'on': {**describe(device), **versions()}}, indent=2)
 
 
 def measure(action: Action, device: 'chainer.backend.Device', repeat: int) -> float:

@@ -6,6 +6,7 @@ in all columns but torchvision's, which is torchvision's own Mask R-CNN of the s
 """
 
 import functools
+import importlib.metadata
 import importlib.util
 import math
 import statistics
@@ -116,6 +117,11 @@ def compare(seed: int, repeat: int) -> dict[str, Times]:
         slower = statistics.median(times['torch']) / statistics.median(times['onnxruntime'])
         print(f'{title:34}' + ''.join(f'{cell:>24}' for cell in cells) + f'{slower:22.2f}', flush=True)
     return found
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that are compared."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def _limit_threads() -> None:
