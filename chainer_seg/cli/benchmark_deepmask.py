@@ -16,6 +16,7 @@ from chainer_seg.models.deepmask import DeepMask, SharpMask
 from chainer_seg.models.deepmask.proposals import MASK_THRESHOLD, MaskLogits
 from chainer_seg.models.deepmask.selection import (
     Candidates, Selection, best_candidates, best_selection)
+from chainer_seg.models.deepmask.trunk import STRIDE
 from chainer_seg.run_length_masks import RunLengthMasks
 
 import chainer  # isort: skip
@@ -88,7 +89,7 @@ def run_skips(scene: Scene) -> list[Any]:
 
 
 def select(scene: Scene) -> tuple[list[Candidates], Selection]:
-    candidates = [best_candidates(level, maps, PROPOSALS)
+    candidates = [best_candidates(level, maps, PROPOSALS, scene.model.patch_size // STRIDE)
                   for level, maps in zip(scene.levels, scene.maps)]
     return candidates, best_selection(candidates, PROPOSALS)
 

@@ -1,7 +1,7 @@
 """Large levels of the pyramid in pieces: which pixels of a level a piece reads, and the joined maps."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from types import ModuleType
 from typing import NamedTuple, TypeAlias
 
@@ -12,8 +12,8 @@ from chainer_seg.models.deepmask.selection import Maps
 from chainer_seg.models.deepmask.trunk import STRIDE
 
 # Larger levels are processed in pieces that overlap by the receptive field of the network, to bound the
-# memory. With the published sizes a piece takes 0.9 GB, or 1.8 GB for SharpMask.
-PIECE_PIXELS = 2 ** 21
+# memory. With the published sizes of SharpMask a piece takes 1.3 GB, or 0.4 GB in ONNX Runtime.
+PIECE_PIXELS = 3 * 2 ** 19
 
 Span: TypeAlias = tuple[int, int]  # first, end
 
@@ -30,6 +30,11 @@ class Piece(NamedTuple):
     windows: tuple[Span, Span]
     pixels: tuple[Span, Span]
     inside: tuple[slice, slice]
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """The row and the column of its first window."""
+        return self.windows[0][0], self.windows[1][0]
 
 
 def split(level: PyramidLevel, halo: Span) -> list[Piece]:
@@ -60,20 +65,19 @@ def _part(span: Span, count: int, side: int, halo: Span) -> tuple[Span, slice]:
     return pixels, slice(span[0] - start, None if span[1] == count else span[1] - start)
 
 
-def join(level: PyramidLevel, pieces: Sequence[Piece], outputs: Iterable[Maps], xp: ModuleType) -> Maps:
-    """The maps of a level, from those of its pieces."""
-    outputs = iter(outputs)
-    first = next(outputs)
-    if len(pieces) == 1:
-        return first
-    joined = _empty_maps(level, first, xp)
-    for piece, maps in zip(pieces, itertools.chain([first], outputs)):
-        rows, columns = piece.windows
+def join(level: PyramidLevel, outputs: Iterable[tuple[Piece, Maps]], xp: ModuleType) -> Maps:
+    """The maps of a level, from its pieces with their maps."""
+    joined = None
+    for (rows, columns), maps in ((piece.windows, maps) for piece, maps in outputs):
+        if (rows[1], columns[1]) == level.positions and joined is None:
+            return maps
+        joined = joined or _empty_maps(level, maps, xp)
         part = np.s_[..., rows[0]:rows[1], columns[0]:columns[1]]
         joined.features[part], joined.scores[part] = maps.features, maps.scores
         for k, (whole, skip) in enumerate(zip(joined.skips, maps.skips)):
             top, left = rows[0] << k, columns[0] << k
             whole[:, top:top + skip.shape[1], left:left + skip.shape[2]] = skip
+    assert joined is not None  # A level has a piece.
     return joined
 
 

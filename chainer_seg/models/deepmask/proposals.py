@@ -18,15 +18,15 @@ from chainer_seg.run_length_masks import RunLengthMasks
 from chainer_seg.models.candidate_masks import CandidateMasks
 from chainer_seg.models.candidate_model import CandidateModel
 from chainer_seg.models.deeplab.clicks import Click
-from chainer_seg.models.deepmask import pieces
+from chainer_seg.models.deepmask import pieces, search
 from chainer_seg.models.deepmask.at_click import masks_at
 from chainer_seg.models.deepmask.defaults import MASK_THRESHOLD
 from chainer_seg.models.deepmask.pasting import paste_windows
 from chainer_seg.models.deepmask.pyramid import ZOOM_SCALE, PyramidLevel, build_pyramid, pyramid_scales
 from chainer_seg.models.deepmask.selection import (
-    Candidates, Maps, Selection, best_candidates, best_selection, torch_candidates, torch_selection)
+    Candidates, Maps, Selection, best_selection, torch_selection)
 from chainer_seg.models.deepmask.trunk import STRIDE, Trunk
-from chainer_seg.models.inference import inference, network, total_of
+from chainer_seg.models.inference import inference, network
 
 MASKS_AT_ONCE = 32  # computed in one batch; larger batches are not faster
 
@@ -90,8 +90,7 @@ class ProposalModel(CandidateModel):
             exact: Whether to reproduce the Torch implementation's choice of windows.
 
         Returns:
-            :class:`chainer_seg.instances.Instances` of the image's size, in which each mask takes
-            H * W bytes; see :meth:`propose_rle` for very many or very large ones.
+            :class:`chainer_seg.instances.Instances` of the image's size.
 
         Raises:
             chainer_seg.errors.UserError: An argument is invalid.
@@ -152,8 +151,8 @@ class ProposalModel(CandidateModel):
             dm: Whether to omit what only SharpMask's refinement needs.
 
         Returns:
-            Feature vectors (B, features, h, w) and score logits (B, h, w) of the windows, and the maps of
-            :meth:`skips`, which begin with the first of the windows and end with the last.
+            Feature vectors (B, features, h, w) and score logits (B, h, w) of the windows, and what is in
+            the windows of the maps of :meth:`skips`.
         """
         stage, *maps = self.coarse_maps(x) if dm else self.maps(x)
         around = self.patch_size // STRIDE - 1
@@ -161,7 +160,8 @@ class ProposalModel(CandidateModel):
         features, scores = self.window_scores(stage[:, :, rows, columns])
         skips = []
         for k, skip in enumerate(maps):
-            rows, columns = (slice(part.start << k, part.stop and part.stop << k) for part in windows)
+            rows, columns = (slice(part.start << k, part.stop and part.stop + around << k)
+                             for part in windows)
             skips.append(skip[:, :, rows, columns])
         return features, scores, skips
 
@@ -201,14 +201,20 @@ class ProposalModel(CandidateModel):
         """
         return self.masks(features)[:, :, :, 0, 0]
 
-    def level_maps(self, level: PyramidLevel, dm: bool = False) -> Maps:
-        """The outputs of :meth:`dense` for a level of the pyramid, in pieces if it is large."""
+    def level_pieces(self, level: PyramidLevel) -> list[pieces.Piece]:
+        """The pieces in which a level of the pyramid is searched; several if it is large."""
         before = -(-self.trunk.reach // STRIDE) + SKIP_REACH
-        parts = pieces.split(level, (before, before + self.patch_size // STRIDE - 1))
-        outputs = (self.dense(level.read(*part.pixels)[None], part.inside, dm) for part in parts)
-        maps = (Maps(features.array[0], scores.array[0], [skip.array[0] for skip in skips])
-                for features, scores, skips in outputs)
-        return pieces.join(level, parts, maps, self.xp)
+        return pieces.split(level, (before, before + self.patch_size // STRIDE - 1))
+
+    def piece_maps(self, level: PyramidLevel, piece: pieces.Piece, dm: bool = False) -> Maps:
+        """The outputs of :meth:`dense` for a piece of a level."""
+        features, scores, skips = self.dense(level.read(*piece.pixels)[None], piece.inside, dm)
+        return Maps(features.array[0], scores.array[0], [skip.array[0] for skip in skips])
+
+    def level_maps(self, level: PyramidLevel, dm: bool = False) -> Maps:
+        """The outputs of :meth:`dense` for a whole level."""
+        outputs = ((piece, self.piece_maps(level, piece, dm)) for piece in self.level_pieces(level))
+        return pieces.join(level, outputs, self.xp)
 
     def decode(self, candidates: Sequence[Candidates], n: int, size: tuple[int, int],
                threshold: float = MASK_THRESHOLD, nms: float | None = None, exact: bool = False
@@ -239,21 +245,9 @@ class ProposalModel(CandidateModel):
             raise UserError('This SharpMask has no DeepMask branch; call it without dm.')
         pixels = as_image(image)
         with inference():
-            candidates = self._best_windows(progress(self.prepare(pixels, scales, zoom)), n, dm, exact)
+            levels = progress(self.prepare(pixels, scales, zoom))
+            candidates = (search.torch_windows if exact else search.best_windows)(self, levels, n, dm)
             return self.decode(candidates, n, pixels.shape[:2], threshold, nms, exact)
-
-    def _best_windows(self, levels: Iterable[PyramidLevel], n: int, dm: bool, exact: bool
-                      ) -> list[Candidates]:
-        """The ``n`` best windows of each level; the maps of a level are released before the next one."""
-        pick = torch_candidates if exact else best_candidates
-        candidates, totals = [], []
-        for level in levels:
-            maps = self.level_maps(level, dm)
-            maps.scores, total = _scores_and_total(maps)
-            totals.append(total)
-            candidates.append(pick(level, maps, n))
-        self.check_finite(totals)
-        return candidates
 
     def mask_logits(self, candidates: Sequence[Candidates], chosen: Selection) -> Iterator[MaskLogits]:
         """Predicts masks in small batches.
@@ -272,7 +266,7 @@ class ProposalModel(CandidateModel):
             mine = np.flatnonzero(levels == number)
             for first in range(0, len(mine), MASKS_AT_ONCE):
                 part = mine[first:first + MASKS_AT_ONCE]
-                windows = of_level.windows(within[part], self.patch_size // STRIDE)
+                windows = of_level.windows(within[part])
                 logits = cuda.to_cpu(self.window_masks(*windows).array)
                 self.check_finite(logits)
                 rows, columns = of_level.rows[within[part]], of_level.columns[within[part]]
@@ -288,14 +282,6 @@ class ProposalModel(CandidateModel):
             parts.append((paste_windows(logits, STRIDE * rows, STRIDE * columns, self.patch_size,
                                         level.scale, size, threshold), part))
         return RunLengthMasks.collect(parts, count, size)
-
-
-def _scores_and_total(maps: Maps) -> tuple[npt.NDArray[np.float32], np.float32]:
-    """The scores on the CPU, and a number that is finite if all outputs are, with one synchronisation."""
-    xp = cuda.get_array_module(maps.scores)
-    total = xp.asarray(total_of(maps.features, maps.scores), np.float32)
-    both = cuda.to_cpu(xp.concatenate([maps.scores.ravel(), total.reshape(1)]))
-    return both[:-1].reshape(maps.scores.shape), both[-1]
 
 
 def _kept(bboxes: np.ndarray, scores: np.ndarray, nms: float | None, exact: bool) -> npt.NDArray[np.int64]:

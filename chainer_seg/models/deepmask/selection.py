@@ -11,6 +11,7 @@ from chainer.backends import cuda
 
 from chainer_seg.arrays import Array
 from chainer_seg.models.deepmask.pyramid import PyramidLevel
+from chainer_seg.models.deepmask.skip_tiles import SkipTiles
 
 # Level (R,) int, number among the candidates of the level (R,) int, and score (R,) float32.
 Selection: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -33,15 +34,17 @@ class Maps:
 
 @dataclasses.dataclass
 class Candidates:
-    """The best windows of one level, the best first.
+    """The best windows of one level, or of a piece of it, the best first.
 
     Attributes:
         level: Their :class:`chainer_seg.models.deepmask.pyramid.PyramidLevel`.
         scores: (M,) float32 in [0, 1].
         rows, columns: (M,) int, their positions among the windows of the level.
         features: (M, features, 1, 1) float32, on the device of the model.
-        skips: The skips of the level's :class:`Maps`.
+        skips: What they need of the skips of the level's :class:`Maps`.
+        side: Side of a window in positions of the trunk's last stage.
         available: Number of windows of the level.
+        first: Row and column of the level's window at which the skips begin.
     """
 
     level: PyramidLevel
@@ -49,36 +52,51 @@ class Candidates:
     rows: np.ndarray
     columns: np.ndarray
     features: np.ndarray
-    skips: list[Array]
+    skips: SkipTiles
+    side: int
     available: int
+    first: tuple[int, int] = (0, 0)
 
-    def windows(self, chosen: Sequence[int] | np.ndarray, side: int) -> tuple[Array, list[Array]]:
+    def windows(self, chosen: Sequence[int] | np.ndarray) -> tuple[Array, list[Array]]:
         """The features of windows, and their part (m, C, s, s) of each skip.
 
         Args:
             chosen: (m,) int, numbers of candidates.
-            side: Side of a window in positions of the trunk's last stage.
         """
-        skips = [_cut(skip, self.rows[chosen] << k, self.columns[chosen] << k, side << k)
-                 for k, skip in enumerate(self.skips)]
-        return self.features[get_array_module(self.features).asarray(chosen)], skips
+        return (self.features[get_array_module(self.features).asarray(chosen)],
+                self.skips.windows(self.rows[chosen] - self.first[0], self.columns[chosen] - self.first[1],
+                                   self.side))
+
+    def keep(self, count: int) -> 'Candidates':
+        """The ``count`` best, without what only the others need."""
+        if count == len(self.scores):
+            return self
+        rows, columns = self.rows[:count], self.columns[:count]
+        return dataclasses.replace(
+            self, scores=self.scores[:count], rows=rows, columns=columns,
+            features=self.features[:count].copy(),
+            skips=self.skips.keep(rows - self.first[0], columns - self.first[1], self.side))
 
 
-def best_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
-    """The ``n`` best windows of a level.
+def best_candidates(level: PyramidLevel, maps: Maps, n: int, side: int, first: tuple[int, int] = (0, 0)
+                    ) -> Candidates:
+    """The ``n`` best windows of a level, or of a piece of it.
 
     Args:
         level: The level.
-        maps: Its maps, as of :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.level_maps`.
+        maps: The maps of the level or the piece, as of
+            :meth:`chainer_seg.models.deepmask.proposals.ProposalModel.level_pieces`.
         n: Maximum number of windows.
+        side: Side of a window in positions of the trunk's last stage.
+        first: Row and column of the first window of the maps.
     """
     scores = _probabilities(maps)
     best = np.argsort(-scores, kind='stable')[:n]
-    rows, columns = np.divmod(best, level.positions[1])
-    return _candidates(level, maps, scores[best], rows, columns)
+    rows, columns = np.divmod(best, maps.scores.shape[1])
+    return _candidates(level, maps, scores[best], rows, columns, side, first)
 
 
-def torch_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
+def torch_candidates(level: PyramidLevel, maps: Maps, n: int, side: int) -> Candidates:
     """As :func:`best_candidates`, but at the positions that the Torch implementation computes for them.
 
     It counts from 1 and computes row max(1, floor(t / w)) and column max(1, t mod w + 1) of the
@@ -91,7 +109,7 @@ def torch_candidates(level: PyramidLevel, maps: Maps, n: int) -> Candidates:
     rows = np.maximum(counted // level.positions[1], 1) - 1
     columns = counted % level.positions[1]
     return _candidates(level, maps, np.append(scores[best], np.float32(-1)),
-                       np.append(rows, 0), np.append(columns, 0))
+                       np.append(rows, 0), np.append(columns, 0), side)
 
 
 def best_selection(candidates: Sequence[Candidates], n: int) -> Selection:
@@ -109,6 +127,14 @@ def best_selection(candidates: Sequence[Candidates], n: int) -> Selection:
     within = np.concatenate([np.arange(count) for count in counts])
     best = np.argsort(-scores, kind='stable')[:n]
     return levels[best], within[best], scores[best]
+
+
+def drop_beaten(candidates: Sequence[Candidates], n: int) -> list[Candidates]:
+    """The candidates without those that :func:`best_selection` cannot choose, whatever is added to them."""
+    chosen, _, _ = best_selection(candidates, n)
+    # Those of an entry are in descending order, so the first ones are chosen.
+    counts = np.bincount(chosen, minlength=len(candidates)).tolist()
+    return [each.keep(count) for each, count in zip(candidates, counts) if count]
 
 
 def torch_selection(candidates: Sequence[Candidates], n: int) -> Selection:
@@ -131,21 +157,11 @@ def _probabilities(maps: Maps) -> npt.NDArray[np.float32]:
     return (0.5 * np.tanh(0.5 * logits) + 0.5).astype(np.float32)
 
 
-def _candidates(level: PyramidLevel, maps: Maps, scores: np.ndarray, rows: np.ndarray,
-                columns: np.ndarray) -> Candidates:
+def _candidates(level: PyramidLevel, maps: Maps, scores: np.ndarray, rows: np.ndarray, columns: np.ndarray,
+                side: int, first: tuple[int, int] = (0, 0)) -> Candidates:
+    """Candidates at rows and columns (M,) of the maps, which begin at the window ``first`` of the level."""
     xp = get_array_module(maps.features)
     features = maps.features[:, xp.asarray(rows), xp.asarray(columns)].T[:, :, None, None]
-    return Candidates(level, scores, rows, columns, features, maps.skips, maps.scores.size)
-
-
-def _cut(image: Array, tops: np.ndarray, lefts: np.ndarray, side: int) -> Array:
-    """Squares (m, C, side, side) of an array (C, h, w).
-
-    Its last rows and columns are repeated for squares that reach beyond it, because the side of a finer
-    map need not be a multiple of 16 pixels.
-    """
-    xp = get_array_module(image)
-    inner = np.arange(side)
-    rows = xp.asarray(np.minimum(tops[:, None] + inner, image.shape[1] - 1))
-    columns = xp.asarray(np.minimum(lefts[:, None] + inner, image.shape[2] - 1))
-    return image[:, rows[:, :, None], columns[:, None, :]].swapaxes(0, 1)
+    skips = SkipTiles.of(maps.skips, rows, columns, side)
+    return Candidates(level, scores, rows + first[0], columns + first[1], features, skips, side,
+                      maps.scores.size, first)

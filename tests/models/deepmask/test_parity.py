@@ -132,13 +132,14 @@ def test_windows_of_the_exact_mode_and_their_refinement_equal_torch(genuine):
     model, recorded = genuine
     levels = build_pyramid(image(recorded), recorded['scales'], model.patch_size)
     n = len(recorded['infer_top'])
-    candidates = [torch_candidates(level, model.level_maps(level), n) for level in levels]
+    side = model.patch_size // 16
+    candidates = [torch_candidates(level, model.level_maps(level), n, side) for level in levels]
     chosen = list(zip(*torch_selection(candidates, n)))
     rows = [(score, level + 1, candidates[level].rows[within] + 1, candidates[level].columns[within] + 1)
             for level, within, score in chosen]
     np.testing.assert_allclose(rows, recorded['infer_top'], rtol=TOLERANCE)
     for number, (level, within, _) in enumerate(chosen):
-        features, windows = candidates[level].windows([within], model.patch_size // 16)
+        features, windows = candidates[level].windows([within])
         assert_same(features, recorded['infer_toppatches1'][number])
         assert_same(windows[0], recorded['infer_toppatches2'][number])
         assert_same(windows[3], recorded['infer_toppatches5'][number])

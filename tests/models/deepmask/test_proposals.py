@@ -189,6 +189,17 @@ def test_large_levels_in_pieces_give_the_same_proposals(model, rng, monkeypatch)
     np.testing.assert_array_equal(in_pieces.bboxes, whole.bboxes)
 
 
+def test_masks_of_pieces_are_those_of_the_whole_image(rng, monkeypatch):
+    sharpmask = SharpMask(mask_channels=16, skip_channels=6, **SMALL)
+    image = rng.integers(0, 256, (390, 610, 3), np.uint8)
+    whole = sharpmask.propose(image, 40, [0.5, 1.0])
+    monkeypatch.setattr(pieces, 'PIECE_PIXELS', 300 ** 2)
+    in_pieces = sharpmask.propose(image, 40, [0.5, 1.0])
+    np.testing.assert_allclose(in_pieces.scores, whole.scores, rtol=1e-5)
+    different = (in_pieces.masks != whole.masks).mean(axis=(1, 2))
+    assert whole.masks.any(axis=(1, 2)).all() and different.max() < 1e-3
+
+
 def test_maps_of_pieces_equal_those_of_the_whole_level(model, rng, monkeypatch):
     level, = build_pyramid(rng.integers(0, 256, (390, 610, 3), np.uint8), [1.0], model.patch_size)
     with chainer.using_config('train', False), chainer.no_backprop_mode():
