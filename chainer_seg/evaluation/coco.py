@@ -12,7 +12,7 @@ from chainer_seg.bad_images import Loop, each_image
 from chainer_seg.datasets.base import Dataset, Progress
 from chainer_seg.errors import DatasetError
 from chainer_seg.evaluation.classes import ClassMatch, match_classes
-from chainer_seg.evaluation.coco_records import MatchRecords, match_image, silently
+from chainer_seg.evaluation.coco_records import EvaluatedImages, MatchRecords, match_image, silently
 from chainer_seg.instances import Instances
 from chainer_seg.models.detector import InstanceDetector
 
@@ -170,9 +170,7 @@ class CocoEvaluator:
         # At least one category, so that pycocotools can compute means.
         parameters.catIds = list(range(max(self._label_count, 1)))
         categories = parameters.catIds if parameters.useCats else [-1]
-        evaluation.evalImgs = [
-            record.get((category, area)) for category in categories
-            for area in range(len(parameters.areaRng)) for record in records]
+        evaluation.evalImgs = EvaluatedImages(records, categories, len(parameters.areaRng))
         evaluation._paramsEval = parameters
         silently(evaluation.accumulate)
         return evaluation

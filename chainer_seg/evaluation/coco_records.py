@@ -3,6 +3,8 @@
 import collections
 import contextlib
 import io
+import pickle
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,10 +16,10 @@ from chainer_seg import boxes
 from chainer_seg.errors import DatasetError
 from chainer_seg.instances import Instances
 
-_FIELDS = ('dtMatches', 'dtScores', 'gtIgnore', 'dtIgnore')
+_FLAGS = ('dtMatches', 'gtIgnore', 'dtIgnore')
 
-# The matches of one image by category and number of the area range.
-MatchRecords: TypeAlias = dict[tuple[int, int], dict[str, np.ndarray]]
+# The matches of one image by category, packed; :class:`EvaluatedImages` unpacks them.
+MatchRecords: TypeAlias = dict[int, bytes]
 
 T = TypeVar('T')
 
@@ -110,15 +112,51 @@ def _match(evaluation: COCOeval, labels: Sequence[int]) -> MatchRecords:
     parameters.imgIds, parameters.catIds = [1], labels
     silently(evaluation.evaluate)
     categories = parameters.catIds if parameters.useCats else [-1]
-    keys = [(int(category), area) for category in categories
-            for area in range(len(parameters.areaRng))]
-    return {key: _compact(image) for key, image in zip(keys, evaluation.evalImgs)
-            if image is not None}
+    images, count = evaluation.evalImgs, len(parameters.areaRng)
+    # Without objects and detections of a category there is nothing for any of its area ranges.
+    return {int(category): _packed(images[number * count:(number + 1) * count])
+            for number, category in enumerate(categories) if images[number * count] is not None}
 
 
-def _compact(image: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The fields that are needed later, in the smallest types."""
-    compact = {field: np.asarray(image[field]) for field in _FIELDS}
-    for field in ('dtMatches', 'gtIgnore', 'dtIgnore'):
-        compact[field] = compact[field].astype(bool)
-    return compact
+def _packed(areas: Sequence[Mapping[str, Any]]) -> bytes:
+    """What is needed later of a category of one image, of all area ranges.
+
+    As arrays of their own, the matches of an image with many classes and detections take half a megabyte.
+    """
+    flags = [np.array([image[field] for image in areas], bool) for field in _FLAGS]
+    return zlib.compress(pickle.dumps((np.asarray(areas[0]['dtScores'], float), *flags)), level=1)
+
+
+class EvaluatedImages:
+    """The ``evalImgs`` of a COCOeval, unpacked category by category, in the order in which it reads them.
+
+    Args:
+        records: The matches of each image.
+        categories: The categories, in the order of COCOeval.
+        areas: Number of area ranges.
+    """
+
+    def __init__(self, records: Sequence[MatchRecords], categories: Sequence[int], areas: int) -> None:
+        self._records, self._categories, self._areas = records, categories, areas
+        self._number: int | None = None  # of the category that is unpacked
+        self._unpacked: list[list[dict[str, np.ndarray]] | None] = []
+
+    def __len__(self) -> int:
+        return len(self._categories) * self._areas * len(self._records)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray] | None:
+        place, image = divmod(index, len(self._records))
+        number, area = divmod(place, self._areas)
+        if number != self._number:
+            category = self._categories[number]
+            self._unpacked = [self._unpack(record.get(category)) for record in self._records]
+            self._number = number
+        found = self._unpacked[image]
+        return None if found is None else found[area]
+
+    def _unpack(self, packed: bytes | None) -> list[dict[str, np.ndarray]] | None:
+        if packed is None:
+            return None
+        scores, *flags = pickle.loads(zlib.decompress(packed))
+        return [{'dtScores': scores, **{field: values[area] for field, values in zip(_FLAGS, flags)}}
+                for area in range(self._areas)]
