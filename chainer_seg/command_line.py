@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from chainer_seg import signals
 from chainer_seg.errors import UserError
@@ -35,10 +36,18 @@ def _run(main: Callable[[], object], received: list[int]) -> None:
         sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt as interrupt:
         # A library may have turned Terminated into a KeyboardInterrupt.
-        terminated = received or isinstance(interrupt, signals.Terminated)
-        print(f'{"terminated" if terminated else "interrupted"}'
-              f'{f": {interrupt}" if str(interrupt) else ""}', file=sys.stderr)
-        sys.exit(signals.TERMINATED_STATUS if terminated else signals.INTERRUPTED_STATUS)
+        _stop(bool(received) or isinstance(interrupt, signals.Terminated), str(interrupt))
+    except SystemError:
+        # Python 3.11's own parser, which reads the help texts, turns Terminated into this.
+        if not received:
+            raise
+        _stop(terminated=True)
     except BrokenPipeError:
         # The reader of a pipe (head, less) exited, which is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(terminated: bool, message: str = '') -> NoReturn:
+    print(f'{"terminated" if terminated else "interrupted"}{f": {message}" if message else ""}',
+          file=sys.stderr)
+    sys.exit(signals.TERMINATED_STATUS if terminated else signals.INTERRUPTED_STATUS)

@@ -60,6 +60,19 @@ def test_sigterm_that_a_library_turns_into_an_interruption_is_status_143():
     assert end.value.code == 143
 
 
+def test_sigterm_that_pythons_parser_turns_into_a_system_error_is_status_143(capsys):
+    def main():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise SystemError('AST constructor recursion depth mismatch') from None
+    with pytest.raises(SystemExit) as end:
+        command_line.run(main)
+    assert end.value.code == 143 and capsys.readouterr().err == 'terminated\n'
+    with pytest.raises(SystemError, match='another'):
+        command_line.run(fail_with(SystemError('another')))
+
+
 def test_handlers_of_signals_are_as_before_afterwards():
     before = signal.getsignal(signal.SIGTERM)
     command_line.run(lambda: None)

@@ -12,7 +12,7 @@ from chainer.backends import cuda
 from chainer_seg.models.deepmask.proposals import ProposalModel
 
 # The stages in their order, with the method that does each.
-STAGES = {'pyramid': 'prepare', 'network': 'level_maps', 'masks': 'window_masks', 'pasting': 'paste'}
+STAGES = {'pyramid': 'prepare', 'network': 'piece_maps', 'masks': 'window_masks', 'pasting': 'paste'}
 
 
 class StageTimes:

@@ -109,5 +109,5 @@ def _keypoints(heatmaps: Array, boxes: Array, size: InputSize) -> Array:
     xp = backend.get_array_module(boxes)
     # Detectron2 finds them at the resolution of the input, whose first pixel begins at 0.
     found = find_keypoints(heatmaps, size.to_input(boxes) + xp.asarray([0, 0, 1, 1], np.float32))
-    found[:, :, :2] = found[:, :, :2] / xp.asarray(size.scale, np.float32) - np.float32(0.5)
+    found[:, :, :2] = found[:, :, :2] / xp.asarray(size.scales, np.float32) - np.float32(0.5)
     return found

@@ -23,33 +23,38 @@ class InputSize(typing.NamedTuple):
         original: (H, W) of the image.
         inner: (h, w) in the input; boxes are clipped to it. With Detectron's geometry it includes the padding
             to multiples.
-        scale: Pixels of the input per pixel of the image, vertically and horizontally.
+        scales: Pixels of the input per pixel of the image, vertically and horizontally.
         half_open: Whether the geometry is Detectron2's.
     """
 
     original: tuple[int, int]
     inner: tuple[int, int]
-    scale: tuple[float, float]
+    scales: tuple[float, float]
     half_open: bool = False
+
+    @property
+    def scale(self) -> float:
+        """The vertical scale, which with Detectron's geometry is also the horizontal one."""
+        return self.scales[0]
 
     def to_image(self, boxes: Array) -> Array:
         """Boxes (..., 4) of the input, with inclusive maxima, in pixels of the image."""
         if not self.half_open:
-            return boxes / np.float32(self.scale[0])
+            return boxes / np.float32(self.scale)
         ends, scales = self._by_edge(boxes)
         return (boxes + ends) / scales - ends
 
     def to_input(self, boxes: Array) -> Array:
         """Boxes (..., 4) of the image, with inclusive maxima, in pixels of the input."""
         if not self.half_open:
-            return boxes * np.float32(self.scale[0])
+            return boxes * np.float32(self.scale)
         ends, scales = self._by_edge(boxes)
         return (boxes + ends) * scales - ends
 
     def _by_edge(self, boxes: Array) -> tuple[Array, Array]:
         """For each edge, the length from the inclusive to the half-open one, and the scale."""
         xp = get_array_module(boxes)
-        return xp.asarray([0, 0, 1, 1], np.float32), xp.asarray(np.tile(self.scale, 2), np.float32)
+        return xp.asarray([0, 0, 1, 1], np.float32), xp.asarray(np.tile(self.scales, 2), np.float32)
 
 
 def input_scale(size: tuple[int, int], min_side: int, max_side: int) -> float:

@@ -53,7 +53,7 @@ def test_the_boxes_of_all_views_are_united_and_their_masks_averaged(model, image
             np.concatenate(boxes), np.concatenate([view[1] for view in views]), **OPTIONS)
         masks = []
         for number, (_, _, features, size) in enumerate(views):
-            inside = (mirrored_boxes(chosen, 70) if number % 2 else chosen) * np.float32(size.scale[0])
+            inside = (mirrored_boxes(chosen, 70) if number % 2 else chosen) * np.float32(size.scale)
             each = model.mask_probabilities(features, inside, 0, labels)
             masks.append(each[:, :, ::-1] if number % 2 else each)
     np.testing.assert_allclose(found.scores, scores, rtol=1e-5)

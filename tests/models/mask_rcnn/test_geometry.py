@@ -63,7 +63,7 @@ def test_a_model_is_trained_in_its_geometry():
     example = image, Instances(masks, boxes, labels=[0, 1], keypoints=points), [None, None]
     x, truth = samples(example, np.random.default_rng(0))
     assert x.shape[1:] == truth.size.inner == (64, 87)
-    np.testing.assert_allclose(truth.boxes + TO_HALF_OPEN, boxes * np.tile(truth.size.scale, 2), rtol=1e-5)
+    np.testing.assert_allclose(truth.boxes + TO_HALF_OPEN, boxes * np.tile(truth.size.scales, 2), rtol=1e-5)
     model = MaskRCNN(**SMALL, geometry='detectron2', sampling_ratio=0, keypoints=2, keypoint_channels=4)
     chain = MaskRCNNTrainChain(model)
     optimizer = chainer.optimizers.MomentumSGD(0.0005).setup(chain)

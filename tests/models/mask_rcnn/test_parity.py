@@ -72,7 +72,7 @@ def test_proposals_equal_detectron(name, shared_data):
     for image, recorded in detectron_stages.recorded_images(FOLDER / f'{name}.npz').items():
         x, size = detectron_stages.prepare(model, recorded)
         np.testing.assert_array_equal(size.inner, recorded['im_info'][0, :2])
-        assert size.scale[0] == pytest.approx(recorded['im_scale'])
+        assert size.scale == pytest.approx(recorded['im_scale'])
         rois, _ = model.propose(*model.forward(x)[1:], [size.inner])
         expected, _ = detectron_stages.recorded_rois(recorded, 'rois')
         same = matched(rois, expected, 1e-2)

@@ -37,7 +37,7 @@ def test_the_sample_image_equals_the_models_input(original):
     x, sizes = MaskRCNN(1, blocks=(1, 1, 1, 1), width=2, fpn_channels=2, box_features=2, mask_channels=2,
                         min_side=80, max_side=200).prepare([original])
     np.testing.assert_array_equal(image, x[0, :, :80, :120])
-    assert truth.size.inner == (80, 120) and truth.size.scale == sizes[0].scale == (2, 2)
+    assert truth.size.inner == (80, 120) and truth.size.scale == sizes[0].scale == 2
 
 
 def test_boxes_have_inclusive_maxima_and_are_scaled(original):
