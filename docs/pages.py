@@ -26,7 +26,7 @@ PAGES = {
     'README.md': 'index.md',
     'LICENSE': 'LICENSE.md',
     **{name: name for name in ('CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')},
-    **{f'benchmarks/{name}.md': f'benchmarks/{name}.md' for name in ('CPU', 'GPU')},
+    **{f'benchmarks/{name}.md': f'benchmarks/{name}.md' for name in ('CPU', 'GPU', 'GROWTH')},
     **{f'chainer_seg/shipped/{path.name}': f'cards/{path.name}'
        for path in sorted(ROOT.glob('chainer_seg/shipped/*.md'))},
     **{f'notebooks/{path.name}': f'tutorials/{path.stem}.md'
@@ -50,7 +50,7 @@ MODULES = {
     'Evaluation': ('evaluation',),
     'Long work': ('jobs', 'video'),
     'Visualization and widgets': ('visualization', 'widgets'),
-    'Building blocks': ('links', 'functions', 'boxes', 'masks'),
+    'Building blocks': ('links', 'functions', 'boxes', 'masks', 'run_length_masks'),
     'Converters': ('converters',),
 }
 
@@ -75,6 +75,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             heading = '' if source.endswith('.md') else '# Licence\n\n'
             text = (ROOT / source).read_text(encoding='utf-8')
             files.append(File.generated(config, page, content=heading + text))
+    for path in ROOT.glob('benchmarks/*.png'):
+        files.append(File.generated(config, f'benchmarks/{path.name}', content=path.read_bytes()))
     for name, content in (('weights.md', published_weights()), *reference()):
         files.append(File.generated(config, name, content=content))
     return files

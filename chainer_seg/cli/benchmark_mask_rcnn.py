@@ -56,18 +56,22 @@ def proposals(device: chainer.backend.Device, seed: int) -> Action:
     return lambda: model.propose(objectness, deltas, [(800, 1088)])
 
 
-def boxes_of(rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    corners = rng.uniform(0, 0.8, (OBJECTS, 2)) * SIZE
-    boxes = np.concatenate([corners, corners + rng.uniform(10, 300, (OBJECTS, 2))], axis=1)
+def boxes_of(rng: np.random.Generator, count: int = OBJECTS) -> npt.NDArray[np.float32]:
+    corners = rng.uniform(0, 0.8, (count, 2)) * SIZE
+    boxes = np.concatenate([corners, corners + rng.uniform(10, 300, (count, 2))], axis=1)
     return np.minimum(boxes, [479, 639, 479, 639]).astype(np.float32)
+
+
+def discs(count: int = OBJECTS) -> npt.NDArray[np.float32]:
+    """Masks (count, 28, 28) float32 with soft edges."""
+    place = np.linspace(-1, 1, 28, dtype=np.float32)
+    disc = 1 / (1 + np.exp(20 * (place[:, None] ** 2 + place ** 2 - 0.8)))
+    return np.repeat(disc[None], count, axis=0)
 
 
 def pasting(device: chainer.backend.Device, seed: int) -> Action:
     """Discs in the boxes of 100 objects."""
-    boxes = boxes_of(np.random.default_rng(seed))
-    place = np.linspace(-1, 1, 28, dtype=np.float32)
-    disc = 1 / (1 + np.exp(20 * (place[:, None] ** 2 + place ** 2 - 0.8)))
-    masks = np.repeat(disc[None], OBJECTS, axis=0)
+    boxes, masks = boxes_of(np.random.default_rng(seed)), discs()
     return lambda: paste_masks(masks, boxes, SIZE).to_masks()
 
 

@@ -68,13 +68,14 @@ def c4_regions(pooling: Callable, rng: np.random.Generator, **arguments: Any) ->
     return regions(pooling, 1024, 50, (6, 31), rng)
 
 
-def boxes_around_objects(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """6,000 boxes in heaps around 300 objects, as a proposal network gives them, and scores."""
-    objects = rng.integers(0, 300, BOXES)
-    sizes = np.exp(rng.normal(4, 0.7, (300, 2)))[objects] * np.exp(rng.normal(0, 0.25, (BOXES, 2)))
-    centres = rng.uniform(0, 800, (300, 2))[objects] + rng.normal(0, 0.2, (BOXES, 2)) * sizes
+def boxes_around_objects(rng: np.random.Generator, count: int = BOXES) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes in heaps of 20 around objects, as a proposal network gives them, and scores."""
+    objects = max(1, count // 20)
+    owners = rng.integers(0, objects, count)
+    sizes = np.exp(rng.normal(4, 0.7, (objects, 2)))[owners] * np.exp(rng.normal(0, 0.25, (count, 2)))
+    centres = rng.uniform(0, 800, (objects, 2))[owners] + rng.normal(0, 0.2, (count, 2)) * sizes
     boxes = np.hstack([centres - sizes / 2, centres + sizes / 2])
-    return boxes.astype(np.float32), rng.random(BOXES, np.float32)
+    return boxes.astype(np.float32), rng.random(count, np.float32)
 
 
 def best_proposals(rng: np.random.Generator) -> Work:
