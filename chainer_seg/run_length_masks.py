@@ -57,7 +57,7 @@ class RunLengthMasks:
         height, width = size
         owner = np.repeat(np.arange(len(codes)), np.diff(starts, append=len(lengths)))
         ends = np.cumsum(lengths) - owner * (height * width)
-        # In each mask, every second run is one of ones; it may go on in the next columns.
+        # In each mask, every second run is one of ones; it may continue in the next columns.
         ones = ((np.arange(len(lengths)) - starts[owner]) % 2 == 1) & (lengths > 0)
         first, last = (ends - lengths)[ones], ends[ones] - 1
         run, column = spans(first // height, last // height + 1)

@@ -75,8 +75,9 @@ def test_masks_cannot_be_changed(instances):
 
 def test_an_array_stays_writeable_for_its_owner():
     masks = np.zeros((1, 2, 3), bool)
-    Instances(masks)
+    assert not Instances(masks).masks.flags.writeable
     masks[0] = True
+    assert masks.flags.writeable and masks.all()
 
 
 def test_areas_are_those_of_the_masks_unless_they_are_annotated(instances):

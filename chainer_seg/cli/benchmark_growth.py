@@ -65,7 +65,7 @@ def exponent(sizes: tuple[int, ...], seconds: list[float]) -> float:
 
 
 def _size(area: int) -> tuple[int, int]:
-    """(height, width) of an image of so many pixels, with the sides 3:4."""
+    """(height, width) of an image of that number of pixels, with the sides 3:4."""
     height = round((area * 3 / 4) ** 0.5)
     return height, area // height
 

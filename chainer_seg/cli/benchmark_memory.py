@@ -28,7 +28,7 @@ _INTERVAL = 0.005  # seconds between two looks at the memory
 _POINTS = 300  # of a curve at most
 
 _48_MEGAPIXELS, _12_MEGAPIXELS = (6000, 8000), (3000, 4000)
-# So many objects are found in any image.
+# With these options, 100 objects are found in any image.
 _ANYTHING = {'score_threshold': 0.0, 'nms_threshold': 0.9, 'max_detections': 100}
 
 

@@ -52,7 +52,7 @@ class Ranks:
         return [value]
 
     def agreed(self, exception: type[BaseException] | None) -> type[BaseException] | None:
-        """What all ranks raise in order to stop, which one of them asks for; None to go on."""
+        """What all ranks raise in order to stop, which one of them asks for; None to continue."""
         first = next((each for each in self.gather(exception) if each is not None), None)
         self.stopping = first is not None
         return first

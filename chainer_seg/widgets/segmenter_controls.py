@@ -122,7 +122,7 @@ class _ClickLimit(ipywidgets.SelectionSlider):
 
     def __init__(self) -> None:
         self._of: RitmSegmenter | None = None
-        super().__init__(options=[('all', _ALL)], description='Clicks', style=_LABELS,
+        super().__init__(options=[('all', _ALL)], description='Click limit', style=_LABELS,
                          tooltip='The network sees only the first clicks, as many as this',
                          layout={'width': 'auto'})
         self.observe(self._choose, 'value')

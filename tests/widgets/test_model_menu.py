@@ -1,4 +1,4 @@
-"""The menu of models, and how the click segmenter goes on with another one."""
+"""The menu of models, and how the click segmenter continues with another one."""
 
 import numpy as np
 import pytest
