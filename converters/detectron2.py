@@ -213,16 +213,13 @@ class _Network:
 
     def _deviations(self, model: MaskRCNN) -> npt.ArrayLike:
         """What the colours are divided by; checks their means, where the file has both."""
-        found = {name: self._state.arrays.get(name) for name in ('pixel_mean', 'pixel_std')}
-        for array in found.values():
-            if array is not None:
-                self._mapping.use(array)
-                self._mapping.skip(array, 'colours of the input')
-        mean, deviations = found.values()
-        if mean is not None and not np.allclose(np.ravel(mean), DETECTRON2_MEAN_BGR):
-            self._mapping.fail(f'pixel_mean is {np.ravel(mean).tolist()}, expected {DETECTRON2_MEAN_BGR}')
+        mean, deviations = (self._state.arrays.get(name) for name in ('pixel_mean', 'pixel_std'))
+        if mean is not None:
+            if not np.allclose(np.ravel(mean), DETECTRON2_MEAN_BGR):
+                self._mapping.fail(f'pixel_mean is {np.ravel(mean).tolist()}, expected {DETECTRON2_MEAN_BGR}')
+            self._mapping.skip(mean, 'mean of the colours, which is always the same')
         if deviations is not None:
-            return np.ravel(deviations)
+            return np.ravel(self._mapping.use(deviations))
         if model.config.get('groups', 1) == 1:
             return 1
         self._mapping.assume(f"{_RESNEXT_STD} as the deviations of the colours, as in ResNeXts' "

@@ -103,7 +103,7 @@ def compare(seed: int, repeat: int) -> dict[str, Times]:
     """
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f'A comparison with PyTorch needs the package {" and ".join(missing)}: '
+        raise UserError(f'A comparison with PyTorch needs {", ".join(missing)}; install with '
                         f'pip install {" ".join(_PACKAGES)}')
     _limit_threads()
     columns = ('chainer', 'onnxruntime', 'torch', 'torchvision')

@@ -79,7 +79,7 @@ def test_a_missing_package_is_one_sentence_with_the_command(call_here, monkeypat
                         lambda name, *rest: None if name == 'onnx2torch' else find(name, *rest))
     monkeypatch.setattr(benchmark_torch, '_PACKAGES', ('numpy', 'onnx2torch'))
     status, _, errors = call_here('benchmark.py', 'engines', '--against', 'torch', '--device', 'cpu')
-    assert (status, errors) == (2, 'error: A comparison with PyTorch needs the package onnx2torch: '
+    assert (status, errors) == (2, 'error: A comparison with PyTorch needs onnx2torch; install with '
                                    'pip install numpy onnx2torch\n')
 
 
